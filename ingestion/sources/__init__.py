@@ -1,0 +1,1 @@
+"""One module per source of raw data, one protocol."""

@@ -1,0 +1,1 @@
+"""pairity: pair trading with parity between what a model was trained on and what it sees live."""

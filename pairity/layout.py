@@ -1,0 +1,65 @@
+"""Where things lie below the data directory (`PAIRITY_HOME`). Paths only; nothing here touches the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pairity.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All locations of one data directory, absolute."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> Layout:
+        """The layout below `settings.root`."""
+        return cls(settings.root)
+
+    @property
+    def lake(self) -> Path:
+        """Raw data: `lake/<dataset>/venue=…/instrument=…/month=YYYY-MM/part.parquet`."""
+        return self.root / "lake"
+
+    @property
+    def features(self) -> Path:
+        """Offline features: `features/<view>/month=YYYY-MM/*.parquet`."""
+        return self.root / "features"
+
+    @property
+    def quarantine(self) -> Path:
+        """Partitions that failed validation, each with the rule that failed."""
+        return self.root / "quarantine"
+
+    @property
+    def expectations(self) -> Path:
+        """Great Expectations' project directory, Data Docs included."""
+        return self.root / "gx"
+
+    @property
+    def feast(self) -> Path:
+        """Feast registry and embedded online store."""
+        return self.root / "feast"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's tracking database and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking URI."""
+        return f"sqlite:///{self.mlflow / 'mlflow.db'}"
+
+    @property
+    def journal(self) -> Path:
+        """The trading process's journal (SQLite, WAL)."""
+        return self.root / "journal.db"
+
+    @property
+    def reports(self) -> Path:
+        """Figures and tables that commands write for people."""
+        return self.root / "reports"

@@ -1,0 +1,263 @@
+"""Typed, frozen, strict configuration: `pairity.toml`, then `PAIRITY_*` environment variables, then `.env`.
+
+Nested names use two underscores: `PAIRITY_EXCHANGE__URL`. Secrets are read from the environment or `.env` only.
+Every default is the reference value of the strategy; every one can be changed.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from pairity.errors import ConfigError, UnknownNameError
+from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
+
+CONFIG_FILE = "pairity.toml"
+_PREFIX = "PAIRITY_"
+# Read elsewhere, not settings: recorded data for tests; the second switch for real money.
+_OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING"})
+_SECRETS = ("api_key", "api_secret", "api_passphrase")
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("an instrument is listed twice")
+    return tuple(name.upper() for name in names)
+
+
+class UniverseSettings(Section):
+    """Which assets are traded, in the order that defines pair ids."""
+
+    assets: Annotated[tuple[str, ...], Field(min_length=2, max_length=60), AfterValidator(_distinct)] = DEFAULT_UNIVERSE
+    min_aligned_bars: PositiveInt = 200
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All unordered pairs in universe order."""
+        return pairs_of(self.assets)
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Canonical ids in universe order."""
+        return tuple(inst_id(asset) for asset in self.assets)
+
+
+class ExchangeSettings(Section):
+    """The venue. `url` None means OKX itself; demo trading unless both live switches are set."""
+
+    url: str | None = None
+    control_url: str | None = None
+    """Control endpoint of a stepped paper exchange; the trading process then takes its time from there."""
+    api_key: SecretStr | None = None
+    api_secret: SecretStr | None = None
+    api_passphrase: SecretStr | None = None
+    timeout_s: PositiveFloat = 10.0
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 4
+    """Retries of *reads* on transient errors, with exponential back-off. Orders are never re-sent blindly."""
+    rate_limit: bool = True
+    """Honour the venue's limits on the client side; off only against a local paper exchange."""
+
+
+class IngestSettings(Section):
+    """How raw data is collected."""
+
+    page_size: Annotated[int, Field(ge=1, le=300)] = 300
+    concurrency: Annotated[int, Field(ge=1, le=32)] = 8
+
+
+class FeatureSettings(Section):
+    """Windows of the pair features, in hourly bars."""
+
+    z_window_bars: Annotated[int, Field(ge=3)] = 24
+    rsi_period_bars: Annotated[int, Field(ge=2)] = 14
+    roc_bars: PositiveInt = 5
+    volume_mean_bars: Annotated[int, Field(ge=2)] = 12
+    volatility_window_bars: Annotated[int, Field(ge=3)] = 24
+    atr_period_bars: Annotated[int, Field(ge=2)] = 14
+    correlation_window_bars: Annotated[int, Field(ge=3)] = 168
+    hedge_window_bars: Annotated[int, Field(ge=3)] = 168
+    ttl_hours: PositiveInt = 2
+    """A feature row older than this at the decision time counts as missing, offline and online."""
+    decision_lag_s: NonNegativeFloat = 30.0
+    """Seconds after a bar's close at which history is joined: the grace that the live loop gives the venue."""
+
+    @property
+    def ttl(self) -> timedelta:
+        """`ttl_hours` as a duration."""
+        return timedelta(hours=self.ttl_hours)
+
+    @property
+    def decision_lag(self) -> timedelta:
+        """`decision_lag_s` as a duration."""
+        return timedelta(seconds=self.decision_lag_s)
+
+
+class LabelSettings(Section):
+    """The `touch` label. A label looks `horizon_bars` ahead: splits purge by that interval."""
+
+    z_entry: PositiveFloat = 1.0
+    horizon_bars: PositiveInt = 102
+    target: Fraction = 0.005
+    rows: Literal["all", "candidates"] = "all"
+
+
+class ModelSettings(Section):
+    """The reference pair forest and its split."""
+
+    name: str = "pair_forest"
+    n_estimators: PositiveInt = 300
+    max_depth: PositiveInt = 5
+    min_samples_leaf: PositiveInt = 30
+    positive_weight: PositiveFloat = 3.0
+    seed: int = 42
+    test_fraction: Fraction = 0.30
+
+
+class StrategySettings(Section):
+    """Selection, exits, stops and sizing of the one decision function."""
+
+    z_entry: PositiveFloat = 1.0
+    probability_min: Annotated[float, Field(ge=0, le=1)] = 0.5
+    funding_limit: PositiveFloat = 0.0005
+    correlation_max: Annotated[float, Field(gt=0, le=1)] = 0.85
+    exit_z: float = 0.0
+    switch_threshold: PositiveFloat | None = None
+    min_hold_bars: Annotated[int, Field(ge=0)] = 0
+    cooldown_bars: Annotated[int, Field(ge=0)] = 0
+    max_missing_bars: Annotated[int, Field(ge=0)] = 3
+    """A held pair whose features are missing or stale for more than this many decisions is closed."""
+    legs: Literal["base"] = "base"
+    stop_model: Literal["atr", "volatility"] = "atr"
+    stop_atr: PositiveFloat = 10.0
+    target_atr: PositiveFloat = 8.0
+    stop_bounds: tuple[Fraction, Fraction] = (0.02, 0.10)
+    target_bounds: tuple[Fraction, Fraction] = (0.02, 0.15)
+    stop_default: Fraction = 0.06
+    target_default: Fraction = 0.05
+    max_position_usdt: PositiveFloat = 1000.0
+    min_position_usdt: PositiveFloat = 10.0
+    leverage: Annotated[int, Field(ge=1, le=20)] = 1
+    max_balance_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
+    max_concurrent_positions: PositiveInt = 1
+
+
+class CostSettings(Section):
+    """Costs, always on. Basis points of notional per side."""
+
+    taker_fee_bps: NonNegativeFloat = 5.0
+    maker_fee_bps: NonNegativeFloat = 2.0
+    slippage_bps: NonNegativeFloat = 1.0
+
+
+class ServeSettings(Section):
+    """The trading process."""
+
+    interval_minutes: PositiveInt = 60
+    host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8700
+    model_alias: str = "champion"
+    order_poll_s: PositiveFloat = 0.2
+    order_deadline_s: PositiveFloat = 20.0
+    adopt_positions: bool = False
+    """Take over a position found on the venue at start; otherwise refuse to start beside it."""
+
+
+class Settings(BaseSettings):
+    """Everything configurable, in one frozen object."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_nested_delimiter="__", env_file=".env", toml_file=CONFIG_FILE,
+        frozen=True, extra="forbid",
+    )  # fmt: skip
+
+    home: Path = Path("var")
+    """Data directory: everything generated lives below it."""
+    universe: UniverseSettings = UniverseSettings()
+    exchange: ExchangeSettings = ExchangeSettings()
+    ingest: IngestSettings = IngestSettings()
+    features: FeatureSettings = FeatureSettings()
+    label: LabelSettings = LabelSettings()
+    model: ModelSettings = ModelSettings()
+    strategy: StrategySettings = StrategySettings()
+    costs: CostSettings = CostSettings()
+    serve: ServeSettings = ServeSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over `.env`, that over the file."""
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def root(self) -> Path:
+        """`home` as an absolute path."""
+        return self.home.expanduser().absolute()
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - values of any section, checked by the model
+    """Read file and environment; ConfigError names the setting, the value and the choices.
+
+    `overrides` are nested dictionaries per section (command-line options), merged over the other sources.
+    """
+    _refuse_unknown_variables()
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(item) for item in error.errors(include_url=False)),
+                          f"correct it in {CONFIG_FILE}, in the environment ({_PREFIX}SECTION__NAME) or on the command line",
+                          ) from None  # fmt: skip
+    _refuse_secrets_in_file()
+    return settings
+
+
+def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries
+    path = ".".join(str(part) for part in item["loc"])
+    if any(secret in path for secret in _SECRETS):
+        return f"setting {path}: {item['msg']}"
+    return f"setting {path} = {item.get('input')!r}: {item['msg']}"
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would otherwise be ignored in silence."""
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            known |= {f"{_PREFIX}{name}__{leaf}".upper() for leaf in field.annotation.model_fields}
+    for variable in os.environ:
+        if variable.startswith(_PREFIX) and variable not in known | _OTHER_VARIABLES:
+            raise UnknownNameError("environment variable", variable, known | _OTHER_VARIABLES)
+
+
+def _refuse_secrets_in_file() -> None:
+    path = Path(CONFIG_FILE)
+    if not path.is_file():
+        return
+    import tomllib
+
+    exchange = tomllib.loads(path.read_text()).get("exchange", {})
+    for secret in _SECRETS:
+        if secret in exchange:
+            raise ConfigError(
+                f"{CONFIG_FILE} holds the secret exchange.{secret}",
+                f"move it to the environment or .env as {_PREFIX}EXCHANGE__{secret.upper()}",
+            )

@@ -1,0 +1,188 @@
+"""Records that go into and come out of the decision function.
+
+Sizes are contracts, prices quote units (USDT), rates fractions per funding interval. `None` means *not known*: nothing
+here stands in for a missing number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from pairity.universe import ContractSpec, Pair
+
+
+class Side(StrEnum):
+    """Side of an order or of one leg."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a long leg, −1 for a short one."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        """The side that closes this one."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class Action(StrEnum):
+    """What a decision does."""
+
+    HOLD = "hold"
+    OPEN = "open"
+    CLOSE = "close"
+    SWITCH = "switch"
+
+
+class ExitReason(StrEnum):
+    """Why a position is closed."""
+
+    Z_CROSS = "z_cross"
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
+    DATA_MISSING = "data_missing"
+    SWITCH = "switch"
+    LIQUIDATION = "liquidation"
+    END = "end_of_data"
+
+
+@dataclass(frozen=True, slots=True)
+class AssetView:
+    """One asset at the decision: all values known at `event_timestamp`, the close of the last closed bar.
+
+    `atr` is ATR(14) in price units, `volatility` the std of hourly returns over 24 bars, `funding_rate` the last settled
+    rate. `spec` is None where the venue's contract is unknown: the asset is then not traded.
+    """
+
+    asset: str
+    close: float | None
+    atr: float | None
+    volatility: float | None
+    funding_rate: float | None
+    spec: ContractSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """One pair at the decision. `unusable` says why the pair must not be traded (stale, missing, quarantined)."""
+
+    pair: Pair
+    z: float | None
+    probability: float | None
+    unusable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Everything known at the decision time besides the scores.
+
+    `correlations` holds the 168h return correlation of asset pairs, keyed by `pair_id` in universe order.
+    """
+
+    decision_time: datetime
+    event_timestamp: datetime
+    assets: dict[str, AssetView]
+    correlations: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One instrument of a pair position."""
+
+    asset: str
+    side: Side
+    contracts: Decimal
+    entry_price: float
+    stop_price: float | None = None
+    target_price: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PairPosition:
+    """One position in one pair: direction −1 is short the spread (short base), +1 long the spread.
+
+    `last_z` is the newest z-score seen while the position was held (the exit looks for its crossing);
+    `missing_bars` counts consecutive decisions at which the pair could not be scored.
+    """
+
+    position_id: str
+    pair: Pair
+    direction: int
+    legs: tuple[Leg, ...]
+    opened_at: datetime
+    entry_z: float
+    entry_score: float
+    last_z: float
+    bars_held: int = 0
+    missing_bars: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyState:
+    """What the strategy carries from one decision to the next, plus the account as the venue reports it."""
+
+    available_usdt: float
+    positions: tuple[PairPosition, ...] = ()
+    bars_since_exit: int | None = None
+    """Decisions since the last exit; None if nothing was closed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPair:
+    """One line of the decision record: the score and, if the pair was not taken, why."""
+
+    pair: Pair
+    z: float | None
+    probability: float | None
+    divergence_score: float | None
+    rejected: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegOrder:
+    """One leg to be traded: size in contracts, stops as prices computed from `reference_price` (recomputed at the fill)."""
+
+    asset: str
+    side: Side
+    contracts: Decimal
+    reference_price: float
+    stop_fraction: float
+    target_fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A position to open."""
+
+    pair: Pair
+    direction: int
+    z: float
+    probability: float
+    score: float
+    legs: tuple[LegOrder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A position to close, and why."""
+
+    position_id: str
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome of one decision. `state` is the state to carry on, with held positions aged by this bar."""
+
+    action: Action
+    reason: str
+    scores: tuple[ScoredPair, ...]
+    exits: tuple[Exit, ...]
+    entries: tuple[Entry, ...]
+    state: StrategyState

@@ -1,0 +1,145 @@
+"""Time: bars, closes, knowledge time, calendar anchors and clocks.
+
+Conventions (all instants are timezone-aware UTC, microsecond precision):
+
+* A raw bar is labelled by its `open_time`; it covers [open_time, open_time + bar) and is known from its close on.
+* A feature row carries `event_timestamp`, the close of its last bar: the first instant at which it could be known.
+* `known_at` (raw) and `created_timestamp` (features) say when *we* knew it: close + 1 ms for a first load of
+  history, arrival time live, arrival time of a later correction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from pairity.errors import TimeRangeError
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+HISTORY_LAG = timedelta(milliseconds=1)
+
+_RELATIVE = re.compile(r"^(\d+)([hd])$")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """The only source of "now" outside tests; live, it is the wall clock, in replay the venue's."""
+
+    def now(self) -> datetime:
+        """Return the current instant (aware, UTC)."""
+        ...
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Return once `now() >= instant`."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the current instant (aware, UTC)."""
+        return datetime.now(UTC)
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Sleep in short steps, so that a suspended machine or a stepped clock is noticed."""
+        while (left := (instant - self.now()).total_seconds()) > 0:
+            await asyncio.sleep(min(left, 30.0))
+
+
+def floor_to(instant: datetime, bar: timedelta) -> datetime:
+    """Start of the bar that contains `instant` (bars are aligned to the Unix epoch).
+
+    >>> floor_to(datetime(2025, 3, 18, 16, 58, tzinfo=UTC), HOUR).isoformat()
+    '2025-03-18T16:00:00+00:00'
+    """
+    return instant - (instant - _EPOCH) % bar
+
+
+def ceil_to(instant: datetime, bar: timedelta) -> datetime:
+    """First bar boundary at or after `instant`.
+
+    >>> ceil_to(datetime(2025, 3, 18, 16, 0, tzinfo=UTC), HOUR).isoformat()
+    '2025-03-18T16:00:00+00:00'
+    """
+    floor = floor_to(instant, bar)
+    return floor if floor == instant else floor + bar
+
+
+def last_closed(instant: datetime, bar: timedelta) -> datetime:
+    """Close time of the newest bar that is closed at `instant` (a bar that closes now is closed)."""
+    return floor_to(instant, bar)
+
+
+def month_start(instant: datetime) -> datetime:
+    """First instant of the calendar month: the anchor of chunked computation."""
+    return instant.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_month(instant: datetime) -> datetime:
+    """First instant of the following calendar month."""
+    start = month_start(instant)
+    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+
+
+def months_between(since: datetime, until: datetime) -> Iterator[datetime]:
+    """Month starts of all months that intersect [since, until).
+
+    >>> [m.strftime("%Y-%m") for m in months_between(datetime(2024, 11, 5, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))]
+    ['2024-11', '2024-12']
+    """
+    month = month_start(since)
+    while month < until:
+        yield month
+        month = next_month(month)
+
+
+def month_key(instant: datetime) -> str:
+    """`YYYY-MM`, the partition key of the lake and of feature files."""
+    return instant.strftime("%Y-%m")
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """Instant of a Unix time in milliseconds (exact, no float)."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def to_ms(instant: datetime) -> int:
+    """Unix time in milliseconds, floored (exact, no float)."""
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
+
+
+def parse_instant(text: str, *, now: datetime, name: str = "time") -> datetime:
+    """Read an ISO date or time, `now`, or an age such as `90d` or `36h`; naive times are UTC.
+
+    >>> parse_instant("2025-03-18", now=_EPOCH).isoformat()
+    '2025-03-18T00:00:00+00:00'
+    """
+    if text == "now":
+        return now
+    if match := _RELATIVE.match(text):
+        count, unit = int(match[1]), match[2]
+        return now - count * (HOUR if unit == "h" else DAY)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise TimeRangeError(
+            f"{name} {text!r} is not a time",
+            "write an ISO time such as 2025-03-18 or 2025-03-18T16:00, an age such as 30d or 12h, or now",
+        ) from None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def check_range(since: datetime, until: datetime) -> None:
+    """Raise TimeRangeError unless since < until."""
+    if since >= until:
+        kind = "empty" if since == until else "inverted"
+        raise TimeRangeError(
+            f"the time range is {kind}: since {since.isoformat()} is not before until {until.isoformat()}",
+            "give --since an earlier time than --until",
+        )

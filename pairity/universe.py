@@ -1,0 +1,129 @@
+"""Instruments, pairs and contract specifications.
+
+The canonical id of an instrument is the OKX `instId` (`BTC-USDT-SWAP`); its short name is the base coin (`BTC`). A
+pair is unordered; its id `BASE__QUOTE` follows the order of the universe. Sizes on the wire are *contracts* of
+`ct_val` base units: everything here that holds a size says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from itertools import combinations
+
+from pairity.errors import ConfigError, UnknownNameError
+
+DEFAULT_UNIVERSE = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "AVAX", "LINK", "DOT")
+_SUFFIX = "-USDT-SWAP"
+_PAIR_SEPARATOR = "__"
+
+
+def inst_id(short: str) -> str:
+    """Canonical OKX id of the USDT-margined perpetual swap on `short`.
+
+    >>> inst_id("BTC")
+    'BTC-USDT-SWAP'
+    """
+    return short if short.endswith(_SUFFIX) else f"{short}{_SUFFIX}"
+
+
+def short_name(instrument: str) -> str:
+    """Base coin of a canonical id.
+
+    >>> short_name("BTC-USDT-SWAP")
+    'BTC'
+    """
+    return instrument.removesuffix(_SUFFIX)
+
+
+def ccxt_symbol(instrument: str) -> str:
+    """Unified ccxt symbol of a canonical id.
+
+    >>> ccxt_symbol("BTC-USDT-SWAP")
+    'BTC/USDT:USDT'
+    """
+    return f"{short_name(instrument)}/USDT:USDT"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """Two assets of the universe: `base` (a) is traded against `quote` (b); spread = close_a / close_b."""
+
+    base: str
+    quote: str
+
+    @property
+    def pair_id(self) -> str:
+        """`BASE__QUOTE`."""
+        return f"{self.base}{_PAIR_SEPARATOR}{self.quote}"
+
+    @property
+    def assets(self) -> tuple[str, str]:
+        """Both short names, base first."""
+        return self.base, self.quote
+
+    @classmethod
+    def from_id(cls, pair_id: str) -> Pair:
+        """Read a `BASE__QUOTE` id; ConfigError if it is not one."""
+        base, separator, quote = pair_id.partition(_PAIR_SEPARATOR)
+        if not (base and separator and quote):
+            raise ConfigError(f"{pair_id!r} is not a pair id", "write it as BASE__QUOTE, for example BTC__ETH")
+        return cls(base, quote)
+
+
+def pairs_of(universe: Sequence[str]) -> tuple[Pair, ...]:
+    """All N(N−1)/2 unordered pairs, in universe order.
+
+    >>> [p.pair_id for p in pairs_of(["BTC", "ETH", "SOL"])]
+    ['BTC__ETH', 'BTC__SOL', 'ETH__SOL']
+    """
+    return tuple(Pair(a, b) for a, b in combinations(universe, 2))
+
+
+def select_instruments(names: Sequence[str], universe: Sequence[str]) -> tuple[str, ...]:
+    """Short names of `names` (short or canonical), in universe order; UnknownNameError names the first stranger."""
+    wanted = {short_name(name.strip().upper()) for name in names if name.strip()}
+    for name in sorted(wanted - set(universe)):
+        raise UnknownNameError("instrument", name, universe)
+    return tuple(name for name in universe if name in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractSpec:
+    """What the venue trades: sizes are contracts, one contract is `ct_val` base units.
+
+    `lot_sz` and `min_sz` are in contracts, `tick_sz` in quote units.
+    """
+
+    instrument: str
+    ct_val: Decimal
+    lot_sz: Decimal
+    min_sz: Decimal
+    tick_sz: Decimal
+    max_leverage: Decimal
+    max_market_sz: Decimal | None = None
+
+    def contracts_for(self, notional_usdt: Decimal, price: Decimal) -> Decimal:
+        """Whole lots whose notional does not exceed `notional_usdt`; 0 where that is below `min_sz`."""
+        if notional_usdt <= 0 or price <= 0:
+            return Decimal(0)
+        raw = notional_usdt / (price * self.ct_val)
+        if self.max_market_sz is not None:
+            raw = min(raw, self.max_market_sz)
+        lots = (raw / self.lot_sz).to_integral_value(rounding=ROUND_DOWN) * self.lot_sz
+        return lots if lots >= self.min_sz else Decimal(0)
+
+    def notional(self, contracts: Decimal, price: Decimal) -> Decimal:
+        """Quote value of `contracts` at `price`."""
+        return contracts * self.ct_val * price
+
+    def round_price(self, price: Decimal) -> Decimal:
+        """Nearest multiple of the tick, half up, never below one tick."""
+        ticks = (price / self.tick_sz).to_integral_value(rounding=ROUND_HALF_UP)
+        return max(ticks, Decimal(1)) * self.tick_sz
+
+
+def exact(value: float) -> Decimal:
+    """Decimal of the shortest text that reads back as the same float (what the wire would carry)."""
+    return Decimal(repr(value))

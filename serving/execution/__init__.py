@@ -1,0 +1,1 @@
+"""The venue port and its OKX adapter."""

@@ -1,0 +1,1 @@
+"""An OKX-v5-compatible exchange on localhost; reached over HTTP only, imported by nothing else."""

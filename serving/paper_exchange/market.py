@@ -1,0 +1,81 @@
+"""What the paper exchange needs to know of a market, whoever makes it up or recorded it.
+
+Prices exist on *finest bars* (1 minute, or coarser where nothing finer was recorded). Within a bar the exchange knows
+only what could be known: from the bar's open until its close the last price is the bar's **open**; its high, low and
+close become effective at its close, adverse extreme first. A market order at any moment inside the bar thus fills at
+the bar's open (plus half spread), and stops trigger when the bar closes: exactly what a backtest can reproduce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, NamedTuple, Protocol
+
+PriceKind = Literal["last", "mark", "index"]
+
+
+class Bar(NamedTuple):
+    """One finest bar. `open_ms` is its open time; volume is in base units (0.0 for mark and index)."""
+
+    open_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """Contract of one USDT-margined linear swap, as `public/instruments` shows it."""
+
+    inst_id: str
+    ct_val: Decimal
+    lot_sz: Decimal
+    min_sz: Decimal
+    tick_sz: Decimal
+    max_leverage: Decimal
+    max_limit_sz: Decimal
+    max_market_sz: Decimal
+    list_ms: int
+    state: str = "live"
+    maintenance_rate: Decimal = Decimal("0.004")
+
+
+class Funding(NamedTuple):
+    """One settlement: at `settle_ms` longs pay `rate` of the mark notional to shorts (rate > 0)."""
+
+    settle_ms: int
+    rate: float
+
+
+class Market(Protocol):
+    """A market over [start_ms, end_ms). Deterministic: the same question has the same answer, in any order."""
+
+    label: str
+    """Shown wherever results are shown, e.g. `synthetic (seed 7)` or `recorded (okx_swap, 1m)`."""
+    start_ms: int
+    end_ms: int
+    instruments: Mapping[str, Instrument]
+
+    def bar_ms(self, inst_id: str) -> int:
+        """Size of the finest bars of an instrument."""
+        ...
+
+    def bars(self, inst_id: str, since_ms: int, until_ms: int, kind: PriceKind = "last") -> Sequence[Bar]:
+        """Finest bars with since_ms <= open_ms < until_ms, ascending; holes are holes."""
+        ...
+
+    def bar_at(self, inst_id: str, at_ms: int, kind: PriceKind = "last") -> Bar | None:
+        """The bar that contains `at_ms`; in a hole, or after the last bar, the newest bar before; None before the first."""
+        ...
+
+    def funding(self, inst_id: str, since_ms: int, until_ms: int) -> Sequence[Funding]:
+        """Settlements with since_ms <= settle_ms < until_ms, ascending (the caller must not show future ones as settled)."""
+        ...
+
+    def open_interest(self, inst_id: str, at_ms: int) -> float | None:
+        """Open interest in base units known at `at_ms`, or None where nothing is known."""
+        ...
