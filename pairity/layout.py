@@ -30,6 +30,11 @@ class Layout:
         return self.root / "features"
 
     @property
+    def contracts(self) -> Path:
+        """Contract specifications, as the venue last gave them."""
+        return self.root / "reference" / "contracts.parquet"
+
+    @property
     def quarantine(self) -> Path:
         """Partitions that failed validation, each with the rule that failed."""
         return self.root / "quarantine"
