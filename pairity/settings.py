@@ -7,12 +7,28 @@ Every default is the reference value of the strategy; every one can be changed.
 from __future__ import annotations
 
 import os
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
@@ -134,7 +150,9 @@ class StrategySettings(Section):
     probability_min: Annotated[float, Field(ge=0, le=1)] = 0.5
     funding_limit: PositiveFloat = 0.0005
     correlation_max: Annotated[float, Field(gt=0, le=1)] = 0.85
+    correlation_refresh_bars: PositiveInt = 24
     exit_z: float = 0.0
+    """The z-score at which a position entered from above is closed (mirrored for one entered from below)."""
     switch_threshold: PositiveFloat | None = None
     min_hold_bars: Annotated[int, Field(ge=0)] = 0
     cooldown_bars: Annotated[int, Field(ge=0)] = 0
@@ -153,6 +171,12 @@ class StrategySettings(Section):
     leverage: Annotated[int, Field(ge=1, le=20)] = 1
     max_balance_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
     max_concurrent_positions: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _exit_inside_entry(self) -> StrategySettings:
+        if self.exit_z >= self.z_entry:
+            raise ValueError(f"exit_z {self.exit_z} must be below z_entry {self.z_entry}: it would close at once")
+        return self
 
 
 class CostSettings(Section):
@@ -222,17 +246,19 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - values of any
     _refuse_unknown_variables()
     try:
         settings = Settings(**overrides)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{CONFIG_FILE} is not TOML: {error}", "correct the line that is named") from None
     except ValidationError as error:
-        raise ConfigError("; ".join(_explain(item) for item in error.errors(include_url=False)),
-                          f"correct it in {CONFIG_FILE}, in the environment ({_PREFIX}SECTION__NAME) or on the command line",
-                          ) from None  # fmt: skip
+        what = "; ".join(_explain(item) for item in error.errors(include_url=False))
+        places = f"{CONFIG_FILE}, .env, the environment ({_PREFIX}SECTION__NAME) or the command line"
+        raise ConfigError(what, f"correct it in {places}") from None
     _refuse_secrets_in_file()
     return settings
 
 
 def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries
     path = ".".join(str(part) for part in item["loc"])
-    if any(secret in path for secret in _SECRETS):
+    if not isinstance(item.get("input"), str | int | float) or any(secret in path for secret in _SECRETS):
         return f"setting {path}: {item['msg']}"
     return f"setting {path} = {item.get('input')!r}: {item['msg']}"
 
@@ -252,8 +278,6 @@ def _refuse_secrets_in_file() -> None:
     path = Path(CONFIG_FILE)
     if not path.is_file():
         return
-    import tomllib
-
     exchange = tomllib.loads(path.read_text()).get("exchange", {})
     for secret in _SECRETS:
         if secret in exchange:

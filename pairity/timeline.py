@@ -90,7 +90,8 @@ def next_month(instant: datetime) -> datetime:
 def months_between(since: datetime, until: datetime) -> Iterator[datetime]:
     """Month starts of all months that intersect [since, until).
 
-    >>> [m.strftime("%Y-%m") for m in months_between(datetime(2024, 11, 5, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC))]
+    >>> since, until = datetime(2024, 11, 5, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
+    >>> [month_key(month) for month in months_between(since, until)]
     ['2024-11', '2024-12']
     """
     month = month_start(since)

@@ -56,8 +56,9 @@ class ExitReason(StrEnum):
 class AssetView:
     """One asset at the decision: all values known at `event_timestamp`, the close of the last closed bar.
 
-    `atr` is ATR(14) in price units, `volatility` the std of hourly returns over 24 bars, `funding_rate` the last settled
-    rate. `spec` is None where the venue's contract is unknown: the asset is then not traded.
+    `atr` is ATR(14) in price units, `volatility` the std of hourly returns over 24 bars, `funding_rate` the last
+    settled rate.
+    `spec` is None where the venue's contract is unknown: the asset is then not traded.
     """
 
     asset: str
@@ -131,6 +132,9 @@ class StrategyState:
     positions: tuple[PairPosition, ...] = ()
     bars_since_exit: int | None = None
     """Decisions since the last exit; None if nothing was closed yet."""
+    correlations: dict[str, float | None] = field(default_factory=dict)
+    """The correlation matrix in force (refreshed every `correlation_refresh_bars`), keyed by `pair_id`."""
+    correlations_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,21 +149,36 @@ class ScoredPair:
 
 
 @dataclass(frozen=True, slots=True)
+class StopRule:
+    """How far stop and target lie from an entry price that is not known yet.
+
+    Distances are in price units (None: not known, the defaults apply); bounds and defaults are fractions of the entry.
+    """
+
+    stop_distance: float | None
+    target_distance: float | None
+    stop_bounds: tuple[float, float]
+    target_bounds: tuple[float, float]
+    stop_default: float
+    target_default: float
+
+
+@dataclass(frozen=True, slots=True)
 class LegOrder:
-    """One leg to be traded: size in contracts, stops as prices computed from `reference_price` (recomputed at the fill)."""
+    """One leg to be traded. `reference_price` is the last close; stops follow from the actual fill by `stops`."""
 
     asset: str
     side: Side
     contracts: Decimal
     reference_price: float
-    stop_fraction: float
-    target_fraction: float
+    stops: StopRule
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A position to open."""
+    """A position to open; `position_id` is the pair and the bar: the same decision always names it the same."""
 
+    position_id: str
     pair: Pair
     direction: int
     z: float

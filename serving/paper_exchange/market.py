@@ -69,11 +69,11 @@ class Market(Protocol):
         ...
 
     def bar_at(self, inst_id: str, at_ms: int, kind: PriceKind = "last") -> Bar | None:
-        """The bar that contains `at_ms`; in a hole, or after the last bar, the newest bar before; None before the first."""
+        """The bar that contains `at_ms`; in a hole or after the last bar the newest before; None before the first."""
         ...
 
     def funding(self, inst_id: str, since_ms: int, until_ms: int) -> Sequence[Funding]:
-        """Settlements with since_ms <= settle_ms < until_ms, ascending (the caller must not show future ones as settled)."""
+        """Settlements with since_ms <= settle_ms < until_ms, ascending (callers must not show future ones)."""
         ...
 
     def open_interest(self, inst_id: str, at_ms: int) -> float | None:

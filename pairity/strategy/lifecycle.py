@@ -1,0 +1,169 @@
+"""`decide`: from state, scores and market to exits and entries. Pure: no I/O, no clock, no randomness.
+
+Backtest, replay and live call this one function once per closed bar and differ only in who executes its outcome.
+Stop-loss and take-profit act between decisions (on the venue, or on a bar's extremes in the backtest); whoever sees one
+reports it with `with_closed` before the next decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from pairity.settings import StrategySettings
+from pairity.strategy.selection import divergence, judge, leg_side, rank, spread_direction
+from pairity.strategy.sizing import entry_notional, leg_contracts
+from pairity.strategy.stops import stop_rule
+from pairity.strategy.types import (
+    Action,
+    Decision,
+    Entry,
+    Exit,
+    ExitReason,
+    LegOrder,
+    Market,
+    PairPosition,
+    PairScore,
+    ScoredPair,
+    StrategyState,
+)
+from pairity.timeline import HOUR
+from pairity.universe import exact
+
+_REFERENCE_ASSET = "BTC"
+
+
+def decide(
+    state: StrategyState,
+    scores: Sequence[PairScore],
+    market: Market,
+    settings: StrategySettings,
+    bar: timedelta = HOUR,
+) -> Decision:
+    """Decide at the close of one bar.
+
+    `scores` lists every pair of the universe in universe order; `market` holds what is known at the same instant. The
+    returned state has its positions aged by this bar and its correlation matrix refreshed when due; positions to be
+    closed are still in it, and entries are not yet: the executor reports both with `with_closed` and `with_opened`.
+    A decision that closes opens nothing (its proceeds are not known yet), except as the second half of a switch.
+    """
+    state = _refresh_correlations(_age(state, scores), market, settings, bar)
+    exits = tuple(filter(None, (_exit(position, settings) for position in state.positions)))
+    judged = [judge(score, market.assets, state.positions, state.correlations, settings) for score in scores]
+    if exits:
+        reason = "; ".join(f"{item.position_id}: {item.reason}" for item in exits)
+        return Decision(Action.CLOSE, reason, tuple(judged), exits, (), state)
+    if len(state.positions) >= settings.max_concurrent_positions:
+        return _consider_switch(state, scores, judged, market, settings)
+    if state.bars_since_exit is not None and state.bars_since_exit < settings.cooldown_bars:
+        return Decision(Action.HOLD, f"cooling down, {state.bars_since_exit} of {settings.cooldown_bars} bars",
+                        tuple(judged), (), (), state)  # fmt: skip
+    entry, judged = _best_entry(state, judged, market, settings)
+    if entry is None:
+        return Decision(Action.HOLD, "no candidate", tuple(judged), (), (), state)
+    return Decision(Action.OPEN, _describe(entry), tuple(judged), (), (entry,), state)
+
+
+def with_opened(state: StrategyState, position: PairPosition) -> StrategyState:
+    """The state after a position was filled."""
+    return replace(state, positions=(*state.positions, position))
+
+
+def with_closed(state: StrategyState, position_id: str) -> StrategyState:
+    """The state after a position was closed, by a decision, a stop or the venue."""
+    left = tuple(position for position in state.positions if position.position_id != position_id)
+    return replace(state, positions=left, bars_since_exit=0)
+
+
+def _age(state: StrategyState, scores: Sequence[PairScore]) -> StrategyState:
+    by_pair = {score.pair: score for score in scores}
+    aged = tuple(_age_position(position, by_pair.get(position.pair)) for position in state.positions)
+    since = None if state.bars_since_exit is None else state.bars_since_exit + 1
+    return replace(state, positions=aged, bars_since_exit=since)
+
+
+def _age_position(position: PairPosition, score: PairScore | None) -> PairPosition:
+    held = position.bars_held + 1
+    if score is None or score.unusable is not None or score.z is None:
+        return replace(position, bars_held=held, missing_bars=position.missing_bars + 1)
+    return replace(position, bars_held=held, missing_bars=0, last_z=score.z)
+
+
+def _refresh_correlations(
+    state: StrategyState, market: Market, settings: StrategySettings, bar: timedelta
+) -> StrategyState:
+    at = state.correlations_at
+    if at is not None and market.event_timestamp - at < settings.correlation_refresh_bars * bar:
+        return state
+    return replace(state, correlations=dict(market.correlations), correlations_at=market.event_timestamp)
+
+
+def _exit(position: PairPosition, settings: StrategySettings) -> Exit | None:
+    """An exit is a crossing *from the entry side*: the tempting test |z| < 0 can never be true."""
+    if position.missing_bars > settings.max_missing_bars:
+        return Exit(position.position_id, ExitReason.DATA_MISSING)
+    if position.missing_bars or position.bars_held < settings.min_hold_bars:
+        return None
+    distance = -position.direction * position.last_z  # positive on the side from which it was entered
+    return Exit(position.position_id, ExitReason.Z_CROSS) if distance <= settings.exit_z else None
+
+
+def _consider_switch(
+    state: StrategyState,
+    scores: Sequence[PairScore],
+    judged: list[ScoredPair],
+    market: Market,
+    settings: StrategySettings,
+) -> Decision:
+    """Leave the weakest position for a candidate that beats it by the threshold (off by default)."""
+    hold = Decision(Action.HOLD, "position held", tuple(judged), (), (), state)
+    if settings.switch_threshold is None:
+        return hold
+    by_pair = {score.pair: divergence(score) for score in scores}
+    weakest = min(state.positions, key=lambda position: by_pair.get(position.pair) or 0.0)
+    if weakest.bars_held < settings.min_hold_bars:
+        return hold
+    others = tuple(position for position in state.positions if position is not weakest)
+    rejudged = [judge(score, market.assets, others, state.correlations, settings) for score in scores]
+    rejudged = [replace(p, rejected="already held") if p.pair == weakest.pair else p for p in rejudged]
+    entry, rejudged = _best_entry(replace(state, positions=others), rejudged, market, settings)
+    if entry is None or entry.score <= (by_pair.get(weakest.pair) or 0.0) + settings.switch_threshold:
+        return hold
+    exits = (Exit(weakest.position_id, ExitReason.SWITCH),)
+    return Decision(
+        Action.SWITCH, f"{weakest.position_id} → {_describe(entry)}", tuple(rejudged), exits, (entry,), state
+    )
+
+
+def _best_entry(
+    state: StrategyState, judged: list[ScoredPair], market: Market, settings: StrategySettings
+) -> tuple[Entry | None, list[ScoredPair]]:
+    """The best candidate that can be sized; those that cannot are marked, and the next is tried."""
+    for candidate in rank(judged):
+        entry = _entry(state, candidate, market, settings)
+        if entry is not None:
+            return entry, judged
+        judged = [replace(p, rejected="position below the minimum size") if p is candidate else p for p in judged]
+    return None, judged
+
+
+def _entry(state: StrategyState, candidate: ScoredPair, market: Market, settings: StrategySettings) -> Entry | None:
+    asset = market.assets[candidate.pair.base]
+    z, probability, score = candidate.z, candidate.probability, candidate.divergence_score
+    if z is None or probability is None or score is None or asset.close is None or asset.spec is None:
+        return None
+    notional = entry_notional(state.available_usdt, score, settings)
+    contracts = leg_contracts(notional, asset.close, asset.spec)
+    if asset.spec.notional(contracts, asset.spec.round_price(exact(asset.close))) < exact(settings.min_position_usdt):
+        return None
+    direction = spread_direction(z)
+    leg = LegOrder(asset.asset, leg_side(direction), contracts, asset.close,
+                   stop_rule(asset, market.assets.get(_REFERENCE_ASSET), settings))  # fmt: skip
+    position_id = f"{candidate.pair.pair_id}@{market.event_timestamp:%Y%m%dT%H%MZ}"
+    return Entry(position_id, candidate.pair, direction, z, probability, score, (leg,))
+
+
+def _describe(entry: Entry) -> str:
+    side = "short" if entry.direction < 0 else "long"
+    return f"{side} {entry.pair.pair_id}: z {entry.z:+.2f}, p {entry.probability:.3f}, score {entry.score:.3f}"

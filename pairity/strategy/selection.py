@@ -1,0 +1,111 @@
+"""Which pair to trade: every pair is judged, and every rejection says why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pairity.settings import StrategySettings
+from pairity.strategy.types import AssetView, PairPosition, PairScore, ScoredPair, Side
+from pairity.universe import Pair
+
+
+def divergence(score: PairScore) -> float | None:
+    """`|z|·probability`; None where either is unknown."""
+    if score.z is None or score.probability is None:
+        return None
+    return abs(score.z) * score.probability
+
+
+def spread_direction(z: float) -> int:
+    """−1 (short the spread) for a spread above its mean, +1 (long the spread) below it."""
+    return -1 if z > 0 else 1
+
+
+def leg_side(direction: int) -> Side:
+    """Side of the base leg."""
+    return Side.BUY if direction > 0 else Side.SELL
+
+
+def judge(
+    score: PairScore,
+    assets: Mapping[str, AssetView],
+    held: Sequence[PairPosition],
+    correlations: Mapping[str, float | None],
+    settings: StrategySettings,
+) -> ScoredPair:
+    """The pair with its divergence score, and the first reason for which it must not be traded (None: a candidate)."""
+    reason = (
+        _unusable(score)
+        or _too_weak(score, settings)
+        or _not_tradable(score, assets, settings)
+        or _too_close_to_held(score.pair, held, correlations, settings)
+    )
+    return ScoredPair(score.pair, score.z, score.probability, divergence(score), reason)
+
+
+def rank(judged: Sequence[ScoredPair]) -> list[ScoredPair]:
+    """Candidates, highest divergence first; ties keep universe order."""
+    candidates = [pair for pair in judged if pair.rejected is None and pair.divergence_score is not None]
+    return sorted(candidates, key=lambda pair: -(pair.divergence_score or 0.0))
+
+
+def _unusable(score: PairScore) -> str | None:
+    if score.unusable is not None:
+        return score.unusable
+    for name, value in (("z-score", score.z), ("probability", score.probability)):
+        if value is None or not math.isfinite(value):
+            return f"{name} unknown"
+    return None
+
+
+def _too_weak(score: PairScore, settings: StrategySettings) -> str | None:
+    if abs(score.z or 0.0) <= settings.z_entry:
+        return f"|z| not above {settings.z_entry}"
+    if (score.probability or 0.0) <= settings.probability_min:
+        return f"probability not above {settings.probability_min}"
+    return None
+
+
+def _not_tradable(score: PairScore, assets: Mapping[str, AssetView], settings: StrategySettings) -> str | None:
+    """The traded leg needs a contract, a price and a *known* funding rate on the right side of the limit."""
+    name = score.pair.base
+    asset = assets.get(name)
+    if asset is None or asset.spec is None:
+        return f"no contract known for {name}"
+    if asset.close is None:
+        return f"no price known for {name}"
+    if asset.funding_rate is None:
+        return f"funding of {name} unknown"
+    side = leg_side(spread_direction(score.z or 0.0))
+    if side is Side.SELL and asset.funding_rate < -settings.funding_limit:
+        return f"funding of {name} {asset.funding_rate:g} below −{settings.funding_limit:g} for a short"
+    if side is Side.BUY and asset.funding_rate > settings.funding_limit:
+        return f"funding of {name} {asset.funding_rate:g} above {settings.funding_limit:g} for a long"
+    return None
+
+
+def _too_close_to_held(
+    pair: Pair,
+    held: Sequence[PairPosition],
+    correlations: Mapping[str, float | None],
+    settings: StrategySettings,
+) -> str | None:
+    """Either asset too correlated with a held one. An unknown correlation counts as too high."""
+    for position in held:
+        if position.pair == pair:
+            return "already held"
+        for leg in position.legs:
+            for asset in pair.assets:
+                value = 1.0 if asset == leg.asset else _correlation(correlations, asset, leg.asset)
+                if value is None:
+                    return f"correlation of {asset} with held {leg.asset} unknown"
+                if abs(value) > settings.correlation_max:
+                    limit = settings.correlation_max
+                    return f"|correlation| of {asset} with held {leg.asset} {abs(value):.2f} above {limit}"
+    return None
+
+
+def _correlation(correlations: Mapping[str, float | None], one: str, other: str) -> float | None:
+    forward = correlations.get(Pair(one, other).pair_id)
+    return forward if forward is not None else correlations.get(Pair(other, one).pair_id)

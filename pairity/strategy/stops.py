@@ -1,0 +1,64 @@
+"""Stop-loss and take-profit distances, and the prices that follow from an actual fill.
+
+Distances are fractions of the entry price. They are recomputed from the fill: a rule keeps the volatility that was
+known at the decision and meets the price only when there is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pairity.settings import StrategySettings
+from pairity.strategy.types import AssetView, Side, StopRule
+from pairity.universe import ContractSpec, exact
+
+
+@dataclass(frozen=True, slots=True)
+class StopPrices:
+    """Trigger prices of one protected leg, on the venue's tick."""
+
+    stop: Decimal
+    target: Decimal
+
+
+def stop_rule(asset: AssetView, reference: AssetView | None, settings: StrategySettings) -> StopRule:
+    """The rule for one leg, from what was known at the decision.
+
+    `atr`: ATR·`stop_atr` and ATR·`target_atr` in price units; the defaults (6 % / 5 %) where ATR is unknown.
+    `volatility`: the defaults times clamp(vol_asset / vol_reference, 0.5, 2), reference being BTC (both hourly: the
+    daily scaling √24 cancels); the plain defaults where either is unknown.
+    """
+    if settings.stop_model == "atr" and asset.atr:
+        return StopRule(settings.stop_atr * asset.atr, settings.target_atr * asset.atr,
+                        settings.stop_bounds, settings.target_bounds,
+                        settings.stop_default, settings.target_default)  # fmt: skip
+    factor = 1.0
+    if settings.stop_model == "volatility" and reference is not None and asset.volatility and reference.volatility:
+        factor = _clamp(asset.volatility / reference.volatility, (0.5, 2.0))
+    return StopRule(None, None, settings.stop_bounds, settings.target_bounds,
+                    settings.stop_default * factor, settings.target_default * factor)  # fmt: skip
+
+
+def fractions(rule: StopRule, entry_price: float) -> tuple[float, float]:
+    """(stop, target) as fractions of `entry_price`; distances are clamped to the rule's bounds."""
+    if rule.stop_distance is None or rule.target_distance is None:
+        return rule.stop_default, rule.target_default
+    return (
+        _clamp(rule.stop_distance / entry_price, rule.stop_bounds),
+        _clamp(rule.target_distance / entry_price, rule.target_bounds),
+    )
+
+
+def stop_prices(rule: StopRule, side: Side, entry_price: Decimal, spec: ContractSpec) -> StopPrices:
+    """Trigger prices for a leg opened on `side` at `entry_price`, rounded to the tick."""
+    stop, target = fractions(rule, float(entry_price))
+    sign = side.sign
+    return StopPrices(
+        stop=spec.round_price(entry_price * (1 - sign * exact(stop))),
+        target=spec.round_price(entry_price * (1 + sign * exact(target))),
+    )
+
+
+def _clamp(value: float, bounds: tuple[float, float]) -> float:
+    return min(max(value, bounds[0]), bounds[1])
