@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from pairity.errors import ConfigError, UnknownNameError
+from pairity.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("PAIRITY_HOME", "PAIRITY_EXCHANGE__URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_defaults_are_the_reference_values():
+    settings = load_settings()
+    assert len(settings.universe.pairs) == 45
+    assert (settings.label.z_entry, settings.label.horizon_bars, settings.label.target) == (1.0, 102, 0.005)
+    assert (settings.model.n_estimators, settings.model.max_depth, settings.model.seed) == (300, 5, 42)
+    assert (settings.strategy.stop_atr, settings.strategy.target_atr) == (10.0, 8.0)
+    assert settings.strategy.legs == "base"
+
+
+def test_options_win_over_environment_over_file(tmp_path, monkeypatch):
+    (tmp_path / "pairity.toml").write_text("[strategy]\nz_entry = 1.1\nleverage = 2\ncooldown_bars = 4\n")
+    monkeypatch.setenv("PAIRITY_STRATEGY__Z_ENTRY", "1.2")
+    monkeypatch.setenv("PAIRITY_STRATEGY__LEVERAGE", "3")
+    strategy = load_settings(strategy={"z_entry": 1.3}).strategy
+    assert (strategy.z_entry, strategy.leverage, strategy.cooldown_bars) == (1.3, 3, 4)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        load_settings().strategy.z_entry = 2.0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("PAIRITY_STRATEGY__Z_ENTRY", "-1", r"strategy.z_entry = '-1'"),
+        ("PAIRITY_UNIVERSE__ASSETS", '["BTC"]', "universe.assets"),
+        ("PAIRITY_UNIVERSE__ASSETS", '["BTC", "BTC"]', "listed twice"),
+        ("PAIRITY_SERVE__HOST", "0.0.0.0", r"serve.host = '0.0.0.0'"),
+        ("PAIRITY_STRATEGY__EXIT_Z", "1.0", "would close at once"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_setting(monkeypatch, variable, value, words):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=words):
+        load_settings()
+
+
+def test_a_misspelt_variable_is_not_ignored(monkeypatch):
+    monkeypatch.setenv("PAIRITY_STRATEGY__Z_ENTRI", "1.2")
+    with pytest.raises(UnknownNameError, match="did you mean 'PAIRITY_STRATEGY__Z_ENTRY'"):
+        load_settings()
+
+
+def test_an_unknown_name_in_the_file_is_not_ignored(tmp_path):
+    (tmp_path / "pairity.toml").write_text("[strategy]\nz_entri = 1.1\n")
+    with pytest.raises(ConfigError, match="z_entri"):
+        load_settings()
+
+
+def test_a_broken_file_is_named(tmp_path):
+    (tmp_path / "pairity.toml").write_text("[strategy\n")
+    with pytest.raises(ConfigError, match=r"pairity\.toml is not TOML"):
+        load_settings()
+
+
+def test_secrets_are_refused_in_the_file_and_never_shown(tmp_path, monkeypatch):
+    (tmp_path / "pairity.toml").write_text('[exchange]\napi_key = "hush-hush"\n')
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert "PAIRITY_EXCHANGE__API_KEY" in str(caught.value)
+    assert "hush-hush" not in str(caught.value)
+    (tmp_path / "pairity.toml").unlink()
+    monkeypatch.setenv("PAIRITY_EXCHANGE__API_SECRET", "hush-hush")
+    assert "hush-hush" not in repr(load_settings())
+    monkeypatch.setenv("PAIRITY_EXCHANGE__TIMEOUT_S", "never")
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert "hush-hush" not in str(caught.value)
+
+
+def test_secrets_are_read_from_dotenv(tmp_path):
+    (tmp_path / ".env").write_text("PAIRITY_EXCHANGE__API_KEY=abc\n")
+    key = load_settings().exchange.api_key
+    assert key is not None
+    assert key.get_secret_value() == "abc"
+
+
+def test_every_setting_has_a_section_known_to_the_docs():
+    assert set(Settings.model_fields) == {
+        "home", "universe", "exchange", "ingest", "features", "label", "model", "strategy", "costs", "serve",
+    }  # fmt: skip
