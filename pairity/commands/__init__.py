@@ -1,1 +1,1 @@
-"""The command line's commands: each reads options, calls one stage, shows its report, and turns errors into exit codes."""
+"""The command line: each command reads options, calls one stage, shows its report, turns errors into exit codes."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import doctest
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ def test_months_cover_the_range_without_overlap(since, span):
     months = list(timeline.months_between(since, since + span))
     assert months[0] <= since < timeline.next_month(months[0])
     assert months[-1] < since + span <= timeline.next_month(months[-1])
-    assert all(timeline.next_month(a) == b for a, b in zip(months, months[1:], strict=False))
+    assert all(timeline.next_month(a) == b for a, b in pairwise(months))
 
 
 @pytest.mark.parametrize(
