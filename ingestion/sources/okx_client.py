@@ -164,19 +164,18 @@ async def call(
     for writes without a definite answer, OrderUnknownError.
     """
     reads = "Get" in method
-    for attempt in range(retries + 1 if reads else 1):
-        outcome = await _attempt(client, method, params)
-        if isinstance(outcome, list):
-            return outcome
+    attempt = 0
+    while isinstance(outcome := await _attempt(client, method, params), _Failure):
         if not reads and not outcome.refused:
             raise OrderUnknownError(
                 f"{method} was sent, but no definite answer came: {outcome.error.what}",
                 "query the venue by the client order id before sending anything again",
             ) from outcome.error
-        if not outcome.transient or attempt == retries:
-            break
+        if not (reads and outcome.transient and attempt < retries):
+            raise outcome.error
         await backoff.sleep(backoff.delay_s(attempt, rate_limited=outcome.rate_limited))
-    raise outcome.error
+        attempt += 1
+    return outcome
 
 
 def base_url(client: okx) -> str:
