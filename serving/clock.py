@@ -90,6 +90,8 @@ async def clock_for(settings: ExchangeSettings) -> Clock:
 
 
 def _instant(state: dict[str, Any], where: str) -> datetime:
+    if "error" in state:
+        raise VenueAnswerError(f"the exchange at {where} refused to step its clock: {state['error']}")
     try:
         return from_ms(int(state["now_ms"]))
     except (KeyError, TypeError, ValueError):

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
-def ingest(
-    since: str, until: str, instruments: str | None, exchange_url: str | None, control_url: str | None
-) -> None:
+def ingest(since: str, until: str, instruments: str | None, exchange_url: str | None, control_url: str | None) -> None:
     """Collect closed bars, funding and contracts; validate; publish features; refresh the online store.
 
     A second run over the same range changes nothing; a run that was killed continues where it stopped. The exit code is
