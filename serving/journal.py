@@ -91,9 +91,7 @@ class Journal:
         row = codec.decision_row(record)
         with self._begin() as connection:
             known = connection.execute(
-                select(tables.decisions.c.decision_json).where(
-                    tables.decisions.c.decision_id == record.decision_id
-                )
+                select(tables.decisions.c.decision_json).where(tables.decisions.c.decision_id == record.decision_id)
             ).scalar()
             if known is not None:
                 if known != row["decision_json"]:
@@ -409,9 +407,7 @@ def _append(connection: Connection, entry: OrderEvent) -> None:
 def _update_position(connection: Connection, position: PairPosition) -> bool:
     """Rewrite a known position; False if it is new."""
     table = tables.positions
-    closed = connection.execute(
-        select(table.c.closed_at).where(table.c.position_id == position.position_id)
-    ).first()
+    closed = connection.execute(select(table.c.closed_at).where(table.c.position_id == position.position_id)).first()
     if closed is None:
         return False
     if closed.closed_at is not None:
