@@ -164,20 +164,12 @@ class Journal:
 
         JournalError if the id is known for another order.
         """
+        return self.intend_all([intent])[0]
+
+    def intend_all(self, intents: Sequence[Intent]) -> list[Intent]:
+        """`intend` for intentions that belong together: all are written, or none."""
         with self._begin() as connection:
-            known = _intent(connection, intent.client_order_id)
-            if known is None:
-                connection.execute(insert(tables.intents), codec.intent_row(intent))
-                _append(connection, OrderEvent(intent.client_order_id, intent.created_at, intent.state, ""))
-                return intent
-        same = ("position_id", "leg", "purpose", "instrument", "side", "contracts", "reduce_only")
-        changed = [name for name in same if getattr(known, name) != getattr(intent, name)]
-        if changed:
-            raise JournalError(
-                f"order {intent.client_order_id} is journalled with another {', '.join(changed)}",
-                "one intention has one order; use the next attempt for another",
-            )
-        return known
+            return [_intend(connection, intent) for intent in intents]
 
     def advance(
         self,
@@ -297,6 +289,7 @@ class Journal:
             "exit_price": codec.optional_text(closing.exit_price),
             "pnl_usdt": codec.optional_text(closing.pnl_usdt),
             "fees_usdt": codec.optional_text(closing.fees_usdt),
+            "funding_usdt": codec.optional_text(closing.funding_usdt),
         }
         with self._begin() as connection:
             which = (table.c.position_id == position_id) & table.c.closed_at.is_(None)
@@ -382,7 +375,7 @@ class Journal:
                 f"{tables.SCHEMA_VERSION!r}",
                 "use the program that wrote it, or close its positions and move the file away",
             )
-        return known["scope"]
+        return str(known["scope"])
 
 
 _RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
@@ -392,6 +385,22 @@ def _intent(connection: Connection, client_order_id: str) -> Intent | None:
     query = select(tables.intents).where(tables.intents.c.client_order_id == client_order_id)
     row = connection.execute(query).mappings().first()
     return None if row is None else codec.intent_of(row)
+
+
+def _intend(connection: Connection, intent: Intent) -> Intent:
+    known = _intent(connection, intent.client_order_id)
+    if known is None:
+        connection.execute(insert(tables.intents), codec.intent_row(intent))
+        _append(connection, OrderEvent(intent.client_order_id, intent.created_at, intent.state, ""))
+        return intent
+    same = ("position_id", "leg", "purpose", "instrument", "side", "contracts", "reduce_only")
+    changed = [name for name in same if getattr(known, name) != getattr(intent, name)]
+    if changed:
+        raise JournalError(
+            f"order {intent.client_order_id} is journalled with another {', '.join(changed)}",
+            "one intention has one order; use the next attempt for another",
+        )
+    return known
 
 
 def _append(connection: Connection, entry: OrderEvent) -> None:

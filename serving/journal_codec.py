@@ -160,7 +160,8 @@ def position_of(row: RowMapping) -> PositionRecord:
     position = position_from_json(row["position_json"])
     if row["closed_at"] is None:
         return PositionRecord(position)
-    price, pnl, fees = (
-        None if row[name] is None else Decimal(row[name]) for name in ("exit_price", "pnl_usdt", "fees_usdt")
-    )
-    return PositionRecord(position, Closing(time_of(row["closed_at"]), row["exit_reason"], price, pnl, fees))
+    numbers = {
+        name: None if row[name] is None else Decimal(row[name])
+        for name in ("exit_price", "pnl_usdt", "fees_usdt", "funding_usdt")
+    }
+    return PositionRecord(position, Closing(time_of(row["closed_at"]), row["exit_reason"], **numbers))

@@ -155,7 +155,8 @@ class Fill:
 class Closing:
     """How a position ended. `exit_reason` is an ExitReason, or `manual`, `unprotected`, `unknown`.
 
-    `exit_price`, gross `pnl_usdt` and `fees_usdt` (all fills of the position) are None where the venue did not tell.
+    `exit_price`, gross `pnl_usdt`, `fees_usdt` (all fills of the position, negative where charged) and `funding_usdt`
+    (negative where paid) are None where the venue did not tell.
     """
 
     closed_at: datetime
@@ -163,6 +164,14 @@ class Closing:
     exit_price: Decimal | None = None
     pnl_usdt: Decimal | None = None
     fees_usdt: Decimal | None = None
+    funding_usdt: Decimal | None = None
+
+    @property
+    def net_usdt(self) -> Decimal | None:
+        """Profit after fees and funding; None where a part of it is not known."""
+        if self.pnl_usdt is None or self.fees_usdt is None or self.funding_usdt is None:
+            return None
+        return self.pnl_usdt + self.fees_usdt + self.funding_usdt
 
 
 @dataclass(frozen=True, slots=True)

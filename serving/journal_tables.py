@@ -95,6 +95,7 @@ positions = Table(
     Column("exit_price", String),
     Column("pnl_usdt", String),
     Column("fees_usdt", String),
+    Column("funding_usdt", String),
 )
 
 fills = Table(

@@ -5,6 +5,7 @@ Orders go one by one to `trade/order`: its answer has one element, which is acce
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -93,10 +94,8 @@ class OkxVenue:
         if await self._leverage(instrument) == leverage:
             return
         wanted = {"instId": instrument, "mgnMode": "cross", "lever": str(leverage)}
-        try:
+        with contextlib.suppress(OrderUnknownError):  # as above
             await self._write("privatePostAccountSetLeverage", wanted)
-        except OrderUnknownError:
-            pass  # as above
         found = await self._leverage(instrument)
         if found != leverage:
             raise VenueAnswerError(f"{instrument} has leverage {found} after it was set to {leverage}",
@@ -261,9 +260,7 @@ class OkxVenue:
             return Unclear(f"{method} answered {len(found)} rows instead of one")
         return found[0]
 
-    async def _cancel(
-        self, method: str, body: Mapping[str, Any] | Sequence[Mapping[str, Any]], wanted: str
-    ) -> None:
+    async def _cancel(self, method: str, body: Mapping[str, Any] | Sequence[Mapping[str, Any]], wanted: str) -> None:
         try:
             _accepted(await self._write(method, body), method, wanted)
         except VenueRejectedError as error:
