@@ -178,7 +178,7 @@ class Protector:
             except (OrderUnknownError, VenueRejectedError):
                 continue
             intent = self._desk.journal.intent(algo.client_order_id)
-            if intent is not None and not intent.state.final and intent.state is not IntentState.INTENDED:
+            if intent is not None and not intent.state.final:
                 now = self._desk.clock.now()
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, "cancelled by us")
 

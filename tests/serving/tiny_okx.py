@@ -29,7 +29,7 @@ class Refused(Exception):
 
 
 class TinyOkx:
-    def __init__(self, now_ms: int = 1_742_300_000_000) -> None:
+    def __init__(self, now_ms: int = 1_742_317_230_000) -> None:
         self.now_ms = now_ms
         self.prices = {"BTC-USDT-SWAP": Decimal(80000), "ETH-USDT-SWAP": Decimal(2000), "SOL-USDT-SWAP": Decimal(100)}
         self.orders: list[dict[str, Any]] = []
