@@ -46,6 +46,8 @@ class TinyOkx:
         self.faults: list[tuple[str, str]] = []
         """(handler name or *, kind), each struck once, oldest first."""
         self.calls: list[tuple[str, Any]] = []
+        self.late: list[tuple[int, str, Any]] = []
+        """Requests under way that arrive only after some more calls: (calls left, handler, parameters)."""
         self._ids = 700_000_000_000_000_000
 
     # --- the wire -----------------------------------------------------------------------------------------------
@@ -53,6 +55,10 @@ class TinyOkx:
     def answer(self, name: str, params: Any) -> dict[str, Any]:
         self.calls.append((name, params))
         self.now_ms += 1
+        due = [(late, held) for left, late, held in self.late if left <= 1]
+        self.late = [(left - 1, late, held) for left, late, held in self.late if left > 1]
+        for late, held in due:
+            self.answer(late, held)
         handler: Callable[[Any], list[dict[str, Any]]] | None = getattr(self, f"_{name}", None)
         if handler is None:
             return {"code": "50404", "msg": f"no {name}", "data": []}
@@ -308,6 +314,9 @@ def faulty(exchange: TinyOkx, name: str, params: Any) -> Any:
     if kind == "missing":
         exchange.calls.append((name, params))
         raise ccxt.OrderNotFound('okx {"code":"51603","data":[],"msg":"Order does not exist"}')
+    if kind == "late":
+        exchange.late.append((2, name, params))
+        raise ccxt.RequestTimeout("okx POST")
     if kind == "no_rows":
         return {**_ENVELOPE, "data": []}
     if kind == "garbage":
@@ -342,6 +351,7 @@ def serve() -> None:
 
     async def handle(request: web.Request) -> web.Response:
         body = await request.read()
+        exchange.now_ms = max(exchange.now_ms, time.time_ns() // 1_000_000)
         params = json.loads(body) if body else dict(request.query)
         return web.json_response(exchange.answer(implicit_name(request.method, request.path), params))
 
