@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -156,9 +157,19 @@ def test_the_same_entry_twice_is_one_order(side: Side, desk: Desk, tiny: TinyOkx
 
 def test_an_instrument_has_one_position_at_a_time(desk: Desk, tiny: TinyOkx) -> None:
     asyncio.run(opened(desk))
-    other = entry(Side.BUY)
-    object.__setattr__(other, "position_id", "BTC__ETH@20250318T1800Z")
+    other = replace(entry(Side.BUY), position_id="BTC__ETH@20250318T1800Z")
     outcome = asyncio.run(desk.executor.open(other, desk.decide(other, at=T0 + timedelta(hours=1))))
     assert outcome.position is None
     assert "held in another position" in outcome.reason
+    assert len(tiny.sent(PLACE)) == 1
+
+
+def test_nothing_is_opened_beside_an_order_in_doubt(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.faults = [(PLACE, "timeout")] + [(LOOK, "html")] * 1000
+    with pytest.raises(OrderUnknownError):
+        asyncio.run(opened(desk))
+    other = replace(entry(), position_id="BTC__ETH@20250318T1800Z")
+    outcome = asyncio.run(desk.executor.open(other, desk.decide(other, at=T0 + timedelta(hours=1))))
+    assert outcome.position is None
+    assert "in doubt" in outcome.reason
     assert len(tiny.sent(PLACE)) == 1

@@ -85,8 +85,6 @@ class Trading(RuleBasedStateMachine):
     @rule(side=st.sampled_from(list(Side)), faults=HICCUPS, kill=st.none() | st.integers(0, 12),
           share=st.sampled_from(["1", "1", "0.4", "0"]), attached=st.booleans())  # fmt: skip
     def open(self, side: Side, faults: list[tuple[str, str]], kill: int | None, share: str, attached: bool) -> None:
-        if self.desk.journal.open_positions() or self.desk.journal.filled_entries_without_position():
-            return
         self.hour += 1
         self.tiny.now_ms += 3_600_000
         at = T0 + timedelta(hours=self.hour)
@@ -163,7 +161,7 @@ class Trading(RuleBasedStateMachine):
 
 TestTrading = Trading.TestCase
 TestTrading.settings = settings(
-    max_examples=60,
+    max_examples=50,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
