@@ -203,7 +203,7 @@ class AsofOfflineStore(OfflineStore):
 
         def evaluate() -> pl.DataFrame:
             rows = _between(_scan(data_source, config), timestamp_field, start_date, end_date)
-            return rows.select(dict.fromkeys(columns)).collect()
+            return rows.select(list(dict.fromkeys(columns))).collect()
 
         return _plain_job(evaluate, config)
 
