@@ -9,7 +9,7 @@ import numpy as np
 
 from pairity.errors import UnknownNameError
 from pairity.universe import inst_id
-from serving.paper_exchange.columns import BarSlice, Columns, Floats, columns
+from serving.paper_exchange.columns import BarSlice, Columns, Floats, columns, rounded
 from serving.paper_exchange.market import Bar, Funding, Instrument, PriceKind
 from serving.paper_exchange.specifications import instrument_for
 from serving.paper_exchange.synthetic_paths import MODELS, Day, first_state, next_day
@@ -123,17 +123,17 @@ class SyntheticMarket:
 
     def _traded(self, instrument: Instrument, row: int, last: Floats, open_ms: np.ndarray, decimals: int) -> Columns:
         tick = float(instrument.tick_sz)
-        close = np.round(np.exp(last), decimals)
+        close = rounded(np.exp(last), decimals)
         before = np.r_[np.exp(self._first_state.log_last[row]), close[:-1]]
         noise = np.concatenate([day.open_noise_ticks[:, row] for day in self._days])
-        open_ = np.round(np.maximum(before + tick * noise, tick), decimals)
-        high = np.round(np.exp(np.concatenate([day.log_high[:, row] for day in self._days])), decimals)
-        low = np.round(np.exp(np.concatenate([day.log_low[:, row] for day in self._days])), decimals)
+        open_ = rounded(np.maximum(before + tick * noise, tick), decimals)
+        high = rounded(np.exp(np.concatenate([day.log_high[:, row] for day in self._days])), decimals)
+        low = rounded(np.exp(np.concatenate([day.log_low[:, row] for day in self._days])), decimals)
         lot = float(instrument.lot_sz * instrument.ct_val)
         turnover = np.concatenate([day.turnover_usdt[:, row] for day in self._days])
-        volume = np.round(np.maximum(np.round(turnover / close / lot), 1.0) * lot, 8)
+        volume = rounded(np.maximum(np.round(turnover / close / lot), 1.0) * lot, 8)
         high, low = np.maximum(high, np.maximum(open_, close)), np.minimum(low, np.minimum(open_, close))
-        return columns(open_ms, open_, high, np.maximum(low, tick), close, volume)
+        return columns(open_ms, (open_, high, np.maximum(low, tick), close), volume)
 
     def _followed(self, row: int, kind: PriceKind, last: Floats, open_ms: np.ndarray, decimals: int) -> Columns:
         """Mark or index: their own path, with the traded price's excursions within the minute."""
@@ -144,15 +144,14 @@ class SyntheticMarket:
         reach_down = np.concatenate([day.log_low[:, row] for day in self._days]) + shift
         start = np.r_[getattr(self._first_state, name)[row], path[:-1]]
         prices = (
-            start,
-            np.maximum(reach_up, np.maximum(start, path)),
-            np.minimum(reach_down, np.minimum(start, path)),
-            path,
+            rounded(np.exp(start), decimals),
+            rounded(np.exp(np.maximum(reach_up, np.maximum(start, path))), decimals),
+            rounded(np.exp(np.minimum(reach_down, np.minimum(start, path))), decimals),
+            rounded(np.exp(path), decimals),
         )
-        open_, high, low, close = (np.round(np.exp(price), decimals) for price in prices)
-        return columns(open_ms, open_, high, low, close, np.zeros(len(path)))
+        return columns(open_ms, prices, np.zeros(len(path)))
 
 
 def _empty() -> Columns:
     nothing = np.empty(0)
-    return columns(np.empty(0, dtype=np.int64), nothing, nothing, nothing, nothing, nothing)
+    return columns(np.empty(0, dtype=np.int64), (nothing, nothing, nothing, nothing), nothing)
