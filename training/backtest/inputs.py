@@ -47,9 +47,9 @@ def hour_scores(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[datetime, H
     """
     columns = ["pair_id", "z_score", "probability", "correlation_168h", "known"]
     by_hour: dict[datetime, HourScores] = {}
-    for (hour,), part in scored.group_by("event_timestamp"):
+    for part in _nullable(scored).partition_by("event_timestamp"):
         rows = {row[0]: row for row in part.select(columns).iter_rows()}
-        by_hour[hour] = HourScores(  # type: ignore[index]
+        by_hour[part["event_timestamp"][0]] = HourScores(
             scores=tuple(_score(pair, rows.get(pair.pair_id)) for pair in pairs),
             correlations={pair_id: row[3] for pair_id, row in rows.items()},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import polars as pl
 
@@ -48,9 +49,8 @@ def performance(result: BacktestResult) -> dict[str, float | None]:
 
 
 def sharpe(equity: pl.Series, start: float) -> float | None:
-    """Annualised Sharpe ratio of hourly `equity` that began at `start`; None for fewer than 2 returns or no variance."""
-    path = [start, *equity.to_list()]
-    returns = [after / before - 1.0 for before, after in zip(path, path[1:], strict=False)]
+    """Annualised Sharpe ratio of hourly `equity` that began at `start`; None below 2 returns or without variance."""
+    returns = [after / before - 1.0 for before, after in pairwise([start, *equity.to_list()])]
     if len(returns) < 2:
         return None
     mean = sum(returns) / len(returns)
