@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from pairity.errors import ConfigError, UnknownNameError
-from pairity.settings import Settings, load_settings
+from pairity.settings import Section, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +98,13 @@ def test_every_setting_has_a_section_known_to_the_docs():
     assert set(Settings.model_fields) == {
         "home", "universe", "exchange", "ingest", "features", "label", "model", "strategy", "costs", "serve",
     }  # fmt: skip
+
+
+def test_the_documentation_lists_every_setting_with_its_default():
+    text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    for section in Settings.model_fields:
+        value = getattr(Settings(), section)
+        if isinstance(value, Section):
+            assert f"## [{section}]" in text
+            for name in type(value).model_fields:
+                assert f"| `{name}` | " in text, f"{section}.{name} is not documented"

@@ -1,0 +1,23 @@
+"""`pairity train`."""
+
+from __future__ import annotations
+
+import click
+
+from pairity.commands.context import reports_errors, settings_from
+
+
+@click.command()
+@click.option("--rows", type=click.Choice(["all", "candidates"]), help="Train on every hour, or on |z| > z_entry only.")
+@reports_errors
+def train(rows: str | None) -> None:
+    """Train the pair forest on published features, backtest it beside the baseline, register it as champion."""
+    from pairity.commands.console import ConsoleProgress
+    from pairity.commands.summaries import show_training
+    from pairity.timeline import SystemClock
+    from training.job import train as run_training
+
+    settings = settings_from(**({"label": {"rows": rows}} if rows else {}))
+    with ConsoleProgress() as progress:
+        report = run_training(settings, progress, now=SystemClock().now())
+    show_training(report)

@@ -1,0 +1,104 @@
+"""Status of the trading process over HTTP, on the loopback only. Everything here reads; nothing changes state."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pairity.errors import ConfigError
+from pairity.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+@dataclass
+class Status:
+    """What the process tells about itself; replaced cycle by cycle by the loop, read by the endpoint."""
+
+    mode: str
+    market: str
+    model: dict[str, str]
+    state: str = "starting"
+    cycles: int = 0
+    decision_time: str | None = None
+    event_timestamp: str | None = None
+    action: str | None = None
+    reason: str | None = None
+    equity_usdt: float | None = None
+    available_usdt: float | None = None
+    positions: list[dict[str, Any]] = field(default_factory=list)
+    unusable: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def make_app(read: Callable[[], Status]) -> FastAPI:
+    """The application: `/status` (JSON), `/health` and `/metrics` (Prometheus text)."""
+    from fastapi import FastAPI
+    from fastapi.responses import PlainTextResponse
+
+    app = FastAPI(title="pairity serve", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/status")
+    def status() -> dict[str, Any]:
+        return asdict(read())
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"state": read().state}
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def metrics() -> str:
+        return _metrics(read())
+
+    return app
+
+
+def _metrics(status: Status) -> str:
+    values = {
+        "pairity_cycles_total": (status.cycles, "counter", "Decisions made by this process."),
+        "pairity_equity_usdt": (status.equity_usdt, "gauge", "Account equity as the venue reports it."),
+        "pairity_available_usdt": (status.available_usdt, "gauge", "Available balance as the venue reports it."),
+        "pairity_positions": (len(status.positions), "gauge", "Open pair positions."),
+        "pairity_pairs_unusable": (len(status.unusable), "gauge", "Pairs that could not be scored last time."),
+        "pairity_problems": (len(status.problems), "gauge", "Problems of the last cycle."),
+    }
+    lines = []
+    for name, (value, kind, text) in values.items():
+        if value is not None:
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {value}"]
+    return "\n".join(lines) + "\n"
+
+
+@contextlib.asynccontextmanager
+async def serving(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]:
+    """Serve `app` while the block runs; yields its base URL (port 0 takes a free one)."""
+    import uvicorn
+
+    config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the loop owns the signals
+    task = asyncio.create_task(_serve(server, settings))
+    while not server.started:
+        if task.done():
+            await task
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://{settings.host}:{port}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def _serve(server: Any, settings: ServeSettings) -> None:  # noqa: ANN401 - uvicorn is imported by the caller
+    try:
+        await server.serve()
+    except SystemExit:
+        raise ConfigError(
+            f"the status API cannot listen on {settings.host}:{settings.port}",
+            "another process uses the port; set PAIRITY_SERVE__PORT (0 takes a free one)",
+        ) from None

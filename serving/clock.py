@@ -1,0 +1,116 @@
+"""The trading process's clocks: the machine's, or the venue's where the venue's time is virtual."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from pairity.errors import VenueAnswerError, VenueUnreachableError
+from pairity.settings import ExchangeSettings
+from pairity.timeline import Clock, SystemClock, from_ms, to_ms
+
+_POLL_S = 0.5
+
+
+class SteppedClock:
+    """Time of a stepped paper exchange. Sleeping *advances* the exchange: this process is what makes time pass.
+
+    Nothing happens on the venue between two sleeps except at the instants that are stepped over, so a replay is as
+    deterministic as its data.
+    """
+
+    def __init__(self, control_url: str, now: datetime, timeout_s: float = 60.0) -> None:
+        self._control_url = control_url.rstrip("/")
+        self._now = now
+        self._timeout_s = timeout_s
+
+    @classmethod
+    async def connect(cls, control_url: str, timeout_s: float = 60.0) -> SteppedClock:
+        """Read the exchange's present instant; VenueUnreachableError where nobody answers."""
+        state = await _request("GET", f"{control_url.rstrip('/')}/state", None, timeout_s)
+        return cls(control_url, _instant(state, control_url), timeout_s)
+
+    def now(self) -> datetime:
+        """The instant to which the exchange was last stepped."""
+        return self._now
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Step the exchange to `instant` (rounded up to its millisecond); nothing if that is past."""
+        if instant <= self._now:
+            return
+        target = to_ms(instant + timedelta(microseconds=999))
+        state = await _request("POST", f"{self._control_url}/advance", {"to": target}, self._timeout_s)
+        self._now = _instant(state, self._control_url)
+
+
+class PolledClock:
+    """Time of an accelerated paper exchange: asked for while sleeping, never ahead of the exchange in between."""
+
+    def __init__(self, base_url: str, now: datetime, timeout_s: float) -> None:
+        self._url = f"{base_url.rstrip('/')}/api/v5/public/time"
+        self._timeout_s = timeout_s
+        self._seen = now
+        self._seen_at = time.monotonic()
+
+    @classmethod
+    async def connect(cls, base_url: str, timeout_s: float) -> PolledClock:
+        """Read the exchange's present instant; VenueUnreachableError where nobody answers."""
+        clock = cls(base_url, from_ms(0), timeout_s)
+        await clock._poll()
+        return clock
+
+    def now(self) -> datetime:
+        """The last instant heard plus the real time since (an accelerated exchange is at least that far)."""
+        return self._seen + timedelta(seconds=time.monotonic() - self._seen_at)
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Ask the exchange until its time has come."""
+        while self._seen < instant:
+            await asyncio.sleep(min(_POLL_S, max((instant - self.now()).total_seconds(), 0.01)))
+            await self._poll()
+
+    async def _poll(self) -> None:
+        answer = await _request("GET", self._url, None, self._timeout_s)
+        try:
+            self._seen = from_ms(int(answer["data"][0]["ts"]))
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise VenueAnswerError(f"{self._url} did not answer with a time: {answer!r}") from None
+        self._seen_at = time.monotonic()
+
+
+async def clock_for(settings: ExchangeSettings) -> Clock:
+    """The clock that fits the venue: stepped, polled (any other local exchange) or the machine's."""
+    if settings.control_url is not None:
+        return await SteppedClock.connect(settings.control_url)
+    if settings.url is not None:
+        return await PolledClock.connect(settings.url, settings.timeout_s)
+    return SystemClock()
+
+
+def _instant(state: dict[str, Any], where: str) -> datetime:
+    if "error" in state:
+        raise VenueAnswerError(f"the exchange at {where} refused to step its clock: {state['error']}")
+    try:
+        return from_ms(int(state["now_ms"]))
+    except (KeyError, TypeError, ValueError):
+        raise VenueAnswerError(f"{where} is not the control endpoint of a paper exchange: {state!r}",
+                               "start it with: pairity paper-exchange --clock stepped --control") from None  # fmt: skip
+
+
+async def _request(method: str, url: str, body: dict[str, int] | None, timeout_s: float) -> dict[str, Any]:
+    import aiohttp
+
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.request(method, url, json=body) as answer:
+            parsed = await answer.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise VenueUnreachableError(f"no exchange answers at {url} ({type(error).__name__})",
+                                    "start one, or run make demo, which brings its own") from None  # fmt: skip
+    except ValueError:
+        raise VenueAnswerError(f"{url} did not answer in JSON", "is this the paper exchange's address?") from None
+    if not isinstance(parsed, dict):
+        raise VenueAnswerError(f"{url} answered {parsed!r}", "is this the paper exchange's address?")
+    return parsed
