@@ -24,6 +24,7 @@ from pairity.settings import LabelSettings, Settings
 from pairity.timeline import HOUR
 
 DECISION_TIME = "decision_time"
+FIRST_KNOWN = "first_known"
 KNOWN = "known"
 KEY = ("pair_id", EVENT_TIME)
 _LEAST_TRAINING_BARS = 24
@@ -37,8 +38,9 @@ with the service's features as known then."""
 class Dataset:
     """All decisions of the history, one row per pair and hour, sorted by (event_timestamp, pair_id).
 
-    Columns: pair_id, event_timestamp (bar close), decision_time, known (anything was known at the decision), the
-    service's features, label (1/0, null where the future is not complete), t0, t1 (label interval).
+    Columns: pair_id, event_timestamp (bar close), decision_time, known (the row of this very bar was known at the
+    decision: the rule by which the live loop calls features fresh), the service's features (null where not known),
+    label (1/0, null where the future is not complete), t0, t1 (label interval).
     """
 
     rows: pl.DataFrame
@@ -47,7 +49,7 @@ class Dataset:
     """Digest over the raw lake's manifests from which the features were computed."""
 
     def labelled(self, selection: LabelSettings) -> pl.DataFrame:
-        """Rows that can be learnt from: something was known, the label is complete, and `selection.rows` admits them.
+        """Rows to learn from: features known in time, label complete, admitted by `selection.rows`.
 
         `candidates` keeps |z| > `selection.z_entry` only: the rows on which the strategy would act.
         """
@@ -66,7 +68,7 @@ def build(settings: Settings, service: Service, join: Join, now: datetime) -> Da
     layout = Layout.of(settings)
     snapshot_id = read_snapshot_id(layout)
     published = _published(settings, now)
-    spine = decision_rows(published.select(KEY), settings)
+    spine = decision_rows(published.select(*KEY, FIRST_KNOWN), settings)
     joined = join_checked(join, service, spine)
     rows = _with_labels(joined, published, settings.label)
     _require_enough(rows, settings)
@@ -74,17 +76,19 @@ def build(settings: Settings, service: Service, join: Join, now: datetime) -> Da
 
 
 def decision_rows(keys: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """`keys` (entity, event_timestamp = bar close) with their decision time, sorted by time and entity."""
+    """`keys` (entity, event_timestamp = bar close, first_known) with `decision_time`, sorted by time and entity."""
     return keys.with_columns((pl.col(EVENT_TIME) + settings.features.decision_lag).alias(DECISION_TIME)).sort(
         EVENT_TIME, keys.columns[0]
     )
 
 
 def join_checked(join: Join, service: Service, rows: pl.DataFrame) -> pl.DataFrame:
-    """Join `service` to `rows` (entity, event_timestamp, decision_time) at the decision times.
+    """Join `service` to `rows` (entity, event_timestamp, first_known, decision_time) at the decision times.
 
-    Adds the features and `known`: whether the store had any row for that entity then. NaN becomes null. JoinError
-    unless exactly the rows that went in come back, in order: a join that drops rows silently changes what is learnt.
+    Returns entity, event_timestamp, decision_time, `known` and the features, NaN as null. A row that reached us only
+    after its decision is not known: the store then answers with an older one, which live trading refuses as stale.
+    JoinError unless exactly the rows that went in come back, in order: a join that drops rows silently changes what is
+    learnt.
     """
     entity = rows.columns[0]
     bar_close = "bar_close"
@@ -95,24 +99,32 @@ def join_checked(join: Join, service: Service, rows: pl.DataFrame) -> pl.DataFra
             f"the point-in-time join of {service.name} returned {answer.height} rows for {asked.height}",
             "check the feature store's TTL and join; nothing was trained",
         )
-    if not answer.select(asked.columns).cast(asked.schema).equals(asked):  # type: ignore[arg-type]
+    if not answer.select(asked.columns).cast(asked.schema).equals(asked):
         raise JoinError(
             f"the point-in-time join of {service.name} returned other keys, or another order, than was asked for",
             "check the feature store's join; nothing was trained",
         )
     features = answer.select(service.features).with_columns(pl.selectors.float().fill_nan(None))
-    return pl.concat([rows, features], how="horizontal").with_columns(
-        pl.any_horizontal(pl.col(service.features).is_not_null()).alias(KNOWN)
+    in_time = (pl.col(FIRST_KNOWN) <= pl.col(DECISION_TIME)).fill_null(False)
+    answered = pl.any_horizontal(pl.col(service.features).is_not_null())
+    return (
+        pl.concat([rows, features], how="horizontal")
+        .with_columns((in_time & answered).alias(KNOWN))
+        .with_columns(pl.when(KNOWN).then(pl.col(name)).otherwise(None).alias(name) for name in service.features)
+        .select(entity, EVENT_TIME, DECISION_TIME, KNOWN, *service.features)
     )
 
 
 def newest(rows: pl.LazyFrame, view: View, known_by: datetime) -> pl.DataFrame:
-    """The newest row known at `known_by` of each (entity, event time) of a view's files."""
+    """The newest row known at `known_by` of each (entity, event time) of a view's files.
+
+    `first_known` is added: when the oldest version of that row became known.
+    """
     return (
         rows.filter(pl.col(CREATED_TIME) <= known_by)
         .sort(view.entity, EVENT_TIME, CREATED_TIME)
         .group_by(view.entity, EVENT_TIME, maintain_order=True)
-        .last()
+        .agg(pl.col(CREATED_TIME).first().alias(FIRST_KNOWN), pl.exclude(FIRST_KNOWN).last())
         .collect()
     )
 

@@ -165,6 +165,8 @@ def load_history(
     keys = pl.DataFrame({"asset": list(assets)}).join(
         pl.DataFrame({EVENT_TIME: hours}, schema={EVENT_TIME: pl.Datetime("us", "UTC")}), how="cross"
     )
+    first_known = bars.select("asset", EVENT_TIME, datasets.FIRST_KNOWN)
+    keys = keys.join(first_known, on=["asset", EVENT_TIME], how="left")
     known = datasets.join_checked(join, MARKET_STATE, datasets.decision_rows(keys, settings))
     settlements = lake_settlements(layout, assets, now)
     return market_history(hours, known, bars, settlements, read_contracts(layout)), bars
@@ -197,8 +199,9 @@ def _report(
     judged = forest.scored.filter(pl.col("label").is_not_null() & pl.col(datasets.KNOWN))
     quality = metrics.classification(judged["label"].to_numpy(), judged["probability"].to_numpy(), threshold)
     files = run_files.write(
-        run_files.directory(settings), judged, threshold, contenders, bars, pair_forest.importances(forest.pipeline)
-    )
+        run_files.directory(settings), judged, threshold=threshold, contenders=contenders, bars=bars,
+        importances=pair_forest.importances(forest.pipeline),
+    )  # fmt: skip
     return quality, files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def load_mlflow(layout: Layout) -> ModuleType:
         logging.getLogger(name).setLevel(logging.WARNING)
     mlflow.set_tracking_uri(layout.tracking_uri)
     mlflow.set_registry_uri(layout.tracking_uri)
-    return mlflow
+    return sys.modules["mlflow"]
 
 
 @contextmanager
@@ -106,7 +107,7 @@ def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame, trusted_typ
 
     Requirements are given explicitly: inferring them would import the model in a subprocess.
     """
-    mlflow = load_mlflow(layout)
+    load_mlflow(layout)
     import mlflow.sklearn as flavour
     from mlflow.models import infer_signature
 

@@ -40,22 +40,19 @@ class Arena:
     def model(self, scored: pl.DataFrame, train_end: datetime) -> Contender:
         """The strategy over all pairs of the universe."""
         scores = hour_scores(scored, self._settings.universe.pairs)
-        return self._contender(
-            MODEL, "pair forest, all pairs", Strategy(self._settings.strategy), scores, self._terms, train_end
-        )
+        return self._contender(MODEL, "pair forest, all pairs", Strategy(self._settings.strategy), scores, train_end)
 
     def baseline(self, scored: pl.DataFrame, pair: Pair, train_end: datetime) -> Contender:
         """The same strategy on one pair alone, with fixed stops."""
         policy = Strategy(baseline_strategy(self._settings.strategy))
         scores = hour_scores(scored, [pair])
         name = f"{pair.base}/{pair.quote} alone, 6 % stop, 5 % target"
-        return self._contender(BASELINE, name, policy, scores, self._terms, train_end)
+        return self._contender(BASELINE, name, policy, scores, train_end)
 
     def hold(self, asset: str) -> Contender:
         """Buying one coin at the start, without leverage, and keeping it."""
-        unlevered = Terms(self._terms.initial_equity, self._terms.taker_fee_bps, self._terms.slippage_bps)
         policy = BuyAndHold(asset, self._settings.strategy.max_balance_fraction)
-        return self._contender(HOLD, f"buy and hold {asset}", policy, _NO_SCORES, unlevered, None)
+        return self._contender(HOLD, f"buy and hold {asset}", policy, _NO_SCORES, None)
 
     def _contender(
         self,
@@ -63,11 +60,10 @@ class Arena:
         name: str,
         policy: Policy,
         scores: Mapping[datetime, HourScores],
-        conditions: Terms,
         train_end: datetime | None,
     ) -> Contender:
         result = run(
-            self._history, scores, policy, conditions,
+            self._history, scores, policy, self._terms,
             decision_lag=self._settings.features.decision_lag, train_end=train_end,
         )  # fmt: skip
         return Contender(key, name, result, performance(result))

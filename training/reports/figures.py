@@ -83,7 +83,7 @@ def importance(path: Path, values: Mapping[str, float]) -> Path:
     """Mean decrease in impurity per feature, largest on top."""
 
     def draw(axes: list[Axes]) -> None:
-        names = list(reversed(values))
+        names = list(values)[::-1]
         axes[0].barh(names, [values[name] for name in names], color="steelblue")
         axes[0].tick_params(axis="y", labelsize=7)
         axes[0].set_title("Feature importance (mean decrease in impurity)")

@@ -35,6 +35,7 @@ def directory(settings: Settings) -> Path:
 def write(
     where: Path,
     judged: pl.DataFrame,
+    *,
     threshold: float,
     contenders: Sequence[Contender],
     bars: pl.DataFrame,
