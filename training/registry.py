@@ -10,7 +10,7 @@ from feature_repo.model_files import model_digest, verify_model
 from pairity.errors import NoChampionError, RegistryError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from training.tracking import load_mlflow, model_directory, open_client, store_errors
+from training.tracking import model_directory, open_client, store_errors
 
 _REQUIRED_TAGS = ("feature_service", "model_sha256", "snapshot_id", "code_revision", "train_end")
 
@@ -75,7 +75,6 @@ def champion(settings: Settings) -> ModelRef:
             f"there is no model registry below {layout.mlflow}, hence no {alias} of {name!r}", "run `make train` first"
         )
     client = open_client(layout)
-    load_mlflow(layout)
     with store_errors(layout):
         known = client.search_registered_models(f"name = '{name}'")
         version = known[0].aliases.get(alias) if known else None

@@ -141,9 +141,11 @@ def _experiment(layout: Layout) -> str:
 
 
 def _dataset(mlflow: ModuleType, record: RunRecord) -> Any:  # noqa: ANN401 - mlflow.data.Dataset
+    from mlflow.data.sources import LocalArtifactDatasetSource
+
     return mlflow.data.from_polars(
         record.training_set,
-        source=str(record.source),
+        source=LocalArtifactDatasetSource(str(record.source)),
         targets="label",
         name="pair_hourly",
         digest=record.training_digest[:_DATASET_DIGEST_CHARS],

@@ -13,7 +13,7 @@ from pairity.strategy.types import ExitReason, Leg, Market, PairPosition, Side, 
 HOUR = timedelta(hours=1)
 
 
-def D(value):  # noqa: N802 - reads as in a formula
+def D(value):
     return Decimal(repr(value))
 
 
@@ -132,9 +132,7 @@ def _loop(hours, views, bars, settlements, scores, strategy, lag, start, fee, sl
         free = max(value - (held.size * held.mark if held is not None else 0), Decimal(0))
         scored = scores.get(hour)
         market = Market(hour + lag, hour, dict(views.get(hour, {})), scored.correlations if scored else {})
-        decision = decide(
-            replace(state, available_usdt=float(free)), scored.scores if scored else (), market, strategy
-        )
+        decision = decide(replace(state, available_usdt=float(free)), scored.scores if scored else (), market, strategy)
         state = decision.state
     if held is not None:
         close(held.mark, ExitReason.END)

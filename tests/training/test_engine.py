@@ -58,7 +58,12 @@ def test_equals_an_exact_decimal_backtest(seed, stop, cooldown, switch, missing)
         assert row[:2] == expected[:2]
         assert Decimal(row[2]) == expected[2]
         assert row[5] == expected[5]
-        for value, exact in ((row[3], expected[3]), (row[4], expected[4]), (row[6], expected[6]), (row[7], expected[7])):
+        for value, exact in (
+            (row[3], expected[3]),
+            (row[4], expected[4]),
+            (row[6], expected[6]),
+            (row[7], expected[7]),
+        ):
             assert value == pytest.approx(float(exact), abs=1e-9)
     assert found.equity["equity"].to_list() == pytest.approx([float(v) for v in books.equity], abs=1e-9)
 
@@ -72,7 +77,10 @@ def test_equity_change_is_leg_profit_less_fees_less_funding(seed):
     booked = trades["leg_pnl"].sum() - trades["fees"].sum() - trades["funding"].sum()
     assert result.equity["equity"][-1] - 1000.0 == pytest.approx(booked, abs=1e-9)
     assert trades["net_pnl"].sum() == pytest.approx(booked, abs=1e-9)
-    assert (trades["gross_pnl"] - trades["slippage"] - trades["leg_pnl"]).abs().max() in (None, pytest.approx(0, abs=1e-9))
+    assert (trades["gross_pnl"] - trades["slippage"] - trades["leg_pnl"]).abs().max() in (
+        None,
+        pytest.approx(0, abs=1e-9),
+    )
 
 
 def test_random_markets_meet_every_kind_of_exit():
@@ -225,7 +233,14 @@ def test_buy_and_hold_holds_through_anything():
 def test_an_empty_period_is_refused():
     history = flat_history({"BTC": [100.0], "ETH": [50.0]})
     with pytest.raises(TimeRangeError, match="no hour"):
-        run(replace(history, hours=()), {}, Strategy(StrategySettings()), FREE, decision_lag=timedelta(0), train_end=None)
+        run(
+            replace(history, hours=()),
+            {},
+            Strategy(StrategySettings()),
+            FREE,
+            decision_lag=timedelta(0),
+            train_end=None,
+        )
 
 
 def test_one_hour_trades_nothing():

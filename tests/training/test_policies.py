@@ -20,7 +20,11 @@ def test_the_baselines_stops_are_fixed_whatever_the_volatility(atr):
 
 @pytest.mark.parametrize(
     ("universe", "pair_id"),
-    [(("BTC", "ETH", "SOL"), "BTC__ETH"), (("SOL", "ETH", "XRP", "BTC"), "ETH__BTC"), (("SOL", "XRP", "BTC"), "SOL__XRP")],
+    [
+        (("BTC", "ETH", "SOL"), "BTC__ETH"),
+        (("SOL", "ETH", "XRP", "BTC"), "ETH__BTC"),
+        (("SOL", "XRP", "BTC"), "SOL__XRP"),
+    ],
 )
 def test_the_baseline_pair_follows_the_universe(universe, pair_id):
     assert baseline_pair(universe).pair_id == pair_id
