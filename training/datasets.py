@@ -21,7 +21,7 @@ from pairity.digest import digest_bytes
 from pairity.errors import JoinError, MissingDataError
 from pairity.layout import Layout
 from pairity.settings import LabelSettings, Settings
-from pairity.timeline import HOUR
+from pairity.timeline import DAY, HOUR
 
 DECISION_TIME = "decision_time"
 FIRST_KNOWN = "first_known"
@@ -186,7 +186,7 @@ def _require_enough(rows: pl.DataFrame, settings: Settings) -> None:
     if labelled >= need:
         return
     hours = rows[EVENT_TIME].n_unique()
-    days = ceil((need + horizon + hours - labelled) * HOUR.total_seconds() / 86400) + 1
+    days = ceil((settings.features.z_window_bars + need + horizon) * HOUR / DAY) + 1
     raise MissingDataError(
         f"the history is too short for the label horizon: {rows['pair_id'].n_unique()} pairs have features at {hours} "
         f"hours, {labelled} of them with all {horizon} future bars; {need} are needed to train on "
