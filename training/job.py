@@ -95,7 +95,7 @@ def train(settings: Settings, progress: Progress, *, now: datetime, join: Join |
         history, bars = load_history(settings, joined, dataset, split.test_start, now)
         contenders, notes = compare(settings, dataset, split, forest, history)
     with stages("report"):
-        quality, files = _report(settings, forest, contenders, bars)
+        quality, files = _report(settings, forest, split, contenders, bars)
     with stages("register"):
         report_tags = run_files.lineage(settings, dataset, split, digest)
         model = run_files.record(
@@ -193,10 +193,10 @@ def compare(
 
 
 def _report(
-    settings: Settings, forest: Fitted, contenders: list[Contender], bars: pl.DataFrame
+    settings: Settings, forest: Fitted, split: Split, contenders: list[Contender], bars: pl.DataFrame
 ) -> tuple[dict[str, float | None], list[Path]]:
     threshold = settings.strategy.probability_min
-    judged = forest.scored.filter(pl.col("label").is_not_null() & pl.col(datasets.KNOWN))
+    judged = forest.scored.join(split.test.select(datasets.KEY), on=datasets.KEY, how="semi", maintain_order="left")
     quality = metrics.classification(judged["label"].to_numpy(), judged["probability"].to_numpy(), threshold)
     files = run_files.write(
         run_files.directory(settings), judged, threshold=threshold, contenders=contenders, bars=bars,

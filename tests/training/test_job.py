@@ -128,6 +128,15 @@ def test_a_baseline_without_both_classes_is_left_out_with_a_note(tmp_path):
     assert notes[0].startswith("no baseline (SOL__XRP): all ")
 
 
+def test_training_on_candidates_is_judged_on_candidates(tmp_path):
+    settings = settings_for(tmp_path, label={"rows": "candidates"})
+    publish_all(settings)
+    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    assert report.labelled_rows < report.rows / 2
+    assert report.classification["rows"] == report.test_rows
+    assert report.backtests["model"]["trades"] > 0
+
+
 def test_a_history_too_short_registers_nothing(tmp_path):
     settings = settings_for(tmp_path, horizon=102)
     publish_all(settings, bars=150)
