@@ -115,7 +115,7 @@ def join_checked(join: Join, service: Service, rows: pl.DataFrame) -> pl.DataFra
     )
 
 
-def newest(rows: pl.LazyFrame, view: View, known_by: datetime) -> pl.DataFrame:
+def newest_known(rows: pl.LazyFrame, view: View, known_by: datetime) -> pl.DataFrame:
     """The newest row known at `known_by` of each (entity, event time) of a view's files.
 
     `first_known` is added: when the oldest version of that row became known.
@@ -156,7 +156,7 @@ def _published(settings: Settings, now: datetime) -> pl.DataFrame:
     stored = scan_view(Layout.of(settings), PAIR_HOURLY).filter(
         pl.col("pair_id").is_in(wanted) & (pl.col(EVENT_TIME) <= latest)
     )
-    rows = newest(stored, PAIR_HOURLY, now)
+    rows = newest_known(stored, PAIR_HOURLY, now)
     if rows.is_empty():
         raise MissingDataError(
             f"no features are published for any of the {len(wanted)} pairs of the universe", "run `make ingest` first"
@@ -171,7 +171,7 @@ def _with_labels(joined: pl.DataFrame, published: pl.DataFrame, settings: LabelS
     seen = joined.select(*KEY, "z_score").join(
         published.select(*KEY, "spread"), on=KEY, how="left", maintain_order="left"
     )
-    labels = touch_labels(seen.lazy(), settings).select(*KEY, "label", "t0", "t1").collect()
+    labels = touch_labels(seen, settings).select(*KEY, "label", "t0", "t1")
     rows = joined.join(labels, on=KEY, how="left", maintain_order="left")
     if rows.height != joined.height:
         raise JoinError(f"labelling turned {joined.height} rows into {rows.height}", "report this: keys are not unique")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -30,6 +30,9 @@ from training.models import pair_forest
 from training.registry import ModelRef
 from training.reports import run_files
 from training.splits import Split, chronological
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 STAGES = ("training set", "fit", "score", "backtest", "report", "register")
 
@@ -161,7 +164,7 @@ def load_history(
         raise MissingDataError("there is no decision to backtest", "run `make ingest` first")
     hours = hours_between(since, last)
     stored = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset").is_in(assets))
-    bars = datasets.newest(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
+    bars = datasets.newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
     keys = pl.DataFrame({"asset": list(assets)}).join(
         pl.DataFrame({EVENT_TIME: hours}, schema={EVENT_TIME: pl.Datetime("us", "UTC")}), how="cross"
     )
@@ -213,9 +216,22 @@ def _flat(quality: dict[str, float | None], contenders: list[Contender]) -> dict
 
 
 def _store_join(settings: Settings) -> Join:
-    from feature_repo.store import historical, open_store
+    """The feature store's join; the store is opened (and its definitions applied) by the first question."""
 
-    return partial(historical, open_store(settings))
+    @cache
+    def store() -> FeatureStore:
+        from feature_repo.store import apply, open_store
+
+        opened = open_store(settings)
+        apply(settings, opened)
+        return opened
+
+    def join(service_name: str, rows: pl.DataFrame) -> pl.DataFrame:
+        from feature_repo.store import historical
+
+        return historical(store(), service_name, rows)
+
+    return join
 
 
 class _Stages:
