@@ -144,3 +144,16 @@ def test_a_history_too_short_registers_nothing(tmp_path):
         job.train(settings, Silent(), now=NOW, join=brute_join(settings))
     with pytest.raises(NoChampionError):
         registry.champion(settings)
+
+
+def test_the_feature_stores_join_gives_the_same_training_set_and_trades(trained, tmp_path):
+    """The real store against the row-by-row join: same digest, same scores, same backtest."""
+    settings, _, expected = trained
+    own = settings_for(tmp_path)
+    publish_all(own)
+    report = job.train(own, Silent(), now=NOW)
+    assert report.training_digest == expected.training_digest
+    assert report.classification == expected.classification
+    assert report.backtests == expected.backtests
+    logs = [run_files.directory(one) / "trades_model.csv" for one in (settings, own)]
+    assert logs[0].read_bytes() == logs[1].read_bytes()
