@@ -261,7 +261,7 @@ def _join_view(
         raise ConfigError(
             f"the columns {', '.join(taken)} exist already in the entity rows", "rename them, or use full_feature_names"
         )
-    unmapped = {new: old for old, new in (source.field_mapping or {}).items()}
+    unmapped = {str(new): str(old) for old, new in (source.field_mapping or {}).items()}
     rows = _scan(source, config).select(
         *(pl.col(unmapped.get(name, name)).alias(key) for name, key in stored.items()),
         pl.col(event).alias("__event_time"),
