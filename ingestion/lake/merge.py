@@ -46,11 +46,11 @@ def _news(dataset: Dataset, stored: pl.DataFrame, layer: pl.DataFrame, arrived_a
         return _earlier_versions(dataset, stored, news, late)
     correction = pl.max_horizontal(pl.lit(arrived_at, INSTANT), stored_known + _TICK)
     known = pl.when(late).then(correction).otherwise(pl.col(KNOWN_AT)).cast(INSTANT)
-    return news.with_columns(known.alias(KNOWN_AT)).select(dataset.schema)
+    return news.with_columns(known.alias(KNOWN_AT)).select(*dataset.schema)
 
 
 def _earlier_versions(dataset: Dataset, stored: pl.DataFrame, news: pl.DataFrame, late: pl.Expr) -> pl.DataFrame:
-    rows = news.select(dataset.schema)
+    rows = news.select(*dataset.schema)
     if not news.select(late.any()).item():
         return rows
     unknown = rows.join(stored, on=list(dataset.schema), how="anti", nulls_equal=True, maintain_order="left")
