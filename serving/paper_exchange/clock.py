@@ -1,0 +1,75 @@
+"""The exchange's own time: the wall clock, an accelerated one, or one that moves only when told to."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from pairity.errors import ConfigError
+
+ClockKind = Literal["real", "accelerated", "stepped"]
+_SPEED = re.compile(r"^x(\d+(?:\.\d+)?)$")
+
+
+def wall_ms() -> int:
+    """Unix time of this machine in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def parse_clock(mode: str) -> tuple[ClockKind, float]:
+    """Kind and speed of a clock written as `real`, `xN` (N virtual seconds per second) or `stepped`.
+
+    >>> parse_clock("x60")
+    ('accelerated', 60.0)
+    """
+    if mode in ("real", "stepped"):
+        return ("real" if mode == "real" else "stepped"), 1.0
+    if (match := _SPEED.match(mode)) and float(match[1]) > 0:
+        return "accelerated", float(match[1])
+    raise ConfigError(f"clock {mode!r} does not exist", "choose real, stepped, or a speed such as x60")
+
+
+class VirtualClock:
+    """Time of the exchange in Unix milliseconds; never runs backwards.
+
+    `start_ms=None` in mode `real` means the wall clock itself; otherwise the clock starts at `start_ms` and runs at
+    speed 1 (`real`), N (`xN`), or stands still until `advance_to` (`stepped`). `tick_ns` is a monotonic
+    nanosecond source.
+    """
+
+    def __init__(
+        self, mode: str, start_ms: int | None = None, *, tick_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self.mode = mode
+        self.kind, self.speed = parse_clock(mode)
+        if start_ms is None and self.kind != "real":
+            raise ConfigError(f"a clock of mode {mode} has no start", "give --start")
+        self.follows_wall = start_ms is None
+        self.start_ms = wall_ms() if start_ms is None else start_ms
+        self._tick_ns = tick_ns
+        self._origin_ns = tick_ns()
+        self._now_ms = self.start_ms
+
+    def now_ms(self) -> int:
+        """The current instant."""
+        if self.kind != "stepped":
+            self._now_ms = max(self._now_ms, self._reading_ms())
+        return self._now_ms
+
+    def advance_to(self, instant_ms: int) -> None:
+        """Move a stepped clock forward (to where it already is: no change)."""
+        if self.kind != "stepped":
+            raise ConfigError(f"a clock of mode {self.mode} moves by itself", "start the exchange with --clock stepped")
+        if instant_ms < self._now_ms:
+            raise ConfigError(
+                f"the clock stands at {self._now_ms} and cannot go back to {instant_ms}", "advance to a later time"
+            )
+        self._now_ms = instant_ms
+
+    def _reading_ms(self) -> int:
+        if self.follows_wall:
+            return wall_ms()
+        elapsed_ns = self._tick_ns() - self._origin_ns
+        return self.start_ms + int(elapsed_ns * self.speed) // 1_000_000
