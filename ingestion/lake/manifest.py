@@ -23,6 +23,8 @@ class Manifest:
     """What a partition holds. `sha256` is that of the file; None (and 0 rows) where the venue had nothing."""
 
     rows: int
+    superseded: int
+    """Rows that a correction has replaced; where there is none, a scan has nothing to choose between."""
     first: datetime | None
     last: datetime | None
     sha256: str | None
@@ -39,14 +41,15 @@ class Manifest:
         return replace(self, coverage=union((*self.coverage, *spans)))
 
 
-NOTHING = Manifest(rows=0, first=None, last=None, sha256=None, schema={}, coverage=())
+NOTHING = Manifest(rows=0, superseded=0, first=None, last=None, sha256=None, schema={}, coverage=())
 
 
 def describe(rows: pl.DataFrame, content: bytes, dataset: Dataset, coverage: tuple[Span, ...]) -> Manifest:
     """Manifest of sorted, non-empty `rows` encoded as `content`."""
     times = rows[dataset.time]
     schema = {name: str(kind) for name, kind in rows.schema.items()}
-    return Manifest(rows.height, times[0], times[-1], digest_bytes(content), schema, coverage)
+    superseded = rows.height - times.n_unique()
+    return Manifest(rows.height, superseded, times[0], times[-1], digest_bytes(content), schema, coverage)
 
 
 def read_manifest(path: Path) -> Manifest | None:
@@ -62,6 +65,7 @@ def read_manifest(path: Path) -> Manifest | None:
             raise ValueError(f"version {content['version']}, expected {_VERSION}")
         return Manifest(
             rows=content["rows"],
+            superseded=content["superseded"],
             first=_instant(content["first"]),
             last=_instant(content["last"]),
             sha256=content["sha256"],

@@ -98,20 +98,21 @@ class Lake:
         manifest first (LakeCorruptError). No rows, not an error, where nothing is stored.
         """
         kind = dataset(name)
-        frames = [
-            pl.scan_parquet(partition.folder(self.root) / PART, glob=False, hive_partitioning=False).select(
-                pl.lit(short_name(partition.instrument)).alias("asset"), *kind.schema
-            )
-            for instrument in instruments
-            for partition in self._of_range(kind, inst_id(instrument), since, until)
-            if self.manifest(partition).rows
-        ]
-        if not frames:
+        found: list[pl.LazyFrame] = []
+        corrected = False
+        for instrument in sorted({inst_id(instrument) for instrument in instruments}, key=short_name):
+            for partition in self._of_range(kind, instrument, since, until):
+                held = self.manifest(partition)
+                if held.rows:
+                    found.append(self._file(kind, partition))
+                    corrected |= held.superseded > 0
+        if not found:
             return kind.empty().lazy().select(pl.lit(None, pl.String).alias("asset"), *kind.schema)
-        found = pl.concat(frames).filter(pl.col(kind.time).is_between(since, until, closed="left"))
+        rows = pl.concat(found).filter(pl.col(kind.time).is_between(since, until, closed="left"))
         if known_by is not None:
-            found = found.filter(pl.col(KNOWN_AT) <= known_by)
-        return newest_known(found, ["asset", kind.time])
+            rows = rows.filter(pl.col(KNOWN_AT) <= known_by)
+        # Files are sorted and their order is that of asset and month: without corrections nothing is left to do.
+        return newest_known(rows, ["asset", kind.time]) if corrected else rows
 
     def versions(self, partition: Partition) -> pl.DataFrame:
         """All rows of a partition, superseded ones included, sorted by time and `known_at`."""
@@ -167,6 +168,11 @@ class Lake:
                 self.manifest(partition)
             except LakeCorruptError:
                 self.remove(partition)
+
+    def _file(self, kind: Dataset, partition: Partition) -> pl.LazyFrame:
+        path = partition.folder(self.root) / PART
+        asset = pl.lit(short_name(partition.instrument)).alias("asset")
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False).select(asset, *kind.schema)
 
     def _unchecked(self, partition: Partition) -> Manifest:
         return read_manifest(partition.folder(self.root) / MANIFEST) or NOTHING
