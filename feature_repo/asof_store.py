@@ -156,8 +156,8 @@ class AsofOfflineStore(OfflineStore):
             metadata=RetrievalMetadata(
                 features=feature_refs,
                 keys=sorted(set(labels.columns) - {DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL}),
-                min_event_timestamp=times.min(),  # type: ignore[arg-type]
-                max_event_timestamp=times.max(),  # type: ignore[arg-type]
+                min_event_timestamp=times.min(),
+                max_event_timestamp=times.max(),
             ),
             repo_path=config.repo_path,
         )
@@ -203,7 +203,7 @@ class AsofOfflineStore(OfflineStore):
 
         def evaluate() -> pl.DataFrame:
             rows = _between(_scan(data_source, config), timestamp_field, start_date, end_date)
-            return rows.select(dict.fromkeys(columns)).collect()
+            return rows.select(list(dict.fromkeys(columns))).collect()
 
         return _plain_job(evaluate, config)
 
@@ -221,7 +221,7 @@ class AsofOfflineStore(OfflineStore):
         # …/features/<view>/month=*/*.parquet lies four levels below the data directory.
         layout = Layout(_local(source.path, config.repo_path).parents[3])
         frame = pl.DataFrame(pl.from_arrow(table))
-        publish(layout, declared, frame.select(declared.columns).cast(dict(schema(declared))))  # type: ignore[arg-type]
+        publish(layout, declared, frame.select(declared.columns).cast(schema(declared)))
         if progress is not None:
             progress(table.num_rows)
 
@@ -251,7 +251,8 @@ def _join_view(
     full_feature_names: bool,
     known_only: bool,
 ) -> pl.DataFrame:
-    source = view.batch_source
+    source = _file_source(view.batch_source)
+    event, created = str(source.timestamp_field), source.created_timestamp_column
     stored = dict(zip([column.name for column in view.entity_columns], keys, strict=False))
     prefix = f"{view.projection.name_to_use()}__" if full_feature_names else ""
     named = {name: f"{prefix}{name}" for name in features}
@@ -263,8 +264,8 @@ def _join_view(
     unmapped = {new: old for old, new in (source.field_mapping or {}).items()}
     rows = _scan(source, config).select(
         *(pl.col(unmapped.get(name, name)).alias(key) for name, key in stored.items()),
-        pl.col(source.timestamp_field).alias("__event_time"),
-        *([pl.col(source.created_timestamp_column).alias("__created_time")] if source.created_timestamp_column else []),
+        pl.col(event).alias("__event_time"),
+        *([pl.col(created).alias("__created_time")] if created else []),
         *(pl.col(unmapped.get(name, name)).alias(shown) for name, shown in named.items()),
     )
     return asof_join(
@@ -273,7 +274,7 @@ def _join_view(
         keys=keys,
         time=DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL,
         event="__event_time",
-        created="__created_time" if source.created_timestamp_column else None,
+        created="__created_time" if created else None,
         columns=list(named.values()),
         ttl=view.ttl,
         known_only=known_only,
@@ -307,7 +308,8 @@ def _scan(source: DataSource | None, config: RepoConfig) -> pl.LazyFrame:
     pattern = str(_local(file_source.path, config.repo_path))
     frame = pl.scan_parquet(pattern, hive_partitioning=False, missing_columns="raise")
     times = [name for name in (file_source.timestamp_field, file_source.created_timestamp_column) if name]
-    return frame.with_columns(_as_utc(name, frame.collect_schema()[name]) for name in times)
+    stored = frame.collect_schema()
+    return frame.with_columns(_as_utc(name, stored[name]) for name in times)
 
 
 def _as_utc(name: str, dtype: pl.DataType) -> pl.Expr:

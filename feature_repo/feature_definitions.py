@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from feast import Project
+
 from feature_repo.entities import ASSET, PAIR
 from feature_repo.feature_services import feature_services
 from feature_repo.feature_views import feature_views
@@ -9,6 +11,7 @@ from feature_repo.home import HOME
 from pairity.layout import Layout
 from pairity.settings import load_settings
 
+project = Project(name="pairity", description="Pairs of crypto perpetual futures: features known at each bar's close.")
 asset, pair = ASSET, PAIR
 _views = feature_views(Layout(HOME), load_settings().features.ttl)
 _services = feature_services(_views)

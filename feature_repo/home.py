@@ -44,7 +44,7 @@ class HomeFileRegistryStore(FileRegistryStore):
 class HomeSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
     """`online_store:` section of feature_store.yaml; `path` is relative to the data directory."""
 
-    type: Literal["feature_repo.home.HomeSqliteOnlineStore"] = "feature_repo.home.HomeSqliteOnlineStore"  # type: ignore[assignment]
+    type: Literal["feature_repo.home.HomeSqliteOnlineStore"] = "feature_repo.home.HomeSqliteOnlineStore"
 
 
 class HomeSqliteOnlineStore(SqliteOnlineStore):
