@@ -80,6 +80,19 @@ def columns(
     return Columns(open_ms, open_, high, low, close, volume, quote)
 
 
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Parts in a row, in the order given."""
+    return Columns(
+        np.concatenate([part.open_ms for part in parts]),
+        np.concatenate([part.open for part in parts]),
+        np.concatenate([part.high for part in parts]),
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.close for part in parts]),
+        np.concatenate([part.volume for part in parts]),
+        np.concatenate([part.volume_quote for part in parts]),
+    )
+
+
 class BarSlice(Sequence[Bar]):
     """A sequence of bars that is arrays underneath."""
 

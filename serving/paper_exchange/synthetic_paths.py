@@ -256,7 +256,8 @@ def _minute_sd(beta: Floats) -> Floats:
         ]
     )
     sector = _SECTOR_DAILY[[m.sector for m in MODELS]]
-    return np.sqrt(((beta * _MARKET_DAILY) ** 2 + sector**2) / MINUTES + own**2)
+    deviation: Floats = np.sqrt(((beta * _MARKET_DAILY) ** 2 + sector**2) / MINUTES + own**2)
+    return deviation
 
 
 def _jumps(draw: np.random.Generator, shape: tuple[int, int], per_day: float, size: float) -> Floats:
