@@ -252,7 +252,7 @@ def _join_view(
     known_only: bool,
 ) -> pl.DataFrame:
     source = _file_source(view.batch_source)
-    event, created = str(source.timestamp_field), source.created_timestamp_column
+    event, created = str(source.timestamp_field), source.created_timestamp_column or ""
     stored = dict(zip([column.name for column in view.entity_columns], keys, strict=False))
     prefix = f"{view.projection.name_to_use()}__" if full_feature_names else ""
     named = {name: f"{prefix}{name}" for name in features}
@@ -261,7 +261,7 @@ def _join_view(
         raise ConfigError(
             f"the columns {', '.join(taken)} exist already in the entity rows", "rename them, or use full_feature_names"
         )
-    unmapped = {new: old for old, new in (source.field_mapping or {}).items()}
+    unmapped = {str(new): str(old) for old, new in (source.field_mapping or {}).items()}
     rows = _scan(source, config).select(
         *(pl.col(unmapped.get(name, name)).alias(key) for name, key in stored.items()),
         pl.col(event).alias("__event_time"),
