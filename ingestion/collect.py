@@ -31,7 +31,7 @@ _CLOSE_ITSELF = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Fetches what neither `lake` nor `staging` has. `live`: rows are known from their arrival, not from their close."""
+    """Fetches what neither `lake` nor `staging` has; `live` rows are known from their arrival, not from their close."""
 
     source: OkxSource
     lake: Lake

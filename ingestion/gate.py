@@ -1,4 +1,4 @@
-"""Publish or quarantine: staged raw partitions and computed feature rows pass here, or stay out with the rule they broke."""
+"""Publish or quarantine: staged raw data and computed features pass here, or stay out with the rule they broke."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ _TICK = timedelta(milliseconds=1)
 
 @dataclass
 class Publisher:
-    """Publishes what is due. `store` is None where the online store is not to be written."""
+    """Publishes what is due, and counts what it did."""
 
     settings: Settings
     lake: Lake
@@ -46,12 +46,17 @@ class Publisher:
         end = max(until, stored) if stored else until
         due = ledger.due(self.settings, self.lake, end)
         progress.stage("features", len(due))
+        latest: dict[str, pl.DataFrame] = {}
         for item in due:
             frames = compute_views(self._read, item.month, end, self.settings)
             for name, frame in frames.items():
-                self._publish(layout, VIEWS[name], item.month, frame, now)
-            ledger.record(item)
+                published = self._publish(layout, VIEWS[name], item.month, frame, now)
+                latest[name] = _latest(VIEWS[name], [latest.get(name, published), published])
             progress.advance(note=month_key(item.month))
+        self._write_online(latest)
+        # Only now is a month done: a run that is killed before computes it again, to the same files.
+        for item in due:
+            ledger.record(item)
 
     def rows(self) -> tuple[ViewRows, ...]:
         """What was published so far, per view."""
@@ -61,20 +66,26 @@ class Publisher:
     def _read(self, name: str, since: datetime, until: datetime) -> pl.LazyFrame:
         return self.lake.scan(name, self.settings.universe.assets, since, until)
 
-    def _publish(self, layout: Layout, view: View, month: datetime, frame: pl.DataFrame, now: datetime) -> None:
-        accepted = self.gate.judge_features(view, month, frame)
-        stamped = stamp_corrections(layout, view, accepted, now)
-        report = publish(layout, view, stamped)
+    def _publish(self, layout: Layout, view: View, month: datetime, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
+        accepted = stamp_corrections(layout, view, self.gate.judge_features(view, month, frame), now)
+        report = publish(layout, view, accepted)
         self.counts[view.name, "new"] += report.new_rows
         self.counts[view.name, "corrected"] += report.corrected_rows
         self.counts[view.name, "unchanged"] += report.unchanged_rows
-        self.counts[view.name, "online"] += self._write_online(view, stamped)
+        return accepted
 
-    def _write_online(self, view: View, rows: pl.DataFrame) -> int:
+    def _write_online(self, latest: Mapping[str, pl.DataFrame]) -> None:
         from feature_repo.store import write_online
 
-        latest = newest(rows.lazy(), view).group_by(view.entity, maintain_order=True).last().collect()
-        return write_online(self.store, view.name, latest) if latest.height else 0
+        for name, rows in latest.items():
+            if rows.height:
+                self.counts[name, "online"] += write_online(self.store, name, rows)
+
+
+def _latest(view: View, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The newest row of each entity."""
+    ordered = newest(pl.concat(frames).lazy(), view)
+    return ordered.group_by(view.entity, maintain_order=True).last().collect()
 
 
 def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:

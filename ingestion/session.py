@@ -47,7 +47,7 @@ class _Stopwatch:
 
 
 class IngestSession:
-    """Runs the pipeline as often as asked: `async with IngestSession(settings, clock) as session: await session.run(…)`.
+    """Runs the pipeline as often as asked: `async with IngestSession(settings, clock) as session: session.run(…)`.
 
     `clock` stamps arrivals; a paper exchange's clock must be given where its time is virtual.
     """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ingestion.lake.datasets import DATASETS, INSTANT, KNOWN_AT, Dataset
-from ingestion.sources.okx_client import call
+from ingestion.sources.okx_client import DEFAULT_BACKOFF, Backoff, call
 from pairity.errors import UnknownNameError, VenueAnswerError, VenueRejectedError
 from pairity.timeline import HISTORY_LAG, to_ms
 from pairity.universe import ContractSpec, inst_id, short_name
@@ -44,16 +44,17 @@ class OkxSource:
     client: okx
     retries: int
     page_size: int = 300
+    backoff: Backoff = DEFAULT_BACKOFF
 
     async def listings(self, assets: Sequence[str]) -> dict[str, Listing]:
         """Listings of those `assets` (short names) that the venue has; the caller decides about the others."""
-        rows = await call(self.client, "publicGetPublicInstruments", {"instType": "SWAP"}, retries=self.retries)
+        rows = await self._call("publicGetPublicInstruments", {"instType": "SWAP"})
         by_id = {row.get("instId"): row for row in rows if isinstance(row, dict)}
         return {asset: _listing(by_id[inst_id(asset)]) for asset in assets if inst_id(asset) in by_id}
 
     async def listed_assets(self) -> tuple[str, ...]:
         """Short names of all USDT-margined swaps that the venue lists."""
-        rows = await call(self.client, "publicGetPublicInstruments", {"instType": "SWAP"}, retries=self.retries)
+        rows = await self._call("publicGetPublicInstruments", {"instType": "SWAP"})
         ids = (str(row.get("instId")) for row in rows if isinstance(row, dict))
         return tuple(sorted(short_name(name) for name in ids if name.endswith("-USDT-SWAP")))
 
@@ -78,6 +79,9 @@ class OkxSource:
         rows = await self._pages("publicGetPublicFundingRateHistory", request, _funding_time, since, until)
         return _funding_frame(rows)
 
+    async def _call(self, method: str, request: Mapping[str, str]) -> list[Any]:
+        return await call(self.client, method, request, retries=self.retries, backoff=self.backoff)
+
     async def _pages(
         self, method: str, request: dict[str, str], time_of: _TimeOf, since: datetime, until: datetime
     ) -> list[Any]:
@@ -85,7 +89,7 @@ class OkxSource:
         first, cursor = to_ms(since), to_ms(until)
         found: list[Any] = []
         while cursor > first:
-            page = await call(self.client, method, {**request, "after": str(cursor)}, retries=self.retries)
+            page = await self._call(method, {**request, "after": str(cursor)})
             if not page:
                 break
             times = [time_of(row) for row in page]
