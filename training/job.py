@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_FOREST_FEATURES, Service
+from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_FOREST_FEATURES
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress
@@ -29,6 +29,7 @@ from training.evaluation import metrics
 from training.models import pair_forest
 from training.registry import ModelRef
 from training.reports import run_files
+from training.scoring import Fitted, fit_forest, score
 from training.splits import Split, chronological
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class TrainReport:
     test_start: datetime
     test_end: datetime
     classification: dict[str, float | None]
+    classification_candidates: dict[str, float | None]
+    """The same on candidate rows (|z| > z_entry) only: elsewhere a touch label is 0 by definition, and a model that
+    knows nothing but |z| looks good over all rows."""
     backtests: dict[str, dict[str, float | None]]
     """Metrics per contender (`model`, `baseline`, `btc`), the same keys for each; a contender may be absent, with a
     note."""
@@ -66,15 +70,6 @@ class TrainReport:
     model: ModelRef
     files: tuple[Path, ...]
     stage_seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A fitted pipeline with its scores over the whole test period."""
-
-    pipeline: Any
-    scored: pl.DataFrame
-    """pair_id, event_timestamp, z_score, correlation_168h, known, label, probability."""
 
 
 def train(settings: Settings, progress: Progress, *, now: datetime, join: Join | None = None) -> TrainReport:
@@ -97,13 +92,20 @@ def train(settings: Settings, progress: Progress, *, now: datetime, join: Join |
     with stages("backtest"):
         history, bars = load_history(settings, joined, dataset, split.test_start, now)
         contenders, notes = compare(settings, dataset, split, forest, history)
+        notes += late_rows(dataset)
     with stages("report"):
-        quality, files = _report(settings, forest, split, contenders, bars)
+        judged = forest.scored.join(split.test.select(datasets.KEY), on=datasets.KEY, how="semi", maintain_order="left")
+        quality = _classify(judged, settings)
+        selective = _classify(judged.filter(pl.col("z_score").abs() > settings.label.z_entry), settings)
+        files = run_files.write(
+            run_files.directory(settings), judged, threshold=settings.strategy.probability_min,
+            contenders=contenders, bars=bars, importances=pair_forest.importances(forest.pipeline),
+        )  # fmt: skip
     with stages("register"):
         report_tags = run_files.lineage(settings, dataset, split, digest)
         model = run_files.record(
             settings, dataset, split, forest.pipeline,
-            metrics=_flat(quality, contenders), tags=report_tags, digest=digest,
+            metrics=_flat(quality, selective, contenders), tags=report_tags, digest=digest,
             names={c.key: c.name for c in contenders},
         )  # fmt: skip
     return TrainReport(
@@ -112,40 +114,11 @@ def train(settings: Settings, progress: Progress, *, now: datetime, join: Join |
         train_positives=int(split.train["label"].sum()), test_positives=int(split.test["label"].sum()),
         train_start=split.train[EVENT_TIME].min(), train_end=split.train_end,  # type: ignore[arg-type]
         test_start=split.test_start, test_end=history.hours[-1],
-        classification=quality, backtests={c.key: c.metrics for c in contenders},
+        classification=quality, classification_candidates=selective, backtests={c.key: c.metrics for c in contenders},
         contender_names={c.key: c.name for c in contenders},
         per_pair=performance.per_pair(contenders[0].result.trades), notes=tuple(notes), training_digest=digest,
         snapshot_id=dataset.snapshot_id, model=model, files=tuple(files), stage_seconds=stages.seconds,
     )  # fmt: skip
-
-
-def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_threads: int | None = None) -> Any:  # noqa: ANN401
-    """Fit the forest on labelled rows (service features, label); a scikit-learn Pipeline."""
-    from feature_repo.vectors import model_matrix
-
-    labels = rows["label"].cast(pl.Int64).to_numpy()
-    return pair_forest.fit(
-        model_matrix(rows, service), labels, settings.universe.assets, settings.model, fit_threads=fit_threads
-    )
-
-
-def score(pipeline: Any, dataset: Dataset, split: Split, pair_id: str | None = None) -> Fitted:  # noqa: ANN401
-    """Score every decision of the test period once (of one pair, if given); null where nothing was known."""
-    from feature_repo.vectors import model_matrix
-
-    rows = dataset.rows.filter(pl.col(EVENT_TIME) >= split.test_start)
-    if pair_id is not None:
-        rows = rows.filter(pl.col("pair_id") == pair_id)
-    known = rows.filter(pl.col(datasets.KNOWN))
-    probabilities = pair_forest.predict(pipeline, model_matrix(known, dataset.service))
-    scored = pl.concat(
-        [
-            known.with_columns(pl.Series("probability", probabilities, dtype=pl.Float64)),
-            rows.filter(~pl.col(datasets.KNOWN)).with_columns(pl.lit(None, dtype=pl.Float64).alias("probability")),
-        ]
-    )
-    columns = [*datasets.KEY, "z_score", "correlation_168h", datasets.KNOWN, "label", "probability"]
-    return Fitted(pipeline, scored.select(columns).sort(EVENT_TIME, "pair_id"))
 
 
 def load_history(
@@ -195,21 +168,24 @@ def compare(
     return contenders, notes
 
 
-def _report(
-    settings: Settings, forest: Fitted, split: Split, contenders: list[Contender], bars: pl.DataFrame
-) -> tuple[dict[str, float | None], list[Path]]:
-    threshold = settings.strategy.probability_min
-    judged = forest.scored.join(split.test.select(datasets.KEY), on=datasets.KEY, how="semi", maintain_order="left")
-    quality = metrics.classification(judged["label"].to_numpy(), judged["probability"].to_numpy(), threshold)
-    files = run_files.write(
-        run_files.directory(settings), judged, threshold=threshold, contenders=contenders, bars=bars,
-        importances=pair_forest.importances(forest.pipeline),
-    )  # fmt: skip
-    return quality, files
+def late_rows(dataset: Dataset) -> list[str]:
+    """A note on decisions whose features arrived too late, if there were any."""
+    late = int((~dataset.rows[datasets.KNOWN]).sum())
+    total = dataset.rows.height
+    return [f"{late} of {total} decisions had no features in time: neither learnt from nor traded on"] if late else []
 
 
-def _flat(quality: dict[str, float | None], contenders: list[Contender]) -> dict[str, float | None]:
+def _classify(judged: pl.DataFrame, settings: Settings) -> dict[str, float | None]:
+    return metrics.classification(
+        judged["label"].to_numpy(), judged["probability"].to_numpy(), settings.strategy.probability_min
+    )
+
+
+def _flat(
+    quality: dict[str, float | None], selective: dict[str, float | None], contenders: list[Contender]
+) -> dict[str, float | None]:
     flat = {f"test_{name}": value for name, value in quality.items()}
+    flat |= {f"test_candidates_{name}": value for name, value in selective.items()}
     for contender in contenders:
         flat |= {f"{contender.key}_{name}": value for name, value in contender.metrics.items()}
     return flat

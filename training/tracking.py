@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ def load_mlflow(layout: Layout) -> ModuleType:
     """MLflow, pointed at the layout's database; telemetry is off before the first import."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    # MLflow 3.17 maps a relation with a loader that SQLAlchemy 2.1 deprecates: nothing that our users could mend
+    warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
     import mlflow
 
     for name in _CHATTY:

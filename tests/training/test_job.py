@@ -8,7 +8,7 @@ from pairity.layout import Layout
 from pairity.progress import Silent
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
-from training import datasets, job, registry, tracking
+from training import datasets, job, registry, scoring, tracking
 from training.backtest import performance
 from training.evaluation import metrics
 from training.reports import run_files
@@ -42,7 +42,9 @@ def test_the_report_adds_up(trained):
     assert report.test_end == START + 259 * HOUR  # the backtest goes on where labels cannot
     assert 0 < report.test_positives < report.test_rows
     assert report.classification["rows"] == report.test_rows
-    assert tuple(report.classification) == metrics.KEYS
+    assert tuple(report.classification) == tuple(report.classification_candidates) == metrics.KEYS
+    assert 0 < report.classification_candidates["rows"] < report.test_rows
+    assert report.classification_candidates["base_rate"] > report.classification["base_rate"]
 
 
 def test_model_baseline_and_coin_stand_in_one_table_with_the_same_keys(trained):
@@ -53,7 +55,8 @@ def test_model_baseline_and_coin_stand_in_one_table_with_the_same_keys(trained):
     run = tracking.open_client(Layout.of(settings)).get_run(report.model.run_id)
     for key in report.backtests:
         assert {f"{key}_{name}" for name in performance.KEYS} <= set(run.data.metrics)
-    assert {f"test_{name}" for name in metrics.KEYS} <= set(run.data.metrics)
+    for prefix in ("test", "test_candidates"):
+        assert {f"{prefix}_{name}" for name in metrics.KEYS} <= set(run.data.metrics)
     assert report.backtests["model"]["trades"] > 0
     assert report.backtests["btc"]["trades"] == 1
 
@@ -91,7 +94,8 @@ def test_the_same_data_and_seed_give_the_same_scores_and_the_same_trades(trained
     dataset = datasets.build(settings, PAIR_FOREST_FEATURES, join, NOW)
     split = chronological(dataset.labelled(settings.label), settings.model.test_fraction)
     fitted = [
-        job.score(job.fit_forest(split.train, dataset.service, settings, threads), dataset, split) for threads in (1, 2)
+        scoring.score(scoring.fit_forest(split.train, dataset.service, settings, threads), dataset, split)
+        for threads in (1, 2)
     ]
     assert fitted[0].scored.equals(fitted[1].scored)
     history, _ = job.load_history(settings, join, dataset, split.test_start, NOW)
@@ -119,7 +123,7 @@ def test_a_baseline_without_both_classes_is_left_out_with_a_note(tmp_path):
     quiet = pl.when(pl.col("pair_id") == "SOL__XRP").then(0).otherwise(pl.col("label")).cast(pl.Int8).alias("label")
     dataset = datasets.Dataset(dataset.rows.with_columns(quiet), dataset.service, dataset.snapshot_id)
     split = chronological(dataset.labelled(settings.label), 0.3)
-    forest = job.score(job.fit_forest(split.train, dataset.service, settings), dataset, split)
+    forest = scoring.score(scoring.fit_forest(split.train, dataset.service, settings), dataset, split)
     history, _ = job.load_history(settings, join, dataset, split.test_start, NOW)
     contenders, notes = job.compare(settings, dataset, split, forest, history)
     assert [contender.key for contender in contenders] == ["model", "btc"]
@@ -157,3 +161,12 @@ def test_the_feature_stores_join_gives_the_same_training_set_and_trades(trained,
     assert report.backtests == expected.backtests
     logs = [run_files.directory(one) / "trades_model.csv" for one in (settings, own)]
     assert logs[0].read_bytes() == logs[1].read_bytes()
+
+
+def test_decisions_without_features_in_time_are_told(trained):
+    settings, _, report = trained
+    dataset = datasets.build(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
+    assert report.notes == ()
+    late = dataset.rows.with_columns((pl.col("event_timestamp") > START + 5 * HOUR).alias("known"))
+    (note,) = job.late_rows(datasets.Dataset(late, dataset.service, dataset.snapshot_id))
+    assert note.startswith("18 of 780 decisions had no features in time")
