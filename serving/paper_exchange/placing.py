@@ -179,7 +179,8 @@ def _legs(engine: Engine, row: Params) -> Attached:
         raise Refused("51000", "Parameter attachAlgoOrds error")
     return Attached(
         engine.ids.next(), client_id, stop, row.number("slOrdPx"),
-        row.choice("slTriggerPxType", _TRIGGER_TYPES, "last"), target, row.number("tpOrdPx"), row.choice("tpTriggerPxType", _TRIGGER_TYPES, "last"),
+        row.choice("slTriggerPxType", _TRIGGER_TYPES, "last"), target,
+        row.number("tpOrdPx"), row.choice("tpTriggerPxType", _TRIGGER_TYPES, "last"),
     )  # fmt: skip
 
 
