@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, Service, service
-from feature_repo.model_files import model_digest
+from feature_repo.model_files import verify_model
 from feature_repo.vectors import model_matrix
-from pairity.errors import ModelIntegrityError, NoChampionError, RegistryError
+from pairity.errors import NoChampionError, RegistryError
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import PairScore
@@ -89,16 +89,10 @@ def load_champion(settings: Settings) -> Scorer:
             f"{version.name} version {version.version} lacks the tags {', '.join(missing)}",
             "register models with pairity train only",
         )
-    found = model_digest(files)
-    if found != tags["model_sha256"]:
-        raise ModelIntegrityError(
-            f"the files of {version.name} version {version.version} have SHA-256 {found}, registered was "
-            f"{tags['model_sha256']}",
-            "do not trade it: train again, or restore the files",
-        )
+    verify_model(files, tags["model_sha256"])
     import mlflow.sklearn
 
-    reference = ModelRef(version.name, str(version.version), version.run_id, found, service(tags["feature_service"]),
+    reference = ModelRef(version.name, str(version.version), version.run_id, tags["model_sha256"], service(tags["feature_service"]),
                          tags["snapshot_id"], tags["train_end"])  # fmt: skip
     return Scorer(reference, mlflow.sklearn.load_model(str(files)))
 
