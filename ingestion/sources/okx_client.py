@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 KEY_VARIABLES = ("PAIRITY_EXCHANGE__API_KEY", "PAIRITY_EXCHANGE__API_SECRET", "PAIRITY_EXCHANGE__API_PASSPHRASE")
 LIVE_VARIABLE = "PAIRITY_LIVE_TRADING"
+LIVE_CONSENT = "i-accept-the-risk"
 _DEMO_HEADER = "x-simulated-trading"
 _POINT_TO_DEMO = "`make demo` runs everything here, without network or credentials"
 _SKEW_CODE = "50102"
@@ -329,10 +330,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def _check_live_switch() -> None:
-    if os.environ.get(LIVE_VARIABLE, "").lower() not in {"1", "true", "yes"}:
+    if os.environ.get(LIVE_VARIABLE) != LIVE_CONSENT:
         raise LiveSwitchError(
-            f"live trading was asked for, but {LIVE_VARIABLE} is not set",
-            f"set {LIVE_VARIABLE}=yes as the second switch, or leave the live flag out to trade in the demo",
+            f"live trading was asked for, but {LIVE_VARIABLE} is not {LIVE_CONSENT!r}",
+            f"set {LIVE_VARIABLE}={LIVE_CONSENT} as the second switch, or leave the live flag out to trade in the demo",
         )
 
 

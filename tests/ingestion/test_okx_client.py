@@ -298,7 +298,7 @@ def test_live_needs_the_second_switch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PAIRITY_LIVE_TRADING", raising=False)
     with pytest.raises(LiveSwitchError, match="PAIRITY_LIVE_TRADING"):
         make_client(settings_for(None), signed=True, live=True)
-    monkeypatch.setenv("PAIRITY_LIVE_TRADING", "yes")
+    monkeypatch.setenv("PAIRITY_LIVE_TRADING", "i-accept-the-risk")
 
     async def run() -> None:
         client = make_client(settings_for(None), signed=True, live=True)

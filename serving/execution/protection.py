@@ -1,0 +1,219 @@
+"""Stops on the venue: what is really there is read back; what differs is replaced without a gap.
+
+A replacement is placed before its predecessor is cancelled. Both are reduce-only: for that moment the position has two
+stops, never none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from pairity.errors import OrderUnknownError, VenueError, VenueRejectedError
+from pairity.strategy.stops import StopPrices
+from pairity.strategy.types import Side
+from pairity.universe import ContractSpec
+from serving.execution.orders import OrderDesk
+from serving.execution.venue import AlgoState, Missing, VenueAlgo
+from serving.journal_records import Intent, IntentState, Purpose, client_order_id, is_ours
+
+_LOOKS = 5
+"""How often an attached protection is looked for before it counts as missing: the venue creates it after the fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What must protect one leg: `side` is the leg's own side, `contracts` its size."""
+
+    position_id: str
+    leg: int
+    decision_id: str | None
+    side: Side
+    contracts: Decimal
+    prices: StopPrices
+    spec: ContractSpec
+    at: datetime
+
+    @property
+    def instrument(self) -> str:
+        """The leg's instrument."""
+        return self.spec.instrument
+
+    def held_by(self, algo: VenueAlgo) -> bool:
+        """Whether `algo` is this protection: right side, stop and target within a tick, the whole size."""
+        return (
+            self.stopped_by(algo)
+            and _near(algo.stop, self.prices.stop, self.spec)
+            and _near(algo.target, self.prices.target, self.spec)
+        )
+
+    def stopped_by(self, algo: VenueAlgo) -> bool:
+        """Whether `algo` has any stop-loss for all of this leg."""
+        whole = (
+            algo.contracts is None
+            or algo.contracts == self.contracts
+            or (algo.reduce_only and algo.contracts > self.contracts)
+        )
+        return algo.side is self.side.opposite and algo.stop is not None and whole
+
+
+@dataclass(frozen=True, slots=True)
+class Shield:
+    """The outcome: `protected` says whether a stop-loss rests on the venue; `problem` what is not as it should be."""
+
+    protected: bool
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    problem: str | None = None
+
+
+class Protector:
+    """Makes claims true."""
+
+    def __init__(self, desk: OrderDesk) -> None:
+        self._desk = desk
+
+    async def ensure(self, claim: Claim, *, expected: bool) -> Shield:
+        """Read the leg's protection back; place it if it is missing or differs; drop what is superfluous.
+
+        `expected`: the venue should be creating it, so it is given a moment. Raises VenueError only where the venue
+        cannot be read at all (nothing is known then, and nothing was concluded).
+        """
+        resting = await self._resting(claim, expected=expected)
+        held = next((algo for algo in resting if claim.held_by(algo)), None)
+        if held is None:
+            held, problem = await self._place(claim)
+            if held is None:
+                return self._fall_back(claim, resting, problem)
+        await self._drop([algo for algo in resting if algo.algo_id != held.algo_id])
+        self._sync(claim, held)
+        return Shield(True, held.stop, held.target)
+
+    async def remove(self, position_id: str, instrument: str) -> list[str]:
+        """Cancel all protection of a closed position and see it gone; problems where something stays."""
+        for look in range(_LOOKS):
+            ours = await self._ours(instrument)
+            if not ours:
+                break
+            await self._drop(ours)
+            await self._desk.pace.wait(look)
+        else:
+            return [f"{position_id}: protective orders {', '.join(a.algo_id for a in ours)} cannot be cancelled"]
+        await self.settle(position_id, over=True)
+        return []
+
+    async def settle(self, position_id: str, *, over: bool = False) -> list[VenueAlgo]:
+        """Bring the journal's protective orders of a position up to date; those that the venue triggered.
+
+        `over`: the position is closed and nothing of ours rests there, so an order that does not exist never will.
+        """
+        triggered = []
+        for intent in self._desk.journal.intents(position_id, purpose=Purpose.PROTECT):
+            found = await self._desk.venue.find_algo(intent.instrument, intent.client_order_id)
+            if isinstance(found, VenueAlgo):
+                if found.state is AlgoState.EFFECTIVE:
+                    triggered.append(found)
+                if not intent.state.final:
+                    self._book(intent, found)
+            elif over and isinstance(found, Missing) and not intent.state.final:
+                now = self._desk.clock.now()
+                self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, found.answer)
+        return triggered
+
+    def withdraw(self, position_id: str, at: datetime, reason: str) -> None:
+        """Close the journal's protective intents of an entry that was never filled: they cannot come to life."""
+        for intent in self._desk.journal.intents(position_id, purpose=Purpose.PROTECT):
+            if intent.state is IntentState.INTENDED:
+                self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, at, reason)
+
+    async def _resting(self, claim: Claim, *, expected: bool) -> list[VenueAlgo]:
+        for look in range(_LOOKS if expected else 1):
+            resting = [algo for algo in await self._ours(claim.instrument) if algo.side is claim.side.opposite]
+            if resting:
+                break
+            if expected:
+                await self._desk.pace.wait(look)
+        return resting
+
+    async def _ours(self, instrument: str) -> list[VenueAlgo]:
+        orders = await self._desk.venue.algo_orders()
+        return [algo for algo in orders if algo.instrument == instrument and is_ours(algo.client_order_id)]
+
+    async def _place(self, claim: Claim) -> tuple[VenueAlgo | None, str]:
+        """A new protective order, read back; None with the reason where there is none."""
+        journal = self._desk.journal
+        known = journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
+        for attempt in range(len(known), len(known) + 2):
+            intent = journal.intend(_intent(claim, attempt, journal.scope))
+            try:
+                intent = await self._desk.put_to_rest(intent)
+            except (OrderUnknownError, VenueError) as error:
+                return None, error.what
+            if intent.state is IntentState.ACKNOWLEDGED:
+                break
+        if intent.state is not IntentState.ACKNOWLEDGED:
+            return None, journal.events(intent.client_order_id)[-1].answer
+        for look in range(_LOOKS):
+            found = await self._desk.venue.find_algo(claim.instrument, intent.client_order_id)
+            if isinstance(found, VenueAlgo) and found.state is AlgoState.LIVE and claim.stopped_by(found):
+                return found, ""
+            await self._desk.pace.wait(look)
+        return None, f"protection {intent.client_order_id} was accepted, but reads back as {found}"
+
+    def _fall_back(self, claim: Claim, resting: list[VenueAlgo], problem: str) -> Shield:
+        """An old stop that is not quite right is better than none."""
+        old = next((algo for algo in resting if claim.stopped_by(algo)), None)
+        if old is None:
+            return Shield(False, problem=f"{claim.instrument} has no protection: {problem}")
+        self._sync(claim, old)
+        return Shield(True, old.stop, old.target, f"{claim.instrument} keeps its stop at {old.stop}, wanted was "
+                                                  f"{claim.prices.stop}: {problem}")  # fmt: skip
+
+    async def _drop(self, algos: list[VenueAlgo]) -> None:
+        """Ask for cancellations; whoever needs to know looks again."""
+        for algo in algos:
+            try:
+                await self._desk.venue.cancel_algo(algo.instrument, algo.algo_id)
+            except (OrderUnknownError, VenueRejectedError):
+                continue
+            intent = self._desk.journal.intent(algo.client_order_id)
+            if intent is not None and not intent.state.final:
+                now = self._desk.clock.now()
+                self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, "cancelled by us")
+
+    def _sync(self, claim: Claim, held: VenueAlgo) -> None:
+        intent = self._desk.journal.intent(held.client_order_id)
+        if intent is not None and intent.position_id == claim.position_id:
+            self._book(intent, held)
+
+    def _book(self, intent: Intent, found: VenueAlgo) -> None:
+        """An attached protection goes on the wire with its parent, so its own sending is booked when it is found."""
+        if intent.state is IntentState.INTENDED:
+            now = self._desk.clock.now()
+            intent = self._desk.journal.advance(intent.client_order_id, IntentState.SENT, now, "attached to the entry")
+        if not intent.state.final:
+            self._desk.book(intent, found)
+
+
+def _intent(claim: Claim, attempt: int, scope: str) -> Intent:
+    return Intent(
+        client_order_id=client_order_id(scope, claim.position_id, claim.leg, Purpose.PROTECT, attempt),
+        decision_id=claim.decision_id,
+        position_id=claim.position_id,
+        leg=claim.leg,
+        purpose=Purpose.PROTECT,
+        attempt=attempt,
+        instrument=claim.instrument,
+        side=claim.side.opposite,
+        contracts=claim.contracts,
+        order_type="oco",
+        reduce_only=True,
+        stop_price=claim.prices.stop,
+        target_price=claim.prices.target,
+        created_at=claim.at,
+    )
+
+
+def _near(found: Decimal | None, wanted: Decimal, spec: ContractSpec) -> bool:
+    return found is not None and abs(found - wanted) <= spec.tick_sz

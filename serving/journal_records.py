@@ -1,0 +1,223 @@
+"""What the journal holds, as typed records. Reading back gives what was written, to the last bit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from pairity.strategy.types import Decision, PairPosition, Side
+
+Value = float | int | str | bool | None
+"""A feature value; None is "not known"."""
+
+ID_PREFIX = "pairity"
+"""Every order of ours begins with it; an order without it is not ours to touch."""
+
+
+class Purpose(StrEnum):
+    """Why an order is sent."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    PROTECT = "protect"
+
+
+class IntentState(StrEnum):
+    """How far an intention has come. `sent` is written before the request leaves: sent and silent means unknown."""
+
+    INTENDED = "intended"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    ACKNOWLEDGED = "acknowledged"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more can happen to the order."""
+        return self in {IntentState.FILLED, IntentState.CANCELLED, IntentState.REJECTED}
+
+
+_S = IntentState
+TRANSITIONS: Mapping[IntentState, frozenset[IntentState]] = {
+    _S.INTENDED: frozenset({_S.SENT, _S.CANCELLED}),
+    # Back to intended: the venue certainly never acted on the request.
+    _S.SENT: frozenset({_S.INTENDED, _S.UNKNOWN, _S.ACKNOWLEDGED, _S.FILLED, _S.CANCELLED, _S.REJECTED}),
+    _S.UNKNOWN: frozenset({_S.INTENDED, _S.UNKNOWN, _S.ACKNOWLEDGED, _S.FILLED, _S.CANCELLED, _S.REJECTED}),
+    _S.ACKNOWLEDGED: frozenset({_S.ACKNOWLEDGED, _S.FILLED, _S.CANCELLED, _S.REJECTED}),
+    _S.FILLED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.REJECTED: frozenset(),
+}
+"""Which state may follow which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start of the trading process."""
+
+    run_id: str
+    started_at: datetime
+    mode: str
+    settings_digest: str
+    model_name: str
+    model_version: str
+    model_sha256: str
+    code_revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One decision: when it was made, on which bar, by which model, and all of its outcome."""
+
+    decision_id: str
+    run_id: str
+    decision_time: datetime
+    event_timestamp: datetime
+    feature_service: str
+    model_name: str
+    model_version: str
+    model_sha256: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureVector:
+    """The features of one entity as the decision saw them; `event_timestamp` None: the store knew nothing."""
+
+    decision_id: str
+    service: str
+    entity: str
+    event_timestamp: datetime | None
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One order that we mean to be carried out exactly once. Sizes are contracts.
+
+    For a protective order `filled` means triggered and `acknowledged` that it rests on the venue.
+    """
+
+    client_order_id: str
+    decision_id: str | None
+    position_id: str
+    leg: int
+    purpose: Purpose
+    attempt: int
+    instrument: str
+    side: Side
+    contracts: Decimal
+    order_type: str
+    reduce_only: bool
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    created_at: datetime
+    state: IntentState = IntentState.INTENDED
+    order_id: str | None = None
+    filled_contracts: Decimal = Decimal(0)
+    average_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One transition of an intent, with what the venue said."""
+
+    client_order_id: str
+    at: datetime
+    state: IntentState
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution. `fee_usdt` is negative where it was charged; `pnl_usdt` is gross, 0 when opening."""
+
+    instrument: str
+    trade_id: str
+    order_id: str
+    position_id: str
+    client_order_id: str
+    side: Side
+    contracts: Decimal
+    price: Decimal
+    fee_usdt: Decimal
+    pnl_usdt: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a position ended. `exit_reason` is an ExitReason, or `manual`, `unprotected`, `unknown`.
+
+    `exit_price`, gross `pnl_usdt`, `fees_usdt` (all fills of the position, negative where charged) and `funding_usdt`
+    (negative where paid) are None where the venue did not tell.
+    """
+
+    closed_at: datetime
+    exit_reason: str
+    exit_price: Decimal | None = None
+    pnl_usdt: Decimal | None = None
+    fees_usdt: Decimal | None = None
+    funding_usdt: Decimal | None = None
+
+    @property
+    def net_usdt(self) -> Decimal | None:
+        """Profit after fees and funding; None where a part of it is not known."""
+        if self.pnl_usdt is None or self.fees_usdt is None or self.funding_usdt is None:
+            return None
+        return self.pnl_usdt + self.fees_usdt + self.funding_usdt
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRecord:
+    """A position of ours, open (`closing` None) or closed."""
+
+    position: PairPosition
+    closing: Closing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """From an order back to everything it came from; `decision` and `run` are None for an adopted position."""
+
+    intent: Intent
+    events: tuple[OrderEvent, ...]
+    fills: tuple[Fill, ...]
+    position: PositionRecord | None
+    decision: DecisionRecord | None
+    run: Run | None
+    vectors: tuple[FeatureVector, ...] = field(default=())
+
+
+def decision_id(scope: str, event_timestamp: datetime) -> str:
+    """The decision on one bar within one journal (`scope`): the same after every restart.
+
+    >>> decision_id("demo", datetime(2025, 3, 18, 17, tzinfo=UTC))
+    'd7df4c72ff5c55ba3c1bcb5e'
+    """
+    return "d" + _digest(scope, event_timestamp.astimezone(UTC).isoformat())[:23]
+
+
+def client_order_id(scope: str, position_id: str, leg: int, purpose: Purpose, attempt: int = 0) -> str:
+    """32 letters and digits, the same for the same intention: a restart finds its own order again.
+
+    >>> client_order_id("d1", "BTC__ETH@20250318T1700Z", 0, Purpose.ENTRY)
+    'pairityec6b0fae6ef8e6b8e49e3dd4a'
+    """
+    letter = {Purpose.ENTRY: "e", Purpose.EXIT: "x", Purpose.PROTECT: "s"}[purpose]
+    return f"{ID_PREFIX}{letter}{_digest(scope, position_id, str(leg), purpose, str(attempt))[:24]}"
+
+
+def is_ours(client_id: str) -> bool:
+    """Whether an order on the venue carries one of our ids."""
+    return client_id.startswith(ID_PREFIX)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -1,0 +1,115 @@
+"""Tables of the journal. Times are ISO text (UTC, microseconds), decimals and floats exact text: nothing is rounded."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+SCHEMA_VERSION = "1"
+"""Raised with every change of the tables; a journal of another version is refused, never guessed at."""
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", String, nullable=False))
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("started_at", String, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("settings_digest", String, nullable=False),
+    Column("model_name", String, nullable=False),
+    Column("model_version", String, nullable=False),
+    Column("model_sha256", String, nullable=False),
+    Column("code_revision", String, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", String, primary_key=True),
+    Column("run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("decision_time", String, nullable=False),
+    Column("event_timestamp", String, nullable=False, index=True),
+    Column("action", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("feature_service", String, nullable=False),
+    Column("model_name", String, nullable=False),
+    Column("model_version", String, nullable=False),
+    Column("model_sha256", String, nullable=False),
+    Column("decision_json", Text, nullable=False),
+)
+
+feature_vectors = Table(
+    "feature_vectors",
+    metadata,
+    Column("decision_id", ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("service", String, primary_key=True),
+    Column("entity", String, primary_key=True),
+    Column("event_timestamp", String),
+    Column("values_json", Text, nullable=False),
+)
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("client_order_id", String, primary_key=True),
+    Column("decision_id", ForeignKey("decisions.decision_id")),
+    Column("position_id", String, nullable=False, index=True),
+    Column("leg", Integer, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("instrument", String, nullable=False),
+    Column("side", String, nullable=False),
+    Column("contracts", String, nullable=False),
+    Column("order_type", String, nullable=False),
+    Column("reduce_only", Boolean, nullable=False),
+    Column("stop_price", String),
+    Column("target_price", String),
+    Column("created_at", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("order_id", String, index=True),
+    Column("filled_contracts", String, nullable=False),
+    Column("average_price", String),
+    UniqueConstraint("position_id", "leg", "purpose", "attempt"),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("client_order_id", ForeignKey("intents.client_order_id"), nullable=False, index=True),
+    Column("at", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("answer", Text, nullable=False),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("position_id", String, primary_key=True),
+    Column("opened_at", String, nullable=False),
+    Column("position_json", Text, nullable=False),
+    Column("closed_at", String, index=True),
+    Column("exit_reason", String),
+    Column("exit_price", String),
+    Column("pnl_usdt", String),
+    Column("fees_usdt", String),
+    Column("funding_usdt", String),
+)
+
+fills = Table(
+    "fills",
+    metadata,
+    Column("instrument", String, primary_key=True),
+    Column("trade_id", String, primary_key=True),
+    Column("order_id", String, primary_key=True),
+    Column("position_id", String, nullable=False, index=True),
+    Column("client_order_id", String, nullable=False),
+    Column("side", String, nullable=False),
+    Column("contracts", String, nullable=False),
+    Column("price", String, nullable=False),
+    Column("fee_usdt", String, nullable=False),
+    Column("pnl_usdt", String, nullable=False),
+    Column("at", String, nullable=False),
+)

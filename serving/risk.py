@@ -1,0 +1,75 @@
+"""Switches and limits that stand before every order: which money, and enough of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from ingestion.sources.okx_client import LIVE_CONSENT, LIVE_VARIABLE
+from pairity.errors import ConfigError, InsufficientBalanceError, LiveSwitchError
+from pairity.settings import Settings
+from pairity.universe import ContractSpec, exact
+from serving.execution.venue import Balance
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Mode(StrEnum):
+    """Whose money is traded."""
+
+    PAPER = "paper"
+    """A paper exchange on this machine."""
+    DEMO = "demo"
+    """The venue's demo trading."""
+    LIVE = "live"
+    """Real money."""
+
+
+def trading_mode(settings: Settings, *, live: bool) -> Mode:
+    """The mode to trade in. Real money needs the flag `--live` *and* the environment's consent; all else is demo.
+
+    Raises LiveSwitchError where the flag comes without the consent, and ConfigError where real money is asked for on a
+    local exchange.
+    """
+    if settings.exchange.url is not None and urlsplit(settings.exchange.url).hostname in _LOOPBACK:
+        if live:
+            raise ConfigError(
+                f"--live was given, but exchange.url {settings.exchange.url} is a paper exchange",
+                "leave out one of the two",
+            )
+        return Mode.PAPER
+    found = os.environ.get(LIVE_VARIABLE)
+    if live and found != LIVE_CONSENT:
+        said = "is not set" if found is None else f"is {found!r}"
+        raise LiveSwitchError(
+            f"--live was given, but {LIVE_VARIABLE} {said}",
+            f"set {LIVE_VARIABLE}={LIVE_CONSENT} as well to trade real money, or leave out --live for the demo",
+        )
+    return Mode.LIVE if live else Mode.DEMO
+
+
+def check_balance(
+    balance: Balance, settings: Settings, specs: Mapping[str, ContractSpec], prices: Mapping[str, Decimal]
+) -> None:
+    """Refuse to start an account that cannot open the smallest position; call it while flat.
+
+    `specs` and `prices` by asset short name. The smallest position is the larger of `strategy.min_position_usdt` and
+    the cheapest contract of the universe. Raises InsufficientBalanceError with all the numbers.
+    """
+    strategy = settings.strategy
+    usable = balance.available * exact(strategy.max_balance_fraction) * strategy.leverage
+    least = exact(strategy.min_position_usdt)
+    why = f"strategy.min_position_usdt {least}"
+    smallest = {asset: spec.notional(spec.min_sz, prices[asset]) for asset, spec in specs.items() if asset in prices}
+    if smallest and min(smallest.values()) > least:
+        asset = min(smallest, key=lambda name: smallest[name])
+        least, why = smallest[asset], f"the venue's smallest {asset} order"
+    if usable < least:
+        raise InsufficientBalanceError(
+            f"{balance.available} {balance.currency} are available, of which {usable:.2f} can be used at leverage "
+            f"{strategy.leverage}; the smallest position takes {least:.2f} ({why})",
+            "pay in, or release margin; on the demo the balance can be reset on the venue's site",
+        )

@@ -1,0 +1,198 @@
+"""Journal and venue are made equal, whatever happened in between."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from pairity.errors import ForeignPositionError, VenueError
+from pairity.strategy.types import Side
+from pairity.timeline import from_ms
+from serving.journal_records import ID_PREFIX, IntentState, Purpose
+from tests.serving.tiny_okx import TinyOkx
+from tests.serving.trading import BTC, ETH, T0, Desk, desk_on, entry, exit_of, opened
+
+
+def test_nothing_to_do_is_nothing_done(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk))
+    for _ in range(2):
+        report = asyncio.run(desk.reconciler.run())
+        assert (report.settled, report.opened, report.closed, report.cancelled, report.problems) == ([], [], [], [], [])
+    assert len(report.positions) == 1
+    assert [name for name, _ in tiny.calls if "Post" in name].count("privatePostTradeOrder") == 1
+
+
+@pytest.mark.parametrize(("price", "reason"), [(82500, "stop_loss"), (76000, "take_profit")])
+def test_a_triggered_stop_is_booked_with_its_price(price: int, reason: str, desk: Desk, tiny: TinyOkx) -> None:
+    position = asyncio.run(opened(desk))
+    tiny.move(BTC, Decimal(price))
+    report = asyncio.run(desk.reconciler.run())
+    (closed,) = report.closed
+    assert (closed.closing.exit_reason, closed.closing.exit_price) == (reason, price)
+    assert closed.closing.pnl_usdt == Decimal("0.0125") * (80000 - price)
+    assert report.problems == []
+    assert report.positions == ()
+    (protect,) = desk.journal.intents(position.position_id, purpose=Purpose.PROTECT)
+    assert protect.state is IntentState.FILLED
+    assert desk.journal.unsettled() == []
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("1", "manual"), ("104", "liquidation")])
+def test_a_position_closed_from_outside_is_booked_and_cleaned_up(
+    kind: str, reason: str, desk: Desk, tiny: TinyOkx
+) -> None:
+    asyncio.run(opened(desk))
+    tiny.trade_by_hand(BTC, "buy", Decimal("1.25"), kind)
+    report = asyncio.run(desk.reconciler.run())
+    assert report.closed[0].closing.exit_reason == reason
+    assert tiny.live_algos(BTC) == []
+    assert bool(report.problems) == (reason == "manual")
+
+
+def test_a_position_list_that_lags_behind_the_fill_is_not_believed(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk))
+    tiny.faults = [("privateGetAccountPositions", "no_rows")] * 2
+    report = asyncio.run(desk.reconciler.run())
+    assert report.closed == []
+    assert len(report.positions) == 1
+
+
+@pytest.mark.parametrize("noise", ["html", "empty", "garbage", "cut"])
+def test_garbage_for_positions_is_not_flat(noise: str, desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk))
+    tiny.faults = [("privateGetAccountPositions", noise)] * 2
+    with pytest.raises(VenueError):
+        asyncio.run(desk.reconciler.run())
+    assert len(desk.journal.open_positions()) == 1
+    assert tiny.size(BTC) == Decimal("-1.25")
+
+
+def test_a_foreign_position_is_refused_by_name_and_size(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.trade_by_hand(ETH, "buy", Decimal(3))
+    with pytest.raises(ForeignPositionError, match=r"(?s)ETH-USDT-SWAP \+3.*adopt_positions"):
+        asyncio.run(desk.reconciler.run())
+    assert tiny.size(ETH) == 3
+
+
+def test_a_row_with_zero_is_not_a_position(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.positions[ETH] = [Decimal(0), Decimal(0)]
+    assert asyncio.run(desk.reconciler.run()).positions == ()
+
+
+def test_an_enlarged_position_is_foreign_too(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk))
+    tiny.trade_by_hand(BTC, "sell", Decimal(1))
+    with pytest.raises(ForeignPositionError, match="BTC-USDT-SWAP"):
+        asyncio.run(desk.reconciler.run())
+
+
+def test_a_reduced_position_is_followed_and_stays_protected(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk))
+    tiny.trade_by_hand(BTC, "buy", Decimal("0.25"), "104")
+    report = asyncio.run(desk.reconciler.run())
+    assert report.positions[0].legs[0].contracts == Decimal(1)
+    assert len(tiny.live_algos(BTC)) == 1
+    assert "taken over" in report.problems[0]
+
+
+def test_adoption_takes_a_position_over_with_stops(tiny: TinyOkx, tmp_path: Path) -> None:
+    tiny.trade_by_hand(ETH, "buy", Decimal(3))
+    desk = desk_on(tiny, tmp_path / "j.db", adopt=True)
+    report = asyncio.run(desk.reconciler.run())
+    (position,) = report.positions
+    assert report.adopted == [position.position_id]
+    assert (position.direction, position.legs[0].contracts, position.entry_z) == (1, Decimal(3), -1.0)
+    (algo,) = tiny.live_algos(ETH)
+    assert (Decimal(algo["slTriggerPx"]), Decimal(algo["tpTriggerPx"])) == (1880, 2100)
+    assert asyncio.run(desk.reconciler.run()).adopted == []
+    desk.journal.close()
+
+
+def test_a_lost_protection_is_put_back(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk))
+    tiny.algos[0]["state"] = "canceled"
+    asyncio.run(desk.reconciler.run())
+    (algo,) = tiny.live_algos(BTC)
+    assert Decimal(algo["slTriggerPx"]) == 82400
+
+
+def test_without_protection_the_position_is_closed(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk))
+    tiny.algos[0]["state"] = "canceled"
+    tiny.refuse_algos = "51280"
+    report = asyncio.run(desk.reconciler.run())
+    assert report.closed[0].closing.exit_reason == "unprotected"
+    assert tiny.size(BTC) == 0
+    assert report.problems
+
+
+def test_orphans_of_ours_are_cancelled_and_those_of_others_are_not(desk: Desk, tiny: TinyOkx) -> None:
+    row = {"slTriggerPx": "1", "tpTriggerPx": "2"}
+    tiny._new_algo(ETH, "sell", "1", f"{ID_PREFIX}s123", row)
+    tiny._new_algo(ETH, "sell", "1", "somebodyelse", row)
+    tiny._new_order(ETH, "sell", Decimal(1), f"{ID_PREFIX}e456", reduce_only=False)
+    report = asyncio.run(desk.reconciler.run())
+    assert sorted(report.cancelled) == [f"{ID_PREFIX}e456", f"{ID_PREFIX}s123"]
+    assert [algo["algoClOrdId"] for algo in tiny.live_algos(ETH)] == ["somebodyelse"]
+
+
+def test_an_entry_that_never_left_is_given_up_once_it_is_late(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.faults = [("privatePostTradeOrder", "throttled")] * 3
+    with pytest.raises(VenueError):
+        asyncio.run(opened(desk))
+    asyncio.run(desk.reconciler.run())
+    assert len(desk.journal.unsettled()) == 2, "still fresh: the loop may carry the decision out"
+    tiny.now_ms += 60_000
+    asyncio.run(desk.reconciler.run())
+    assert desk.journal.unsettled() == []
+    assert tiny.orders == []
+
+
+def test_a_restart_in_time_carries_the_same_decision_out(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.faults = [("privatePostTradeOrder", "throttled")] * 3
+    with pytest.raises(VenueError):
+        asyncio.run(opened(desk))
+    asyncio.run(opened(desk))
+    assert len(tiny.orders) == 1
+    assert len(desk.journal.intents(entry().position_id, 0, Purpose.ENTRY)) == 1
+
+
+def test_an_exit_in_doubt_is_finished_before_anything_else(desk: Desk, tiny: TinyOkx) -> None:
+    position = asyncio.run(opened(desk))
+    decision = desk.decide(exits=exit_of(position), at=T0 + timedelta(hours=1))
+    tiny.faults = [("privatePostTradeOrder", "timeout")] + [("privateGetTradeOrder", "html")] * 400
+    with pytest.raises(VenueError):
+        asyncio.run(desk.executor.close(position, "z_cross", decision.decision_id))
+    report = asyncio.run(desk.reconciler.run())
+    assert len(report.unresolved) == 1
+    tiny.faults = []
+    report = asyncio.run(desk.reconciler.run())
+    assert [closed.closing.exit_reason for closed in report.closed] == ["z_cross"]
+    assert len(tiny.sent("privatePostTradeOrder")) == 2
+    assert tiny.size(BTC) == 0
+
+
+def test_state_is_restored_from_the_journal(desk: Desk, tiny: TinyOkx) -> None:
+    position = asyncio.run(opened(desk))
+    assert desk.journal.restore_state(123.0).positions == (position,)
+    assert desk.journal.restore_state(123.0).bars_since_exit is None
+    tiny.now_ms += 3_600_000
+    tiny.move(BTC, Decimal(82500))
+    asyncio.run(desk.reconciler.run())
+    state = desk.journal.restore_state(77.0)
+    assert (state.positions, state.bars_since_exit, state.available_usdt) == ((), 0, 77.0)
+    assert from_ms(tiny.now_ms) > T0
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_two_passes_are_one(side: Side, desk: Desk, tiny: TinyOkx) -> None:
+    tiny.prices[BTC] = Decimal(81000)
+    asyncio.run(opened(desk, entry(side)))
+    first = asyncio.run(desk.reconciler.run())
+    before = (len(tiny.orders), len(tiny.algos))
+    assert asyncio.run(desk.reconciler.run()) == first
+    assert (len(tiny.orders), len(tiny.algos)) == before
