@@ -38,8 +38,12 @@ class Publisher:
     store: FeatureStore
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def publish_due(self, until: datetime, now: datetime, progress: Progress) -> None:
-        """Compute and publish every due month up to `until` or the newest stored bar, whichever is later."""
+    def publish_due(self, until: datetime, now: datetime, progress: Progress, *, online_is_new: bool = False) -> None:
+        """Compute and publish every due month up to `until` or the newest stored bar, whichever is later.
+
+        The newest row of each entity goes online: of the computed ones, or of all where the online store was set up
+        after the files (`online_is_new`).
+        """
         layout = Layout.of(self.settings)
         ledger = MonthLedger(layout)
         stored = newest_close(self.settings, self.lake)
@@ -53,10 +57,13 @@ class Publisher:
                 published = self._publish(layout, VIEWS[name], item.month, frame, now)
                 latest[name] = _latest(VIEWS[name], [latest.get(name, published), published])
             progress.advance(note=month_key(item.month))
+        if online_is_new:
+            latest = {name: _latest(view, [scan_view(layout, view).collect()]) for name, view in VIEWS.items()}
         self._write_online(latest)
         # Only now is a month done: a run that is killed before computes it again, to the same files.
         for item in due:
             ledger.record(item)
+        ledger.stamp_snapshot(self.lake.snapshot_id())
 
     def rows(self) -> tuple[ViewRows, ...]:
         """What was published so far, per view."""
