@@ -46,7 +46,8 @@ def demo(market: str, data: Path | None, cycles: int, history: int, seed: int, h
     with ConsoleProgress() as progress, running_exchange(market, data, seed, directory / "exchange.log") as exchange:
         start, trading = _span(exchange, history, cycles)
         exchange.advance(trading)
-        progress.say(f"market: {exchange.label}; learning from {start:%Y-%m-%d %H:%M}, trading from {trading:%Y-%m-%d %H:%M}")
+        progress.say(f"market: {exchange.label}")
+        progress.say(f"learning from {start:%Y-%m-%d %H:%M}, trading {cycles} hours from {trading:%Y-%m-%d %H:%M}")
         settings = _settings(exchange, directory)
         reports = run_async(_stages(settings, start, trading, cycles, progress))
     show_demo(settings, exchange, *reports, elapsed_s=time.monotonic() - begun)
@@ -92,6 +93,11 @@ def _span(exchange: DemoExchange, history_days: int, cycles: int) -> tuple[datet
     if exchange.recorded:
         end = floor_to(exchange.market_end, HOUR)
         start = max(exchange.market_start, end - history_days * DAY)
+        if end - cycles * HOUR < exchange.now:
+            raise TimeRangeError(
+                f"{cycles} hours are more than the exchange can play: it begins at {exchange.now.isoformat()}",
+                f"trade at most {(end - exchange.now) // HOUR} --cycles",
+            )
     else:
         start = floor_to(exchange.now, HOUR) - history_days * DAY + cycles * HOUR
         end = start + history_days * DAY

@@ -71,7 +71,7 @@ def show_ingest(report: IngestReport) -> None:
     line(f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M}  ·  snapshot {report.snapshot_id[:16]}…")
     datasets = list(dict.fromkeys(item.dataset for item in report.raw))
     cells = {(item.asset, item.dataset): (item.rows, item.new_rows) for item in report.raw}
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (asset, *(part for name in datasets for part in cells.get((asset, name), (0, 0))))
         for asset in dict.fromkeys(item.asset for item in report.raw)
     ]

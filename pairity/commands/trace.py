@@ -35,7 +35,9 @@ def trace(order: str) -> None:
     heading(f"Order {intent.client_order_id}")
     line(f"{intent.purpose} {intent.side} {intent.contracts} contracts of {intent.instrument}, {intent.state}, "
          f"filled {intent.filled_contracts} at {intent.average_price}")  # fmt: skip
-    table(("at", "state", "the venue said"), [(f"{e.at:%Y-%m-%d %H:%M:%S}", str(e.state), e.answer) for e in found.events])
+    table(
+        ("at", "state", "the venue said"), [(f"{e.at:%Y-%m-%d %H:%M:%S}", str(e.state), e.answer) for e in found.events]
+    )
     if found.decision is None:
         line("no decision: the position was adopted")
         return
@@ -54,9 +56,7 @@ def _show_model(settings: Settings, found: Trace) -> None:
     assert decision is not None
     entry = next((e for e in decision.decision.entries if e.position_id == found.intent.position_id), None)
     pair_id = found.intent.position_id.partition("@")[0] if entry is None else entry.pair.pair_id
-    vector = next(
-        (v for v in found.vectors if v.entity == pair_id and v.service == decision.feature_service), None
-    )
+    vector = next((v for v in found.vectors if v.entity == pair_id and v.service == decision.feature_service), None)
     heading("Model, data, code")
     again = rescore(settings, decision, vector)
     line(f"{decision.model_name} version {decision.model_version}, sha256 {decision.model_sha256}")
