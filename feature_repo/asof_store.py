@@ -253,7 +253,7 @@ def _join_view(
 ) -> pl.DataFrame:
     source = _file_source(view.batch_source)
     event, created = str(source.timestamp_field), str(source.created_timestamp_column or "")
-    stored = dict(zip([column.name for column in view.entity_columns], keys, strict=False))
+    stored = dict(zip([str(column.name) for column in view.entity_columns], keys, strict=False))
     prefix = f"{view.projection.name_to_use()}__" if full_feature_names else ""
     named = {name: f"{prefix}{name}" for name in features}
     taken = [name for name in named.values() if name in labels.columns]

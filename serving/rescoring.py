@@ -30,8 +30,8 @@ def rescore(settings: Settings, decision: DecisionRecord, vector: FeatureVector 
     scorer = load_version(settings, decision.model_name, decision.model_version)
     if scorer.ref.sha256 != decision.model_sha256:
         raise ModelIntegrityError(
-            f"{decision.model_name} version {decision.model_version} is registered with sha256 {scorer.ref.sha256}, the "
-            f"decision was made with {decision.model_sha256}",
+            f"{decision.model_name} version {decision.model_version} is registered with sha256 {scorer.ref.sha256}, "
+            f"the decision was made with {decision.model_sha256}",
             "look for the registry that the decision was made with",
         )
     probability = None

@@ -34,7 +34,7 @@ def account(live: bool, export: Path | None, exchange_url: str | None) -> None:
     )
     table(
         ("protection", "stop", "target"),
-        [(a.instrument, str(a.stop_price), str(a.target_price)) for a in view.protection],
+        [(a.instrument, str(a.stop), str(a.target)) for a in view.protection],
     )
     table(
         ("order", "instrument", "side", "contracts", "state", "price"),

@@ -14,9 +14,12 @@ from pairity.commands.context import reports_errors, run_async
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ingestion.report import IngestReport
     from pairity.commands.console import ConsoleProgress
     from pairity.commands.demo_exchange import DemoExchange
     from pairity.settings import Settings
+    from serving.loop import ServeReport
+    from training.job import TrainReport
 
 _MARK = ".pairity-demo"
 _HISTORY_DAYS = 30
@@ -55,7 +58,7 @@ def demo(market: str, data: Path | None, cycles: int, history: int, seed: int, h
 
 async def _stages(
     settings: Settings, start: datetime, trading: datetime, cycles: int, progress: ConsoleProgress
-) -> tuple[object, object, object, float]:
+) -> tuple[IngestReport, TrainReport, ServeReport, float]:
     import asyncio
 
     from ingestion.pipeline import ingest

@@ -10,7 +10,7 @@ from pairity.commands.tables import Cell, heading, line, seconds, table
 if TYPE_CHECKING:
     from ingestion.report import IngestReport
     from pairity.settings import Settings
-    from serving.journal_records import PositionRecord
+    from serving.journal_records import Intent, PositionRecord
     from serving.loop import ServeReport
     from training.job import TrainReport
 
@@ -106,9 +106,14 @@ def show_serving(settings: Settings, report: ServeReport) -> None:
     actions = ", ".join(f"{name} {count}" for name, count in report.actions.most_common())
     line(f"{report.cycles} bars: {actions or 'no decision'}")
     table(
-        ("position", "side", "contracts", "entry", "stop", "target", "ended", "exit", "net USDT", "orders"),
-        [_position_row(record, len(orders[record.position.position_id])) for record in records],
+        ("position", "side", "contracts", "entry", "stop", "target", "ended", "exit", "net USDT"),
+        [_position_row(record) for record in records],
         "Positions",
+    )
+    table(
+        ("order", "purpose", "instrument", "side", "contracts", "state", "price", "stop", "target"),
+        [_order_row(intent) for record in records for intent in orders[record.position.position_id]],
+        "Orders (pairity trace ORDER leads back to model and data)",
     )
     if report.first_equity is not None and report.last_equity is not None:
         line(f"equity {report.first_equity:,.2f} → {report.last_equity:,.2f} USDT")
@@ -116,13 +121,18 @@ def show_serving(settings: Settings, report: ServeReport) -> None:
         line(f"  {count} × {problem}" if count > 1 else f"  {problem}")
 
 
-def _position_row(record: PositionRecord, orders: int) -> tuple[Cell, ...]:
+def _position_row(record: PositionRecord) -> tuple[Cell, ...]:
     position, closing = record.position, record.closing
     leg = position.legs[0]
-    ended = ("protected, open", None, None) if closing is None else (
-        closing.exit_reason,
-        None if closing.exit_price is None else str(closing.exit_price),
-        None if closing.net_usdt is None else float(closing.net_usdt),
-    )  # fmt: skip
+    ended: tuple[Cell, ...] = ("protected, open", None, None)
+    if closing is not None:
+        exit_price = None if closing.exit_price is None else str(closing.exit_price)
+        ended = (closing.exit_reason, exit_price, None if closing.net_usdt is None else float(closing.net_usdt))
     return (position.position_id, f"{leg.side} {leg.asset}", str(leg.contracts), str(leg.entry_price),
-            str(leg.stop_price), str(leg.target_price), *ended, orders)  # fmt: skip
+            str(leg.stop_price), str(leg.target_price), *ended)  # fmt: skip
+
+
+def _order_row(intent: Intent) -> tuple[Cell, ...]:
+    prices = (intent.average_price, intent.stop_price, intent.target_price)
+    return (intent.client_order_id, str(intent.purpose), intent.instrument, str(intent.side), str(intent.contracts),
+            str(intent.state), *(None if price is None else str(price) for price in prices))  # fmt: skip
