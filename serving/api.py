@@ -80,7 +80,7 @@ async def serving(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]:
 
     config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the loop owns the signals
+    server.install_signal_handlers = lambda: None  # the loop owns the signals
     task = asyncio.create_task(_serve(server, settings))
     while not server.started:
         if task.done():

@@ -50,7 +50,7 @@ def shown(cell: Cell) -> str:
     """Text of one cell: floats to four significant digits, integers with thin grouping, None as a dash."""
     if cell is None or (isinstance(cell, float) and cell != cell):  # noqa: PLR0124 - NaN is what differs from itself
         return "–"
-    if isinstance(cell, bool) or isinstance(cell, str):
+    if isinstance(cell, bool | str):
         return str(cell)
     if isinstance(cell, int):
         return f"{cell:,}"

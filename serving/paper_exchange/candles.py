@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.paper_exchange.columns import Columns, Instants, columns_of
+from serving.paper_exchange.columns import Columns, Instants, columns_of, rounded
 from serving.paper_exchange.envelope import WireError
 from serving.paper_exchange.market import Market, PriceKind
 
@@ -82,8 +82,8 @@ def aggregate(finest: Columns, size: BarSize) -> Columns:
         np.maximum.reduceat(finest.high, first),
         np.minimum.reduceat(finest.low, first),
         finest.close[last],
-        np.round(np.add.reduceat(finest.volume, first), 8),
-        np.round(np.add.reduceat(finest.volume_quote, first), 8),
+        rounded(np.add.reduceat(finest.volume, first), 8),
+        rounded(np.add.reduceat(finest.volume_quote, first), 8),
     )
 
 
@@ -112,8 +112,8 @@ def page(
     span = limit
     while len(candles) < limit and newest_ms >= oldest_ms:
         since_ms = max(newest_ms - (span - 1) * size.ms, _first_start(size, oldest_ms))
-        found = _between(market, inst_id, size, since_ms, newest_ms + size.ms, now_ms, kind)
-        candles += reversed(found)
+        source = _Source(market, inst_id, kind, size, now_ms)
+        candles += reversed(source.between(since_ms, newest_ms + size.ms))
         newest_ms, span = since_ms - size.ms, span * 2
     return candles[:limit]
 
@@ -123,44 +123,38 @@ def _first_start(size: BarSize, oldest_ms: int) -> int:
     return start if start == oldest_ms else start + size.ms
 
 
-def _between(
-    market: Market, inst_id: str, size: BarSize, since_ms: int, until_ms: int, now_ms: int, kind: PriceKind
-) -> list[Candle]:
-    """Candles that open in [since_ms, until_ms), both on boundaries, ascending, as known at `now_ms`."""
-    bar_ms = market.bar_ms(inst_id)
-    closed_until_ms = min(until_ms, now_ms - bar_ms + 1)
-    closed = aggregate(columns_of(market.bars(inst_id, since_ms, closed_until_ms, kind)), size)
-    candles = [
-        Candle(*row, closed=row[0] + size.ms <= now_ms)
-        for row in zip(
-            closed.open_ms.tolist(),
-            closed.open.tolist(),
-            closed.high.tolist(),
-            closed.low.tolist(),
-            closed.close.tolist(),
-            closed.volume.tolist(),
-            closed.volume_quote.tolist(),
-            strict=True,
-        )
-    ]
-    if since_ms <= now_ms < until_ms:
-        _add_current(candles, market, inst_id, size, now_ms, kind)
-    return candles
+class _Source(NamedTuple):
+    """Candles of one series as known at `now_ms`."""
 
+    market: Market
+    inst_id: str
+    kind: PriceKind
+    size: BarSize
+    now_ms: int
 
-def _add_current(
-    candles: list[Candle], market: Market, inst_id: str, size: BarSize, now_ms: int, kind: PriceKind
-) -> None:
-    """Let the open of the current finest bar enter the forming candle."""
-    current = market.bar_at(inst_id, now_ms, kind)
-    if current is None or current.open_ms + market.bar_ms(inst_id) <= now_ms:
-        return
-    start_ms, price = size.start_of(now_ms), current.open
-    if candles and candles[-1].open_ms == start_ms:
-        forming = candles[-1]
-        candles[-1] = forming._replace(high=max(forming.high, price), low=min(forming.low, price), close=price)
-    else:
-        candles.append(Candle(start_ms, price, price, price, price, 0.0, 0.0, closed=False))
+    def between(self, since_ms: int, until_ms: int) -> list[Candle]:
+        """Candles that open in [since_ms, until_ms), both on boundaries, ascending."""
+        closed_until_ms = min(until_ms, self.now_ms - self.market.bar_ms(self.inst_id) + 1)
+        closed = aggregate(columns_of(self.market.bars(self.inst_id, since_ms, closed_until_ms, self.kind)), self.size)
+        ends = closed.open_ms + self.size.ms
+        prices = (closed.open, closed.high, closed.low, closed.close)
+        fields = (closed.open_ms, *prices, closed.volume, closed.volume_quote, ends <= self.now_ms)
+        candles = list(map(Candle, *(field.tolist() for field in fields)))
+        if since_ms <= self.now_ms < until_ms:
+            self._add_current(candles)
+        return candles
+
+    def _add_current(self, candles: list[Candle]) -> None:
+        """Let the open of the current finest bar enter the forming candle."""
+        current = self.market.bar_at(self.inst_id, self.now_ms, self.kind)
+        if current is None or current.open_ms + self.market.bar_ms(self.inst_id) <= self.now_ms:
+            return
+        start_ms, price = self.size.start_of(self.now_ms), current.open
+        if candles and candles[-1].open_ms == start_ms:
+            forming = candles[-1]
+            candles[-1] = forming._replace(high=max(forming.high, price), low=min(forming.low, price), close=price)
+        else:
+            candles.append(Candle(start_ms, price, price, price, price, 0.0, 0.0, closed=False))
 
 
 def _check_size(market: Market, inst_id: str, size: BarSize) -> None:

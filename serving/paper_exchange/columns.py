@@ -66,17 +66,31 @@ class Columns:
 
 def columns(
     open_ms: Instants,
-    open_: Floats,
-    high: Floats,
-    low: Floats,
-    close: Floats,
+    prices: tuple[Floats, Floats, Floats, Floats],
     volume: Floats,
     volume_quote: Floats | None = None,
 ) -> Columns:
-    """Columns with the quote volume that was recorded, or volume × (high + low + close)/3 where none was."""
+    """Columns of `prices` (open, high, low, close).
+
+    Quote volume is the recorded one, or volume × (high + low + close)/3 where none was recorded.
+    """
+    open_, high, low, close = prices
     typical = volume * (high + low + close) / 3
     quote = typical if volume_quote is None else np.where(np.isfinite(volume_quote), volume_quote, typical)
     return Columns(open_ms, open_, high, low, close, volume, quote)
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Parts in a row, in the order given."""
+    return Columns(
+        np.concatenate([part.open_ms for part in parts]),
+        np.concatenate([part.open for part in parts]),
+        np.concatenate([part.high for part in parts]),
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.close for part in parts]),
+        np.concatenate([part.volume for part in parts]),
+        np.concatenate([part.volume_quote for part in parts]),
+    )
 
 
 class BarSlice(Sequence[Bar]):
@@ -109,4 +123,9 @@ def columns_of(bars: Sequence[Bar]) -> Columns:
         return bars.columns
     table = np.array(bars, dtype=np.float64).reshape(-1, 6)
     open_ms = np.fromiter((bar.open_ms for bar in bars), dtype=np.int64, count=len(bars))
-    return columns(open_ms, *(table[:, field] for field in range(1, 6)))
+    return columns(open_ms, (table[:, 1], table[:, 2], table[:, 3], table[:, 4]), table[:, 5])
+
+
+def rounded(values: Floats, decimals: int) -> Floats:
+    """`values` to `decimals` (numpy's own signature promises less about the type)."""
+    return np.asarray(np.round(values, decimals), dtype=np.float64)

@@ -17,7 +17,7 @@ from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
 from pairity.timeline import from_ms
 from pairity.universe import DEFAULT_UNIVERSE, inst_id
 from serving.paper_exchange.candles import BarSize, aggregate
-from serving.paper_exchange.columns import BarSlice, Columns, Floats, Instants, columns
+from serving.paper_exchange.columns import BarSlice, Columns, Floats, Instants, columns, rounded
 from serving.paper_exchange.market import Bar, Funding, Instrument, PriceKind
 from serving.paper_exchange.recordings import (
     CandleSet,
@@ -91,7 +91,7 @@ class RecordedMarket:
             for settle_ms, rate in zip(track.funding_ms[rows].tolist(), track.funding_rates[rows].tolist(), strict=True)
         ]
 
-    def open_interest(self, inst_id: str, at_ms: int) -> float | None:  # noqa: ARG002 - the protocol asks for a time
+    def open_interest(self, inst_id: str, at_ms: int) -> float | None:
         """None: not recorded."""
         self._of(inst_id)
         return None
@@ -123,10 +123,8 @@ def mark_on(last: Columns, bar_ms: int, mark: Columns, mark_bar_ms: int, decimal
     by mark open / last open of the mark's bar: the basis known at its beginning. Where no mark was recorded, and where
     `last` has no bar at the beginning of the mark's, the mark is the last price.
     """
-    if mark_bar_ms <= bar_ms:
-        mark = aggregate(mark, BarSize(bar_ms))
-    else:
-        mark = _scaled(last, mark, mark_bar_ms, decimals)
+    fine = mark_bar_ms <= bar_ms
+    mark = aggregate(mark, BarSize(bar_ms)) if fine else _scaled(last, mark, mark_bar_ms, decimals)
     row = np.searchsorted(mark.open_ms, last.open_ms)
     found = np.r_[mark.open_ms, -1][np.minimum(row, len(mark))] == last.open_ms
     rows = np.where(found, np.minimum(row, max(len(mark) - 1, 0)), 0)
@@ -134,14 +132,13 @@ def mark_on(last: Columns, bar_ms: int, mark: Columns, mark_bar_ms: int, decimal
     def pick(marked: Floats, traded: Floats) -> Floats:
         return np.where(found, marked[rows], traded) if len(marked) else traded
 
-    return columns(
-        last.open_ms,
+    prices = (
         pick(mark.open, last.open),
         pick(mark.high, last.high),
         pick(mark.low, last.low),
         pick(mark.close, last.close),
-        np.zeros(len(last)),
     )
+    return columns(last.open_ms, prices, np.zeros(len(last)))
 
 
 def _scaled(last: Columns, mark: Columns, mark_bar_ms: int, decimals: int) -> Columns:
@@ -151,8 +148,13 @@ def _scaled(last: Columns, mark: Columns, mark_bar_ms: int, decimals: int) -> Co
     basis = np.array(
         [opens_mark[at] / opens_last[at] if at in opens_mark and at in opens_last else 1.0 for at in begin.tolist()]
     )
-    prices = (np.round(price * basis, decimals) for price in (last.open, last.high, last.low, last.close))
-    return columns(last.open_ms, *prices, np.zeros(len(last)))
+    prices = (
+        rounded(last.open * basis, decimals),
+        rounded(last.high * basis, decimals),
+        rounded(last.low * basis, decimals),
+        rounded(last.close * basis, decimals),
+    )
+    return columns(last.open_ms, prices, np.zeros(len(last)))
 
 
 def _choose(recording: Recording, start_ms: int | None) -> tuple[CandleSet, tuple[int, int]]:

@@ -63,12 +63,12 @@ def survey(folder: Path) -> Recording:
 def read_candles(path: Path) -> Columns:
     """Candles of one file, ascending; LakeCorruptError where they cannot be used as they are."""
     table = _read(path, _CANDLE_COLUMNS)
-    prices = [_floats(table, name) for name in ("open", "high", "low", "close")]
+    prices = (_floats(table, "open"), _floats(table, "high"), _floats(table, "low"), _floats(table, "close"))
     if not all(np.isfinite(price).all() and (price > 0).all() for price in prices):
         raise LakeCorruptError(f"{path}: prices that are missing, not finite or not above 0", "leave the file out")
     volume = np.nan_to_num(_floats(table, "volume"), nan=0.0)
     quote = _floats(table, "quote_volume") if "quote_volume" in table.columns else None
-    return columns(table["ts"].to_numpy(), *prices, volume, quote)
+    return columns(table["ts"].to_numpy(), prices, volume, quote)
 
 
 def read_funding(path: Path) -> tuple[Instants, Floats]:

@@ -9,10 +9,10 @@ import numpy as np
 
 from pairity.errors import UnknownNameError
 from pairity.universe import inst_id
-from serving.paper_exchange.columns import BarSlice, Columns, Floats, columns
+from serving.paper_exchange.columns import BarSlice, Columns, Floats, Instants, columns, joined, rounded
 from serving.paper_exchange.market import Bar, Funding, Instrument, PriceKind
 from serving.paper_exchange.specifications import instrument_for
-from serving.paper_exchange.synthetic_paths import MODELS, Day, first_state, next_day
+from serving.paper_exchange.synthetic_paths import MINUTES, MODELS, Day, first_state, next_day
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -99,60 +99,64 @@ class SyntheticMarket:
             self._days.append(day)
 
     def _table(self, inst_id: str, kind: PriceKind, at_ms: int) -> Columns:
+        """Bars of all days made so far, at least to the day of `at_ms`; only new days are built."""
         row = self._row(inst_id)
         self._make_until(at_ms)
-        table = self._tables.get((inst_id, kind))
-        if table is None or table.days < len(self._days):
-            table = _Table(len(self._days), self._build(self.instruments[inst_id], row, kind))
+        table = self._tables.get((inst_id, kind), _Table(0, _empty()))
+        if table.days < len(self._days):
+            new = (
+                self._bars_of(self.instruments[inst_id], row, kind, day) for day in range(table.days, len(self._days))
+            )
+            table = _Table(len(self._days), joined([table.columns, *new]))
             self._tables[inst_id, kind] = table
         return table.columns
 
-    def _build(self, instrument: Instrument, row: int, kind: PriceKind) -> Columns:
-        """Bars of one asset over all days made so far: on ticks, in lots."""
-        if not self._days:
-            return _empty()
-        last = np.concatenate([day.log_last[:, row] for day in self._days])
-        observed = np.concatenate([day.observed[:, row] for day in self._days])
-        open_ms = self.start_ms + MINUTE_MS * np.arange(len(last), dtype=np.int64)
+    def _bars_of(self, instrument: Instrument, row: int, kind: PriceKind, day: int) -> Columns:
+        """One asset's bars of one day: on ticks, in lots, without the minutes that are missing."""
+        paths = self._days[day]
+        open_ms = self.start_ms + day * DAY_MS + MINUTE_MS * np.arange(MINUTES, dtype=np.int64)
         decimals = -int(instrument.tick_sz.as_tuple().exponent)
         if kind == "last":
-            table = self._traded(instrument, row, last, open_ms, decimals)
+            before = self._days[day - 1].log_last[-1] if day else self._first_state.log_last
+            table = _traded(instrument, paths, row, float(before[row]), open_ms)
         else:
-            table = self._followed(row, kind, last, open_ms, decimals + 1)
-        return table.rows(observed)
+            name = "log_mark" if kind == "mark" else "log_index"
+            before = getattr(self._days[day - 1], name)[-1] if day else getattr(self._first_state, name)
+            table = _followed(
+                paths, getattr(paths, name)[:, row], row, float(before[row]), open_ms=open_ms, decimals=decimals + 1
+            )
+        return table.rows(paths.observed[:, row])
 
-    def _traded(self, instrument: Instrument, row: int, last: Floats, open_ms: np.ndarray, decimals: int) -> Columns:
-        tick = float(instrument.tick_sz)
-        close = np.round(np.exp(last), decimals)
-        before = np.r_[np.exp(self._first_state.log_last[row]), close[:-1]]
-        noise = np.concatenate([day.open_noise_ticks[:, row] for day in self._days])
-        open_ = np.round(np.maximum(before + tick * noise, tick), decimals)
-        high = np.round(np.exp(np.concatenate([day.log_high[:, row] for day in self._days])), decimals)
-        low = np.round(np.exp(np.concatenate([day.log_low[:, row] for day in self._days])), decimals)
-        lot = float(instrument.lot_sz * instrument.ct_val)
-        turnover = np.concatenate([day.turnover_usdt[:, row] for day in self._days])
-        volume = np.round(np.maximum(np.round(turnover / close / lot), 1.0) * lot, 8)
-        high, low = np.maximum(high, np.maximum(open_, close)), np.minimum(low, np.minimum(open_, close))
-        return columns(open_ms, open_, high, np.maximum(low, tick), close, volume)
 
-    def _followed(self, row: int, kind: PriceKind, last: Floats, open_ms: np.ndarray, decimals: int) -> Columns:
-        """Mark or index: their own path, with the traded price's excursions within the minute."""
-        name = "log_mark" if kind == "mark" else "log_index"
-        path = np.concatenate([getattr(day, name)[:, row] for day in self._days])
-        shift = path - last
-        reach_up = np.concatenate([day.log_high[:, row] for day in self._days]) + shift
-        reach_down = np.concatenate([day.log_low[:, row] for day in self._days]) + shift
-        start = np.r_[getattr(self._first_state, name)[row], path[:-1]]
-        prices = (
-            start,
-            np.maximum(reach_up, np.maximum(start, path)),
-            np.minimum(reach_down, np.minimum(start, path)),
-            path,
-        )
-        open_, high, low, close = (np.round(np.exp(price), decimals) for price in prices)
-        return columns(open_ms, open_, high, low, close, np.zeros(len(path)))
+def _traded(instrument: Instrument, paths: Day, row: int, log_before: float, open_ms: Instants) -> Columns:
+    """Traded prices: a bar opens at the close before it, give or take a tick."""
+    tick, decimals = float(instrument.tick_sz), -int(instrument.tick_sz.as_tuple().exponent)
+    close = rounded(np.exp(paths.log_last[:, row]), decimals)
+    before = np.r_[np.exp(log_before), close[:-1]]
+    open_ = rounded(np.maximum(before + tick * paths.open_noise_ticks[:, row], tick), decimals)
+    high = rounded(np.exp(paths.log_high[:, row]), decimals)
+    low = rounded(np.exp(paths.log_low[:, row]), decimals)
+    high, low = np.maximum(high, np.maximum(open_, close)), np.minimum(low, np.minimum(open_, close))
+    lot = float(instrument.lot_sz * instrument.ct_val)
+    volume = rounded(np.maximum(np.round(paths.turnover_usdt[:, row] / close / lot), 1.0) * lot, 8)
+    return columns(open_ms, (open_, high, np.maximum(low, tick), close), volume)
+
+
+def _followed(paths: Day, path: Floats, row: int, log_before: float, *, open_ms: Instants, decimals: int) -> Columns:
+    """Mark or index: their own `path`, with the traded price's excursions within the minute."""
+    shift = path - paths.log_last[:, row]
+    start = np.r_[log_before, path[:-1]]
+    high = np.maximum(paths.log_high[:, row] + shift, np.maximum(start, path))
+    low = np.minimum(paths.log_low[:, row] + shift, np.minimum(start, path))
+    prices = (
+        rounded(np.exp(start), decimals),
+        rounded(np.exp(high), decimals),
+        rounded(np.exp(low), decimals),
+        rounded(np.exp(path), decimals),
+    )
+    return columns(open_ms, prices, np.zeros(len(path)))
 
 
 def _empty() -> Columns:
     nothing = np.empty(0)
-    return columns(np.empty(0, dtype=np.int64), nothing, nothing, nothing, nothing, nothing)
+    return columns(np.empty(0, dtype=np.int64), (nothing, nothing, nothing, nothing), nothing)

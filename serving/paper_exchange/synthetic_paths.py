@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.paper_exchange.columns import Floats
+from serving.paper_exchange.columns import Floats, rounded
 
 MINUTES = 1_440
 FUNDING_MINUTES = 480
@@ -189,7 +189,7 @@ def next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
         open_noise_ticks=opening_noise,
         turnover_usdt=turnover,
         observed=observed,
-        funding=np.round(np.clip(0.00002 + 0.8 * funding, -_FUNDING_CAP, _FUNDING_CAP), 10),
+        funding=rounded(np.clip(0.00002 + 0.8 * funding, -_FUNDING_CAP, _FUNDING_CAP), 10),
         open_interest=np.exp(np.vstack([state.interest, interest[:-1]]) - _INTEREST_SD**2 / 2),
     )
     end = replace(
@@ -223,7 +223,8 @@ def _mean_reverting(
     decay = 2.0 ** (-minutes / (60 * half_life_h))
     weights = decay ** np.arange(1, len(innovations) + 1)[:, None]
     scaled = innovations * (deviation * np.sqrt(1 - decay**2))
-    return weights * (start + np.cumsum(scaled / weights, axis=0))
+    paths: Floats = weights * (start + np.cumsum(scaled / weights, axis=0))
+    return paths
 
 
 def _residuals(start: Floats, draw: np.random.Generator, scale: Floats) -> Floats:
@@ -255,11 +256,13 @@ def _minute_sd(beta: Floats) -> Floats:
         ]
     )
     sector = _SECTOR_DAILY[[m.sector for m in MODELS]]
-    return np.sqrt(((beta * _MARKET_DAILY) ** 2 + sector**2) / MINUTES + own**2)
+    deviation: Floats = np.sqrt(((beta * _MARKET_DAILY) ** 2 + sector**2) / MINUTES + own**2)
+    return deviation
 
 
 def _jumps(draw: np.random.Generator, shape: tuple[int, int], per_day: float, size: float) -> Floats:
-    return np.where(draw.random(shape) < per_day / MINUTES, size * draw.standard_normal(shape), 0.0)
+    jumps: Floats = np.where(draw.random(shape) < per_day / MINUTES, size * draw.standard_normal(shape), 0.0)
+    return jumps
 
 
 def _extremes(draw: np.random.Generator, path: Floats, minute_sd: Floats) -> tuple[Floats, Floats]:

@@ -108,7 +108,9 @@ class TinyOkx:
     def _position(self, instrument: str) -> list[Decimal]:
         return self.positions.setdefault(instrument, [Decimal(0), Decimal(0)])
 
-    def _new_order(self, instrument: str, side: str, size: Decimal, client_id: str, *, reduce_only: bool) -> dict[str, Any]:
+    def _new_order(
+        self, instrument: str, side: str, size: Decimal, client_id: str, *, reduce_only: bool
+    ) -> dict[str, Any]:
         now = str(self.now_ms)
         order = {
             "instType": "SWAP", "instId": instrument, "ordId": self._id(), "clOrdId": client_id, "side": side,
@@ -198,7 +200,9 @@ class TinyOkx:
     def _privatePostTradeOrder(self, params: Any) -> list[Any]:
         instrument, size, side = params["instId"], Decimal(params["sz"]), params["side"]
         client_id, reduce_only = params["clOrdId"], bool(params.get("reduceOnly"))
-        if any(order["clOrdId"] == client_id and order["state"] in ("live", "partially_filled") for order in self.orders):
+        if any(
+            order["clOrdId"] == client_id and order["state"] in ("live", "partially_filled") for order in self.orders
+        ):
             raise Refused("51016", "Client order ID already exists.")
         held = self._position(instrument)[0]
         if reduce_only and (held == 0 or (held > 0) == (side == "buy")):

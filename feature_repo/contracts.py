@@ -1,0 +1,47 @@
+"""Contract specifications as the venue last gave them: reference data that backtest and trading process share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import fields
+from decimal import Decimal
+
+import polars as pl
+
+from pairity.errors import LakeCorruptError, MissingDataError
+from pairity.layout import Layout
+from pairity.universe import ContractSpec, short_name
+
+_NAMES = tuple(field.name for field in fields(ContractSpec))
+
+
+def write_contracts(layout: Layout, specs: Iterable[ContractSpec]) -> None:
+    """Replace the stored specifications of the given instruments, atomically; numbers are kept as text, exactly."""
+    known = {spec.instrument: spec for spec in (read_contracts(layout) if layout.contracts.exists() else {}).values()}
+    known |= {spec.instrument: spec for spec in specs}
+    rows = [{name: _text(getattr(known[key], name)) for name in _NAMES} for key in sorted(known)]
+    layout.contracts.parent.mkdir(parents=True, exist_ok=True)
+    temporary = layout.contracts.with_suffix(f".tmp-{os.getpid()}")
+    pl.DataFrame(rows, schema=dict.fromkeys(_NAMES, pl.String)).write_parquet(temporary)
+    temporary.replace(layout.contracts)
+
+
+def read_contracts(layout: Layout) -> dict[str, ContractSpec]:
+    """Specifications by asset (short name); MissingDataError where none were stored."""
+    if not layout.contracts.exists():
+        raise MissingDataError(f"no contract specifications at {layout.contracts}", "run pairity ingest first")
+    try:
+        rows = pl.read_parquet(layout.contracts).select(_NAMES).to_dicts()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise LakeCorruptError(f"{layout.contracts} cannot be read: {error}", "delete it and ingest again") from None
+    return {short_name(row["instrument"]): _spec(row) for row in rows}
+
+
+def _spec(row: dict[str, str | None]) -> ContractSpec:
+    numbers = {name: None if row[name] is None else Decimal(str(row[name])) for name in _NAMES if name != "instrument"}
+    return ContractSpec(instrument=str(row["instrument"]), **numbers)  # type: ignore[arg-type]
+
+
+def _text(value: str | Decimal | None) -> str | None:
+    return None if value is None else str(value)

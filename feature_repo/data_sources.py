@@ -1,0 +1,22 @@
+"""Feast sources: the offline files of each view."""
+
+from __future__ import annotations
+
+from feast import FileSource
+from feast.data_format import ParquetFormat
+
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View
+from feature_repo.files import view_glob
+from pairity.layout import Layout
+
+
+def source_of(view: View, layout: Layout) -> FileSource:
+    """The Parquet files of `view`, as an absolute pattern; both times are declared."""
+    return FileSource(
+        name=f"{view.name}_files",
+        path=view_glob(layout, view),
+        timestamp_field=EVENT_TIME,
+        created_timestamp_column=CREATED_TIME,
+        file_format=ParquetFormat(),
+        description=f"Published rows of {view.name}: appended to, never rewritten.",
+    )

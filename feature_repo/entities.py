@@ -1,0 +1,15 @@
+"""Feast entities: what features are about."""
+
+from __future__ import annotations
+
+from feast import Entity, ValueType
+
+ASSET = Entity(
+    name="asset", join_keys=["asset"], value_type=ValueType.STRING,
+    description="Base coin of one USDT-margined perpetual swap, e.g. BTC.",
+)  # fmt: skip
+PAIR = Entity(
+    name="pair_id", join_keys=["pair_id"], value_type=ValueType.STRING,
+    description="Two assets in universe order, BASE__QUOTE.",
+)  # fmt: skip
+ENTITIES = {entity.name: entity for entity in (ASSET, PAIR)}

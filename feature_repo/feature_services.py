@@ -1,0 +1,19 @@
+"""Feast feature services, derived from the catalogue: what a model, or the decision, asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from feast import FeatureService, FeatureView
+
+from feature_repo.catalog import SERVICES
+
+
+def feature_services(views: Mapping[str, FeatureView]) -> dict[str, FeatureService]:
+    """All services by name."""
+    return {
+        name: FeatureService(
+            name=name, features=[views[service.view][list(service.features)]], description=service.description
+        )
+        for name, service in SERVICES.items()
+    }

@@ -1,0 +1,38 @@
+"""Feast feature views, derived from the catalogue."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from feast import FeatureView, Field
+from feast.types import Float64, Int64, String
+
+from feature_repo.catalog import VIEWS, View
+from feature_repo.data_sources import source_of
+from feature_repo.entities import ENTITIES
+from pairity.layout import Layout
+
+_TYPES = {"float64": Float64, "int64": Int64, "string": String}
+
+
+def feature_view(view: View, layout: Layout, ttl: timedelta) -> FeatureView:
+    """The Feast view of a declaration; the schema is explicit, so that it exists before its first file does."""
+    entity = ENTITIES[view.entity]
+    fields = [
+        Field(name=feature.name, dtype=_TYPES[feature.dtype], description=f"{feature.formula} [{feature.unit}]")
+        for feature in view.features
+    ]
+    return FeatureView(
+        name=view.name,
+        entities=[entity],
+        ttl=ttl,
+        schema=[Field(name=view.entity, dtype=String), *fields],
+        source=source_of(view, layout),
+        online=True,
+        description=view.description,
+    )
+
+
+def feature_views(layout: Layout, ttl: timedelta) -> dict[str, FeatureView]:
+    """All views by name."""
+    return {name: feature_view(view, layout, ttl) for name, view in VIEWS.items()}

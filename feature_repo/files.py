@@ -1,0 +1,164 @@
+"""Offline feature files: `features/<view>/month=YYYY-MM/<content digest>.parquet`, appended to, never rewritten.
+
+A row is (entity, event_timestamp, created_timestamp, features). A correction is another row of the same entity and
+event time with a later created_timestamp. Files appear by rename: a killed process leaves a whole file or none.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, DType, View
+from pairity.digest import digest_bytes
+from pairity.errors import DataError, LakeCorruptError
+from pairity.layout import Layout
+
+TIME = pl.Datetime("us", "UTC")
+_DTYPES: dict[DType, pl.DataType] = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
+_TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReport:
+    """What `publish` did with the rows that it was given."""
+
+    view: str
+    new_rows: int
+    corrected_rows: int
+    unchanged_rows: int
+    files: tuple[Path, ...]
+
+
+def schema(view: View) -> pl.Schema:
+    """Columns and types of a view's files, in order."""
+    features = {feature.name: _DTYPES[feature.dtype] for feature in view.features}
+    return pl.Schema({view.entity: pl.String(), EVENT_TIME: TIME, CREATED_TIME: TIME, **features})
+
+
+def view_directory(layout: Layout, view: View) -> Path:
+    """Where a view's files lie."""
+    return layout.features / view.name
+
+
+def view_glob(layout: Layout, view: View) -> str:
+    """Absolute pattern of a view's files (Feast's `FileSource` path)."""
+    return str(view_directory(layout, view) / "month=*" / "*.parquet")
+
+
+def scan_view(layout: Layout, view: View) -> pl.LazyFrame:
+    """All rows of a view, all versions; no rows where nothing was published. Not sorted."""
+    return _scan(sorted(view_directory(layout, view).glob("month=*/*.parquet")), view)
+
+
+def newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
+    """The newest version of each (entity, event time), sorted by entity and time."""
+    key = [view.entity, EVENT_TIME]
+    return rows.sort(*key, CREATED_TIME).unique(key, keep="last", maintain_order=True)
+
+
+def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
+    """Append the rows that are new or changed; rows whose features equal the stored newest bit for bit are skipped.
+
+    Raises DataError for other columns or types than the catalogue's, for two rows with one key, and for a changed value
+    that does not claim to be known later than the one it corrects.
+    """
+    _check(rows, view)
+    files: list[Path] = []
+    counts = {"new": 0, "corrected": 0, "unchanged": 0}
+    months = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
+    for (month,), part in months.partition_by("__month", as_dict=True, maintain_order=False).items():
+        directory = view_directory(layout, view) / f"month={month}"
+        appended = _changed(part.drop("__month"), _scan(sorted(directory.glob("*.parquet")), view), view, counts)
+        if appended.height:
+            files.append(_write(directory, appended.sort(view.entity, EVENT_TIME)))
+    return PublishReport(view.name, counts["new"], counts["corrected"], counts["unchanged"], tuple(sorted(files)))
+
+
+def _check(rows: pl.DataFrame, view: View) -> None:
+    expected = schema(view)
+    if rows.schema != expected:
+        raise DataError(
+            f"rows for view {view.name} have columns {dict(rows.schema)}", f"the catalogue declares {dict(expected)}"
+        )
+    twice = rows.filter(pl.struct(view.entity, EVENT_TIME).is_duplicated())
+    if twice.height:
+        first = twice.row(0, named=True)
+        raise DataError(
+            f"{twice.height} rows for view {view.name} share a key, the first is {first[view.entity]} at "
+            f"{first[EVENT_TIME]}",
+            "publish one row per entity and event time",
+        )
+
+
+def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[str, int]) -> pl.DataFrame:
+    """Rows to append: those of unknown keys, and those whose features differ in any bit from the newest stored."""
+    key = [view.entity, EVENT_TIME]
+    since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
+    old = newest(stored.filter(pl.col(EVENT_TIME).is_between(since, until)), view).select(
+        *key, pl.col(CREATED_TIME).alias("__created"), _bits(view).alias("__bits")
+    )
+    joined = rows.join(old.collect(), on=key, how="left", maintain_order="left")
+    fresh = pl.col("__created").is_null()
+    differs = ~fresh & _bits(view).ne_missing(pl.col("__bits"))
+    late = joined.filter(differs & (pl.col(CREATED_TIME) <= pl.col("__created")))
+    if late.height:
+        first = late.row(0, named=True)
+        raise DataError(
+            f"{late.height} corrected rows of view {view.name} claim to be known no later than what they correct, the "
+            f"first is {first[view.entity]} at {first[EVENT_TIME]}, known {first[CREATED_TIME]}",
+            "give a correction the instant at which it arrived",
+        )
+    marked = joined.select(new=fresh.sum(), corrected=differs.sum()).row(0)
+    counts["new"] += marked[0]
+    counts["corrected"] += marked[1]
+    counts["unchanged"] += rows.height - marked[0] - marked[1]
+    return joined.filter(fresh | differs).drop("__created", "__bits")
+
+
+def _bits(view: View) -> pl.Expr:
+    """All features of a row as one comparable value; floats by their bits, so that −0.0 ≠ 0.0 and NaN = NaN."""
+    parts = [
+        pl.col(feature.name).reinterpret(signed=True) if feature.dtype == "float64" else pl.col(feature.name)
+        for feature in view.features
+    ]
+    return pl.struct(parts)
+
+
+def _write(directory: Path, rows: pl.DataFrame) -> Path:
+    """Write one file under the name of its content; the same rows always make the same file."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for left_over in directory.glob(f"{_TEMPORARY}*"):
+        left_over.unlink()
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
+    content = buffer.getvalue()
+    path = directory / f"{digest_bytes(content)[:24]}.parquet"
+    temporary = directory / f"{_TEMPORARY}{path.name}"
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return path
+
+
+def _scan(files: list[Path], view: View) -> pl.LazyFrame:
+    if not files:
+        return pl.LazyFrame(schema=schema(view))
+    for path in files:
+        if path.stat().st_size == 0:
+            raise LakeCorruptError(f"feature file {path} is empty", "delete it and run pairity ingest again")
+    return pl.scan_parquet(files, hive_partitioning=False, schema=schema(view))
+
+
+def stored_since(layout: Layout, view: View, since: datetime) -> pl.LazyFrame:
+    """All versions of the rows with event_timestamp >= since; only the months that can hold them are read."""
+    first = since.strftime("month=%Y-%m")
+    files = sorted(p for p in view_directory(layout, view).glob("month=*/*.parquet") if p.parent.name >= first)
+    return _scan(files, view).filter(pl.col(EVENT_TIME) >= since)

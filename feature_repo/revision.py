@@ -1,0 +1,37 @@
+"""Which code produced a result."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Commit of the checkout that the running code comes from; `dirty`: files differ from that commit.
+
+    Both are None outside a git checkout (an installed package, a machine without git): then nothing is claimed.
+    """
+
+    commit: str | None
+    dirty: bool | None
+
+
+def code_revision() -> Revision:
+    """Ask git about the directory that this package lies in."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return Revision(None, None)
+    return Revision(commit.strip(), bool(_git("status", "--porcelain", "--untracked-files=no")))
+
+
+def _git(*arguments: str) -> str | None:
+    where = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(where), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,61 @@
+"""Hourly bars, from minutes or from the venue's own hours."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pairity.timeline import HOUR
+
+_VALUES = ("open", "high", "low", "close", "volume_base", "volume_quote", "minutes_observed", "known_at")
+COLUMNS = ("asset", "event_timestamp", *_VALUES)
+
+
+def hourly_bars(minutes: pl.LazyFrame) -> pl.LazyFrame:
+    """Bars of one hour from 1-minute candles.
+
+    Input: asset, open_time, open, high, low, close, volume (base), volume_quote (nullable), known_at; one row per asset
+    and minute, in any order. Output: `COLUMNS`, `event_timestamp` being the hour's *close*; an hour without minutes has
+    no row. `volume_quote` is the venue's where it gives one, else (high + low + close)/3 · volume, minute by minute.
+    `known_at` is that of the minute known last. Rows are summed in time order: the result does not depend on threads.
+    """
+    typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0
+    return (
+        minutes.sort("asset", "open_time")
+        .with_columns(pl.coalesce("volume_quote", typical * pl.col("volume")).alias("volume_quote"))
+        .group_by_dynamic("open_time", every="1h", group_by="asset", closed="left", label="left")
+        .agg(
+            open=pl.col("open").first(),
+            high=pl.col("high").max(),
+            low=pl.col("low").min(),
+            close=pl.col("close").last(),
+            volume_base=pl.col("volume").sum(),
+            volume_quote=pl.col("volume_quote").sum(),
+            minutes_observed=pl.len().cast(pl.Int64),
+            known_at=pl.col("known_at").max(),
+        )
+        .with_columns((pl.col("open_time") + HOUR).alias("event_timestamp"))
+        .select(COLUMNS)
+    )
+
+
+def native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:
+    """The same columns from the venue's own hourly candles (`minutes_observed` is 60: the venue saw the whole hour)."""
+    typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0
+    return hours.select(
+        pl.col("asset"),
+        (pl.col("open_time") + HOUR).alias("event_timestamp"),
+        pl.col("open"),
+        pl.col("high"),
+        pl.col("low"),
+        pl.col("close"),
+        pl.col("volume").alias("volume_base"),
+        pl.coalesce("volume_quote", typical * pl.col("volume")).alias("volume_quote"),
+        pl.lit(60, dtype=pl.Int64).alias("minutes_observed"),
+        pl.col("known_at"),
+    ).sort("asset", "event_timestamp")
+
+
+def prefer_minutes(from_minutes: pl.LazyFrame, native: pl.LazyFrame) -> pl.LazyFrame:
+    """Bars built from minutes where there are any, the venue's own hours elsewhere."""
+    only_native = native.join(from_minutes, on=["asset", "event_timestamp"], how="anti")
+    return pl.concat([from_minutes, only_native]).sort("asset", "event_timestamp")

@@ -1,0 +1,43 @@
+"""Anchored computation: one calendar month of features at a time, always from the same starting point.
+
+A chunk starts at the month's first instant minus the view's lookback, in backfill and live alike. Live recomputes the
+current month's chunk up to the newest closed bar, so its last row has the bits that a later backfill will produce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import polars as pl
+
+from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, PAIR_HOURLY
+from feature_repo.transforms.assets import asset_hourly
+from feature_repo.transforms.bars import hourly_bars, native_hours, prefer_minutes
+from feature_repo.transforms.pairs import pair_hourly
+from pairity.settings import Settings
+from pairity.timeline import DAY, HOUR, floor_to, next_month
+
+ReadRaw = Callable[[str, datetime, datetime], pl.LazyFrame]
+"""(dataset, since, until) → rows with since <= time < until, newest version of each, with `asset`."""
+
+_FUNDING_LOOKBACK = DAY
+
+
+def compute_views(read: ReadRaw, month: datetime, until: datetime, settings: Settings) -> dict[str, pl.DataFrame]:
+    """All views' rows with month < event_timestamp <= min(until, next month), from the chunk that `month` anchors.
+
+    `month` is a month's first instant; only hours that are complete at `until` are computed. A row at the first instant
+    of a month closes the last hour of the month before and belongs to that month's chunk.
+    """
+    end = min(floor_to(until, HOUR), next_month(month))
+    start = month - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
+    bars = prefer_minutes(hourly_bars(read("candles_1m", start, end)), native_hours(read("candles_1h", start, end)))
+    # A settlement at the very instant of a close is known with it.
+    funding = read("funding", start - _FUNDING_LOOKBACK, end + HOUR).filter(pl.col("funding_time") <= end)
+    assets = asset_hourly(bars, funding, settings.features).collect()
+    pairs = pair_hourly(
+        assets.lazy(), settings.universe.pairs, settings.features, settings.universe.min_aligned_bars
+    ).collect()
+    frames = {ASSET_HOURLY.name: assets, PAIR_HOURLY.name: pairs}
+    return {name: frame.filter(pl.col(EVENT_TIME) > month) for name, frame in frames.items()}

@@ -1,0 +1,133 @@
+"""From the venue to the staging lake: only what is missing, unit by unit, several instruments at once.
+
+Staging is a lake of its own. What was fetched but not judged yet survives a kill there, and is not fetched again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from ingestion.lake import Lake
+from ingestion.lake.datasets import DATASETS, KNOWN_AT
+from ingestion.lake.spans import Span, subtract, union
+from ingestion.report import InstrumentFailure
+from ingestion.sources.okx import OkxSource
+from pairity.errors import VenueError
+from pairity.progress import Progress
+from pairity.timeline import HOUR, Clock, ceil_to, floor_to
+
+# Lost at most by a kill: this many pages of one instrument.
+_UNIT_PAGES = 48
+# A hole at the newest end may still be filled by the venue: it counts as fetched only when it is this old.
+_SETTLED_AFTER = HOUR
+# The instant of a close belongs to the range of settlements: a rate settled at a close is known with that close.
+_CLOSE_ITSELF = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Fetches what neither `lake` nor `staging` has; `live` rows are known from their arrival, not from their close."""
+
+    source: OkxSource
+    lake: Lake
+    staging: Lake
+    clock: Clock
+    concurrency: int
+    live: bool
+
+    async def collect(
+        self, assets: Sequence[str], since: datetime, until: datetime, venue_now: datetime, progress: Progress
+    ) -> tuple[InstrumentFailure, ...]:
+        """Stage all missing candles in [since, until) and settlements in [since, until]; the failures, by asset.
+
+        One instrument's failure never stops the others: what the venue refuses or fails to answer ends that instrument.
+        """
+        gate = asyncio.Semaphore(self.concurrency)
+        progress.stage("collect", len(assets))
+
+        async def one(asset: str) -> InstrumentFailure | None:
+            async with gate:
+                try:
+                    await self._candles(asset, since, until, venue_now, progress)
+                    await self._funding(asset, since, until + _CLOSE_ITSELF, venue_now)
+                except VenueError as error:
+                    progress.say(f"{asset}: {error.what}")
+                    return InstrumentFailure(asset, str(error))
+                finally:
+                    progress.advance(note=asset)
+            return None
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(asset)) for asset in assets]
+        except ExceptionGroup as errors:  # such as a corrupt lake: the first one tells the story
+            raise errors.exceptions[0] from None
+        return tuple(failure for task in tasks if (failure := task.result()) is not None)
+
+    def missing(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:
+        """The parts of [since, until) that were neither ingested nor staged yet."""
+        return subtract((since, until), self._covered(dataset, asset, since, until))
+
+    def _covered(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:
+        held = (place.coverage(dataset, asset, since, until) for place in (self.lake, self.staging))
+        return union(span for spans in held for span in spans)
+
+    async def _candles(
+        self, asset: str, since: datetime, until: datetime, venue_now: datetime, progress: Progress
+    ) -> None:
+        """Minutes; native hours for an instrument of which the venue has no minutes."""
+        if self._covered("candles_1h", asset, since - 31 * 24 * HOUR, until):
+            await self._hours(asset, since, until, venue_now)
+            return
+        for unit in _units(self.missing("candles_1m", asset, since, until), "candles_1m", self.source.page_size):
+            rows = await self.source.candles("candles_1m", asset, *unit)
+            if rows is None:
+                progress.say(f"{asset}: the venue has no minutes, taking its own hours")
+                await self._hours(asset, since, until, venue_now)
+                return
+            self._stage("candles_1m", asset, rows, unit, venue_now)
+
+    async def _hours(self, asset: str, since: datetime, until: datetime, venue_now: datetime) -> None:
+        first, last = ceil_to(since, HOUR), floor_to(until, HOUR)
+        for unit in _units(self.missing("candles_1h", asset, first, last), "candles_1h", self.source.page_size):
+            rows = await self.source.candles("candles_1h", asset, *unit)
+            if rows is None:
+                raise VenueError(f"the venue has neither 1m nor 1h candles of {asset}", "leave it out of the universe")
+            self._stage("candles_1h", asset, rows, unit, venue_now)
+
+    async def _funding(self, asset: str, since: datetime, until: datetime, venue_now: datetime) -> None:
+        for unit in self.missing("funding", asset, since, until):
+            self._stage("funding", asset, await self.source.funding(asset, *unit), unit, venue_now)
+
+    def _stage(self, dataset: str, asset: str, rows: pl.DataFrame, unit: Span, venue_now: datetime) -> None:
+        if self.live:
+            arrived = pl.lit(self.clock.now())
+            rows = rows.with_columns(pl.max_horizontal(KNOWN_AT, arrived).cast(rows.schema[KNOWN_AT]).alias(KNOWN_AT))
+        self.staging.write(dataset, asset, rows, covered=_settled(dataset, rows, unit, venue_now))
+
+
+def _settled(dataset: str, rows: pl.DataFrame, unit: Span, venue_now: datetime) -> tuple[Span, ...]:
+    """The part of `unit` that will not change any more: up to its newest row, or until an hour ago."""
+    since, until = unit
+    kind = DATASETS[dataset]
+    settled = min(until, venue_now - _SETTLED_AFTER)
+    if rows.height:
+        newest = rows[kind.time].max()
+        assert isinstance(newest, datetime)
+        settled = max(settled, min(until, newest + max(kind.known_after, _CLOSE_ITSELF)))
+    return union([(since, settled)])
+
+
+def _units(spans: Sequence[Span], dataset: str, page_size: int) -> Iterator[Span]:
+    """`spans` cut into pieces that are staged as a whole."""
+    length = _UNIT_PAGES * page_size * DATASETS[dataset].known_after
+    for since, until in spans:
+        start = since
+        while start < until:
+            yield start, min(start + length, until)
+            start += length

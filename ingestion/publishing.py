@@ -1,0 +1,134 @@
+"""Features: compute the months that are due, judge them, append them to the offline files, put the newest online."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
+from feature_repo.files import newest, publish, scan_view
+from ingestion.chunks import compute_views
+from ingestion.gate import Gate
+from ingestion.lake import Lake
+from ingestion.months import MonthLedger, newest_close
+from ingestion.report import LeftOutPair, ViewRows
+from pairity.layout import Layout
+from pairity.progress import Progress
+from pairity.settings import Settings
+from pairity.timeline import month_key
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+_TICK = timedelta(milliseconds=1)
+
+
+@dataclass
+class Publisher:
+    """Publishes what is due, and counts what it did."""
+
+    settings: Settings
+    lake: Lake
+    gate: Gate
+    store: FeatureStore
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def publish_due(self, until: datetime, now: datetime, progress: Progress, *, online_is_new: bool = False) -> None:
+        """Compute and publish every due month up to `until` or the newest stored bar, whichever is later.
+
+        The newest row of each entity goes online: of the computed ones, or of all where the online store was set up
+        after the files (`online_is_new`).
+        """
+        layout = Layout.of(self.settings)
+        ledger = MonthLedger(layout)
+        stored = newest_close(self.settings, self.lake)
+        end = max(until, stored) if stored else until
+        due = ledger.due(self.settings, self.lake, end)
+        progress.stage("features", len(due))
+        latest: dict[str, pl.DataFrame] = {}
+        for item in due:
+            frames = compute_views(self._read, item.month, end, self.settings)
+            for name, frame in frames.items():
+                published = self._publish(layout, VIEWS[name], item.month, frame, now)
+                latest[name] = _latest(VIEWS[name], [latest.get(name, published), published])
+            progress.advance(note=month_key(item.month))
+        if online_is_new:
+            latest = {name: _latest(view, [scan_view(layout, view).collect()]) for name, view in VIEWS.items()}
+        self._write_online(latest)
+        # Only now is a month done: a run that is killed before computes it again, to the same files.
+        for item in due:
+            ledger.record(item)
+        ledger.stamp_snapshot(self.lake.snapshot_id())
+
+    def rows(self) -> tuple[ViewRows, ...]:
+        """What was published so far, per view."""
+        kinds = ("new", "corrected", "unchanged", "online")
+        return tuple(ViewRows(name, *(self.counts[name, kind] for kind in kinds)) for name in VIEWS)
+
+    def _read(self, name: str, since: datetime, until: datetime) -> pl.LazyFrame:
+        return self.lake.scan(name, self.settings.universe.assets, since, until)
+
+    def _publish(self, layout: Layout, view: View, month: datetime, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
+        accepted = stamp_corrections(layout, view, self.gate.judge_features(view, month, frame), now)
+        report = publish(layout, view, accepted)
+        self.counts[view.name, "new"] += report.new_rows
+        self.counts[view.name, "corrected"] += report.corrected_rows
+        self.counts[view.name, "unchanged"] += report.unchanged_rows
+        return accepted
+
+    def _write_online(self, latest: Mapping[str, pl.DataFrame]) -> None:
+        from feature_repo.store import write_online
+
+        for name, rows in latest.items():
+            if rows.height:
+                self.counts[name, "online"] += write_online(self.store, name, rows)
+
+
+def _latest(view: View, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The newest row of each entity."""
+    ordered = newest(pl.concat(frames).lazy(), view)
+    return ordered.group_by(view.entity, maintain_order=True).last().collect()
+
+
+def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """`rows` with a later `created_timestamp` where they differ from stored rows that were known no earlier.
+
+    A row changes without any of its inputs being newer when older raw data arrive that its windows reach back to. What
+    was known stays known: the changed row is known from `now` on.
+    """
+    key, value = [view.entity, EVENT_TIME], list(view.feature_names)
+    if rows.is_empty():
+        return rows
+    since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
+    stored = newest(scan_view(layout, view).filter(pl.col(EVENT_TIME).is_between(since, until)), view).collect()
+    joined = rows.join(stored, on=key, how="left", suffix="_stored", maintain_order="left")
+    known = pl.col(f"{CREATED_TIME}_stored")
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_stored")) for name in value)
+    late = known.is_not_null() & ~same & (pl.col(CREATED_TIME) <= known)
+    correction = pl.max_horizontal(pl.lit(now), known + _TICK).cast(rows.schema[CREATED_TIME])
+    created = pl.when(late).then(correction).otherwise(pl.col(CREATED_TIME)).alias(CREATED_TIME)
+    return joined.with_columns(created).select(rows.columns)
+
+
+def left_out_pairs(settings: Settings, lake: Lake, reasons: Mapping[str, str]) -> tuple[LeftOutPair, ...]:
+    """Pairs of the universe that have no features at all, each with its reason.
+
+    `reasons` says for an asset why it has no data (a failure, a quarantine).
+    """
+    published = scan_view(Layout.of(settings), PAIR_HOURLY).select("pair_id").unique().collect()["pair_id"]
+    have = set(published.to_list())
+    stored = {part.instrument.removesuffix("-USDT-SWAP") for part in lake.digests() if part.dataset != "funding"}
+    needed = settings.universe.min_aligned_bars
+    found = []
+    for pair in settings.universe.pairs:
+        if pair.pair_id in have:
+            continue
+        lacking = [asset for asset in pair.assets if asset not in stored]
+        told = "; ".join(f"{asset}: {reasons.get(asset, 'no candles')}" for asset in lacking)
+        found.append(LeftOutPair(pair.pair_id, told or f"fewer than {needed} bars in common since a chunk's start"))
+    return tuple(found)

@@ -1,0 +1,93 @@
+"""What long work and errors look like: bars with an ETA on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+from pairity.errors import PairityError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+
+def fail(error: PairityError) -> int:
+    """Print message and remedy to standard error; returns the exit code."""
+    click.echo(f"error: {error.what}", err=True)
+    if error.remedy:
+        click.echo(f"  → {error.remedy}", err=True)
+    return error.exit_code
+
+
+class ConsoleProgress:
+    """A `pairity.progress.Progress` on standard error, so that standard output holds results only."""
+
+    def __init__(self) -> None:
+        self._bars: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._stage: tuple[str, int, float] | None = None
+        self._done = 0
+
+    def __enter__(self) -> ConsoleProgress:
+        if sys.stderr.isatty():
+            self._bars = _bars()
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._finish(failed=kind is not None)
+        if self._bars is not None:
+            self._bars.stop()
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage of `total` steps begins."""
+        self._finish()
+        self._stage, self._done = (name, total, time.monotonic()), 0
+        if self._bars is not None:
+            self._task = self._bars.add_task(name, total=total or None, note="")
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """`steps` more are done."""
+        self._done += steps
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, advance=steps, note=note)
+
+    def say(self, line: str) -> None:
+        """A line of its own."""
+        if self._bars is not None:
+            self._bars.console.print(line, markup=False, highlight=False)
+        else:
+            click.echo(line, err=True)
+
+    def _finish(self, *, failed: bool = False) -> None:
+        if self._stage is None:
+            return
+        name, total, since = self._stage
+        self._stage = None
+        if self._bars is None:
+            count = f"{self._done:,} of {total:,}, " if total else ""
+            click.echo(f"{name}: {count}{time.monotonic() - since:.1f} s{', stopped' if failed else ''}", err=True)
+
+
+def _bars() -> RichProgress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"),
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=Console(stderr=True),
+    )  # fmt: skip

@@ -1,0 +1,230 @@
+"""The account: cash, positions, orders and what the passing of bars does to them.
+
+`settle_until` walks the finest bars of every instrument that has a position, an order or an algo order, in time order:
+when a bar closes its high and low become effective (stops and resting orders), then funding that is due at that
+instant is settled on the mark price, then margin is looked at. Everything is Decimal and deterministic: the same
+requests at the same virtual instants give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from pairity.universe import exact
+from serving.paper_exchange import matching
+from serving.paper_exchange.clock import VirtualClock
+from serving.paper_exchange.faults import FaultPlan
+from serving.paper_exchange.ledger import FUNDING, LIQUIDATION, TRADE, ZERO, Bill, Fill, Ids, Ledger
+from serving.paper_exchange.market import Bar, Market
+from serving.paper_exchange.orders import Algo, Order, Side
+from serving.paper_exchange.positions import Position, opening_part, split_reversal
+from serving.paper_exchange.prices import price_at
+
+TAKER = Decimal("0.0005")
+MAKER = Decimal("0.0002")
+DEFAULT_LEVERAGE = Decimal(3)
+_BAR_CLOSE, _FUNDING, _CANCEL_ALL = 0, 1, 2
+
+
+class Engine:
+    """One account in Futures mode, cross margin, net positions, settled in USDT."""
+
+    def __init__(
+        self,
+        market: Market,
+        clock: VirtualClock,
+        balance_usdt: Decimal,
+        *,
+        faults: FaultPlan | None = None,
+        taker: Decimal = TAKER,
+        maker: Decimal = MAKER,
+    ) -> None:
+        self.market = market
+        self.now_ms = clock.now_ms()
+        self.faults = faults if faults is not None else FaultPlan()
+        self.taker, self.maker = taker, maker
+        self.ids = Ids()
+        self.ledger = Ledger(balance_usdt, touched_ms=self.now_ms)
+        self.positions: dict[str, Position] = {}
+        self.closed_positions: list[tuple[Position, int, str]] = []
+        self.orders: dict[str, Order] = {}
+        self.algos: dict[str, Algo] = {}
+        self.leverage: dict[str, Decimal] = {}
+        self.cancel_all_at: dict[str, int] = {}
+
+    # -- what is known now ---------------------------------------------------------------------------------------
+
+    def last(self, inst_id: str, at_ms: int | None = None) -> Decimal:
+        """Last price; of the mark where the instrument has not traded yet."""
+        price = price_at(self.market, inst_id, self.now_ms if at_ms is None else at_ms)
+        return price if price is not None else self.mark(inst_id, at_ms)
+
+    def mark(self, inst_id: str, at_ms: int | None = None) -> Decimal:
+        """Mark price; the last price where no mark is known."""
+        at = self.now_ms if at_ms is None else at_ms
+        price = price_at(self.market, inst_id, at, "mark") or price_at(self.market, inst_id, at)
+        return price if price is not None else ZERO
+
+    def lever(self, inst_id: str) -> Decimal:
+        """Leverage in force for an instrument."""
+        return self.leverage.get(inst_id, DEFAULT_LEVERAGE)
+
+    def equity(self) -> Decimal:
+        """Cash plus unrealised profit at the mark."""
+        return self.ledger.cash + sum((p.unrealized(self.mark(p.inst_id)) for p in self.positions.values()), ZERO)
+
+    def initial_margin(self) -> Decimal:
+        """Σ notional(mark)/leverage of open positions."""
+        return sum((p.notional(self.mark(p.inst_id)) / self.lever(p.inst_id) for p in self.positions.values()), ZERO)
+
+    def maintenance_margin(self) -> Decimal:
+        """Σ notional(mark)·maintenance rate of open positions."""
+        rates = self.market.instruments
+        return sum(
+            (p.notional(self.mark(p.inst_id)) * rates[p.inst_id].maintenance_rate for p in self.positions.values()),
+            ZERO,
+        )
+
+    def frozen(self) -> Decimal:
+        """Margin that resting orders hold."""
+        return sum((self.margin_for(order, order.price) for order in self.pending()), ZERO)
+
+    def available(self) -> Decimal:
+        """Equity that is free for new orders, never below zero."""
+        return max(self.equity() - self.initial_margin() - self.frozen(), ZERO)
+
+    def margin_for(self, order: Order, price: Decimal | None) -> Decimal:
+        """What the opening part of an order's unfilled size needs at `price`."""
+        held = self.positions.get(order.inst_id)
+        opening = opening_part(held.size if held else ZERO, order.left * order.sign)
+        at = price if price is not None else self.last(order.inst_id)
+        return opening * self.market.instruments[order.inst_id].ct_val * at / self.lever(order.inst_id)
+
+    def pending(self, inst_id: str = "") -> list[Order]:
+        """Resting orders, oldest first."""
+        return [o for o in self.orders.values() if o.live and inst_id in ("", o.inst_id)]
+
+    def live_algos(self, inst_id: str = "") -> list[Algo]:
+        """Algo orders that can still trigger, oldest first."""
+        return [a for a in self.algos.values() if a.live and inst_id in ("", a.inst_id)]
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def settle_until(self, now_ms: int) -> None:
+        """Let everything happen that the bars and settlements up to and including `now_ms` bring about."""
+        if now_ms <= self.now_ms:
+            return
+        since = self.now_ms
+        for at_ms, kind, inst_id, payload in sorted(self._events(since, now_ms), key=lambda event: event[:3]):
+            self.now_ms = at_ms
+            if kind == _BAR_CLOSE:
+                assert isinstance(payload, Bar)
+                matching.bar_closed(self, inst_id, payload)
+            elif kind == _FUNDING:
+                assert isinstance(payload, float)
+                self._settle_funding(inst_id, payload, at_ms)
+            else:
+                self._cancel_all(inst_id)
+            if self.positions and self.equity() <= self.maintenance_margin():
+                self._liquidate()
+        self.now_ms = now_ms
+
+    def _events(self, since: int, until: int) -> Iterator[tuple[int, int, str, Bar | float | None]]:
+        """(instant, kind, instrument or tag, payload) in (since, until]; nothing else can become active meanwhile."""
+        active = {*self.positions, *(o.inst_id for o in self.pending()), *(a.inst_id for a in self.live_algos())}
+        for inst_id in active:
+            step = self.market.bar_ms(inst_id)
+            for bar in self.market.bars(inst_id, since - step + 1, until - step + 1):
+                yield bar.open_ms + step, _BAR_CLOSE, inst_id, bar
+            for settlement in self.market.funding(inst_id, since + 1, until + 1):
+                yield settlement.settle_ms, _FUNDING, inst_id, settlement.rate
+        for tag, at_ms in self.cancel_all_at.items():
+            if since < at_ms <= until:
+                yield at_ms, _CANCEL_ALL, tag, None
+
+    def _settle_funding(self, inst_id: str, rate: float, at_ms: int) -> None:
+        position = self.positions.get(inst_id)
+        if position is None:
+            return
+        mark = self.mark(inst_id, at_ms)
+        payment = -position.size * position.ct_val * mark * exact(rate)
+        position.funding += payment
+        position.updated_ms = at_ms
+        self.ledger.book(
+            Bill(self.ids.next(), at_ms, FUNDING, "174" if payment > 0 else "173", inst_id, payment,
+                 self.ledger.cash + payment, abs(position.size), mark, payment, ZERO)
+        )  # fmt: skip
+
+    def _cancel_all(self, tag: str) -> None:
+        del self.cancel_all_at[tag]
+        for order in self.pending():
+            if tag in ("", order.tag):
+                self.cancel(order, "20")
+
+    def _liquidate(self) -> None:
+        """Close everything at the mark: the whole account is one cross margin."""
+        for order in self.pending():
+            self.cancel(order, "3")
+        for position in list(self.positions.values()):
+            side: Side = "sell" if position.size > 0 else "buy"
+            order = Order(self.ids.next(), "", position.inst_id, side, "market", abs(position.size), None, True,
+                          self.now_ms, category="full_liquidation", leverage=self.lever(position.inst_id))  # fmt: skip
+            self.orders[order.ord_id] = order
+            self.fill(order, self.mark(position.inst_id), taker=True, kind=LIQUIDATION)
+
+    # -- changes -------------------------------------------------------------------------------------------------
+
+    def cancel(self, order: Order, source: str) -> None:
+        """End a resting order; attached legs of an order that was never filled go with it."""
+        order.state, order.cancel_source, order.updated_ms = "canceled", source, self.now_ms
+
+    def cancel_algo(self, algo: Algo) -> None:
+        """End an algo order that has not triggered."""
+        algo.state, algo.updated_ms = "canceled", self.now_ms
+
+    def fill(self, order: Order, price: Decimal, *, taker: bool, kind: str = TRADE) -> None:
+        """Fill what is left of an order at `price`: position, fee, profit, bill, attached legs."""
+        size, trade_id = order.left, self.ids.next()
+        for part in split_reversal(self._size(order.inst_id), size * order.sign):
+            self._fill_part(order, part, price, taker, kind, trade_id)
+        order.filled, order.filled_notional = order.size, order.filled_notional + size * price
+        order.state, order.fill_px, order.trade_id = "filled", price, trade_id
+        order.fill_ms = order.updated_ms = self.now_ms
+        matching.arm_attached(self, order)
+
+    def _fill_part(self, order: Order, signed: Decimal, price: Decimal, taker: bool, kind: str, trade_id: str) -> None:
+        instrument = self.market.instruments[order.inst_id]
+        position = self.positions.get(order.inst_id)
+        if position is None:
+            position = Position(order.inst_id, instrument.ct_val, self.ids.next(), self.now_ms)
+            self.positions[order.inst_id] = position
+        rate = self.taker if taker else self.maker
+        fee = -abs(signed) * instrument.ct_val * price * rate
+        profit = position.apply(signed, price)
+        position.fee += fee
+        position.updated_ms, position.trade_id = self.now_ms, trade_id
+        order.fee += fee
+        order.pnl += profit
+        sub_kind = "1" if signed > 0 else "2"
+        bill = Bill(self.ids.next(), self.now_ms, kind, sub_kind, order.inst_id, profit + fee,
+                    self.ledger.cash + profit + fee, abs(signed), price, profit, fee, order.ord_id, order.client_id,
+                    trade_id, "T" if taker else "M", order.tag)  # fmt: skip
+        self.ledger.fills.append(Fill(self.ledger.book(bill), order.side, taker, rate))
+        if position.size == 0:
+            self._close(position, "3" if kind == LIQUIDATION else "2")
+
+    def _close(self, position: Position, how: str) -> None:
+        """A position that is gone takes its protective orders with it."""
+        del self.positions[position.inst_id]
+        self.closed_positions.append((position, self.now_ms, how))
+        for algo in self.live_algos(position.inst_id):
+            if algo.reduce_only or algo.attached:
+                self.cancel_algo(algo)
+        for order in self.pending(position.inst_id):
+            if order.reduce_only and order.left:
+                self.cancel(order, "2")
+
+    def _size(self, inst_id: str) -> Decimal:
+        position = self.positions.get(inst_id)
+        return position.size if position else ZERO

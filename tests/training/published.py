@@ -1,0 +1,136 @@
+"""A data directory as ingestion leaves it: published features, contracts, funding and a snapshot id, all made up."""
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY, VIEWS, service
+from feature_repo.contracts import write_contracts
+from feature_repo.files import publish, scan_view
+from pairity.layout import Layout
+from pairity.settings import Settings
+from tests.training.generated import HOUR, START, hours, spec
+
+UTC_US = pl.Datetime("us", "UTC")
+KNOWN_LAG = timedelta(milliseconds=1)
+SNAPSHOT = "5" * 64
+
+
+def settings_for(home, assets=("BTC", "ETH", "SOL"), horizon=12, **sections):
+    return Settings(
+        home=home,
+        universe={"assets": assets},
+        label={"horizon_bars": horizon, **sections.get("label", {})},
+        model={"n_estimators": 8, "min_samples_leaf": 10, **sections.get("model", {})},
+        strategy=sections.get("strategy", {}),
+    )
+
+
+def publish_all(settings, bars=260, seed=1):
+    """Publish `bars` hours of both views, contracts, 8-hourly funding, and the snapshot id."""
+    layout = Layout.of(settings)
+    assets = asset_rows(settings, bars, seed)
+    publish(layout, ASSET_HOURLY, assets)
+    publish(layout, PAIR_HOURLY, pair_rows(settings, assets))
+    write_contracts(layout, [spec(asset, ct_val="0.01", lot="0.01") for asset in settings.universe.assets])
+    for asset in settings.universe.assets:
+        write_funding(layout, asset, bars)
+    (layout.features / "snapshot.json").write_text(json.dumps({"snapshot_id": SNAPSHOT}))
+    return layout
+
+
+def asset_rows(settings, bars, seed):
+    rng = np.random.default_rng(seed)
+    market = np.cumsum(rng.normal(0, 0.004, bars))
+    own = np.zeros(bars)
+    frames = []
+    for index, asset in enumerate(settings.universe.assets):
+        shocks = rng.normal(0, 0.006, bars)
+        for bar in range(1, bars):
+            own[bar] = 0.9 * own[bar - 1] + shocks[bar]
+        close = np.round(50.0 * (index + 1) * np.exp(market + own), 4)
+        opened = np.concatenate([[close[0]], close[:-1]])
+        spread = np.abs(rng.normal(0, 0.002, bars))
+        frame = pl.DataFrame({
+            "asset": asset, "event_timestamp": hours(bars), "open": opened, "close": close,
+            "high": np.maximum(opened, close) * (1 + spread), "low": np.minimum(opened, close) * (1 - spread),
+            "volume_base": rng.uniform(10, 20, bars), "volume_quote": rng.uniform(1e4, 2e4, bars),
+            "minutes_observed": 60, "atr_14": close * 0.01, "atr_pct": 0.01, "funding_rate": 0.0001,
+        })  # fmt: skip
+        returns = pl.col("close") / pl.col("close").shift(1) - 1
+        frames.append(frame.with_columns(return_1h=returns).with_columns(
+            realized_vol_24h=pl.col("return_1h").rolling_std(24)
+        ))  # fmt: skip
+    return finished(pl.concat(frames), ASSET_HOURLY)
+
+
+def pair_rows(settings, assets):
+    closes = {asset: assets.filter(pl.col("asset") == asset)["close"] for asset in settings.universe.assets}
+    times = assets["event_timestamp"].unique().sort()
+    frames = []
+    for pair in settings.universe.pairs:
+        spread = closes[pair.base] / closes[pair.quote]
+        frame = pl.DataFrame({"event_timestamp": times, "spread": spread}).with_columns(
+            pair_id=pl.lit(pair.pair_id), base_asset=pl.lit(pair.base), quote_asset=pl.lit(pair.quote),
+            z_score=(pl.col("spread") - pl.col("spread").rolling_mean(24)) / pl.col("spread").rolling_std(24),
+            spread_roc=100 * (pl.col("spread") / pl.col("spread").shift(5) - 1),
+            correlation_168h=pl.lit(0.3), atr_pct_avg=pl.lit(0.01),
+        )  # fmt: skip
+        frames.append(frame)
+    return finished(pl.concat(frames), PAIR_HOURLY)
+
+
+def finished(frame, view):
+    """Missing features as nulls, `created_timestamp` as at a first load of history, columns in the view's order."""
+    missing = [pl.lit(None, dtype=pl.Float64).alias(name) for name in view.feature_names if name not in frame.columns]
+    return (
+        frame.with_columns(pl.col("event_timestamp").cast(UTC_US), *missing)
+        .with_columns(created_timestamp=pl.col("event_timestamp") + KNOWN_LAG)
+        .with_columns(pl.col(f.name).cast(pl.Int64) for f in view.features if f.dtype == "int64")
+        .select(view.columns)
+    )
+
+
+def write_funding(layout, asset, bars):
+    times = [time for time in hours(bars) if time.hour % 8 == 0]
+    path = layout.lake / f"funding/venue=okx/instrument={asset}-USDT-SWAP/month=2025-03/part.parquet"
+    path.parent.mkdir(parents=True)
+    frame = pl.DataFrame({"funding_time": times, "funding_rate": 0.0001}).with_columns(
+        pl.col("funding_time").cast(UTC_US), known_at=pl.col("funding_time").cast(UTC_US) + KNOWN_LAG
+    )
+    frame.write_parquet(path)
+
+
+def brute_join(settings):
+    """A point-in-time join that asks, row by row, what was known: newest event of the last TTL, newest version."""
+    layout, ttl = Layout.of(settings), settings.features.ttl
+
+    def join(service_name, rows):
+        chosen = service(service_name)
+        view = VIEWS[chosen.view]
+        stored = {}
+        for row in scan_view(layout, view).collect().iter_rows(named=True):
+            stored.setdefault(row[view.entity], {}).setdefault(row["event_timestamp"], []).append(row)
+        lines = []
+        for asked in rows.iter_rows(named=True):
+            lines.append({**asked, **_known(stored.get(asked[view.entity], {}), asked["event_timestamp"], ttl, chosen)})
+        types = {f.name: {"string": pl.String, "int64": pl.Int64}.get(f.dtype, pl.Float64) for f in view.features}
+        return pl.DataFrame(lines, schema={**rows.schema, **{name: types[name] for name in chosen.features}})
+
+    return join
+
+
+def _known(history, at, ttl, chosen):
+    newest = at.replace(minute=0, second=0, microsecond=0)
+    for age in range(int(ttl / HOUR) + 2):
+        event = newest - age * HOUR
+        versions = [row for row in history.get(event, []) if row["created_timestamp"] <= at]
+        if versions and at - event <= ttl:
+            best = max(versions, key=lambda row: row["created_timestamp"])
+            return {name: best[name] for name in chosen.features}
+    return dict.fromkeys(chosen.features)
+
+
+NOW = START + timedelta(days=365)

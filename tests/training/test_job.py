@@ -1,0 +1,172 @@
+import polars as pl
+import pytest
+
+from feature_repo.catalog import PAIR_FOREST_FEATURES
+from pairity.digest import digest_bytes
+from pairity.errors import MissingDataError, NoChampionError
+from pairity.layout import Layout
+from pairity.progress import Silent
+from tests.training.generated import HOUR, START
+from tests.training.published import NOW, brute_join, publish_all, settings_for
+from training import datasets, job, registry, scoring, tracking
+from training.backtest import performance
+from training.evaluation import metrics
+from training.reports import run_files
+from training.splits import chronological
+
+
+class Recorder(Silent):
+    def __init__(self):
+        self.stages = []
+
+    def stage(self, name, total):
+        self.stages.append(name)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    settings = settings_for(tmp_path_factory.mktemp("home"))
+    publish_all(settings)
+    progress = Recorder()
+    return settings, progress, job.train(settings, progress, now=NOW, join=brute_join(settings))
+
+
+def test_the_report_adds_up(trained):
+    _, progress, report = trained
+    assert tuple(progress.stages) == job.STAGES == tuple(report.stage_seconds)
+    assert report.rows == 3 * 260
+    assert report.train_rows + report.test_rows + report.purged_rows == report.labelled_rows
+    assert report.purged_rows == 3 * 12
+    assert report.train_end < report.test_start
+    assert report.train_start == START + 23 * HOUR  # the first z-score
+    assert report.test_end == START + 259 * HOUR  # the backtest goes on where labels cannot
+    assert 0 < report.test_positives < report.test_rows
+    assert report.classification["rows"] == report.test_rows
+    assert tuple(report.classification) == tuple(report.classification_candidates) == metrics.KEYS
+    assert 0 < report.classification_candidates["rows"] < report.test_rows
+    assert report.classification_candidates["base_rate"] > report.classification["base_rate"]
+
+
+def test_model_baseline_and_coin_stand_in_one_table_with_the_same_keys(trained):
+    settings, _, report = trained
+    assert list(report.backtests) == ["model", "baseline", "btc"]
+    assert {frozenset(values) for values in report.backtests.values()} == {frozenset(performance.KEYS)}
+    assert report.contender_names["baseline"].startswith("BTC/ETH alone")
+    run = tracking.open_client(Layout.of(settings)).get_run(report.model.run_id)
+    for key in report.backtests:
+        assert {f"{key}_{name}" for name in performance.KEYS} <= set(run.data.metrics)
+    for prefix in ("test", "test_candidates"):
+        assert {f"{prefix}_{name}" for name in metrics.KEYS} <= set(run.data.metrics)
+    assert report.backtests["model"]["trades"] > 0
+    assert report.backtests["btc"]["trades"] == 1
+
+
+def test_the_champion_leads_back_to_data_code_and_time(trained):
+    settings, _, report = trained
+    champion = registry.champion(settings)
+    assert champion == report.model
+    assert champion.tags["training_digest"] == report.training_digest
+    assert champion.tags["snapshot_id"] == report.snapshot_id
+    assert champion.train_end == report.train_end.isoformat()
+    assert registry.checked_directory(settings, champion).is_dir()
+    run = tracking.open_client(Layout.of(settings)).get_run(champion.run_id)
+    assert run.data.params["label.horizon_bars"] == "12"
+    assert run.data.params["split.purged_rows"] == "36"
+    assert run.data.params["costs.taker_fee_bps"] == "5.0"
+    assert run.data.tags["code_revision"]
+
+
+def test_figures_and_logs_are_written_and_kept_with_the_run(trained):
+    settings, _, report = trained
+    names = {path.name for path in report.files}
+    assert {"equity.png", "most_traded_pair.png", "calibration.png", "feature_importance.png", "scores.png"} <= names
+    assert {"trades_model.csv", "trades_baseline.csv", "trades_btc.csv", "backtest_per_pair.csv"} <= names
+    client = tracking.open_client(Layout.of(settings))
+    assert names == {item.path for item in client.list_artifacts(report.model.run_id)}
+    assert all(path.stat().st_size > 0 for path in report.files)
+
+
+def test_the_same_data_and_seed_give_the_same_scores_and_the_same_trades(trained):
+    settings, _, report = trained
+    log = run_files.directory(settings) / "trades_model.csv"
+    first = digest_bytes(log.read_bytes())
+    join = brute_join(settings)
+    dataset = datasets.build(settings, PAIR_FOREST_FEATURES, join, NOW)
+    split = chronological(dataset.labelled(settings.label), settings.model.test_fraction)
+    fitted = [
+        scoring.score(scoring.fit_forest(split.train, dataset.service, settings, threads), dataset, split)
+        for threads in (1, 2)
+    ]
+    assert fitted[0].scored.equals(fitted[1].scored)
+    history, _ = job.load_history(settings, join, dataset, split.test_start, NOW)
+    for forest in fitted:
+        contenders, _ = job.compare(settings, dataset, split, forest, history)
+        assert digest_bytes(contenders[0].result.trades.write_csv().encode()) == first
+    assert datasets.training_digest(dataset.labelled(settings.label)) == report.training_digest
+
+
+def test_the_strategy_is_scored_on_the_test_period_only(trained):
+    settings, _, report = trained
+    decisions = pl.read_csv(run_files.directory(settings) / "decisions_model.csv", try_parse_dates=True)
+    assert decisions["time"].min() == report.test_start
+    assert decisions.height == (report.test_end - report.test_start) // HOUR + 1
+    trades = pl.read_csv(run_files.directory(settings) / "trades_model.csv", try_parse_dates=True)
+    assert trades["opened_at"].min() >= report.test_start
+
+
+def test_a_baseline_without_both_classes_is_left_out_with_a_note(tmp_path):
+    """The first two assets never diverge by the target: their pair alone has no positive label."""
+    settings = settings_for(tmp_path, assets=("SOL", "XRP", "DOT"))
+    publish_all(settings, bars=200)
+    join = brute_join(settings)
+    dataset = datasets.build(settings, PAIR_FOREST_FEATURES, join, NOW)
+    quiet = pl.when(pl.col("pair_id") == "SOL__XRP").then(0).otherwise(pl.col("label")).cast(pl.Int8).alias("label")
+    dataset = datasets.Dataset(dataset.rows.with_columns(quiet), dataset.service, dataset.snapshot_id)
+    split = chronological(dataset.labelled(settings.label), 0.3)
+    forest = scoring.score(scoring.fit_forest(split.train, dataset.service, settings), dataset, split)
+    history, _ = job.load_history(settings, join, dataset, split.test_start, NOW)
+    contenders, notes = job.compare(settings, dataset, split, forest, history)
+    assert [contender.key for contender in contenders] == ["model", "btc"]
+    assert contenders[1].name == "buy and hold SOL"
+    assert len(notes) == 1
+    assert notes[0].startswith("no baseline (SOL__XRP): all ")
+
+
+def test_training_on_candidates_is_judged_on_candidates(tmp_path):
+    settings = settings_for(tmp_path, label={"rows": "candidates"})
+    publish_all(settings)
+    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    assert report.labelled_rows < report.rows / 2
+    assert report.classification["rows"] == report.test_rows
+    assert report.backtests["model"]["trades"] > 0
+
+
+def test_a_history_too_short_registers_nothing(tmp_path):
+    settings = settings_for(tmp_path, horizon=102)
+    publish_all(settings, bars=150)
+    with pytest.raises(MissingDataError, match="too short for the label horizon"):
+        job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    with pytest.raises(NoChampionError):
+        registry.champion(settings)
+
+
+def test_the_feature_stores_join_gives_the_same_training_set_and_trades(trained, tmp_path):
+    """The real store against the row-by-row join: same digest, same scores, same backtest."""
+    settings, _, expected = trained
+    own = settings_for(tmp_path)
+    publish_all(own)
+    report = job.train(own, Silent(), now=NOW)
+    assert report.training_digest == expected.training_digest
+    assert report.classification == expected.classification
+    assert report.backtests == expected.backtests
+    logs = [run_files.directory(one) / "trades_model.csv" for one in (settings, own)]
+    assert logs[0].read_bytes() == logs[1].read_bytes()
+
+
+def test_decisions_without_features_in_time_are_told(trained):
+    settings, _, report = trained
+    dataset = datasets.build(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
+    assert report.notes == ()
+    late = dataset.rows.with_columns((pl.col("event_timestamp") > START + 5 * HOUR).alias("known"))
+    (note,) = job.late_rows(datasets.Dataset(late, dataset.service, dataset.snapshot_id))
+    assert note.startswith("18 of 780 decisions had no features in time")

@@ -1,0 +1,46 @@
+from decimal import Decimal
+
+import pytest
+
+from pairity.settings import StrategySettings
+from pairity.strategy.stops import stop_prices, stop_rule
+from pairity.strategy.types import Action, AssetView, Market, Side, StrategyState
+from tests.training.generated import START, spec
+from training.backtest.policies import BuyAndHold, baseline_pair, baseline_strategy
+
+
+@pytest.mark.parametrize("atr", [None, 0.001, 1.0, 50.0])
+def test_the_baselines_stops_are_fixed_whatever_the_volatility(atr):
+    settings = baseline_strategy(StrategySettings(stop_model="volatility"))
+    view = AssetView("BTC", 100.0, atr, 0.05, 0.0, spec("BTC"))
+    reference = AssetView("BTC", 100.0, atr, 0.01, 0.0, spec("BTC"))
+    prices = stop_prices(stop_rule(view, reference, settings), Side.BUY, Decimal(100), spec("BTC"))
+    assert (prices.stop, prices.target) == (Decimal(94), Decimal(105))
+
+
+@pytest.mark.parametrize(
+    ("universe", "pair_id"),
+    [
+        (("BTC", "ETH", "SOL"), "BTC__ETH"),
+        (("SOL", "ETH", "XRP", "BTC"), "ETH__BTC"),
+        (("SOL", "XRP", "BTC"), "SOL__XRP"),
+    ],
+)
+def test_the_baseline_pair_follows_the_universe(universe, pair_id):
+    assert baseline_pair(universe).pair_id == pair_id
+
+
+def test_buy_and_hold_waits_for_a_price_and_a_contract():
+    policy = BuyAndHold("BTC", 0.95)
+    state = StrategyState(available_usdt=1000.0)
+    for view in (
+        None,
+        AssetView("BTC", None, None, None, None, spec("BTC")),
+        AssetView("BTC", 100.0, None, None, None, None),
+        AssetView("BTC", 1e9, None, None, None, spec("BTC")),
+    ):
+        market = Market(START, START, {} if view is None else {"BTC": view})
+        assert policy.decide(state, (), market).action is Action.HOLD
+    market = Market(START, START, {"BTC": AssetView("BTC", 100.0, None, None, None, spec("BTC"))})
+    (entry,) = policy.decide(state, (), market).entries
+    assert entry.legs[0].contracts == Decimal("950.0")

@@ -1,0 +1,169 @@
+import logging
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from feature_repo.model_files import model_digest
+from pairity.errors import ModelIntegrityError, NoChampionError, RegistryError
+from pairity.layout import Layout
+from pairity.settings import ModelSettings, Settings
+from training import registry, tracking
+from training.models import pair_forest
+
+TAGS = {
+    "feature_service": "pair_forest_v1",
+    "snapshot_id": "abc",
+    "code_revision": "def",
+    "train_end": datetime(2025, 4, 1, tzinfo=UTC).isoformat(),
+}
+
+
+@pytest.fixture(scope="module")
+def forest():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"z_score": rng.normal(size=200), "base_asset": "BTC", "quote_asset": "ETH"})
+    labels = (frame["z_score"].to_numpy() > 0.5).astype(np.int64)
+    settings = ModelSettings(n_estimators=3, min_samples_leaf=5)
+    return pair_forest.fit(frame, labels, ("BTC", "ETH"), settings, fit_threads=1), frame
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, forest):
+    """One data directory with two registered versions; the second is champion."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"))
+    return settings, [log_and_register(settings, forest, name) for name in ("first", "second")]
+
+
+def log_and_register(settings, forest, name):
+    layout = Layout.of(settings)
+    pipeline, frame = forest
+    files = layout.reports / name
+    files.mkdir(parents=True)
+    (files / "note.csv").write_text("a,b\n1,2\n")
+    record = tracking.RunRecord(
+        params={"label.horizon_bars": 102, "universe.assets": ("BTC", "ETH")},
+        metrics={"test_roc_auc": None, "model_net_return": 0.01},
+        tags=TAGS,
+        training_set=pl.DataFrame({"pair_id": ["BTC__ETH"] * 3, "z_score": [0.1, None, 2.0], "label": [0, 0, 1]}),
+        training_digest="f" * 64,
+        source=layout.features / "pair_hourly",
+        artifacts=files,
+    )
+    with tracking.start_run(layout, record) as run_id:
+        uri = tracking.log_forest(layout, pipeline, frame.head(3), pair_forest.TRUSTED_TYPES)
+    return registry.register(settings, run_id, uri, TAGS, f"because {name}")
+
+
+def test_the_newest_training_becomes_champion_with_its_lineage(trained):
+    settings, (first, second) = trained
+    found = registry.champion(settings)
+    assert (found.version, found.run_id, found.name) == (second.version, second.run_id, "pair_forest")
+    assert (first.version, second.version) == ("1", "2")
+    assert TAGS.items() <= dict(found.tags).items()
+    assert found.tags["promotion_reason"] == "because second"
+    assert found.feature_service == "pair_forest_v1"
+    assert found.train_end == TAGS["train_end"]
+
+
+def test_the_run_keeps_params_metrics_dataset_signature_and_files(trained):
+    settings, (_, second) = trained
+    client = tracking.open_client(Layout.of(settings))
+    run = client.get_run(second.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["universe.assets"] == "BTC, ETH"
+    assert run.data.metrics["model_net_return"] == 0.01
+    assert np.isnan(run.data.metrics["test_roc_auc"])  # not defined is kept as such, not as 0
+    assert run.data.tags["snapshot_id"] == "abc"
+    assert run.inputs.dataset_inputs[0].dataset.digest == "f" * 32
+    assert [item.path for item in client.list_artifacts(second.run_id)] == ["note.csv"]
+    mlflow = tracking.load_mlflow(Layout.of(settings))
+    signature = mlflow.models.get_model_info(second.model_uri).signature
+    assert signature.inputs.input_names() == ["z_score", "base_asset", "quote_asset"]
+
+
+def test_the_stored_model_gives_the_same_probabilities_to_the_bit(trained, forest):
+    settings, (_, second) = trained
+    directory = registry.checked_directory(settings, second)
+    assert sorted(path.suffix for path in directory.iterdir() if path.stem == "model") == [".skops"]
+    import mlflow.sklearn
+
+    pipeline, frame = forest
+    again = mlflow.sklearn.load_model(str(directory))
+    assert pair_forest.predict(again, frame).tobytes() == pair_forest.predict(pipeline, frame).tobytes()
+    assert registry.champion(settings).model_sha256 == model_digest(directory)
+
+
+def test_a_damaged_model_file_is_refused(tmp_path, forest):
+    settings = Settings(home=tmp_path)
+    reference = log_and_register(settings, forest, "only")
+    file = registry.checked_directory(settings, reference) / "model.skops"
+    file.write_bytes(file.read_bytes()[:-1] + b"\xff")
+    with pytest.raises(ModelIntegrityError, match="is not the one that was registered"):
+        registry.checked_directory(settings, registry.champion(settings))
+
+
+def test_without_any_training_there_is_no_champion_and_nothing_is_created(tmp_path):
+    settings = Settings(home=tmp_path / "home")
+    with pytest.raises(NoChampionError, match="make train"):
+        registry.champion(settings)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_registry_without_the_alias_or_the_model_has_no_champion(trained):
+    settings, _ = trained
+    for section, update in (("serve", {"model_alias": "shadow"}), ("model", {"name": "other"})):
+        changed = settings.model_copy(update={section: getattr(settings, section).model_copy(update=update)})
+        with pytest.raises(NoChampionError, match="carries the alias"):
+            registry.champion(changed)
+
+
+def test_a_tracking_store_that_is_no_database_is_named(tmp_path):
+    settings = Settings(home=tmp_path)
+    layout = Layout.of(settings)
+    layout.mlflow.mkdir()
+    (layout.mlflow / "mlflow.db").write_bytes(b"this is not a database" * 100)
+    with pytest.raises(RegistryError, match=r"mlflow\.db cannot be used"):
+        registry.champion(settings)
+
+
+def test_a_tracking_store_that_cannot_be_created_is_named(tmp_path):
+    (tmp_path / "mlflow").write_text("a file where a directory should be")
+    with pytest.raises(RegistryError, match=r"mlflow\.db cannot be used"):
+        tracking.open_client(Layout.of(Settings(home=tmp_path)))
+
+
+def test_a_failed_run_is_marked_and_registers_nothing(trained):
+    settings, _ = trained
+    layout = Layout.of(settings)
+    (layout.reports / "empty").mkdir()
+    record = tracking.RunRecord(
+        {}, {}, {}, pl.DataFrame({"label": [0, 1]}), "0" * 64, layout.features, layout.reports / "empty"
+    )
+    run = tracking.start_run(layout, record)
+    run_id = run.__enter__()
+    assert not run.__exit__(KeyError, KeyError("interrupted"), None)  # the error goes on
+    assert tracking.open_client(layout).get_run(run_id).info.status == "FAILED"
+    assert registry.champion(settings).version == "2"
+
+
+def test_registration_without_lineage_is_refused(trained):
+    settings, (_, second) = trained
+    with pytest.raises(RegistryError, match="lacks train_end"):
+        registry.register(
+            settings, second.run_id, second.model_uri, {k: v for k, v in TAGS.items() if k != "train_end"}, "x"
+        )
+    assert registry.champion(settings).version == "2"
+
+
+def test_mlflow_is_quiet_and_phones_nobody(trained, capsys):
+    import os
+
+    settings, _ = trained
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert os.environ["DO_NOT_TRACK"] == "true"
+    assert not logging.getLogger("alembic").isEnabledFor(logging.INFO)
+    registry.champion(settings)
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,85 @@
+"""Three backtests over one test period: the model, the single-pair baseline, and holding one coin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from pairity.settings import Settings
+from pairity.universe import Pair
+from training.backtest.engine import run
+from training.backtest.inputs import hour_scores
+from training.backtest.performance import performance
+from training.backtest.policies import BuyAndHold, Strategy, baseline_strategy
+from training.backtest.records import BacktestResult, HourScores, MarketHistory, Policy, Terms
+
+MODEL, BASELINE, HOLD = "model", "baseline", "btc"
+_NO_SCORES: dict[datetime, HourScores] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One line of the comparison. `name` says in words what it is (which pair, which coin)."""
+
+    key: str
+    name: str
+    result: BacktestResult
+    metrics: dict[str, float | None]
+
+
+class Arena:
+    """One market, one set of terms, for all contenders."""
+
+    def __init__(self, settings: Settings, history: MarketHistory) -> None:
+        self._settings, self._history = settings, history
+        self._terms = terms(settings)
+
+    def model(self, scored: pl.DataFrame, train_end: datetime) -> Contender:
+        """The strategy over all pairs of the universe."""
+        scores = hour_scores(scored, self._settings.universe.pairs)
+        return self._contender(MODEL, "pair forest, all pairs", Strategy(self._settings.strategy), scores, train_end)
+
+    def baseline(self, scored: pl.DataFrame, pair: Pair, train_end: datetime) -> Contender:
+        """The same strategy on one pair alone, with fixed stops."""
+        policy = Strategy(baseline_strategy(self._settings.strategy))
+        scores = hour_scores(scored, [pair])
+        name = f"{pair.base}/{pair.quote} alone, 6 % stop, 5 % target"
+        return self._contender(BASELINE, name, policy, scores, train_end)
+
+    def hold(self, asset: str) -> Contender:
+        """Buying one coin at the start, without leverage, and keeping it."""
+        policy = BuyAndHold(asset, self._settings.strategy.max_balance_fraction)
+        return self._contender(HOLD, f"buy and hold {asset}", policy, _NO_SCORES, None)
+
+    def _contender(
+        self,
+        key: str,
+        name: str,
+        policy: Policy,
+        scores: Mapping[datetime, HourScores],
+        train_end: datetime | None,
+    ) -> Contender:
+        result = run(
+            self._history, scores, policy, self._terms,
+            decision_lag=self._settings.features.decision_lag, train_end=train_end,
+        )  # fmt: skip
+        return Contender(key, name, result, performance(result))
+
+
+def terms(settings: Settings) -> Terms:
+    """Account and costs of a backtest: it starts with `max_position_usdt`, so that returns are those of the capital
+    that the strategy is allowed to use."""
+    return Terms(
+        initial_equity=settings.strategy.max_position_usdt,
+        taker_fee_bps=settings.costs.taker_fee_bps,
+        slippage_bps=settings.costs.slippage_bps,
+        leverage=settings.strategy.leverage,
+    )
+
+
+def hold_asset(universe: Sequence[str]) -> str:
+    """BTC, or the first asset of a universe without it."""
+    return "BTC" if "BTC" in universe else universe[0]

@@ -1,0 +1,80 @@
+"""Event by event over closed hourly bars.
+
+Within one hour, in this order: orders decided at the previous close fill at the bar's open; stops, targets and
+liquidation are checked against the bar; funding settlements up to the close are booked on the positions still held;
+equity is marked at the close; the policy decides. An order decided at a close therefore never sees the bar it fills in,
+and a settlement at a close hits the positions held *into* it, as on the venue, where the decision comes seconds later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from pairity.errors import TimeRangeError
+from pairity.strategy.types import Decision, Market
+from training.backtest.account import Account
+from training.backtest.records import (
+    DECISION_SCHEMA,
+    EQUITY_SCHEMA,
+    TRADE_SCHEMA,
+    BacktestResult,
+    HourScores,
+    MarketHistory,
+    Policy,
+    Terms,
+)
+
+_NOTHING_SCORED = HourScores(())
+
+
+def run(
+    history: MarketHistory,
+    scores: Mapping[datetime, HourScores],
+    policy: Policy,
+    terms: Terms,
+    *,
+    decision_lag: timedelta,
+    train_end: datetime | None,
+) -> BacktestResult:
+    """Trade `policy` from the first to the last hour of `history` and close what is left at the last known close.
+
+    `train_end` is the last instant the model has seen (None: the policy was fitted to nothing); a period that begins
+    at or before it is refused with TimeRangeError: its result would be worth nothing.
+    """
+    refuse_seen_period(history.hours, train_end)
+    account = Account(history, terms, policy.protected)
+    decisions: list[tuple[datetime, str, str]] = []
+    pending: Decision | None = None
+    for hour in history.hours:
+        account.live_through(hour, pending)
+        scored = scores.get(hour, _NOTHING_SCORED)
+        market = Market(hour + decision_lag, hour, dict(history.views.get(hour, {})), scored.correlations)
+        state = replace(account.state, available_usdt=account.available)
+        pending = policy.decide(state, scored.scores, market)
+        account.state = pending.state
+        decisions.append((hour, pending.action.value, pending.reason))
+    account.finish()
+    return BacktestResult(
+        initial_equity=terms.initial_equity,
+        trades=pl.DataFrame(account.trades, schema=TRADE_SCHEMA),
+        equity=pl.DataFrame(account.equity, schema=EQUITY_SCHEMA, orient="row"),
+        decisions=pl.DataFrame(decisions, schema=DECISION_SCHEMA, orient="row"),
+        unfilled_entries=account.unfilled_entries,
+        funding_unknown_hours=account.funding_unknown_hours,
+    )
+
+
+def refuse_seen_period(hours: Sequence[datetime], train_end: datetime | None) -> None:
+    """TimeRangeError unless every hour lies after everything the model was trained on."""
+    if not hours:
+        raise TimeRangeError("there is no hour to backtest", "ingest a longer history")
+    if train_end is not None and hours[0] <= train_end:
+        raise TimeRangeError(
+            f"the backtest begins at {hours[0].isoformat()}, but the model was trained on data up to "
+            f"{train_end.isoformat()}",
+            "backtest a later period, or train a model on an earlier one",
+        )

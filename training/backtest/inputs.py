@@ -1,0 +1,111 @@
+"""From stored frames to what the engine walks through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import polars as pl
+
+from pairity.layout import Layout
+from pairity.strategy.types import AssetView, PairScore
+from pairity.timeline import HOUR
+from pairity.universe import ContractSpec, Pair, inst_id
+from training.backtest.records import Bar, HourScores, MarketHistory, Settlement
+
+NOT_KNOWN = "no features known at the decision"
+
+
+def hours_between(first: datetime, last: datetime) -> tuple[datetime, ...]:
+    """All bar closes from `first` to `last`, both included."""
+    return tuple(first + index * HOUR for index in range((last - first) // HOUR + 1))
+
+
+def market_history(
+    hours: Sequence[datetime],
+    known: pl.DataFrame,
+    bars: pl.DataFrame,
+    settlements: Mapping[str, Sequence[Settlement]],
+    specs: Mapping[str, ContractSpec],
+) -> MarketHistory:
+    """Assemble a history over `hours`.
+
+    `known`: asset, event_timestamp (bar close), close, atr_14, realized_vol_24h, funding_rate as a point-in-time join
+    returned them for the decision after that close; null means not known then. `bars`: asset, event_timestamp, open,
+    high, low, close as they are known today; rows with a null price are no bars.
+    """
+    return MarketHistory(
+        hours=hours, views=_views(hours, known, specs), bars=_bars(hours, bars), settlements=settlements
+    )
+
+
+def hour_scores(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[datetime, HourScores]:
+    """Per bar close the score of every pair in the order of `pairs`.
+
+    `scored`: pair_id, event_timestamp, z_score, probability, correlation_168h, known (False: nothing was known at the
+    decision). A pair without a row counts as not known.
+    """
+    columns = ["pair_id", "z_score", "probability", "correlation_168h", "known"]
+    by_hour: dict[datetime, HourScores] = {}
+    for part in _nullable(scored).partition_by("event_timestamp"):
+        rows = {row[0]: row for row in part.select(columns).iter_rows()}
+        by_hour[part["event_timestamp"][0]] = HourScores(
+            scores=tuple(_score(pair, rows.get(pair.pair_id)) for pair in pairs),
+            correlations={pair_id: row[3] for pair_id, row in rows.items()},
+        )
+    return by_hour
+
+
+def lake_settlements(layout: Layout, assets: Sequence[str], known_by: datetime) -> dict[str, list[Settlement]]:
+    """Settlements of the raw lake's `funding` files, read as data; the newest row known at `known_by` per settlement.
+
+    An asset without files has no settlements: the engine counts the hours in which none was known.
+    """
+    return {asset: _settlements(layout, asset, known_by) for asset in assets}
+
+
+def _settlements(layout: Layout, asset: str, known_by: datetime) -> list[Settlement]:
+    files = sorted((layout.lake / "funding").glob(f"venue=*/instrument={inst_id(asset)}/month=*/part.parquet"))
+    if not files:
+        return []
+    rows = (
+        pl.scan_parquet(files, hive_partitioning=False)
+        .filter(pl.col("known_at") <= known_by)
+        .sort("funding_time", "known_at")
+        .group_by("funding_time", maintain_order=True)
+        .last()
+        .select("funding_time", "funding_rate")
+        .collect()
+    )
+    return [Settlement(time, rate) for time, rate in rows.iter_rows() if rate is not None]
+
+
+def _views(
+    hours: Sequence[datetime], known: pl.DataFrame, specs: Mapping[str, ContractSpec]
+) -> dict[datetime, dict[str, AssetView]]:
+    views: dict[datetime, dict[str, AssetView]] = {hour: {} for hour in hours}
+    columns = ["event_timestamp", "asset", "close", "atr_14", "realized_vol_24h", "funding_rate"]
+    for hour, asset, close, atr, volatility, funding in _nullable(known).select(columns).iter_rows():
+        if hour in views:
+            views[hour][asset] = AssetView(asset, close, atr, volatility, funding, specs.get(asset))
+    return views
+
+
+def _bars(hours: Sequence[datetime], bars: pl.DataFrame) -> dict[str, dict[datetime, Bar]]:
+    prices = ["open", "high", "low", "close"]
+    rows = _nullable(bars).filter(pl.col("event_timestamp").is_between(hours[0], hours[-1])).drop_nulls(prices)
+    by_asset: dict[str, dict[datetime, Bar]] = {asset: {} for asset in bars["asset"].unique().sort()}
+    for asset, hour, *values in rows.select("asset", "event_timestamp", *prices).iter_rows():
+        by_asset[asset][hour] = Bar(*values)
+    return by_asset
+
+
+def _nullable(frame: pl.DataFrame) -> pl.DataFrame:
+    """NaN means null: a value that is not known must not pass for a number."""
+    return frame.with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _score(pair: Pair, row: tuple[str, float | None, float | None, float | None, bool] | None) -> PairScore:
+    if row is None or not row[4]:
+        return PairScore(pair, None, None, NOT_KNOWN)
+    return PairScore(pair, row[1], row[2])

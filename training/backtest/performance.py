@@ -1,0 +1,97 @@
+"""What a backtest earned, lost and cost: the same keys for a model, its baseline and buy-and-hold."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import polars as pl
+
+from training.backtest.records import BacktestResult
+
+HOURS_PER_YEAR = 8760
+KEYS = (
+    "net_return", "gross_return", "sharpe", "max_drawdown", "trades", "win_rate", "profit_factor", "exposure",
+    "turnover", "average_holding_h", "fees_usdt", "slippage_usdt", "funding_usdt", "break_even_cost_bps",
+    "final_equity_usdt", "unfilled_entries", "funding_unknown_hours",
+)  # fmt: skip
+
+
+def performance(result: BacktestResult) -> dict[str, float | None]:
+    """Metrics of one backtest; None where a metric is not defined (no trades, no losses, flat equity).
+
+    `net_return`, `gross_return` (before fees, slippage and funding), `turnover` (Σ traded notional) are fractions of
+    the initial equity. `sharpe` is mean/std (ddof 1) of hourly equity returns × √8760, riskless rate 0. `max_drawdown`
+    is the largest fall from a running maximum as a positive fraction. `win_rate` and `profit_factor` count net trades.
+    `exposure` is the mean notional held over equity. `break_even_cost_bps` is the cost per side, in basis points of
+    notional, at which what was earned before costs (but after funding) would be nothing.
+    """
+    trades, start = result.trades, result.initial_equity
+    final = float(result.equity["equity"][-1])
+    notional, gross, paid = (float(trades[name].sum()) for name in ("traded_notional", "gross_pnl", "funding"))
+    return {
+        "net_return": final / start - 1.0,
+        "gross_return": gross / start,
+        "sharpe": sharpe(result.equity["equity"], start),
+        "max_drawdown": float(-drawdown(result.equity["equity"], start).min()),  # type: ignore[operator,arg-type]
+        "trades": float(trades.height),
+        "exposure": float(result.equity["exposure"].mean() or 0.0),  # type: ignore[arg-type]
+        "turnover": notional / start,
+        "fees_usdt": float(trades["fees"].sum()),
+        "slippage_usdt": float(trades["slippage"].sum()),
+        "funding_usdt": paid,
+        "break_even_cost_bps": (gross - paid) / notional * 1e4 if notional else None,
+        "final_equity_usdt": final,
+        "unfilled_entries": float(result.unfilled_entries),
+        "funding_unknown_hours": float(result.funding_unknown_hours),
+        **_per_trade(trades),
+    }
+
+
+def sharpe(equity: pl.Series, start: float) -> float | None:
+    """Annualised Sharpe ratio of hourly `equity` that began at `start`; None below 2 returns or without variance."""
+    returns = [after / before - 1.0 for before, after in pairwise([start, *equity.to_list()])]
+    if len(returns) < 2:
+        return None
+    mean = sum(returns) / len(returns)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in returns) / (len(returns) - 1))
+    return mean / deviation * math.sqrt(HOURS_PER_YEAR) if deviation > 0 else None
+
+
+def drawdown(equity: pl.Series, start: float) -> pl.Series:
+    """equity / running maximum (from `start` on) − 1, at each hour: 0 or negative."""
+    peak = equity.cum_max().clip(lower_bound=start)
+    return equity / peak - 1.0
+
+
+def per_pair(trades: pl.DataFrame) -> pl.DataFrame:
+    """One row per traded pair, best first: trades, win_rate, gross_pnl, fees, funding, net_pnl, average_holding_h."""
+    return (
+        trades.group_by("pair_id")
+        .agg(
+            trades=pl.len().cast(pl.Int64),
+            win_rate=(pl.col("net_pnl") > 0).mean(),
+            gross_pnl=pl.col("gross_pnl").sum(),
+            fees=pl.col("fees").sum(),
+            funding=pl.col("funding").sum(),
+            net_pnl=pl.col("net_pnl").sum(),
+            average_holding_h=_holding_h().mean(),
+        )
+        .sort(["net_pnl", "pair_id"], descending=[True, False])
+    )
+
+
+def _holding_h() -> pl.Expr:
+    return (pl.col("closed_at") - pl.col("opened_at")).dt.total_seconds() / 3600
+
+
+def _per_trade(trades: pl.DataFrame) -> dict[str, float | None]:
+    if trades.is_empty():
+        return {"win_rate": None, "profit_factor": None, "average_holding_h": None}
+    net = trades["net_pnl"]
+    lost = -float(net.filter(net < 0).sum())
+    return {
+        "win_rate": float((net > 0).sum()) / trades.height,
+        "profit_factor": float(net.filter(net > 0).sum()) / lost if lost > 0 else None,
+        "average_holding_h": float(trades.select(_holding_h().mean()).item()),
+    }

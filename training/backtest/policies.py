@@ -1,0 +1,83 @@
+"""What decides in a backtest: the strategy itself, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from pairity.settings import StrategySettings
+from pairity.strategy.lifecycle import decide
+from pairity.strategy.types import (
+    Action,
+    Decision,
+    Entry,
+    LegOrder,
+    Market,
+    PairScore,
+    Side,
+    StopRule,
+    StrategyState,
+)
+from pairity.universe import Pair, exact
+
+BASELINE_STOP = 0.06
+BASELINE_TARGET = 0.05
+_NO_STOPS = StopRule(None, None, (0.0, 1.0), (0.0, 1.0), 1.0, 1.0)
+
+
+class Strategy:
+    """The core's decision function with one set of settings."""
+
+    protected = True
+
+    def __init__(self, settings: StrategySettings) -> None:
+        self._settings = settings
+
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+        """Ask `pairity.strategy.lifecycle.decide`."""
+        return decide(state, scores, market, self._settings)
+
+
+class BuyAndHold:
+    """Buys one asset at the first close at which its price and contract are known, and keeps it, unprotected.
+
+    The size is `balance_fraction` of the balance in whole lots, without leverage: the rest pays fees and funding.
+    """
+
+    protected = False
+
+    def __init__(self, asset: str, balance_fraction: float) -> None:
+        self._asset, self._fraction = asset, balance_fraction
+
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+        """Buy once; the scores do not matter."""
+        view = market.assets.get(self._asset)
+        if state.positions or view is None or view.spec is None or view.close is None:
+            return Decision(Action.HOLD, "held" if state.positions else "no price or contract", (), (), (), state)
+        contracts = view.spec.contracts_for(exact(self._fraction * state.available_usdt), exact(view.close))
+        if contracts == Decimal(0):
+            return Decision(Action.HOLD, "below the minimum size", (), (), (), state)
+        leg = LegOrder(self._asset, Side.BUY, contracts, view.close, _NO_STOPS)
+        entry = Entry(f"{self._asset}@hold", Pair(self._asset, "USDT"), 1, 0.0, 1.0, 0.0, (leg,))
+        return Decision(Action.OPEN, f"buy and hold {self._asset}", (), (), (entry,), state)
+
+
+def baseline_strategy(settings: StrategySettings) -> StrategySettings:
+    """The same strategy with the baseline's fixed stop (6 %) and target (5 %), whatever the volatility."""
+    return settings.model_copy(
+        update={
+            "stop_model": "atr",
+            "stop_bounds": (BASELINE_STOP, BASELINE_STOP),
+            "target_bounds": (BASELINE_TARGET, BASELINE_TARGET),
+            "stop_default": BASELINE_STOP,
+            "target_default": BASELINE_TARGET,
+        }
+    )
+
+
+def baseline_pair(universe: Sequence[str]) -> Pair:
+    """BTC against ETH, in universe order, or the first two assets of a universe without them."""
+    if {"BTC", "ETH"} <= set(universe):
+        first, second = (asset for asset in universe if asset in {"BTC", "ETH"})
+        return Pair(first, second)
+    return Pair(universe[0], universe[1])

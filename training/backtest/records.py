@@ -1,0 +1,157 @@
+"""What goes into a backtest and what comes out of it.
+
+Prices and money are USDT floats, sizes are contracts (Decimal), times aware UTC. A bar is keyed by its **close**.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+import polars as pl
+
+from pairity.strategy.types import AssetView, Decision, ExitReason, Market, PairPosition, PairScore, StrategyState
+
+
+class Bar(NamedTuple):
+    """One hourly bar of one asset."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+class Settlement(NamedTuple):
+    """One funding settlement: at `time` longs pay `rate` of their notional to shorts (rate > 0)."""
+
+    time: datetime
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarketHistory:
+    """The market over consecutive hours.
+
+    `hours` are bar closes, ascending, without holes (a missing bar is missing in `bars`, not here). `views` holds per
+    hour what was *known* at the decision after that close; `bars` what happened, whenever it became known;
+    `settlements` are ascending per asset.
+    """
+
+    hours: Sequence[datetime]
+    views: Mapping[datetime, Mapping[str, AssetView]]
+    bars: Mapping[str, Mapping[datetime, Bar]]
+    settlements: Mapping[str, Sequence[Settlement]]
+
+
+@dataclass(frozen=True, slots=True)
+class HourScores:
+    """Everything that was scored for one decision: all pairs in universe order, and the correlations known then."""
+
+    scores: tuple[PairScore, ...]
+    correlations: dict[str, float | None] = field(default_factory=dict)
+
+
+class Policy(Protocol):
+    """What decides at each close: the strategy, or a comparison such as buy-and-hold."""
+
+    protected: bool
+    """Whether positions carry a stop-loss and a take-profit."""
+
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+        """The decision at one close."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Account and venue terms. Costs are basis points of notional per side; the fee is the taker's."""
+
+    initial_equity: float
+    taker_fee_bps: float
+    slippage_bps: float
+    leverage: int = 1
+    maintenance_rate: float = 0.004
+    """Equity below this fraction of the position's notional is liquidated."""
+
+
+@dataclass(slots=True)
+class OpenPosition:
+    """One held leg: the strategy's record of it, the running money, and what the trade log will say."""
+
+    record: PairPosition
+    asset: str
+    sign: int
+    size: float
+    """Base units (contracts × contract value)."""
+    contracts: Decimal
+    probability: float
+    decided_at: datetime
+    opened_at: datetime
+    reference_price: float
+    """Open of the bar at which it was filled, before slippage."""
+    entry_price: float
+    stop_price: float | None
+    target_price: float | None
+    fees: float
+    mark: float
+    """Last known close."""
+    funding: float = 0.0
+    """Paid so far (negative: received)."""
+    funding_unknown_hours: int = 0
+
+    @property
+    def unrealised(self) -> float:
+        """Profit at the last known close, before fees and funding."""
+        return self.sign * self.size * (self.mark - self.entry_price)
+
+
+class Closing(NamedTuple):
+    """How a position ends: the price before slippage, when, and why."""
+
+    reference_price: float
+    at: datetime
+    reason: ExitReason
+
+
+TRADE_SCHEMA: dict[str, pl.DataType] = {
+    "position_id": pl.String(), "pair_id": pl.String(), "asset": pl.String(), "side": pl.String(),
+    "contracts": pl.String(), "size_base": pl.Float64(),
+    "decided_at": pl.Datetime("us", "UTC"), "opened_at": pl.Datetime("us", "UTC"),
+    "closed_at": pl.Datetime("us", "UTC"), "bars_held": pl.Int64(),
+    "entry_z": pl.Float64(), "entry_probability": pl.Float64(), "entry_score": pl.Float64(),
+    "entry_reference": pl.Float64(), "entry_price": pl.Float64(),
+    "stop_price": pl.Float64(), "target_price": pl.Float64(),
+    "exit_reference": pl.Float64(), "exit_price": pl.Float64(), "exit_reason": pl.String(),
+    "traded_notional": pl.Float64(), "gross_pnl": pl.Float64(), "slippage": pl.Float64(), "leg_pnl": pl.Float64(),
+    "fees": pl.Float64(), "funding": pl.Float64(), "net_pnl": pl.Float64(),
+}  # fmt: skip
+"""Trade log: `gross_pnl` at prices before slippage, `leg_pnl` at fill prices, `net_pnl` = leg_pnl − fees − funding;
+`funding` is what was paid. `bars_held` counts decisions between entry and exit."""
+
+EQUITY_SCHEMA: dict[str, pl.DataType] = {
+    "time": pl.Datetime("us", "UTC"), "equity": pl.Float64(), "exposure": pl.Float64(),
+    "positions": pl.Int64(),
+}  # fmt: skip
+"""One row per hour after its events, marked at the close; `exposure` is notional held over equity."""
+
+DECISION_SCHEMA: dict[str, pl.DataType] = {
+    "time": pl.Datetime("us", "UTC"), "action": pl.String(), "reason": pl.String(),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestResult:
+    """Trade log, hourly equity and decisions of one policy over one period."""
+
+    initial_equity: float
+    trades: pl.DataFrame
+    equity: pl.DataFrame
+    decisions: pl.DataFrame
+    unfilled_entries: int
+    """Entries decided but not filled: no bar to fill at, or too little margin at the fill."""
+    funding_unknown_hours: int
+    """Held hours at which no settled funding rate was known: funding paid in them cannot be booked."""

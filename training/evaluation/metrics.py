@@ -1,0 +1,93 @@
+"""Classification metrics of out-of-sample probabilities, overall and per pair."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+KEYS = (
+    "rows",
+    "base_rate",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "roc_auc",
+    "pr_auc",
+    "log_loss",
+    "brier",
+)
+_CLIP = 1e-15  # a forest may say exactly 0 or 1; the logarithm may not
+
+
+def classification(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float
+) -> dict[str, float | None]:
+    """Metrics of n probabilities of class 1 against n labels 0/1; predicted positive where probability > threshold.
+
+    Null policy: a metric that is not defined for these rows is None, never 0. Without rows everything but `rows` is
+    None; `roc_auc` needs both classes; `pr_auc` (average precision) and `recall` need a positive label; `precision`
+    needs a positive prediction; `f1` needs either.
+    """
+    rows = len(labels)
+    values: dict[str, float | None] = dict.fromkeys(KEYS)
+    values["rows"] = float(rows)
+    if rows == 0:
+        return values
+    values |= _of_decisions(labels == 1, probabilities > threshold)
+    values["base_rate"] = float(labels.mean())
+    clipped = np.clip(probabilities, _CLIP, 1.0 - _CLIP)
+    values["log_loss"] = float(-np.mean(np.where(labels == 1, np.log(clipped), np.log1p(-clipped))))
+    values["brier"] = float(np.mean((probabilities - labels) ** 2))
+    return values | _of_rankings(labels, probabilities)
+
+
+def per_pair(scored: pl.DataFrame, threshold: float) -> pl.DataFrame:
+    """One row of `classification` per pair of `scored` (pair_id, label, probability), sorted by pair_id."""
+    lines = []
+    for (pair_id,), part in scored.sort("pair_id").group_by("pair_id", maintain_order=True):
+        values = classification(part["label"].to_numpy(), part["probability"].to_numpy(), threshold)
+        lines.append({"pair_id": pair_id, **values})
+    schema = {"pair_id": pl.String, **dict.fromkeys(KEYS, pl.Float64)}
+    return pl.DataFrame(lines, schema=schema)
+
+
+def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float64], bins: int = 10) -> pl.DataFrame:
+    """Reliability table: equal-width bins of predicted probability with their observed frequency.
+
+    Columns: bin (0-based), rows, mean_probability, observed. Empty bins are left out.
+    """
+    index = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    return (
+        pl.DataFrame({"bin": index, "probability": probabilities, "label": labels})
+        .group_by("bin")
+        .agg(
+            rows=pl.len(),
+            mean_probability=pl.col("probability").mean(),
+            observed=pl.col("label").mean(),
+        )
+        .sort("bin")
+    )
+
+
+def _of_decisions(actual: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> dict[str, float | None]:
+    hits = int(np.sum(actual & predicted))
+    positives, calls = int(actual.sum()), int(predicted.sum())
+    return {
+        "accuracy": float(np.mean(actual == predicted)),
+        "precision": hits / calls if calls else None,
+        "recall": hits / positives if positives else None,
+        "f1": 2 * hits / (positives + calls) if positives + calls else None,
+    }
+
+
+def _of_rankings(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float | None]:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    positives = int(labels.sum())
+    both = 0 < positives < len(labels)
+    return {
+        "roc_auc": float(roc_auc_score(labels, probabilities)) if both else None,
+        "pr_auc": float(average_precision_score(labels, probabilities)) if positives else None,
+    }

@@ -1,0 +1,226 @@
+"""Train: history → point-in-time training set → forest → scores → backtest → registry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_FOREST_FEATURES
+from pairity.errors import MissingDataError
+from pairity.layout import Layout
+from pairity.progress import Progress
+from pairity.settings import Settings
+from training import datasets
+from training.backtest import performance
+from training.backtest.comparison import BASELINE, Arena, Contender, hold_asset
+from training.backtest.inputs import hours_between, lake_settlements, market_history
+from training.backtest.policies import baseline_pair
+from training.backtest.records import MarketHistory
+from training.datasets import Dataset, Join
+from training.evaluation import metrics
+from training.models import pair_forest
+from training.registry import ModelRef
+from training.reports import run_files
+from training.scoring import Fitted, fit_forest, score
+from training.splits import Split, chronological
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+STAGES = ("training set", "fit", "score", "backtest", "report", "register")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What one training run did. Metrics are None where they are not defined."""
+
+    rows: int
+    """Decisions in the history; `labelled_rows` of them have a complete label and were admitted."""
+    labelled_rows: int
+    train_rows: int
+    test_rows: int
+    purged_rows: int
+    train_positives: int
+    test_positives: int
+    train_start: datetime
+    train_end: datetime
+    """Last instant that training has seen (end of the last training label), before `test_start`."""
+    test_start: datetime
+    test_end: datetime
+    classification: dict[str, float | None]
+    classification_candidates: dict[str, float | None]
+    """The same on candidate rows (|z| > z_entry) only: elsewhere a touch label is 0 by definition, and a model that
+    knows nothing but |z| looks good over all rows."""
+    backtests: dict[str, dict[str, float | None]]
+    """Metrics per contender (`model`, `baseline`, `btc`), the same keys for each; a contender may be absent, with a
+    note."""
+    contender_names: dict[str, str]
+    per_pair: pl.DataFrame
+    notes: tuple[str, ...]
+    training_digest: str
+    snapshot_id: str
+    model: ModelRef
+    files: tuple[Path, ...]
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+
+
+def train(settings: Settings, progress: Progress, *, now: datetime, join: Join | None = None) -> TrainReport:
+    """Train the pair forest on everything known at `now`, judge it out of sample, and make it champion.
+
+    `join` is the point-in-time join (default: the feature store's). MissingDataError where the history is missing or
+    too short, RegistryError where the tracking store cannot be used; nothing is registered then.
+    """
+    stages = _Stages(progress)
+    joined = join or _store_join(settings)
+    with stages("training set"):
+        dataset = datasets.build(settings, PAIR_FOREST_FEATURES, joined, now)
+        labelled = dataset.labelled(settings.label)
+        split = chronological(labelled, settings.model.test_fraction)
+        digest = datasets.training_digest(labelled)
+    with stages("fit"):
+        pipeline = fit_forest(split.train, dataset.service, settings)
+    with stages("score"):
+        forest = score(pipeline, dataset, split)
+    with stages("backtest"):
+        history, bars = load_history(settings, joined, dataset, split.test_start, now)
+        contenders, notes = compare(settings, dataset, split, forest, history)
+        notes += late_rows(dataset)
+    with stages("report"):
+        judged = forest.scored.join(split.test.select(datasets.KEY), on=datasets.KEY, how="semi", maintain_order="left")
+        quality = _classify(judged, settings)
+        selective = _classify(judged.filter(pl.col("z_score").abs() > settings.label.z_entry), settings)
+        files = run_files.write(
+            run_files.directory(settings), judged, threshold=settings.strategy.probability_min,
+            contenders=contenders, bars=bars, importances=pair_forest.importances(forest.pipeline),
+        )  # fmt: skip
+    with stages("register"):
+        report_tags = run_files.lineage(settings, dataset, split, digest)
+        model = run_files.record(
+            settings, dataset, split, forest.pipeline,
+            metrics=_flat(quality, selective, contenders), tags=report_tags, digest=digest,
+            names={c.key: c.name for c in contenders},
+        )  # fmt: skip
+    return TrainReport(
+        rows=dataset.rows.height, labelled_rows=labelled.height,
+        train_rows=split.train.height, test_rows=split.test.height, purged_rows=split.purged,
+        train_positives=int(split.train["label"].sum()), test_positives=int(split.test["label"].sum()),
+        train_start=split.train[EVENT_TIME].min(), train_end=split.train_end,  # type: ignore[arg-type]
+        test_start=split.test_start, test_end=history.hours[-1],
+        classification=quality, classification_candidates=selective, backtests={c.key: c.metrics for c in contenders},
+        contender_names={c.key: c.name for c in contenders},
+        per_pair=performance.per_pair(contenders[0].result.trades), notes=tuple(notes), training_digest=digest,
+        snapshot_id=dataset.snapshot_id, model=model, files=tuple(files), stage_seconds=stages.seconds,
+    )  # fmt: skip
+
+
+def load_history(
+    settings: Settings, join: Join, dataset: Dataset, since: datetime, now: datetime
+) -> tuple[MarketHistory, pl.DataFrame]:
+    """The market from `since` to the last decision: what was known at each decision, and the bars that followed.
+
+    Also returns the bars themselves (asset, event_timestamp, open, high, low, close).
+    """
+    from feature_repo.contracts import read_contracts
+    from feature_repo.files import scan_view
+
+    layout, assets = Layout.of(settings), settings.universe.assets
+    last = dataset.rows[EVENT_TIME].max()
+    if not isinstance(last, datetime):
+        raise MissingDataError("there is no decision to backtest", "run `make ingest` first")
+    hours = hours_between(since, last)
+    stored = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset").is_in(assets))
+    bars = datasets.newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
+    keys = pl.DataFrame({"asset": list(assets)}).join(
+        pl.DataFrame({EVENT_TIME: hours}, schema={EVENT_TIME: pl.Datetime("us", "UTC")}), how="cross"
+    )
+    first_known = bars.select("asset", EVENT_TIME, datasets.FIRST_KNOWN)
+    keys = keys.join(first_known, on=["asset", EVENT_TIME], how="left")
+    known = datasets.join_checked(join, MARKET_STATE, datasets.decision_rows(keys, settings))
+    settlements = lake_settlements(layout, assets, now)
+    return market_history(hours, known, bars, settlements, read_contracts(layout)), bars
+
+
+def compare(
+    settings: Settings, dataset: Dataset, split: Split, forest: Fitted, history: MarketHistory
+) -> tuple[list[Contender], list[str]]:
+    """Backtest model, baseline and buy-and-hold; notes say what could not be compared, and why."""
+    arena = Arena(settings, history)
+    contenders = [arena.model(forest.scored, split.train_end)]
+    notes: list[str] = []
+    pair = baseline_pair(settings.universe.assets)
+    alone = split.train.filter(pl.col("pair_id") == pair.pair_id)
+    try:
+        pipeline = fit_forest(alone, dataset.service, settings)
+    except MissingDataError as error:
+        notes.append(f"no {BASELINE} ({pair.pair_id}): {error.what}")
+    else:
+        scored = score(pipeline, dataset, split, pair.pair_id).scored
+        contenders.append(arena.baseline(scored, pair, split.train_end))
+    contenders.append(arena.hold(hold_asset(settings.universe.assets)))
+    return contenders, notes
+
+
+def late_rows(dataset: Dataset) -> list[str]:
+    """A note on decisions whose features arrived too late, if there were any."""
+    late = int((~dataset.rows[datasets.KNOWN]).sum())
+    total = dataset.rows.height
+    return [f"{late} of {total} decisions had no features in time: neither learnt from nor traded on"] if late else []
+
+
+def _classify(judged: pl.DataFrame, settings: Settings) -> dict[str, float | None]:
+    return metrics.classification(
+        judged["label"].to_numpy(), judged["probability"].to_numpy(), settings.strategy.probability_min
+    )
+
+
+def _flat(
+    quality: dict[str, float | None], selective: dict[str, float | None], contenders: list[Contender]
+) -> dict[str, float | None]:
+    flat = {f"test_{name}": value for name, value in quality.items()}
+    flat |= {f"test_candidates_{name}": value for name, value in selective.items()}
+    for contender in contenders:
+        flat |= {f"{contender.key}_{name}": value for name, value in contender.metrics.items()}
+    return flat
+
+
+def _store_join(settings: Settings) -> Join:
+    """The feature store's join; the store is opened (and its definitions applied) by the first question."""
+
+    @cache
+    def store() -> FeatureStore:
+        from feature_repo.store import apply, open_store
+
+        opened = open_store(settings)
+        apply(settings, opened)
+        return opened
+
+    def join(service_name: str, rows: pl.DataFrame) -> pl.DataFrame:
+        from feature_repo.store import historical
+
+        return historical(store(), service_name, rows)
+
+    return join
+
+
+class _Stages:
+    """Announces stages and keeps how long each took."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self._progress.stage(name, 1)
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - began
+        self._progress.advance(1)

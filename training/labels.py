@@ -1,0 +1,52 @@
+"""Labels: what would have happened after a decision, and until when it was unknown."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+
+from feature_repo.transforms.grid import EVENT, observed_only, with_hour_grid
+from pairity.settings import LabelSettings
+from pairity.timeline import HOUR
+
+_MIN_SHARE = 0.9
+
+
+def touch_labels(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
+    """The `touch` label: does the spread come back by `target` within the next `horizon_bars` hours?
+
+    `pairs`: pair_id, event_timestamp, spread, z_score; one row per pair and hour. Returns pair_id, event_timestamp,
+    label (Int8), t0, t1. With z > z_entry: 1 if the minimum of the spread over the next H hours is below
+    spread·(1 − target); with z < −z_entry: 1 if their maximum is above spread·(1 + target); else 0. Null where z is
+    unknown, where the horizon ends after the pair's last row, or where fewer than 90 % of its hours exist.
+
+    **Looks ahead**: the label of t0 is known at t1 = t0 + H hours only; splits purge by that interval.
+    """
+    horizon = settings.horizon_bars
+    needed = math.ceil(_MIN_SHARE * horizon)
+    spread, z = pl.col("spread"), pl.col("z_score")
+    lowest, highest = (_ahead(spread, horizon, needed, how) for how in ("min", "max"))
+    complete = pl.col(EVENT) + horizon * HOUR <= pl.col(EVENT).last().over("pair_id")
+    hit = (
+        pl.when(z > settings.z_entry)
+        .then(lowest < spread * (1.0 - settings.target))
+        .when(z < -settings.z_entry)
+        .then(highest > spread * (1.0 + settings.target))
+        .otherwise(False)
+    )
+    known = complete & z.is_not_null() & spread.is_not_null() & lowest.is_not_null()
+    grid = with_hour_grid(pairs.lazy().select("pair_id", EVENT, "spread", "z_score"), "pair_id")
+    labelled = grid.with_columns(
+        pl.when(known).then(hit.cast(pl.Int8)).alias("label"),
+        pl.col(EVENT).alias("t0"),
+        (pl.col(EVENT) + horizon * HOUR).alias("t1"),
+    )
+    return observed_only(labelled).select("pair_id", EVENT, "label", "t0", "t1").collect()
+
+
+def _ahead(spread: pl.Expr, horizon: int, needed: int, how: str) -> pl.Expr:
+    """Extreme over the hours t+1 … t+H: a trailing window, read H hours later."""
+    rolled = getattr(spread, f"rolling_{how}")(horizon, min_samples=needed)
+    extreme: pl.Expr = rolled.shift(-horizon).over("pair_id")
+    return extreme

@@ -1,0 +1,103 @@
+"""The universal pair forest: one random forest over the rows of all pairs.
+
+The pipeline is what is stored and served: it encodes the pair's identity itself, with categories fixed by the
+universe, so that training and serving cannot number assets differently. Missing features stay missing (NaN): the
+trees learn where they go.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairity.errors import MissingDataError
+from pairity.settings import ModelSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CATEGORIES = ("base_asset", "quote_asset")
+TRUSTED_TYPES = ("sklearn.tree._tree.Tree",)
+"""What skops must be told to trust beyond its own list when the pipeline is read back: nothing else may be in it."""
+
+
+def build(universe: Sequence[str], settings: ModelSettings, fit_threads: int) -> Any:  # noqa: ANN401 - sklearn.Pipeline
+    """An unfitted pipeline: fixed-category ordinal encoding of both assets, then the forest.
+
+    An asset outside `universe` is refused at prediction (ValueError of the encoder): nothing was learnt about it.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    identity = OrdinalEncoder(categories=[list(universe)] * len(CATEGORIES), handle_unknown="error")
+    encoder = ColumnTransformer(
+        [("assets", identity, list(CATEGORIES))], remainder="passthrough", verbose_feature_names_out=False
+    )
+    forest = RandomForestClassifier(
+        n_estimators=settings.n_estimators,
+        max_depth=settings.max_depth,
+        min_samples_leaf=settings.min_samples_leaf,
+        class_weight={0: 1.0, 1: settings.positive_weight},
+        random_state=settings.seed,
+        n_jobs=fit_threads,
+    )
+    return Pipeline([("encode", encoder), ("forest", forest)])
+
+
+def fit(
+    matrix: pd.DataFrame,
+    labels: NDArray[np.int64],
+    universe: Sequence[str],
+    settings: ModelSettings,
+    fit_threads: int | None = None,
+) -> Any:  # noqa: ANN401 - sklearn.Pipeline
+    """Fit on (n rows × features) with labels 0/1; MissingDataError unless both classes occur.
+
+    The result does not depend on `fit_threads` (default: all cores): each tree has its own seed. The fitted forest is
+    set to one thread: summing the trees' votes in parallel would change the last bit from run to run, and is slower
+    for the few rows of one decision.
+    """
+    _require_both_classes(labels, settings)
+    pipeline = build(universe, settings, fit_threads or os.cpu_count() or 1)
+    pipeline.fit(matrix, labels)
+    pipeline.set_params(forest__n_jobs=1)
+    return pipeline
+
+
+def predict(pipeline: Any, matrix: pd.DataFrame) -> NDArray[np.float64]:  # noqa: ANN401 - sklearn.Pipeline
+    """Probability of class 1 for each row of `matrix`, single-threaded; an empty matrix gives an empty array."""
+    if len(matrix) == 0:
+        return np.empty(0, dtype=np.float64)
+    probabilities: NDArray[np.float64] = pipeline.predict_proba(matrix)[:, 1]
+    return probabilities
+
+
+def importances(pipeline: Any) -> dict[str, float]:  # noqa: ANN401 - sklearn.Pipeline
+    """Mean decrease in impurity per feature (sums to 1), largest first. Biased towards features with many values."""
+    names = pipeline.named_steps["encode"].get_feature_names_out()
+    values = pipeline.named_steps["forest"].feature_importances_
+    return dict(
+        sorted(
+            ((str(name), float(value)) for name, value in zip(names, values, strict=True)), key=lambda item: -item[1]
+        )
+    )
+
+
+def _require_both_classes(labels: NDArray[np.int64], settings: ModelSettings) -> None:
+    rows, positives = len(labels), int(labels.sum())
+    if positives in (0, rows):
+        raise MissingDataError(
+            f"all {rows} training labels are {int(positives > 0)}: a classifier needs both classes",
+            "ingest a longer history, or change label.target or label.horizon_bars",
+        )
+    if rows < 2 * settings.min_samples_leaf:
+        raise MissingDataError(
+            f"{rows} training rows cannot be divided into two leaves of {settings.min_samples_leaf}",
+            "ingest a longer history, or lower model.min_samples_leaf",
+        )

@@ -1,0 +1,125 @@
+"""Figures of a training run, drawn without a display and without matplotlib's global state (nothing to close)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from training.backtest.performance import drawdown
+from training.backtest.records import BacktestResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_DPI = 110
+
+
+def equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
+    """Equity relative to the start, and drawdown, of each named backtest, on one time axis."""
+
+    def draw(axes: list[Axes]) -> None:
+        for name, result in results.items():
+            curve = result.equity
+            axes[0].plot(curve["time"], curve["equity"] / result.initial_equity, label=name, linewidth=1)
+            axes[1].plot(curve["time"], 100 * drawdown(curve["equity"], result.initial_equity), linewidth=1)
+        axes[0].axhline(1.0, color="grey", linewidth=0.5)
+        axes[0].set_ylabel("equity / start")
+        axes[1].set_ylabel("drawdown, %")
+        axes[0].legend()
+        axes[0].set_title("Out of sample, after fees, slippage and funding")
+
+    return _figure(path, draw, rows=2)
+
+
+def traded_pair(path: Path, trades: pl.DataFrame, bars: pl.DataFrame) -> Path:
+    """Spread of the pair that was traded most, with entries and exits; a note where nothing was traded.
+
+    `bars`: asset, event_timestamp, close.
+    """
+
+    def draw(axes: list[Axes]) -> None:
+        if trades.is_empty():
+            axes[0].set_title("No trade was made")
+            return
+        counts = trades.group_by("pair_id").len().sort(["len", "pair_id"], descending=[True, False])
+        pair_id = counts["pair_id"][0]
+        base, quote = pair_id.split("__")
+        spread = _closes(bars, base).join(_closes(bars, quote), on="event_timestamp", suffix="_quote")
+        spread = spread.with_columns(spread=pl.col("close") / pl.col("close_quote"))
+        axes[0].plot(spread["event_timestamp"], spread["spread"], linewidth=0.8, color="steelblue")
+        chosen = trades.filter(pl.col("pair_id") == pair_id)
+        for column, marker, colour in (("opened_at", "^", "green"), ("closed_at", "v", "firebrick")):
+            marks = chosen.select(pl.col(column).dt.truncate("1h").alias("event_timestamp")).join(
+                spread, on="event_timestamp"
+            )
+            label = column.removesuffix("_at")
+            axes[0].scatter(marks["event_timestamp"], marks["spread"], marker=marker, color=colour, label=label, s=22)
+        axes[0].legend()
+        axes[0].set_ylabel(f"{base} / {quote}")
+        axes[0].set_title(f"{pair_id}: {chosen.height} of {trades.height} trades")
+
+    return _figure(path, draw)
+
+
+def calibration(path: Path, table: pl.DataFrame) -> Path:
+    """Observed frequency against predicted probability (columns mean_probability, observed, rows)."""
+
+    def draw(axes: list[Axes]) -> None:
+        axes[0].plot([0, 1], [0, 1], color="grey", linewidth=0.5)
+        axes[0].plot(table["mean_probability"], table["observed"], marker="o")
+        for probability, observed, rows in table.select("mean_probability", "observed", "rows").iter_rows():
+            axes[0].annotate(f"{rows}", (probability, observed), fontsize=7)
+        axes[0].set_xlabel("predicted probability")
+        axes[0].set_ylabel("observed frequency")
+        axes[0].set_title("Calibration out of sample (rows per bin)")
+
+    return _figure(path, draw)
+
+
+def importance(path: Path, values: Mapping[str, float]) -> Path:
+    """Mean decrease in impurity per feature, largest on top."""
+
+    def draw(axes: list[Axes]) -> None:
+        names = list(values)[::-1]
+        axes[0].barh(names, [values[name] for name in names], color="steelblue")
+        axes[0].tick_params(axis="y", labelsize=7)
+        axes[0].set_title("Feature importance (mean decrease in impurity)")
+
+    return _figure(path, draw)
+
+
+def score_distribution(path: Path, scored: pl.DataFrame, threshold: float) -> Path:
+    """Histogram of out-of-sample probabilities by label (columns label, probability)."""
+
+    def draw(axes: list[Axes]) -> None:
+        edges = [step / 50 for step in range(51)]
+        for label in (0, 1):
+            chosen = scored.filter(pl.col("label") == label)["probability"]
+            axes[0].hist(chosen, bins=edges, alpha=0.6, label=f"label {label} ({len(chosen)})")
+        axes[0].axvline(threshold, color="black", linewidth=0.8, label=f"threshold {threshold}")
+        axes[0].legend()
+        axes[0].set_xlabel("probability")
+        axes[0].set_ylabel("rows")
+        axes[0].set_title("Scores out of sample")
+
+    return _figure(path, draw)
+
+
+def _closes(bars: pl.DataFrame, asset: str) -> pl.DataFrame:
+    return bars.filter(pl.col("asset") == asset).select("event_timestamp", "close").sort("event_timestamp")
+
+
+def _figure(path: Path, draw: Callable[[list[Axes]], None], rows: int = 1) -> Path:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2 * rows + 0.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, 1, squeeze=False, sharex=rows > 1)
+    draw(list(axes[:, 0]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=_DPI)
+    return path

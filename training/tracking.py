@@ -1,0 +1,165 @@
+"""MLflow, used quietly: a local database, no telemetry, no chatter; and one training run written into it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pairity.errors import RegistryError
+from pairity.layout import Layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    from mlflow import MlflowClient
+
+EXPERIMENT = "pair_forest"
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+_CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.fluent", "mlflow.models.model")
+_DATASET_DIGEST_CHARS = 32  # MLflow's column holds 36; the full digest is a tag of the run
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything that one training run leaves behind. Metrics that are not defined (None) are stored as NaN."""
+
+    params: Mapping[str, object]
+    metrics: Mapping[str, float | None]
+    tags: Mapping[str, str]
+    training_set: pl.DataFrame
+    training_digest: str
+    source: Path
+    """Where the features of the training set lie."""
+    artifacts: Path
+    """Directory of figures and tables to be stored with the run."""
+
+
+def load_mlflow(layout: Layout) -> ModuleType:
+    """MLflow, pointed at the layout's database; telemetry is off before the first import."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # MLflow 3.17 maps a relation with a loader that SQLAlchemy 2.1 deprecates: nothing that our users could mend
+    warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
+    import mlflow
+
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(layout.tracking_uri)
+    mlflow.set_registry_uri(layout.tracking_uri)
+    return sys.modules["mlflow"]
+
+
+@contextmanager
+def store_errors(layout: Layout) -> Iterator[None]:
+    """Turn failures of the tracking store into RegistryError."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise RegistryError(
+            f"the tracking store {layout.tracking_uri} cannot be used: {first_line}",
+            "check that the file is a readable MLflow database, or move it away and train again",
+        ) from error
+
+
+def open_client(layout: Layout) -> MlflowClient:
+    """A client of the layout's database, which is created if it does not exist."""
+    mlflow = load_mlflow(layout)
+    with store_errors(layout):
+        layout.mlflow.mkdir(parents=True, exist_ok=True)
+        return mlflow.MlflowClient(tracking_uri=layout.tracking_uri, registry_uri=layout.tracking_uri)
+
+
+@contextmanager
+def start_run(layout: Layout, record: RunRecord) -> Iterator[str]:
+    """Log `record` as a new run; yields its id, for the model to be logged into; failed if the body fails."""
+    mlflow = load_mlflow(layout)
+    with store_errors(layout):
+        run = mlflow.start_run(experiment_id=_experiment(layout), tags=dict(record.tags))
+    try:
+        with store_errors(layout):
+            mlflow.log_params({name: _text(value) for name, value in record.params.items()})
+            mlflow.log_metrics({name: float("nan") if v is None else v for name, v in record.metrics.items()})
+            mlflow.log_input(_dataset(mlflow, record), context="training")
+            mlflow.log_artifacts(str(record.artifacts))
+        yield run.info.run_id
+    except BaseException:
+        mlflow.end_run(status="FAILED")
+        raise
+    mlflow.end_run()
+
+
+def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame, trusted_types: Sequence[str]) -> str:  # noqa: ANN401
+    """Store a fitted pipeline in skops format with the active run; returns its model URI.
+
+    Requirements are given explicitly: inferring them would import the model in a subprocess.
+    """
+    load_mlflow(layout)
+    import mlflow.sklearn as flavour
+    from mlflow.models import infer_signature
+
+    with store_errors(layout):
+        info = flavour.log_model(
+            pipeline,
+            name="model",
+            serialization_format="skops",
+            skops_trusted_types=list(trusted_types),
+            signature=infer_signature(example, pipeline.predict_proba(example)),
+            input_example=example,
+            pyfunc_predict_fn="predict_proba",
+            pip_requirements=_requirements(),
+        )
+    return str(info.model_uri)
+
+
+def model_directory(layout: Layout, model_uri: str) -> Path:
+    """Where a model's files lie on this machine."""
+    mlflow = load_mlflow(layout)
+    with store_errors(layout):
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=model_uri))
+
+
+def _experiment(layout: Layout) -> str:
+    client = open_client(layout)
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(client.create_experiment(EXPERIMENT, artifact_location=(layout.mlflow / "artifacts").as_uri()))
+
+
+def _dataset(mlflow: ModuleType, record: RunRecord) -> Any:  # noqa: ANN401 - mlflow.data.Dataset
+    from mlflow.data.sources import LocalArtifactDatasetSource
+
+    return mlflow.data.from_polars(
+        record.training_set,
+        source=LocalArtifactDatasetSource(str(record.source)),
+        targets="label",
+        name="pair_hourly",
+        digest=record.training_digest[:_DATASET_DIGEST_CHARS],
+    )
+
+
+def _requirements() -> list[str]:
+    from importlib.metadata import version
+
+    return [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "numpy", "pandas")]
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

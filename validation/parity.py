@@ -1,0 +1,46 @@
+"""Parity: what was read online is what the offline store returns for the same instant, bit for bit."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pairity.errors import JoinError
+
+Value = float | int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One value that differs: row of the comparison, column, and both sides."""
+
+    row: int
+    column: str
+    online: Value
+    offline: Value
+
+
+def compare_rows(online: pl.DataFrame, offline: pl.DataFrame, columns: Sequence[str]) -> list[Mismatch]:
+    """Values of `columns` that differ between two frames of the same rows in the same order.
+
+    Floats are compared by their bits (0.0 differs from −0.0, NaN equals itself), null equals null only. JoinError if
+    the frames do not have the same number of rows: then they are not the same rows.
+    """
+    if online.height != offline.height:
+        raise JoinError(f"{online.height} rows were read online, {offline.height} came from the offline store")
+    return [
+        Mismatch(row, column, live, stored)
+        for column in columns
+        for row, (live, stored) in enumerate(zip(online[column].to_list(), offline[column].to_list(), strict=True))
+        if not same(live, stored)
+    ]
+
+
+def same(one: Value, other: Value) -> bool:
+    """Whether two values are the same to the last bit."""
+    if isinstance(one, float) and isinstance(other, float):
+        return struct.pack("<d", one) == struct.pack("<d", other)
+    return type(one) is type(other) and one == other

@@ -1,0 +1,26 @@
+"""Rules: what a column of a profile must look like, and what it means when it does not.
+
+A rule judges one number per profile row (a count of offences, a share, an extreme). `critical` rules quarantine the
+partition; the others are reported and shown in the Data Docs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`column` of the profile must lie in [lower, upper]; `meaning` is shown to people."""
+
+    name: str
+    column: str
+    meaning: str
+    lower: float | None = 0.0
+    upper: float | None = 0.0
+    critical: bool = True
+
+
+def none_of(column: str, meaning: str, *, critical: bool = True) -> Rule:
+    """A count of offences that must be zero."""
+    return Rule(column, column, meaning, 0.0, 0.0, critical)
