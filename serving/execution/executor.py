@@ -154,7 +154,7 @@ class Executor:
         """Book a position that is flat, for `reason` or, if None, for what the venue says; remove what protected it."""
         problems: list[str] = []
         if reason is None:
-            reason = (await self.books.cause(position)).reason
+            reason = await self.books.cause(position)
             problems += [f"{position.position_id} was closed from outside"] if reason in ("manual", "unknown") else []
         for leg in position.legs:
             problems += await self.protector.remove(position.position_id, inst_id(leg.asset))

@@ -103,8 +103,12 @@ def test_every_record_comes_back_equal(values, contracts, prices, times, pair, s
         wanted = intent(decision_id=decision.decision_id, contracts=contracts, side=side, stop_price=numbers[1],
                         target_price=numbers[2], created_at=times[2])  # fmt: skip
         leg = Leg("BTC", side, contracts, prices[0], prices[1], prices[2])
-        position = PairPosition("p1", Pair.from_id(pair), side.sign, (leg,), times[0], prices[0], prices[1], prices[2] or 0.0)
-        fill = Fill("BTC-USDT-SWAP", "1", "2", "p1", "c", side, contracts, numbers[0], -numbers[0], numbers[0], times[1])
+        position = PairPosition(
+            "p1", Pair.from_id(pair), side.sign, (leg,), times[0], prices[0], prices[1], prices[2] or 0.0
+        )
+        fill = Fill(
+            "BTC-USDT-SWAP", "1", "2", "p1", "c", side, contracts, numbers[0], -numbers[0], numbers[0], times[1]
+        )
         closing = Closing(times[2], "z_cross", numbers[0], numbers[1], numbers[2], None)
         journal.record_run(run)
         journal.record_decision(decision, [vector, unknown])

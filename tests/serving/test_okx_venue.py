@@ -25,7 +25,6 @@ from serving.execution.venue import (
     AttachedStops,
     Missing,
     OrderRequest,
-    ProtectionRequest,
     Unclear,
     VenueAlgo,
     VenueOrder,
@@ -33,16 +32,17 @@ from serving.execution.venue import (
 from tests.serving.tiny_okx import TinyClient, TinyOkx
 from tests.serving.trading import BTC, ETH, Desk, opened
 
-REQUEST = OrderRequest("pairitye1", BTC, Side.BUY, Decimal("1E+1"), attached=AttachedStops("pairitys1", Decimal(1), Decimal(9)))
+REQUEST = OrderRequest(
+    "pairitye1", BTC, Side.BUY, Decimal("1E+1"), attached=AttachedStops("pairitys1", Decimal(1), Decimal(9))
+)
 
 
 class Canned:
     """A client that gives one prepared answer to everything."""
 
-    urls = {"api": {"rest": "http://canned"}}
-
     def __init__(self, answer: object) -> None:
         self.answer = answer
+        self.urls = {"api": {"rest": "http://canned"}}
 
     def implode_hostname(self, url: str) -> str:
         return url

@@ -57,8 +57,8 @@ def test_trap_13_a_lost_reply_is_not_sent_again(fault: str, desk: Desk, tiny: Ti
 def test_trap_13_a_lost_reply_to_an_exit_is_not_sent_again(fault: str, desk: Desk, tiny: TinyOkx) -> None:
     position = asyncio.run(opened(desk))
     tiny.faults = [(PLACE, fault)]
-    closed = asyncio.run(desk.executor.close(position, "z_cross", desk.decide(exits=exit_of(position),
-                                                                           at=T0 + timedelta(hours=1)).decision_id))  # fmt: skip
+    decision = desk.decide(exits=exit_of(position), at=T0 + timedelta(hours=1))
+    closed = asyncio.run(desk.executor.close(position, "z_cross", decision.decision_id))
     assert closed.closing.exit_reason == "z_cross"
     assert tiny.size(BTC) == 0
     assert len(tiny.sent(PLACE)) == 2
@@ -116,6 +116,16 @@ def test_throttling_without_end_leaves_nothing_behind(desk: Desk, tiny: TinyOkx)
         asyncio.run(opened(desk))
     assert tiny.orders == []
     assert desk.journal.intents(entry().position_id, 0, Purpose.ENTRY)[0].state is IntentState.INTENDED
+
+
+def test_an_order_that_never_arrives_is_not_sent_for_ever(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.faults = [(PLACE, "reset_before")] * 50
+    with pytest.raises(VenueUnreachableError, match="3 times"):
+        asyncio.run(opened(desk))
+    assert len(tiny.faults) == 47
+    tiny.now_ms += 60_000
+    assert asyncio.run(desk.reconciler.run()).positions == ()
+    assert desk.journal.unsettled() == []
 
 
 def test_a_refused_order_leaves_no_position(desk: Desk, tiny: TinyOkx) -> None:

@@ -1,4 +1,4 @@
-"""Random faults, crashes and prices against the simplest model: what was meant happens once, and nothing is forgotten."""
+"""Random faults, crashes and prices against the simplest model: what was meant happens once, nothing is forgotten."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Trading(RuleBasedStateMachine):
 
 TestTrading = Trading.TestCase
 TestTrading.settings = settings(
-    max_examples=50,
+    max_examples=40,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
