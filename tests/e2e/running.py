@@ -25,18 +25,22 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PAIRITY_")}
-        return clean | {
-            "PYTHONPATH": str(ROOT),
-            "PAIRITY_HOME": str(self.home),
-            "PAIRITY_UNIVERSE__ASSETS": json.dumps(ASSETS),
-            "PAIRITY_EXCHANGE__RATE_LIMIT": "false",
-            "PAIRITY_EXCHANGE__API_KEY": "paper",
-            "PAIRITY_EXCHANGE__API_SECRET": "paper",
-            "PAIRITY_EXCHANGE__API_PASSPHRASE": "paper",
-            "PAIRITY_EXCHANGE__MAX_RETRIES": "1",
-            "PAIRITY_MODEL__N_ESTIMATORS": "30",
-            "PAIRITY_SERVE__PORT": "0",
-        } | self.extra
+        return (
+            clean
+            | {
+                "PYTHONPATH": str(ROOT),
+                "PAIRITY_HOME": str(self.home),
+                "PAIRITY_UNIVERSE__ASSETS": json.dumps(ASSETS),
+                "PAIRITY_EXCHANGE__RATE_LIMIT": "false",
+                "PAIRITY_EXCHANGE__API_KEY": "paper",
+                "PAIRITY_EXCHANGE__API_SECRET": "paper",
+                "PAIRITY_EXCHANGE__API_PASSPHRASE": "paper",
+                "PAIRITY_EXCHANGE__MAX_RETRIES": "1",
+                "PAIRITY_MODEL__N_ESTIMATORS": "30",
+                "PAIRITY_SERVE__PORT": "0",
+            }
+            | self.extra
+        )
 
     def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
         """Run one command to its end, away from any pairity.toml or .env of the checkout."""
