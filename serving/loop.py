@@ -51,6 +51,8 @@ class ServeReport:
     problems: list[str] = field(default_factory=list)
     first_equity: float | None = None
     last_equity: float | None = None
+    blind: int = 0
+    """Decisions at which not one pair had fresh features."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,10 @@ class TradingLoop:
         status.event_timestamp = record.event_timestamp.isoformat()
         status.action, status.reason = str(decision.action), decision.reason
         status.unusable = {s.pair.pair_id: s.rejected for s in decision.scores if s.rejected and s.probability is None}
+        if len(status.unusable) == len(decision.scores):
+            self.report.blind += 1
+            stale = Counter(status.unusable.values()).most_common(1)
+            problems.append(f"nothing can be traded on: {stale[0][0]} for {stale[0][1]} pairs")
         status.positions = [json.loads(position_to_json(p.position)) for p in self._parts.journal.open_positions()]
         try:
             balance = await self._parts.executor.desk.venue.balance()

@@ -14,7 +14,7 @@ from feature_repo.revision import code_revision
 from ingestion.session import IngestSession
 from ingestion.sources.okx_client import aclose, make_client
 from pairity.digest import digest_bytes
-from pairity.errors import MissingDataError
+from pairity.errors import MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -49,6 +49,7 @@ async def serve(
 
     Refuses, in this order: real money without both switches, missing contracts, no champion or one whose files were
     changed, an unreachable venue or wrong credentials, positions that are not ours, a balance too small to trade.
+    StaleFeaturesError after a run in which not one decision found fresh features.
     """
     mode = trading_mode(settings, live=live)
     layout = Layout.of(settings)
@@ -79,7 +80,13 @@ async def serve(
         url = await stack.enter_async_context(serving(make_app(lambda: status), settings.serve))
         on_ready(url)
         async with _stopped_by_signals(loop.stop):
-            return await loop.run(cycles)
+            report = await loop.run(cycles)
+    if report.cycles and report.blind == report.cycles:
+        raise StaleFeaturesError(
+            f"not one of {report.cycles} decisions found fresh features: {report.problems[-1]}",
+            "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
+        )
+    return report
 
 
 def _contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
