@@ -26,11 +26,20 @@ def bars() -> pl.DataFrame:
         close = 100 * np.exp(np.cumsum(generator.normal(0, 0.005, HOURS)))
         spread = np.abs(generator.normal(0, 0.002, HOURS)) * close
         time = [START + timedelta(hours=h + 1) for h in range(HOURS)]
-        frames.append(pl.DataFrame({
-            "asset": asset, "event_timestamp": time, "open": close, "high": close + spread, "low": close - spread,
-            "close": close, "volume_base": np.full(HOURS, 10.0), "volume_quote": close * generator.uniform(5, 15, HOURS),
-            "minutes_observed": 60, "known_at": [t + timedelta(milliseconds=1) for t in time],
-        }).with_columns(pl.col("event_timestamp", "known_at").cast(pl.Datetime("us", "UTC")), pl.col("minutes_observed").cast(pl.Int64)))  # fmt: skip
+        columns = {
+            "asset": asset,
+            "event_timestamp": time,
+            "open": close,
+            "high": close + spread,
+            "low": close - spread,
+            "close": close,
+            "volume_base": np.full(HOURS, 10.0),
+            "volume_quote": close * generator.uniform(5, 15, HOURS),
+            "minutes_observed": 60,
+            "known_at": [t + timedelta(milliseconds=1) for t in time],
+        }
+        types = {name: pl.Datetime("us", "UTC") for name in ("event_timestamp", "known_at")}
+        frames.append(pl.DataFrame(columns, schema_overrides={**types, "minutes_observed": pl.Int64}))
     return pl.concat(frames)
 
 
