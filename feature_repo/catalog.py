@@ -65,7 +65,7 @@ def _bar(name: str, formula: str, unit: str, lower: float | None = None) -> Feat
 
 
 _FULL = "null unless every hour of the window has a bar"
-_WINDOW = "null where fewer than 90 % of the window's bars exist for both assets, or a series is constant"
+_WINDOW = "null where fewer than 90 % of the window's bars exist for both assets"
 _FUNDING = "null before the first settlement, and when the newest one is older than 24 h"
 
 ASSET_HOURLY = View(
@@ -100,9 +100,9 @@ PAIR_HOURLY = View(
     lookback=400 * HOUR,
     features=(
         Feature("spread", "close_a / close_b", "ratio", 1, ("close",), "null where either close is missing", lower=0.0),
-        Feature("z_score", "(spread − mean_24)/std_24", "σ", 24, ("close",), _FULL + ", and where the spread is constant over it (to 1e-12)",
-                lower=-5.0, upper=5.0),
-        Feature("spread_rsi", "RSI(14, Wilder) of spread, recursive from the chunk's start or the last hole", "0–100", 15,
+        Feature("z_score", "(spread − mean_24)/std_24", "σ", 24, ("close",),
+                _FULL + ", and where the spread is constant over it (to 1e-12)", lower=-5.0, upper=5.0),
+        Feature("spread_rsi", "RSI(14, Wilder) of spread, from the chunk's start or the last hole", "0–100", 15,
                 ("close",), "null until 14 changes since then are known, and where none of them moved",
                 lower=0.0, upper=100.0),
         Feature("spread_roc", "100·(spread/spread[−5] − 1)", "%", 6, ("close",), "null where either end is missing"),
@@ -133,11 +133,11 @@ PAIR_HOURLY = View(
         Feature("funding_avg", "mean of both funding rates", "fraction per interval", 1, ("funding",),
                 "null where either rate is"),
         Feature("correlation_168h", "Pearson correlation of hourly returns over 168 bars", "−1…1", 169, ("close",),
-                _WINDOW, lower=-1.0000001, upper=1.0000001),
+                _WINDOW + ", or either asset's returns are constant", lower=-1.0000001, upper=1.0000001),
         Feature("hedge_ratio", "slope of OLS of ln close_a on ln close_b over 168 bars", "Δln a / Δln b", 168,
-                ("close",), _WINDOW),
+                ("close",), _WINDOW + ", or close_b is constant"),
         Feature("half_life_h", "−ln 2 / ln(1 + φ), φ = slope of Δe on e[−1], e = that OLS's residuals", "hours", 168,
-                ("close",), _WINDOW + ", or −1 < φ < 0 does not hold", lower=0.0),
+                ("close",), _WINDOW + ", or close_b or e is constant, or −1 < φ < 0 does not hold", lower=0.0),
         Feature("base_asset", "short name of a", "category", 1, (), "never null", dtype="string"),
         Feature("quote_asset", "short name of b", "category", 1, (), "never null", dtype="string"),
     ),

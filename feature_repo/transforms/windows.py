@@ -102,6 +102,8 @@ def _half_life(residual: Floats, observed: Bools) -> Floats:
 
 def _blocks(window: int, *series: Floats) -> Iterator[tuple[slice, list[Floats]]]:
     """Blocks of rows with their windows, (rows, window); windows that begin before the first row begin with NaN."""
+    if len(series[0]) == 0:
+        return
     before = np.full(window - 1, np.nan)
     windows = [sliding_window_view(np.concatenate([before, values]), window) for values in series]
     for start in range(0, len(series[0]), _BLOCK_ROWS):
