@@ -1,4 +1,4 @@
-"""Run as a script: the bits of all features of a seeded market, computed in this process (its thread count is its own)."""
+"""Run as a script: prints the bits of all features of a seeded market; its thread count is its process's own."""
 
 import polars as pl
 
