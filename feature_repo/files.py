@@ -69,6 +69,8 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     that does not claim to be known later than the one it corrects.
     """
     _check(rows, view)
+    for left_over in view_directory(layout, view).glob(f"month=*/{_TEMPORARY}*"):
+        left_over.unlink()  # of a process that was killed while it wrote
     files: list[Path] = []
     counts = {"new": 0, "corrected": 0, "unchanged": 0}
     months = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
@@ -133,8 +135,6 @@ def _bits(view: View) -> pl.Expr:
 def _write(directory: Path, rows: pl.DataFrame) -> Path:
     """Write one file under the name of its content; the same rows always make the same file."""
     directory.mkdir(parents=True, exist_ok=True)
-    for left_over in directory.glob(f"{_TEMPORARY}*"):
-        left_over.unlink()
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
     content = buffer.getvalue()
