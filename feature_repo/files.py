@@ -21,7 +21,9 @@ from pairity.layout import Layout
 
 TIME = pl.Datetime("us", "UTC")
 _DTYPES: dict[DType, pl.DataType] = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
-_TEMPORARY = ".tmp-"
+# Not *.parquet: nobody's pattern may take an unfinished file for a finished one.
+_TEMPORARY = ".unfinished-"
+_PARQUET_END = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,12 @@ def scan_view(layout: Layout, view: View) -> pl.LazyFrame:
     return _scan(sorted(view_directory(layout, view).glob("month=*/*.parquet")), view)
 
 
+def latest_view(layout: Layout, view: View, since: datetime, until: datetime) -> pl.DataFrame:
+    """The newest version of each row with since <= event_timestamp < until, sorted by entity and time."""
+    rows = stored_since(layout, view, since).filter(pl.col(EVENT_TIME) < until)
+    return newest(rows, view).collect()
+
+
 def newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
     """The newest version of each (entity, event time), sorted by entity and time."""
     key = [view.entity, EVENT_TIME]
@@ -65,8 +73,9 @@ def newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
 def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     """Append the rows that are new or changed; rows whose features equal the stored newest bit for bit are skipped.
 
-    Raises DataError for other columns or types than the catalogue's, for two rows with one key, and for a changed value
-    that does not claim to be known later than the one it corrects.
+    Raises DataError for other columns or types than the catalogue's, for a null key or time, for two rows with one key,
+    and for a changed value that does not claim to be known later than the one it corrects: nothing of its month is
+    written then. One writer at a time: what a killed one left unfinished is removed here.
     """
     _check(rows, view)
     files: list[Path] = []
@@ -74,6 +83,7 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     months = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
     for (month,), part in months.partition_by("__month", as_dict=True, maintain_order=False).items():
         directory = view_directory(layout, view) / f"month={month}"
+        _clear_unfinished(directory)
         appended = _changed(part.drop("__month"), _scan(sorted(directory.glob("*.parquet")), view), view, counts)
         if appended.height:
             files.append(_write(directory, appended.sort(view.entity, EVENT_TIME)))
@@ -86,6 +96,11 @@ def _check(rows: pl.DataFrame, view: View) -> None:
         raise DataError(
             f"rows for view {view.name} have columns {dict(rows.schema)}", f"the catalogue declares {dict(expected)}"
         )
+    for name in (view.entity, EVENT_TIME, CREATED_TIME):
+        if nulls := rows[name].null_count():
+            raise DataError(
+                f"{nulls} rows for view {view.name} have no {name}", "a row needs its entity and both times"
+            )
     twice = rows.filter(pl.struct(view.entity, EVENT_TIME).is_duplicated())
     if twice.height:
         first = twice.row(0, named=True)
@@ -133,28 +148,48 @@ def _bits(view: View) -> pl.Expr:
 def _write(directory: Path, rows: pl.DataFrame) -> Path:
     """Write one file under the name of its content; the same rows always make the same file."""
     directory.mkdir(parents=True, exist_ok=True)
-    for left_over in directory.glob(f"{_TEMPORARY}*"):
-        left_over.unlink()
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
     content = buffer.getvalue()
     path = directory / f"{digest_bytes(content)[:24]}.parquet"
-    temporary = directory / f"{_TEMPORARY}{path.name}"
+    temporary = directory / f"{_TEMPORARY}{path.stem}"
     with temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    _sync_directory(directory)
     return path
+
+
+def _clear_unfinished(directory: Path) -> None:
+    for left_over in directory.glob(f"{_TEMPORARY}*"):
+        left_over.unlink()
+
+
+def _sync_directory(directory: Path) -> None:
+    """The new name survives a power failure too."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _scan(files: list[Path], view: View) -> pl.LazyFrame:
     if not files:
         return pl.LazyFrame(schema=schema(view))
     for path in files:
-        if path.stat().st_size == 0:
-            raise LakeCorruptError(f"feature file {path} is empty", "delete it and run pairity ingest again")
+        if not _ends_well(path):
+            raise LakeCorruptError(f"feature file {path} is cut short", "delete it and run pairity ingest again")
     return pl.scan_parquet(files, hive_partitioning=False, schema=schema(view))
+
+
+def _ends_well(path: Path) -> bool:
+    """Whether the file ends as Parquet does: cheap, and true of no file that was cut."""
+    with path.open("rb") as file:
+        file.seek(-min(len(_PARQUET_END), path.stat().st_size), os.SEEK_END)
+        return file.read() == _PARQUET_END
 
 
 def stored_since(layout: Layout, view: View, since: datetime) -> pl.LazyFrame:
