@@ -70,6 +70,19 @@ def newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
     return rows.sort(*key, CREATED_TIME).unique(key, keep="last", maintain_order=True)
 
 
+def feature_bits(view: View, suffix: str = "") -> pl.Expr:
+    """All features of a row as one comparable value; floats by their bits, so that −0.0 ≠ 0.0 and NaN = NaN.
+
+    `suffix` is appended to the names of the columns that are read, for frames that hold two versions side by side.
+    """
+    parts = []
+    for feature in view.features:
+        column = pl.col(f"{feature.name}{suffix}")
+        # Not reinterpret(signed=True): that leaves a float what it is.
+        parts.append((column.reinterpret(dtype=pl.Int64) if feature.dtype == "float64" else column).alias(feature.name))
+    return pl.struct(parts)
+
+
 def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     """Append the rows that are new or changed; rows whose features equal the stored newest bit for bit are skipped.
 
@@ -116,11 +129,11 @@ def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[
     key = [view.entity, EVENT_TIME]
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
     old = newest(stored.filter(pl.col(EVENT_TIME).is_between(since, until)), view).select(
-        *key, pl.col(CREATED_TIME).alias("__created"), _bits(view).alias("__bits")
+        *key, pl.col(CREATED_TIME).alias("__created"), feature_bits(view).alias("__bits")
     )
     joined = rows.join(old.collect(), on=key, how="left", maintain_order="left")
     fresh = pl.col("__created").is_null()
-    differs = ~fresh & _bits(view).ne_missing(pl.col("__bits"))
+    differs = ~fresh & feature_bits(view).ne_missing(pl.col("__bits"))
     late = joined.filter(differs & (pl.col(CREATED_TIME) <= pl.col("__created")))
     if late.height:
         first = late.row(0, named=True)
@@ -134,15 +147,6 @@ def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[
     counts["corrected"] += marked[1]
     counts["unchanged"] += rows.height - marked[0] - marked[1]
     return joined.filter(fresh | differs).drop("__created", "__bits")
-
-
-def _bits(view: View) -> pl.Expr:
-    """All features of a row as one comparable value; floats by their bits, so that −0.0 ≠ 0.0 and NaN = NaN."""
-    parts = [
-        pl.col(feature.name).reinterpret(signed=True) if feature.dtype == "float64" else pl.col(feature.name)
-        for feature in view.features
-    ]
-    return pl.struct(parts)
 
 
 def _write(directory: Path, rows: pl.DataFrame) -> Path:

@@ -54,6 +54,13 @@ class MonthLedger:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(self._path, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode(), durable=True)
 
+    def stamp_snapshot(self, snapshot_id: str) -> None:
+        """Note beside the features from which raw snapshot they come; an unchanged note is left alone."""
+        path, content = self._path.with_name("snapshot.json"), {"snapshot_id": snapshot_id}
+        if _read_ledger(path) != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, (json.dumps(content) + "\n").encode(), durable=True)
+
     def _read(self) -> dict[str, str]:
         return _read_ledger(self._path)
 

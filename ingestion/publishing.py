@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
-from feature_repo.files import newest, publish, scan_view
+from feature_repo.files import feature_bits, newest, publish, scan_view
 from ingestion.chunks import compute_views
 from ingestion.gate import Gate
 from ingestion.lake import Lake
@@ -38,8 +38,12 @@ class Publisher:
     store: FeatureStore
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def publish_due(self, until: datetime, now: datetime, progress: Progress) -> None:
-        """Compute and publish every due month up to `until` or the newest stored bar, whichever is later."""
+    def publish_due(self, until: datetime, now: datetime, progress: Progress, *, online_is_new: bool = False) -> None:
+        """Compute and publish every due month up to `until` or the newest stored bar, whichever is later.
+
+        The newest row of each entity goes online: of the computed ones, or of all where the online store was set up
+        after the files (`online_is_new`).
+        """
         layout = Layout.of(self.settings)
         ledger = MonthLedger(layout)
         stored = newest_close(self.settings, self.lake)
@@ -53,10 +57,13 @@ class Publisher:
                 published = self._publish(layout, VIEWS[name], item.month, frame, now)
                 latest[name] = _latest(VIEWS[name], [latest.get(name, published), published])
             progress.advance(note=month_key(item.month))
+        if online_is_new:
+            latest = {name: _latest(view, [scan_view(layout, view).collect()]) for name, view in VIEWS.items()}
         self._write_online(latest)
         # Only now is a month done: a run that is killed before computes it again, to the same files.
         for item in due:
             ledger.record(item)
+        ledger.stamp_snapshot(self.lake.snapshot_id())
 
     def rows(self) -> tuple[ViewRows, ...]:
         """What was published so far, per view."""
@@ -94,14 +101,14 @@ def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datet
     A row changes without any of its inputs being newer when older raw data arrive that its windows reach back to. What
     was known stays known: the changed row is known from `now` on.
     """
-    key, value = [view.entity, EVENT_TIME], list(view.feature_names)
+    key = [view.entity, EVENT_TIME]
     if rows.is_empty():
         return rows
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
     stored = newest(scan_view(layout, view).filter(pl.col(EVENT_TIME).is_between(since, until)), view).collect()
     joined = rows.join(stored, on=key, how="left", suffix="_stored", maintain_order="left")
     known = pl.col(f"{CREATED_TIME}_stored")
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_stored")) for name in value)
+    same = feature_bits(view).eq_missing(feature_bits(view, "_stored"))
     late = known.is_not_null() & ~same & (pl.col(CREATED_TIME) <= known)
     correction = pl.max_horizontal(pl.lit(now), known + _TICK).cast(rows.schema[CREATED_TIME])
     created = pl.when(late).then(correction).otherwise(pl.col(CREATED_TIME)).alias(CREATED_TIME)

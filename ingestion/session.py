@@ -110,10 +110,10 @@ class IngestSession:
             with watch.stage("validate"):
                 new_rows = gate.judge_raw(self._staging, self.lake)
             with watch.stage("open feature store"):
-                store = self._feature_store()
+                store, is_new = self._feature_store()
             publisher = Publisher(self.settings, self.lake, gate, store)
             with watch.stage("features"):
-                publisher.publish_due(until, gate.now, self._progress)
+                publisher.publish_due(until, gate.now, self._progress, online_is_new=is_new)
             return self._report(since, until, assets, failures, new_rows, gate, publisher, watch)
 
     def _source(self) -> OkxSource:
@@ -121,13 +121,14 @@ class IngestSession:
             self._client = make_client(self.settings, signed=False)
         return OkxSource(self._client, self.settings.exchange.max_retries, self.settings.ingest.page_size)
 
-    def _feature_store(self) -> FeatureStore:
-        if self._store is None:
-            from feature_repo.store import apply, open_store
+    def _feature_store(self) -> tuple[FeatureStore, bool]:
+        """The store, and whether its definitions were registered just now."""
+        if self._store is not None:
+            return self._store, False
+        from feature_repo.store import apply, open_store
 
-            self._store = open_store(self.settings)
-            apply(self.settings, self._store)
-        return self._store
+        self._store = open_store(self.settings)
+        return self._store, apply(self.settings, self._store)
 
     async def _contracts(
         self, source: OkxSource, assets: Sequence[str], *, live: bool

@@ -193,6 +193,8 @@ class ServeSettings(Section):
     interval_minutes: PositiveInt = 60
     host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8700
+    grace_s: NonNegativeFloat = 5.0
+    """Seconds after a bar's close at which its data is fetched; the decision follows at `features.decision_lag_s`."""
     model_alias: str = "champion"
     order_poll_s: PositiveFloat = 0.2
     order_deadline_s: PositiveFloat = 20.0

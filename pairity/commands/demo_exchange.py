@@ -24,10 +24,12 @@ _STOP_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class DemoExchange:
-    """Where the exchange listens, and what it plays."""
+    """Where the exchange listens, and what it plays. `instruments` are those with the finest bars there are."""
 
     url: str
     label: str
+    recorded: bool
+    now: datetime
     market_start: datetime
     market_end: datetime
     instruments: tuple[str, ...]
@@ -44,7 +46,7 @@ class DemoExchange:
 
 @contextlib.contextmanager
 def running_exchange(market: str, data: Path | None, seed: int, log: Path) -> Iterator[DemoExchange]:
-    """A stepped paper exchange that stands at its market's first instant; it ends with the block."""
+    """A stepped paper exchange; it ends with the block. Recorded ones stand at the market's first instant."""
     command = [sys.executable, "-m", "pairity.cli", "paper-exchange", "--market", market, "--port", "0",
                "--clock", "stepped", "--control", "--no-rate-limits", "--seed", str(seed)]  # fmt: skip
     if data is not None:
@@ -52,7 +54,7 @@ def running_exchange(market: str, data: Path | None, seed: int, log: Path) -> It
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
-        yield _describe(_wait_until_ready(process, log))
+        yield _describe(_wait_until_ready(process, log), market)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -60,6 +62,8 @@ def running_exchange(market: str, data: Path | None, seed: int, log: Path) -> It
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> str:
@@ -71,11 +75,18 @@ def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> str:
     raise VenueUnreachableError(f"the paper exchange did not start: {log.read_text().strip() or 'no message'}")
 
 
-def _describe(url: str) -> DemoExchange:
+def _describe(url: str, market: str) -> DemoExchange:
     state = _json(f"{url}/control/state")
-    rows = _json(f"{url}/api/v5/public/instruments?instType=SWAP")["data"]
-    return DemoExchange(url, state["market"], from_ms(state["market_start_ms"]), from_ms(state["market_end_ms"]),
-                        tuple(row["instId"] for row in rows))  # fmt: skip
+    finest = min(state["bar_ms"].values())
+    return DemoExchange(
+        url=url,
+        label=state["market"],
+        recorded=market == "recorded",
+        now=from_ms(state["now_ms"]),
+        market_start=from_ms(state["market_start_ms"]),
+        market_end=from_ms(state["market_end_ms"]),
+        instruments=tuple(name for name, bar_ms in state["bar_ms"].items() if bar_ms == finest),
+    )
 
 
 def _json(url: str, body: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - whatever JSON the exchange answers

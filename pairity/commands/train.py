@@ -17,7 +17,7 @@ def train(rows: str | None) -> None:
     from pairity.timeline import SystemClock
     from training.job import train as run_training
 
-    settings = settings_from(**({"label": {"rows": rows}} if rows else {}))
+    settings = settings_from(label={"rows": rows}) if rows else settings_from()
     with ConsoleProgress() as progress:
         report = run_training(settings, progress, now=SystemClock().now())
     show_training(report)

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
+from feature_repo.revision import code_revision
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training import registry, tracking
@@ -20,7 +21,6 @@ from training.evaluation import metrics
 from training.models.pair_forest import TRUSTED_TYPES
 from training.registry import ModelRef
 from training.reports import figures
-from training.revision import code_revision
 from training.splits import Split
 
 _EXAMPLE_ROWS = 5

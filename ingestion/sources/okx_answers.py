@@ -1,0 +1,146 @@
+"""What an answer of OKX means: data, or a failure of the `VenueError` branch, and whether it is worth another try."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pairity.errors import (
+    CredentialsError,
+    VenueAnswerError,
+    VenueError,
+    VenueRejectedError,
+    VenueUnreachableError,
+)
+
+if TYPE_CHECKING:
+    from ccxt.async_support import okx
+
+KEY_VARIABLES = ("PAIRITY_EXCHANGE__API_KEY", "PAIRITY_EXCHANGE__API_SECRET", "PAIRITY_EXCHANGE__API_PASSPHRASE")
+POINT_TO_DEMO = "`make demo` runs everything here, without network or credentials"
+_SKEW_CODE = "50102"
+_RATE_CODES = frozenset({"50011", "50061", "51113", "51115"})
+# Gateway trouble: try again later. 500 is what an internal error of the gateway carries as its code.
+_BUSY_CODES = frozenset({"50001", "50004", "50005", "50013", "50026", "500"})
+_CREDENTIAL_CODES = frozenset({
+    "50100", "50101", "50103", "50104", "50105", "50106", "50107", "50110", "50111", "50112", "50113", "50114", "50119",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a failed attempt means: the error to raise in the end, and whether a read may be tried again.
+
+    `refused` says that the venue certainly did not act on the request (so a write's outcome is known: nothing).
+    """
+
+    error: VenueError
+    transient: bool = False
+    rate_limited: bool = False
+    refused: bool = False
+
+
+def base_url(client: okx) -> str:
+    """Where the client's requests go."""
+    return str(client.implode_hostname(client.urls["api"]["rest"]))
+
+
+def data_of(client: okx, method: str, answer: object) -> list[Any] | Failure:
+    """`data` of an envelope with code 0 or 2; everything else is not an answer."""
+    if isinstance(answer, dict) and str(answer.get("code")) in {"0", "2"} and isinstance(answer.get("data"), list):
+        return list(answer["data"])
+    found = short(answer) if isinstance(answer, str | dict | list) else "a body that is not JSON"
+    what = f"{method} at {base_url(client)} answered {found or 'nothing'} instead of an OKX envelope"
+    remedy = "the venue may be in maintenance, or the URL is not an OKX v5 API; try again later or correct exchange.url"
+    return Failure(VenueAnswerError(what, remedy), transient=True)
+
+
+def explain(client: okx, method: str, error: Exception) -> Failure:
+    """Meaning of a ccxt exception: the venue's code decides where there is one, else the transport."""
+    body = _json_body(str(error))
+    if isinstance(body, dict) and body.get("code") not in (None, ""):
+        return _explain_code(client, method, body)
+    if body is not None:
+        failure = data_of(client, method, body)
+        assert isinstance(failure, Failure)
+        return failure
+    return _explain_transport(client, method, error)
+
+
+def _explain_code(client: okx, method: str, body: Mapping[str, Any]) -> Failure:
+    code, message = _venue_code(body)
+    said = f"{message or 'no reason given'} (code {code})"
+    if code == _SKEW_CODE:
+        what = f"the venue refused {method}: this machine's clock is more than 30 s off the venue's: {said}"
+        return Failure(CredentialsError(what, "synchronise the system clock (NTP) and start again"), refused=True)
+    if code in _CREDENTIAL_CODES:
+        remedy = f"check {', '.join(KEY_VARIABLES)}; a key of demo trading and one of live trading are different keys"
+        return Failure(
+            CredentialsError(f"the venue refused the credentials for {method}: {said}", remedy), refused=True
+        )
+    if code in _RATE_CODES:
+        error: VenueError = VenueUnreachableError(
+            f"the venue throttles {method}: {said}", "lower ingest.concurrency, or leave exchange.rate_limit on"
+        )
+        return Failure(error, transient=True, rate_limited=True, refused=True)
+    if code in _BUSY_CODES:
+        what = f"the venue at {base_url(client)} cannot serve {method} now: {said}"
+        return Failure(VenueUnreachableError(what, "try again later"), transient=True)
+    return Failure(VenueRejectedError(f"the venue refused {method}: {said}", code), refused=True)
+
+
+def _explain_transport(client: okx, method: str, error: Exception) -> Failure:
+    """No JSON came back: nothing listens, the connection broke, time ran out, or a gateway answered with a page."""
+    import aiohttp
+    import ccxt
+
+    url = base_url(client)
+    if isinstance(error, ccxt.AuthenticationError) and error.__cause__ is None and "requires" in str(error):
+        return Failure(CredentialsError(f"{method} needs credentials", f"set {', '.join(KEY_VARIABLES)}"), refused=True)
+    if isinstance(error.__cause__, aiohttp.ClientConnectorError | socket.gaierror):
+        what = f"nothing answers at {url}: {error.__cause__}"
+        remedy = f"check exchange.url and the network, or start a paper exchange; {POINT_TO_DEMO}"
+        return Failure(VenueUnreachableError(what, remedy), transient=True, refused=True)
+    what = f"{method} at {url} got no usable answer: {_transport_detail(error)}"
+    remedy = f"check the network and the venue's status, then run again; {POINT_TO_DEMO}"
+    return Failure(VenueUnreachableError(what, remedy), transient=True, rate_limited=" 429 " in str(error))
+
+
+def _transport_detail(error: Exception) -> str:
+    import ccxt
+
+    if isinstance(error, ccxt.RequestTimeout):
+        return "it did not answer in time"
+    if error.__cause__ is not None:
+        return f"the connection broke ({type(error.__cause__).__name__})"
+    return short(str(error))
+
+
+def _venue_code(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Code and message that say why: those of the first failing element, else those of the envelope."""
+    data = body.get("data")
+    for row in data if isinstance(data, list) else ():
+        if isinstance(row, dict) and str(row.get("sCode", "0")) not in {"0", ""}:
+            return str(row["sCode"]), str(row.get("sMsg", "")).strip()
+    return str(body["code"]), str(body.get("msg", "")).strip()
+
+
+def _json_body(message: str) -> object | None:
+    """The JSON that ccxt put behind its exchange id in an exception's text, or None."""
+    start = min((at for at in (message.find("{"), message.find("[")) if at >= 0), default=-1)
+    if start < 0:
+        return None
+    try:
+        parsed: object = json.loads(message[start:])
+    except ValueError:
+        return None
+    return parsed
+
+
+def short(value: object, limit: int = 160) -> str:
+    """`value` as one line of at most `limit` characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= limit else f"{text[:limit]}…"

@@ -1,0 +1,145 @@
+"""The trading process: everything that the loop needs, opened in an order that refuses before it touches anything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from feature_repo.contracts import read_contracts
+from feature_repo.revision import code_revision
+from ingestion.session import IngestSession
+from ingestion.sources.okx_client import aclose, make_client
+from pairity.digest import digest_bytes
+from pairity.errors import MissingDataError, StaleFeaturesError
+from pairity.layout import Layout
+from pairity.progress import Progress
+from pairity.settings import Settings
+from pairity.timeline import Clock
+from pairity.universe import ContractSpec, inst_id
+from serving.api import Status, make_app, serving
+from serving.clock import clock_for
+from serving.execution.executor import Executor
+from serving.execution.okx import OkxVenue
+from serving.execution.orders import OrderDesk, Pace
+from serving.journal import Journal
+from serving.journal_records import Run
+from serving.loop import Parts, ServeReport, TradingLoop
+from serving.risk import Mode, check_balance, trading_mode
+from serving.scoring import ModelRef, load_champion
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from feast import FeatureStore
+
+
+async def serve(
+    settings: Settings,
+    *,
+    live: bool,
+    cycles: int | None,
+    progress: Progress,
+    on_ready: Callable[[str], None],
+) -> ServeReport:
+    """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
+
+    Refuses, in this order: real money without both switches, missing contracts, no champion or one whose files were
+    changed, an unreachable venue or wrong credentials, positions that are not ours, a balance too small to trade.
+    StaleFeaturesError after a run in which not one decision found fresh features.
+    """
+    mode = trading_mode(settings, live=live)
+    layout = Layout.of(settings)
+    specs = _contracts(settings, layout)
+    scorer = load_champion(settings)
+    clock = await clock_for(settings.exchange)
+    async with contextlib.AsyncExitStack() as stack:
+        client = make_client(settings, signed=True, live=mode is Mode.LIVE)
+        stack.push_async_callback(aclose, client)
+        venue = OkxVenue(client, retries=settings.exchange.max_retries)
+        await venue.ensure_net_mode()
+        journal = Journal.open(layout.journal)
+        stack.callback(journal.close)
+        executor = Executor(
+            OrderDesk(venue, journal, clock, Pace.of(settings.serve)), specs, settings.strategy.leverage
+        )
+        session = await stack.enter_async_context(IngestSession(settings, clock))
+        run = _run(settings, clock, mode, scorer.ref)
+        status = Status(mode=str(mode), market=settings.exchange.url or "OKX", model=_shown(scorer.ref))
+        parts = Parts(
+            settings=settings, clock=clock, ingest=session, store=_store(settings), scorer=scorer, executor=executor,
+            journal=journal, specs=specs, run_id=run.run_id, status=status, progress=progress,
+        )  # fmt: skip
+        if not journal.open_positions():
+            check_balance(await venue.balance(), settings, specs, await _prices(venue, specs))
+        journal.record_run(run)
+        loop = TradingLoop(parts)
+        url = await stack.enter_async_context(serving(make_app(lambda: status), settings.serve))
+        on_ready(url)
+        async with _stopped_by_signals(loop.stop):
+            report = await loop.run(cycles)
+    if report.cycles and report.blind == report.cycles:
+        raise StaleFeaturesError(
+            f"not one of {report.cycles} decisions found fresh features: {report.problems[-1]}",
+            "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
+        )
+    return report
+
+
+def _contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
+    """Contracts of the universe; MissingDataError names those that were never ingested."""
+    known = read_contracts(layout)
+    missing = [asset for asset in settings.universe.assets if asset not in known]
+    if missing:
+        raise MissingDataError(
+            f"no contract specification is known for {', '.join(missing)}", "run pairity ingest for the whole universe"
+        )
+    return {asset: known[asset] for asset in settings.universe.assets}
+
+
+def _store(settings: Settings) -> FeatureStore:
+    from feature_repo.store import apply, open_store
+
+    store = open_store(settings)
+    apply(settings, store)
+    return store
+
+
+async def _prices(venue: OkxVenue, specs: dict[str, ContractSpec]) -> dict[str, Decimal]:
+    return {asset: await venue.last_price(inst_id(asset)) for asset in specs}
+
+
+def _run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:
+    # Secrets are written as asterisks: the digest tells settings apart, not keys.
+    digest = digest_bytes(settings.model_dump_json().encode())
+    revision = code_revision()
+    code = f"{revision.commit or 'unknown'}{'-dirty' if revision.dirty else ''}"
+    return Run(uuid.uuid4().hex, clock.now(), str(mode), digest, model.name, model.version, model.sha256, code)
+
+
+def _shown(model: ModelRef) -> dict[str, str]:
+    return {"name": model.name, "version": model.version, "run_id": model.run_id, "sha256": model.sha256,
+            "snapshot_id": model.snapshot_id, "train_end": model.train_end}  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def _stopped_by_signals(stop: Callable[[], None]) -> AsyncIterator[None]:
+    """SIGTERM and SIGINT finish the running cycle; a second one ends the process as usual."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def once() -> None:
+        stop()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, once)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
