@@ -175,7 +175,7 @@ class Reconciler:
 
     async def _is_gone(self, position: PairPosition) -> bool:
         """A position list may lag behind a fill: without a cause, absence must be confirmed over the settling time."""
-        if (await self._executor.books.cause(position)).reason != UNKNOWN:
+        if await self._executor.books.cause(position) != UNKNOWN:
             return None in (await self._executor.held(position)).values()
         pace = self._desk.pace
         since, looks = pace.monotonic(), 1

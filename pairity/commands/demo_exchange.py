@@ -62,6 +62,8 @@ def running_exchange(market: str, data: Path | None, seed: int, log: Path) -> It
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> str:

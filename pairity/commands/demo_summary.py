@@ -42,8 +42,6 @@ def show_demo(
     home = settings.root
     line(f"models and figures   PAIRITY_HOME={home} make ui")
     line(f"what was checked     {docs}")
-    line(
-        f"from an order back   PAIRITY_HOME={home} .venv/bin/pairity trace ORDER"
-    )
+    line(f"from an order back   PAIRITY_HOME={home} .venv/bin/pairity trace ORDER")
     line(f"reports              {home / 'reports'}")
     line(f"all of it took {elapsed_s:.0f} s")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pairity.errors import VenueError
@@ -13,17 +12,12 @@ from pairity.universe import inst_id
 from serving.execution.protection import Protector
 from serving.execution.venue import VenueFill, VenuePort
 from serving.journal import Journal
-from serving.journal_records import Closing, Fill
+from serving.journal_records import Closing, Fill, Purpose, is_ours
 
 MANUAL, UNKNOWN = "manual", "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why a position is gone, as far as the venue tells."""
-
-    reason: str
-    order_ids: frozenset[str]
+_SKEW = timedelta(minutes=1)
+"""How far the venue's clock may be behind ours: its executions carry its own time."""
+_FORCED = frozenset({"full_liquidation", "partial_liquidation", "adl"})
 
 
 class Books:
@@ -34,46 +28,55 @@ class Books:
         self._journal = journal
         self._protector = protector
 
-    async def fetch_fills(self, position: PairPosition) -> list[Fill]:
-        """Journal all executions of a position so far, and return them.
+    async def fetch_fills(
+        self, position: PairPosition, triggered: frozenset[str] = frozenset(), *, outside: bool = False
+    ) -> list[Fill]:
+        """Journal the executions of a position so far, and return all that are known.
 
-        An instrument has at most one position at a time: what was executed in it since the entry was intended belongs
-        to this one, except what the journal holds for another (the second half of a switch at the same instant).
+        Its own are those of its orders, and of the orders that its stops sent (`triggered`, venue order ids). With
+        `outside`, closing executions that are nobody's of ours count as well: by hand, or by the venue itself.
         """
-        others = {fill.order_id for fill in self._journal.fills() if fill.position_id != position.position_id}
+        intents = self._journal.intents(position.position_id)
+        own = {intent.client_order_id for intent in intents} | {intent.order_id for intent in intents} | triggered
         for leg in position.legs:
-            seen = await self._venue.fills(inst_id(leg.asset), position.opened_at)
-            mine = [_fill(fill, position.position_id) for fill in seen if fill.order_id not in others]
+            mine = [
+                _fill(fill, position.position_id)
+                for fill in await self._venue.fills(inst_id(leg.asset), position.opened_at - _SKEW)
+                if {fill.client_order_id, fill.order_id} & own
+                or (outside and fill.side is leg.side.opposite and not self._known(fill))
+            ]
             self._journal.record_fills(mine)
         return self._journal.fills(position.position_id)
 
-    async def cause(self, position: PairPosition) -> Cause:
-        """Why a position that nobody closed here is gone."""
+    async def cause(self, position: PairPosition) -> str:
+        """Why a position that nobody closed here is gone, as far as the venue tells."""
         triggered = await self._protector.settle(position.position_id)
         if triggered:
             stop = any(algo.triggered == "sl" for algo in triggered)
-            reason = ExitReason.STOP_LOSS if stop else ExitReason.TAKE_PROFIT
-            return Cause(reason, frozenset(algo.order_id for algo in triggered if algo.order_id))
+            return ExitReason.STOP_LOSS if stop else ExitReason.TAKE_PROFIT
         closing = await self._closing_fills(position)
-        if any(fill.kind == "liquidation" for fill in closing):
-            return Cause(ExitReason.LIQUIDATION, frozenset(fill.order_id for fill in closing))
-        if closing:
-            return Cause(MANUAL, frozenset(fill.order_id for fill in closing))
-        return Cause(UNKNOWN, frozenset())
+        if not closing:
+            return UNKNOWN
+        forced = {order.order_id for order in await self._venue.recent_orders() if order.category in _FORCED}
+        if any(fill.forced or fill.order_id in forced for fill in closing):
+            return ExitReason.LIQUIDATION
+        return MANUAL
 
     async def closing(self, position: PairPosition, reason: str, at: datetime) -> tuple[Closing, list[str]]:
         """The booking of a position that is flat: only what the venue tells; what it does not tell is None."""
         try:
-            fills = await self.fetch_fills(position)
+            triggered = frozenset(algo.order_id for algo in await self._protector.settle(position.position_id)
+                                  if algo.order_id)  # fmt: skip
+            fills = await self.fetch_fills(position, triggered)
+            if self._missing(position, fills) > 0:
+                fills = await self.fetch_fills(position, triggered, outside=True)
             funding = Decimal(0)
             for leg in position.legs:
                 funding += await self._venue.funding_paid(inst_id(leg.asset), position.opened_at, at)
         except VenueError as error:
             return Closing(at, reason), [f"{position.position_id}: executions not read: {error.what}"]
+        missing = self._missing(position, fills)
         ending = [fill for fill in fills if _closes(position, fill.instrument, fill.side)]
-        missing = sum((leg.contracts for leg in position.legs), Decimal(0)) - sum(
-            (fill.contracts for fill in ending), Decimal(0)
-        )
         if missing > 0 or not ending:
             return Closing(at, reason), [f"{position.position_id}: executions of {missing} contracts are missing"]
         at = max(fill.at for fill in ending)
@@ -81,11 +84,22 @@ class Books:
         fees = sum((fill.fee_usdt for fill in fills), Decimal(0))
         return Closing(at, reason, _average(position, ending), pnl, fees, funding), []
 
+    def _missing(self, position: PairPosition, fills: Sequence[Fill]) -> Decimal:
+        """Contracts that were opened and of which no closing execution is known."""
+        entries = self._journal.intents(position.position_id, purpose=Purpose.ENTRY)
+        opened = [intent.filled_contracts for intent in entries] or [leg.contracts for leg in position.legs]
+        closed = [fill.contracts for fill in fills if _closes(position, fill.instrument, fill.side)]
+        return sum(opened, Decimal(0)) - sum(closed, Decimal(0))
+
+    def _known(self, fill: VenueFill) -> bool:
+        """Whether an execution is one of ours, of whatever position."""
+        return is_ours(fill.client_order_id) or any(known.order_id == fill.order_id for known in self._journal.fills())
+
     async def _closing_fills(self, position: PairPosition) -> list[VenueFill]:
         found: list[VenueFill] = []
         for leg in position.legs:
             fills = await self._venue.fills(inst_id(leg.asset), position.opened_at)
-            found += [fill for fill in fills if fill.side is leg.side.opposite]
+            found += [fill for fill in fills if fill.side is leg.side.opposite and not self._known(fill)]
         return found
 
 

@@ -69,10 +69,10 @@ class Executor:
         known = journal.position(entry.position_id)
         if known is not None:
             return Opened(None if known.closing else known.position, "carried out before")
-        taken = {leg.asset for record in journal.open_positions() for leg in record.position.legs}
+        taken = self._taken(entry.position_id)
         for leg in entry.legs:
-            if leg.asset in taken:
-                return Opened(None, f"{leg.asset} is held in another position")
+            if inst_id(leg.asset) in taken:
+                return Opened(None, f"{leg.asset} is held in another position, or an order of it is in doubt")
             await self.desk.venue.ensure_leverage(inst_id(leg.asset), self._leverage)
         at = self.desk.clock.now()
         for index, leg in enumerate(entry.legs):
@@ -154,7 +154,7 @@ class Executor:
         """Book a position that is flat, for `reason` or, if None, for what the venue says; remove what protected it."""
         problems: list[str] = []
         if reason is None:
-            reason = (await self.books.cause(position)).reason
+            reason = await self.books.cause(position)
             problems += [f"{position.position_id} was closed from outside"] if reason in ("manual", "unknown") else []
         for leg in position.legs:
             problems += await self.protector.remove(position.position_id, inst_id(leg.asset))
@@ -280,6 +280,14 @@ class Executor:
         except (VenueError, OrderUnknownError) as error:
             return [f"{position.position_id}: executions not read yet: {error.what}"]
         return []
+
+    def _taken(self, position_id: str) -> set[str]:
+        """Instruments that another position has, or may turn out to have: one position per instrument at a time."""
+        journal = self.desk.journal
+        taken = {inst_id(leg.asset) for record in journal.open_positions() for leg in record.position.legs}
+        pending = [intent for intent in journal.unsettled() if intent.purpose is not Purpose.PROTECT]
+        pending += journal.filled_entries_without_position()
+        return taken | {intent.instrument for intent in pending if intent.position_id != position_id}
 
     def _with_stops(self, leg: Leg, entry: Entry) -> Leg:
         """The leg with the stops that its rule makes of the actual fill."""

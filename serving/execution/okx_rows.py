@@ -38,8 +38,8 @@ _ALGO_STATES = {
     "order_failed": AlgoState.FAILED,
     "partially_failed": AlgoState.FAILED,
 }
-_LIQUIDATIONS = {str(code) for code in range(100, 108)}
-_DELEVERAGINGS = {str(code) for code in range(125, 129)}
+_FORCED = {str(code) for code in (*range(100, 108), *range(125, 129))}
+"""Sub-types of liquidation (100–107) and auto-deleveraging (125–128)."""
 
 
 def text(row: Row, name: str) -> str:
@@ -96,6 +96,7 @@ def order_of(row: Row) -> VenueOrder:
         filled_contracts=filled,
         average_price=number(row, "avgPx") if filled else None,
         reduce_only=_flag(row, "reduceOnly"),
+        category=str(row.get("category") or "normal"),
         updated_at=instant(row, "uTime"),
     )
 
@@ -122,11 +123,6 @@ def algo_of(row: Row) -> VenueAlgo:
 
 def fill_of(row: Row) -> VenueFill:
     """A fill row."""
-    kind: Literal["trade", "liquidation", "deleveraging"] = "trade"
-    if str(row.get("subType", "")) in _LIQUIDATIONS:
-        kind = "liquidation"
-    elif str(row.get("subType", "")) in _DELEVERAGINGS:
-        kind = "deleveraging"
     return VenueFill(
         trade_id=text(row, "tradeId"),
         order_id=text(row, "ordId"),
@@ -137,7 +133,7 @@ def fill_of(row: Row) -> VenueFill:
         price=number(row, "fillPx"),
         fee_usdt=number(row, "fee"),
         pnl_usdt=optional_number(row, "fillPnl") or Decimal(0),
-        kind=kind,
+        forced=str(row.get("subType", "")) in _FORCED,
         at=instant(row, "fillTime" if row.get("fillTime") else "ts"),
     )
 

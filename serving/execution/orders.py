@@ -53,7 +53,7 @@ class Pace:
     poll_s: float = 0.2
     deadline_s: float = 20.0
     """A market order that is not finished by then is cancelled, and its partial fill accounted."""
-    settle_s: float = 3.0
+    settle_s: float = 5.0
     """Absence counts only if it is confirmed at least this long after the first answer."""
     absent_answers: int = 3
     unknown_deadline_s: float = 60.0
@@ -169,6 +169,11 @@ class OrderDesk:
 
     async def _send(self, intent: Intent, attached: AttachedStops | None, sends: int) -> Intent:
         """One sending; a definite "not acted on" leads back to `intended` and is tried again a few times."""
+        if sends >= self.pace.max_sends:
+            raise VenueUnreachableError(
+                f"order {intent.client_order_id} was sent {sends} times and never reached the venue",
+                "look at the venue's status; the order is given up or taken up again in the next cycle",
+            )
         if sends:
             await self.pace.wait(sends)
         step = intent.purpose.value
@@ -184,7 +189,7 @@ class OrderDesk:
         except VenueError as error:
             # Refused at the door (throttled, no connection, credentials): the venue never acted on it.
             intent = self._advance(intent, IntentState.INTENDED, error.what)
-            if sends + 1 >= self.pace.max_sends or not isinstance(error, VenueUnreachableError):
+            if not isinstance(error, VenueUnreachableError):
                 raise
             return intent
         self.checkpoint(f"{step}: after the wire")

@@ -94,6 +94,8 @@ class VenueOrder:
     filled_contracts: Decimal
     average_price: Decimal | None
     reduce_only: bool
+    category: str
+    """`normal`, or what the venue did to us: `full_liquidation`, `partial_liquidation`, `adl`."""
     updated_at: datetime
 
 
@@ -131,7 +133,8 @@ class VenueFill:
     price: Decimal
     fee_usdt: Decimal
     pnl_usdt: Decimal
-    kind: Literal["trade", "liquidation", "deleveraging"]
+    forced: bool
+    """Executed by the venue: liquidation or deleveraging."""
     at: datetime
 
 

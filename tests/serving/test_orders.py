@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -56,8 +57,8 @@ def test_trap_13_a_lost_reply_is_not_sent_again(fault: str, desk: Desk, tiny: Ti
 def test_trap_13_a_lost_reply_to_an_exit_is_not_sent_again(fault: str, desk: Desk, tiny: TinyOkx) -> None:
     position = asyncio.run(opened(desk))
     tiny.faults = [(PLACE, fault)]
-    closed = asyncio.run(desk.executor.close(position, "z_cross", desk.decide(exits=exit_of(position),
-                                                                           at=T0 + timedelta(hours=1)).decision_id))  # fmt: skip
+    decision = desk.decide(exits=exit_of(position), at=T0 + timedelta(hours=1))
+    closed = asyncio.run(desk.executor.close(position, "z_cross", decision.decision_id))
     assert closed.closing.exit_reason == "z_cross"
     assert tiny.size(BTC) == 0
     assert len(tiny.sent(PLACE)) == 2
@@ -117,6 +118,16 @@ def test_throttling_without_end_leaves_nothing_behind(desk: Desk, tiny: TinyOkx)
     assert desk.journal.intents(entry().position_id, 0, Purpose.ENTRY)[0].state is IntentState.INTENDED
 
 
+def test_an_order_that_never_arrives_is_not_sent_for_ever(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.faults = [(PLACE, "reset_before")] * 50
+    with pytest.raises(VenueUnreachableError, match="3 times"):
+        asyncio.run(opened(desk))
+    assert len(tiny.faults) == 47
+    tiny.now_ms += 60_000
+    assert asyncio.run(desk.reconciler.run()).positions == ()
+    assert desk.journal.unsettled() == []
+
+
 def test_a_refused_order_leaves_no_position(desk: Desk, tiny: TinyOkx) -> None:
     wanted = entry(contracts="1000")
     outcome = asyncio.run(desk.executor.open(wanted, desk.decide(wanted)))
@@ -156,9 +167,19 @@ def test_the_same_entry_twice_is_one_order(side: Side, desk: Desk, tiny: TinyOkx
 
 def test_an_instrument_has_one_position_at_a_time(desk: Desk, tiny: TinyOkx) -> None:
     asyncio.run(opened(desk))
-    other = entry(Side.BUY)
-    object.__setattr__(other, "position_id", "BTC__ETH@20250318T1800Z")
+    other = replace(entry(Side.BUY), position_id="BTC__ETH@20250318T1800Z")
     outcome = asyncio.run(desk.executor.open(other, desk.decide(other, at=T0 + timedelta(hours=1))))
     assert outcome.position is None
     assert "held in another position" in outcome.reason
+    assert len(tiny.sent(PLACE)) == 1
+
+
+def test_nothing_is_opened_beside_an_order_in_doubt(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.faults = [(PLACE, "timeout")] + [(LOOK, "html")] * 1000
+    with pytest.raises(OrderUnknownError):
+        asyncio.run(opened(desk))
+    other = replace(entry(), position_id="BTC__ETH@20250318T1800Z")
+    outcome = asyncio.run(desk.executor.open(other, desk.decide(other, at=T0 + timedelta(hours=1))))
+    assert outcome.position is None
+    assert "in doubt" in outcome.reason
     assert len(tiny.sent(PLACE)) == 1

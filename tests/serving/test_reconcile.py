@@ -53,6 +53,13 @@ def test_a_position_closed_from_outside_is_booked_and_cleaned_up(
     assert bool(report.problems) == (reason == "manual")
 
 
+def test_a_forced_order_is_a_liquidation_by_its_category_too(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk))
+    tiny.trade_by_hand(BTC, "buy", Decimal("1.25"))
+    tiny.orders[-1]["category"] = "full_liquidation"
+    assert asyncio.run(desk.reconciler.run()).closed[0].closing.exit_reason == "liquidation"
+
+
 def test_a_position_list_that_lags_behind_the_fill_is_not_believed(desk: Desk, tiny: TinyOkx) -> None:
     asyncio.run(opened(desk))
     tiny.faults = [("privateGetAccountPositions", "no_rows")] * 2

@@ -1,16 +1,13 @@
 """A very small OKX: one account, linear swaps, prices that move when told to. Rows are those of the v5 API.
 
-It exists to be nasty on demand, in process (as a ccxt client whose implicit methods are its handlers) or over HTTP (run
-as a program). Like the venue, it takes a client order id again once the order that carried it is finished.
+It exists to be nasty on demand and fast, in process: as a ccxt client whose implicit methods are its handlers. What
+runs over a wire runs against the paper exchange. Like the venue, it takes a client order id again once the order that
+carried it is finished.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
-import sys
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -46,6 +43,8 @@ class TinyOkx:
         self.faults: list[tuple[str, str]] = []
         """(handler name or *, kind), each struck once, oldest first."""
         self.calls: list[tuple[str, Any]] = []
+        self.late: list[tuple[int, str, Any]] = []
+        """Requests under way that arrive only after some more calls: (calls left, handler, parameters)."""
         self._ids = 700_000_000_000_000_000
 
     # --- the wire -----------------------------------------------------------------------------------------------
@@ -53,6 +52,10 @@ class TinyOkx:
     def answer(self, name: str, params: Any) -> dict[str, Any]:
         self.calls.append((name, params))
         self.now_ms += 1
+        due = [(late, held) for left, late, held in self.late if left <= 1]
+        self.late = [(left - 1, late, held) for left, late, held in self.late if left > 1]
+        for late, held in due:
+            self.answer(late, held)
         handler: Callable[[Any], list[dict[str, Any]]] | None = getattr(self, f"_{name}", None)
         if handler is None:
             return {"code": "50404", "msg": f"no {name}", "data": []}
@@ -90,8 +93,8 @@ class TinyOkx:
             if self._position(instrument)[0] * sign <= 0:
                 algo |= {"state": "order_failed", "actualSide": ""}
                 continue
-            child = self._new_order(instrument, algo["side"], min(Decimal(algo["sz"]), abs(self._position(instrument)[0])),
-                                    f"{algo['algoId']}0", reduce_only=True)  # fmt: skip
+            size = min(Decimal(algo["sz"]), abs(self._position(instrument)[0]))
+            child = self._new_order(instrument, algo["side"], size, f"{algo['algoId']}0", reduce_only=True)
             algo |= {"ordId": child["ordId"], "ordIdList": [child["ordId"]]}
             self._execute(child, Decimal(child["sz"]))
 
@@ -186,8 +189,8 @@ class TinyOkx:
 
     def _privateGetAccountPositions(self, _: Any) -> list[Any]:
         return [
-            {"instType": "SWAP", "instId": name, "posSide": "net", "pos": str(size), "avgPx": str(price) if size else "",
-             "markPx": str(self.prices[name]), "upl": "0"}
+            {"instType": "SWAP", "instId": name, "posSide": "net", "pos": str(size),
+             "avgPx": str(price) if size else "", "markPx": str(self.prices[name]), "upl": "0"}
             for name, (size, price) in self.positions.items()
         ]  # fmt: skip
 
@@ -276,10 +279,9 @@ class TinyOkx:
 class TinyClient:
     """What `call` needs of a ccxt client, faults included: the exceptions are those that ccxt raises for them."""
 
-    urls = {"api": {"rest": "http://tiny"}}
-
     def __init__(self, exchange: TinyOkx) -> None:
         self.exchange = exchange
+        self.urls = {"api": {"rest": "http://tiny"}}
 
     def implode_hostname(self, url: str) -> str:
         return url
@@ -312,6 +314,9 @@ def faulty(exchange: TinyOkx, name: str, params: Any) -> Any:
     if kind == "missing":
         exchange.calls.append((name, params))
         raise ccxt.OrderNotFound('okx {"code":"51603","data":[],"msg":"Order does not exist"}')
+    if kind == "late":
+        exchange.late.append((2, name, params))
+        raise ccxt.RequestTimeout("okx POST")
     if kind == "no_rows":
         return {**_ENVELOPE, "data": []}
     if kind == "garbage":
@@ -330,50 +335,3 @@ def faulty(exchange: TinyOkx, name: str, params: Any) -> Any:
     if answer["code"] != "0":
         raise ccxt.ExchangeError(f"okx {json.dumps(answer)}")
     return answer
-
-
-def implicit_name(method: str, path: str) -> str:
-    parts = re.split("[/-]", path.removeprefix("/api/v5/"))
-    access = "public" if parts[0] in ("public", "market") else "private"
-    return access + method.capitalize() + "".join(part.capitalize() for part in parts)
-
-
-def serve() -> None:
-    """Run over HTTP on a free port (printed); POST /tiny {method: arguments} reaches the object itself."""
-    from aiohttp import web
-
-    exchange = TinyOkx(time.time_ns() // 1_000_000)
-
-    async def handle(request: web.Request) -> web.Response:
-        body = await request.read()
-        params = json.loads(body) if body else dict(request.query)
-        return web.json_response(exchange.answer(implicit_name(request.method, request.path), params))
-
-    async def state(_: web.Request) -> web.Response:
-        names = ("orders", "algos", "fills")
-        shown = {name: getattr(exchange, name) for name in names}
-        shown["positions"] = {name: str(size) for name, (size, _) in exchange.positions.items() if size}
-        return web.json_response(shown)
-
-    async def move(request: web.Request) -> web.Response:
-        order = await request.json()
-        exchange.move(order["instId"], Decimal(order["px"]))
-        return web.json_response({})
-
-    async def main() -> None:
-        app = web.Application()
-        app.router.add_get("/tiny", state)
-        app.router.add_post("/tiny", move)
-        app.router.add_route("*", "/{path:.*}", handle)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        print(site._server.sockets[0].getsockname()[1], flush=True)
-        await asyncio.Event().wait()
-
-    asyncio.run(main())
-
-
-if __name__ == "__main__":
-    sys.exit(serve())
