@@ -57,7 +57,7 @@ def at_marks(engine: Engine) -> None:
 
 def in_bar(engine: Engine, inst_id: str, open_ms: int) -> None:
     """Close a position whose liquidation price the mark's bar at `open_ms` reached; `at_marks` sees to the others."""
-    position, level = engine.positions.get(inst_id), price_of(engine, inst_id)
+    position, level = engine.positions.get(inst_id), shown_price(engine, inst_id)
     bar = engine.market.bar_at(inst_id, open_ms, "mark")
     if position is None or level is None or bar is None or bar.open_ms != open_ms:
         return
@@ -67,7 +67,7 @@ def in_bar(engine: Engine, inst_id: str, open_ms: int) -> None:
         return
     _withdraw_orders(engine)
     gapped = (opened - level) * sign <= 0
-    _close(engine, position, opened if gapped else _against_holder(engine, inst_id, level))
+    _close(engine, position, opened if gapped else level)
 
 
 def _required(engine: Engine, position: Position) -> Decimal:
