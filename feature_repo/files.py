@@ -91,6 +91,8 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     written then. One writer at a time: what a killed one left unfinished is removed here.
     """
     _check(rows, view)
+    for left_over in view_directory(layout, view).glob(f"month=*/{_TEMPORARY}*"):
+        left_over.unlink()  # of a process that was killed while it wrote
     files: list[Path] = []
     counts = {"new": 0, "corrected": 0, "unchanged": 0}
     months = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))

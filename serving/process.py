@@ -47,18 +47,19 @@ async def serve(
 ) -> ServeReport:
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
-    Refuses, in this order: real money without both switches, missing contracts, no champion or one whose files were
-    changed, an unreachable venue or wrong credentials, positions that are not ours, a balance too small to trade.
+    Refuses, in this order: real money without both switches, no credentials, missing contracts, no champion or one
+    whose files were changed, an unreachable venue or wrong credentials, a balance too small to trade, positions that
+    are not ours.
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
     mode = trading_mode(settings, live=live)
     layout = Layout.of(settings)
-    specs = _contracts(settings, layout)
-    scorer = load_champion(settings)
-    clock = await clock_for(settings.exchange)
     async with contextlib.AsyncExitStack() as stack:
         client = make_client(settings, signed=True, live=mode is Mode.LIVE)
         stack.push_async_callback(aclose, client)
+        specs = _contracts(settings, layout)
+        scorer = load_champion(settings)
+        clock = await clock_for(settings.exchange)
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
         await venue.ensure_net_mode()
         journal = Journal.open(layout.journal)

@@ -19,7 +19,8 @@ def touch_labels(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
     `pairs`: pair_id, event_timestamp, spread, z_score; one row per pair and hour. Returns pair_id, event_timestamp,
     label (Int8), t0, t1. With z > z_entry: 1 if the minimum of the spread over the next H hours is below
     spread·(1 − target); with z < −z_entry: 1 if their maximum is above spread·(1 + target); else 0. Null where z is
-    unknown, where the horizon ends after the pair's last row, or where fewer than 90 % of its hours exist.
+    unknown, where the horizon's last hour t1 has no row, or where fewer than 90 % of its hours have one; a hole inside
+    the horizon is passed over. A label is a function of the pair's rows in [t0, t1] alone: nothing later changes it.
 
     **Looks ahead**: the label of t0 is known at t1 = t0 + H hours only; splits purge by that interval.
     """
@@ -27,7 +28,7 @@ def touch_labels(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
     needed = math.ceil(_MIN_SHARE * horizon)
     spread, z = pl.col("spread"), pl.col("z_score")
     lowest, highest = (_ahead(spread, horizon, needed, how) for how in ("min", "max"))
-    complete = pl.col(EVENT) + horizon * HOUR <= pl.col(EVENT).last().over("pair_id")
+    complete = spread.is_not_null().shift(-horizon).over("pair_id").fill_null(False)
     hit = (
         pl.when(z > settings.z_entry)
         .then(lowest < spread * (1.0 - settings.target))

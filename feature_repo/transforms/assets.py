@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
-from feature_repo.transforms.grid import EVENT, observed_only, with_hour_grid
+from feature_repo.transforms.grid import EVENT, Columns, observed_only, with_computed, with_hour_grid
+from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY, HISTORY_LAG
 
@@ -24,18 +25,17 @@ def asset_hourly(bars: pl.LazyFrame, funding: pl.LazyFrame, settings: FeatureSet
     true_range = pl.max_horizontal(
         pl.col("high") - pl.col("low"), (pl.col("high") - previous).abs(), (pl.col("low") - previous).abs()
     )
-    period, window = settings.atr_period_bars, settings.volatility_window_bars
-    computed = (
-        series.with_columns(
-            (pl.col("close") / previous - 1.0).alias("return_1h"),
-            pl.when(previous.is_not_null()).then(true_range).alias("true_range"),
-        )
-        .with_columns(
-            pl.col("return_1h").rolling_std(window, min_samples=window).over("asset").alias("realized_vol_24h"),
-            pl.col("true_range").rolling_mean(period, min_samples=period).over("asset").alias("atr_14"),
-        )
-        .with_columns((pl.col("atr_14") / pl.col("close")).alias("atr_pct"))
+    moved = series.with_columns(
+        (pl.col("close") / previous - 1.0).alias("return_1h"),
+        pl.when(previous.is_not_null()).then(true_range).alias("true_range"),
     )
+
+    def windowed(asset: Columns) -> dict[str, Floats]:
+        atr = rolling_mean(asset["true_range"], settings.atr_period_bars)
+        volatility = rolling_std(asset["return_1h"], settings.volatility_window_bars, scale=1.0)
+        return {"realized_vol_24h": volatility, "atr_14": atr, "atr_pct": atr / asset["close"]}
+
+    computed = with_computed(moved, "asset", ("realized_vol_24h", "atr_14", "atr_pct"), windowed)
     settled = _with_funding(observed_only(computed), funding)
     known = pl.max_horizontal("known_at", "funding_known_at").cum_max().over("asset")
     return settled.with_columns(

@@ -6,8 +6,12 @@ invented, and no window, difference or return reaches across a hole unnoticed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+import numpy as np
 import polars as pl
 
+from feature_repo.transforms.windows import Floats
 from pairity.timeline import HOUR
 
 EVENT = "event_timestamp"
@@ -37,3 +41,34 @@ def with_hour_grid(frame: pl.LazyFrame, entity: str) -> pl.LazyFrame:
 def observed_only(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Drop the rows that `with_hour_grid` added."""
     return frame.filter(pl.col(OBSERVED)).drop(OBSERVED)
+
+
+class Columns:
+    """Columns of one entity as arrays, NaN where null."""
+
+    def __init__(self, part: pl.DataFrame) -> None:
+        self._part = part
+
+    def __getitem__(self, name: str) -> Floats:
+        return self._part[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def with_computed(
+    frame: pl.LazyFrame, entity: str, names: tuple[str, ...], compute: Callable[[Columns], Mapping[str, Floats]]
+) -> pl.LazyFrame:
+    """`frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity; NaN becomes null."""
+
+    def one(part: pl.DataFrame) -> pl.DataFrame:
+        with np.errstate(all="ignore"):  # 0/0 and the like are NaN, and NaN becomes null
+            computed = compute(Columns(part))
+        return part.with_columns(pl.Series(name, computed[name], dtype=pl.Float64).fill_nan(None) for name in names)
+
+    def add(grid: pl.DataFrame) -> pl.DataFrame:
+        parts = grid.partition_by(entity, maintain_order=True)
+        return pl.concat([one(part) for part in parts]) if parts else one(grid)
+
+    schema = pl.Schema({**frame.collect_schema(), **dict.fromkeys(names, pl.Float64())})
+    # A filter or a selection pushed below this point would take away hours or columns that the windows need.
+    return frame.map_batches(
+        add, schema=schema, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
+    )

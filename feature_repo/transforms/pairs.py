@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog import PAIR_HOURLY
-from feature_repo.transforms import windows
-from feature_repo.transforms.grid import EVENT, observed_only, with_hour_grid
+from feature_repo.transforms.grid import EVENT, Columns, observed_only, with_computed, with_hour_grid
 from feature_repo.transforms.rsi import with_wilder_rsi
+from feature_repo.transforms.windows import Floats, correlation, hedge_and_half_life, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
 from pairity.universe import Pair
 
 _TAKEN = ("close", "volume_quote", "return_1h", "realized_vol_24h", "atr_14", "atr_pct", "funding_rate")
-_WINDOWED = ("correlation_168h", "hedge_ratio", "half_life_h")
+_WINDOWED = ("z_score", "vol_ratio_rel", "correlation_168h", "hedge_ratio", "half_life_h")
 
 
 def pair_hourly(
@@ -29,7 +29,7 @@ def pair_hourly(
     aligned = align(assets, pairs).with_columns(pl.int_range(1, pl.len() + 1).over("pair_id").alias("aligned_bars"))
     series = with_hour_grid(aligned, "pair_id")
     computed = (
-        _with_windows(_with_rsi(_with_rolling(series, settings), settings), settings)
+        _with_windows(_with_rsi(_with_ratios(series, settings), settings), settings)
         .with_columns(_averages())
         .with_columns(pl.col("created_timestamp").cum_max().over("pair_id"))
     )
@@ -68,35 +68,21 @@ def _side(assets: pl.LazyFrame, suffix: str) -> pl.LazyFrame:
     return assets.select("asset", EVENT, pl.col("created_timestamp").alias(f"created_{suffix}"), *renamed)
 
 
-def _with_rolling(series: pl.LazyFrame, settings: FeatureSettings) -> pl.LazyFrame:
-    z, mean_bars = settings.z_window_bars, settings.volume_mean_bars
-    spread, ratio = pl.col("spread"), pl.col("vol_ratio")
-    return (
-        series.with_columns(
-            (pl.col("close_a") / pl.col("close_b")).alias("spread"),
-            pl.when(pl.col("volume_quote_b") > 0)
-            .then(pl.col("volume_quote_a") / pl.col("volume_quote_b"))
-            .alias("vol_ratio"),
-            pl.when(pl.col("realized_vol_24h_b") > 0)
-            .then(pl.col("realized_vol_24h_a") / pl.col("realized_vol_24h_b"))
-            .alias("vol_diff_ratio"),
-        )
-        .with_columns(
-            spread.rolling_mean(z, min_samples=z).over("pair_id").alias("spread_mean"),
-            spread.rolling_std(z, min_samples=z).over("pair_id").alias("spread_std"),
-            # Rolling variances of a constant leave rounding noise behind; extremes do not.
-            (spread.rolling_max(z, min_samples=z) > spread.rolling_min(z, min_samples=z))
-            .over("pair_id")
-            .alias("moves"),
-            (100.0 * (spread / spread.shift(settings.roc_bars).over("pair_id") - 1.0)).alias("spread_roc"),
-            (spread / spread.shift(1).over("pair_id") - 1.0).alias("spread_change_1h"),
-            (ratio / ratio.rolling_mean(mean_bars, min_samples=mean_bars).over("pair_id")).alias("vol_ratio_rel"),
-        )
-        .with_columns(
-            pl.when(pl.col("moves") & (pl.col("spread_std") > 0))
-            .then((spread - pl.col("spread_mean")) / pl.col("spread_std"))
-            .alias("z_score")
-        )
+def _with_ratios(series: pl.LazyFrame, settings: FeatureSettings) -> pl.LazyFrame:
+    spread = pl.col("spread")
+    return series.with_columns(
+        (pl.col("close_a") / pl.col("close_b")).alias("spread"),
+        pl.col("close_a").log().alias("log_a"),
+        pl.col("close_b").log().alias("log_b"),
+        pl.when(pl.col("volume_quote_b") > 0)
+        .then(pl.col("volume_quote_a") / pl.col("volume_quote_b"))
+        .alias("vol_ratio"),
+        pl.when(pl.col("realized_vol_24h_b") > 0)
+        .then(pl.col("realized_vol_24h_a") / pl.col("realized_vol_24h_b"))
+        .alias("vol_diff_ratio"),
+    ).with_columns(
+        (100.0 * (spread / spread.shift(settings.roc_bars).over("pair_id") - 1.0)).alias("spread_roc"),
+        (spread / spread.shift(1).over("pair_id") - 1.0).alias("spread_change_1h"),
     )
 
 
@@ -125,23 +111,26 @@ def _averages() -> list[pl.Expr]:
 
 
 def _with_windows(series: pl.LazyFrame, settings: FeatureSettings) -> pl.LazyFrame:
-    def add(frame: pl.DataFrame) -> pl.DataFrame:
-        parts = [_windowed(part, settings) for part in frame.partition_by("pair_id", maintain_order=True)]
-        return pl.concat(parts) if parts else _windowed(frame, settings)
+    def windowed(pair: Columns) -> dict[str, Floats]:
+        hedge, half_life = hedge_and_half_life(pair["log_a"], pair["log_b"], settings.hedge_window_bars)
+        return {
+            "z_score": _z_score(pair["spread"], settings.z_window_bars),
+            "vol_ratio_rel": _relative(pair["vol_ratio"], settings.volume_mean_bars),
+            "correlation_168h": correlation(pair["return_1h_a"], pair["return_1h_b"], settings.correlation_window_bars),
+            "hedge_ratio": hedge,
+            "half_life_h": half_life,
+        }
 
-    schema = series.collect_schema() | pl.Schema(dict.fromkeys(_WINDOWED, pl.Float64))
-    return series.map_batches(add, schema=pl.Schema(schema))
+    return with_computed(series, "pair_id", _WINDOWED, windowed)
 
 
-def _windowed(part: pl.DataFrame, settings: FeatureSettings) -> pl.DataFrame:
-    """One pair: correlation of returns, hedge ratio and half-life, each over its window of hours."""
+def _z_score(spread: Floats, window: int) -> Floats:
+    mean, std = rolling_mean(spread, window), rolling_std(spread, window)
+    score: Floats = np.divide(spread - mean, std, out=np.full(len(spread), np.nan), where=std > 0)
+    return score
 
-    def values(name: str) -> windows.Floats:
-        return part[name].fill_null(np.nan).to_numpy().astype(np.float64)
 
-    with np.errstate(invalid="ignore", divide="ignore"):
-        log_a, log_b = np.log(values("close_a")), np.log(values("close_b"))
-    hedge, half_life = windows.hedge_and_half_life(log_a, log_b, settings.hedge_window_bars)
-    related = windows.correlation(values("return_1h_a"), values("return_1h_b"), settings.correlation_window_bars)
-    columns = zip(_WINDOWED, (related, hedge, half_life), strict=True)
-    return part.with_columns(pl.Series(name, data, dtype=pl.Float64).fill_nan(None) for name, data in columns)
+def _relative(ratio: Floats, window: int) -> Floats:
+    mean = rolling_mean(ratio, window)
+    relative: Floats = np.divide(ratio, mean, out=np.full(len(ratio), np.nan), where=mean > 0)
+    return relative

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from feature_repo.transforms.windows import ROUNDING
+
 _SCRATCH = ("__change", "__segment", "__position", "__gain", "__loss")
 
 
@@ -12,10 +14,17 @@ def with_wilder_rsi(frame: pl.LazyFrame, column: str, entity: str, period: int, 
 
     The first average of gains and losses is the mean of the first `period` changes; later ones are
     (previous·(period − 1) + change)/period. Null until `period` changes are known; a hole (null) starts anew after it.
-    100 where only gains were seen, 0 where only losses, null where the series has not moved at all.
+    100 where only gains were seen, 0 where only losses, null where the series has not moved since its start: there is
+    no strength to compare (other libraries say 100 or 50). A change within `ROUNDING` of the value counts as none.
     """
     return (
         frame.with_columns(pl.col(column).diff().over(entity).alias("__change"))
+        .with_columns(
+            pl.when(pl.col("__change").abs() <= ROUNDING * pl.col(column).abs())
+            .then(0.0)
+            .otherwise(pl.col("__change"))
+            .alias("__change")
+        )
         .with_columns(pl.col("__change").is_null().cum_sum().over(entity).alias("__segment"))
         .with_columns(pl.col("__change").is_not_null().cum_sum().over(entity, "__segment").alias("__position"))
         .with_columns(

@@ -1,0 +1,24 @@
+"""Run as a script: prints the bits of all features of a seeded market; its thread count is its process's own."""
+
+import polars as pl
+
+from feature_repo.transforms.assets import asset_hourly
+from feature_repo.transforms.bars import hourly_bars
+from feature_repo.transforms.pairs import pair_hourly
+from pairity.settings import FeatureSettings
+from pairity.universe import pairs_of
+from tests.feature_repo.transforms.markets import MINUTE, bits, candles, settlements
+
+ASSETS = ("A", "B", "C", "D", "E", "F")
+
+
+def main() -> None:
+    minutes = candles(ASSETS, 60 * 260, bar=MINUTE, seed=11, gaps=0.05, volatility=0.001)
+    bars = hourly_bars(minutes.lazy()).collect()
+    assets = asset_hourly(bars.lazy(), settlements(ASSETS, 260).lazy(), FeatureSettings()).collect()
+    pairs = pair_hourly(assets.lazy(), pairs_of(ASSETS), FeatureSettings(), 200).collect()
+    print(pl.thread_pool_size(), bits(bars), bits(assets), bits(pairs))
+
+
+if __name__ == "__main__":
+    main()

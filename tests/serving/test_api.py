@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import aiohttp
+import pytest
+
+from pairity.errors import ConfigError
+from pairity.settings import ServeSettings
+from serving.api import Status, make_app, serving
+
+STATUS = Status(mode="paper", market="here", model={"name": "m"}, state="deciding", cycles=3, equity_usdt=99.5)
+
+
+def ask(*paths):
+    async def scenario():
+        async with serving(make_app(lambda: STATUS), ServeSettings(port=0)) as url:
+            assert url.startswith("http://127.0.0.1:")
+            async with aiohttp.ClientSession() as http:
+                answers = []
+                for method, path in paths:
+                    async with http.request(method, f"{url}{path}") as answer:
+                        answers.append((answer.status, await answer.text()))
+                return answers
+
+    return asyncio.run(scenario())
+
+
+def test_status_health_and_metrics_over_http():
+    (ok, status), (_, health), (_, metrics) = ask(("GET", "/status"), ("GET", "/health"), ("GET", "/metrics"))
+    assert ok == 200
+    assert '"cycles":3' in status
+    assert health == '{"state":"deciding"}'
+    assert "pairity_equity_usdt 99.5" in metrics
+    assert "pairity_available_usdt" not in metrics  # not known: not shown, never 0
+
+
+def test_nothing_changes_state():
+    assert [code for code, _ in ask(("POST", "/status"), ("DELETE", "/status"), ("GET", "/docs"))] == [405, 405, 404]
+
+
+def test_a_port_in_use_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        async def scenario():
+            async with serving(make_app(lambda: STATUS), ServeSettings(port=port)):
+                pass
+
+        with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"):
+            asyncio.run(scenario())
+
+
+def test_it_listens_on_the_loopback_only():
+    with pytest.raises(ValueError, match="host"):
+        ServeSettings(host="0.0.0.0")
