@@ -98,7 +98,6 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     months = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
     for (month,), part in months.partition_by("__month", as_dict=True, maintain_order=False).items():
         directory = view_directory(layout, view) / f"month={month}"
-        _clear_unfinished(directory)
         appended = _changed(part.drop("__month"), _scan(sorted(directory.glob("*.parquet")), view), view, counts)
         if appended.height:
             files.append(_write(directory, appended.sort(view.entity, EVENT_TIME)))
@@ -166,11 +165,6 @@ def _write(directory: Path, rows: pl.DataFrame) -> Path:
     temporary.replace(path)
     _sync_directory(directory)
     return path
-
-
-def _clear_unfinished(directory: Path) -> None:
-    for left_over in directory.glob(f"{_TEMPORARY}*"):
-        left_over.unlink()
 
 
 def _sync_directory(directory: Path) -> None:
