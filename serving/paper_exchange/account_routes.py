@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from serving.paper_exchange import liquidation
 from serving.paper_exchange.call import Call, Routes
 from serving.paper_exchange.engine import Engine
 from serving.paper_exchange.envelope import Json, WireError, text
-from serving.paper_exchange.positions import Position, liquidation_price
-from serving.paper_exchange.trade_routes import paged
+from serving.paper_exchange.positions import Position
+from serving.paper_exchange.prices import price_at
+from serving.paper_exchange.trade_routes import other_type, paged
 
 _EMPTY_POSITION = dict.fromkeys(
     (
@@ -37,7 +39,7 @@ def balance(call: Call) -> list[Json]:
     engine: Engine = call.engine
     equity, imr, mmr = engine.equity(), engine.initial_margin(), engine.maintenance_margin()
     available, frozen = engine.available(), engine.frozen()
-    ratio = text(equity / mmr) if mmr else ""
+    ratio = _margin_ratio(engine)
     ts = str(engine.ledger.touched_ms)
     detail = {
         "ccy": "USDT", "eq": text(equity), "cashBal": text(engine.ledger.cash), "availBal": text(available),
@@ -61,7 +63,13 @@ def positions(call: Call) -> list[Json]:
     """GET account/positions; the fault `zero_position_row` adds a row whose pos is 0."""
     engine: Engine = call.engine
     wanted = [name for name in call.params.text("instId").split(",") if name]
-    rows = [_position_row(engine, p) for p in engine.positions.values() if not wanted or p.inst_id in wanted]
+    rows = [
+        _position_row(engine, p)
+        for p in engine.positions.values()
+        if (not wanted or p.inst_id in wanted)
+        and call.params.text("posId") in ("", p.pos_id)
+        and not other_type(call.params)
+    ]
     if call.faults.consume("zero_position_row", call.method, call.path) is not None:
         inst_id = wanted[0] if wanted else next(iter(call.market.instruments))
         flat = Position(inst_id, Decimal(1), "0", call.now_ms)
@@ -73,7 +81,7 @@ def positions_history(call: Call) -> list[Json]:
     """GET account/positions-history."""
     engine: Engine = call.engine
     wanted = call.params.text("instId")
-    closed = [item for item in engine.closed_positions if wanted in ("", item[0].inst_id)]
+    closed = [i for i in engine.closed_positions if wanted in ("", i[0].inst_id) and not other_type(call.params)]
     return [_closed_row(engine, *item) for item in paged(call, closed, lambda item: item[1])]
 
 
@@ -81,7 +89,7 @@ def set_position_mode(call: Call) -> list[Json]:
     """POST account/set-position-mode: net positions only."""
     mode = call.params.choice("posMode", ("net_mode", "long_short_mode"))
     engine: Engine = call.engine
-    if engine.positions or engine.pending():
+    if engine.positions or engine.pending() or engine.live_algos():
         raise WireError("59000", "Setting failed. Cancel any open orders, close positions first.")
     if mode != "net_mode":
         raise WireError("51000", "Parameter posMode error: the paper exchange keeps net positions")
@@ -104,7 +112,7 @@ def set_leverage(call: Call) -> list[Json]:
         raise WireError("59107", "Cancel pending orders before adjusting leverage.")
     before = engine.leverage.get(inst_id)
     engine.leverage[inst_id] = lever
-    if engine.equity() < engine.initial_margin():
+    if inst_id in engine.positions and engine.equity() < engine.initial_margin() + engine.frozen():
         engine.leverage.pop(inst_id)
         if before is not None:
             engine.leverage[inst_id] = before
@@ -128,7 +136,8 @@ def bills(call: Call) -> list[Json]:
     wanted = [
         bill
         for bill in call.engine.ledger.bills
-        if params.text("type") in ("", bill.kind)
+        if not other_type(params)
+        and params.text("type") in ("", bill.kind)
         and params.text("subType") in ("", bill.sub_kind)
         and params.text("instId") in ("", bill.inst_id)
         and (begin is None or bill.ts_ms >= begin)
@@ -160,17 +169,19 @@ def _position_row(engine: Engine, position: Position) -> dict[str, Json]:
     mark, last, lever = engine.mark(inst_id), engine.last(inst_id), engine.lever(inst_id)
     notional, profit = position.notional(mark), position.unrealized(mark)
     rate = engine.market.instruments[inst_id].maintenance_rate
+    index = price_at(engine.market, inst_id, engine.now_ms, "index")
+    liquidated_at = liquidation.shown_price(engine, inst_id)
     at_entry = position.notional(position.avg_px) / lever
     sign = 1 if position.size >= 0 else -1
     return {
         **_EMPTY_POSITION,
         "instType": "SWAP", "instId": inst_id, "mgnMode": "cross", "posId": position.pos_id, "posSide": "net",
         "pos": text(position.size), "availPos": text(position.size), "avgPx": text(position.avg_px),
-        "markPx": text(mark), "idxPx": text(mark), "last": text(last), "upl": text(profit),
+        "markPx": text(mark), "idxPx": text(index), "last": text(last), "upl": text(profit),
         "uplRatio": text(profit / at_entry) if at_entry else "", "uplLastPx": text(position.unrealized(last)),
-        "uplRatioLastPx": "", "lever": text(lever), "liqPx": _liquidation(engine, position, profit, rate),
+        "uplRatioLastPx": "", "lever": text(lever), "liqPx": text(liquidated_at),
         "imr": text(notional / lever), "mmr": text(notional * rate),
-        "mgnRatio": text(engine.equity() / engine.maintenance_margin()) if engine.maintenance_margin() else "",
+        "mgnRatio": _margin_ratio(engine),
         "notionalUsd": text(notional), "adl": "1", "ccy": "USDT", "usdPx": "1",
         "bePx": text(position.avg_px * (1 + sign * engine.taker) / (1 - sign * engine.taker)),
         "realizedPnl": text(position.realized), "pnl": text(position.pnl), "fee": text(position.fee),
@@ -180,13 +191,10 @@ def _position_row(engine: Engine, position: Position) -> dict[str, Json]:
     }  # fmt: skip
 
 
-def _liquidation(engine: Engine, position: Position, profit: Decimal, rate: Decimal) -> str:
-    """Estimated liquidation price to the tick, "" where the position cannot be liquidated by its own price."""
-    if position.size == 0:
-        return ""
-    elsewhere = engine.equity() - profit
-    price = liquidation_price(position, elsewhere, rate, engine.taker)
-    return "" if price is None else text(price.quantize(engine.market.instruments[position.inst_id].tick_sz))
+def _margin_ratio(engine: Engine) -> str:
+    """Equity over what liquidation begins at: 1 is the end; "" without positions."""
+    required = liquidation.required(engine)
+    return text(engine.equity() / required) if required else ""
 
 
 def _closed_row(engine: Engine, position: Position, at_ms: int, how: str) -> dict[str, Json]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from serving.paper_exchange.algo_placing import amend_algo, place_algo
 from serving.paper_exchange.call import Call, Params, Routes
 from serving.paper_exchange.envelope import Json, WireError
 from serving.paper_exchange.orders import Algo
-from serving.paper_exchange.placing import Refused, place_algo
-from serving.paper_exchange.trade_routes import elements, paged
+from serving.paper_exchange.refusals import Refused
+from serving.paper_exchange.trade_routes import elements, paged, suspended
 
 MAX_CANCELLED = 10
 
@@ -51,7 +52,7 @@ def history(call: Call) -> list[Json]:
 
 
 def _place(call: Call, params: Params) -> dict[str, Json]:
-    return _named(place_algo(call.engine, params))
+    return _named(place_algo(call.engine, params, suspended=suspended(call, params)))
 
 
 def _cancel(call: Call, params: Params) -> dict[str, Json]:
@@ -62,18 +63,7 @@ def _cancel(call: Call, params: Params) -> dict[str, Json]:
 
 def _amend(call: Call, params: Params) -> dict[str, Json]:
     algo = _find_live(call, params, "51503")
-    try:
-        changes = {
-            "size": params.number("newSz"), "sl_trigger": params.number("newSlTriggerPx"),
-            "sl_price": params.number("newSlOrdPx"), "tp_trigger": params.number("newTpTriggerPx"),
-            "tp_price": params.number("newTpOrdPx"), "trigger": params.number("newTriggerPx"),
-        }  # fmt: skip
-    except WireError as error:
-        raise Refused(error.code, error.msg) from None
-    for name, value in changes.items():
-        if value is not None:
-            setattr(algo, name, value)
-    algo.updated_ms = call.now_ms
+    amend_algo(call.engine, algo, params)
     return {**_named(algo), "reqId": params.text("reqId")}
 
 

@@ -2,22 +2,23 @@
 
 `settle_until` walks the finest bars of every instrument that has a position, an order or an algo order, in time order:
 when a bar closes its high and low become effective (stops and resting orders), then funding that is due at that
-instant is settled on the mark price, then margin is looked at. Everything is Decimal and deterministic: the same
-requests at the same virtual instants give the same bytes.
+instant is settled on the mark price, and margin is looked at after each. Everything is Decimal and deterministic: the
+same requests at the same virtual instants give the same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Literal
 
 from pairity.universe import exact
-from serving.paper_exchange import matching
+from serving.paper_exchange import liquidation, matching, triggers
 from serving.paper_exchange.clock import VirtualClock
 from serving.paper_exchange.faults import FaultPlan
-from serving.paper_exchange.ledger import FUNDING, LIQUIDATION, TRADE, ZERO, Bill, Fill, Ids, Ledger
+from serving.paper_exchange.ledger import FUNDING, LIQUIDATION, TRADE, ZERO, Bill, Fill, Ids, Ledger, fill_sub_kind
 from serving.paper_exchange.market import Bar, Market
-from serving.paper_exchange.orders import Algo, Order, Side
+from serving.paper_exchange.orders import Algo, Order
 from serving.paper_exchange.positions import Position, opening_part, split_reversal
 from serving.paper_exchange.prices import price_at
 
@@ -39,17 +40,22 @@ class Engine:
         faults: FaultPlan | None = None,
         taker: Decimal = TAKER,
         maker: Decimal = MAKER,
+        reduce_only_oversize: Literal["reject", "trim"] = "reject",
     ) -> None:
         self.market = market
         self.now_ms = clock.now_ms()
         self.faults = faults if faults is not None else FaultPlan()
         self.taker, self.maker = taker, maker
+        self.reduce_only_oversize = reduce_only_oversize
         self.ids = Ids()
         self.ledger = Ledger(balance_usdt, touched_ms=self.now_ms)
         self.positions: dict[str, Position] = {}
         self.closed_positions: list[tuple[Position, int, str]] = []
         self.orders: dict[str, Order] = {}
         self.algos: dict[str, Algo] = {}
+        self._resting: list[Order] = []
+        self._waiting: list[Algo] = []
+        self._marks: dict[str, tuple[int, Decimal]] = {}
         self.leverage: dict[str, Decimal] = {}
         self.cancel_all_at: dict[str, int] = {}
 
@@ -63,8 +69,11 @@ class Engine:
     def mark(self, inst_id: str, at_ms: int | None = None) -> Decimal:
         """Mark price; the last price where no mark is known."""
         at = self.now_ms if at_ms is None else at_ms
-        price = price_at(self.market, inst_id, at, "mark") or price_at(self.market, inst_id, at)
-        return price if price is not None else ZERO
+        known = self._marks.get(inst_id)
+        if known is None or known[0] != at:
+            price = price_at(self.market, inst_id, at, "mark") or price_at(self.market, inst_id, at)
+            known = self._marks[inst_id] = (at, price if price is not None else ZERO)
+        return known[1]
 
     def lever(self, inst_id: str) -> Decimal:
         """Leverage in force for an instrument."""
@@ -88,26 +97,32 @@ class Engine:
 
     def frozen(self) -> Decimal:
         """Margin that resting orders hold."""
-        return sum((self.margin_for(order, order.price) for order in self.pending()), ZERO)
+        return sum((self.margin_for(order, self.size(order.inst_id)) for order in self.pending()), ZERO)
 
     def available(self) -> Decimal:
         """Equity that is free for new orders, never below zero."""
         return max(self.equity() - self.initial_margin() - self.frozen(), ZERO)
 
-    def margin_for(self, order: Order, price: Decimal | None) -> Decimal:
-        """What the opening part of an order's unfilled size needs at `price`."""
-        held = self.positions.get(order.inst_id)
-        opening = opening_part(held.size if held else ZERO, order.left * order.sign)
-        at = price if price is not None else self.last(order.inst_id)
-        return opening * self.market.instruments[order.inst_id].ct_val * at / self.lever(order.inst_id)
+    def margin_for(self, order: Order, held: Decimal) -> Decimal:
+        """What the opening part of a resting order needs at its price beside a position of `held` contracts."""
+        opening = opening_part(held, order.left * order.sign)
+        price = order.price if order.price is not None else self.last(order.inst_id)
+        return opening * self.market.instruments[order.inst_id].ct_val * price / self.lever(order.inst_id)
+
+    def size(self, inst_id: str) -> Decimal:
+        """Signed contracts held, 0 without a position."""
+        position = self.positions.get(inst_id)
+        return position.size if position else ZERO
 
     def pending(self, inst_id: str = "") -> list[Order]:
         """Resting orders, oldest first."""
-        return [o for o in self.orders.values() if o.live and inst_id in ("", o.inst_id)]
+        self._resting = [order for order in self._resting if order.live]
+        return [order for order in self._resting if inst_id in ("", order.inst_id)]
 
     def live_algos(self, inst_id: str = "") -> list[Algo]:
         """Algo orders that can still trigger, oldest first."""
-        return [a for a in self.algos.values() if a.live and inst_id in ("", a.inst_id)]
+        self._waiting = [algo for algo in self._waiting if algo.live]
+        return [algo for algo in self._waiting if inst_id in ("", algo.inst_id)]
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -120,15 +135,22 @@ class Engine:
             self.now_ms = at_ms
             if kind == _BAR_CLOSE:
                 assert isinstance(payload, Bar)
-                matching.bar_closed(self, inst_id, payload)
+                self._bar_closed(inst_id, payload)
             elif kind == _FUNDING:
                 assert isinstance(payload, float)
                 self._settle_funding(inst_id, payload, at_ms)
             else:
                 self._cancel_all(inst_id)
-            if self.positions and self.equity() <= self.maintenance_margin():
-                self._liquidate()
+            liquidation.at_marks(self)
         self.now_ms = now_ms
+
+    def _bar_closed(self, inst_id: str, bar: Bar) -> None:
+        """Of stop and liquidation the nearer one is met first."""
+        stop, level = triggers.nearest_stop(self, inst_id), liquidation.price_of(self, inst_id)
+        if level is not None and (stop is None or (stop - level) * self.size(inst_id) < 0):
+            liquidation.in_bar(self, inst_id, bar.open_ms)
+        matching.bar_closed(self, inst_id, bar)
+        liquidation.in_bar(self, inst_id, bar.open_ms)
 
     def _events(self, since: int, until: int) -> Iterator[tuple[int, int, str, Bar | float | None]]:
         """(instant, kind, instrument or tag, payload) in (since, until]; nothing else can become active meanwhile."""
@@ -162,18 +184,17 @@ class Engine:
             if tag in ("", order.tag):
                 self.cancel(order, "20")
 
-    def _liquidate(self) -> None:
-        """Close everything at the mark: the whole account is one cross margin."""
-        for order in self.pending():
-            self.cancel(order, "3")
-        for position in list(self.positions.values()):
-            side: Side = "sell" if position.size > 0 else "buy"
-            order = Order(self.ids.next(), "", position.inst_id, side, "market", abs(position.size), None, True,
-                          self.now_ms, category="full_liquidation", leverage=self.lever(position.inst_id))  # fmt: skip
-            self.orders[order.ord_id] = order
-            self.fill(order, self.mark(position.inst_id), taker=True, kind=LIQUIDATION)
-
     # -- changes -------------------------------------------------------------------------------------------------
+
+    def take(self, order: Order) -> None:
+        """Keep an order, and let it rest for as long as it is live."""
+        self.orders[order.ord_id] = order
+        self._resting.append(order)
+
+    def wait(self, algo: Algo) -> None:
+        """Keep an algo order, and let it wait for its trigger."""
+        self.algos[algo.algo_id] = algo
+        self._waiting.append(algo)
 
     def cancel(self, order: Order, source: str) -> None:
         """End a resting order; attached legs of an order that was never filled go with it."""
@@ -186,11 +207,13 @@ class Engine:
     def fill(self, order: Order, price: Decimal, *, taker: bool, kind: str = TRADE) -> None:
         """Fill what is left of an order at `price`: position, fee, profit, bill, attached legs."""
         size, trade_id = order.left, self.ids.next()
-        for part in split_reversal(self._size(order.inst_id), size * order.sign):
-            self._fill_part(order, part, price, taker, kind, trade_id)
+        if kind == LIQUIDATION:
+            trade_id = f"-{trade_id}"
         order.filled, order.filled_notional = order.size, order.filled_notional + size * price
         order.state, order.fill_px, order.trade_id = "filled", price, trade_id
         order.fill_ms = order.updated_ms = self.now_ms
+        for part in split_reversal(self.size(order.inst_id), size * order.sign):
+            self._fill_part(order, part, price, taker, kind, trade_id)
         matching.arm_attached(self, order)
 
     def _fill_part(self, order: Order, signed: Decimal, price: Decimal, taker: bool, kind: str, trade_id: str) -> None:
@@ -206,8 +229,7 @@ class Engine:
         position.updated_ms, position.trade_id = self.now_ms, trade_id
         order.fee += fee
         order.pnl += profit
-        sub_kind = "1" if signed > 0 else "2"
-        bill = Bill(self.ids.next(), self.now_ms, kind, sub_kind, order.inst_id, profit + fee,
+        bill = Bill(self.ids.next(), self.now_ms, kind, fill_sub_kind(kind, signed), order.inst_id, profit + fee,
                     self.ledger.cash + profit + fee, abs(signed), price, profit, fee, order.ord_id, order.client_id,
                     trade_id, "T" if taker else "M", order.tag)  # fmt: skip
         self.ledger.fills.append(Fill(self.ledger.book(bill), order.side, taker, rate))
@@ -219,12 +241,8 @@ class Engine:
         del self.positions[position.inst_id]
         self.closed_positions.append((position, self.now_ms, how))
         for algo in self.live_algos(position.inst_id):
-            if algo.reduce_only or algo.attached:
+            if algo.reduce_only:
                 self.cancel_algo(algo)
         for order in self.pending(position.inst_id):
-            if order.reduce_only and order.left:
+            if order.reduce_only:
                 self.cancel(order, "2")
-
-    def _size(self, inst_id: str) -> Decimal:
-        position = self.positions.get(inst_id)
-        return position.size if position else ZERO

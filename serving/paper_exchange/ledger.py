@@ -10,6 +10,7 @@ from serving.paper_exchange.envelope import Json, text
 
 ZERO = Decimal(0)
 TRADE, LIQUIDATION, FUNDING = "2", "5", "8"
+_BOUGHT, _SOLD = {TRADE: "1", LIQUIDATION: "106"}, {TRADE: "2", LIQUIDATION: "107"}
 _EMPTY_BILL = dict.fromkeys(
     (
         "interest", "from", "to", "notes", "fillFwdPx", "fillIdxPx", "fillMarkPx", "fillMarkVol", "fillPxUsd",
@@ -17,6 +18,11 @@ _EMPTY_BILL = dict.fromkeys(
     ),
     "",
 )  # fmt: skip
+
+
+def fill_sub_kind(kind: str, signed: Decimal) -> str:
+    """Bill sub-type of a trade or liquidation that bought (signed > 0) or sold."""
+    return (_BOUGHT if signed > 0 else _SOLD)[kind]
 
 
 class Ids:

@@ -1,4 +1,4 @@
-"""What fills an order: the quotes of the moment, or the extremes of a bar that has closed."""
+"""What fills an order: the quotes of the moment, or a bar that has closed (see `triggers.py` for stops)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pairity.universe import exact
+from serving.paper_exchange import triggers
+from serving.paper_exchange.margin import affordable
 from serving.paper_exchange.market import Bar
-from serving.paper_exchange.orders import Algo, Attached, Order
+from serving.paper_exchange.orders import Algo, Order
 from serving.paper_exchange.prices import best_quotes
+from serving.paper_exchange.triggers import Met
 
 if TYPE_CHECKING:
     from serving.paper_exchange.engine import Engine
@@ -16,109 +19,109 @@ if TYPE_CHECKING:
 MARKET_PRICE = Decimal(-1)
 _AT_ONCE = ("market", "optimal_limit_ioc", "ioc", "fok")
 _CANCEL_SOURCE = {"post_only": "31", "fok": "13"}
+_NOTHING_TO_CLOSE, _NO_MARGIN = "51023", "51008"
+
+
+def fill_price_now(engine: Engine, order: Order, last: Decimal | None = None) -> Decimal | None:
+    """The quote that an order would take at `last` (default: the present price); None if it would not be filled."""
+    return None if order.kind == "post_only" else _crossed(engine, order, last)
 
 
 def enter(engine: Engine, order: Order) -> None:
-    """Take in an accepted order: fill it against the present quotes, let it rest, or end it as its type demands."""
-    bid, ask = best_quotes(engine.market.instruments[order.inst_id], engine.last(order.inst_id))
-    touch = ask if order.side == "buy" else bid
-    crosses = order.price is None or (order.price - touch) * order.sign >= 0
-    engine.orders[order.ord_id] = order
-    if crosses and order.kind == "post_only":
+    """Take in an accepted order and let it meet the market."""
+    engine.take(order)
+    meet(engine, order)
+
+
+def meet(engine: Engine, order: Order, last: Decimal | None = None) -> None:
+    """Fill an order against the quotes around `last`, let it rest, or end it, as its type demands."""
+    price = _crossed(engine, order, last)
+    if price is not None and order.kind == "post_only":
         engine.cancel(order, _CANCEL_SOURCE["post_only"])
-    elif crosses:
-        engine.fill(order, touch, taker=True)
+    elif price is not None:
+        engine.fill(order, price, taker=True)
     elif order.kind in _AT_ONCE:
         engine.cancel(order, _CANCEL_SOURCE.get(order.kind, "14"))
 
 
 def bar_closed(engine: Engine, inst_id: str, bar: Bar) -> None:
-    """The bar's extremes take effect: first what hurts (stops), then targets, then resting orders."""
+    """The bar takes effect: what waited for a trigger, then resting orders, then the legs that those fills armed."""
+    waiting, resting = engine.live_algos(inst_id), engine.pending(inst_id)
+    for algo in waiting:
+        if algo.live and (met := triggers.met(engine, algo, bar)):
+            _fire(engine, algo, met)
+    for order in resting:
+        if order.live and order.price is not None and _traded_through(order, order.price, bar):
+            _fill_or_shrink(engine, order, order.price)
+    known = {algo.algo_id for algo in waiting}
     for algo in engine.live_algos(inst_id):
-        if algo.live:
-            _try_algo(engine, algo, bar)
-    low, high = exact(bar.low), exact(bar.high)
-    for order in engine.pending(inst_id):
-        if order.live and order.price is not None:
-            traded_through = low < order.price if order.side == "buy" else high > order.price
-            if traded_through:
-                _fill_or_shrink(engine, order, order.price, taker=False)
+        if algo.algo_id not in known and (met := triggers.met_after_fill(engine, algo, bar)):
+            _fire(engine, algo, met)
 
 
 def arm_attached(engine: Engine, order: Order) -> None:
-    """A filled order's attached legs become algo orders of their own."""
+    """A filled order's attached legs become algo orders of their own, if it left a position for them to protect."""
     for legs in order.attached:
+        if engine.size(order.inst_id) * order.sign <= 0:
+            legs.fail_code = _NOTHING_TO_CLOSE
+            continue
         both = legs.sl_trigger is not None and legs.tp_trigger is not None
-        algo = Algo(
+        engine.wait(Algo(
             engine.ids.next(), legs.client_id, order.inst_id, "sell" if order.side == "buy" else "buy",
             "oco" if both else "conditional", order.filled, None, True, engine.now_ms, legs.sl_trigger, legs.sl_price,
-            legs.sl_type, legs.tp_trigger, legs.tp_price, legs.tp_type, attached=True, tag=order.tag,
-        )  # fmt: skip
-        engine.algos[algo.algo_id] = algo
+            legs.sl_type, legs.tp_trigger, legs.tp_price, legs.tp_type, is_attached=True, parent_id=order.ord_id,
+            tag=order.tag,
+        ))  # fmt: skip
 
 
-def misplaced(order_side: str, legs: Attached, reference: Decimal) -> str | None:
-    """Which leg of an order would trigger at once at `reference`: `tp`, `sl` or None."""
-    sign = 1 if order_side == "buy" else -1
-    if legs.tp_trigger is not None and (legs.tp_trigger - reference) * sign <= 0:
-        return "tp"
-    if legs.sl_trigger is not None and (reference - legs.sl_trigger) * sign <= 0:
-        return "sl"
-    return None
+def _traded_through(order: Order, price: Decimal, bar: Bar) -> bool:
+    return exact(bar.low) < price if order.side == "buy" else exact(bar.high) > price
 
 
-def _try_algo(engine: Engine, algo: Algo, bar: Bar) -> None:
-    """Stop-loss before take-profit: of two extremes in one bar the adverse one is taken to have come first."""
-    closing = -algo.sign  # the sign of the position that the algo protects
-    adverse, favourable = (bar.low, bar.high) if closing > 0 else (bar.high, bar.low)
-    if algo.sl_trigger is not None and (algo.sl_trigger - exact(adverse)) * closing >= 0:
-        _fire(engine, algo, "sl", _reached(algo.sl_trigger, exact(bar.open), -closing), algo.sl_price, algo.sl_trigger)
-    elif algo.tp_trigger is not None and (exact(favourable) - algo.tp_trigger) * closing >= 0:
-        _fire(engine, algo, "tp", _reached(algo.tp_trigger, exact(bar.open), closing), algo.tp_price, algo.tp_trigger)
-    elif algo.trigger is not None:
-        extreme = exact(bar.high if algo.trigger_up else bar.low)
-        direction = 1 if algo.trigger_up else -1
-        if (extreme - algo.trigger) * direction >= 0:
-            at = _reached(algo.trigger, exact(bar.open), direction)
-            _fire(engine, algo, "", at, algo.trigger_price, algo.trigger)
+def _crossed(engine: Engine, order: Order, last: Decimal | None) -> Decimal | None:
+    """The opposite quote if the order's price reaches it."""
+    reference = engine.last(order.inst_id) if last is None else last
+    bid, ask = best_quotes(engine.market.instruments[order.inst_id], reference)
+    touch = ask if order.side == "buy" else bid
+    return touch if order.price is None or (order.price - touch) * order.sign >= 0 else None
 
 
-def _reached(trigger: Decimal, opened: Decimal, direction: int) -> Decimal:
-    """Price at which the trigger was met: the trigger, or the open where the market gapped through it."""
-    return opened if (opened - trigger) * direction > 0 else trigger
+def _fire(engine: Engine, algo: Algo, met: Met) -> None:
+    """Turn a triggered algo into its order at the price where the trigger was met."""
+    algo.updated_ms = algo.triggered_ms = engine.now_ms
+    algo.actual_side, algo.actual_price = met.leg, met.price
+    order = _spawned(engine, algo, met)
+    if order.size == 0:
+        algo.state, algo.fail_code = "order_failed", _NOTHING_TO_CLOSE
+    elif not algo.reduce_only and not affordable(engine, order, fill_price_now(engine, order, met.price)):
+        algo.state, algo.fail_code = "order_failed", _NO_MARGIN
+    else:
+        algo.state, algo.spawned, algo.actual_size = "effective", order.ord_id, order.size
+        engine.take(order)
+        meet(engine, order, met.price)
 
 
-def _fire(engine: Engine, algo: Algo, actual: str, at: Decimal, order_price: Decimal | None, trigger: Decimal) -> None:
-    """Turn a triggered algo into its order: market at half the spread from `at`, or a limit order."""
-    algo.state, algo.updated_ms, algo.triggered_ms = "effective", engine.now_ms, engine.now_ms
-    algo.actual_side, algo.actual_price = actual, at
-    held = engine.positions.get(algo.inst_id)
-    size = algo.size if algo.size is not None else (abs(held.size) if held else Decimal(0))
+def _spawned(engine: Engine, algo: Algo, met: Met) -> Order:
+    held = engine.size(algo.inst_id)
+    size = algo.size if algo.size is not None else abs(held)
     if algo.reduce_only:
-        opposite = held is not None and (held.size > 0) == (algo.sign < 0)
-        size = min(size, abs(held.size)) if held is not None and opposite else Decimal(0)
-    if size == 0:
-        algo.state, algo.fail_code = "order_failed", "51023"
-        return
-    market = order_price is None or order_price == MARKET_PRICE
-    order = Order(
-        engine.ids.next(), "", algo.inst_id, algo.side, "market" if market else "limit", size,
-        None if market else order_price, algo.reduce_only, engine.now_ms, tag=algo.tag, source="7" if actual else "6",
+        size = min(size, abs(held)) if held * algo.sign < 0 else Decimal(0)
+    price = {"sl": algo.sl_price, "tp": algo.tp_price}.get(met.leg, algo.trigger_price)
+    at_market = price is None or price == MARKET_PRICE
+    return Order(
+        engine.ids.next(), "", algo.inst_id, algo.side, "market" if at_market else "limit", size,
+        None if at_market else price, algo.reduce_only, engine.now_ms, tag=algo.tag, source="7" if met.leg else "6",
         leverage=engine.lever(algo.inst_id), algo_id=algo.algo_id, algo_client_id=algo.client_id,
+        attached=list(algo.attached),
     )  # fmt: skip
-    algo.spawned, algo.actual_size = order.ord_id, size
-    engine.orders[order.ord_id] = order
-    if market:
-        bid, ask = best_quotes(engine.market.instruments[algo.inst_id], at)
-        engine.fill(order, ask if algo.side == "buy" else bid, taker=True)
 
 
-def _fill_or_shrink(engine: Engine, order: Order, price: Decimal, *, taker: bool) -> None:
-    """Fill a resting order; a reduce-only one never beyond what is left of the position."""
+def _fill_or_shrink(engine: Engine, order: Order, price: Decimal) -> None:
+    """Fill a resting order as maker; a reduce-only one never beyond what is left of the position."""
     if order.reduce_only:
-        held = engine.positions.get(order.inst_id)
-        if held is None or (held.size > 0) == (order.sign > 0):
+        held = engine.size(order.inst_id)
+        if held * order.sign >= 0:
             engine.cancel(order, "2")
             return
-        order.size = min(order.size, order.filled + abs(held.size))
-    engine.fill(order, price, taker=taker)
+        order.size = min(order.size, order.filled + abs(held))
+    engine.fill(order, price, taker=False)

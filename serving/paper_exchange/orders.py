@@ -39,6 +39,7 @@ class Attached:
     tp_trigger: Decimal | None
     tp_price: Decimal | None
     tp_type: str
+    fail_code: str = ""
 
     def row(self) -> dict[str, Json]:
         """As in `attachAlgoOrds`."""
@@ -46,7 +47,7 @@ class Attached:
             "attachAlgoId": self.attach_id, "attachAlgoClOrdId": self.client_id, "amendPxOnTriggerType": "0",
             "slTriggerPx": text(self.sl_trigger), "slOrdPx": text(self.sl_price), "slTriggerPxType": self.sl_type,
             "tpTriggerPx": text(self.tp_trigger), "tpOrdPx": text(self.tp_price), "tpTriggerPxType": self.tp_type,
-            "tpOrdKind": "condition", "sz": "", "failCode": "", "failReason": "",
+            "tpOrdKind": "condition", "sz": "", "failCode": self.fail_code, "failReason": "",
         }  # fmt: skip
 
 
@@ -117,7 +118,10 @@ class Order:
 
 @dataclass(slots=True)
 class Algo:
-    """A conditional, oco or trigger order. Order prices of −1 mean market."""
+    """A conditional, oco or trigger order. Order prices of −1 mean market.
+
+    `is_attached`: it came with the order `parent_id`. `attached`: the legs that a trigger order's own order will carry.
+    """
 
     algo_id: str
     client_id: str
@@ -138,7 +142,9 @@ class Algo:
     trigger_price: Decimal | None = None
     trigger_type: str = "last"
     trigger_up: bool = False
-    attached: bool = False
+    is_attached: bool = False
+    parent_id: str = ""
+    attached: list[Attached] = field(default_factory=list)
     tag: str = ""
     state: str = "live"
     updated_ms: int = 0
@@ -176,6 +182,6 @@ class Algo:
             "triggerPxType": self.trigger_type if self.trigger is not None else "",
             "actualSz": text(self.actual_size), "actualPx": text(self.actual_price), "actualSide": self.actual_side,
             "triggerTime": "" if self.triggered_ms is None else str(self.triggered_ms), "failCode": self.fail_code,
-            "attachAlgoOrds": [], "linkedOrd": {"ordId": ""}, "tag": self.tag, "cTime": str(self.created_ms),
-            "uTime": str(self.updated_ms or self.created_ms),
+            "attachAlgoOrds": [attached.row() for attached in self.attached], "linkedOrd": {"ordId": ""},
+            "tag": self.tag, "cTime": str(self.created_ms), "uTime": str(self.updated_ms or self.created_ms),
         }  # fmt: skip

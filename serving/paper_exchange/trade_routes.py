@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from serving.paper_exchange import matching
+from serving.paper_exchange import amending, matching
 from serving.paper_exchange.call import Call, Params, Routes
+from serving.paper_exchange.engine import Engine
 from serving.paper_exchange.envelope import Json, WireError
 from serving.paper_exchange.lookup import limit_of
 from serving.paper_exchange.orders import Order, Side
-from serving.paper_exchange.placing import Refused, place, refused_row
+from serving.paper_exchange.placing import checked_client_id, place
 from serving.paper_exchange.public_routes import state_of
+from serving.paper_exchange.refusals import Refused, refused_row
 
 MAX_BATCH = 20
 T = TypeVar("T")
@@ -52,7 +54,7 @@ def get_order(call: Call) -> list[Json]:
 
 def pending_orders(call: Call) -> list[Json]:
     """GET trade/orders-pending."""
-    orders = [o for o in _orders(call) if o.live]
+    orders = [o for o in _orders(call) if o.live and call.params.text("state") in ("", o.state)]
     return [o.row() for o in paged(call, orders, lambda o: int(o.ord_id))]
 
 
@@ -70,7 +72,8 @@ def fills(call: Call) -> list[Json]:
     wanted = [
         fill
         for fill in call.engine.ledger.fills
-        if params.text("instId") in ("", fill.bill.inst_id)
+        if not other_type(params)
+        and params.text("instId") in ("", fill.bill.inst_id)
         and params.text("ordId") in ("", fill.bill.ord_id)
         and _within(call, fill.bill.ts_ms)
     ]
@@ -82,6 +85,7 @@ def close_position(call: Call) -> list[Json]:
     params, engine = call.params, call.engine
     inst_id = params.required("instId")
     params.choice("mgnMode", ("cross",))
+    client_id = _close_client_id(engine, params)
     position = engine.positions.get(inst_id)
     if position is None:
         raise WireError("51023", "Position doesn't exist.")
@@ -91,7 +95,7 @@ def close_position(call: Call) -> list[Json]:
     for order in closing:
         engine.cancel(order, "17")
     side: Side = "sell" if position.size > 0 else "buy"
-    order = Order(engine.ids.next(), params.text("clOrdId"), inst_id, side, "market", abs(position.size), None, True,
+    order = Order(engine.ids.next(), client_id, inst_id, side, "market", abs(position.size), None, True,
                   engine.now_ms, tag=params.text("tag"), leverage=engine.lever(inst_id))  # fmt: skip
     matching.enter(engine, order)
     return [{"clOrdId": order.client_id, "instId": inst_id, "posSide": "net", "tag": order.tag}]
@@ -127,6 +131,12 @@ def elements(
     return {"code": code, "data": answers, "inTime": stamp, "msg": texts[code], "outTime": stamp}
 
 
+def suspended(call: Call, params: Params) -> bool:
+    """Whether the named instrument exists but does not trade at present."""
+    instrument = call.market.instruments.get(params.text("instId"))
+    return instrument is not None and state_of(call, instrument) != "live"
+
+
 def find(call: Call, params: Params) -> Order | None:
     """The order named by ordId, else the newest with the clOrdId; 51003 where neither is given."""
     ord_id, client_id = params.text("ordId"), params.text("clOrdId")
@@ -137,6 +147,11 @@ def find(call: Call, params: Params) -> Order | None:
         found = orders.get(ord_id)
         return found if found is not None and params.text("instId") in ("", found.inst_id) else None
     return next((o for o in reversed(orders.values()) if o.client_id == client_id), None)
+
+
+def other_type(params: Params) -> bool:
+    """Whether a query asks for instruments of another type than swaps: the account has none."""
+    return params.text("instType", "SWAP") not in ("SWAP", "ANY")
 
 
 def paged(call: Call, rows: Sequence[T], cursor: Callable[[T], int]) -> list[T]:
@@ -151,9 +166,7 @@ def paged(call: Call, rows: Sequence[T], cursor: Callable[[T], int]) -> list[T]:
 
 
 def _place(call: Call, params: Params) -> dict[str, Json]:
-    instrument = call.market.instruments.get(params.text("instId"))
-    suspended = instrument is not None and state_of(call, instrument) != "live"
-    order = place(call.engine, params, suspended=suspended)
+    order = place(call.engine, params, suspended=suspended(call, params))
     return {"clOrdId": order.client_id, "ordId": order.ord_id, "tag": order.tag}
 
 
@@ -171,20 +184,19 @@ def _amend(call: Call, params: Params) -> dict[str, Json]:
     order = _named(call, params, "51003")
     if order is None or not order.live:
         raise Refused("51503", "Your order has already been filled or canceled.")
-    try:
-        size, price = params.number("newSz"), params.number("newPx")
-    except WireError as error:
-        raise Refused(error.code, error.msg) from None
-    instrument = call.market.instruments[order.inst_id]
-    if size is not None and (size <= 0 or size % instrument.lot_sz):
-        raise Refused("51121", "Order quantity must be a multiple of the lot size.")
-    if price is not None and (price <= 0 or price % instrument.tick_sz):
-        raise Refused("51006", "Order price is not on the tick of the instrument.")
-    order.size = size if size is not None else order.size
-    order.price = price if price is not None else order.price
-    order.updated_ms = call.now_ms
-    matching.enter(call.engine, order)
+    amending.amend(call.engine, order, params)
     return {"clOrdId": order.client_id, "ordId": order.ord_id, "reqId": params.text("reqId")}
+
+
+def _close_client_id(engine: Engine, params: Params) -> str:
+    """The `clOrdId` of a close; ccxt also sends a stray `clientOrderId`, which the venue does not know."""
+    try:
+        client_id = checked_client_id(params, "clOrdId")
+    except Refused as refusal:
+        raise WireError(refusal.code, refusal.message) from None
+    if client_id and any(order.client_id == client_id for order in engine.pending()):
+        raise WireError("51016", "Client order ID already exists.")
+    return client_id
 
 
 def _named(call: Call, params: Params, code: str) -> Order | None:
@@ -205,7 +217,9 @@ def _orders(call: Call) -> list[Order]:
     return [
         o
         for o in call.engine.orders.values()
-        if params.text("instId") in ("", o.inst_id) and params.text("ordType") in ("", o.kind)
+        if not other_type(params)
+        and params.text("instId") in ("", o.inst_id)
+        and params.text("ordType") in ("", o.kind)
     ]
 
 
