@@ -1,9 +1,12 @@
 """The point-in-time join, on frames: for each label the newest feature row that was known then.
 
 For a label at t: among the entity's rows with event time ≤ t (and created time ≤ t, where knowledge counts) the newest
-event time wins, then the newest created time, then the row that comes last. The winner is shown only if it is not older
-than the TTL (t − event time ≤ TTL); otherwise, and where there is none, the features are null. Labels are never
-dropped, duplicated or reordered.
+event time wins, then the newest created time, then the row that is stored last. The winner is shown only if it is not
+older than the TTL (t − event time ≤ TTL); otherwise, and where there is none, the features are null. Labels are never
+dropped, duplicated or reordered. A null entity key matches nothing.
+
+The join itself runs over keys and times alone; feature values are read afterwards, for the rows that were matched.
+Memory is thus a few narrow columns per stored row plus the result, not the width of the view.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ from datetime import timedelta
 
 import polars as pl
 
-_ORDER = "__label"
+_LABEL = "__label"
+_TIME = "__time"
 _EVENT = "__event"
 _CREATED = "__created"
 _VISIBLE = "__visible"
@@ -34,67 +38,69 @@ def asof_join(
     """`labels` with `columns` of `features` as of each label's `time`.
 
     `keys` are the join keys in both frames (none: one series for all labels); `event` and `created` name the feature
-    rows' times, UTC. `ttl` None or zero is unlimited. `known_only` hides rows whose created time is after the label.
+    rows' times, UTC microseconds like `time`. `ttl` None or zero is unlimited. `known_only` hides rows whose created
+    time is after the label, or null. `features` is read twice and must not change in between.
     """
-    numbered = labels.with_row_index(_ORDER)
-    if labels.height == 0:
-        return labels.with_columns(features.select(columns).head(0).collect())
-    right = _candidates(numbered, features, keys, time, event, created, columns)
-    if known_only and created is not None:
-        matched = _join_known(numbered, right, keys, time, columns)
-    else:
-        matched = _join(numbered, right, keys, time)
-    fresh = pl.col(_EVENT).is_not_null()
-    if ttl:
-        fresh &= pl.col(time) - pl.col(_EVENT) <= ttl
-    shown = [pl.when(fresh).then(pl.col(name)).alias(name) for name in columns]
-    return matched.sort(_ORDER).select(*labels.columns, *shown)
-
-
-def _candidates(
-    labels: pl.DataFrame, features: pl.LazyFrame, keys: Sequence[str], time: str, event: str, created: str | None,
-    columns: Sequence[str],
-) -> pl.DataFrame:  # fmt: skip
-    """Rows that some label could see, one version per (keys, event, created), sorted by event and created time."""
-    selected = features.select(
-        *keys,
+    internal = [f"__key{index}" for index in range(len(keys))]
+    rows = features.select(
+        *(pl.col(key).alias(name) for key, name in zip(keys, internal, strict=True)),
         pl.col(event).alias(_EVENT),
-        (pl.col(created) if created is not None else pl.col(event)).alias(_CREATED),
+        pl.col(created or event).alias(_CREATED),
         *columns,
-    ).filter(pl.col(_EVENT) <= labels[time].max())
+    )
+    if labels.height == 0:
+        return labels.hstack(rows.select(columns).head(0).collect())
+    types = rows.select(internal).collect_schema()
+    asked = labels.select(
+        *(pl.col(key).cast(types[name]).alias(name) for key, name in zip(keys, internal, strict=True)),
+        pl.col(time).alias(_TIME),
+    ).with_row_index(_LABEL)
+    seen = rows.filter(_reachable(asked[_TIME], ttl))
+    matched = _match(asked, _versions(seen, asked, internal, known_only and created is not None), internal)
+    if ttl:
+        matched = matched.filter(pl.col(_TIME) - pl.col(_EVENT) <= ttl)
+    values = _values(seen, matched, [*internal, _EVENT, _CREATED])
+    found = matched.join(values, on=[*internal, _EVENT, _CREATED], how="left", nulls_equal=True)
+    shown = asked.select(_LABEL).join(found.select(_LABEL, *columns), on=_LABEL, how="left", maintain_order="left")
+    return labels.hstack(shown.select(columns))
+
+
+def _reachable(times: pl.Series, ttl: timedelta | None) -> pl.Expr:
+    """Event times that some label could see; older ones than any TTL reaches need not be read."""
+    visible = pl.col(_EVENT) <= times.max()
+    return visible & (pl.col(_EVENT) >= times.min() - ttl) if ttl else visible  # type: ignore[operator]
+
+
+def _versions(rows: pl.LazyFrame, asked: pl.DataFrame, keys: Sequence[str], known_only: bool) -> pl.DataFrame:
+    """(keys, visible from, event, created) of the stored rows of the asked entities, in the order of visibility."""
+    narrow = rows.select(*keys, _EVENT, _CREATED)
     if keys:
-        selected = selected.join(labels.lazy().select(keys).unique(), on=list(keys), how="semi")
-    return selected.collect().unique([*keys, _EVENT, _CREATED], keep="last", maintain_order=True).sort(_EVENT, _CREATED)
+        narrow = narrow.drop_nulls(list(keys)).join(asked.lazy().select(keys).unique(), on=list(keys), how="semi")
+    visible = pl.max_horizontal(_EVENT, _CREATED) if known_only else pl.col(_EVENT)
+    if known_only:
+        narrow = narrow.drop_nulls(_CREATED)
+    return narrow.with_columns(visible.alias(_VISIBLE)).sort(*keys, _VISIBLE, _EVENT, _CREATED).collect()
 
 
-def _join(labels: pl.DataFrame, right: pl.DataFrame, keys: Sequence[str], time: str) -> pl.DataFrame:
-    latest = right.unique([*keys, _EVENT], keep="last", maintain_order=True)
-    return labels.sort(time).join_asof(
-        latest, left_on=time, right_on=_EVENT, by=list(keys) or None, strategy="backward", check_sortedness=False,
-        coalesce=False,
-    )  # fmt: skip
+def _match(asked: pl.DataFrame, versions: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """The version (event, created) that each label sees; labels that see none are left out.
 
-
-def _join_known(
-    labels: pl.DataFrame, right: pl.DataFrame, keys: Sequence[str], time: str, columns: Sequence[str]
-) -> pl.DataFrame:
-    """The join with knowledge: walk along the instants at which rows became visible, keeping the best seen so far.
-
-    A row is visible from the later of its event and created time. Sorted by that, the best row at t is the one with
-    the greatest (event, created) among those visible by t: a running maximum per entity, found by an as-of join.
+    Walking along the instants at which rows became visible, the best row so far is the one with the greatest event
+    time, the newest version of it: a running maximum per entity. What a label sees is the best row at its time, found
+    by one sort-merge as-of join.
     """
-    visible = pl.max_horizontal(_EVENT, _CREATED).alias(_VISIBLE)
-    ordered = right.with_columns(visible).sort([*keys, _VISIBLE, _EVENT, _CREATED]).with_row_index("__row")
-    position = ordered.select(*keys, "__row", _EVENT, _VISIBLE)
-    # A row is best when no event seen before it is newer; later knowledge of the same event replaces earlier.
     running = pl.col(_EVENT).cum_max()
-    best = pl.col("__row").cast(pl.Int64)
-    is_best = pl.col(_EVENT) >= (running.over(list(keys)) if keys else running)
-    carried = pl.when(is_best).then(best).forward_fill()
-    steps = position.with_columns((carried.over(list(keys)) if keys else carried).alias("__best"))
-    found = labels.sort(time).join_asof(
-        steps.select(*keys, _VISIBLE, "__best").sort(_VISIBLE), left_on=time, right_on=_VISIBLE,
-        by=list(keys) or None, strategy="backward", check_sortedness=False, coalesce=False,
-    )  # fmt: skip
-    values = ordered.select(pl.col("__row").cast(pl.Int64).alias("__best"), _EVENT, *columns)
-    return found.join(values, on="__best", how="left", maintain_order="left")
+    best = pl.col(_EVENT) >= (running.over(list(keys)) if keys else running)
+    # A row that is not best when it appears (a late row of an older bar) never becomes so: the maximum only grows.
+    steps = versions.filter(best).unique([*keys, _VISIBLE], keep="last", maintain_order=True).sort(_VISIBLE)
+    matched = asked.sort(_TIME).join_asof(
+        steps, left_on=_TIME, right_on=_VISIBLE, by=list(keys) or None, strategy="backward", check_sortedness=False
+    )
+    return matched.filter(pl.col(_EVENT).is_not_null())
+
+
+def _values(rows: pl.LazyFrame, matched: pl.DataFrame, version: Sequence[str]) -> pl.DataFrame:
+    """The features of the matched versions, one row each; of exact duplicates the one stored last."""
+    needed = matched.lazy().select(version).unique()
+    found = rows.join(needed, on=list(version), how="semi", nulls_equal=True).collect()
+    return found.unique(list(version), keep="last", maintain_order=True)

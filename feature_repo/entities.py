@@ -1,9 +1,10 @@
-"""Feast entities: what features are about."""
+"""Feast's project and entities: what features are about."""
 
 from __future__ import annotations
 
-from feast import Entity, ValueType
+from feast import Entity, Project, ValueType
 
+PROJECT = Project(name="pairity", description="Pairs of crypto perpetual futures: features known at each bar's close.")
 ASSET = Entity(
     name="asset", join_keys=["asset"], value_type=ValueType.STRING,
     description="Base coin of one USDT-margined perpetual swap, e.g. BTC.",

@@ -21,7 +21,9 @@ from pairity.layout import Layout
 
 TIME = pl.Datetime("us", "UTC")
 _DTYPES: dict[DType, pl.DataType] = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
-_TEMPORARY = ".tmp-"
+# Not *.parquet: nobody's pattern may take an unfinished file for a finished one.
+_TEMPORARY = ".unfinished-"
+_PARQUET_END = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +58,47 @@ def scan_view(layout: Layout, view: View) -> pl.LazyFrame:
     return _scan(sorted(view_directory(layout, view).glob("month=*/*.parquet")), view)
 
 
+def latest_view(layout: Layout, view: View, since: datetime, until: datetime) -> pl.DataFrame:
+    """The newest version of each row with since <= event_timestamp < until, sorted by entity and time."""
+    rows = stored_since(layout, view, since).filter(pl.col(EVENT_TIME) < until)
+    return newest(rows, view).collect()
+
+
 def newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
     """The newest version of each (entity, event time), sorted by entity and time."""
     key = [view.entity, EVENT_TIME]
     return rows.sort(*key, CREATED_TIME).unique(key, keep="last", maintain_order=True)
 
 
+def feature_bits(view: View, suffix: str = "") -> pl.Expr:
+    """All features of a row as one comparable value; floats by their bits, so that −0.0 ≠ 0.0 and NaN = NaN.
+
+    `suffix` is appended to the names of the columns that are read, for frames that hold two versions side by side.
+    """
+    parts = []
+    for feature in view.features:
+        column = pl.col(f"{feature.name}{suffix}")
+        # Not reinterpret(signed=True): that leaves a float what it is.
+        parts.append((column.reinterpret(dtype=pl.Int64) if feature.dtype == "float64" else column).alias(feature.name))
+    return pl.struct(parts)
+
+
 def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     """Append the rows that are new or changed; rows whose features equal the stored newest bit for bit are skipped.
 
-    Raises DataError for other columns or types than the catalogue's, for two rows with one key, and for a changed value
-    that does not claim to be known later than the one it corrects.
+    Raises DataError for other columns or types than the catalogue's, for a null key or time, for two rows with one key,
+    and for a changed value that does not claim to be known later than the one it corrects: nothing of its month is
+    written then. One writer at a time: what a killed one left unfinished is removed here.
     """
     _check(rows, view)
+    for left_over in view_directory(layout, view).glob(f"month=*/{_TEMPORARY}*"):
+        left_over.unlink()  # of a process that was killed while it wrote
     files: list[Path] = []
     counts = {"new": 0, "corrected": 0, "unchanged": 0}
     months = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
     for (month,), part in months.partition_by("__month", as_dict=True, maintain_order=False).items():
         directory = view_directory(layout, view) / f"month={month}"
+        _clear_unfinished(directory)
         appended = _changed(part.drop("__month"), _scan(sorted(directory.glob("*.parquet")), view), view, counts)
         if appended.height:
             files.append(_write(directory, appended.sort(view.entity, EVENT_TIME)))
@@ -86,6 +111,11 @@ def _check(rows: pl.DataFrame, view: View) -> None:
         raise DataError(
             f"rows for view {view.name} have columns {dict(rows.schema)}", f"the catalogue declares {dict(expected)}"
         )
+    for name in (view.entity, EVENT_TIME, CREATED_TIME):
+        if nulls := rows[name].null_count():
+            raise DataError(
+                f"{nulls} rows for view {view.name} have no {name}", "a row needs its entity and both times"
+            )
     twice = rows.filter(pl.struct(view.entity, EVENT_TIME).is_duplicated())
     if twice.height:
         first = twice.row(0, named=True)
@@ -101,11 +131,11 @@ def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[
     key = [view.entity, EVENT_TIME]
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
     old = newest(stored.filter(pl.col(EVENT_TIME).is_between(since, until)), view).select(
-        *key, pl.col(CREATED_TIME).alias("__created"), _bits(view).alias("__bits")
+        *key, pl.col(CREATED_TIME).alias("__created"), feature_bits(view).alias("__bits")
     )
     joined = rows.join(old.collect(), on=key, how="left", maintain_order="left")
     fresh = pl.col("__created").is_null()
-    differs = ~fresh & _bits(view).ne_missing(pl.col("__bits"))
+    differs = ~fresh & feature_bits(view).ne_missing(pl.col("__bits"))
     late = joined.filter(differs & (pl.col(CREATED_TIME) <= pl.col("__created")))
     if late.height:
         first = late.row(0, named=True)
@@ -121,40 +151,51 @@ def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[
     return joined.filter(fresh | differs).drop("__created", "__bits")
 
 
-def _bits(view: View) -> pl.Expr:
-    """All features of a row as one comparable value; floats by their bits, so that −0.0 ≠ 0.0 and NaN = NaN."""
-    parts = [
-        pl.col(feature.name).reinterpret(signed=True) if feature.dtype == "float64" else pl.col(feature.name)
-        for feature in view.features
-    ]
-    return pl.struct(parts)
-
-
 def _write(directory: Path, rows: pl.DataFrame) -> Path:
     """Write one file under the name of its content; the same rows always make the same file."""
     directory.mkdir(parents=True, exist_ok=True)
-    for left_over in directory.glob(f"{_TEMPORARY}*"):
-        left_over.unlink()
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
     content = buffer.getvalue()
     path = directory / f"{digest_bytes(content)[:24]}.parquet"
-    temporary = directory / f"{_TEMPORARY}{path.name}"
+    temporary = directory / f"{_TEMPORARY}{path.stem}"
     with temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    _sync_directory(directory)
     return path
+
+
+def _clear_unfinished(directory: Path) -> None:
+    for left_over in directory.glob(f"{_TEMPORARY}*"):
+        left_over.unlink()
+
+
+def _sync_directory(directory: Path) -> None:
+    """The new name survives a power failure too."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _scan(files: list[Path], view: View) -> pl.LazyFrame:
     if not files:
         return pl.LazyFrame(schema=schema(view))
     for path in files:
-        if path.stat().st_size == 0:
-            raise LakeCorruptError(f"feature file {path} is empty", "delete it and run pairity ingest again")
+        if not _ends_well(path):
+            raise LakeCorruptError(f"feature file {path} is cut short", "delete it and run pairity ingest again")
     return pl.scan_parquet(files, hive_partitioning=False, schema=schema(view))
+
+
+def _ends_well(path: Path) -> bool:
+    """Whether the file ends as Parquet does: cheap, and true of no file that was cut."""
+    with path.open("rb") as file:
+        file.seek(-min(len(_PARQUET_END), path.stat().st_size), os.SEEK_END)
+        return file.read() == _PARQUET_END
 
 
 def stored_since(layout: Layout, view: View, since: datetime) -> pl.LazyFrame:

@@ -1,57 +1,53 @@
 """Where Feast's registry and embedded online store lie: below the data directory, for Feast's own CLI as for pairity.
 
-feature_store.yaml names these classes. Relative paths in it are relative to the data directory (`PAIRITY_HOME`, default
-`./var`), as everything generated is; Feast alone would put them beside the feature definitions.
+feature_store.yaml names classes that resolve its relative paths here. They are relative to the data directory
+(`PAIRITY_HOME`, or `home` of pairity.toml or .env, default `./var`), as everything generated is; Feast alone would put
+them beside the feature definitions. The CLI changes its working directory as it goes, so a relative data directory is
+always taken from the project's folder, the one that holds this package.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
-from typing import Literal
 
-from feast.infra.online_stores.sqlite import SqliteOnlineStore, SqliteOnlineStoreConfig
 from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
-from feast.repo_config import RegistryConfig, RepoConfig
+from feast.repo_config import RegistryConfig
 
-from pairity.settings import load_settings
+from pairity.settings import Settings, load_settings
 
-
-def _data_directory() -> Path:
-    """The data directory as seen from where the command was given; inside this folder that is the project's."""
-    home = load_settings().home.expanduser()
-    start = Path.cwd()
-    if (start / "feature_store.yaml").is_file():
-        start = start.parent
-    return home if home.is_absolute() else start / home
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 
 
-# Read once, at import: Feast's CLI changes its working directory before it uses any of this.
-HOME = _data_directory()
+def project_settings() -> Settings:
+    """Settings as pairity reads them in the project's folder, with an absolute `home`. For Feast's CLI."""
+    with contextlib.chdir(PROJECT_FOLDER):
+        settings = load_settings()
+        return settings.model_copy(update={"home": settings.root})
+
+
+def below_home(path: str) -> Path:
+    """`path` as it is if absolute, else below the data directory; the folder that is to hold it is made."""
+    located = Path(path) if Path(path).is_absolute() else project_settings().root / path
+    located.parent.mkdir(parents=True, exist_ok=True)
+    return located
 
 
 class HomeFileRegistryStore(FileRegistryStore):
-    """Feast's file registry below the data directory."""
+    """Feast's file registry below the data directory, replaced whole: a reader never sees half of it."""
 
     def __init__(self, registry_config: RegistryConfig, repo_path: Path) -> None:
-        super().__init__(registry_config, HOME)
+        resolved = registry_config.model_copy(update={"path": str(below_home(registry_config.path))})
+        super().__init__(resolved, repo_path)
+        self._filepath = Path(resolved.path)
 
     def _write_registry(self, registry_proto: RegistryProto) -> None:
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        super()._write_registry(registry_proto)
-
-
-class HomeSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
-    """`online_store:` section of feature_store.yaml; `path` is relative to the data directory."""
-
-    type: Literal["feature_repo.home.HomeSqliteOnlineStore"] = "feature_repo.home.HomeSqliteOnlineStore"
-
-
-class HomeSqliteOnlineStore(SqliteOnlineStore):
-    """Feast's SQLite online store below the data directory."""
-
-    @staticmethod
-    def _get_db_path(config: RepoConfig) -> str:
-        path = HOME / str(config.online_store.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return str(path)
+        final = self._filepath
+        self._filepath = final.with_name(f".tmp-{os.getpid()}-{final.name}")
+        try:
+            super()._write_registry(registry_proto)
+            self._filepath.replace(final)
+        finally:
+            self._filepath = final

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_repo.catalog import EVENT_TIME, VIEWS, service, view
-from pairity.errors import DataError, JoinError
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View, service, view
+from feature_repo.files import schema
+from pairity.errors import ConfigError, DataError, JoinError, MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
 
 if TYPE_CHECKING:
-    from feast import FeatureStore
+    from feast import FeatureService, FeatureStore, FeatureView
 
 REPOSITORY = Path(__file__).parent
-_TIME = pl.Datetime("us", "UTC")
+_ROW = "__row"
 
 
 def open_store(settings: Settings) -> FeatureStore:
     """The store of `settings`' data directory, configured by the feature_store.yaml that Feast's CLI reads."""
-    os.environ.setdefault("FEAST_USAGE", "False")
     import yaml
     from feast import FeatureStore, RepoConfig
 
@@ -34,19 +34,34 @@ def open_store(settings: Settings) -> FeatureStore:
 
 
 def apply(settings: Settings, store: FeatureStore) -> bool:
-    """Register entities, views and services; returns whether anything had changed."""
-    from feature_repo.entities import ENTITIES
+    """Register what the catalogue declares, as `feast apply` does; returns whether anything had changed."""
+    from feature_repo.entities import ENTITIES, PROJECT
     from feature_repo.feature_services import feature_services
     from feature_repo.feature_views import feature_views
 
+    registered = _registered(store)
     views = feature_views(Layout.of(settings), settings.features.ttl)
-    services = feature_services(views)
-    Layout.of(settings).feast.mkdir(parents=True, exist_ok=True)
-    wanted: dict[str, Any] = {**views, **services}
-    if not _is_applied(store, wanted):
-        store.apply([*ENTITIES.values(), *views.values(), *services.values()])
-        return True
-    return False
+    for name, declared in views.items():
+        # What Feast has noted about a view is no part of its definition, but of its equality.
+        if known := registered.get((type(declared).__name__, name)):
+            declared.materialization_intervals = known.materialization_intervals
+    wanted = {_name(item): item for item in (*ENTITIES.values(), *views.values(), *feature_services(views).values())}
+    if registered == wanted:
+        return False
+    obsolete = [item for key, item in registered.items() if key not in wanted]
+    store.apply([PROJECT, *wanted.values()], objects_to_delete=obsolete, partial=False)
+    return True
+
+
+def _registered(store: FeatureStore) -> dict[tuple[str, str], Any]:
+    """Entities (without Feast's own placeholder), views and services of the registry."""
+    entities = [item for item in store.list_entities() if not item.name.startswith("__")]
+    items = [*entities, *store.list_feature_views(), *store.list_feature_services()]
+    return {_name(item): item for item in items}
+
+
+def _name(item: Any) -> tuple[str, str]:  # noqa: ANN401 - entities, views and services
+    return type(item).__name__, item.name
 
 
 def historical(store: FeatureStore, service_name: str, entity_rows: pl.DataFrame) -> pl.DataFrame:
@@ -58,16 +73,16 @@ def historical(store: FeatureStore, service_name: str, entity_rows: pl.DataFrame
     """
     declared = service(service_name)
     entity = view(declared.view).entity
-    numbered = entity_rows.with_row_index("__row")
+    if taken := [name for name in declared.features if name in entity_rows.columns]:
+        raise ConfigError(f"the entity rows have columns called {', '.join(taken)}", "rename them before the join")
+    numbered = entity_rows.select(entity, EVENT_TIME).with_row_index(_ROW)
     job = store.get_historical_features(
-        entity_df=numbered.select("__row", entity, EVENT_TIME).to_pandas(),
-        features=store.get_feature_service(service_name),
-        filter_by_created_timestamp=True,
+        entity_df=numbered.to_pandas(), features=_service(store, service_name), filter_by_created_timestamp=True
     )
     joined = pl.DataFrame(pl.from_arrow(job.to_arrow()))
-    if joined.height != entity_rows.height or joined["__row"].to_list() != numbered["__row"].to_list():
+    if joined.height != numbered.height or not (joined[_ROW] == numbered[_ROW]).all():
         raise JoinError(
-            f"{entity_rows.height} entity rows went into the join with {service_name}, {joined.height} came out of it, "
+            f"{numbered.height} entity rows went into the join with {service_name}, {joined.height} came out of it, "
             "or in another order",
             "use the as-of offline store that feature_store.yaml names",
         )
@@ -75,50 +90,111 @@ def historical(store: FeatureStore, service_name: str, entity_rows: pl.DataFrame
 
 
 def write_online(store: FeatureStore, view_name: str, rows: pl.DataFrame) -> int:
-    """Write the newest of `rows` per entity and return how many; an older event never replaces a newer one."""
+    """Write the newest of `rows` per entity and return how many were not behind what is stored.
+
+    Whole rows: nulls overwrite older values. A row never replaces one with a later event time, nor a later version of
+    the same event: skipped here, and refused by the embedded store itself should two processes write at once.
+    """
     declared = view(view_name)
     if missing := [name for name in declared.columns if name not in rows.columns]:
         raise DataError(f"rows for the online view {view_name} lack {', '.join(missing)}", "write whole rows")
-    newest = rows.select(declared.columns).sort(EVENT_TIME, "created_timestamp")
-    newest = newest.unique(declared.entity, keep="last", maintain_order=True)
-    stored = _stored_times(store, view_name, newest[declared.entity].to_list())
-    times = pl.Series("__stored", stored, dtype=_TIME)
-    fresh = newest.with_columns(times).filter(pl.col("__stored").is_null() | (pl.col("__stored") <= pl.col(EVENT_TIME)))
-    if fresh.height:
-        store.write_to_online_store(view_name, fresh.drop("__stored").to_pandas(), allow_registry_cache=True)
-    return fresh.height
+    newest = rows.select(pl.col(name).cast(dtype) for name, dtype in schema(declared).items())
+    newest = newest.sort(EVENT_TIME, CREATED_TIME).unique(declared.entity, keep="last", maintain_order=True)
+    registered = _view(store, view_name)
+    stored = _read(store, registered, declared, newest[declared.entity].to_list(), declared.feature_names[:1])
+    ahead = [
+        event is not None and (event, created or event) > (row[EVENT_TIME], row[CREATED_TIME] if created else event)
+        for (event, created, _), row in zip(stored, newest.iter_rows(named=True), strict=True)
+    ]
+    due = newest.filter(~pl.Series(ahead, dtype=pl.Boolean))
+    if due.height:
+        store.provider.online_write_batch(store.config, registered, _rows_as_protos(declared, due), None)
+    return due.height
 
 
 def read_online(store: FeatureStore, service_name: str, entities: Sequence[str]) -> pl.DataFrame:
-    """What is stored now for each entity, in their order: entity, event_timestamp (null: nothing stored), features.
+    """What is stored now: one row per entity asked for, in their order.
 
-    Feast applies no TTL to online reads: whoever trades on these rows must look at event_timestamp.
+    Columns: entity, event_timestamp (null: nothing stored), created_timestamp (null also where the online store keeps
+    none), the service's features, bit for bit as written. Feast applies no TTL to online reads: whoever trades on these
+    rows must look at event_timestamp.
     """
     declared = service(service_name)
-    entity = view(declared.view).entity
-    answer = store.get_online_features(
-        features=store.get_feature_service(service_name, allow_cache=True),
-        entity_rows=[{entity: name} for name in entities],
-    ).to_dict(include_event_timestamps=True)
-    types = {feature.name: feature.dtype for feature in view(declared.view).features}
-    polars_types = {"float64": pl.Float64, "int64": pl.Int64, "string": pl.String}
-    features = [pl.Series(name, answer[name], dtype=polars_types[types[name]]) for name in declared.features]
-    seconds = pl.Series(EVENT_TIME, answer[f"{declared.features[0]}__ts"], dtype=pl.Int64)
-    known = pl.when(pl.col(EVENT_TIME) > 0).then(pl.from_epoch(pl.col(EVENT_TIME), "s").cast(pl.Datetime("us")))
-    frame = pl.DataFrame([pl.Series(entity, list(entities), dtype=pl.String), seconds, *features])
-    return frame.with_columns(known.dt.replace_time_zone("UTC").alias(EVENT_TIME))
+    declared_view = view(declared.view)
+    stored = _read(store, _view(store, declared.view), declared_view, entities, declared.features)
+    rows = [
+        (name, event, created, *((_python(values[feature]) for feature in declared.features) if values else nothing))
+        for nothing in [(None,) * len(declared.features)]
+        for name, (event, created, values) in zip(entities, stored, strict=True)
+    ]
+    columns = [declared_view.entity, EVENT_TIME, CREATED_TIME, *declared.features]
+    types = schema(declared_view)
+    return pl.DataFrame(rows, schema={name: types[name] for name in columns}, orient="row")
 
 
-def _stored_times(store: FeatureStore, view_name: str, entities: Sequence[str]) -> list[Any]:
-    name = next(item.name for item in VIEWS[view_name].features)
-    answer = store.get_online_features(
-        features=[f"{view_name}:{name}"], entity_rows=[{VIEWS[view_name].entity: entity} for entity in entities]
-    ).to_dict(include_event_timestamps=True)
-    from datetime import UTC, datetime
+def _read(
+    store: FeatureStore, registered: FeatureView, declared: View, entities: Sequence[str], features: Sequence[str]
+) -> list[tuple[datetime | None, datetime | None, Any]]:
+    """(event time, created time or None, feature → proto) per entity; Redis and the like keep no created time."""
+    from feature_repo.online_store import NewestSqliteOnlineStore
 
-    return [datetime.fromtimestamp(seconds, UTC) if seconds else None for seconds in answer[f"{name}__ts"]]
+    keys = [_entity_key(declared, name) for name in entities]
+    online = store.provider.online_store
+    if isinstance(online, NewestSqliteOnlineStore):
+        return online.online_read_known(store.config, registered, keys, features)
+    answer = store.provider.online_read(store.config, registered, keys, list(features))
+    return [(event, None, values) for event, values in answer]
 
 
-def _is_applied(store: FeatureStore, wanted: dict[str, Any]) -> bool:
-    registered = {item.name: item for item in (*store.list_feature_views(), *store.list_feature_services())}
-    return set(registered) == set(wanted) and all(registered[name] == item for name, item in wanted.items())
+def _entity_key(declared: View, name: str) -> Any:  # noqa: ANN401 - Feast's generated message
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    return EntityKey(join_keys=[declared.entity], entity_values=[Value(string_val=name)])
+
+
+def _rows_as_protos(declared: View, rows: pl.DataFrame) -> list[tuple[Any, dict[str, Any], datetime, datetime]]:
+    """Rows as Feast writes them. Not through pandas, which would turn nulls into NaN and whole numbers into floats."""
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    fields = {"float64": "double_val", "int64": "int64_val", "string": "string_val"}
+    kinds = {feature.name: fields[feature.dtype] for feature in declared.features}
+    return [
+        (
+            _entity_key(declared, row[declared.entity]),
+            {name: Value() if row[name] is None else Value(**{kind: row[name]}) for name, kind in kinds.items()},
+            row[EVENT_TIME],
+            row[CREATED_TIME],
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _python(value: Any) -> float | int | str | None:  # noqa: ANN401 - Feast's generated message
+    kind = value.WhichOneof("val")
+    return None if kind is None else getattr(value, kind)
+
+
+def _view(store: FeatureStore, name: str) -> FeatureView:
+    from feast.errors import FeatureViewNotFoundException
+
+    try:
+        return store.get_feature_view(name, allow_registry_cache=True)
+    except FeatureViewNotFoundException:
+        raise _not_applied("view", name, store) from None
+
+
+def _service(store: FeatureStore, name: str) -> FeatureService:
+    from feast.errors import FeatureServiceNotFoundException
+
+    try:
+        return store.get_feature_service(name, allow_cache=True)
+    except FeatureServiceNotFoundException:
+        raise _not_applied("service", name, store) from None
+
+
+def _not_applied(kind: str, name: str, store: FeatureStore) -> MissingDataError:
+    return MissingDataError(
+        f"the feature {kind} {name} is not registered in {store.config.registry.path}",
+        "run pairity ingest, or feast -c feature_repo apply",
+    )

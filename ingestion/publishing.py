@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
-from feature_repo.files import newest, publish, scan_view
+from feature_repo.files import feature_bits, newest, publish, scan_view
 from ingestion.chunks import compute_views
 from ingestion.gate import Gate
 from ingestion.lake import Lake
@@ -101,14 +101,14 @@ def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datet
     A row changes without any of its inputs being newer when older raw data arrive that its windows reach back to. What
     was known stays known: the changed row is known from `now` on.
     """
-    key, value = [view.entity, EVENT_TIME], list(view.feature_names)
+    key = [view.entity, EVENT_TIME]
     if rows.is_empty():
         return rows
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
     stored = newest(scan_view(layout, view).filter(pl.col(EVENT_TIME).is_between(since, until)), view).collect()
     joined = rows.join(stored, on=key, how="left", suffix="_stored", maintain_order="left")
     known = pl.col(f"{CREATED_TIME}_stored")
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_stored")) for name in value)
+    same = feature_bits(view).eq_missing(feature_bits(view, "_stored"))
     late = known.is_not_null() & ~same & (pl.col(CREATED_TIME) <= known)
     correction = pl.max_horizontal(pl.lit(now), known + _TICK).cast(rows.schema[CREATED_TIME])
     created = pl.when(late).then(correction).otherwise(pl.col(CREATED_TIME)).alias(CREATED_TIME)

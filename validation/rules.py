@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`column` of the profile must lie in [lower, upper]; `meaning` is shown to people."""
+    """`column` of the profile must nowhere be below `lower` or above `upper` (one of the two is given)."""
 
     name: str
     column: str
     meaning: str
-    lower: float | None = 0.0
-    upper: float | None = 0.0
+    lower: float | None = None
+    upper: float | None = None
     critical: bool = True
 
 
 def none_of(column: str, meaning: str, *, critical: bool = True) -> Rule:
     """A count of offences that must be zero."""
-    return Rule(column, column, meaning, 0.0, 0.0, critical)
+    return Rule(column, column, meaning, upper=0.0, critical=critical)

@@ -15,8 +15,9 @@ def hourly_bars(minutes: pl.LazyFrame) -> pl.LazyFrame:
 
     Input: asset, open_time, open, high, low, close, volume (base), volume_quote (nullable), known_at; one row per asset
     and minute, in any order. Output: `COLUMNS`, `event_timestamp` being the hour's *close*; an hour without minutes has
-    no row; sorted by asset and time. `volume_quote` is the venue's where it gives one, else (high + low + close)/3 · volume, minute by minute.
-    `known_at` is that of the minute known last. Rows are summed in time order: the result does not depend on threads.
+    no row; sorted by asset and time. `volume_quote` is the venue's where it gives one, else (high + low + close)/3 ·
+    volume, minute by minute. `known_at` is that of the minute known last. Rows are summed in time order: the result
+    does not depend on threads.
     """
     typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0
     return (

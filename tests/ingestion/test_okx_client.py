@@ -57,6 +57,7 @@ async def venue_with(fault: Handler, times: int = 1_000) -> AsyncIterator[tuple[
         yield venue, f"http://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
+        await asyncio.sleep(0.02)  # let closed connections be forgotten before their loop is
 
 
 def settings_for(url: str | None, **more: object) -> Settings:

@@ -48,7 +48,7 @@ def contents(home: Path, *folders: str) -> dict[str, bytes]:
 def features(home: Path, view, *, bits=True) -> pl.DataFrame:
     rows = newest(scan_view(Layout(home), view), view).drop("created_timestamp").collect()
     floats = [name for name, kind in rows.schema.items() if kind == pl.Float64]
-    return rows.with_columns(pl.col(floats).reinterpret(signed=True)) if bits else rows
+    return rows.with_columns(pl.col(floats).reinterpret(dtype=pl.Int64)) if bits else rows
 
 
 @pytest.fixture(scope="module")

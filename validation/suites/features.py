@@ -19,7 +19,7 @@ def feature_rules(view: View) -> tuple[Rule, ...]:
         if feature.nulls == "never null"
     ]
     return (
-        Rule("rows", "rows", "a partition without rows", 1.0, None),
+        Rule("rows", "rows", "a partition without rows", lower=1.0),
         none_of("duplicate_keys", "an entity twice at one event time"),
         none_of("known_before_event", "created before the event"),
         none_of("future_times", "an event that lies in the future"),

@@ -14,17 +14,17 @@ _TIMES = (
     none_of("known_too_early", "known before it could be known"),
 )
 CANDLE_RULES = (
-    Rule("rows", "rows", "a partition without rows", 1.0, None),
+    Rule("rows", "rows", "a partition without rows", lower=1.0),
     *_TIMES,
     none_of("nonpositive_prices", "a price of zero or less"),
     none_of("negative_volumes", "a volume below zero"),
     none_of("high_low_violations", "high below, or low above, another price of the bar"),
-    Rule("price_jump", "max_abs_log_return", "a close beyond 4.5 times, or 1/4.5 of, the one before", 0.0, 1.5),
+    Rule("price_jump", "max_abs_log_return", "a close beyond 4.5 times, or 1/4.5 of, the one before", upper=1.5),
     none_of("missing_rows", "bars that the venue did not give", critical=False),
-    Rule("stale_run", "longest_stale_run", "the same bar over and over", 0.0, 60.0, critical=False),
+    Rule("stale_run", "longest_stale_run", "the same bar over and over", upper=60.0, critical=False),
 )  # fmt: skip
 FUNDING_RULES = (
-    Rule("rows", "rows", "a partition without rows", 1.0, None),
+    Rule("rows", "rows", "a partition without rows", lower=1.0),
     *_TIMES,
     none_of("rates_out_of_bounds", "a rate beyond ±5 % per interval"),
     none_of("irregular_intervals", "settlements that are not whole hours apart", critical=False),

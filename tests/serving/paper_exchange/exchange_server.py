@@ -30,6 +30,7 @@ def serving(market, clock, *, engine=None, credentials=None, **options):
         started.set()
         await stop.wait()
         await runner.cleanup()
+        await asyncio.sleep(0.05)  # let aborted connections be forgotten before their loop is
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()

@@ -1,0 +1,79 @@
+"""Parquet files behind Feast's `FileSource`s, as lazy frames."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from feast.data_source import DataSource
+from feast.infra.offline_stores.file_source import FileSource
+from feast.repo_config import RepoConfig
+
+from pairity.errors import ConfigError, LakeCorruptError
+
+UTC_TIME = pl.Datetime("us", "UTC")
+_LOCAL = "file://"
+
+
+def file_source(source: DataSource | None) -> FileSource:
+    """`source` if it is a Parquet file source; ConfigError otherwise."""
+    if not isinstance(source, FileSource):
+        raise ConfigError(
+            f"the as-of store reads Parquet files, not a {type(source).__name__}",
+            "use a FileSource with a Parquet path",
+        )
+    return source
+
+
+def local_path(uri: str, repo_path: Path | None) -> Path:
+    """The local path of `uri`, relative ones below `repo_path`; ConfigError for object stores."""
+    if "://" in uri.removeprefix(_LOCAL):
+        raise ConfigError(f"the as-of store reads local files, not {uri}", "give a local path or pattern")
+    path = Path(uri.removeprefix(_LOCAL))
+    return path if path.is_absolute() or repo_path is None else repo_path / path
+
+
+def files_of(source: FileSource, repo_path: Path | None) -> list[Path]:
+    """The files that a source's path means now (a file, a folder or a pattern), sorted; hidden ones are not seen."""
+    path = local_path(source.path, repo_path)
+    pattern = str(path / "**" / "*.parquet") if path.is_dir() else str(path)
+    return sorted(map(Path, glob.glob(pattern, recursive=True)))
+
+
+def scan(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """All rows, times as UTC microseconds whatever they were stored as; no rows of type `empty` where no file is.
+
+    The list of files is taken once: files that appear while the frame is in use are not seen.
+    """
+    files = files_of(source, config.repo_path)
+    if not files:
+        return pl.LazyFrame(schema=pl.Schema(empty))
+    frame = pl.scan_parquet(files, hive_partitioning=False, missing_columns="raise")
+    try:
+        stored = frame.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise LakeCorruptError(f"feature files of {source.name} cannot be read: {error}", "restore them") from None
+    times = [name for name in (source.timestamp_field, source.created_timestamp_column) if name]
+    return frame.with_columns(_as_utc(name, stored[name]) for name in times)
+
+
+def between(rows: pl.LazyFrame, time: str, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
+    """Rows with start ≤ time ≤ end (None: unbounded; naive instants are UTC)."""
+    if start is not None:
+        rows = rows.filter(pl.col(time) >= _aware(start))
+    if end is not None:
+        rows = rows.filter(pl.col(time) <= _aware(end))
+    return rows
+
+
+def _as_utc(name: str, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
+        return pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return pl.col(name).cast(UTC_TIME)
+
+
+def _aware(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

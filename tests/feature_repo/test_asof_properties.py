@@ -1,0 +1,91 @@
+"""The as-of join against brute force, on generated rows and labels (ties, gaps, late versions, nulls, duplicates)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feature_repo.asof_join import asof_join
+from tests.feature_repo.stores import FAST, TIME, at
+from tests.oracles.pit_join import pit_join
+
+ASSETS = st.sampled_from(["A", "B", "C"])
+QUARTERS = st.integers(0, 40).map(lambda quarter: at(quarter / 4))
+VALUES = st.none() | st.floats(allow_nan=False, width=64) | st.just(-0.0) | st.just(5e-324)
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "asset": st.none() | ASSETS,
+            "event_timestamp": QUARTERS,
+            "created_timestamp": st.none() | QUARTERS,
+            "x": VALUES,
+            "n": st.none() | st.integers(-(2**63), 2**63 - 1),
+            "s": st.none() | st.text(max_size=3),
+        }
+    ),
+    max_size=40,
+)
+LABELS = st.lists(
+    st.fixed_dictionaries({"asset": st.none() | ASSETS | st.just("D"), "event_timestamp": QUARTERS}), max_size=25
+)
+TTL = st.sampled_from([None, timedelta(0), timedelta(minutes=15), timedelta(hours=2), timedelta(days=9)])
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=ROWS, labels=LABELS, ttl=TTL, known_only=st.booleans())
+def test_join_equals_brute_force(rows, labels, ttl, known_only):
+    columns = ["x", "n", "s"]
+    frame = pl.DataFrame(labels, schema={"asset": pl.String, "event_timestamp": TIME})
+    answer = asof_join(
+        frame,
+        pl.DataFrame(rows, schema=FAST, orient="row").lazy().rename({"event_timestamp": "e", "created_timestamp": "c"}),
+        keys=["asset"],
+        time="event_timestamp",
+        event="e",
+        created="c",
+        columns=columns,
+        ttl=ttl,
+        known_only=known_only,
+    )
+    truth = pit_join(labels, rows, key="asset", features=columns, ttl=ttl, known_only=known_only)
+    assert answer.select(frame.columns).equals(frame)
+    assert answer.select(columns).to_dicts() == truth
+    signs = [None if row["x"] is None else str(row["x"]) for row in truth]
+    assert [None if value is None else str(value) for value in answer["x"]] == signs
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=ROWS, times=st.lists(QUARTERS, max_size=10))
+def test_without_keys_there_is_one_series_for_all(rows, times):
+    frame = pl.DataFrame({"event_timestamp": times}, schema={"event_timestamp": TIME})
+    answer = asof_join(
+        frame,
+        pl.DataFrame(rows, schema=FAST, orient="row").lazy().select(e="event_timestamp", c="created_timestamp", x="x"),
+        keys=[],
+        time="event_timestamp",
+        event="e",
+        created="c",
+        columns=["x"],
+        ttl=None,
+        known_only=True,
+    )
+    one = [{**row, "asset": "A"} for row in rows]
+    labels = [{"asset": "A", "event_timestamp": time} for time in times]
+    assert answer["x"].to_list() == [
+        row["x"] for row in pit_join(labels, one, key="asset", features=["x"], ttl=None, known_only=True)
+    ]
+
+
+def test_features_may_share_names_with_nothing_but_their_own_labels():
+    labels = pl.DataFrame({"asset": ["A"], "event_timestamp": [at(1)], "note": ["kept"]}).cast(
+        {"event_timestamp": TIME}
+    )
+    rows = pl.DataFrame([{"asset": "A", "event_timestamp": at(0), "created_timestamp": at(0), "x": 1.0}], schema=FAST)
+    answer = asof_join(
+        labels, rows.lazy().select("asset", "x", e="event_timestamp", c="created_timestamp"), keys=["asset"],
+        time="event_timestamp", event="e", created="c", columns=["x"], ttl=None, known_only=True,
+    )  # fmt: skip
+    assert answer.row(0) == ("A", at(1), "kept", 1.0)

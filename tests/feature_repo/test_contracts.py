@@ -1,0 +1,42 @@
+"""Contract specifications on disk: exact, replaced per instrument, missing or broken files named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from feature_repo.contracts import read_contracts, write_contracts
+from pairity.errors import LakeCorruptError, MissingDataError
+from pairity.universe import ContractSpec
+
+BTC = ContractSpec(
+    instrument="BTC-USDT-SWAP", ct_val=Decimal("0.01"), lot_sz=Decimal("0.01"), min_sz=Decimal("0.01"),
+    tick_sz=Decimal("0.1"), max_leverage=Decimal(100),
+)  # fmt: skip
+PEPE = replace(BTC, instrument="PEPE-USDT-SWAP", tick_sz=Decimal("0.000000001"), ct_val=Decimal("10000000"))
+
+
+def test_decimals_come_back_as_written(layout):
+    write_contracts(layout, [PEPE, BTC])
+    stored = read_contracts(layout)
+    assert stored == {"BTC": BTC, "PEPE": PEPE}
+    assert str(stored["PEPE"].tick_sz) == str(PEPE.tick_sz)
+    assert stored["BTC"].max_market_sz is None
+
+
+def test_only_the_given_instruments_are_replaced(layout):
+    write_contracts(layout, [BTC, PEPE])
+    write_contracts(layout, [replace(BTC, max_market_sz=Decimal(900))])
+    assert read_contracts(layout) == {"BTC": replace(BTC, max_market_sz=Decimal(900)), "PEPE": PEPE}
+    assert [path.name for path in layout.contracts.parent.iterdir()] == [layout.contracts.name]
+
+
+def test_missing_and_broken_files_are_named(layout):
+    with pytest.raises(MissingDataError, match="run pairity ingest first"):
+        read_contracts(layout)
+    write_contracts(layout, [BTC])
+    layout.contracts.write_bytes(layout.contracts.read_bytes()[:30])
+    with pytest.raises(LakeCorruptError, match=r"contracts.parquet cannot be read"):
+        read_contracts(layout)

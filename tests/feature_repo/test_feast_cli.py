@@ -1,0 +1,82 @@
+"""Feast's own command line on this repository, in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from feast.repo_operations import get_repo_files
+
+import feature_repo
+from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE
+from feature_repo.files import publish
+from feature_repo.store import apply, open_store, read_online
+from pairity.layout import Layout
+from pairity.settings import FeatureSettings, Settings
+from tests.feature_repo.rows import HOUR, START, as_bits, make_rows
+
+REPOSITORY = Path(feature_repo.__file__).parent
+
+
+def feast(*arguments: str | Path, cwd: Path, home: str | Path | None = None, code: Path = REPOSITORY.parent) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PAIRITY_")}
+    environment["PYTHONPATH"] = str(code)
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    if home is not None:
+        environment["PAIRITY_HOME"] = str(home)
+    command = [sys.executable, "-c", "from feast.cli.cli import cli; cli()", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stderr
+    return done.stdout
+
+
+def test_only_the_definitions_are_scanned():
+    assert get_repo_files(REPOSITORY) == [REPOSITORY / "feature_definitions.py"]
+
+
+def test_apply_plan_list_and_materialize_share_one_store_with_the_code(tmp_path):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    settings = Settings(home=home)
+    applied = feast("-c", REPOSITORY, "apply", cwd=elsewhere, home=home)
+    assert "asset_hourly" in applied
+    assert not apply(settings, open_store(settings))
+
+    plan = feast("-c", REPOSITORY, "plan", cwd=elsewhere, home=home)
+    assert "No changes to registry" in plan
+    assert "No changes to infrastructure" in plan
+    views = feast("-c", REPOSITORY, "feature-views", "list", cwd=elsewhere, home=home)
+    assert [name in views for name in ("asset_hourly", "pair_hourly", "pair_id")] == [True] * 3
+
+    rows = make_rows(ASSET_HOURLY, hours=range(3))
+    publish(Layout(home), ASSET_HOURLY, rows)
+    since, until = (instant.replace(tzinfo=None).isoformat() for instant in (START, START + 2 * HOUR))
+    feast("-c", REPOSITORY, "materialize", since, until, cwd=elsewhere, home=home)
+    newest = rows.filter(event_timestamp=START + 2 * HOUR).sort("asset")
+    online = read_online(open_store(settings), MARKET_STATE.name, ["A", "B"])
+    assert as_bits(online.select(newest.columns)).equals(as_bits(newest))
+    assert not apply(settings, open_store(settings))
+    assert not any(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["from the project", "from the repository"])
+def test_a_clone_uses_its_own_var_and_its_own_settings(tmp_path, inside):
+    """The default data directory, as pairity takes it in the project's folder; pairity.toml counts here too."""
+    for package in ("pairity", "feature_repo"):
+        shutil.copytree(REPOSITORY.parent / package, tmp_path / package)
+    (tmp_path / "pairity.toml").write_text("[features]\nttl_hours = 5\n")
+    if inside:
+        feast("apply", cwd=tmp_path / "feature_repo", code=tmp_path)
+    else:
+        feast("-c", "feature_repo", "apply", cwd=tmp_path, code=tmp_path)
+    assert sorted(path.name for path in (tmp_path / "var" / "feast").iterdir()) == ["online.db", "registry.db"]
+    settings = Settings(home=tmp_path / "var", features=FeatureSettings(ttl_hours=5))
+    store = open_store(settings)
+    assert {view.ttl for view in store.list_feature_views()} == {timedelta(hours=5)}
+    assert not apply(settings, store)
