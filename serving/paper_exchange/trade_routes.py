@@ -16,16 +16,19 @@ from serving.paper_exchange.public_routes import state_of
 from serving.paper_exchange.refusals import Refused, refused_row
 
 MAX_BATCH = 20
+MAX_TIMER_TAGS = 20
 T = TypeVar("T")
 
 
 def place_order(call: Call) -> dict[str, Json]:
     """POST trade/order."""
+    _check_expiry(call)
     return elements(call, [call.params], _place, "Order placed")
 
 
 def place_orders(call: Call) -> dict[str, Json]:
     """POST trade/batch-orders: up to 20, each on its own."""
+    _check_expiry(call)
     return elements(call, _batch(call), _place, "Order placed")
 
 
@@ -40,7 +43,8 @@ def cancel_orders(call: Call) -> dict[str, Json]:
 
 
 def amend_order(call: Call) -> dict[str, Json]:
-    """POST trade/amend-order: new total size and price."""
+    """POST trade/amend-order: new total size, price and attached legs."""
+    _check_expiry(call)
     return elements(call, [call.params], _amend, "")
 
 
@@ -110,6 +114,8 @@ def cancel_all_after(call: Call) -> list[Json]:
     if seconds == 0:
         armed.pop(tag, None)
         return [{"triggerTime": "0", "tag": tag, "ts": str(call.now_ms)}]
+    if tag not in armed and len(armed) >= MAX_TIMER_TAGS:
+        raise WireError("51071", f"The number of tags with a running timer has reached {MAX_TIMER_TAGS}.")
     armed[tag] = call.now_ms + seconds * 1000
     return [{"triggerTime": str(armed[tag]), "tag": tag, "ts": str(call.now_ms)}]
 
@@ -163,6 +169,13 @@ def paged(call: Call, rows: Sequence[T], cursor: Callable[[T], int]) -> list[T]:
         if (after is None or cursor(row) < after) and (before is None or cursor(row) > before)
     ]
     return wanted[: limit_of(call, 100)]
+
+
+def _check_expiry(call: Call) -> None:
+    """The optional header `expTime` (ms): a request that arrives after it is refused."""
+    expires = Params({"expTime": call.headers.get("expTime")}).whole("expTime")
+    if expires is not None and expires < call.now_ms:
+        raise WireError("50036", "The expTime can't be earlier than the current system time.")
 
 
 def _place(call: Call, params: Params) -> dict[str, Json]:

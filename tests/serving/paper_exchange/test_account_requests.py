@@ -246,6 +246,11 @@ def test_the_dead_mans_switch():
     assert desk.post("trade/cancel-all-after", {"timeOut": "0"})[0]["triggerTime"] == "0"
     desk.to(20)
     assert other.live
+    for number in range(20):
+        desk.post("trade/cancel-all-after", {"timeOut": "60", "tag": f"t{number}"})
+    with pytest.raises(WireError, match="51071"):
+        desk.post("trade/cancel-all-after", {"timeOut": "60", "tag": "another"})
+    assert desk.post("trade/cancel-all-after", {"timeOut": "90", "tag": "t7"})
 
 
 def test_position_mode_is_net_and_is_not_changed_under_positions(desk):

@@ -209,6 +209,14 @@ def test_a_lost_reply_is_found_again_by_its_client_id(okx, account_url):
     assert okx.fetch_position(BTC)["contracts"] == 1
 
 
+def test_a_request_that_came_too_late_is_refused(okx):
+    okx.headers["expTime"] = str(START_MS - 1)
+    with pytest.raises(ccxt.ExchangeError, match="50036"):
+        okx.create_order(BTC, "market", "buy", 1)
+    okx.headers["expTime"] = str(START_MS + 5_000)
+    assert okx.create_order(BTC, "market", "buy", 1)["id"]
+
+
 def test_the_async_client(account_url):
     async def talk():
         okx = client(account_url, ccxt.async_support.okx)
