@@ -232,6 +232,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over `.env`, that over the file."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            _refuse_consent_in_dotenv(dotenv_settings.env_vars)
+            dotenv_settings.env_vars = _ours(dotenv_settings.env_vars)
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
@@ -256,6 +259,20 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - values of any
         raise ConfigError(what, f"correct it in {places}") from None
     _refuse_secrets_in_file()
     return settings
+
+
+def _ours(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Variables of a `.env` that are settings; the file may hold those of other programs too."""
+    return {name: value for name, value in variables.items() if name.upper().startswith(_PREFIX)}
+
+
+def _refuse_consent_in_dotenv(variables: Mapping[str, str | None]) -> None:
+    for name in variables:
+        if name.upper() in _OTHER_VARIABLES:
+            raise ConfigError(
+                f"{name.upper()} stands in .env, where it would be forgotten",
+                "set it in the environment of the one command that needs it",
+            )
 
 
 def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries
