@@ -192,7 +192,8 @@ class CostSettings(Section):
 class ServeSettings(Section):
     """The trading process."""
 
-    interval_minutes: PositiveInt = 60
+    interval_minutes: Annotated[int, Field(ge=60, multiple_of=60)] = 60
+    """Features are hourly: decisions come every hour, or every few."""
     host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8700
     grace_s: NonNegativeFloat = 5.0
