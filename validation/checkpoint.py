@@ -1,34 +1,28 @@
-"""The judge: Great Expectations over profiles. One context per data directory and process; a verdict takes moments.
+"""The judge: which partitions of a profile may be used, and which rule stops the others.
 
-Data Docs are built on request (`build_docs`), not at each verdict, and keep the newest validations only.
+The verdict is Great Expectations' own, partition by partition; it takes moments. Each one is kept for the Data Docs,
+which are built on request (`build_docs`).
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from validation.rules import Rule
-from validation.suites import SUITES, rules_of
+from pairity.timeline import SystemClock
+from validation.data_docs import build_docs
+from validation.expectations import evaluate, rule_of
+from validation.results import save
+from validation.rules import UNMEASURED, Rule
+from validation.suites import rules_of
 
-if TYPE_CHECKING:
-    from great_expectations import ValidationDefinition
-    from great_expectations.data_context import FileDataContext
-
-KEPT_VALIDATIONS = 50
-"""Validations per suite that the Data Docs keep."""
+__all__ = ["FailedRule", "Judgement", "build_docs", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,102 +46,55 @@ class Judgement:
 
 
 def judge(settings: Settings, suite: str, profile: pl.DataFrame) -> Judgement:
-    """Judge every row of `profile` by the rules of `suite`; DataError if it lacks a column that a rule needs."""
+    """Judge every row of `profile` by the rules of `suite`.
+
+    A number that is null or NaN has not been measured and fails as `unmeasured`. DataError if the profile lacks a
+    column that a rule needs, has a key twice or none, or if Great Expectations could not evaluate a rule.
+    """
     rules = rules_of(suite)
-    lacking = sorted({rule.column for rule in rules} - set(profile.columns))
-    if lacking:
-        raise DataError(
-            f"the profile for suite {suite} lacks {', '.join(lacking)}", "profile it with validation.profiles"
-        )
-    numbers = profile.select("key", *{rule.column: pl.col(rule.column).cast(pl.Float64) for rule in rules}.values())
-    result = _definition(Layout.of(settings).expectations, suite).run(
-        batch_parameters={"dataframe": numbers.to_pandas()}
-    )
+    numbers = _numbers(suite, rules, profile)
+    result = evaluate(suite, numbers)
+    save(Layout.of(settings), suite, result.to_json_dict(), SystemClock().now())
     by_name = {rule.name: rule for rule in rules}
     failed: dict[str, list[FailedRule]] = {}
     warned: dict[str, list[FailedRule]] = {}
     for item in result.results:
-        rule = by_name[item.expectation_config.meta["rule"]]
-        for key, broken in _offenders(rule, item, numbers):
-            (failed if rule.critical else warned).setdefault(key, []).append(broken)
+        if not item.success:
+            rule = by_name[rule_of(item)]
+            for key, broken in _offenders(rule, item):
+                (failed if rule.critical else warned).setdefault(key, []).append(broken)
     keys = profile["key"].to_list()
     return Judgement(
         suite=suite,
         passed=tuple(key for key in keys if key not in failed),
-        failed={key: tuple(broken) for key, broken in failed.items()},
-        warnings={key: tuple(broken) for key, broken in warned.items()},
+        failed={key: tuple(failed[key]) for key in keys if key in failed},
+        warnings={key: tuple(warned[key]) for key in keys if key in warned},
         checks=len(rules) * len(keys),
     )
 
 
-def build_docs(settings: Settings) -> Path:
-    """Write the Data Docs of all suites and their newest validations; returns the index page."""
-    root = Layout.of(settings).expectations
-    context = _context(root)
-    for suite in SUITES:
-        _definition(root, suite)
-    _forget_old_validations(root)
-    pages = context.build_data_docs()
-    return Path(next(iter(pages.values())).removeprefix("file://"))
-
-
-def _offenders(rule: Rule, item: Any, numbers: pl.DataFrame) -> list[tuple[str, FailedRule]]:  # noqa: ANN401
-    """The partitions behind a failed expectation (`item`, of Great Expectations): those beyond the rule's bound."""
-    if item.success:
-        return []
-    if item.exception_info and item.exception_info.get("raised_exception"):
-        raise DataError(f"rule {rule.name} could not be judged: {item.exception_info.get('exception_message')}")
-    value = pl.col(rule.column)
-    beyond = value > rule.upper if rule.upper is not None else value < rule.lower
-    rows = numbers.filter(beyond | value.is_nan()).select("key", rule.column)
-    return [(key, FailedRule(rule.name, observed, rule.meaning)) for key, observed in rows.iter_rows()]
-
-
-@lru_cache(maxsize=8)
-def _context(root: Path) -> FileDataContext:
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    root.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        # Great Expectations imports a module of the standard library that Python 3.11 deprecates.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        import great_expectations as gx
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    context = gx.get_context(mode="file", project_root_dir=root)
-    context.variables.progress_bars = {"globally": False}
-    return context
-
-
-@lru_cache(maxsize=64)
-def _definition(root: Path, suite: str) -> ValidationDefinition:
-    """The suite bound to profiles of its dataset; stored anew once per process, so that rules follow the code."""
-    context = _context(root)
-    import great_expectations as gx
-
-    expectations = [_expectation(rule) for rule in rules_of(suite)]
-    stored = context.suites.add_or_update(gx.ExpectationSuite(name=suite, expectations=expectations))
-    source = context.data_sources.add_or_update_pandas(f"{suite}_profiles")
-    batch = source.add_dataframe_asset("partitions").add_batch_definition_whole_dataframe("all")
-    return context.validation_definitions.add_or_update(gx.ValidationDefinition(name=suite, data=batch, suite=stored))
-
-
-def _expectation(rule: Rule) -> Any:  # noqa: ANN401 - an expectation class of Great Expectations
-    """One aggregate per rule: a fourth of the cost of looking at each value, and a verdict is due every hour."""
-    import great_expectations.expectations as gxe
-
-    kind = gxe.ExpectColumnMaxToBeBetween if rule.upper is not None else gxe.ExpectColumnMinToBeBetween
-    return kind(
-        column=rule.column,
-        min_value=rule.lower,
-        max_value=rule.upper,
-        severity="critical" if rule.critical else "warning",
-        meta={"rule": rule.name},
-        notes=rule.meaning,
+def _numbers(suite: str, rules: tuple[Rule, ...], profile: pl.DataFrame) -> pl.DataFrame:
+    """What the rules look at: `key`, one float64 column per rule, and how many of those numbers are not there."""
+    columns = [rule.column for rule in rules if rule.column != UNMEASURED]
+    lacking = sorted({"key", *columns} - set(profile.columns))
+    if lacking:
+        raise DataError(
+            f"the profile for suite {suite} lacks {', '.join(lacking)}", "profile it with validation.profiles"
+        )
+    if profile["key"].null_count() or profile["key"].is_duplicated().any():
+        found = profile.filter(pl.col("key").is_null() | pl.col("key").is_duplicated())["key"].to_list()
+        raise DataError(f"partitions of a profile for suite {suite} cannot be told apart: {found[:4]}")
+    numbers = profile.select("key", *(pl.col(name).cast(pl.Float64) for name in dict.fromkeys(columns)))
+    absent = pl.sum_horizontal(
+        (pl.col(name).is_null() | pl.col(name).is_nan()).cast(pl.Float64) for name in numbers.columns if name != "key"
     )
+    return numbers.with_columns(absent.alias(UNMEASURED))
 
 
-def _forget_old_validations(root: Path) -> None:
-    """Keep the newest validations per suite: pages of thousands of hours would help nobody."""
-    for suite in (root / "gx" / "uncommitted" / "validations").glob("*"):
-        runs = sorted(path for path in suite.glob("*/*") if path.is_dir())
-        for old in runs[:-KEPT_VALIDATIONS]:
-            shutil.rmtree(old)
+def _offenders(rule: Rule, item: Any) -> list[tuple[str, FailedRule]]:  # noqa: ANN401 - of Great Expectations
+    """The partitions that Great Expectations names behind a failed expectation."""
+    named = item.result.get("unexpected_index_list")
+    if not named:
+        told = (item.exception_info or {}).get("exception_message") or f"result {item.result}"
+        raise DataError(f"rule {rule.name} failed, but Great Expectations names no partition: {told}")
+    return [(row["key"], FailedRule(rule.name, float(row[rule.column]), rule.meaning)) for row in named]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+UNMEASURED = "unmeasured"
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -24,3 +26,8 @@ class Rule:
 def none_of(column: str, meaning: str, *, critical: bool = True) -> Rule:
     """A count of offences that must be zero."""
     return Rule(column, column, meaning, upper=0.0, critical=critical)
+
+
+def unmeasured() -> Rule:
+    """Every number that a rule judges must be there: what could not be measured has not passed."""
+    return none_of(UNMEASURED, "a number of the profile that could not be computed")

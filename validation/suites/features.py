@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feature_repo.catalog import View
-from validation.rules import Rule, none_of
+from validation.rules import Rule, none_of, unmeasured
 
 
 def feature_rules(view: View) -> tuple[Rule, ...]:
@@ -20,6 +20,8 @@ def feature_rules(view: View) -> tuple[Rule, ...]:
     ]
     return (
         Rule("rows", "rows", "a partition without rows", lower=1.0),
+        unmeasured(),
+        none_of("null_times", "a time is missing"),
         none_of("duplicate_keys", "an entity twice at one event time"),
         none_of("known_before_event", "created before the event"),
         none_of("future_times", "an event that lies in the future"),

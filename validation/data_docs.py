@@ -1,0 +1,88 @@
+"""Data Docs: pages of the suites and of the newest validations of each, for people.
+
+Built on request, beside the pages that exist, which they then replace: a reader never finds half a site.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pairity.layout import Layout
+from pairity.settings import Settings
+from validation.expectations import ASSET, SOURCE, context, suite_of
+from validation.results import StoredResult, load
+from validation.suites import SUITES
+
+if TYPE_CHECKING:
+    from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
+
+_SITE = "data_docs"
+
+
+def build_docs(settings: Settings) -> Path:
+    """Write the Data Docs of all suites and their newest validations; returns the index page.
+
+    DataError if a stored validation result cannot be read. Processes that build at the same time take turns.
+    """
+    layout = Layout.of(settings)
+    site, staging, replaced = (layout.expectations / name for name in (_SITE, ".data_docs.new", ".data_docs.old"))
+    with _in_turn(layout.expectations):
+        for left_over in (staging, replaced):
+            shutil.rmtree(left_over, ignore_errors=True)
+        for suite in SUITES:
+            suite_of(suite)
+        _write_site(staging, list(load(layout)))
+        if site.exists():
+            site.rename(replaced)
+        staging.rename(site)
+        shutil.rmtree(replaced, ignore_errors=True)
+    return site / "index.html"
+
+
+def _write_site(folder: Path, results: list[StoredResult]) -> None:
+    made = context()
+    store = made.validation_results_store
+    keys = [_identifier(result) for result in results]
+    backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)}
+    index = {"class_name": "DefaultSiteIndexBuilder"}
+    made.add_data_docs_site(
+        _SITE,
+        {"class_name": "SiteBuilder", "store_backend": backend, "site_index_builder": index,
+         "show_how_to_buttons": False},
+    )  # fmt: skip
+    try:
+        for key, result in zip(keys, results, strict=True):
+            store.set(key, store.deserialize(dict(result.content)))
+        made.build_data_docs(site_names=[_SITE])
+    finally:
+        for key in filter(store.has_key, keys):
+            store.remove_key(key)
+        made.delete_data_docs_site(_SITE)
+
+
+def _identifier(result: StoredResult) -> ValidationResultIdentifier:
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.data_context.types.resource_identifiers import (
+        ExpectationSuiteIdentifier,
+        ValidationResultIdentifier,
+    )
+
+    return ValidationResultIdentifier(
+        expectation_suite_identifier=ExpectationSuiteIdentifier(result.suite),
+        run_id=RunIdentifier(run_name=f"process {result.process}", run_time=result.at),
+        batch_identifier=f"{SOURCE}-{ASSET}",
+    )
+
+
+@contextmanager
+def _in_turn(folder: Path) -> Iterator[None]:
+    """One builder at a time; the lock ends with the process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".data_docs.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,94 @@
+"""Rules as expectations, evaluated by Great Expectations.
+
+One context per process, in memory: nothing of it is shared with another process, and a process that is killed leaves
+nothing half-written behind. What is worth keeping is written by `validation.results`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from validation.rules import Rule
+from validation.suites import rules_of
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+    from great_expectations.core import ExpectationSuiteValidationResult
+    from great_expectations.core.batch_definition import BatchDefinition
+    from great_expectations.data_context import EphemeralDataContext
+
+SOURCE, ASSET = "profiles", "partitions"
+_NAMED: dict[str, Any] = {"result_format": "COMPLETE", "unexpected_index_column_names": ["key"]}
+
+
+def evaluate(suite: str, numbers: pl.DataFrame) -> ExpectationSuiteValidationResult:
+    """Great Expectations' result of `suite` on `numbers` (`key`, and float64 columns for all rules).
+
+    Each rule is first judged by one aggregate (a verdict is due every hour, and looking at each value costs four times
+    as much); a rule that fails is judged again value by value, so that the result names the keys that broke it.
+    """
+    batch = _batches().get_batch(batch_parameters={"dataframe": numbers.to_pandas()})
+    result = batch.validate(suite_of(suite))
+    rules = {rule.name: rule for rule in rules_of(suite)}
+    result.results = [
+        item if item.success else batch.validate(_expectation(rules[rule_of(item)], "values"), result_format=_NAMED)
+        for item in result.results
+    ]
+    return result
+
+
+def rule_of(item: Any) -> str:  # noqa: ANN401 - an expectation's result, of Great Expectations
+    """The name of the rule that an expectation's result is about."""
+    return str(item.expectation_config.meta["rule"])
+
+
+@lru_cache(maxsize=64)
+def suite_of(name: str) -> ExpectationSuite:
+    """The suite of that name, registered with the context."""
+    import great_expectations as gx
+
+    expectations = [_expectation(rule, "aggregate") for rule in rules_of(name)]
+    return context().suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+
+
+@lru_cache(maxsize=1)
+def context() -> EphemeralDataContext:
+    """The process's context: no analytics, no progress bars, no files."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported
+    with warnings.catch_warnings():
+        # Great Expectations imports a module of the standard library that Python 3.11 deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import great_expectations as gx
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    made = gx.get_context(mode="ephemeral")
+    made.variables.progress_bars = {"globally": False}
+    return made
+
+
+@lru_cache(maxsize=1)
+def _batches() -> BatchDefinition:
+    asset = context().data_sources.add_pandas(SOURCE).add_dataframe_asset(ASSET)
+    return asset.add_batch_definition_whole_dataframe("all")
+
+
+def _expectation(rule: Rule, on: Literal["aggregate", "values"]) -> Any:  # noqa: ANN401 - an expectation class
+    import great_expectations.expectations as gxe
+
+    if on == "values":
+        kind = gxe.ExpectColumnValuesToBeBetween
+    else:
+        kind = gxe.ExpectColumnMinToBeBetween if rule.upper is None else gxe.ExpectColumnMaxToBeBetween
+    return kind(
+        column=rule.column,
+        min_value=rule.lower,
+        max_value=rule.upper,
+        severity="critical" if rule.critical else "warning",
+        meta={"rule": rule.name},
+        notes=rule.meaning,
+    )

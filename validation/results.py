@@ -1,0 +1,71 @@
+"""Validation results on disk: `<data>/gx/validations/<suite>/<instant>-<process>.json`, the newest of each suite.
+
+Written by whoever judges, read when Data Docs are built. A file appears whole or not at all, and processes do not share
+files: an ingestion, the trading process and `pairity data-docs` may run at the same time, and be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pairity.errors import DataError
+from pairity.layout import Layout
+from pairity.timeline import HOUR
+
+KEPT = 50
+"""Validations per suite: pages of thousands of hours would help nobody."""
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """One validation: when it was made, by which process, and Great Expectations' result as plain values."""
+
+    suite: str
+    at: datetime
+    process: int
+    content: Mapping[str, Any]
+
+
+def save(layout: Layout, suite: str, content: Mapping[str, Any], at: datetime) -> Path:
+    """Keep a result of `suite`, made at `at` (UTC); drops the oldest beyond `KEPT`."""
+    folder = _folder(layout) / suite
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{at.strftime(_STAMP)}-{os.getpid()}.json"
+    staging = target.with_suffix(".tmp")
+    staging.write_text(json.dumps(content))
+    staging.replace(target)
+    _prune(folder, at)
+    return target
+
+
+def load(layout: Layout) -> Iterator[StoredResult]:
+    """All results that are kept, oldest first per suite; DataError names a file that cannot be read."""
+    for path in sorted(_folder(layout).glob("*/*.json")):
+        stamp, process = path.stem.split("-")
+        at = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+        try:
+            yield StoredResult(path.parent.name, at, int(process), json.loads(path.read_text()))
+        except FileNotFoundError:
+            continue  # another process has dropped it since
+        except ValueError as error:
+            raise DataError(f"the validation result {path} cannot be read: {error}", "delete the file") from None
+
+
+def _prune(folder: Path, at: datetime) -> None:
+    for old in sorted(folder.glob("*.json"))[:-KEPT]:
+        old.unlink(missing_ok=True)
+    abandoned = (at - HOUR).strftime(_STAMP)  # by a process that was killed while it wrote
+    for staging in folder.glob("*.tmp"):
+        if staging.name < abandoned:
+            staging.unlink(missing_ok=True)
+
+
+def _folder(layout: Layout) -> Path:
+    return layout.expectations / "validations"
