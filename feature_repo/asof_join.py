@@ -102,5 +102,6 @@ def _match(asked: pl.DataFrame, versions: pl.DataFrame, keys: Sequence[str]) -> 
 def _values(rows: pl.LazyFrame, matched: pl.DataFrame, version: Sequence[str]) -> pl.DataFrame:
     """The features of the matched versions, one row each; of exact duplicates the one stored last."""
     needed = matched.lazy().select(version).unique()
-    found = rows.join(needed, on=list(version), how="semi", nulls_equal=True).collect()
+    kept = rows.join(needed, on=list(version), how="semi", nulls_equal=True, maintain_order="left")
+    found = kept.collect(engine="streaming")  # all other rows pass through without being held
     return found.unique(list(version), keep="last", maintain_order=True)

@@ -87,22 +87,22 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     """Append the rows that are new or changed; rows whose features equal the stored newest bit for bit are skipped.
 
     Raises DataError for other columns or types than the catalogue's, for a null key or time, for two rows with one key,
-    and for a changed value that does not claim to be known later than the one it corrects: nothing of its month is
-    written then. One writer at a time: what a killed one left unfinished is removed here.
+    and for a changed value that does not claim to be known later than the one it corrects: nothing is written then, of
+    no month. Months are written in order; a killed call is completed by calling again. One writer at a time: what a
+    killed one left unfinished is removed here.
     """
     _check(rows, view)
-    for left_over in view_directory(layout, view).glob(f"month=*/{_TEMPORARY}*"):
-        left_over.unlink()  # of a process that was killed while it wrote
-    files: list[Path] = []
     counts = {"new": 0, "corrected": 0, "unchanged": 0}
     months = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
-    for (month,), part in months.partition_by("__month", as_dict=True, maintain_order=False).items():
+    due: dict[Path, pl.DataFrame] = {}
+    for (month,), part in sorted(months.partition_by("__month", as_dict=True).items()):
         directory = view_directory(layout, view) / f"month={month}"
-        _clear_unfinished(directory)
-        appended = _changed(part.drop("__month"), _scan(sorted(directory.glob("*.parquet")), view), view, counts)
-        if appended.height:
-            files.append(_write(directory, appended.sort(view.entity, EVENT_TIME)))
-    return PublishReport(view.name, counts["new"], counts["corrected"], counts["unchanged"], tuple(sorted(files)))
+        stored = _scan(sorted(directory.glob("*.parquet")), view)
+        due[directory] = _changed(part.drop("__month"), stored, view, counts)
+    for left_over in view_directory(layout, view).glob(f"month=*/{_TEMPORARY}*"):
+        left_over.unlink()  # of a process that was killed while it wrote
+    files = [_write(folder, part.sort(view.entity, EVENT_TIME)) for folder, part in due.items() if part.height]
+    return PublishReport(view.name, counts["new"], counts["corrected"], counts["unchanged"], tuple(files))
 
 
 def _check(rows: pl.DataFrame, view: View) -> None:
@@ -166,11 +166,6 @@ def _write(directory: Path, rows: pl.DataFrame) -> Path:
     temporary.replace(path)
     _sync_directory(directory)
     return path
-
-
-def _clear_unfinished(directory: Path) -> None:
-    for left_over in directory.glob(f"{_TEMPORARY}*"):
-        left_over.unlink()
 
 
 def _sync_directory(directory: Path) -> None:

@@ -7,7 +7,7 @@ current month's chunk up to the newest closed bar, so its last row has the bits 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -24,6 +24,7 @@ ReadRaw = Callable[[str, datetime, datetime], pl.LazyFrame]
 
 _LOOKBACK = max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
 _FUNDING_LOOKBACK = DAY
+_TICK = timedelta(microseconds=1)
 
 
 def compute_views(read: ReadRaw, month: datetime, until: datetime, settings: Settings) -> dict[str, pl.DataFrame]:
@@ -42,7 +43,7 @@ def compute_views(read: ReadRaw, month: datetime, until: datetime, settings: Set
     start = month - _LOOKBACK
     bars = prefer_minutes(hourly_bars(read("candles_1m", start, end)), native_hours(read("candles_1h", start, end)))
     # A settlement at the very instant of a close is known with it.
-    funding = read("funding", start - _FUNDING_LOOKBACK, end + HOUR).filter(pl.col("funding_time") <= end)
+    funding = read("funding", start - _FUNDING_LOOKBACK, end + _TICK)
     assets = asset_hourly(bars, funding, settings.features).collect()
     pairs = pair_hourly(
         assets.lazy(), settings.universe.pairs, settings.features, settings.universe.min_aligned_bars

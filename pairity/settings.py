@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -190,7 +192,8 @@ class CostSettings(Section):
 class ServeSettings(Section):
     """The trading process."""
 
-    interval_minutes: PositiveInt = 60
+    interval_minutes: Annotated[int, Field(ge=60, multiple_of=60)] = 60
+    """Features are hourly: decisions come every hour, or every few."""
     host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8700
     grace_s: NonNegativeFloat = 5.0
@@ -232,6 +235,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over `.env`, that over the file."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            _refuse_consent_in_dotenv(dotenv_settings.env_vars)
+            dotenv_settings.env_vars = _ours(dotenv_settings.env_vars)
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
@@ -256,6 +262,20 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - values of any
         raise ConfigError(what, f"correct it in {places}") from None
     _refuse_secrets_in_file()
     return settings
+
+
+def _ours(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Variables of a `.env` that are settings; the file may hold those of other programs too."""
+    return {name: value for name, value in variables.items() if name.upper().startswith(_PREFIX)}
+
+
+def _refuse_consent_in_dotenv(variables: Mapping[str, str | None]) -> None:
+    for name in variables:
+        if name.upper() in _OTHER_VARIABLES:
+            raise ConfigError(
+                f"{name.upper()} stands in .env, where it would be forgotten",
+                "set it in the environment of the one command that needs it",
+            )
 
 
 def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries

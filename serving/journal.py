@@ -6,8 +6,6 @@ writes (a lock file keeps a second one out); any number may read.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, Table, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from pairity.errors import JournalError
@@ -26,6 +24,7 @@ from pairity.strategy.lifecycle import with_closed, with_opened
 from pairity.strategy.types import PairPosition, StrategyState
 from serving import journal_codec as codec
 from serving import journal_tables as tables
+from serving.journal_file import RESTORE, create, lock_for_writing, open_engine, unreadable
 from serving.journal_records import (
     TRANSITIONS,
     Closing,
@@ -58,10 +57,10 @@ class Journal:
         `scope` names a new journal (default: random) and goes into every id; an existing journal keeps its own.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _lock(path)
+        lock = lock_for_writing(path)
         try:
-            engine = _engine(path)
-            _create(engine, path, scope or uuid.uuid4().hex)
+            engine = open_engine(path)
+            create(engine, path, scope or uuid.uuid4().hex)
             return cls(path, engine, lock)
         except BaseException:
             lock.close()
@@ -72,7 +71,7 @@ class Journal:
         """Open beside a writer, to look things up; JournalError where there is none."""
         if not path.is_file():
             raise JournalError(f"there is no journal at {path}", "nothing was traded yet: run pairity serve")
-        return cls(path, _engine(path), None)
+        return cls(path, open_engine(path), None)
 
     def close(self) -> None:
         """Close the file and let the next writer in."""
@@ -346,7 +345,7 @@ class Journal:
             with self._engine.begin() as connection:
                 yield connection
         except DatabaseError as error:
-            raise _unreadable(self.path, error) from error
+            raise unreadable(self.path, error) from error
 
     def _insert(self, table: Table, row: dict[str, Any]) -> None:
         with self._begin() as connection:
@@ -366,9 +365,9 @@ class Journal:
                 verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
                 known = {row.key: row.value for row in connection.execute(select(tables.meta))}
         except DatabaseError as error:
-            raise _unreadable(self.path, error) from error
+            raise unreadable(self.path, error) from error
         if verdict != "ok":
-            raise JournalError(f"the journal {self.path} is damaged: {verdict}", _RESTORE)
+            raise JournalError(f"the journal {self.path} is damaged: {verdict}", RESTORE)
         if known.get("schema_version") != tables.SCHEMA_VERSION:
             raise JournalError(
                 f"the journal {self.path} has schema version {known.get('schema_version')!r}; this program writes "
@@ -376,9 +375,6 @@ class Journal:
                 "use the program that wrote it, or close its positions and move the file away",
             )
         return str(known["scope"])
-
-
-_RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
 
 
 def _intent(connection: Connection, client_order_id: str) -> Intent | None:
@@ -424,48 +420,3 @@ def _update_position(connection: Connection, position: PairPosition) -> bool:
     which = table.c.position_id == position.position_id
     connection.execute(update(table).where(which).values(position_json=position_to_json(position)))
     return True
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}")
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
-
-
-def _create(engine: Engine, path: Path, scope: str) -> None:
-    try:
-        with engine.begin() as connection:
-            if connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is not None:
-                return
-            tables.metadata.create_all(connection)
-            rows = [{"key": "schema_version", "value": tables.SCHEMA_VERSION}, {"key": "scope", "value": scope}]
-            connection.execute(insert(tables.meta), rows)
-    except DatabaseError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: DatabaseError) -> JournalError:
-    return JournalError(f"the journal {path} cannot be used: {error.orig}", _RESTORE)
-
-
-def _lock(path: Path) -> IO[str]:
-    """An exclusive lock that ends with the process, however it ends."""
-    file = path.with_suffix(".lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise JournalError(
-            f"another process (pid {holder}) writes the journal {path}", "only one may trade: stop that one first"
-        ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file

@@ -28,11 +28,8 @@ def pair_hourly(
     """
     aligned = align(assets, pairs).with_columns(pl.int_range(1, pl.len() + 1).over("pair_id").alias("aligned_bars"))
     series = with_hour_grid(aligned, "pair_id")
-    computed = (
-        _with_windows(_with_rsi(_with_ratios(series, settings), settings), settings)
-        .with_columns(_averages())
-        .with_columns(pl.col("created_timestamp").cum_max().over("pair_id"))
-    )
+    windowed = _with_windows(_with_rsi(_with_ratios(series, settings), settings), settings)
+    computed = windowed.with_columns(_averages())
     return observed_only(computed).filter(pl.col("aligned_bars") >= min_aligned_bars).select(PAIR_HOURLY.columns)
 
 
@@ -47,7 +44,7 @@ def pair_coverage(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.DataFrame:
 def align(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.LazyFrame:
     """Both assets side by side (`…_a`, `…_b`) at the hours that both have; sorted by pair_id and time.
 
-    `created_timestamp` is the later of the two.
+    `created_timestamp` is the later of the two; as neither ever goes back within a chunk, nor does it.
     """
     listed = pl.LazyFrame(
         [(pair.pair_id, pair.base, pair.quote) for pair in pairs],

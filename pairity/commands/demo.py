@@ -70,6 +70,7 @@ async def _stages(
     ingested = await ingest(settings, start, trading, clock=clock, progress=progress)
     trained = await asyncio.to_thread(train, settings, progress, now=trading)
     begun = time.monotonic()
+    progress.stage("open the trading process", 0)
     served = await serve(settings, live=False, cycles=cycles, progress=progress,
                          on_ready=lambda url: progress.say(f"status while trading: {url}/status"))  # fmt: skip
     return ingested, trained, served, time.monotonic() - begun

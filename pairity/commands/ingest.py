@@ -28,10 +28,12 @@ def ingest(since: str, until: str, instruments: str | None, exchange_url: str | 
     non-zero when an instrument failed or a partition was quarantined; the rest is published all the same.
     """
     from pairity.commands.summaries import show_ingest
+    from validation.checkpoint import build_docs
 
     settings = settings_from(exchange_url, control_url)
     report = run_async(_ingest(settings, since, until, instruments))
     show_ingest(report)
+    click.echo(f"what was checked: {build_docs(settings)}")
     sys.exit(0 if report.ok else 4)
 
 

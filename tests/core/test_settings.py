@@ -94,6 +94,20 @@ def test_secrets_are_read_from_dotenv(tmp_path):
     assert key.get_secret_value() == "abc"
 
 
+def test_dotenv_may_hold_the_variables_of_other_programs_but_no_misspelt_ones(tmp_path):
+    (tmp_path / ".env").write_text("OTHER_TOOL=1\nPAIRITY_STRATEGY__Z_ENTRY=1.4\n")
+    assert load_settings().strategy.z_entry == 1.4
+    (tmp_path / ".env").write_text("PAIRITY_STRATEGY__Z_ENTRI=1.4\n")
+    with pytest.raises(ConfigError, match="z_entri"):
+        load_settings()
+
+
+def test_consent_to_real_money_is_not_read_from_a_file(tmp_path):
+    (tmp_path / ".env").write_text("PAIRITY_LIVE_TRADING=i-accept-the-risk\n")
+    with pytest.raises(ConfigError, match=r"PAIRITY_LIVE_TRADING stands in \.env"):
+        load_settings()
+
+
 def test_every_setting_has_a_section_known_to_the_docs():
     assert set(Settings.model_fields) == {
         "home", "universe", "exchange", "ingest", "features", "label", "model", "strategy", "costs", "serve",

@@ -79,6 +79,50 @@ def test_without_keys_there_is_one_series_for_all(rows, times):
     ]
 
 
+FEW = st.sampled_from("AB")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    # Few entities and instants: exact duplicates, versions and ages equal to the TTL are common, not rare.
+    rows=st.lists(
+        st.tuples(FEW, st.integers(0, 1), st.integers(0, 3), st.integers(0, 4), VALUES), min_size=8, max_size=40
+    ),
+    asked=st.lists(st.tuples(FEW, st.integers(0, 2), st.integers(0, 6)), min_size=8, max_size=25),
+    ttl=st.none() | st.integers(1, 3).map(lambda ticks: timedelta(microseconds=ticks)),
+    created=st.booleans(),
+)
+def test_several_keys_single_microseconds_and_sources_without_created_time(rows, asked, ttl, created):
+    """Two keys, instants one microsecond apart, and files that do not say when a row was known."""
+    tick = timedelta(microseconds=1)
+    stored = pl.DataFrame(
+        [(a, k, at(0) + e * tick, at(0) + c * tick, x) for a, k, e, c, x in rows],
+        schema={"asset": pl.String, "venue": pl.Int64, "e": TIME, "c": TIME, "x": pl.Float64}, orient="row",
+    )  # fmt: skip
+    labels = pl.DataFrame(
+        [(a, k, at(0) + t * tick, n) for n, (a, k, t) in enumerate(asked)],
+        schema={"asset": pl.String, "venue": pl.Int64, "event_timestamp": TIME, "note": pl.Int64}, orient="row",
+    )  # fmt: skip
+    answer = asof_join(
+        labels, stored.lazy(), keys=["asset", "venue"], time="event_timestamp", event="e",
+        created="c" if created else None, columns=["x"], ttl=ttl, known_only=True,
+    )  # fmt: skip
+    # Without created time a row counts as known at its event.
+    facts = [
+        {
+            "key": (a, k),
+            "event_timestamp": at(0) + e * tick,
+            "created_timestamp": at(0) + (c if created else e) * tick,
+            "x": x,
+        }
+        for a, k, e, c, x in rows
+    ]
+    questions = [{"key": (a, k), "event_timestamp": at(0) + t * tick} for a, k, t in asked]
+    truth = pit_join(questions, facts, key="key", features=["x"], ttl=ttl, known_only=True)
+    assert answer.select(labels.columns).equals(labels)
+    assert [str(value) for value in answer["x"]] == [str(row["x"]) for row in truth]
+
+
 def test_features_may_share_names_with_nothing_but_their_own_labels():
     labels = pl.DataFrame({"asset": ["A"], "event_timestamp": [at(1)], "note": ["kept"]}).cast(
         {"event_timestamp": TIME}
@@ -89,3 +133,21 @@ def test_features_may_share_names_with_nothing_but_their_own_labels():
         time="event_timestamp", event="e", created="c", columns=["x"], ttl=None, known_only=True,
     )  # fmt: skip
     assert answer.row(0) == ("A", at(1), "kept", 1.0)
+
+
+def test_of_exact_duplicates_the_one_stored_last_is_seen_in_long_files_too():
+    """Long enough for several threads: whichever of them is done first must not decide."""
+    count = 150_000
+    rows = pl.DataFrame({"number": pl.int_range(count, eager=True)}).select(
+        asset=(pl.col("number") % 7).cast(pl.String),
+        e=(pl.lit(at(0)).cast(TIME) + pl.duration(hours=pl.col("number") % 501)),
+        x=pl.col("number").cast(pl.Float64),
+    )
+    labels = rows.select("asset", event_timestamp="e").unique().sort("asset", "event_timestamp")
+    last = {(asset, event): x for asset, event, x in rows.iter_rows()}
+    for _ in range(3):
+        answer = asof_join(
+            labels, rows.lazy().with_columns(c="e"), keys=["asset"], time="event_timestamp", event="e", created="c",
+            columns=["x"], ttl=None, known_only=True,
+        )  # fmt: skip
+        assert answer["x"].to_list() == [last[label] for label in labels.iter_rows()]

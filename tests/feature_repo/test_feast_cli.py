@@ -13,7 +13,8 @@ import pytest
 from feast.repo_operations import get_repo_files
 
 import feature_repo
-from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE
+from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE, SERVICES
+from feature_repo.entities import ENTITIES
 from feature_repo.files import publish
 from feature_repo.store import apply, open_store, read_online
 from pairity.layout import Layout
@@ -63,6 +64,19 @@ def test_apply_plan_list_and_materialize_share_one_store_with_the_code(tmp_path)
     assert as_bits(online.select(newest.columns)).equals(as_bits(newest))
     assert not apply(settings, open_store(settings))
     assert not any(elsewhere.iterdir())
+
+
+def test_the_cli_finds_nothing_to_change_after_the_codes_own_apply(tmp_path):
+    settings = Settings(home=tmp_path / "home")
+    apply(settings, open_store(settings))
+    registry = (tmp_path / "home" / "feast" / "registry.db").read_bytes()
+    plan = feast("-c", REPOSITORY, "plan", cwd=tmp_path, home=tmp_path / "home")
+    assert "No changes to registry" in plan
+    assert (tmp_path / "home" / "feast" / "registry.db").read_bytes() == registry
+    entities = feast("-c", REPOSITORY, "entities", "list", cwd=tmp_path, home=tmp_path / "home")
+    assert all(name in entities for name in ENTITIES)
+    services = feast("-c", REPOSITORY, "feature-services", "list", cwd=tmp_path, home=tmp_path / "home")
+    assert all(name in services for name in SERVICES)
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["from the project", "from the repository"])

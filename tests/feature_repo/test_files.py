@@ -63,6 +63,16 @@ def test_names_and_bytes_depend_on_rows_alone(tmp_path):
     assert contents(one) == contents(other)
 
 
+def test_names_and_bytes_do_not_depend_on_how_the_rows_lie_in_memory(tmp_path):
+    rows = make_rows(PAIR_HOURLY, entities=[f"P{i}" for i in range(20)], hours=range(20))
+    one, other = Layout(tmp_path / "one"), Layout(tmp_path / "other")
+    publish(one, PAIR_HOURLY, rows)
+    pieces = pl.concat([rows[start : start + 7] for start in range(0, rows.height, 7)], rechunk=False)
+    assert pieces.n_chunks() > 1
+    publish(other, PAIR_HOURLY, pieces)
+    assert contents(one) == contents(other)
+
+
 @pytest.mark.parametrize(("old", "new"), [(0.0, -0.0), (1.0, None), (None, 1.0), (1.0, 1.0 + 2**-52)])
 def test_a_change_of_one_bit_is_a_correction(layout, old, new):
     rows = make_rows(ASSET_HOURLY, entities=["A"], hours=[0]).with_columns(pl.Series("close", [old], dtype=pl.Float64))
@@ -88,6 +98,18 @@ def test_a_correction_must_be_known_later_than_what_it_corrects(layout, lag):
     before = contents(layout)
     with pytest.raises(DataError, match=r"claim to be known no later.*A at 2025-02-27"):
         publish(layout, ASSET_HOURLY, changed(rows, "close", 1.0, known_later=lag))
+    assert contents(layout) == before
+
+
+@pytest.mark.parametrize("bad_month", ["2025-02", "2025-03", "2025-04"])
+def test_a_refusal_in_one_month_leaves_every_month_as_it_was(layout, bad_month):
+    rows = make_rows(ASSET_HOURLY, entities=["A"], hours=[0, 100, 1000])
+    publish(layout, ASSET_HOURLY, rows)
+    before = contents(layout)
+    is_bad = pl.col("event_timestamp").dt.strftime("%Y-%m") == bad_month
+    known = pl.when(is_bad).then("created_timestamp").otherwise(pl.col("created_timestamp") + MINUTE)
+    with pytest.raises(DataError, match=f"1 corrected rows .* A at {bad_month}"):
+        publish(layout, ASSET_HOURLY, rows.with_columns(close=pl.lit(7.5), created_timestamp=known))
     assert contents(layout) == before
 
 
@@ -158,26 +180,52 @@ KILLED = """
     def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
+    really = os.fsync
+    calls = []
+
+    def die_in_the_second_month(handle):
+        calls.append(handle)
+        die() if len(calls) == 3 else really(handle)
+
     if sys.argv[3] == "before":
         os.fsync = die
+    elif sys.argv[3] == "between":
+        os.fsync = die_in_the_second_month
     else:
         files._sync_directory = die
     files.publish(Layout(Path(sys.argv[1])), ASSET_HOURLY, pl.read_parquet(sys.argv[2]))
 """
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_killed_writer_leaves_a_whole_file_or_none(layout, tmp_path, moment):
-    rows = make_rows(ASSET_HOURLY)
-    rows.write_parquet(tmp_path / "rows.parquet")
+def publish_until_killed(layout: Layout, rows: pl.DataFrame, moment: str) -> None:
+    layout.root.mkdir(parents=True, exist_ok=True)
+    rows.write_parquet(layout.root / "rows.parquet")
     killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLED), layout.root, tmp_path / "rows.parquet", moment],
+        [sys.executable, "-c", textwrap.dedent(KILLED), layout.root, layout.root / "rows.parquet", moment],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_killed_writer_leaves_a_whole_file_or_none(layout, moment):
+    rows = make_rows(ASSET_HOURLY)
+    publish_until_killed(layout, rows, moment)
     assert scan_view(layout, ASSET_HOURLY).collect().height == (0 if moment == "before" else rows.height)
     report = publish(layout, ASSET_HOURLY, rows)
     assert (report.new_rows, report.unchanged_rows) == ((rows.height, 0) if moment == "before" else (0, rows.height))
     directory = view_directory(layout, ASSET_HOURLY) / "month=2025-02"
     assert [path.suffix for path in directory.iterdir()] == [".parquet"]
+
+
+def test_a_writer_killed_between_two_months_is_completed_by_the_next(layout, tmp_path):
+    rows = make_rows(ASSET_HOURLY, hours=range(40, 56))
+    publish_until_killed(layout, rows, "between")
+    stored = scan_view(layout, ASSET_HOURLY).collect()
+    assert stored["event_timestamp"].dt.month().unique().to_list() == [2]
+    report = publish(layout, ASSET_HOURLY, rows)
+    assert (report.new_rows, report.unchanged_rows) == (rows.height - stored.height, stored.height)
+    whole = Layout(tmp_path / "whole")
+    publish(whole, ASSET_HOURLY, rows)
+    assert contents(layout) == contents(whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pytest
@@ -98,6 +99,14 @@ def test_feasts_default_store_drops_collapses_and_reorders_labels(tmp_path):
     write_cases(tmp_path, cases)
     store = open_small_store(tmp_path, DASK)
     assert {case.name: ask(store, case, ["fast:x"])["label"].to_list() for case in cases} == DASK_DIFFERS
+
+
+def test_only_the_as_of_store_answers_before_the_first_file(tmp_path):
+    case = next(case for case in CASES if case.name == "exactly at the event")
+    answer = open_small_store(tmp_path, ASOF).get_historical_features(entity_rows(case), ["slow:y"]).to_df()
+    assert answer["y"].isna().tolist() == [True]
+    with pytest.raises(duckdb.IOException, match="No files found"):
+        open_small_store(tmp_path, DUCKDB).get_historical_features(entity_rows(case), ["slow:y"]).to_df()
 
 
 def test_documentation_shows_this_table():

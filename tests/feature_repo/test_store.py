@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from feast import FeatureStore, RepoConfig
 
 from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE, PAIR_FOREST_FEATURES, PAIR_HOURLY, SERVICES, VIEWS
 from feature_repo.files import TIME, newest, publish, scan_view, schema
 from feature_repo.store import apply, historical, open_store, read_online, write_online
-from pairity.errors import ConfigError, DataError, MissingDataError, UnknownNameError
+from pairity.errors import ConfigError, DataError, JoinError, MissingDataError, UnknownNameError
 from pairity.settings import FeatureSettings, Settings
 from tests.feature_repo.rows import HOUR, START, TICK, as_bits, make_rows
 
@@ -94,6 +95,27 @@ def test_history_refuses_what_it_cannot_answer(settings, store):
         historical(untouched, MARKET_STATE.name, decisions("asset", [("A", START)]))
     with pytest.raises(MissingDataError, match="asset_hourly is not registered"):
         read_online(untouched, MARKET_STATE.name, ["A"])
+
+
+@pytest.mark.filterwarnings("ignore:Downcasting object dtype arrays:FutureWarning")  # that store's own pandas code
+@pytest.mark.parametrize(
+    ("hours", "came"), [([1, 9], 1), ([1, 1], 1), ([2, 1], 2)], ids=["dropped", "collapsed", "reordered"]
+)
+def test_an_offline_store_that_loses_or_reorders_rows_is_found_out(settings, layout, store, hours, came):
+    """Feast's default store does all three; training on its answer would pair labels with others' features."""
+    publish(layout, ASSET_HOURLY, make_rows(ASSET_HOURLY, ["A"]))
+    config = store.config.model_dump(by_alias=True, exclude_unset=True) | {"offline_store": {"type": "dask"}}
+    careless = FeatureStore(config=RepoConfig(**config))
+    asked = decisions("asset", [("A", START + hour * HOUR + TICK) for hour in hours])
+    assert historical(store, MARKET_STATE.name, asked).height == 2
+    with pytest.raises(JoinError, match=f"2 entity rows went into the join with market_state_v1, {came} came out of"):
+        historical(careless, MARKET_STATE.name, asked)
+
+
+def test_asking_online_for_nobody_is_an_empty_frame(store):
+    answer = read_online(store, MARKET_STATE.name, [])
+    assert (answer.height, answer.schema["close"]) == (0, pl.Float64)
+    assert write_online(store, "asset_hourly", make_rows(ASSET_HOURLY)[:0]) == 0
 
 
 def test_online_rows_come_back_bit_for_bit_with_both_times(store):

@@ -16,6 +16,8 @@ START = datetime(2025, 3, 1, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LAG = timedelta(milliseconds=1)
 UTC_US = pl.Datetime("us", "UTC")
+# Read when the module is imported: fixtures of other tests take PAIRITY_* out of the environment.
+RECORDED_DATA = os.environ.get("PAIRITY_RECORDED_DATA")
 
 # Short windows: everything that a window can do happens within a few dozen hours.
 SHORT = FeatureSettings(
@@ -119,10 +121,9 @@ def assert_close(actual, expected, *, keys, rtol=1e-9, atol=0.0):
 
 
 def recorded_folder(name):
-    root = os.environ.get("PAIRITY_RECORDED_DATA")
-    if not root:
+    if not RECORDED_DATA:
         pytest.skip("PAIRITY_RECORDED_DATA is not set: no recorded market to compare on")
-    return Path(root) / "okx_swap" / name
+    return Path(RECORDED_DATA) / "okx_swap" / name
 
 
 def _instant():

@@ -1,0 +1,64 @@
+"""The journal's file: opening it safely, creating its tables, keeping a second writer out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Engine, create_engine, event, insert
+from sqlalchemy.exc import DatabaseError
+
+from pairity.errors import JournalError
+from serving import journal_tables as tables
+
+RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
+
+
+def open_engine(path: Path) -> Engine:
+    """SQLite with the pragmas under which a transaction that returned survives a kill and a power cut."""
+    engine = create_engine(f"sqlite:///{path}")
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def create(engine: Engine, path: Path, scope: str) -> None:
+    """Tables and `scope` of a new journal; an existing one is left as it is."""
+    try:
+        with engine.begin() as connection:
+            if connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is not None:
+                return
+            tables.metadata.create_all(connection)
+            rows = [{"key": "schema_version", "value": tables.SCHEMA_VERSION}, {"key": "scope", "value": scope}]
+            connection.execute(insert(tables.meta), rows)
+    except DatabaseError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: DatabaseError) -> JournalError:
+    """The error for a file that SQLite cannot use."""
+    return JournalError(f"the journal {path} cannot be used: {error.orig}", RESTORE)
+
+
+def lock_for_writing(path: Path) -> IO[str]:
+    """An exclusive lock that ends with the process, however it ends."""
+    file = path.with_suffix(".lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise JournalError(
+            f"another process (pid {holder}) writes the journal {path}", "only one may trade: stop that one first"
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
