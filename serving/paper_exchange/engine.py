@@ -25,7 +25,7 @@ from serving.paper_exchange.prices import price_at
 TAKER = Decimal("0.0005")
 MAKER = Decimal("0.0002")
 DEFAULT_LEVERAGE = Decimal(3)
-_BAR_CLOSE, _FUNDING, _CANCEL_ALL = 0, 1, 2
+_BAR_CLOSE, _NEW_PRICE, _FUNDING, _CANCEL_ALL = 0, 1, 2, 3
 
 
 class Engine:
@@ -139,7 +139,7 @@ class Engine:
             elif kind == _FUNDING:
                 assert isinstance(payload, float)
                 self._settle_funding(inst_id, payload, at_ms)
-            else:
+            elif kind == _CANCEL_ALL:
                 self._cancel_all(inst_id)
             liquidation.at_marks(self)
         self.now_ms = now_ms
@@ -157,8 +157,13 @@ class Engine:
         active = {*self.positions, *(o.inst_id for o in self.pending()), *(a.inst_id for a in self.live_algos())}
         for inst_id in active:
             step = self.market.bar_ms(inst_id)
-            for bar in self.market.bars(inst_id, since - step + 1, until - step + 1):
-                yield bar.open_ms + step, _BAR_CLOSE, inst_id, bar
+            known_until = since
+            for bar in self.market.bars(inst_id, since - step + 1, until + 1):
+                if bar.open_ms > known_until:  # after a hole no close brings the new price
+                    yield bar.open_ms, _NEW_PRICE, inst_id, None
+                known_until = bar.open_ms + step
+                if known_until <= until:
+                    yield known_until, _BAR_CLOSE, inst_id, bar
             for settlement in self.market.funding(inst_id, since + 1, until + 1):
                 yield settlement.settle_ms, _FUNDING, inst_id, settlement.rate
         for tag, at_ms in self.cancel_all_at.items():

@@ -187,6 +187,17 @@ def test_liquidation_inside_a_bar(bar, price):
     assert number(closed, "realizedPnl") == number(closed, "pnl") + number(closed, "fee") + number(closed, "fundingFee")
 
 
+@pytest.mark.parametrize("stops", [[2], [1, 2], [2, 3], [3]])
+def test_a_gap_after_a_hole_liquidates_at_its_open_whoever_looks_when(stops):
+    desk = Desk({BTC: [CALM, None, (130, 131, 129, 130), *flat(130)]}, balance=10)
+    lever(desk, 10)
+    desk.order("sell", 90)
+    for at in stops:
+        desk.to(at)
+    [fill] = desk.get("account/bills", type="5")
+    assert (fill["px"], fill["ts"], desk.size()) == ("130", str(minute(2)), 0)
+
+
 def test_the_nearer_of_stop_and_liquidation_comes_first():
     desk = Desk({BTC: [CALM, (100, 100, 60, 100), *flat(100)]}, balance=10)
     lever(desk, 10)
