@@ -14,7 +14,7 @@ from ingestion.lake.partitions import Partition
 from ingestion.report import QuarantinedPartition
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.timeline import month_key
+from pairity.timeline import HOUR, month_key
 from pairity.universe import short_name
 from validation.checkpoint import FailedRule, judge
 from validation.profiles import profile_candles, profile_funding, profile_view
@@ -38,7 +38,7 @@ class Gate:
         """
         new_rows: dict[tuple[str, str], int] = {}
         for name, partitions in _by_dataset(staging.partitions()).items():
-            failed = self._judge_dataset(name, partitions, staging)
+            failed = self._judge_dataset(name, partitions, staging, lake)
             for partition in partitions:
                 rules = failed.get(_key(partition))
                 if rules is not None:
@@ -62,15 +62,22 @@ class Gate:
         return rows.filter(pl.col(view.entity).is_in(list(verdict.passed)))
 
     def _judge_dataset(
-        self, name: str, partitions: Sequence[Partition], staging: Lake
+        self, name: str, partitions: Sequence[Partition], staging: Lake, lake: Lake
     ) -> Mapping[str, tuple[FailedRule, ...]]:
         with_rows = [partition for partition in partitions if staging.manifest(partition).rows]
         if not with_rows:
             return {}
-        profiles = [_profile(name, staging.versions(part), _key(part), self.now) for part in with_rows]
+        profiles = [self._profile(partition, staging, lake) for partition in with_rows]
         verdict = judge(self.settings, name, pl.concat(profiles))
         self._count(verdict.checks, verdict.failed)
         return verdict.failed
+
+    def _profile(self, partition: Partition, staging: Lake, lake: Lake) -> pl.DataFrame:
+        rows, name, key = staging.versions(partition), partition.dataset, _key(partition)
+        if name == "funding":
+            return profile_funding(rows, key, self.now)
+        before = _close_before(rows, partition, lake)
+        return profile_candles(rows, name, key, self.now, close_before=before)
 
     def _promote(self, partition: Partition, staging: Lake, lake: Lake) -> int:
         return lake.write(
@@ -92,8 +99,16 @@ class Gate:
         self.checks_failed += broken
 
 
-def _profile(name: str, rows: pl.DataFrame, key: str, now: datetime) -> pl.DataFrame:
-    return profile_funding(rows, key, now) if name == "funding" else profile_candles(rows, name, key, now)
+def _close_before(rows: pl.DataFrame, partition: Partition, lake: Lake) -> float | None:
+    """The newest close that `lake` holds of the hour before the first of `rows`; None where there is none.
+
+    Staged rows do not serve: they have not been judged, and a bad month must not condemn the next one.
+    """
+    first = rows["open_time"].min()
+    if not isinstance(first, datetime):
+        return None
+    closes = lake.scan(partition.dataset, [partition.instrument], first - HOUR, first).tail(1).collect()["close"]
+    return float(closes[0]) if len(closes) else None
 
 
 def _key(partition: Partition) -> str:

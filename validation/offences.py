@@ -84,11 +84,14 @@ def view_offences(view: View, now: datetime) -> dict[str, pl.Expr]:
     return rules
 
 
-def log_return() -> pl.Expr:
-    """ln(close/close before) per candle of a frame in time order; null where either is no positive number."""
+def log_return(close_before: float | None = None) -> pl.Expr:
+    """ln(close/close before) per candle of a frame in time order; null where either is no positive number.
+
+    `close_before` stands before the first candle (None: it has no return).
+    """
     usable = _finite("close") & (pl.col("close") > 0)
     close = pl.when(usable).then(pl.col("close"))
-    return (close / close.shift(1)).log()
+    return (close / close.shift(1, fill_value=close_before)).log()
 
 
 def offending_rows(rows: pl.DataFrame, dataset: str, rule: str, now: datetime) -> pl.DataFrame:

@@ -17,12 +17,15 @@ from validation.offences import BAR_OF, candle_offences, funding_offences, log_r
 _BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
 
-def profile_candles(rows: pl.DataFrame, dataset: str, key: str, now: datetime) -> pl.DataFrame:
+def profile_candles(
+    rows: pl.DataFrame, dataset: str, key: str, now: datetime, *, close_before: float | None = None
+) -> pl.DataFrame:
     """Profile of candles (`candles_1m`, `candles_1h`) in the order in which they came; `now` is the venue's time.
 
     Returns, holes and stale runs are those of the newest known version of each bar. A hole is a bar of the grid between
     the first and the last one that is not there; a stale run is a number of bars in a row with the same prices and the
-    same volume.
+    same volume. `close_before` is the close that was stored just before the first row: without it a batch that is
+    wrong from its first row to its last (all prices × 10) shows no jump.
     """
     bar = BAR_OF[dataset]
     offences = {name: offence.sum() for name, offence in candle_offences(bar, now).items()}
@@ -36,7 +39,7 @@ def profile_candles(rows: pl.DataFrame, dataset: str, key: str, now: datetime) -
         last=times.max() + bar,
         expected_rows=_grid_length(on_grid, bar),
         missing_rows=_grid_length(on_grid, bar) - on_grid.len().cast(pl.Int64),
-        max_abs_log_return=log_return().abs().max().fill_null(0.0),
+        max_abs_log_return=log_return(close_before).abs().max().fill_null(0.0),
         longest_stale_run=pl.struct(_BAR_COLUMNS).rle_id().value_counts().struct.field("count").max(),
     )
     return _finished(pl.concat([rows.select(rows=pl.len(), **offences), profile], how="horizontal"), key)

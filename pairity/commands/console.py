@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def fail(error: PairityError) -> int:
     """Print message and remedy to standard error; returns the exit code."""
-    click.echo(f"error: {error.what}", err=True)
+    click.echo(_visible(f"error: {error.what}"), err=True)
     if error.remedy:
-        click.echo(f"  → {error.remedy}", err=True)
+        click.echo(_visible(f"  → {error.remedy}"), err=True)
     return error.exit_code
 
 
@@ -57,14 +57,14 @@ class ConsoleProgress:
         """`steps` more are done."""
         self._done += steps
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, advance=steps, note=note)
+            self._bars.update(self._task, advance=steps, note=_visible(note))
 
     def say(self, line: str) -> None:
         """A line of its own."""
         if self._bars is not None:
-            self._bars.console.print(line, markup=False, highlight=False)
+            self._bars.console.print(_visible(line), markup=False, highlight=False)
         else:
-            click.echo(line, err=True)
+            click.echo(_visible(line), err=True)
 
     def _finish(self, *, failed: bool = False) -> None:
         if self._stage is None:
@@ -74,6 +74,11 @@ class ConsoleProgress:
         if self._bars is None:
             count = f"{self._done:,} of {total:,}, " if total else ""
             click.echo(f"{name}: {count}{time.monotonic() - since:.1f} s{', stopped' if failed else ''}", err=True)
+
+
+def _visible(text: str) -> str:
+    """`text` with control characters written out: what a venue answers must not steer the terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 
 def _bars() -> RichProgress:
@@ -88,6 +93,7 @@ def _bars() -> RichProgress:
     )
 
     return Progress(
-        TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"),
-        TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=Console(stderr=True),
+        TextColumn("{task.description:<14}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("ETA"), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False),
+        console=Console(stderr=True),
     )  # fmt: skip

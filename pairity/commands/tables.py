@@ -23,7 +23,9 @@ def console() -> Console:
 
 def heading(text: str) -> None:
     """A line that begins a part of a summary."""
-    console().rule(text, align="left", style="dim")
+    from rich.text import Text
+
+    console().rule(Text(text), align="left", style="dim")
 
 
 def line(text: str) -> None:
@@ -35,14 +37,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str | N
     """Rows under columns; numbers to the right, what is not known as a dash."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     lines = [list(row) for row in rows]
-    drawn = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(drawn.columns):
-        if any(isinstance(row[index], int | float) for row in lines):
-            column.justify = "right"
+    drawn = Table(
+        title=None if title is None else Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for index, column in enumerate(columns):
+        drawn.add_column(Text(column), justify="right" if any(_is_number(row[index]) for row in lines) else "left")
     for row in lines:
-        drawn.add_row(*(shown(cell) for cell in row))
+        drawn.add_row(*(Text(shown(cell)) for cell in row))
     console().print(drawn)
 
 
@@ -55,6 +59,10 @@ def shown(cell: Cell) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
     return f"{cell:,.0f}" if abs(cell) >= 10_000 else f"{cell:.4g}"
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def seconds(stages: dict[str, float]) -> str:

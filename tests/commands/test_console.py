@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from pairity.commands.console import fail
-from pairity.commands.tables import shown
+from pairity.commands.tables import heading, shown, table
 from pairity.errors import NoChampionError
 
 PROGRAM = """
@@ -30,19 +30,26 @@ def test_elsewhere_than_on_a_terminal_lines_are_plain():
     assert not any(ord(character) < 32 for line in lines for character in line)
 
 
-def test_on_a_terminal_there_is_a_bar_with_an_eta():
+def on_terminal(program):
+    """Exit status of a program whose standard error is a terminal, and what it wrote there."""
     leader, follower = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=follower, env={**os.environ, "TERM": "xterm"})
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "140"}
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=follower, env=environment)
     os.close(follower)
     text = b""
     try:
         while chunk := os.read(leader, 4096):
             text += chunk
-    except OSError:
+    except OSError:  # Linux says so when the last writer has gone
         pass
     finally:
         os.close(leader)
-    assert process.wait() == 0
+    return process.wait(), text
+
+
+def test_on_a_terminal_there_is_a_bar_with_an_eta():
+    status, text = on_terminal(PROGRAM)
+    assert status == 0
     assert b"collect" in text
     assert b"3/3" in text
     assert b"ETA" in text
@@ -58,3 +65,28 @@ def test_an_error_is_message_remedy_and_code(capsys):
 def test_cells_are_short_and_say_when_nothing_is_known():
     cells = [None, float("nan"), 3, 1234567, 0.123456, 12345.6, "text"]
     assert [shown(cell) for cell in cells] == ["–", "–", "3", "1,234,567", "0.1235", "12,346", "text"]
+
+
+def test_text_from_elsewhere_is_shown_as_it_is_and_steers_nothing(capsys):
+    fail(NoChampionError("the venue said \x1b[2J\r<html>", ""))
+    assert capsys.readouterr().err == "error: the venue said \\x1b[2J\\r<html>\n"
+    table(["why [1]"], [["[/] list[0] [red]x[/red]"]], title="[b]title")
+    heading("[/] heading")
+    told = capsys.readouterr().out
+    assert all(text in told for text in ("why [1]", "[/] list[0] [red]x[/red]", "[b]title", "[/] heading"))
+
+
+def test_notes_with_brackets_do_not_break_the_bar():
+    program = PROGRAM.replace('"ETH"', '"[/] [b]ETH"').replace('"collect"', '"col[x]"')
+    status, text = on_terminal(program)
+    assert status == 0
+    assert b"[/] [b]ETH" in text
+    assert b"col[x]" in text
+
+
+def test_numbers_stand_to_the_right_under_their_column(capsys):
+    table(["name", "count", "sure"], [["a", 1, True], ["b", 12_345, False]])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rstrip() for line in lines if line.startswith((" a", " b"))] == [
+        " a           1   True", " b      12,345   False",
+    ]  # fmt: skip

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_HOURLY
-from feature_repo.files import schema
 from pairity.errors import DataError, UnknownNameError
-from pairity.layout import Layout
 from pairity.settings import Settings
-from validation.checkpoint import build_docs, judge
+from tests.validation.frames import MINUTE, NOW, T0, at, candles, feature_rows, funding
+from validation.checkpoint import judge
 from validation.profiles import profile_candles, profile_funding, profile_view
-from validation.quarantine import listed, quarantine
-
-T0 = datetime(2025, 4, 1, tzinfo=UTC)
-NOW = T0 + timedelta(days=2)
-MINUTE = timedelta(minutes=1)
-UTC_TIME = pl.Datetime("us", "UTC")
 
 
 @pytest.fixture(scope="module")
@@ -32,50 +21,24 @@ def home(tmp_path_factory):
     return Settings(home=tmp_path_factory.mktemp("validation"))
 
 
-def candles(minutes=120):
-    times = [T0 + i * MINUTE for i in range(minutes)]
-    close = [100.0 + math.sin(i / 7) for i in range(minutes)]
-    return pl.DataFrame(
-        {
-            "open_time": times,
-            "open": [100.0, *close[:-1]],
-            "high": [c + 2 for c in close],
-            "low": [c - 2 for c in close],
-            "close": close,
-            "volume": [float(i % 5) for i in range(minutes)],
-            "volume_quote": [None] * minutes,
-            "known_at": [t + MINUTE + timedelta(milliseconds=1) for t in times],
-        },
-        schema_overrides={"open_time": UTC_TIME, "known_at": UTC_TIME, "volume_quote": pl.Float64},
-    )
-
-
-def at(row, **values):
-    """The frame with one row changed."""
-
-    def change(frame):
-        index = pl.int_range(pl.len())
-        return frame.with_columns(
-            pl.when(index == row).then(pl.lit(value, frame.schema[name])).otherwise(pl.col(name)).alias(name)
-            for name, value in values.items()
-        )
-
-    return change
-
-
 CANDLE_FAULTS = {
     "price × 10": (at(50, open=1000.0, high=1020.0, low=980.0, close=1000.0), {"price_jump"}),
     "negative volume": (at(50, volume=-1.0), {"negative_volumes"}),
     "high below low": (at(50, high=90.0), {"high_low_violations"}),
     "price of zero": (at(50, low=0.0), {"nonpositive_prices"}),
-    "not a number": (at(50, high=float("nan")), {"nonfinite_values"}),
+    "high not a number": (at(50, high=float("nan")), {"nonfinite_values"}),
+    "low not a number": (at(50, low=float("nan")), {"nonfinite_values"}),
+    "close infinite": (at(50, close=float("inf")), {"nonfinite_values"}),
+    "volume minus infinity": (at(50, volume=float("-inf")), {"nonfinite_values"}),
     "missing price": (at(50, close=None), {"null_values"}),
     "off the grid": (at(50, open_time=T0 + 50 * MINUTE - timedelta(seconds=7)), {"misaligned_times"}),
     "known before its close": (at(50, known_at=T0 + 50 * MINUTE), {"known_too_early"}),
-    "the same minute twice": (
+    "the same row twice": (lambda f: pl.concat([f, f.slice(50, 1)]).sort("open_time"), {"duplicate_times"}),
+    "the same minute with another close": (
         lambda f: pl.concat([f, at(50, close=101.0)(f).slice(50, 1)]).sort("open_time"),
-        {"duplicate_times"},
+        {"conflicting_duplicates"},
     ),
+    "a time that is missing": (at(50, open_time=None), {"null_values"}),
     "not in time order": (lambda f: pl.concat([f.slice(60), f.slice(0, 60)]), {"non_monotone_times"}),
     "no rows": (lambda f: f.head(0), {"rows"}),
 }
@@ -89,6 +52,22 @@ def test_a_fault_in_one_instrument_quarantines_it_alone_under_its_rule(home, fau
     verdict = judge(home, "candles_1m", pl.concat(profiles))
     assert verdict.passed == ("BTC", "SOL")
     assert {key: {rule.rule for rule in broken} for key, broken in verdict.failed.items()} == {"ETH": rules}
+
+
+def test_a_correction_is_no_duplicate_and_replaces_the_jump_that_it_corrects(home):
+    wrong = at(50, open=1000.0, high=1020.0, low=980.0, close=1000.0)(candles())
+    later = candles().slice(50, 1).with_columns(known_at=pl.lit(NOW))
+    profile = profile_candles(pl.concat([wrong, later]).sort("open_time", "known_at"), "candles_1m", "BTC", NOW)
+    assert judge(home, "candles_1m", profile).failed == {}
+
+
+def test_a_batch_that_is_wrong_from_end_to_end_jumps_from_what_was_stored(home):
+    tenfold = candles().with_columns(pl.col("open", "high", "low", "close") * 10)
+    alone = profile_candles(tenfold, "candles_1m", "BTC", NOW)
+    beside = profile_candles(tenfold, "candles_1m", "ETH", NOW, close_before=100.0)
+    verdict = judge(home, "candles_1m", pl.concat([alone, beside]))
+    assert verdict.passed == ("BTC",)
+    assert [(broken.rule, round(broken.observed, 2)) for broken in verdict.failed["ETH"]] == [("price_jump", 2.3)]
 
 
 def test_a_bar_that_has_not_closed_is_from_the_future(home):
@@ -108,20 +87,16 @@ def test_holes_and_stale_runs_are_told_but_do_not_quarantine(home):
     assert [rule.rule for rule in verdict.warnings["ETH"]] == ["stale_run"]
 
 
-def funding(rates=(0.0001, -0.0002, 0.0001)):
-    times = [T0 + timedelta(hours=8 * i) for i in range(len(rates))]
-    known = [t + timedelta(milliseconds=1) for t in times]
-    return pl.DataFrame({"funding_time": times, "funding_rate": list(rates), "known_at": known},
-                        schema_overrides={"funding_time": UTC_TIME, "known_at": UTC_TIME})  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("frame", "rule"),
     [
         (funding((0.0001, 0.06, 0.0001)), "rates_out_of_bounds"),
         (funding((0.0001, None, 0.0001)), "null_values"),
-        (funding((0.0001, float("inf"), 0.0001)), "rates_out_of_bounds"),
+        (funding((0.0001, float("inf"), 0.0001)), "nonfinite_values"),
+        (pl.concat([funding(), funding((0.0002,))]).sort("funding_time"), "conflicting_duplicates"),
         (pl.concat([funding(), funding().tail(1)]), "duplicate_times"),
+        (funding().reverse(), "non_monotone_times"),
+        (at(1, funding_time=T0 + timedelta(hours=8, seconds=7))(funding()), "misaligned_times"),
         (funding((0.0001,) * 9), "future_times"),
     ],
 )
@@ -130,15 +105,14 @@ def test_funding_faults(home, frame, rule):
     verdict = judge(home, "funding", pl.concat(profiles))
     assert verdict.passed == ("BTC",)
     assert rule in {broken.rule for broken in verdict.failed["ETH"]}
+    assert {broken.rule for broken in verdict.failed["ETH"]} <= {rule, "known_too_early"}
 
 
-def feature_rows(asset="BTC", hours=30):
-    times = [T0 + timedelta(hours=i + 1) for i in range(hours)]
-    values = {f.name: [60 if f.dtype == "int64" else 1.0] * hours for f in ASSET_HOURLY.features}
-    values |= {"funding_rate": [0.0001] * hours, "return_1h": [0.001] * hours}
-    known = [t + timedelta(milliseconds=1) for t in times]
-    return pl.DataFrame({"asset": [asset] * hours, "event_timestamp": times, "created_timestamp": known, **values},
-                        schema=schema(ASSET_HOURLY))  # fmt: skip
+def test_settlements_that_are_not_whole_hours_apart_are_told(home):
+    odd = at(1, funding_time=T0 + timedelta(hours=7, minutes=30))(funding())
+    verdict = judge(home, "funding", profile_funding(odd, "BTC", NOW))
+    assert verdict.failed == {}
+    assert [(broken.rule, broken.observed) for broken in verdict.warnings["BTC"]] == [("irregular_intervals", 2.0)]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +123,8 @@ def feature_rows(asset="BTC", hours=30):
         (at(5, minutes_observed=61), "out_of_bounds__minutes_observed"),
         (at(5, minutes_observed=None), "nulls__minutes_observed"),
         (at(5, atr_14=float("inf")), "nonfinite_values"),
+        (at(5, funding_rate=float("nan")), "nonfinite_values"),
+        (at(5, created_timestamp=None), "null_times"),
         (at(5, created_timestamp=T0), "known_before_event"),
         (lambda f: pl.concat([f, f.slice(5, 1)]), "duplicate_keys"),
         (at(29, event_timestamp=NOW + timedelta(hours=1), created_timestamp=NOW + timedelta(hours=2)), "future_times"),
@@ -168,52 +144,23 @@ def test_nulls_where_the_catalogue_allows_them_pass(home):
     assert profile["null_share__funding_rate"].to_list() == [1.0]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.floats(1, 200), st.floats(-1, 5), st.integers(0, 40)), min_size=1, max_size=30))
-def test_counts_are_those_of_a_plain_loop(rows):
-    frame = pl.DataFrame(
-        {
-            "open_time": [T0 + minute * MINUTE for _, _, minute in rows],
-            **{name: [price for price, _, _ in rows] for name in ("open", "high", "low", "close")},
-            "volume": [volume for _, volume, _ in rows],
-            "volume_quote": [None] * len(rows),
-            "known_at": [NOW] * len(rows),
-        },
-        schema_overrides={"open_time": UTC_TIME, "known_at": UTC_TIME, "volume_quote": pl.Float64},
-    )
-    profile = profile_candles(frame, "candles_1m", "X", NOW).row(0, named=True)
-    minutes = [minute for _, _, minute in rows]
-    assert profile["rows"] == len(rows)
-    assert profile["negative_volumes"] == sum(volume < 0 for _, volume, _ in rows)
-    assert profile["missing_rows"] == max(minutes) - min(minutes) + 1 - len(set(minutes))
-    assert profile["non_monotone_times"] == sum(b < a for a, b in pairwise(minutes))
-    assert profile["duplicate_times"] == sum(minutes.count(minute) > 1 for minute in minutes)
+@pytest.mark.parametrize(("column", "value"), [("max_abs_log_return", float("nan")), ("negative_volumes", None)])
+def test_what_was_not_measured_has_not_passed(home, column, value):
+    sound = profile_candles(candles(), "candles_1m", "BTC", NOW)
+    blind = sound.with_columns(pl.lit(value, pl.Float64).alias(column), pl.lit("ETH").alias("key"))
+    verdict = judge(home, "candles_1m", pl.concat([sound, blind], how="vertical_relaxed"))
+    assert verdict.passed == ("BTC",)
+    assert [(broken.rule, broken.observed) for broken in verdict.failed["ETH"]] == [("unmeasured", 1.0)]
 
 
 def test_what_cannot_be_judged_is_said(home):
     profile = profile_funding(funding(), "BTC", NOW)
     with pytest.raises(UnknownNameError, match="candles_1m"):
         judge(home, "candle_1m", profile)
-    with pytest.raises(DataError, match="lacks negative_volumes"):
-        judge(home, "candles_1m", profile.with_columns(*(pl.lit(0).alias(n) for n in ("nonpositive_prices",
-            "high_low_violations", "max_abs_log_return", "missing_rows", "longest_stale_run"))))  # fmt: skip
-
-
-def test_quarantine_keeps_rows_and_reason_and_lists_them(tmp_path, home):
-    layout = Layout(tmp_path)
-    broken = judge(home, "funding", profile_funding(funding((0.5,)), "BTC", NOW)).failed["BTC"]
-    item = quarantine(layout, "funding", "BTC/2025-04", funding((0.5,)), broken, now=NOW)
-    assert listed(layout) == [item]
-    assert pl.read_parquet(item.path / "rows.parquet").equals(funding((0.5,)))
-    assert item.failed[0].rule == "rates_out_of_bounds"
-    assert not list(tmp_path.rglob(".tmp-*"))
-
-
-def test_data_docs_name_every_suite(home):
-    index = build_docs(home)
-    text = index.read_text()
-    assert index.name == "index.html"
-    assert all(suite in text for suite in ("candles_1m", "funding", "asset_hourly", "pair_hourly"))
+    with pytest.raises(DataError, match="lacks rates_out_of_bounds"):
+        judge(home, "funding", profile.drop("rates_out_of_bounds"))
+    with pytest.raises(DataError, match=r"cannot be told apart: \['BTC', 'BTC'\]"):
+        judge(home, "funding", pl.concat([profile, profile]))
 
 
 @pytest.mark.recorded

@@ -1,0 +1,126 @@
+"""Data Docs name suites and culprits, stay small, and are written by processes that neither meet nor phone anyone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pairity.errors import DataError
+from pairity.layout import Layout
+from pairity.settings import Settings
+from tests.validation.frames import NOW, T0, funding
+from validation.checkpoint import build_docs, judge
+from validation.profiles import profile_funding
+from validation.results import KEPT, load, save
+
+ROOT = Path(__file__).parents[2]
+ALONE = """
+import socket, sys
+from pathlib import Path
+
+def refuse(*args, **kwargs):
+    raise AssertionError(f"network asked for: {args}")
+
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+from pairity.settings import Settings
+from tests.validation.frames import NOW, funding
+from validation.checkpoint import build_docs, judge
+from validation.profiles import profile_funding
+
+settings = Settings(home=Path(sys.argv[1]))
+for hour in range(4):
+    verdict = judge(settings, "funding", profile_funding(funding((0.5,)), "BTC", NOW))
+    assert list(verdict.failed) == ["BTC"]
+assert build_docs(settings).is_file()
+"""
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Settings(home=tmp_path)
+
+
+def verdict(home, key, *rates):
+    return judge(home, "funding", profile_funding(funding(rates), key, NOW))
+
+
+def test_pages_name_every_suite_and_the_partitions_that_failed(home):
+    verdict(home, "BTC/2025-04", 0.0001)
+    verdict(home, "DOGE/2025-04", 0.5)
+    index = build_docs(home)
+    assert index == home.root / "gx" / "data_docs" / "index.html"
+    suites = ("candles_1m", "candles_1h", "funding", "asset_hourly", "pair_hourly")
+    assert all(suite in index.read_text() for suite in suites)
+    pages = [page.read_text() for page in index.parent.glob("validations/funding/**/*.html")]
+    assert len(pages) == 2
+    assert [("DOGE/2025-04" in page, "BTC/2025-04" in page) for page in sorted(pages, key=len)] == [
+        (False, False), (True, False),
+    ]  # fmt: skip
+
+
+def test_pages_are_replaced_not_added_to(home):
+    verdict(home, "BTC", 0.0001)
+    first = build_docs(home)
+    (first.parent / "old.html").write_text("of an earlier time")
+    assert build_docs(home) == first
+    assert not (first.parent / "old.html").exists()
+    assert sorted(path.name for path in first.parents[1].iterdir()) == [".data_docs.lock", "data_docs", "validations"]
+
+
+def test_the_newest_validations_of_each_suite_are_kept(tmp_path):
+    layout = Layout(tmp_path)
+    for hour in range(KEPT + 5):
+        save(layout, "funding", {"hour": hour}, T0 + timedelta(hours=hour))
+    save(layout, "candles_1m", {"hour": 0}, T0)
+    kept = {suite: [r.content["hour"] for r in load(layout) if r.suite == suite] for suite in ("funding", "candles_1m")}
+    assert kept == {"funding": list(range(5, KEPT + 5)), "candles_1m": [0]}
+    newest = list(load(layout))[-1]
+    assert (newest.at, newest.process) == (T0 + timedelta(hours=KEPT + 4), os.getpid())
+
+
+def test_what_a_killed_writer_left_goes_after_an_hour(tmp_path):
+    layout = Layout(tmp_path)
+    left_over = save(layout, "funding", {}, T0).with_suffix(".tmp")
+    left_over.write_text('{"resul')
+    save(layout, "funding", {}, T0 + timedelta(minutes=59))
+    assert left_over.exists()
+    save(layout, "funding", {}, T0 + timedelta(minutes=61))
+    assert not left_over.exists()
+    assert len(list(load(layout))) == 3
+
+
+def test_a_damaged_result_is_named(home):
+    path = save(Layout.of(home), "funding", {}, T0)
+    path.write_text('{"resul')
+    with pytest.raises(DataError, match=path.name):
+        build_docs(home)
+
+
+def test_processes_judge_and_build_at_the_same_time_in_silence_and_without_network(tmp_path):
+    command = [sys.executable, "-W", "error", "-c", ALONE, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    both = [
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(2)
+    ]
+    assert [(process.communicate()[0], process.returncode) for process in both] == [("", 0), ("", 0)]
+    results = list(load(Layout(tmp_path)))
+    assert len(results) == 8
+    assert len({result.process for result in results}) == 2
+    pages = list((tmp_path / "gx" / "data_docs" / "validations").rglob("*.html"))
+    assert 4 <= len(pages) <= 8
+
+
+def test_a_verdict_leaves_one_file_and_no_pages(home):
+    verdict(home, "BTC", 0.0001)
+    files = [path for path in home.root.rglob("*") if path.is_file()]
+    assert [path.parent for path in files] == [home.root / "gx" / "validations" / "funding"]
+    assert pl.Series([path.suffix for path in files]).to_list() == [".json"]
