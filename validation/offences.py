@@ -7,6 +7,7 @@ Each fault is one offence: comparisons look at finite numbers only, because what
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -85,13 +86,14 @@ def view_offences(view: View, now: datetime) -> dict[str, pl.Expr]:
 
 
 def log_return(close_before: float | None = None) -> pl.Expr:
-    """ln(close/close before) per candle of a frame in time order; null where either is no positive number.
+    """ln(close) − ln(close before) per candle of a frame in time order; null where either is no positive number.
 
-    `close_before` stands before the first candle (None: it has no return).
+    `close_before` (positive) stands before the first candle; None: it has no return. The difference of logarithms, as
+    the quotient of extreme prices is 0 or infinite.
     """
     usable = _finite("close") & (pl.col("close") > 0)
-    close = pl.when(usable).then(pl.col("close"))
-    return (close / close.shift(1, fill_value=close_before)).log()
+    logarithm = pl.when(usable).then(pl.col("close")).log()
+    return logarithm - logarithm.shift(1, fill_value=None if close_before is None else math.log(close_before))
 
 
 def offending_rows(rows: pl.DataFrame, dataset: str, rule: str, now: datetime) -> pl.DataFrame:

@@ -42,7 +42,7 @@ def candles(rows, bar, now):
     grid = [row["open_time"] for row in bars if on_grid(row["open_time"], bar)]
     expected = (grid[-1] - grid[0]) // bar + 1 if grid else 0
     jumps = [
-        abs(math.log(b["close"] / a["close"]))
+        abs(math.log(b["close"]) - math.log(a["close"]))
         for a, b in pairwise(bars)
         if finite(a["close"]) and finite(b["close"]) and a["close"] > 0 and b["close"] > 0
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -71,6 +73,31 @@ def test_pages_are_replaced_not_added_to(home):
     assert build_docs(home) == first
     assert not (first.parent / "old.html").exists()
     assert sorted(path.name for path in first.parents[1].iterdir()) == [".data_docs.lock", "data_docs", "validations"]
+
+
+def test_pages_of_one_data_directory_show_nothing_of_another(tmp_path):
+    one, other = (Settings(home=tmp_path / name) for name in ("one", "other"))
+    verdict(one, "BTC", 0.5)
+    assert list((build_docs(one).parent / "validations").rglob("*.html"))
+    assert not list((build_docs(other).parent / "validations").rglob("*.html"))
+
+
+def test_builders_take_turns(home, monkeypatch):
+    begun = threading.Event()
+
+    def begin(layout):
+        begun.set()
+        return load(layout)
+
+    monkeypatch.setattr("validation.data_docs.load", begin)
+    home.root.joinpath("gx").mkdir(parents=True)
+    builder = threading.Thread(target=build_docs, args=(home,))
+    with home.root.joinpath("gx", ".data_docs.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        builder.start()
+        assert not begun.wait(1.0)
+    builder.join()
+    assert begun.is_set()
 
 
 def test_the_newest_validations_of_each_suite_are_kept(tmp_path):

@@ -48,7 +48,7 @@ def compared(profile, expected):
     found = profile.row(0, named=True)
     assert set(expected) <= set(found)
     assert {name: found[name] for name in expected} == {
-        name: pytest.approx(value, rel=1e-12, abs=1e-15) if isinstance(value, float) else value
+        name: pytest.approx(value, rel=1e-12, abs=1e-12) if isinstance(value, float) else value
         for name, value in expected.items()
     }
     return found

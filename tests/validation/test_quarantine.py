@@ -51,6 +51,7 @@ def test_clearing_deletes_what_was_asked_for_and_nothing_else(tmp_path):
     one, two = (quarantine(layout, "funding", key, funding(), OUT_OF_BOUNDS, now=NOW) for key in ("BTC", "ETH"))
     later = quarantine(layout, "funding", "BTC", funding(), OUT_OF_BOUNDS, now=NOW + timedelta(hours=1))
     bars = quarantine(layout, "candles_1m", "BTC", candles(), (), now=NOW)
+    assert clear(layout, before=NOW) == []
     assert clear(layout, dataset="funding", key="BTC", before=NOW + MINUTE) == [one]
     assert listed(layout) == [bars, later, two]
     assert clear(layout, dataset="funding") == [later, two]
