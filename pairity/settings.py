@@ -169,6 +169,7 @@ class StrategySettings(Section):
     stop_default: Fraction = 0.06
     target_default: Fraction = 0.05
     max_position_usdt: PositiveFloat = 1000.0
+    """Base of a position's notional; a high divergence score takes up to twice as much (see strategy.sizing)."""
     min_position_usdt: PositiveFloat = 10.0
     leverage: Annotated[int, Field(ge=1, le=20)] = 1
     max_balance_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,9 +46,14 @@ def demo(market: str, data: Path | None, cycles: int, history: int, seed: int, h
     from pairity.commands.demo_summary import show_demo
 
     begun = time.monotonic()
-    directory = _fresh((home or Path("var") / f"demo-{market}").absolute())
-    with ConsoleProgress() as progress, running_exchange(market, data, seed, directory / "exchange.log") as exchange:
+    directory = (home or Path("var") / f"demo-{market}").absolute()
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ConsoleProgress() as progress,
+        running_exchange(market, data, seed, Path(scratch) / "exchange.log") as exchange,
+    ):
         start, trading = _span(exchange, history, cycles)
+        _fresh(directory)  # only now: a mistyped option must not cost the demo before
         exchange.advance(trading)
         progress.say(f"market: {exchange.label}")
         progress.say(f"learning from {start:%Y-%m-%d %H:%M}, trading {cycles} hours from {trading:%Y-%m-%d %H:%M}")
@@ -76,7 +82,7 @@ async def _stages(
     return ingested, trained, served, time.monotonic() - begun
 
 
-def _fresh(directory: Path) -> Path:
+def _fresh(directory: Path) -> None:
     """An empty data directory; one that holds anything but an earlier demo is refused."""
     from pairity.errors import ConfigError
 
@@ -86,7 +92,6 @@ def _fresh(directory: Path) -> Path:
         shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / _MARK).touch()
-    return directory
 
 
 def _span(exchange: DemoExchange, history_days: int, cycles: int) -> tuple[datetime, datetime]:
