@@ -11,12 +11,16 @@ from feature_repo.catalog import VIEWS, View
 from feature_repo.data_sources import source_of
 from feature_repo.entities import ENTITIES
 from pairity.layout import Layout
+from pairity.timeline import HOUR
 
 _TYPES = {"float64": Float64, "int64": Int64, "string": String}
 
 
 def feature_view(view: View, layout: Layout, ttl: timedelta) -> FeatureView:
-    """The Feast view of a declaration; the schema is explicit, so that it exists before its first file does."""
+    """The Feast view of a declaration; the schema is explicit, so that it exists before its first file does.
+
+    `ttl` is that of an hourly view; rows of slower views live longer by the difference.
+    """
     entity = ENTITIES[view.entity]
     fields = [
         Field(name=feature.name, dtype=_TYPES[feature.dtype], description=f"{feature.formula} [{feature.unit}]")
@@ -25,7 +29,7 @@ def feature_view(view: View, layout: Layout, ttl: timedelta) -> FeatureView:
     return FeatureView(
         name=view.name,
         entities=[entity],
-        ttl=ttl,
+        ttl=ttl + view.every - HOUR,
         schema=[Field(name=view.entity, dtype=String), *fields],
         source=source_of(view, layout),
         online=True,

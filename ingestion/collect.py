@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from feature_repo.raw_datasets import DATASETS, KNOWN_AT
 from ingestion.lake import Lake
-from ingestion.lake.datasets import DATASETS, KNOWN_AT
 from ingestion.lake.spans import Span, subtract, union
 from ingestion.report import InstrumentFailure
 from ingestion.sources.okx import OkxSource

@@ -14,17 +14,17 @@ from datetime import datetime
 from pathlib import Path
 
 from feature_repo.catalog import VIEWS
+from feature_repo.raw_datasets import CANDLES, dataset
+from feature_repo.transforms.computation import MAX_REACH
 from ingestion.lake import Lake
-from ingestion.lake.datasets import dataset
 from ingestion.lake.partitions import Partition, replace_file
 from pairity.digest import digest_bytes, digest_parts
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.timeline import DAY, HOUR, floor_to, month_key, month_start, months_between, next_month
+from pairity.timeline import HOUR, floor_to, month_key, month_start, months_between, next_month
 from pairity.universe import inst_id
 
-# The oldest settlement that a chunk's first row may carry lies one day before the chunk's start.
-_REACH = max(view.lookback for view in VIEWS.values()) + DAY
+_REACH = max(view.lookback for view in VIEWS.values()) + MAX_REACH
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def newest_close(settings: Settings, lake: Lake) -> datetime | None:
     closes = [
         last + dataset(part.dataset).known_after
         for part in _of_universe(settings, lake.digests())
-        if part.dataset != "funding" and (last := lake.manifest(part).last) is not None
+        if part.dataset in CANDLES and (last := lake.manifest(part).last) is not None
     ]
     return max(closes, default=None)
 
@@ -91,7 +91,7 @@ def _of_universe(settings: Settings, held: Mapping[Partition, str]) -> dict[Part
 
 def _months(held: Mapping[Partition, str], until: datetime) -> Iterator[datetime]:
     """Months that candles reach into, and those before `until` that look back at them."""
-    with_candles = sorted({part.month for part in held if part.dataset != "funding"})
+    with_candles = sorted({part.month for part in held if part.dataset in CANDLES})
     if with_candles:
         last = min(until, next_month(with_candles[-1]))
         yield from months_between(with_candles[0], last)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
+from feature_repo.chunks import compute_views
 from feature_repo.files import feature_bits, newest, publish, scan_view
-from ingestion.chunks import compute_views
+from feature_repo.raw_datasets import CANDLES
 from ingestion.gate import Gate
 from ingestion.lake import Lake
 from ingestion.months import MonthLedger, newest_close
@@ -122,7 +123,7 @@ def left_out_pairs(settings: Settings, lake: Lake, reasons: Mapping[str, str]) -
     """
     published = scan_view(Layout.of(settings), PAIR_HOURLY).select("pair_id").unique().collect()["pair_id"]
     have = set(published.to_list())
-    stored = {part.instrument.removesuffix("-USDT-SWAP") for part in lake.digests() if part.dataset != "funding"}
+    stored = {part.instrument.removesuffix("-USDT-SWAP") for part in lake.digests() if part.dataset in CANDLES}
     needed = settings.universe.min_aligned_bars
     found = []
     for pair in settings.universe.pairs:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from feature_repo.raw_datasets import DATASETS
 from ingestion.collect import Collector
 from ingestion.gate import Gate
 from ingestion.lake import Lake
-from ingestion.lake.datasets import DATASETS
 from ingestion.publishing import Publisher, left_out_pairs
 from ingestion.report import IngestReport, InstrumentFailure, RawRows
 from ingestion.sources.okx import OkxSource, require_listed

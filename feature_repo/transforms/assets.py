@@ -10,7 +10,7 @@ from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY, HISTORY_LAG
 
-_FUNDING_MAX_AGE = DAY
+FUNDING_MAX_AGE = DAY
 
 
 def asset_hourly(bars: pl.LazyFrame, funding: pl.LazyFrame, settings: FeatureSettings) -> pl.LazyFrame:
@@ -56,7 +56,7 @@ def _with_funding(bars: pl.LazyFrame, funding: pl.LazyFrame) -> pl.LazyFrame:
             right_on="funding_time",
             by="asset",
             strategy="backward",
-            tolerance=_FUNDING_MAX_AGE,
+            tolerance=FUNDING_MAX_AGE,
             check_sortedness=False,  # both sides are sorted just above; Polars cannot check that within groups
         )
         .sort("asset", EVENT)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingestion.lake.datasets import Dataset
+from feature_repo.raw_datasets import Dataset
 from ingestion.lake.spans import Span, union
 from pairity.digest import digest_bytes
 from pairity.errors import LakeCorruptError

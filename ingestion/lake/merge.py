@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from ingestion.lake.datasets import INSTANT, KNOWN_AT, Dataset
+from feature_repo.raw_datasets import INSTANT, KNOWN_AT, Dataset
 from pairity.errors import DataError
 
 _TICK = timedelta(milliseconds=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingestion.lake.datasets import KNOWN_AT, Dataset, dataset
+from feature_repo.raw_datasets import KNOWN_AT, Dataset, dataset
 from ingestion.lake.lock import single_writer
 from ingestion.lake.manifest import NOTHING, Manifest, describe, read_manifest
 from ingestion.lake.merge import merge, newest_known
@@ -119,7 +119,7 @@ class Lake:
         kind = dataset(partition.dataset)
         if not self.manifest(partition).rows:
             return kind.empty()
-        return pl.read_parquet(partition.folder(self.root) / PART, glob=False, hive_partitioning=False)
+        return kind.conform(pl.read_parquet(partition.folder(self.root) / PART, glob=False, hive_partitioning=False))
 
     def coverage(self, name: str, instrument: str, since: datetime, until: datetime) -> tuple[Span, ...]:
         """The parts of [since, until) that have been asked of the venue in full."""
@@ -172,7 +172,9 @@ class Lake:
     def _file(self, kind: Dataset, partition: Partition) -> pl.LazyFrame:
         path = partition.folder(self.root) / PART
         asset = pl.lit(short_name(partition.instrument)).alias("asset")
-        return pl.scan_parquet(path, glob=False, hive_partitioning=False).select(asset, *kind.schema)
+        # Files written before a nullable column was added hold null there.
+        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=kind.schema, missing_columns="insert")
+        return rows.select(asset, *kind.schema)
 
     def _unchecked(self, partition: Partition) -> Manifest:
         return read_manifest(partition.folder(self.root) / MANIFEST) or NOTHING

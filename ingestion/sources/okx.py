@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ingestion.lake.datasets import DATASETS, INSTANT, KNOWN_AT, Dataset
+from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT, Dataset
 from ingestion.sources.okx_client import DEFAULT_BACKOFF, Backoff, call
 from pairity.errors import UnknownNameError, VenueAnswerError, VenueRejectedError
 from pairity.timeline import HISTORY_LAG, to_ms
@@ -165,14 +165,14 @@ def _funding_frame(rows: list[Any]) -> pl.DataFrame:
 def _finish(dataset: Dataset, raw: pl.DataFrame, what: str) -> pl.DataFrame:
     """Text to numbers and instants; VenueAnswerError shows the row that is not what the protocol promises."""
     time = pl.col(dataset.time).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
-    numbers = [pl.col(name).replace("", None).cast(pl.Float64) for name in dataset.values]
+    numbers = [pl.col(name).replace("", None).cast(pl.Float64) for name in dataset.values if name in raw.columns]
     try:
         typed = raw.select(time, *numbers)
     except pl.exceptions.InvalidOperationError as error:
         raise VenueAnswerError(f"the venue sent a {what} that is not a number: {error}") from None
-    required = [name for name in dataset.values if name not in dataset.nullable]
+    required = [name for name in typed.columns if name not in dataset.nullable]
     broken = typed.filter(pl.any_horizontal(pl.col(required).is_null()))
     if broken.height:
         raise VenueAnswerError(f"the venue sent a {what} with empty fields: {broken.row(0, named=True)}")
     known = (pl.col(dataset.time) + dataset.known_after + HISTORY_LAG).alias(KNOWN_AT)
-    return typed.with_columns(known).unique(maintain_order=True).sort(dataset.time)
+    return dataset.conform(typed.with_columns(known)).unique(maintain_order=True).sort(dataset.time)

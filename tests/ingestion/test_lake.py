@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake import Lake
-from ingestion.lake.datasets import DATASETS, INSTANT
 from ingestion.lake.partitions import MANIFEST, PART, partitions_below
 from pairity.errors import DataError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from ingestion.lake.datasets import DATASETS
+from feature_repo.raw_datasets import DATASETS
 from ingestion.sources.okx import _candle_frame, _candle_time, _funding_frame, _funding_time, _listing
 from pairity.errors import DataError, VenueAnswerError
 
@@ -27,7 +27,8 @@ def test_a_candle_is_labelled_by_its_open_and_known_after_its_close():
     opened = datetime(2025, 3, 18, 16, 58, tzinfo=UTC)
     assert rows == [{
         "open_time": opened, "open": 82000.1, "high": 82010.0, "low": 81990.5, "close": 82005.0, "volume": 12.34,
-        "volume_quote": 1012000.5, "known_at": opened.replace(minute=59, microsecond=1000),
+        "volume_quote": 1012000.5, "trade_count": None, "taker_buy_volume": None,
+        "known_at": opened.replace(minute=59, microsecond=1000),
     }]  # fmt: skip
     assert _candle_frame(DATASETS["candles_1h"], [CANDLE])["known_at"].item().minute == 58
 

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, PAIR_HOURLY
+from feature_repo.chunks import compute_views
+from feature_repo.raw_datasets import DATASETS
 from feature_repo.transforms.assets import asset_hourly
 from feature_repo.transforms.bars import native_hours
 from feature_repo.transforms.pairs import pair_hourly
-from ingestion.chunks import compute_views
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import FeatureSettings
 from tests.feature_repo.transforms.markets import (
@@ -147,8 +148,8 @@ def test_reads_from_the_anchor_minus_the_lookback_and_never_after_the_close(mark
     compute_views(read, MAY, until, settings_for(NAMES))
     for dataset, since, to in read.asked:
         assert since == MAY - LOOKBACK - (DAY if dataset == "funding" else timedelta())
-        # A settlement at the very close counts, a bar that opens then does not.
-        assert to == MAY + 100 * HOUR + timedelta(microseconds=1 if dataset == "funding" else 0)
+        # What is complete at the close counts: a settlement of that instant, the bar that closes then, no later one.
+        assert to == MAY + 100 * HOUR - DATASETS[dataset].known_after + timedelta(microseconds=1)
 
 
 def test_minutes_win_and_hours_fill_in(market):

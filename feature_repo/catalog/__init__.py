@@ -1,0 +1,51 @@
+"""Every feature, declared once.
+
+Feast views, validation suites, documentation and proofs are derived from these declarations; the transforms produce
+exactly these columns. A row's `event_timestamp` is the close of its last bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from feature_repo.catalog.bars import ASSET_HOURLY
+from feature_repo.catalog.pairs import PAIR_HOURLY
+from feature_repo.catalog.services import MARKET_STATE, PAIR_FOREST_FEATURES
+from feature_repo.catalog.types import CREATED_TIME, EVENT_TIME, DType, Feature, Service, View
+from pairity.errors import UnknownNameError
+
+__all__ = [
+    "ASSET_HOURLY",
+    "CREATED_TIME",
+    "EVENT_TIME",
+    "MARKET_STATE",
+    "PAIR_FOREST_FEATURES",
+    "PAIR_HOURLY",
+    "SERVICES",
+    "VIEWS",
+    "DType",
+    "Feature",
+    "Service",
+    "View",
+    "service",
+    "view",
+]
+
+VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in (ASSET_HOURLY, PAIR_HOURLY)})
+"""In the order of computation: a view comes after those that it reads."""
+SERVICES: Mapping[str, Service] = MappingProxyType({s.name: s for s in (PAIR_FOREST_FEATURES, MARKET_STATE)})
+
+
+def view(name: str) -> View:
+    """The view of that name; UnknownNameError lists those that exist."""
+    if name not in VIEWS:
+        raise UnknownNameError("feature view", name, VIEWS)
+    return VIEWS[name]
+
+
+def service(name: str) -> Service:
+    """The feature service of that name; UnknownNameError lists those that exist."""
+    if name not in SERVICES:
+        raise UnknownNameError("feature service", name, SERVICES)
+    return SERVICES[name]

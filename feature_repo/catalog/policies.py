@@ -1,0 +1,10 @@
+"""Null policies that several views share."""
+
+from pairity.timeline import HOUR
+
+FULL = "null unless every hour of the window has a bar"
+WINDOW = "null where fewer than 90 % of the window's bars exist for both assets"
+FUNDING = "null before the first settlement, and when the newest one is older than 24 h"
+
+LOOKBACK = 400 * HOUR
+"""From where every chunk starts before its month: all views share one anchor."""

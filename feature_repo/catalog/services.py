@@ -1,0 +1,20 @@
+"""Feature services: what a model is trained on and later asks for online."""
+
+from __future__ import annotations
+
+from feature_repo.catalog.bars import ASSET_HOURLY
+from feature_repo.catalog.pairs import PAIR_HOURLY
+from feature_repo.catalog.types import Service
+
+PAIR_FOREST_FEATURES = Service(
+    name="pair_forest_v1",
+    description="Inputs of the universal pair forest.",
+    view=PAIR_HOURLY.name,
+    features=tuple(name for name in PAIR_HOURLY.feature_names if name not in {"spread", "atr_base", "atr_quote"}),
+)
+MARKET_STATE = Service(
+    name="market_state_v1",
+    description="What the decision needs to know of each asset: last bar, range, volatility, funding.",
+    view=ASSET_HOURLY.name,
+    features=ASSET_HOURLY.feature_names,
+)

@@ -1,0 +1,71 @@
+"""What a view's transform is given, and which transform computes which view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+import polars as pl
+
+from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
+from feature_repo.raw_datasets import dataset
+from feature_repo.transforms.assets import FUNDING_MAX_AGE, asset_hourly
+from feature_repo.transforms.bars import hourly_bars, native_hours, prefer_minutes
+from feature_repo.transforms.pairs import pair_hourly
+from pairity.settings import Settings
+
+ReadRaw = Callable[[str, datetime, datetime], pl.LazyFrame]
+"""(dataset, since, until) → rows with since <= time < until, newest version of each, with `asset`; sorted by both."""
+
+MAX_REACH = timedelta(days=4)
+"""How far before its start a chunk may look for a value that lasts (a settlement, a sample)."""
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """One chunk's inputs: everything complete in [start, end], `end` being a full hour. `month` is what it anchors."""
+
+    read: ReadRaw
+    views: Mapping[str, pl.DataFrame]
+    settings: Settings
+    start: datetime
+    month: datetime
+    end: datetime
+
+    def raw(self, name: str, *, reach: timedelta = timedelta(0)) -> pl.LazyFrame:
+        """Rows of a raw dataset from start − reach on that were complete at `end`; an empty frame without any.
+
+        What is labelled with the very instant of `end` and complete at once (a settlement) is part of it.
+        """
+        if not timedelta(0) <= reach <= MAX_REACH:
+            raise ValueError(f"reach {reach} is not between 0 and {MAX_REACH}")
+        return self.read(name, self.start - reach, self.end - dataset(name).known_after + _TICK)
+
+    def view(self, name: str) -> pl.LazyFrame:
+        """All rows of a view computed before, from the chunk's start on."""
+        return self.views[name].lazy()
+
+
+Transform = Callable[[Inputs], pl.LazyFrame]
+
+
+def _asset_hourly(inputs: Inputs) -> pl.LazyFrame:
+    bars = prefer_minutes(hourly_bars(inputs.raw("candles_1m")), native_hours(inputs.raw("candles_1h")))
+    return asset_hourly(bars, inputs.raw("funding", reach=FUNDING_MAX_AGE), inputs.settings.features)
+
+
+def _pair_hourly(inputs: Inputs) -> pl.LazyFrame:
+    universe = inputs.settings.universe
+    return pair_hourly(
+        inputs.view(ASSET_HOURLY.name), universe.pairs, inputs.settings.features, universe.min_aligned_bars
+    )
+
+
+TRANSFORMS: Mapping[str, Transform] = MappingProxyType({
+    ASSET_HOURLY.name: _asset_hourly,
+    PAIR_HOURLY.name: _pair_hourly,
+})  # fmt: skip
+"""Exactly the columns of the catalogue's view, sorted by entity and time."""
