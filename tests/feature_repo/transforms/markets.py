@@ -166,7 +166,8 @@ def reader(minutes, hours, funding):
         if dataset not in frames:
             return DATASETS[dataset].empty().lazy().select(pl.lit(None, pl.String).alias("asset"), pl.all())
         frame, time = frames[dataset]
-        return frame.lazy().filter(pl.col(time) >= since, pl.col(time) < until)
+        complete = frame.select("asset", *DATASETS[dataset].conform(frame.drop("asset")).get_columns())
+        return complete.lazy().filter(pl.col(time) >= since, pl.col(time) < until)
 
     read.asked = asked
     return read

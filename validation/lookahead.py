@@ -1,0 +1,193 @@
+"""Lookahead proof: no value of any view depends on what came, or became known, after it.
+
+The views of one month are computed from all data, and again, at sampled instants t, from three other worlds:
+
+- truncated: what was not complete at t is not there;
+- poisoned: what was not complete at t is there, with other values;
+- unknown: of all rows, those that became known after t are not there.
+
+Every column of every row of an event at or before t (in the third world: known at or before t) must have the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import polars as pl
+
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
+from feature_repo.chunks import compute_views
+from feature_repo.raw_datasets import KNOWN_AT, Dataset, dataset
+from feature_repo.transforms.computation import ReadRaw
+from pairity.errors import TimeRangeError
+from pairity.progress import Progress, Silent
+from pairity.settings import Settings
+from pairity.timeline import HOUR, floor_to, month_key
+
+World = Literal["truncated", "poisoned", "unknown"]
+WORLDS: tuple[World, ...] = ("truncated", "poisoned", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """The first row at which a column depends on what lies after `instant`, and how many rows do."""
+
+    world: World
+    instant: datetime
+    view: str
+    column: str
+    entity: str
+    event: datetime
+    expected: object
+    found: object
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProof:
+    """How often one column was compared, over all instants and worlds."""
+
+    view: str
+    column: str
+    values: int
+    """Values compared, nulls included."""
+    measured: int
+    """Values compared that are not null: a column of nulls proves nothing."""
+    leaks: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookaheadReport:
+    """What was compared, and every leak."""
+
+    instants: tuple[datetime, ...]
+    columns: tuple[ColumnProof, ...]
+    leaks: tuple[Leak, ...]
+
+    @property
+    def unproven(self) -> tuple[ColumnProof, ...]:
+        """Columns of which no value was there to compare."""
+        return tuple(proof for proof in self.columns if not proof.measured)
+
+
+def prove(
+    read: ReadRaw,
+    month: datetime,
+    until: datetime,
+    settings: Settings,
+    instants: Sequence[datetime],
+    *,
+    views: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> LookaheadReport:
+    """Compute the chunk of `month` up to `until` in all worlds at all `instants`, and compare.
+
+    `views` default to all. TimeRangeError where an instant has no computed row before it to compare.
+    """
+    told = progress or Silent()
+    names = tuple(VIEWS if views is None else views)
+    whole = compute_views(read, month, until, settings, names)
+    told.stage("lookahead", len(instants) * len(WORLDS))
+    counts = {(name, column): [0, 0, 0] for name in names for column in _columns(VIEWS[name])}
+    leaks: list[Leak] = []
+    for instant in instants:
+        if not any((frame[EVENT_TIME] <= instant).any() for frame in whole.values()):
+            raise TimeRangeError(
+                f"nothing was computed for {month_key(month)} up to {instant.isoformat()}",
+                "choose later instants, or ingest what they need",
+            )
+        for world in WORLDS:
+            # What is not there cannot end a chunk: the truncated worlds are computed up to their instant.
+            end = until if world == "poisoned" else instant
+            other = compute_views(_WORLD[world](read, instant), month, end, settings, names)
+            for name in names:
+                for leak, compared, measured in _compare(VIEWS[name], world, instant, whole[name], other[name]):
+                    column = counts[name, leak.column if isinstance(leak, Leak) else leak]
+                    column[0] += compared
+                    column[1] += measured
+                    if isinstance(leak, Leak):
+                        column[2] += leak.rows
+                        leaks.append(leak)
+            told.advance(note=f"{world} at {instant:%Y-%m-%d %H:%M}")
+    proofs = tuple(ColumnProof(name, column, *numbers) for (name, column), numbers in counts.items())
+    return LookaheadReport(tuple(instants), proofs, tuple(leaks))
+
+
+def sample_instants(month: datetime, until: datetime, count: int) -> tuple[datetime, ...]:
+    """`count` full hours spread over (month, until], the last of them strictly before `until`."""
+    hours = int((floor_to(until, HOUR) - month) / HOUR) - 1
+    if hours < 1:
+        raise TimeRangeError(f"{month_key(month)} has no full hour before {until.isoformat()}", "choose a longer range")
+    chosen = {max(1, round(hours * (step + 1) / count)) for step in range(count)}
+    return tuple(month + hour * HOUR for hour in sorted(chosen))
+
+
+def _truncated(read: ReadRaw, instant: datetime) -> ReadRaw:
+    def reading(name: str, since: datetime, until: datetime) -> pl.LazyFrame:
+        return read(name, since, until).filter(_complete(dataset(name), instant))
+
+    return reading
+
+
+def _poisoned(read: ReadRaw, instant: datetime) -> ReadRaw:
+    """Later values are multiplied by something between 2 and 8 that changes from row to row; they stay positive."""
+
+    def reading(name: str, since: datetime, until: datetime) -> pl.LazyFrame:
+        kind = dataset(name)
+        factor = 2.0 + (pl.col(kind.time).dt.epoch("s") // 60 * 7919 % 61) / 10.0
+        later = ~_complete(kind, instant)
+        return read(name, since, until).with_columns(
+            pl.when(later).then(pl.col(value) * factor + 1e-9).otherwise(pl.col(value)).alias(value)
+            for value in kind.values
+        )
+
+    return reading
+
+
+def _unknown(read: ReadRaw, instant: datetime) -> ReadRaw:
+    def reading(name: str, since: datetime, until: datetime) -> pl.LazyFrame:
+        return read(name, since, until).filter(pl.col(KNOWN_AT) <= instant)
+
+    return reading
+
+
+_WORLD = {"truncated": _truncated, "poisoned": _poisoned, "unknown": _unknown}
+
+
+def _complete(kind: Dataset, instant: datetime) -> pl.Expr:
+    return pl.col(kind.time) + kind.known_after <= instant
+
+
+def _columns(view: View) -> tuple[str, ...]:
+    return (CREATED_TIME, *view.feature_names)
+
+
+def _compare(
+    view: View, world: World, instant: datetime, whole: pl.DataFrame, other: pl.DataFrame
+) -> Iterator[tuple[Leak | str, int, int]]:
+    """Per column: the leak, or its name where there is none; values compared; those that are not null."""
+    key = [view.entity, EVENT_TIME]
+    clock = CREATED_TIME if world == "unknown" else EVENT_TIME
+    ours, theirs = (frame.filter(pl.col(clock) <= instant) for frame in (whole, other))
+    both = ours.join(theirs, on=key, how="full", suffix="_other", coalesce=True).sort(key)
+    for column in _columns(view):
+        different = both.filter(_bits(column, both).ne_missing(_bits(f"{column}_other", both)))
+        # A row that only one world has: no column of it is the same.
+        alone = both.filter(pl.col(CREATED_TIME).is_null() != pl.col(f"{CREATED_TIME}_other").is_null())
+        apart = pl.concat([different, alone]).unique(key).sort(key)
+        measured = both.height - both[column].null_count()
+        if apart.is_empty():
+            yield column, both.height, measured
+            continue
+        first = apart.row(0, named=True)
+        leak = Leak(world, instant, view.name, column, first[view.entity], first[EVENT_TIME], first[column],
+                    first[f"{column}_other"], apart.height)  # fmt: skip
+        yield leak, both.height, measured
+
+
+def _bits(column: str, frame: pl.DataFrame) -> pl.Expr:
+    value = pl.col(column)
+    return value.reinterpret(dtype=pl.Int64) if frame.schema[column] == pl.Float64 else value
