@@ -9,15 +9,23 @@ from pairity.commands.context import reports_errors, settings_from
 
 @click.command()
 @click.option("--rows", type=click.Choice(["all", "candidates"]), help="Train on every hour, or on |z| > z_entry only.")
+@click.option(
+    "--as-known-at",
+    metavar="INSTANT",
+    default="now",
+    show_default=True,
+    help="Use only what was known then (ISO time, or an age such as 7d): later corrections change nothing.",
+)
 @reports_errors
-def train(rows: str | None) -> None:
+def train(rows: str | None, as_known_at: str) -> None:
     """Train the pair forest on published features, backtest it beside the baseline, register it as champion."""
     from pairity.commands.console import ConsoleProgress
     from pairity.commands.summaries import show_training
-    from pairity.timeline import SystemClock
+    from pairity.timeline import SystemClock, parse_instant
     from training.job import train as run_training
 
     settings = settings_from(label={"rows": rows}) if rows else settings_from()
+    now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
     with ConsoleProgress() as progress:
-        report = run_training(settings, progress, now=SystemClock().now())
+        report = run_training(settings, progress, now=now)
     show_training(report)
