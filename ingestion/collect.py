@@ -31,7 +31,10 @@ _CLOSE_ITSELF = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Fetches what neither `lake` nor `staging` has; `live` rows are known from their arrival, not from their close."""
+    """Fetches what neither `lake` nor `staging` has; `live` rows are known from their arrival, not from their close.
+
+    `recheck` asks for everything again: what the venue has changed since becomes a correction.
+    """
 
     source: OkxSource
     lake: Lake
@@ -39,6 +42,7 @@ class Collector:
     clock: Clock
     concurrency: int
     live: bool
+    recheck: bool = False
 
     async def collect(
         self, assets: Sequence[str], since: datetime, until: datetime, venue_now: datetime, progress: Progress
@@ -70,7 +74,9 @@ class Collector:
         return tuple(failure for task in tasks if (failure := task.result()) is not None)
 
     def missing(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:
-        """The parts of [since, until) that were neither ingested nor staged yet."""
+        """The parts of [since, until) that were neither ingested nor staged yet; all of it where that is rechecked."""
+        if self.recheck:
+            return ((since, until),)
         return subtract((since, until), self._covered(dataset, asset, since, until))
 
     def _covered(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:

@@ -20,6 +20,7 @@ async def ingest(
     clock: Clock,
     instruments: Sequence[str] | None = None,
     live: bool = False,
+    recheck: bool = False,
     progress: Progress | None = None,
 ) -> IngestReport:
     """One run of an `IngestSession` of its own (see `IngestSession.run`); a process that runs often keeps the session.
@@ -27,4 +28,4 @@ async def ingest(
     `instruments` are short names, by default the whole universe.
     """
     async with IngestSession(settings, clock, progress=progress) as session:
-        return await session.run(since, until, instruments=instruments, live=live)
+        return await session.run(since, until, instruments=instruments, live=live, recheck=recheck)

@@ -84,12 +84,14 @@ class IngestSession:
         *,
         instruments: Sequence[str] | None = None,
         live: bool = False,
+        recheck: bool = False,
     ) -> IngestReport:
         """Make raw data and features complete for [since, until), closed bars only; what happened.
 
         `until` is clipped to the last closed minute of the venue's time. `live`: rows are known from their arrival, and
-        an instrument that the venue does not list is a failure of its own instead of an error. Raises TimeRangeError,
-        UnknownNameError, VenueError (before anything was collected) and LakeCorruptError.
+        an instrument that the venue does not list is a failure of its own instead of an error. `recheck`: what is
+        stored is asked for again; rows that the venue has changed become corrections, known from now on. Raises
+        TimeRangeError, UnknownNameError, VenueError (before anything was collected) and LakeCorruptError.
         """
         check_range(since, until)
         watch = _Stopwatch()
@@ -102,7 +104,13 @@ class IngestSession:
         with self.lake.writing():
             self._staging.recover()
             collector = Collector(
-                source, self.lake, self._staging, self.clock, self.settings.ingest.concurrency, live=live
+                source,
+                self.lake,
+                self._staging,
+                self.clock,
+                self.settings.ingest.concurrency,
+                live=live,
+                recheck=recheck,
             )
             with watch.stage("collect"):
                 failures += await collector.collect(tradable, since, until, venue_now, self._progress)

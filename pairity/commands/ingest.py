@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 @click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
 @click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
 @click.option("--instruments", metavar="A,B,…", help="Only these of the universe (BTC or BTC-USDT-SWAP).")
+@click.option("--recheck", is_flag=True, help="Ask again for what is stored; what the venue changed is a correction.")
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
-def ingest(since: str, until: str, instruments: str | None, exchange_url: str | None, control_url: str | None) -> None:
+def ingest(
+    since: str, until: str, instruments: str | None, recheck: bool, exchange_url: str | None, control_url: str | None
+) -> None:
     """Collect closed bars, funding and contracts; validate; publish features; refresh the online store.
 
     A second run over the same range changes nothing; a run that was killed continues where it stopped. The exit code is
@@ -31,13 +34,15 @@ def ingest(since: str, until: str, instruments: str | None, exchange_url: str | 
     from validation.checkpoint import build_docs
 
     settings = settings_from(exchange_url, control_url)
-    report = run_async(_ingest(settings, since, until, instruments))
+    report = run_async(_ingest(settings, since, until, instruments, recheck=recheck))
     show_ingest(report)
     click.echo(f"what was checked: {build_docs(settings)}")
     sys.exit(0 if report.ok else 4)
 
 
-async def _ingest(settings: Settings, since: str, until: str, instruments: str | None) -> IngestReport:
+async def _ingest(
+    settings: Settings, since: str, until: str, instruments: str | None, *, recheck: bool
+) -> IngestReport:
     from ingestion.pipeline import ingest as run_ingest
     from pairity.commands.console import ConsoleProgress
     from pairity.timeline import check_range, parse_instant
@@ -50,4 +55,6 @@ async def _ingest(settings: Settings, since: str, until: str, instruments: str |
     end = parse_instant(until, now=clock.now(), name="--until")
     check_range(start, end)
     with ConsoleProgress() as progress:
-        return await run_ingest(settings, start, end, clock=clock, instruments=names, live=False, progress=progress)
+        return await run_ingest(
+            settings, start, end, clock=clock, instruments=names, recheck=recheck, progress=progress
+        )
