@@ -1,13 +1,15 @@
-"""Pair features of one month's chunk against a loop over pairs in pandas (the rolling features that pandas has)."""
+"""A year of pair features against a loop over pairs in pandas and `ta`: the same features, the obvious way."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 import polars as pl
+from ta.momentum import ROCIndicator, RSIIndicator
 
 from benchmarks.case import Case
 from feature_repo.transforms.assets import asset_hourly
@@ -15,7 +17,7 @@ from feature_repo.transforms.pairs import pair_hourly
 from pairity.settings import FeatureSettings
 from pairity.universe import DEFAULT_UNIVERSE, pairs_of
 
-HOURS = 400 + 31 * 24
+HOURS = 365 * 24
 START = datetime(2024, 12, 15, tzinfo=UTC)
 
 
@@ -61,30 +63,45 @@ def cases() -> Iterator[Case]:
         return pd.concat([_pandas_pair(wide[p.base], wide[p.quote]).assign(pair_id=p.pair_id) for p in pairs])
 
     def check() -> None:
-        one = ours().filter(pl.col("pair_id") == "BTC__ETH")["z_score"].to_numpy()
-        other = _pandas_pair(wide["BTC"], wide["ETH"])["z_score"].to_numpy()[-len(one) :]
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+        mine = ours().filter(pl.col("pair_id") == "BTC__ETH").to_pandas().set_index("event_timestamp")
+        other = _pandas_pair(wide["BTC"], wide["ETH"]).loc[mine.index]
+        for name in other:
+            np.testing.assert_allclose(mine[name], other[name], rtol=1e-6, atol=1e-9, err_msg=name)
 
-    yield Case(f"pair features, {len(pairs)} pairs × {HOURS} hours", ours, "pandas loop over pairs", theirs, check)
+    peer = f"pandas {pd.__version__} and ta {version('ta')}, pair by pair"
+    yield Case(f"pair features, {len(pairs)} pairs × {HOURS:,} hours", ours, peer, theirs, check, peer_rounds=1)
 
 
 def _pandas_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     spread = a["close"] / b["close"]
     ratio = a["volume_quote"] / b["volume_quote"]
-    change = spread.diff()
-    gain = change.clip(lower=0).ewm(alpha=1 / 14, adjust=False).mean()
-    loss = (-change).clip(lower=0).ewm(alpha=1 / 14, adjust=False).mean()
     log_a, log_b = np.log(a["close"]), np.log(b["close"])
+    vol_a, vol_b = a["return_1h"].rolling(24).std(), b["return_1h"].rolling(24).std()
+    atr_a, atr_b = (_true_range(side).rolling(14).mean() for side in (a, b))
     slope = log_a.rolling(168).cov(log_b) / log_b.rolling(168).var()
+    reversion = [_half_life(log_a.iloc[end - 168 : end].to_numpy(), log_b.iloc[end - 168 : end].to_numpy())
+                 for end in range(168, len(a) + 1)]  # fmt: skip
     return pd.DataFrame({
-        "z_score": (spread - spread.rolling(24).mean()) / spread.rolling(24).std(),
-        "rsi": 100 - 100 / (1 + gain / loss), "roc": spread.pct_change(5) * 100, "ratio": ratio,
-        "ratio_rel": ratio / ratio.rolling(12).mean(), "correlation": a["return_1h"].rolling(168).corr(b["return_1h"]),
-        "hedge": slope, "half_life": (log_a - slope * log_b).rolling(168).apply(_half_life, raw=True),
+        "spread": spread, "z_score": (spread - spread.rolling(24).mean()) / spread.rolling(24).std(),
+        "spread_rsi": RSIIndicator(spread, 14).rsi(), "spread_roc": ROCIndicator(spread, 5).roc(),
+        "spread_change_1h": spread.pct_change(), "vol_ratio": ratio, "vol_ratio_rel": ratio / ratio.rolling(12).mean(),
+        "vol_diff_ratio": vol_a / vol_b, "realized_vol_base": vol_a, "realized_vol_quote": vol_b,
+        "realized_vol_avg": (vol_a + vol_b) / 2, "atr_base": atr_a, "atr_quote": atr_b,
+        "atr_pct_base": atr_a / a["close"], "atr_pct_quote": atr_b / b["close"],
+        "atr_pct_avg": (atr_a / a["close"] + atr_b / b["close"]) / 2,
+        "correlation_168h": a["return_1h"].rolling(168).corr(b["return_1h"]), "hedge_ratio": slope,
+        "half_life_h": pd.Series(reversion, index=a.index[167:]),
     })  # fmt: skip
 
 
-def _half_life(residual: np.ndarray) -> float:
-    lagged, moved = residual[:-1], np.diff(residual)
-    phi = np.polyfit(lagged, moved, 1)[0] if np.isfinite(residual).all() else np.nan
+def _true_range(side: pd.DataFrame) -> pd.Series:
+    before = side["close"].shift()
+    ranges = [side["high"] - side["low"], (side["high"] - before).abs(), (side["low"] - before).abs()]
+    return pd.concat(ranges, axis=1).max(axis=1, skipna=False)
+
+
+def _half_life(log_a: np.ndarray, log_b: np.ndarray) -> float:
+    slope, constant = np.polyfit(log_b, log_a, 1)
+    residual = log_a - slope * log_b - constant
+    phi = np.polyfit(residual[:-1], np.diff(residual), 1)[0]
     return -np.log(2) / np.log1p(phi) if -1 < phi < 0 else np.nan

@@ -6,7 +6,7 @@ invented, and no window, difference or return reaches across a hole unnoticed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -46,11 +46,15 @@ def observed_only(frame: pl.LazyFrame) -> pl.LazyFrame:
 class Columns:
     """Columns of one entity as arrays, NaN where null."""
 
-    def __init__(self, part: pl.DataFrame) -> None:
-        self._part = part
+    def __init__(self, grid: pl.DataFrame) -> None:
+        self._grid = grid
+        self._whole: dict[str, Floats] = {}
+        self.rows = slice(0, grid.height)
 
     def __getitem__(self, name: str) -> Floats:
-        return self._part[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        if name not in self._whole:
+            self._whole[name] = self._grid[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return self._whole[name][self.rows]
 
 
 def with_computed(
@@ -58,17 +62,26 @@ def with_computed(
 ) -> pl.LazyFrame:
     """`frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity; NaN becomes null."""
 
-    def one(part: pl.DataFrame) -> pl.DataFrame:
-        with np.errstate(all="ignore"):  # 0/0 and the like are NaN, and NaN becomes null
-            computed = compute(Columns(part))
-        return part.with_columns(pl.Series(name, computed[name], dtype=pl.Float64).fill_nan(None) for name in names)
-
     def add(grid: pl.DataFrame) -> pl.DataFrame:
-        parts = grid.partition_by(entity, maintain_order=True)
-        return pl.concat([one(part) for part in parts]) if parts else one(grid)
+        columns = Columns(grid)
+        out = {name: np.empty(grid.height) for name in names}
+        for columns.rows in _rows_of_each(grid[entity]):
+            with np.errstate(all="ignore"):  # 0/0 and the like are NaN, and NaN becomes null
+                computed = compute(columns)
+            for name in names:
+                out[name][columns.rows] = computed[name]
+        return grid.with_columns(pl.Series(name, values).fill_nan(None) for name, values in out.items())
 
     schema = pl.Schema({**frame.collect_schema(), **dict.fromkeys(names, pl.Float64())})
     # A filter or a selection pushed below this point would take away hours or columns that the windows need.
     return frame.map_batches(
         add, schema=schema, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
     )
+
+
+def _rows_of_each(entities: pl.Series) -> Iterator[slice]:
+    """Where each entity's rows lie; equal ones stand together."""
+    start = 0
+    for length in entities.rle().struct.field("len").to_list():
+        yield slice(start, start + length)
+        start += length
