@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from feature_repo.catalog.bars import ASSET_HOURLY
+from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
+from feature_repo.catalog.lags import ASSET_LAGS
+from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
-from feature_repo.catalog.types import Service
+from feature_repo.catalog.types import Service, View
 
 PAIR_FOREST_FEATURES = Service(
     name="pair_forest_v1",
@@ -18,3 +21,12 @@ MARKET_STATE = Service(
     view=ASSET_HOURLY.name,
     features=ASSET_HOURLY.feature_names,
 )
+
+
+def _whole(name: str, view: View) -> Service:
+    return Service(name=name, description=view.description, view=view.name, features=view.feature_names)
+
+
+MICROSTRUCTURE = _whole("microstructure_v1", ASSET_MICROSTRUCTURE)
+CROSS_SECTION = _whole("cross_section_v1", ASSET_CROSS_SECTION)
+LAGGED_RETURNS = _whole("lagged_returns_v1", ASSET_LAGS)
