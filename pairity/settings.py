@@ -98,7 +98,7 @@ class IngestSettings(Section):
 
 
 class FeatureSettings(Section):
-    """Windows of the pair features, in hourly bars."""
+    """Windows of the features."""
 
     z_window_bars: Annotated[int, Field(ge=3)] = 24
     rsi_period_bars: Annotated[int, Field(ge=2)] = 14
@@ -108,6 +108,12 @@ class FeatureSettings(Section):
     atr_period_bars: Annotated[int, Field(ge=2)] = 14
     correlation_window_bars: Annotated[int, Field(ge=3)] = 168
     hedge_window_bars: Annotated[int, Field(ge=3)] = 168
+    risk_days: Annotated[int, Field(ge=2, le=14)] = 7
+    """Days before each day over which its liquidity and beta buckets are estimated."""
+    risk_ridge: Annotated[float, Field(ge=0)] = 1e-6
+    """Penalty on the coefficients of the collinear ten-bucket design, on the scale of summed squared returns."""
+    exposure_minutes: Annotated[int, Field(ge=120, le=2880, multiple_of=60)] = 1440
+    """Window of the exposures to the risk factors."""
     ttl_hours: PositiveInt = 2
     """A feature row older than this at the decision time counts as missing, offline and online."""
     decision_lag_s: NonNegativeFloat = 30.0

@@ -7,6 +7,7 @@ from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
 from feature_repo.catalog.lags import ASSET_LAGS
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
+from feature_repo.catalog.risk_factors import ASSET_EXPOSURES
 from feature_repo.catalog.types import Service, View
 
 PAIR_FOREST_FEATURES = Service(
@@ -30,3 +31,9 @@ def _whole(name: str, view: View) -> Service:
 MICROSTRUCTURE = _whole("microstructure_v1", ASSET_MICROSTRUCTURE)
 CROSS_SECTION = _whole("cross_section_v1", ASSET_CROSS_SECTION)
 LAGGED_RETURNS = _whole("lagged_returns_v1", ASSET_LAGS)
+RISK_EXPOSURES = Service(
+    name="risk_exposures_v1",
+    description="Exposures of one asset to market, liquidity, volatility and momentum (the well-conditioned design).",
+    view=ASSET_EXPOSURES.name,
+    features=tuple(name for name in ASSET_EXPOSURES.feature_names if name.startswith("s4_")),
+)
