@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "account": ("account", "account", "Show balance, positions, orders and fills."),
     "trace": ("trace", "trace", "From an order back to decision, features, model and data."),
     "parity": ("parity", "parity", "Prove that online features equal offline ones, bit for bit."),
+    "risk-factors": ("risk_factors", "risk_factors", "Exposures to risk factors, by the minute, with a plot."),
     "lookahead": ("lookahead", "lookahead", "Prove that no feature looks ahead, column by column."),
     "ui": ("ui", "ui", "Open the MLflow UI on 127.0.0.1."),
     "data-docs": ("data_docs", "data_docs", "Build Great Expectations' Data Docs."),
