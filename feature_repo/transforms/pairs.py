@@ -14,7 +14,7 @@ from feature_repo.transforms.windows import Floats, correlation, hedge_and_half_
 from pairity.settings import FeatureSettings
 from pairity.universe import Pair
 
-_TAKEN = ("close", "volume_quote", "return_1h", "realized_vol_24h", "atr_14", "atr_pct", "funding_rate")
+_TAKEN = ("close", "volume_quote", "return_1h", "realized_vol_24h", "atr_14", "atr_pct", "funding_rate", "inflow")
 _WINDOWED = ("z_score", "vol_ratio_rel", "correlation_168h", "hedge_ratio", "half_life_h")
 
 
@@ -104,6 +104,9 @@ def _averages() -> list[pl.Expr]:
         pl.col("funding_rate_b").alias("quote_funding"),
         (pl.col("funding_rate_a") - pl.col("funding_rate_b")).alias("funding_diff"),
         mean("funding_rate").alias("funding_avg"),
+        pl.col("inflow_a").alias("base_inflow"),
+        pl.col("inflow_b").alias("quote_inflow"),
+        pl.when(pl.col("inflow_b") > 0).then(pl.col("inflow_a") / pl.col("inflow_b")).alias("inflow_ratio"),
     ]
 
 

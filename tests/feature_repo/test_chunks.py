@@ -146,8 +146,9 @@ def test_reads_from_the_anchor_minus_the_lookback_and_never_after_the_close(mark
     read = reader(*market)
     until = MAY + 100 * HOUR + timedelta(minutes=59)
     compute_views(read, MAY, until, settings_for(NAMES))
+    reach = {"funding": DAY, "inflow": 3 * DAY}  # a day's inflow is complete after a day, and counts for two more
     for dataset, since, to in read.asked:
-        assert since == MAY - LOOKBACK - (DAY if dataset == "funding" else timedelta())
+        assert since == MAY - LOOKBACK - reach.get(dataset, timedelta())
         # What is complete at the close counts: a settlement of that instant, the bar that closes then, no later one.
         assert to == MAY + 100 * HOUR - DATASETS[dataset].known_after + timedelta(microseconds=1)
 
