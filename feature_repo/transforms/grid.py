@@ -23,18 +23,31 @@ def with_hour_grid(frame: pl.LazyFrame, entity: str) -> pl.LazyFrame:
 
     Adds `__observed` (False on the added rows, whose other columns are null). Sorted by entity and time.
     """
-    hours = (
-        frame.group_by(entity)
-        .agg(first=pl.col(EVENT).min(), last=pl.col(EVENT).max())
-        .with_columns(pl.datetime_ranges("first", "last", interval=HOUR).alias(EVENT))
-        .select(entity, EVENT)
-        .explode(EVENT)
-    )
-    observed = frame.with_columns(pl.lit(True).alias(OBSERVED))
+
+    def filled(rows: pl.DataFrame) -> pl.DataFrame:
+        observed = rows.with_columns(pl.lit(True).alias(OBSERVED))
+        missing = _holes(rows, entity)
+        if missing.is_empty():  # the usual case: nothing to move
+            return observed
+        return pl.concat([observed, missing], how="diagonal").sort(entity, EVENT)
+
+    ordered = frame.select(entity, EVENT, pl.exclude(entity, EVENT)).sort(entity, EVENT)
+    schema = pl.Schema({**ordered.collect_schema(), OBSERVED: pl.Boolean()})
+    return _whole(ordered, filled, schema)
+
+
+def _holes(rows: pl.DataFrame, entity: str) -> pl.DataFrame:
+    """The hours that lie between two neighbouring rows of one entity; `rows` are sorted by both."""
+    before = pl.col(EVENT).shift(1)
+    reaches = (pl.col(entity) == pl.col(entity).shift(1)) & (pl.col(EVENT) - before > HOUR)
     return (
-        hours.join(observed, on=[entity, EVENT], how="left")
-        .with_columns(pl.col(OBSERVED).fill_null(False))
-        .sort(entity, EVENT)
+        rows.lazy()
+        .select(entity, EVENT, before.alias("__before"), reaches.alias("__reaches"))
+        .filter("__reaches")
+        .select(entity, pl.datetime_ranges(pl.col("__before") + HOUR, EVENT, interval=HOUR, closed="left").alias(EVENT))
+        .explode(EVENT)
+        .with_columns(pl.lit(False).alias(OBSERVED))
+        .collect()
     )
 
 
@@ -73,9 +86,13 @@ def with_computed(
         return grid.with_columns(pl.Series(name, values).fill_nan(None) for name, values in out.items())
 
     schema = pl.Schema({**frame.collect_schema(), **dict.fromkeys(names, pl.Float64())})
+    return _whole(frame, add, schema)
+
+
+def _whole(frame: pl.LazyFrame, change: Callable[[pl.DataFrame], pl.DataFrame], schema: pl.Schema) -> pl.LazyFrame:
     # A filter or a selection pushed below this point would take away hours or columns that the windows need.
     return frame.map_batches(
-        add, schema=schema, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
+        change, schema=schema, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
     )
 
 

@@ -52,11 +52,21 @@ def align(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.LazyFrame:
         orient="row",
     )
     return (
-        listed.join(_side(assets, "a"), left_on="base_asset", right_on="asset")
-        .join(_side(assets, "b"), left_on=["quote_asset", EVENT], right_on=["asset", EVENT])
+        listed.sort("pair_id")
+        .join(
+            _side(assets.sort("asset", EVENT), "a"),
+            left_on="base_asset",
+            right_on="asset",
+            maintain_order="left_right",  # by pair, then by time; the next join keeps it
+        )
+        .join(
+            _side(assets, "b"),
+            left_on=["quote_asset", EVENT],
+            right_on=["asset", EVENT],
+            maintain_order="left",
+        )
         .with_columns(pl.max_horizontal("created_a", "created_b").alias("created_timestamp"))
         .drop("created_a", "created_b")
-        .sort("pair_id", EVENT)
     )
 
 
