@@ -10,16 +10,31 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from feature_repo.catalog.bars import ASSET_HOURLY
+from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
+from feature_repo.catalog.lags import ASSET_LAGS
+from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
-from feature_repo.catalog.services import MARKET_STATE, PAIR_FOREST_FEATURES
+from feature_repo.catalog.services import (
+    CROSS_SECTION,
+    LAGGED_RETURNS,
+    MARKET_STATE,
+    MICROSTRUCTURE,
+    PAIR_FOREST_FEATURES,
+)
 from feature_repo.catalog.types import CREATED_TIME, EVENT_TIME, DType, Feature, Service, View
 from pairity.errors import UnknownNameError
 
 __all__ = [
+    "ASSET_CROSS_SECTION",
     "ASSET_HOURLY",
+    "ASSET_LAGS",
+    "ASSET_MICROSTRUCTURE",
     "CREATED_TIME",
+    "CROSS_SECTION",
     "EVENT_TIME",
+    "LAGGED_RETURNS",
     "MARKET_STATE",
+    "MICROSTRUCTURE",
     "PAIR_FOREST_FEATURES",
     "PAIR_HOURLY",
     "SERVICES",
@@ -32,9 +47,11 @@ __all__ = [
     "view",
 ]
 
-VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in (ASSET_HOURLY, PAIR_HOURLY)})
+_ALL = (ASSET_HOURLY, ASSET_MICROSTRUCTURE, ASSET_CROSS_SECTION, ASSET_LAGS, PAIR_HOURLY)
+VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
 """In the order of computation: a view comes after those that it reads."""
-SERVICES: Mapping[str, Service] = MappingProxyType({s.name: s for s in (PAIR_FOREST_FEATURES, MARKET_STATE)})
+_SERVED = (PAIR_FOREST_FEATURES, MARKET_STATE, MICROSTRUCTURE, CROSS_SECTION, LAGGED_RETURNS)
+SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for service in _SERVED})
 
 
 def view(name: str) -> View:

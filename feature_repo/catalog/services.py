@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from feature_repo.catalog.bars import ASSET_HOURLY
+from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
+from feature_repo.catalog.lags import ASSET_LAGS
+from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
-from feature_repo.catalog.types import Service
+from feature_repo.catalog.types import Service, View
 
 _NOT_IN_FOREST = {"spread", "atr_base", "atr_quote", "base_inflow", "quote_inflow", "inflow_ratio"}
 """Levels of a price, which a model of all pairs cannot compare; and inflow, which most installations do not have."""
@@ -21,3 +24,12 @@ MARKET_STATE = Service(
     view=ASSET_HOURLY.name,
     features=ASSET_HOURLY.feature_names,
 )
+
+
+def _whole(name: str, view: View) -> Service:
+    return Service(name=name, description=view.description, view=view.name, features=view.feature_names)
+
+
+MICROSTRUCTURE = _whole("microstructure_v1", ASSET_MICROSTRUCTURE)
+CROSS_SECTION = _whole("cross_section_v1", ASSET_CROSS_SECTION)
+LAGGED_RETURNS = _whole("lagged_returns_v1", ASSET_LAGS)

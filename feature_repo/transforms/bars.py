@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from feature_repo.transforms.hours import hours_from_minutes
 from pairity.timeline import HOUR
 
 _VALUES = ("open", "high", "low", "close", "volume_base", "volume_quote", "minutes_observed", "known_at")
@@ -16,28 +17,9 @@ def hourly_bars(minutes: pl.LazyFrame) -> pl.LazyFrame:
     Input: asset, open_time, open, high, low, close, volume (base), volume_quote (nullable), known_at; one row per asset
     and minute, in any order. Output: `COLUMNS`, `event_timestamp` being the hour's *close*; an hour without minutes has
     no row; sorted by asset and time. `volume_quote` is the venue's where it gives one, else (high + low + close)/3 ·
-    volume, minute by minute. `known_at` is that of the minute known last. Rows are summed in time order: the result
-    does not depend on threads.
+    volume, minute by minute. `known_at` is that of the minute known last.
     """
-    typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0
-    return (
-        minutes.sort("asset", "open_time")
-        .with_columns(pl.coalesce("volume_quote", typical * pl.col("volume")).alias("volume_quote"))
-        .group_by_dynamic("open_time", every="1h", group_by="asset", closed="left", label="left")
-        .agg(
-            open=pl.col("open").first(),
-            high=pl.col("high").max(),
-            low=pl.col("low").min(),
-            close=pl.col("close").last(),
-            volume_base=pl.col("volume").sum(),
-            volume_quote=pl.col("volume_quote").sum(),
-            minutes_observed=pl.len().cast(pl.Int64),
-            known_at=pl.col("known_at").max(),
-        )
-        .with_columns((pl.col("open_time") + HOUR).alias("event_timestamp"))
-        .select(COLUMNS)
-        .sort("asset", "event_timestamp")  # groups come back in the order of a hash table's parts
-    )
+    return hours_from_minutes(minutes).select(COLUMNS)
 
 
 def native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:

@@ -9,12 +9,16 @@ from types import MappingProxyType
 
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
+from feature_repo.catalog import ASSET_CROSS_SECTION, ASSET_HOURLY, ASSET_LAGS, ASSET_MICROSTRUCTURE, PAIR_HOURLY
 from feature_repo.raw_datasets import dataset
 from feature_repo.transforms.assets import FUNDING_MAX_AGE, INFLOW_REACH, asset_hourly
 from feature_repo.transforms.bars import hourly_bars, native_hours, prefer_minutes
+from feature_repo.transforms.cross_section import cross_section
+from feature_repo.transforms.lags import asset_lags
+from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, microstructure
 from feature_repo.transforms.pairs import pair_hourly
 from pairity.settings import Settings
+from pairity.timeline import DAY
 
 ReadRaw = Callable[[str, datetime, datetime], pl.LazyFrame]
 """(dataset, since, until) → rows with since <= time < until, newest version of each, with `asset`; sorted by both."""
@@ -65,8 +69,32 @@ def _pair_hourly(inputs: Inputs) -> pl.LazyFrame:
     )
 
 
+def _asset_microstructure(inputs: Inputs) -> pl.LazyFrame:
+    return microstructure(
+        inputs.view(ASSET_HOURLY.name),
+        inputs.raw("candles_1m"),
+        inputs.raw("funding", reach=2 * INTERVAL_MAX_AGE),
+        inputs.raw("index_1h"),
+        inputs.raw("open_interest", reach=DAY + OPEN_INTEREST_MAX_AGE),
+        (inputs.raw("trade_bars_1m"), inputs.raw("taker_volume_1h")),
+        inputs.raw("book_tops"),
+        inputs.raw("liquidations"),
+    )
+
+
+def _asset_cross_section(inputs: Inputs) -> pl.LazyFrame:
+    return cross_section(inputs.view(ASSET_HOURLY.name), inputs.view(ASSET_MICROSTRUCTURE.name))
+
+
+def _asset_lags(inputs: Inputs) -> pl.LazyFrame:
+    return asset_lags(inputs.view(ASSET_HOURLY.name))
+
+
 TRANSFORMS: Mapping[str, Transform] = MappingProxyType({
     ASSET_HOURLY.name: _asset_hourly,
+    ASSET_MICROSTRUCTURE.name: _asset_microstructure,
+    ASSET_CROSS_SECTION.name: _asset_cross_section,
+    ASSET_LAGS.name: _asset_lags,
     PAIR_HOURLY.name: _pair_hourly,
 })  # fmt: skip
 """Exactly the columns of the catalogue's view, sorted by entity and time."""

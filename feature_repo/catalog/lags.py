@@ -1,0 +1,24 @@
+"""Lagged returns of one asset."""
+
+from __future__ import annotations
+
+from feature_repo.catalog.policies import LOOKBACK
+from feature_repo.catalog.types import Feature, View
+
+LAGS = 5
+_ENDS = "null where either end is missing"
+
+ASSET_LAGS = View(
+    name="asset_lags",
+    entity="asset",
+    description="Logarithmic return of the last hour and of those before: what a lag model regresses on.",
+    lookback=LOOKBACK,
+    inputs=("asset_hourly",),
+    features=(
+        Feature("log_return", "ln(close/close[−1h])", "ln", 2, ("close",), _ENDS),
+        *(
+            Feature(f"log_return_lag_{lag}", f"log_return {lag} h before", "ln", lag + 2, ("close",), _ENDS)
+            for lag in range(1, LAGS + 1)
+        ),
+    ),
+)

@@ -1,0 +1,103 @@
+"""One asset among all assets of the same hour."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
+from feature_repo.transforms.grid import EVENT, Columns, observed_only, with_computed, with_hour_grid
+from feature_repo.transforms.hours import summed
+from feature_repo.transforms.windows import MIN_SHARE, Floats, rolling_mean
+from pairity.timeline import DAY
+
+LISTED_FOR = DAY
+"""An asset without bars counts as listed for so long after its last one: that it is gone is known only then."""
+MIN_PANEL_SHARE = 0.5
+_MOMENTUM_BARS = (1, 24, 168)
+_TURNOVER_BARS, _REGIME_BARS = 24, 168
+
+
+def cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFrame:
+    """Exactly the columns of `catalog.ASSET_CROSS_SECTION`, for the hours of the panel (see `panel_hours`).
+
+    `bars`: rows of `asset_hourly`, `micro`: rows of `asset_microstructure`. `created_timestamp` is when the whole hour
+    of all assets was known.
+    """
+    volatility = micro.select("asset", EVENT, "realized_vol_1h", pl.col("created_timestamp").alias("__known"))
+    joined = (
+        bars.select("asset", EVENT, "created_timestamp", "close", "volume_quote", "funding_rate", "atr_pct")
+        .join(volatility, on=["asset", EVENT], how="left")
+        .with_columns(pl.max_horizontal("created_timestamp", "__known").alias("created_timestamp"))
+    )
+    own = observed_only(_with_windows(with_hour_grid(joined, "asset")))
+    whole = own.join(panel_hours(bars), on=EVENT)
+    return _with_panel(whole).select(ASSET_CROSS_SECTION.columns).sort("asset", EVENT)
+
+
+def panel_hours(bars: pl.LazyFrame) -> pl.LazyFrame:
+    """event_timestamp, assets_observed: hours in which at least half of the assets listed then have a bar.
+
+    Known then: an asset is listed from its first bar on, and for `LISTED_FOR` after its last one so far.
+    """
+    seen = bars.select("asset", EVENT).sort("asset", EVENT)
+    hours = seen.select(EVENT).unique().sort(EVENT)
+    following = pl.col(EVENT).shift(-1).over("asset")
+    until = pl.min_horizontal(following, pl.col(EVENT) + LISTED_FOR).fill_null(pl.col(EVENT) + LISTED_FOR)
+    # A bar keeps its asset listed from its close until the next one's, at most `LISTED_FOR`.
+    spans = seen.with_columns(until.alias("until"))
+    starts = spans.select(pl.col(EVENT), pl.lit(1).alias("change"))
+    ends = spans.select(pl.col("until").alias(EVENT), pl.lit(-1).alias("change"))
+    listed = (
+        pl.concat([starts, ends])
+        .group_by(EVENT)
+        .agg(pl.col("change").sum())
+        .sort(EVENT)
+        .select(EVENT, pl.col("change").cum_sum().alias("listed"))
+    )
+    counted = seen.group_by(EVENT).agg(pl.len().cast(pl.Int64).alias("assets_observed"))
+    return (
+        hours.join(counted, on=EVENT)
+        .join(listed, on=EVENT)
+        .filter(pl.col("assets_observed") >= MIN_PANEL_SHARE * pl.col("listed"))
+        .select(EVENT, "assets_observed")
+        .sort(EVENT)
+    )
+
+
+def _with_panel(rows: pl.LazyFrame) -> pl.LazyFrame:
+    volumes = rows.sort(EVENT, "asset").select(
+        EVENT, pl.col("volume_quote").alias("__total"), known_at="created_timestamp"
+    )
+    ordered = rows.join(summed(volumes, (EVENT,), ("__total",)), on=EVENT).sort(EVENT, "asset")
+    mean_volume = pl.col("__total") / pl.col("assets_observed")
+    known = pl.col("known_at").cum_max()
+    efficient = pl.when(pl.col("atr_pct") > 0).then(pl.col("realized_vol_1h") / pl.col("atr_pct"))
+    return ordered.with_columns(
+        (pl.col("funding_rate") - pl.col("funding_rate").median().over(EVENT)).alias("funding_pressure"),
+        pl.when(mean_volume > 0).then(pl.col("volume_quote") / mean_volume).alias("relative_volume"),
+        efficient.alias("price_efficiency"),
+        known.alias("created_timestamp"),
+    )
+
+
+def _with_windows(series: pl.LazyFrame) -> pl.LazyFrame:
+    momentum = [
+        (pl.col("close") / pl.col("close").shift(bars).over("asset") - 1.0).alias(f"momentum_{bars}h")
+        for bars in _MOMENTUM_BARS
+    ]
+
+    def windowed(asset: Columns) -> dict[str, Floats]:
+        volatility = asset["realized_vol_1h"]
+        return {
+            "turnover_ratio": _relative(asset["volume_quote"], _TURNOVER_BARS, 1.0),
+            "volatility_regime": _relative(volatility, _REGIME_BARS, MIN_SHARE),
+        }
+
+    return with_computed(series.with_columns(momentum), "asset", ("turnover_ratio", "volatility_regime"), windowed)
+
+
+def _relative(values: Floats, window: int, min_share: float) -> Floats:
+    mean = rolling_mean(values, window, min_share=min_share)
+    relative: Floats = np.divide(values, mean, out=np.full(len(values), np.nan), where=mean > 0)
+    return relative

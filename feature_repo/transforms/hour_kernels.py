@@ -1,0 +1,130 @@
+"""The loop behind `microstructure`: statistics of each hour from its minutes, in one pass over all of history."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo.transforms.compiled import compiled
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+STATISTICS = (
+    "vwap", "close", "realized_vol_1h", "volume_cv", "taker_buy_volume", "taker_volume", "parkinson_vol",
+    "garman_klass_vol", "amihud", "roll_spread", "open", "high", "low", "volume_base", "volume_quote",
+)  # fmt: skip
+"""Columns of the result of `hour_statistics`, in order."""
+_MINUTES = 60
+
+
+@compiled
+def _deviation(values: Floats) -> float:
+    """Sample standard deviation of the values that are not NaN; NaN for fewer than two."""
+    count, total, squares = 0, 0.0, 0.0
+    for value in values:
+        if not math.isnan(value):
+            count += 1
+            total += value
+    if count < 2:
+        return math.nan
+    for value in values:
+        if not math.isnan(value):
+            squares += (value - total / count) ** 2
+    return math.sqrt(squares / (count - 1))
+
+
+@compiled
+def _roll_spread(moves: Floats, price: float, rounding: float) -> float:
+    """2·√(−cov) of neighbouring price changes; NaN for fewer than two pairs, or without negative covariance.
+
+    `moves` begins with the change before the hour's first; NaN: no change, as a minute is missing.
+    """
+    count, total, before, cross = 0, 0.0, 0.0, 0.0
+    for at in range(1, len(moves)):
+        if not math.isnan(moves[at]) and not math.isnan(moves[at - 1]):
+            count += 1
+            total += moves[at]
+            before += moves[at - 1]
+    if count < 2:
+        return math.nan
+    for at in range(1, len(moves)):
+        if not math.isnan(moves[at]) and not math.isnan(moves[at - 1]):
+            cross += (moves[at] - total / count) * (moves[at - 1] - before / count)
+    covariance = cross / (count - 1)
+    if -covariance <= (rounding * price) ** 2:
+        return math.nan
+    return 2.0 * math.sqrt(-covariance)
+
+
+@compiled
+def _fill_moves(moves: Floats, returns: Floats, first: int, closes: Floats, minute: Ints,
+                new_asset: NDArray[np.bool_]) -> None:  # fmt: skip
+    """Price changes and returns of the rows first−1, first, …; NaN between rows that are not neighbouring minutes."""
+    for step in range(len(moves)):
+        at = first - 1 + step
+        moves[step] = returns[step] = math.nan
+        if at > 0 and not new_asset[at] and minute[at] - minute[at - 1] == 1:
+            moves[step] = closes[at] - closes[at - 1]
+            returns[step] = closes[at] / closes[at - 1] - 1.0
+    if new_asset[first]:
+        moves[0] = returns[0] = math.nan  # of another asset
+
+
+@compiled
+def hour_statistics(starts: Ints, minute: Ints, new_asset: NDArray[np.bool_], prices: Floats, traded: Floats,
+                    rounding: float) -> Floats:  # fmt: skip
+    """One row of `STATISTICS` per hour.
+
+    `starts`: where each hour's minutes begin, and their total number at the end. `minute`: minutes since 1970,
+    ascending within an asset; `new_asset` marks an asset's first. `prices`: open, high, low, close; `traded`: volume,
+    quote volume, taker-buy volume (NaN: not given); one row each per minute. A return, or a price change, exists
+    between two neighbouring minutes only; that of an hour's first minute reaches into the hour before.
+    """
+    out = np.full((len(starts) - 1, 15), np.nan)
+    all_moves, all_returns = np.empty(_MINUTES + 1), np.empty(_MINUTES + 1)
+    for hour in range(len(starts) - 1):
+        first, end = starts[hour], starts[hour + 1]
+        count = end - first
+        moves, returns = all_moves[: count + 1], all_returns[: count + 1]
+        _fill_moves(moves, returns, first, prices[3], minute, new_asset)
+        money = coins = taker = taker_of = ranges = klass = illiquidity = volume_total = quote_total = 0.0
+        known_taker = known_illiquidity = 0
+        top, bottom = -np.inf, np.inf
+        for at in range(first, end):
+            opened, high, low, close = prices[0, at], prices[1, at], prices[2, at], prices[3, at]
+            volume, quote = traded[0, at], traded[1, at]
+            if math.isnan(quote):
+                quote = (high + low + close) / 3.0 * volume
+            if volume > 0.0:
+                money += quote
+                coins += volume
+            volume_total += volume
+            quote_total += quote
+            top, bottom = max(top, high), min(bottom, low)
+            if not math.isnan(traded[2, at]):
+                known_taker += 1
+                taker += traded[2, at]
+                taker_of += volume
+            span, body = math.log(high / low), math.log(close / opened)
+            ranges += span * span
+            klass += 0.5 * span * span - (2.0 * math.log(2.0) - 1.0) * body * body
+            if quote > 0.0 and not math.isnan(returns[at - first + 1]):
+                illiquidity += abs(returns[at - first + 1]) / quote
+                known_illiquidity += 1
+        row, close = out[hour], prices[3, end - 1]
+        row[0] = money / coins if coins > 0.0 else math.nan
+        row[1] = close
+        row[2] = _deviation(returns[1:]) * math.sqrt(60.0)
+        row[3] = _deviation(traded[0, first:end]) / (volume_total / count) if volume_total > 0.0 else math.nan
+        row[4] = taker if known_taker > 0 else math.nan
+        row[5] = taker_of if known_taker > 0 else math.nan
+        row[6] = math.sqrt(ranges / (4.0 * math.log(2.0)) / count * 60.0)
+        row[7] = math.sqrt(klass / count * 60.0) if klass >= 0.0 else math.nan
+        row[8] = illiquidity / known_illiquidity if known_illiquidity > 0 else math.nan
+        row[9] = _roll_spread(moves, close, rounding)
+        row[10], row[11], row[12] = prices[0, first], top, bottom
+        row[13], row[14] = volume_total, quote_total
+    return out

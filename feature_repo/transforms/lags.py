@@ -1,0 +1,41 @@
+"""Lagged logarithmic returns, for bars of any size."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from feature_repo.catalog.lags import ASSET_LAGS, LAGS
+from pairity.timeline import HOUR
+
+EVENT = "event_timestamp"
+
+
+def lagged_returns(bars: pl.LazyFrame, *, every: timedelta, horizon_bars: int, lags: int) -> pl.LazyFrame:
+    """`bars` (asset, event_timestamp, close, …) with log_return = ln(close/close.shift(h)) and its lags 1…k.
+
+    A lag of one is one bar of size `every`, not one row: it is looked up by time, and is null where that bar does not
+    exist. Sorted by asset and time; bars are not invented.
+    """
+    closes = bars.select("asset", EVENT, pl.col("close").alias("__before"))
+    with_return = (
+        bars.join(_later(closes, every * horizon_bars), on=["asset", EVENT], how="left")
+        .with_columns((pl.col("close").log() - pl.col("__before").log()).alias("log_return"))
+        .drop("__before")
+    )
+    returns = with_return.select("asset", EVENT, "log_return")
+    for lag in range(1, lags + 1):
+        lagged = _later(returns.rename({"log_return": f"log_return_lag_{lag}"}), every * lag)
+        with_return = with_return.join(lagged, on=["asset", EVENT], how="left")
+    return with_return.sort("asset", EVENT)
+
+
+def asset_lags(bars: pl.LazyFrame) -> pl.LazyFrame:
+    """Exactly the columns of `catalog.ASSET_LAGS`. `bars`: rows of `asset_hourly`."""
+    rows = bars.select("asset", EVENT, "created_timestamp", "close")
+    return lagged_returns(rows, every=HOUR, horizon_bars=1, lags=LAGS).select(ASSET_LAGS.columns)
+
+
+def _later(frame: pl.LazyFrame, by: timedelta) -> pl.LazyFrame:
+    return frame.with_columns(pl.col(EVENT) + by)

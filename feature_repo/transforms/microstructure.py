@@ -1,0 +1,165 @@
+"""Hourly microstructure of one asset, from its minutes, its samples (open interest, index) and collected snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import polars as pl
+
+from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
+from feature_repo.transforms.hours import EVENT, hours_from_minutes, summed
+from pairity.timeline import DAY, HISTORY_LAG, HOUR
+
+OPEN_INTEREST_MAX_AGE = 25 * HOUR
+"""Daily samples are the coarsest that venues give; one hour's grace."""
+INTERVAL_MAX_AGE = DAY
+_OF_MINUTES = ("vwap", "realized_vol_1h", "volume_cv", "taker_buy_volume", "taker_volume", "parkinson_vol",
+               "garman_klass_vol", "amihud", "roll_spread")  # fmt: skip
+
+
+def microstructure(
+    bars: pl.LazyFrame,
+    minutes: pl.LazyFrame,
+    funding: pl.LazyFrame,
+    index: pl.LazyFrame,
+    open_interest: pl.LazyFrame,
+    traded: Sequence[pl.LazyFrame],
+    books: pl.LazyFrame,
+    liquidations: pl.LazyFrame,
+) -> pl.LazyFrame:
+    """Exactly the columns of `catalog.ASSET_MICROSTRUCTURE`, one row per row of `bars`.
+
+    `bars`: rows of `asset_hourly`. The others: raw rows of `candles_1m`, `funding`, `index_1h`, `open_interest`,
+    (`trade_bars_1m`, `taker_volume_1h`), `book_tops` and `liquidations`; empty where nothing was collected, and what is
+    computed from them is null then. `created_timestamp`: when everything since the chunk's start was known.
+    """
+    trade_bars, taker_volumes = traded
+    rows = bars.select("asset", EVENT, pl.col("close").alias("bar_close"), pl.col("created_timestamp").alias("known"))
+    of_minutes = hours_from_minutes(minutes).select("asset", EVENT, *_OF_MINUTES, "minutes_observed", "known_at")
+    parts = (
+        _renamed(of_minutes, "minutes"),
+        _renamed(_takers_of_trades(trade_bars), "trades"),
+        _renamed(_takers_of_hours(taker_volumes), "hours"),
+        _renamed(_index_closes(index), "index"),
+        _renamed(_last_books(books), "books"),
+        _renamed(_liquidated(liquidations), "liquidations"),
+    )
+    for part in parts:
+        rows = rows.join(part, on=["asset", EVENT], how="left")
+    rows = rows.sort("asset", EVENT)
+    rows = _latest(rows, _intervals(funding), "funding_time", INTERVAL_MAX_AGE, timedelta(0), "interval")
+    interest = open_interest.select("asset", "time", "open_interest", "known_at")
+    rows = _latest(rows, interest, "time", OPEN_INTEREST_MAX_AGE, timedelta(0), "interest")
+    before = interest.rename({"open_interest": "open_interest_before"})
+    rows = _latest(rows, before, "time", OPEN_INTEREST_MAX_AGE, DAY, "before")
+    known = pl.max_horizontal("known", pl.selectors.starts_with("known_at_")).cum_max().over("asset")
+    return (
+        rows.with_columns(_derived())
+        .with_columns(pl.max_horizontal(known, pl.col(EVENT) + HISTORY_LAG).alias("created_timestamp"))
+        .select(ASSET_MICROSTRUCTURE.columns)
+    )
+
+
+def _derived() -> list[pl.Expr]:
+    bought = pl.coalesce("taker_buy_volume", "taker_buy_trades", "taker_buy_hours")
+    total = pl.coalesce("taker_volume", "taker_trades", "taker_hours")
+    interest, before = pl.col("open_interest"), pl.col("open_interest_before")
+    return [
+        ((pl.col("bar_close") - pl.col("vwap")) / pl.col("vwap")).alias("vwap_deviation"),
+        pl.when(total > 0).then(bought / total).alias("taker_buy_ratio"),
+        (pl.col("bar_close") / pl.col("index_close") - 1.0).alias("basis"),
+        pl.when(before > 0).then(interest / before - 1.0).alias("open_interest_change_24h"),
+        pl.col("minutes_observed").fill_null(0),
+    ]
+
+
+def _renamed(part: pl.LazyFrame, source: str) -> pl.LazyFrame:
+    return part.rename({"known_at": f"known_at_{source}"})
+
+
+def _hour_close(time: str) -> pl.Expr:
+    """The close of the hour in which an instant lies; an instant at a close belongs to the hour that ends there."""
+    floor = pl.col(time).dt.truncate("1h")
+    return pl.when(pl.col(time) == floor).then(floor).otherwise(floor + HOUR).alias(EVENT)
+
+
+def _takers_of_trades(trade_bars: pl.LazyFrame) -> pl.LazyFrame:
+    closes = (pl.col("open_time").dt.truncate("1h") + HOUR).alias(EVENT)
+    renamed = trade_bars.sort("asset", "open_time").select(
+        "asset", closes, pl.col("taker_buy_volume").alias("taker_buy_trades"), pl.col("volume").alias("taker_trades"),
+        "known_at",
+    )  # fmt: skip
+    return summed(renamed, ("asset", EVENT), ("taker_buy_trades", "taker_trades"))
+
+
+def _takers_of_hours(volumes: pl.LazyFrame) -> pl.LazyFrame:
+    return volumes.select(
+        "asset", (pl.col("open_time") + HOUR).alias(EVENT), pl.col("buy_volume").alias("taker_buy_hours"),
+        (pl.col("buy_volume") + pl.col("sell_volume")).alias("taker_hours"), "known_at",
+    )  # fmt: skip
+
+
+def _index_closes(index: pl.LazyFrame) -> pl.LazyFrame:
+    return index.select(
+        "asset", (pl.col("open_time") + HOUR).alias(EVENT), pl.col("close").alias("index_close"), "known_at"
+    )
+
+
+def _last_books(books: pl.LazyFrame) -> pl.LazyFrame:
+    """Of the last snapshot of each hour."""
+    bid, ask = pl.col("bid_price"), pl.col("ask_price")
+    return (
+        books.sort("asset", "time")
+        .group_by("asset", _hour_close("time"), maintain_order=True)
+        .last()
+        .select(
+            "asset",
+            EVENT,
+            ((ask - bid) / ((ask + bid) / 2.0) * 10_000.0).alias("book_spread_bps"),
+            _imbalance("bid_size", "ask_size").alias("depth_imbalance"),
+            _imbalance("bid_size_20", "ask_size_20").alias("depth_imbalance_20"),
+            "known_at",
+        )
+    )
+
+
+def _imbalance(bid: str, ask: str) -> pl.Expr:
+    total = pl.col(bid) + pl.col(ask)
+    return pl.when(total > 0).then((pl.col(bid) - pl.col(ask)) / total)
+
+
+def _liquidated(liquidations: pl.LazyFrame) -> pl.LazyFrame:
+    both = (pl.col("long_notional") + pl.col("short_notional")).alias("liquidation_notional")
+    rows = liquidations.sort("asset", "time").select("asset", _hour_close("time"), both, "known_at")
+    return summed(rows, ("asset", EVENT), ("liquidation_notional",))
+
+
+def _intervals(funding: pl.LazyFrame) -> pl.LazyFrame:
+    """Hours between each settlement and the one before it."""
+    step = pl.col("funding_time").diff().over("asset").dt.total_seconds() / 3600.0
+    return funding.sort("asset", "funding_time").select(
+        "asset", "funding_time", step.alias("funding_interval_h"), "known_at"
+    )
+
+
+def _latest(
+    rows: pl.LazyFrame, samples: pl.LazyFrame, time: str, max_age: timedelta, back: timedelta, source: str
+) -> pl.LazyFrame:
+    """`rows` (sorted) with the newest sample at or before event − `back`, null where that is older than `max_age`."""
+    right = samples.rename({"known_at": f"known_at_{source}", time: "__time"}).sort("__time")
+    return (
+        rows.with_columns((pl.col(EVENT) - back).alias("__asked"))
+        .sort("__asked")
+        .join_asof(
+            right,
+            left_on="__asked",
+            right_on="__time",
+            by="asset",
+            strategy="backward",
+            tolerance=max_age,
+            check_sortedness=False,  # both sides are sorted just above; Polars cannot check that within groups
+        )
+        .drop("__asked", "__time", strict=False)
+        .sort("asset", EVENT)
+    )
