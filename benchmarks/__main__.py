@@ -1,4 +1,6 @@
-"""`make bench`, or `python -m benchmarks data` for one group of them: every measurement in one run, medians of several rounds, ratios to a peer; written to results.md.
+"""`make bench`: every measurement in one run, medians of several rounds, ratios to a peer; written to results.md.
+
+`python -m benchmarks data` runs one group.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """

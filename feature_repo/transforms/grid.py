@@ -7,6 +7,7 @@ invented, and no window, difference or return reaches across a hole unnoticed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -57,32 +58,50 @@ def observed_only(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 class Columns:
-    """Columns of one entity as arrays, NaN where null."""
+    """Columns of one entity as arrays, NaN where null; views of what all entities share."""
+
+    def __init__(self, whole: Mapping[str, Floats], rows: slice) -> None:
+        self._whole = whole
+        self._rows = rows
+
+    def __getitem__(self, name: str) -> Floats:
+        return self._whole[name][self._rows]
+
+
+class _Arrays(dict[str, Floats]):
+    """Whole columns of a grid, made when they are first asked for."""
 
     def __init__(self, grid: pl.DataFrame) -> None:
         self._grid = grid
-        self._whole: dict[str, Floats] = {}
-        self.rows = slice(0, grid.height)
 
-    def __getitem__(self, name: str) -> Floats:
-        if name not in self._whole:
-            self._whole[name] = self._grid[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        return self._whole[name][self.rows]
+    def __missing__(self, name: str) -> Floats:
+        self[name] = self._grid[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return self[name]
 
 
 def with_computed(
     frame: pl.LazyFrame, entity: str, names: tuple[str, ...], compute: Callable[[Columns], Mapping[str, Floats]]
 ) -> pl.LazyFrame:
-    """`frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity; NaN becomes null."""
+    """`frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity; NaN becomes null.
+
+    Entities are computed at the same time, in as many threads as Polars has: none sees another's values or results.
+    """
 
     def add(grid: pl.DataFrame) -> pl.DataFrame:
-        columns = Columns(grid)
+        whole = _Arrays(grid)
         out = {name: np.empty(grid.height) for name in names}
-        for columns.rows in _rows_of_each(grid[entity]):
+
+        def one(rows: slice) -> None:
             with np.errstate(all="ignore"):  # 0/0 and the like are NaN, and NaN becomes null
-                computed = compute(columns)
+                computed = compute(Columns(whole, rows))
             for name in names:
-                out[name][columns.rows] = computed[name]
+                out[name][rows] = computed[name]
+
+        parts = list(_rows_of_each(grid[entity]))
+        for first in parts[:1]:
+            one(first)  # compiles what must be compiled and makes the arrays, once
+        with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+            list(threads.map(one, parts[1:]))
         return grid.with_columns(pl.Series(name, values).fill_nan(None) for name, values in out.items())
 
     schema = pl.Schema({**frame.collect_schema(), **dict.fromkeys(names, pl.Float64())})
