@@ -1,5 +1,5 @@
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -275,3 +275,61 @@ def test_every_value_lies_within_the_catalogues_bounds_and_types():
             assert column.drop_nulls().is_finite().all(), feature.name
             assert feature.lower is None or column.min() >= feature.lower, feature.name
             assert feature.upper is None or column.max() <= feature.upper, feature.name
+
+
+@pytest.fixture(scope="module")
+def recorded_hours():
+    """A quarter of native hourly bars of four majors, as the features of all six pairs."""
+    assets = ("BTC", "ETH", "SOL", "DOGE")
+    span = pl.col("open_time").is_between(datetime(2025, 2, 1, tzinfo=UTC), datetime(2025, 4, 30, 23, tzinfo=UTC))
+    bars = native_hours(recorded_candles("1h", assets, HOUR).filter(span).lazy()).collect()
+    funding = recorded_funding(assets).filter(pl.col("funding_time") >= bars["event_timestamp"].min() - DAY)
+    return bars, compute(bars, pairs_of(assets), funding, FeatureSettings(), 200)
+
+
+@pytest.mark.recorded
+def test_recorded_hours_are_complete_and_null_only_where_something_is_missing(recorded_hours):
+    bars, rows = recorded_hours
+    assert bars.height == 4 * 89 * 24
+    assert rows.group_by("pair_id").len()["len"].to_list() == [89 * 24 - 199] * 6
+    nulls = {name: count / rows.height for name, count in rows.null_count().row(0, named=True).items() if count}
+    # Nobody recorded inflow; a half-life needs a residual that reverts, which nearly all of them do.
+    assert {name for name in nulls if "inflow" in name} == {"base_inflow", "quote_inflow", "inflow_ratio"}
+    assert set(nulls) <= {"base_inflow", "quote_inflow", "inflow_ratio", "half_life_h"}
+    assert nulls["base_inflow"] == nulls["quote_inflow"] == nulls["inflow_ratio"] == 1.0
+    assert nulls.get("half_life_h", 0.0) < 0.02
+
+
+@pytest.mark.recorded
+def test_strength_and_change_of_recorded_hours_are_those_of_ta(recorded_hours):
+    from ta.momentum import ROCIndicator, RSIIndicator
+
+    bars, rows = recorded_hours
+    closes = bars.pivot(on="asset", index="event_timestamp", values="close").sort("event_timestamp").to_pandas()
+    for (pair_id,), part in rows.group_by("pair_id"):
+        pair = Pair.from_id(pair_id)
+        spread = closes[pair.base] / closes[pair.quote]
+        # ta starts from the first change, not from the mean of fourteen: after 400 bars nothing is left of either.
+        strength = RSIIndicator(spread, 14).rsi().to_numpy()
+        np.testing.assert_allclose(part["spread_rsi"].to_numpy()[201:], strength[400:], rtol=0, atol=1e-9)
+        change = ROCIndicator(spread, 5).roc().to_numpy()
+        np.testing.assert_allclose(part["spread_roc"].to_numpy(), change[199:], rtol=0, atol=1e-9)
+
+
+@pytest.mark.recorded
+def test_hedge_ratios_of_recorded_hours_are_those_of_statsmodels(recorded_hours):
+    from statsmodels.regression.rolling import RollingOLS
+    from statsmodels.tools import add_constant
+
+    bars, rows = recorded_hours
+    logs = np.log(
+        bars.pivot(on="asset", index="event_timestamp", values="close")
+        .sort("event_timestamp")
+        .drop("event_timestamp")
+        .to_pandas()
+    )
+    for (pair_id,), part in rows.group_by("pair_id"):
+        pair = Pair.from_id(pair_id)
+        fitted = RollingOLS(logs[pair.base], add_constant(logs[pair.quote]), window=168).fit()
+        theirs = fitted.params[pair.quote].to_numpy()[199:]
+        np.testing.assert_allclose(part["hedge_ratio"].to_numpy(), theirs, rtol=1e-6, atol=1e-6)
