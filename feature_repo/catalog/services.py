@@ -10,15 +10,18 @@ from feature_repo.catalog.pairs import PAIR_HOURLY
 from feature_repo.catalog.risk_factors import ASSET_EXPOSURES
 from feature_repo.catalog.types import Service, View
 
+_NOT_IN_FOREST = {"spread", "atr_base", "atr_quote", "base_inflow", "quote_inflow", "inflow_ratio"}
+"""Levels of a price, which a model of all pairs cannot compare; and inflow, which most installations do not have."""
+
 PAIR_FOREST_FEATURES = Service(
     name="pair_forest_v1",
     description="Inputs of the universal pair forest.",
     view=PAIR_HOURLY.name,
-    features=tuple(name for name in PAIR_HOURLY.feature_names if name not in {"spread", "atr_base", "atr_quote"}),
+    features=tuple(name for name in PAIR_HOURLY.feature_names if name not in _NOT_IN_FOREST),
 )
 MARKET_STATE = Service(
     name="market_state_v1",
-    description="What the decision needs to know of each asset: last bar, range, volatility, funding.",
+    description="What the decision needs to know of each asset: last bar, range, volatility, funding, inflow.",
     view=ASSET_HOURLY.name,
     features=ASSET_HOURLY.feature_names,
 )

@@ -19,7 +19,7 @@ from feature_repo.catalog import (
     PAIR_HOURLY,
 )
 from feature_repo.raw_datasets import dataset
-from feature_repo.transforms.assets import FUNDING_MAX_AGE, asset_hourly
+from feature_repo.transforms.assets import FUNDING_MAX_AGE, INFLOW_REACH, asset_hourly
 from feature_repo.transforms.bars import hourly_bars, native_hours, prefer_minutes
 from feature_repo.transforms.cross_section import cross_section
 from feature_repo.transforms.exposures import asset_exposures, risk_buckets
@@ -67,7 +67,8 @@ Transform = Callable[[Inputs], pl.LazyFrame]
 
 def _asset_hourly(inputs: Inputs) -> pl.LazyFrame:
     bars = prefer_minutes(hourly_bars(inputs.raw("candles_1m")), native_hours(inputs.raw("candles_1h")))
-    return asset_hourly(bars, inputs.raw("funding", reach=FUNDING_MAX_AGE), inputs.settings.features)
+    funding, inflow = inputs.raw("funding", reach=FUNDING_MAX_AGE), inputs.raw("inflow", reach=INFLOW_REACH)
+    return asset_hourly(bars, funding, inputs.settings.features, inflow)
 
 
 def _pair_hourly(inputs: Inputs) -> pl.LazyFrame:
