@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import joins, pair_features
+from benchmarks import factor_regression, joins, pair_features
 from benchmarks.case import Case
 
 ROUNDS = 5
-GROUPS = {"data": (joins, pair_features)}
+GROUPS = {"data": (joins, pair_features, factor_regression)}
 
 
 @dataclass(frozen=True, slots=True)

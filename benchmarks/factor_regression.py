@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def observations() -> np.ndarray:
     return np.ascontiguousarray(np.column_stack([factors, coin]))
 
 
-def cases() -> Iterator[Case]:
+def cases(_scratch: Path) -> Iterator[Case]:
     from statsmodels.regression.rolling import RollingOLS
     from statsmodels.tools import add_constant
 
