@@ -10,6 +10,9 @@ import click
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "paper-exchange": ("paper_exchange", "paper_exchange", "Run an OKX-compatible exchange on 127.0.0.1."),
     "ingest": ("ingest", "ingest", "Collect market data, validate it, publish features."),
+    "sources": ("sources", "sources", "List where raw data can come from, and what each source needs."),
+    "collect": ("sources", "collect", "Bring history from an archive, an API or a folder into the lake."),
+    "features": ("features", "features", "Compute and publish the features of what the lake holds."),
     "train": ("train", "train", "Train the pair forest, backtest it, register it."),
     "serve": ("serve", "serve", "Run the trading process."),
     "demo": ("demo", "demo", "From market to protected order, end to end."),
