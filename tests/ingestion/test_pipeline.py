@@ -72,7 +72,7 @@ def test_a_run_publishes_raw_data_features_contracts_and_the_online_rows(ingeste
     assert all(row.rows == row.new_rows for row in report.raw)
     assert Lake(Layout(home)).snapshot_id() == report.snapshot_id == read_snapshot_id(Layout(home))
     hours = 6 * 24
-    assert {view.view: view.online_rows for view in report.views} == dict.fromkeys(HOURLY, 3)
+    assert {view.view: view.online_rows for view in report.views} == dict.fromkeys(catalog.VIEWS, 3)
     assert features(home, ASSET_HOURLY).height == 3 * hours
     assert features(home, PAIR_HOURLY).height == 3 * (hours - 23)
     assert set(read_contracts(Layout(home))) == set(ASSETS)
@@ -105,7 +105,7 @@ def test_an_online_store_that_was_lost_is_filled_from_the_files(ingested):
     okx, home, _ = ingested
     shutil.rmtree(Layout(home).feast)
     before = files(home, "lake", "features")
-    assert [view.online_rows for view in run(okx, home).views] == [3] * len(HOURLY)
+    assert [view.online_rows for view in run(okx, home).views] == [3] * len(catalog.VIEWS)
     assert files(home, "lake", "features") == before
 
 
@@ -166,7 +166,8 @@ def test_bars_taken_live_have_the_bits_of_a_later_backfill(market, tmp_path):
                     okx.step_to(close + timedelta(seconds=30))
                     report = await session.run(close - 6 * HOUR, close, live=True)
                     assert report.ok
-                    assert {view.view: (view.new_rows, view.corrected_rows) for view in report.views} == dict.fromkeys(
+                    hourly = [view for view in report.views if view.view in HOURLY]
+                    assert {view.view: (view.new_rows, view.corrected_rows) for view in hourly} == dict.fromkeys(
                         HOURLY, (3, 0)
                     )
 
