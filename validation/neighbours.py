@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from feature_repo.raw_datasets import KNOWN_AT
 from pairity.timeline import HOUR
@@ -45,7 +46,7 @@ def price_jumps(rows: pl.DataFrame, time: str, close_before: float | None = None
     if not starts_off and not (steps > MAX_ABS_LOG_RETURN).any():
         return pl.Series("price_jump", np.zeros(rows.height, dtype=bool))
     wrong = _wrong_side(levels, _holes(newest[time]), before)
-    return _marked(rows, newest.filter(pl.Series(wrong)))
+    return _marked(rows, newest.filter(pl.Series(wrong)), time, "price_jump")
 
 
 def stale_bars(rows: pl.DataFrame, time: str) -> pl.Series:
@@ -56,10 +57,10 @@ def stale_bars(rows: pl.DataFrame, time: str) -> pl.Series:
         pl.len().over("_run").alias("_length"), pl.int_range(pl.len()).over("_run").alias("_place")
     )
     stale = (pl.col("_length") >= STALE_BARS) & (pl.col("_place") > 0) & (pl.col("volume") > 0)
-    return _marked(rows, runs.filter(stale)).alias("stale_bars")
+    return _marked(rows, runs.filter(stale), time, "stale_bars")
 
 
-def _wrong_side(levels: np.ndarray[tuple[int], np.dtype[np.float64]], holes: set[int], before: float | None) -> list[bool]:
+def _wrong_side(levels: NDArray[np.float64], holes: set[int], before: float | None) -> list[bool]:
     starts = [0, *(i for i in range(1, len(levels)) if abs(levels[i] - levels[i - 1]) > MAX_ABS_LOG_RETURN or i in holes)]
     stretches = [range(a, b) for a, b in zip(starts, [*starts[1:], len(levels)], strict=True)]
     wrong = [False] * len(levels)
@@ -76,7 +77,7 @@ def _wrong_side(levels: np.ndarray[tuple[int], np.dtype[np.float64]], holes: set
 
 
 def _walk(
-    levels: np.ndarray[tuple[int], np.dtype[np.float64]], wrong: list[bool], stretch: range, level: float, *, anew: bool
+    levels: NDArray[np.float64], wrong: list[bool], stretch: range, level: float, *, anew: bool
 ) -> float:
     """Accept or refuse one stretch beside the last accepted level; the level afterwards."""
     if anew or abs(levels[stretch[0]] - level) <= MAX_ABS_LOG_RETURN:
@@ -95,17 +96,11 @@ def _newest(rows: pl.DataFrame, time: str) -> pl.DataFrame:
     return rows.sort(time, KNOWN_AT, maintain_order=True).unique(time, keep="last", maintain_order=True)
 
 
-def _marked(rows: pl.DataFrame, found: pl.DataFrame) -> pl.Series:
-    """Per row of `rows` whether it is the version of its instant that was found."""
-    name = rows.columns[0]
-    keys = found.select(*(column for column in rows.columns if column in (KNOWN_AT, *_times(rows)))).unique()
-    marks = rows.with_row_index("_row").join(
-        keys, on=keys.columns, how="semi", nulls_equal=True
-    )["_row"]
+def _marked(rows: pl.DataFrame, found: pl.DataFrame, time: str, name: str) -> pl.Series:
+    """Per row of `rows` whether it is the version of an instant that was found."""
+    keys = found.select(time, KNOWN_AT).unique()
+    marked = rows.select(time, KNOWN_AT).with_row_index("_row")
+    places = marked.join(keys, on=[time, KNOWN_AT], how="semi", nulls_equal=True)["_row"]
     hit = np.zeros(rows.height, dtype=bool)
-    hit[marks.to_numpy()] = True
-    return pl.Series(name, hit).alias("price_jump")
-
-
-def _times(rows: pl.DataFrame) -> tuple[str, ...]:
-    return tuple(name for name, kind in rows.schema.items() if kind.is_temporal() and name != KNOWN_AT)
+    hit[places.to_numpy()] = True
+    return pl.Series(name, hit)
