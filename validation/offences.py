@@ -16,7 +16,7 @@ from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
 from feature_repo.raw_datasets import DATASETS, KNOWN_AT, Dataset
 from pairity.errors import UnknownNameError
 from pairity.timeline import MINUTE
-from validation.neighbours import out_of_order, price_jumps, stale_bars
+from validation.neighbours import MAX_ABS_LOG_RETURN, out_of_order, price_jumps, stale_bars
 
 BAR = ("open", "high", "low", "close")
 PRICES = (*BAR, "bid_price", "ask_price")
@@ -46,6 +46,9 @@ def own_rules(kind: Dataset, now: datetime, columns: Iterable[str]) -> dict[str,
         "known_too_early": known < time + kind.known_after,
     }
     grid = grid_of(kind)
+    if "close" in there and "volume" not in kind.values:  # a traded wick may be real, a mark price has none
+        wide = pl.col("high").log() - pl.col("low").log() > MAX_ABS_LOG_RETURN
+        rules["impossible_ranges"] = pl.all_horizontal(_finite(name) & (pl.col(name) > 0) for name in BAR) & wide
     if grid is not None:
         rules["misaligned_times"] = time.dt.truncate(grid) != time
     return rules | _of_values(there)

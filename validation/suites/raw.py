@@ -21,6 +21,7 @@ _MEANINGS: Mapping[str, str] = {
     "nonpositive_prices": "a price of zero or less",
     "negative_volumes": "an amount below zero",
     "high_low_violations": "high below, or low above, another price of the bar",
+    "impossible_ranges": "a mark or index price that moves beyond 4.5 times within one bar",
     "crossed_books": "the best bid above the best ask",
     "rates_out_of_bounds": "a rate beyond ±5 % per interval",
     "price_jump": "rows whose close is beyond 4.5 times, or below 1/4.5 of, the last accepted one",
