@@ -19,10 +19,11 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, month_key
 from pairity.universe import short_name
-from validation.checkpoint import FailedRule, judge
+from validation.checkpoint import judge
 from validation.offences import grid_of, row_rules
 from validation.profiles import profile_raw, profile_view
 from validation.quarantine import hold, listed, note, released
+from validation.rules import FailedRule
 from validation.splitting import BROKEN, Released, Split, split_features, split_raw
 from validation.suites import meaning_of
 
@@ -91,7 +92,7 @@ class Gate:
             rows = pl.concat([rows, own]).sort(view.entity, EVENT_TIME) if own.height else rows
         if rows.is_empty():
             return rows
-        verdict = judge(self.settings, view.name, profile_view(view, rows, self.now))
+        verdict = judge(self.settings, view.name, profile_view(view, rows, self.now), month=month_key(month))
         self._count(verdict.checks, verdict.failed)
         if not verdict.failed:
             return rows

@@ -73,7 +73,9 @@ class HeldBack:
         """`rows` (asset, the dataset's columns) without what must not be used, sorted by asset and time."""
         kind = DATASETS[name]
         causes = (name, *_ALSO_HIDDEN_BY.get(name, ()))
-        held = self.instants.filter(pl.col("dataset").is_in(causes), pl.col("time").is_between(since - DAY, until + DAY))
+        held = self.instants.filter(
+            pl.col("dataset").is_in(causes), pl.col("time").is_between(since - DAY, until + DAY)
+        )
         if not held.height:
             return rows
         if name in LASTING:

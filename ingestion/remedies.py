@@ -54,7 +54,9 @@ def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> Reme
     if item.dataset in DATASETS:
         kind, lake = DATASETS[item.dataset], Lake(Layout.of(settings))
         if rows[kind.time].is_duplicated().any():
-            raise ConfigError(f"{item.id} holds several versions of one instant", f"pairity quarantine repair {item.id}")
+            raise ConfigError(
+                f"{item.id} holds several versions of one instant", f"pairity quarantine repair {item.id}"
+            )
         known = rows.with_columns(pl.max_horizontal(KNOWN_AT, pl.lit(now, INSTANT)).cast(INSTANT).alias(KNOWN_AT))
         with lake.writing():
             added = lake.write(item.dataset, item.entity, known, covered=_spans(item, rows), arrived_at=now)

@@ -56,9 +56,12 @@ def mark_deviations(marks: pl.DataFrame, traded: pl.DataFrame | None = None) -> 
         )
     farthest = pl.max_horizontal((pl.col(name).log() - pl.col("reference").log()).abs() for name in _PRICES)
     price = pl.coalesce(
-        pl.when((pl.col(name).log() - pl.col("reference").log()).abs() == farthest).then(pl.col(name)) for name in _PRICES
+        pl.when((pl.col(name).log() - pl.col("reference").log()).abs() == farthest).then(pl.col(name))
+        for name in _PRICES
     )
-    found = beside.with_columns(farthest.alias("_far"), price.alias("price")).filter(pl.col("_far") > MAX_ABS_LOG_RETURN)
+    found = beside.with_columns(farthest.alias("_far"), price.alias("price")).filter(
+        pl.col("_far") > MAX_ABS_LOG_RETURN
+    )
     return found.select("asset", "open_time", "price", "reference")
 
 

@@ -61,7 +61,10 @@ def stale_bars(rows: pl.DataFrame, time: str) -> pl.Series:
 
 
 def _wrong_side(levels: NDArray[np.float64], holes: set[int], before: float | None) -> list[bool]:
-    starts = [0, *(i for i in range(1, len(levels)) if abs(levels[i] - levels[i - 1]) > MAX_ABS_LOG_RETURN or i in holes)]
+    starts = [
+        0,
+        *(i for i in range(1, len(levels)) if abs(levels[i] - levels[i - 1]) > MAX_ABS_LOG_RETURN or i in holes),
+    ]
     stretches = [range(a, b) for a, b in zip(starts, [*starts[1:], len(levels)], strict=True)]
     wrong = [False] * len(levels)
     trusted = 0 if before is not None else max(range(len(stretches)), key=lambda i: len(stretches[i]))
@@ -76,9 +79,7 @@ def _wrong_side(levels: NDArray[np.float64], holes: set[int], before: float | No
     return wrong
 
 
-def _walk(
-    levels: NDArray[np.float64], wrong: list[bool], stretch: range, level: float, *, anew: bool
-) -> float:
+def _walk(levels: NDArray[np.float64], wrong: list[bool], stretch: range, level: float, *, anew: bool) -> float:
     """Accept or refuse one stretch beside the last accepted level; the level afterwards."""
     if anew or abs(levels[stretch[0]] - level) <= MAX_ABS_LOG_RETURN:
         return float(levels[stretch[-1]])

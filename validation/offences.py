@@ -67,7 +67,9 @@ def _of_values(there: list[str]) -> dict[str, pl.Expr]:
             (high < pl.max_horizontal("open", "close", "low")) | (low > pl.min_horizontal("open", "close", "high"))
         )
     if "ask_price" in there:
-        rules["crossed_books"] = _finite("bid_price") & _finite("ask_price") & (pl.col("bid_price") > pl.col("ask_price"))
+        rules["crossed_books"] = (
+            _finite("bid_price") & _finite("ask_price") & (pl.col("bid_price") > pl.col("ask_price"))
+        )
     if "funding_rate" in there:
         rules["rates_out_of_bounds"] = _finite("funding_rate") & (pl.col("funding_rate").abs() > MAX_FUNDING)
     return rules

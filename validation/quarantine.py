@@ -22,8 +22,8 @@ from feature_repo.raw_datasets import DATASETS
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
-from validation.checkpoint import FailedRule
 from validation.offences import time_column
+from validation.rules import FailedRule
 from validation.splitting import BROKEN, Released, values_of
 from validation.suites import meaning_of
 
@@ -140,6 +140,15 @@ def held_instants(layout: Layout) -> pl.DataFrame:
     ]  # fmt: skip
     schema = {"dataset": pl.String, "asset": pl.String, "time": pl.Datetime("us", "UTC")}
     return pl.concat([pl.DataFrame(schema=schema), *frames]).drop_nulls().unique().sort("dataset", "asset", "time")
+
+
+def reasons(layout: Layout, event: datetime, since: datetime) -> dict[str, str]:
+    """Per asset or pair what is held back of its rows in [since, event]: why its features are null or missing."""
+    told: dict[str, list[str]] = {}
+    for item in listed(layout, state="held"):
+        if item.first is not None and item.last is not None and item.first <= event and item.last >= since:
+            told.setdefault(item.entity, []).append(f"held back: {item.dataset} {'+'.join(item.rules)} ({item.id})")
+    return {entity: "; ".join(lines) for entity, lines in told.items()}
 
 
 def _unknown(rows: pl.DataFrame, known: Iterable[Quarantined]) -> pl.DataFrame:

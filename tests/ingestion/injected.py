@@ -38,7 +38,9 @@ def minutes(asset: str) -> pl.DataFrame:
     rows = pl.read_parquet(recorded("okx_swap/1m_20250318_20250417") / f"{asset}-USDT.parquet")
     time = pl.from_epoch("ts", "ms").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     known = (pl.col("open_time") + timedelta(minutes=1, milliseconds=1)).alias("known_at")
-    frame = rows.with_columns(time.alias("open_time")).filter(pl.col("open_time").is_between(SINCE, UNTIL, closed="left"))
+    frame = rows.with_columns(time.alias("open_time")).filter(
+        pl.col("open_time").is_between(SINCE, UNTIL, closed="left")
+    )
     return DATASETS["candles_1m"].conform(frame.with_columns(known))
 
 
@@ -71,7 +73,9 @@ class Run:
                 for name, make in (("candles_1m", minutes), ("funding", settlements)):
                     rows = self.faults.get(f"{asset}_{name}", lambda frame: frame)(make(asset))
                     time = DATASETS[name].time
-                    asked = rows.filter(pl.col(time).is_between(since, until, closed="left" if name != "funding" else "both"))
+                    asked = rows.filter(
+                        pl.col(time).is_between(since, until, closed="left" if name != "funding" else "both")
+                    )
                     self.staging.write(name, asset, asked, covered=[(since, until)])
             gate = Gate(self.settings, now)
             gate.judge_raw(self.staging, self.lake)
@@ -91,7 +95,10 @@ def change(first: datetime, last: datetime | None = None, time: str = "open_time
     def apply_to(frame: pl.DataFrame) -> pl.DataFrame:
         inside = pl.col(time).is_between(first, last or first)
         return frame.with_columns(
-            pl.when(inside).then(value if isinstance(value, pl.Expr) else pl.lit(value)).otherwise(pl.col(name)).alias(name)
+            pl.when(inside)
+            .then(value if isinstance(value, pl.Expr) else pl.lit(value))
+            .otherwise(pl.col(name))
+            .alias(name)
             for name, value in values.items()
         )
 

@@ -38,7 +38,11 @@ CANDLE_FAULTS = {
     "duplicate with another value": (duplicated, "conflicting_duplicates", 2),
     "stale run": (stale, "stale_bars", 14),
     "not a number": (change(BAD, close=float("nan")), "nonfinite_values", 1),
-    "off the grid": (change(BAD, open_time=BAD + timedelta(seconds=7), known_at=BAD + 2 * MINUTE), "misaligned_times", 1),
+    "off the grid": (
+        change(BAD, open_time=BAD + timedelta(seconds=7), known_at=BAD + 2 * MINUTE),
+        "misaligned_times",
+        1,
+    ),
 }
 
 
@@ -154,7 +158,9 @@ def test_released_rows_enter_known_from_then_and_stay_in(tmp_path):
     assert release(run.settings, item.id[:6], "seen on two venues", now=at).rows == 5
     gate = run.ingest(now=at + MINUTE)
     assert gate.quarantined == []
-    assert [(entry.state, entry.journal[-1].reason) for entry in listed(run.layout)] == [("released", "seen on two venues")]
+    assert [(entry.state, entry.journal[-1].reason) for entry in listed(run.layout)] == [
+        ("released", "seen on two venues")
+    ]
     stored = run.raw("candles_1m", "BTC").filter(pl.col("open_time").is_between(BAD, FIVE))
     assert stored["known_at"].unique().to_list() == [at]
     bar = run.view("asset_hourly").filter(asset="BTC", event_timestamp=BAD.replace(minute=0) + HOUR)

@@ -140,10 +140,9 @@ def test_processes_judge_and_build_at_the_same_time_in_silence_and_without_netwo
     ]
     assert [(process.communicate()[0], process.returncode) for process in both] == [("", 0), ("", 0)]
     results = list(load(Layout(tmp_path)))
-    assert len(results) == 8
-    assert len({result.process for result in results}) == 2
+    assert 1 <= len(results) <= 2  # all said the same about the same partition on the same day, or just around midnight
     pages = list((tmp_path / "gx" / "data_docs" / "validations").rglob("*.html"))
-    assert 4 <= len(pages) <= 8
+    assert 1 <= len(pages) <= 2
 
 
 def test_a_verdict_leaves_one_file_and_no_pages(home):

@@ -26,7 +26,12 @@ def test_only_the_offending_rows_are_kept_with_their_rule(layout):
     (item,) = hold(layout, "funding", "BTC/2025-04", held(funding((0.0001, 0.5))), now=NOW)
     assert listed(layout) == [item] == [find(layout, item.id[:5])]
     assert item.path.parent == layout.root / "quarantine" / "funding" / "BTC_2025-04"
-    assert (item.rows, item.first, item.rules, item.state) == (1, T0 + timedelta(hours=8), ("rates_out_of_bounds",), "held")
+    assert (item.rows, item.first, item.rules, item.state) == (
+        1,
+        T0 + timedelta(hours=8),
+        ("rates_out_of_bounds",),
+        "held",
+    )
     assert item.failed[0].meaning == "a rate beyond ±5 % per interval"
     assert item.read_rows().drop("broken_rules").equals(funding((0.0001, 0.5)).tail(1))
     assert held_instants(layout).rows() == [("funding", "BTC", T0 + timedelta(hours=8))]
