@@ -17,9 +17,10 @@ from ingestion.lake.spans import Span, subtract, union
 from ingestion.report import QuarantinedPartition
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.timeline import HOUR, month_key
+from pairity.timeline import month_key
 from pairity.universe import short_name
 from validation.checkpoint import judge
+from validation.neighbours import remembered
 from validation.offences import grid_of, row_rules
 from validation.profiles import profile_raw, profile_view
 from validation.quarantine import hold, listed, note, released
@@ -236,7 +237,7 @@ class Gate:
 def _close_before(
     rows: pl.DataFrame, partition: Partition, lake: Lake, before: HeldBack, end: pl.DataFrame | None
 ) -> float | None:
-    """The last accepted close of the hour before the first of `rows`; None where there is none.
+    """The last accepted close shortly (see `remembered`) before the first of `rows`; None where there is none.
 
     Rows that are held back bridge the way to it: a level that was wrong for days does not become right by that.
     """
@@ -244,13 +245,15 @@ def _close_before(
     first = rows[kind.time].min() if "close" in kind.values else None
     if not isinstance(first, datetime):
         return None
-    if end is not None and end.height and first - end["until"][0] <= HOUR:
+    if end is not None and end.height and first - end["until"][0] <= remembered(kind):
         return float(end["close"][0])
     since = first
     for instant in reversed(before.of_asset(partition.dataset, short_name(partition.instrument)).to_list()):
-        if instant < since and since - instant <= HOUR:
+        if instant < since and since - instant <= remembered(kind):
             since = instant
-    closes = lake.scan(partition.dataset, [partition.instrument], since - HOUR, first).tail(1).collect()["close"]
+    closes = (
+        lake.scan(partition.dataset, [partition.instrument], since - remembered(kind), first).tail(1).collect()["close"]
+    )
     return float(closes[0]) if len(closes) else None
 
 

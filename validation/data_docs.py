@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -65,12 +65,18 @@ def _write_site(folder: Path, results: list[StoredResult]) -> None:
     )  # fmt: skip
     try:
         for key, result in zip(keys, results, strict=True):
-            store.set(key, store.deserialize(dict(result.content)))
+            store.set(key, store.deserialize(_named(result)))
         made.build_data_docs(site_names=[_SITE])
     finally:
         for key in filter(store.has_key, keys):
             store.remove_key(key)
         made.delete_data_docs_site(_SITE)
+
+
+def _named(result: StoredResult) -> dict[str, Any]:
+    """Great Expectations shows the name of a run from the result's own description."""
+    run = {"run_name": result.about or f"process {result.process}", "run_time": result.at.isoformat()}
+    return {**result.content, "meta": {**result.content.get("meta", {}), "run_id": run}}
 
 
 def _identifier(result: StoredResult) -> ValidationResultIdentifier:

@@ -12,16 +12,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_repo.raw_datasets import KNOWN_AT
+from feature_repo.raw_datasets import KNOWN_AT, Dataset
 from pairity.timeline import HOUR
 
 MAX_ABS_LOG_RETURN = 1.5
 """Between two closes; recorded markets reach 0.13 within a minute and 0.85 within an hour."""
 STALE_BARS = 10
 """As many bars in a row with the same prices and the same traded volume; recorded minutes reach 2."""
-REMEMBERED = HOUR
-"""After a hole longer than this a price may be another."""
+_REMEMBERED_BARS = 24
 _BAR = ("open", "high", "low", "close", "volume")
+
+
+def remembered(kind: Dataset) -> timedelta:
+    """After a hole longer than this (an hour of minutes, a day of hours) a price may be another."""
+    return max(HOUR, _REMEMBERED_BARS * kind.known_after)
 
 
 def out_of_order(times: pl.Series) -> pl.Series:
@@ -30,14 +34,15 @@ def out_of_order(times: pl.Series) -> pl.Series:
     return (times < newest).fill_null(False)
 
 
-def price_jumps(rows: pl.DataFrame, time: str, close_before: float | None = None) -> pl.Series:
+def price_jumps(rows: pl.DataFrame, kind: Dataset, close_before: float | None = None) -> pl.Series:
     """Rows on the wrong side of a jump of the close beyond `MAX_ABS_LOG_RETURN`.
 
     The right side is the one of `close_before`; without it, the longest stretch without a jump. Rows are wrong until
     the close is back within the limit of the last right one: a level that stays is wrong to the end of the batch, and
     a person must say (`pairity quarantine release`) that it is right. Closes that are no positive number are no part
-    of it, and none are compared across a hole of more than an hour.
+    of it, and none are compared across a hole of more than an hour (hourly bars: a day).
     """
+    time = kind.time
     newest = _newest(rows, time).filter(pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null())
     levels = newest["close"].log().to_numpy()
     steps = np.abs(np.diff(levels))
@@ -45,7 +50,7 @@ def price_jumps(rows: pl.DataFrame, time: str, close_before: float | None = None
     starts_off = before is not None and len(levels) > 0 and abs(levels[0] - before) > MAX_ABS_LOG_RETURN
     if not starts_off and not (steps > MAX_ABS_LOG_RETURN).any():
         return pl.Series("price_jump", np.zeros(rows.height, dtype=bool))
-    wrong = _wrong_side(levels, _holes(newest[time]), before)
+    wrong = _wrong_side(levels, _holes(newest[time], remembered(kind)), before)
     return _marked(rows, newest.filter(pl.Series(wrong)), time, "price_jump")
 
 
@@ -88,9 +93,9 @@ def _walk(levels: NDArray[np.float64], wrong: list[bool], stretch: range, level:
     return level
 
 
-def _holes(times: pl.Series) -> set[int]:
+def _holes(times: pl.Series, longest: timedelta) -> set[int]:
     steps = times.diff().dt.total_microseconds().fill_null(0).to_numpy()
-    return set(np.flatnonzero(steps > REMEMBERED // timedelta(microseconds=1)).tolist())
+    return set(np.flatnonzero(steps > longest // timedelta(microseconds=1)).tolist())
 
 
 def _newest(rows: pl.DataFrame, time: str) -> pl.DataFrame:

@@ -2,13 +2,13 @@
 
 An offence is a boolean per row; null (what it looks at is missing) is no offence, as a missing value is one of its own.
 Each fault is one offence: comparisons look at finite numbers only, because what is not finite is told by
-`nonfinite_values`. What a raw dataset is judged by follows from its declaration: its grid, and the names of its columns.
+`nonfinite_values`. What a raw dataset is judged by follows from its declaration: its grid, its columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -25,6 +25,7 @@ NONNEGATIVE = (
     "open_interest_usd", "bid_size", "ask_size", "bid_size_20", "ask_size_20", "long_notional", "short_notional",
 )  # fmt: skip
 MAX_FUNDING = 0.05
+_EVER = datetime.max.replace(tzinfo=UTC)
 _NEIGHBOURS = ("non_monotone_times", "price_jump", "stale_bars")
 
 
@@ -82,7 +83,7 @@ def neighbour_rules(kind: Dataset, rows: pl.DataFrame, close_before: float | Non
     """
     rules = {"non_monotone_times": out_of_order(rows[kind.time])}
     if "close" in kind.values:
-        rules["price_jump"] = price_jumps(rows, kind.time, close_before)
+        rules["price_jump"] = price_jumps(rows, kind, close_before)
     if "close" in kind.values and "volume" in kind.values and kind.every is not None:
         rules["stale_bars"] = stale_bars(rows, kind.time)
     return rules
@@ -143,9 +144,9 @@ def offending_rows(
 def row_rules(dataset: str) -> tuple[str, ...]:
     """Names of the rules of a raw dataset or feature view that name the rows that break them."""
     if dataset in VIEWS:
-        return tuple(view_offences(VIEWS[dataset], datetime.max))
+        return tuple(view_offences(VIEWS[dataset], _EVER))
     kind = _raw(dataset)
-    own = tuple(own_rules(kind, datetime.max, kind.schema))
+    own = tuple(own_rules(kind, _EVER, kind.schema))
     return own + tuple(name for name in neighbour_rules(kind, kind.empty()))
 
 

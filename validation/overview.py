@@ -66,8 +66,9 @@ def page(found: Mapping[str, Mapping[str, Cell]], items: Iterable[Quarantined]) 
         for name, row in found.items()
     )
     return (
-        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>pairity: data</title><style>{_STYLE}</style>"
-        f"</head><body><h1>What was judged</h1><table><tr><th>dataset</th>{head}</tr>{body}</table>"
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>pairity: data</title>"
+        f"<style>{_STYLE}</style></head><body><h1>What was judged</h1>"
+        f"<table><tr><th>dataset</th>{head}</tr>{body}</table>"
         f"<h2>Held back</h2>{_held_table(list(items))}"
         "<p><a href='data_docs/index.html'>Great Expectations' pages of the newest validations</a></p></body></html>\n"
     )
@@ -91,7 +92,8 @@ def _held_table(items: list[Quarantined]) -> str:
         f"<td>{item.first or ''}</td><td>{item.last or ''}</td></tr>"
         for item in items
     )
-    return f"<table><tr><th>id</th><th>partition</th><th>rule</th><th>rows</th><th>first</th><th>last</th></tr>{lines}</table>"
+    head = "".join(f"<th>{name}</th>" for name in ("id", "partition", "rule", "rows", "first", "last"))
+    return f"<table><tr>{head}</tr>{lines}</table>"
 
 
 def _stored_rows(layout: Layout) -> dict[str, Counter[str]]:

@@ -138,7 +138,7 @@ def held_instants(layout: Layout) -> pl.DataFrame:
         for item in listed(layout, state="held")
         if item.dataset in DATASETS
     ]  # fmt: skip
-    schema = {"dataset": pl.String, "asset": pl.String, "time": pl.Datetime("us", "UTC")}
+    schema: dict[str, pl.DataType] = {"dataset": pl.String(), "asset": pl.String(), "time": pl.Datetime("us", "UTC")}
     return pl.concat([pl.DataFrame(schema=schema), *frames]).drop_nulls().unique().sort("dataset", "asset", "time")
 
 
