@@ -1,5 +1,7 @@
 """`make bench`: every measurement in one run, medians of several rounds, ratios to a peer; written to results.md.
 
+`python -m benchmarks data` runs one group.
+
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
 
@@ -9,13 +11,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import joins, pair_features
+from benchmarks import factor_regression, joins, pair_features
+from benchmarks.case import Case
 
 ROUNDS = 5
+GROUPS = {"data": (joins, pair_features, factor_regression)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,18 @@ def median_s(job: Callable[[], object], rounds: int = ROUNDS) -> float:
     return statistics.median(times)
 
 
-def main() -> None:
+def cases(groups: Sequence[str], scratch: Path) -> Iterator[Case]:
+    for group in groups:
+        for module in GROUPS[group]:
+            yield from module.cases(scratch)
+
+
+def main(groups: Sequence[str]) -> None:
+    if unknown := set(groups) - set(GROUPS):
+        sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {', '.join(GROUPS)}")
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        for case in (*joins.cases(Path(scratch)), *pair_features.cases()):
+        for case in cases(groups or tuple(GROUPS), Path(scratch)):
             print(f"{case.name} …", file=sys.stderr, flush=True)
             case.check()
             rows.append(Row(case.name, median_s(case.ours), case.peer, median_s(case.theirs, case.peer_rounds)))
@@ -51,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import polars as pl
 from ta.momentum import ROCIndicator, RSIIndicator
 
 from benchmarks.case import Case
+from feature_repo.catalog import PAIR_HOURLY
 from feature_repo.transforms.assets import asset_hourly
 from feature_repo.transforms.pairs import pair_hourly
 from pairity.settings import FeatureSettings
@@ -45,38 +47,65 @@ def bars() -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def cases() -> Iterator[Case]:
-    settings, pairs = FeatureSettings(), pairs_of(DEFAULT_UNIVERSE)
-    utc = pl.Datetime("us", "UTC")
-    funding = pl.LazyFrame(
-        schema={"asset": pl.String, "funding_time": utc, "funding_rate": pl.Float64, "known_at": utc}
-    )
-    assets = asset_hourly(bars().lazy(), funding, settings).collect()
+def sampled(column: str, value: str, every: timedelta, known_after: timedelta) -> pl.DataFrame:
+    """One number per asset and step of time: settlements of funding, daily inflow."""
+    generator = np.random.default_rng(1)
+    times = [START - timedelta(days=2) + step * every for step in range((HOURS + 48) // (every // timedelta(hours=1)))]
+    frames = [pl.DataFrame({
+        "asset": asset, column: times, value: generator.uniform(1e-5, 1e-4, len(times)),
+        "known_at": [time + known_after + timedelta(milliseconds=1) for time in times],
+    }) for asset in DEFAULT_UNIVERSE]  # fmt: skip
+    return pl.concat(frames).with_columns(pl.col(column, "known_at").cast(pl.Datetime("us", "UTC")))
+
+
+def cases(_scratch: Path) -> Iterator[Case]:
+    settings, pairs, observed = FeatureSettings(), pairs_of(DEFAULT_UNIVERSE), bars()
+    funding = sampled("funding_time", "funding_rate", timedelta(hours=8), timedelta(0))
+    inflow = sampled("time", "inflow", timedelta(days=1), timedelta(days=1))
 
     def ours() -> pl.DataFrame:
+        assets = asset_hourly(observed.lazy(), funding.lazy(), settings, inflow.lazy()).collect()
         return pair_hourly(assets.lazy(), pairs, settings, 200).collect()
 
-    wide = {name: frame.to_pandas().set_index("event_timestamp") for (name,), frame in
-            assets.partition_by("asset", as_dict=True).items()}  # fmt: skip
+    wide = {asset: _pandas_asset(asset, observed, funding, inflow) for asset in DEFAULT_UNIVERSE}
 
     def theirs() -> pd.DataFrame:
         return pd.concat([_pandas_pair(wide[p.base], wide[p.quote]).assign(pair_id=p.pair_id) for p in pairs])
 
     def check() -> None:
-        mine = ours().filter(pl.col("pair_id") == "BTC__ETH").to_pandas().set_index("event_timestamp")
-        other = _pandas_pair(wide["BTC"], wide["ETH"]).loc[mine.index]
-        for name in other:
-            np.testing.assert_allclose(mine[name], other[name], rtol=1e-6, atol=1e-9, err_msg=name)
+        both = ours()
+        for pair in (pairs[0], pairs[-1]):
+            mine = both.filter(pl.col("pair_id") == pair.pair_id).to_pandas().set_index("event_timestamp")
+            other = _pandas_pair(wide[pair.base], wide[pair.quote]).iloc[199:]
+            assert list(mine.index) == list(other.index)
+            numbers = {feature.name for feature in PAIR_HOURLY.features if feature.dtype == "float64"}
+            assert set(other) == numbers, set(other) ^ numbers
+            for name in other:
+                np.testing.assert_allclose(mine[name], other[name], rtol=1e-6, atol=1e-9, err_msg=name)
 
     peer = f"pandas {pd.__version__} and ta {version('ta')}, pair by pair"
-    yield Case(f"pair features, {len(pairs)} pairs × {HOURS:,} hours", ours, peer, theirs, check, peer_rounds=1)
+    name = f"pair features, {len(pairs)} pairs × {HOURS:,} hours (polars {pl.__version__}, numba {version('numba')})"
+    yield Case(name, ours, peer, theirs, check)
+
+
+def _pandas_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, inflow: pl.DataFrame) -> pd.DataFrame:
+    """Bars of one asset with the funding and inflow known at each close; not timed."""
+    rows, rates, flows = (frame.filter(pl.col("asset") == asset).to_pandas() for frame in (observed, funding, inflow))
+    rows = rows.set_index("event_timestamp")
+    settled = rates.set_index("funding_time")["funding_rate"]
+    known = flows.set_index(flows["time"] + pd.Timedelta("1D"))["inflow"]
+    rows["funding"] = settled.reindex(rows.index, method="ffill", tolerance=pd.Timedelta("1D"))
+    rows["inflow"] = known.reindex(rows.index, method="ffill", tolerance=pd.Timedelta("2D"))
+    return rows
 
 
 def _pandas_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """The mean of true ranges and not ta's ATR, which smooths as Wilder does: another definition."""
     spread = a["close"] / b["close"]
     ratio = a["volume_quote"] / b["volume_quote"]
     log_a, log_b = np.log(a["close"]), np.log(b["close"])
-    vol_a, vol_b = a["return_1h"].rolling(24).std(), b["return_1h"].rolling(24).std()
+    return_a, return_b = a["close"].pct_change(), b["close"].pct_change()
+    vol_a, vol_b = return_a.rolling(24).std(), return_b.rolling(24).std()
     atr_a, atr_b = (_true_range(side).rolling(14).mean() for side in (a, b))
     slope = log_a.rolling(168).cov(log_b) / log_b.rolling(168).var()
     reversion = [_half_life(log_a.iloc[end - 168 : end].to_numpy(), log_b.iloc[end - 168 : end].to_numpy())
@@ -89,8 +118,10 @@ def _pandas_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
         "realized_vol_avg": (vol_a + vol_b) / 2, "atr_base": atr_a, "atr_quote": atr_b,
         "atr_pct_base": atr_a / a["close"], "atr_pct_quote": atr_b / b["close"],
         "atr_pct_avg": (atr_a / a["close"] + atr_b / b["close"]) / 2,
-        "correlation_168h": a["return_1h"].rolling(168).corr(b["return_1h"]), "hedge_ratio": slope,
-        "half_life_h": pd.Series(reversion, index=a.index[167:]),
+        "base_funding": a["funding"], "quote_funding": b["funding"], "funding_diff": a["funding"] - b["funding"],
+        "funding_avg": (a["funding"] + b["funding"]) / 2, "base_inflow": a["inflow"], "quote_inflow": b["inflow"],
+        "inflow_ratio": a["inflow"] / b["inflow"], "correlation_168h": return_a.rolling(168).corr(return_b),
+        "hedge_ratio": slope, "half_life_h": pd.Series(reversion, index=a.index[167:]),
     })  # fmt: skip
 
 

@@ -14,5 +14,6 @@ _services = feature_services(_views)
 
 project = PROJECT
 asset, pair = ASSET, PAIR
-asset_hourly, pair_hourly = _views["asset_hourly"], _views["pair_hourly"]
-pair_forest_v1, market_state_v1 = _services["pair_forest_v1"], _services["market_state_v1"]
+# Feast collects what module-level names refer to.
+globals().update(_views)
+globals().update(_services)

@@ -183,7 +183,8 @@ def _scan(files: list[Path], view: View) -> pl.LazyFrame:
     for path in files:
         if not _ends_well(path):
             raise LakeCorruptError(f"feature file {path} is cut short", "delete it and run pairity ingest again")
-    return pl.scan_parquet(files, hive_partitioning=False, schema=schema(view))
+    # Files written before a feature was declared hold null there.
+    return pl.scan_parquet(files, hive_partitioning=False, schema=schema(view), missing_columns="insert")
 
 
 def _ends_well(path: Path) -> bool:

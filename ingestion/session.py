@@ -20,7 +20,7 @@ from ingestion.publishing import Publisher, left_out_pairs
 from ingestion.report import IngestReport, InstrumentFailure, RawRows
 from ingestion.sources.okx import OkxSource, require_listed
 from ingestion.sources.okx_client import aclose, make_client, server_time
-from pairity.errors import TimeRangeError
+from pairity.errors import ConfigError, TimeRangeError
 from pairity.layout import Layout
 from pairity.progress import Progress, Silent
 from pairity.settings import Settings
@@ -94,6 +94,7 @@ class IngestSession:
         TimeRangeError, UnknownNameError, VenueError (before anything was collected) and LakeCorruptError.
         """
         check_range(since, until)
+        self._require_home_venue()
         watch = _Stopwatch()
         assets = tuple(instruments or self.settings.universe.assets)
         source = self._source()
@@ -123,6 +124,13 @@ class IngestSession:
             with watch.stage("features"):
                 publisher.publish_due(until, gate.now, self._progress, online_is_new=is_new)
             return self._report(since, until, assets, failures, new_rows, gate, publisher, watch)
+
+    def _require_home_venue(self) -> None:
+        if self.settings.features.venue != self.lake.venue:
+            raise ConfigError(
+                f"features.venue is {self.settings.features.venue!r}, but this collects and trades {self.lake.venue!r}",
+                "use a data directory of its own for another venue, with `pairity collect` and `pairity features`",
+            )
 
     def _source(self) -> OkxSource:
         if self._client is None:

@@ -40,6 +40,7 @@ _PREFIX = "PAIRITY_"
 # Read elsewhere, not settings: recorded data for tests; the second switch for real money.
 _OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING"})
 _SECRETS = ("api_key", "api_secret", "api_passphrase")
+_SECRET_SETTINGS = {"exchange": _SECRETS, "sources": ("tiingo_api_key", "cryptoquant_api_key")}
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -97,9 +98,28 @@ class IngestSettings(Section):
     concurrency: Annotated[int, Field(ge=1, le=32)] = 8
 
 
-class FeatureSettings(Section):
-    """Windows of the pair features, in hourly bars."""
+class SourceSettings(Section):
+    """Where history comes from that the traded venue does not serve."""
 
+    binance_archive_url: str = "https://data.binance.vision"
+    tiingo_url: str = "https://api.tiingo.com"
+    tiingo_api_key: SecretStr | None = None
+    tiingo_exchange: str = "MEXC"
+    tiingo_quote: str = "usdt"
+    cryptoquant_url: str = "https://api.cryptoquant.com"
+    cryptoquant_api_key: SecretStr | None = None
+    max_retries: Annotated[int, Field(ge=0, le=10)] = 4
+    """Retries on transient errors, with exponential back-off."""
+    timeout_s: PositiveFloat = 60.0
+    spacing_s: NonNegativeFloat = 0.2
+    """Least time between two requests."""
+
+
+class FeatureSettings(Section):
+    """Windows of the features."""
+
+    venue: str = "okx"
+    """Whose raw data the features are computed from; the trading process needs the venue that it trades on."""
     z_window_bars: Annotated[int, Field(ge=3)] = 24
     rsi_period_bars: Annotated[int, Field(ge=2)] = 14
     roc_bars: PositiveInt = 5
@@ -108,6 +128,12 @@ class FeatureSettings(Section):
     atr_period_bars: Annotated[int, Field(ge=2)] = 14
     correlation_window_bars: Annotated[int, Field(ge=3)] = 168
     hedge_window_bars: Annotated[int, Field(ge=3)] = 168
+    risk_days: Annotated[int, Field(ge=2, le=14)] = 7
+    """Days before each day over which its liquidity and beta buckets are estimated."""
+    risk_ridge: Annotated[float, Field(ge=0)] = 1e-6
+    """Penalty on the coefficients of the collinear ten-bucket design, on the scale of summed squared returns."""
+    exposure_minutes: Annotated[int, Field(ge=120, le=2880, multiple_of=60)] = 1440
+    """Window of the exposures to the risk factors."""
     ttl_hours: PositiveInt = 2
     """A feature row older than this at the decision time counts as missing, offline and online."""
     decision_lag_s: NonNegativeFloat = 30.0
@@ -219,6 +245,7 @@ class Settings(BaseSettings):
     universe: UniverseSettings = UniverseSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     ingest: IngestSettings = IngestSettings()
+    sources: SourceSettings = SourceSettings()
     features: FeatureSettings = FeatureSettings()
     label: LabelSettings = LabelSettings()
     model: ModelSettings = ModelSettings()
@@ -301,10 +328,11 @@ def _refuse_secrets_in_file() -> None:
     path = Path(CONFIG_FILE)
     if not path.is_file():
         return
-    exchange = tomllib.loads(path.read_text()).get("exchange", {})
-    for secret in _SECRETS:
-        if secret in exchange:
-            raise ConfigError(
-                f"{CONFIG_FILE} holds the secret exchange.{secret}",
-                f"move it to the environment or .env as {_PREFIX}EXCHANGE__{secret.upper()}",
-            )
+    content = tomllib.loads(path.read_text())
+    for section, secrets in _SECRET_SETTINGS.items():
+        for secret in secrets:
+            if secret in content.get(section, {}):
+                raise ConfigError(
+                    f"{CONFIG_FILE} holds the secret {section}.{secret}",
+                    f"move it to the environment or .env as {_PREFIX}{section.upper()}__{secret.upper()}",
+                )

@@ -14,21 +14,25 @@ from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
 from feature_repo.catalog.lags import ASSET_LAGS
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
+from feature_repo.catalog.risk_factors import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.catalog.services import (
     CROSS_SECTION,
     LAGGED_RETURNS,
     MARKET_STATE,
     MICROSTRUCTURE,
     PAIR_FOREST_FEATURES,
+    RISK_EXPOSURES,
 )
 from feature_repo.catalog.types import CREATED_TIME, EVENT_TIME, DType, Feature, Service, View
 from pairity.errors import UnknownNameError
 
 __all__ = [
     "ASSET_CROSS_SECTION",
+    "ASSET_EXPOSURES",
     "ASSET_HOURLY",
     "ASSET_LAGS",
     "ASSET_MICROSTRUCTURE",
+    "ASSET_RISK_BUCKETS",
     "CREATED_TIME",
     "CROSS_SECTION",
     "EVENT_TIME",
@@ -37,6 +41,7 @@ __all__ = [
     "MICROSTRUCTURE",
     "PAIR_FOREST_FEATURES",
     "PAIR_HOURLY",
+    "RISK_EXPOSURES",
     "SERVICES",
     "VIEWS",
     "DType",
@@ -47,10 +52,18 @@ __all__ = [
     "view",
 ]
 
-_ALL = (ASSET_HOURLY, ASSET_MICROSTRUCTURE, ASSET_CROSS_SECTION, ASSET_LAGS, PAIR_HOURLY)
+_ALL = (
+    ASSET_HOURLY,
+    ASSET_MICROSTRUCTURE,
+    ASSET_CROSS_SECTION,
+    ASSET_LAGS,
+    ASSET_RISK_BUCKETS,
+    ASSET_EXPOSURES,
+    PAIR_HOURLY,
+)
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
 """In the order of computation: a view comes after those that it reads."""
-_SERVED = (PAIR_FOREST_FEATURES, MARKET_STATE, MICROSTRUCTURE, CROSS_SECTION, LAGGED_RETURNS)
+_SERVED = (PAIR_FOREST_FEATURES, MARKET_STATE, MICROSTRUCTURE, CROSS_SECTION, LAGGED_RETURNS, RISK_EXPOSURES)
 SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for service in _SERVED})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feature_repo.catalog.policies import FULL, FUNDING, LOOKBACK
+from feature_repo.catalog.policies import FULL, FUNDING, INFLOW, LOOKBACK
 from feature_repo.catalog.types import Feature, View
 
 
@@ -13,9 +13,9 @@ def _bar(name: str, formula: str, unit: str, lower: float | None = None) -> Feat
 ASSET_HOURLY = View(
     name="asset_hourly",
     entity="asset",
-    description="Hourly bars of one perpetual swap, with volatility, range and funding.",
+    description="Hourly bars of one perpetual swap, with volatility, range, funding and inflow.",
     lookback=LOOKBACK,
-    inputs=("candles_1m", "candles_1h", "funding"),
+    inputs=("candles_1m", "candles_1h", "funding", "inflow"),
     features=(
         _bar("open", "first minute's open", "USDT", 0.0),
         _bar("high", "max of the minutes' highs", "USDT", 0.0),
@@ -33,5 +33,7 @@ ASSET_HOURLY = View(
         Feature("atr_pct", "atr_14 / close", "fraction", 15, ("high", "low", "close"), FULL, lower=0.0),
         Feature("funding_rate", "last settled funding rate known at the close", "fraction per interval", 1,
                 ("funding",), FUNDING, lower=-0.05, upper=0.05),
+        Feature("inflow", "coins that flowed to exchanges in the last day complete at the close", "coins", 1,
+                ("inflow",), INFLOW),
     ),
 )  # fmt: skip

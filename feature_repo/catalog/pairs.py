@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from feature_repo.catalog.policies import FULL, FUNDING, LOOKBACK, WINDOW
+from feature_repo.catalog.policies import FULL, FUNDING, INFLOW, LOOKBACK, WINDOW
 from feature_repo.catalog.types import Feature, View
+from pairity.timeline import HOUR
+
+_Z_BOUND = (LOOKBACK / HOUR) ** 0.5
+"""No z-score of n values exceeds (n − 1)/√n < √n (Samuelson, 1968), and no window is longer than the lookback."""
 
 PAIR_HOURLY = View(
     name="pair_hourly",
@@ -14,7 +18,7 @@ PAIR_HOURLY = View(
     features=(
         Feature("spread", "close_a / close_b", "ratio", 1, ("close",), "null where either close is missing", lower=0.0),
         Feature("z_score", "(spread − mean_24)/std_24", "σ", 24, ("close",),
-                FULL + ", and where the spread is constant over it (to 1e-12)", lower=-5.0, upper=5.0),
+                FULL + ", and where the spread is constant over it (to 1e-12)", lower=-_Z_BOUND, upper=_Z_BOUND),
         Feature("spread_rsi", "RSI(14, Wilder) of spread, from the chunk's start or the last hole", "0–100", 15,
                 ("close",), "null until 14 changes since then are known, and where none of them moved",
                 lower=0.0, upper=100.0),
@@ -45,6 +49,10 @@ PAIR_HOURLY = View(
                 "null where either rate is"),
         Feature("funding_avg", "mean of both funding rates", "fraction per interval", 1, ("funding",),
                 "null where either rate is"),
+        Feature("base_inflow", "inflow of a", "coins", 1, ("inflow",), INFLOW),
+        Feature("quote_inflow", "inflow of b", "coins", 1, ("inflow",), INFLOW),
+        Feature("inflow_ratio", "base_inflow / quote_inflow", "ratio", 1, ("inflow",),
+                "null where either inflow is, and where that of b is not positive"),
         Feature("correlation_168h", "Pearson correlation of hourly returns over 168 bars", "−1…1", 169, ("close",),
                 WINDOW + ", or either asset's returns are constant", lower=-1.0000001, upper=1.0000001),
         Feature("hedge_ratio", "slope of OLS of ln close_a on ln close_b over 168 bars", "Δln a / Δln b", 168,

@@ -5,6 +5,7 @@ from pairity.timeline import HOUR
 FULL = "null unless every hour of the window has a bar"
 WINDOW = "null where fewer than 90 % of the window's bars exist for both assets"
 FUNDING = "null before the first settlement, and when the newest one is older than 24 h"
+INFLOW = "null without a source, and when the newest day was complete more than 2 days ago"
 
 LOOKBACK = 400 * HOUR
 """From where every chunk starts before its month: all views share one anchor."""

@@ -7,17 +7,21 @@ from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
 from feature_repo.catalog.lags import ASSET_LAGS
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
+from feature_repo.catalog.risk_factors import ASSET_EXPOSURES
 from feature_repo.catalog.types import Service, View
+
+_NOT_IN_FOREST = {"spread", "atr_base", "atr_quote", "base_inflow", "quote_inflow", "inflow_ratio"}
+"""Levels of a price, which a model of all pairs cannot compare; and inflow, which most installations do not have."""
 
 PAIR_FOREST_FEATURES = Service(
     name="pair_forest_v1",
     description="Inputs of the universal pair forest.",
     view=PAIR_HOURLY.name,
-    features=tuple(name for name in PAIR_HOURLY.feature_names if name not in {"spread", "atr_base", "atr_quote"}),
+    features=tuple(name for name in PAIR_HOURLY.feature_names if name not in _NOT_IN_FOREST),
 )
 MARKET_STATE = Service(
     name="market_state_v1",
-    description="What the decision needs to know of each asset: last bar, range, volatility, funding.",
+    description="What the decision needs to know of each asset: last bar, range, volatility, funding, inflow.",
     view=ASSET_HOURLY.name,
     features=ASSET_HOURLY.feature_names,
 )
@@ -30,3 +34,9 @@ def _whole(name: str, view: View) -> Service:
 MICROSTRUCTURE = _whole("microstructure_v1", ASSET_MICROSTRUCTURE)
 CROSS_SECTION = _whole("cross_section_v1", ASSET_CROSS_SECTION)
 LAGGED_RETURNS = _whole("lagged_returns_v1", ASSET_LAGS)
+RISK_EXPOSURES = Service(
+    name="risk_exposures_v1",
+    description="Exposures of one asset to market, liquidity, volatility and momentum (the well-conditioned design).",
+    view=ASSET_EXPOSURES.name,
+    features=tuple(name for name in ASSET_EXPOSURES.feature_names if name.startswith("s4_")),
+)

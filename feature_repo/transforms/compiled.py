@@ -2,7 +2,7 @@
 
 Kernels are plain loops over arrays, summed from left to right in one thread: no reordering, no fused operations, so
 their bits depend on their input alone, not on the processor, the block size or the number of threads. Division by
-zero gives what it gives in IEEE arithmetic: infinity or NaN.
+zero gives what it gives in IEEE arithmetic: infinity or NaN. Kernels let other threads of the interpreter run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def compiled(function: F) -> F:
     Beside the module or in the user's cache directory; where neither can be written, each process compiles anew.
     """
     try:
-        kernel: F = njit(cache=True, error_model="numpy")(function)
+        kernel: F = njit(cache=True, error_model="numpy", nogil=True)(function)
     except RuntimeError:  # no place for the cache
-        kernel = njit(error_model="numpy")(function)
+        kernel = njit(error_model="numpy", nogil=True)(function)
     return kernel

@@ -9,11 +9,20 @@ from types import MappingProxyType
 
 import polars as pl
 
-from feature_repo.catalog import ASSET_CROSS_SECTION, ASSET_HOURLY, ASSET_LAGS, ASSET_MICROSTRUCTURE, PAIR_HOURLY
+from feature_repo.catalog import (
+    ASSET_CROSS_SECTION,
+    ASSET_EXPOSURES,
+    ASSET_HOURLY,
+    ASSET_LAGS,
+    ASSET_MICROSTRUCTURE,
+    ASSET_RISK_BUCKETS,
+    PAIR_HOURLY,
+)
 from feature_repo.raw_datasets import dataset
-from feature_repo.transforms.assets import FUNDING_MAX_AGE, asset_hourly
+from feature_repo.transforms.assets import FUNDING_MAX_AGE, INFLOW_REACH, asset_hourly
 from feature_repo.transforms.bars import hourly_bars, native_hours, prefer_minutes
 from feature_repo.transforms.cross_section import cross_section
+from feature_repo.transforms.exposures import asset_exposures, risk_buckets
 from feature_repo.transforms.lags import asset_lags
 from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, microstructure
 from feature_repo.transforms.pairs import pair_hourly
@@ -58,7 +67,8 @@ Transform = Callable[[Inputs], pl.LazyFrame]
 
 def _asset_hourly(inputs: Inputs) -> pl.LazyFrame:
     bars = prefer_minutes(hourly_bars(inputs.raw("candles_1m")), native_hours(inputs.raw("candles_1h")))
-    return asset_hourly(bars, inputs.raw("funding", reach=FUNDING_MAX_AGE), inputs.settings.features)
+    funding, inflow = inputs.raw("funding", reach=FUNDING_MAX_AGE), inputs.raw("inflow", reach=INFLOW_REACH)
+    return asset_hourly(bars, funding, inputs.settings.features, inflow)
 
 
 def _pair_hourly(inputs: Inputs) -> pl.LazyFrame:
@@ -85,6 +95,14 @@ def _asset_cross_section(inputs: Inputs) -> pl.LazyFrame:
     return cross_section(inputs.view(ASSET_HOURLY.name), inputs.view(ASSET_MICROSTRUCTURE.name))
 
 
+def _asset_risk_buckets(inputs: Inputs) -> pl.LazyFrame:
+    return risk_buckets(inputs.raw("candles_1m"), inputs.start, inputs.end, inputs.settings.features)
+
+
+def _asset_exposures(inputs: Inputs) -> pl.LazyFrame:
+    return asset_exposures(inputs.raw("candles_1m"), inputs.start, inputs.settings.features)
+
+
 def _asset_lags(inputs: Inputs) -> pl.LazyFrame:
     return asset_lags(inputs.view(ASSET_HOURLY.name))
 
@@ -94,6 +112,8 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType({
     ASSET_MICROSTRUCTURE.name: _asset_microstructure,
     ASSET_CROSS_SECTION.name: _asset_cross_section,
     ASSET_LAGS.name: _asset_lags,
+    ASSET_RISK_BUCKETS.name: _asset_risk_buckets,
+    ASSET_EXPOSURES.name: _asset_exposures,
     PAIR_HOURLY.name: _pair_hourly,
 })  # fmt: skip
 """Exactly the columns of the catalogue's view, sorted by entity and time."""

@@ -7,6 +7,7 @@ invented, and no window, difference or return reaches across a hole unnoticed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -23,18 +24,31 @@ def with_hour_grid(frame: pl.LazyFrame, entity: str) -> pl.LazyFrame:
 
     Adds `__observed` (False on the added rows, whose other columns are null). Sorted by entity and time.
     """
-    hours = (
-        frame.group_by(entity)
-        .agg(first=pl.col(EVENT).min(), last=pl.col(EVENT).max())
-        .with_columns(pl.datetime_ranges("first", "last", interval=HOUR).alias(EVENT))
-        .select(entity, EVENT)
-        .explode(EVENT)
-    )
-    observed = frame.with_columns(pl.lit(True).alias(OBSERVED))
+
+    def filled(rows: pl.DataFrame) -> pl.DataFrame:
+        observed = rows.with_columns(pl.lit(True).alias(OBSERVED))
+        missing = _holes(rows, entity)
+        if missing.is_empty():  # the usual case: nothing to move
+            return observed
+        return pl.concat([observed, missing], how="diagonal").sort(entity, EVENT)
+
+    ordered = frame.select(entity, EVENT, pl.exclude(entity, EVENT)).sort(entity, EVENT)
+    schema = pl.Schema({**ordered.collect_schema(), OBSERVED: pl.Boolean()})
+    return _whole(ordered, filled, schema)
+
+
+def _holes(rows: pl.DataFrame, entity: str) -> pl.DataFrame:
+    """The hours that lie between two neighbouring rows of one entity; `rows` are sorted by both."""
+    before = pl.col(EVENT).shift(1)
+    reaches = (pl.col(entity) == pl.col(entity).shift(1)) & (pl.col(EVENT) - before > HOUR)
     return (
-        hours.join(observed, on=[entity, EVENT], how="left")
-        .with_columns(pl.col(OBSERVED).fill_null(False))
-        .sort(entity, EVENT)
+        rows.lazy()
+        .select(entity, EVENT, before.alias("__before"), reaches.alias("__reaches"))
+        .filter("__reaches")
+        .select(entity, pl.datetime_ranges(pl.col("__before") + HOUR, EVENT, interval=HOUR, closed="left").alias(EVENT))
+        .explode(EVENT)
+        .with_columns(pl.lit(False).alias(OBSERVED))
+        .collect()
     )
 
 
@@ -44,38 +58,60 @@ def observed_only(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 class Columns:
-    """Columns of one entity as arrays, NaN where null."""
+    """Columns of one entity as arrays, NaN where null; views of what all entities share."""
+
+    def __init__(self, whole: Mapping[str, Floats], rows: slice) -> None:
+        self._whole = whole
+        self._rows = rows
+
+    def __getitem__(self, name: str) -> Floats:
+        return self._whole[name][self._rows]
+
+
+class _Arrays(dict[str, Floats]):
+    """Whole columns of a grid, made when they are first asked for."""
 
     def __init__(self, grid: pl.DataFrame) -> None:
         self._grid = grid
-        self._whole: dict[str, Floats] = {}
-        self.rows = slice(0, grid.height)
 
-    def __getitem__(self, name: str) -> Floats:
-        if name not in self._whole:
-            self._whole[name] = self._grid[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        return self._whole[name][self.rows]
+    def __missing__(self, name: str) -> Floats:
+        self[name] = self._grid[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return self[name]
 
 
 def with_computed(
     frame: pl.LazyFrame, entity: str, names: tuple[str, ...], compute: Callable[[Columns], Mapping[str, Floats]]
 ) -> pl.LazyFrame:
-    """`frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity; NaN becomes null."""
+    """`frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity; NaN becomes null.
+
+    Entities are computed at the same time, in as many threads as Polars has: none sees another's values or results.
+    """
 
     def add(grid: pl.DataFrame) -> pl.DataFrame:
-        columns = Columns(grid)
+        whole = _Arrays(grid)
         out = {name: np.empty(grid.height) for name in names}
-        for columns.rows in _rows_of_each(grid[entity]):
+
+        def one(rows: slice) -> None:
             with np.errstate(all="ignore"):  # 0/0 and the like are NaN, and NaN becomes null
-                computed = compute(columns)
+                computed = compute(Columns(whole, rows))
             for name in names:
-                out[name][columns.rows] = computed[name]
+                out[name][rows] = computed[name]
+
+        parts = list(_rows_of_each(grid[entity]))
+        for first in parts[:1]:
+            one(first)  # compiles what must be compiled and makes the arrays, once
+        with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+            list(threads.map(one, parts[1:]))
         return grid.with_columns(pl.Series(name, values).fill_nan(None) for name, values in out.items())
 
     schema = pl.Schema({**frame.collect_schema(), **dict.fromkeys(names, pl.Float64())})
+    return _whole(frame, add, schema)
+
+
+def _whole(frame: pl.LazyFrame, change: Callable[[pl.DataFrame], pl.DataFrame], schema: pl.Schema) -> pl.LazyFrame:
     # A filter or a selection pushed below this point would take away hours or columns that the windows need.
     return frame.map_batches(
-        add, schema=schema, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
+        change, schema=schema, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
     )
 
 

@@ -14,7 +14,7 @@ from feature_repo.transforms.windows import Floats, correlation, hedge_and_half_
 from pairity.settings import FeatureSettings
 from pairity.universe import Pair
 
-_TAKEN = ("close", "volume_quote", "return_1h", "realized_vol_24h", "atr_14", "atr_pct", "funding_rate")
+_TAKEN = ("close", "volume_quote", "return_1h", "realized_vol_24h", "atr_14", "atr_pct", "funding_rate", "inflow")
 _WINDOWED = ("z_score", "vol_ratio_rel", "correlation_168h", "hedge_ratio", "half_life_h")
 
 
@@ -52,11 +52,21 @@ def align(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.LazyFrame:
         orient="row",
     )
     return (
-        listed.join(_side(assets, "a"), left_on="base_asset", right_on="asset")
-        .join(_side(assets, "b"), left_on=["quote_asset", EVENT], right_on=["asset", EVENT])
+        listed.sort("pair_id")
+        .join(
+            _side(assets.sort("asset", EVENT), "a"),
+            left_on="base_asset",
+            right_on="asset",
+            maintain_order="left_right",  # by pair, then by time; the next join keeps it
+        )
+        .join(
+            _side(assets, "b"),
+            left_on=["quote_asset", EVENT],
+            right_on=["asset", EVENT],
+            maintain_order="left",
+        )
         .with_columns(pl.max_horizontal("created_a", "created_b").alias("created_timestamp"))
         .drop("created_a", "created_b")
-        .sort("pair_id", EVENT)
     )
 
 
@@ -104,6 +114,9 @@ def _averages() -> list[pl.Expr]:
         pl.col("funding_rate_b").alias("quote_funding"),
         (pl.col("funding_rate_a") - pl.col("funding_rate_b")).alias("funding_diff"),
         mean("funding_rate").alias("funding_avg"),
+        pl.col("inflow_a").alias("base_inflow"),
+        pl.col("inflow_b").alias("quote_inflow"),
+        pl.when(pl.col("inflow_b") > 0).then(pl.col("inflow_a") / pl.col("inflow_b")).alias("inflow_ratio"),
     ]
 
 

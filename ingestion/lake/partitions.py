@@ -17,6 +17,8 @@ from pairity.timeline import month_key, next_month
 
 PART, MANIFEST, NEXT_MANIFEST = "part.parquet", "manifest.json", "manifest.next.json"
 TEMPORARY_SUFFIX = ".tmp"
+HOME_VENUE = "okx"
+"""The venue that is traded."""
 # Part of the format: other values give other bytes, hence another snapshot id for the same rows.
 _ZSTD_LEVEL = 3
 _ROW_GROUP_ROWS = 65_536
@@ -24,16 +26,17 @@ _ROW_GROUP_ROWS = 65_536
 
 @dataclass(frozen=True, slots=True, order=True)
 class Partition:
-    """One dataset, instrument (canonical id) and calendar month (its first instant)."""
+    """One dataset, instrument (canonical id), calendar month (its first instant) and venue."""
 
     dataset: str
     instrument: str
     month: datetime
+    venue: str = HOME_VENUE
 
     @property
     def relative(self) -> str:
         """Path below the lake: part of the snapshot id."""
-        return f"{self.dataset}/venue=okx/instrument={self.instrument}/month={month_key(self.month)}"
+        return f"{self.dataset}/venue={self.venue}/instrument={self.instrument}/month={month_key(self.month)}"
 
     @property
     def end(self) -> datetime:
@@ -45,12 +48,12 @@ class Partition:
         return root / self.relative
 
 
-def partitions_below(root: Path) -> Iterator[Partition]:
-    """All partitions that have a folder, sorted by path."""
-    for folder in sorted(root.glob("*/venue=okx/instrument=*/month=*")):
+def partitions_below(root: Path, venue: str) -> Iterator[Partition]:
+    """All partitions of a venue that have a folder, sorted by path."""
+    for folder in sorted(root.glob(f"*/venue={venue}/instrument=*/month=*")):
         instrument, month = folder.parent.name.partition("=")[2], folder.name.partition("=")[2]
         start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-        yield Partition(folder.parents[2].name, instrument, start)
+        yield Partition(folder.parents[2].name, instrument, start, venue)
 
 
 def encode(rows: pl.DataFrame) -> bytes:

@@ -76,9 +76,9 @@ def _again(partition: Partition) -> str:
     return f"pairity ingest --since {partition.month:%Y-%m-%d} --until {partition.end:%Y-%m-%d} --instruments {asset}"
 
 
-def check_all(root: Path) -> int:
-    """Check every partition; how many there are. LakeCorruptError names the first that does not match."""
-    partitions = list(partitions_below(root))
+def check_all(root: Path, venue: str) -> int:
+    """Check every partition of a venue; how many there are. LakeCorruptError names the first that does not match."""
+    partitions = list(partitions_below(root, venue))
     for partition in partitions:
         check_partition(root, partition)
     return len(partitions)

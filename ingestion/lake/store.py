@@ -14,6 +14,7 @@ from ingestion.lake.lock import single_writer
 from ingestion.lake.manifest import NOTHING, Manifest, describe, read_manifest
 from ingestion.lake.merge import merge, newest_known
 from ingestion.lake.partitions import (
+    HOME_VENUE,
     MANIFEST,
     NEXT_MANIFEST,
     PART,
@@ -36,13 +37,16 @@ Signature = tuple[int, int]
 
 
 class Lake:
-    """Raw rows of all instruments below one folder. Instruments may be given as `BTC` or `BTC-USDT-SWAP`.
+    """Raw rows of one venue's instruments below one folder. Instruments may be given as `BTC` or `BTC-USDT-SWAP`.
 
     Writing needs `writing()` around it. `durable` False (staging) leaves flushing to the operating system. A `folder` of its own (staging)
     keeps rows that contradict each other: they have not been judged.
     """
 
-    def __init__(self, layout: Layout, *, folder: str | None = None, durable: bool = True) -> None:
+    def __init__(
+        self, layout: Layout, *, folder: str | None = None, durable: bool = True, venue: str = HOME_VENUE
+    ) -> None:
+        self.venue = venue
         self.root = layout.root / folder if folder else layout.lake
         self._durable = durable
         self._unjudged = folder is not None
@@ -143,7 +147,7 @@ class Lake:
 
     def partitions(self) -> tuple[Partition, ...]:
         """All partitions, sorted by path."""
-        return tuple(partitions_below(self.root))
+        return tuple(partitions_below(self.root, self.venue))
 
     def remove(self, partition: Partition) -> None:
         """Delete a partition (staging: it was promoted or quarantined)."""
@@ -161,7 +165,7 @@ class Lake:
 
     def verify(self) -> int:
         """Read every file and compare it with its manifest; how many partitions there are, or LakeCorruptError."""
-        return check_all(self.root)
+        return check_all(self.root, self.venue)
 
     def _drop_broken(self) -> None:
         """What was not flushed may be torn after a power failure; it can be fetched again."""
@@ -187,11 +191,11 @@ class Lake:
         months = {month for span in covered for month in months_between(*span)}
         months |= set(rows[kind.time].dt.truncate("1mo").unique())
         for month in sorted(months):
-            yield Partition(kind.name, instrument, month)
+            yield Partition(kind.name, instrument, month, self.venue)
 
     def _of_range(self, kind: Dataset, instrument: str, since: datetime, until: datetime) -> Iterator[Partition]:
         for month in months_between(since, until):
-            yield Partition(kind.name, instrument, month)
+            yield Partition(kind.name, instrument, month, self.venue)
 
     def _write_partition(
         self,

@@ -241,8 +241,8 @@ def test_each_step_of_a_replacement_can_be_the_last(tmp_path: Path, step: str) -
     for lake in (before, after):
         lake.write("candles_1m", "BTC", candles([1]))
     after.write("candles_1m", "BTC", candles([2]))
-    folder = next(partitions_below(before.root)).folder(before.root)
-    done = next(partitions_below(after.root)).folder(after.root)
+    folder = next(partitions_below(before.root, "okx")).folder(before.root)
+    done = next(partitions_below(after.root, "okx")).folder(after.root)
     if step == STEPS[2]:
         (folder / ".part.parquet.123.tmp").write_bytes(b"PAR1")
     else:

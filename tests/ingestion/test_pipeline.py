@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from feature_repo import catalog
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY, SERVICES
 from feature_repo.contracts import read_contracts
 from feature_repo.files import newest, scan_view
@@ -29,7 +30,8 @@ from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, Venue, synthe
 from training.datasets import read_snapshot_id
 from validation.quarantine import listed
 
-VIEWS = (ASSET_HOURLY, PAIR_HOURLY)
+VIEWS = tuple(view for view in catalog.VIEWS.values() if view.every == HOUR)
+HOURLY = tuple(view.name for view in VIEWS)
 
 
 def run(okx: Venue, home: Path, since=SINCE, until=UNTIL, **options):
@@ -70,14 +72,14 @@ def test_a_run_publishes_raw_data_features_contracts_and_the_online_rows(ingeste
     assert all(row.rows == row.new_rows for row in report.raw)
     assert Lake(Layout(home)).snapshot_id() == report.snapshot_id == read_snapshot_id(Layout(home))
     hours = 6 * 24
-    assert {view.view: view.online_rows for view in report.views} == {"asset_hourly": 3, "pair_hourly": 3}
+    assert {view.view: view.online_rows for view in report.views} == dict.fromkeys(catalog.VIEWS, 3)
     assert features(home, ASSET_HOURLY).height == 3 * hours
     assert features(home, PAIR_HOURLY).height == 3 * (hours - 23)
     assert set(read_contracts(Layout(home))) == set(ASSETS)
     store = open_store(okx.settings(home))
     for service in SERVICES.values():
         view = next(view for view in VIEWS if view.name == service.view)
-        names = ASSETS if view is ASSET_HOURLY else ("BTC__ETH", "BTC__SOL", "ETH__SOL")
+        names = ASSETS if view.entity == "asset" else ("BTC__ETH", "BTC__SOL", "ETH__SOL")
         online = read_online(store, service.name, names)
         assert online["event_timestamp"].unique().to_list() == [UNTIL]
         stored = features(home, view, bits=False).filter(pl.col("event_timestamp") == UNTIL)
@@ -103,7 +105,7 @@ def test_an_online_store_that_was_lost_is_filled_from_the_files(ingested):
     okx, home, _ = ingested
     shutil.rmtree(Layout(home).feast)
     before = files(home, "lake", "features")
-    assert [view.online_rows for view in run(okx, home).views] == [3, 3]
+    assert [view.online_rows for view in run(okx, home).views] == [3] * len(catalog.VIEWS)
     assert files(home, "lake", "features") == before
 
 
@@ -164,9 +166,10 @@ def test_bars_taken_live_have_the_bits_of_a_later_backfill(market, tmp_path):
                     okx.step_to(close + timedelta(seconds=30))
                     report = await session.run(close - 6 * HOUR, close, live=True)
                     assert report.ok
-                    assert {view.view: (view.new_rows, view.corrected_rows) for view in report.views} == {
-                        "asset_hourly": (3, 0), "pair_hourly": (3, 0),
-                    }  # fmt: skip
+                    hourly = [view for view in report.views if view.view in HOURLY]
+                    assert {view.view: (view.new_rows, view.corrected_rows) for view in hourly} == dict.fromkeys(
+                        HOURLY, (3, 0)
+                    )
 
         asyncio.run(trade())
         run(okx, tmp_path / "backfill")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pairity.settings import ExchangeSettings, IngestSettings, Settings, UniverseSettings
+from pairity.settings import ExchangeSettings, FeatureSettings, IngestSettings, Settings, UniverseSettings
 from pairity.timeline import from_ms, to_ms
 from serving.paper_exchange.clock import VirtualClock
 from serving.paper_exchange.faults import FaultPlan
@@ -43,6 +43,7 @@ class Venue:
             exchange=ExchangeSettings(url=self.url, rate_limit=False, max_retries=2),
             universe=UniverseSettings(assets=assets, min_aligned_bars=24),
             ingest=IngestSettings(**ingest),
+            features=FeatureSettings(risk_days=2),
         )
 
 

@@ -22,12 +22,14 @@ def deviation(values: np.ndarray, scale: float = 0.0) -> float:
     return float(np.std(values, ddof=1))
 
 
-def asset_features(bars: pd.DataFrame, funding: pd.DataFrame, vol_bars: int, atr_bars: int) -> pd.DataFrame:
-    parts = [_one_asset(name, part, funding, vol_bars, atr_bars) for name, part in bars.groupby("asset")]
+def asset_features(
+    bars: pd.DataFrame, funding: pd.DataFrame, vol_bars: int, atr_bars: int, inflow: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    parts = [_one_asset(name, part, funding, vol_bars, atr_bars, inflow) for name, part in bars.groupby("asset")]
     return pd.concat(parts, ignore_index=True)
 
 
-def _one_asset(name, bars, funding, vol_bars, atr_bars):
+def _one_asset(name, bars, funding, vol_bars, atr_bars, inflow):
     rows = on_hours(bars)
     rows["return_1h"] = rows["close"] / rows["close"].shift(1) - 1
     ranges = []
@@ -40,14 +42,21 @@ def _one_asset(name, bars, funding, vol_bars, atr_bars):
     rows["atr_pct"] = rows["atr_14"] / rows["close"]
     rows = rows[rows["close"].notna()].copy()
     settled = funding[funding["asset"] == name].sort_values("funding_time")
-    rates, created, latest = [], [], pd.Timestamp(0, tz="UTC")
+    days = None if inflow is None else inflow[inflow["asset"] == name].sort_values("time")
+    rates, flows, created, latest = [], [], [], pd.Timestamp(0, tz="UTC")
     for close, row in rows.iterrows():
         seen = settled[(settled["funding_time"] <= close) & (settled["funding_time"] >= close - 24 * HOUR)]
         rates.append(seen["funding_rate"].iloc[-1] if len(seen) else NAN)
         known = [row["known_at"], *seen["known_at"].iloc[-1:]]
+        flow = NAN
+        if days is not None:  # a day is complete 24 h after it began, and counts for 48 h more
+            over = days[(days["time"] <= close - 24 * HOUR) & (days["time"] >= close - 72 * HOUR)]
+            flow = over["inflow"].iloc[-1] if len(over) else NAN
+            known.extend(over["known_at"].iloc[-1:])
+        flows.append(flow)
         latest = max([latest, *known])
         created.append(max(latest, close + pd.Timedelta(milliseconds=1)))
-    rows["funding_rate"], rows["created_timestamp"] = rates, created
+    rows["funding_rate"], rows["inflow"], rows["created_timestamp"] = rates, flows, created
     return rows.reset_index()
 
 
@@ -107,6 +116,8 @@ def pair_features(assets: pd.DataFrame, base: str, quote: str, windows: dict[str
     rows["base_funding"], rows["quote_funding"] = a["funding_rate"], b["funding_rate"]
     rows["funding_diff"] = rows["base_funding"] - rows["quote_funding"]
     rows["funding_avg"] = (rows["base_funding"] + rows["quote_funding"]) / 2
+    rows["base_inflow"], rows["quote_inflow"] = a["inflow"], b["inflow"]
+    rows["inflow_ratio"] = (a["inflow"] / b["inflow"]).where(b["inflow"] > 0)
     rows["correlation_168h"] = _correlations(list(a["return_1h"]), list(b["return_1h"]), windows["correlation"])
     rows["pair_id"], rows["base_asset"], rows["quote_asset"] = f"{base}__{quote}", base, quote
     return rows[rows["count"] >= minimum].reset_index()

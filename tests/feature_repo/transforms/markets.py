@@ -86,6 +86,20 @@ def settlements(assets, hours, *, start=START, every=8, seed=0, missing=0.0):
     return funding_of([(a, t, float(rng.normal(1e-4, 1e-4))) for a in assets for t in times if rng.random() >= missing])
 
 
+def inflow_of(rows=()):
+    """Daily inflow from (asset, day's start, coins), each known when the day is over and 1 ms later."""
+    schema = {"asset": pl.String, "time": UTC_US, "inflow": pl.Float64, "known_at": UTC_US}
+    return pl.DataFrame([(*row, row[1] + DAY + LAG) for row in rows], schema=schema, orient="row")
+
+
+def inflows(assets, hours, *, start=START, seed=0, missing=0.0):
+    """From three days before `start` on; some days flow nothing."""
+    rng = np.random.default_rng(seed + 1)
+    days = [start + step * DAY for step in range(-3, hours // 24 + 1)]
+    coins = ((a, t, float(rng.choice([0.0, rng.exponential(1e3)], p=[0.1, 0.9]))) for a in assets for t in days)
+    return inflow_of([row for row in coins if rng.random() >= missing])
+
+
 def bits(frame):
     """Digest of every cell's bits: nulls, zeros' signs and NaN payloads count, memory layout does not."""
     digest = hashlib.sha256()

@@ -21,6 +21,8 @@ from tests.feature_repo.transforms.markets import (
     bars_of,
     candles,
     funding_of,
+    inflow_of,
+    inflows,
     recorded_candles,
     recorded_funding,
     settlements,
@@ -30,29 +32,32 @@ from tests.oracles import features_pandas
 KEYS = ["asset", "event_timestamp"]
 
 
-def compute(bars, funding=None, windows=SHORT):
-    frame = asset_hourly(bars.lazy(), (funding if funding is not None else funding_of()).lazy(), windows).collect()
+def compute(bars, funding=None, windows=SHORT, inflow=None):
+    funding = funding if funding is not None else funding_of()
+    frame = asset_hourly(bars.lazy(), funding.lazy(), windows, None if inflow is None else inflow.lazy()).collect()
     assert frame.columns == list(ASSET_HOURLY.columns)
     return frame
 
 
-def assert_equals_pandas(bars, funding, windows):
+def assert_equals_pandas(bars, funding, windows, inflow=None):
     expected = features_pandas.asset_features(
-        bars.to_pandas(), funding.to_pandas(), windows.volatility_window_bars, windows.atr_period_bars
-    )
-    actual = compute(bars, funding, windows)
+        bars.to_pandas(), funding.to_pandas(), windows.volatility_window_bars, windows.atr_period_bars,
+        None if inflow is None else inflow.to_pandas(),
+    )  # fmt: skip
+    actual = compute(bars, funding, windows, inflow)
     assert_close(actual.drop("return_1h", "realized_vol_24h"), expected, keys=KEYS)
     # Returns are differences from 1: their rounding is that of 1.
     assert_close(actual.select(*KEYS, "return_1h", "realized_vol_24h"), expected, keys=KEYS, atol=1e-15)
 
 
 @settings(deadline=None, max_examples=15)
-@given(seed=st.integers(0, 10**6), count=st.sampled_from([1, 2, 5, 40]), gaps=st.sampled_from([0.0, 0.1, 0.6]),
+@given(seed=st.integers(0, 10**6), count=st.sampled_from([1, 2, 5, 40, 130]), gaps=st.sampled_from([0.0, 0.1, 0.6]),
        level=st.sampled_from([100.0, 1e9, 1e-8]), missing=st.sampled_from([0.0, 0.7]))  # fmt: skip
 def test_equals_pandas_on_random_gaps_and_levels(seed, count, gaps, level, missing):
     bars = native_hours(candles(("B", "A"), count, seed=seed, gaps=gaps, level=level).lazy()).collect()
     if bars.height:
-        assert_equals_pandas(bars, settlements(("A", "B"), count, seed=seed, missing=missing), SHORT)
+        inflow = inflows(("A",), count, seed=seed, missing=missing)
+        assert_equals_pandas(bars, settlements(("A", "B"), count, seed=seed, missing=missing), SHORT, inflow)
 
 
 @pytest.mark.recorded
@@ -141,6 +146,25 @@ def test_a_row_is_not_known_before_its_settlement_was():
     assert created == [START + LAG, arrived, arrived, arrived + LAG, START + 4 * HOUR + LAG]
 
 
+def test_inflow_is_that_of_the_last_complete_day_and_lasts_two_more():
+    bars = bars_of({"A": [100.0] * 130, "B": [100.0] * 130})
+    inflow = inflow_of([("A", START - DAY, 5.0), ("A", START, 0.0)])
+    found = {a: rows["inflow"].to_list() for (a,), rows in compute(bars, inflow=inflow).group_by("asset")}
+    assert found["B"] == [None] * 130  # no source is null, never 0
+    # Hours 0–23 know the day before; hour 24 is the first that knows the day that began with hour 0.
+    assert found["A"] == [5.0] * 24 + [0.0] * 49 + [None] * 57
+    assert compute(bars)["inflow"].null_count() == 260
+
+
+def test_a_row_is_not_known_before_its_inflow_was():
+    arrived = START + 3 * HOUR
+    late = inflow_of([("A", START - DAY, 5.0)]).with_columns(
+        pl.lit(arrived, pl.Datetime("us", "UTC")).alias("known_at")
+    )
+    created = compute(bars_of({"A": [100.0] * 5}), inflow=late)["created_timestamp"].to_list()
+    assert created == [arrived] * 3 + [arrived + LAG, START + 4 * HOUR + LAG]
+
+
 def test_created_never_lies_before_the_close():
     bars = bars_of({"A": [1.0, 2.0]}).with_columns(pl.lit(START, pl.Datetime("us", "UTC")).alias("known_at"))
     assert compute(bars)["created_timestamp"].to_list() == [START + LAG, START + HOUR + LAG]
@@ -157,7 +181,8 @@ def test_types_are_those_of_the_catalogue():
 
 
 def test_every_value_lies_within_the_catalogues_bounds():
-    rows = compute(native_hours(candles(("A",), 500, gaps=0.1).lazy()).collect(), settlements(("A",), 500))
+    bars = native_hours(candles(("A",), 500, gaps=0.1).lazy()).collect()
+    rows = compute(bars, settlements(("A",), 500), inflow=inflows(("A",), 500))
     for feature in ASSET_HOURLY.features:
         values = rows[feature.name].drop_nulls()
         assert values.len() > 0

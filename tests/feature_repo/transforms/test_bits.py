@@ -14,28 +14,38 @@ from feature_repo.transforms.assets import asset_hourly
 from feature_repo.transforms.bars import hourly_bars, native_hours
 from feature_repo.transforms.pairs import pair_hourly
 from pairity.universe import Pair, pairs_of
-from tests.feature_repo.transforms.markets import HOUR, MINUTE, SHORT, START, assert_same_bits, candles, settlements
+from tests.feature_repo.transforms.markets import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SHORT,
+    START,
+    assert_same_bits,
+    candles,
+    inflows,
+    settlements,
+)
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("A", "B", "C")
 EVENT = "event_timestamp"
 
 
-def features(bars, funding, pairs):
-    assets = asset_hourly(bars.lazy(), funding.lazy(), SHORT).collect()
+def features(bars, funding, inflow, pairs):
+    assets = asset_hourly(bars.lazy(), funding.lazy(), SHORT, inflow.lazy()).collect()
     return assets, pair_hourly(assets.lazy(), pairs, SHORT, 10).collect()
 
 
 def market(seed, count, gaps):
     bars = native_hours(candles(NAMES, count, seed=seed, gaps=gaps).lazy()).collect()
-    return bars, settlements(NAMES, count, seed=seed, missing=0.3)
+    return bars, settlements(NAMES, count, seed=seed, missing=0.3), inflows(NAMES, count, seed=seed, missing=0.3)
 
 
 def until(frame, instant, time=EVENT):
     return frame.filter(pl.col(time) <= instant)
 
 
-def poisoned(bars, funding, instant, garbage):
+def poisoned(bars, funding, inflow, instant, garbage):
     """Everything after `instant` turned into garbage."""
     later = pl.col(EVENT) > instant
     prices = ("open", "high", "low", "close", "volume_base", "volume_quote")
@@ -45,19 +55,22 @@ def poisoned(bars, funding, instant, garbage):
     bad_funding = funding.with_columns(
         pl.when(pl.col("funding_time") > instant).then(garbage).otherwise(pl.col("funding_rate")).alias("funding_rate")
     )
-    return bad_bars, bad_funding
+    incomplete = pl.col("time") + DAY > instant
+    bad_inflow = inflow.with_columns(pl.when(incomplete).then(garbage).otherwise(pl.col("inflow")).alias("inflow"))
+    return bad_bars, bad_funding, bad_inflow
 
 
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.03, 0.3]), cut=st.integers(1, 70),
        garbage=st.sampled_from([1e6, -1e6, float("nan"), float("inf"), 0.0]))  # fmt: skip
 def test_no_row_looks_ahead(seed, gaps, cut, garbage):
-    bars, funding = market(seed, 70, gaps)
+    bars, funding, inflow = market(seed, 70, gaps)
     instant = START + cut * HOUR
     pairs = pairs_of(NAMES)
-    whole = features(bars, funding, pairs)
-    truncated = features(until(bars, instant), until(funding, instant, "funding_time"), pairs)
-    bad = features(*poisoned(bars, funding, instant, garbage), pairs)
+    whole = features(bars, funding, inflow, pairs)
+    days = until(inflow, instant - DAY, "time")
+    truncated = features(until(bars, instant), until(funding, instant, "funding_time"), days, pairs)
+    bad = features(*poisoned(bars, funding, inflow, instant, garbage), pairs)
     for full, short, garbled in zip(whole, truncated, bad, strict=True):
         assert_same_bits(short, until(full, instant))
         assert_same_bits(until(garbled, instant), short)
@@ -66,13 +79,13 @@ def test_no_row_looks_ahead(seed, gaps, cut, garbage):
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.03, 0.3]))
 def test_neither_row_order_nor_other_assets_and_pairs_change_a_bit(seed, gaps):
-    bars, funding = market(seed, 70, gaps)
-    assets, pairs = features(bars, funding, pairs_of(NAMES))
-    mixed = [frame.sample(fraction=1.0, shuffle=True, seed=seed) for frame in (bars, funding)]
+    bars, funding, inflow = market(seed, 70, gaps)
+    assets, pairs = features(bars, funding, inflow, pairs_of(NAMES))
+    mixed = [frame.sample(fraction=1.0, shuffle=True, seed=seed) for frame in (bars, funding, inflow)]
     for actual, expected in zip(features(*mixed, pairs_of(NAMES)[::-1]), (assets, pairs), strict=True):
         assert_same_bits(actual, expected)
     two = pl.col("asset").is_in(["A", "C"])
-    fewer = features(bars.filter(two), funding.filter(two), (Pair("A", "C"),))
+    fewer = features(bars.filter(two), funding.filter(two), inflow.filter(two), (Pair("A", "C"),))
     assert_same_bits(fewer[0], assets.filter(two))
     assert_same_bits(fewer[1], pairs.filter(pl.col("pair_id") == "A__C"))
 
@@ -87,10 +100,12 @@ def test_a_closed_hour_does_not_change_when_more_minutes_arrive(seed, cut):
 
 
 def test_a_bar_that_arrives_later_elsewhere_changes_nothing_before_it():
-    bars, funding = market(5, 70, 0.0)
+    bars, funding, inflow = market(5, 70, 0.0)
     instant = START + 40 * HOUR
     holed = bars.filter((pl.col(EVENT) <= instant) | (pl.col("asset") != "B") | (pl.col(EVENT) > instant + 3 * HOUR))
-    for full, other in zip(*(features(frame, funding, pairs_of(NAMES)) for frame in (bars, holed)), strict=True):
+    for full, other in zip(
+        *(features(frame, funding, inflow, pairs_of(NAMES)) for frame in (bars, holed)), strict=True
+    ):
         assert_same_bits(until(other, instant), until(full, instant))
 
 
@@ -121,8 +136,18 @@ def one_thread():
     return result
 
 
-def printed(threads, hash_seed):
-    environment = {**os.environ, "POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+def test_machine_code_of_any_processor_gives_the_same_bits(one_thread, tmp_path):
+    """Compiled anew, without the wide registers of this processor; numba keeps no such code for others."""
+    plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    assert printed("2", "0", **plain)[1:] == one_thread[1:]
+    assert any(tmp_path.rglob("*.nbc"))
+
+
+def printed(threads, hash_seed, **more):
+    environment = {
+        **os.environ, "POLARS_MAX_THREADS": threads, "NUMBA_NUM_THREADS": threads, "PYTHONHASHSEED": hash_seed,
+        "PYTHONPATH": str(ROOT), **more,
+    }  # fmt: skip
     command = [sys.executable, "-m", "tests.feature_repo.transforms.bits_of_a_market"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120)
     return done.stdout.split()

@@ -1,5 +1,5 @@
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.catalog import PAIR_HOURLY
+from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
 from feature_repo.transforms.assets import asset_hourly
 from feature_repo.transforms.bars import hourly_bars, native_hours
 from feature_repo.transforms.pairs import pair_coverage, pair_hourly
@@ -25,6 +25,8 @@ from tests.feature_repo.transforms.markets import (
     bars_of,
     candles,
     funding_of,
+    inflow_of,
+    inflows,
     recorded_candles,
     recorded_funding,
     settlements,
@@ -39,24 +41,26 @@ NEAR_ONE = ("spread_roc", "spread_change_1h", "z_score", "correlation_168h", "sp
 PAIR = (Pair("A", "B"),)
 
 
-def compute(bars, pairs=PAIR, funding=None, windows=SHORT, minimum=1):
+def compute(bars, pairs=PAIR, funding=None, windows=SHORT, minimum=1, inflow=None):
     funding = funding if funding is not None else funding_of()
-    assets = asset_hourly(bars.lazy(), funding.lazy(), windows).collect()
+    inflow = inflow if inflow is not None else inflow_of()
+    assets = asset_hourly(bars.lazy(), funding.lazy(), windows, inflow.lazy()).collect()
     frame = pair_hourly(assets.lazy(), pairs, windows, minimum).collect()
     assert frame.columns == list(PAIR_HOURLY.columns)
     return frame
 
 
-def assert_equals_pandas(bars, pairs, funding, windows, minimum, atol=1e-9):
+def assert_equals_pandas(bars, pairs, funding, windows, minimum, atol=1e-9, inflow=None):
     assets = features_pandas.asset_features(
-        bars.to_pandas(), funding.to_pandas(), windows.volatility_window_bars, windows.atr_period_bars
-    )
+        bars.to_pandas(), funding.to_pandas(), windows.volatility_window_bars, windows.atr_period_bars,
+        None if inflow is None else inflow.to_pandas(),
+    )  # fmt: skip
     sizes = {
         "z": windows.z_window_bars, "rsi": windows.rsi_period_bars, "roc": windows.roc_bars,
         "volume": windows.volume_mean_bars, "correlation": windows.correlation_window_bars,
     }  # fmt: skip
     parts = [features_pandas.pair_features(assets, p.base, p.quote, sizes, minimum) for p in pairs]
-    actual = compute(bars, pairs, funding, windows, minimum)
+    actual = compute(bars, pairs, funding, windows, minimum, inflow)
     parts = [part for part in parts if len(part)]
     if not parts:
         assert actual.is_empty()
@@ -75,7 +79,8 @@ def test_equals_pandas_on_random_gaps_and_levels(seed, count, gaps, level, minim
     bars = native_hours(candles(names, count, seed=seed, gaps=gaps, level=level).lazy()).collect()
     if bars.height:
         funding = settlements(names[:2], count, seed=seed, missing=0.3)
-        assert_equals_pandas(bars, pairs_of(names), funding, SHORT, minimum)
+        inflow = inflows(names, count, seed=seed, missing=0.3)
+        assert_equals_pandas(bars, pairs_of(names), funding, SHORT, minimum, inflow=inflow)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +177,30 @@ def test_trap_11_funding_of_one_side_missing_is_null_never_zero():
         assert rows[name].null_count() == 4, name
 
 
+def test_a_ratio_of_inflows_needs_both_and_a_quote_that_is_positive():
+    bars = bars_of({"A": [100.0] * 4, "B": [99.0] * 4})
+    day = START - DAY
+    for coins, ratio in (((6.0, 2.0), 3.0), ((0.0, 2.0), 0.0), ((6.0, 0.0), None), ((6.0, -1.0), None)):
+        rows = compute(bars, inflow=inflow_of([("A", day, coins[0]), ("B", day, coins[1])]))
+        assert rows.select("base_inflow", "quote_inflow", "inflow_ratio").unique().rows() == [(*coins, ratio)]
+    rows = compute(bars, inflow=inflow_of([("A", day, 6.0)]))
+    assert rows.select("base_inflow", "quote_inflow", "inflow_ratio").unique().rows() == [(6.0, None, None)]
+
+
+def test_inflow_is_no_input_of_the_forest():
+    assert not [name for name in PAIR_FOREST_FEATURES.features if "inflow" in name]
+
+
+@pytest.mark.parametrize("window", [3, 24, 399])
+def test_the_largest_z_score_of_any_window_lies_within_the_catalogues_bound(window):
+    rows = compute(
+        bars_of({"A": [100.0] * 399 + [101.0], "B": [1.0] * 400}), windows=FeatureSettings(z_window_bars=window)
+    )
+    bound = next(feature.upper for feature in PAIR_HOURLY.features if feature.name == "z_score")
+    assert rows["z_score"][-1] == pytest.approx((window - 1) / window**0.5)
+    assert rows["z_score"].max() < bound
+
+
 def test_trap_9_the_z_score_of_a_jump_stands_at_the_jump():
     path = [100.0 + 0.01 * (step % 2) for step in range(30)]
     path[17] = 110.0
@@ -235,8 +264,9 @@ def test_nothing_in_nothing_out():
 def test_every_value_lies_within_the_catalogues_bounds_and_types():
     names = ("A", "B")
     rows = compute(
-        native_hours(candles(names, 900, gaps=0.01).lazy()).collect(), PAIR, settlements(names, 900), FeatureSettings()
-    )
+        native_hours(candles(names, 900, gaps=0.01).lazy()).collect(), PAIR, settlements(names, 900), FeatureSettings(),
+        inflow=inflows(names, 900),
+    )  # fmt: skip
     for feature in PAIR_HOURLY.features:
         column = rows[feature.name]
         assert column.dtype == {"float64": pl.Float64, "string": pl.String}[feature.dtype]
@@ -245,3 +275,61 @@ def test_every_value_lies_within_the_catalogues_bounds_and_types():
             assert column.drop_nulls().is_finite().all(), feature.name
             assert feature.lower is None or column.min() >= feature.lower, feature.name
             assert feature.upper is None or column.max() <= feature.upper, feature.name
+
+
+@pytest.fixture(scope="module")
+def recorded_hours():
+    """A quarter of native hourly bars of four majors, as the features of all six pairs."""
+    assets = ("BTC", "ETH", "SOL", "DOGE")
+    span = pl.col("open_time").is_between(datetime(2025, 2, 1, tzinfo=UTC), datetime(2025, 4, 30, 23, tzinfo=UTC))
+    bars = native_hours(recorded_candles("1h", assets, HOUR).filter(span).lazy()).collect()
+    funding = recorded_funding(assets).filter(pl.col("funding_time") >= bars["event_timestamp"].min() - DAY)
+    return bars, compute(bars, pairs_of(assets), funding, FeatureSettings(), 200)
+
+
+@pytest.mark.recorded
+def test_recorded_hours_are_complete_and_null_only_where_something_is_missing(recorded_hours):
+    bars, rows = recorded_hours
+    assert bars.height == 4 * 89 * 24
+    assert rows.group_by("pair_id").len()["len"].to_list() == [89 * 24 - 199] * 6
+    nulls = {name: count / rows.height for name, count in rows.null_count().row(0, named=True).items() if count}
+    # Nobody recorded inflow; a half-life needs a residual that reverts, which nearly all of them do.
+    assert {name for name in nulls if "inflow" in name} == {"base_inflow", "quote_inflow", "inflow_ratio"}
+    assert set(nulls) <= {"base_inflow", "quote_inflow", "inflow_ratio", "half_life_h"}
+    assert nulls["base_inflow"] == nulls["quote_inflow"] == nulls["inflow_ratio"] == 1.0
+    assert nulls.get("half_life_h", 0.0) < 0.02
+
+
+@pytest.mark.recorded
+def test_strength_and_change_of_recorded_hours_are_those_of_ta(recorded_hours):
+    from ta.momentum import ROCIndicator, RSIIndicator
+
+    bars, rows = recorded_hours
+    closes = bars.pivot(on="asset", index="event_timestamp", values="close").sort("event_timestamp").to_pandas()
+    for (pair_id,), part in rows.group_by("pair_id"):
+        pair = Pair.from_id(pair_id)
+        spread = closes[pair.base] / closes[pair.quote]
+        # ta starts from the first change, not from the mean of fourteen: after 400 bars nothing is left of either.
+        strength = RSIIndicator(spread, 14).rsi().to_numpy()
+        np.testing.assert_allclose(part["spread_rsi"].to_numpy()[201:], strength[400:], rtol=0, atol=1e-9)
+        change = ROCIndicator(spread, 5).roc().to_numpy()
+        np.testing.assert_allclose(part["spread_roc"].to_numpy(), change[199:], rtol=0, atol=1e-9)
+
+
+@pytest.mark.recorded
+def test_hedge_ratios_of_recorded_hours_are_those_of_statsmodels(recorded_hours):
+    from statsmodels.regression.rolling import RollingOLS
+    from statsmodels.tools import add_constant
+
+    bars, rows = recorded_hours
+    logs = np.log(
+        bars.pivot(on="asset", index="event_timestamp", values="close")
+        .sort("event_timestamp")
+        .drop("event_timestamp")
+        .to_pandas()
+    )
+    for (pair_id,), part in rows.group_by("pair_id"):
+        pair = Pair.from_id(pair_id)
+        fitted = RollingOLS(logs[pair.base], add_constant(logs[pair.quote]), window=168).fit()
+        theirs = fitted.params[pair.quote].to_numpy()[199:]
+        np.testing.assert_allclose(part["hedge_ratio"].to_numpy(), theirs, rtol=1e-6, atol=1e-6)

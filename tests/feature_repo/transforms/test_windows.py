@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.transforms.windows import correlation, hedge_and_half_life, rolling_mean, rolling_std
+from tests.oracles import exact_windows
 from tests.oracles.reversion_lstsq import reversion
 
 NAN = math.nan
@@ -135,3 +136,72 @@ def test_what_left_the_window_leaves_no_trace():
     shocked = calm.copy()
     shocked[10] = 1e15
     assert rolling_std(shocked, 24)[34:].tobytes() == rolling_std(calm, 24)[34:].tobytes()
+
+
+def rational(compute, window, *series):
+    """`compute` of every full or young window, in rational numbers; None is NaN."""
+    for row in range(len(series[0])):
+        cut = [exact_windows.exact(side[max(0, row + 1 - window) : row + 1]) for side in series]
+        padded = [[None] * (window - len(side)) + side for side in cut]
+        found = compute(*padded)
+        yield found if isinstance(found, tuple) else (found,)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10**6), count=st.sampled_from([1, 2, 9, 40]), window=st.sampled_from([3, 8, 20]),
+       holes=st.sampled_from([0.0, 0.05, 0.3]), level=st.sampled_from([1.0, 1e9, 1e-8]))  # fmt: skip
+def test_kernels_equal_rational_arithmetic(seed, count, window, holes, level):
+    rng = np.random.default_rng(seed)
+    a, b = cointegrated(rng, count, level)
+    a[rng.random(count) < holes] = np.nan
+    needed = math.ceil(0.9 * window)
+    returns = [np.diff(side, prepend=NAN) / side for side in (a, b)]
+    reversions = hedge_and_half_life(np.log(a), np.log(b), window)
+    phi = np.expm1(-math.log(2.0) / reversions.half_life)
+    expected = {
+        "mean": (rational(exact_windows.mean, window, a), rolling_mean(a, window)),
+        "deviation": (rational(exact_windows.deviation, window, a), rolling_std(a, window)),
+        "correlation": (
+            rational(lambda x, y: exact_windows.correlation(x, y, needed), window, *returns),
+            correlation(*returns, window),
+        ),
+    }
+    for name, (exact, found) in expected.items():
+        wanted = [NAN if value is None else value for (value,) in exact]
+        assert found.tolist() == pytest.approx(wanted, rel=1e-9, abs=1e-12, nan_ok=True), name
+    exact = rational(lambda x, y: exact_windows.slope_and_phi(x, y, needed), window, np.log(a), np.log(b))
+    for row, (slope, speed) in enumerate(exact):
+        assert reversions.hedge_ratio[row] == pytest.approx(NAN if slope is None else slope, rel=1e-9, nan_ok=True)
+        reverts = speed is not None and -1 < speed < 0
+        assert phi[row] == pytest.approx(speed if reverts else NAN, rel=1e-7, nan_ok=True)
+
+
+@settings(deadline=None, max_examples=20)
+@given(values=st.lists(st.one_of(st.floats(-1e15, 1e15), st.just(NAN)), min_size=1, max_size=30))
+def test_means_of_anything_equal_the_exactly_rounded_sum(values):
+    found = rolling_mean(np.array(values), 5)
+    for row in range(len(values)):
+        window = values[row - 4 : row + 1] if row >= 4 else [NAN]
+        assert found[row] == pytest.approx(math.fsum(window) / 5, abs=1e-15 * 6 * max(map(abs, window)), nan_ok=True)
+
+
+def test_the_slope_is_that_of_statsmodels_rolling_regression():
+    from statsmodels.regression.rolling import RollingOLS
+    from statsmodels.tools import add_constant
+
+    log_a, log_b = (np.log(side) for side in cointegrated(np.random.default_rng(9), 400))
+    theirs = np.asarray(RollingOLS(log_a, add_constant(log_b), window=168).fit().params)[:, 1]
+    ours = hedge_and_half_life(log_a, log_b, 168).hedge_ratio
+    np.testing.assert_allclose(ours[167:], theirs[167:], rtol=1e-9)
+
+
+def test_the_half_life_is_that_of_two_statsmodels_regressions():
+    from statsmodels.api import OLS, add_constant
+
+    log_a, log_b = (np.log(side) for side in cointegrated(np.random.default_rng(10), 400))
+    half_life = hedge_and_half_life(log_a, log_b, 168).half_life
+    for row in range(167, 400, 29):
+        window = slice(row - 167, row + 1)
+        residual = OLS(log_a[window], add_constant(log_b[window])).fit().resid
+        phi = OLS(np.diff(residual), add_constant(residual[:-1])).fit().params[1]
+        assert half_life[row] == pytest.approx(-math.log(2) / math.log1p(phi), rel=1e-8), row

@@ -1,0 +1,155 @@
+"""Views of the risk factors: daily buckets, hourly exposures; and exposures of every minute for reports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from feature_repo.catalog.risk_factors import ASSET_EXPOSURES, ASSET_RISK_BUCKETS, BUCKETS10, FITTED, SPREADS4
+from feature_repo.transforms.risk_factors import (
+    MIN_SHARE,
+    Panel,
+    buckets,
+    factor_returns,
+    midnight_of,
+    panel_of,
+    scores,
+    spreads,
+)
+from feature_repo.transforms.risk_kernels import hourly_fits, minute_fits
+from pairity.settings import FeatureSettings
+from pairity.timeline import DAY, HISTORY_LAG, HOUR, MINUTE
+
+EVENT = "event_timestamp"
+Floats = NDArray[np.float64]
+_INSTANT = pl.Datetime("us", "UTC")
+_SCORES = ("liquidity_score", "beta", "momentum_score")
+_BUCKETS = ("liquidity_bucket", "volatility_bucket", "momentum_bucket")
+DESIGNS = {"spreads4": ("s4", SPREADS4), "buckets10": ("b10", BUCKETS10)}
+
+
+def risk_buckets(minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings) -> pl.LazyFrame:
+    """Exactly the columns of `catalog.ASSET_RISK_BUCKETS`; one row per asset and midnight up to `end`.
+
+    `minutes`: rows of `candles_1m` from `start` on, complete at `end`. The row of midnight D holds what was known then,
+    and is valid for the day that begins.
+    """
+    panel = _panel(minutes, start)
+    if panel is None:
+        return _empty(ASSET_RISK_BUCKETS.columns)
+    # The day that begins at `end` has no minute yet, but its buckets are known.
+    panel = _with_next_day(panel, end)
+    scored = scores(panel, settings)
+    grouped = buckets(scored)
+    days = [day for day in range(1, panel.days) if panel.day(day) <= end]
+    created = _known_by(panel, [day * (DAY // MINUTE) for day in days], [panel.day(day) for day in days])
+    frames = []
+    for number, asset in enumerate(panel.assets):
+        values = {name: scored[days, kind, number] for kind, name in enumerate(_SCORES)}
+        values |= {name: grouped[days, kind, number] for kind, name in enumerate(_BUCKETS)}
+        frames.append(_frame(asset, [panel.day(day) for day in days], created, values))
+    return pl.concat(frames).select(ASSET_RISK_BUCKETS.columns).filter(_any(_SCORES)).lazy()
+
+
+def asset_exposures(minutes: pl.LazyFrame, start: datetime, settings: FeatureSettings) -> pl.LazyFrame:
+    """Exactly the columns of `catalog.ASSET_EXPOSURES`; one row per asset and hour with a bar in its last minute.
+
+    `minutes`: rows of `candles_1m` from `start` on. Windows are the minutes of the last `exposure_minutes`.
+    """
+    panel = _panel(minutes, start)
+    if panel is None:
+        return _empty(ASSET_EXPOSURES.columns)
+    factors = factor_returns(panel, buckets(scores(panel, settings)))
+    hours = len(panel.returns) // 60
+    closes = [panel.start + (hour + 1) * HOUR for hour in range(hours)]
+    created = _known_by(panel, [60 * (hour + 1) for hour in range(hours)], closes)
+    frames = []
+    for number, asset in enumerate(panel.assets):
+        values: dict[str, Floats] = {}
+        for design in DESIGNS:
+            values |= _fits(panel, factors, number, design, settings, hourly=True)
+        frames.append(_frame(asset, closes, created, values))
+    return pl.concat(frames).select(ASSET_EXPOSURES.columns).filter(_any(ASSET_EXPOSURES.feature_names)).lazy()
+
+
+def minute_exposures(
+    minutes: pl.DataFrame, design: str, settings: FeatureSettings, assets: tuple[str, ...]
+) -> pl.DataFrame:
+    """asset, time (the minute's close), constant, one coefficient per factor, r2, adj_r2, for every minute of `assets`.
+
+    All rows of `minutes` (whole universe) make the factors. Null where a window is not complete.
+    """
+    prefix, _ = DESIGNS[design]
+    panel = panel_of(minutes)
+    if panel is None:
+        return pl.DataFrame(schema={"asset": pl.String, "time": _INSTANT})
+    factors = factor_returns(panel, buckets(scores(panel, settings)))
+    closes = pl.datetime_range(
+        panel.start + MINUTE, panel.start + len(panel.returns) * MINUTE, MINUTE, eager=True, time_unit="us"
+    )
+    frames = []
+    for number, asset in enumerate(panel.assets):
+        if asset in assets:
+            fitted = _fits(panel, factors, number, design, settings, hourly=False)
+            columns = {
+                name.removeprefix(f"{prefix}_"): pl.Series(values).fill_nan(None) for name, values in fitted.items()
+            }
+            frames.append(pl.DataFrame({"time": closes, **columns}).select(pl.lit(asset).alias("asset"), pl.all()))
+    return pl.concat(frames)
+
+
+def _fits(
+    panel: Panel, factors: Floats, number: int, design: str, settings: FeatureSettings, *, hourly: bool
+) -> dict[str, Floats]:
+    prefix, names = DESIGNS[design]
+    regressors, ridge = (spreads(factors), 0.0) if design == "spreads4" else (factors, settings.risk_ridge)
+    observed = np.ascontiguousarray(np.column_stack([regressors, panel.returns[:, number]]))
+    fit = hourly_fits if hourly else minute_fits
+    fitted = fit(observed, settings.exposure_minutes // 60, ridge, MIN_SHARE)
+    return {f"{prefix}_{name}": fitted[:, place] for place, name in enumerate(("const", *names, *FITTED))}
+
+
+def _panel(minutes: pl.LazyFrame, start: datetime) -> Panel | None:
+    """From the first whole day on: half a day would make a score that another chunk makes from the whole."""
+    needed = minutes.filter(pl.col("open_time") >= midnight_of(start))
+    return panel_of(needed.collect())
+
+
+def _with_next_day(panel: Panel, end: datetime) -> Panel:
+    missing = (end - panel.start) // MINUTE - len(panel.returns) + 1
+    if missing <= 0:
+        return panel
+    empty = np.full((missing, len(panel.assets)), np.nan)
+    return replace(
+        panel,
+        returns=np.concatenate([panel.returns, empty]),
+        trades=np.concatenate([panel.trades, empty]),
+        volumes=np.concatenate([panel.volumes, empty]),
+        known=np.concatenate([panel.known, np.zeros(missing, dtype=np.int64)]),
+    )
+
+
+def _known_by(panel: Panel, counts: list[int], events: list[datetime]) -> pl.Series:
+    """When the first `count` minutes of all assets were known, never before event + 1 ms."""
+    known = np.maximum.accumulate(panel.known)[np.array(counts, dtype=np.int64) - 1] if counts else panel.known[:0]
+    frame = pl.DataFrame({"known": pl.Series(known).cast(_INSTANT), "event": pl.Series(events, dtype=_INSTANT)})
+    return frame.select(pl.max_horizontal("known", pl.col("event") + HISTORY_LAG)).to_series()
+
+
+def _frame(asset: str, events: list[datetime], created: pl.Series, values: dict[str, Floats]) -> pl.DataFrame:
+    columns = {name: pl.Series(numbers, dtype=pl.Float64).fill_nan(None) for name, numbers in values.items()}
+    times = {EVENT: pl.Series(events, dtype=_INSTANT), "created_timestamp": created}
+    return pl.DataFrame({**times, **columns}).select(pl.lit(asset).alias("asset"), pl.all())
+
+
+def _any(names: tuple[str, ...]) -> pl.Expr:
+    return pl.any_horizontal(pl.col(names).is_not_null())
+
+
+def _empty(columns: tuple[str, ...]) -> pl.LazyFrame:
+    types = {"asset": pl.String(), EVENT: _INSTANT, "created_timestamp": _INSTANT}
+    return pl.LazyFrame(schema={name: types.get(name, pl.Float64()) for name in columns})

@@ -1,0 +1,206 @@
+"""Loops behind the risk factors: windows of minutes as sums over full hours and parts of hours.
+
+A window's moments are the sum of its full hours' moments and of those of the partial hours at its ends, each summed on
+its own: the result depends on the window's values alone, and costs little more than one pass over the data.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo.transforms.compiled import compiled
+
+Floats = NDArray[np.float64]
+_HOUR = 60
+_SINGULAR = 1e-12
+"""A pivot below this share of its diagonal: the regressors are collinear to rounding."""
+
+
+@compiled
+def bucket_means(returns: Floats, members: Floats, wanted: float) -> Floats:
+    """Per minute, the mean return of the assets in bucket `wanted`; NaN where none has one. Both: minutes × assets."""
+    out = np.full(len(returns), np.nan)
+    for at in range(len(returns)):
+        count, total = 0, 0.0
+        for asset in range(returns.shape[1]):
+            if members[at, asset] == wanted and not math.isnan(returns[at, asset]):
+                count += 1
+                total += returns[at, asset]
+        if count > 0:
+            out[at] = total / count
+    return out
+
+
+@compiled
+def market_moments(returns: Floats, market: Floats) -> Floats:
+    """One day of one asset: count, Σr, Σm, Σrm, Σmm over the minutes that have both."""
+    out = np.zeros(5)
+    for at in range(len(returns)):
+        r, m = returns[at], market[at]
+        if not (math.isnan(r) or math.isnan(m)):
+            out[0] += 1.0
+            out[1] += r
+            out[2] += m
+            out[3] += r * m
+            out[4] += m * m
+    return out
+
+
+@compiled
+def weighted_sum(values: Floats, weights: Floats) -> float:
+    """Σ value·weight over the values that are not NaN, from left to right."""
+    total = 0.0
+    for at in range(len(values)):
+        if not math.isnan(values[at]):
+            total += values[at] * weights[at]
+    return total
+
+
+@compiled
+def _add(moments: Floats, row: Floats) -> None:
+    """Add one observation (regressors, then the response) to packed moments (count, sums, products), if it is whole."""
+    for value in row:
+        if math.isnan(value):
+            return
+    size, at = len(row), 1 + len(row)
+    moments[0] += 1.0
+    for first in range(size):
+        moments[1 + first] += row[first]
+        for second in range(first, size):
+            moments[at] += row[first] * row[second]
+            at += 1
+
+
+@compiled
+def _centred(moments: Floats, size: int) -> Floats:
+    """Sums of products of deviations from the means."""
+    gram = np.empty((size, size))
+    at = 1 + size
+    for first in range(size):
+        for second in range(first, size):
+            product = moments[at] - moments[1 + first] * moments[1 + second] / moments[0]
+            gram[first, second] = gram[second, first] = product
+            at += 1
+    return gram
+
+
+@compiled
+def _cholesky(gram: Floats, factors: int, ridge: float, lower: Floats) -> bool:
+    """Lower triangle of gram + ridge·1 into `lower`; False where the regressors are collinear to rounding."""
+    for row in range(factors):
+        for column in range(row + 1):
+            value = gram[row, column] + (ridge if row == column else 0.0)
+            for inner in range(column):
+                value -= lower[row, inner] * lower[column, inner]
+            if row != column:
+                lower[row, column] = value / lower[column, column]
+            elif value <= _SINGULAR * (gram[row, row] + ridge):
+                return False
+            else:
+                lower[row, row] = math.sqrt(value)
+    return True
+
+
+@compiled
+def _substitute(lower: Floats, gram: Floats, factors: int) -> Floats:
+    """Slopes, from the triangle and the products with the response (the last column of `gram`)."""
+    slopes = np.empty(factors)
+    for row in range(factors):
+        value = gram[row, factors]
+        for inner in range(row):
+            value -= lower[row, inner] * slopes[inner]
+        slopes[row] = value / lower[row, row]
+    for step in range(factors):
+        row = factors - 1 - step
+        value = slopes[row]
+        for inner in range(row + 1, factors):
+            value -= lower[inner, row] * slopes[inner]
+        slopes[row] = value / lower[row, row]
+    return slopes
+
+
+@compiled
+def _fit(moments: Floats, size: int, ridge: float, needed: float, out: Floats) -> None:
+    """constant, coefficients, R², adjusted R² of one window into `out` (NaN before); left alone if not defined."""
+    count, factors = moments[0], size - 1
+    if count < needed or count <= factors + 1:
+        return
+    gram, lower = _centred(moments, size), np.zeros((factors, factors))
+    if not _cholesky(gram, factors, ridge, lower):
+        return
+    slopes = _substitute(lower, gram, factors)
+    constant, error = moments[size] / count, gram[factors, factors]
+    for row in range(factors):
+        constant -= slopes[row] * moments[1 + row] / count
+        error -= 2.0 * slopes[row] * gram[row, factors]
+        for inner in range(factors):
+            error += slopes[row] * slopes[inner] * gram[row, inner]
+        out[1 + row] = slopes[row]
+    out[0] = constant
+    if gram[factors, factors] > 0.0:
+        share = error / gram[factors, factors]
+        out[size] = 1.0 - share
+        out[size + 1] = 1.0 - share * (count - 1.0) / (count - factors - 1.0)
+
+
+@compiled
+def _hour_blocks(observations: Floats) -> Floats:
+    """Moments of each full hour."""
+    size = observations.shape[1]
+    blocks = np.zeros((len(observations) // _HOUR, 1 + size + size * (size + 1) // 2))
+    for at in range(len(blocks) * _HOUR):
+        _add(blocks[at // _HOUR], observations[at])
+    return blocks
+
+
+@compiled
+def _between(blocks: Floats, first: int, end: int) -> Floats:
+    """Sum of blocks first … end − 1, in this order."""
+    total = np.zeros(blocks.shape[1])
+    for block in range(first, end):
+        total += blocks[block]
+    return total
+
+
+@compiled
+def hourly_fits(observations: Floats, hours: int, ridge: float, min_share: float) -> Floats:
+    """Regression of the last column on the others over the last `hours` hours, at the end of each full hour.
+
+    `observations`: minutes × (regressors, response), beginning at a full hour; NaN: not observed. Returns hours ×
+    (constant, coefficients, R², adjusted R²), NaN before the first whole window, and where less than `min_share` of its
+    minutes are whole, or the regressors are collinear.
+    """
+    size = observations.shape[1]
+    blocks = _hour_blocks(observations)
+    out = np.full((len(blocks), size + 2), np.nan)
+    for block in range(hours - 1, len(blocks)):
+        window = _between(blocks, block - hours + 1, block) + blocks[block]
+        _fit(window, size, ridge, min_share * hours * _HOUR, out[block])
+    return out
+
+
+@compiled
+def minute_fits(observations: Floats, hours: int, ridge: float, min_share: float) -> Floats:
+    """The same at every minute; at a full hour's last minute, the same bits as `hourly_fits`."""
+    size = observations.shape[1]
+    blocks = _hour_blocks(observations)
+    out = np.full((len(observations), size + 2), np.nan)
+    tail = np.zeros((_HOUR, blocks.shape[1]))
+    for block in range(hours - 1, (len(observations) - 1) // _HOUR + 1):
+        middle = _between(blocks, block - hours + 1, block)
+        tail[:] = 0.0
+        if block >= hours:  # what the oldest, partial hour still gives
+            for step in range(_HOUR - 1):
+                minute = _HOUR - 2 - step
+                tail[minute] = tail[minute + 1]
+                _add(tail[minute], observations[(block - hours) * _HOUR + minute + 1])
+        head = np.zeros(blocks.shape[1])
+        for minute in range(min(_HOUR, len(observations) - block * _HOUR)):
+            at = block * _HOUR + minute
+            _add(head, observations[at])
+            if at + 1 >= hours * _HOUR:
+                _fit(tail[minute] + (middle + head), size, ridge, min_share * hours * _HOUR, out[at])
+    return out

@@ -1,0 +1,35 @@
+"""Ticks into bars of any size."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from feature_repo.transforms.hours import summed
+
+
+def bars_from_trades(trades: pl.LazyFrame, every: timedelta) -> pl.LazyFrame:
+    """Bars of size `every` from trades; a bar without trades has no row.
+
+    `trades`: asset, time (Datetime µs UTC), trade_id (Int64), price, size (base coins), taker_buys (Boolean: the taker
+    bought), trades (Int64: how many trades the row stands for; 1 but for aggregated ones), known_at. In any order: they
+    are put in that of (time, trade_id). Returns asset, open_time, open, high, low, close, volume, volume_quote,
+    trade_count, taker_buy_volume, known_at; sorted by asset and time. Sums run from left to right.
+    """
+    keys = ("asset", "open_time")
+    ordered = trades.sort("asset", "time", "trade_id").with_columns(
+        pl.col("time").dt.truncate(every).alias("open_time"),
+        (pl.col("price") * pl.col("size")).alias("volume_quote"),
+        pl.when("taker_buys").then("size").otherwise(0.0).alias("taker_buy_volume"),
+        pl.col("trades").cast(pl.Float64).alias("trade_count"),
+        pl.col("size").alias("volume"),
+    )
+    prices = ordered.group_by(keys, maintain_order=True).agg(
+        open=pl.col("price").first(),
+        high=pl.col("price").max(),
+        low=pl.col("price").min(),
+        close=pl.col("price").last(),
+    )
+    sums = summed(ordered, keys, ("volume", "volume_quote", "trade_count", "taker_buy_volume"))
+    return prices.join(sums, on=keys).sort(*keys)

@@ -1,0 +1,138 @@
+"""Every source by name: what it gives, what it needs, and how it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pairity.errors import ConfigError, CredentialsError, UnknownNameError
+from pairity.settings import Settings
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from ingestion.sources.folders import MinuteCsv, ParquetFolder
+    from ingestion.sources.http import Http
+    from ingestion.sources.protocol import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One source as `pairity sources` lists it; `open` takes the settings and the folder that was given."""
+
+    name: str
+    venue: str
+    datasets: str
+    needs: str
+    ready: Callable[[Settings], bool]
+    open: Callable[[Settings, Path | None], Source] | None
+    """None: collected by `pairity ingest`."""
+
+
+def _http(settings: Settings, headers: Mapping[str, str] | None = None) -> Http:
+    from ingestion.sources.http import Http
+
+    own = settings.sources
+    return Http(own.max_retries, own.timeout_s, own.spacing_s, headers or {})
+
+
+def _key(secret: SecretStr | None, name: str) -> str:
+    if secret is None or not secret.get_secret_value():
+        raise CredentialsError(
+            f"this source needs a key, and PAIRITY_SOURCES__{name} is not set", "set it, or use .env"
+        )
+    return secret.get_secret_value()
+
+
+def _folder(folder: Path | None) -> Path:
+    if folder is None:
+        raise ConfigError("this source reads files, and no --folder was given", "give --folder PATH")
+    return folder
+
+
+def _binance_um(settings: Settings, _folder_given: Path | None) -> Source:
+    from ingestion.sources.binance_archive import BinanceArchive
+
+    return BinanceArchive(_http(settings), settings.sources.binance_archive_url, "um")
+
+
+def _binance_spot(settings: Settings, _folder_given: Path | None) -> Source:
+    from ingestion.sources.binance_archive import BinanceArchive
+
+    return BinanceArchive(_http(settings), settings.sources.binance_archive_url, "spot")
+
+
+def _tiingo(settings: Settings, _folder_given: Path | None) -> Source:
+    from ingestion.sources.tiingo import Tiingo
+
+    own = settings.sources
+    headers = {"Authorization": f"Token {_key(own.tiingo_api_key, 'TIINGO_API_KEY')}"}
+    return Tiingo(_http(settings, headers), own.tiingo_url, own.tiingo_exchange, own.tiingo_quote)
+
+
+def _cryptoquant(settings: Settings, _folder_given: Path | None) -> Source:
+    from ingestion.sources.onchain import CryptoQuant
+
+    own = settings.sources
+    headers = {"Authorization": f"Bearer {_key(own.cryptoquant_api_key, 'CRYPTOQUANT_API_KEY')}"}
+    return CryptoQuant(_http(settings, headers), own.cryptoquant_url)
+
+
+def _minute_csv(_settings: Settings, folder: Path | None) -> MinuteCsv:
+    from ingestion.sources.folders import MinuteCsv
+
+    return MinuteCsv(_folder(folder))
+
+
+def _parquet_folder(_settings: Settings, folder: Path | None) -> ParquetFolder:
+    from ingestion.sources.folders import ParquetFolder
+
+    return ParquetFolder(_folder(folder))
+
+
+def _inflow_csv(_settings: Settings, folder: Path | None) -> Source:
+    from ingestion.sources.onchain import InflowCsv
+
+    return InflowCsv(_folder(folder))
+
+
+def _always(_settings: Settings) -> bool:
+    return True
+
+
+_FUTURES, _SPOT = "candles_1m, candles_1h, funding, trade_bars_1m", "candles_1m, candles_1h, trade_bars_1m"
+_OFFERS = (
+    Offer("okx", "okx", "candles, funding", "network; no key for market data", _always, None),
+    Offer("binance-archive", "binance_um", _FUTURES, "network", _always, _binance_um),
+    Offer("binance-archive-spot", "binance_spot", _SPOT, "network", _always, _binance_spot),
+    Offer("tiingo", "tiingo_<exchange>", "candles_1m, candles_1h", "network, PAIRITY_SOURCES__TIINGO_API_KEY",
+          lambda settings: settings.sources.tiingo_api_key is not None, _tiingo),
+    Offer("minute-csv", "csv, or --venue", "candles_1m", "--folder with SYMBOL.csv.gz", _always, _minute_csv),
+    Offer("parquet-folder", "folder, or --venue", "candles_1m, candles_1h, funding",
+          "--folder with SYMBOL-USDT.parquet", _always, _parquet_folder),
+    Offer("cryptoquant", "okx", "inflow of BTC and ETH", "network, PAIRITY_SOURCES__CRYPTOQUANT_API_KEY",
+          lambda settings: settings.sources.cryptoquant_api_key is not None, _cryptoquant),
+    Offer("inflow-csv", "okx", "inflow", "--folder FILE with date, asset, inflow", _always, _inflow_csv),
+)  # fmt: skip
+OFFERS: Mapping[str, Offer] = MappingProxyType({offer.name: offer for offer in _OFFERS})
+
+
+def open_source(name: str, settings: Settings, folder: Path | None = None, venue: str | None = None) -> Source:
+    """The source of that name; `venue` is where a folder's rows belong.
+
+    UnknownNameError; ConfigError where a folder is missing, or a source that is a venue itself is given another;
+    CredentialsError without its key.
+    """
+    offer = OFFERS.get(name)
+    if offer is None or offer.open is None:
+        raise UnknownNameError("source", name, (item.name for item in _OFFERS if item.open is not None))
+    if venue is None:
+        return offer.open(settings, folder)
+    if offer.open is _parquet_folder:
+        return replace(_parquet_folder(settings, folder), venue=venue)
+    if offer.open is _minute_csv:
+        return replace(_minute_csv(settings, folder), venue=venue)
+    raise ConfigError(f"--venue {venue!r} was given for {name}, whose rows belong to {offer.venue}", "leave it out")

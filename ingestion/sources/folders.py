@@ -1,0 +1,162 @@
+"""Sources that are folders: minute bars as CSV in the Crypto Lake layout, and candles or funding as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
+from ingestion.lake.spans import Span
+from pairity.errors import ConfigError, DataError
+from pairity.timeline import HISTORY_LAG, HOUR, MINUTE, months_between, next_month
+
+_CSV = ".csv.gz"
+_QUOTES = ("-USDT-SWAP", "-USDT-PERP", "-USDT", "_USDT", "USDT")
+_BAR_OF = {MINUTE: "candles_1m", HOUR: "candles_1h"}
+
+
+@dataclass
+class MinuteCsv:
+    """`SYMBOL.csv.gz` with origin_time, received_time, symbol, open, high, low, close, volume, trades.
+
+    `received_time` is when a bar was known: never before it closed.
+    """
+
+    folder: Path
+    venue: str = "csv"
+    name: str = field(default="minute-csv", init=False)
+    datasets: tuple[str, ...] = field(default=("candles_1m",), init=False)
+
+    def assets(self) -> tuple[str, ...]:
+        """Of the files in the folder."""
+        return tuple(sorted(_files(self.folder, _CSV)))
+
+    def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
+        """All of it: a file is read as a whole."""
+        yield since, until
+
+    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """See `Source.fetch`."""
+        path = _files(self.folder, _CSV).get(asset)
+        if path is None:
+            return None
+        needed = ("origin_time", "received_time", "open", "high", "low", "close", "volume", "trades")
+        rows = _read(path, lambda: pl.read_csv(path, infer_schema=False), needed)
+        kind = DATASETS[dataset]
+        close = _instant("origin_time") + kind.known_after + HISTORY_LAG
+        candles = rows.select(
+            _instant("origin_time").alias("open_time"), *_numbers(("open", "high", "low", "close", "volume")),
+            pl.col("trades").cast(pl.Float64, strict=False).alias("trade_count"),
+            pl.max_horizontal(close, _instant("received_time")).alias(KNOWN_AT),
+        )  # fmt: skip
+        return _conformed(dataset, candles, path, since, until)
+
+
+@dataclass
+class ParquetFolder:
+    """`<SYMBOL>-USDT.parquet`: `ts` (ms, bar open or settlement), prices and `volume` (base), or `funding_rate`.
+
+    Candles may also have quote_volume, trades and taker_buy_volume. Sub-folders (`1h`, `1m_…`, `funding`) are looked
+    into as well, each for what its files hold; where two hold the same, the rows of both count.
+    """
+
+    folder: Path
+    venue: str = "folder"
+    name: str = field(default="parquet-folder", init=False)
+    datasets: tuple[str, ...] = field(default=("candles_1m", "candles_1h", "funding"), init=False)
+    _kinds: dict[Path, str | None] = field(default_factory=dict, init=False)
+
+    def assets(self) -> tuple[str, ...]:
+        """Of all files."""
+        return tuple(sorted({asset for folder in self._folders() for asset in _files(folder, ".parquet")}))
+
+    def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
+        """Calendar months."""
+        for month in months_between(since, until):
+            yield max(month, since), min(next_month(month), until)
+
+    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """See `Source.fetch`."""
+        paths = [path for folder in self._folders() if (path := _files(folder, ".parquet").get(asset))]
+        own = [path for path in paths if self._kind(path) == dataset]
+        if not own:
+            return None
+        frames = [self._rows(dataset, path, since, until) for path in own]
+        return pl.concat(frames).unique(maintain_order=True).sort(DATASETS[dataset].time)
+
+    def _rows(self, dataset: str, path: Path, since: datetime, until: datetime) -> pl.DataFrame:
+        kind = DATASETS[dataset]
+        needed = ("ts", "funding_rate") if dataset == "funding" else ("ts", "open", "high", "low", "close", "volume")
+        rows = _read(path, lambda: pl.read_parquet(path), needed)
+        time = pl.col("ts").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).alias(kind.time)
+        given = {"quote_volume": "volume_quote", "trades": "trade_count"}
+        renamed = rows.rename({old: new for old, new in given.items() if old in rows.columns}).with_columns(time)
+        known = (pl.col(kind.time) + kind.known_after + HISTORY_LAG).alias(KNOWN_AT)
+        return _conformed(dataset, renamed.with_columns(known), path, since, until)
+
+    def _folders(self) -> list[Path]:
+        if not self.folder.is_dir():
+            raise ConfigError(f"no folder {str(self.folder)!r}", "give --folder the folder that holds the files")
+        return [self.folder, *sorted(path for path in self.folder.iterdir() if path.is_dir())]
+
+    def _kind(self, path: Path) -> str | None:
+        """What a file holds, from its columns and the distance of its rows; mark candles and the like are left out."""
+        if path not in self._kinds:
+            names = pl.read_parquet_schema(path)
+            if path.parent.name.startswith("mark"):
+                self._kinds[path] = None
+            elif "funding_rate" in names:
+                self._kinds[path] = "funding"
+            else:
+                steps = pl.scan_parquet(path).select(pl.col("ts").head(1000).diff().min()).collect().item()
+                self._kinds[path] = None if steps is None else _BAR_OF.get(timedelta(milliseconds=steps))
+        return self._kinds[path]
+
+
+def _files(folder: Path, suffix: str) -> dict[str, Path]:
+    """Asset → file; ConfigError where there is no such folder."""
+    if not folder.is_dir():
+        raise ConfigError(f"no folder {str(folder)!r}", "give --folder the folder that holds the files")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob(f"*{suffix}")):
+        symbol = path.name.removesuffix(suffix).upper()
+        quote = next((quote for quote in _QUOTES if symbol.endswith(quote)), None)
+        if quote is not None:
+            found.setdefault(symbol.removesuffix(quote), path)
+    return found
+
+
+def _read(path: Path, read: object, needed: tuple[str, ...]) -> pl.DataFrame:
+    try:
+        rows: pl.DataFrame = read()  # type: ignore[operator]
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} cannot be read: {error}", "replace the file") from None
+    missing = [name for name in needed if name not in rows.columns]
+    if missing:
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}; it has {rows.columns}", "see docs/sources.md")
+    return rows
+
+
+def _conformed(dataset: str, rows: pl.DataFrame, path: Path, since: datetime, until: datetime) -> pl.DataFrame:
+    kind = DATASETS[dataset]
+    wanted = rows.filter(pl.col(kind.time).is_between(since, until, closed="left") | pl.col(kind.time).is_null())
+    try:
+        return kind.conform(wanted).sort(kind.time, maintain_order=True)
+    except (DataError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: {error}", "correct or leave out the file") from None
+
+
+def _numbers(names: tuple[str, ...]) -> list[pl.Expr]:
+    return [pl.col(name).cast(pl.Float64, strict=False) for name in names]
+
+
+def _instant(name: str) -> pl.Expr:
+    """Of text: ISO (UTC where it names no zone), or nanoseconds since 1970."""
+    number = pl.col(name).cast(pl.Int64, strict=False)
+    text = pl.col(name).str.replace("Z$", "").str.replace(" ", "T")
+    parsed = text.str.to_datetime(time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    return pl.when(number.is_not_null()).then((number // 1000).cast(INSTANT)).otherwise(parsed)

@@ -1,0 +1,109 @@
+"""Tiingo's crypto API: which exchange has which ticker, and the prices of one exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
+from ingestion.lake.spans import Span
+from ingestion.sources.http import Http
+from pairity.errors import VenueAnswerError
+from pairity.timeline import DAY, HISTORY_LAG
+
+_FREQUENCY = {"candles_1m": "1min", "candles_1h": "1hour"}
+_UNIT_DAYS = {"candles_1m": 3, "candles_1h": 90}  # an answer holds at most about 5,000 bars
+_TICKERS_PER_CALL = 50
+
+
+@dataclass
+class Tiingo:
+    """`http` carries the token in its headers. `exchange` is Tiingo's code, `quote` the currency of the universe."""
+
+    http: Http
+    url: str
+    exchange: str = "MEXC"
+    quote: str = "usdt"
+    name: str = field(default="tiingo", init=False)
+    datasets: tuple[str, ...] = field(default=("candles_1m", "candles_1h"), init=False)
+
+    @property
+    def venue(self) -> str:
+        """Prices of different exchanges are different venues."""
+        return f"tiingo_{self.exchange.lower()}"
+
+    def tickers(self) -> tuple[str, ...]:
+        """All tickers of the quote currency, from the metadata."""
+        rows = self._list(self.http.json(f"{self.url}/tiingo/crypto"), "metadata")
+        return tuple(sorted(str(row["ticker"]) for row in rows if row.get("quoteCurrency") == self.quote))
+
+    def exchange_map(self, tickers: Sequence[str], day: datetime) -> dict[str, tuple[str, ...]]:
+        """Ticker → codes of the exchanges that had prices of it on that day (UTC)."""
+        found: dict[str, tuple[str, ...]] = {}
+        for start in range(0, len(tickers), _TICKERS_PER_CALL):
+            asked = tickers[start : start + _TICKERS_PER_CALL]
+            for item in self._prices(asked, day, day + DAY, "1day"):
+                found[str(item.get("ticker"))] = tuple(sorted(item.get("exchangeData") or {}))
+        return {ticker: found.get(ticker, ()) for ticker in tickers}
+
+    def universe(self, day: datetime) -> tuple[str, ...]:
+        """Short names of the coins that the exchange listed against the quote currency on that day."""
+        tickers = self.tickers()
+        where = self.exchange_map(tickers, day)
+        return tuple(
+            ticker.removesuffix(self.quote).upper() for ticker in tickers if self.exchange.upper() in where[ticker]
+        )
+
+    def assets(self) -> tuple[str, ...]:
+        """Bases of all tickers; `universe` tells which of them the exchange has."""
+        return tuple(ticker.removesuffix(self.quote).upper() for ticker in self.tickers())
+
+    def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
+        """As many whole days as one answer holds."""
+        start, step = since, _UNIT_DAYS[dataset] * DAY
+        while start < until:
+            end = min(start.replace(hour=0, minute=0, second=0, microsecond=0) + step, until)
+            yield start, end
+            start = end
+
+    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """See `Source.fetch`; bars of this exchange alone, not Tiingo's mean over exchanges."""
+        ticker = f"{asset.lower()}{self.quote}"
+        answer = self._prices([ticker], since, until, _FREQUENCY[dataset])
+        bars = [bar for item in answer for bar in (item.get("exchangeData") or {}).get(self.exchange.upper(), [])]
+        if not bars:
+            return None
+        kind = DATASETS[dataset]
+        traded = [bar for bar in bars if bar.get("close") is not None and bar.get("volume") is not None]
+        names = {"date": "open_time", "volumeNotional": "volume_quote", "tradesDone": "trade_count"}
+        rows = pl.DataFrame(
+            [{names.get(key, key): bar.get(key) for key in _KEYS} for bar in traded], schema=_SCHEMA, orient="row"
+        )
+        time = pl.col("open_time").str.to_datetime(time_unit="us", time_zone="UTC").cast(INSTANT)
+        known = (pl.col("open_time") + kind.known_after + HISTORY_LAG).alias(KNOWN_AT)
+        wanted = pl.col("open_time").is_between(since, until, closed="left")
+        return kind.conform(rows.with_columns(time).with_columns(known).filter(wanted)).unique().sort("open_time")
+
+    def _prices(self, tickers: Sequence[str], since: datetime, until: datetime, every: str) -> list[Mapping[str, Any]]:
+        answer = self.http.json(
+            f"{self.url}/tiingo/crypto/prices",
+            {"tickers": ",".join(tickers), "startDate": f"{since:%Y-%m-%dT%H:%M:%SZ}", "resampleFreq": every,
+             "endDate": f"{until:%Y-%m-%dT%H:%M:%SZ}", "includeRawExchangeData": "true"},
+        )  # fmt: skip
+        return self._list(answer, "prices")
+
+    def _list(self, answer: Any, what: str) -> list[Mapping[str, Any]]:  # noqa: ANN401 - the source's JSON
+        if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
+            raise VenueAnswerError(
+                f"{self.url} sent {str(answer)[:80]!r} for {what} instead of a list", "check the token"
+            )
+        return answer
+
+
+_KEYS = ("date", "open", "high", "low", "close", "volume", "volumeNotional", "tradesDone")
+_SCHEMA = {"open_time": pl.String, **dict.fromkeys(
+    ("open", "high", "low", "close", "volume", "volume_quote", "trade_count"), pl.Float64)}  # fmt: skip
