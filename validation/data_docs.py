@@ -10,11 +10,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pairity.layout import Layout
 from pairity.settings import Settings
 from validation.expectations import ASSET, SOURCE, context, suite_of
+from validation.overview import write_overview
 from validation.results import StoredResult, load
 from validation.suites import SUITES
 
@@ -44,6 +45,13 @@ def build_docs(settings: Settings) -> Path:
     return site / "index.html"
 
 
+def build_overview(settings: Settings) -> Path:
+    """Write the overview page (`validation.overview`); returns it."""
+    layout = Layout.of(settings)
+    with _in_turn(layout.expectations):
+        return write_overview(layout)
+
+
 def _write_site(folder: Path, results: list[StoredResult]) -> None:
     made = context()
     store = made.validation_results_store
@@ -57,12 +65,18 @@ def _write_site(folder: Path, results: list[StoredResult]) -> None:
     )  # fmt: skip
     try:
         for key, result in zip(keys, results, strict=True):
-            store.set(key, store.deserialize(dict(result.content)))
+            store.set(key, store.deserialize(_named(result)))
         made.build_data_docs(site_names=[_SITE])
     finally:
         for key in filter(store.has_key, keys):
             store.remove_key(key)
         made.delete_data_docs_site(_SITE)
+
+
+def _named(result: StoredResult) -> dict[str, Any]:
+    """Great Expectations shows the name of a run from the result's own description."""
+    run = {"run_name": result.about or f"process {result.process}", "run_time": result.at.isoformat()}
+    return {**result.content, "meta": {**result.content.get("meta", {}), "run_id": run}}
 
 
 def _identifier(result: StoredResult) -> ValidationResultIdentifier:
@@ -74,7 +88,7 @@ def _identifier(result: StoredResult) -> ValidationResultIdentifier:
 
     return ValidationResultIdentifier(
         expectation_suite_identifier=ExpectationSuiteIdentifier(result.suite),
-        run_id=RunIdentifier(run_name=f"process {result.process}", run_time=result.at),
+        run_id=RunIdentifier(run_name=result.about or f"process {result.process}", run_time=result.at),
         batch_identifier=f"{SOURCE}-{ASSET}",
     )
 

@@ -195,7 +195,7 @@ def test_a_history_that_is_extended_backwards_becomes_known_when_it_arrives(mark
         assert features(tmp_path, view).equals(features(tmp_path / "whole", view))
 
 
-def test_a_partition_that_fails_is_quarantined_and_fetched_again_next_time(market, tmp_path):
+def test_a_row_that_fails_is_held_back_and_fetched_again_next_time(market, tmp_path):
     since = UNTIL - 30 * HOUR
     assert since + HOUR == UNTIL.replace(day=1, hour=0)  # the last hour of a month, a partition of its own
     staging, lake = Lake(Layout(tmp_path), folder="staging", durable=False), Lake(Layout(tmp_path))
@@ -208,7 +208,7 @@ def test_a_partition_that_fails_is_quarantined_and_fetched_again_next_time(marke
         assert [(item.stage, item.key) for item in report.quarantined] == [("candles_1m", "ETH/2025-12")]
         assert any("high_low_violations" in rule for rule in report.quarantined[0].rules)
         assert [entry.rows for entry in listed(Layout(tmp_path))] == [1]
-        assert lake.coverage("candles_1m", "ETH", since, UNTIL) == ((since + HOUR, UNTIL),)
+        assert lake.coverage("candles_1m", "ETH", since, UNTIL) == ((since + timedelta(minutes=1), UNTIL),)
         again = run(okx, tmp_path, since=since)
     assert again.ok
     assert lake.coverage("candles_1m", "ETH", since, UNTIL) == ((since, UNTIL),)
