@@ -71,7 +71,8 @@ def test_recorded_ticks_of_an_hour_are_the_bars_of_sql():
             database.execute("set timezone = 'UTC'")
             database.register("ticks", rows.to_arrow())
             theirs = database.execute(f"""
-                select first(price order by time, trade_id), max(price), min(price), last(price order by time, trade_id),
+                select first(price order by time, trade_id), max(price), min(price),
+                  last(price order by time, trade_id),
                   sum(size), sum(price * size), count(*), coalesce(sum(size) filter (taker_buys), 0)
                 from ticks group by date_trunc('{unit}', time)
                 order by date_trunc('{unit}', time)""").fetchall()

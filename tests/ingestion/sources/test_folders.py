@@ -40,7 +40,8 @@ def write_csv(path, rows, header="origin_time,received_time,symbol,open,high,low
 
 def csv_rows(count, late=timedelta(seconds=2), stamp=lambda t: t.strftime("%Y-%m-%d %H:%M:%S.%f")):
     return [
-        f"{stamp(T0 + k * MINUTE)},{stamp(T0 + (k + 1) * MINUTE + late)},BTC-USDT,1,3,0.5,2,10,7" for k in range(count)
+        f"{stamp(T0 + k * MINUTE)},{stamp(T0 + (k + 1) * MINUTE + late)},BTC-USDT,1,3,0.5,{1 + k % 9 / 10},10,7"
+        for k in range(count)
     ]
 
 
@@ -86,7 +87,15 @@ def write_parquet(path, every, count, **more):
     path.parent.mkdir(parents=True, exist_ok=True)
     times = [int((T0 + k * every).timestamp() * 1000) for k in range(count)]
     pl.DataFrame(
-        {"ts": times, "open": 1.0, "high": 3.0, "low": 0.5, "close": 2.0, "volume": 5.0, **more}
+        {
+            "ts": times,
+            "open": 1.0,
+            "high": 3.0,
+            "low": 0.5,
+            "close": [1 + k % 9 / 10 for k in range(count)],
+            "volume": 5.0,
+            **more,
+        }
     ).write_parquet(path)
 
 
