@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -56,6 +57,12 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise ValueError("an instrument is listed twice")
     return tuple(name.upper() for name in names)
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("there is no such time zone")
+    return name
 
 
 class UniverseSettings(Section):
@@ -148,6 +155,19 @@ class FeatureSettings(Section):
     def decision_lag(self) -> timedelta:
         """`decision_lag_s` as a duration."""
         return timedelta(seconds=self.decision_lag_s)
+
+
+class VwapSettings(Section):
+    """The daily ranking by distance from VWAP."""
+
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "America/New_York"
+    bar_hours: Literal[1, 2, 3, 4, 6, 8, 12] = 4
+    window_bars: Annotated[int, Field(ge=3, le=60)] = 6
+    max_fill_bars: Annotated[int, Field(ge=0, le=60)] = 6
+    """Missing bars in a row that carry the last close, with zero volume."""
+    rebalancing_hour: Annotated[int, Field(ge=0, le=23)] = 0
+    """Hour of the day, in `time_zone`, at which the sheet is decided: only bars that closed by then count."""
+    top: PositiveInt = 10
 
 
 class LabelSettings(Section):
@@ -247,6 +267,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     sources: SourceSettings = SourceSettings()
     features: FeatureSettings = FeatureSettings()
+    vwap: VwapSettings = VwapSettings()
     label: LabelSettings = LabelSettings()
     model: ModelSettings = ModelSettings()
     strategy: StrategySettings = StrategySettings()

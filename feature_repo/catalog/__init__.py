@@ -22,8 +22,10 @@ from feature_repo.catalog.services import (
     MICROSTRUCTURE,
     PAIR_FOREST_FEATURES,
     RISK_EXPOSURES,
+    VWAP_DISTANCE,
 )
 from feature_repo.catalog.types import CREATED_TIME, EVENT_TIME, DType, Feature, Service, View
+from feature_repo.catalog.vwap_distance import ASSET_VWAP_DISTANCE
 from pairity.errors import UnknownNameError
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "ASSET_LAGS",
     "ASSET_MICROSTRUCTURE",
     "ASSET_RISK_BUCKETS",
+    "ASSET_VWAP_DISTANCE",
     "CREATED_TIME",
     "CROSS_SECTION",
     "EVENT_TIME",
@@ -44,6 +47,7 @@ __all__ = [
     "RISK_EXPOSURES",
     "SERVICES",
     "VIEWS",
+    "VWAP_DISTANCE",
     "DType",
     "Feature",
     "Service",
@@ -59,11 +63,20 @@ _ALL = (
     ASSET_LAGS,
     ASSET_RISK_BUCKETS,
     ASSET_EXPOSURES,
+    ASSET_VWAP_DISTANCE,
     PAIR_HOURLY,
 )
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
 """In the order of computation: a view comes after those that it reads."""
-_SERVED = (PAIR_FOREST_FEATURES, MARKET_STATE, MICROSTRUCTURE, CROSS_SECTION, LAGGED_RETURNS, RISK_EXPOSURES)
+_SERVED = (
+    PAIR_FOREST_FEATURES,
+    MARKET_STATE,
+    MICROSTRUCTURE,
+    CROSS_SECTION,
+    LAGGED_RETURNS,
+    RISK_EXPOSURES,
+    VWAP_DISTANCE,
+)
 SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for service in _SERVED})
 
 

@@ -9,6 +9,7 @@ from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
 from feature_repo.catalog.risk_factors import ASSET_EXPOSURES
 from feature_repo.catalog.types import Service, View
+from feature_repo.catalog.vwap_distance import ASSET_VWAP_DISTANCE
 
 _NOT_IN_FOREST = {"spread", "atr_base", "atr_quote", "base_inflow", "quote_inflow", "inflow_ratio"}
 """Levels of a price, which a model of all pairs cannot compare; and inflow, which most installations do not have."""
@@ -40,3 +41,4 @@ RISK_EXPOSURES = Service(
     view=ASSET_EXPOSURES.name,
     features=tuple(name for name in ASSET_EXPOSURES.feature_names if name.startswith("s4_")),
 )
+VWAP_DISTANCE = _whole("vwap_distance_v1", ASSET_VWAP_DISTANCE)

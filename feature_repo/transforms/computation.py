@@ -16,6 +16,7 @@ from feature_repo.catalog import (
     ASSET_LAGS,
     ASSET_MICROSTRUCTURE,
     ASSET_RISK_BUCKETS,
+    ASSET_VWAP_DISTANCE,
     PAIR_HOURLY,
 )
 from feature_repo.raw_datasets import dataset
@@ -26,6 +27,7 @@ from feature_repo.transforms.exposures import asset_exposures, risk_buckets
 from feature_repo.transforms.lags import asset_lags
 from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, microstructure
 from feature_repo.transforms.pairs import pair_hourly
+from feature_repo.transforms.vwap_distance import vwap_distance
 from pairity.settings import Settings
 from pairity.timeline import DAY
 
@@ -71,6 +73,10 @@ def _asset_hourly(inputs: Inputs) -> pl.LazyFrame:
     return asset_hourly(bars, funding, inputs.settings.features, inflow)
 
 
+def _asset_vwap_distance(inputs: Inputs) -> pl.LazyFrame:
+    return vwap_distance(inputs.view(ASSET_HOURLY.name), inputs.start, inputs.end, inputs.settings.vwap)
+
+
 def _pair_hourly(inputs: Inputs) -> pl.LazyFrame:
     universe = inputs.settings.universe
     return pair_hourly(
@@ -114,6 +120,7 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType({
     ASSET_LAGS.name: _asset_lags,
     ASSET_RISK_BUCKETS.name: _asset_risk_buckets,
     ASSET_EXPOSURES.name: _asset_exposures,
+    ASSET_VWAP_DISTANCE.name: _asset_vwap_distance,
     PAIR_HOURLY.name: _pair_hourly,
 })  # fmt: skip
 """Exactly the columns of the catalogue's view, sorted by entity and time."""
