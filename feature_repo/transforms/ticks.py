@@ -10,7 +10,7 @@ from feature_repo.transforms.hours import summed
 
 
 def bars_from_trades(trades: pl.LazyFrame, every: timedelta) -> pl.LazyFrame:
-    """Bars of size `every` from trades; a bar without trades has no row.
+    """Bars of size `every`, aligned to 1970, from trades; a bar without trades has no row.
 
     `trades`: asset, time (Datetime µs UTC), trade_id (Int64), price, size (base coins), taker_buys (Boolean: the taker
     bought), trades (Int64: how many trades the row stands for; 1 but for aggregated ones), known_at. In any order: they

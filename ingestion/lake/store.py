@@ -39,8 +39,8 @@ Signature = tuple[int, int]
 class Lake:
     """Raw rows of one venue's instruments below one folder. Instruments may be given as `BTC` or `BTC-USDT-SWAP`.
 
-    Writing needs `writing()` around it. `durable` False (staging) leaves flushing to the operating system.
-    A `folder` of its own (staging) keeps rows that contradict each other: they have not been judged.
+    Writing needs `writing()` around it. `durable` False (staging) leaves flushing to the operating system. A `folder`
+    of its own (staging) keeps rows that contradict each other: they have not been judged.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from datetime import timedelta
 
 import polars as pl
@@ -43,7 +44,7 @@ def unzipped(archive: bytes, where: str) -> bytes:
             if len(names) != 1:
                 raise VenueAnswerError(f"{where} holds {whole.namelist()} instead of one CSV")
             return whole.read(names[0])
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise VenueAnswerError(f"{where} is no whole ZIP: {error}", "nothing of it was stored; run again") from None
 
 
