@@ -10,9 +10,9 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View
 from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
-from ingestion.held import HeldBack
+from ingestion.held import HeldBack, venue_of
 from ingestion.lake import Lake
-from ingestion.lake.partitions import Partition
+from ingestion.lake.partitions import HOME_VENUE, Partition
 from ingestion.lake.spans import Span, subtract, union
 from ingestion.report import QuarantinedPartition
 from pairity.layout import Layout
@@ -49,7 +49,7 @@ class Gate:
     checks_passed: int = 0
     checks_failed: int = 0
     quarantined: list[QuarantinedPartition] = field(default_factory=list)
-    _released: dict[tuple[str, str], list[Released]] = field(default_factory=dict)
+    _released: dict[tuple[str, str, str], list[Released]] = field(default_factory=dict)
     _refused: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def judge_raw(self, staging: Lake, lake: Lake) -> dict[tuple[str, str], int]:
@@ -142,7 +142,9 @@ class Gate:
     ) -> _Batch:
         name, asset = partition.dataset, short_name(partition.instrument)
         close = _close_before(rows, partition, lake, before, None if ends is None else ends.get(asset))
-        split = split_raw(rows, name, self.now, close_before=close, released=self._of_items(name, (asset,)))
+        split = split_raw(
+            rows, name, self.now, close_before=close, released=self._of_items(name, (asset,), venue_of(lake))
+        )
         if ends is not None and "close" in DATASETS[name].values and rows.height:
             time = DATASETS[name].time
             last = split.accepted.sort(time).tail(1).select(pl.col(time).alias("time"), "close")
@@ -198,24 +200,24 @@ class Gate:
         known = pl.when(late).then(pl.max_horizontal(KNOWN_AT, pl.lit(self.now, INSTANT))).otherwise(pl.col(KNOWN_AT))
         sound = sound.with_columns(known.cast(INSTANT).alias(KNOWN_AT))
         added = lake.write(name, partition.instrument, sound, covered=covered, arrived_at=self.now)
-        self._close(name, asset, sound[kind.time], held)
+        self._close(name, asset, venue_of(lake), sound[kind.time], held)
         return added
 
-    def _close(self, name: str, asset: str, arrived: pl.Series, held: pl.DataFrame) -> None:
+    def _close(self, name: str, asset: str, venue: str, arrived: pl.Series, held: pl.DataFrame) -> None:
         """Items of which every instant came again and was accepted are repaired."""
         good = set(arrived.to_list()) - set(held[DATASETS[name].time].to_list())
         if not good:
             return
         for item in listed(Layout.of(self.settings), name, f"{asset}_*", state="held"):
-            if set(item.read_rows()[DATASETS[name].time].to_list()) <= good:
+            if item.venue == venue and set(item.read_rows()[DATASETS[name].time].to_list()) <= good:
                 note(item, "repair", "the venue gave rows that were accepted", now=self.now)
 
-    def _of_items(self, name: str, entities: Iterable[str]) -> list[Released]:
+    def _of_items(self, name: str, entities: Iterable[str], venue: str = "") -> list[Released]:
         found = []
         for entity in sorted(entities):
-            if (name, entity) not in self._released:
-                self._released[name, entity] = released(Layout.of(self.settings), name, entity)
-            found += self._released[name, entity]
+            if (name, entity, venue) not in self._released:
+                self._released[name, entity, venue] = released(Layout.of(self.settings), name, entity, venue)
+            found += self._released[name, entity, venue]
         return found
 
     def _hold(self, name: str, key: str, held: pl.DataFrame) -> None:
@@ -267,7 +269,8 @@ def _nothing(name: str) -> pl.DataFrame:
 
 
 def _key(partition: Partition) -> str:
-    return f"{short_name(partition.instrument)}/{month_key(partition.month)}"
+    home = f"{short_name(partition.instrument)}/{month_key(partition.month)}"
+    return home if partition.venue == HOME_VENUE else f"{home}/{partition.venue}"
 
 
 def _by_dataset(partitions: Sequence[Partition]) -> dict[str, list[Partition]]:

@@ -16,6 +16,7 @@ import polars as pl
 
 from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT, Dataset
 from ingestion.lake import Lake
+from ingestion.lake.partitions import HOME_VENUE
 from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -41,7 +42,7 @@ class HeldBack:
     @classmethod
     def of(cls, layout: Layout, lake: Lake) -> HeldBack:
         """Read the quarantine and compare it with the lake."""
-        found = held_instants(layout)
+        found = held_instants(layout, venue_of(lake))
         parts = [
             _not_stored(lake, str(name), str(asset), own)
             for (name, asset), own in found.group_by("dataset", "asset", maintain_order=True)
@@ -83,6 +84,11 @@ class HeldBack:
         blocked = held.lazy().select("asset", _period(kind, "time")).unique()
         with_period = rows.with_columns(_period(kind, kind.time))
         return with_period.join(blocked, on=["asset", "_period"], how="anti", maintain_order="left").drop("_period")
+
+
+def venue_of(lake: Lake) -> str:
+    """How the quarantine calls the lake's venue: the one that is traded has no name there."""
+    return "" if lake.venue == HOME_VENUE else lake.venue
 
 
 def reader(settings: Settings, lake: Lake, held: HeldBack) -> Callable[[str, datetime, datetime], pl.LazyFrame]:

@@ -12,7 +12,7 @@ import polars as pl
 from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
 from ingestion.gate import Gate
 from ingestion.lake import Lake
-from ingestion.lake.partitions import Partition
+from ingestion.lake.partitions import HOME_VENUE, Partition
 from ingestion.lake.spans import Span, union
 from ingestion.sources.okx import BARS, OkxSource
 from pairity.errors import ConfigError
@@ -52,7 +52,7 @@ def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> Reme
     rows = item.read_rows().drop(BROKEN)
     added = 0
     if item.dataset in DATASETS:
-        kind, lake = DATASETS[item.dataset], Lake(Layout.of(settings))
+        kind, lake = DATASETS[item.dataset], Lake(Layout.of(settings), venue=item.venue or HOME_VENUE)
         if rows[kind.time].is_duplicated().any():
             raise ConfigError(
                 f"{item.id} holds several versions of one instant", f"pairity quarantine repair {item.id}"
@@ -76,7 +76,7 @@ async def repair(settings: Settings, id_: str, clock: Clock) -> Remedy:
     from ingestion.sources.okx_client import aclose, make_client
 
     item = _open(settings, id_)
-    if item.dataset not in (*BARS, "funding"):
+    if item.dataset not in (*BARS, "funding") or item.venue:
         raise ConfigError(
             f"{item.dataset} cannot be asked for again row by row", f"pairity quarantine release {item.id} --reason …"
         )

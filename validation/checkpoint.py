@@ -77,7 +77,7 @@ def about(keys: pl.Series, month: str = "") -> str:
     'BTC, ETH of 2025-03 … 2025-04'
     """
     entities = list(dict.fromkeys(key.partition("/")[0] for key in keys))
-    months = sorted({key.partition("/")[2] or month for key in keys} - {""})
+    months = sorted({(key.split("/")[1:2] or [month])[0] for key in keys} - {""})
     told = (
         ", ".join(entities)
         if len(entities) <= SHOWN

@@ -36,7 +36,7 @@ def cells(layout: Layout) -> dict[str, dict[str, Cell]]:
     judged, stored = tallies(layout), _stored_rows(layout)
     held: Counter[tuple[str, str]] = Counter()
     for item in listed(layout, state="held"):
-        held[item.dataset, item.key.partition("/")[2] or "any"] += item.rows
+        held[item.dataset, (item.key.split("/")[1:2] or ["any"])[0]] += item.rows
     found: dict[str, dict[str, Cell]] = defaultdict(dict)
     for name in (*DATASETS, *VIEWS):
         months = {*judged.get(name, {}), *stored.get(name, {}), *(month for of, month in held if of == name)}

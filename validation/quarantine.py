@@ -63,6 +63,11 @@ class Quarantined:
         return self.key.partition("/")[0]
 
     @property
+    def venue(self) -> str:
+        """The venue whose lake the rows were meant for; none for the one that is traded, and for features."""
+        return self.key.split("/")[2] if self.key.count("/") > 1 else ""
+
+    @property
     def state(self) -> State:
         """What the journal has made of it."""
         states = [_STATE_AFTER[entry.action] for entry in self.journal if entry.action in _STATE_AFTER]
@@ -122,21 +127,21 @@ def note(item: Quarantined, action: str, reason: str, *, now: datetime) -> None:
         os.fsync(file.fileno())
 
 
-def released(layout: Layout, dataset: str, entity: str) -> list[Released]:
+def released(layout: Layout, dataset: str, entity: str, venue: str = "") -> list[Released]:
     """What a person has declared right of one asset or pair."""
-    items = listed(layout, dataset, f"{entity}_*", state="released")
+    items = [item for item in listed(layout, dataset, f"{entity}_*", state="released") if item.venue == venue]
     return [Released(frozenset(item.rules), item.read_rows(), item.journal[-1].at) for item in items]
 
 
-def held_instants(layout: Layout) -> pl.DataFrame:
-    """dataset, asset, time of every raw row in quarantine that was neither released nor repaired."""
+def held_instants(layout: Layout, venue: str = "") -> pl.DataFrame:
+    """Of one venue: dataset, asset, time of every raw row in quarantine that was neither released nor repaired."""
     frames = [
         item.read_rows().select(
             pl.lit(item.dataset).alias("dataset"), pl.lit(item.entity).alias("asset"),
             pl.col(time_column(item.dataset)).alias("time"),
         )
         for item in listed(layout, state="held")
-        if item.dataset in DATASETS
+        if item.dataset in DATASETS and item.venue == venue
     ]  # fmt: skip
     schema: dict[str, pl.DataType] = {"dataset": pl.String(), "asset": pl.String(), "time": pl.Datetime("us", "UTC")}
     return pl.concat([pl.DataFrame(schema=schema), *frames]).drop_nulls().unique().sort("dataset", "asset", "time")

@@ -19,7 +19,7 @@ def count(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[st
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = _read(path)
         for key in keys:
-            entity, _, own = key.partition("/")
+            entity, own, *_ = (*key.split("/"), "")
             known.setdefault(own or month or "any", {})[entity] = key not in failed
         staging = path.with_suffix(".tmp")
         staging.write_text(json.dumps(known, sort_keys=True))

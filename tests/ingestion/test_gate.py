@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 
 from ingestion.gate import Gate
+from ingestion.held import HeldBack
 from ingestion.lake import Lake
 from pairity.layout import Layout
 from pairity.settings import Settings
-from tests.validation.frames import NOW, candles
+from tests.validation.frames import NOW, at, candles
 from validation.quarantine import listed
 
 
@@ -51,3 +52,17 @@ def test_after_a_hole_of_an_hour_the_price_may_be_another(tmp_path, missing):
     assert after["open_time"][0] - rows["open_time"][59] == timedelta(minutes=missing + 1)
     _, broken = judged(tmp_path, rows.head(60), after)
     assert broken == (["price_jump"] if missing + 1 <= 60 else [])
+
+
+def test_what_another_venue_gave_wrong_hides_nothing_of_the_one_that_is_traded(tmp_path):
+    layout = Layout(tmp_path)
+    lake = Lake(layout, venue="binance")
+    staging = Lake(layout, folder="staging", durable=False, venue="binance")
+    gate = Gate(Settings(home=tmp_path), NOW)
+    with lake.writing():
+        staging.recover()
+        staging.write("candles_1m", "BTC", at(50, volume=-1.0)(candles()))
+        gate.judge_raw(staging, lake)
+    assert [(item.key, item.venue, item.rows) for item in listed(layout)] == [("BTC/2025-04/binance", "binance", 1)]
+    assert HeldBack.of(layout, Lake(layout)).instants.is_empty()
+    assert HeldBack.of(layout, lake).instants.height == 1
