@@ -82,7 +82,9 @@ def inputs_of(
     since = month_start(month - _REACH)
     raw = [(part.relative, sha256) for part, sha256 in held.items() if since <= part.month <= month]
     raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
-    configured = f"{settings.universe.model_dump_json()}{settings.features.model_dump_json()}"
+    configured = (
+        f"{settings.universe.model_dump_json()}{settings.features.model_dump_json()}{settings.vwap.model_dump_json()}"
+    )
     end = min(floor_to(until, HOUR), next_month(month))
     return digest_parts([*raw, ("settings", digest_bytes(configured.encode())), ("end", end.isoformat())])
 

@@ -8,9 +8,7 @@ from feature_repo.catalog.policies import LOOKBACK
 from feature_repo.catalog.types import Feature, View
 
 _BARS = ("asset_hourly",)
-_WINDOW = (
-    "null unless the asset has a close for every bar of the window (a missing bar carries the last, at most a day)"
-)
+_WINDOW = "null unless every bar of the window has a close (a missing bar carries the last, for a day at most)"
 _BAR = "never null: a row exists for bars with at least one hour"
 
 

@@ -43,7 +43,7 @@ def vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, settings:
 
 
 def bars_of(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings) -> pl.LazyFrame:
-    """asset, event_timestamp (close, UTC), number (of the bar), open, high, low, close, volume, hours_observed, known_at.
+    """asset, event_timestamp (close), number (of the bar), open, high, low, close, volume, hours_observed, known_at.
 
     Bars begin at midnight and every `bar_hours` after it on the wall clock of `time_zone`: one lasts an hour less or
     more where clocks change. Only bars that ended by `end`, and only those with at least one hour.
