@@ -6,25 +6,34 @@ current month's chunk up to the newest closed bar, so its last row has the bits 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import polars as pl
 
-from feature_repo.catalog import EVENT_TIME, VIEWS
+from feature_repo.catalog import EVENT_TIME, VIEWS, View
 from feature_repo.catalog import view as declared
 from feature_repo.transforms.computation import TRANSFORMS, Inputs, ReadRaw
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, month_start, next_month
 
+Accept = Callable[[View, pl.DataFrame], pl.DataFrame]
 _LOOKBACK = max(view.lookback for view in VIEWS.values())
 
 
 def compute_views(
-    read: ReadRaw, month: datetime, until: datetime, settings: Settings, views: Sequence[str] | None = None
+    read: ReadRaw,
+    month: datetime,
+    until: datetime,
+    settings: Settings,
+    views: Sequence[str] | None = None,
+    *,
+    accept: Accept | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Rows of `views` (default all) with month < event_timestamp <= min(until, next month), of `month`'s chunk.
+
+    `accept` says which rows of a view (from the chunk's start on) other views may be computed from; default all.
 
     `month` is a month's first instant; only hours that are complete at `until` are computed. A row at the first instant
     of a month closes the last hour of the month before and belongs to that month's chunk.
@@ -40,7 +49,8 @@ def compute_views(
     computed: dict[str, pl.DataFrame] = {}
     for name in _with_inputs(wanted):
         inputs = Inputs(read, computed, settings, month - _LOOKBACK, month, end)
-        computed[name] = TRANSFORMS[name](inputs).collect()
+        rows = TRANSFORMS[name](inputs).collect()
+        computed[name] = rows if accept is None else accept(VIEWS[name], rows)
     return {name: computed[name].filter(pl.col(EVENT_TIME) > month) for name in wanted}
 
 

@@ -8,7 +8,7 @@ and a run that was killed before it published all show in the same way.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import CANDLES, dataset
 from feature_repo.transforms.computation import MAX_REACH
+from ingestion.held import Withheld
 from ingestion.lake import Lake
 from ingestion.lake.partitions import Partition, replace_file
 from pairity.digest import digest_bytes, digest_parts
@@ -41,11 +42,16 @@ class MonthLedger:
     def __init__(self, layout: Layout) -> None:
         self._path = layout.features / "inputs.json"
 
-    def due(self, settings: Settings, lake: Lake, until: datetime) -> tuple[DueMonth, ...]:
-        """Months with raw data whose inputs changed, oldest first; hours after `until` do not count."""
+    def due(
+        self, settings: Settings, lake: Lake, until: datetime, withheld: Sequence[Withheld] = ()
+    ) -> tuple[DueMonth, ...]:
+        """Months with raw data whose inputs changed, oldest first; hours after `until` do not count.
+
+        `withheld` (see `HeldBack`) is part of the inputs: what is released or repaired makes its months due.
+        """
         held = _of_universe(settings, lake.digests())
         recorded = self._read()
-        months = (DueMonth(month, inputs_of(settings, held, month, until)) for month in _months(held, until))
+        months = (DueMonth(month, inputs_of(settings, held, month, until, withheld)) for month in _months(held, until))
         return tuple(item for item in months if recorded.get(month_key(item.month)) != item.inputs)
 
     def record(self, done: DueMonth) -> None:
@@ -65,10 +71,17 @@ class MonthLedger:
         return _read_ledger(self._path)
 
 
-def inputs_of(settings: Settings, held: Mapping[Partition, str], month: datetime, until: datetime) -> str:
+def inputs_of(
+    settings: Settings,
+    held: Mapping[Partition, str],
+    month: datetime,
+    until: datetime,
+    withheld: Sequence[Withheld] = (),
+) -> str:
     """Digest over all that a month's chunk depends on."""
     since = month_start(month - _REACH)
     raw = [(part.relative, sha256) for part, sha256 in held.items() if since <= part.month <= month]
+    raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
     configured = f"{settings.universe.model_dump_json()}{settings.features.model_dump_json()}"
     end = min(floor_to(until, HOUR), next_month(month))
     return digest_parts([*raw, ("settings", digest_bytes(configured.encode())), ("end", end.isoformat())])

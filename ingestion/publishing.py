@@ -15,6 +15,7 @@ from feature_repo.chunks import compute_views
 from feature_repo.files import feature_bits, newest, publish, scan_view
 from feature_repo.raw_datasets import CANDLES
 from ingestion.gate import Gate
+from ingestion.held import HeldBack, reader
 from ingestion.lake import Lake
 from ingestion.months import MonthLedger, newest_close
 from ingestion.report import LeftOutPair, ViewRows
@@ -49,11 +50,13 @@ class Publisher:
         ledger = MonthLedger(layout)
         stored = newest_close(self.settings, self.lake)
         end = max(until, stored) if stored else until
-        due = ledger.due(self.settings, self.lake, end)
+        held = HeldBack.of(layout, self.lake)
+        read = reader(self.settings, self.lake, held)
+        due = ledger.due(self.settings, self.lake, end, held.withheld(self.settings.universe.assets))
         progress.stage("features", len(due))
         latest: dict[str, pl.DataFrame] = {}
         for item in due:
-            frames = compute_views(self._read, item.month, end, self.settings)
+            frames = compute_views(read, item.month, end, self.settings, accept=self.gate.accept)
             for name, frame in frames.items():
                 published = self._publish(layout, VIEWS[name], item.month, frame, now)
                 latest[name] = _latest(VIEWS[name], [latest.get(name, published), published])
@@ -70,9 +73,6 @@ class Publisher:
         """What was published so far, per view."""
         kinds = ("new", "corrected", "unchanged", "online")
         return tuple(ViewRows(name, *(self.counts[name, kind] for kind in kinds)) for name in VIEWS)
-
-    def _read(self, name: str, since: datetime, until: datetime) -> pl.LazyFrame:
-        return self.lake.scan(name, self.settings.universe.assets, since, until)
 
     def _publish(self, layout: Layout, view: View, month: datetime, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
         accepted = stamp_corrections(layout, view, self.gate.judge_features(view, month, frame), now)

@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "parity": ("parity", "parity", "Prove that online features equal offline ones, bit for bit."),
     "risk-factors": ("risk_factors", "risk_factors", "Exposures to risk factors, by the minute, with a plot."),
     "lookahead": ("lookahead", "lookahead", "Prove that no feature looks ahead, column by column."),
+    "quarantine": ("quarantine", "quarantine", "What was not published, and what to do about it."),
+    "anomalies": ("anomalies", "anomalies", "Outages, odd mark prices and short bars in recordings."),
     "ui": ("ui", "ui", "Open the MLflow UI on 127.0.0.1."),
     "data-docs": ("data_docs", "data_docs", "Build Great Expectations' Data Docs."),
 }

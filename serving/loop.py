@@ -20,6 +20,7 @@ import polars as pl
 from feature_repo import store as feature_store
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_HOURLY, Service
 from pairity.errors import PairityError, TradingError, VenueError
+from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.strategy.codec import position_to_json
@@ -35,6 +36,7 @@ from serving.journal_records import DecisionRecord, FeatureVector, decision_id
 from serving.market_view import asset_views, market
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.scoring import Scorer
+from validation.quarantine import reasons
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -159,6 +161,7 @@ class TradingLoop:
         asset_rows = feature_store.read_online(parts.store, MARKET_STATE.name, settings.universe.assets)
         decision_time = parts.clock.now()
         scores = _barred(parts.scorer.score(pair_rows, pairs, close), reconciled)
+        scores = _explained(scores, reasons(Layout.of(settings), close, close - HOUR))
         views = asset_views(asset_rows, settings.universe.assets, parts.specs, close)
         state = parts.journal.restore_state(float(balance.available))
         decision = decide(
@@ -270,6 +273,20 @@ def _barred(scores: Sequence[PairScore], reconciled: ReconcileReport) -> list[Pa
     held = {position.pair for position in reconciled.positions}
     reason = f"the outcome of order {reconciled.unresolved[0]} is unknown"
     return [score if score.pair in held else replace(score, unusable=reason) for score in scores]
+
+
+def _explained(scores: Sequence[PairScore], held: Mapping[str, str]) -> list[PairScore]:
+    """Why features are missing, where rows of the pair or of one of its assets are held back."""
+    if not held:
+        return list(scores)
+    names = {score.pair: (score.pair.pair_id, *score.pair.assets) for score in scores}
+    told = {pair: "; ".join(f"{name} {held[name]}" for name in own if name in held) for pair, own in names.items()}
+    return [
+        replace(score, unusable=f"{score.unusable} ({told[score.pair]})")
+        if score.unusable and told[score.pair]
+        else score
+        for score in scores
+    ]
 
 
 def _vectors(decision: str, service: Service, entity: str, rows: pl.DataFrame) -> list[FeatureVector]:

@@ -19,19 +19,15 @@ from pairity.timeline import SystemClock
 from validation.data_docs import build_docs
 from validation.expectations import evaluate, rule_of
 from validation.results import save
-from validation.rules import UNMEASURED, Rule
+from validation.rules import UNMEASURED, FailedRule, Rule
 from validation.suites import rules_of
+from validation.tally import count
 
-__all__ = ["FailedRule", "Judgement", "build_docs", "judge"]
+__all__ = ["FailedRule", "Judgement", "about", "build_docs", "judge"]
 
 
-@dataclass(frozen=True, slots=True)
-class FailedRule:
-    """One rule that one partition broke: the number that was observed and what it means."""
-
-    rule: str
-    observed: float | None
-    meaning: str
+SHOWN = 6
+"""Entities named in a run's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +41,8 @@ class Judgement:
     checks: int
 
 
-def judge(settings: Settings, suite: str, profile: pl.DataFrame) -> Judgement:
-    """Judge every row of `profile` by the rules of `suite`.
+def judge(settings: Settings, suite: str, profile: pl.DataFrame, *, month: str = "") -> Judgement:
+    """Judge every row of `profile` by the rules of `suite`; keys without a month of their own are of `month`.
 
     A number that is null or NaN has not been measured and fails as `unmeasured`. DataError if the profile lacks a
     column that a rule needs, has a key twice or none, or if Great Expectations could not evaluate a rule.
@@ -54,7 +50,7 @@ def judge(settings: Settings, suite: str, profile: pl.DataFrame) -> Judgement:
     rules = rules_of(suite)
     numbers = _numbers(suite, rules, profile)
     result = evaluate(suite, numbers)
-    save(Layout.of(settings), suite, result.to_json_dict(), SystemClock().now())
+    save(Layout.of(settings), suite, result.to_json_dict(), SystemClock().now(), about(profile["key"], month))
     by_name = {rule.name: rule for rule in rules}
     failed: dict[str, list[FailedRule]] = {}
     warned: dict[str, list[FailedRule]] = {}
@@ -64,6 +60,7 @@ def judge(settings: Settings, suite: str, profile: pl.DataFrame) -> Judgement:
             for key, broken in _offenders(rule, item):
                 (failed if rule.critical else warned).setdefault(key, []).append(broken)
     keys = profile["key"].to_list()
+    count(Layout.of(settings), suite, keys, failed, month)
     return Judgement(
         suite=suite,
         passed=tuple(key for key in keys if key not in failed),
@@ -71,6 +68,24 @@ def judge(settings: Settings, suite: str, profile: pl.DataFrame) -> Judgement:
         warnings={key: tuple(warned[key]) for key in keys if key in warned},
         checks=len(rules) * len(keys),
     )
+
+
+def about(keys: pl.Series, month: str = "") -> str:
+    """What was judged, as the name of a run: how many partitions, which, of which months.
+
+    >>> about(pl.Series(["BTC/2025-03", "ETH/2025-04"]))
+    'BTC, ETH of 2025-03 … 2025-04'
+    """
+    entities = list(dict.fromkeys(key.partition("/")[0] for key in keys))
+    months = sorted({key.partition("/")[2] or month for key in keys} - {""})
+    told = (
+        ", ".join(entities)
+        if len(entities) <= SHOWN
+        else f"{', '.join(entities[:SHOWN])} and {len(entities) - SHOWN} more"
+    )
+    if not months:
+        return told
+    return f"{told} of {months[0]}" + (f" … {months[-1]}" if len(months) > 1 else "")
 
 
 def _numbers(suite: str, rules: tuple[Rule, ...], profile: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pairity.layout import Layout
 from pairity.settings import Settings
 from validation.expectations import ASSET, SOURCE, context, suite_of
+from validation.overview import write_overview
 from validation.results import StoredResult, load
 from validation.suites import SUITES
 
@@ -42,6 +43,13 @@ def build_docs(settings: Settings) -> Path:
         staging.rename(site)
         shutil.rmtree(replaced, ignore_errors=True)
     return site / "index.html"
+
+
+def build_overview(settings: Settings) -> Path:
+    """Write the overview page (`validation.overview`); returns it."""
+    layout = Layout.of(settings)
+    with _in_turn(layout.expectations):
+        return write_overview(layout)
 
 
 def _write_site(folder: Path, results: list[StoredResult]) -> None:
@@ -74,7 +82,7 @@ def _identifier(result: StoredResult) -> ValidationResultIdentifier:
 
     return ValidationResultIdentifier(
         expectation_suite_identifier=ExpectationSuiteIdentifier(result.suite),
-        run_id=RunIdentifier(run_name=f"process {result.process}", run_time=result.at),
+        run_id=RunIdentifier(run_name=result.about or f"process {result.process}", run_time=result.at),
         batch_identifier=f"{SOURCE}-{ASSET}",
     )
 

@@ -11,52 +11,29 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, View
+from feature_repo.raw_datasets import CANDLES, KNOWN_AT, Dataset, dataset
 from pairity.timeline import HOUR
-from validation.offences import BAR_OF, candle_offences, funding_offences, log_return, view_offences
+from validation.offences import offences, view_offences
 
 _BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
 
-def profile_candles(
-    rows: pl.DataFrame, dataset: str, key: str, now: datetime, *, close_before: float | None = None
+def profile_raw(
+    rows: pl.DataFrame, name: str, key: str, now: datetime, *, close_before: float | None = None
 ) -> pl.DataFrame:
-    """Profile of candles (`candles_1m`, `candles_1h`) in the order in which they came; `now` is the venue's time.
+    """Profile of rows of the raw dataset `name` in the order in which they came; `now` is the venue's time.
 
-    Returns, holes and stale runs are those of the newest known version of each bar. A hole is a bar of the grid between
-    the first and the last one that is not there; a stale run is a number of bars in a row with the same prices and the
-    same volume. `close_before` is the close that was stored just before the first row: without it a batch that is
-    wrong from its first row to its last (all prices × 10) shows no jump.
+    Per rule on rows, how many break it; where the dataset has a grid, `expected_rows` from the first to the last and
+    the `missing_rows` among them; of candles the longest run of equal bars, of funding the irregular intervals.
+    `close_before` is the last accepted close before the first row: without it a batch that is wrong from its first row
+    to its last (all prices × 10) shows no jump.
     """
-    bar = BAR_OF[dataset]
-    offences = {name: offence.sum() for name, offence in candle_offences(bar, now).items()}
-    newest = rows.sort("open_time", "known_at", maintain_order=True).unique(
-        "open_time", keep="last", maintain_order=True
-    )
-    times = pl.col("open_time").drop_nulls()
-    on_grid = times.filter(times.dt.truncate(bar) == times)
-    profile = newest.select(
-        first=times.min(),
-        last=times.max() + bar,
-        expected_rows=_grid_length(on_grid, bar),
-        missing_rows=_grid_length(on_grid, bar) - on_grid.len().cast(pl.Int64),
-        max_abs_log_return=log_return(close_before).abs().max().fill_null(0.0),
-        longest_stale_run=pl.struct(_BAR_COLUMNS).rle_id().value_counts().struct.field("count").max(),
-    )
-    return _finished(pl.concat([rows.select(rows=pl.len(), **offences), profile], how="horizontal"), key)
-
-
-def profile_funding(rows: pl.DataFrame, key: str, now: datetime) -> pl.DataFrame:
-    """Profile of funding settlements in the order in which they came; `now` is the venue's time."""
-    offences = {name: offence.sum() for name, offence in funding_offences(now).items()}
-    times = pl.col("funding_time")
-    profile = rows.select(
-        rows=pl.len(),
-        **offences,
-        first=times.min(),
-        last=times.max(),
-        irregular_intervals=(times.drop_nulls().sort().diff().dt.total_microseconds() % _microseconds(HOUR) != 0).sum(),
-    )
-    return _finished(profile, key)
+    kind = dataset(name)
+    counts = offences(rows, name, now, close_before=close_before).sum()
+    newest = rows.sort(kind.time, KNOWN_AT, maintain_order=True).unique(kind.time, keep="last", maintain_order=True)
+    extent = newest.select(first=pl.col(kind.time).min(), last=pl.col(kind.time).max() + kind.known_after)
+    parts = [rows.select(rows=pl.len()), counts, extent, newest.select(**_structure(kind)), rows.select(**_steps(kind))]
+    return _finished(pl.concat([part for part in parts if part.width], how="horizontal"), key)
 
 
 def profile_view(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
@@ -70,6 +47,30 @@ def profile_view(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
     }
     profile = rows.group_by(pl.col(view.entity).alias("key"), maintain_order=True).agg(**columns)
     return profile.sort("key")
+
+
+def _structure(kind: Dataset) -> dict[str, pl.Expr]:
+    """Numbers about the whole, of the newest known version of each instant."""
+    found = {}
+    if kind.every is not None:
+        times = pl.col(kind.time).drop_nulls()
+        on_grid = times.filter(times.dt.truncate(kind.every) == times)
+        found["expected_rows"] = _grid_length(on_grid, kind.every)
+        found["missing_rows"] = _grid_length(on_grid, kind.every) - on_grid.len().cast(pl.Int64)
+    if "close" in kind.values:
+        usable = pl.col("close").is_finite() & (pl.col("close") > 0)
+        logarithm = pl.when(usable).then(pl.col("close")).log()
+        found["max_abs_log_return"] = logarithm.diff().abs().max().fill_null(0.0)
+    if kind.name in CANDLES:
+        found["longest_stale_run"] = pl.struct(_BAR_COLUMNS).rle_id().value_counts().struct.field("count").max()
+    return found
+
+
+def _steps(kind: Dataset) -> dict[str, pl.Expr]:
+    if kind.name != "funding":
+        return {}
+    steps = pl.col(kind.time).drop_nulls().sort().diff().dt.total_microseconds()
+    return {"irregular_intervals": (steps % _microseconds(HOUR) != 0).sum()}
 
 
 def _grid_length(on_grid: pl.Expr, bar: timedelta) -> pl.Expr:

@@ -1,7 +1,8 @@
-"""Quarantine: what was not published, whole, with the rule that it broke.
+"""Quarantine: the rows that were not published, each with the rules it broke, until someone says or shows better.
 
-`quarantine/<dataset>/<partition>/<instant>/rows.parquet` holds the rows as they came, `reason.json` says why, and at
-which instants the rows lie that broke each rule.
+`quarantine/<dataset>/<partition>/<id>/`: `rows.parquet` holds the rows as they came with `broken_rules`, `reason.json`
+says why, `journal.jsonl` (appended) what has been done about them. The id follows from dataset, partition, rules and
+values: the same rows again are the same item. One process at a time (the data directory's writer) may write.
 """
 
 from __future__ import annotations
@@ -9,111 +10,205 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
-from pairity.errors import LakeCorruptError
+from feature_repo.raw_datasets import DATASETS
+from pairity.digest import digest_bytes
+from pairity.errors import ConfigError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
-from validation.checkpoint import FailedRule
-from validation.offences import offending_rows, row_rules, time_column
+from validation.offences import time_column
+from validation.rules import FailedRule
+from validation.splitting import BROKEN, Released, values_of
+from validation.suites import meaning_of
 
-SHOWN_ROWS = 20
-"""Instants per rule in `reason.json`; all rows are in the Parquet file, for `offending_rows`."""
-_REASON = "reason.json"
+_REASON, _ROWS, _JOURNAL = "reason.json", "rows.parquet", "journal.jsonl"
+_ID_LENGTH = 12
+State = Literal["held", "released", "repaired"]
+_STATE_AFTER: dict[str, State] = {"release": "released", "repair": "repaired", "held again": "held"}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One line of an item's journal: `release` and `repair` close it, `held again` opens it, `repair failed` notes."""
+
+    at: datetime
+    action: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """One rejected batch of rows. `offending` holds the first instants at which each rule on single rows was broken."""
+    """Rows of one partition that broke the same rules. `first` and `last` are instants of rows, None without times."""
 
+    id: str
     dataset: str
     key: str
     at: datetime
     rows: int
+    first: datetime | None
+    last: datetime | None
     failed: tuple[FailedRule, ...]
-    offending: Mapping[str, tuple[datetime, ...]]
+    journal: tuple[Action, ...]
     path: Path
 
+    @property
+    def entity(self) -> str:
+        """Asset or pair."""
+        return self.key.partition("/")[0]
 
-def quarantine(
-    layout: Layout, dataset: str, key: str, rows: pl.DataFrame, failed: Sequence[FailedRule], *, now: datetime
-) -> Quarantined:
-    """Keep `rows` out of the data and in sight; appears whole or not at all. `now` is the instant of the verdict.
+    @property
+    def state(self) -> State:
+        """What the journal has made of it."""
+        states = [_STATE_AFTER[entry.action] for entry in self.journal if entry.action in _STATE_AFTER]
+        return states[-1] if states else "held"
 
-    One process at a time (the data directory's writer) may call this.
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Names of the rules that were broken."""
+        return tuple(rule.rule for rule in self.failed)
+
+    def read_rows(self) -> pl.DataFrame:
+        """The rows as they came, with `broken_rules`."""
+        return pl.read_parquet(self.path / _ROWS, glob=False)
+
+
+def hold(layout: Layout, dataset: str, key: str, held: pl.DataFrame, *, now: datetime) -> list[Quarantined]:
+    """Keep `held` rows (with `broken_rules`) out of the data and in sight: the items that are new or open again.
+
+    One item per combination of rules; rows that are held already for the same rules are no news.
     """
-    target = layout.quarantine / dataset / _folder(key) / f"{now:%Y%m%dT%H%M%S%f}"
+    made = []
+    for (names,), rows in held.group_by(pl.col(BROKEN).list.join("+"), maintain_order=True):
+        rules = str(names).split("+")
+        known = [item for item in listed(layout, dataset, key) if item.rules == tuple(rules) and item.state == "held"]
+        news = _unknown(rows, known)
+        if news.height:
+            made.append(_keep(layout, dataset, key, rules, news, now))
+    return made
+
+
+def listed(layout: Layout, dataset: str = "*", key: str = "*", *, state: State | None = None) -> list[Quarantined]:
+    """What is or was in quarantine, by dataset, partition and age; LakeCorruptError names what cannot be read."""
+    found = [_read(path) for path in sorted(layout.quarantine.glob(f"{dataset}/{_folder(key)}/*/{_REASON}"))
+             if not path.parent.name.startswith(".")]  # fmt: skip
+    return sorted(
+        (item for item in found if state is None or item.state == state),
+        key=lambda item: (item.dataset, item.key, item.at, item.id),
+    )
+
+
+def find(layout: Layout, id_: str) -> Quarantined:
+    """The item whose id begins so; UnknownNameError lists those that exist, ConfigError where it is ambiguous."""
+    everything = listed(layout)
+    found = [item for item in everything if id_ and item.id.startswith(id_)]
+    if not found:
+        raise UnknownNameError("quarantine item", id_, [item.id for item in everything])
+    if len(found) > 1:
+        raise ConfigError(f"{id_!r} begins {len(found)} quarantine items", "give more of the id")
+    return found[0]
+
+
+def note(item: Quarantined, action: str, reason: str, *, now: datetime) -> None:
+    """Append to the item's journal."""
+    with (item.path / _JOURNAL).open("a") as file:
+        file.write(json.dumps({"at": now.isoformat(), "action": action, "reason": reason}, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def released(layout: Layout, dataset: str, entity: str) -> list[Released]:
+    """What a person has declared right of one asset or pair."""
+    items = listed(layout, dataset, f"{entity}_*", state="released")
+    return [Released(frozenset(item.rules), item.read_rows(), item.journal[-1].at) for item in items]
+
+
+def held_instants(layout: Layout) -> pl.DataFrame:
+    """dataset, asset, time of every raw row in quarantine that was neither released nor repaired."""
+    frames = [
+        item.read_rows().select(
+            pl.lit(item.dataset).alias("dataset"), pl.lit(item.entity).alias("asset"),
+            pl.col(time_column(item.dataset)).alias("time"),
+        )
+        for item in listed(layout, state="held")
+        if item.dataset in DATASETS
+    ]  # fmt: skip
+    schema = {"dataset": pl.String, "asset": pl.String, "time": pl.Datetime("us", "UTC")}
+    return pl.concat([pl.DataFrame(schema=schema), *frames]).drop_nulls().unique().sort("dataset", "asset", "time")
+
+
+def reasons(layout: Layout, event: datetime, since: datetime) -> dict[str, str]:
+    """Per asset or pair what is held back of its rows in [since, event]: why its features are null or missing."""
+    told: dict[str, list[str]] = {}
+    for item in listed(layout, state="held"):
+        if item.first is not None and item.last is not None and item.first <= event and item.last >= since:
+            told.setdefault(item.entity, []).append(f"held back: {item.dataset} {'+'.join(item.rules)} ({item.id})")
+    return {entity: "; ".join(lines) for entity, lines in told.items()}
+
+
+def _unknown(rows: pl.DataFrame, known: Iterable[Quarantined]) -> pl.DataFrame:
+    on = values_of(rows)
+    for item in known:
+        rows = rows.join(item.read_rows().select(on), on=on, how="anti", nulls_equal=True, maintain_order="left")
+    return rows
+
+
+def _keep(
+    layout: Layout, dataset: str, key: str, rules: Sequence[str], rows: pl.DataFrame, now: datetime
+) -> Quarantined:
+    """Write the item, whole or not at all; one that was closed and is back is opened again."""
+    values = rows.select(values_of(rows)).write_csv().encode()
+    told = "\n".join((dataset, key, *rules)).encode()
+    id_ = digest_bytes(told + values)[:_ID_LENGTH]
+    target = layout.quarantine / dataset / _folder(key) / id_
+    if (target / _REASON).exists():
+        item = _read(target / _REASON)
+        note(item, "held again", "the venue gave the same rows again", now=now)
+        return _read(target / _REASON)
     for left_over in target.parent.glob(".tmp-*"):  # of a writer that was killed
         shutil.rmtree(left_over)
-    staging = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    staging = target.with_name(f".tmp-{os.getpid()}-{id_}")
     staging.mkdir(parents=True)
-    rows.write_parquet(staging / "rows.parquet")
-    item = Quarantined(dataset, key, now, rows.height, tuple(failed), _instants(rows, dataset, failed, now), target)
-    (staging / _REASON).write_text(json.dumps(_reason(item), indent=2, ensure_ascii=False) + "\n")
-    shutil.rmtree(target, ignore_errors=True)
+    rows.write_parquet(staging / _ROWS)
+    (staging / _REASON).write_text(json.dumps(_reason(id_, dataset, key, rules, rows, now), indent=2) + "\n")
     staging.rename(target)
-    return item
+    return _read(target / _REASON)
 
 
-def listed(layout: Layout) -> list[Quarantined]:
-    """Everything in quarantine, oldest first per partition; LakeCorruptError names a reason that cannot be read."""
-    return [_read(path) for path in sorted(layout.quarantine.glob(f"*/*/*/{_REASON}")) if ".tmp-" not in str(path)]
-
-
-def clear(
-    layout: Layout, *, dataset: str | None = None, key: str | None = None, before: datetime | None = None
-) -> list[Quarantined]:
-    """Delete what is in quarantine for that dataset and partition and was put there before that instant.
-
-    What is not given is not asked for: `clear(layout)` deletes everything. Returns what was deleted.
-    """
-    chosen = [
-        item
-        for item in listed(layout)
-        if (dataset is None or item.dataset == dataset)
-        and (key is None or item.key == key)
-        and (before is None or item.at < before)
-    ]
-    for item in chosen:
-        shutil.rmtree(item.path)
-    return chosen
-
-
-def _instants(
-    rows: pl.DataFrame, dataset: str, failed: Sequence[FailedRule], now: datetime
-) -> dict[str, tuple[datetime, ...]]:
-    on_rows = row_rules(dataset, now)
-    time = time_column(dataset)
-    return {
-        broken.rule: tuple(offending_rows(rows, dataset, broken.rule, now)[time].drop_nulls().head(SHOWN_ROWS))
-        for broken in failed
-        if broken.rule in on_rows
-    }
-
-
-def _reason(item: Quarantined) -> dict[str, Any]:
-    offending = {rule: [instant.isoformat() for instant in instants] for rule, instants in item.offending.items()}
-    return {"dataset": item.dataset, "key": item.key, "at": item.at.isoformat(), "rows": item.rows,
-            "failed": [asdict(rule) for rule in item.failed], "offending": offending}  # fmt: skip
+def _reason(
+    id_: str, dataset: str, key: str, rules: Sequence[str], rows: pl.DataFrame, now: datetime
+) -> dict[str, Any]:
+    times = rows[time_column(dataset)].drop_nulls()
+    failed = [FailedRule(rule, float(rows.height), meaning_of(dataset, rule)) for rule in rules]
+    ends = {"first": times.min(), "last": times.max()} if len(times) else {"first": None, "last": None}
+    return {"id": id_, "dataset": dataset, "key": key, "at": now.isoformat(), "rows": rows.height,
+            **{name: end.isoformat() if isinstance(end, datetime) else None for name, end in ends.items()},
+            "failed": [asdict(rule) for rule in failed]}  # fmt: skip
 
 
 def _read(path: Path) -> Quarantined:
     try:
         reason = json.loads(path.read_text())
         failed = tuple(FailedRule(**rule) for rule in reason["failed"])
-        offending = {
-            rule: tuple(datetime.fromisoformat(instant) for instant in instants)
-            for rule, instants in reason["offending"].items()
-        }
-        at = datetime.fromisoformat(reason["at"])
-        return Quarantined(reason["dataset"], reason["key"], at, reason["rows"], failed, offending, path.parent)
+        first, last = (datetime.fromisoformat(reason[name]) if reason[name] else None for name in ("first", "last"))
+        return Quarantined(
+            reason["id"], reason["dataset"], reason["key"], datetime.fromisoformat(reason["at"]), reason["rows"],
+            first, last, failed, _journal(path.with_name(_JOURNAL)), path.parent,
+        )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LakeCorruptError(f"{path} cannot be read: {error}", "delete the folder if it is of no use") from None
+
+
+def _journal(path: Path) -> tuple[Action, ...]:
+    if not path.exists():
+        return ()
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    return tuple(Action(datetime.fromisoformat(entry["at"]), entry["action"], entry["reason"]) for entry in entries)
 
 
 def _folder(key: str) -> str:

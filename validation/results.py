@@ -1,4 +1,7 @@
-"""Validation results on disk: `<data>/gx/validations/<suite>/<instant>-<process>.json`, the newest of each suite.
+"""Validation results on disk: `<data>/gx/validations/<suite>/<instant>-<process>-<signature>.json`.
+
+The newest of each suite are kept, and of those of one day that say the same about the same partitions only the last: a
+traded hour adds no page of its own unless something new failed in it.
 
 Written by whoever judges, read when Data Docs are built. A file appears whole or not at all, and processes do not share
 files: an ingestion, the trading process and `pairity data-docs` may run at the same time, and be killed at any moment.
@@ -14,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pairity.digest import digest_bytes
 from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.timeline import HOUR
@@ -30,17 +34,24 @@ class StoredResult:
     suite: str
     at: datetime
     process: int
+    about: str
     content: Mapping[str, Any]
 
 
-def save(layout: Layout, suite: str, content: Mapping[str, Any], at: datetime) -> Path:
-    """Keep a result of `suite`, made at `at` (UTC); drops the oldest beyond `KEPT`."""
+def save(layout: Layout, suite: str, content: Mapping[str, Any], at: datetime, about: str = "") -> Path:
+    """Keep a result of `suite`, made at `at` (UTC) `about` some partitions.
+
+    Drops those of the same day that said the same, and the oldest beyond `KEPT`.
+    """
     folder = _folder(layout) / suite
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{at.strftime(_STAMP)}-{os.getpid()}.json"
+    target = folder / f"{at.strftime(_STAMP)}-{os.getpid()}-{_signature(content, about)}.json"
     staging = target.with_suffix(".tmp")
-    staging.write_text(json.dumps(content))
+    staging.write_text(json.dumps({"about": about, "result": content}))
     staging.replace(target)
+    for same in folder.glob(f"{at:%Y%m%d}T*-{target.stem.rpartition('-')[2]}.json"):
+        if same.name < target.name:
+            same.unlink(missing_ok=True)
     _prune(folder, at)
     return target
 
@@ -48,13 +59,14 @@ def save(layout: Layout, suite: str, content: Mapping[str, Any], at: datetime) -
 def load(layout: Layout) -> Iterator[StoredResult]:
     """All results that are kept, oldest first per suite; DataError names a file that cannot be read."""
     for path in sorted(_folder(layout).glob("*/*.json")):
-        stamp, process = path.stem.split("-")
+        stamp, process, _ = path.stem.split("-")
         at = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
         try:
-            yield StoredResult(path.parent.name, at, int(process), json.loads(path.read_text()))
+            stored = json.loads(path.read_text())
+            yield StoredResult(path.parent.name, at, int(process), stored["about"], stored["result"])
         except FileNotFoundError:
             continue  # another process has dropped it since
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"the validation result {path} cannot be read: {error}", "delete the file") from None
 
 
@@ -65,6 +77,15 @@ def _prune(folder: Path, at: datetime) -> None:
     for staging in folder.glob("*.tmp"):
         if staging.name < abandoned:
             staging.unlink(missing_ok=True)
+
+
+def _signature(content: Mapping[str, Any], about: str) -> str:
+    """Equal for results about the same partitions in which the same rules failed."""
+    failed = sorted(
+        str(item["expectation_config"]["meta"]["rule"]) for item in content.get("results", ()) if not item["success"]
+    )
+    told = [about, *failed] if "results" in content else [about, json.dumps(content, sort_keys=True)]
+    return digest_bytes("\n".join(told).encode())[:10]
 
 
 def _folder(layout: Layout) -> Path:

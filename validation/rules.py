@@ -23,6 +23,15 @@ class Rule:
     critical: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class FailedRule:
+    """One rule that one partition broke: the number that was observed and what it means."""
+
+    rule: str
+    observed: float
+    meaning: str
+
+
 def none_of(column: str, meaning: str, *, critical: bool = True) -> Rule:
     """A count of offences that must be zero."""
     return Rule(column, column, meaning, upper=0.0, critical=critical)

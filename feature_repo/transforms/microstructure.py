@@ -136,8 +136,9 @@ def _liquidated(liquidations: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _intervals(funding: pl.LazyFrame) -> pl.LazyFrame:
-    """Hours between each settlement and the one before it."""
-    step = pl.col("funding_time").diff().over("asset").dt.total_seconds() / 3600.0
+    """Hours between each settlement and the one before it; null for one whose rate is held back (null)."""
+    hours = pl.col("funding_time").diff().over("asset").dt.total_seconds() / 3600.0
+    step = pl.when(pl.col("funding_rate").is_not_null()).then(hours)
     return funding.sort("asset", "funding_time").select(
         "asset", "funding_time", step.alias("funding_interval_h"), "known_at"
     )

@@ -17,24 +17,34 @@ def newest_known(rows: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
     return rows.sort(*keys, KNOWN_AT).unique(keys, keep="last", maintain_order=True)
 
 
-def merge(dataset: Dataset, stored: pl.DataFrame, incoming: pl.DataFrame, arrived_at: datetime | None) -> pl.DataFrame:
+def merge(
+    dataset: Dataset,
+    stored: pl.DataFrame,
+    incoming: pl.DataFrame,
+    arrived_at: datetime | None,
+    *,
+    keep_clashes: bool = False,
+) -> pl.DataFrame:
     """All rows of `stored` and the news in `incoming`, sorted by (time, known_at); both in the dataset's columns.
 
     A row whose values equal the newest known ones of its time is a repetition and dropped, whatever its `known_at`. A
     row with other values is a correction. It keeps its own `known_at` if that is later than what is stored; otherwise
     it is a history row that the venue has changed since, known to us from `arrived_at`. Without `arrived_at` it is
-    kept as an earlier version, and DataError is raised where that version exists with other values.
+    kept as an earlier version, and DataError is raised where that version exists with other values (`keep_clashes`:
+    both are kept).
     """
     keyed = incoming.unique(maintain_order=True).sort(dataset.time, KNOWN_AT)
     layers = keyed.with_columns(pl.int_range(pl.len()).over(dataset.time).alias("layer"))
     for layer in layers.partition_by("layer", maintain_order=True, include_key=False):
-        news = _news(dataset, stored, layer, arrived_at)
+        news = _news(dataset, stored, layer, arrived_at, keep_clashes=keep_clashes)
         if news.height:
             stored = pl.concat([stored, news])
     return stored.sort(dataset.time, KNOWN_AT)
 
 
-def _news(dataset: Dataset, stored: pl.DataFrame, layer: pl.DataFrame, arrived_at: datetime | None) -> pl.DataFrame:
+def _news(
+    dataset: Dataset, stored: pl.DataFrame, layer: pl.DataFrame, arrived_at: datetime | None, *, keep_clashes: bool
+) -> pl.DataFrame:
     """The rows of `layer` (one per time) that say something new, with the `known_at` under which they are stored."""
     newest = newest_known(stored.lazy(), [dataset.time]).collect()
     joined = layer.join(newest, on=dataset.time, how="left", suffix="_stored", maintain_order="left")
@@ -43,19 +53,21 @@ def _news(dataset: Dataset, stored: pl.DataFrame, layer: pl.DataFrame, arrived_a
     news = joined.filter(stored_known.is_null() | ~same)
     late = stored_known.is_not_null() & (pl.col(KNOWN_AT) <= stored_known)
     if arrived_at is None:
-        return _earlier_versions(dataset, stored, news, late)
+        return _earlier_versions(dataset, stored, news, late, keep_clashes=keep_clashes)
     correction = pl.max_horizontal(pl.lit(arrived_at, INSTANT), stored_known + _TICK)
     known = pl.when(late).then(correction).otherwise(pl.col(KNOWN_AT)).cast(INSTANT)
     return news.with_columns(known.alias(KNOWN_AT)).select(*dataset.schema)
 
 
-def _earlier_versions(dataset: Dataset, stored: pl.DataFrame, news: pl.DataFrame, late: pl.Expr) -> pl.DataFrame:
+def _earlier_versions(
+    dataset: Dataset, stored: pl.DataFrame, news: pl.DataFrame, late: pl.Expr, *, keep_clashes: bool
+) -> pl.DataFrame:
     rows = news.select(*dataset.schema)
     if not news.select(late.any()).item():
         return rows
     unknown = rows.join(stored, on=list(dataset.schema), how="anti", nulls_equal=True, maintain_order="left")
     clash = unknown.join(stored, on=[dataset.time, KNOWN_AT], how="semi")
-    if clash.height:
+    if clash.height and not keep_clashes:
         raise DataError(
             f"{dataset.name} has two different rows with the same {dataset.time} and {KNOWN_AT}: {clash.row(0)}",
             "say when the correction arrived",

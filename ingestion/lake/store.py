@@ -39,7 +39,8 @@ Signature = tuple[int, int]
 class Lake:
     """Raw rows of one venue's instruments below one folder. Instruments may be given as `BTC` or `BTC-USDT-SWAP`.
 
-    Writing needs `writing()` around it. `durable` False (staging) leaves flushing to the operating system.
+    Writing needs `writing()` around it. `durable` False (staging) leaves flushing to the operating system,
+    and keeps rows that contradict each other: they have not been judged.
     """
 
     def __init__(
@@ -208,7 +209,7 @@ class Lake:
         folder = partition.folder(self.root)
         if incoming.height:
             stored = self.versions(partition)
-            merged = merge(kind, stored, incoming, arrived_at)
+            merged = merge(kind, stored, incoming, arrived_at, keep_clashes=not self._durable)
             if merged.height != stored.height:
                 content = encode(merged)
                 self._replace(folder, describe(merged, content, kind, after.coverage), content)

@@ -10,7 +10,9 @@ from pairity.commands.context import reports_errors, settings_from
 @click.command("data-docs")
 @reports_errors
 def data_docs() -> None:
-    """Build Great Expectations' Data Docs of the newest validations and say where they are."""
-    from validation.checkpoint import build_docs
+    """Build the overview of what was judged, and Great Expectations' Data Docs of the newest validations."""
+    from validation.data_docs import build_docs, build_overview
 
-    click.echo(f"Data Docs: {build_docs(settings_from())}")
+    settings = settings_from()
+    click.echo(f"Data Docs: {build_docs(settings)}")
+    click.echo(f"overview: {build_overview(settings)}")

@@ -30,6 +30,7 @@ def lookahead(month: str | None, samples: int, views: str | None) -> None:
     """
     from feature_repo.catalog import VIEWS
     from feature_repo.catalog import view as declared
+    from ingestion.held import HeldBack, reader
     from ingestion.lake import Lake
     from ingestion.months import newest_close
     from pairity.commands.console import ConsoleProgress
@@ -48,7 +49,7 @@ def lookahead(month: str | None, samples: int, views: str | None) -> None:
     until = min(newest, next_month(start))
     with ConsoleProgress() as progress:
         report = prove(
-            lambda name, since, to: lake.scan(name, settings.universe.assets, since, to),
+            reader(settings, lake, HeldBack.of(Layout.of(settings), lake)),
             start,
             until,
             settings,

@@ -31,6 +31,10 @@ def repeated(rows, time):
     return {"duplicate_times": equal, "conflicting_duplicates": len(twice) - equal}
 
 
+def late(rows, time):
+    return sum(any(row[time] < other[time] for other in rows[:place]) for place, row in enumerate(rows))
+
+
 def candles(rows, bar, now):
     numbers = (*PRICES, "volume")
     newest = {}
@@ -58,7 +62,7 @@ def candles(rows, bar, now):
             any(row[c] is not None and not math.isfinite(row[c]) for c in (*numbers, "volume_quote")) for row in rows
         ),
         **repeated(rows, "open_time"),
-        "non_monotone_times": sum(b["open_time"] < a["open_time"] for a, b in pairwise(rows)),
+        "non_monotone_times": late(rows, "open_time"),
         "misaligned_times": sum(not on_grid(row["open_time"], bar) for row in rows),
         "future_times": sum(row["open_time"] + bar > now for row in rows),
         "known_too_early": sum(row["known_at"] < row["open_time"] + bar for row in rows),
@@ -88,7 +92,7 @@ def funding(rows, now):
         "null_values": sum(row["funding_rate"] is None for row in rows),
         "nonfinite_values": sum(row["funding_rate"] is not None and not finite(row["funding_rate"]) for row in rows),
         **repeated(rows, "funding_time"),
-        "non_monotone_times": sum(b["funding_time"] < a["funding_time"] for a, b in pairwise(rows)),
+        "non_monotone_times": late(rows, "funding_time"),
         "misaligned_times": sum(not on_grid(time, timedelta(minutes=1)) for time in times),
         "future_times": sum(time > now for time in times),
         "known_too_early": sum(row["known_at"] < row["funding_time"] for row in rows),

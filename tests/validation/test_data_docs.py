@@ -18,7 +18,7 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.validation.frames import NOW, T0, funding
 from validation.checkpoint import build_docs, judge
-from validation.profiles import profile_funding
+from validation.profiles import profile_raw
 from validation.results import KEPT, load, save
 
 ROOT = Path(__file__).parents[2]
@@ -33,11 +33,11 @@ socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 from pairity.settings import Settings
 from tests.validation.frames import NOW, funding
 from validation.checkpoint import build_docs, judge
-from validation.profiles import profile_funding
+from validation.profiles import profile_raw
 
 settings = Settings(home=Path(sys.argv[1]))
 for hour in range(4):
-    verdict = judge(settings, "funding", profile_funding(funding((0.5,)), "BTC", NOW))
+    verdict = judge(settings, "funding", profile_raw(funding((0.5,)), "funding", "BTC", NOW))
     assert list(verdict.failed) == ["BTC"]
 assert build_docs(settings).is_file()
 """
@@ -49,7 +49,7 @@ def home(tmp_path):
 
 
 def verdict(home, key, *rates):
-    return judge(home, "funding", profile_funding(funding(rates), key, NOW))
+    return judge(home, "funding", profile_raw(funding(rates), "funding", key, NOW))
 
 
 def test_pages_name_every_suite_and_the_partitions_that_failed(home):
@@ -140,10 +140,9 @@ def test_processes_judge_and_build_at_the_same_time_in_silence_and_without_netwo
     ]
     assert [(process.communicate()[0], process.returncode) for process in both] == [("", 0), ("", 0)]
     results = list(load(Layout(tmp_path)))
-    assert len(results) == 8
-    assert len({result.process for result in results}) == 2
+    assert 1 <= len(results) <= 2  # all said the same about the same partition on the same day, or just around midnight
     pages = list((tmp_path / "gx" / "data_docs" / "validations").rglob("*.html"))
-    assert 4 <= len(pages) <= 8
+    assert 1 <= len(pages) <= 2
 
 
 def test_a_verdict_leaves_one_file_and_no_pages(home):

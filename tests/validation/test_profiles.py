@@ -13,7 +13,7 @@ from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from feature_repo.files import schema
 from tests.oracles import profile_loops
 from tests.validation.frames import MINUTE, T0, UTC_TIME
-from validation.profiles import profile_candles, profile_funding, profile_view
+from validation.profiles import profile_raw, profile_view
 
 NOW = T0 + timedelta(minutes=30)
 HOUR = timedelta(hours=1)
@@ -62,7 +62,7 @@ def test_candles(dataset, bar):
     @given(candle_rows(bar))
     def check(rows):
         found = compared(
-            profile_candles(pl.DataFrame(rows, schema=types), dataset, "X", NOW), profile_loops.candles(rows, bar, NOW)
+            profile_raw(pl.DataFrame(rows, schema=types), dataset, "X", NOW), profile_loops.candles(rows, bar, NOW)
         )
         assert found["key"] == "X"
         assert found["first"] == min((row["open_time"] for row in rows), default=None)
@@ -76,7 +76,7 @@ def test_candles(dataset, bar):
 def test_funding(settled):
     rows = [{"funding_time": at, "funding_rate": rate, "known_at": at + delay} for at, rate, delay in settled]
     types = {"funding_time": UTC_TIME, "funding_rate": pl.Float64, "known_at": UTC_TIME}
-    compared(profile_funding(pl.DataFrame(rows, schema=types), "X", NOW), profile_loops.funding(rows, NOW))
+    compared(profile_raw(pl.DataFrame(rows, schema=types), "funding", "X", NOW), profile_loops.funding(rows, NOW))
 
 
 def cell(feature):
@@ -114,5 +114,5 @@ def test_views(declared):
 
 def test_a_profile_of_no_rows_counts_nothing():
     types = {"open_time": UTC_TIME, **dict.fromkeys(NUMBERS, pl.Float64), "known_at": UTC_TIME}
-    found = profile_candles(pl.DataFrame(schema=types), "candles_1m", "X", NOW).row(0, named=True)
+    found = profile_raw(pl.DataFrame(schema=types), "candles_1m", "X", NOW).row(0, named=True)
     assert {name: value for name, value in found.items() if value} == {"key": "X"}

@@ -6,63 +6,100 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from pairity.errors import LakeCorruptError
+from pairity.errors import ConfigError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
-from tests.validation.frames import MINUTE, NOW, T0, at, candles, funding
-from validation.checkpoint import FailedRule
-from validation.quarantine import SHOWN_ROWS, clear, listed, quarantine
-
-OUT_OF_BOUNDS = (FailedRule("rates_out_of_bounds", 1.0, "a rate beyond ±5 % per interval"),)
+from tests.validation.frames import NOW, T0, at, candles, funding
+from validation.quarantine import find, held_instants, hold, listed, note, released
+from validation.splitting import split_raw
 
 
-def test_rows_and_reason_are_kept_and_listed(tmp_path):
+def held(rows, dataset="funding"):
+    return split_raw(rows, dataset, NOW).held
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return Layout(tmp_path)
+
+
+def test_only_the_offending_rows_are_kept_with_their_rule(layout):
+    (item,) = hold(layout, "funding", "BTC/2025-04", held(funding((0.0001, 0.5))), now=NOW)
+    assert listed(layout) == [item] == [find(layout, item.id[:5])]
+    assert item.path.parent == layout.root / "quarantine" / "funding" / "BTC_2025-04"
+    assert (item.rows, item.first, item.rules, item.state) == (
+        1,
+        T0 + timedelta(hours=8),
+        ("rates_out_of_bounds",),
+        "held",
+    )
+    assert item.failed[0].meaning == "a rate beyond ±5 % per interval"
+    assert item.read_rows().drop("broken_rules").equals(funding((0.0001, 0.5)).tail(1))
+    assert held_instants(layout).rows() == [("funding", "BTC", T0 + timedelta(hours=8))]
+    assert not list(layout.root.rglob(".tmp-*"))
+
+
+def test_the_same_rows_again_are_no_news_whenever_they_came(layout):
+    rows = held(funding((0.0001, 0.5)))
+    (item,) = hold(layout, "funding", "BTC/2025-04", rows, now=NOW)
+    later = rows.with_columns(pl.col("known_at") + timedelta(hours=1))
+    assert hold(layout, "funding", "BTC/2025-04", later, now=NOW + timedelta(hours=1)) == []
+    more = held(funding((0.0001, 0.5, 0.6)))
+    (other,) = hold(layout, "funding", "BTC/2025-04", more, now=NOW)
+    assert (other.rows, other.id != item.id) == (1, True)
+
+
+def test_one_item_per_combination_of_rules(layout):
+    rows = at(9, volume=-1.0)(at(3, high=1.0)(at(5, high=1.0, volume=-1.0)(candles())))
+    items = hold(layout, "candles_1m", "BTC/2025-04", held(rows, "candles_1m"), now=NOW)
+    assert sorted(item.rules for item in items) == [
+        ("high_low_violations",), ("negative_volumes",), ("negative_volumes", "high_low_violations"),
+    ]  # fmt: skip
+
+
+def test_the_journal_closes_an_item_and_the_same_rows_open_it_again(layout):
+    rows = held(funding((0.0001, 0.5)))
+    (item,) = hold(layout, "funding", "BTC/2025-04", rows, now=NOW)
+    note(item, "repair failed", "still wrong", now=NOW)
+    assert find(layout, item.id).state == "held"
+    note(item, "repair", "good rows", now=NOW)
+    assert find(layout, item.id).state == "repaired"
+    assert held_instants(layout).is_empty()
+    assert [again.state for again in hold(layout, "funding", "BTC/2025-04", rows, now=NOW)] == ["held"]
+
+
+def test_released_rows_are_not_held_back_again_for_that_rule(layout):
     rates = funding((0.0001, 0.5))
-    item = quarantine(Layout(tmp_path), "funding", "BTC/2025-04", rates, OUT_OF_BOUNDS, now=NOW)
-    assert listed(Layout(tmp_path)) == [item]
-    assert item.path == tmp_path / "quarantine" / "funding" / "BTC_2025-04" / "20250403T000000000000"
-    assert pl.read_parquet(item.path / "rows.parquet").equals(rates)
-    assert item.offending == {"rates_out_of_bounds": (T0 + timedelta(hours=8),)}
-    reason = json.loads((item.path / "reason.json").read_text())
-    assert (reason["failed"][0]["rule"], reason["failed"][0]["observed"]) == ("rates_out_of_bounds", 1.0)
-    assert reason["offending"] == {"rates_out_of_bounds": ["2025-04-01T08:00:00+00:00"]}
-    assert not list(tmp_path.rglob(".tmp-*"))
+    (item,) = hold(layout, "funding", "BTC/2025-04", held(rates), now=NOW)
+    note(item, "release", "the venue announced it", now=NOW)
+    again = split_raw(rates, "funding", NOW, released=released(layout, "funding", "BTC"))
+    assert again.held.is_empty()
+    assert again.accepted.equals(rates)
+    other = split_raw(funding((0.0001, 0.6)), "funding", NOW, released=released(layout, "funding", "BTC"))
+    assert other.held.height == 1
 
 
-def test_instants_are_told_for_rules_on_single_rows_and_not_without_end(tmp_path):
-    rules = [FailedRule(name, 1.0, "") for name in ("rows", "negative_volumes", "price_jump")]
-    rows = at(50, close=1000.0)(candles()).with_columns(volume=pl.lit(-1.0))
-    item = quarantine(Layout(tmp_path), "candles_1m", "BTC", rows, rules, now=NOW)
-    assert item.offending["price_jump"] == (T0 + 50 * MINUTE, T0 + 51 * MINUTE)
-    assert len(item.offending["negative_volumes"]) == SHOWN_ROWS
-    assert "rows" not in item.offending
-
-
-def test_what_a_killed_writer_left_is_not_listed_and_goes_with_the_next(tmp_path):
-    left_over = tmp_path / "quarantine" / "funding" / "BTC" / ".tmp-1-20250401T000000000000"
+def test_what_a_killed_writer_left_is_not_listed_and_goes_with_the_next(layout):
+    left_over = layout.quarantine / "funding" / "BTC_2025-04" / ".tmp-1-abc"
     left_over.mkdir(parents=True)
     (left_over / "reason.json").write_text("{")
-    assert listed(Layout(tmp_path)) == []
-    quarantine(Layout(tmp_path), "funding", "BTC", funding(), OUT_OF_BOUNDS, now=NOW)
+    assert listed(layout) == []
+    hold(layout, "funding", "BTC/2025-04", held(funding((0.5,))), now=NOW)
     assert not left_over.exists()
 
 
-def test_clearing_deletes_what_was_asked_for_and_nothing_else(tmp_path):
-    layout = Layout(tmp_path)
-    one, two = (quarantine(layout, "funding", key, funding(), OUT_OF_BOUNDS, now=NOW) for key in ("BTC", "ETH"))
-    later = quarantine(layout, "funding", "BTC", funding(), OUT_OF_BOUNDS, now=NOW + timedelta(hours=1))
-    bars = quarantine(layout, "candles_1m", "BTC", candles(), (), now=NOW)
-    assert clear(layout, before=NOW) == []
-    assert clear(layout, dataset="funding", key="BTC", before=NOW + MINUTE) == [one]
-    assert listed(layout) == [bars, later, two]
-    assert clear(layout, dataset="funding") == [later, two]
-    assert clear(layout, key="SOL") == []
-    assert clear(layout) == [bars]
-    assert listed(layout) == clear(layout) == []
+def test_names_that_do_not_exist_and_ambiguous_ones_are_refused(layout):
+    with pytest.raises(UnknownNameError, match="quarantine item 'abc'"):
+        find(layout, "abc")
+    items = [hold(layout, "funding", f"A{i}/2025-04", held(funding((0.5,))), now=NOW)[0] for i in range(17)]
+    first = next(a.id[0] for a in items if sum(b.id[0] == a.id[0] for b in items) > 1)
+    with pytest.raises(ConfigError, match="begins"):
+        find(layout, first)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"failed": 1}'])
-def test_a_reason_that_cannot_be_read_is_named(tmp_path, text):
-    item = quarantine(Layout(tmp_path), "funding", "BTC", funding(), OUT_OF_BOUNDS, now=NOW)
+def test_a_reason_that_cannot_be_read_is_named(layout, text):
+    (item,) = hold(layout, "funding", "BTC", held(funding((0.5,))), now=NOW)
+    assert json.loads((item.path / "reason.json").read_text())["rows"] == 1
     (item.path / "reason.json").write_text(text)
     with pytest.raises(LakeCorruptError, match=r"reason\.json cannot be read"):
-        listed(Layout(tmp_path))
+        listed(layout)

@@ -13,7 +13,7 @@ from pairity.errors import DataError, UnknownNameError
 from pairity.settings import Settings
 from tests.validation.frames import MINUTE, NOW, T0, at, candles, feature_rows, funding
 from validation.checkpoint import judge
-from validation.profiles import profile_candles, profile_funding, profile_view
+from validation.profiles import profile_raw, profile_view
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ CANDLE_FAULTS = {
 @pytest.mark.parametrize("fault", CANDLE_FAULTS)
 def test_a_fault_in_one_instrument_quarantines_it_alone_under_its_rule(home, fault):
     break_, rules = CANDLE_FAULTS[fault]
-    profiles = [profile_candles(candles(), "candles_1m", key, NOW) for key in ("BTC", "SOL")]
-    profiles.insert(1, profile_candles(break_(candles()), "candles_1m", "ETH", NOW))
+    profiles = [profile_raw(candles(), "candles_1m", key, NOW) for key in ("BTC", "SOL")]
+    profiles.insert(1, profile_raw(break_(candles()), "candles_1m", "ETH", NOW))
     verdict = judge(home, "candles_1m", pl.concat(profiles))
     assert verdict.passed == ("BTC", "SOL")
     assert {key: {rule.rule for rule in broken} for key, broken in verdict.failed.items()} == {"ETH": rules}
@@ -57,21 +57,21 @@ def test_a_fault_in_one_instrument_quarantines_it_alone_under_its_rule(home, fau
 def test_a_correction_is_no_duplicate_and_replaces_the_jump_that_it_corrects(home):
     wrong = at(50, open=1000.0, high=1020.0, low=980.0, close=1000.0)(candles())
     later = candles().slice(50, 1).with_columns(known_at=pl.lit(NOW))
-    profile = profile_candles(pl.concat([wrong, later]).sort("open_time", "known_at"), "candles_1m", "BTC", NOW)
+    profile = profile_raw(pl.concat([wrong, later]).sort("open_time", "known_at"), "candles_1m", "BTC", NOW)
     assert judge(home, "candles_1m", profile).failed == {}
 
 
 def test_a_batch_that_is_wrong_from_end_to_end_jumps_from_what_was_stored(home):
     tenfold = candles().with_columns(pl.col("open", "high", "low", "close") * 10)
-    alone = profile_candles(tenfold, "candles_1m", "BTC", NOW)
-    beside = profile_candles(tenfold, "candles_1m", "ETH", NOW, close_before=100.0)
+    alone = profile_raw(tenfold, "candles_1m", "BTC", NOW)
+    beside = profile_raw(tenfold, "candles_1m", "ETH", NOW, close_before=100.0)
     verdict = judge(home, "candles_1m", pl.concat([alone, beside]))
     assert verdict.passed == ("BTC",)
-    assert [(broken.rule, round(broken.observed, 2)) for broken in verdict.failed["ETH"]] == [("price_jump", 2.3)]
+    assert [(broken.rule, round(broken.observed, 2)) for broken in verdict.failed["ETH"]] == [("price_jump", 120.0)]
 
 
 def test_a_bar_that_has_not_closed_is_from_the_future(home):
-    profile = profile_candles(candles(), "candles_1m", "BTC", T0 + 119 * MINUTE + timedelta(seconds=30))
+    profile = profile_raw(candles(), "candles_1m", "BTC", T0 + 119 * MINUTE + timedelta(seconds=30))
     (broken,) = judge(home, "candles_1m", profile).failed["BTC"]
     assert (broken.rule, broken.observed) == ("future_times", 1.0)
 
@@ -80,7 +80,7 @@ def test_holes_and_stale_runs_are_told_but_do_not_quarantine(home):
     frame = candles().filter(pl.int_range(pl.len()) != 30)
     flat = dict.fromkeys(("open", "high", "low", "close"), 100.0)
     frozen = candles().with_columns(**{name: pl.lit(value) for name, value in flat.items()}, volume=pl.lit(0.0))
-    profiles = [profile_candles(f, "candles_1m", key, NOW) for f, key in ((frame, "BTC"), (frozen, "ETH"))]
+    profiles = [profile_raw(f, "candles_1m", key, NOW) for f, key in ((frame, "BTC"), (frozen, "ETH"))]
     verdict = judge(home, "candles_1m", pl.concat(profiles))
     assert verdict.failed == {}
     assert [rule.rule for rule in verdict.warnings["BTC"]] == ["missing_rows"]
@@ -101,7 +101,7 @@ def test_holes_and_stale_runs_are_told_but_do_not_quarantine(home):
     ],
 )
 def test_funding_faults(home, frame, rule):
-    profiles = [profile_funding(funding(), "BTC", NOW), profile_funding(frame, "ETH", NOW)]
+    profiles = [profile_raw(funding(), "funding", "BTC", NOW), profile_raw(frame, "funding", "ETH", NOW)]
     verdict = judge(home, "funding", pl.concat(profiles))
     assert verdict.passed == ("BTC",)
     assert rule in {broken.rule for broken in verdict.failed["ETH"]}
@@ -110,7 +110,7 @@ def test_funding_faults(home, frame, rule):
 
 def test_settlements_that_are_not_whole_hours_apart_are_told(home):
     odd = at(1, funding_time=T0 + timedelta(hours=7, minutes=30))(funding())
-    verdict = judge(home, "funding", profile_funding(odd, "BTC", NOW))
+    verdict = judge(home, "funding", profile_raw(odd, "funding", "BTC", NOW))
     assert verdict.failed == {}
     assert [(broken.rule, broken.observed) for broken in verdict.warnings["BTC"]] == [("irregular_intervals", 2.0)]
 
@@ -144,9 +144,9 @@ def test_nulls_where_the_catalogue_allows_them_pass(home):
     assert profile["null_share__funding_rate"].to_list() == [1.0]
 
 
-@pytest.mark.parametrize(("column", "value"), [("max_abs_log_return", float("nan")), ("negative_volumes", None)])
+@pytest.mark.parametrize(("column", "value"), [("price_jump", float("nan")), ("negative_volumes", None)])
 def test_what_was_not_measured_has_not_passed(home, column, value):
-    sound = profile_candles(candles(), "candles_1m", "BTC", NOW)
+    sound = profile_raw(candles(), "candles_1m", "BTC", NOW)
     blind = sound.with_columns(pl.lit(value, pl.Float64).alias(column), pl.lit("ETH").alias("key"))
     verdict = judge(home, "candles_1m", pl.concat([sound, blind], how="vertical_relaxed"))
     assert verdict.passed == ("BTC",)
@@ -154,7 +154,7 @@ def test_what_was_not_measured_has_not_passed(home, column, value):
 
 
 def test_what_cannot_be_judged_is_said(home):
-    profile = profile_funding(funding(), "BTC", NOW)
+    profile = profile_raw(funding(), "funding", "BTC", NOW)
     with pytest.raises(UnknownNameError, match="candles_1m"):
         judge(home, "candle_1m", profile)
     with pytest.raises(DataError, match="lacks rates_out_of_bounds"):
@@ -179,9 +179,10 @@ def test_recorded_minutes_pass_and_so_does_their_funding(home):
             time.alias("open_time"), pl.lit(None, pl.Float64).alias("volume_quote")
         )
         known = (pl.col("open_time") + MINUTE).alias("known_at")
-        profiles.append(profile_candles(bars.with_columns(known), "candles_1m", path.stem, now))
+        profiles.append(profile_raw(bars.with_columns(known), "candles_1m", path.stem, now))
         settled = pl.read_parquet(folder / "funding" / path.name).with_columns(time.alias("funding_time"))
-        rates.append(profile_funding(settled.with_columns(pl.col("funding_time").alias("known_at")), path.stem, now))
+        known_settled = settled.with_columns(pl.col("funding_time").alias("known_at"))
+        rates.append(profile_raw(known_settled, "funding", path.stem, now))
     assert judge(home, "candles_1m", pl.concat(profiles)).failed == {}
     assert judge(home, "funding", pl.concat(rates)).failed == {}
     assert len(profiles) == 9

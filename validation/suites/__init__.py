@@ -1,4 +1,4 @@
-"""Expectation suites as lists of rules: one per raw dataset, one per feature view (derived from the catalogue)."""
+"""Expectation suites as lists of rules: one per raw dataset and per feature view, derived from their declarations."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from feature_repo.catalog import VIEWS
 from pairity.errors import UnknownNameError
 from validation.rules import Rule
 from validation.suites.features import feature_rules
-from validation.suites.raw import CANDLE_RULES, FUNDING_RULES
+from validation.suites.raw import RAW_RULES
 
 SUITES: Mapping[str, tuple[Rule, ...]] = {
-    "candles_1m": CANDLE_RULES,
-    "candles_1h": CANDLE_RULES,
-    "funding": FUNDING_RULES,
+    **RAW_RULES,
     **{name: feature_rules(view) for name, view in VIEWS.items()},
 }
 
@@ -23,3 +21,8 @@ def rules_of(suite: str) -> tuple[Rule, ...]:
     if suite not in SUITES:
         raise UnknownNameError("expectation suite", suite, SUITES)
     return SUITES[suite]
+
+
+def meaning_of(suite: str, rule: str) -> str:
+    """What it means when `rule` of `suite` is broken."""
+    return next((known.meaning for known in rules_of(suite) if known.name == rule), "a rule that no longer exists")

@@ -1,35 +1,46 @@
-"""Rules of the raw datasets."""
+"""Rules of the raw datasets, derived from their declarations."""
 
 from __future__ import annotations
 
-from validation.offences import MAX_ABS_LOG_RETURN
+from collections.abc import Mapping
+
+from feature_repo.raw_datasets import CANDLES, DATASETS, Dataset
+from validation.neighbours import STALE_BARS
+from validation.offences import row_rules
 from validation.rules import Rule, none_of, unmeasured
 
-_TIMES = (
-    unmeasured(),
-    none_of("null_values", "a price, volume, rate or time is missing"),
-    none_of("nonfinite_values", "a number is NaN or infinite"),
-    none_of("duplicate_times", "the same row more than once"),
-    none_of("conflicting_duplicates", "different rows for the same instant, known at the same time"),
-    none_of("non_monotone_times", "rows are not in time order"),
-    none_of("misaligned_times", "a time does not lie on the grid"),
-    none_of("future_times", "a bar that had not closed, or a settlement that had not happened"),
-    none_of("known_too_early", "known before it could be known"),
-)
-CANDLE_RULES = (
-    Rule("rows", "rows", "a partition without rows", lower=1.0),
-    *_TIMES,
-    none_of("nonpositive_prices", "a price of zero or less"),
-    none_of("negative_volumes", "a volume below zero"),
-    none_of("high_low_violations", "high below, or low above, another price of the bar"),
-    Rule("price_jump", "max_abs_log_return", "a close beyond 4.5 times, or 1/4.5 of, the one before",
-         upper=MAX_ABS_LOG_RETURN),
-    none_of("missing_rows", "bars that the venue did not give", critical=False),
-    Rule("stale_run", "longest_stale_run", "the same bar over and over", upper=60.0, critical=False),
-)  # fmt: skip
-FUNDING_RULES = (
-    Rule("rows", "rows", "a partition without rows", lower=1.0),
-    *_TIMES,
-    none_of("rates_out_of_bounds", "a rate beyond ±5 % per interval"),
-    none_of("irregular_intervals", "settlements that are not whole hours apart", critical=False),
-)
+_MEANINGS: Mapping[str, str] = {
+    "null_values": "a price, volume, rate or time is missing",
+    "nonfinite_values": "a number is NaN or infinite",
+    "duplicate_times": "the same row more than once",
+    "conflicting_duplicates": "different rows for the same instant, known at the same time",
+    "non_monotone_times": "rows that came after a later one: not in time order",
+    "misaligned_times": "a time does not lie on the grid",
+    "future_times": "a bar that had not closed, or an instant that had not come",
+    "known_too_early": "known before it could be known",
+    "nonpositive_prices": "a price of zero or less",
+    "negative_volumes": "an amount below zero",
+    "high_low_violations": "high below, or low above, another price of the bar",
+    "impossible_ranges": "a mark or index price that moves beyond 4.5 times within one bar",
+    "crossed_books": "the best bid above the best ask",
+    "rates_out_of_bounds": "a rate beyond ±5 % per interval",
+    "price_jump": "rows whose close is beyond 4.5 times, or below 1/4.5 of, the last accepted one",
+    "stale_bars": f"the same bar with the same volume {STALE_BARS} times in a row or more, from its second bar on",
+}
+
+
+def raw_rules(kind: Dataset) -> tuple[Rule, ...]:
+    """What stops rows (`row_rules`, or all of them), then what is only told."""
+    told = []
+    if kind.every is not None:
+        told.append(none_of("missing_rows", "bars that the venue did not give", critical=False))
+    if kind.name in CANDLES:
+        told.append(Rule("stale_run", "longest_stale_run", "the same bar over and over: nothing traded, an outage",
+                         upper=60.0, critical=False))  # fmt: skip
+    if kind.name == "funding":
+        told.append(none_of("irregular_intervals", "settlements that are not whole hours apart", critical=False))
+    stopping = (none_of(name, _MEANINGS[name]) for name in row_rules(kind.name))
+    return (Rule("rows", "rows", "a partition without rows", lower=1.0), unmeasured(), *stopping, *told)
+
+
+RAW_RULES: Mapping[str, tuple[Rule, ...]] = {name: raw_rules(kind) for name, kind in DATASETS.items()}

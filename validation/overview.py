@@ -1,0 +1,103 @@
+"""The overview page: datasets × months with what is stored, passed, failed and held back. One file, no scripts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from feature_repo.catalog import VIEWS
+from feature_repo.raw_datasets import DATASETS
+from pairity.layout import Layout
+from validation.quarantine import Quarantined, listed
+from validation.tally import tallies
+
+NAME = "overview.html"
+_STYLE = """body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#222}table{border-collapse:collapse;margin:1em 0}
+th,td{border:1px solid #ccc;padding:.3em .6em;text-align:right;vertical-align:top}th:first-child,td:first-child{
+text-align:left}.held{background:#fff1cc}.failed{background:#ffdcdc}.fine{background:#e9f6e9}small{color:#666}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One dataset and month: stored rows (None where they are not counted), verdicts by partition, rows held back."""
+
+    rows: int | None
+    passed: int
+    failed: int
+    held: int
+
+
+def cells(layout: Layout) -> dict[str, dict[str, Cell]]:
+    """Per dataset or view and month; datasets of which nothing is known are left out."""
+    judged, stored = tallies(layout), _stored_rows(layout)
+    held: Counter[tuple[str, str]] = Counter()
+    for item in listed(layout, state="held"):
+        held[item.dataset, item.key.partition("/")[2] or "any"] += item.rows
+    found: dict[str, dict[str, Cell]] = defaultdict(dict)
+    for name in (*DATASETS, *VIEWS):
+        months = {*judged.get(name, {}), *stored.get(name, {}), *(month for of, month in held if of == name)}
+        for month in sorted(months):
+            passed, failed = judged.get(name, {}).get(month, (0, 0))
+            rows = stored.get(name, {}).get(month, 0) if name in DATASETS else None
+            found[name][month] = Cell(rows, passed, failed, held[name, month])
+    return dict(found)
+
+
+def write_overview(layout: Layout) -> Path:
+    """Write the page beside the Data Docs; returns it."""
+    target = layout.expectations / NAME
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = target.with_suffix(".tmp")
+    staging.write_text(page(cells(layout), listed(layout, state="held")))
+    staging.replace(target)
+    return target
+
+
+def page(found: Mapping[str, Mapping[str, Cell]], items: Iterable[Quarantined]) -> str:
+    """The page as text."""
+    months = sorted({month for row in found.values() for month in row})
+    head = "".join(f"<th>{escape(month)}</th>" for month in months)
+    body = "".join(
+        f"<tr><td>{escape(name)}</td>{''.join(_cell(row.get(month)) for month in months)}</tr>"
+        for name, row in found.items()
+    )
+    return (
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>pairity: data</title><style>{_STYLE}</style>"
+        f"</head><body><h1>What was judged</h1><table><tr><th>dataset</th>{head}</tr>{body}</table>"
+        f"<h2>Held back</h2>{_held_table(list(items))}"
+        "<p><a href='data_docs/index.html'>Great Expectations' pages of the newest validations</a></p></body></html>\n"
+    )
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return "<td></td>"
+    kind = "held" if cell.held else "failed" if cell.failed else "fine"
+    rows = "" if cell.rows is None else f"{cell.rows:,} rows<br>"
+    held = f"<br>{cell.held:,} held back" if cell.held else ""
+    return f"<td class='{kind}'>{rows}<small>{cell.passed} passed, {cell.failed} failed</small>{held}</td>"
+
+
+def _held_table(items: list[Quarantined]) -> str:
+    if not items:
+        return "<p>Nothing.</p>"
+    lines = "".join(
+        f"<tr><td>{item.id}</td><td>{escape(item.dataset)} {escape(item.key)}</td>"
+        f"<td>{escape(', '.join(f'{rule.rule}: {rule.meaning}' for rule in item.failed))}</td><td>{item.rows:,}</td>"
+        f"<td>{item.first or ''}</td><td>{item.last or ''}</td></tr>"
+        for item in items
+    )
+    return f"<table><tr><th>id</th><th>partition</th><th>rule</th><th>rows</th><th>first</th><th>last</th></tr>{lines}</table>"
+
+
+def _stored_rows(layout: Layout) -> dict[str, Counter[str]]:
+    """Rows per dataset and month, from the lake's manifests."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for path in layout.lake.glob("*/venue=*/instrument=*/month=*/manifest.json"):
+        dataset, month = path.parents[3].name, path.parent.name.partition("=")[2]
+        found[dataset][month] += int(json.loads(path.read_text())["rows"])
+    return found

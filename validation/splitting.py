@@ -1,0 +1,81 @@
+"""A batch in two: the rows that may be used, and those that are held back, each with the rules it broke."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from feature_repo.catalog import CREATED_TIME, View
+from feature_repo.raw_datasets import KNOWN_AT
+from validation.offences import alone, feature_offences, offences
+
+BROKEN = "broken_rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Rows that a person has declared right although they break `rules`; `at` is when."""
+
+    rules: frozenset[str]
+    rows: pl.DataFrame
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`held` has the columns of the batch and `broken_rules` (list of names); `accepted` is the rest, in order."""
+
+    accepted: pl.DataFrame
+    held: pl.DataFrame
+
+
+def split_raw(
+    rows: pl.DataFrame,
+    dataset: str,
+    now: datetime,
+    *,
+    close_before: float | None = None,
+    released: Sequence[Released] = (),
+) -> Split:
+    """Hold back the rows that are wrong by themselves; then, of what is left, those that do not fit their neighbours.
+
+    One row of the wrong century must not put all that follow it out of order, hence the two steps. Rows that were
+    released are not held back for the rules they were released for.
+    """
+    first = _split(rows, offences(rows, dataset, now).select(alone(dataset)), released)
+    left = first.accepted
+    among = offences(left, dataset, now, close_before=close_before).drop(alone(dataset))
+    second = _split(left, among, released)
+    return Split(second.accepted, pl.concat([first.held, second.held]))
+
+
+def split_features(view: View, rows: pl.DataFrame, now: datetime, released: Sequence[Released] = ()) -> Split:
+    """Hold back the feature rows that break a rule of their view."""
+    return _split(rows, feature_offences(view, rows, now), released)
+
+
+def values_of(rows: pl.DataFrame) -> list[str]:
+    """The columns that make a row what it is: all but when it became known."""
+    return [name for name in rows.columns if name not in (KNOWN_AT, CREATED_TIME, BROKEN)]
+
+
+def _split(rows: pl.DataFrame, marks: pl.DataFrame, released: Sequence[Released]) -> Split:
+    if not rows.height or not any(marks[name].any() for name in marks.columns):
+        return Split(rows, rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN)))
+    for item in released:
+        exempt = pl.Series(_same(rows, item.rows))
+        marks = marks.with_columns(marks[name] & ~exempt for name in marks.columns if name in item.rules)
+    names = pl.concat_list(pl.when(pl.col(name)).then(pl.lit(name)) for name in marks.columns).list.drop_nulls()
+    broken = marks.select(names.alias(BROKEN))[BROKEN]
+    wrong = broken.list.len() > 0
+    return Split(rows.filter(~wrong), rows.with_columns(broken).filter(wrong))
+
+
+def _same(rows: pl.DataFrame, known: pl.DataFrame) -> list[bool]:
+    on = [name for name in values_of(rows) if name in known.columns]
+    marked = rows.select(on).with_row_index("_row")
+    hits = set(marked.join(known.select(on).unique(), on=on, how="semi", nulls_equal=True)["_row"].to_list())
+    return [place in hits for place in range(rows.height)]

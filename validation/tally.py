@@ -1,0 +1,47 @@
+"""How many verdicts passed and failed per suite and month: `<data>/gx/tally/<suite>.json`, for the overview page."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from pairity.layout import Layout
+
+
+def count(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[str], month: str = "") -> None:
+    """Note the newest verdict on each partition (`ASSET/2025-04`, or an entity of `month`)."""
+    folder = layout.expectations / "tally"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{suite}.json"
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = _read(path)
+        for key in keys:
+            entity, _, own = key.partition("/")
+            known.setdefault(own or month or "any", {})[entity] = key not in failed
+        staging = path.with_suffix(".tmp")
+        staging.write_text(json.dumps(known, sort_keys=True))
+        staging.replace(path)
+
+
+def tallies(layout: Layout) -> Mapping[str, dict[str, tuple[int, int]]]:
+    """Per suite and month how many partitions passed and failed when they were last judged."""
+    folder = layout.expectations / "tally"
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        months = _read(path)
+        found[path.stem] = {
+            month: (sum(entities.values()), sum(not sound for sound in entities.values()))
+            for month, entities in months.items()
+        }
+    return found
+
+
+def _read(path: Path) -> dict[str, dict[str, bool]]:
+    try:
+        content: dict[str, dict[str, bool]] = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):  # nothing judged yet, or torn by a power failure: counted anew
+        return {}
+    return content
