@@ -33,7 +33,10 @@ def index_id(asset: str) -> str:
 class History(Protocol):
     """A dataset with a history."""
 
-    in_contracts: bool
+    @property
+    def in_contracts(self) -> bool:
+        """Whether its sizes are contracts on the wire."""
+        ...
 
     async def pages(self, call: Request, asset: str, since: datetime, until: datetime) -> list[Any]:
         """All of the venue's rows with since <= time < until."""

@@ -115,7 +115,7 @@ def test_liquidations_are_usdt_by_side_of_the_position_summed_per_instant():
     rows = SNAPSHOTS["liquidations"].frame([{"details": details}], 0.1)
     assert rows["long_notional"].to_list() == pytest.approx([800.0, 0.0])
     assert rows["short_notional"].to_list() == pytest.approx([0.0, 420.0])
-    with pytest.raises(VenueAnswerError, match="liquidation"):
+    with pytest.raises(VenueAnswerError, match="Liquidation"):
         SNAPSHOTS["liquidations"].frame([{"details": [{"sz": "1"}]}], 0.1)
 
 
