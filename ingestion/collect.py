@@ -16,8 +16,9 @@ from feature_repo.raw_datasets import DATASETS, KNOWN_AT
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, subtract, union
 from ingestion.report import InstrumentFailure
-from ingestion.sources.okx import OkxSource
-from pairity.errors import VenueError
+from ingestion.sources.okx import BARS, OkxSource
+from ingestion.sources.okx_market_data import MARKET_DATA
+from pairity.errors import UnknownNameError, VenueError
 from pairity.progress import Progress
 from pairity.timeline import HOUR, Clock, ceil_to, floor_to
 
@@ -43,35 +44,49 @@ class Collector:
     concurrency: int
     live: bool
     recheck: bool = False
+    datasets: tuple[str, ...] = ("funding",)
+    """Collected besides the candles; those without a history (books, liquidations) as snapshots when `live`."""
 
     async def collect(
         self, assets: Sequence[str], since: datetime, until: datetime, venue_now: datetime, progress: Progress
     ) -> tuple[InstrumentFailure, ...]:
-        """Stage all missing candles in [since, until) and settlements in [since, until]; the failures, by asset.
+        """Stage all missing bars in [since, until), settlements and samples in [since, until]; the failures, by asset.
 
-        One instrument's failure never stops the others: what the venue refuses or fails to answer ends that instrument.
+        One failure never stops the others: it ends one dataset of one instrument, or the instrument if it has no
+        candles. UnknownNameError for a dataset that the source does not have.
         """
         gate = asyncio.Semaphore(self.concurrency)
         progress.stage("collect", len(assets))
 
-        async def one(asset: str) -> InstrumentFailure | None:
+        for name in self.datasets:
+            if name not in self.source.datasets:
+                raise UnknownNameError(f"dataset of {self.source.name}", name, self.source.datasets)
+        names = ("candles", *(name for name in self.datasets if name not in BARS))
+
+        async def one(asset: str) -> list[InstrumentFailure]:
+            failures: list[InstrumentFailure] = []
             async with gate:
-                try:
-                    await self._candles(asset, since, until, venue_now, progress)
-                    await self._funding(asset, since, until + _CLOSE_ITSELF, venue_now)
-                except VenueError as error:
-                    progress.say(f"{asset}: {error.what}")
-                    return InstrumentFailure(asset, str(error))
-                finally:
-                    progress.advance(note=asset)
-            return None
+                for name in names:
+                    try:
+                        served = await self._one(name, asset, since, until, venue_now, progress)
+                    except VenueError as error:
+                        progress.say(f"{asset} {name}: {error.what}")
+                        failures.append(InstrumentFailure(asset, str(error), name))
+                        if name == "candles":  # without them nothing else of it is of use
+                            break
+                        continue
+                    if not served:
+                        progress.say(f"{asset}: the venue does not serve {name}")
+                        failures.append(InstrumentFailure(asset, "the venue does not serve it", name, served=False))
+                progress.advance(note=asset)
+            return failures
 
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one(asset)) for asset in assets]
         except ExceptionGroup as errors:  # such as a corrupt lake: the first one tells the story
             raise errors.exceptions[0] from None
-        return tuple(failure for task in tasks if (failure := task.result()) is not None)
+        return tuple(failure for task in tasks for failure in task.result())
 
     def missing(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:
         """The parts of [since, until) that were neither ingested nor staged yet; all of it where that is rechecked."""
@@ -106,15 +121,44 @@ class Collector:
                 raise VenueError(f"the venue has neither 1m nor 1h candles of {asset}", "leave it out of the universe")
             self._stage("candles_1h", asset, rows, unit, venue_now)
 
-    async def _funding(self, asset: str, since: datetime, until: datetime, venue_now: datetime) -> None:
-        for unit in self.missing("funding", asset, since, until):
-            self._stage("funding", asset, await self.source.funding(asset, *unit), unit, venue_now)
+    async def _one(
+        self, name: str, asset: str, since: datetime, until: datetime, venue_now: datetime, progress: Progress
+    ) -> bool:
+        """Collect one dataset; False where the venue does not serve it for the instrument."""
+        if name == "candles":
+            await self._candles(asset, since, until, venue_now, progress)
+            return True
+        if name in MARKET_DATA or name == "funding":
+            return await self._history(name, asset, since, until, venue_now)
+        if not self.live:
+            return True
+        rows = await self.source.snapshot(name, asset)
+        if rows is not None:
+            self._write(name, asset, rows, ())
+        return rows is not None
+
+    async def _history(self, name: str, asset: str, since: datetime, until: datetime, venue_now: datetime) -> bool:
+        bar = DATASETS[name].known_after
+        if bar:
+            since, until = ceil_to(since, bar), floor_to(until, bar)
+        else:
+            until += _CLOSE_ITSELF
+        gaps = self.missing(name, asset, since, until) if since < until else ()
+        for unit in _units(gaps, name, self.source.page_size):
+            rows = await self.source.fetch(name, asset, *unit)
+            if rows is None:
+                return False
+            self._stage(name, asset, rows, unit, venue_now)
+        return True
 
     def _stage(self, dataset: str, asset: str, rows: pl.DataFrame, unit: Span, venue_now: datetime) -> None:
+        self._write(dataset, asset, rows, _settled(dataset, rows, unit, venue_now))
+
+    def _write(self, dataset: str, asset: str, rows: pl.DataFrame, covered: tuple[Span, ...]) -> None:
         if self.live:
             arrived = pl.lit(self.clock.now())
             rows = rows.with_columns(pl.max_horizontal(KNOWN_AT, arrived).cast(rows.schema[KNOWN_AT]).alias(KNOWN_AT))
-        self.staging.write(dataset, asset, rows, covered=_settled(dataset, rows, unit, venue_now))
+        self.staging.write(dataset, asset, rows, covered=covered)
 
 
 def _settled(dataset: str, rows: pl.DataFrame, unit: Span, venue_now: datetime) -> tuple[Span, ...]:
@@ -132,6 +176,9 @@ def _settled(dataset: str, rows: pl.DataFrame, unit: Span, venue_now: datetime) 
 def _units(spans: Sequence[Span], dataset: str, page_size: int) -> Iterator[Span]:
     """`spans` cut into pieces that are staged as a whole."""
     length = _UNIT_PAGES * page_size * DATASETS[dataset].known_after
+    if not length:  # settlements and samples are few
+        yield from spans
+        return
     for since, until in spans:
         start = since
         while start < until:

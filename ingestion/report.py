@@ -22,6 +22,9 @@ class InstrumentFailure:
 
     asset: str
     reason: str
+    dataset: str = "candles"
+    served: bool = True
+    """False: the venue does not have this dataset for the instrument, which is told and no failure of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class IngestReport:
     @property
     def ok(self) -> bool:
         """No instrument failed and nothing was quarantined."""
-        return not self.failures and not self.quarantined
+        return not any(failure.served for failure in self.failures) and not self.quarantined
 
     @property
     def new_rows(self) -> int:

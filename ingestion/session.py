@@ -112,6 +112,7 @@ class IngestSession:
                 self.settings.ingest.concurrency,
                 live=live,
                 recheck=recheck,
+                datasets=self.settings.ingest.datasets,
             )
             with watch.stage("collect"):
                 failures += await collector.collect(tradable, since, until, venue_now, self._progress)
@@ -175,7 +176,7 @@ class IngestSession:
         publisher: Publisher,
         watch: _Stopwatch,
     ) -> IngestReport:
-        reasons = {failure.asset: failure.reason for failure in failures}
+        reasons = {failure.asset: failure.reason for failure in failures if failure.dataset == "candles"}
         reasons |= {item.key.partition("/")[0]: "quarantined" for item in gate.quarantined if item.stage in DATASETS}
         return IngestReport(
             since=since,

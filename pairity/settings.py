@@ -103,6 +103,9 @@ class IngestSettings(Section):
 
     page_size: Annotated[int, Field(ge=1, le=300)] = 300
     concurrency: Annotated[int, Field(ge=1, le=32)] = 8
+    datasets: tuple[str, ...] = ("funding", "mark_1h", "index_1h", "open_interest")
+    """Collected besides candles. Also there: `taker_volume_1h`, `trade_bars_1m` (many requests), and `book_tops` and
+    `liquidations`, of which a live cycle takes a snapshot."""
 
 
 class SourceSettings(Section):

@@ -7,17 +7,19 @@ marks as closed is taken.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT, Dataset
+from feature_repo.raw_datasets import DATASETS, Dataset
 from ingestion.sources.okx_client import DEFAULT_BACKOFF, Backoff, call
+from ingestion.sources.okx_market_data import MARKET_DATA, SNAPSHOTS
+from ingestion.sources.okx_rows import TimeOf, finish
 from pairity.errors import UnknownNameError, VenueAnswerError, VenueRejectedError
-from pairity.timeline import HISTORY_LAG, to_ms
+from pairity.timeline import to_ms
 from pairity.universe import ContractSpec, inst_id, short_name
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 BARS: Mapping[str, str] = {"candles_1m": "1m", "candles_1h": "1H"}
 _FUNDING_PAGE = 400
 _REFUSED_PARAMETER = "51000"
+_NOT_SERVED = frozenset({_REFUSED_PARAMETER, "51001"})
 _CANDLE_COLUMNS = 9
 
 
@@ -45,12 +48,20 @@ class OkxSource:
     retries: int
     page_size: int = 300
     backoff: Backoff = DEFAULT_BACKOFF
+    _contract_values: dict[str, float] = field(default_factory=dict)
+    """Base coins per contract, by asset."""
+
+    name = "okx"
+    venue = "okx"
+    datasets = (*BARS, "funding", *MARKET_DATA, *SNAPSHOTS)
 
     async def listings(self, assets: Sequence[str]) -> dict[str, Listing]:
         """Listings of those `assets` (short names) that the venue has; the caller decides about the others."""
         rows = await self._call("publicGetPublicInstruments", {"instType": "SWAP"})
         by_id = {row.get("instId"): row for row in rows if isinstance(row, dict)}
-        return {asset: _listing(by_id[inst_id(asset)]) for asset in assets if inst_id(asset) in by_id}
+        found = {asset: _listing(by_id[inst_id(asset)]) for asset in assets if inst_id(asset) in by_id}
+        self._contract_values.update((asset, float(listing.spec.ct_val)) for asset, listing in found.items())
+        return found
 
     async def listed_assets(self) -> tuple[str, ...]:
         """Short names of all USDT-margined swaps that the venue lists."""
@@ -79,11 +90,51 @@ class OkxSource:
         rows = await self._pages("publicGetPublicFundingRateHistory", request, _funding_time, since, until)
         return _funding_frame(rows)
 
+    async def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """Rows of any dataset that has a history, since <= time < until, complete bars only, ascending.
+
+        None where the venue does not serve the dataset for the instrument; UnknownNameError for other datasets.
+        """
+        if dataset in BARS:
+            return await self.candles(dataset, asset, since, until)
+        if dataset == "funding":
+            return await self.funding(asset, since, until)
+        if dataset not in MARKET_DATA:
+            raise UnknownNameError("dataset with a history at okx", dataset, (*BARS, "funding", *MARKET_DATA))
+        kind = MARKET_DATA[dataset]
+        try:
+            value = await self._contract_value(asset) if kind.in_contracts else 1.0
+            rows = await kind.pages(self._call, asset, since, until)
+        except VenueRejectedError as refusal:
+            if refusal.code in _NOT_SERVED:
+                return None
+            raise
+        return kind.frame(rows, value, since, until)
+
+    async def snapshot(self, dataset: str, asset: str) -> pl.DataFrame | None:
+        """What the venue shows of `dataset` now (book, latest liquidations, open interest); None where not served."""
+        if dataset not in SNAPSHOTS:
+            raise UnknownNameError("dataset with a present state at okx", dataset, SNAPSHOTS)
+        kind = SNAPSHOTS[dataset]
+        try:
+            value = await self._contract_value(asset) if kind.in_contracts else 1.0
+            rows = await self._call(kind.method, kind.request(asset))
+        except VenueRejectedError as refusal:
+            if refusal.code in _NOT_SERVED:
+                return None
+            raise
+        return kind.frame([row for row in rows if isinstance(row, dict)], value)
+
+    async def _contract_value(self, asset: str) -> float:
+        if asset not in self._contract_values:
+            require_listed([asset], await self.listings([asset]), ())
+        return self._contract_values[asset]
+
     async def _call(self, method: str, request: Mapping[str, str]) -> list[Any]:
         return await call(self.client, method, request, retries=self.retries, backoff=self.backoff)
 
     async def _pages(
-        self, method: str, request: dict[str, str], time_of: _TimeOf, since: datetime, until: datetime
+        self, method: str, request: dict[str, str], time_of: TimeOf, since: datetime, until: datetime
     ) -> list[Any]:
         """All rows in [since, until) from newest to oldest, whatever the order inside a page."""
         first, cursor = to_ms(since), to_ms(until)
@@ -104,20 +155,7 @@ class OkxSource:
         return found
 
 
-class _TimeOf:
-    """Unix milliseconds of a row, checked: a row without a time breaks the protocol."""
-
-    def __init__(self, key: int | str) -> None:
-        self._key = key
-
-    def __call__(self, row: Any) -> int:  # noqa: ANN401 - the venue's JSON
-        try:
-            return int(row[self._key])
-        except (IndexError, KeyError, TypeError, ValueError):
-            raise VenueAnswerError(f"the venue sent a row without a time: {row!r}") from None
-
-
-_candle_time, _funding_time = _TimeOf(0), _TimeOf("fundingTime")
+_candle_time, _funding_time = TimeOf(0), TimeOf("fundingTime")
 
 
 def require_listed(assets: Iterable[str], listings: Mapping[str, Listing], listed: Iterable[str]) -> None:
@@ -152,27 +190,11 @@ def _candle_frame(dataset: Dataset, rows: list[Any]) -> pl.DataFrame:
         raise VenueAnswerError(f"a candle has {len(odd)} columns instead of {_CANDLE_COLUMNS}: {odd!r}")
     names = ["open_time", "open", "high", "low", "close", "contracts", "volume", "volume_quote", "confirm"]
     raw = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
-    return _finish(dataset, raw, "candle")
+    return finish(dataset, raw, "candle")
 
 
 def _funding_frame(rows: list[Any]) -> pl.DataFrame:
     """The rate that was realized; the announced one where the venue does not tell."""
     texts = [(str(row["fundingTime"]), row.get("realizedRate") or row.get("fundingRate")) for row in rows]
     raw = pl.DataFrame(texts, schema={"funding_time": pl.String, "funding_rate": pl.String}, orient="row")
-    return _finish(DATASETS["funding"], raw, "funding rate")
-
-
-def _finish(dataset: Dataset, raw: pl.DataFrame, what: str) -> pl.DataFrame:
-    """Text to numbers and instants; VenueAnswerError shows the row that is not what the protocol promises."""
-    time = pl.col(dataset.time).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
-    numbers = [pl.col(name).replace("", None).cast(pl.Float64) for name in dataset.values if name in raw.columns]
-    try:
-        typed = raw.select(time, *numbers)
-    except pl.exceptions.InvalidOperationError as error:
-        raise VenueAnswerError(f"the venue sent a {what} that is not a number: {error}") from None
-    required = [name for name in typed.columns if name not in dataset.nullable]
-    broken = typed.filter(pl.any_horizontal(pl.col(required).is_null()))
-    if broken.height:
-        raise VenueAnswerError(f"the venue sent a {what} with empty fields: {broken.row(0, named=True)}")
-    known = (pl.col(dataset.time) + dataset.known_after + HISTORY_LAG).alias(KNOWN_AT)
-    return dataset.conform(typed.with_columns(known)).unique(maintain_order=True).sort(dataset.time)
+    return finish(DATASETS["funding"], raw, "funding rate")

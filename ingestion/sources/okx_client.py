@@ -15,6 +15,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -92,7 +93,14 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
     elif signed:
         client.headers = {**(client.headers or {}), _DEMO_HEADER: "1"}
     client.timeout_on_exit = 0
+    client.publicGetPublicLiquidationOrders = partial(_liquidation_orders, client)
     return client
+
+
+async def _liquidation_orders(client: okx, params: dict[str, Any]) -> object:
+    """`public/liquidation-orders`, which ccxt's table of endpoints does not have; 40 requests in two seconds."""
+    answer: object = await client.request("public/liquidation-orders", ["public"], "GET", params, config={"cost": 0.5})
+    return answer
 
 
 async def aclose(client: okx) -> None:

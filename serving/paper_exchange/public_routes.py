@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.paper_exchange import candle_routes, funding_routes, quote_routes
+from serving.paper_exchange import candle_routes, flow_routes, funding_routes, quote_routes
 from serving.paper_exchange.call import Call, Routes
 from serving.paper_exchange.envelope import Json, text
 from serving.paper_exchange.lookup import family, instruments_matching, strike_of
@@ -150,4 +150,5 @@ ROUTES: Routes = {
     **candle_routes.ROUTES,
     **quote_routes.ROUTES,
     **funding_routes.ROUTES,
+    **flow_routes.ROUTES,
 }

@@ -43,6 +43,8 @@ _LIMITS: Mapping[str, Limit] = {
     "GET public/price-limit": Limit(20),
     "GET system/status": Limit(1, 5.0),
     "GET rubik/stat/contracts/open-interest-history": Limit(10, per="instId"),
+    "GET rubik/stat/taker-volume-contract": Limit(5, per="instId"),
+    "GET public/liquidation-orders": Limit(40),
     "GET account/config": Limit(5),
     "GET account/balance": Limit(10),
     "GET account/positions": Limit(10),
