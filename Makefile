@@ -10,7 +10,7 @@ ARGS ?=
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs lint types contract test test-slow bench lock clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data lock clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ test-slow: install  ## longer suites
 
 bench: install  ## measure against peers in one run, write benchmarks/results.md
 	$(BIN)/python -m benchmarks
+
+bench-data: install  ## the data plane against peers: microstructure, pair features, regressions, joins
+	$(BIN)/python -m benchmarks data
+
+docs: install  ## write docs/features.md from the catalogue
+	$(BIN)/python -m feature_repo.documentation > docs/features.md
 
 lock:  ## recompute requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "sources": ("sources", "sources", "List where raw data can come from, and what each source needs."),
     "collect": ("sources", "collect", "Bring history from an archive, an API or a folder into the lake."),
     "features": ("features", "features", "Compute and publish the features of what the lake holds."),
+    "data": ("data", "data", "What is stored: coverage, freshness, quarantine and size."),
+    "gaps": ("data", "gaps", "Show holes in the raw data, and ask for them again."),
     "train": ("train", "train", "Train the pair forest, backtest it, register it."),
     "serve": ("serve", "serve", "Run the trading process."),
     "demo": ("demo", "demo", "From market to protected order, end to end."),

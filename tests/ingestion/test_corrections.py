@@ -82,6 +82,7 @@ def test_a_changed_bar_and_a_changed_rate_are_new_raw_rows(corrected):
     root, _, report, _ = corrected
     assert {(row.asset, row.dataset): row.new_rows for row in report.raw if row.new_rows} == {
         ("BTC", "candles_1m"): 1, ("ETH", "funding"): 1,
+        ("BTC", "mark_1h"): 1, ("BTC", "index_1h"): 1,  # a recording without marks has its last prices as marks
     }  # fmt: skip
     lake = Lake(Layout(root / "home"))
     before = lake.scan("candles_1m", ["BTC"], CHANGED_BAR, CHANGED_CLOSE, known_by=UNTIL + HOUR).head(1).collect()

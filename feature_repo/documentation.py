@@ -1,0 +1,78 @@
+"""The features as a document, generated from the catalogue: `make docs` writes docs/features.md."""
+
+from __future__ import annotations
+
+from feature_repo.catalog import SERVICES, VIEWS, Feature, View
+from feature_repo.raw_datasets import DATASETS
+from pairity.timeline import DAY, HOUR
+
+_INTRODUCTION = """# Features
+
+Generated from the catalogue (`feature_repo/catalog`) by `make docs`. The same declarations make the Feast views, the
+validation suites and the lookahead proof.
+
+Every row has an entity, `event_timestamp` (the close of its last bar: the first instant at which it could be known)
+and `created_timestamp` (when it was known: for history close + 1 ms, or when the last of its inputs since the chunk's
+start was; live, when they arrived). A correction is another row of the same entity and event with a later
+`created_timestamp`. All windows look back from and include the event's bar. Nothing is filled but what a null policy
+says; nothing is zero for want of data.
+"""
+
+
+def document() -> str:
+    """Markdown: one table per view, then services and raw datasets."""
+    return "\n".join([_INTRODUCTION, *(_view(view) for view in VIEWS.values()), _services(), _datasets()])
+
+
+def _view(view: View) -> str:
+    lines = [
+        f"## `{view.name}`", "", f"{view.description}", "",
+        f"Entity `{view.entity}`, a row every {_span(view)}; computed from {_names(view.inputs)}; a chunk begins "
+        f"{view.lookback // HOUR} hours before its month.", "",
+        "| feature | formula | unit | source | lookback | known when | null policy |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(_row(view, feature) for feature in view.features), "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _row(view: View, feature: Feature) -> str:
+    bars = f"{feature.lookback_bars} × {_span(view)}" if feature.lookback_bars > 1 else _span(view)
+    known = "at midnight, for the day that begins" if view.every == DAY else "at the bar's close"
+    source = _names(feature.inputs) if feature.inputs else "the pair itself"
+    cells = (f"`{feature.name}`", feature.formula, feature.unit, source, bars, known, feature.nulls)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _services() -> str:
+    rows = (
+        f"| `{item.name}` | `{item.view}` | {len(item.features)} | {item.description} |" for item in SERVICES.values()
+    )
+    return "\n".join(["## Services", "", "| service | view | features | |", "| --- | --- | ---: | --- |", *rows, ""])
+
+
+def _datasets() -> str:
+    rows = (
+        f"| `{kind.name}` | {kind.description} | {_names((kind.time, *kind.values))} | "
+        f"{'at its instant' if not kind.known_after else f'{_duration(kind.known_after)} after it'} |"
+        for kind in DATASETS.values()
+    )
+    return "\n".join(["## Raw datasets", "", "| dataset | | columns | known |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _span(view: View) -> str:
+    return _duration(view.every)
+
+
+def _duration(span: object) -> str:
+    return {"1:00:00": "1 h", "0:01:00": "1 min", "4:00:00": "4 h", "1 day, 0:00:00": "1 day"}.get(str(span), str(span))
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(document())
