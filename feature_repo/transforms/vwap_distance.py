@@ -105,9 +105,8 @@ def _windows(asset: Columns, settings: VwapSettings) -> dict[str, Floats]:
     changes = np.full(len(close), np.nan)
     changes[1:] = 100.0 * (close[1:] / close[:-1] - 1.0)
     returned = np.full(len(close), np.nan)
-    # A series shorter than the window has no first close: a negative end would count from the other side.
-    firsts = close[: max(len(close) - window + 1, 0)]
-    returned[window - 1 :] = 100.0 * (close[window - 1 :] / firsts - 1.0)
+    if len(close) >= window:
+        returned[window - 1 :] = 100.0 * (close[window - 1 :] / close[: len(close) - window + 1] - 1.0)
     spread = rolling_std(changes, window - 1, scale=100.0) * np.sqrt(window - 1.0)
     # Closes of a window with a bar that was not carried are not compared across it.
     returned[np.isnan(rolling_mean(close, window))] = np.nan

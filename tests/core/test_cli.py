@@ -14,7 +14,7 @@ HEAVY = ("feast", "mlflow", "great_expectations", "ccxt", "sklearn", "polars", "
 def test_the_public_commands_are_these():
     assert list(COMMANDS) == [
         "paper-exchange", "ingest", "sources", "collect", "features", "train", "serve", "demo", "account", "trace",
-        "parity", "risk-factors", "lookahead", "quarantine", "anomalies", "ui", "data-docs",
+        "parity", "trade-sheet", "risk-factors", "lookahead", "quarantine", "anomalies", "ui", "data-docs",
     ]  # fmt: skip
 
 

@@ -173,7 +173,7 @@ def test_a_second_ingest_adds_nothing_and_counts_per_dataset(okx, tmp_path):
             return [await session.run(UNTIL - 2 * DAY, UNTIL) for _ in range(2)]
 
     first, second = asyncio.run(twice())
-    assert first.failures == () and first.quarantined == ()
+    assert (first.failures, first.quarantined) == ((), ())
     counts = {row.dataset: row.rows for row in first.raw if row.asset == "BTC"}
     assert counts["mark_1h"] == counts["index_1h"] == 48
     assert counts["open_interest"] in (48, 49)

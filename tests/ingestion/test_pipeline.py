@@ -67,7 +67,7 @@ def test_a_run_publishes_raw_data_features_contracts_and_the_online_rows(ingeste
     assert report.checks_failed == 0
     assert report.checks_passed > 100
     assert {(row.asset, row.dataset) for row in report.raw} == {
-        (a, d) for a in ASSETS for d in ("candles_1m", "funding")
+        (a, d) for a in ASSETS for d in ("candles_1m", "funding", "mark_1h", "index_1h", "open_interest")
     }
     assert all(row.rows == row.new_rows for row in report.raw)
     assert Lake(Layout(home)).snapshot_id() == report.snapshot_id == read_snapshot_id(Layout(home))

@@ -1,253 +1,148 @@
-"""Distance from VWAP: against a bar-by-bar oracle, by hand, and to the last bit where nothing may change."""
+"""Distance from VWAP against pandas; wall clocks that change; ranks; nothing from later."""
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_VWAP_DISTANCE
-from feature_repo.transforms.bars import hourly_bars, native_hours
+from feature_repo.transforms.assets import asset_hourly
+from feature_repo.transforms.bars import native_hours
 from feature_repo.transforms.vwap_distance import bars_of, vwap_distance
-from pairity.settings import VwapSettings
+from pairity.settings import FeatureSettings, VwapSettings
 from tests.feature_repo.transforms.markets import (
     HOUR,
-    LAG,
-    MINUTE,
-    UTC_US,
-    assert_close,
     assert_same_bits,
     candles,
     recorded_candles,
+    settlements,
 )
-from tests.oracles import vwap_distance_pandas as oracle
+from tests.feature_repo.transforms.markets import (
+    bars_of as hourly_of,
+)
+from tests.oracles import vwap_pandas
 
-EVENT = "event_timestamp"
-KEYS = ["asset", EVENT]
-SPRING, AUTUMN = datetime(2025, 3, 8, 3, tzinfo=UTC), datetime(2025, 11, 1, 3, tzinfo=UTC)
-MIDNIGHT = datetime(2025, 3, 3, 5, tzinfo=UTC)  # of New York
-NAMES = ("A", "B", "C")
-
-
-def hours_of(bars):
-    """Hourly bars as the rows of `asset_hourly` that the transform reads."""
-    return bars.select(
-        "asset", EVENT, pl.col("known_at").alias("created_timestamp"), "open", "high", "low", "close", "volume_base"
-    )
+START = datetime(2025, 3, 1, tzinfo=UTC)
+NEW_YORK = VwapSettings()
+NUMBERS = ("central", "vwap", "vwap_simple", "dist_from_vwap", "notional", "avg_notional", "realized_var",
+           "realized_vol", "exp_vol", "rolling_return", "sharpe")  # fmt: skip
 
 
-def market(names, count, *, start=SPRING, seed=0, gaps=0.0):
-    return hours_of(native_hours(candles(names, count, start=start, seed=seed, gaps=gaps).lazy()).collect())
+def hours(count, gaps=0.0, seed=1, names=("A", "B", "C"), start=START):
+    bars = native_hours(candles(names, count, start=start, seed=seed, gaps=gaps).lazy())
+    return asset_hourly(bars, settlements((), 1).lazy(), FeatureSettings()).collect()
 
 
-def flat(asset, closes, *, start=MIDNIGHT, volume=10.0):
-    """Hours that stand still at `close`; None is an hour without a bar. `volume` may be a list."""
-    volumes = volume if isinstance(volume, list) else [volume] * len(closes)
-    ends = [start + (step + 1) * HOUR for step in range(len(closes))]
-    rows = [
-        (asset, end, end + LAG, close, close, close, close, traded)
-        for end, close, traded in zip(ends, closes, volumes, strict=True)
-        if close is not None
-    ]
-    schema = dict.fromkeys(
-        ("asset", EVENT, "created_timestamp", "open", "high", "low", "close", "volume_base"), pl.Float64
-    )
-    return pl.DataFrame(
-        rows, schema=schema | {"asset": pl.String, EVENT: UTC_US, "created_timestamp": UTC_US}, orient="row"
-    )
-
-
-def quarters(asset, closes, **how):
-    """Bars of four hours, each standing still at its close."""
-    return flat(asset, [close for close in closes for _ in range(4)], **how)
-
-
-def computed(hours, end=None, start=None, config=None):
-    first, last = hours[EVENT].min(), hours[EVENT].max()
-    return vwap_distance(hours.lazy(), start or first - HOUR, end or last, config or VwapSettings()).collect()
-
-
-def expected(hours, config, end=None):
-    rows = oracle.universe(
-        hours.to_pandas(), end or hours[EVENT].max(), zone=config.time_zone, bar_hours=config.bar_hours,
-        window=config.window_bars, max_fill=config.max_fill_bars,
-    )  # fmt: skip
-    return rows.astype({EVENT: "datetime64[us, UTC]", "created_timestamp": "datetime64[us, UTC]"})
-
-
-def assert_as_oracle(hours, config, end=None):
-    actual, theirs = computed(hours, end, config=config), expected(hours, config, end)
-    assert actual.columns == list(ASSET_VWAP_DISTANCE.columns)
-    named = theirs[list(ASSET_VWAP_DISTANCE.columns)]
-    assert_close(actual, named, keys=KEYS, rtol=1e-8, atol=1e-9)
-    return actual
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.03, 0.3, 0.85]), count=st.integers(24, 150),
-    start=st.sampled_from([SPRING, AUTUMN]), zone=st.sampled_from(["America/New_York", "UTC", "Europe/Berlin"]),
-    bar=st.sampled_from([2, 3, 4, 6, 8]), window=st.integers(3, 7), fill=st.integers(0, 4),
-)  # fmt: skip
-def test_equals_the_oracle(seed, gaps, count, start, zone, bar, window, fill):
-    hours = market(NAMES, count, start=start, seed=seed, gaps=gaps)
-    config = VwapSettings(time_zone=zone, bar_hours=bar, window_bars=window, max_fill_bars=fill)
-    end = start + count * HOUR
-    whole = bars_of(hours.lazy(), start, end, config).collect()
-    if whole.height:
-        assert_as_oracle(hours, config, end)
-
-
-@pytest.mark.parametrize("bars", range(1, 10))
-def test_a_listing_that_is_only_some_bars_old_is_left_out_of_the_ranking(bars):
-    old, new = quarters("OLD", [100.0 + n for n in range(12)]), quarters("NEW", [float(n + 1) for n in range(bars)])
-    late = new.with_columns(
-        pl.col(EVENT) + (12 - bars) * 4 * HOUR, pl.col("created_timestamp") + (12 - bars) * 4 * HOUR
-    )
-    rows = computed(pl.concat([late, old]))
-    newest = rows.filter(pl.col(EVENT) == rows[EVENT].max())
-    assert newest["assets_ranked"].to_list() == ([2, 2] if bars >= 6 else [1, 1])
-    assert newest["ranked_dist"].is_null().to_list() == [bars < 6, False]
-
-
-def test_by_hand():
-    hours = quarters("A", [100.0, 102.0, 101.0, 103.0, 104.0, 102.0, 110.0], volume=[1.0] * 24 + [5.0] * 4)
-    row = computed(hours).tail(1).row(0, named=True)
-    # Volumes 4 each, the last 20; the window holds 102 101 103 104 102 110.
-    vwap = (4 * (102 + 101 + 103 + 104 + 102) + 20 * 110) / 40
-    assert row["vwap"] == pytest.approx(vwap)
-    assert row["vwap_simple"] == pytest.approx(622 / 6)
-    assert row["dist_from_vwap"] == pytest.approx(100 * (110 - vwap) / vwap)
-    assert row["notional"] == pytest.approx(2200.0)
-    assert row["avg_notional"] == pytest.approx((4 * 512 + 2200) / 6)
-    assert row["rolling_return"] == pytest.approx(100 * (110 / 102 - 1))
-    assert row["exp_vol"] == pytest.approx(100 * row["realized_var"] ** 0.5)
-    assert (row["ranked_dist"], row["assets_ranked"], row["hours_observed"]) == (1.0, 1, 4)
-
-
-def test_a_carried_bar_is_not_traded_and_has_no_row():
-    closes = [100.0, 101.0, None, 103.0, 104.0, 105.0, 106.0]
-    rows = computed(quarters("A", closes))
-    assert rows.height == 6
-    assert rows["hours_observed"].to_list() == [4] * 6
-    # Window: 101, carried 101, 103 … 106. The carried bar counts in the plain mean and not in the weighted one.
-    last = rows.row(-1, named=True)
-    assert last["vwap"] == pytest.approx((101 + 103 + 104 + 105 + 106) / 5)
-    assert last["vwap_simple"] == pytest.approx((101 + 101 + 103 + 104 + 105 + 106) / 6)
-    assert last["avg_notional"] == pytest.approx(40 * (101 + 103 + 104 + 105 + 106) / 6)
-    assert last["realized_var"] > 0
-
-
-def test_a_fill_has_a_maximum_age():
-    config = VwapSettings(max_fill_bars=2)
-    for missing, nulls in ((2, False), (3, True)):
-        hours = quarters("A", [100.0, 101.0, 102.0, *[None] * missing, 103.0, 104.0, 105.0])
-        last = computed(hours, config=config).row(-1, named=True)
-        assert (last["vwap"] is None) is nulls
-        assert (last["rolling_return"] is None) is nulls
-
-
-def test_nothing_traded_in_the_window_has_no_distance():
-    rows = computed(quarters("A", [100.0] * 8, volume=0.0))
-    assert rows["vwap"].null_count() == rows["dist_from_vwap"].null_count() == rows["ranked_dist"].null_count() == 8
-    assert rows["vwap_simple"][-1] == 100.0
-    assert rows["sharpe"].null_count() == 8
-    assert rows["assets_ranked"].to_list() == [0] * 8
-
-
-def test_equal_distances_share_their_rank():
-    hours = pl.concat([quarters(name, [100.0] * 6 + [last]) for name, last in
-                       (("A", 110.0), ("B", 90.0), ("C", 110.0), ("D", 100.0))])  # fmt: skip
-    newest = computed(hours).filter(pl.col(EVENT) == MIDNIGHT + 28 * HOUR)
-    assert newest.select("asset", "ranked_dist").rows() == [("A", 0.875), ("B", 0.25), ("C", 0.875), ("D", 0.5)]
-
-
-@pytest.mark.parametrize(("start", "short_or_long"), [(SPRING, 3), (AUTUMN, 5)])
-def test_bars_follow_the_wall_clock_where_it_changes(start, short_or_long):
-    rows = computed(market(("A",), 72, start=start))
-    local = [at.astimezone(ZoneInfo("America/New_York")) for at in rows[EVENT]]
-    assert {at.hour % 4 for at in local} == {0}
-    changing = [
-        hours for at, hours in zip(local, rows["hours_observed"], strict=True) if at.day in (2, 9) and at.hour == 4
-    ]
-    assert changing == [short_or_long]
-
-
-def test_a_short_bar_tells_how_short_it_is():
-    hours = flat("A", [*[100.0] * 8, None, 101.0, None, 102.0])
-    assert computed(hours)["hours_observed"].to_list() == [4, 4, 2]
+def computed(rows, end, config=NEW_YORK, start=START):
+    return vwap_distance(rows.lazy(), start, end, config).collect()
 
 
 @settings(deadline=None, max_examples=20)
-@given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.1, 0.6]), cut=st.integers(8, 139),
-       garbage=st.sampled_from([1e6, float("nan"), 0.0, -1.0]))  # fmt: skip
-def test_hours_after_a_bar_do_not_touch_it(seed, gaps, cut, garbage):
-    hours, instant = market(NAMES, 140, seed=seed, gaps=gaps), SPRING + cut * HOUR
-    later = pl.col(EVENT) > instant
-    values = ("open", "high", "low", "close", "volume_base")
-    bad = hours.with_columns(
-        pl.when(later).then(pl.lit(garbage)).otherwise(pl.col(name)).alias(name) for name in values
-    )
-    whole = computed(hours, SPRING + 140 * HOUR, SPRING).filter(pl.col(EVENT) <= instant)
-    assert_same_bits(computed(hours.filter(~later), instant, SPRING), whole)
-    assert_same_bits(computed(bad, SPRING + 140 * HOUR, SPRING).filter(pl.col(EVENT) <= instant), whole)
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 400), gaps=st.sampled_from([0.0, 0.1, 0.6, 0.95]),
+       zone=st.sampled_from(["America/New_York", "UTC", "Asia/Kolkata"]), size=st.sampled_from([4, 6]))  # fmt: skip
+def test_every_number_is_that_of_pandas(seed, count, gaps, zone, size):
+    config = VwapSettings(time_zone=zone, bar_hours=size, window_bars=5, max_fill_bars=3)
+    rows, end = hours(count, gaps, seed), START + count * HOUR
+    ours = computed(rows, end, config)
+    for name in ("A", "B", "C"):
+        own = ours.filter(pl.col("asset") == name)
+        frame = rows.filter(pl.col("asset") == name).to_pandas()
+        if frame.empty:
+            continue
+        bars = vwap_pandas.bars_of(frame, zone, size)
+        theirs = vwap_pandas.distances(bars, size, 5, 3)
+        assert theirs["hours_observed"].astype(int).tolist()[: own.height] == own["hours_observed"].to_list()
+        assert len(theirs) - own.height in (0, 1)  # the last bar may not have ended
+        for column in NUMBERS:
+            mine = own[column].fill_null(np.nan).to_numpy()
+            other = theirs[column].to_numpy()[: own.height]
+            np.testing.assert_allclose(mine, other, rtol=1e-8, atol=1e-9, err_msg=column)
 
 
-@settings(deadline=None, max_examples=15)
-@given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.1]), dropped=st.integers(1, 50))
-def test_where_the_chunk_begins_changes_no_bit(seed, gaps, dropped):
-    hours = market(NAMES, 240, seed=seed, gaps=gaps)
-    config, end, start = VwapSettings(max_fill_bars=2), SPRING + 240 * HOUR, SPRING + dropped * HOUR
-    reached = start + (config.window_bars + config.max_fill_bars + 2) * 4 * HOUR
-    kept = pl.col(EVENT) > reached
-    part = computed(hours.filter(pl.col(EVENT) > start), end, start, config)
-    # When everything was known is a maximum from the chunk's start on; here nothing came late.
-    assert_same_bits(part.filter(kept), computed(hours, end, SPRING, config).filter(kept))
+def test_bars_follow_the_wall_clock_through_a_change():
+    rows = hours(24 * 14)
+    bars = bars_of(rows.lazy(), START, START + 24 * 14 * HOUR, NEW_YORK).filter(pl.col("asset") == "A").collect()
+    local = bars["event_timestamp"].dt.convert_time_zone("America/New_York")
+    assert set(local.dt.hour()) == {0, 4, 8, 12, 16, 20}
+    short = bars.filter(pl.col("hours_observed") == 3)["event_timestamp"].to_list()
+    assert short == [datetime(2025, 3, 9, 8, tzinfo=UTC)]  # clocks went forward that night
+    autumn = datetime(2025, 10, 31, tzinfo=UTC)
+    later = bars_of(hours(72, start=autumn).lazy(), autumn, autumn + 72 * HOUR, NEW_YORK).collect()
+    assert later.filter(pl.col("hours_observed") == 5)["event_timestamp"].unique().to_list() == [
+        datetime(2025, 11, 2, 9, tzinfo=UTC)
+    ]
 
 
-def test_order_of_rows_changes_no_bit():
-    hours = market(NAMES, 100, gaps=0.1)
-    mixed = hours.sample(fraction=1.0, shuffle=True, seed=1)
-    assert_same_bits(computed(mixed), computed(hours))
+def flat(closes):
+    return asset_hourly(hourly_of(closes, start=START).lazy(), settlements((), 1).lazy(), FeatureSettings()).collect()
 
 
-def test_a_late_correction_of_one_asset_is_known_for_all_ranks_from_then_on():
-    hours = pl.concat([quarters("A", [100.0 + n for n in range(9)]), quarters("B", [50.0 - n for n in range(9)])])
-    arrived = MIDNIGHT + 30 * HOUR
-    late = (pl.col("asset") == "B") & (pl.col(EVENT) == MIDNIGHT + 25 * HOUR)
-    corrected = hours.with_columns(
-        pl.when(late).then(pl.lit(arrived, UTC_US)).otherwise(pl.col("created_timestamp")).alias("created_timestamp")
-    )
-    created = dict(computed(corrected).filter(pl.col("asset") == "A").select(EVENT, "created_timestamp").iter_rows())
-    assert created[MIDNIGHT + 24 * HOUR] == MIDNIGHT + 24 * HOUR + LAG
-    assert created[MIDNIGHT + 28 * HOUR] == arrived
-    assert created[MIDNIGHT + 32 * HOUR] == MIDNIGHT + 32 * HOUR + LAG
+def test_a_missing_bar_carries_the_close_and_no_volume():
+    utc = VwapSettings(time_zone="UTC", window_bars=3, max_fill_bars=1)
+    # Closes from START on: the first lies before the first bar.
+    rows = flat({"A": [100.0] * 9 + [None] * 4 + [110.0] * 8})
+    bars = computed(rows, START + 20 * HOUR, utc)
+    assert bars["hours_observed"].to_list() == [4, 4, 4, 4]
+    assert bars["vwap"][:2].to_list() == [None, None]
+    carried = bars["vwap_simple"][2]
+    assert carried == pytest.approx((100.0 + 100.0 + 110.0) / 3)
+    assert bars["vwap"][2] == pytest.approx((100.0 * 40 + 110.0 * 40) / 80)
+    gone = flat({"A": [100.0] * 5 + [None] * 8 + [110.0] * 12})
+    long = computed(gone, START + 24 * HOUR, utc)
+    assert long["vwap"].to_list() == [None, None, None, 110.0]  # two bars are missing: more than may be carried
+
+
+def test_ranks_are_shares_of_those_that_have_a_distance():
+    rows = hours(24 * 4, names=("A", "B", "C", "D"))
+    young = rows.filter((pl.col("asset") != "D") | (pl.col("event_timestamp") > START + 24 * 3.5 * HOUR))
+    found = computed(young, START + 24 * 4 * HOUR).filter(pl.col("ranked_dist").is_not_null())
+    for _, own in found.group_by("event_timestamp"):
+        assert sorted(own["ranked_dist"]) == pytest.approx([1 / 3, 2 / 3, 1.0])
+        assert own.sort("dist_from_vwap")["ranked_dist"].is_sorted()
+        assert own["assets_ranked"].unique().to_list() == [3]
+    equal = flat({name: [100.0] * 40 for name in "AB"})
+    tied = computed(equal, START + 40 * HOUR).drop_nulls("ranked_dist")
+    assert tied["ranked_dist"].unique().to_list() == [0.75]
+
+
+def test_bars_after_the_decision_change_nothing():
+    rows, cut = hours(24 * 8, gaps=0.1), START + 24 * 5 * HOUR
+    whole = computed(rows, START + 24 * 8 * HOUR).filter(pl.col("event_timestamp") <= cut)
+    assert_same_bits(computed(rows.filter(pl.col("event_timestamp") <= cut), cut), whole)
+
+
+def test_where_the_chunk_begins_does_not_matter():
+    rows, end = hours(24 * 10, gaps=0.05), START + 24 * 10 * HOUR
+    later = START + 24 * 2 * HOUR + HOUR
+    late = computed(rows.filter(pl.col("event_timestamp") > later), end, start=later)
+    since = pl.col("event_timestamp") > START + 24 * 6 * HOUR
+    names = [name for name in ASSET_VWAP_DISTANCE.columns if name != "created_timestamp"]
+    assert_same_bits(late.filter(since).select(names), computed(rows, end).filter(since).select(names))
 
 
 def test_nothing_gives_nothing():
-    rows = vwap_distance(market(NAMES, 5).clear().lazy(), SPRING, SPRING + 24 * HOUR, VwapSettings()).collect()
-    assert rows.height == 0
-    assert rows.columns == list(ASSET_VWAP_DISTANCE.columns)
+    assert computed(hours(3).clear(), START + 9 * HOUR).columns == list(ASSET_VWAP_DISTANCE.columns)
 
 
 @pytest.mark.recorded
-def test_recorded_hours_equal_the_oracle():
-    candles_1h = recorded_candles("1h", ("BTC", "ETH", "SOL", "DOGE"), HOUR)
-    since, until = datetime(2025, 2, 20, tzinfo=UTC), datetime(2025, 3, 20, tzinfo=UTC)
-    hours = hours_of(native_hours(candles_1h.lazy()).collect()).filter(pl.col(EVENT).is_between(since, until))
-    rows = assert_as_oracle(hours, VwapSettings())
-    assert rows.height > 4 * 27 * 6
-    assert rows["ranked_dist"].drop_nulls().is_between(0.25, 1.0).all()
-
-
-@pytest.mark.recorded
-def test_recorded_minutes_equal_the_oracle():
-    folder = "1m_20250318_20250417"
-    minutes = recorded_candles(folder, ("BTC", "ETH", "TON"), MINUTE)
-    minutes = minutes.filter(pl.col("open_time") < datetime(2025, 3, 25, tzinfo=UTC))
-    hours = hours_of(hourly_bars(minutes.lazy()).collect())
-    rows = assert_as_oracle(hours, VwapSettings())
-    # The recording begins at 16:58: of the first bar (New York 12:00 to 16:00) there is the last part only.
-    assert rows.group_by("asset").agg(pl.col("hours_observed").first())["hours_observed"].max() == 4
+def test_recorded_hours_are_those_of_pandas():
+    names = ("BTC", "ETH", "SOL", "XRP")
+    candles_1h = recorded_candles("1h", names, HOUR)
+    since, end = datetime(2025, 2, 20, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC)
+    some = candles_1h.filter(pl.col("open_time").is_between(since, end, closed="left"))
+    rows = asset_hourly(native_hours(some.lazy()), settlements((), 1).lazy(), FeatureSettings()).collect()
+    ours = computed(rows, end, start=since)
+    assert ours.height == 4 * 241  # 40 days of six bars, the first of them cut
+    for name in names:
+        own = ours.filter(pl.col("asset") == name)
+        bars = vwap_pandas.bars_of(rows.filter(pl.col("asset") == name).to_pandas(), "America/New_York", 4)
+        theirs = vwap_pandas.distances(bars, 4, 6, 6)
+        for column in NUMBERS:
+            mine = own[column].fill_null(np.nan).to_numpy()
+            np.testing.assert_allclose(
+                mine, theirs[column].to_numpy()[: own.height], rtol=1e-8, atol=1e-8, err_msg=column
+            )
+    assert ours["created_timestamp"].max() == ours["event_timestamp"].max() + timedelta(milliseconds=1)

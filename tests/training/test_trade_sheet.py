@@ -1,0 +1,106 @@
+"""The daily sheet through the real feature store, and its evaluation against a loop."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo.catalog import ASSET_HOURLY, ASSET_VWAP_DISTANCE
+from feature_repo.files import publish
+from feature_repo.store import apply, open_store
+from feature_repo.transforms.assets import asset_hourly
+from feature_repo.transforms.bars import native_hours
+from feature_repo.transforms.vwap_distance import vwap_distance
+from pairity.errors import MissingDataError
+from pairity.layout import Layout
+from pairity.settings import FeatureSettings, Settings, UniverseSettings, VwapSettings
+from tests.feature_repo.transforms.markets import HOUR, candles, settlements
+from training.evaluation.ranking import evaluate_ranking
+from training.trade_sheet import decision_time, evaluate_sheets, trade_sheet, write_sheet
+
+START = datetime(2025, 3, 1, tzinfo=UTC)
+NAMES = ("BTC", "ETH", "SOL", "XRP")
+DAY = date(2025, 3, 11)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    settings = Settings(
+        home=tmp_path_factory.mktemp("sheet"), universe=UniverseSettings(assets=NAMES), vwap=VwapSettings(top=2)
+    )
+    end = START + 24 * 14 * HOUR
+    hours = native_hours(candles(NAMES, 24 * 14, start=START, seed=5).lazy())
+    rows = asset_hourly(hours, settlements((), 1).lazy(), FeatureSettings()).collect()
+    layout = Layout.of(settings)
+    publish(layout, ASSET_HOURLY, rows)
+    publish(layout, ASSET_VWAP_DISTANCE, vwap_distance(rows.lazy(), START, end, settings.vwap).collect())
+    store = open_store(settings)
+    apply(settings, store)
+    return settings, store, rows
+
+
+def test_the_sheet_is_decided_on_the_wall_clock_from_closed_bars(published):
+    settings, store, rows = published
+    assert decision_time(DAY, settings) == datetime(2025, 3, 11, 4, tzinfo=UTC)  # midnight in New York, in summer
+    assert decision_time(date(2025, 3, 5), settings) == datetime(2025, 3, 5, 5, tzinfo=UTC)
+    sheet = trade_sheet(settings, store, DAY, 2)
+    bars = vwap_distance(rows.lazy(), START, decision_time(DAY, settings), settings.vwap).collect()
+    known = bars.filter(pl.col("event_timestamp") == decision_time(DAY, settings)).sort("ranked_dist", descending=True)
+    assert sheet["ticker"].to_list() == [f"{asset}_USDT" for asset in known["asset"][:2]]
+    assert sheet["dist_from_vwap"].to_list() == known["dist_from_vwap"][:2].to_list()
+    assert sheet["rank"].to_list() == [1, 2]
+    assert sheet["exit_date"].to_list() == [date(2025, 3, 12)] * 2
+    csv, parquet = write_sheet(Layout.of(settings), sheet, DAY)
+    assert pl.read_parquet(parquet).equals(sheet)
+    assert csv.read_text().startswith("date,ticker,rank,ranked_dist")
+
+
+def test_a_day_without_data_is_refused(published):
+    settings, store, _ = published
+    with pytest.raises(MissingDataError, match="no asset has a distance"):
+        trade_sheet(settings, store, date(2025, 6, 1), 2)
+
+
+def test_sheets_are_evaluated_on_what_followed(published):
+    settings, store, rows = published
+    first, last = date(2025, 3, 4), date(2025, 3, 12)
+    report = evaluate_sheets(settings, store, first, last)
+    assert report.days == 9
+    closes = {(a, t): c for a, t, c in rows.select("asset", "event_timestamp", "close").iter_rows()}
+    tops, sheets, ics = [], [], []
+    for number in range(9):
+        day = first + timedelta(days=number)
+        at, end = decision_time(day, settings), decision_time(day + timedelta(days=1), settings)
+        signals = trade_sheet(settings, store, day, 4)
+        order = [ticker.removesuffix("_USDT") for ticker in signals["ticker"]]
+        returns = [closes[a, end] / closes[a, at] - 1 for a in order]
+        tops.append(np.mean(returns[:2]))
+        sheets.append(set(order[:2]))
+        ranks = np.argsort(np.argsort(returns))
+        ics.append(np.corrcoef([3, 2, 1, 0], ranks)[0, 1])
+    assert report.top_return == pytest.approx(np.mean(tops))
+    assert report.rank_ic == pytest.approx(np.mean(ics))
+    turnover = np.mean([len(b - a) / 2 for a, b in pairwise(sheets)])
+    assert report.turnover == pytest.approx(turnover)
+    assert report.net_return == pytest.approx(np.mean(tops) - 2 * 6e-4 * turnover)
+    assert report.by_bucket["count"].to_list() == [9] * 4
+    assert json.dumps(report.by_bucket.to_dicts())
+
+
+def test_a_perfect_ranking_has_a_rank_correlation_of_one():
+    rows = pl.DataFrame({
+        "day": [d for d in range(3) for _ in range(12)], "asset": [f"A{n:02}" for _ in range(3) for n in range(12)],
+        "signal": [float(n) for _ in range(3) for n in range(12)],
+        "forward_return": [n * 0.01 for _ in range(3) for n in range(12)],
+    })  # fmt: skip
+    report = evaluate_ranking(rows, top=3, cost_bps_per_side=6.0)
+    assert report.rank_ic == pytest.approx(1.0)
+    assert report.rank_ic_t is None  # no two days differ
+    assert report.turnover == 0.0
+    assert report.by_bucket["bucket"].to_list() == list(range(1, 11))
+    assert report.by_bucket["mean_return"].is_sorted()
+    nothing = evaluate_ranking(rows.clear(), top=3, cost_bps_per_side=6.0)
+    assert (nothing.days, nothing.rank_ic, nothing.net_return) == (0, None, None)

@@ -1,0 +1,96 @@
+"""How a daily cross-sectional ranking would have done: rank correlation, returns by rank, turnover, costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import sqrt
+
+import polars as pl
+
+_BUCKETS = 10
+_BPS = 1e-4
+_LEAST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RankingReport:
+    """Means over days; None where fewer than two days (or three assets a day) allow no statement."""
+
+    days: int
+    rank_ic: float | None
+    """Mean of the days' Spearman correlations of signal and forward return."""
+    rank_ic_t: float | None
+    """Mean over standard error; days are taken as independent."""
+    top_return: float | None
+    """Mean forward return of the sheet, equally weighted, per day."""
+    all_return: float | None
+    """Mean forward return of all ranked assets per day."""
+    turnover: float | None
+    """Share of the sheet that is replaced from one day to the next."""
+    cost: float | None
+    """Per day: every position is opened and closed within it, or carried where the asset stays on the sheet."""
+    net_return: float | None
+    by_bucket: pl.DataFrame
+    """bucket (1 lowest … 10 highest signal; fewer for fewer assets), mean_return, count."""
+
+
+def evaluate_ranking(rows: pl.DataFrame, *, top: int, cost_bps_per_side: float) -> RankingReport:
+    """Evaluate signals that were known at each day's decision against what followed.
+
+    `rows`: day, asset, signal, forward_return (fraction, from the decision to the next one). Null signals or returns
+    are left out; nothing is known of returns at the decision, so they are only looked at here.
+    """
+    known = rows.drop_nulls(["signal", "forward_return"]).sort("day", "asset")
+    sized = known.filter(pl.len().over("day") >= _LEAST)
+    daily = sized.group_by("day", maintain_order=True).agg(
+        pl.corr("signal", "forward_return", method="spearman").alias("ic"),
+        pl.col("forward_return").mean().alias("mean"),
+    )
+    ics = daily["ic"].drop_nans().drop_nulls()
+    best_first = sized.sort("day", "signal", "asset", descending=[False, True, False])
+    sheets = best_first.group_by("day", maintain_order=True).agg(
+        pl.col("asset").head(top), pl.col("forward_return").head(top).mean().alias("mean")
+    )
+    replaced = _replaced(sheets["asset"].to_list())
+    gross, turnover = _mean(sheets["mean"]), _mean(pl.Series(replaced, dtype=pl.Float64))
+    cost = None if turnover is None else 2 * cost_bps_per_side * _BPS * turnover
+    return RankingReport(
+        days=daily.height,
+        rank_ic=_mean(ics),
+        rank_ic_t=_t_value(ics),
+        top_return=gross,
+        all_return=_mean(daily["mean"]),
+        turnover=turnover,
+        cost=cost,
+        net_return=None if gross is None or cost is None else gross - cost,
+        by_bucket=_by_bucket(sized),
+    )
+
+
+def _by_bucket(rows: pl.DataFrame) -> pl.DataFrame:
+    count = pl.len().over("day")
+    buckets = pl.min_horizontal(count, pl.lit(_BUCKETS))
+    place = (pl.col("signal").rank("ordinal").over("day") - 1) * buckets // count + 1
+    return (
+        rows.with_columns(place.cast(pl.Int64).alias("bucket"))
+        .group_by("bucket")
+        .agg(pl.col("forward_return").mean().alias("mean_return"), pl.len().alias("count"))
+        .sort("bucket")
+    )
+
+
+def _replaced(sheets: list[list[str]]) -> list[float]:
+    return [len(set(after) - set(before)) / max(len(after), 1) for before, after in pairwise(sheets)]
+
+
+def _mean(values: pl.Series) -> float | None:
+    mean = values.mean()
+    return float(mean) if isinstance(mean, int | float) else None
+
+
+def _t_value(values: pl.Series) -> float | None:
+    mean, std = values.mean(), values.std()
+    if not isinstance(mean, float) or not isinstance(std, float) or std == 0.0:
+        return None
+    return mean / (std / sqrt(len(values)))
