@@ -5,8 +5,8 @@ event time wins, then the newest created time, then the row that is stored last.
 older than the TTL (t − event time ≤ TTL); otherwise, and where there is none, the features are null. Labels are never
 dropped, duplicated or reordered. A null entity key matches nothing.
 
-The join itself runs over keys and times alone; feature values are read afterwards, for the rows that were matched.
-Memory is thus a few narrow columns per stored row plus the result, not the width of the view.
+Entity and instant become one integer; the rows are put in its order once, and every label finds its row by one binary
+search. Rows that were overtaken before they appeared (a late row of an older bar) are left out of the search.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-_LABEL = "__label"
-_TIME = "__time"
-_EVENT = "__event"
-_CREATED = "__created"
-_VISIBLE = "__visible"
+Ints = NDArray[np.int64]
+
+_KEY, _CODE, _TIME, _EVENT, _CREATED = "__key", "__code", "__time", "__event", "__created"
+_MOST = np.iinfo(np.int64).max
 
 
 def asof_join(
@@ -39,30 +40,27 @@ def asof_join(
 
     `keys` are the join keys in both frames (none: one series for all labels); `event` and `created` name the feature
     rows' times, UTC microseconds like `time`. `ttl` None or zero is unlimited. `known_only` hides rows whose created
-    time is after the label, or null. `features` is read twice and must not change in between.
+    time is after the label, or null. Holds the features of all rows that some label could see.
     """
-    internal = [f"__key{index}" for index in range(len(keys))]
     rows = features.select(
-        *(pl.col(key).alias(name) for key, name in zip(keys, internal, strict=True)),
+        *(pl.col(key).alias(f"{_KEY}{index}") for index, key in enumerate(keys)),
         pl.col(event).alias(_EVENT),
         pl.col(created or event).alias(_CREATED),
         *columns,
     )
     if labels.height == 0:
         return labels.hstack(rows.select(columns).head(0).collect())
-    types = rows.select(internal).collect_schema()
-    asked = labels.select(
-        *(pl.col(key).cast(types[name]).alias(name) for key, name in zip(keys, internal, strict=True)),
-        pl.col(time).alias(_TIME),
-    ).with_row_index(_LABEL)
-    seen = rows.filter(_reachable(asked[_TIME], ttl))
-    matched = _match(asked, _versions(seen, asked, internal, known_only and created is not None), internal)
-    if ttl:
-        matched = matched.filter(pl.col(_TIME) - pl.col(_EVENT) <= ttl)
-    values = _values(seen, matched, [*internal, _EVENT, _CREATED])
-    found = matched.join(values, on=[*internal, _EVENT, _CREATED], how="left", nulls_equal=True)
-    shown = asked.select(_LABEL).join(found.select(_LABEL, *columns), on=_LABEL, how="left", maintain_order="left")
-    return labels.hstack(shown.select(columns))
+    entities = _entities(labels, rows, keys)
+    seen = rows.filter(_reachable(labels[time], ttl))
+    if known_only and created is not None:
+        seen = seen.drop_nulls(_CREATED)
+    stored = _coded(seen, entities, len(keys)).collect()
+    if stored[_CODE].null_count():  # entities that nobody asked for; copying all others costs as much as reading them
+        stored = stored.filter(pl.col(_CODE).is_not_null())
+    asked = labels.select(pl.col(key).alias(f"{_KEY}{index}") for index, key in enumerate(keys))
+    codes = _coded(asked.lazy(), entities, len(keys), keep=True).collect()[_CODE] if keys else None
+    matched = _match(codes, labels[time], stored, ttl, known_only=known_only and created is not None)
+    return labels.hstack(stored.select(pl.col(columns).gather(matched)))
 
 
 def _reachable(times: pl.Series, ttl: timedelta | None) -> pl.Expr:
@@ -71,37 +69,99 @@ def _reachable(times: pl.Series, ttl: timedelta | None) -> pl.Expr:
     return visible & (pl.col(_EVENT) >= times.min() - ttl) if ttl else visible  # type: ignore[operator]
 
 
-def _versions(rows: pl.LazyFrame, asked: pl.DataFrame, keys: Sequence[str], known_only: bool) -> pl.DataFrame:
-    """(keys, visible from, event, created) of the stored rows of the asked entities, in the order of visibility."""
-    narrow = rows.select(*keys, _EVENT, _CREATED)
-    if keys:
-        narrow = narrow.drop_nulls(list(keys)).join(asked.lazy().select(keys).unique(), on=list(keys), how="semi")
-    visible = pl.max_horizontal(_EVENT, _CREATED) if known_only else pl.col(_EVENT)
-    if known_only:
-        narrow = narrow.drop_nulls(_CREATED)
-    return narrow.with_columns(visible.alias(_VISIBLE)).sort(*keys, _VISIBLE, _EVENT, _CREATED).collect()
+def _entities(labels: pl.DataFrame, rows: pl.LazyFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """The asked entities, keys cast to the stored types, each with its number; entities with a null key have none."""
+    types = rows.collect_schema()
+    names = [f"{_KEY}{index}" for index in range(len(keys))]
+    asked = labels.select(pl.col(key).alias(name) for key, name in zip(keys, names, strict=True)).unique()
+    cast = asked.select(pl.col(name).cast(types[name]).alias(f"{name}_stored") for name in names)
+    return asked.hstack(cast).drop_nulls().with_row_index(_CODE).with_columns(pl.col(_CODE).cast(pl.Int64))
 
 
-def _match(asked: pl.DataFrame, versions: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """The version (event, created) that each label sees; labels that see none are left out.
+def _coded(frame: pl.LazyFrame, entities: pl.DataFrame, keys: int, *, keep: bool = False) -> pl.LazyFrame:
+    """`frame` with each row's entity number; rows of other entities have none, or (several keys) go."""
+    names = [f"{_KEY}{index}" for index in range(keys)]
+    if not keys:
+        return frame.with_columns(pl.lit(0, pl.Int64).alias(_CODE))
+    stored = names if keep else [f"{name}_stored" for name in names]
+    numbers = entities.lazy().select(*(pl.col(old).alias(new) for old, new in zip(stored, names, strict=True)), _CODE)
+    numbers = numbers.unique(names, keep="first") if not keep else numbers
+    if keys == 1:
+        table = numbers.collect()
+        code = pl.col(names[0]).replace_strict(table[names[0]], table[_CODE], default=None, return_dtype=pl.Int64)
+        return frame.with_columns(code.alias(_CODE))
+    how = "left" if keep else "inner"
+    return frame.join(numbers, on=names, how=how, maintain_order="left")  # type: ignore[arg-type]
 
-    Walking along the instants at which rows became visible, the best row so far is the one with the greatest event
-    time, the newest version of it: a running maximum per entity. What a label sees is the best row at its time, found
-    by one sort-merge as-of join.
-    """
-    running = pl.col(_EVENT).cum_max()
-    best = pl.col(_EVENT) >= (running.over(list(keys)) if keys else running)
-    # A row that is not best when it appears (a late row of an older bar) never becomes so: the maximum only grows.
-    steps = versions.filter(best).unique([*keys, _VISIBLE], keep="last", maintain_order=True).sort(_VISIBLE)
-    matched = asked.sort(_TIME).join_asof(
-        steps, left_on=_TIME, right_on=_VISIBLE, by=list(keys) or None, strategy="backward", check_sortedness=False
-    )
-    return matched.filter(pl.col(_EVENT).is_not_null())
+
+def _match(
+    codes: pl.Series | None, times: pl.Series, stored: pl.DataFrame, ttl: timedelta | None, *, known_only: bool
+) -> pl.Series:
+    """For each label the position of its row in `stored`, null where it sees none."""
+    if stored.height == 0:
+        return pl.Series([None] * len(times), dtype=pl.UInt32)
+    event, created = (stored[name].to_physical().to_numpy() for name in (_EVENT, _CREATED))
+    visible = np.maximum(event, created) if known_only else event
+    entity = stored[_CODE].to_numpy()
+    asked = times.to_physical().to_numpy()
+    known = np.ones(len(asked), dtype=bool) if codes is None else codes.is_not_null().to_numpy()
+    label = np.zeros(len(asked), dtype=np.int64) if codes is None else codes.fill_null(0).to_numpy()
+    if _too_wide(visible, entity):
+        instants = np.unique(visible)
+        asked_at = np.searchsorted(instants, asked, side="right") - 1
+        row_key, label_key = _combined(entity, np.searchsorted(instants, visible), label, asked_at)
+    else:
+        row_key, label_key = _combined(entity, visible, label, asked)
+    order = _order(row_key, event, created)
+    best = _not_overtaken(entity[order], event[order])
+    order = order if best.all() else order[best]
+    place = _search(row_key[order], label_key)
+    known &= place >= 0
+    row = order[np.maximum(place, 0)]
+    known &= entity[row] == label
+    known &= visible[row] <= asked
+    if ttl:
+        known &= asked - event[row] <= ttl // timedelta(microseconds=1)
+    return pl.Series(row, dtype=pl.UInt32).set(~pl.Series(known), None)
 
 
-def _values(rows: pl.LazyFrame, matched: pl.DataFrame, version: Sequence[str]) -> pl.DataFrame:
-    """The features of the matched versions, one row each; of exact duplicates the one stored last."""
-    needed = matched.lazy().select(version).unique()
-    kept = rows.join(needed, on=list(version), how="semi", nulls_equal=True, maintain_order="left")
-    found = kept.collect(engine="streaming")  # all other rows pass through without being held
-    return found.unique(list(version), keep="last", maintain_order=True)
+def _too_wide(times: Ints, entity: Ints) -> bool:
+    """Whether entity and instant do not fit into one integer."""
+    return (int(entity.max()) + 1) * (int(times.max()) - int(times.min()) + 2) > _MOST
+
+
+def _combined(entity: Ints, times: Ints, label: Ints, asked: Ints) -> tuple[Ints, Ints]:
+    """(entity, instant) as one ascending integer, for rows and for labels; what lies outside is moved to the edge."""
+    first, width = int(times.min()), int(times.max()) - int(times.min()) + 2
+    inside = np.clip(asked - first, -1, width - 2) + 1
+    return entity * width + (times - first + 1), label * width + inside
+
+
+def _order(row_key: Ints, event: Ints, created: Ints) -> NDArray[np.intp]:
+    """Rows by entity and instant of visibility, then event, created and place in the files."""
+    if len(row_key) > 1 and not (row_key[1:] > row_key[:-1]).all():
+        order = np.argsort(row_key, kind="stable")
+        ordered = row_key[order]
+        if (ordered[1:] == ordered[:-1]).any():
+            order = np.lexsort((created, event, row_key))
+        return order
+    return np.arange(len(row_key))
+
+
+def _not_overtaken(entity: Ints, event: Ints) -> NDArray[np.bool_]:
+    """Rows whose event is the newest of their entity so far: the only ones that a label can ever see."""
+    rising = (event[1:] >= event[:-1]) | (entity[1:] != entity[:-1])
+    if rising.all():
+        return np.ones(len(event), dtype=bool)
+    newest = pl.DataFrame({"entity": entity, "event": event}).select(pl.col("event").cum_max().over("entity"))
+    return event >= newest.to_series().to_numpy()
+
+
+def _search(row_key: Ints, label_key: Ints) -> NDArray[np.intp]:
+    """The last row at or before each label; labels are looked up in order, which is kinder to the cache."""
+    if len(label_key) > 1 and not (label_key[1:] >= label_key[:-1]).all():
+        order = np.argsort(label_key)
+        place = np.empty(len(label_key), dtype=np.intp)
+        place[order] = np.searchsorted(row_key, label_key[order], side="right") - 1
+        return place
+    return np.searchsorted(row_key, label_key, side="right") - 1

@@ -67,6 +67,7 @@ def _check_windows(settings: Settings) -> None:
     # One bar more than the window: returns and true ranges need the close before.
     needed = {f"features.{name}": bars + 1 for name, bars in settings.features if name.endswith("_bars")}
     needed["universe.min_aligned_bars"] = settings.universe.min_aligned_bars
+    needed["vwap.window_bars"] = settings.vwap.reach_hours
     available = _LOOKBACK // HOUR
     for name, bars in needed.items():
         if bars > available:

@@ -172,6 +172,12 @@ class VwapSettings(Section):
     """Hour of the day, in `time_zone`, at which the sheet is decided: only bars that closed by then count."""
     top: PositiveInt = 10
 
+    @property
+    def reach_hours(self) -> int:
+        """Hours before a bar's close that its values can depend on: the window, the close before it and how far that
+        may be carried, a bar that the chunk's start cuts, and the hour that clocks are put back."""
+        return (self.window_bars + 1 + self.max_fill_bars + 1) * self.bar_hours + 1
+
 
 class LabelSettings(Section):
     """The `touch` label. A label looks `horizon_bars` ahead: splits purge by that interval."""

@@ -12,7 +12,7 @@ from feature_repo.transforms.grid import EVENT, Columns, with_computed
 from feature_repo.transforms.hours import summed
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import VwapSettings
-from pairity.timeline import HISTORY_LAG, HOUR
+from pairity.timeline import DAY, HISTORY_LAG, HOUR, floor_to
 
 _COMPUTED = ("vwap", "vwap_simple", "avg_notional", "realized_var", "rolling_return", "sharpe")
 
@@ -63,6 +63,14 @@ def bars_of(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapS
         pl.len().cast(pl.Int64).alias("hours_observed"),
     )
     return prices.join(sums, on=["asset", "number"]).sort("asset", "number")
+
+
+def last_bar_close(instant: datetime, settings: VwapSettings) -> datetime:
+    """Close of the newest bar that had ended at `instant`, whether or not any asset traded in it."""
+    hour = floor_to(instant, HOUR)
+    close = _calendar(hour - 2 * DAY, hour, settings)["bar_close"].max()
+    assert isinstance(close, datetime)
+    return close
 
 
 def _calendar(start: datetime, end: datetime, settings: VwapSettings) -> pl.DataFrame:

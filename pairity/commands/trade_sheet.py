@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("trade-sheet")
-@click.option("--date", "day", metavar="YYYY-MM-DD", help="The day of the sheet; by default today.")
+@click.option("--date", "day", metavar="YYYY-MM-DD", help="The day of the sheet; by default the newest decided.")
 @click.option("--top", type=click.IntRange(1), help="How many assets (default vwap.top).")
 @click.option("--evaluate", is_flag=True, help="Evaluate all sheets from --from to --to instead.")
 @click.option("--from", "first", metavar="YYYY-MM-DD", help="First day to evaluate.")
@@ -28,12 +28,11 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
 
     Read through the feature store as a live process would have: only bars that had closed, as they were known then.
     """
-    from datetime import UTC, datetime
-
     from feature_repo.store import open_store
     from pairity.errors import ConfigError
     from pairity.layout import Layout
-    from training.trade_sheet import evaluate_sheets, write_sheet
+    from pairity.timeline import SystemClock
+    from training.trade_sheet import evaluate_sheets, latest_day, write_evaluation, write_sheet
     from training.trade_sheet import trade_sheet as sheet_of
 
     settings = settings_from()
@@ -43,9 +42,12 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
         since, until = _day(first, "--from"), _day(last, "--to")
         if until < since:
             raise ConfigError(f"--to {until} lies before --from {since}", "give the earlier day first")
-        _show_evaluation(evaluate_sheets(settings, open_store(settings), since, until))
+        report = evaluate_sheets(settings, open_store(settings), since, until)
+        _show_evaluation(report)
+        for path in write_evaluation(Layout.of(settings), report, since, until):
+            click.echo(path)
         return
-    chosen = _day(day, "--date") if day else datetime.now(UTC).date()
+    chosen = _day(day, "--date") if day else latest_day(SystemClock().now(), settings)
     sheet = sheet_of(settings, open_store(settings), chosen, top or settings.vwap.top)
     _show_sheet(sheet)
     for path in write_sheet(Layout.of(settings), sheet, chosen):

@@ -15,7 +15,7 @@ from feature_repo.transforms.bars import native_hours
 from feature_repo.transforms.computation import MAX_REACH
 from feature_repo.transforms.pairs import pair_hourly
 from pairity.errors import ConfigError, TimeRangeError
-from pairity.settings import FeatureSettings
+from pairity.settings import FeatureSettings, VwapSettings
 from tests.feature_repo.transforms.markets import (
     DAY,
     HOUR,
@@ -220,3 +220,6 @@ def test_a_window_longer_than_the_lookback_is_refused_by_name(market):
         compute_views(reader(*market), MAY, JUNE, settings_for(NAMES, windows))
     with pytest.raises(ConfigError, match=r"universe\.min_aligned_bars"):
         compute_views(reader(*market), MAY, JUNE, settings_for(NAMES, minimum=401))
+    long = settings_for(NAMES).model_copy(update={"vwap": VwapSettings(bar_hours=12, window_bars=30)})
+    with pytest.raises(ConfigError, match=r"vwap\.window_bars needs 457 hourly bars.*400"):
+        compute_views(reader(*market), MAY, JUNE, long)

@@ -13,7 +13,7 @@ import pytest
 from feast.repo_operations import get_repo_files
 
 import feature_repo
-from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE, SERVICES
+from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE, SERVICES, VIEWS
 from feature_repo.entities import ENTITIES
 from feature_repo.files import publish
 from feature_repo.store import apply, open_store, read_online

@@ -37,7 +37,8 @@ def test_apply_registers_the_catalogue_once(settings, store):
 def test_apply_notices_a_changed_definition_and_drops_what_is_gone(settings, store):
     other = Settings(home=settings.home, features=FeatureSettings(ttl_hours=5))
     assert apply(other, store)
-    assert {view.ttl for view in store.list_feature_views()} == {timedelta(hours=5)}
+    hourly = {view.name for view in VIEWS.values() if view.every == timedelta(hours=1)}
+    assert {view.ttl for view in store.list_feature_views() if view.name in hourly} == {timedelta(hours=5)}
     service = store.get_feature_service("market_state_v1")
     service.name = "gone_v0"
     store.apply([service])

@@ -83,10 +83,7 @@ def test_the_commands_show_and_repair(market, tmp_path):
         )
         assert "missing bars were filled" in repaired.output
         there = holed.scan("candles_1m", ["BTC"], UNTIL - 5 * HOUR, UNTIL - 4 * HOUR).collect()
-        assert (
-            there.height
-            == whole.filter(pl.col("open_time").is_between(UNTIL - 5 * HOUR, UNTIL - 4 * HOUR, closed="left")).height
-        )
+        assert there.height == whole.height - cut.height
 
 
 def test_names_that_do_not_exist_are_refused(tmp_path):

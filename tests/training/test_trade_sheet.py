@@ -19,7 +19,7 @@ from pairity.layout import Layout
 from pairity.settings import FeatureSettings, Settings, UniverseSettings, VwapSettings
 from tests.feature_repo.transforms.markets import HOUR, candles, settlements
 from training.evaluation.ranking import evaluate_ranking
-from training.trade_sheet import decision_time, evaluate_sheets, trade_sheet, write_sheet
+from training.trade_sheet import decision_time, evaluate_sheets, latest_day, trade_sheet, write_evaluation, write_sheet
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 NAMES = ("BTC", "ETH", "SOL", "XRP")
@@ -62,6 +62,92 @@ def test_a_day_without_data_is_refused(published):
     settings, store, _ = published
     with pytest.raises(MissingDataError, match="no asset has a distance"):
         trade_sheet(settings, store, date(2025, 6, 1), 2)
+
+
+def holed(tmp_path, missing, last=24 * 14, config=None):
+    """A store without the hours of `missing` (asset, from, to), and nothing after `last` hours."""
+    settings = Settings(home=tmp_path, universe=UniverseSettings(assets=NAMES), vwap=config or VwapSettings(top=4))
+    hours = native_hours(candles(NAMES, last, start=START, seed=5).lazy())
+    rows = asset_hourly(hours, settlements((), 1).lazy(), FeatureSettings()).collect()
+    asset, since, until = missing
+    gone = (pl.col("asset") == asset) & (pl.col("event_timestamp") > since) & (pl.col("event_timestamp") <= until)
+    rows = rows.filter(~gone)
+    publish(Layout.of(settings), ASSET_HOURLY, rows)
+    bars = vwap_distance(rows.lazy(), START, START + last * HOUR, settings.vwap).collect()
+    publish(Layout.of(settings), ASSET_VWAP_DISTANCE, bars)
+    store = open_store(settings)
+    apply(settings, store)
+    return settings, store
+
+
+def test_an_asset_without_the_newest_bar_does_not_stand_in_the_ranking_with_an_older_one(tmp_path):
+    decided = datetime(2025, 3, 11, 4, tzinfo=UTC)
+    settings, store = holed(tmp_path, ("BTC", decided - 4 * HOUR, decided))
+    sheet = trade_sheet(settings, store, DAY, 4)
+    assert sorted(sheet["ticker"]) == ["ETH_USDT", "SOL_USDT", "XRP_USDT"]
+    assert sheet["assets_ranked"].to_list() == [3, 3, 3]
+    assert sheet["ranked_dist"].to_list() == pytest.approx([1.0, 2 / 3, 1 / 3])
+
+
+def test_nothing_after_the_decision_changes_the_sheet(published, tmp_path):
+    """Later hours are garbage, and a correction of the decided bar itself arrives a minute after the decision."""
+    settings, store, rows = published
+    decided = datetime(2025, 3, 11, 4, tzinfo=UTC)
+    later = pl.col("event_timestamp") > decided
+    prices = ("open", "high", "low", "close", "volume_base")
+    garbage = rows.with_columns(pl.when(later).then(pl.col(name) * 7).otherwise(name).alias(name) for name in prices)
+    other = settings.model_copy(update={"home": tmp_path})
+    bars = vwap_distance(garbage.lazy(), START, START + 24 * 14 * HOUR, other.vwap).collect()
+    publish(Layout.of(other), ASSET_HOURLY, garbage)
+    publish(Layout.of(other), ASSET_VWAP_DISTANCE, bars)
+    own = bars.filter(pl.col("event_timestamp") == decided)
+    arrived = pl.lit(decided + timedelta(minutes=1), pl.Datetime("us", "UTC")).alias("created_timestamp")
+    publish(Layout.of(other), ASSET_VWAP_DISTANCE, own.with_columns(arrived, dist_from_vwap=0.0, ranked_dist=0.5))
+    again = open_store(other)
+    apply(other, again)
+    assert trade_sheet(other, again, DAY, 4).equals(trade_sheet(settings, store, DAY, 4))
+
+
+def test_data_that_ends_before_the_decision_makes_no_sheet(tmp_path):
+    # The last bar closes at 20:00 in New York: within the TTL of the decision at midnight, and not what it wants.
+    settings, store = holed(tmp_path, ("BTC", START, START))
+    assert trade_sheet(settings, store, date(2025, 3, 14), 4).height == 4
+    with pytest.raises(MissingDataError, match="closed at 2025-03-15T04:00"):
+        trade_sheet(settings, store, date(2025, 3, 15), 4)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "UTC", "Europe/Berlin"])
+def test_other_zones_and_hours_have_sheets_and_returns(tmp_path, zone):
+    config = VwapSettings(time_zone=zone, rebalancing_hour=14, top=2)
+    settings, store = holed(tmp_path, ("BTC", START, START), config=config)
+    assert trade_sheet(settings, store, DAY, 4)["rank"].to_list() == [1, 2, 3, 4]
+    assert evaluate_sheets(settings, store, date(2025, 3, 4), date(2025, 3, 9)).days == 6
+
+
+@pytest.mark.parametrize(
+    ("now", "hour", "day"),
+    [
+        (datetime(2025, 3, 11, 3, 59, tzinfo=UTC), 0, date(2025, 3, 10)),  # of New York it is still the 10th
+        (datetime(2025, 3, 11, 4, tzinfo=UTC), 0, DAY),
+        (datetime(2025, 3, 12, 3, tzinfo=UTC), 0, DAY),
+        (datetime(2025, 3, 11, 23, 59, tzinfo=UTC), 20, date(2025, 3, 10)),
+        (datetime(2025, 3, 12, 0, tzinfo=UTC), 20, DAY),
+    ],
+)
+def test_the_newest_day_is_one_that_is_decided(now, hour, day):
+    assert latest_day(now, Settings(vwap=VwapSettings(rebalancing_hour=hour))) == day
+
+
+def test_an_evaluation_is_written_whole(published):
+    settings, store, _ = published
+    first, last = date(2025, 3, 4), date(2025, 3, 12)
+    report = evaluate_sheets(settings, store, first, last)
+    measures, buckets = write_evaluation(Layout.of(settings), report, first, last)
+    values = dict(pl.read_csv(measures).iter_rows())
+    assert values["days"] == 9
+    assert values["rank_ic"] == pytest.approx(report.rank_ic)
+    assert pl.read_csv(buckets).columns == ["bucket", "mean_return", "count"]
+    assert not list(measures.parent.glob(".*"))
 
 
 def test_sheets_are_evaluated_on_what_followed(published):
