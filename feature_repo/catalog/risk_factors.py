@@ -8,7 +8,10 @@ from pairity.timeline import DAY
 
 _SCORE = "null unless 90 % of the minutes of the last two days exist"
 _TERCILE = _SCORE + ", or for fewer than three assets that have them"
-_WINDOW = "null unless 90 % of the window's minutes have a return of the asset and of every factor"
+_WINDOW = (
+    "null unless 90 % of the window's minutes have a return of the asset and of every factor; where one of these is "
+    "flat or the factors are collinear"
+)
 _INPUTS = ("candles_1m",)
 SPREADS4 = ("market", "liquidity", "volatility", "momentum")
 BUCKETS10 = (
@@ -64,6 +67,8 @@ ASSET_EXPOSURES = View(
     inputs=_INPUTS,
     features=(
         *_design("s4", "OLS on market and high-minus-low of liquidity, volatility and momentum", SPREADS4),
-        *_design("b10", "ridge regression (intercept free) on market and the nine terciles", BUCKETS10),
+        *_design(
+            "b10", "ridge regression (Σe² + risk_ridge·Σb², intercept free) on market and the nine terciles", BUCKETS10
+        ),
     ),
 )

@@ -106,7 +106,7 @@ def _asset_risk_buckets(inputs: Inputs) -> pl.LazyFrame:
 
 
 def _asset_exposures(inputs: Inputs) -> pl.LazyFrame:
-    return asset_exposures(inputs.raw("candles_1m"), inputs.start, inputs.settings.features)
+    return asset_exposures(inputs.raw("candles_1m"), inputs.start, inputs.end, inputs.settings.features)
 
 
 def _asset_lags(inputs: Inputs) -> pl.LazyFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -42,7 +42,7 @@ def risk_buckets(minutes: pl.LazyFrame, start: datetime, end: datetime, settings
     if panel is None:
         return _empty(ASSET_RISK_BUCKETS.columns)
     # The day that begins at `end` has no minute yet, but its buckets are known.
-    panel = _with_next_day(panel, end)
+    panel = _reaching(panel, end + MINUTE)
     scored = scores(panel, settings)
     grouped = buckets(scored)
     days = [day for day in range(1, panel.days) if panel.day(day) <= end]
@@ -55,25 +55,38 @@ def risk_buckets(minutes: pl.LazyFrame, start: datetime, end: datetime, settings
     return pl.concat(frames).select(ASSET_RISK_BUCKETS.columns).filter(_any(_SCORES)).lazy()
 
 
-def asset_exposures(minutes: pl.LazyFrame, start: datetime, settings: FeatureSettings) -> pl.LazyFrame:
-    """Exactly the columns of `catalog.ASSET_EXPOSURES`; one row per asset and hour with a bar in its last minute.
+def asset_exposures(minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings) -> pl.LazyFrame:
+    """Exactly the columns of `catalog.ASSET_EXPOSURES`; one row per asset and hour in which it has a bar, up to `end`.
 
-    `minutes`: rows of `candles_1m` from `start` on. Windows are the minutes of the last `exposure_minutes`.
+    `minutes`: rows of `candles_1m` from `start` on, complete at `end`, a full hour. Windows are the minutes of the last
+    `exposure_minutes`. Hours whose window gives no number in either design have no row.
     """
     panel = _panel(minutes, start)
     if panel is None:
         return _empty(ASSET_EXPOSURES.columns)
+    # An hour is over at its close, whether or not its last minutes have bars.
+    panel = _reaching(panel, end)
     factors = factor_returns(panel, buckets(scores(panel, settings)))
     hours = len(panel.returns) // 60
     closes = [panel.start + (hour + 1) * HOUR for hour in range(hours)]
     created = _known_by(panel, [60 * (hour + 1) for hour in range(hours)], closes)
+    seen = (~np.isnan(panel.returns[: 60 * hours])).reshape(hours, 60, len(panel.assets)).sum(axis=1)
     frames = []
     for number, asset in enumerate(panel.assets):
         values: dict[str, Floats] = {}
         for design in DESIGNS:
             values |= _fits(panel, factors, number, design, settings, hourly=True)
-        frames.append(_frame(asset, closes, created, values))
+        frames.append(_frame(asset, closes, created, values).filter(pl.Series(seen[:, number] > 0)))
     return pl.concat(frames).select(ASSET_EXPOSURES.columns).filter(_any(ASSET_EXPOSURES.feature_names)).lazy()
+
+
+def minutes_needed_from(first: datetime, settings: FeatureSettings) -> datetime:
+    """From when on `minute_exposures` needs minutes for the values after `first`: a midnight.
+
+    The window of `first` reaches into a day whose buckets are estimated from `risk_days` whole days before it.
+    """
+    reach = first - timedelta(minutes=settings.exposure_minutes)
+    return reach.replace(hour=0, minute=0, second=0, microsecond=0) - settings.risk_days * DAY
 
 
 def minute_exposures(
@@ -81,7 +94,8 @@ def minute_exposures(
 ) -> pl.DataFrame:
     """asset, time (the minute's close), constant, one coefficient per factor, r2, adj_r2, for every minute of `assets`.
 
-    All rows of `minutes` (whole universe) make the factors. Null where a window is not complete.
+    All rows of `minutes` (whole universe; see `minutes_needed_from`) make the factors. Null where a window is not
+    complete or degenerate; at a full hour, the bits of `asset_exposures`.
     """
     prefix, _ = DESIGNS[design]
     panel = panel_of(minutes)
@@ -119,8 +133,9 @@ def _panel(minutes: pl.LazyFrame, start: datetime) -> Panel | None:
     return panel_of(needed.collect())
 
 
-def _with_next_day(panel: Panel, end: datetime) -> Panel:
-    missing = (end - panel.start) // MINUTE - len(panel.returns) + 1
+def _reaching(panel: Panel, end: datetime) -> Panel:
+    """`panel` with minutes that nothing is known of, up to `end`."""
+    missing = (end - panel.start) // MINUTE - len(panel.returns)
     if missing <= 0:
         return panel
     empty = np.full((missing, len(panel.assets)), np.nan)

@@ -16,7 +16,8 @@ from feature_repo.transforms.compiled import compiled
 Floats = NDArray[np.float64]
 _HOUR = 60
 _SINGULAR = 1e-12
-"""A pivot below this share of its diagonal: the regressors are collinear to rounding."""
+"""A pivot below this share of its diagonal: the regressors are collinear to rounding. A sum of squared deviations below
+this share of the sum of squares: the series is flat."""
 
 
 @compiled
@@ -76,12 +77,14 @@ def _add(moments: Floats, row: Floats) -> None:
 
 @compiled
 def _centred(moments: Floats, size: int) -> Floats:
-    """Sums of products of deviations from the means."""
+    """Sums of products of deviations from the means; exactly 0 on the diagonal where a series is flat."""
     gram = np.empty((size, size))
     at = 1 + size
     for first in range(size):
         for second in range(first, size):
             product = moments[at] - moments[1 + first] * moments[1 + second] / moments[0]
+            if first == second and product <= _SINGULAR * moments[at]:
+                product = 0.0
             gram[first, second] = gram[second, first] = product
             at += 1
     return gram
@@ -124,11 +127,18 @@ def _substitute(lower: Floats, gram: Floats, factors: int) -> Floats:
 
 @compiled
 def _fit(moments: Floats, size: int, ridge: float, needed: float, out: Floats) -> None:
-    """constant, coefficients, R², adjusted R² of one window into `out` (NaN before); left alone if not defined."""
+    """constant, coefficients, R², adjusted R² of one window into `out` (NaN before); left alone if not defined.
+
+    Minimises Σ(y − c − xb)² + ridge·Σb² in units of the returns themselves: the intercept is free, the coefficients are
+    (X'X + ridge·1)⁻¹X'y with X and y centred on the window's means. R² = 1 − Σe²/Σ(y − ȳ)², e with the ridge's b.
+    """
     count, factors = moments[0], size - 1
     if count < needed or count <= factors + 1:
         return
     gram, lower = _centred(moments, size), np.zeros((factors, factors))
+    for series in range(size):
+        if gram[series, series] == 0.0:
+            return
     if not _cholesky(gram, factors, ridge, lower):
         return
     slopes = _substitute(lower, gram, factors)
@@ -140,10 +150,9 @@ def _fit(moments: Floats, size: int, ridge: float, needed: float, out: Floats) -
             error += slopes[row] * slopes[inner] * gram[row, inner]
         out[1 + row] = slopes[row]
     out[0] = constant
-    if gram[factors, factors] > 0.0:
-        share = error / gram[factors, factors]
-        out[size] = 1.0 - share
-        out[size + 1] = 1.0 - share * (count - 1.0) / (count - factors - 1.0)
+    share = error / gram[factors, factors]
+    out[size] = 1.0 - share
+    out[size + 1] = 1.0 - share * (count - 1.0) / (count - factors - 1.0)
 
 
 @compiled
@@ -171,7 +180,7 @@ def hourly_fits(observations: Floats, hours: int, ridge: float, min_share: float
 
     `observations`: minutes × (regressors, response), beginning at a full hour; NaN: not observed. Returns hours ×
     (constant, coefficients, R², adjusted R²), NaN before the first whole window, and where less than `min_share` of its
-    minutes are whole, or the regressors are collinear.
+    minutes are whole, the regressors are collinear, or one of them or the response is flat.
     """
     size = observations.shape[1]
     blocks = _hour_blocks(observations)

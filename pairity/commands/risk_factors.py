@@ -11,8 +11,6 @@ from pairity.commands.context import reports_errors, settings_from
 if TYPE_CHECKING:
     import polars as pl
 
-_WARM_UP_DAYS = 2  # half a day of momentum, one of the exposure window, rounded to whole days
-
 
 @click.command("risk-factors")
 @click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
@@ -23,13 +21,15 @@ _WARM_UP_DAYS = 2  # half a day of momentum, one of the exposure window, rounded
 def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     """Exposures to the systematic risk factors for every minute, with R² and adjusted R²: table, Parquet and plot.
 
-    Factors are made of all assets of the universe with minutes in the lake; buckets of a day from the days before it.
+    Factors are made of all assets of the universe with minutes in the lake (none of what is held back); the buckets of
+    a day from the days before it. The values at full hours are those of the view asset_exposures, to the bit.
     """
-    from feature_repo.transforms.exposures import minute_exposures
+    from feature_repo.transforms.exposures import minute_exposures, minutes_needed_from
+    from ingestion.held import HeldBack, reader
     from ingestion.lake import Lake
     from pairity.errors import MissingDataError
     from pairity.layout import Layout
-    from pairity.timeline import DAY, SystemClock, check_range, parse_instant
+    from pairity.timeline import SystemClock, check_range, parse_instant
     from pairity.universe import select_instruments
     from training.reports.exposures import write_exposures
 
@@ -39,15 +39,16 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     check_range(first, end)
     names = tuple(select_instruments(assets.split(","), settings.universe.assets))
     layout = Layout.of(settings)
-    begin = first - (settings.features.risk_days + _WARM_UP_DAYS) * DAY
-    minutes = Lake(layout).scan("candles_1m", settings.universe.assets, begin, end).collect()
+    lake = Lake(layout, venue=settings.features.venue)
+    read = reader(settings, lake, HeldBack.of(layout, lake))
+    minutes = read("candles_1m", minutes_needed_from(first, settings.features), end).collect()
     rows = minute_exposures(minutes, design, settings.features, names)
     rows = rows.filter(rows["time"] > first).drop_nulls("r2") if rows.height else rows
     if rows.is_empty():
         raise MissingDataError(
             f"no exposure of {', '.join(names)} can be computed from {first.isoformat()} to {end.isoformat()}: "
             f"the lake holds {minutes.height:,} minutes there",
-            f"ingest minutes of at least three assets from {settings.features.risk_days + 1} days before on",
+            f"ingest minutes of at least three assets from {minutes_needed_from(first, settings.features):%Y-%m-%d} on",
         )
     _show(rows)
     for path in write_exposures(layout, rows, design):
@@ -59,11 +60,14 @@ def _show(rows: pl.DataFrame) -> None:
 
     from pairity.commands.tables import table
 
-    factors = [name for name in rows.columns if name not in {"asset", "time", "r2", "adj_r2"}]
-    means = rows.group_by("asset", maintain_order=True).agg(
-        pl.len().alias("minutes"), *(pl.col(name).mean() for name in (*factors, "r2", "adj_r2"))
-    )
-    # One line per factor: eleven columns of numbers would not fit on a screen.
-    named = means.rename({"r2": "R²", "adj_r2": "adj. R²"}).transpose(include_header=True, column_names="asset")
-    assets = [name for name in named.columns if name != "column"]
-    table(("mean over all minutes", *assets), named.iter_rows())
+    last = rows.select(pl.col("time").max().dt.strftime("%Y-%m-%d %H:%M")).item()
+    by_asset = rows.rename({"r2": "R²", "adj_r2": "adj. R²"}).group_by("asset", maintain_order=True)
+    values = pl.exclude("asset", "time")
+    for title, frame in (
+        ("mean over all minutes", by_asset.agg(pl.len().alias("minutes"), values.mean())),
+        (f"last, up to {last} UTC", by_asset.agg(values.last())),
+    ):
+        # One line per factor: eleven columns of numbers would not fit on a screen.
+        named = frame.transpose(include_header=True, column_names="asset")
+        assets = [name for name in named.columns if name != "column"]
+        table((title, *assets), named.iter_rows())

@@ -49,7 +49,7 @@ def _draw(rows: pl.DataFrame, design: str, path: Path) -> None:
         axis.margins(x=0)
         _limit(axis, rows, name)
     axes[0].legend(ncols=len(assets), loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False)
-    axes[0].set_title(f"Exposures, {design}, by the minute (24 h windows)", loc="right", fontsize=10)
+    axes[0].set_title(f"Exposures, {design}, by the minute; the most extreme 1 % not in view", loc="right", fontsize=10)
     locator = AutoDateLocator()
     axes[-1].xaxis.set_major_locator(locator)
     axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))

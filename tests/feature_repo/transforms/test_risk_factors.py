@@ -118,7 +118,7 @@ def regressors(minutes, names):
 
 @pytest.mark.parametrize(("prefix", "names", "ridge"), [("s4", SPREADS4, 0.0), ("b10", BUCKETS10, 1e-6)])
 def test_exposures_are_those_of_qr(minutes, prefix, names, ridge):
-    rows = asset_exposures(minutes.lazy(), START, SETTINGS).collect()
+    rows = asset_exposures(minutes.lazy(), START, START + 7 * DAY, SETTINGS).collect()
     assert rows.columns == list(ASSET_EXPOSURES.columns)
     panel, x = regressors(minutes, prefix)
     columns = [f"{prefix}_{name}" for name in ("const", *names, "r2", "adj_r2")]
@@ -168,10 +168,11 @@ def test_a_window_is_written_at_its_last_row_and_depends_on_nothing_else(minutes
 
 
 def test_where_history_begins_does_not_matter(minutes):
-    whole = asset_exposures(minutes.lazy(), START, SETTINGS)
+    whole = asset_exposures(minutes.lazy(), START, START + 7 * DAY, SETTINGS)
     later = asset_exposures(
-        minutes.filter(pl.col("open_time") >= START + DAY + 5 * HOUR).lazy(), START + DAY + 5 * HOUR, SETTINGS
-    )
+        minutes.filter(pl.col("open_time") >= START + DAY + 5 * HOUR).lazy(), START + DAY + 5 * HOUR, START + 7 * DAY,
+        SETTINGS,
+    )  # fmt: skip
     since = pl.col("event_timestamp") > START + 5 * DAY + 4 * HOUR
     assert_same_bits(
         later.filter(since).drop("created_timestamp").collect(), whole.filter(since).drop("created_timestamp").collect()
@@ -187,15 +188,16 @@ def test_collinear_factors_give_no_number():
 
 def test_too_few_minutes_give_no_number(minutes):
     holes = minutes.filter((pl.col("open_time").dt.minute() % 5 > 0) | (pl.col("open_time") < START + 5 * DAY))
-    rows = asset_exposures(holes.lazy(), START, SETTINGS).filter(pl.col("event_timestamp") > START + 5 * DAY + 5 * HOUR)
-    assert rows.collect().is_empty()
+    rows = asset_exposures(holes.lazy(), START, START + 7 * DAY, SETTINGS)
+    assert rows.filter(pl.col("event_timestamp") > START + 5 * DAY + 5 * HOUR).collect().is_empty()
 
 
 def test_nothing_gives_nothing(minutes):
     assert risk_buckets(minutes.clear().lazy(), START, START + DAY, SETTINGS).collect().columns == list(
         ASSET_RISK_BUCKETS.columns
     )
-    assert asset_exposures(minutes.clear().lazy(), START, SETTINGS).collect().columns == list(ASSET_EXPOSURES.columns)
+    nothing = asset_exposures(minutes.clear().lazy(), START, START + DAY, SETTINGS).collect()
+    assert nothing.columns == list(ASSET_EXPOSURES.columns)
 
 
 @pytest.mark.recorded
@@ -230,7 +232,7 @@ def test_what_is_known_late_makes_all_rows_late(minutes):
         .otherwise(pl.col("known_at")).alias("known_at")
     )  # fmt: skip
     rows = (
-        asset_exposures(late.lazy(), START, SETTINGS)
+        asset_exposures(late.lazy(), START, START + 7 * DAY, SETTINGS)
         .filter(pl.col("event_timestamp").is_between(START + 4 * DAY, START + 6 * DAY))
         .collect()
     )
