@@ -120,10 +120,9 @@ def pandas(folder: Path, months: int = MONTHS) -> object:
 def peak_mb(job: str, folder: Path, months: int) -> float:
     """Highest memory of a process that does one job, MB above one that only imports."""
     code = (
-        "import resource, sys; from pathlib import Path; from benchmarks import microstructure as m;"
-        "base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
-        f"getattr(m, {job!r})(Path({str(folder)!r}), {months});"
-        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024)"
+        "from pathlib import Path; from benchmarks import microstructure as m;"
+        "peak = lambda: int(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]) / 1024;"
+        f"base = peak(); getattr(m, {job!r})(Path({str(folder)!r}), {months}); print(peak() - base)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(done.stdout)

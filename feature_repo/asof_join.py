@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 _KEY, _CODE, _TIME, _EVENT, _CREATED = "__key", "__code", "__time", "__event", "__created"
-_MOST = np.iinfo(np.int64).max
+_MOST, _LEAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
 
 def asof_join(
@@ -100,7 +100,8 @@ def _match(
     """For each label the position of its row in `stored`, null where it sees none."""
     if stored.height == 0:
         return pl.Series([None] * len(times), dtype=pl.UInt32)
-    event, created = (stored[name].to_physical().to_numpy() for name in (_EVENT, _CREATED))
+    # A row of unknown age is the oldest version of its event.
+    event, created = (stored[name].to_physical().fill_null(_LEAST).to_numpy() for name in (_EVENT, _CREATED))
     visible = np.maximum(event, created) if known_only else event
     entity = stored[_CODE].to_numpy()
     asked = times.to_physical().to_numpy()
