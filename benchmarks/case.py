@@ -14,3 +14,7 @@ class Case:
     theirs: Callable[[], object]
     check: Callable[[], None]
     peer_rounds: int = 3
+    peer_seconds: Callable[[], float] | None = None
+    """Where the peer runs in a process of its own: what it took; `theirs` is not timed then."""
+    note: Callable[[], str] | None = None
+    """Something measured beside the time, told below the table."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -12,68 +16,128 @@ import polars as pl
 from benchmarks.case import Case
 from feature_repo.asof_join import asof_join
 
-ENTITIES, HOURS, FEATURES, LABELS = 45, 2_000, 20, 90_000
-START = datetime(2024, 1, 1, tzinfo=UTC)
+START = datetime(2020, 1, 1, tzinfo=UTC)
+_LIMIT_S = 420.0
+"""Longer the peer is not waited for."""
 
 
-def rows() -> pl.DataFrame:
+@dataclass(frozen=True)
+class Size:
+    entities: int
+    hours: int
+    features: int
+    labels: int
+
+    @property
+    def columns(self) -> list[str]:
+        return [f"f{number}" for number in range(self.features)]
+
+    @property
+    def text(self) -> str:
+        return f"{self.labels:,} labels × {self.entities * self.hours:,} rows × {self.features} features"
+
+
+YEAR = Size(45, 8_760, 20, 394_200)
+LARGE = Size(1_000, 13_000, 10, 864_000)
+
+
+def rows(size: Size) -> pl.DataFrame:
     generator = np.random.default_rng(0)
-    times = pl.datetime_range(START, START + timedelta(hours=HOURS - 1), "1h", eager=True).cast(
-        pl.Datetime("us", "UTC")
+    times = pl.datetime_range(
+        START, START + timedelta(hours=size.hours - 1), "1h", eager=True, time_unit="us", time_zone="UTC"
     )
-    grid = pl.DataFrame({"pair_id": [f"P{i:02}" for i in range(ENTITIES)]}).join(
+    grid = pl.DataFrame({"pair_id": [f"P{number:04}" for number in range(size.entities)]}).join(
         pl.DataFrame({"event_timestamp": times}), how="cross"
     )
-    features = {f"f{i}": generator.normal(size=grid.height) for i in range(FEATURES)}
-    created = (pl.col("event_timestamp") + timedelta(milliseconds=1)).alias("created_timestamp")
-    return grid.with_columns(created, **{k: pl.Series(v) for k, v in features.items()})
+    features = {name: pl.Series(generator.normal(size=grid.height)) for name in size.columns}
+    return grid.with_columns(
+        (pl.col("event_timestamp") + timedelta(milliseconds=1)).alias("created_timestamp"), **features
+    )
 
 
-def labels(features: pl.DataFrame) -> pl.DataFrame:
-    sampled = features.select("pair_id", "event_timestamp").sample(LABELS, seed=1, shuffle=True)
+def labels(features: pl.DataFrame, size: Size) -> pl.DataFrame:
+    sampled = features.select("pair_id", "event_timestamp").sample(size.labels, seed=1, shuffle=True)
     return sampled.with_columns(pl.col("event_timestamp") + timedelta(seconds=30))
 
 
-def cases(scratch: Path) -> Iterator[Case]:
-    features = rows()
-    path = scratch / "features.parquet"
-    features.write_parquet(path)
-    asked = labels(features)
-    columns = [f"f{i}" for i in range(FEATURES)]
+def ours(asked: pl.DataFrame, path: Path, size: Size) -> pl.DataFrame:
+    return asof_join(
+        asked, pl.scan_parquet(path), keys=["pair_id"], time="event_timestamp", event="event_timestamp",
+        created="created_timestamp", columns=size.columns, ttl=timedelta(hours=2), known_only=True,
+    )  # fmt: skip
 
-    def ours() -> pl.DataFrame:
-        return asof_join(
-            asked, pl.scan_parquet(path), keys=["pair_id"], time="event_timestamp", event="event_timestamp",
-            created="created_timestamp", columns=columns, ttl=timedelta(hours=2), known_only=True,
-        )  # fmt: skip
 
-    def bare() -> pl.DataFrame:
-        right = pl.read_parquet(path).sort("event_timestamp")
-        return asked.sort("event_timestamp").join_asof(
-            right, on="event_timestamp", by="pair_id", check_sortedness=False
+def bare(asked: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Reads the same file; knows no knowledge time and no TTL, and returns the labels in another order."""
+    right = pl.read_parquet(path).sort("event_timestamp")
+    return asked.sort("event_timestamp").join_asof(right, on="event_timestamp", by="pair_id", check_sortedness=False)
+
+
+def feast_duckdb(asked: pl.DataFrame, path: Path, size: Size, scratch: Path) -> pl.DataFrame:
+    refs = [f"view:{name}" for name in size.columns]
+    job = _duckdb_store(scratch, path, size).get_historical_features(
+        entity_df=asked.to_pandas(), features=refs, filter_by_created_timestamp=False
+    )
+    return pl.DataFrame(pl.from_arrow(job.to_arrow()))
+
+
+def peer_seconds(folder: Path, entities: int, hours: int, features: int, labels: int) -> float:
+    """The peer in a process of its own: it may take more memory, or time, than there is."""
+    code = (
+        "import time, warnings; warnings.simplefilter('ignore'); import polars as pl; from pathlib import Path;"
+        f"from benchmarks import joins as j; size = j.Size({entities}, {hours}, {features}, {labels});"
+        f"folder = Path({str(folder)!r}); asked = pl.read_parquet(folder / 'labels.parquet');"
+        "begun = time.perf_counter(); j.feast_duckdb(asked, folder / 'features.parquet', size, folder);"
+        "print('took', time.perf_counter() - begun)"
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=_LIMIT_S, check=False
         )
+    except subprocess.TimeoutExpired:
+        return inf
+    told = [line for line in done.stdout.splitlines() if line.startswith("took ")]
+    return float(told[-1].split()[1]) if told else inf
 
-    duckdb_store = _duckdb_store(scratch, path)
-    frame = asked.to_pandas()
 
-    def theirs() -> object:
-        return duckdb_store.get_historical_features(
-            entity_df=frame, features=[f"view:{name}" for name in columns], filter_by_created_timestamp=False
-        ).to_arrow()
+def cases(scratch: Path) -> Iterator[Case]:
+    for name, size in (("year", YEAR), ("large", LARGE)):
+        folder = scratch / name
+        folder.mkdir()
+        path = folder / "features.parquet"
+        features = rows(size)
+        asked = labels(features, size)
+        features.write_parquet(path)
+        asked.write_parquet(folder / "labels.parquet")
+        del features
+        yield from _of_size(size, asked, path, folder)
+
+
+def _of_size(size: Size, asked: pl.DataFrame, path: Path, folder: Path) -> Iterator[Case]:
+    key = ["pair_id", "event_timestamp"]
 
     def check() -> None:
-        key = ["pair_id", "event_timestamp"]
-        theirs_sorted = pl.DataFrame(pl.from_arrow(theirs())).select(*key, *columns).sort(key)
-        ours_sorted = ours().select(*key, *columns).sort(key)
-        assert ours_sorted["f0"].equals(theirs_sorted["f0"])
+        mine = ours(asked, path, size).select(*key, *size.columns).sort(key)
+        other = bare(asked, path).select(*key, *size.columns).sort(key)
+        assert mine.equals(other)
 
-    size = f"{LABELS:,} labels × {features.height:,} rows × {FEATURES} features"
-    yield Case(f"point-in-time join, {size}", ours, "Feast's DuckDB store", theirs, check)
-    yield Case(f"point-in-time join, {size}", ours, "bare Polars join_asof", bare, lambda: None)
+    def seconds() -> float:
+        return peer_seconds(folder, size.entities, size.hours, size.features, size.labels)
+
+    name = f"point-in-time join, {size.text}"
+    yield Case(
+        name,
+        lambda: ours(asked, path, size),
+        "bare Polars join_asof, read and sorted",
+        lambda: bare(asked, path),
+        check,
+    )
+    yield Case(name, lambda: ours(asked, path, size), f"Feast's DuckDB store (at most {_LIMIT_S:.0f} s)", lambda: None,
+               lambda: None, peer_rounds=1, peer_seconds=seconds)  # fmt: skip
 
 
-def _duckdb_store(scratch: Path, path: Path):
-    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig
+def _duckdb_store(scratch: Path, path: Path, size: Size):
+    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
     from feast.data_format import ParquetFormat
     from feast.types import Float64, String
 
@@ -82,10 +146,10 @@ def _duckdb_store(scratch: Path, path: Path):
         online_store={"type": "sqlite", "path": str(scratch / "online.db")}, entity_key_serialization_version=3,
         repo_path=scratch,
     ))  # fmt: skip
-    entity = Entity(name="pair_id", join_keys=["pair_id"])
+    entity = Entity(name="pair_id", join_keys=["pair_id"], value_type=ValueType.STRING)
     source = FileSource(path=str(path), timestamp_field="event_timestamp", file_format=ParquetFormat(),
                         created_timestamp_column="created_timestamp")  # fmt: skip
-    fields = [Field(name="pair_id", dtype=String), *(Field(name=f"f{i}", dtype=Float64) for i in range(FEATURES))]
+    fields = [Field(name="pair_id", dtype=String), *(Field(name=name, dtype=Float64) for name in size.columns)]
     view = FeatureView(name="view", entities=[entity], ttl=timedelta(hours=2), schema=fields, source=source)
     store.apply([entity, view])
     return store

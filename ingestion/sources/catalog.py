@@ -81,6 +81,12 @@ def _cryptoquant(settings: Settings, _folder_given: Path | None) -> Source:
     return CryptoQuant(_http(settings, headers), own.cryptoquant_url)
 
 
+def _ccxt(name: str, settings: Settings) -> Source:
+    from ingestion.sources.ccxt_any import CcxtAny
+
+    return CcxtAny(name.removeprefix(_CCXT), settings.sources.max_retries, settings.sources.timeout_s)
+
+
 def _minute_csv(_settings: Settings, folder: Path | None) -> MinuteCsv:
     from ingestion.sources.folders import MinuteCsv
 
@@ -103,11 +109,13 @@ def _always(_settings: Settings) -> bool:
     return True
 
 
+_CCXT = "ccxt:"
 _FUTURES, _SPOT = "candles_1m, candles_1h, funding, trade_bars_1m", "candles_1m, candles_1h, trade_bars_1m"
 _OFFERS = (
-    Offer("okx", "okx", "candles, funding", "network; no key for market data", _always, None),
+    Offer("okx", "okx", "all datasets but inflow", "network; no key for market data", _always, None),
     Offer("binance-archive", "binance_um", _FUTURES, "network", _always, _binance_um),
     Offer("binance-archive-spot", "binance_spot", _SPOT, "network", _always, _binance_spot),
+    Offer(f"{_CCXT}EXCHANGE", "ccxt_<exchange>", "candles_1m, candles_1h, funding", "network", _always, None),
     Offer("tiingo", "tiingo_<exchange>", "candles_1m, candles_1h", "network, PAIRITY_SOURCES__TIINGO_API_KEY",
           lambda settings: settings.sources.tiingo_api_key is not None, _tiingo),
     Offer("minute-csv", "csv, or --venue", "candles_1m", "--folder with SYMBOL.csv.gz", _always, _minute_csv),
@@ -126,6 +134,8 @@ def open_source(name: str, settings: Settings, folder: Path | None = None, venue
     UnknownNameError; ConfigError where a folder is missing, or a source that is a venue itself is given another;
     CredentialsError without its key.
     """
+    if name.startswith(_CCXT) and venue is None:
+        return _ccxt(name, settings)
     offer = OFFERS.get(name)
     if offer is None or offer.open is None:
         raise UnknownNameError("source", name, (item.name for item in _OFFERS if item.open is not None))
