@@ -18,6 +18,8 @@ _HOUR = 60
 _SINGULAR = 1e-12
 """A pivot below this share of its diagonal: the regressors are collinear to rounding. A sum of squared deviations below
 this share of the sum of squares: the series is flat."""
+_UNDERFLOW = 1e-200
+"""Sums of squares below this have lost their digits."""
 
 
 @compiled
@@ -83,7 +85,7 @@ def _centred(moments: Floats, size: int) -> Floats:
     for first in range(size):
         for second in range(first, size):
             product = moments[at] - moments[1 + first] * moments[1 + second] / moments[0]
-            if first == second and product <= _SINGULAR * moments[at]:
+            if first == second and product <= max(_SINGULAR * moments[at], _UNDERFLOW):
                 product = 0.0
             gram[first, second] = gram[second, first] = product
             at += 1

@@ -41,14 +41,16 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
     read = reader(settings, lake, HeldBack.of(layout, lake))
-    minutes = read("candles_1m", minutes_needed_from(first, settings.features), end).collect()
+    begin = minutes_needed_from(first, settings.features)
+    minutes = read("candles_1m", begin, end).collect()
     rows = minute_exposures(minutes, design, settings.features, names)
     rows = rows.filter(rows["time"] > first).drop_nulls("r2") if rows.height else rows
     if rows.is_empty():
         raise MissingDataError(
             f"no exposure of {', '.join(names)} can be computed from {first.isoformat()} to {end.isoformat()}: "
             f"the lake holds {minutes.height:,} minutes there",
-            f"ingest minutes of at least three assets from {minutes_needed_from(first, settings.features):%Y-%m-%d} on",
+            f"ingest minutes from {begin:%Y-%m-%d} on, of more than a few assets: "
+            "factors that are made of the same ones give no number",
         )
     _show(rows)
     for path in write_exposures(layout, rows, design):

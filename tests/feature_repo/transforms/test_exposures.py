@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -106,6 +106,8 @@ def fitted(regressors, response, ridge=0.0):
 
 
 @given(level=st.floats(-0.05, 0.05), ridge=st.sampled_from([0.0, 1e-6]))
+@example(level=2e-162, ridge=0.0)
+@example(level=1e-3 / 3, ridge=1e-6)
 @hypothesis_settings(deadline=None, max_examples=60)
 def test_a_flat_factor_or_response_gives_no_number(level, ridge):
     noise = np.random.default_rng(1).normal(0, 1e-3, (180, 2))
