@@ -47,7 +47,7 @@ class Place:
         self.home.mkdir(parents=True, exist_ok=True)
         return subprocess.run(
             [sys.executable, "-m", "pairity.cli", *arguments], cwd=self.home.parent, text=True, capture_output=True,
-            env=self.environment() | extra, timeout=280, check=False,
+            env=self.environment() | extra, timeout=400, check=False,
         )  # fmt: skip
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

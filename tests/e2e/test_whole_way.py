@@ -22,7 +22,7 @@ from serving.journal import Journal
 from tests.e2e.running import ASSETS, Place, paper_exchange
 
 pytestmark = pytest.mark.e2e
-CYCLES = 200
+CYCLES = 72
 
 
 class Whole:
