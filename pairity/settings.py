@@ -245,6 +245,15 @@ class CostSettings(Section):
     slippage_bps: NonNegativeFloat = 1.0
 
 
+class GateSettings(Section):
+    """What a model must show before it is promoted (see training.gate)."""
+
+    net_return_min: float = 0.0
+    trades_min: Annotated[int, Field(ge=0)] = 30
+    deflated_sharpe_min: Annotated[float, Field(ge=0, le=1)] = 0.95
+    psi_max: NonNegativeFloat = 0.25
+
+
 class ServeSettings(Section):
     """The trading process."""
 
@@ -281,6 +290,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     strategy: StrategySettings = StrategySettings()
     costs: CostSettings = CostSettings()
+    gate: GateSettings = GateSettings()
     serve: ServeSettings = ServeSettings()
 
     @classmethod
