@@ -54,7 +54,7 @@ contract: install  ## dependencies point one way
 	$(BIN)/lint-imports --no-cache
 
 test: lint types contract  ## everything that CI runs
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: install  ## longer suites
 	$(BIN)/python -m pytest -m slow
