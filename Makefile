@@ -54,10 +54,10 @@ contract: install  ## dependencies point one way
 	$(BIN)/lint-imports --no-cache
 
 test: lint types contract  ## everything that CI runs
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: install  ## longer suites
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope
 
 bench: install  ## measure against peers in one run, write benchmarks/results.md
 	$(BIN)/python -m benchmarks

@@ -93,14 +93,14 @@ def write_evaluation(layout: Layout, report: RankingReport, first: date, last: d
     return paths
 
 
-def evaluate_sheets(settings: Settings, store: FeatureStore, first: date, last: date) -> RankingReport:
-    """All sheets from `first` to `last`, with the returns from each decision to the next day's."""
+def evaluate_sheets(settings: Settings, store: FeatureStore, first: date, last: date, top: int) -> RankingReport:
+    """All sheets of `top` assets from `first` to `last`, with the returns from each decision to the next day's."""
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     known = _known_at(settings, store, days).select("day", "asset", pl.col("dist_from_vwap").alias("signal"))
     returns = _forward_returns(settings, days)
     costs = settings.costs.taker_fee_bps + settings.costs.slippage_bps
     rows = known.join(returns, on=["day", "asset"], how="left")
-    return evaluate_ranking(rows, top=settings.vwap.top, cost_bps_per_side=costs)
+    return evaluate_ranking(rows, top=top, cost_bps_per_side=costs)
 
 
 def _known_at(settings: Settings, store: FeatureStore, days: Sequence[date]) -> pl.DataFrame:

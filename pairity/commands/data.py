@@ -65,7 +65,7 @@ def verify() -> None:
 @click.command()
 @click.option("--datasets", metavar="A,B,…", help="Only these; by default all that lie on a grid.")
 @click.option("--assets", metavar="A,B,…", help="Only these of the universe.")
-@click.option("--repair", is_flag=True, help="Ask the venue again for exactly these holes.")
+@click.option("--repair", is_flag=True, help="Ask the venue again for the ranges that hold them.")
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
@@ -99,7 +99,7 @@ def gaps(
             click.echo(f"failed: {failure.asset}: {failure.reason}")
         found = find(lake, names, kinds)
         left = sum(gap.bars for gap in found)
-        click.echo(f"{before - left:,} of {before:,} missing bars were filled; the venue does not have {left:,}")
+        click.echo(f"{before - left:,} of {before:,} missing bars were filled; {left:,} are still missing")
     sys.exit(4 if failed or any(not gap.asked for gap in found) else 0)
 
 
@@ -111,8 +111,11 @@ async def _repair(settings: Settings, found: tuple[Gap, ...]) -> IngestReport:
     clock = await clock_for(settings.exchange)
     since, until = min(gap.first for gap in found), max(gap.until for gap in found)
     assets = tuple(sorted({gap.asset for gap in found}))
+    holed = {gap.dataset for gap in found}
+    wanted = tuple(name for name in settings.ingest.datasets if name in holed)
+    only = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"datasets": wanted})})
     with ConsoleProgress() as progress:
-        return await ingest(settings, since, until, clock=clock, instruments=assets, recheck=True, progress=progress)
+        return await ingest(only, since, until, clock=clock, instruments=assets, recheck=True, progress=progress)
 
 
 def _show(items: tuple[Held, ...], waiting: dict[str, int]) -> None:
@@ -139,7 +142,7 @@ def _show_gaps(found: tuple[Gap, ...]) -> None:
         return
     rows = [
         (gap.dataset, gap.asset, _time(gap.first), _time(gap.until), gap.bars,
-         "the venue has none" if gap.asked else "never asked")
+         "asked for, not there or held back" if gap.asked else "never asked for")
         for gap in found[:_SHOWN_GAPS]
     ]  # fmt: skip
     table(("dataset", "asset", "from", "until", "bars", ""), rows)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Cell = str | int | float | None
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 200
 
 
 def console() -> Console:

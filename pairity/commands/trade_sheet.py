@@ -42,7 +42,7 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
         since, until = _day(first, "--from"), _day(last, "--to")
         if until < since:
             raise ConfigError(f"--to {until} lies before --from {since}", "give the earlier day first")
-        report = evaluate_sheets(settings, open_store(settings), since, until)
+        report = evaluate_sheets(settings, open_store(settings), since, until, top or settings.vwap.top)
         _show_evaluation(report)
         for path in write_evaluation(Layout.of(settings), report, since, until):
             click.echo(path)

@@ -3,10 +3,12 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from feature_repo.catalog import ASSET_HOURLY, ASSET_VWAP_DISTANCE
 from feature_repo.files import publish
@@ -14,6 +16,7 @@ from feature_repo.store import apply, open_store
 from feature_repo.transforms.assets import asset_hourly
 from feature_repo.transforms.bars import native_hours
 from feature_repo.transforms.vwap_distance import vwap_distance
+from pairity.cli import main
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings, Settings, UniverseSettings, VwapSettings
@@ -121,7 +124,7 @@ def test_other_zones_and_hours_have_sheets_and_returns(tmp_path, zone):
     config = VwapSettings(time_zone=zone, rebalancing_hour=14, top=2)
     settings, store = holed(tmp_path, ("BTC", START, START), config=config)
     assert trade_sheet(settings, store, DAY, 4)["rank"].to_list() == [1, 2, 3, 4]
-    assert evaluate_sheets(settings, store, date(2025, 3, 4), date(2025, 3, 9)).days == 6
+    assert evaluate_sheets(settings, store, date(2025, 3, 4), date(2025, 3, 9), 2).days == 6
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_the_newest_day_is_one_that_is_decided(now, hour, day):
 def test_an_evaluation_is_written_whole(published):
     settings, store, _ = published
     first, last = date(2025, 3, 4), date(2025, 3, 12)
-    report = evaluate_sheets(settings, store, first, last)
+    report = evaluate_sheets(settings, store, first, last, 2)
     measures, buckets = write_evaluation(Layout.of(settings), report, first, last)
     values = dict(pl.read_csv(measures).iter_rows())
     assert values["days"] == 9
@@ -153,7 +156,7 @@ def test_an_evaluation_is_written_whole(published):
 def test_sheets_are_evaluated_on_what_followed(published):
     settings, store, rows = published
     first, last = date(2025, 3, 4), date(2025, 3, 12)
-    report = evaluate_sheets(settings, store, first, last)
+    report = evaluate_sheets(settings, store, first, last, 2)
     assert report.days == 9
     closes = {(a, t): c for a, t, c in rows.select("asset", "event_timestamp", "close").iter_rows()}
     tops, sheets, ics = [], [], []
@@ -190,3 +193,19 @@ def test_a_perfect_ranking_has_a_rank_correlation_of_one():
     assert report.by_bucket["mean_return"].is_sorted()
     nothing = evaluate_ranking(rows.clear(), top=3, cost_bps_per_side=6.0)
     assert (nothing.days, nothing.rank_ic, nothing.net_return) == (0, None, None)
+
+
+def test_the_command_evaluates_sheets_of_the_size_that_was_asked_for(published, tmp_path, monkeypatch):
+    """`--top` once held for a single sheet only: an evaluation was always of vwap.top assets."""
+    settings, store, _ = published
+    monkeypatch.chdir(tmp_path)
+    environment = {
+        "PAIRITY_HOME": str(settings.home), "PAIRITY_UNIVERSE__ASSETS": json.dumps(NAMES), "PAIRITY_VWAP__TOP": "4",
+    }  # fmt: skip
+    arguments = ["trade-sheet", "--evaluate", "--from", "2025-03-04", "--to", "2025-03-12", "--top", "2"]
+    done = CliRunner().invoke(main, arguments, env=environment)
+    assert done.exit_code == 0, done.output
+    files = [Path(line) for line in done.output.splitlines() if line.endswith(".csv")]
+    expected = evaluate_sheets(settings, store, date(2025, 3, 4), date(2025, 3, 12), 2)
+    assert dict(pl.read_csv(files[0]).iter_rows())["top_return"] == pytest.approx(expected.top_return)
+    assert expected.top_return != pytest.approx(expected.all_return)
