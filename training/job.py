@@ -1,4 +1,4 @@
-"""Train: history → point-in-time training set → forest → scores → backtest → registry."""
+"""Train: history → point-in-time training set → forest → scores → backtest → registry → gate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from training import datasets
+from training import datasets, tracking
 from training.backtest import performance
 from training.backtest.comparison import BASELINE, Arena, Contender, hold_asset
 from training.backtest.inputs import hours_between, lake_settlements, market_history
@@ -27,15 +27,16 @@ from training.backtest.records import MarketHistory
 from training.datasets import Dataset, Join
 from training.evaluation import metrics
 from training.models import pair_forest
+from training.promotion import Outcome, ParityCheck, conclude, evidence_of, rival
 from training.registry import ModelRef
 from training.reports import run_files
-from training.scoring import Fitted, fit_forest, score
+from training.scoring import Fitted, fit_forest, score, seen_scores
 from training.splits import Split, chronological
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-STAGES = ("training set", "fit", "score", "backtest", "report", "register")
+STAGES = ("training set", "fit", "score", "backtest", "report", "register", "gate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,25 @@ class TrainReport:
     training_digest: str
     snapshot_id: str
     model: ModelRef
+    outcome: Outcome
+    """What the gate said of it, and whether it is champion now."""
     files: tuple[Path, ...]
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
-def train(settings: Settings, progress: Progress, *, now: datetime, join: Join | None = None) -> TrainReport:
-    """Train the pair forest on everything known at `now`, judge it out of sample, and make it champion.
+def train(
+    settings: Settings,
+    progress: Progress,
+    *,
+    now: datetime,
+    join: Join | None = None,
+    parity: ParityCheck | None = None,
+) -> TrainReport:
+    """Train the pair forest on everything known at `now`, judge it out of sample, and let the gate decide on it.
 
-    `join` is the point-in-time join (default: the feature store's). MissingDataError where the history is missing or
-    too short, RegistryError where the tracking store cannot be used; nothing is registered then.
+    `join` is the point-in-time join (default: the feature store's); `parity` compares what was decided on live with
+    the store (None: nothing was). MissingDataError where the history is missing or too short, RegistryError where the
+    tracking store cannot be used; nothing is registered then.
     """
     stages = _Stages(progress)
     joined = join or _store_join(settings)
@@ -91,7 +102,9 @@ def train(settings: Settings, progress: Progress, *, now: datetime, join: Join |
         forest = score(pipeline, dataset, split)
     with stages("backtest"):
         history, bars = load_history(settings, joined, dataset, split.test_start, now)
-        contenders, notes = compare(settings, dataset, split, forest, history)
+        arena = Arena(settings, history)
+        contenders, notes = compare(settings, arena, dataset, split, forest)
+        against = rival(settings, dataset, split, arena)
         notes += late_rows(dataset)
     with stages("report"):
         judged = forest.scored.join(split.test.select(datasets.KEY), on=datasets.KEY, how="semi", maintain_order="left")
@@ -108,6 +121,15 @@ def train(settings: Settings, progress: Progress, *, now: datetime, join: Join |
             metrics=_flat(quality, selective, contenders), tags=report_tags, digest=digest,
             names={c.key: c.name for c in contenders},
         )  # fmt: skip
+    with stages("gate"):
+        outcome = conclude(
+            settings, model,
+            evidence_of(
+                {c.key: c for c in contenders}, against, tracking.trial_sharpes(Layout.of(settings), model.run_id),
+                seen_scores(forest.pipeline, dataset, split), forest.scored["probability"].drop_nulls(), parity,
+            ),
+            now,
+        )  # fmt: skip
     return TrainReport(
         rows=dataset.rows.height, labelled_rows=labelled.height,
         train_rows=split.train.height, test_rows=split.test.height, purged_rows=split.purged,
@@ -117,7 +139,8 @@ def train(settings: Settings, progress: Progress, *, now: datetime, join: Join |
         classification=quality, classification_candidates=selective, backtests={c.key: c.metrics for c in contenders},
         contender_names={c.key: c.name for c in contenders},
         per_pair=performance.per_pair(contenders[0].result.trades), notes=tuple(notes), training_digest=digest,
-        snapshot_id=dataset.snapshot_id, model=model, files=tuple(files), stage_seconds=stages.seconds,
+        snapshot_id=dataset.snapshot_id, model=model, outcome=outcome, files=tuple(files),
+        stage_seconds=stages.seconds,
     )  # fmt: skip
 
 
@@ -149,10 +172,9 @@ def load_history(
 
 
 def compare(
-    settings: Settings, dataset: Dataset, split: Split, forest: Fitted, history: MarketHistory
+    settings: Settings, arena: Arena, dataset: Dataset, split: Split, forest: Fitted
 ) -> tuple[list[Contender], list[str]]:
     """Backtest model, baseline and buy-and-hold; notes say what could not be compared, and why."""
-    arena = Arena(settings, history)
     contenders = [arena.model(forest.scored, split.train_end)]
     notes: list[str] = []
     pair = baseline_pair(settings.universe.assets)

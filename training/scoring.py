@@ -48,3 +48,9 @@ def score(pipeline: Any, dataset: Dataset, split: Split, pair_id: str | None = N
     )
     columns = [*datasets.KEY, "z_score", "correlation_168h", datasets.KNOWN, "label", "probability"]
     return Fitted(pipeline, scored.select(columns).sort(EVENT_TIME, "pair_id"))
+
+
+def seen_scores(pipeline: Any, dataset: Dataset, split: Split) -> pl.Series:  # noqa: ANN401 - sklearn.Pipeline
+    """Probabilities on the training rows themselves: what the model's scores look like where it learnt."""
+    values = pair_forest.predict(pipeline, model_matrix(split.train, dataset.service))
+    return pl.Series("probability", values, dtype=pl.Float64)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pairity.errors import RegistryError
 from pairity.layout import Layout
+from training.evaluation.sharpe import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "pair_forest"
+TRIAL_METRIC = "model_sharpe"
+"""Annualised Sharpe ratio of hourly returns of what a run would trade."""
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -126,6 +129,25 @@ def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame, trusted_typ
             pip_requirements=_requirements(),
         )
     return str(info.model_uri)
+
+
+def trial_sharpes(layout: Layout, but: str) -> list[float]:
+    """Sharpe ratio per hour of every finished trial in the tracking store, run `but` left out: what luck has tried.
+
+    Every run with a backtested model counts, whatever its experiment; one without trades has no ratio and is left out.
+    """
+    client = open_client(layout)
+    with store_errors(layout):
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        runs, token = [], None
+        while True:
+            page = client.search_runs(experiments, f"metrics.{TRIAL_METRIC} > -1e9", page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                break
+    values = [run.data.metrics[TRIAL_METRIC] for run in runs if run.info.run_id != but]
+    return [value / HOURS_PER_YEAR**0.5 for value in values if value == value]  # noqa: PLR0124 - NaN: not defined
 
 
 def model_directory(layout: Layout, model_uri: str) -> Path:

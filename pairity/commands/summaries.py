@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from pairity.settings import Settings
     from serving.journal_records import Intent, PositionRecord
     from serving.loop import ServeReport
+    from training.gate import Verdict
     from training.job import TrainReport
 
 _BACKTEST_ROWS = (
     ("net return", "net_return"),
     ("gross return", "gross_return"),
     ("Sharpe (annualised)", "sharpe"),
+    ("  95 % from", "sharpe_low"),
+    ("  to", "sharpe_high"),
     ("max drawdown", "max_drawdown"),
     ("trades", "trades"),
     ("win rate", "win_rate"),
@@ -58,7 +61,15 @@ def show_training(report: TrainReport) -> None:
     for note in report.notes:
         line(f"note: {note}")
     line(f"model {report.model.name} version {report.model.version}, run {report.model.run_id}")
+    show_verdict(report.outcome.verdict)
+    line(f"{'champion' if report.outcome.promoted else 'not promoted'}: {report.outcome.reason}")
     line(seconds(report.stage_seconds))
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Every check of the gate: what was found, what was needed."""
+    rows = [("passed" if check.passed else "FAILED", check.name, check.found, check.needed) for check in verdict.checks]
+    table(("", "check", "found", "needed"), rows, "Promotion gate")
 
 
 def _share(part: int, whole: int) -> str:

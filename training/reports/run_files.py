@@ -24,7 +24,6 @@ from training.reports import figures
 from training.splits import Split
 
 _EXAMPLE_ROWS = 5
-_PROMOTION = "latest successful training run: no gate between runs is configured"
 
 
 def directory(settings: Settings) -> Path:
@@ -91,7 +90,7 @@ def record(
     digest: str,
     names: Mapping[str, str],
 ) -> ModelRef:
-    """Log the run with its dataset, files and model, register the model and make it champion."""
+    """Log the run with its dataset, files and model, and register the model as challenger."""
     from feature_repo.vectors import model_matrix
 
     layout = Layout.of(settings)
@@ -107,7 +106,7 @@ def record(
     example = model_matrix(split.train.head(_EXAMPLE_ROWS), dataset.service)
     with tracking.start_run(layout, run) as run_id:
         model_uri = tracking.log_forest(layout, pipeline, example, TRUSTED_TYPES)
-    return registry.register(settings, run_id, model_uri, tags, _PROMOTION)
+    return registry.register(settings, run_id, model_uri, tags)
 
 
 def _params(settings: Settings, split: Split) -> dict[str, object]:
