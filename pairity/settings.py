@@ -245,6 +245,16 @@ class CostSettings(Section):
     slippage_bps: NonNegativeFloat = 1.0
 
 
+class EvaluationSettings(Section):
+    """Walk-forward folds of `pairity leaderboard`, in hourly bars."""
+
+    train_bars: Annotated[int, Field(ge=24)] = 4380
+    """Bars before the first test period: half a year."""
+    test_bars: Annotated[int, Field(ge=24)] = 2190
+    rolling: bool = False
+    """Train on the last `train_bars` only, instead of on all before the test."""
+
+
 class GateSettings(Section):
     """What a model must show before it is promoted (see training.gate)."""
 
@@ -290,6 +300,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     strategy: StrategySettings = StrategySettings()
     costs: CostSettings = CostSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     serve: ServeSettings = ServeSettings()
 

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_FOREST_FEATURES
+from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress
@@ -21,20 +19,17 @@ from pairity.settings import Settings
 from training import datasets, tracking
 from training.backtest import performance
 from training.backtest.comparison import BASELINE, Arena, Contender, hold_asset
-from training.backtest.inputs import hours_between, lake_settlements, market_history
 from training.backtest.policies import baseline_pair
-from training.backtest.records import MarketHistory
 from training.datasets import Dataset, Join
 from training.evaluation import metrics
+from training.evaluation.drift import drift_table
+from training.history import load_history, store_join
 from training.models import pair_forest
 from training.promotion import Outcome, ParityCheck, conclude, evidence_of, rival
 from training.registry import ModelRef
 from training.reports import run_files
 from training.scoring import Fitted, fit_forest, score, seen_scores
 from training.splits import Split, chronological
-
-if TYPE_CHECKING:
-    from feast import FeatureStore
 
 STAGES = ("training set", "fit", "score", "backtest", "report", "register", "gate")
 
@@ -90,7 +85,7 @@ def train(
     tracking store cannot be used; nothing is registered then.
     """
     stages = _Stages(progress)
-    joined = join or _store_join(settings)
+    joined = join or store_join(settings)
     with stages("training set"):
         dataset = datasets.build(settings, PAIR_FOREST_FEATURES, joined, now)
         labelled = dataset.labelled(settings.label)
@@ -113,6 +108,7 @@ def train(
         files = run_files.write(
             run_files.directory(settings), judged, threshold=settings.strategy.probability_min,
             contenders=contenders, bars=bars, importances=pair_forest.importances(forest.pipeline),
+            drift=drift_table(split.train, split.test, dataset.service.features),
         )  # fmt: skip
     with stages("register"):
         report_tags = run_files.lineage(settings, dataset, split, digest)
@@ -142,33 +138,6 @@ def train(
         snapshot_id=dataset.snapshot_id, model=model, outcome=outcome, files=tuple(files),
         stage_seconds=stages.seconds,
     )  # fmt: skip
-
-
-def load_history(
-    settings: Settings, join: Join, dataset: Dataset, since: datetime, now: datetime
-) -> tuple[MarketHistory, pl.DataFrame]:
-    """The market from `since` to the last decision: what was known at each decision, and the bars that followed.
-
-    Also returns the bars themselves (asset, event_timestamp, open, high, low, close).
-    """
-    from feature_repo.contracts import read_contracts
-    from feature_repo.files import scan_view
-
-    layout, assets = Layout.of(settings), settings.universe.assets
-    last = dataset.rows[EVENT_TIME].max()
-    if not isinstance(last, datetime):
-        raise MissingDataError("there is no decision to backtest", "run `make ingest` first")
-    hours = hours_between(since, last)
-    stored = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset").is_in(assets))
-    bars = datasets.newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
-    keys = pl.DataFrame({"asset": list(assets)}).join(
-        pl.DataFrame({EVENT_TIME: hours}, schema={EVENT_TIME: pl.Datetime("us", "UTC")}), how="cross"
-    )
-    first_known = bars.select("asset", EVENT_TIME, datasets.FIRST_KNOWN)
-    keys = keys.join(first_known, on=["asset", EVENT_TIME], how="left")
-    known = datasets.join_checked(join, MARKET_STATE, datasets.decision_rows(keys, settings))
-    settlements = lake_settlements(layout, assets, now)
-    return market_history(hours, known, bars, settlements, read_contracts(layout)), bars
 
 
 def compare(
@@ -211,25 +180,6 @@ def _flat(
     for contender in contenders:
         flat |= {f"{contender.key}_{name}": value for name, value in contender.metrics.items()}
     return flat
-
-
-def _store_join(settings: Settings) -> Join:
-    """The feature store's join; the store is opened (and its definitions applied) by the first question."""
-
-    @cache
-    def store() -> FeatureStore:
-        from feature_repo.store import apply, open_store
-
-        opened = open_store(settings)
-        apply(settings, opened)
-        return opened
-
-    def join(service_name: str, rows: pl.DataFrame) -> pl.DataFrame:
-        from feature_repo.store import historical
-
-        return historical(store(), service_name, rows)
-
-    return join
 
 
 class _Stages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
     from mlflow import MlflowClient
 
-EXPERIMENT = "pair_forest"
+EXPERIMENT, LEADERBOARD = "pair_forest", "leaderboard"
 TRIAL_METRIC = "model_sharpe"
 """Annualised Sharpe ratio of hourly returns of what a run would trade."""
 _ENVIRONMENT = {
@@ -48,6 +49,20 @@ class RunRecord:
     """Where the features of the training set lie."""
     artifacts: Path
     """Directory of figures and tables to be stored with the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRun:
+    """One run of a comparison: of a family, or the parent of all."""
+
+    name: str
+    params: Mapping[str, object]
+    metrics: Mapping[str, float | None]
+    tags: Mapping[str, str]
+    note: str = ""
+    """Markdown that the tracking UI shows on top."""
+    folds: Sequence[Mapping[str, float | None]] = ()
+    artifacts: Path | None = None
 
 
 def load_mlflow(layout: Layout) -> ModuleType:
@@ -131,6 +146,36 @@ def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame, trusted_typ
     return str(info.model_uri)
 
 
+def log_family_runs(layout: Layout, parent: FamilyRun, families: Sequence[FamilyRun]) -> str:
+    """A parent run with one child per family in the experiment `leaderboard`; returns the parent's id.
+
+    Metrics per fold are the child's own, with the fold as step.
+    """
+    client = open_client(layout)
+    with store_errors(layout):
+        experiment = _experiment(layout, LEADERBOARD)
+        parent_id = _log_run(client, experiment, parent, {})
+        for family in families:
+            _log_run(client, experiment, family, {"mlflow.parentRunId": parent_id})
+    return parent_id
+
+
+def _log_run(client: MlflowClient, experiment: str, record: FamilyRun, more: Mapping[str, str]) -> str:
+    from mlflow.entities import Metric, Param, RunTag
+
+    run_id = str(client.create_run(experiment, run_name=record.name, tags={**record.tags, **more}).info.run_id)
+    now_ms = int(time.time() * 1000)
+    values = [(name, value, 0) for name, value in record.metrics.items()]
+    values += [(name, value, step) for step, fold in enumerate(record.folds, 1) for name, value in fold.items()]
+    metrics = [Metric(name, float("nan") if value is None else value, now_ms, step) for name, value, step in values]
+    client.log_batch(run_id, metrics[:1000], [Param(k, _text(v)) for k, v in record.params.items()], [])
+    client.log_batch(run_id, [], [], [RunTag("mlflow.note.content", record.note)] if record.note else [])
+    if record.artifacts is not None:
+        client.log_artifacts(run_id, str(record.artifacts))
+    client.set_terminated(run_id)
+    return run_id
+
+
 def trial_sharpes(layout: Layout, but: str) -> list[float]:
     """Sharpe ratio per hour of every finished trial in the tracking store, run `but` left out: what luck has tried.
 
@@ -157,12 +202,12 @@ def model_directory(layout: Layout, model_uri: str) -> Path:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=model_uri))
 
 
-def _experiment(layout: Layout) -> str:
+def _experiment(layout: Layout, name: str = EXPERIMENT) -> str:
     client = open_client(layout)
-    found = client.get_experiment_by_name(EXPERIMENT)
+    found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    return str(client.create_experiment(EXPERIMENT, artifact_location=(layout.mlflow / "artifacts").as_uri()))
+    return str(client.create_experiment(name, artifact_location=(layout.mlflow / "artifacts").as_uri()))
 
 
 def _dataset(mlflow: ModuleType, record: RunRecord) -> Any:  # noqa: ANN401 - mlflow.data.Dataset

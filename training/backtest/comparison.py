@@ -49,6 +49,12 @@ class Arena:
         name = f"{pair.base}/{pair.quote} alone, 6 % stop, 5 % target"
         return self._contender(BASELINE, name, policy, scores, train_end)
 
+    def family(self, key: str, name: str, scored: pl.DataFrame, pair: Pair | None, train_end: datetime) -> Contender:
+        """The strategy over all pairs, or over one alone with fixed stops, as scored by any family."""
+        settings = self._settings.strategy if pair is None else baseline_strategy(self._settings.strategy)
+        scores = hour_scores(scored, self._settings.universe.pairs if pair is None else [pair])
+        return self._contender(key, name, Strategy(settings), scores, train_end)
+
     def hold(self, asset: str) -> Contender:
         """Buying one coin at the start, without leverage, and keeping it."""
         policy = BuyAndHold(asset, self._settings.strategy.max_balance_fraction)

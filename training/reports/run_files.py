@@ -39,6 +39,7 @@ def write(
     contenders: Sequence[Contender],
     bars: pl.DataFrame,
     importances: Mapping[str, float],
+    drift: pl.DataFrame,
 ) -> list[Path]:
     """Replace `where` by figures, trade logs, equity curves and tables of one run; returns the files.
 
@@ -55,6 +56,9 @@ def write(
         figures.calibration(where / "calibration.png", reliability),
         figures.importance(where / "feature_importance.png", importances),
         figures.score_distribution(where / "scores.png", judged, threshold),
+        _table(where / "calibration.csv", reliability),
+        _table(where / "feature_importance.csv", importance_table(importances)),
+        _table(where / "drift.csv", drift),
         _table(where / "classification_per_pair.csv", metrics.per_pair(judged, threshold)),
         _table(where / "backtest_per_pair.csv", performance.per_pair(trades)),
     ]
@@ -119,10 +123,22 @@ def _params(settings: Settings, split: Split) -> dict[str, object]:
         "split.test_rows": split.test.height,
         "split.purged_rows": split.purged,
     }
-    for section in ("universe", "features", "label", "model", "strategy", "costs"):
+    return params | setting_params(settings)
+
+
+def setting_params(settings: Settings) -> dict[str, object]:
+    """Every setting that a result depends on, as `section.name`."""
+    params: dict[str, object] = {}
+    for section in ("universe", "features", "label", "model", "evaluation", "strategy", "costs"):
         values = getattr(settings, section).model_dump()
         params |= {f"{section}.{name}": value for name, value in values.items()}
     return params
+
+
+def importance_table(importances: Mapping[str, float]) -> pl.DataFrame:
+    """feature, importance."""
+    rows = list(importances.items())
+    return pl.DataFrame(rows, schema={"feature": pl.String, "importance": pl.Float64}, orient="row")
 
 
 def _table(path: Path, frame: pl.DataFrame) -> Path:
