@@ -159,16 +159,21 @@ def _standing(
     return Standing(
         family=contender.key, told=contender.name, contender=contender, classification=quality,
         importances=importances, deflated_sharpe=None if ratio is None else deflated(ratio, trials),
-        folds=[_of_fold(contender, fold) for fold in folds],
+        folds=_by_fold(contender, folds),
     )  # fmt: skip
 
 
-def _of_fold(contender: Contender, fold: Fold) -> dict[str, float | None]:
-    block = fold.blocks[0]
-    own = contender.result.trades.filter(pl.col("decided_at").is_between(block.first, block.last))
-    return {
-        "net_return": float(own["net_pnl"].sum()) / contender.result.initial_equity, "trades": float(own.height),
-    }  # fmt: skip
+def _by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, float | None]]:
+    """Positions by the period in which they were decided; the last one reaches to the end of history."""
+    starts = [fold.blocks[0].first for fold in folds]
+    found: list[dict[str, float | None]] = []
+    for first, after in zip(starts, [*starts[1:], None], strict=True):
+        own = contender.result.trades.filter(pl.col("decided_at") >= first)
+        if after is not None:
+            own = own.filter(pl.col("decided_at") < after)
+        net = float(own["net_pnl"].sum()) / contender.result.initial_equity
+        found.append({"net_return": net, "trades": float(own.height)})
+    return found
 
 
 def _ratios(returns: Sequence[NDArray[np.float64]]) -> list[float]:

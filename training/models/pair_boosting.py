@@ -31,6 +31,8 @@ _ROUNDS = 120
 _GRID = tuple({"num_leaves": leaves, "min_data_in_leaf": least} for leaves, least in product((7, 31), (100, 1000)))
 _INNER_FOLDS = 3
 _LEAST_ROWS = 60
+_SMALL = 50_000
+"""Rows below which more threads cost more than they bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def _train(rows: pl.DataFrame, service: Service, settings: Settings, candidate: 
         matrix, label=rows["label"].to_numpy(), free_raw_data=True,
         categorical_feature=[name for name in CATEGORIES if name in matrix.columns],
     )  # fmt: skip
+    if not threads and rows.height < _SMALL:
+        threads = 1
     parameters = _FIXED | candidate | {"seed": settings.model.seed, "num_threads": threads}
     return lightgbm.train(parameters, data, num_boost_round=_ROUNDS)
 
