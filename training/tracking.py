@@ -49,6 +49,8 @@ class RunRecord:
     """Where the features of the training set lie."""
     artifacts: Path
     """Directory of figures and tables to be stored with the run."""
+    name: str | None = None
+    """What people call it; MLflow makes one up otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def start_run(layout: Layout, record: RunRecord) -> Iterator[str]:
     """Log `record` as a new run; yields its id, for the model to be logged into; failed if the body fails."""
     mlflow = load_mlflow(layout)
     with store_errors(layout):
-        run = mlflow.start_run(experiment_id=_experiment(layout), tags=dict(record.tags))
+        run = mlflow.start_run(experiment_id=_experiment(layout), run_name=record.name, tags=dict(record.tags))
     try:
         with store_errors(layout):
             mlflow.log_params({name: _text(value) for name, value in record.params.items()})

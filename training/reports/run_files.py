@@ -106,6 +106,7 @@ def record(
         training_digest=digest,
         source=layout.features / PAIR_HOURLY.name,
         artifacts=directory(settings),
+        name=f"{settings.model.name} tested from {split.test_start:%Y-%m-%d}",
     )
     example = model_matrix(split.train.head(_EXAMPLE_ROWS), dataset.service)
     with tracking.start_run(layout, run) as run_id:
