@@ -39,7 +39,7 @@ def performance(result: BacktestResult) -> dict[str, float | None]:
         "gross_return": gross / start,
         "sharpe": sharpe(result.equity["equity"], start),
         **_sharpe_error(result),
-        "max_drawdown": float(-drawdown(result.equity["equity"], start).min()),  # type: ignore[operator,arg-type]
+        "max_drawdown": abs(float(drawdown(result.equity["equity"], start).min())),  # type: ignore[arg-type]
         "trades": float(trades.height),
         "exposure": float(result.equity["exposure"].mean() or 0.0),  # type: ignore[arg-type]
         "turnover": notional / start,

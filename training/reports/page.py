@@ -35,7 +35,7 @@ _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;color:#1a1a1a;max-width:1080px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem;border-bottom:1px solid #ddd}
 table{border-collapse:collapse;font-size:.82rem;margin:.5rem 0}th,td{padding:.2rem .55rem;text-align:right}
-th:first-child,td:first-child{text-align:left;white-space:nowrap}
+th:first-child,td:first-child{text-align:left;min-width:9rem}
 thead th{border-bottom:1px solid #999;vertical-align:bottom}
 tbody tr:nth-child(even){background:#f6f6f4}.wide{overflow-x:auto}.note{color:#666;font-size:.85rem}
 .bad{color:#a32}.good{color:#275}details{margin:1rem 0}code{font-size:.85em}
@@ -47,7 +47,7 @@ def page(run: RunContents) -> str:
     """The whole page as text; it loads nothing from anywhere. The same run gives the same text."""
     from plotly.offline import get_plotlyjs
 
-    head = run.lines[0] if not any(line.key == "model" for line in run.lines) else _line(run, "model")
+    head = _head(run.lines)
     parts = [
         f"<h1>{_text(run.name)}</h1>",
         f"<p class=note>run <code>{run.run_id}</code> · {run.started} · {_text(_CAUTION)}</p>",
@@ -75,8 +75,10 @@ def page(run: RunContents) -> str:
     )
 
 
-def _line(run: RunContents, key: str) -> Line:
-    return next(line for line in run.lines if line.key == key)
+def _head(lines: Sequence[Line]) -> Line:
+    """What the page looks at closely: the model of a training, the reference family of a comparison."""
+    by_key = {line.key: line for line in lines}
+    return next((by_key[key] for key in ("model", "pair_forest") if key in by_key), lines[0])
 
 
 def _comparison(lines: Sequence[Line]) -> str:

@@ -110,6 +110,7 @@ def folds(table: pl.DataFrame) -> Figure:
         figure.add_bar(x=own["fold"].to_list(), y=_rounded(100 * own["net_return"]), name=family,
                        marker={"color": _colour(number)})  # fmt: skip
     figure.update_yaxes(title="net return, %")
+    figure.update_xaxes(type="category", title="test period from")
     return _laid_out(figure, 340)
 
 
@@ -153,7 +154,7 @@ def _bars(names: list[str], values: list[float | None], title: str, text: list[s
 def _laid_out(figure: Figure, height: int) -> Figure:
     figure.update_layout(
         template="simple_white", height=height, margin={"l": 60, "r": 20, "t": 20, "b": 40}, hovermode="closest",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, font={"size": 12},
+        legend={"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0}, font={"size": 12},
     )  # fmt: skip
     return figure
 
