@@ -32,9 +32,9 @@ _CAUTION = (
     "Costs are on: fees, slippage and funding."
 )
 _STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;color:#1a1a1a;max-width:1080px;margin:2rem auto;padding:0 1rem}
+body{font:15px/1.45 system-ui,sans-serif;color:#1a1a1a;max-width:1280px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem;border-bottom:1px solid #ddd}
-table{border-collapse:collapse;font-size:.82rem;margin:.5rem 0}th,td{padding:.2rem .55rem;text-align:right}
+table{border-collapse:collapse;font-size:.78rem;margin:.5rem 0}th,td{padding:.2rem .45rem;text-align:right}
 th:first-child,td:first-child{text-align:left;min-width:9rem}
 thead th{border-bottom:1px solid #999;vertical-align:bottom}
 tbody tr:nth-child(even){background:#f6f6f4}.wide{overflow-x:auto}.note{color:#666;font-size:.85rem}

@@ -154,7 +154,7 @@ def _bars(names: list[str], values: list[float | None], title: str, text: list[s
 def _laid_out(figure: Figure, height: int) -> Figure:
     figure.update_layout(
         template="simple_white", height=height, margin={"l": 60, "r": 20, "t": 20, "b": 40}, hovermode="closest",
-        legend={"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0}, font={"size": 12},
+        legend={"orientation": "h", "y": -0.32, "yanchor": "top", "x": 0}, font={"size": 12},
     )  # fmt: skip
     return figure
 
