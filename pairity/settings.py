@@ -186,6 +186,8 @@ class LabelSettings(Section):
     horizon_bars: PositiveInt = 102
     target: Fraction = 0.005
     rows: Literal["all", "candidates"] = "all"
+    weights: Literal["none", "uniqueness"] = "none"
+    """`uniqueness`: a training row counts as much as its label's hours are its own."""
 
 
 class ModelSettings(Section):

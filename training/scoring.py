@@ -14,6 +14,7 @@ from training import datasets
 from training.datasets import Dataset
 from training.models import pair_forest
 from training.splits import Split
+from training.weights import training_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,12 @@ def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_thr
     """Fit the forest on labelled rows (service features, label); a scikit-learn Pipeline."""
     labels = rows["label"].cast(pl.Int64).to_numpy()
     return pair_forest.fit(
-        model_matrix(rows, service), labels, settings.universe.assets, settings.model, fit_threads=fit_threads
+        model_matrix(rows, service),
+        labels,
+        settings.universe.assets,
+        settings.model,
+        fit_threads=fit_threads,
+        weights=training_weights(rows, settings.label),
     )
 
 

@@ -8,9 +8,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pairity.settings import LabelSettings
 from pairity.timeline import HOUR
 
 _HOUR_US = HOUR // timedelta(microseconds=1)
+
+
+def training_weights(rows: pl.DataFrame, settings: LabelSettings) -> NDArray[np.float64] | None:
+    """Weights of labelled rows as `label.weights` says; None where all count the same."""
+    return average_uniqueness(rows) if settings.weights == "uniqueness" else None
 
 
 def average_uniqueness(rows: pl.DataFrame, entity: str = "pair_id") -> NDArray[np.float64]:

@@ -5,6 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feature_repo.catalog import PAIR_FOREST_FEATURES
+from feature_repo.vectors import model_matrix
+from tests.training.published import NOW, brute_join, publish_all, settings_for
+from training import datasets
+from training.models import pair_forest
+from training.scoring import fit_forest
 from training.weights import average_uniqueness
 
 START, HOUR = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
@@ -43,3 +49,19 @@ def test_nothing_changes_when_rows_are_shuffled():
     labels = [("A", 0, 3), ("B", 1, 4), ("A", 2, 9), ("A", 2, 1)]
     weights = average_uniqueness(frame(labels))
     assert average_uniqueness(frame(labels[::-1])).tolist() == weights[::-1].tolist()
+
+
+def test_weights_reach_the_model_and_change_it_only_where_asked_for(tmp_path):
+    settings = settings_for(tmp_path)
+    publish_all(settings)
+    join = brute_join(settings)
+    weighted = settings.model_copy(update={"label": settings.label.model_copy(update={"weights": "uniqueness"})})
+    rows = datasets.build(settings, PAIR_FOREST_FEATURES, join, NOW).labelled(settings.label)
+    matrix = model_matrix(rows, PAIR_FOREST_FEATURES)
+    plain, own = (fit_forest(rows, PAIR_FOREST_FEATURES, one) for one in (settings, weighted))
+    again = pair_forest.fit(
+        matrix, rows["label"].cast(pl.Int64).to_numpy(), settings.universe.assets, settings.model,
+        weights=average_uniqueness(rows),
+    )  # fmt: skip
+    scores = [pair_forest.predict(model, matrix).tobytes() for model in (plain, own, again)]
+    assert scores[0] != scores[1] == scores[2]

@@ -16,6 +16,7 @@ from pairity.errors import UnknownNameError
 from pairity.settings import Settings
 from pairity.universe import Pair
 from training.models import pair_boosting, pair_forest
+from training.scoring import fit_forest
 
 Floats = NDArray[np.float64]
 
@@ -74,11 +75,8 @@ class Constant:
         return {}
 
 
-def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Forest:
-    """The reference forest on all pairs of `rows`."""
-    labels = rows["label"].cast(pl.Int64).to_numpy()
-    pipeline = pair_forest.fit(model_matrix(rows, service), labels, settings.universe.assets, settings.model)
-    return Forest(pipeline, service)
+def _forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Forest:
+    return Forest(fit_forest(rows, service, settings), service)
 
 
 def _btc_eth(settings: Settings) -> Pair:
@@ -98,9 +96,9 @@ def _never(_rows: pl.DataFrame, _service: Service, _settings: Settings) -> Model
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
-        Family("pair_forest", "random forest over all pairs (reference)", fit_forest),
+        Family("pair_forest", "random forest over all pairs (reference)", _forest),
         Family("pair_boosting", "LightGBM over all pairs, tuned inside the training rows", pair_boosting.fit),
-        Family("btc_eth_baseline", "the same forest on BTC/ETH alone, 6 % stop, 5 % target", fit_forest, _btc_eth),
+        Family("btc_eth_baseline", "the same forest on BTC/ETH alone, 6 % stop, 5 % target", _forest, _btc_eth),
         Family("always_revert", "every spread beyond the entry level reverts", _always),
         Family("zero_forecast", "no spread reverts: nothing is traded", _never),
     )

@@ -15,6 +15,7 @@ from feature_repo.vectors import model_matrix
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
 from training.folds import purged_kfold
+from training.weights import training_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ def _train(rows: pl.DataFrame, service: Service, settings: Settings, candidate: 
 
     matrix = _matrix(rows, service, settings.universe.assets)
     data = lightgbm.Dataset(
-        matrix, label=rows["label"].to_numpy(), free_raw_data=True,
+        matrix, label=rows["label"].to_numpy(), free_raw_data=True, weight=training_weights(rows, settings.label),
         categorical_feature=[name for name in CATEGORIES if name in matrix.columns],
     )  # fmt: skip
     if not threads and rows.height < _SMALL:
