@@ -14,7 +14,7 @@ from feature_repo.revision import code_revision
 from ingestion.session import IngestSession
 from ingestion.sources.okx_client import aclose, make_client
 from pairity.digest import digest_bytes
-from pairity.errors import MissingDataError, StaleFeaturesError
+from pairity.errors import ConfigError, MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -47,11 +47,12 @@ async def serve(
 ) -> ServeReport:
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
-    Refuses, in this order: real money without both switches, no credentials, missing contracts, no champion or one
-    whose files were changed, an unreachable venue or wrong credentials, a balance too small to trade, positions that
-    are not ours.
+    Refuses, in this order: two legs, real money without both switches, no credentials, missing contracts, no champion
+    or one whose files were changed, an unreachable venue or wrong credentials, a balance too small to trade, positions
+    that are not ours.
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
+    _refuse_two_legs(settings)
     mode = trading_mode(settings, live=live)
     layout = Layout.of(settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -88,6 +89,15 @@ async def serve(
             "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
         )
     return report
+
+
+def _refuse_two_legs(settings: Settings) -> None:
+    """Two legs must be filled and protected together on the venue; that is only backtested so far."""
+    if settings.strategy.legs != "base":
+        raise ConfigError(
+            f"setting strategy.legs = {settings.strategy.legs!r}: the trading process trades the base leg only",
+            'set strategy.legs = "base" to trade, or backtest both legs with pairity train',
+        )
 
 
 def _contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
