@@ -22,9 +22,9 @@ def result_of(curve, trades=()):
     return BacktestResult(100.0, pl.DataFrame(list(trades), schema=TRADE_SCHEMA), equity, pl.DataFrame(), 2, 3)
 
 
-def a_trade(net, gross=None, notional=200.0, funding=0.0, held_h=5, pair="A__B"):
+def a_trade(net, gross=None, notional=200.0, funding=0.0, held_h=5, pair="A__B", position=None, leg=0):
     return {
-        "pair_id": pair, "opened_at": START, "closed_at": START.replace(hour=held_h), "net_pnl": net,
+        "position_id": position or f"{pair}{net}", "leg": leg, "pair_id": pair, "opened_at": START, "closed_at": START.replace(hour=held_h), "net_pnl": net,
         "gross_pnl": net if gross is None else gross, "slippage": 0.1, "leg_pnl": net, "fees": 0.2, "funding": funding,
         "traded_notional": notional,
     }  # fmt: skip

@@ -70,13 +70,15 @@ class Arena:
 
 
 def terms(settings: Settings) -> Terms:
-    """Account and costs of a backtest: it starts with `max_position_usdt`, so that returns are those of the capital
-    that the strategy is allowed to use."""
+    """Account and costs of a backtest: it starts with `costs.initial_equity_usdt`, or else with `max_position_usdt`, so
+    that returns are those of the capital that the strategy is allowed to use."""
     return Terms(
-        initial_equity=settings.strategy.max_position_usdt,
+        initial_equity=settings.costs.initial_equity_usdt or settings.strategy.max_position_usdt,
         taker_fee_bps=settings.costs.taker_fee_bps,
         slippage_bps=settings.costs.slippage_bps,
         leverage=settings.strategy.leverage,
+        maker_fee_bps=settings.costs.maker_fee_bps,
+        fill_model=settings.costs.fill_model,
     )
 
 
