@@ -43,7 +43,20 @@ def strategy_of(stop=0.01, **changes):
     return StrategySettings(**(defaults | changes))
 
 
-@settings(max_examples=60, deadline=None)
+def levered(positions, rate):
+    """Twice the equity in each position, and a venue that wants nearly all of the equity for them."""
+    return Terms(1000.0, 5.0, 1.0, leverage=20, maintenance_rate=rate / positions)
+
+
+def ruinous(legs, positions):
+    """Held for days behind stops that are never met."""
+    return strategy_of(
+        0.3, legs=legs, target_bounds=(0.3, 0.9), leverage=20, max_position_usdt=1000.0,
+        max_concurrent_positions=positions, min_hold_bars=40, max_missing_bars=40,
+    )  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     legs=st.sampled_from(["base", "both"]),
@@ -53,30 +66,40 @@ def strategy_of(stop=0.01, **changes):
     switch=st.sampled_from([None, 0.3]),
     missing=st.integers(0, 2),
     positions=st.integers(1, 3),
-    leverage=st.sampled_from([1, 20]),
 )
-def test_equals_an_exact_decimal_backtest(seed, legs, fill_model, stop, cooldown, switch, missing, positions, leverage):
+def test_equals_an_exact_decimal_backtest(seed, legs, fill_model, stop, cooldown, switch, missing, positions):
     history, scores = random_market(seed, assets=ASSETS)
     strategy = strategy_of(
         stop, legs=legs, cooldown_bars=cooldown, max_missing_bars=missing, switch_threshold=switch,
-        max_concurrent_positions=positions, leverage=leverage, hedge_tolerance=0.1,
-        max_position_usdt=700.0 * leverage,
+        max_concurrent_positions=positions, hedge_tolerance=0.1,
     )  # fmt: skip
-    terms = Terms(1000.0, 5.0, 1.0, leverage=leverage, maintenance_rate=0.01, fill_model=fill_model)
-    compare(history, scores, strategy, terms)
+    compare(history, scores, strategy, Terms(1000.0, 5.0, 1.0, fill_model=fill_model))
 
 
-def test_random_markets_meet_every_kind_of_exit():
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    legs=st.sampled_from(["base", "both"]),
+    positions=st.integers(1, 3),
+    rate=st.floats(0.4, 0.51),
+)
+def test_equals_an_exact_decimal_backtest_of_an_account_at_its_limit(seed, legs, positions, rate):
+    history, scores = random_market(seed, assets=ASSETS)
+    compare(history, scores, ruinous(legs, positions), levered(positions, rate))
+
+
+@pytest.mark.parametrize(
+    ("legs", "reasons"),
+    [
+        ("base", {"z_cross", "stop_loss", "take_profit", "data_missing", "liquidation", "end_of_data"}),
+        ("both", {"z_cross", "stop_loss", "take_profit", "data_missing", "liquidation", "end_of_data", "other_leg"}),
+    ],
+)
+def test_random_markets_meet_every_kind_of_exit(legs, reasons):
     """Otherwise the comparison with the oracle would say little."""
     met = Counter()
-    for seed in range(12):
+    for seed in range(6):
         history, scores = random_market(seed, assets=ASSETS, count=80)
-        for legs in ("base", "both"):
-            wide = {"leverage": 20, "max_position_usdt": 14_000.0, "max_concurrent_positions": 3}
-            strategy = strategy_of(0.01, legs=legs, max_missing_bars=0)
-            met += compare(history, scores, strategy, Terms(1000.0, 5.0, 1.0))
-            ruinous = strategy_of(0.3, legs=legs, target_bounds=(0.3, 0.9), **wide)
-            met += compare(history, scores, ruinous, Terms(1000.0, 5.0, 1.0, leverage=20, maintenance_rate=0.02))
-    assert set(met) == {
-        "z_cross", "stop_loss", "take_profit", "data_missing", "other_leg", "liquidation", "end_of_data",
-    }  # fmt: skip
+        met += compare(history, scores, strategy_of(0.01, legs=legs, max_missing_bars=0), Terms(1000.0, 5.0, 1.0))
+        met += compare(history, scores, ruinous(legs, 1), levered(1, 0.5))
+    assert set(met) == reasons
