@@ -217,7 +217,10 @@ class StrategySettings(Section):
     cooldown_bars: Annotated[int, Field(ge=0)] = 0
     max_missing_bars: Annotated[int, Field(ge=0)] = 3
     """A held pair whose features are missing or stale for more than this many decisions is closed."""
-    legs: Literal["base"] = "base"
+    legs: Literal["base", "both"] = "base"
+    """`base` trades the base asset alone; `both` also the opposite side of the quote asset (backtests only)."""
+    hedge_tolerance: Fraction = 0.05
+    """How far the ratio of two legs' notionals, in whole lots, may lie from the hedge ratio."""
     stop_model: Literal["atr", "volatility"] = "atr"
     stop_atr: PositiveFloat = 10.0
     target_atr: PositiveFloat = 8.0
@@ -245,6 +248,10 @@ class CostSettings(Section):
     taker_fee_bps: NonNegativeFloat = 5.0
     maker_fee_bps: NonNegativeFloat = 2.0
     slippage_bps: NonNegativeFloat = 1.0
+    fill_model: Literal["next_open_taker", "limit_maker"] = "next_open_taker"
+    """How a backtest fills entries: at the next bar's open, or by a limit order at the decision's close."""
+    initial_equity_usdt: PositiveFloat | None = None
+    """What a backtest begins with; not set: `strategy.max_position_usdt`."""
 
 
 class EvaluationSettings(Section):

@@ -14,7 +14,7 @@ from feature_repo.revision import code_revision
 from ingestion.session import IngestSession
 from ingestion.sources.okx_client import aclose, make_client
 from pairity.digest import digest_bytes
-from pairity.errors import LiveSwitchError, MissingDataError, StaleFeaturesError
+from pairity.errors import ConfigError, LiveSwitchError, MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -47,11 +47,12 @@ async def serve(
 ) -> ServeReport:
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
-    Refuses, in this order: real money without both switches, no credentials, missing contracts, no champion, one whose
-    files were changed or, for real money, that did not pass the gate, an unreachable venue or wrong credentials, a
-    balance too small to trade, positions that are not ours.
+    Refuses, in this order: two legs, real money without both switches, no credentials, missing contracts, no champion,
+    one whose files were changed or, for real money, that did not pass the gate, an unreachable venue or wrong
+    credentials, a balance too small to trade, positions that are not ours.
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
+    _refuse_two_legs(settings)
     mode = trading_mode(settings, live=live)
     layout = Layout.of(settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -97,6 +98,15 @@ def require_proven(mode: Mode, model: ModelRef) -> None:
         raise LiveSwitchError(
             f"{model.name} version {model.version} may not trade real money: the promotion gate says {model.gate!r}",
             f"see `pairity models {model.version}`; promote a version that passed, or trade on demo",
+        )
+
+
+def _refuse_two_legs(settings: Settings) -> None:
+    """Two legs must be filled and protected together on the venue; that is only backtested so far."""
+    if settings.strategy.legs != "base":
+        raise ConfigError(
+            f"setting strategy.legs = {settings.strategy.legs!r}: the trading process trades the base leg only",
+            'set strategy.legs = "base" to trade, or backtest both legs with pairity train',
         )
 
 

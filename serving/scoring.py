@@ -60,8 +60,7 @@ class Scorer:
         usable = [pair for pair in pairs if reasons[pair] is None]
         probability = self._probabilities(rows, usable)
         return [
-            PairScore(pair, (by_pair.get(pair.pair_id) or {}).get("z_score"), probability.get(pair), reasons[pair])
-            for pair in pairs
+            _pair_score(pair, by_pair.get(pair.pair_id) or {}, probability.get(pair), reasons[pair]) for pair in pairs
         ]
 
     def _probabilities(self, rows: pl.DataFrame, pairs: Sequence[Pair]) -> dict[Pair, float]:
@@ -70,6 +69,10 @@ class Scorer:
         order = pl.DataFrame({"pair_id": [pair.pair_id for pair in pairs]})
         matrix = model_matrix(order.join(rows, on="pair_id", how="left", maintain_order="left"), self.ref.service)
         return dict(zip(pairs, positive_probabilities(self.estimator, matrix), strict=True))
+
+
+def _pair_score(pair: Pair, row: dict[str, Any], probability: float | None, unusable: str | None) -> PairScore:
+    return PairScore(pair, row.get("z_score"), probability, unusable, row.get("hedge_ratio"))
 
 
 def _unusable(row: dict[str, Any] | None, event_timestamp: datetime) -> str | None:

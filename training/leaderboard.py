@@ -1,12 +1,14 @@
 """All families on the same walk-forward folds, the same hours and the same costs, beside holding BTC.
 
+Each is traded with the base leg alone and with both legs of its pairs.
+
 Each test period is scored by a model that was trained on what was known before it, and nothing else; the periods are
 then traded as one. Nothing is chosen by looking at them: every line counts as a trial.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,6 +24,7 @@ from training import datasets
 from training.backtest.comparison import Arena, Contender, hold_asset
 from training.backtest.engine import refuse_seen_period
 from training.backtest.performance import hourly_returns
+from training.backtest.trade_log import positions
 from training.datasets import Dataset, Join
 from training.evaluation.metrics import classification
 from training.evaluation.overfitting import Overfitting, probability_of_overfitting
@@ -30,7 +33,9 @@ from training.folds import Fold, walk_forward
 from training.history import load_history
 from training.models.families import Family
 
-_SCORED = [*datasets.KEY, "z_score", "correlation_168h", datasets.KNOWN, "label", "probability"]
+_SCORED = [
+    *datasets.KEY, "z_score", "correlation_168h", "hedge_ratio", datasets.KNOWN, "label", "probability", "train_end",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +99,8 @@ def compare_families(
         except MissingDataError as error:
             notes.append(f"{family.name} is left out: {error.what}")
             continue
-        pairs = None if family.pair is None else family.pair(settings)
-        contender = arena.family(family.name, family.told, scored, pairs, folds[0].train_end)
-        found.append((family, contender, scored, importances))
+        for contender in traded(settings, arena, family, scored, folds[0].train_end):
+            found.append((family, contender, scored, importances))
     found.append((None, arena.hold(hold_asset(settings.universe.assets)), pl.DataFrame(), {}))
     progress.advance(1)
     returns = [hourly_returns(contender.result) for _, contender, _, _ in found]
@@ -111,13 +115,24 @@ def compare_families(
     )  # fmt: skip
 
 
+def traded(
+    settings: Settings, arena: Arena, family: Family, scored: pl.DataFrame, train_end: datetime
+) -> Iterator[Contender]:
+    """One set of scores traded with the base leg alone, and with both legs where they trade at all."""
+    pair = None if family.pair is None else family.pair(settings)
+    alone = arena.family(family.name, family.told, scored, pair, train_end)
+    yield alone
+    if alone.metrics["trades"]:
+        yield arena.family(f"{family.name}_two_legs", f"{family.told}; two legs", scored, pair, train_end, "both")
+
+
 def walk(
     settings: Settings, family: Family, dataset: Dataset, folds: Sequence[Fold], progress: Progress
 ) -> tuple[pl.DataFrame, dict[str, float]]:
     """Every decision from the first test period on, scored by the fold's own model; and the last one's importances.
 
-    Returns pair_id, event_timestamp, z_score, correlation_168h, known, label, probability (null where nothing was
-    known), sorted by time and pair.
+    Returns pair_id, event_timestamp, z_score, correlation_168h, hedge_ratio, known, label, probability (null where
+    nothing was known) and train_end (the last instant that the row's model has seen), sorted by time and pair.
     """
     pair = None if family.pair is None else family.pair(settings).pair_id
     parts, importances = [], {}
@@ -127,7 +142,7 @@ def walk(
         importances = model.importances()
         first = fold.blocks[0].first
         refuse_seen_period([first], fold.train_end)
-        rows = dataset.rows.filter(pl.col(EVENT_TIME) >= first)
+        rows = dataset.rows.filter(pl.col(EVENT_TIME) >= first).with_columns(train_end=pl.lit(fold.train_end))
         if number + 1 < len(folds):
             rows = rows.filter(pl.col(EVENT_TIME) < folds[number + 1].blocks[0].first)
         if pair is not None:
@@ -168,9 +183,9 @@ def _by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, floa
     starts = [fold.blocks[0].first for fold in folds]
     found: list[dict[str, float | None]] = []
     for first, after in zip(starts, [*starts[1:], None], strict=True):
-        own = contender.result.trades.filter(pl.col("decided_at") >= first)
+        own = positions(contender.result.trades).filter(pl.col("opened_at") >= first)
         if after is not None:
-            own = own.filter(pl.col("decided_at") < after)
+            own = own.filter(pl.col("opened_at") < after)
         net = float(own["net_pnl"].sum()) / contender.result.initial_equity
         found.append({"net_return": net, "trades": float(own.height)})
     return found

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pairity.settings import StrategySettings
-from pairity.strategy.selection import divergence, judge, leg_side, rank, spread_direction
-from pairity.strategy.sizing import entry_notional, leg_contracts
+from pairity.strategy.selection import divergence, judge, legs_of, rank, spread_direction
+from pairity.strategy.sizing import TOO_SMALL, contracts_of, entry_notional
 from pairity.strategy.stops import stop_rule
 from pairity.strategy.types import (
     Action,
@@ -29,7 +29,6 @@ from pairity.strategy.types import (
     StrategyState,
 )
 from pairity.timeline import HOUR
-from pairity.universe import exact
 
 _REFERENCE_ASSET = "BTC"
 
@@ -142,26 +141,31 @@ def _best_entry(
     """The best candidate that can be sized; those that cannot are marked, and the next is tried."""
     for candidate in rank(judged):
         entry = _entry(state, candidate, market, settings)
-        if entry is not None:
+        if isinstance(entry, Entry):
             return entry, judged
-        judged = [replace(p, rejected="position below the minimum size") if p is candidate else p for p in judged]
+        judged = [replace(p, rejected=entry) if p is candidate else p for p in judged]
     return None, judged
 
 
-def _entry(state: StrategyState, candidate: ScoredPair, market: Market, settings: StrategySettings) -> Entry | None:
-    asset = market.assets[candidate.pair.base]
+def _entry(state: StrategyState, candidate: ScoredPair, market: Market, settings: StrategySettings) -> Entry | str:
+    """The entry of a candidate, or the reason for which it cannot be sized."""
     z, probability, score = candidate.z, candidate.probability, candidate.divergence_score
-    if z is None or probability is None or score is None or asset.close is None or asset.spec is None:
-        return None
-    notional = entry_notional(state.available_usdt, score, settings)
-    contracts = leg_contracts(notional, asset.close, asset.spec)
-    if asset.spec.notional(contracts, asset.spec.round_price(exact(asset.close))) < exact(settings.min_position_usdt):
-        return None
+    if z is None or probability is None or score is None:
+        return TOO_SMALL
     direction = spread_direction(z)
-    leg = LegOrder(asset.asset, leg_side(direction), contracts, asset.close,
-                   stop_rule(asset, market.assets.get(_REFERENCE_ASSET), settings))  # fmt: skip
+    legs = legs_of(candidate.pair, direction, settings)
+    assets = tuple(market.assets[name] for name, _ in legs)
+    notional = entry_notional(state.available_usdt, score, settings)
+    sizes = contracts_of(notional, assets, candidate.hedge_ratio, settings)
+    if isinstance(sizes, str):
+        return sizes
+    reference = market.assets.get(_REFERENCE_ASSET)
+    orders = tuple(
+        LegOrder(asset.asset, side, contracts, asset.close or 0.0, stop_rule(asset, reference, settings))
+        for asset, (_, side), contracts in zip(assets, legs, sizes, strict=True)
+    )
     position_id = f"{candidate.pair.pair_id}@{market.event_timestamp:%Y%m%dT%H%MZ}"
-    return Entry(position_id, candidate.pair, direction, z, probability, score, (leg,))
+    return Entry(position_id, candidate.pair, direction, z, probability, score, orders)
 
 
 def _describe(entry: Entry) -> str:

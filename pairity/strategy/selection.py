@@ -27,6 +27,12 @@ def leg_side(direction: int) -> Side:
     return Side.BUY if direction > 0 else Side.SELL
 
 
+def legs_of(pair: Pair, direction: int, settings: StrategySettings) -> tuple[tuple[str, Side], ...]:
+    """What a position in `pair` trades: the base asset, and with `legs = "both"` the opposite side of the quote."""
+    base = (pair.base, leg_side(direction))
+    return (base,) if settings.legs == "base" else (base, (pair.quote, base[1].opposite))
+
+
 def judge(
     score: PairScore,
     assets: Mapping[str, AssetView],
@@ -38,10 +44,11 @@ def judge(
     reason = (
         _unusable(score)
         or _too_weak(score, settings)
+        or _not_hedged(score, settings)
         or _not_tradable(score, assets, settings)
         or _too_close_to_held(score.pair, held, correlations, settings)
     )
-    return ScoredPair(score.pair, score.z, score.probability, divergence(score), reason)
+    return ScoredPair(score.pair, score.z, score.probability, divergence(score), reason, score.hedge_ratio)
 
 
 def rank(judged: Sequence[ScoredPair]) -> list[ScoredPair]:
@@ -67,9 +74,22 @@ def _too_weak(score: PairScore, settings: StrategySettings) -> str | None:
     return None
 
 
+def _not_hedged(score: PairScore, settings: StrategySettings) -> str | None:
+    """Two legs on opposite sides hedge each other only where the assets move together."""
+    if settings.legs == "base":
+        return None
+    if score.hedge_ratio is None or not math.isfinite(score.hedge_ratio):
+        return "hedge ratio unknown"
+    return None if score.hedge_ratio > 0 else f"hedge ratio {score.hedge_ratio:.3g} not positive"
+
+
 def _not_tradable(score: PairScore, assets: Mapping[str, AssetView], settings: StrategySettings) -> str | None:
-    """The traded leg needs a contract, a price and a *known* funding rate on the right side of the limit."""
-    name = score.pair.base
+    """Every traded leg needs a contract, a price and a *known* funding rate on the right side of the limit."""
+    legs = legs_of(score.pair, spread_direction(score.z or 0.0), settings)
+    return next(filter(None, (_leg_not_tradable(name, side, assets, settings) for name, side in legs)), None)
+
+
+def _leg_not_tradable(name: str, side: Side, assets: Mapping[str, AssetView], settings: StrategySettings) -> str | None:
     asset = assets.get(name)
     if asset is None or asset.spec is None:
         return f"no contract known for {name}"
@@ -77,7 +97,6 @@ def _not_tradable(score: PairScore, assets: Mapping[str, AssetView], settings: S
         return f"no price known for {name}"
     if asset.funding_rate is None:
         return f"funding of {name} unknown"
-    side = leg_side(spread_direction(score.z or 0.0))
     if side is Side.SELL and asset.funding_rate < -settings.funding_limit:
         return f"funding of {name} {asset.funding_rate:g} below −{settings.funding_limit:g} for a short"
     if side is Side.BUY and asset.funding_rate > settings.funding_limit:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pairity.settings import StrategySettings
+from pairity.strategy.hedging import Lots, hedged_lots
+from pairity.strategy.types import AssetView
 from pairity.universe import ContractSpec, exact
+
+TOO_SMALL = "position below the minimum size"
 
 
 def entry_notional(available_usdt: float, score: float, settings: StrategySettings) -> float:
@@ -24,3 +28,28 @@ def entry_notional(available_usdt: float, score: float, settings: StrategySettin
 def leg_contracts(notional_usdt: float, price: float, spec: ContractSpec) -> Decimal:
     """Contracts of one leg in whole lots, rounded down; 0 where the venue's minimum is not reached."""
     return spec.contracts_for(exact(notional_usdt), exact(price))
+
+
+def contracts_of(
+    notional_usdt: float, assets: tuple[AssetView, ...], hedge_ratio: float | None, settings: StrategySettings
+) -> tuple[Decimal, ...] | str:
+    """Contracts of each leg in whole lots, or the reason for which the position cannot be sized.
+
+    One leg (its `close` and `spec` are known) takes all of `notional_usdt`; two legs share it so that their notionals
+    keep `hedge_ratio` within `settings.hedge_tolerance`. No leg is smaller than the venue's minimum or than
+    `settings.min_position_usdt`.
+    """
+    priced = [(asset.spec, exact(asset.close)) for asset in assets if asset.spec is not None and asset.close]
+    if len(priced) < len(assets) or notional_usdt <= 0:
+        return TOO_SMALL
+    least = exact(settings.min_position_usdt)
+    if len(priced) == 1:
+        ((spec, price),) = priced
+        contracts = leg_contracts(notional_usdt, float(price), spec)
+        return TOO_SMALL if spec.notional(contracts, spec.round_price(price)) < least else (contracts,)
+    base, quote = (Lots.of(spec, price, least) for spec, price in priced)
+    tolerance = exact(settings.hedge_tolerance)
+    lots = hedged_lots(exact(notional_usdt), exact(hedge_ratio or 0.0), base, quote, tolerance)
+    if isinstance(lots, str):
+        return lots
+    return tuple(count * spec.lot_sz for count, (spec, _) in zip(lots, priced, strict=True))

@@ -38,6 +38,9 @@ class Action(StrEnum):
     OPEN = "open"
     CLOSE = "close"
     SWITCH = "switch"
+    """Exits and entries that depend on them."""
+    REBALANCE = "rebalance"
+    """Exits and entries that do not depend on each other (portfolios of many assets, in backtests)."""
 
 
 class ExitReason(StrEnum):
@@ -49,6 +52,10 @@ class ExitReason(StrEnum):
     DATA_MISSING = "data_missing"
     SWITCH = "switch"
     LIQUIDATION = "liquidation"
+    OTHER_LEG = "other_leg"
+    """The other leg of the pair is gone: what is left was never decided on."""
+    SIGNAL = "signal"
+    """A forecast does not ask for the position any more."""
     END = "end_of_data"
 
 
@@ -71,12 +78,16 @@ class AssetView:
 
 @dataclass(frozen=True, slots=True)
 class PairScore:
-    """One pair at the decision. `unusable` says why the pair must not be traded (stale, missing, quarantined)."""
+    """One pair at the decision. `unusable` says why the pair must not be traded (stale, missing, quarantined).
+
+    `hedge_ratio` is USDT of the quote leg per USDT of the base leg; only a strategy of two legs asks for it.
+    """
 
     pair: Pair
     z: float | None
     probability: float | None
     unusable: str | None = None
+    hedge_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +157,7 @@ class ScoredPair:
     probability: float | None
     divergence_score: float | None
     rejected: str | None
+    hedge_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A backtester for one position in one leg, in exact decimals, written as one loop that can be followed by hand.
+"""A backtester in exact decimals, written as one loop over hours that can be followed by hand.
 
 It shares with the code under test only the decision function, which both are handed, and the record types.
 """
@@ -18,17 +18,19 @@ def D(value):
 
 
 @dataclass
-class Held:
+class Trade:
     position_id: str
+    leg: int
     asset: str
-    sign: int
-    size: Decimal
+    side: str
+    contracts: Decimal
+    opened_at: object
+    closed_at: object
     entry: Decimal
-    stop: Decimal
-    target: Decimal
-    entry_fee: Decimal
-    mark: Decimal
-    funding: Decimal = Decimal(0)
+    exit: Decimal
+    reason: str
+    funding: Decimal
+    fees: Decimal
 
 
 @dataclass
@@ -36,108 +38,184 @@ class Books:
     cash: Decimal
     trades: list = field(default_factory=list)
     equity: list = field(default_factory=list)
+    unfilled: int = 0
 
 
-def backtest(hours, views, bars, settlements, scores, strategy, lag, start, fee_bps, slip_bps, maintenance):
-    """Trades as (position_id, asset, contracts, entry, exit, reason, funding, fees) and hourly equity, all Decimal."""
+@dataclass
+class Held:
+    """One leg."""
+
+    position_id: str
+    leg: int
+    asset: str
+    sign: int
+    contracts: Decimal
+    size: Decimal
+    entry: Decimal
+    stop: Decimal
+    target: Decimal
+    fees: Decimal
+    mark: Decimal
+    opened_at: object
+    broken: bool
+    funding: Decimal = Decimal(0)
+
+
+def backtest(history, scores, strategy, lag, terms):
+    """Trades by leg and hourly equity, all Decimal."""
     with localcontext() as context:
         context.prec = 40
-        return _loop(
-            hours, views, bars, settlements, scores, strategy, lag,
-            D(start), D(fee_bps) / 10000, D(slip_bps) / 10000, D(maintenance),
-        )  # fmt: skip
+        return _loop(history, scores, strategy, lag, terms)
 
 
-def _loop(hours, views, bars, settlements, scores, strategy, lag, start, fee, slip, maintenance):
-    books, held, decision, leaving = Books(start), None, None, None
-    state = StrategyState(available_usdt=float(start))
-    contracts = {}
+def _loop(history, scores, strategy, lag, terms):
+    fee, maker = D(terms.taker_fee_bps) / 10000, D(terms.maker_fee_bps) / 10000
+    slip, need = D(terms.slippage_bps) / 10000, D(terms.maintenance_rate) + D(terms.taker_fee_bps) / 10000
+    limits = terms.fill_model == "limit_maker"
+    books = Books(D(terms.initial_equity))
+    state = StrategyState(available_usdt=terms.initial_equity)
+    held, waiting, decision = [], {}, None
 
-    def close(reference, reason):
-        nonlocal held, state, leaving
-        price = reference * (1 - held.sign * slip)
-        profit = held.sign * held.size * (price - held.entry)
-        paid = held.size * price * fee
-        books.cash += profit - paid
-        books.trades.append(
-            (held.position_id, held.asset, contracts[held.position_id], held.entry, price, reason,
-             held.funding, held.entry_fee + paid)
-        )  # fmt: skip
-        state = with_closed(state, held.position_id)
-        held = leaving = None
+    def bar(asset, hour):
+        found = history.bars.get(asset, {}).get(hour)
+        return None if found is None else [D(value) for value in found]
 
-    for hour in hours:
-        # 1. what was decided an hour ago is filled at the open of this bar
-        if decision is not None and decision.exits:
-            leaving = decision.exits[0].reason
-        if leaving is not None and held is not None and hour in bars[held.asset]:
-            close(D(bars[held.asset][hour][0]), leaving)
-        if decision is not None and decision.entries:
-            entry = decision.entries[0]
-            order = entry.legs[0]
-            if held is None and hour in bars[order.asset]:
-                spec = views[hour - HOUR][order.asset].spec
-                sign = 1 if order.side == Side.BUY else -1
-                price = D(bars[order.asset][hour][0]) * (1 + sign * slip)
+    def equity():
+        return books.cash + sum(x.sign * x.size * (x.mark - x.entry) for x in held)
+
+    def gross():
+        return sum((x.size * x.mark for x in held), Decimal(0))
+
+    def close(x, reference, at, reason):
+        nonlocal state
+        price = reference * (1 - x.sign * slip)
+        books.cash += x.sign * x.size * (price - x.entry) - x.size * price * fee
+        held.remove(x)
+        books.trades.append(Trade(
+            x.position_id, x.leg, x.asset, "buy" if x.sign > 0 else "sell", x.contracts, x.opened_at, at, x.entry,
+            price, reason, x.funding, x.fees + x.size * price * fee,
+        ))  # fmt: skip
+        rest = [y for y in held if y.position_id == x.position_id]
+        for y in rest:
+            y.broken = True
+        if not rest:
+            state = with_closed(state, x.position_id)
+
+    for hour in history.hours:
+        # 1. what was decided an hour ago: exits at the open, all legs or none
+        for leave in decision.exits if decision else ():
+            waiting.setdefault(leave.position_id, leave.reason)
+        for position_id in list(waiting):
+            legs = [x for x in held if x.position_id == position_id]
+            if all(bar(x.asset, hour) for x in legs):
+                for x in legs:
+                    close(x, bar(x.asset, hour)[0], hour - HOUR, waiting[position_id])
+                del waiting[position_id]
+        # then entries
+        for entry in decision.entries if decision else ():
+            new = []
+            for number, order in enumerate(entry.legs):
+                now, sign = bar(order.asset, hour), 1 if order.side == Side.BUY else -1
+                if now is None:
+                    continue
+                reference = D(order.reference_price) if limits else now[0]
+                if limits and not (now[2] < reference if sign > 0 else now[1] > reference):
+                    continue
+                price = reference if limits else reference * (1 + sign * slip)
+                spec = history.views[hour - HOUR][order.asset].spec
                 size = order.contracts * spec.ct_val
-                cost = size * price * fee
-                if size * price + cost <= books.cash:
-                    stop, target = _levels(order.stops, sign, price, spec.tick_sz)
-                    books.cash -= cost
-                    held = Held(entry.position_id, order.asset, sign, size, price, stop, target, cost,
-                                D(bars[order.asset][hour][0]))  # fmt: skip
-                    contracts[entry.position_id] = order.contracts
-                    leg = Leg(order.asset, order.side, order.contracts, float(price), float(stop), float(target))
-                    state = with_opened(state, PairPosition(
-                        entry.position_id, entry.pair, entry.direction, (leg,), hour - HOUR, entry.z, entry.score,
-                        entry.z,
-                    ))  # fmt: skip
-        # 2. the venue's triggers inside the bar, the adverse one first
-        if held is not None and hour in bars[held.asset]:
-            o, high, low, c = (D(value) for value in bars[held.asset][hour])
-            # the price at which cash + unrealised profit equals the maintenance margin
-            dead = (held.sign * held.size * held.entry - books.cash) / (held.size * (held.sign - maintenance))
-            level, why = held.stop, ExitReason.STOP_LOSS
-            if dead > 0 and ((held.sign > 0 and dead > held.stop) or (held.sign < 0 and dead < held.stop)):
+                stop, target = _levels(order.stops, sign, price, spec.tick_sz)
+                new.append(Held(
+                    entry.position_id, number, order.asset, sign, order.contracts, size, price, stop, target,
+                    size * price * (maker if limits else fee), reference, hour - HOUR, False,
+                ))  # fmt: skip
+            bars_there = all(bar(order.asset, hour) for order in entry.legs)
+            free = max(equity() - gross() / terms.leverage, Decimal(0))
+            cost = sum(x.size * x.entry / terms.leverage + x.fees for x in new)
+            if len(new) < len(entry.legs) or cost > free or waiting:
+                books.unfilled += 1
+            if not new or not bars_there or cost > free or waiting:
+                continue
+            for x in new:
+                x.broken = len(new) < len(entry.legs)
+                books.cash -= x.fees
+            held += new
+            legs = tuple(Leg(x.asset, Side.BUY if x.sign > 0 else Side.SELL, x.contracts, float(x.entry),
+                             float(x.stop), float(x.target)) for x in new)  # fmt: skip
+            state = with_opened(state, PairPosition(
+                entry.position_id, entry.pair, entry.direction, legs, hour - HOUR, entry.z, entry.score, entry.z,
+            ))  # fmt: skip
+        # 2. the venue's triggers inside the bar: each leg by itself, all others standing at their last closes
+        events = []
+        spare = equity() - need * gross()
+        for x in held:
+            now = bar(x.asset, hour)
+            if now is None:
+                continue
+            # with this leg's own part taken out: rest + sign·size·(p − entry) = need·size·p
+            rest = spare - x.sign * x.size * (x.mark - x.entry) + need * x.size * x.mark
+            dead = (x.sign * x.size * x.entry - rest) / (x.size * (x.sign - need))
+            level, why = x.stop, ExitReason.STOP_LOSS
+            if dead > 0 and (dead > x.stop if x.sign > 0 else dead < x.stop):
                 level, why = dead, ExitReason.LIQUIDATION
-            if held.sign > 0:
-                if o <= level:
-                    close(o, why)
-                elif o >= held.target:
-                    close(o, ExitReason.TAKE_PROFIT)
-                elif low <= level:
-                    close(level, why)
-                elif high >= held.target:
-                    close(held.target, ExitReason.TAKE_PROFIT)
-            elif o >= level:
-                close(o, why)
-            elif o <= held.target:
-                close(o, ExitReason.TAKE_PROFIT)
-            elif high >= level:
-                close(level, why)
-            elif low <= held.target:
-                close(held.target, ExitReason.TAKE_PROFIT)
-            if held is not None:
-                held.mark = c
-        # 3. funding settled by the end of the bar, on what is still held
-        if held is not None:
-            for time, rate in settlements.get(held.asset, ()):
+            may_take = not (limits and x.opened_at == hour - HOUR)
+            events.append((x, *_inside(x.sign, now, level, why, x.target, may_take)))
+        for x, price, at_open, why in events:
+            if price is not None:
+                close(x, price, hour - HOUR if at_open else hour, why)
+        # 3. the close: marks, then the venue takes all, or what lost its other leg goes
+        for x in held:
+            now = bar(x.asset, hour)
+            x.mark = x.mark if now is None else now[3]
+        ruined = bool(held) and equity() < need * gross()
+        why = ExitReason.LIQUIDATION if ruined else ExitReason.OTHER_LEG
+        for x in [x for x in held if ruined or x.broken]:
+            if bar(x.asset, hour) is None:
+                waiting.setdefault(x.position_id, why)
+            else:
+                close(x, x.mark, hour, why)
+        # 4. funding settled by the end of the bar, on what is still held
+        for x in held:
+            for time, rate in history.settlements.get(x.asset, ()):
                 if hour - HOUR < time <= hour:
-                    payment = held.sign * held.size * held.mark * D(rate)
-                    held.funding += payment
+                    payment = x.sign * x.size * x.mark * D(rate)
+                    x.funding += payment
                     books.cash -= payment
-        # 4. mark, then decide
-        value = books.cash + (held.sign * held.size * (held.mark - held.entry) if held is not None else 0)
-        books.equity.append(value)
-        free = max(value - (held.size * held.mark if held is not None else 0), Decimal(0))
+        # 5. mark, then decide
+        books.equity.append(equity())
+        free = max(equity() - gross() / terms.leverage, Decimal(0))
         scored = scores.get(hour)
-        market = Market(hour + lag, hour, dict(views.get(hour, {})), scored.correlations if scored else {})
+        market = Market(hour + lag, hour, dict(history.views.get(hour, {})), scored.correlations if scored else {})
         decision = decide(replace(state, available_usdt=float(free)), scored.scores if scored else (), market, strategy)
         state = decision.state
-    if held is not None:
-        close(held.mark, ExitReason.END)
-        books.equity[-1] = books.cash
+    for x in list(held):
+        close(x, x.mark, history.hours[-1], ExitReason.END)
+    books.equity[-1] = books.cash
     return books
+
+
+def _inside(sign, now, level, why, target, may_take):
+    """(price or None, at the open?, reason): the open first, then the adverse extreme, then the good one."""
+    o, high, low, _ = now
+    if sign > 0:
+        if o <= level:
+            return o, True, why
+        if may_take and o >= target:
+            return o, True, ExitReason.TAKE_PROFIT
+        if low <= level:
+            return level, False, why
+        if may_take and high >= target:
+            return target, False, ExitReason.TAKE_PROFIT
+    else:
+        if o >= level:
+            return o, True, why
+        if may_take and o <= target:
+            return o, True, ExitReason.TAKE_PROFIT
+        if high >= level:
+            return level, False, why
+        if may_take and low <= target:
+            return target, False, ExitReason.TAKE_PROFIT
+    return None, False, None
 
 
 def _levels(rule, sign, price, tick):

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from pairity.errors import ConfigError, InsufficientBalanceError, LiveSwitchError
+from pairity.progress import Silent
 from pairity.settings import ExchangeSettings, Settings, StrategySettings
 from serving.execution.venue import Balance
+from serving.process import serve
 from serving.risk import Mode, check_balance, trading_mode
 from tests.serving.trading import SPECS
 
@@ -58,3 +62,10 @@ def test_the_venue_s_own_minimum_counts_and_leverage_helps() -> None:
     with pytest.raises(InsufficientBalanceError, match="smallest BTC order"):
         check_balance(balance, Settings(), dear, prices)
     check_balance(balance, Settings(strategy=StrategySettings(leverage=3)), dear, prices)
+
+
+def test_two_legs_are_refused_by_the_trading_process_before_anything_else(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "nothing", strategy=StrategySettings(legs="both"))
+    with pytest.raises(ConfigError, match=r"strategy\.legs = 'both'"):
+        asyncio.run(serve(settings, live=False, cycles=1, progress=Silent(), on_ready=lambda _: None))
+    assert not (tmp_path / "nothing").exists()

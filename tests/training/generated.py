@@ -73,11 +73,16 @@ def random_scores(rng, times, pairs):
         lines = [
             PairScore(pair, None, None, "missing")
             if rng.random() < 0.1
-            else PairScore(pair, float(rng.normal(0, 1.5)), float(rng.random()))
+            else PairScore(pair, float(rng.normal(0, 1.5)), float(rng.random()), None, _hedge_ratio(pair))
             for pair in pairs
         ]
         scores[time] = HourScores(tuple(lines), {pair.pair_id: float(rng.uniform(-1, 1)) for pair in pairs})
     return scores
+
+
+def _hedge_ratio(pair):
+    """Fixed by the names, so that the sequence of random numbers does not depend on it; some cannot be hedged."""
+    return (0.7, 1.6, 0.4, -0.2, None)[sum(map(ord, pair.pair_id)) % 5]
 
 
 def constant_scores(times, *lines):

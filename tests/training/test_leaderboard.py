@@ -43,7 +43,12 @@ def by_name(board):
 def test_every_family_and_the_coin_stand_in_one_table(compared):
     _, board, _ = compared
     standings = by_name(board)
-    assert set(standings) == {*FAMILIES, "btc"}
+    trading = [name for name in FAMILIES if standings[name].contender.metrics["trades"]]
+    assert set(standings) == {*FAMILIES, *(f"{name}_two_legs" for name in trading), "btc"}
+    assert len(trading) >= 3
+    legs = standings["always_revert_two_legs"].contender.result.trades
+    assert set(legs.group_by("position_id").len()["len"]) <= {1, 2}
+    assert 2 in set(legs.group_by("position_id").len()["len"])
     assert {frozenset(s.contender.metrics) for s in board.standings} == {frozenset(performance.KEYS)}
     nets = [s.contender.metrics["net_return"] for s in board.standings]
     assert nets == sorted(nets, reverse=True)

@@ -22,9 +22,10 @@ def result_of(curve, trades=()):
     return BacktestResult(100.0, pl.DataFrame(list(trades), schema=TRADE_SCHEMA), equity, pl.DataFrame(), 2, 3)
 
 
-def a_trade(net, gross=None, notional=200.0, funding=0.0, held_h=5, pair="A__B"):
+def a_trade(net, gross=None, notional=200.0, funding=0.0, held_h=5, pair="A__B", position=None, leg=0):
     return {
-        "pair_id": pair, "opened_at": START, "closed_at": START.replace(hour=held_h), "net_pnl": net,
+        "position_id": position or f"{pair}{net}", "leg": leg, "pair_id": pair, "exit_reason": "z_cross",
+        "opened_at": START, "closed_at": START.replace(hour=held_h), "net_pnl": net,
         "gross_pnl": net if gross is None else gross, "slippage": 0.1, "leg_pnl": net, "fees": 0.2, "funding": funding,
         "traded_notional": notional,
     }  # fmt: skip
@@ -101,3 +102,13 @@ def test_per_pair_best_first():
     assert table["trades"].to_list() == [1, 2]
     assert table["win_rate"].to_list() == [1.0, 0.5]
     assert performance.per_pair(result_of([100.0]).trades).is_empty()
+
+
+def test_two_legs_are_one_trade():
+    """One leg wins 3, the other loses 1: a position that won 2."""
+    legs = [a_trade(3.0, position="x", held_h=4), a_trade(-1.0, position="x", leg=1)]
+    values = performance.performance(result_of([102.0], legs))
+    assert (values["trades"], values["win_rate"], values["profit_factor"]) == (1.0, 1.0, None)
+    assert values["average_holding_h"] == pytest.approx(5.0)
+    assert values["turnover"] == pytest.approx(4.0)
+    assert performance.per_pair(result_of([102.0], legs).trades)["trades"].to_list() == [1]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from collections.abc import Iterator
 from datetime import datetime
+from math import fsum
 from typing import Any
 
 from pairity.strategy.lifecycle import with_closed, with_opened
 from pairity.strategy.stops import stop_prices
-from pairity.strategy.types import Decision, Entry, ExitReason, Leg, PairPosition, StrategyState
-from pairity.timeline import HOUR
+from pairity.strategy.types import Action, Decision, Entry, ExitReason, Leg, LegOrder, PairPosition, StrategyState
+from pairity.timeline import HOUR, ceil_to
 from pairity.universe import ContractSpec, exact
 from training.backtest import fills
-from training.backtest.records import Closing, MarketHistory, OpenPosition, Settlement, Terms
+from training.backtest.records import Bar, Closing, MarketHistory, OpenLeg, OpenPosition, Terms
+from training.backtest.trade_log import trade_row
 
-_BPS = 1e-4
 _IDENTITY_TOLERANCE = 1e-9
 
 
@@ -31,13 +32,15 @@ class Account:
         self.unfilled_entries = self.funding_unknown_hours = 0
         self._history, self._terms, self._protected = history, terms, protected
         self._cash = terms.initial_equity
+        self._closing_rate = terms.maintenance_rate + terms.taker_fee_bps * fills.BPS
         self._held: dict[str, OpenPosition] = {}
         self._leaving: dict[str, ExitReason] = {}
+        self._rates: dict[str, dict[datetime, float]] = {}
 
     @property
     def value(self) -> float:
         """Equity, marked at the last known closes."""
-        return self._cash + sum(position.unrealised for position in self._held.values())
+        return self._cash + sum(leg.unrealised for leg in self._legs())
 
     @property
     def available(self) -> float:
@@ -46,66 +49,96 @@ class Account:
 
     @property
     def _notional(self) -> float:
-        return sum(position.size * position.mark for position in self._held.values())
+        return sum(leg.notional for leg in self._legs())
+
+    @property
+    def _cushion(self) -> float:
+        """Equity above what the venue wants for the legs held; below 0 it takes them."""
+        return self.value - self._closing_rate * self._notional
+
+    def _legs(self) -> Iterator[OpenLeg]:
+        return (leg for position in self._held.values() for leg in position.legs)
 
     def live_through(self, hour: datetime, pending: Decision | None) -> None:
         """Everything that happens in the bar that closes at `hour`; `pending` was decided at its open."""
-        if pending is not None:
-            self._leaving |= {leave.position_id: leave.reason for leave in pending.exits}
+        for leave in pending.exits if pending is not None else ():
+            self._leaving.setdefault(leave.position_id, leave.reason)
         self._leave(hour)
         for entry in pending.entries if pending is not None else ():
-            self._enter(entry, hour)
-        for position in list(self._held.values()):
-            self._survive(position, hour)
-        for position in self._held.values():
-            self._settle(position, hour)
+            self._enter(entry, hour, alone=pending is not None and pending.action is Action.REBALANCE)
+        self._trigger(hour)
+        self._mark(hour)
+        self._sweep(hour)
+        for leg in self._legs():
+            self._settle(leg, hour)
         self.equity.append((hour, self.value, self._notional / self.value if self._held else 0.0, len(self._held)))
 
     def finish(self) -> None:
         """Close what is left at the last known close, with costs, and check the books."""
         last = self._history.hours[-1]
         for position in list(self._held.values()):
-            self._close(position, Closing(position.mark, last, ExitReason.END))
+            for leg in list(position.legs):
+                self._close(position, leg, Closing(leg.mark, last, ExitReason.END))
         self.equity[-1] = (last, self._cash, 0.0, 0)
         self._check_books()
 
+    def _bar(self, asset: str, hour: datetime) -> Bar | None:
+        return self._history.bars.get(asset, {}).get(hour)
+
     def _leave(self, hour: datetime) -> None:
-        """Fill exits at the bar's open; without a bar (outage) they wait for the next one."""
+        """Fill exits at the bar's open, all legs or none; while one of them has no bar (outage) they wait."""
         for position_id, reason in list(self._leaving.items()):
             position = self._held.get(position_id)
-            bar = self._history.bars[position.asset].get(hour) if position is not None else None
-            if position is not None and bar is None:
+            legs = [] if position is None else [(leg, self._bar(leg.asset, hour)) for leg in position.legs]
+            if any(bar is None for _, bar in legs):
                 continue
-            if position is not None and bar is not None:
-                self._close(position, Closing(bar.open, hour - HOUR, reason))
+            for leg, bar in legs:
+                if position is not None and bar is not None:
+                    self._close(position, leg, Closing(bar.open, hour - HOUR, reason))
             del self._leaving[position_id]
 
-    def _enter(self, entry: Entry, hour: datetime) -> None:
-        """Fill an entry at the bar's open.
+    def _enter(self, entry: Entry, hour: datetime, *, alone: bool) -> None:
+        """Fill an entry in this bar, in all its legs.
 
-        Dropped, and counted, without a bar, without the margin at that price, or while an exit is still waiting.
+        Dropped, and counted, where a leg has no bar, where the margin does not suffice at the fills, and while an exit
+        is still waiting (unless the entry stands `alone`, whatever becomes of the exits). Limit orders of which only
+        some were filled leave a broken position, which is closed at the bar's close.
         """
-        order = entry.legs[0]
-        bar = self._history.bars.get(order.asset, {}).get(hour)
-        if bar is None or self._leaving:
-            self.unfilled_entries += 1
-            return
+        bars = [self._bar(order.asset, hour) for order in entry.legs]
+        done = [
+            (index, order, fill)
+            for index, (order, bar) in enumerate(zip(entry.legs, bars, strict=True))
+            if bar is not None and (fill := fills.entry_fill(order.side, order.reference_price, bar, self._terms))
+        ]
         decided_at = hour - HOUR
-        spec = self._spec(order.asset, decided_at)
-        price = fills.slipped(bar.open, order.side.sign, self._terms.slippage_bps)
-        size = float(order.contracts * spec.ct_val)
-        fee = size * price * self._terms.taker_fee_bps * _BPS
-        if size * price / self._terms.leverage + fee > self.available:
-            self.unfilled_entries += 1
+        legs = [self._open_leg(index, order, fill, decided_at) for index, order, fill in done]
+        needed = sum(leg.size * leg.entry_price / self._terms.leverage + leg.fees for leg in legs)
+        whole = len(legs) == len(entry.legs)
+        self.unfilled_entries += not whole
+        if not legs or None in bars:
             return
-        record = self._record(entry, price, spec, decided_at)
-        leg = record.legs[0]
-        self._cash -= fee
+        if needed > self.available or (self._leaving and not alone):
+            self.unfilled_entries += whole
+            return
+        record = PairPosition(
+            entry.position_id, entry.pair, entry.direction, tuple(map(_leg_record, legs)), decided_at, entry.z,
+            entry.score, entry.z,
+        )  # fmt: skip
+        self._cash -= sum(leg.fees for leg in legs)
         self.state = with_opened(self.state, record)
-        self._held[entry.position_id] = OpenPosition(
-            record=record, asset=order.asset, sign=order.side.sign, size=size, contracts=order.contracts,
-            probability=entry.probability, decided_at=decided_at, opened_at=decided_at, reference_price=bar.open,
-            entry_price=price, stop_price=leg.stop_price, target_price=leg.target_price, fees=fee, mark=bar.open,
+        self._held[entry.position_id] = OpenPosition(record, entry.probability, decided_at, legs, whole)
+
+    def _open_leg(self, index: int, order: LegOrder, fill: fills.Fill, decided_at: datetime) -> OpenLeg:
+        spec = self._spec(order.asset, decided_at)
+        size = float(order.contracts * spec.ct_val)
+        stop = target = None
+        if self._protected:
+            prices = stop_prices(order.stops, order.side, exact(fill.price), spec)
+            stop, target = float(prices.stop), float(prices.target)
+        return OpenLeg(
+            index=index, asset=order.asset, side=order.side, contracts=order.contracts, size=size,
+            reference_price=fill.reference_price, entry_price=fill.price, stop_price=stop, target_price=target,
+            fees=size * fill.price * fill.fee_bps * fills.BPS, mark=fill.reference_price,
         )  # fmt: skip
 
     def _spec(self, asset: str, decided_at: datetime) -> ContractSpec:
@@ -114,78 +147,83 @@ class Account:
             raise ArithmeticError(f"{asset} was to be traded at {decided_at.isoformat()} without a contract")
         return spec
 
-    def _record(self, entry: Entry, price: float, spec: ContractSpec, opened_at: datetime) -> PairPosition:
-        order = entry.legs[0]
-        leg = Leg(order.asset, order.side, order.contracts, price)
-        if self._protected:
-            stops = stop_prices(order.stops, order.side, exact(price), spec)
-            leg = Leg(order.asset, order.side, order.contracts, price, float(stops.stop), float(stops.target))
-        return PairPosition(
-            entry.position_id, entry.pair, entry.direction, (leg,), opened_at, entry.z, entry.score, entry.z
-        )
+    def _trigger(self, hour: datetime) -> None:
+        """Stops, targets and liquidation of each leg within the bar, the other legs standing at their last closes."""
+        cushion, opened = self._cushion, hour - HOUR
+        hits: list[tuple[OpenPosition, OpenLeg, Closing]] = []
+        for position in self._held.values():
+            target = self._terms.fill_model == "next_open_taker" or position.opened_at < opened
+            for leg in position.legs:
+                bar = self._bar(leg.asset, hour)
+                others = cushion - leg.unrealised + self._closing_rate * leg.notional
+                level = fills.liquidation_price(leg, others, self._closing_rate)
+                if bar is None:
+                    continue
+                closing = fills.triggered(leg, bar, hour, level, opened=opened, target=target)
+                if closing is not None:
+                    hits.append((position, leg, closing))
+        for position, leg, closing in hits:
+            self._close(position, leg, closing)
 
-    def _survive(self, position: OpenPosition, hour: datetime) -> None:
-        """Trigger stops within the bar, else mark at its close; without a bar nothing trades and nothing moves."""
-        bar = self._history.bars[position.asset].get(hour)
-        if bar is None:
-            return
-        others = self.value - position.unrealised
-        liquidation = fills.liquidation_price(position, others, self._terms.maintenance_rate)
-        closing = fills.triggered(position, bar, hour - HOUR, hour, liquidation)
-        if closing is not None:
-            self._close(position, closing)
-        else:
-            position.mark = bar.close
+    def _mark(self, hour: datetime) -> None:
+        """Without a bar nothing trades and nothing moves."""
+        for leg in self._legs():
+            bar = self._bar(leg.asset, hour)
+            if bar is not None:
+                leg.mark = bar.close
 
-    def _settle(self, position: OpenPosition, hour: datetime) -> None:
+    def _sweep(self, hour: datetime) -> None:
+        """At the bar's close: the venue takes everything from an account without cushion, and what is left of broken
+        positions is closed. A leg without a bar is closed at the open of its next one."""
+        dead = self._cushion < 0
+        reason = ExitReason.LIQUIDATION if dead else ExitReason.OTHER_LEG
+        for position in [position for position in self._held.values() if dead or not position.whole]:
+            for leg in list(position.legs):
+                if self._bar(leg.asset, hour) is not None:
+                    self._close(position, leg, Closing(leg.mark, hour, reason))
+            if position.legs:
+                self._leaving.setdefault(position.record.position_id, reason)
+
+    def _settle(self, leg: OpenLeg, hour: datetime) -> None:
         """Book the settlements of this bar on the marked notional (rate > 0: longs pay shorts)."""
-        for settlement in self._settlements(position.asset, hour):
-            paid = position.sign * position.size * position.mark * settlement.rate
-            position.funding += paid
-            self._cash -= paid
-        view = self._history.views.get(hour, {}).get(position.asset)
+        paid = leg.sign * leg.notional * self._funding_rate(leg.asset, hour)
+        leg.funding += paid
+        self._cash -= paid
+        view = self._history.views.get(hour, {}).get(leg.asset)
         if view is None or view.funding_rate is None:
             self.funding_unknown_hours += 1
 
-    def _settlements(self, asset: str, hour: datetime) -> tuple[Settlement, ...]:
-        """Settlements in (hour − 1h, hour]."""
-        known = self._history.settlements.get(asset, ())
-        first = bisect_right(known, hour - HOUR, key=lambda item: item.time)
-        return tuple(known[first : bisect_right(known, hour, key=lambda item: item.time)])
+    def _funding_rate(self, asset: str, hour: datetime) -> float:
+        """Sum of the rates settled in (hour − 1h, hour]."""
+        if asset not in self._rates:
+            rates: dict[datetime, float] = {}
+            for settlement in self._history.settlements.get(asset, ()):
+                until = ceil_to(settlement.time, HOUR)
+                rates[until] = rates.get(until, 0.0) + settlement.rate
+            self._rates[asset] = rates
+        return self._rates[asset].get(hour, 0.0)
 
-    def _close(self, position: OpenPosition, closing: Closing) -> None:
-        price = fills.slipped(closing.reference_price, -position.sign, self._terms.slippage_bps)
-        fee = position.size * price * self._terms.taker_fee_bps * _BPS
-        leg_pnl = position.sign * position.size * (price - position.entry_price)
-        self._cash += leg_pnl - fee
-        position.fees += fee
+    def _close(self, position: OpenPosition, leg: OpenLeg, closing: Closing) -> None:
+        price = fills.slipped(closing.reference_price, -leg.sign, self._terms.slippage_bps)
+        fee = leg.size * price * self._terms.taker_fee_bps * fills.BPS
+        self._cash += leg.sign * leg.size * (price - leg.entry_price) - fee
+        leg.fees += fee
         held = next(p for p in self.state.positions if p.position_id == position.record.position_id)
-        self.state = with_closed(self.state, held.position_id)
-        del self._held[held.position_id]
-        self.trades.append(_trade(position, held, closing, price, leg_pnl))
+        self.trades.append(trade_row(position, held, leg, closing, price))
+        position.legs.remove(leg)
+        position.whole = False
+        if not position.legs:
+            self.state = with_closed(self.state, held.position_id)
+            del self._held[held.position_id]
 
     def _check_books(self) -> None:
-        """Equity change = Σ leg P&L − fees − funding; cash was kept event by event, the log trade by trade."""
-        booked = sum(trade["leg_pnl"] - trade["fees"] - trade["funding"] for trade in self.trades)
+        """Equity change = Σ leg P&L − fees − funding; cash was kept event by event, the log leg by leg."""
+        booked = fsum(trade["leg_pnl"] - trade["fees"] - trade["funding"] for trade in self.trades)
         change = self._cash - self._terms.initial_equity
-        if abs(change - booked) > _IDENTITY_TOLERANCE * max(1.0, self._terms.initial_equity):
+        moved = fsum(abs(trade["leg_pnl"]) + trade["fees"] + abs(trade["funding"]) for trade in self.trades)
+        if abs(change - booked) > _IDENTITY_TOLERANCE * max(self._terms.initial_equity, moved):
             raise ArithmeticError(f"the books do not balance: equity changed by {change!r}, trades say {booked!r}")
 
 
-def _trade(
-    position: OpenPosition, held: PairPosition, closing: Closing, price: float, leg_pnl: float
-) -> dict[str, Any]:
-    gross = position.sign * position.size * (closing.reference_price - position.reference_price)
-    return {
-        "position_id": held.position_id, "pair_id": held.pair.pair_id, "asset": position.asset,
-        "side": held.legs[0].side.value, "contracts": str(position.contracts), "size_base": position.size,
-        "decided_at": position.decided_at, "opened_at": position.opened_at, "closed_at": closing.at,
-        "bars_held": held.bars_held, "entry_z": held.entry_z, "entry_probability": position.probability,
-        "entry_score": held.entry_score, "entry_reference": position.reference_price,
-        "entry_price": position.entry_price, "stop_price": position.stop_price,
-        "target_price": position.target_price, "exit_reference": closing.reference_price, "exit_price": price,
-        "exit_reason": closing.reason.value,
-        "traded_notional": position.size * (position.entry_price + price),
-        "gross_pnl": gross, "slippage": gross - leg_pnl, "leg_pnl": leg_pnl, "fees": position.fees,
-        "funding": position.funding, "net_pnl": leg_pnl - position.fees - position.funding,
-    }  # fmt: skip
+def _leg_record(leg: OpenLeg) -> Leg:
+    return Leg(leg.asset, leg.side, leg.contracts, leg.entry_price, leg.stop_price, leg.target_price)

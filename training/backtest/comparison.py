@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import polars as pl
 
@@ -49,9 +50,18 @@ class Arena:
         name = f"{pair.base}/{pair.quote} alone, 6 % stop, 5 % target"
         return self._contender(BASELINE, name, policy, scores, train_end)
 
-    def family(self, key: str, name: str, scored: pl.DataFrame, pair: Pair | None, train_end: datetime) -> Contender:
+    def family(
+        self,
+        key: str,
+        name: str,
+        scored: pl.DataFrame,
+        pair: Pair | None,
+        train_end: datetime,
+        legs: Literal["base", "both"] = "base",
+    ) -> Contender:
         """The strategy over all pairs, or over one alone with fixed stops, as scored by any family."""
-        settings = self._settings.strategy if pair is None else baseline_strategy(self._settings.strategy)
+        strategy = self._settings.strategy.model_copy(update={"legs": legs})
+        settings = strategy if pair is None else baseline_strategy(strategy)
         scores = hour_scores(scored, self._settings.universe.pairs if pair is None else [pair])
         return self._contender(key, name, Strategy(settings), scores, train_end)
 
@@ -76,13 +86,15 @@ class Arena:
 
 
 def terms(settings: Settings) -> Terms:
-    """Account and costs of a backtest: it starts with `max_position_usdt`, so that returns are those of the capital
-    that the strategy is allowed to use."""
+    """Account and costs of a backtest: it starts with `costs.initial_equity_usdt`, or else with `max_position_usdt`, so
+    that returns are those of the capital that the strategy is allowed to use."""
     return Terms(
-        initial_equity=settings.strategy.max_position_usdt,
+        initial_equity=settings.costs.initial_equity_usdt or settings.strategy.max_position_usdt,
         taker_fee_bps=settings.costs.taker_fee_bps,
         slippage_bps=settings.costs.slippage_bps,
         leverage=settings.strategy.leverage,
+        maker_fee_bps=settings.costs.maker_fee_bps,
+        fill_model=settings.costs.fill_model,
     )
 
 

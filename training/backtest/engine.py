@@ -1,9 +1,10 @@
 """Event by event over closed hourly bars.
 
-Within one hour, in this order: orders decided at the previous close fill at the bar's open; stops, targets and
-liquidation are checked against the bar; funding settlements up to the close are booked on the positions still held;
-equity is marked at the close; the policy decides. An order decided at a close therefore never sees the bar it fills in,
-and a settlement at a close hits the positions held *into* it, as on the venue, where the decision comes seconds later.
+Within one hour, in this order: orders decided at the previous close fill at the bar's open, all legs or none; stops,
+targets and liquidation of each leg are checked against the bar; the rest of a position that lost a leg is closed at the
+bar's close; funding settlements up to the close are booked on the legs still held; equity is marked at the close; the
+policy decides. An order decided at a close therefore never sees the bar it fills in, and a settlement at a close hits
+the positions held *into* it, as on the venue, where the decision comes seconds later.
 """
 
 from __future__ import annotations
@@ -43,9 +44,11 @@ def run(
     """Trade `policy` from the first to the last hour of `history` and close what is left at the last known close.
 
     `train_end` is the last instant the model has seen (None: the policy was fitted to nothing); a period that begins
-    at or before it is refused with TimeRangeError: its result would be worth nothing.
+    at or before it is refused with TimeRangeError: its result would be worth nothing. Scores of several models, each
+    for its own period, carry their own `train_end` and are refused alike.
     """
     refuse_seen_period(history.hours, train_end)
+    refuse_seen_scores(history.hours, scores)
     account = Account(history, terms, policy.protected)
     decisions: list[tuple[datetime, str, str]] = []
     pending: Decision | None = None
@@ -77,4 +80,16 @@ def refuse_seen_period(hours: Sequence[datetime], train_end: datetime | None) ->
             f"the backtest begins at {hours[0].isoformat()}, but the model was trained on data up to "
             f"{train_end.isoformat()}",
             "backtest a later period, or train a model on an earlier one",
+        )
+
+
+def refuse_seen_scores(hours: Sequence[datetime], scores: Mapping[datetime, HourScores]) -> None:
+    """TimeRangeError if any of `hours` was scored by a model that had seen it."""
+    seen = [(hour, end) for hour in hours if hour in scores and (end := scores[hour].train_end) and hour <= end]
+    if seen:
+        hour, end = seen[0]
+        raise TimeRangeError(
+            f"{len(seen)} of {len(hours)} hours were scored by models that had seen them; the first is "
+            f"{hour.isoformat()}, by a model trained on data up to {end.isoformat()}",
+            "score every hour by a model that was trained before it",
         )

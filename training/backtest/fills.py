@@ -1,57 +1,76 @@
-"""Prices at which positions are opened and closed within hourly bars, and what the exchange triggers by itself."""
+"""Prices at which legs are opened and closed within hourly bars, and what the exchange triggers by itself."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
-from pairity.strategy.types import ExitReason
-from training.backtest.records import Bar, Closing, OpenPosition
+from pairity.strategy.types import ExitReason, Side
+from training.backtest.records import Bar, Closing, OpenLeg, Terms
 
-_BPS = 1e-4
+BPS = 1e-4
+
+
+class Fill(NamedTuple):
+    """An entry's execution: the price before slippage, the price paid, and the fee."""
+
+    reference_price: float
+    price: float
+    fee_bps: float
+
+
+def entry_fill(side: Side, limit: float, bar: Bar, terms: Terms) -> Fill | None:
+    """How an entry decided at the close `limit` fills in the next `bar` (see Terms); None: it does not."""
+    if terms.fill_model == "next_open_taker":
+        return Fill(bar.open, slipped(bar.open, side.sign, terms.slippage_bps), terms.taker_fee_bps)
+    through = bar.low < limit if side is Side.BUY else bar.high > limit
+    return Fill(limit, limit, terms.maker_fee_bps) if through else None
 
 
 def slipped(reference: float, sign: int, slippage_bps: float) -> float:
     """Fill price of a market order: `sign` +1 buys above the reference, −1 sells below it."""
-    return reference * (1.0 + sign * slippage_bps * _BPS)
+    return reference * (1.0 + sign * slippage_bps * BPS)
 
 
-def liquidation_price(position: OpenPosition, other_equity: float, maintenance_rate: float) -> float | None:
-    """The price at which equity falls to the maintenance margin of this position; None where no price above 0 does.
+def liquidation_price(leg: OpenLeg, other_equity: float, closing_rate: float) -> float | None:
+    """The price at which the account cannot keep this leg any more; None where no price above 0 does it.
 
-    `other_equity` is the account without this position's unrealised profit (cross margin). Solves
-    other_equity + sign·size·(p − entry) = maintenance_rate·size·p for p.
+    `closing_rate` is what the venue wants per notional: maintenance margin and the taker's fee of closing.
+    `other_equity` is the account without this leg's unrealised profit, less that requirement of all other legs (cross
+    margin; they stand at their last known closes). Solves other_equity + sign·size·(p − entry) = closing_rate·size·p.
     """
-    sign, size = position.sign, position.size
-    price = (sign * size * position.entry_price - other_equity) / (size * (sign - maintenance_rate))
+    price = (leg.sign * leg.size * leg.entry_price - other_equity) / (leg.size * (leg.sign - closing_rate))
     return price if price > 0 else None
 
 
 def triggered(
-    position: OpenPosition, bar: Bar, opened: datetime, closes: datetime, liquidation: float | None
+    leg: OpenLeg, bar: Bar, closes: datetime, liquidation: float | None, *, opened: datetime, target: bool = True
 ) -> Closing | None:
-    """What stop-loss, take-profit or liquidation does to a position during one bar; None: it survives.
+    """What stop-loss, take-profit or liquidation does to a leg between `opened` and `closes`; None: it survives.
 
     A bar that opens beyond a level is filled at its open (gap), else at the level itself. Inside a bar the order of its
-    extremes is unknown: the adverse one is taken to come first. Touching a level triggers it.
+    extremes is unknown: the adverse one is taken to come first. Touching a level triggers it. `target` False leaves the
+    take-profit out.
     """
-    adverse, reason = _adverse_level(position, liquidation)
-    beyond = _Beyond(position.sign)
+    adverse, reason = _adverse_level(leg, liquidation)
+    favourable = leg.target_price if target else None
+    beyond = _Beyond(leg.sign)
     if adverse is not None and beyond.adverse(bar.open, adverse):
         return Closing(bar.open, opened, reason)
-    if position.target_price is not None and beyond.favourable(bar.open, position.target_price):
+    if favourable is not None and beyond.favourable(bar.open, favourable):
         return Closing(bar.open, opened, ExitReason.TAKE_PROFIT)
-    worst, best = (bar.low, bar.high) if position.sign > 0 else (bar.high, bar.low)
+    worst, best = (bar.low, bar.high) if leg.sign > 0 else (bar.high, bar.low)
     if adverse is not None and beyond.adverse(worst, adverse):
         return Closing(adverse, closes, reason)
-    if position.target_price is not None and beyond.favourable(best, position.target_price):
-        return Closing(position.target_price, closes, ExitReason.TAKE_PROFIT)
+    if favourable is not None and beyond.favourable(best, favourable):
+        return Closing(favourable, closes, ExitReason.TAKE_PROFIT)
     return None
 
 
-def _adverse_level(position: OpenPosition, liquidation: float | None) -> tuple[float | None, ExitReason]:
+def _adverse_level(leg: OpenLeg, liquidation: float | None) -> tuple[float | None, ExitReason]:
     """The nearer of stop and liquidation price: the one that an adverse move meets first."""
-    stop = position.stop_price
-    if liquidation is None or (stop is not None and (stop - liquidation) * position.sign >= 0):
+    stop = leg.stop_price
+    if liquidation is None or (stop is not None and (stop - liquidation) * leg.sign >= 0):
         return stop, ExitReason.STOP_LOSS
     return liquidation, ExitReason.LIQUIDATION
 

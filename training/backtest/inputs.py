@@ -15,6 +15,8 @@ from training.backtest.records import Bar, HourScores, MarketHistory, Settlement
 
 NOT_KNOWN = "no features known at the decision"
 
+_Row = tuple[datetime, str, float | None, float | None, float | None, bool, float | None, datetime | None]
+
 
 def hours_between(first: datetime, last: datetime) -> tuple[datetime, ...]:
     """All bar closes from `first` to `last`, both included."""
@@ -43,17 +45,22 @@ def hour_scores(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[datetime, H
     """Per bar close the score of every pair in the order of `pairs`.
 
     `scored`: pair_id, event_timestamp, z_score, probability, correlation_168h, known (False: nothing was known at the
-    decision). A pair without a row counts as not known.
+    decision); and where they are at hand hedge_ratio (a strategy of two legs trades nothing without) and train_end
+    (last instant seen by the model that scored the row; the latest one of an hour counts). A pair without a row counts
+    as not known.
     """
-    columns = ["pair_id", "z_score", "probability", "correlation_168h", "known"]
-    by_hour: dict[datetime, HourScores] = {}
-    for part in _nullable(scored).partition_by("event_timestamp"):
-        rows = {row[0]: row for row in part.select(columns).iter_rows()}
-        by_hour[part["event_timestamp"][0]] = HourScores(
-            scores=tuple(_score(pair, rows.get(pair.pair_id)) for pair in pairs),
-            correlations={pair_id: row[3] for pair_id, row in rows.items()},
+    by_hour: dict[datetime, dict[str, _Row]] = {}
+    for row in _rows(scored).iter_rows():
+        by_hour.setdefault(row[0], {})[row[1]] = row
+    named = [(pair, pair.pair_id, PairScore(pair, None, None, NOT_KNOWN)) for pair in pairs]
+    return {
+        hour: HourScores(
+            scores=tuple(_score(pair, rows.get(pair_id), unknown) for pair, pair_id, unknown in named),
+            correlations={pair_id: row[4] for pair_id, row in rows.items()},
+            train_end=max((row[7] for row in rows.values() if row[7] is not None), default=None),
         )
-    return by_hour
+        for hour, rows in by_hour.items()
+    }
 
 
 def lake_settlements(layout: Layout, assets: Sequence[str], known_by: datetime) -> dict[str, list[Settlement]]:
@@ -105,7 +112,15 @@ def _nullable(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.selectors.float().fill_nan(None))
 
 
-def _score(pair: Pair, row: tuple[str, float | None, float | None, float | None, bool] | None) -> PairScore:
-    if row is None or not row[4]:
-        return PairScore(pair, None, None, NOT_KNOWN)
-    return PairScore(pair, row[1], row[2])
+def _rows(scored: pl.DataFrame) -> pl.DataFrame:
+    optional = {"hedge_ratio": pl.Float64(), "train_end": pl.Datetime("us", "UTC")}
+    absent = [pl.lit(None, kind).alias(name) for name, kind in optional.items() if name not in scored.columns]
+    return _nullable(scored.with_columns(absent)).select(
+        "event_timestamp", "pair_id", "z_score", "probability", "correlation_168h", "known", *optional
+    )
+
+
+def _score(pair: Pair, row: _Row | None, unknown: PairScore) -> PairScore:
+    if row is None or not row[5]:
+        return unknown
+    return PairScore(pair, row[2], row[3], None, row[6])

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from training.backtest.records import BacktestResult
+from training.backtest.trade_log import positions
 from training.evaluation.sharpe import HOURS_PER_YEAR, annualised, estimate
 
 KEYS = (
@@ -26,8 +27,8 @@ def performance(result: BacktestResult) -> dict[str, float | None]:
     `net_return`, `gross_return` (before fees, slippage and funding), `turnover` (Σ traded notional) are fractions of
     the initial equity. `sharpe` is mean/std (ddof 1) of hourly equity returns × √8760, riskless rate 0; `sharpe_low`
     and `sharpe_high` are its 95 % confidence interval, `sharpe_probability` that it is above 0 in truth.
-    `max_drawdown` is the largest fall from a running maximum as a positive fraction. `win_rate` and `profit_factor`
-    count net trades.
+    `max_drawdown` is the largest fall from a running maximum as a positive fraction. `trades`, `win_rate`,
+    `profit_factor` and `average_holding_h` count positions, whatever their number of legs, after all costs.
     `exposure` is the mean notional held over equity. `break_even_cost_bps` is the cost per side, in basis points of
     notional, at which what was earned before costs (but after funding) would be nothing.
     """
@@ -40,7 +41,7 @@ def performance(result: BacktestResult) -> dict[str, float | None]:
         "sharpe": sharpe(result.equity["equity"], start),
         **_sharpe_error(result),
         "max_drawdown": abs(float(drawdown(result.equity["equity"], start).min())),  # type: ignore[arg-type]
-        "trades": float(trades.height),
+        "trades": float(positions(trades).height),
         "exposure": float(result.equity["exposure"].mean() or 0.0),  # type: ignore[arg-type]
         "turnover": notional / start,
         "fees_usdt": float(trades["fees"].sum()),
@@ -50,7 +51,7 @@ def performance(result: BacktestResult) -> dict[str, float | None]:
         "final_equity_usdt": final,
         "unfilled_entries": float(result.unfilled_entries),
         "funding_unknown_hours": float(result.funding_unknown_hours),
-        **_per_trade(trades),
+        **_per_trade(positions(trades)),
     }
 
 
@@ -89,9 +90,13 @@ def drawdown(equity: pl.Series, start: float) -> pl.Series:
 
 
 def per_pair(trades: pl.DataFrame) -> pl.DataFrame:
-    """One row per traded pair, best first: trades, win_rate, gross_pnl, fees, funding, net_pnl, average_holding_h."""
+    """One row per traded pair, best first: trades, win_rate, gross_pnl, fees, funding, net_pnl, average_holding_h.
+
+    A trade is a position with all its legs.
+    """
     return (
-        trades.group_by("pair_id")
+        positions(trades)
+        .group_by("pair_id")
         .agg(
             trades=pl.len().cast(pl.Int64),
             win_rate=(pl.col("net_pnl") > 0).mean(),

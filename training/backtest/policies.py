@@ -34,8 +34,23 @@ class Strategy:
         self._settings = settings
 
     def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
-        """Ask `pairity.strategy.lifecycle.decide`."""
-        return decide(state, scores, market, self._settings)
+        """Ask `pairity.strategy.lifecycle.decide` about the pairs that matter.
+
+        Those are the held ones and those above both thresholds: `decide` itself rejects all others for being below
+        them, whatever else is true of them, and says so pair by pair. A backtest does not read that.
+        """
+        return decide(state, self._relevant(state, scores), market, self._settings)
+
+    def _relevant(self, state: StrategyState, scores: Sequence[PairScore]) -> list[PairScore]:
+        held = [position.pair for position in state.positions]
+        z_entry, probability_min = self._settings.z_entry, self._settings.probability_min
+        return [
+            score
+            for score in scores
+            if ((z := score.z) is not None and (z > z_entry or z < -z_entry)
+                and (p := score.probability) is not None and p > probability_min)
+            or (held and score.pair in held)
+        ]  # fmt: skip
 
 
 class BuyAndHold:

@@ -9,11 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import polars as pl
 
-from pairity.strategy.types import AssetView, Decision, ExitReason, Market, PairPosition, PairScore, StrategyState
+from pairity.strategy.types import (
+    AssetView,
+    Decision,
+    ExitReason,
+    Market,
+    PairPosition,
+    PairScore,
+    Side,
+    StrategyState,
+)
 
 
 class Bar(NamedTuple):
@@ -49,10 +58,14 @@ class MarketHistory:
 
 @dataclass(frozen=True, slots=True)
 class HourScores:
-    """Everything that was scored for one decision: all pairs in universe order, and the correlations known then."""
+    """Everything that was scored for one decision: all pairs in universe order, and the correlations known then.
+
+    `train_end` is the last instant seen by the model that gave these scores (None: nothing was learnt).
+    """
 
     scores: tuple[PairScore, ...]
     correlations: dict[str, float | None] = field(default_factory=dict)
+    train_end: datetime | None = None
 
 
 class Policy(Protocol):
@@ -68,31 +81,37 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Account and venue terms. Costs are basis points of notional per side; the fee is the taker's."""
+    """Account and venue terms. Costs are basis points of notional per side.
+
+    `fill_model` says how entries are filled. `next_open_taker`: at the next bar's open, with slippage and the taker's
+    fee. `limit_maker`: a limit order at the decision's close, at that price and the maker's fee, if the next bar trades
+    *through* it (touching is not enough: others stand in front), else not at all; in that bar a target does not count,
+    for its extreme may have come first. Whatever ends a position takes, in both models.
+    """
 
     initial_equity: float
     taker_fee_bps: float
     slippage_bps: float
     leverage: int = 1
     maintenance_rate: float = 0.004
-    """Equity below this fraction of the position's notional is liquidated."""
+    """Equity below this fraction of the notional held, and the fees of closing it, is liquidated."""
+    maker_fee_bps: float = 2.0
+    fill_model: Literal["next_open_taker", "limit_maker"] = "next_open_taker"
 
 
-@dataclass(slots=True)
-class OpenPosition:
-    """One held leg: the strategy's record of it, the running money, and what the trade log will say."""
+@dataclass(slots=True, eq=False)
+class OpenLeg:
+    """One held instrument: its running money, and what the trade log will say of it."""
 
-    record: PairPosition
+    index: int
+    """Place in the entry's legs: 0 is the base."""
     asset: str
-    sign: int
+    side: Side
+    contracts: Decimal
     size: float
     """Base units (contracts × contract value)."""
-    contracts: Decimal
-    probability: float
-    decided_at: datetime
-    opened_at: datetime
     reference_price: float
-    """Open of the bar at which it was filled, before slippage."""
+    """Price of the fill before slippage."""
     entry_price: float
     stop_price: float | None
     target_price: float | None
@@ -101,7 +120,16 @@ class OpenPosition:
     """Last known close."""
     funding: float = 0.0
     """Paid so far (negative: received)."""
-    funding_unknown_hours: int = 0
+
+    @property
+    def sign(self) -> int:
+        """+1 long, −1 short."""
+        return self.side.sign
+
+    @property
+    def notional(self) -> float:
+        """At the last known close."""
+        return self.size * self.mark
 
     @property
     def unrealised(self) -> float:
@@ -109,8 +137,21 @@ class OpenPosition:
         return self.sign * self.size * (self.mark - self.entry_price)
 
 
+@dataclass(slots=True)
+class OpenPosition:
+    """A held position: the strategy's record of it and the legs that are still there."""
+
+    record: PairPosition
+    probability: float
+    opened_at: datetime
+    """Open of the bar in which it was filled: the close at which it was decided."""
+    legs: list[OpenLeg]
+    whole: bool = True
+    """All legs that were decided on are there; what is left of a broken position is closed."""
+
+
 class Closing(NamedTuple):
-    """How a position ends: the price before slippage, when, and why."""
+    """How a leg ends: the price before slippage, when, and why."""
 
     reference_price: float
     at: datetime
@@ -118,7 +159,7 @@ class Closing(NamedTuple):
 
 
 TRADE_SCHEMA: dict[str, pl.DataType] = {
-    "position_id": pl.String(), "pair_id": pl.String(), "asset": pl.String(), "side": pl.String(),
+    "position_id": pl.String(), "leg": pl.Int64(), "pair_id": pl.String(), "asset": pl.String(), "side": pl.String(),
     "contracts": pl.String(), "size_base": pl.Float64(),
     "decided_at": pl.Datetime("us", "UTC"), "opened_at": pl.Datetime("us", "UTC"),
     "closed_at": pl.Datetime("us", "UTC"), "bars_held": pl.Int64(),
@@ -129,7 +170,8 @@ TRADE_SCHEMA: dict[str, pl.DataType] = {
     "traded_notional": pl.Float64(), "gross_pnl": pl.Float64(), "slippage": pl.Float64(), "leg_pnl": pl.Float64(),
     "fees": pl.Float64(), "funding": pl.Float64(), "net_pnl": pl.Float64(),
 }  # fmt: skip
-"""Trade log: `gross_pnl` at prices before slippage, `leg_pnl` at fill prices, `net_pnl` = leg_pnl − fees − funding;
+"""Trade log, one row per leg in the order of closing: `leg` 0 is the base; legs of one position share `position_id` and
+`opened_at`. `gross_pnl` at prices before slippage, `leg_pnl` at fill prices, `net_pnl` = leg_pnl − fees − funding;
 `funding` is what was paid. `bars_held` counts decisions between entry and exit."""
 
 EQUITY_SCHEMA: dict[str, pl.DataType] = {
@@ -152,6 +194,6 @@ class BacktestResult:
     equity: pl.DataFrame
     decisions: pl.DataFrame
     unfilled_entries: int
-    """Entries decided but not filled: no bar to fill at, or too little margin at the fill."""
+    """Entries decided but not filled, or not in all legs: no bar to fill at, too little margin, a limit not reached."""
     funding_unknown_hours: int
-    """Held hours at which no settled funding rate was known: funding paid in them cannot be booked."""
+    """Hours times held legs at which no settled funding rate was known: funding paid in them cannot be booked."""

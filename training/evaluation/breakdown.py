@@ -22,9 +22,10 @@ def monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.DataFrame
 
 
 def by(trades: pl.DataFrame, column: str) -> pl.DataFrame:
-    """One row per value of `column` of a trade log (exit_reason, side, pair_id, …), best net profit first.
+    """One row per value of `column` of a trade log (side, asset, …) or of its positions (exit_reason, pair_id, …).
 
-    Columns: `column`, trades, win_rate, gross_pnl, fees, funding, net_pnl (USDT), average_holding_h.
+    Best net profit first. Columns: `column`, trades, win_rate, gross_pnl, fees, funding, net_pnl (USDT),
+    average_holding_h.
     """
     return (
         trades.group_by(column)

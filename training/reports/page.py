@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from training.backtest.trade_log import positions
 from training.evaluation import breakdown
 from training.evaluation.costs import cost_stress
 from training.reports import plots
@@ -58,11 +59,12 @@ def page(run: RunContents) -> str:
         _section("What costs do to it", _plot("costs", plots.costs(_stress(run.lines)))),
     ]
     if head.trades.height:
+        whole = positions(head.trades)
         parts += [
-            _section("Trades", _plot("trades", plots.trades(head.trades))),
-            _section("How positions ended", _frame(breakdown.by(head.trades, "exit_reason"))),
-            _section("Long and short", _frame(breakdown.by(head.trades, "side"))),
-            _section("Pairs", _plot("pairs", plots.pairs(breakdown.by(head.trades, "pair_id")))),
+            _section("Positions", _plot("trades", plots.trades(whole))),
+            _section("How positions ended", _frame(breakdown.by(whole, "exit_reason"))),
+            _section("Long and short legs", _frame(breakdown.by(head.trades, "side"))),
+            _section("Pairs", _plot("pairs", plots.pairs(breakdown.by(whole, "pair_id")))),
         ]
     parts += list(_tables(run))
     parts.append(_details("Where it came from", [(name, run.tags[name]) for name in _ORIGIN if name in run.tags]))
