@@ -32,7 +32,7 @@ def stability_index(reference: NDArray[np.float64], current: NDArray[np.float64]
         if np.isinf(values).any():
             raise DataError(f"the {name} sample of a drift measure holds infinite values", "correct the feature")
     present = reference[~np.isnan(reference)]
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, bins + 1)[1:-1])) if len(present) else np.empty(0)
+    edges = np.unique(np.quantile(present, np.arange(1, bins) / bins)) if len(present) else np.empty(0)
     p, q = (_shares(values, edges) for values in (reference, current))
     return float(np.sum((q - p) * np.log(q / p)))
 
