@@ -36,14 +36,17 @@ class Strategy:
     def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
         """Ask `pairity.strategy.lifecycle.decide` about the pairs that matter.
 
-        Those are the held ones and those above both thresholds: `decide` itself rejects all others for being below
-        them, whatever else is true of them, and says so pair by pair. A backtest does not read that.
+        Those are the held ones and, while there is room for another position, those above both thresholds: `decide`
+        itself rejects all others for being below them, whatever else is true of them, and says so pair by pair. A
+        backtest does not read that.
         """
         return decide(state, self._relevant(state, scores), market, self._settings)
 
     def _relevant(self, state: StrategyState, scores: Sequence[PairScore]) -> list[PairScore]:
-        held = [position.pair for position in state.positions]
-        z_entry, probability_min = self._settings.z_entry, self._settings.probability_min
+        settings, held = self._settings, [position.pair for position in state.positions]
+        if len(held) >= settings.max_concurrent_positions and settings.switch_threshold is None:
+            return [score for score in scores if score.pair in held]
+        z_entry, probability_min = settings.z_entry, settings.probability_min
         return [
             score
             for score in scores
