@@ -15,14 +15,13 @@ from pairity.strategy.types import (
     Market,
     PairScore,
     Side,
-    StopRule,
     StrategyState,
 )
 from pairity.universe import Pair, exact
+from training.backtest.ranking import NO_STOPS
 
 BASELINE_STOP = 0.06
 BASELINE_TARGET = 0.05
-_NO_STOPS = StopRule(None, None, (0.0, 1.0), (0.0, 1.0), 1.0, 1.0)
 
 
 class Strategy:
@@ -75,7 +74,7 @@ class BuyAndHold:
         contracts = view.spec.contracts_for(exact(self._fraction * state.available_usdt), exact(view.close))
         if contracts == Decimal(0):
             return Decision(Action.HOLD, "below the minimum size", (), (), (), state)
-        leg = LegOrder(self._asset, Side.BUY, contracts, view.close, _NO_STOPS)
+        leg = LegOrder(self._asset, Side.BUY, contracts, view.close, NO_STOPS)
         entry = Entry(f"{self._asset}@hold", Pair(self._asset, "USDT"), 1, 0.0, 1.0, 0.0, (leg,))
         return Decision(Action.OPEN, f"buy and hold {self._asset}", (), (), (entry,), state)
 
