@@ -23,7 +23,7 @@ class Fitted:
 
     pipeline: Any
     scored: pl.DataFrame
-    """pair_id, event_timestamp, z_score, correlation_168h, known, label, probability."""
+    """pair_id, event_timestamp, z_score, correlation_168h, hedge_ratio, known, label, probability."""
 
 
 def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_threads: int | None = None) -> Any:  # noqa: ANN401
@@ -52,7 +52,7 @@ def score(pipeline: Any, dataset: Dataset, split: Split, pair_id: str | None = N
             rows.filter(~pl.col(datasets.KNOWN)).with_columns(pl.lit(None, dtype=pl.Float64).alias("probability")),
         ]
     )
-    columns = [*datasets.KEY, "z_score", "correlation_168h", datasets.KNOWN, "label", "probability"]
+    columns = [*datasets.KEY, "z_score", "correlation_168h", "hedge_ratio", datasets.KNOWN, "label", "probability"]
     return Fitted(pipeline, scored.select(columns).sort(EVENT_TIME, "pair_id"))
 
 

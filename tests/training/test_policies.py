@@ -5,8 +5,10 @@ import pytest
 from pairity.settings import StrategySettings
 from pairity.strategy.stops import stop_prices, stop_rule
 from pairity.strategy.types import Action, AssetView, Market, Side, StrategyState
-from tests.training.generated import START, spec
-from training.backtest.policies import BuyAndHold, baseline_pair, baseline_strategy
+from tests.training.generated import LAG, START, random_market, spec
+from training.backtest.engine import run
+from training.backtest.policies import BuyAndHold, Strategy, baseline_pair, baseline_strategy
+from training.backtest.records import Terms
 
 
 @pytest.mark.parametrize("atr", [None, 0.001, 1.0, 50.0])
@@ -44,3 +46,23 @@ def test_buy_and_hold_waits_for_a_price_and_a_contract():
     market = Market(START, START, {"BTC": AssetView("BTC", 100.0, None, None, None, spec("BTC"))})
     (entry,) = policy.decide(state, (), market).entries
     assert entry.legs[0].contracts == Decimal("950.0")
+
+
+@pytest.mark.parametrize("switch", [None, 0.3])
+@pytest.mark.parametrize("legs", ["base", "both"])
+def test_judging_only_what_matters_decides_the_same(legs, switch):
+    settings = StrategySettings(legs=legs, switch_threshold=switch, max_concurrent_positions=2)
+
+    class Whole(Strategy):
+        def _relevant(self, state, scores):
+            return list(scores)
+
+    history, scores = random_market(3, count=120, assets=("BTC", "ETH", "SOL", "XRP"))
+    found, expected = (
+        run(history, scores, policy(settings), Terms(1000.0, 5.0, 1.0), decision_lag=LAG, train_end=None)
+        for policy in (Strategy, Whole)
+    )
+    assert found.trades.height > 10
+    assert found.trades.equals(expected.trades)
+    assert found.equity.equals(expected.equity)
+    assert found.decisions.equals(expected.decisions)

@@ -15,14 +15,13 @@ from pairity.strategy.types import (
     Market,
     PairScore,
     Side,
-    StopRule,
     StrategyState,
 )
 from pairity.universe import Pair, exact
+from training.backtest.ranking import NO_STOPS
 
 BASELINE_STOP = 0.06
 BASELINE_TARGET = 0.05
-_NO_STOPS = StopRule(None, None, (0.0, 1.0), (0.0, 1.0), 1.0, 1.0)
 
 
 class Strategy:
@@ -36,14 +35,17 @@ class Strategy:
     def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
         """Ask `pairity.strategy.lifecycle.decide` about the pairs that matter.
 
-        Those are the held ones and those above both thresholds: `decide` itself rejects all others for being below
-        them, whatever else is true of them, and says so pair by pair. A backtest does not read that.
+        Those are the held ones and, while there is room for another position, those above both thresholds: `decide`
+        itself rejects all others for being below them, whatever else is true of them, and says so pair by pair. A
+        backtest does not read that.
         """
         return decide(state, self._relevant(state, scores), market, self._settings)
 
     def _relevant(self, state: StrategyState, scores: Sequence[PairScore]) -> list[PairScore]:
-        held = [position.pair for position in state.positions]
-        z_entry, probability_min = self._settings.z_entry, self._settings.probability_min
+        settings, held = self._settings, [position.pair for position in state.positions]
+        if len(held) >= settings.max_concurrent_positions and settings.switch_threshold is None:
+            return [score for score in scores if score.pair in held]
+        z_entry, probability_min = settings.z_entry, settings.probability_min
         return [
             score
             for score in scores
@@ -72,7 +74,7 @@ class BuyAndHold:
         contracts = view.spec.contracts_for(exact(self._fraction * state.available_usdt), exact(view.close))
         if contracts == Decimal(0):
             return Decision(Action.HOLD, "below the minimum size", (), (), (), state)
-        leg = LegOrder(self._asset, Side.BUY, contracts, view.close, _NO_STOPS)
+        leg = LegOrder(self._asset, Side.BUY, contracts, view.close, NO_STOPS)
         entry = Entry(f"{self._asset}@hold", Pair(self._asset, "USDT"), 1, 0.0, 1.0, 0.0, (leg,))
         return Decision(Action.OPEN, f"buy and hold {self._asset}", (), (), (entry,), state)
 

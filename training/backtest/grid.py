@@ -1,0 +1,146 @@
+"""Many settings of the strategy over one market and one set of scores: what the choice among them is worth.
+
+Every point is a trial, whatever it earned: the statistics of overfitting need all of them, not the best one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from itertools import product
+from multiprocessing import get_context
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from pairity.errors import ConfigError
+from pairity.settings import StrategySettings
+from training.backtest.engine import refuse_seen_period, refuse_seen_scores, run
+from training.backtest.performance import performance
+from training.backtest.policies import Strategy
+from training.backtest.records import HourScores, MarketHistory, Terms
+
+MOST_POINTS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class GridPoint:
+    """One trial: the settings in which the trials differ."""
+
+    z_entry: float
+    probability_min: float
+    correlation_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """All combinations of three settings; the defaults are the reference grid of 27 points."""
+
+    z_entry: tuple[float, ...] = (0.8, 1.0, 1.2)
+    probability_min: tuple[float, ...] = (0.4, 0.5, 0.6)
+    correlation_max: tuple[float, ...] = (0.75, 0.85, 0.95)
+
+    def points(self) -> list[GridPoint]:
+        """Every combination, the last setting varying fastest; ConfigError for none, for repeats, or for too many."""
+        points = [GridPoint(*values) for values in product(self.z_entry, self.probability_min, self.correlation_max)]
+        if not points or len(set(points)) < len(points):
+            raise ConfigError(
+                f"the grid has {len(points)} points, {len(set(points))} of them different",
+                "give each setting at least one value, and each value once: a repeat would count as a trial",
+            )
+        if len(points) > MOST_POINTS:
+            raise ConfigError(
+                f"the grid has {len(points)} points; at most {MOST_POINTS} are run at once", "choose fewer values"
+            )
+        return points
+
+
+@dataclass(frozen=True, slots=True)
+class GridResult:
+    """All trials in the order of `Grid.points`."""
+
+    points: tuple[GridPoint, ...]
+    metrics: tuple[dict[str, float | None], ...]
+    """Per trial, the keys of `performance`."""
+    returns: NDArray[np.float64]
+    """Hours × trials: fractional change of equity in each hour, the first from the initial equity."""
+
+    def table(self) -> pl.DataFrame:
+        """One row per trial: its settings and its metrics (null where one is not defined)."""
+        rows = [asdict(point) | values for point, values in zip(self.points, self.metrics, strict=True)]
+        return pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.Float64()))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What all trials share. `train_end`: see `engine.run`."""
+
+    history: MarketHistory
+    scores: Mapping[datetime, HourScores]
+    settings: StrategySettings
+    terms: Terms
+    decision_lag: timedelta
+    train_end: datetime | None
+
+
+def run_grid(question: Question, grid: Grid | None = None, *, workers: int = 1) -> GridResult:
+    """Backtest every point of `grid` (default: the reference grid) on the same market and scores.
+
+    `workers` above 1 spreads the trials over that many processes, each of which gets its own copy of market and scores;
+    the result is the same to the last bit. ConfigError for a grid or a point that cannot be run, TimeRangeError for a
+    period that the model has seen.
+    """
+    points = (grid or Grid()).points()
+    for point in points:
+        _settings(question.settings, point)
+    refuse_seen_period(question.history.hours, question.train_end)
+    refuse_seen_scores(question.history.hours, question.scores)
+    trials = _spread(question, points, workers) if workers > 1 else [_trial(question, point) for point in points]
+    return GridResult(
+        points=tuple(points), metrics=tuple(metrics for metrics, _ in trials),
+        returns=np.column_stack([returns for _, returns in trials]),
+    )  # fmt: skip
+
+
+def _settings(settings: StrategySettings, point: GridPoint) -> StrategySettings:
+    try:
+        return StrategySettings.model_validate(settings.model_dump() | asdict(point))
+    except ValidationError as error:
+        what = "; ".join(item["msg"] for item in error.errors(include_url=False))
+        raise ConfigError(f"grid point {point} cannot be run: {what}", "take the value out of the grid") from None
+
+
+def _trial(question: Question, point: GridPoint) -> tuple[dict[str, float | None], NDArray[np.float64]]:
+    result = run(
+        question.history, question.scores, Strategy(_settings(question.settings, point)), question.terms,
+        decision_lag=question.decision_lag, train_end=question.train_end,
+    )  # fmt: skip
+    equity = np.concatenate([[result.initial_equity], result.equity["equity"].to_numpy()])
+    return performance(result), equity[1:] / equity[:-1] - 1.0
+
+
+_shared: list[Question] = []
+"""The question of this worker process, sent to it once."""
+
+
+def _spread(
+    question: Question, points: Sequence[GridPoint], workers: int
+) -> list[tuple[dict[str, float | None], NDArray[np.float64]]]:
+    # Spawned, not forked: polars and BLAS hold threads that a fork would lose.
+    with ProcessPoolExecutor(
+        max_workers=min(workers, len(points)), mp_context=get_context("spawn"),
+        initializer=_receive, initargs=(question,),
+    ) as pool:  # fmt: skip
+        return list(pool.map(_shared_trial, points))
+
+
+def _receive(question: Question) -> None:
+    _shared.append(question)
+
+
+def _shared_trial(point: GridPoint) -> tuple[dict[str, float | None], NDArray[np.float64]]:
+    return _trial(_shared[0], point)
