@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
@@ -19,10 +20,13 @@ from pairity.settings import Settings
 from training import datasets, tracking
 from training.backtest import performance
 from training.backtest.comparison import BASELINE, Arena, Contender, hold_asset
+from training.backtest.grid import GridResult, Question, run_grid
+from training.backtest.inputs import hour_scores
 from training.backtest.policies import baseline_pair
 from training.datasets import Dataset, Join
 from training.evaluation import metrics
 from training.evaluation.drift import drift_table
+from training.evaluation.overfitting import BLOCKS, probability_of_overfitting
 from training.history import load_history, store_join
 from training.models import pair_forest
 from training.promotion import Outcome, ParityCheck, conclude, evidence_of, rival
@@ -31,7 +35,7 @@ from training.reports import run_files
 from training.scoring import Fitted, fit_forest, score, seen_scores
 from training.splits import Split, chronological
 
-STAGES = ("training set", "fit", "score", "backtest", "report", "register", "gate")
+STAGES = ("training set", "fit", "score", "backtest", "grid", "report", "register", "gate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,10 @@ class TrainReport:
     training_digest: str
     snapshot_id: str
     model: ModelRef
+    grid: GridResult
+    """The reference grid of the strategy's settings on the same scores: all of them count as trials."""
+    overfitting: float | None
+    """Probability that choosing the best of the grid is overfitting; None where too little varies."""
     outcome: Outcome
     """What the gate said of it, and whether it is champion now."""
     files: tuple[Path, ...]
@@ -101,6 +109,9 @@ def train(
         contenders, notes = compare(settings, arena, dataset, split, forest)
         against = rival(settings, dataset, split, arena)
         notes += late_rows(dataset)
+    with stages("grid"):
+        tried = run_grid(question(settings, arena, forest, split))
+        overfitting = overfitting_of(tried)
     with stages("report"):
         judged = forest.scored.join(split.test.select(datasets.KEY), on=datasets.KEY, how="semi", maintain_order="left")
         quality = _classify(judged, settings)
@@ -108,20 +119,21 @@ def train(
         files = run_files.write(
             run_files.directory(settings), judged, threshold=settings.strategy.probability_min,
             contenders=contenders, bars=bars, importances=pair_forest.importances(forest.pipeline),
-            drift=drift_table(split.train, split.test, dataset.service.features),
+            drift=drift_table(split.train, split.test, dataset.service.features), grid=tried.table(),
         )  # fmt: skip
     with stages("register"):
         report_tags = run_files.lineage(settings, dataset, split, digest)
         model = run_files.record(
             settings, dataset, split, forest.pipeline,
-            metrics=_flat(quality, selective, contenders), tags=report_tags, digest=digest,
-            names={c.key: c.name for c in contenders},
+            metrics=_flat(quality, selective, contenders) | {"grid_probability_of_overfitting": overfitting},
+            tags=report_tags, digest=digest, names={c.key: c.name for c in contenders},
+            trials=[values["sharpe"] for values in tried.metrics],
         )  # fmt: skip
     with stages("gate"):
         outcome = conclude(
             settings, model,
             evidence_of(
-                {c.key: c for c in contenders}, against, tracking.trial_sharpes(Layout.of(settings), model.run_id),
+                {c.key: c for c in contenders}, against, tracking.trial_sharpes(Layout.of(settings)),
                 seen_scores(forest.pipeline, dataset, split), forest.scored["probability"].drop_nulls(), parity,
             ),
             now,
@@ -135,7 +147,8 @@ def train(
         classification=quality, classification_candidates=selective, backtests={c.key: c.metrics for c in contenders},
         contender_names={c.key: c.name for c in contenders},
         per_pair=performance.per_pair(contenders[0].result.trades), notes=tuple(notes), training_digest=digest,
-        snapshot_id=dataset.snapshot_id, model=model, outcome=outcome, files=tuple(files),
+        snapshot_id=dataset.snapshot_id, model=model, grid=tried, overfitting=overfitting,
+        outcome=outcome, files=tuple(files),
         stage_seconds=stages.seconds,
     )  # fmt: skip
 
@@ -157,6 +170,22 @@ def compare(
         contenders.append(arena.baseline(scored, pair, split.train_end))
     contenders.append(arena.hold(hold_asset(settings.universe.assets)))
     return contenders, notes
+
+
+def question(settings: Settings, arena: Arena, forest: Fitted, split: Split) -> Question:
+    """The backtest of the model as a question that a grid of settings is put."""
+    return Question(
+        arena.history, hour_scores(forest.scored, settings.universe.pairs), settings.strategy, arena.terms,
+        settings.features.decision_lag, split.train_end,
+    )  # fmt: skip
+
+
+def overfitting_of(grid: GridResult) -> float | None:
+    """Probability of backtest overfitting of choosing among the trials of a grid; None where fewer than two differ."""
+    moving = grid.returns[:, np.ptp(grid.returns, axis=0) > 0]
+    if moving.shape[1] < 2 or moving.shape[0] < 2 * BLOCKS:
+        return None
+    return probability_of_overfitting(moving, BLOCKS).probability
 
 
 def late_rows(dataset: Dataset) -> list[str]:

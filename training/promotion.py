@@ -85,12 +85,11 @@ def evidence_of(
 ) -> gate.Evidence:
     """Collect what the gate looks at.
 
-    `trial_sharpes` are the Sharpe ratios per hour of all trials before this one; `scores_in` and `scores_out` the
+    `trial_sharpes` are the Sharpe ratios per hour of all trials, this one among them; `scores_in` and `scores_out` the
     model's probabilities on its training rows and out of sample.
     """
     model, baseline = contenders["model"], contenders.get("baseline")
     found = estimate(hourly_returns(model.result))
-    trials = [*trial_sharpes, *([found.value] if found else [])]
     mismatches, told = parity() if parity is not None else (None, "nothing was decided on live yet")
     return gate.Evidence(
         net=model.metrics["net_return"],
@@ -98,8 +97,8 @@ def evidence_of(
         baseline_net=None if baseline is None else baseline.metrics["net_return"],
         champion_net=rival_found.net,
         champion_told=rival_found.told,
-        deflated_sharpe=None if found is None else deflated(found, trials),
-        trials=len(trials),
+        deflated_sharpe=None if found is None else deflated(found, trial_sharpes),
+        trials=len(trial_sharpes),
         parity_mismatches=mismatches,
         parity_told=told,
         psi=stability_index(scores_in.to_numpy(), scores_out.to_numpy()),

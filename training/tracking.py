@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 EXPERIMENT, LEADERBOARD = "pair_forest", "leaderboard"
 TRIAL_METRIC = "model_sharpe"
 """Annualised Sharpe ratio of hourly returns of what a run would trade."""
+GRID_METRIC = "grid_sharpe"
+"""The same for each other setting that was tried on the run's scores; the step tells which."""
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -51,6 +53,8 @@ class RunRecord:
     """Directory of figures and tables to be stored with the run."""
     name: str | None = None
     """What people call it; MLflow makes one up otherwise."""
+    trials: Sequence[float | None] = ()
+    """Annualised Sharpe ratios of other settings that were tried on the same model, None where one has no ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,9 @@ def start_run(layout: Layout, record: RunRecord) -> Iterator[str]:
         with store_errors(layout):
             mlflow.log_params({name: _text(value) for name, value in record.params.items()})
             mlflow.log_metrics({name: float("nan") if v is None else v for name, v in record.metrics.items()})
+            for step, value in enumerate(record.trials):
+                if value is not None:
+                    mlflow.log_metric(GRID_METRIC, value, step=step)
             mlflow.log_input(_dataset(mlflow, record), context="training")
             mlflow.log_artifacts(str(record.artifacts))
         yield run.info.run_id
@@ -178,22 +185,26 @@ def _log_run(client: MlflowClient, experiment: str, record: FamilyRun, more: Map
     return run_id
 
 
-def trial_sharpes(layout: Layout, but: str) -> list[float]:
-    """Sharpe ratio per hour of every finished trial in the tracking store, run `but` left out: what luck has tried.
+def trial_sharpes(layout: Layout) -> list[float]:
+    """Sharpe ratio per hour of every trial in the tracking store: what luck has tried.
 
-    Every run with a backtested model counts, whatever its experiment; one without trades has no ratio and is left out.
+    Every run with a backtested model counts, whatever its experiment, and every setting of its grid; a trial without
+    trades has no ratio and is left out.
     """
     client = open_client(layout)
+    values: list[float] = []
     with store_errors(layout):
         experiments = [found.experiment_id for found in client.search_experiments()]
-        runs, token = [], None
+        token = None
         while True:
             page = client.search_runs(experiments, f"metrics.{TRIAL_METRIC} > -1e9", page_token=token)
-            runs += page
+            for run in page:
+                values.append(run.data.metrics[TRIAL_METRIC])
+                if GRID_METRIC in run.data.metrics:
+                    values += [point.value for point in client.get_metric_history(run.info.run_id, GRID_METRIC)]
             token = page.token
             if not token:
                 break
-    values = [run.data.metrics[TRIAL_METRIC] for run in runs if run.info.run_id != but]
     return [value / HOURS_PER_YEAR**0.5 for value in values if value == value]  # noqa: PLR0124 - NaN: not defined
 
 

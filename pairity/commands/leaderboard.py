@@ -46,7 +46,7 @@ def leaderboard(families: str | None, train_bars: int | None, test_bars: int | N
     wanted = [family(name) for name in names]
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
     with ConsoleProgress() as progress:
-        earlier = trial_sharpes(Layout.of(settings), but="")
+        earlier = trial_sharpes(Layout.of(settings))
         board = compare_families(settings, wanted, store_join(settings), now, progress, earlier)
         leaderboard_files.write(settings, board)
         run_id = leaderboard_files.record(settings, board)

@@ -58,6 +58,10 @@ def show_training(report: TrainReport) -> None:
         (label, *(report.backtests[name].get(key) for name in names)) for label, key in _BACKTEST_ROWS
     ]
     table(("backtest, after costs", *(report.contender_names.get(name, name) for name in names)), rows, "Backtest")
+    nets = [values["net_return"] or 0.0 for values in report.grid.metrics]
+    chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
+    line(f"grid of {len(nets)} settings: net return {min(nets):+.1%} to {max(nets):+.1%}, "
+         f"probability that the best one is overfitted {chance}")  # fmt: skip
     for note in report.notes:
         line(f"note: {note}")
     line(f"model {report.model.name} version {report.model.version}, run {report.model.run_id}")

@@ -151,7 +151,7 @@ def test_runs_are_a_parent_and_a_child_per_family(compared):
     forest = next(run for run in children if run.data.params["family"] == "pair_forest")
     history = client.get_metric_history(forest.info.run_id, "fold_net_return")
     assert [point.step for point in history] == list(range(1, len(board.folds) + 1))
-    counted = tracking.trial_sharpes(Layout.of(settings), but="")
+    counted = tracking.trial_sharpes(Layout.of(settings))
     assert len(counted) == sum(s.contender.metrics["sharpe"] is not None for s in board.standings)
 
 

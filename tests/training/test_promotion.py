@@ -47,13 +47,21 @@ def test_the_first_model_is_on_trial_and_the_next_must_pass(trained):
 
 
 def test_every_trial_counts(trained):
+    """Both trainings, and every setting of both grids that traded."""
     settings, (first, second) = trained
-    sharpes = tracking.trial_sharpes(Layout.of(settings), but="none")
-    assert len(sharpes) == 2
-    assert sharpes[0] * 8760**0.5 == pytest.approx(first.backtests["model"]["sharpe"])
-    assert len(tracking.trial_sharpes(Layout.of(settings), but=second.model.run_id)) == 1
+    sharpes = tracking.trial_sharpes(Layout.of(settings))
+    expected = [report.backtests["model"]["sharpe"] for report in (first, second)]
+    expected += [values["sharpe"] for report in (first, second) for values in report.grid.metrics]
+    assert len(first.grid.points) == 27
+    assert sorted(value * 8760**0.5 for value in sharpes) == pytest.approx(sorted(v for v in expected if v is not None))
     found = {check.name: check.found for check in second.outcome.verdict.checks}
-    assert found["deflated_sharpe"].endswith("over 2 trials")
+    assert found["deflated_sharpe"].endswith(f"over {len(sharpes)} trials")
+    centre = next(
+        values
+        for point, values in zip(first.grid.points, first.grid.metrics, strict=True)
+        if (point.z_entry, point.probability_min, point.correlation_max) == (1.0, 0.5, 0.85)
+    )
+    assert centre == first.backtests["model"]
 
 
 def test_real_money_is_refused_to_a_model_on_trial(trained):

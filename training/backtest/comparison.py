@@ -35,8 +35,8 @@ class Arena:
     """One market, one set of terms, for all contenders."""
 
     def __init__(self, settings: Settings, history: MarketHistory) -> None:
-        self._settings, self._history = settings, history
-        self._terms = terms(settings)
+        self._settings, self.history = settings, history
+        self.terms = terms(settings)
 
     def model(self, scored: pl.DataFrame, train_end: datetime) -> Contender:
         """The strategy over all pairs of the universe."""
@@ -79,7 +79,7 @@ class Arena:
         train_end: datetime | None,
     ) -> Contender:
         result = run(
-            self._history, scores, policy, self._terms,
+            self.history, scores, policy, self.terms,
             decision_lag=self._settings.features.decision_lag, train_end=train_end,
         )  # fmt: skip
         return Contender(key, name, result, performance(result))

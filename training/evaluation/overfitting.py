@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from pairity.errors import DataError
 
 Floats = NDArray[np.float64]
+BLOCKS = 16
+"""The paper's choice: 12,870 ways to call half of them in sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Overfitting:
     splits: int
 
 
-def probability_of_overfitting(returns: Floats, blocks: int = 16) -> Overfitting:
+def probability_of_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfitting:
     """CSCV over a matrix of T periods × N trials: all ways to call half of `blocks` in sample.
 
     Rows are in order of time; T is cut to a multiple of `blocks` at the old end. Performance is the Sharpe ratio over

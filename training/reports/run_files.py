@@ -40,6 +40,7 @@ def write(
     bars: pl.DataFrame,
     importances: Mapping[str, float],
     drift: pl.DataFrame,
+    grid: pl.DataFrame,
 ) -> list[Path]:
     """Replace `where` by figures, trade logs, equity curves and tables of one run; returns the files.
 
@@ -59,6 +60,7 @@ def write(
         _table(where / "calibration.csv", reliability),
         _table(where / "feature_importance.csv", importance_table(importances)),
         _table(where / "drift.csv", drift),
+        _table(where / "grid.csv", grid),
         _table(where / "classification_per_pair.csv", metrics.per_pair(judged, threshold)),
         _table(where / "backtest_per_pair.csv", performance.per_pair(trades)),
     ]
@@ -93,6 +95,7 @@ def record(
     tags: Mapping[str, str],
     digest: str,
     names: Mapping[str, str],
+    trials: Sequence[float | None],
 ) -> ModelRef:
     """Log the run with its dataset, files and model, and register the model as challenger."""
     from feature_repo.vectors import model_matrix
@@ -106,6 +109,7 @@ def record(
         training_digest=digest,
         source=layout.features / PAIR_HOURLY.name,
         artifacts=directory(settings),
+        trials=trials,
         name=f"{settings.model.name} tested from {split.test_start:%Y-%m-%d}",
     )
     example = model_matrix(split.train.head(_EXAMPLE_ROWS), dataset.service)
