@@ -70,7 +70,7 @@ class Verdict:
     @property
     def reason(self) -> str:
         """One line: what failed, or that nothing did."""
-        failed = [f"{check.name} {check.found}, needed {check.needed}" for check in self.checks if not check.passed]
+        failed = [f"{check.name}: {check.found}, needed {check.needed}" for check in self.checks if not check.passed]
         return "; ".join(failed) if failed else f"passed all {len(self.checks)} checks of the gate"
 
     def to_json(self) -> str:

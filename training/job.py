@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
@@ -26,7 +25,7 @@ from training.backtest.policies import baseline_pair
 from training.datasets import Dataset, Join
 from training.evaluation import metrics
 from training.evaluation.drift import drift_table
-from training.evaluation.overfitting import BLOCKS, probability_of_overfitting
+from training.evaluation.overfitting import among_different
 from training.history import load_history, store_join
 from training.models import pair_forest
 from training.promotion import Outcome, ParityCheck, conclude, evidence_of, rival
@@ -111,7 +110,8 @@ def train(
         notes += late_rows(dataset)
     with stages("grid"):
         tried = run_grid(question(settings, arena, forest, split))
-        overfitting = overfitting_of(tried)
+        chosen = among_different(tried.returns)
+        overfitting = None if chosen is None else chosen.probability
     with stages("report"):
         judged = forest.scored.join(split.test.select(datasets.KEY), on=datasets.KEY, how="semi", maintain_order="left")
         quality = _classify(judged, settings)
@@ -178,14 +178,6 @@ def question(settings: Settings, arena: Arena, forest: Fitted, split: Split) -> 
         arena.history, hour_scores(forest.scored, settings.universe.pairs), settings.strategy, arena.terms,
         settings.features.decision_lag, split.train_end,
     )  # fmt: skip
-
-
-def overfitting_of(grid: GridResult) -> float | None:
-    """Probability of backtest overfitting of choosing among the trials of a grid; None where fewer than two differ."""
-    moving = grid.returns[:, np.ptp(grid.returns, axis=0) > 0]
-    if moving.shape[1] < 2 or moving.shape[0] < 2 * BLOCKS:
-        return None
-    return probability_of_overfitting(moving, BLOCKS).probability
 
 
 def late_rows(dataset: Dataset) -> list[str]:

@@ -27,7 +27,7 @@ from training.backtest.performance import hourly_returns
 from training.backtest.trade_log import positions
 from training.datasets import Dataset, Join
 from training.evaluation.metrics import classification
-from training.evaluation.overfitting import Overfitting, probability_of_overfitting
+from training.evaluation.overfitting import Overfitting, among_different
 from training.evaluation.sharpe import deflated, estimate
 from training.folds import Fold, walk_forward
 from training.history import load_history
@@ -111,7 +111,8 @@ def compare_families(
     ]
     return Leaderboard(
         standings=tuple(sorted(standings, key=lambda s: -(s.contender.metrics["net_return"] or 0.0))),
-        folds=tuple(folds), overfitting=_overfitting(returns), dataset=dataset, trials=len(trials), notes=tuple(notes),
+        folds=tuple(folds), overfitting=among_different(np.column_stack(returns)), dataset=dataset, trials=len(trials),
+        notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -193,10 +194,3 @@ def _by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, floa
 
 def _ratios(returns: Sequence[NDArray[np.float64]]) -> list[float]:
     return [ratio.value for ratio in map(estimate, returns) if ratio is not None]
-
-
-def _overfitting(returns: Sequence[NDArray[np.float64]]) -> Overfitting | None:
-    moving = [values for values in returns if float(np.ptp(values)) > 0]
-    if len(moving) < 2:
-        return None
-    return probability_of_overfitting(np.column_stack(moving))

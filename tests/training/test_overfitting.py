@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairity.errors import DataError
-from training.evaluation.overfitting import probability_of_overfitting
+from training.evaluation.overfitting import among_different, probability_of_overfitting
 
 
 def slow(returns, blocks):
@@ -57,6 +57,17 @@ def test_a_trial_that_never_trades_is_never_the_best_of_traders():
     returns = np.random.default_rng(3).normal(0.001, 0.01, (400, 4))
     returns[:, 0] = 0.0
     assert np.isfinite(probability_of_overfitting(returns, 8).logits).all()
+
+
+def test_trials_that_repeat_each_other_are_no_choice():
+    """27 settings that made the same trades were once called overfitted for certain."""
+    one, other = np.random.default_rng(4).normal(0.001, 0.01, (2, 400))
+    assert among_different(np.column_stack([one] * 27)) is None
+    assert among_different(np.column_stack([one, np.zeros(400)])) is None
+    found = among_different(np.column_stack([one, other, one, np.zeros(400)]))
+    assert found.trials == 2
+    assert found.probability == probability_of_overfitting(np.column_stack([one, other])).probability
+    assert among_different(np.column_stack([one, other])[:20]) is None
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def trained(tmp_path_factory):
 def test_the_first_model_is_on_trial_and_the_next_must_pass(trained):
     settings, (first, second) = trained
     assert first.outcome.promoted
-    assert first.outcome.reason.startswith("first model, on trial: net net return")
+    assert first.outcome.reason.startswith("first model, on trial: net: net return")
     assert not second.outcome.promoted
     assert registry.champion(settings).version == first.model.version
     by_version = {ref.version: ref for ref in registry.versions(settings)}
@@ -90,7 +90,7 @@ def test_values_that_differ_live_stop_a_promotion(tmp_path):
     job.train(settings, Silent(), now=NOW, join=brute_join(settings))
     report = job.train(settings, Silent(), now=NOW, join=brute_join(settings), parity=lambda: (3, "3 DIFFER"))
     assert not report.outcome.promoted
-    assert "parity 3 DIFFER" in report.outcome.reason
+    assert "parity: 3 DIFFER" in report.outcome.reason
 
 
 def test_the_champion_is_measured_on_hours_that_it_has_not_seen(tmp_path):

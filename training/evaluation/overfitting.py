@@ -68,6 +68,17 @@ def probability_of_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfit
     )
 
 
+def among_different(returns: Floats, blocks: int = BLOCKS) -> Overfitting | None:
+    """The same, among the trials that move and differ from each other.
+
+    A trial that repeats another one, hour by hour, is no choice. None where fewer than two are left, or too few rows.
+    """
+    distinct = np.unique(returns[:, np.ptp(returns, axis=0) > 0], axis=1)
+    if distinct.shape[1] < 2 or distinct.shape[0] < 2 * blocks:
+        return None
+    return probability_of_overfitting(distinct, blocks)
+
+
 def _sharpe(sums: Floats, squares: Floats, rows: int) -> Floats:
     mean = sums / rows
     variance = (squares - rows * mean**2) / (rows - 1)
