@@ -186,6 +186,8 @@ class LabelSettings(Section):
     horizon_bars: PositiveInt = 102
     target: Fraction = 0.005
     rows: Literal["all", "candidates"] = "all"
+    weights: Literal["none", "uniqueness"] = "none"
+    """`uniqueness`: a training row counts as much as its label's hours are its own."""
 
 
 class ModelSettings(Section):
@@ -252,6 +254,25 @@ class CostSettings(Section):
     """What a backtest begins with; not set: `strategy.max_position_usdt`."""
 
 
+class EvaluationSettings(Section):
+    """Walk-forward folds of `pairity leaderboard`, in hourly bars."""
+
+    train_bars: Annotated[int, Field(ge=24)] = 4380
+    """Bars before the first test period: half a year."""
+    test_bars: Annotated[int, Field(ge=24)] = 2190
+    rolling: bool = False
+    """Train on the last `train_bars` only, instead of on all before the test."""
+
+
+class GateSettings(Section):
+    """What a model must show before it is promoted (see training.gate)."""
+
+    net_return_min: float = 0.0
+    trades_min: Annotated[int, Field(ge=0)] = 30
+    deflated_sharpe_min: Annotated[float, Field(ge=0, le=1)] = 0.95
+    psi_max: NonNegativeFloat = 0.25
+
+
 class ServeSettings(Section):
     """The trading process."""
 
@@ -288,6 +309,8 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     strategy: StrategySettings = StrategySettings()
     costs: CostSettings = CostSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
     serve: ServeSettings = ServeSettings()
 
     @classmethod

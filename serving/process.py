@@ -14,7 +14,7 @@ from feature_repo.revision import code_revision
 from ingestion.session import IngestSession
 from ingestion.sources.okx_client import aclose, make_client
 from pairity.digest import digest_bytes
-from pairity.errors import ConfigError, MissingDataError, StaleFeaturesError
+from pairity.errors import ConfigError, LiveSwitchError, MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -47,9 +47,9 @@ async def serve(
 ) -> ServeReport:
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
-    Refuses, in this order: two legs, real money without both switches, no credentials, missing contracts, no champion
-    or one whose files were changed, an unreachable venue or wrong credentials, a balance too small to trade, positions
-    that are not ours.
+    Refuses, in this order: two legs, real money without both switches, no credentials, missing contracts, no champion,
+    one whose files were changed or, for real money, that did not pass the gate, an unreachable venue or wrong
+    credentials, a balance too small to trade, positions that are not ours.
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
     _refuse_two_legs(settings)
@@ -60,6 +60,7 @@ async def serve(
         stack.push_async_callback(aclose, client)
         specs = _contracts(settings, layout)
         scorer = load_champion(settings)
+        require_proven(mode, scorer.ref)
         clock = await clock_for(settings.exchange)
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
         await venue.ensure_net_mode()
@@ -89,6 +90,15 @@ async def serve(
             "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
         )
     return report
+
+
+def require_proven(mode: Mode, model: ModelRef) -> None:
+    """LiveSwitchError where real money is asked for and the champion did not pass the promotion gate."""
+    if mode is Mode.LIVE and model.gate != "passed":
+        raise LiveSwitchError(
+            f"{model.name} version {model.version} may not trade real money: the promotion gate says {model.gate!r}",
+            f"see `pairity models {model.version}`; promote a version that passed, or trade on demo",
+        )
 
 
 def _refuse_two_legs(settings: Settings) -> None:

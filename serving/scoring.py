@@ -39,6 +39,8 @@ class ModelRef:
     service: Service
     snapshot_id: str
     train_end: str
+    gate: str = "not asked"
+    """What the promotion gate said: `passed`, `failed` or `not asked`."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def _load(layout: Layout, find: Callable[[MlflowClient], ModelVersion], nothing:
         service=service(tags["feature_service"]),
         snapshot_id=tags["snapshot_id"],
         train_end=tags["train_end"],
+        gate=tags.get("gate", "not asked"),
     )
     return Scorer(reference, mlflow.sklearn.load_model(str(files)))
 

@@ -1,4 +1,4 @@
-"""Train: history → point-in-time training set → forest → scores → backtest → registry."""
+"""Train: history → point-in-time training set → forest → scores → backtest → registry → gate."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_FOREST_FEATURES
+from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from training import datasets
+from training import datasets, tracking
 from training.backtest import performance
 from training.backtest.comparison import BASELINE, Arena, Contender, hold_asset
-from training.backtest.inputs import hours_between, lake_settlements, market_history
+from training.backtest.grid import GridResult, Question, run_grid
+from training.backtest.inputs import hour_scores
 from training.backtest.policies import baseline_pair
-from training.backtest.records import MarketHistory
 from training.datasets import Dataset, Join
 from training.evaluation import metrics
+from training.evaluation.drift import drift_table
+from training.evaluation.overfitting import BLOCKS, probability_of_overfitting
+from training.history import load_history, store_join
 from training.models import pair_forest
+from training.promotion import Outcome, ParityCheck, conclude, evidence_of, rival
 from training.registry import ModelRef
 from training.reports import run_files
-from training.scoring import Fitted, fit_forest, score
+from training.scoring import Fitted, fit_forest, score, seen_scores
 from training.splits import Split, chronological
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
-STAGES = ("training set", "fit", "score", "backtest", "report", "register")
+STAGES = ("training set", "fit", "score", "backtest", "grid", "report", "register", "gate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +68,32 @@ class TrainReport:
     training_digest: str
     snapshot_id: str
     model: ModelRef
+    grid: GridResult
+    """The reference grid of the strategy's settings on the same scores: all of them count as trials."""
+    overfitting: float | None
+    """Probability that choosing the best of the grid is overfitting; None where too little varies."""
+    outcome: Outcome
+    """What the gate said of it, and whether it is champion now."""
     files: tuple[Path, ...]
     stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
-def train(settings: Settings, progress: Progress, *, now: datetime, join: Join | None = None) -> TrainReport:
-    """Train the pair forest on everything known at `now`, judge it out of sample, and make it champion.
+def train(
+    settings: Settings,
+    progress: Progress,
+    *,
+    now: datetime,
+    join: Join | None = None,
+    parity: ParityCheck | None = None,
+) -> TrainReport:
+    """Train the pair forest on everything known at `now`, judge it out of sample, and let the gate decide on it.
 
-    `join` is the point-in-time join (default: the feature store's). MissingDataError where the history is missing or
-    too short, RegistryError where the tracking store cannot be used; nothing is registered then.
+    `join` is the point-in-time join (default: the feature store's); `parity` compares what was decided on live with
+    the store (None: nothing was). MissingDataError where the history is missing or too short, RegistryError where the
+    tracking store cannot be used; nothing is registered then.
     """
     stages = _Stages(progress)
-    joined = join or _store_join(settings)
+    joined = join or store_join(settings)
     with stages("training set"):
         dataset = datasets.build(settings, PAIR_FOREST_FEATURES, joined, now)
         labelled = dataset.labelled(settings.label)
@@ -91,8 +105,13 @@ def train(settings: Settings, progress: Progress, *, now: datetime, join: Join |
         forest = score(pipeline, dataset, split)
     with stages("backtest"):
         history, bars = load_history(settings, joined, dataset, split.test_start, now)
-        contenders, notes = compare(settings, dataset, split, forest, history)
+        arena = Arena(settings, history)
+        contenders, notes = compare(settings, arena, dataset, split, forest)
+        against = rival(settings, dataset, split, arena)
         notes += late_rows(dataset)
+    with stages("grid"):
+        tried = run_grid(question(settings, arena, forest, split))
+        overfitting = overfitting_of(tried)
     with stages("report"):
         judged = forest.scored.join(split.test.select(datasets.KEY), on=datasets.KEY, how="semi", maintain_order="left")
         quality = _classify(judged, settings)
@@ -100,13 +119,24 @@ def train(settings: Settings, progress: Progress, *, now: datetime, join: Join |
         files = run_files.write(
             run_files.directory(settings), judged, threshold=settings.strategy.probability_min,
             contenders=contenders, bars=bars, importances=pair_forest.importances(forest.pipeline),
+            drift=drift_table(split.train, split.test, dataset.service.features), grid=tried.table(),
         )  # fmt: skip
     with stages("register"):
         report_tags = run_files.lineage(settings, dataset, split, digest)
         model = run_files.record(
             settings, dataset, split, forest.pipeline,
-            metrics=_flat(quality, selective, contenders), tags=report_tags, digest=digest,
-            names={c.key: c.name for c in contenders},
+            metrics=_flat(quality, selective, contenders) | {"grid_probability_of_overfitting": overfitting},
+            tags=report_tags, digest=digest, names={c.key: c.name for c in contenders},
+            trials=[values["sharpe"] for values in tried.metrics],
+        )  # fmt: skip
+    with stages("gate"):
+        outcome = conclude(
+            settings, model,
+            evidence_of(
+                {c.key: c for c in contenders}, against, tracking.trial_sharpes(Layout.of(settings)),
+                seen_scores(forest.pipeline, dataset, split), forest.scored["probability"].drop_nulls(), parity,
+            ),
+            now,
         )  # fmt: skip
     return TrainReport(
         rows=dataset.rows.height, labelled_rows=labelled.height,
@@ -117,42 +147,16 @@ def train(settings: Settings, progress: Progress, *, now: datetime, join: Join |
         classification=quality, classification_candidates=selective, backtests={c.key: c.metrics for c in contenders},
         contender_names={c.key: c.name for c in contenders},
         per_pair=performance.per_pair(contenders[0].result.trades), notes=tuple(notes), training_digest=digest,
-        snapshot_id=dataset.snapshot_id, model=model, files=tuple(files), stage_seconds=stages.seconds,
+        snapshot_id=dataset.snapshot_id, model=model, grid=tried, overfitting=overfitting,
+        outcome=outcome, files=tuple(files),
+        stage_seconds=stages.seconds,
     )  # fmt: skip
 
 
-def load_history(
-    settings: Settings, join: Join, dataset: Dataset, since: datetime, now: datetime
-) -> tuple[MarketHistory, pl.DataFrame]:
-    """The market from `since` to the last decision: what was known at each decision, and the bars that followed.
-
-    Also returns the bars themselves (asset, event_timestamp, open, high, low, close).
-    """
-    from feature_repo.contracts import read_contracts
-    from feature_repo.files import scan_view
-
-    layout, assets = Layout.of(settings), settings.universe.assets
-    last = dataset.rows[EVENT_TIME].max()
-    if not isinstance(last, datetime):
-        raise MissingDataError("there is no decision to backtest", "run `make ingest` first")
-    hours = hours_between(since, last)
-    stored = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset").is_in(assets))
-    bars = datasets.newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
-    keys = pl.DataFrame({"asset": list(assets)}).join(
-        pl.DataFrame({EVENT_TIME: hours}, schema={EVENT_TIME: pl.Datetime("us", "UTC")}), how="cross"
-    )
-    first_known = bars.select("asset", EVENT_TIME, datasets.FIRST_KNOWN)
-    keys = keys.join(first_known, on=["asset", EVENT_TIME], how="left")
-    known = datasets.join_checked(join, MARKET_STATE, datasets.decision_rows(keys, settings))
-    settlements = lake_settlements(layout, assets, now)
-    return market_history(hours, known, bars, settlements, read_contracts(layout)), bars
-
-
 def compare(
-    settings: Settings, dataset: Dataset, split: Split, forest: Fitted, history: MarketHistory
+    settings: Settings, arena: Arena, dataset: Dataset, split: Split, forest: Fitted
 ) -> tuple[list[Contender], list[str]]:
     """Backtest model, baseline and buy-and-hold; notes say what could not be compared, and why."""
-    arena = Arena(settings, history)
     contenders = [arena.model(forest.scored, split.train_end)]
     notes: list[str] = []
     pair = baseline_pair(settings.universe.assets)
@@ -166,6 +170,22 @@ def compare(
         contenders.append(arena.baseline(scored, pair, split.train_end))
     contenders.append(arena.hold(hold_asset(settings.universe.assets)))
     return contenders, notes
+
+
+def question(settings: Settings, arena: Arena, forest: Fitted, split: Split) -> Question:
+    """The backtest of the model as a question that a grid of settings is put."""
+    return Question(
+        arena.history, hour_scores(forest.scored, settings.universe.pairs), settings.strategy, arena.terms,
+        settings.features.decision_lag, split.train_end,
+    )  # fmt: skip
+
+
+def overfitting_of(grid: GridResult) -> float | None:
+    """Probability of backtest overfitting of choosing among the trials of a grid; None where fewer than two differ."""
+    moving = grid.returns[:, np.ptp(grid.returns, axis=0) > 0]
+    if moving.shape[1] < 2 or moving.shape[0] < 2 * BLOCKS:
+        return None
+    return probability_of_overfitting(moving, BLOCKS).probability
 
 
 def late_rows(dataset: Dataset) -> list[str]:
@@ -189,25 +209,6 @@ def _flat(
     for contender in contenders:
         flat |= {f"{contender.key}_{name}": value for name, value in contender.metrics.items()}
     return flat
-
-
-def _store_join(settings: Settings) -> Join:
-    """The feature store's join; the store is opened (and its definitions applied) by the first question."""
-
-    @cache
-    def store() -> FeatureStore:
-        from feature_repo.store import apply, open_store
-
-        opened = open_store(settings)
-        apply(settings, opened)
-        return opened
-
-    def join(service_name: str, rows: pl.DataFrame) -> pl.DataFrame:
-        from feature_repo.store import historical
-
-        return historical(store(), service_name, rows)
-
-    return join
 
 
 class _Stages:

@@ -14,6 +14,7 @@ from training import datasets
 from training.datasets import Dataset
 from training.models import pair_forest
 from training.splits import Split
+from training.weights import training_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,12 @@ def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_thr
     """Fit the forest on labelled rows (service features, label); a scikit-learn Pipeline."""
     labels = rows["label"].cast(pl.Int64).to_numpy()
     return pair_forest.fit(
-        model_matrix(rows, service), labels, settings.universe.assets, settings.model, fit_threads=fit_threads
+        model_matrix(rows, service),
+        labels,
+        settings.universe.assets,
+        settings.model,
+        fit_threads=fit_threads,
+        weights=training_weights(rows, settings.label),
     )
 
 
@@ -48,3 +54,9 @@ def score(pipeline: Any, dataset: Dataset, split: Split, pair_id: str | None = N
     )
     columns = [*datasets.KEY, "z_score", "correlation_168h", "hedge_ratio", datasets.KNOWN, "label", "probability"]
     return Fitted(pipeline, scored.select(columns).sort(EVENT_TIME, "pair_id"))
+
+
+def seen_scores(pipeline: Any, dataset: Dataset, split: Split) -> pl.Series:  # noqa: ANN401 - sklearn.Pipeline
+    """Probabilities on the training rows themselves: what the model's scores look like where it learnt."""
+    values = pair_forest.predict(pipeline, model_matrix(split.train, dataset.service))
+    return pl.Series("probability", values, dtype=pl.Float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,13 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from pairity.errors import RegistryError
 from pairity.layout import Layout
+from training.evaluation.sharpe import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     from mlflow import MlflowClient
 
-EXPERIMENT = "pair_forest"
+EXPERIMENT, LEADERBOARD = "pair_forest", "leaderboard"
+TRIAL_METRIC = "model_sharpe"
+"""Annualised Sharpe ratio of hourly returns of what a run would trade."""
+GRID_METRIC = "grid_sharpe"
+"""The same for each other setting that was tried on the run's scores; the step tells which."""
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -45,6 +51,24 @@ class RunRecord:
     """Where the features of the training set lie."""
     artifacts: Path
     """Directory of figures and tables to be stored with the run."""
+    name: str | None = None
+    """What people call it; MLflow makes one up otherwise."""
+    trials: Sequence[float | None] = ()
+    """Annualised Sharpe ratios of other settings that were tried on the same model, None where one has no ratio."""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRun:
+    """One run of a comparison: of a family, or the parent of all."""
+
+    name: str
+    params: Mapping[str, object]
+    metrics: Mapping[str, float | None]
+    tags: Mapping[str, str]
+    note: str = ""
+    """Markdown that the tracking UI shows on top."""
+    folds: Sequence[Mapping[str, float | None]] = ()
+    artifacts: Path | None = None
 
 
 def load_mlflow(layout: Layout) -> ModuleType:
@@ -91,11 +115,14 @@ def start_run(layout: Layout, record: RunRecord) -> Iterator[str]:
     """Log `record` as a new run; yields its id, for the model to be logged into; failed if the body fails."""
     mlflow = load_mlflow(layout)
     with store_errors(layout):
-        run = mlflow.start_run(experiment_id=_experiment(layout), tags=dict(record.tags))
+        run = mlflow.start_run(experiment_id=_experiment(layout), run_name=record.name, tags=dict(record.tags))
     try:
         with store_errors(layout):
             mlflow.log_params({name: _text(value) for name, value in record.params.items()})
             mlflow.log_metrics({name: float("nan") if v is None else v for name, v in record.metrics.items()})
+            for step, value in enumerate(record.trials):
+                if value is not None:
+                    mlflow.log_metric(GRID_METRIC, value, step=step)
             mlflow.log_input(_dataset(mlflow, record), context="training")
             mlflow.log_artifacts(str(record.artifacts))
         yield run.info.run_id
@@ -128,6 +155,59 @@ def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame, trusted_typ
     return str(info.model_uri)
 
 
+def log_family_runs(layout: Layout, parent: FamilyRun, families: Sequence[FamilyRun]) -> str:
+    """A parent run with one child per family in the experiment `leaderboard`; returns the parent's id.
+
+    Metrics per fold are the child's own, with the fold as step.
+    """
+    client = open_client(layout)
+    with store_errors(layout):
+        experiment = _experiment(layout, LEADERBOARD)
+        parent_id = _log_run(client, experiment, parent, {})
+        for family in families:
+            _log_run(client, experiment, family, {"mlflow.parentRunId": parent_id})
+    return parent_id
+
+
+def _log_run(client: MlflowClient, experiment: str, record: FamilyRun, more: Mapping[str, str]) -> str:
+    from mlflow.entities import Metric, Param, RunTag
+
+    run_id = str(client.create_run(experiment, run_name=record.name, tags={**record.tags, **more}).info.run_id)
+    now_ms = int(time.time() * 1000)
+    values = [(name, value, 0) for name, value in record.metrics.items()]
+    values += [(name, value, step) for step, fold in enumerate(record.folds, 1) for name, value in fold.items()]
+    metrics = [Metric(name, float("nan") if value is None else value, now_ms, step) for name, value, step in values]
+    client.log_batch(run_id, metrics[:1000], [Param(k, _text(v)) for k, v in record.params.items()], [])
+    client.log_batch(run_id, [], [], [RunTag("mlflow.note.content", record.note)] if record.note else [])
+    if record.artifacts is not None:
+        client.log_artifacts(run_id, str(record.artifacts))
+    client.set_terminated(run_id)
+    return run_id
+
+
+def trial_sharpes(layout: Layout) -> list[float]:
+    """Sharpe ratio per hour of every trial in the tracking store: what luck has tried.
+
+    Every run with a backtested model counts, whatever its experiment, and every setting of its grid; a trial without
+    trades has no ratio and is left out.
+    """
+    client = open_client(layout)
+    values: list[float] = []
+    with store_errors(layout):
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        token = None
+        while True:
+            page = client.search_runs(experiments, f"metrics.{TRIAL_METRIC} > -1e9", page_token=token)
+            for run in page:
+                values.append(run.data.metrics[TRIAL_METRIC])
+                if GRID_METRIC in run.data.metrics:
+                    values += [point.value for point in client.get_metric_history(run.info.run_id, GRID_METRIC)]
+            token = page.token
+            if not token:
+                break
+    return [value / HOURS_PER_YEAR**0.5 for value in values if value == value]  # noqa: PLR0124 - NaN: not defined
+
+
 def model_directory(layout: Layout, model_uri: str) -> Path:
     """Where a model's files lie on this machine."""
     mlflow = load_mlflow(layout)
@@ -135,12 +215,12 @@ def model_directory(layout: Layout, model_uri: str) -> Path:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=model_uri))
 
 
-def _experiment(layout: Layout) -> str:
+def _experiment(layout: Layout, name: str = EXPERIMENT) -> str:
     client = open_client(layout)
-    found = client.get_experiment_by_name(EXPERIMENT)
+    found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    return str(client.create_experiment(EXPERIMENT, artifact_location=(layout.mlflow / "artifacts").as_uri()))
+    return str(client.create_experiment(name, artifact_location=(layout.mlflow / "artifacts").as_uri()))
 
 
 def _dataset(mlflow: ModuleType, record: RunRecord) -> Any:  # noqa: ANN401 - mlflow.data.Dataset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,20 @@ def parity() -> None:
     for where, mismatch in report.mismatches[:20]:
         click.echo(f"  {where} {mismatch.column}: online {mismatch.online!r}, offline {mismatch.offline!r}")
     sys.exit(1 if report.mismatches else 0)
+
+
+def live_parity(settings: Settings) -> Callable[[], tuple[int, str]] | None:
+    """The comparison for the promotion gate: (values that differ, in words); None before the first live decision."""
+    from pairity.layout import Layout
+
+    if not Layout.of(settings).journal.is_file():
+        return None
+
+    def check() -> tuple[int, str]:
+        report = check_parity(settings)
+        return len(report.mismatches), report.summary
+
+    return check
 
 
 def check_parity(settings: Settings) -> ParityReport:

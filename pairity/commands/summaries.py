@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from pairity.settings import Settings
     from serving.journal_records import Intent, PositionRecord
     from serving.loop import ServeReport
+    from training.gate import Verdict
     from training.job import TrainReport
 
 _BACKTEST_ROWS = (
     ("net return", "net_return"),
     ("gross return", "gross_return"),
     ("Sharpe (annualised)", "sharpe"),
+    ("  95 % from", "sharpe_low"),
+    ("  to", "sharpe_high"),
     ("max drawdown", "max_drawdown"),
     ("trades", "trades"),
     ("win rate", "win_rate"),
@@ -55,10 +58,22 @@ def show_training(report: TrainReport) -> None:
         (label, *(report.backtests[name].get(key) for name in names)) for label, key in _BACKTEST_ROWS
     ]
     table(("backtest, after costs", *(report.contender_names.get(name, name) for name in names)), rows, "Backtest")
+    nets = [values["net_return"] or 0.0 for values in report.grid.metrics]
+    chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
+    line(f"grid of {len(nets)} settings: net return {min(nets):+.1%} to {max(nets):+.1%}, "
+         f"probability that the best one is overfitted {chance}")  # fmt: skip
     for note in report.notes:
         line(f"note: {note}")
     line(f"model {report.model.name} version {report.model.version}, run {report.model.run_id}")
+    show_verdict(report.outcome.verdict)
+    line(f"{'champion' if report.outcome.promoted else 'not promoted'}: {report.outcome.reason}")
     line(seconds(report.stage_seconds))
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Every check of the gate: what was found, what was needed."""
+    rows = [("passed" if check.passed else "FAILED", check.name, check.found, check.needed) for check in verdict.checks]
+    table(("", "check", "found", "needed"), rows, "Promotion gate")
 
 
 def _share(part: int, whole: int) -> str:

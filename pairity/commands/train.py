@@ -18,8 +18,12 @@ from pairity.commands.context import reports_errors, settings_from
 )
 @reports_errors
 def train(rows: str | None, as_known_at: str) -> None:
-    """Train the pair forest on published features, backtest it beside the baseline, register it as champion."""
+    """Train the pair forest on published features, backtest it beside the baseline, register it.
+
+    The gate decides whether it becomes champion; `pairity models` shows what it said.
+    """
     from pairity.commands.console import ConsoleProgress
+    from pairity.commands.parity import live_parity
     from pairity.commands.summaries import show_training
     from pairity.timeline import SystemClock, parse_instant
     from training.job import train as run_training
@@ -27,5 +31,5 @@ def train(rows: str | None, as_known_at: str) -> None:
     settings = settings_from(label={"rows": rows}) if rows else settings_from()
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
     with ConsoleProgress() as progress:
-        report = run_training(settings, progress, now=now)
+        report = run_training(settings, progress, now=now, parity=live_parity(settings))
     show_training(report)

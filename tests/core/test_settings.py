@@ -111,7 +111,7 @@ def test_consent_to_real_money_is_not_read_from_a_file(tmp_path):
 def test_every_setting_has_a_section_known_to_the_docs():
     assert set(Settings.model_fields) == {
         "home", "universe", "exchange", "ingest", "sources", "features", "vwap", "label", "model", "strategy", "costs",
-        "serve",
+        "evaluation", "gate", "serve",
     }  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def pair_rows(settings, assets):
             pair_id=pl.lit(pair.pair_id), base_asset=pl.lit(pair.base), quote_asset=pl.lit(pair.quote),
             z_score=(pl.col("spread") - pl.col("spread").rolling_mean(24)) / pl.col("spread").rolling_std(24),
             spread_roc=100 * (pl.col("spread") / pl.col("spread").shift(5) - 1),
-            correlation_168h=pl.lit(0.3), atr_pct_avg=pl.lit(0.01),
+            correlation_168h=pl.lit(0.3), hedge_ratio=pl.lit(1.0), atr_pct_avg=pl.lit(0.01),
         )  # fmt: skip
         frames.append(frame)
     return finished(pl.concat(frames), PAIR_HOURLY)

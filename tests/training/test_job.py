@@ -10,6 +10,7 @@ from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import datasets, job, registry, scoring, tracking
 from training.backtest import performance
+from training.backtest.comparison import Arena
 from training.evaluation import metrics
 from training.reports import run_files
 from training.splits import chronological
@@ -64,7 +65,8 @@ def test_model_baseline_and_coin_stand_in_one_table_with_the_same_keys(trained):
 def test_the_champion_leads_back_to_data_code_and_time(trained):
     settings, _, report = trained
     champion = registry.champion(settings)
-    assert champion == report.model
+    assert (champion.version, champion.run_id) == (report.model.version, report.model.run_id)
+    assert champion.tags["promotion_reason"] == report.outcome.reason
     assert champion.tags["training_digest"] == report.training_digest
     assert champion.tags["snapshot_id"] == report.snapshot_id
     assert champion.train_end == report.train_end.isoformat()
@@ -100,7 +102,7 @@ def test_the_same_data_and_seed_give_the_same_scores_and_the_same_trades(trained
     assert fitted[0].scored.equals(fitted[1].scored)
     history, _ = job.load_history(settings, join, dataset, split.test_start, NOW)
     for forest in fitted:
-        contenders, _ = job.compare(settings, dataset, split, forest, history)
+        contenders, _ = job.compare(settings, Arena(settings, history), dataset, split, forest)
         assert digest_bytes(contenders[0].result.trades.write_csv().encode()) == first
     assert datasets.training_digest(dataset.labelled(settings.label)) == report.training_digest
 
@@ -125,7 +127,7 @@ def test_a_baseline_without_both_classes_is_left_out_with_a_note(tmp_path):
     split = chronological(dataset.labelled(settings.label), 0.3)
     forest = scoring.score(scoring.fit_forest(split.train, dataset.service, settings), dataset, split)
     history, _ = job.load_history(settings, join, dataset, split.test_start, NOW)
-    contenders, notes = job.compare(settings, dataset, split, forest, history)
+    contenders, notes = job.compare(settings, Arena(settings, history), dataset, split, forest)
     assert [contender.key for contender in contenders] == ["model", "btc"]
     assert contenders[1].name == "buy and hold SOL"
     assert len(notes) == 1

@@ -48,12 +48,16 @@ def test_by_hand():
     returns = [101 / 100 - 1, 99 / 101 - 1, 102 / 99 - 1]
     expected = statistics.mean(returns) / statistics.stdev(returns) * math.sqrt(8760)
     assert values["sharpe"] == pytest.approx(expected)
+    assert values["sharpe_low"] < values["sharpe"] < values["sharpe_high"]
+    assert 0.5 < values["sharpe_probability"] < 1.0
 
 
 def test_what_is_not_defined_is_none():
     values = performance.performance(result_of([100.0, 100.0]))
     undefined = {key for key, value in values.items() if value is None}
-    assert undefined == {"sharpe", "win_rate", "profit_factor", "average_holding_h", "break_even_cost_bps"}
+    error = {"sharpe_low", "sharpe_high", "sharpe_probability"}
+    trades = {"win_rate", "profit_factor", "average_holding_h", "break_even_cost_bps"}
+    assert undefined == {"sharpe", *error, *trades}
     assert values["max_drawdown"] == 0.0
     assert performance.performance(result_of([101.0]))["sharpe"] is None
 

@@ -7,12 +7,13 @@ import polars as pl
 import pytest
 
 from feature_repo.model_files import model_digest
-from pairity.errors import ModelIntegrityError, NoChampionError, RegistryError
+from pairity.errors import ModelIntegrityError, NoChampionError, RegistryError, UnknownNameError
 from pairity.layout import Layout
 from pairity.settings import ModelSettings, Settings
 from training import registry, tracking
 from training.models import pair_forest
 
+NOW = datetime(2025, 5, 1, tzinfo=UTC)
 TAGS = {
     "feature_service": "pair_forest_v1",
     "snapshot_id": "abc",
@@ -54,10 +55,11 @@ def log_and_register(settings, forest, name):
     )
     with tracking.start_run(layout, record) as run_id:
         uri = tracking.log_forest(layout, pipeline, frame.head(3), pair_forest.TRUSTED_TYPES)
-    return registry.register(settings, run_id, uri, TAGS, f"because {name}")
+    reference = registry.register(settings, run_id, uri, TAGS)
+    return registry.promote(settings, reference.version, f"because {name}", NOW)
 
 
-def test_the_newest_training_becomes_champion_with_its_lineage(trained):
+def test_the_promoted_version_is_champion_with_its_lineage(trained):
     settings, (first, second) = trained
     found = registry.champion(settings)
     assert (found.version, found.run_id, found.name) == (second.version, second.run_id, "pair_forest")
@@ -153,7 +155,7 @@ def test_registration_without_lineage_is_refused(trained):
     settings, (_, second) = trained
     with pytest.raises(RegistryError, match="lacks train_end"):
         registry.register(
-            settings, second.run_id, second.model_uri, {k: v for k, v in TAGS.items() if k != "train_end"}, "x"
+            settings, second.run_id, second.model_uri, {k: v for k, v in TAGS.items() if k != "train_end"}
         )
     assert registry.champion(settings).version == "2"
 
@@ -167,3 +169,48 @@ def test_mlflow_is_quiet_and_phones_nobody(trained, capsys):
     assert not logging.getLogger("alembic").isEnabledFor(logging.INFO)
     registry.champion(settings)
     assert capsys.readouterr().out == ""
+
+
+def test_versions_promotion_and_rollback(tmp_path, forest):
+    settings = Settings(home=tmp_path)
+    assert registry.versions(settings) == []
+    for name in ("first", "second", "third"):
+        log_and_register(settings, forest, name)
+    assert [ref.version for ref in registry.versions(settings)] == ["3", "2", "1"]
+    assert [ref.tags["aliases"] for ref in registry.versions(settings)] == ["champion", "", ""]
+    with pytest.raises(RegistryError, match="champion already"):
+        registry.promote(settings, "3", "again", NOW)
+    with pytest.raises(UnknownNameError, match="'7'"):
+        registry.promote(settings, "7", "a typing error", NOW)
+    assert registry.rollback(settings, "it lost", NOW).version == "2"
+    assert registry.champion(settings).version == "2"
+    assert registry.version_of(settings, "3").tags["rolled_back"].endswith("it lost")
+    assert registry.rollback(settings, "this one too", NOW).version == "1"
+    with pytest.raises(NoChampionError, match="first champion"):
+        registry.rollback(settings, "and this", NOW)
+    assert registry.champion(settings).version == "1"
+
+
+def test_a_version_whose_files_changed_is_not_promoted(tmp_path, forest):
+    settings = Settings(home=tmp_path)
+    first = log_and_register(settings, forest, "first")
+    log_and_register(settings, forest, "second")
+    file = registry.checked_directory(settings, first) / "model.skops"
+    file.write_bytes(file.read_bytes()[:-1] + b"\xff")
+    for attempt in (lambda: registry.promote(settings, "1", "x", NOW), lambda: registry.rollback(settings, "x", NOW)):
+        with pytest.raises(ModelIntegrityError):
+            attempt()
+    assert registry.champion(settings).version == "2"
+
+
+def test_a_new_version_is_challenger_until_it_is_promoted(tmp_path, forest):
+    settings = Settings(home=tmp_path)
+    log_and_register(settings, forest, "first")
+    layout = Layout.of(settings)
+    first = registry.champion(settings)
+    again = registry.register(settings, first.run_id, first.model_uri, TAGS)
+    by_version = {ref.version: ref.tags["aliases"] for ref in registry.versions(settings)}
+    assert by_version == {"1": "champion", again.version: "challenger"}
+    registry.promote(settings, again.version, "better", NOW)
+    aliases = tracking.open_client(layout).get_registered_model("pair_forest").aliases
+    assert aliases == {"champion": int(again.version)} or aliases == {"champion": again.version}

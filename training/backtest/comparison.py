@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import polars as pl
 
@@ -34,8 +35,8 @@ class Arena:
     """One market, one set of terms, for all contenders."""
 
     def __init__(self, settings: Settings, history: MarketHistory) -> None:
-        self._settings, self._history = settings, history
-        self._terms = terms(settings)
+        self._settings, self.history = settings, history
+        self.terms = terms(settings)
 
     def model(self, scored: pl.DataFrame, train_end: datetime) -> Contender:
         """The strategy over all pairs of the universe."""
@@ -48,6 +49,21 @@ class Arena:
         scores = hour_scores(scored, [pair])
         name = f"{pair.base}/{pair.quote} alone, 6 % stop, 5 % target"
         return self._contender(BASELINE, name, policy, scores, train_end)
+
+    def family(
+        self,
+        key: str,
+        name: str,
+        scored: pl.DataFrame,
+        pair: Pair | None,
+        train_end: datetime,
+        legs: Literal["base", "both"] = "base",
+    ) -> Contender:
+        """The strategy over all pairs, or over one alone with fixed stops, as scored by any family."""
+        strategy = self._settings.strategy.model_copy(update={"legs": legs})
+        settings = strategy if pair is None else baseline_strategy(strategy)
+        scores = hour_scores(scored, self._settings.universe.pairs if pair is None else [pair])
+        return self._contender(key, name, Strategy(settings), scores, train_end)
 
     def hold(self, asset: str) -> Contender:
         """Buying one coin at the start, without leverage, and keeping it."""
@@ -63,7 +79,7 @@ class Arena:
         train_end: datetime | None,
     ) -> Contender:
         result = run(
-            self._history, scores, policy, self._terms,
+            self.history, scores, policy, self.terms,
             decision_lag=self._settings.features.decision_lag, train_end=train_end,
         )  # fmt: skip
         return Contender(key, name, result, performance(result))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from training.backtest.records import BacktestResult
 from training.backtest.trade_log import positions
+from training.evaluation.sharpe import HOURS_PER_YEAR, annualised, estimate
 
-HOURS_PER_YEAR = 8760
 KEYS = (
-    "net_return", "gross_return", "sharpe", "max_drawdown", "trades", "win_rate", "profit_factor", "exposure",
+    "net_return", "gross_return", "sharpe", "sharpe_low", "sharpe_high", "sharpe_probability",
+    "max_drawdown", "trades", "win_rate", "profit_factor", "exposure",
     "turnover", "average_holding_h", "fees_usdt", "slippage_usdt", "funding_usdt", "break_even_cost_bps",
     "final_equity_usdt", "unfilled_entries", "funding_unknown_hours",
 )  # fmt: skip
@@ -22,9 +25,10 @@ def performance(result: BacktestResult) -> dict[str, float | None]:
     """Metrics of one backtest; None where a metric is not defined (no trades, no losses, flat equity).
 
     `net_return`, `gross_return` (before fees, slippage and funding), `turnover` (Σ traded notional) are fractions of
-    the initial equity. `sharpe` is mean/std (ddof 1) of hourly equity returns × √8760, riskless rate 0. `max_drawdown`
-    is the largest fall from a running maximum as a positive fraction. `trades`, `win_rate`, `profit_factor` and
-    `average_holding_h` count positions, whatever their number of legs, after all costs.
+    the initial equity. `sharpe` is mean/std (ddof 1) of hourly equity returns × √8760, riskless rate 0; `sharpe_low`
+    and `sharpe_high` are its 95 % confidence interval, `sharpe_probability` that it is above 0 in truth.
+    `max_drawdown` is the largest fall from a running maximum as a positive fraction. `trades`, `win_rate`,
+    `profit_factor` and `average_holding_h` count positions, whatever their number of legs, after all costs.
     `exposure` is the mean notional held over equity. `break_even_cost_bps` is the cost per side, in basis points of
     notional, at which what was earned before costs (but after funding) would be nothing.
     """
@@ -35,7 +39,8 @@ def performance(result: BacktestResult) -> dict[str, float | None]:
         "net_return": final / start - 1.0,
         "gross_return": gross / start,
         "sharpe": sharpe(result.equity["equity"], start),
-        "max_drawdown": float(-drawdown(result.equity["equity"], start).min()),  # type: ignore[operator,arg-type]
+        **_sharpe_error(result),
+        "max_drawdown": abs(float(drawdown(result.equity["equity"], start).min())),  # type: ignore[arg-type]
         "trades": float(positions(trades).height),
         "exposure": float(result.equity["exposure"].mean() or 0.0),  # type: ignore[arg-type]
         "turnover": notional / start,
@@ -58,6 +63,24 @@ def sharpe(equity: pl.Series, start: float) -> float | None:
     mean = sum(returns) / len(returns)
     deviation = math.sqrt(sum((value - mean) ** 2 for value in returns) / (len(returns) - 1))
     return mean / deviation * math.sqrt(HOURS_PER_YEAR) if deviation > 0 else None
+
+
+def hourly_returns(result: BacktestResult) -> NDArray[np.float64]:
+    """Returns of equity per hour, from the initial equity on."""
+    equity = np.concatenate([[result.initial_equity], result.equity["equity"].to_numpy()])
+    returns: NDArray[np.float64] = equity[1:] / equity[:-1] - 1.0
+    return returns
+
+
+def _sharpe_error(result: BacktestResult) -> dict[str, float | None]:
+    found = estimate(hourly_returns(result))
+    if found is None:
+        return {"sharpe_low": None, "sharpe_high": None, "sharpe_probability": None}
+    low, high = found.interval()
+    return {
+        "sharpe_low": annualised(low), "sharpe_high": annualised(high),
+        "sharpe_probability": found.probability_above(),
+    }  # fmt: skip
 
 
 def drawdown(equity: pl.Series, start: float) -> pl.Series:

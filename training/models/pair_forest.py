@@ -56,8 +56,11 @@ def fit(
     universe: Sequence[str],
     settings: ModelSettings,
     fit_threads: int | None = None,
+    weights: NDArray[np.float64] | None = None,
 ) -> Any:  # noqa: ANN401 - sklearn.Pipeline
-    """Fit on (n rows × features) with labels 0/1; MissingDataError unless both classes occur.
+    """Fit on (n rows × features) with labels 0/1 and n weights (None: all equal).
+
+    MissingDataError unless both classes occur.
 
     The result does not depend on `fit_threads` (default: all cores): each tree has its own seed. The fitted forest is
     set to one thread: summing the trees' votes in parallel would change the last bit from run to run, and is slower
@@ -65,7 +68,7 @@ def fit(
     """
     _require_both_classes(labels, settings)
     pipeline = build(universe, settings, fit_threads or os.cpu_count() or 1)
-    pipeline.fit(matrix, labels)
+    pipeline.fit(matrix, labels, forest__sample_weight=weights)
     pipeline.set_params(forest__n_jobs=1)
     return pipeline
 

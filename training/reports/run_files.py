@@ -24,7 +24,6 @@ from training.reports import figures
 from training.splits import Split
 
 _EXAMPLE_ROWS = 5
-_PROMOTION = "latest successful training run: no gate between runs is configured"
 
 
 def directory(settings: Settings) -> Path:
@@ -40,6 +39,8 @@ def write(
     contenders: Sequence[Contender],
     bars: pl.DataFrame,
     importances: Mapping[str, float],
+    drift: pl.DataFrame,
+    grid: pl.DataFrame,
 ) -> list[Path]:
     """Replace `where` by figures, trade logs, equity curves and tables of one run; returns the files.
 
@@ -56,6 +57,10 @@ def write(
         figures.calibration(where / "calibration.png", reliability),
         figures.importance(where / "feature_importance.png", importances),
         figures.score_distribution(where / "scores.png", judged, threshold),
+        _table(where / "calibration.csv", reliability),
+        _table(where / "feature_importance.csv", importance_table(importances)),
+        _table(where / "drift.csv", drift),
+        _table(where / "grid.csv", grid),
         _table(where / "classification_per_pair.csv", metrics.per_pair(judged, threshold)),
         _table(where / "backtest_per_pair.csv", performance.per_pair(trades)),
     ]
@@ -90,8 +95,9 @@ def record(
     tags: Mapping[str, str],
     digest: str,
     names: Mapping[str, str],
+    trials: Sequence[float | None],
 ) -> ModelRef:
-    """Log the run with its dataset, files and model, register the model and make it champion."""
+    """Log the run with its dataset, files and model, and register the model as challenger."""
     from feature_repo.vectors import model_matrix
 
     layout = Layout.of(settings)
@@ -103,11 +109,13 @@ def record(
         training_digest=digest,
         source=layout.features / PAIR_HOURLY.name,
         artifacts=directory(settings),
+        trials=trials,
+        name=f"{settings.model.name} tested from {split.test_start:%Y-%m-%d}",
     )
     example = model_matrix(split.train.head(_EXAMPLE_ROWS), dataset.service)
     with tracking.start_run(layout, run) as run_id:
         model_uri = tracking.log_forest(layout, pipeline, example, TRUSTED_TYPES)
-    return registry.register(settings, run_id, model_uri, tags, _PROMOTION)
+    return registry.register(settings, run_id, model_uri, tags)
 
 
 def _params(settings: Settings, split: Split) -> dict[str, object]:
@@ -120,10 +128,22 @@ def _params(settings: Settings, split: Split) -> dict[str, object]:
         "split.test_rows": split.test.height,
         "split.purged_rows": split.purged,
     }
-    for section in ("universe", "features", "label", "model", "strategy", "costs"):
+    return params | setting_params(settings)
+
+
+def setting_params(settings: Settings) -> dict[str, object]:
+    """Every setting that a result depends on, as `section.name`."""
+    params: dict[str, object] = {}
+    for section in ("universe", "features", "label", "model", "evaluation", "strategy", "costs"):
         values = getattr(settings, section).model_dump()
         params |= {f"{section}.{name}": value for name, value in values.items()}
     return params
+
+
+def importance_table(importances: Mapping[str, float]) -> pl.DataFrame:
+    """feature, importance."""
+    rows = list(importances.items())
+    return pl.DataFrame(rows, schema={"feature": pl.String, "importance": pl.Float64}, orient="row")
 
 
 def _table(path: Path, frame: pl.DataFrame) -> Path:

@@ -1,0 +1,185 @@
+"""Families walk-forward over a made-up market: nothing sees its test, everything is logged, the page is whole."""
+
+import json
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from pairity.cli import main
+from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
+from pairity.layout import Layout
+from pairity.progress import Silent
+from pairity.settings import EvaluationSettings
+from tests.training.published import NOW, brute_join, publish_all, settings_for
+from training import datasets, tracking
+from training.backtest import performance
+from training.folds import EVENT, walk_forward
+from training.leaderboard import compare_families, walk
+from training.models import pair_boosting
+from training.models.families import FAMILIES, family
+from training.reports import leaderboard_files
+from training.reports.contents import read_run
+from training.reports.page import page
+
+EVALUATION = EvaluationSettings(train_bars=240, test_bars=160)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    settings = settings_for(tmp_path_factory.mktemp("home")).model_copy(update={"evaluation": EVALUATION})
+    publish_all(settings, bars=640)
+    board = compare_families(settings, list(FAMILIES.values()), brute_join(settings), NOW, Silent())
+    leaderboard_files.write(settings, board)
+    return settings, board, leaderboard_files.record(settings, board)
+
+
+def by_name(board):
+    return {standing.family: standing for standing in board.standings}
+
+
+def test_every_family_and_the_coin_stand_in_one_table(compared):
+    _, board, _ = compared
+    standings = by_name(board)
+    trading = [name for name in FAMILIES if standings[name].contender.metrics["trades"]]
+    assert set(standings) == {*FAMILIES, *(f"{name}_two_legs" for name in trading), "btc"}
+    assert len(trading) >= 3
+    legs = standings["always_revert_two_legs"].contender.result.trades
+    assert set(legs.group_by("position_id").len()["len"]) <= {1, 2}
+    assert 2 in set(legs.group_by("position_id").len()["len"])
+    assert {frozenset(s.contender.metrics) for s in board.standings} == {frozenset(performance.KEYS)}
+    nets = [s.contender.metrics["net_return"] for s in board.standings]
+    assert nets == sorted(nets, reverse=True)
+    assert standings["zero_forecast"].contender.metrics["trades"] == 0
+    assert standings["always_revert"].contender.metrics["trades"] > 0
+    assert standings["btc_eth_baseline"].contender.result.trades["pair_id"].unique().to_list() in ([], ["BTC__ETH"])
+    assert board.notes == ()
+    assert board.overfitting is not None
+
+
+def test_folds_add_up_to_the_whole(compared):
+    _, board, _ = compared
+    for standing in board.standings:
+        metrics = standing.contender.metrics
+        assert sum(fold["trades"] for fold in standing.folds) == metrics["trades"]
+        assert sum(fold["net_return"] for fold in standing.folds) == pytest.approx(metrics["net_return"], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["pair_forest", "pair_boosting"])
+def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared, name):
+    """Labels and features from the last fold's training end on are made up: earlier scores keep their bits."""
+    settings, board, _ = compared
+    rows, service = board.dataset.rows, board.dataset.service
+    folds = list(board.folds)
+    cut = folds[1].blocks[0].first
+    poisoned = rows.with_columns(
+        pl.when(pl.col("t1") >= cut).then(1 - pl.col("label")).otherwise(pl.col("label")).alias("label"),
+        pl.when(pl.col(EVENT) >= cut).then(pl.col("z_score") * 3 + 1).otherwise(pl.col("z_score")).alias("z_score"),
+    )
+    changed = datasets.Dataset(poisoned, service, board.dataset.snapshot_id)
+    again = walk_forward(changed.labelled(settings.label), test_bars=160, train_bars=240)
+    assert [fold.train_end for fold in again] == [fold.train_end for fold in folds]
+    before, after = (
+        walk(settings, FAMILIES[name], data, own, Silent())[0].filter(pl.col(EVENT) < cut)["probability"]
+        for data, own in ((board.dataset, folds), (changed, again))
+    )
+    assert before.len() > 100
+    assert before.to_numpy().tobytes() == after.to_numpy().tobytes()
+
+
+def test_a_model_that_has_seen_the_period_is_refused(compared):
+    settings, board, _ = compared
+    fold = board.folds[0]
+    seen = object.__new__(type(fold))  # a fold that its own check would refuse
+    train = board.dataset.labelled(settings.label)
+    for field, value in (("name", "seen"), ("train", train), ("test", fold.test), ("blocks", fold.blocks),
+                         ("purged", 0), ("embargoed", 0)):  # fmt: skip
+        object.__setattr__(seen, field, value)
+    with pytest.raises(TimeRangeError, match="was trained on data up to"):
+        walk(settings, FAMILIES["always_revert"], board.dataset, [seen], Silent())
+
+
+def test_boosting_is_the_same_whatever_the_threads(compared):
+    settings, board, _ = compared
+    fold = board.folds[0]
+    few = fold.train.head(300)
+    one, two = (pair_boosting.fit(few, board.dataset.service, settings, threads=count) for count in (1, 2))
+    assert one.text.replace("[num_threads: 1]", "") == two.text.replace("[num_threads: 2]", "")
+    assert one.predict(fold.test).tobytes() == two.predict(fold.test).tobytes()
+    assert set(one.importances()) == set(board.dataset.service.features)
+    assert sum(one.importances().values()) == pytest.approx(1.0)
+
+
+def test_boosting_refuses_what_it_cannot_learn_from(compared):
+    settings, board, _ = compared
+    fold, service = board.folds[0], board.dataset.service
+    with pytest.raises(MissingDataError, match="needs both classes"):
+        pair_boosting.fit(fold.train.with_columns(label=pl.lit(0)), service, settings)
+    with pytest.raises(MissingDataError, match="too few"):
+        pair_boosting.fit(
+            pl.concat([fold.train.filter(pl.col("label") == x).head(5) for x in (0, 1)]), service, settings
+        )
+    model = pair_boosting.fit(fold.train, service, settings)
+    with pytest.raises(MissingDataError, match="nothing was learnt about DOGE"):
+        model.predict(fold.test.head(3).with_columns(base_asset=pl.lit("DOGE")))
+    assert model.predict(fold.test.clear()).tolist() == []
+
+
+def test_an_unknown_family_is_named_with_those_that_exist(compared, tmp_path, monkeypatch):
+    with pytest.raises(UnknownNameError, match="pair_forest"):
+        family("pair_forrest")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["leaderboard", "--families", "deep"], env={"PAIRITY_HOME": str(tmp_path)})
+    assert done.exit_code == 2
+    assert "unknown family 'deep'" in done.output
+
+
+def test_runs_are_a_parent_and_a_child_per_family(compared):
+    settings, board, run_id = compared
+    client = tracking.open_client(Layout.of(settings))
+    experiment = client.get_experiment_by_name("leaderboard").experiment_id
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
+    assert {run.data.params["family"] for run in children} == {s.family for s in board.standings}
+    parent = client.get_run(run_id)
+    assert parent.info.status == "FINISHED"
+    assert (
+        parent.data.metrics["pair_forest_net_return"] == by_name(board)["pair_forest"].contender.metrics["net_return"]
+    )
+    assert parent.data.tags["training_digest"]
+    forest = next(run for run in children if run.data.params["family"] == "pair_forest")
+    history = client.get_metric_history(forest.info.run_id, "fold_net_return")
+    assert [point.step for point in history] == list(range(1, len(board.folds) + 1))
+    counted = tracking.trial_sharpes(Layout.of(settings))
+    assert len(counted) == sum(s.contender.metrics["sharpe"] is not None for s in board.standings)
+
+
+def test_what_is_read_back_is_what_was_compared(compared):
+    settings, board, run_id = compared
+    contents = read_run(Layout.of(settings), run_id[:10])
+    assert contents.run_id == run_id
+    for line in contents.lines:
+        result = by_name(board)[line.key].contender.result
+        np.testing.assert_array_equal(line.equity["equity"].to_numpy(), result.equity["equity"].to_numpy())
+        assert line.equity["time"].to_list() == result.equity["time"].to_list()
+        assert line.trades.height == result.trades.height
+        assert line.initial_equity == pytest.approx(result.initial_equity)
+    with pytest.raises(UnknownNameError, match="choose from"):
+        read_run(Layout.of(settings), "nosuchrun")
+
+
+def test_the_page_loads_nothing_and_holds_every_contender(compared, tmp_path, monkeypatch):
+    settings, _, run_id = compared
+    monkeypatch.chdir(tmp_path)
+    environment = {"PAIRITY_HOME": str(settings.home), "PAIRITY_UNIVERSE__ASSETS": json.dumps(["BTC", "ETH", "SOL"])}
+    done = CliRunner().invoke(main, ["report", run_id, "--output", "page.html"], env=environment)
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "page.html").read_text()
+    outside = text[: text.index("<script>")] + text[text.index("</script>") :]
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", outside)
+    contents = read_run(Layout.of(settings), run_id)
+    assert all(line.name.split(",")[0] in text for line in contents.lines)
+    for part in ("plot-equity", "plot-months", "plot-costs", "plot-folds", "How positions ended", "snapshot_id"):
+        assert part in text
+    assert page(contents) == text  # the same run gives the same page

@@ -1,0 +1,73 @@
+"""CSCV against a loop that concatenates blocks, and against markets whose answer is known."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pairity.errors import DataError
+from training.evaluation.overfitting import probability_of_overfitting
+
+
+def slow(returns, blocks):
+    """The paper's algorithm, step by step."""
+    parts = np.array_split(returns, blocks)
+    logits, losses = [], []
+    for inside in combinations(range(blocks), blocks // 2):
+        within = np.concatenate([parts[i] for i in inside])
+        without = np.concatenate([parts[i] for i in range(blocks) if i not in inside])
+        a, b = (part.mean(axis=0) / part.std(axis=0, ddof=1) for part in (within, without))
+        best = int(a.argmax())
+        below, same = (b < b[best]).sum(), (b == b[best]).sum()
+        rank = (below + (same + 1) / 2) / (len(b) + 1)
+        logits.append(np.log(rank / (1 - rank)))
+        losses.append(b[best] < 0)
+    return np.array(logits), float(np.mean(losses))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.integers(2, 12), st.sampled_from([2, 4, 6, 8]), st.integers(2, 30))
+def test_equals_the_loop(seed, trials, blocks, size):
+    returns = np.random.default_rng(seed).normal(0.0002, 0.01, (blocks * size, trials))
+    found = probability_of_overfitting(returns, blocks)
+    logits, loss = slow(returns, blocks)
+    np.testing.assert_allclose(found.logits, logits, atol=1e-9)
+    assert found.probability == float((logits <= 1e-12).mean()) or found.probability == float((logits <= 0).mean())
+    assert found.loss_probability == loss
+
+
+def test_noise_is_a_coin_toss():
+    rng = np.random.default_rng(1)
+    found = [probability_of_overfitting(rng.normal(0, 0.01, (960, 20)), 8).probability for _ in range(40)]
+    assert 0.4 < np.mean(found) < 0.65
+
+
+def test_a_strategy_that_is_really_better_is_not_overfitted():
+    returns = np.random.default_rng(2).normal(0, 0.01, (1600, 27))
+    returns[:, 5] += 0.003
+    found = probability_of_overfitting(returns)
+    assert found.probability == 0.0
+    assert found.loss_probability == 0.0
+    assert (found.trials, found.splits) == (27, 12_870)
+
+
+def test_a_trial_that_never_trades_is_never_the_best_of_traders():
+    returns = np.random.default_rng(3).normal(0.001, 0.01, (400, 4))
+    returns[:, 0] = 0.0
+    assert np.isfinite(probability_of_overfitting(returns, 8).logits).all()
+
+
+@pytest.mark.parametrize(
+    ("returns", "blocks", "told"),
+    [
+        (np.ones((100, 1)), 4, "at least 2 trials"),
+        (np.ones((100, 3)), 5, "cannot be halved"),
+        (np.ones((10, 3)), 16, "too few"),
+        (np.full((100, 3), np.nan), 4, "no numbers"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(returns, blocks, told):
+    with pytest.raises(DataError, match=told):
+        probability_of_overfitting(returns, blocks)

@@ -1,0 +1,69 @@
+"""Where a result came from: months, exits, sides."""
+
+from __future__ import annotations
+
+import polars as pl
+
+_HELD_H = (pl.col("closed_at") - pl.col("opened_at")).dt.total_seconds() / 3600
+
+
+def monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.DataFrame:
+    """year, month, return (fraction) of each calendar month (UTC) of an hourly equity curve (time, equity).
+
+    The first month begins at `initial_equity`; months multiply to the whole return.
+    """
+    ends = (
+        equity.sort("time")
+        .group_by(year=pl.col("time").dt.year(), month=pl.col("time").dt.month(), maintain_order=True)
+        .agg(end=pl.col("equity").last())
+    )
+    before = pl.col("end").shift(1).fill_null(initial_equity)
+    return ends.select("year", "month", (pl.col("end") / before - 1.0).alias("return"))
+
+
+def by(trades: pl.DataFrame, column: str) -> pl.DataFrame:
+    """One row per value of `column` of a trade log (side, asset, …) or of its positions (exit_reason, pair_id, …).
+
+    Best net profit first. Columns: `column`, trades, win_rate, gross_pnl, fees, funding, net_pnl (USDT),
+    average_holding_h.
+    """
+    return (
+        trades.group_by(column)
+        .agg(
+            trades=pl.len().cast(pl.Int64),
+            win_rate=(pl.col("net_pnl") > 0).mean(),
+            gross_pnl=pl.col("gross_pnl").sum(),
+            fees=pl.col("fees").sum(),
+            funding=pl.col("funding").sum(),
+            net_pnl=pl.col("net_pnl").sum(),
+            average_holding_h=_HELD_H.mean(),
+        )
+        .sort(["net_pnl", column], descending=[True, False])
+    )
+
+
+def worst_drawdowns(equity: pl.DataFrame, initial_equity: float, count: int = 5) -> pl.DataFrame:
+    """The deepest falls of an equity curve (time, equity) from a maximum to the return to it.
+
+    start (time of the maximum), trough, end (null while it lasts), depth (positive fraction), hours (start to end, or
+    to the last hour). Deepest first.
+    """
+    peak_time, peak = None, initial_equity
+    found: list[tuple[object, object, object, float]] = []
+    trough, low = None, peak
+    for time, value in equity.sort("time").select("time", "equity").iter_rows():
+        if value >= peak:
+            if trough is not None:
+                found.append((peak_time, trough, time, 1.0 - low / peak))
+            peak_time, peak, trough, low = time, value, None, value
+        elif value < low:
+            trough, low = time, value
+    if trough is not None:
+        found.append((peak_time, trough, None, 1.0 - low / peak))
+    instant = pl.Datetime("us", "UTC")
+    table = pl.DataFrame(
+        found, schema={"start": instant, "trough": instant, "end": instant, "depth": pl.Float64}, orient="row"
+    )
+    first, last = equity["time"].min(), equity["time"].max()
+    span = pl.col("end").fill_null(pl.lit(last, instant)) - pl.col("start").fill_null(pl.lit(first, instant))
+    return table.with_columns(hours=span.dt.total_hours()).sort("depth", descending=True).head(count)

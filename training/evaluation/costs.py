@@ -1,0 +1,33 @@
+"""How much cost a strategy could bear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
+
+STRESS_SCHEMA: dict[str, pl.DataType] = {
+    "factor": pl.Float64(), "cost_bps_per_side": pl.Float64(), "net_return": pl.Float64(),
+}  # fmt: skip
+
+
+def cost_stress(trades: pl.DataFrame, initial_equity: float, factors: Sequence[float] = FACTORS) -> pl.DataFrame:
+    """Net return had fees and slippage been `factor` times what they were; columns of STRESS_SCHEMA.
+
+    `trades`: gross_pnl (at prices before slippage), fees, slippage, funding, traded_notional in USDT. The trades stay
+    as they are: with other costs balances, hence sizes, would have been a little different, and so would stops that
+    were set from fill prices. Funding is not a cost of trading and stays. `cost_bps_per_side` is the mean over the
+    traded notional, null where nothing was traded.
+    """
+    gross, fees, slippage, funding, notional = (
+        float(trades[name].sum()) for name in ("gross_pnl", "fees", "slippage", "funding", "traded_notional")
+    )
+    paid = fees + slippage
+    rows = [
+        (factor, factor * paid / notional * 1e4 if notional else None,
+         (gross - factor * paid - funding) / initial_equity)
+        for factor in factors
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=STRESS_SCHEMA, orient="row")

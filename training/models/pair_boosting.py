@@ -1,0 +1,136 @@
+"""The challenger: LightGBM over all pairs, its few parameters chosen inside the training rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from feature_repo.catalog import Service
+from feature_repo.vectors import model_matrix
+from pairity.errors import MissingDataError
+from pairity.settings import Settings
+from training.folds import purged_kfold
+from training.weights import training_weights
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+CATEGORIES = ("base_asset", "quote_asset")
+_FIXED: dict[str, Any] = {
+    "objective": "binary", "learning_rate": 0.05, "feature_fraction": 0.7, "bagging_fraction": 0.7, "bagging_freq": 1,
+    "lambda_l2": 10.0, "verbosity": -1,
+    # The same trees whatever the number of threads: LightGBM then adds up histograms in one order.
+    "deterministic": True, "force_row_wise": True,
+}  # fmt: skip
+_ROUNDS = 120
+_GRID = tuple({"num_leaves": leaves, "min_data_in_leaf": least} for leaves, least in product((7, 31), (100, 1000)))
+_INNER_FOLDS = 3
+_LEAST_ROWS = 60
+_SMALL = 50_000
+"""Rows below which more threads cost more than they bring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boosting:
+    """A fitted booster. `text` is LightGBM's own model format: data, no code."""
+
+    text: str
+    service: Service
+    universe: tuple[str, ...]
+    chosen: dict[str, int]
+    """The parameters that the inner folds preferred."""
+
+    def predict(self, rows: pl.DataFrame) -> Floats:
+        """Probability of label 1; an asset outside the universe is refused (nothing was learnt about it)."""
+        import lightgbm
+
+        if rows.is_empty():
+            return np.empty(0)
+        booster = lightgbm.Booster(model_str=self.text)
+        found: Floats = np.asarray(booster.predict(_matrix(rows, self.service, self.universe), num_threads=1))
+        return found
+
+    def importances(self) -> dict[str, float]:
+        """Share of the total gain per feature, largest first."""
+        import lightgbm
+
+        booster = lightgbm.Booster(model_str=self.text)
+        gains = booster.feature_importance("gain")
+        total = float(gains.sum()) or 1.0
+        found = zip(self.service.features, gains, strict=True)
+        return dict(sorted(((name, float(gain) / total) for name, gain in found), key=lambda item: -item[1]))
+
+
+def fit(rows: pl.DataFrame, service: Service, settings: Settings, *, threads: int = 0) -> Boosting:
+    """Choose parameters by log loss on purged inner folds of `rows`, then fit on all of them.
+
+    `rows`: the service's features, label, event_timestamp, t0, t1. The result does not depend on `threads` (0: all).
+    MissingDataError unless both classes occur, and for too few rows.
+    """
+    _require(rows)
+    losses = [_inner_loss(rows, service, settings, candidate, threads) for candidate in _GRID]
+    chosen = _GRID[int(np.argmin(losses))]
+    booster = _train(rows, service, settings, chosen, threads)
+    return Boosting(booster.model_to_string(), service, settings.universe.assets, dict(chosen))
+
+
+def _inner_loss(
+    rows: pl.DataFrame, service: Service, settings: Settings, candidate: dict[str, int], threads: int
+) -> float:
+    """Mean log loss over inner folds whose training part holds both classes; infinite if none does."""
+    losses = []
+    for fold in purged_kfold(rows, folds=_INNER_FOLDS):
+        if fold.train["label"].n_unique() < 2:
+            continue
+        booster = _train(fold.train, service, settings, candidate, threads)
+        matrix = _matrix(fold.test, service, settings.universe.assets)
+        probability = np.clip(np.asarray(booster.predict(matrix, num_threads=1)), 1e-12, 1 - 1e-12)
+        label = fold.test["label"].to_numpy()
+        losses.append(-float(np.mean(np.where(label == 1, np.log(probability), np.log1p(-probability)))))
+    return float(np.mean(losses)) if losses else float("inf")
+
+
+def _train(rows: pl.DataFrame, service: Service, settings: Settings, candidate: dict[str, int], threads: int) -> Any:  # noqa: ANN401 - lightgbm.Booster
+    import lightgbm
+
+    matrix = _matrix(rows, service, settings.universe.assets)
+    data = lightgbm.Dataset(
+        matrix, label=rows["label"].to_numpy(), free_raw_data=True, weight=training_weights(rows, settings.label),
+        categorical_feature=[name for name in CATEGORIES if name in matrix.columns],
+    )  # fmt: skip
+    if not threads and rows.height < _SMALL:
+        threads = 1
+    parameters = _FIXED | candidate | {"seed": settings.model.seed, "num_threads": threads}
+    return lightgbm.train(parameters, data, num_boost_round=_ROUNDS)
+
+
+def _matrix(rows: pl.DataFrame, service: Service, universe: tuple[str, ...]) -> pd.DataFrame:
+    """The model matrix with assets as their places in the universe."""
+    matrix = model_matrix(rows, service)
+    places = {asset: place for place, asset in enumerate(universe)}
+    for name in CATEGORIES:
+        if name in matrix.columns:
+            unknown = sorted(set(matrix[name]) - set(places))
+            if unknown:
+                raise MissingDataError(
+                    f"nothing was learnt about {', '.join(unknown)}", "train with it in the universe"
+                )
+            matrix[name] = matrix[name].map(places).astype("int64")
+    return matrix
+
+
+def _require(rows: pl.DataFrame) -> None:
+    positives = int(rows["label"].sum())
+    if positives in (0, rows.height):
+        raise MissingDataError(
+            f"all {rows.height} training labels are {int(positives > 0)}: a classifier needs both classes",
+            "ingest a longer history, or change label.target or label.horizon_bars",
+        )
+    if rows.height < _LEAST_ROWS:
+        raise MissingDataError(f"{rows.height} training rows are too few to tune on", "ingest a longer history")

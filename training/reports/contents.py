@@ -1,0 +1,101 @@
+"""What a run in the tracking store holds, read back for a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pairity.errors import RegistryError, UnknownNameError
+from pairity.layout import Layout
+from training.tracking import load_mlflow, open_client, store_errors
+
+_UTC = pl.Datetime("us", "UTC")
+_TIMES = ("time", "decided_at", "opened_at", "closed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One contender of a run: its metrics, hourly equity and trade log."""
+
+    key: str
+    name: str
+    metrics: Mapping[str, float]
+    equity: pl.DataFrame
+    trades: pl.DataFrame
+
+    @property
+    def initial_equity(self) -> float:
+        """What the account began with."""
+        return self.metrics["final_equity_usdt"] / (1.0 + self.metrics["net_return"])
+
+
+@dataclass(frozen=True, slots=True)
+class RunContents:
+    """One run: the contenders in the order in which they were logged, and what led to them."""
+
+    run_id: str
+    name: str
+    started: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    lines: tuple[Line, ...]
+    tables: Mapping[str, pl.DataFrame]
+    """Other CSV files of the run, by name without suffix: importances, calibration, drift, …"""
+
+
+def read_run(layout: Layout, run_id: str) -> RunContents:
+    """The run of that id, or of a unique beginning of it.
+
+    UnknownNameError where no run has it; RegistryError where the store cannot be read, or the run has no backtest.
+    """
+    client = open_client(layout)
+    with store_errors(layout):
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        runs = {run.info.run_id: run for run in client.search_runs(experiments, max_results=5000)}
+        matching = [known for known in runs if known.startswith(run_id)] if run_id else []
+        if len(matching) != 1:
+            raise UnknownNameError("run", run_id, [known[:12] for known in list(runs)[:20]])
+        run = runs[matching[0]]
+        mlflow = load_mlflow(layout)
+        folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=""))
+    keys = [path.stem.removeprefix("equity_") for path in sorted(folder.glob("equity_*.csv"))]
+    if not keys:
+        raise RegistryError(
+            f"run {run.info.run_id} holds no backtest", "choose a run of `pairity train` or `leaderboard`"
+        )
+    lines = [_line(folder, key, run.data.params, run.data.metrics) for key in keys]
+    tables = {
+        path.stem: pl.read_csv(path, infer_schema_length=None)
+        for path in sorted(folder.glob("*.csv"))
+        if not path.stem.startswith(("equity_", "trades_"))
+    }
+    best_first = sorted(lines, key=lambda line: -line.metrics.get("net_return", 0.0))
+    return RunContents(
+        run.info.run_id, run.data.tags.get("mlflow.runName", run.info.run_id), _started(run.info.start_time),
+        run.data.tags, run.data.params, run.data.metrics, tuple(best_first), tables,
+    )  # fmt: skip
+
+
+def _line(folder: Path, key: str, params: Mapping[str, str], metrics: Mapping[str, float]) -> Line:
+    own = {name.removeprefix(f"{key}_"): value for name, value in metrics.items() if name.startswith(f"{key}_")}
+    equity, trades = (_table(folder / f"{kind}_{key}.csv") for kind in ("equity", "trades"))
+    return Line(key, params.get(f"contender.{key}", key), own, equity, trades)
+
+
+def _table(path: Path) -> pl.DataFrame:
+    table = pl.read_csv(path, infer_schema_length=None)
+    return table.with_columns(
+        pl.col(name).cast(pl.String).str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+        for name in _TIMES
+        if name in table.columns
+    )
+
+
+def _started(milliseconds: int | None) -> str:
+    from pairity.timeline import from_ms
+
+    return "" if milliseconds is None else f"{from_ms(milliseconds):%Y-%m-%d %H:%M} UTC"

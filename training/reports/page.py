@@ -1,0 +1,173 @@
+"""One self-contained HTML page about a run: readable at a glance, figures that can be asked, printable."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from training.backtest.trade_log import positions
+from training.evaluation import breakdown
+from training.evaluation.costs import cost_stress
+from training.reports import plots
+from training.reports.contents import Line, RunContents
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+Cell = str | float | int | None
+
+_MEASURES: tuple[tuple[str, str, str], ...] = (
+    ("net_return", "net return", "%"), ("gross_return", "gross return", "%"), ("sharpe", "Sharpe, annualised", ""),
+    ("sharpe_low", "95 % from", ""), ("sharpe_high", "to", ""), ("deflated_sharpe", "deflated Sharpe", ""),
+    ("max_drawdown", "max drawdown", "%"), ("trades", "trades", "n"), ("win_rate", "win rate", "%"),
+    ("profit_factor", "profit factor", ""), ("exposure", "exposure", ""), ("turnover", "turnover", "×"),
+    ("average_holding_h", "holding, h", ""), ("fees_usdt", "fees, USDT", "n"), ("funding_usdt", "funding, USDT", "n"),
+    ("break_even_cost_bps", "break-even, bps", ""),
+)  # fmt: skip
+_ORIGIN = ("snapshot_id", "training_digest", "feature_service", "code_revision", "code_dirty", "train_end", "universe")
+_CAUTION = (
+    "Backtests on instruments that are alive today flatter: those that were delisted are not among them. "
+    "Costs are on: fees, slippage and funding."
+)
+_STYLE = """
+body{font:15px/1.45 system-ui,sans-serif;color:#1a1a1a;max-width:1280px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem;border-bottom:1px solid #ddd}
+table{border-collapse:collapse;font-size:.78rem;margin:.5rem 0}th,td{padding:.2rem .45rem;text-align:right}
+th:first-child,td:first-child{text-align:left;min-width:9rem}
+thead th{border-bottom:1px solid #999;vertical-align:bottom}
+tbody tr:nth-child(even){background:#f6f6f4}.wide{overflow-x:auto}.note{color:#666;font-size:.85rem}
+.bad{color:#a32}.good{color:#275}details{margin:1rem 0}code{font-size:.85em}
+@media print{body{max-width:none;margin:0}h2,figure,.plot{break-inside:avoid}details{display:none}}
+"""
+
+
+def page(run: RunContents) -> str:
+    """The whole page as text; it loads nothing from anywhere. The same run gives the same text."""
+    from plotly.offline import get_plotlyjs
+
+    head = _head(run.lines)
+    parts = [
+        f"<h1>{_text(run.name)}</h1>",
+        f"<p class=note>run <code>{run.run_id}</code> · {run.started} · {_text(_CAUTION)}</p>",
+        _section("Result", _comparison(run.lines)),
+        _section("Equity and drawdown", _plot("equity", plots.equity(run.lines))),
+        _section(f"Months of {_text(head.name)}", _plot("months", plots.months(_months(head)))),
+        _section("Deepest drawdowns", _drawdowns(head)),
+        _section("What costs do to it", _plot("costs", plots.costs(_stress(run.lines)))),
+    ]
+    if head.trades.height:
+        whole = positions(head.trades)
+        parts += [
+            _section("Positions", _plot("trades", plots.trades(whole))),
+            _section("How positions ended", _frame(breakdown.by(whole, "exit_reason"))),
+            _section("Long and short legs", _frame(breakdown.by(head.trades, "side"))),
+            _section("Pairs", _plot("pairs", plots.pairs(breakdown.by(whole, "pair_id")))),
+        ]
+    parts += list(_tables(run))
+    parts.append(_details("Where it came from", [(name, run.tags[name]) for name in _ORIGIN if name in run.tags]))
+    parts.append(_details("Parameters", sorted(run.params.items())))
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(run.name)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style>'
+        f"<script>{get_plotlyjs()}</script></head><body>{body}</body></html>\n"
+    )
+
+
+def _head(lines: Sequence[Line]) -> Line:
+    """What the page looks at closely: the model of a training, the reference family of a comparison."""
+    by_key = {line.key: line for line in lines}
+    return next((by_key[key] for key in ("model", "pair_forest") if key in by_key), lines[0])
+
+
+def _comparison(lines: Sequence[Line]) -> str:
+    shown = [item for item in _MEASURES if any(item[0] in line.metrics for line in lines)]
+    rows = [
+        [line.name, *(_number(line.metrics.get(name), unit) for name, _, unit in shown)] for line in lines
+    ]  # fmt: skip
+    best = max(lines, key=lambda line: line.metrics.get("net_return", 0.0))
+    net = best.metrics.get("net_return", 0.0)
+    earns = [line.name for line in lines if line.metrics.get("net_return", 0.0) > 0]
+    told = (
+        f"After costs {', '.join(earns)} earned money; the rest lost." if earns else "After costs nothing earned money."
+    )
+    verdict = f"<p class={'good' if net > 0 else 'bad'}>{_text(told)}</p>"
+    return verdict + _table(["", *(title for _, title, _ in shown)], rows)
+
+
+def _months(line: Line) -> pl.DataFrame:
+    return breakdown.monthly_returns(line.equity, line.initial_equity)
+
+
+def _stress(lines: Sequence[Line]) -> list[tuple[str, pl.DataFrame]]:
+    return [(line.name, cost_stress(line.trades, line.initial_equity)) for line in lines if line.trades.height]
+
+
+def _drawdowns(line: Line) -> str:
+    table = breakdown.worst_drawdowns(line.equity, line.initial_equity)
+    rows: list[list[Cell]] = [
+        [_day(start), _day(trough), "not yet" if end is None else _day(end), f"{depth:.1%}", f"{hours / 24:.1f}"]
+        for start, trough, end, depth, hours in table.iter_rows()
+    ]
+    return _table(["from", "lowest", "recovered", "depth", "days"], rows) if rows else "<p>none</p>"
+
+
+def _tables(run: RunContents) -> Iterable[str]:
+    figures: dict[str, tuple[str, Callable[[pl.DataFrame], Figure]]] = {
+        "calibration": ("Calibration", plots.calibration),
+        "feature_importance": ("Feature importance", plots.importance),
+        "drift": ("Drift: test against training", plots.drift),
+        "folds": ("Net return by test period", plots.folds),
+    }
+    for name, (title, draw) in figures.items():
+        if name in run.tables and run.tables[name].height:
+            yield _section(title, _plot(name, draw(run.tables[name])))
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{title}</h2>{content}</section>"
+
+
+def _plot(name: str, figure: Figure) -> str:
+    drawn: str = figure.to_html(
+        full_html=False, include_plotlyjs=False, div_id=f"plot-{name}",
+        config={"displaylogo": False, "responsive": True},
+    )  # fmt: skip
+    return f"<div class=plot>{drawn}</div>"
+
+
+def _frame(table: pl.DataFrame) -> str:
+    return _table(table.columns, [[_number(cell) if isinstance(cell, float) else cell for cell in row]
+                                  for row in table.iter_rows()])  # fmt: skip
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    head = "".join(f"<th>{_text(str(name).replace('_', ' '))}</th>" for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_text('–' if cell is None else str(cell))}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _details(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    return f"<details><summary>{title}</summary>{_table(['', ''], rows)}</details>" if rows else ""
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    if value is None or value != value:  # noqa: PLR0124 - NaN is what differs from itself
+        return "–"
+    if unit == "%":
+        return f"{value + 0.0:.1%}".replace("-0.0%", "0.0%")
+    return f"{value:,.0f}" if unit == "n" else f"{value:,.2f}"
+
+
+def _day(instant: object) -> str:
+    return "start" if instant is None else f"{instant:%Y-%m-%d}"
+
+
+def _text(value: str) -> str:
+    return html.escape(value)
