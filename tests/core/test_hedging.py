@@ -16,14 +16,14 @@ def lots(unit, fewest=1, most=None):
     return Lots(Decimal(unit), fewest, most)
 
 
-units = st.decimals("0.5", "400", places=2)
+units = st.decimals("9", "200", places=2)
 fewest = st.integers(1, 4)
 most = st.one_of(st.none(), st.integers(3, 40))
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    budget=st.decimals("0", "700", places=2),
+    budget=st.decimals("0", "500", places=2),
     hedge=st.decimals("0.05", "9", places=3),
     base=st.tuples(units, fewest, most),
     quote=st.tuples(units, fewest, most),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from pairity.strategy.lifecycle import decide, with_closed, with_opened
-from pairity.strategy.types import ExitReason, Leg, Market, PairPosition, Side, StrategyState
+from pairity.strategy.types import Action, ExitReason, Leg, Market, PairPosition, Side, StrategyState
 
 HOUR = timedelta(hours=1)
 
@@ -62,13 +62,19 @@ class Held:
 
 
 def backtest(history, scores, strategy, lag, terms):
-    """Trades by leg and hourly equity, all Decimal."""
+    """Trades by leg and hourly equity of the core's strategy, all Decimal."""
+    return backtest_of(lambda state, lines, market: decide(state, lines, market, strategy), True,
+                       history, scores, lag, terms)  # fmt: skip
+
+
+def backtest_of(choose, protected, history, scores, lag, terms):
+    """The same of any decision function (state, scores, market); stops only where `protected`."""
     with localcontext() as context:
         context.prec = 40
-        return _loop(history, scores, strategy, lag, terms)
+        return _loop(history, scores, choose, protected, lag, terms)
 
 
-def _loop(history, scores, strategy, lag, terms):
+def _loop(history, scores, choose, protected, lag, terms):
     fee, maker = D(terms.taker_fee_bps) / 10000, D(terms.maker_fee_bps) / 10000
     slip, need = D(terms.slippage_bps) / 10000, D(terms.maintenance_rate) + D(terms.taker_fee_bps) / 10000
     limits = terms.fill_model == "limit_maker"
@@ -112,6 +118,7 @@ def _loop(history, scores, strategy, lag, terms):
                     close(x, bar(x.asset, hour)[0], hour - HOUR, waiting[position_id])
                 del waiting[position_id]
         # then entries
+        blocked = bool(waiting) and decision is not None and decision.action != Action.REBALANCE
         for entry in decision.entries if decision else ():
             new = []
             for number, order in enumerate(entry.legs):
@@ -124,7 +131,7 @@ def _loop(history, scores, strategy, lag, terms):
                 price = reference if limits else reference * (1 + sign * slip)
                 spec = history.views[hour - HOUR][order.asset].spec
                 size = order.contracts * spec.ct_val
-                stop, target = _levels(order.stops, sign, price, spec.tick_sz)
+                stop, target = _levels(order.stops, sign, price, spec.tick_sz) if protected else (None, None)
                 new.append(Held(
                     entry.position_id, number, order.asset, sign, order.contracts, size, price, stop, target,
                     size * price * (maker if limits else fee), reference, hour - HOUR, False,
@@ -132,16 +139,15 @@ def _loop(history, scores, strategy, lag, terms):
             bars_there = all(bar(order.asset, hour) for order in entry.legs)
             free = max(equity() - gross() / terms.leverage, Decimal(0))
             cost = sum(x.size * x.entry / terms.leverage + x.fees for x in new)
-            if len(new) < len(entry.legs) or cost > free or waiting:
+            if len(new) < len(entry.legs) or cost > free or blocked:
                 books.unfilled += 1
-            if not new or not bars_there or cost > free or waiting:
+            if not new or not bars_there or cost > free or blocked:
                 continue
             for x in new:
                 x.broken = len(new) < len(entry.legs)
                 books.cash -= x.fees
             held += new
-            legs = tuple(Leg(x.asset, Side.BUY if x.sign > 0 else Side.SELL, x.contracts, float(x.entry),
-                             float(x.stop), float(x.target)) for x in new)  # fmt: skip
+            legs = tuple(Leg(x.asset, Side.BUY if x.sign > 0 else Side.SELL, x.contracts, float(x.entry)) for x in new)
             state = with_opened(state, PairPosition(
                 entry.position_id, entry.pair, entry.direction, legs, hour - HOUR, entry.z, entry.score, entry.z,
             ))  # fmt: skip
@@ -156,9 +162,11 @@ def _loop(history, scores, strategy, lag, terms):
             rest = spare - x.sign * x.size * (x.mark - x.entry) + need * x.size * x.mark
             dead = (x.sign * x.size * x.entry - rest) / (x.size * (x.sign - need))
             level, why = x.stop, ExitReason.STOP_LOSS
-            if dead > 0 and (dead > x.stop if x.sign > 0 else dead < x.stop):
+            if dead > 0 and (x.stop is None or (dead > x.stop if x.sign > 0 else dead < x.stop)):
                 level, why = dead, ExitReason.LIQUIDATION
-            may_take = not (limits and x.opened_at == hour - HOUR)
+            # out of reach, on either side, stands for no level at all
+            level = level if level is not None else D(0.0) if x.sign > 0 else Decimal("Infinity")
+            may_take = protected and not (limits and x.opened_at == hour - HOUR)
             events.append((x, *_inside(x.sign, now, level, why, x.target, may_take)))
         for x, price, at_open, why in events:
             if price is not None:
@@ -186,7 +194,7 @@ def _loop(history, scores, strategy, lag, terms):
         free = max(equity() - gross() / terms.leverage, Decimal(0))
         scored = scores.get(hour)
         market = Market(hour + lag, hour, dict(history.views.get(hour, {})), scored.correlations if scored else {})
-        decision = decide(replace(state, available_usdt=float(free)), scored.scores if scored else (), market, strategy)
+        decision = choose(replace(state, available_usdt=float(free)), scored.scores if scored else (), market)
         state = decision.state
     for x in list(held):
         close(x, x.mark, history.hours[-1], ExitReason.END)

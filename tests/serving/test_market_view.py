@@ -60,5 +60,6 @@ def test_only_fresh_pairs_are_scored_and_the_others_say_why():
     scores = Scorer(reference, Constant()).score(rows, pairs, T)
     assert [score.pair for score in scores] == pairs
     assert (scores[0].z, scores[0].probability, scores[0].unusable) == (1.25, 0.1, None)
+    assert scores[0].hedge_ratio == rows["hedge_ratio"][0]
     assert [score.unusable for score in scores[1:]] == ["stale: features are 3 h old", *["no features online"] * 2]
     assert [score.probability for score in scores[1:]] == [None, None, None]

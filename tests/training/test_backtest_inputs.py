@@ -75,3 +75,22 @@ def test_every_pair_is_scored_in_order_and_what_is_missing_says_so():
     assert [score.unusable for score in found.scores] == [NOT_KNOWN, NOT_KNOWN, None]
     assert (found.scores[2].z, found.scores[2].probability) == (1.5, 0.7)
     assert found.correlations["ETH__SOL"] == 0.2
+
+
+def test_hedge_ratio_and_train_end_travel_with_the_scores():
+    rows = {
+        "pair_id": ["BTC__ETH", "BTC__SOL", "BTC__ETH"],
+        "event_timestamp": [START, START, START + HOUR],
+        "z_score": [1.0, 2.0, 3.0],
+        "probability": [0.5, 0.6, 0.7],
+        "correlation_168h": [0.1, 0.2, 0.3],
+        "hedge_ratio": [0.8, math.nan, None],
+        "known": [True, True, True],
+        "train_end": [START - 2 * HOUR, START - HOUR, None],
+    }
+    schema = {"event_timestamp": UTC_US, "train_end": UTC_US}
+    found = hour_scores(pl.DataFrame(rows, schema_overrides=schema), [Pair("BTC", "ETH"), Pair("BTC", "SOL")])
+    assert [score.hedge_ratio for score in found[START].scores] == [0.8, None]
+    assert found[START].train_end == START - HOUR
+    assert found[START + HOUR].train_end is None
+    assert [score.unusable for score in found[START + HOUR].scores] == [None, NOT_KNOWN]

@@ -12,6 +12,7 @@ from pairity.settings import StrategySettings
 from pairity.strategy.types import ExitReason, PairScore
 from pairity.universe import Pair
 from tests.training.generated import HOUR, LAG, START, constant_scores, flat_history, random_market, spec
+from training.backtest.account import Account
 from training.backtest.engine import run
 from training.backtest.policies import BuyAndHold, Strategy
 from training.backtest.records import Bar, Settlement, Terms
@@ -213,3 +214,11 @@ def test_one_hour_trades_nothing():
     assert result.equity["equity"].to_list() == [1000.0]
     assert result.decisions["action"].to_list() == ["open"]
     assert isinstance(result.trades, pl.DataFrame)
+
+
+def test_books_that_do_not_balance_are_no_result():
+    account = Account(flat_history({"BTC": [100.0] * 3}), COSTLY, protected=False)
+    account.live_through(START, None)
+    account.trades.append({"leg_pnl": 1e-5, "fees": 0.0, "funding": 0.0})
+    with pytest.raises(ArithmeticError, match="the books do not balance"):
+        account.finish()

@@ -3,16 +3,20 @@
 from collections import Counter
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairity.settings import StrategySettings
-from tests.oracles.decimal_backtest import backtest
+from pairity.strategy.types import PairScore
+from pairity.universe import Pair
+from tests.oracles.decimal_backtest import backtest, backtest_of
 from tests.training.generated import LAG, random_market
 from training.backtest.engine import run
 from training.backtest.policies import Strategy
-from training.backtest.records import Terms
+from training.backtest.ranking import RankingPolicy, SingleAssetPolicy
+from training.backtest.records import HourScores, Terms
 
 ASSETS = ("BTC", "ETH", "SOL", "XRP")
 
@@ -20,7 +24,10 @@ ASSETS = ("BTC", "ETH", "SOL", "XRP")
 def compare(history, scores, strategy, terms):
     """Equal trades (when, what, how much, why) and equity to 1e-9; the number of exits by reason."""
     found = run(history, scores, Strategy(strategy), terms, decision_lag=LAG, train_end=None)
-    books = backtest(history, scores, strategy, LAG, terms)
+    return same(found, backtest(history, scores, strategy, LAG, terms))
+
+
+def same(found, books):
     columns = ["position_id", "leg", "asset", "side", "contracts", "opened_at", "closed_at", "exit_reason",
                "entry_price", "exit_price", "funding", "fees"]  # fmt: skip
     rows = list(found.trades.select(columns).iter_rows())
@@ -86,6 +93,42 @@ def test_equals_an_exact_decimal_backtest(seed, legs, fill_model, stop, cooldown
 def test_equals_an_exact_decimal_backtest_of_an_account_at_its_limit(seed, legs, positions, rate):
     history, scores = random_market(seed, assets=ASSETS)
     compare(history, scores, ruinous(legs, positions), levered(positions, rate))
+
+
+def forecasts(seed, hours):
+    rng = np.random.default_rng(seed)
+    return {
+        hour: HourScores(tuple(PairScore(Pair(name, "USDT"), float(rng.normal()), None) for name in ASSETS))
+        for hour in hours
+        if rng.random() > 0.05
+    }
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    top=st.integers(0, 2),
+    every=st.integers(1, 5),
+    exposure=st.sampled_from([0.5, 0.95, 3.0]),
+    fill_model=st.sampled_from(["next_open_taker", "limit_maker"]),
+)
+def test_rankings_equal_the_exact_backtest(seed, top, every, exposure, fill_model):
+    history, _ = random_market(seed, assets=ASSETS)
+    scores = forecasts(seed, history.hours)
+    policy = RankingPolicy(top, 1, every, gross_exposure=exposure, leverage=4)
+    terms = Terms(1000.0, 5.0, 1.0, leverage=4, maintenance_rate=0.2, fill_model=fill_model)
+    found = run(history, scores, policy, terms, decision_lag=LAG, train_end=None)
+    same(found, backtest_of(policy.decide, False, history, scores, LAG, terms))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), threshold=st.floats(0, 1.5))
+def test_a_single_assets_backtest_equals_the_exact_one(seed, threshold):
+    history, _ = random_market(seed, assets=ASSETS)
+    scores, policy = forecasts(seed, history.hours), SingleAssetPolicy(threshold)
+    terms = Terms(1000.0, 5.0, 1.0)
+    found = run(history, scores, policy, terms, decision_lag=LAG, train_end=None)
+    same(found, backtest_of(policy.decide, False, history, scores, LAG, terms))
 
 
 @pytest.mark.parametrize(
