@@ -198,6 +198,8 @@ class ModelSettings(Section):
     max_depth: PositiveInt = 5
     min_samples_leaf: PositiveInt = 30
     positive_weight: PositiveFloat = 3.0
+    calibration: Literal["none", "sigmoid", "isotonic"] = "none"
+    """Map the forest's votes to frequencies, learnt on purged folds inside the training rows."""
     seed: int = 42
     test_fraction: Fraction = 0.30
 

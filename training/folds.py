@@ -21,6 +21,7 @@ from operator import or_
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pairity.errors import ConfigError, DataError, MissingDataError
 from pairity.timeline import HOUR
@@ -115,6 +116,34 @@ def purged_kfold(rows: pl.DataFrame, *, folds: int, embargo_bars: int = 0) -> li
     """K folds of consecutive bar closes, each tested once with all others, purged and embargoed, as training rows."""
     groups = _groups(rows, folds)
     return [_fold(f"fold {number}", rows, [group], embargo_bars) for number, group in enumerate(groups, 1)]
+
+
+def purged_positions(rows: pl.DataFrame, *, folds: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """`purged_kfold` as positions in `rows`, for libraries that index: (training, test), every row tested once."""
+    numbered = rows.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("__row"))
+    return [
+        (fold.train["__row"].to_numpy(), fold.test["__row"].to_numpy()) for fold in purged_kfold(numbered, folds=folds)
+    ]
+
+
+def mirrored(rows: pl.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
+    """The same consecutive test periods for other rows (of assets, with other horizons), purged by their own labels.
+
+    Training reaches as far back as that of the fold it follows. MissingDataError where a period has no row to test, or
+    none is left to train on.
+    """
+    _times(rows)
+    found = []
+    for fold in folds:
+        first, last = fold.blocks[0].first, fold.blocks[-1].last
+        own = rows.filter(pl.col(EVENT).is_between(fold.train[EVENT].min(), last))
+        if own.filter(pl.col(EVENT) >= first).is_empty():
+            raise MissingDataError(
+                f"no row is known from {first.isoformat()} to {last.isoformat()}, which is to be tested",
+                "ingest what these rows come from over the whole history",
+            )
+        found.append(_fold(fold.name, own, [[first, last]], 0))
+    return found
 
 
 def combinatorial_purged(rows: pl.DataFrame, *, groups: int, test_groups: int, embargo_bars: int = 0) -> list[Fold]:

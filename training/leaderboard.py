@@ -1,9 +1,8 @@
 """All families on the same walk-forward folds, the same hours and the same costs, beside holding BTC.
 
-Each is traded with the base leg alone and with both legs of its pairs.
-
-Each test period is scored by a model that was trained on what was known before it, and nothing else; the periods are
-then traded as one. Nothing is chosen by looking at them: every line counts as a trial.
+Families of pairs are traded with the base leg alone and with both legs. Each test period is scored by a model that was
+trained on what was known before it, and nothing else; the periods are then traded as one. Nothing is chosen by looking
+at them: every line counts as a trial.
 """
 
 from __future__ import annotations
@@ -11,47 +10,48 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
+from feature_repo.catalog import PAIR_FOREST_FEATURES
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
-from training import datasets
+from training import asset_datasets, datasets
 from training.backtest.comparison import Arena, Contender, hold_asset
-from training.backtest.engine import refuse_seen_period
 from training.backtest.performance import hourly_returns
 from training.backtest.trade_log import positions
 from training.datasets import Dataset, Join
+from training.evaluation.forecasts import information
 from training.evaluation.metrics import classification
 from training.evaluation.overfitting import Overfitting, among_different
 from training.evaluation.sharpe import deflated, estimate
-from training.folds import Fold, walk_forward
+from training.folds import Fold, mirrored, walk_forward
 from training.history import load_history
-from training.models.families import Family
-
-_SCORED = [
-    *datasets.KEY, "z_score", "correlation_168h", "hedge_ratio", datasets.KNOWN, "label", "probability", "train_end",
-]  # fmt: skip
+from training.models.families import Family, Portfolio
+from training.walking import Walked, walk
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One line: a family's backtest over all test periods, and how good its probabilities were."""
+    """One line: a family's backtest over all test periods, and how good its scores were."""
 
     family: str
     told: str
     contender: Contender
-    classification: dict[str, float | None]
-    """On candidate rows (|z| above entry) with a complete label; empty for holding a coin."""
+    quality: dict[str, float | None]
+    """`candidates_*`: classification on candidate rows (|z| above entry); `forecast_*`: rank correlation of score and
+    outcome; `sign_*`: trading the sign. Labelled rows only; empty for holding a coin."""
     importances: dict[str, float]
     """Of the last fold's model."""
+    scored: pl.DataFrame
+    """event_timestamp, pair_id, score, label of every scored decision (of candidates, for families of pairs)."""
     deflated_sharpe: float | None
     folds: list[dict[str, float | None]] = field(default_factory=list)
-    """Per fold: net return and trades of the positions that were opened in it."""
+    """Per fold: net return and trades of the positions that were opened in it, and the quality of its scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,14 @@ class Leaderboard:
     dataset: Dataset
     trials: int
     notes: tuple[str, ...]
+    bars: pl.DataFrame
+    """asset, event_timestamp, open, high, low, close of the hours that were traded."""
+
+
+class _Entrant(NamedTuple):
+    family: Family | None
+    contender: Contender
+    walked: Walked | None
 
 
 def compare_families(
@@ -82,101 +90,107 @@ def compare_families(
     """
     progress.stage("training set", 1)
     dataset = datasets.build(settings, PAIR_FOREST_FEATURES, join, now)
-    labelled = dataset.labelled(settings.label)
     evaluation = settings.evaluation
     folds = walk_forward(
-        labelled, test_bars=evaluation.test_bars, train_bars=evaluation.train_bars, rolling=evaluation.rolling,
+        dataset.labelled(settings.label), test_bars=evaluation.test_bars, train_bars=evaluation.train_bars,
+        rolling=evaluation.rolling,
     )  # fmt: skip
-    start = folds[0].blocks[0].first
-    history, _ = load_history(settings, join, dataset, start, now)
+    history, bars = load_history(settings, join, dataset, folds[0].blocks[0].first, now)
     arena = Arena(settings, history)
+    fields = _Fields(settings, join, now, dataset, folds)
     progress.stage("families", len(families) * len(folds) + 1)
-    found: list[tuple[Family | None, Contender, pl.DataFrame, dict[str, float]]] = []
+    entrants: list[_Entrant] = []
     notes: list[str] = []
     for family in families:
         try:
-            scored, importances = walk(settings, family, dataset, folds, progress)
+            walked = walk(settings, family, *fields.of(family.portfolio), progress)
         except MissingDataError as error:
             notes.append(f"{family.name} is left out: {error.what}")
             continue
-        for contender in traded(settings, arena, family, scored, folds[0].train_end):
-            found.append((family, contender, scored, importances))
-    found.append((None, arena.hold(hold_asset(settings.universe.assets)), pl.DataFrame(), {}))
+        entrants += [_Entrant(family, contender, walked) for contender in traded(settings, arena, family, walked)]
+    entrants.append(_Entrant(None, arena.hold(hold_asset(settings.universe.assets)), None))
     progress.advance(1)
-    returns = [hourly_returns(contender.result) for _, contender, _, _ in found]
+    returns = [hourly_returns(entrant.contender.result) for entrant in entrants]
     trials = [*earlier_trials, *_ratios(returns)]
-    standings = [
-        _standing(settings, family, contender, scored, importances, trials, folds)
-        for family, contender, scored, importances in found
-    ]
+    standings = [_standing(settings, entrant, trials, folds) for entrant in entrants]
     return Leaderboard(
         standings=tuple(sorted(standings, key=lambda s: -(s.contender.metrics["net_return"] or 0.0))),
         folds=tuple(folds), overfitting=among_different(np.column_stack(returns)), dataset=dataset, trials=len(trials),
-        notes=tuple(notes),
+        notes=tuple(notes), bars=bars,
     )  # fmt: skip
 
 
-def traded(
-    settings: Settings, arena: Arena, family: Family, scored: pl.DataFrame, train_end: datetime
-) -> Iterator[Contender]:
-    """One set of scores traded with the base leg alone, and with both legs where they trade at all."""
-    pair = None if family.pair is None else family.pair(settings)
-    alone = arena.family(family.name, family.told, scored, pair, train_end)
+def traded(settings: Settings, arena: Arena, family: Family, walked: Walked) -> Iterator[Contender]:
+    """One set of scores traded: pairs with the base leg alone, and with both legs where they trade at all."""
+    if family.portfolio is not None:
+        policy = family.portfolio.policy(settings)
+        yield arena.portfolio(family.name, family.told, walked.rows, walked.pairs, policy, walked.train_end)
+        return
+    pair = None if family.pair is None else walked.pairs[0]
+    alone = arena.family(family.name, family.told, walked.rows, pair, walked.train_end)
     yield alone
     if alone.metrics["trades"]:
-        yield arena.family(f"{family.name}_two_legs", f"{family.told}; two legs", scored, pair, train_end, "both")
+        name, told = f"{family.name}_two_legs", f"{family.told}; two legs"
+        yield arena.family(name, told, walked.rows, pair, walked.train_end, "both")
 
 
-def walk(
-    settings: Settings, family: Family, dataset: Dataset, folds: Sequence[Fold], progress: Progress
-) -> tuple[pl.DataFrame, dict[str, float]]:
-    """Every decision from the first test period on, scored by the fold's own model; and the last one's importances.
+class _Fields:
+    """What families learn from; each training set of assets is made once."""
 
-    Returns pair_id, event_timestamp, z_score, correlation_168h, hedge_ratio, known, label, probability (null where
-    nothing was known) and train_end (the last instant that the row's model has seen), sorted by time and pair.
-    """
-    pair = None if family.pair is None else family.pair(settings).pair_id
-    parts, importances = [], {}
-    for number, fold in enumerate(folds):
-        train = fold.train if pair is None else fold.train.filter(pl.col("pair_id") == pair)
-        model = family.fit(train, dataset.service, settings)
-        importances = model.importances()
-        first = fold.blocks[0].first
-        refuse_seen_period([first], fold.train_end)
-        rows = dataset.rows.filter(pl.col(EVENT_TIME) >= first).with_columns(train_end=pl.lit(fold.train_end))
-        if number + 1 < len(folds):
-            rows = rows.filter(pl.col(EVENT_TIME) < folds[number + 1].blocks[0].first)
-        if pair is not None:
-            rows = rows.filter(pl.col("pair_id") == pair)
-        known = rows.filter(pl.col(datasets.KNOWN))
-        probability = pl.Series("probability", model.predict(known), dtype=pl.Float64)
-        nothing = rows.filter(~pl.col(datasets.KNOWN)).with_columns(pl.lit(None, pl.Float64).alias("probability"))
-        parts += [known.with_columns(probability).select(_SCORED), nothing.select(_SCORED)]
-        progress.advance(1, f"{family.name}, {fold.name}")
-    return pl.concat(parts).sort(EVENT_TIME, "pair_id"), importances
+    def __init__(self, settings: Settings, join: Join, now: datetime, pairs: Dataset, folds: Sequence[Fold]) -> None:
+        self._settings, self._join, self._now = settings, join, now
+        self._pairs = pairs, list(folds)
+        self._known: dict[tuple[str, int, bool, tuple[str, ...]], tuple[Dataset, list[Fold]]] = {}
+
+    def of(self, portfolio: Portfolio | None) -> tuple[Dataset, list[Fold]]:
+        """Training set and folds of the same test periods; MissingDataError where its features are not there."""
+        if portfolio is None:
+            return self._pairs
+        assets = portfolio.assets(self._settings)
+        key = portfolio.service.name, portfolio.horizon_bars, portfolio.daily, assets
+        if key not in self._known:
+            dataset = asset_datasets.build(
+                self._settings, portfolio.service, self._join, self._now,
+                assets=assets, horizon_bars=portfolio.horizon_bars, daily=portfolio.daily,
+            )  # fmt: skip
+            labelled = dataset.rows.filter(pl.col(datasets.KNOWN) & pl.col("label").is_not_null())
+            self._known[key] = dataset, mirrored(labelled, self._pairs[1])
+        return self._known[key]
 
 
-def _standing(
-    settings: Settings,
-    family: Family | None,
-    contender: Contender,
-    scored: pl.DataFrame,
-    importances: dict[str, float],
-    trials: Sequence[float],
-    folds: Sequence[Fold],
-) -> Standing:
-    quality: dict[str, float | None] = {}
-    if family is not None:
-        judged = scored.drop_nulls(["label", "probability"]).filter(pl.col("z_score").abs() > settings.label.z_entry)
-        quality = classification(
-            judged["label"].to_numpy(), judged["probability"].to_numpy(), settings.strategy.probability_min
-        )
+def _standing(settings: Settings, entrant: _Entrant, trials: Sequence[float], folds: Sequence[Fold]) -> Standing:
+    family, contender, walked = entrant
     ratio = estimate(hourly_returns(contender.result))
+    by_fold = _by_fold(contender, folds)
+    quality: dict[str, float | None] = {}
+    scored = pl.DataFrame(schema={"event_timestamp": pl.Datetime("us", "UTC"), "pair_id": pl.String,
+                                  "score": pl.Float64, "label": pl.Float64})  # fmt: skip
+    if family is not None and walked is not None:
+        judged = _judged(settings, family, walked)
+        quality = _quality(settings, family, judged)
+        by_fold = [
+            traded | _quality(settings, family, judged.filter(pl.col("fold") == number))
+            for number, traded in enumerate(by_fold, 1)
+        ]
+        scored = judged.select("event_timestamp", "pair_id", "score", pl.col("label").cast(pl.Float64))
     return Standing(
-        family=contender.key, told=contender.name, contender=contender, classification=quality,
-        importances=importances, deflated_sharpe=None if ratio is None else deflated(ratio, trials),
-        folds=_by_fold(contender, folds),
+        family=contender.key, told=contender.name, contender=contender, quality=quality,
+        importances=walked.importances if walked is not None else {}, scored=scored,
+        deflated_sharpe=None if ratio is None else deflated(ratio, trials), folds=by_fold,
     )  # fmt: skip
+
+
+def _judged(settings: Settings, family: Family, walked: Walked) -> pl.DataFrame:
+    """Rows with a score and an outcome; of pairs the candidates only, elsewhere a label is 0 by definition."""
+    rows = walked.rows.drop_nulls(["label", "score"])
+    return rows if family.portfolio is not None else rows.filter(pl.col("z_score").abs() > settings.label.z_entry)
+
+
+def _quality(settings: Settings, family: Family, judged: pl.DataFrame) -> dict[str, float | None]:
+    if family.portfolio is not None:
+        return information(judged) | family.portfolio.quality(judged, settings)
+    found = classification(judged["label"].to_numpy(), judged["score"].to_numpy(), settings.strategy.probability_min)
+    return {f"candidates_{name}": value for name, value in found.items()} | information(judged)
 
 
 def _by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, float | None]]:

@@ -12,9 +12,12 @@ from feature_repo.vectors import model_matrix
 from pairity.settings import Settings
 from training import datasets
 from training.datasets import Dataset
+from training.folds import purged_positions
 from training.models import pair_forest
 from training.splits import Split
 from training.weights import training_weights
+
+_CALIBRATION_FOLDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Fitted:
 def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_threads: int | None = None) -> Any:  # noqa: ANN401
     """Fit the forest on labelled rows (service features, label); a scikit-learn Pipeline."""
     labels = rows["label"].cast(pl.Int64).to_numpy()
+    calibrated = settings.model.calibration != "none"
     return pair_forest.fit(
         model_matrix(rows, service),
         labels,
@@ -36,6 +40,7 @@ def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_thr
         settings.model,
         fit_threads=fit_threads,
         weights=training_weights(rows, settings.label),
+        splits=purged_positions(rows, folds=_CALIBRATION_FOLDS) if calibrated else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
 
 EXPERIMENT, LEADERBOARD = "pair_forest", "leaderboard"
 TRIAL_METRIC = "model_sharpe"
@@ -35,6 +37,7 @@ _ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.fluent", "mlflow.models.model")
+_PARENT = "mlflow.parentRunId"
 _DATASET_DIGEST_CHARS = 32  # MLflow's column holds 36; the full digest is a tag of the run
 
 
@@ -58,6 +61,16 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetSource:
+    """What the tracking UI shows in its dataset column: a name, a digest, where it lies, and how many rows it has."""
+
+    name: str
+    digest: str
+    path: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class FamilyRun:
     """One run of a comparison: of a family, or the parent of all."""
 
@@ -68,7 +81,10 @@ class FamilyRun:
     note: str = ""
     """Markdown that the tracking UI shows on top."""
     folds: Sequence[Mapping[str, float | None]] = ()
+    """Metrics per fold: each becomes a run of its own below this one, and a step of this one's metrics."""
+    fold_names: Sequence[str] = ()
     artifacts: Path | None = None
+    dataset: DatasetSource | None = None
 
 
 def load_mlflow(layout: Layout) -> ModuleType:
@@ -156,16 +172,19 @@ def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame, trusted_typ
 
 
 def log_family_runs(layout: Layout, parent: FamilyRun, families: Sequence[FamilyRun]) -> str:
-    """A parent run with one child per family in the experiment `leaderboard`; returns the parent's id.
+    """A parent run with one child per family, and below each one per fold; returns the parent's id.
 
-    Metrics per fold are the child's own, with the fold as step.
+    They lie in the experiment `leaderboard`.
     """
     client = open_client(layout)
     with store_errors(layout):
         experiment = _experiment(layout, LEADERBOARD)
         parent_id = _log_run(client, experiment, parent, {})
         for family in families:
-            _log_run(client, experiment, family, {"mlflow.parentRunId": parent_id})
+            family_id = _log_run(client, experiment, family, {_PARENT: parent_id})
+            for name, metrics in zip(family.fold_names, family.folds, strict=True):
+                fold = FamilyRun(name, {"family": family.name}, metrics, family.tags)
+                _log_run(client, experiment, fold, {_PARENT: family_id})
     return parent_id
 
 
@@ -179,10 +198,22 @@ def _log_run(client: MlflowClient, experiment: str, record: FamilyRun, more: Map
     metrics = [Metric(name, float("nan") if value is None else value, now_ms, step) for name, value, step in values]
     client.log_batch(run_id, metrics[:1000], [Param(k, _text(v)) for k, v in record.params.items()], [])
     client.log_batch(run_id, [], [], [RunTag("mlflow.note.content", record.note)] if record.note else [])
+    if record.dataset is not None:
+        client.log_inputs(run_id, [_dataset_input(record.dataset)])
     if record.artifacts is not None:
         client.log_artifacts(run_id, str(record.artifacts))
     client.set_terminated(run_id)
     return run_id
+
+
+def _dataset_input(source: DatasetSource) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    told = Dataset(
+        name=source.name, digest=source.digest[:_DATASET_DIGEST_CHARS], source_type="local",
+        source=json.dumps({"uri": source.path}), profile=json.dumps({"num_rows": source.rows}),
+    )  # fmt: skip
+    return DatasetInput(told, [InputTag("mlflow.data.context", "training")])
 
 
 def trial_sharpes(layout: Layout) -> list[float]:

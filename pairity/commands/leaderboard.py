@@ -37,7 +37,7 @@ def leaderboard(families: str | None, train_bars: int | None, test_bars: int | N
     from training.history import store_join
     from training.leaderboard import compare_families
     from training.models.families import FAMILIES, family
-    from training.reports import leaderboard_files
+    from training.reports import leaderboard_files, leaderboard_runs
     from training.tracking import trial_sharpes
 
     chosen = {"train_bars": train_bars, "test_bars": test_bars}
@@ -49,7 +49,7 @@ def leaderboard(families: str | None, train_bars: int | None, test_bars: int | N
         earlier = trial_sharpes(Layout.of(settings))
         board = compare_families(settings, wanted, store_join(settings), now, progress, earlier)
         leaderboard_files.write(settings, board)
-        run_id = leaderboard_files.record(settings, board)
+        run_id = leaderboard_runs.record(settings, board)
     _show(board)
     click.echo(f"run {run_id}: `pairity report {run_id[:12]}` draws it, `make ui` compares it")
 
@@ -64,10 +64,10 @@ def _show(board: Leaderboard) -> None:
     )
     rows: list[tuple[Cell, ...]] = [
         (s.family, *(s.contender.metrics[name] for _, name in _COLUMNS), s.deflated_sharpe,
-         s.classification.get("roc_auc"))
+         s.quality.get("candidates_roc_auc"), s.quality.get("forecast_rank_ic"))
         for s in board.standings
     ]  # fmt: skip
-    table(("family", *(title for title, _ in _COLUMNS), "deflated Sharpe", "AUC, candidates"), rows)
+    table(("family", *(title for title, _ in _COLUMNS), "deflated Sharpe", "AUC, candidates", "rank IC"), rows)
     earning = [s.family for s in board.standings if (s.contender.metrics["net_return"] or 0.0) > 0]
     line(f"earned money after costs: {', '.join(earning) or 'nothing'}")
     if board.overfitting is not None:

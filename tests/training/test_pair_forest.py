@@ -108,12 +108,63 @@ def test_importances_name_every_feature_and_sum_to_one(fitted):
     assert next(iter(values)) == "z_score"
 
 
-def test_trap_16_the_model_is_stored_without_pickle_and_trusts_one_named_type_only(fitted):
+SPLITS = [(np.setdiff1d(np.arange(400), part), part) for part in np.array_split(np.arange(400), 4)]
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "isotonic"])
+def test_calibration_brings_votes_to_frequencies_and_keeps_trees_and_order(fitted, kind):
+    frame = matrix()
+    settings = SMALL.model_copy(update={"calibration": kind})
+    one, two = (
+        pair_forest.fit(frame, labels(frame), UNIVERSE, settings, fit_threads=threads, splits=SPLITS)
+        for threads in (1, 2)
+    )
+    assert pickle.dumps(one) == pickle.dumps(two)
+    assert pair_forest.importances(one) == pair_forest.importances(fitted)
+    fresh = matrix(rows=4000, seed=3)
+    actual = labels(fresh, seed=4)
+    raw, mapped = pair_forest.predict(fitted, fresh), pair_forest.predict(one, fresh)
+    order = np.argsort(raw, kind="stable")
+    assert (np.diff(mapped[order]) >= -1e-12).all()
+    # positive labels count three times in the forest: its votes say more than what happens
+    assert abs(mapped.mean() - actual.mean()) < 0.03 < abs(raw.mean() - actual.mean())
+    assert ((mapped - actual) ** 2).mean() < ((raw - actual) ** 2).mean()
+
+
+def test_calibration_maps_by_forests_that_had_not_seen_the_rows(fitted):
+    """The slow way: fit on each training side, predict the test side, regress isotonically on all of them."""
+    from sklearn.isotonic import IsotonicRegression
+
+    frame = matrix()
+    y = labels(frame)
+    unseen = np.empty(len(frame))
+    for train, test in SPLITS:
+        part = pair_forest.fit(frame.iloc[train], y[train], UNIVERSE, SMALL, fit_threads=1)
+        unseen[test] = pair_forest.predict(part, frame.iloc[test])
+    mapping = IsotonicRegression(out_of_bounds="clip").fit(unseen, y)
+    settings = SMALL.model_copy(update={"calibration": "isotonic"})
+    whole = pair_forest.fit(frame, y, UNIVERSE, settings, fit_threads=1, splits=SPLITS)
+    fresh = matrix(seed=3)
+    expected = mapping.predict(pair_forest.predict(fitted, fresh))
+    np.testing.assert_allclose(pair_forest.predict(whole, fresh), expected, atol=1e-12)
+
+
+def test_trap_16_the_model_is_stored_without_pickle_and_trusts_named_types_only(fitted):
     import skops.io
+
+    frame = matrix()
+    trusted = {
+        kind: pair_forest.fit(
+            frame, labels(frame), UNIVERSE, SMALL.model_copy(update={"calibration": kind}), splits=SPLITS
+        )
+        for kind in ("none", "sigmoid", "isotonic")
+    }
+    needed = {name for model in trusted.values() for name in skops.io.get_untrusted_types(data=skops.io.dumps(model))}
+    assert needed == set(pair_forest.TRUSTED_TYPES)
 
     buffer = io.BytesIO()
     skops.io.dump(fitted, buffer)
-    assert tuple(skops.io.get_untrusted_types(data=buffer.getvalue())) == pair_forest.TRUSTED_TYPES
+    assert skops.io.get_untrusted_types(data=buffer.getvalue()) == ["sklearn.tree._tree.Tree"]
     again = skops.io.loads(buffer.getvalue(), trusted=list(pair_forest.TRUSTED_TYPES))
     frame = matrix(seed=9)
     assert pair_forest.predict(again, frame).tobytes() == pair_forest.predict(fitted, frame).tobytes()

@@ -65,6 +65,12 @@ class Arena:
         scores = hour_scores(scored, self._settings.universe.pairs if pair is None else [pair])
         return self._contender(key, name, Strategy(settings), scores, train_end)
 
+    def portfolio(
+        self, key: str, name: str, scored: pl.DataFrame, pairs: Sequence[Pair], policy: Policy, train_end: datetime
+    ) -> Contender:
+        """Single assets (as pairs with USDT), traded by a policy of their own on forecasts in the place of z-scores."""
+        return self._contender(key, name, policy, hour_scores(scored, pairs), train_end)
+
     def hold(self, asset: str) -> Contender:
         """Buying one coin at the start, without leverage, and keeping it."""
         policy = BuyAndHold(asset, self._settings.strategy.max_balance_fraction)

@@ -21,14 +21,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CATEGORIES = ("base_asset", "quote_asset")
-TRUSTED_TYPES = ("sklearn.tree._tree.Tree",)
+TRUSTED_TYPES = (
+    "sklearn.tree._tree.Tree",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+)
 """What skops must be told to trust beyond its own list when the pipeline is read back: nothing else may be in it."""
 
 
-def build(universe: Sequence[str], settings: ModelSettings, fit_threads: int) -> Any:  # noqa: ANN401 - sklearn.Pipeline
+Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""(training rows, test rows) by position; every row is tested once."""
+
+
+def build(universe: Sequence[str], settings: ModelSettings, fit_threads: int, splits: Splits | None = None) -> Any:  # noqa: ANN401 - sklearn.Pipeline
     """An unfitted pipeline: fixed-category ordinal encoding of both assets, then the forest.
 
-    An asset outside `universe` is refused at prediction (ValueError of the encoder): nothing was learnt about it.
+    With `settings.calibration` the forest is fitted on all rows, and its votes are mapped to frequencies by what
+    forests fitted on the training side of `splits` said of the test side. An asset outside `universe` is refused at
+    prediction (ValueError of the encoder): nothing was learnt about it.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import RandomForestClassifier
@@ -45,9 +55,17 @@ def build(universe: Sequence[str], settings: ModelSettings, fit_threads: int) ->
         min_samples_leaf=settings.min_samples_leaf,
         class_weight={0: 1.0, 1: settings.positive_weight},
         random_state=settings.seed,
-        n_jobs=fit_threads,
+        # Calibration learns from predictions, and votes summed in parallel differ in the last bit from run to run.
+        n_jobs=fit_threads if settings.calibration == "none" else 1,
     )
-    return Pipeline([("encode", encoder), ("forest", forest)])
+    if settings.calibration == "none":
+        return Pipeline([("encode", encoder), ("forest", forest)])
+    from sklearn.calibration import CalibratedClassifierCV
+
+    calibrated = CalibratedClassifierCV(
+        forest, method=settings.calibration, cv=splits, ensemble=False, n_jobs=fit_threads
+    )
+    return Pipeline([("encode", encoder), ("forest", calibrated)])
 
 
 def fit(
@@ -57,8 +75,9 @@ def fit(
     settings: ModelSettings,
     fit_threads: int | None = None,
     weights: NDArray[np.float64] | None = None,
+    splits: Splits | None = None,
 ) -> Any:  # noqa: ANN401 - sklearn.Pipeline
-    """Fit on (n rows × features) with labels 0/1 and n weights (None: all equal).
+    """Fit on (n rows × features) with labels 0/1 and n weights (None: all equal); `splits` are for calibration.
 
     MissingDataError unless both classes occur.
 
@@ -66,10 +85,14 @@ def fit(
     set to one thread: summing the trees' votes in parallel would change the last bit from run to run, and is slower
     for the few rows of one decision.
     """
+    from joblib import parallel_config
+
     _require_both_classes(labels, settings)
-    pipeline = build(universe, settings, fit_threads or os.cpu_count() or 1)
-    pipeline.fit(matrix, labels, forest__sample_weight=weights)
-    pipeline.set_params(forest__n_jobs=1)
+    pipeline = build(universe, settings, fit_threads or os.cpu_count() or 1, splits)
+    with parallel_config(backend="threading"):
+        pipeline.fit(matrix, labels, forest__sample_weight=weights)
+    for forest in (pipeline.named_steps["forest"], _forest(pipeline)):
+        forest.set_params(**{name: 1 for name in forest.get_params() if name.endswith("n_jobs")})
     return pipeline
 
 
@@ -84,12 +107,18 @@ def predict(pipeline: Any, matrix: pd.DataFrame) -> NDArray[np.float64]:  # noqa
 def importances(pipeline: Any) -> dict[str, float]:  # noqa: ANN401 - sklearn.Pipeline
     """Mean decrease in impurity per feature (sums to 1), largest first. Biased towards features with many values."""
     names = pipeline.named_steps["encode"].get_feature_names_out()
-    values = pipeline.named_steps["forest"].feature_importances_
+    values = _forest(pipeline).feature_importances_
     return dict(
         sorted(
             ((str(name), float(value)) for name, value in zip(names, values, strict=True)), key=lambda item: -item[1]
         )
     )
+
+
+def _forest(pipeline: Any) -> Any:  # noqa: ANN401 - RandomForestClassifier
+    """The fitted forest, whether or not its votes are calibrated."""
+    last = pipeline.named_steps["forest"]
+    return last.calibrated_classifiers_[0].estimator if hasattr(last, "calibrated_classifiers_") else last
 
 
 def _require_both_classes(labels: NDArray[np.int64], settings: ModelSettings) -> None:

@@ -108,6 +108,45 @@ def score_distribution(path: Path, scored: pl.DataFrame, threshold: float) -> Pa
     return _figure(path, draw)
 
 
+def exposure(path: Path, curve: pl.DataFrame) -> Path:
+    """Notional held over equity through time (columns time, exposure)."""
+
+    def draw(axes: list[Axes]) -> None:
+        axes[0].fill_between(curve["time"], curve["exposure"], step="post", alpha=0.5, color="steelblue")
+        axes[0].set_ylabel("notional / equity")
+        axes[0].set_title(f"Exposure, {float(curve['exposure'].mean() or 0.0):.2f} on average")  # type: ignore[arg-type]
+
+    return _figure(path, draw)
+
+
+def monthly(path: Path, table: pl.DataFrame) -> Path:
+    """Rank correlation of score and outcome per month (columns month, rank_ic)."""
+
+    def draw(axes: list[Axes]) -> None:
+        known = table.drop_nulls("rank_ic")
+        axes[0].bar([f"{month:%Y-%m}" for month in known["month"]], known["rank_ic"], color="steelblue")
+        axes[0].axhline(0.0, color="grey", linewidth=0.5)
+        axes[0].tick_params(axis="x", labelrotation=90, labelsize=7)
+        axes[0].set_ylabel("rank correlation")
+        axes[0].set_title("Score and outcome by month, out of sample")
+
+    return _figure(path, draw)
+
+
+def deciles(path: Path, table: pl.DataFrame) -> Path:
+    """Mean outcome per tenth of the scores (columns decile, mean_outcome)."""
+
+    def draw(axes: list[Axes]) -> None:
+        axes[0].bar(table["decile"], table["mean_outcome"], color="steelblue")
+        axes[0].axhline(0.0, color="grey", linewidth=0.5)
+        axes[0].set_xticks(table["decile"].to_list())
+        axes[0].set_xlabel("tenth of the scores, lowest first")
+        axes[0].set_ylabel("mean outcome")
+        axes[0].set_title("What followed each tenth of the scores, out of sample")
+
+    return _figure(path, draw)
+
+
 def _closes(bars: pl.DataFrame, asset: str) -> pl.DataFrame:
     return bars.filter(pl.col("asset") == asset).select("event_timestamp", "close").sort("event_timestamp")
 

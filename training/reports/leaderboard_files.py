@@ -1,19 +1,20 @@
-"""What a comparison of families leaves behind: tables, figures, and its runs in MLflow."""
+"""What a comparison of families leaves behind as files: tables and figures of all, and a folder for each family."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
-from feature_repo.revision import code_revision
 from pairity.layout import Layout
 from pairity.settings import Settings
-from training import datasets, tracking
+from training.evaluation.forecasts import by_decile, monthly_rank_correlation
+from training.evaluation.metrics import calibration
 from training.leaderboard import Leaderboard, Standing
 from training.reports import figures
-from training.reports.run_files import importance_table, setting_params
+from training.reports.run_files import importance_table
 
 
 def directory(settings: Settings) -> Path:
@@ -21,21 +22,51 @@ def directory(settings: Settings) -> Path:
     return Layout.of(settings).reports / "leaderboard"
 
 
+def family_directory(settings: Settings, family: str) -> Path:
+    """Where the newest comparison's files about one family lie."""
+    return Layout.of(settings).reports / "leaderboard-families" / family
+
+
 def write(settings: Settings, board: Leaderboard) -> list[Path]:
-    """Replace the directory by equity curves, trade logs, test periods and a figure; returns the files."""
-    where = directory(settings)
-    if where.exists():
-        shutil.rmtree(where)
-    where.mkdir(parents=True)
+    """Replace the directories by equity curves, trade logs, test periods, forecasts and figures; returns the files."""
+    where = _emptied(directory(settings))
+    _emptied(family_directory(settings, "").parent)
     files = [figures.equity(where / "equity.png", {s.family: s.contender.result for s in board.standings})]
     for standing in board.standings:
         result = standing.contender.result
         files += [_csv(where / f"equity_{standing.family}.csv", result.equity),
                   _csv(where / f"trades_{standing.family}.csv", result.trades)]  # fmt: skip
-    files.append(_csv(where / "folds.csv", fold_table(board)))
+        files += write_family(settings, board, standing)
+    files += [_csv(where / "folds.csv", fold_table(board)),
+              _csv(where / "ic_by_month.csv", _of_all(board, monthly_rank_correlation)),
+              _csv(where / "deciles.csv", _of_all(board, by_decile))]  # fmt: skip
     best = next((standing for standing in board.standings if standing.importances), None)
     if best is not None:
         files.append(_csv(where / "feature_importance.csv", importance_table(best.importances)))
+    return files
+
+
+def write_family(settings: Settings, board: Leaderboard, standing: Standing) -> list[Path]:
+    """Trade log, equity and figures of one family."""
+    where = _emptied(family_directory(settings, standing.family))
+    result = standing.contender.result
+    coin = next(s for s in board.standings if s.contender.key == "btc")
+    files = [
+        _csv(where / "trades.csv", result.trades), _csv(where / "equity.csv", result.equity),
+        figures.equity(where / "equity.png", {standing.family: result, coin.told: coin.contender.result}),
+        figures.exposure(where / "exposure.png", result.equity),
+    ]  # fmt: skip
+    if result.trades.height and not result.trades["pair_id"][0].endswith("__USDT"):
+        files.append(figures.traded_pair(where / "most_traded_pair.png", result.trades, board.bars))
+    if standing.importances:
+        files.append(figures.importance(where / "feature_importance.png", standing.importances))
+    if standing.scored.height:
+        scored = standing.scored
+        files += [figures.monthly(where / "ic_by_month.png", monthly_rank_correlation(scored)),
+                  figures.deciles(where / "deciles.png", by_decile(scored))]  # fmt: skip
+        if "candidates_rows" in standing.quality:
+            table = calibration(scored["label"].cast(pl.Int64).to_numpy(), scored["score"].to_numpy())
+            files.append(figures.calibration(where / "calibration.png", table))
     return files
 
 
@@ -50,56 +81,21 @@ def fold_table(board: Leaderboard) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def record(settings: Settings, board: Leaderboard) -> str:
-    """Log the comparison: a parent run with everything, a child per family; returns the parent's id."""
-    revision = code_revision()
-    tags = {
-        "feature_service": board.dataset.service.name, "snapshot_id": board.dataset.snapshot_id,
-        "training_digest": datasets.training_digest(board.dataset.labelled(settings.label)),
-        "code_revision": revision.commit or "unknown",
-        "code_dirty": "unknown" if revision.dirty is None else str(revision.dirty).lower(),
-        "train_end": board.folds[-1].train_end.isoformat(), "universe": ",".join(settings.universe.assets),
-    }  # fmt: skip
-    params = setting_params(settings) | {
-        "folds": len(board.folds), "test_start": board.folds[0].blocks[0].first, "trials": board.trials,
-    }  # fmt: skip
-    names = {f"contender.{s.family}": s.told for s in board.standings}
-    metrics = {
-        f"{standing.family}_{name}": value for standing in board.standings for name, value in _metrics(standing).items()
-    }
-    if board.overfitting is not None:
-        metrics["probability_of_overfitting"] = board.overfitting.probability
-    parent = tracking.FamilyRun("leaderboard", params | names, metrics, tags, summary(board), (), directory(settings))
-    children = [
-        tracking.FamilyRun(
-            standing.family, params | {"family": standing.family},
-            {f"model_{name}": value for name, value in _metrics(standing).items()}, tags, standing.told,
-            [{f"fold_{name}": value for name, value in fold.items()} for fold in standing.folds],
-        )
+def _of_all(board: Leaderboard, measure: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """`measure` of every set of scores, the family's name in front; what trades two legs has the scores of one."""
+    tables = [
+        measure(standing.scored).select(pl.lit(standing.family).alias("family"), pl.all())
         for standing in board.standings
-    ]  # fmt: skip
-    return tracking.log_family_runs(Layout.of(settings), parent, children)
+        if standing.scored.height and not standing.family.endswith("_two_legs")
+    ]
+    return pl.concat(tables) if tables else pl.DataFrame()
 
 
-def summary(board: Leaderboard) -> str:
-    """Markdown: what earns money after costs and what does not."""
-    lines = ["| family | net return | Sharpe | trades | deflated Sharpe |", "| --- | ---: | ---: | ---: | ---: |"]
-    for standing in board.standings:
-        m = standing.contender.metrics
-        lines.append(
-            f"| {standing.family} | {m['net_return']:+.1%} | {_shown(m['sharpe'])} | {m['trades']:.0f} "
-            f"| {_shown(standing.deflated_sharpe)} |"
-        )
-    return "\n".join(lines)
-
-
-def _metrics(standing: Standing) -> dict[str, float | None]:
-    quality = {f"candidates_{name}": value for name, value in standing.classification.items()}
-    return {**standing.contender.metrics, "deflated_sharpe": standing.deflated_sharpe, **quality}
-
-
-def _shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _emptied(where: Path) -> Path:
+    if where.exists():
+        shutil.rmtree(where)
+    where.mkdir(parents=True)
+    return where
 
 
 def _csv(path: Path, table: pl.DataFrame) -> Path:

@@ -54,6 +54,7 @@ def page(run: RunContents) -> str:
         f"<p class=note>run <code>{run.run_id}</code> · {run.started} · {_text(_CAUTION)}</p>",
         _section("Result", _comparison(run.lines)),
         _section("Equity and drawdown", _plot("equity", plots.equity(run.lines))),
+        _section("Exposure", _plot("exposure", plots.exposure(run.lines))),
         _section(f"Months of {_text(head.name)}", _plot("months", plots.months(_months(head)))),
         _section("Deepest drawdowns", _drawdowns(head)),
         _section("What costs do to it", _plot("costs", plots.costs(_stress(run.lines)))),
@@ -121,6 +122,8 @@ def _tables(run: RunContents) -> Iterable[str]:
         "feature_importance": ("Feature importance", plots.importance),
         "drift": ("Drift: test against training", plots.drift),
         "folds": ("Net return by test period", plots.folds),
+        "ic_by_month": ("Rank correlation of score and outcome by month", plots.monthly_ic),
+        "deciles": ("What followed each tenth of the scores", plots.deciles),
     }
     for name, (title, draw) in figures.items():
         if name in run.tables and run.tables[name].height:

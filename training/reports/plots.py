@@ -151,6 +151,56 @@ def _bars(names: list[str], values: list[float | None], title: str, text: list[s
     return _laid_out(figure, 380)
 
 
+def exposure(lines: Sequence[Line]) -> Figure:
+    """Notional held over equity of every contender."""
+    from plotly.graph_objects import Figure
+
+    figure = Figure()
+    for number, line in enumerate(lines):
+        curve = _thinned(line.equity.select("time", "exposure"))
+        times = curve["time"].dt.replace_time_zone(None).to_list()
+        figure.add_scatter(x=times, y=_rounded(curve["exposure"]), name=line.name,
+                           line={"width": 0.8, "color": _colour(number), "shape": "hv"})  # fmt: skip
+    figure.update_yaxes(title="notional / equity")
+    return _laid_out(figure, 340)
+
+
+def monthly_ic(table: pl.DataFrame) -> Figure:
+    """Rank correlation of score and outcome per month and family."""
+    from plotly.graph_objects import Figure
+
+    figure = Figure()
+    for number, (family,) in enumerate(table.select("family").unique(maintain_order=True).iter_rows()):
+        own = table.filter(pl.col("family") == family).drop_nulls("rank_ic")
+        figure.add_scatter(x=own["month"].to_list(), y=_rounded(own["rank_ic"]), name=family, mode="lines+markers",
+                           line={"width": 1, "color": _colour(number)}, marker={"size": 5})  # fmt: skip
+    figure.add_hline(y=0, line={"width": 0.6, "color": "#999"})
+    figure.update_yaxes(title="rank correlation")
+    return _laid_out(figure, 340)
+
+
+def deciles(table: pl.DataFrame) -> Figure:
+    """Outcome of each tenth of the scores, beside the family's mean: families have outcomes of different kinds."""
+    from plotly.graph_objects import Figure
+
+    figure = Figure()
+    for number, (family,) in enumerate(table.select("family").unique(maintain_order=True).iter_rows()):
+        own = table.filter(pl.col("family") == family)
+        spread = own["mean_outcome"].std()
+        if own.height < 2 or not isinstance(spread, float) or spread == 0.0:
+            continue
+        relative = (own["mean_outcome"] - own["mean_outcome"].mean()) / spread
+        figure.add_scatter(
+            x=own["decile"].to_list(), y=_rounded(relative), name=family, mode="lines+markers",
+            line={"width": 1.2, "color": _colour(number)}, marker={"size": 5},
+            text=[f"mean outcome {value:.6g}" for value in own["mean_outcome"]],
+        )  # fmt: skip
+    figure.add_hline(y=0, line={"width": 0.6, "color": "#999"})
+    figure.update_xaxes(title="tenth of the scores, lowest first", dtick=1)
+    figure.update_yaxes(title="mean outcome, standardised")
+    return _laid_out(figure, 360)
+
+
 def _laid_out(figure: Figure, height: int) -> Figure:
     figure.update_layout(
         template="simple_white", height=height, margin={"l": 60, "r": 20, "t": 20, "b": 40}, hovermode="closest",

@@ -1,0 +1,121 @@
+"""How good forecasts were, whatever made them: rank correlation by month, what followed by decile, trading the sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from training.evaluation.sharpe import HOURS_PER_YEAR
+
+_DECILES = 10
+_LEAST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SignTrading:
+    """Being long after a forecast above 0 and short after one below: per hour, in logarithmic returns.
+
+    `expected_value` = win_rate·average_win + (1 − win_rate)·average_loss; `max_drawdown` = exp(deepest fall of the
+    cumulative logarithmic return) − 1; `sharpe` is annualised by √8760. None where not defined.
+    """
+
+    trades: int
+    win_rate: float | None
+    average_win: float | None
+    average_loss: float | None
+    expected_value: float | None
+    total_return: float
+    total_return_after_costs: float
+    max_drawdown: float
+    sharpe: float | None
+    sharpe_after_costs: float | None
+
+
+def trade_sign(forecast: NDArray[np.float64], realised: NDArray[np.float64], cost_bps_per_side: float) -> SignTrading:
+    """Evaluate n forecasts of consecutive bars against the n logarithmic returns that followed.
+
+    An hour without a forecast or a return is flat. Every change of the position by one unit costs once per side, the
+    opening and the final closing among them: turning from long to short costs twice.
+    """
+    side = np.where(np.isfinite(forecast) & np.isfinite(realised), np.sign(forecast), 0.0)
+    gross = side * np.where(np.isfinite(realised), realised, 0.0)
+    changes = np.abs(np.diff(np.concatenate([[0.0], side])))
+    paid = changes * cost_bps_per_side * 1e-4
+    if len(paid):
+        paid[-1] += abs(side[-1]) * cost_bps_per_side * 1e-4
+    net = gross - paid
+    taken = gross[side != 0.0]
+    wins, losses = taken[taken > 0], taken[taken <= 0]
+    rate = len(wins) / len(taken) if len(taken) else None
+    win = float(wins.mean()) if len(wins) else None
+    loss = float(losses.mean()) if len(losses) else None
+    expected = None if rate is None else rate * (win or 0.0) + (1 - rate) * (loss or 0.0)
+    return SignTrading(
+        trades=len(taken), win_rate=rate, average_win=win, average_loss=loss, expected_value=expected,
+        total_return=float(np.expm1(gross.sum())), total_return_after_costs=float(np.expm1(net.sum())),
+        max_drawdown=_deepest(gross), sharpe=_sharpe(gross), sharpe_after_costs=_sharpe(net),
+    )  # fmt: skip
+
+
+def monthly_rank_correlation(scored: pl.DataFrame) -> pl.DataFrame:
+    """month (first day), rows, rank_ic: Spearman's correlation of `score` and `label` per month of `event_timestamp`.
+
+    Null scores and labels are left out; months with fewer than 20 rows, or without variation, have a null.
+    """
+    known = scored.drop_nulls(["score", "label"]).filter(pl.col("score").is_finite())
+    return (
+        known.group_by(pl.col("event_timestamp").dt.truncate("1mo").dt.date().alias("month"))
+        .agg(
+            rows=pl.len().cast(pl.Int64),
+            rank_ic=pl.when(pl.len() >= _LEAST)
+            .then(pl.corr("score", pl.col("label").cast(pl.Float64), method="spearman"))
+            .fill_nan(None),
+        )
+        .sort("month")
+    )
+
+
+def by_decile(scored: pl.DataFrame) -> pl.DataFrame:
+    """decile (1 lowest … 10 highest score), rows, mean_score, mean_outcome: what followed each tenth of all forecasts.
+
+    `mean_outcome` is the mean label: a frequency for labels 0/1, a return for forecasts of returns. Ties keep the
+    order of time and pair.
+    """
+    known = scored.drop_nulls(["score", "label"]).filter(pl.col("score").is_finite())
+    known = known.sort("event_timestamp", "pair_id")
+    place = (pl.col("score").rank("ordinal").cast(pl.Int64) - 1) * _DECILES // pl.len() + 1
+    return (
+        known.with_columns(place.alias("decile"))
+        .group_by("decile")
+        .agg(
+            rows=pl.len().cast(pl.Int64),
+            mean_score=pl.col("score").mean(),
+            mean_outcome=pl.col("label").cast(pl.Float64).mean(),
+        )
+        .sort("decile")
+    )
+
+
+def information(scored: pl.DataFrame) -> dict[str, float | None]:
+    """`forecast_rows`, `forecast_rank_ic` (over everything) and `forecast_top_minus_bottom` (deciles)."""
+    known = scored.drop_nulls(["score", "label"]).filter(pl.col("score").is_finite())
+    deciles = by_decile(scored)
+    ic = known.select(pl.corr("score", pl.col("label").cast(pl.Float64), method="spearman").fill_nan(None)).item()
+    whole = deciles.height == _DECILES
+    spread = deciles["mean_outcome"][-1] - deciles["mean_outcome"][0] if whole else None
+    return {"forecast_rows": float(known.height), "forecast_rank_ic": ic, "forecast_top_minus_bottom": spread}
+
+
+def _deepest(returns: NDArray[np.float64]) -> float:
+    curve = np.concatenate([[0.0], np.cumsum(returns)])
+    return float(np.expm1((curve - np.maximum.accumulate(curve)).min()))
+
+
+def _sharpe(returns: NDArray[np.float64]) -> float | None:
+    if len(returns) < 2:
+        return None
+    deviation = float(returns.std(ddof=1))
+    return float(returns.mean()) / deviation * HOURS_PER_YEAR**0.5 if deviation > 0 else None

@@ -1,0 +1,107 @@
+"""Lagged returns of one asset: does the last hour say anything about the next? (SPEC: a coin flip on BTC 1h.)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from feature_repo.catalog import Service
+from pairity.errors import MissingDataError
+from pairity.settings import Settings
+
+Floats = NDArray[np.float64]
+_BOOSTED_LAGS = 5
+_LEAST_ROWS = 100
+_ROUNDS = 60
+_PARAMETERS: dict[str, Any] = {
+    "objective": "regression", "learning_rate": 0.05, "num_leaves": 7, "min_data_in_leaf": 200, "lambda_l2": 10.0,
+    "verbosity": -1, "deterministic": True, "force_row_wise": True, "num_threads": 1,
+}  # fmt: skip
+
+
+def lags(service: Service, count: int) -> list[str]:
+    """The features that hold the last `count` hourly returns, newest first: the return of the bar just closed is lag 1
+    of the return to come."""
+    return list(service.features[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Least squares with intercept on the newest lags."""
+
+    names: tuple[str, ...]
+    intercept: float
+    slopes: tuple[float, ...]
+
+    def predict(self, rows: pl.DataFrame) -> Floats:
+        """Forecast of the next logarithmic return; NaN where a lag is missing."""
+        forecast = np.full(rows.height, self.intercept)
+        for name, slope in zip(self.names, self.slopes, strict=True):
+            forecast = forecast + slope * rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return forecast
+
+    def importances(self) -> dict[str, float]:
+        """Share of each slope in the sum of their magnitudes: all lags have the same scale."""
+        total = sum(abs(slope) for slope in self.slopes) or 1.0
+        found = {name: abs(slope) / total for name, slope in zip(self.names, self.slopes, strict=True)}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Boosted:
+    """Regression trees on the newest lags; `text` is LightGBM's own format: data, no code."""
+
+    names: tuple[str, ...]
+    text: str
+
+    def predict(self, rows: pl.DataFrame) -> Floats:
+        """Forecast of the next logarithmic return; NaN where a lag is missing, as of the linear model."""
+        import lightgbm
+
+        if rows.is_empty():
+            return np.empty(0)
+        matrix = rows.select(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in self.names).to_numpy()
+        found: Floats = np.asarray(lightgbm.Booster(model_str=self.text).predict(matrix, num_threads=1))
+        return np.where(np.isnan(matrix).any(axis=1), np.nan, found)
+
+    def importances(self) -> dict[str, float]:
+        """Share of the total gain."""
+        import lightgbm
+
+        gains = lightgbm.Booster(model_str=self.text).feature_importance("gain")
+        total = float(gains.sum()) or 1.0
+        found = {name: float(gain) / total for name, gain in zip(self.names, gains, strict=True)}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def fit_linear(rows: pl.DataFrame, service: Service, _settings: Settings, *, count: int = 1) -> Linear:
+    """Regress the next return on the last `count` ones; rows without all of them are left out."""
+    names = lags(service, count)
+    known = _complete(rows, names)
+    design = np.column_stack([np.ones(known.height), *(known[name].to_numpy() for name in names)])
+    solution, *_ = np.linalg.lstsq(design, known["label"].to_numpy(), rcond=None)
+    return Linear(tuple(names), float(solution[0]), tuple(map(float, solution[1:])))
+
+
+def fit_boosted(rows: pl.DataFrame, service: Service, settings: Settings) -> Boosted:
+    """Boosted regression trees on five lags, with one seed and one thread: the same rows give the same bytes."""
+    import lightgbm
+
+    names = lags(service, _BOOSTED_LAGS)
+    known = _complete(rows, names)
+    data = lightgbm.Dataset(known.select(names).to_numpy(), label=known["label"].to_numpy(), free_raw_data=True)
+    booster = lightgbm.train(_PARAMETERS | {"seed": settings.model.seed}, data, num_boost_round=_ROUNDS)
+    return Boosted(tuple(names), booster.model_to_string())
+
+
+def _complete(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    known = rows.drop_nulls([*names, "label"])
+    if known.height < _LEAST_ROWS:
+        raise MissingDataError(
+            f"{known.height} rows with all of {', '.join(names)} are too few to regress on", "ingest a longer history"
+        )
+    return known
