@@ -6,7 +6,15 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY, VIEWS, service
+from feature_repo.catalog import (
+    ASSET_EXPOSURES,
+    ASSET_HOURLY,
+    ASSET_LAGS,
+    ASSET_VWAP_DISTANCE,
+    PAIR_HOURLY,
+    VIEWS,
+    service,
+)
 from feature_repo.contracts import write_contracts
 from feature_repo.files import publish, scan_view
 from pairity.layout import Layout
@@ -39,6 +47,31 @@ def publish_all(settings, bars=260, seed=1):
         write_funding(layout, asset, bars)
     (layout.features / "snapshot.json").write_text(json.dumps({"snapshot_id": SNAPSHOT}))
     return layout
+
+
+def publish_single_assets(settings, seed=2):
+    """Lags as they follow from the published bars, made-up exposures, and a made-up rank for bars of four New York
+    hours. Returns the rows of the three views by name."""
+    rng = np.random.default_rng(seed)
+    layout = Layout.of(settings)
+    bars = scan_view(layout, ASSET_HOURLY).collect().select("asset", "event_timestamp", "close")
+    returns = (pl.col("close") / pl.col("close").shift(1)).log().over("asset")
+    lags = bars.with_columns(log_return=returns).with_columns(
+        pl.col("log_return").shift(lag).over("asset").alias(f"log_return_lag_{lag}") for lag in range(1, 6)
+    )
+    exposures = bars.with_columns(
+        pl.Series(name, rng.normal(size=bars.height)) for name in ASSET_EXPOSURES.feature_names if name[:3] == "s4_"
+    )
+    local = pl.col("event_timestamp").dt.convert_time_zone("America/New_York")
+    ranks = bars.filter(local.dt.hour() % 4 == 0).with_columns(
+        ranked_dist=pl.Series(rng.uniform(size=bars.filter(local.dt.hour() % 4 == 0).height)),
+        hours_observed=4, assets_ranked=len(settings.universe.assets),
+    )  # fmt: skip
+    made = {}
+    for view, rows in ((ASSET_LAGS, lags), (ASSET_EXPOSURES, exposures), (ASSET_VWAP_DISTANCE, ranks)):
+        made[view.name] = finished(rows, view)
+        publish(layout, view, made[view.name])
+    return made
 
 
 def asset_rows(settings, bars, seed):
