@@ -37,7 +37,7 @@ _ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.fluent", "mlflow.models.model")
-_PARENT = "mlflow.parentRunId"
+_PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"
 _DATASET_DIGEST_CHARS = 32  # MLflow's column holds 36; the full digest is a tag of the run
 
 
@@ -56,6 +56,8 @@ class RunRecord:
     """Directory of figures and tables to be stored with the run."""
     name: str | None = None
     """What people call it; MLflow makes one up otherwise."""
+    note: str = ""
+    """Markdown that the tracking UI shows on top."""
     trials: Sequence[float | None] = ()
     """Annualised Sharpe ratios of other settings that were tried on the same model, None where one has no ratio."""
 
@@ -131,7 +133,9 @@ def start_run(layout: Layout, record: RunRecord) -> Iterator[str]:
     """Log `record` as a new run; yields its id, for the model to be logged into; failed if the body fails."""
     mlflow = load_mlflow(layout)
     with store_errors(layout):
-        run = mlflow.start_run(experiment_id=_experiment(layout), run_name=record.name, tags=dict(record.tags))
+        run = mlflow.start_run(
+            experiment_id=_experiment(layout), run_name=record.name, tags={**record.tags, _NOTE: record.note}
+        )
     try:
         with store_errors(layout):
             mlflow.log_params({name: _text(value) for name, value in record.params.items()})
@@ -197,7 +201,7 @@ def _log_run(client: MlflowClient, experiment: str, record: FamilyRun, more: Map
     values += [(name, value, step) for step, fold in enumerate(record.folds, 1) for name, value in fold.items()]
     metrics = [Metric(name, float("nan") if value is None else value, now_ms, step) for name, value, step in values]
     client.log_batch(run_id, metrics[:1000], [Param(k, _text(v)) for k, v in record.params.items()], [])
-    client.log_batch(run_id, [], [], [RunTag("mlflow.note.content", record.note)] if record.note else [])
+    client.log_batch(run_id, [], [], [RunTag(_NOTE, record.note)] if record.note else [])
     if record.dataset is not None:
         client.log_inputs(run_id, [_dataset_input(record.dataset)])
     if record.artifacts is not None:

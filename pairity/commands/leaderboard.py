@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +11,7 @@ import click
 from pairity.commands.context import reports_errors, settings_from
 
 if TYPE_CHECKING:
+    from pairity.settings import Settings
     from training.leaderboard import Leaderboard
 
 _COLUMNS = (
@@ -31,23 +34,30 @@ def leaderboard(families: str | None, train_bars: int | None, test_bars: int | N
 
     Every test period is scored by models trained on what was known before it. `pairity report` draws the result.
     """
+    from pairity.timeline import SystemClock, parse_instant
+
+    chosen = {"train_bars": train_bars, "test_bars": test_bars}
+    settings = settings_from(evaluation={name: value for name, value in chosen.items() if value is not None})
+    names = [name.strip() for name in families.split(",")] if families else None
+    now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
+    compare(settings, now, names)
+
+
+def compare(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> None:
+    """Walk all families (or those named) forward, log the comparison, and print it."""
     from pairity.commands.console import ConsoleProgress
     from pairity.layout import Layout
-    from pairity.timeline import SystemClock, parse_instant
     from training.history import store_join
     from training.leaderboard import compare_families
     from training.models.families import FAMILIES, family
     from training.reports import leaderboard_files, leaderboard_runs
     from training.tracking import trial_sharpes
 
-    chosen = {"train_bars": train_bars, "test_bars": test_bars}
-    settings = settings_from(evaluation={name: value for name, value in chosen.items() if value is not None})
-    names = [name.strip() for name in families.split(",")] if families else list(FAMILIES)
-    wanted = [family(name) for name in names]
-    now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
+    wanted = [family(name) for name in names or FAMILIES]
     with ConsoleProgress() as progress:
         earlier = trial_sharpes(Layout.of(settings))
         board = compare_families(settings, wanted, store_join(settings), now, progress, earlier)
+        progress.stage("write and log", 1)
         leaderboard_files.write(settings, board)
         run_id = leaderboard_runs.record(settings, board)
     _show(board)

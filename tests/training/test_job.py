@@ -48,6 +48,25 @@ def test_the_report_adds_up(trained):
     assert report.classification_candidates["base_rate"] > report.classification["base_rate"]
 
 
+def test_the_card_says_what_the_model_is_and_the_same_training_fits_the_same_model(trained):
+    settings, _, report = trained
+    client = tracking.open_client(Layout.of(settings))
+    run = client.get_run(report.model.run_id)
+    card = run.data.tags["mlflow.note.content"]
+    for said in (report.snapshot_id[:16], report.training_digest[:16], f"{report.train_rows:,} rows of 3 pairs",
+                 "8 trees", "BTC/ETH alone", "buy and hold BTC", "What it is not for"):  # fmt: skip
+        assert said in card
+    assert f"{run.data.metrics['model_net_return']:.4g}" in card
+    assert "model_card.md" in {item.path for item in client.list_artifacts(report.model.run_id)}
+    again = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    tags = client.get_run(again.model.run_id).data.tags
+    assert tags["fitted_sha256"] == run.data.tags["fitted_sha256"]
+    assert again.training_digest == report.training_digest
+    changed = settings.model_copy(update={"model": settings.model.model_copy(update={"seed": 7})})
+    other = job.train(changed, Silent(), now=NOW, join=brute_join(settings))
+    assert client.get_run(other.model.run_id).data.tags["fitted_sha256"] != tags["fitted_sha256"]
+
+
 def test_model_baseline_and_coin_stand_in_one_table_with_the_same_keys(trained):
     settings, _, report = trained
     assert list(report.backtests) == ["model", "baseline", "btc"]

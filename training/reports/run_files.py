@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
 from feature_repo.revision import code_revision
+from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training import registry, tracking
@@ -21,6 +23,7 @@ from training.evaluation import metrics
 from training.models.pair_forest import TRUSTED_TYPES
 from training.registry import ModelRef
 from training.reports import figures
+from training.reports.model_card import model_card
 from training.splits import Split
 
 _EXAMPLE_ROWS = 5
@@ -101,6 +104,9 @@ def record(
     from feature_repo.vectors import model_matrix
 
     layout = Layout.of(settings)
+    card = model_card(settings, dataset, split, metrics, tags, names)
+    (directory(settings) / "model_card.md").write_text(card, encoding="utf-8")
+    tags = {**tags, "fitted_sha256": fitted_digest(pipeline)}
     run = tracking.RunRecord(
         params=_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
         metrics=metrics,
@@ -110,12 +116,21 @@ def record(
         source=layout.features / PAIR_HOURLY.name,
         artifacts=directory(settings),
         trials=trials,
+        note=card,
         name=f"{settings.model.name} tested from {split.test_start:%Y-%m-%d}",
     )
     example = model_matrix(split.train.head(_EXAMPLE_ROWS), dataset.service)
     with tracking.start_run(layout, run) as run_id:
         model_uri = tracking.log_forest(layout, pipeline, example, TRUSTED_TYPES)
     return registry.register(settings, run_id, model_uri, tags)
+
+
+def fitted_digest(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline
+    """SHA-256 of the fitted estimator: the same rows, settings, seed and library versions give the same digest.
+
+    The stored files name the run and the time and differ each time. Written only: nothing is ever loaded this way.
+    """
+    return digest_bytes(pickle.dumps(pipeline, protocol=5))
 
 
 def _params(settings: Settings, split: Split) -> dict[str, object]:

@@ -1,0 +1,87 @@
+"""The model card: what a registered model is, what it learnt from, how it did, and what it must not be used for.
+
+Sections after Mitchell et al. 2019, "Model Cards for Model Reporting".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pairity.settings import Settings
+from training.datasets import Dataset
+from training.splits import Split
+
+_SHOWN = ("net_return", "gross_return", "sharpe", "sharpe_low", "sharpe_high", "max_drawdown", "trades", "win_rate",
+          "break_even_cost_bps")  # fmt: skip
+
+
+def model_card(
+    settings: Settings,
+    dataset: Dataset,
+    split: Split,
+    metrics: Mapping[str, float | None],
+    tags: Mapping[str, str],
+    names: Mapping[str, str],
+) -> str:
+    """Markdown. `metrics` as logged with the run; `names` says in words what each contender is."""
+    label, strategy = settings.label, settings.strategy
+    first, last = (str(at)[:16] for at in (split.train["t0"].min(), split.train_end))
+    tested = f"{split.test_start:%Y-%m-%d} to {str(split.test['t0'].max())[:10]}"
+    lines = [
+        f"# {settings.model.name}, tested from {split.test_start:%Y-%m-%d}",
+        "",
+        "**What it is.** " + _kind(settings),
+        "",
+        f"**What it says.** The probability that the spread of a pair comes back: label `touch`, "
+        f"|z| above {label.z_entry:g}, within {label.horizon_bars} bars. Known {label.horizon_bars} hours later at "
+        "most; rows whose labels reach into the test are purged.",
+        "",
+        f"**What it learnt from.** {split.train.height:,} rows of {split.train['pair_id'].n_unique()} pairs, "
+        f"{first} to {last} UTC, "
+        f"{int(split.train['label'].sum()):,} of them positive; feature service `{dataset.service.name}` "
+        f"({len(dataset.service.features)} features), snapshot `{tags['snapshot_id'][:16]}`, training set "
+        f"`{tags['training_digest'][:16]}`, code `{tags['code_revision'][:12]}`"
+        + (" with local changes." if tags["code_dirty"] == "true" else "."),
+        "",
+        f"**How it did.** {split.test.height:,} rows from {tested} that it has not seen. Traded with fees of "
+        f"{settings.costs.taker_fee_bps:g} bps, slippage of {settings.costs.slippage_bps:g} bps and funding:",
+        "",
+        *_table(metrics, names),
+        "",
+        f"Area under the ROC curve on candidates: {_number(metrics.get('test_candidates_roc_auc'))} (0.5 is a coin "
+        f"flip); on all rows {_number(metrics.get('test_roc_auc'))}, which flatters: below the entry level the label "
+        "is 0 by definition.",
+        "",
+        "**What it is for.** Ranking pairs of the universe "
+        f"({', '.join(settings.universe.assets)}) once an hour on the venue whose data it learnt from, through this "
+        f"project's own strategy ({strategy.legs} leg{'s' if strategy.legs == 'both' else ''}, one position of at most "
+        f"{2 * strategy.max_position_usdt:g} USDT at leverage {strategy.leverage}). Demo trading, until the gate has "
+        "passed it.",
+        "",
+        "**What it is not for.** Other assets (refused), other venues, other bar sizes; advice to anybody. The "
+        "universe holds what is alive today: results on it flatter. Fills in a backtest take no part of the market's "
+        "depth.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _kind(settings: Settings) -> str:
+    model = settings.model
+    calibrated = "" if model.calibration == "none" else f", votes calibrated ({model.calibration})"
+    return (
+        f"One random forest over the rows of all pairs: {model.n_estimators} trees, depth at most {model.max_depth}, "
+        f"{model.min_samples_leaf} rows per leaf at least, weight {model.positive_weight:g} for positive rows, seed "
+        f"{model.seed}{calibrated}. Stored in skops format: loading it runs no code of its own."
+    )
+
+
+def _table(metrics: Mapping[str, float | None], names: Mapping[str, str]) -> list[str]:
+    head = ["| | " + " | ".join(names.values()) + " |", "| --- |" + " ---: |" * len(names)]
+    return head + [
+        f"| {name.replace('_', ' ')} | " + " | ".join(_number(metrics.get(f"{key}_{name}")) for key in names) + " |"
+        for name in _SHOWN
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
