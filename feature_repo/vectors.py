@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
     """The service's features in its order, one row per row: numbers as float64 (null → NaN), categories as str.
 
-    DataError names columns that are missing: a model is never fed fewer columns than it was trained on.
+    DataError names columns that are missing (a model is never fed fewer columns than it was trained on), and those
+    with an infinite value: features are finite or null, so something wrote them that is not a feature.
     """
     missing = [name for name in service.features if name not in rows.columns]
     if missing:
@@ -29,4 +30,11 @@ def model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
         pl.col(name) if types[name] == "string" else pl.col(name).cast(pl.Float64).fill_null(float("nan"))
         for name in service.features
     ]
+    numbers = [name for name in service.features if types[name] == "float64"]
+    endless = rows.select(pl.col(name).cast(pl.Float64).is_infinite().any().alias(name) for name in numbers)
+    if bad := [name for name in numbers if endless[name].any()]:
+        raise DataError(
+            f"infinite values of {', '.join(bad)} in rows for service {service.name}",
+            "compute the features again: pairity features; every transform gives a finite number or null",
+        )
     return rows.select(columns).to_pandas()
