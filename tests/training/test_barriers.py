@@ -139,6 +139,12 @@ def test_settlements_hit_what_is_held_into_them(at, hit):
     assert found["net_return"] == pytest.approx(0.002 if hit else 0.0)
 
 
+def test_settlements_of_one_hour_add_up():
+    times = [START + 2 * HOUR, START + 2 * HOUR + timedelta(minutes=20), START + 3 * HOUR]
+    found = one(market(FLAT, funding={"BTC": [Settlement(time, 0.001) for time in times]}), 2.0)
+    assert found["net_return"] == pytest.approx(0.003)
+
+
 def test_a_settlement_is_on_the_marked_notional_and_misses_what_was_stopped_in_its_bar():
     funding = {"BTC": [Settlement(START + 2 * HOUR, 0.01)]}
     assert one(market([100.0, 100.0, *[102.0] * 11], funding=funding), -2.0)["net_return"] == pytest.approx(
@@ -173,6 +179,15 @@ def test_what_is_left_without_a_bar_goes_at_its_next_open_and_t1_waits_for_it():
     found = one(with_bar(history, 3, (49.0, 50.0, 40.0, 42.0), "ETH"), -2.0, BOTH)
     assert found["t1"] == START + 3 * HOUR
     assert found["net_return"] == pytest.approx((-0.06 + 0.02) / 2)
+
+
+def test_a_leg_that_is_gone_need_not_be_known_any_more():
+    """One of 10 hours may be missing, and the leg that waits had that one."""
+    history = market([100.0, 100.0, 93.0, *[93.0] * 11], [50.0] * 14)
+    del history.bars["ETH"][START + 2 * HOUR]
+    assert one(history, -2.0, BOTH)["label"] == 0
+    del history.bars["BTC"][START + 3 * HOUR]
+    assert one(history, -2.0, BOTH)["label"] == 0
 
 
 @pytest.mark.parametrize("ratio", [None, 0.0, -0.5, float("inf"), float("nan")])
