@@ -59,7 +59,7 @@ def _walk(
 ) -> tuple[int, float]:  # fmt: skip
     """Bars until a position's outcome was known, and what it brought; (UNKNOWN, NaN) where that cannot be said."""
     count = len(legs)
-    alive, mark, quotes = np.ones(count, dtype=np.bool_), np.full(count, np.nan), np.empty((count, 4))
+    alive, mark = np.ones(count, dtype=np.bool_), np.full(count, np.nan)
     money, lacking = 0.0, 0
     for leg in range(count):
         if at + 1 < bars.shape[1]:
@@ -70,57 +70,70 @@ def _walk(
     for step in range(1, min(horizon, bars.shape[1] - 1 - at) + 1):
         complete = True
         for leg in range(count):
-            quotes[leg] = bars[assets[leg], at + step]
             complete = complete and (known[assets[leg], at + step] or not alive[leg])
         lacking += not complete
         if lacking > tolerated:
             return UNKNOWN, math.nan
-        money += _leave(legs, quotes, alive, mark, slippage, fee)
+        money += _leave(bars, assets, at + step, legs, alive, mark, slippage, fee)
         for leg in range(count):
             if alive[leg]:
                 money -= legs[leg, SIGN] * legs[leg, SIZE] * mark[leg] * rates[assets[leg], at + step]
         if step == horizon:
             for leg in range(count):
-                if alive[leg] and not math.isnan(quotes[leg, OPEN]):
+                if alive[leg] and not math.isnan(bars[assets[leg], at + step, OPEN]):
                     money += _close(legs, leg, alive, mark[leg], slippage, fee)
-        if not alive.any():
+        if _left(alive) == 0:
             return step, money
     return UNKNOWN, math.nan
 
 
 @compiled
-def _leave(legs: Floats, quotes: Floats, alive: Bools, mark: Floats, slippage: float, fee: float) -> float:
+def _leave(
+    bars: Floats, assets: Ints, hour: int, legs: Floats, alive: Bools, mark: Floats, slippage: float, fee: float
+) -> float:
     """What legs bring that are closed by one bar; `alive` and `mark` are brought up to its close.
 
     Legs of a whole position meet their stops and targets, and what is then left alone goes at the close; what was left
     alone before, for want of a bar, goes at the open.
     """
-    whole, money = alive.all(), 0.0
+    whole, money = _left(alive) == len(legs), 0.0
     for leg in range(len(legs)):
-        if alive[leg] and not math.isnan(quotes[leg, OPEN]):
-            mark[leg] = quotes[leg, CLOSE]
-            price = _triggered(legs[leg], quotes[leg]) if whole else quotes[leg, OPEN]
+        opened = bars[assets[leg], hour, OPEN]
+        if alive[leg] and not math.isnan(opened):
+            mark[leg] = bars[assets[leg], hour, CLOSE]
+            price = _triggered(bars, assets[leg], hour, legs, leg) if whole else opened
             if not math.isnan(price):
                 money += _close(legs, leg, alive, price, slippage, fee)
     for leg in range(len(legs)):
-        if not alive.all() and alive[leg] and not math.isnan(quotes[leg, OPEN]):
+        if _left(alive) < len(legs) and alive[leg] and not math.isnan(bars[assets[leg], hour, OPEN]):
             money += _close(legs, leg, alive, mark[leg], slippage, fee)
     return money
 
 
 @compiled
-def _triggered(leg: Floats, bar: Floats) -> float:
-    """Price before slippage at which `bar` ends a leg, NaN where it survives.
+def _left(alive: Bools) -> int:
+    """How many legs are still held (a plain loop: NumPy's reductions take longer than one or two flags do)."""
+    count = 0
+    for leg in range(len(alive)):
+        count += alive[leg]
+    return count
+
+
+@compiled
+def _triggered(bars: Floats, asset: int, hour: int, legs: Floats, leg: int) -> float:
+    """Price before slippage at which a bar ends a leg, NaN where the leg survives.
 
     Beyond a level at the open: filled at the open. Inside the bar the adverse extreme comes first; touching triggers.
     """
-    if (bar[OPEN] - leg[STOP]) * leg[SIGN] <= 0.0 or (bar[OPEN] - leg[TARGET]) * leg[SIGN] >= 0.0:
-        return float(bar[OPEN])
-    worst, best = (bar[LOW], bar[HIGH]) if leg[SIGN] > 0.0 else (bar[HIGH], bar[LOW])
-    if (worst - leg[STOP]) * leg[SIGN] <= 0.0:
-        return float(leg[STOP])
-    if (best - leg[TARGET]) * leg[SIGN] >= 0.0:
-        return float(leg[TARGET])
+    sign, stop, target = legs[leg, SIGN], legs[leg, STOP], legs[leg, TARGET]
+    opened, low, high = bars[asset, hour, OPEN], bars[asset, hour, LOW], bars[asset, hour, HIGH]
+    if (opened - stop) * sign <= 0.0 or (opened - target) * sign >= 0.0:
+        return float(opened)
+    worst, best = (low, high) if sign > 0.0 else (high, low)
+    if (worst - stop) * sign <= 0.0:
+        return float(stop)
+    if (best - target) * sign >= 0.0:
+        return float(target)
     return math.nan
 
 
