@@ -180,8 +180,11 @@ class VwapSettings(Section):
 
 
 class LabelSettings(Section):
-    """The `touch` label. A label looks `horizon_bars` ahead: splits purge by that interval."""
+    """What a model learns. A label looks up to `horizon_bars` ahead: splits purge by the interval that it looked at."""
 
+    kind: Literal["touch", "triple_barrier"] = "touch"
+    """`touch`: whether the spread comes back by `target`. `triple_barrier`: whether the strategy's own position would
+    have earned anything, after costs, by its target, its stop or the end of the horizon; `target` is then not used."""
     z_entry: PositiveFloat = 1.0
     horizon_bars: PositiveInt = 102
     target: Fraction = 0.005

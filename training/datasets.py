@@ -2,7 +2,7 @@
 
 The spine is every published row of the pair view; its decision time is the bar's close plus the decision lag that the
 live loop grants the venue. Features are joined at that instant with the knowledge of that instant; labels come from
-the spread as it is known today, because an outcome is what happened, not what was first reported.
+spreads and bars as they are known today, because an outcome is what happened, not what was first reported.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ FIRST_KNOWN = "first_known"
 KNOWN = "known"
 KEY = ("pair_id", EVENT_TIME)
 _LEAST_TRAINING_BARS = 24
+_FUTURE = {
+    "touch": "all {} future bars",
+    "triple_barrier": "a position whose end is known, or all {} future bars where none would be opened",
+}
 
 Join = Callable[[str, pl.DataFrame], pl.DataFrame]
 """Point-in-time join: (feature service, entity rows with `event_timestamp` = decision time) → the same rows and order,
@@ -40,7 +44,8 @@ class Dataset:
 
     Columns: pair_id, event_timestamp (bar close), decision_time, known (the row of this very bar was known at the
     decision: the rule by which the live loop calls features fresh), the service's features (null where not known),
-    label (1/0, null where the future is not complete), t0, t1 (label interval).
+    label (1/0, null where the future is not complete), t0, t1 (label interval); of `triple_barrier` labels also
+    net_return (what the strategy's position would have earned, null where it would have opened none).
     """
 
     rows: pl.DataFrame
@@ -70,7 +75,7 @@ def build(settings: Settings, service: Service, join: Join, now: datetime) -> Da
     published = _published(settings, now)
     spine = decision_rows(published.select(*KEY, FIRST_KNOWN), settings)
     joined = join_checked(join, service, spine)
-    rows = _with_labels(joined, published, settings.label)
+    rows = _with_labels(joined, _labels(settings, joined, published, join, now))
     _require_enough(rows, settings)
     return Dataset(rows=rows, service=service, snapshot_id=snapshot_id)
 
@@ -164,14 +169,25 @@ def _published(settings: Settings, now: datetime) -> pl.DataFrame:
     return rows
 
 
-def _with_labels(joined: pl.DataFrame, published: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
-    """Label each decision by the z-score that it saw and by the spread that followed."""
+def _labels(
+    settings: Settings, joined: pl.DataFrame, published: pl.DataFrame, join: Join, now: datetime
+) -> pl.DataFrame:
+    """Label each decision by what it saw (z-score, and what a position depends on) and by what followed."""
+    from training.barriers import triple_barrier_labels
+    from training.history import history_between
     from training.labels import touch_labels
 
-    seen = joined.select(*KEY, "z_score").join(
-        published.select(*KEY, "spread"), on=KEY, how="left", maintain_order="left"
-    )
-    labels = touch_labels(seen, settings).select(*KEY, "label", "t0", "t1")
+    if settings.label.kind == "touch":
+        seen = joined.select(*KEY, "z_score").join(
+            published.select(*KEY, "spread"), on=KEY, how="left", maintain_order="left"
+        )
+        return touch_labels(seen, settings.label)
+    first, last = joined[EVENT_TIME][0], joined[EVENT_TIME][-1]
+    history, _ = history_between(settings, join, first, last, now)
+    return triple_barrier_labels(joined, history, settings)
+
+
+def _with_labels(joined: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     rows = joined.join(labels, on=KEY, how="left", maintain_order="left")
     if rows.height != joined.height:
         raise JoinError(f"labelling turned {joined.height} rows into {rows.height}", "report this: keys are not unique")
@@ -189,7 +205,7 @@ def _require_enough(rows: pl.DataFrame, settings: Settings) -> None:
     days = ceil((settings.features.z_window_bars + need + horizon) * HOUR / DAY) + 1
     raise MissingDataError(
         f"the history is too short for the label horizon: {rows['pair_id'].n_unique()} pairs have features at {hours} "
-        f"hours, {labelled} of them with all {horizon} future bars; {need} are needed to train on "
+        f"hours, {labelled} of them with {_FUTURE[settings.label.kind].format(horizon)}; {need} are needed to train on "
         f"{1.0 - test:.0%} of them after purging {horizon} bars before the test period",
         f"ingest a longer history (about {days} days in all), or shorten label.horizon_bars",
     )

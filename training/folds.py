@@ -85,7 +85,7 @@ class Fold:
             raise MissingDataError(
                 f"all {self.train.height} training labels of fold {self.name} are {int(positives > 0)}: "
                 "a classifier needs both classes",
-                "use fewer folds or a longer history, or change label.target or label.horizon_bars",
+                "use fewer folds or a longer history, or change label.kind, label.target or label.horizon_bars",
             )
 
 

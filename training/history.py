@@ -28,13 +28,20 @@ def load_history(
 
     Also returns the bars themselves (asset, event_timestamp, open, high, low, close).
     """
+    last = dataset.rows[EVENT_TIME].max()
+    if not isinstance(last, datetime):
+        raise MissingDataError("there is no decision to backtest", "run `make ingest` first")
+    return history_between(settings, join, since, last, now)
+
+
+def history_between(
+    settings: Settings, join: Join, since: datetime, last: datetime, now: datetime
+) -> tuple[MarketHistory, pl.DataFrame]:
+    """`load_history` over the bar closes from `since` to `last`, both included, using nothing unknown at `now`."""
     from feature_repo.contracts import read_contracts
     from feature_repo.files import scan_view
 
     layout, assets = Layout.of(settings), settings.universe.assets
-    last = dataset.rows[EVENT_TIME].max()
-    if not isinstance(last, datetime):
-        raise MissingDataError("there is no decision to backtest", "run `make ingest` first")
     hours = hours_between(since, last)
     stored = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset").is_in(assets))
     bars = datasets.newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)

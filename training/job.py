@@ -56,7 +56,7 @@ class TrainReport:
     test_end: datetime
     classification: dict[str, float | None]
     classification_candidates: dict[str, float | None]
-    """The same on candidate rows (|z| > z_entry) only: elsewhere a touch label is 0 by definition, and a model that
+    """The same on candidate rows (|z| > z_entry) only: elsewhere a label is 0 by definition, and a model that
     knows nothing but |z| looks good over all rows."""
     backtests: dict[str, dict[str, float | None]]
     """Metrics per contender (`model`, `baseline`, `btc`), the same keys for each; a contender may be absent, with a

@@ -10,7 +10,8 @@ from feature_repo.transforms.grid import EVENT, observed_only, with_hour_grid
 from pairity.settings import LabelSettings
 from pairity.timeline import HOUR
 
-_MIN_SHARE = 0.9
+MIN_SHARE = 0.9
+"""Of the hours of a horizon: so many must be there for a label to be known."""
 
 
 def touch_labels(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
@@ -25,7 +26,7 @@ def touch_labels(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
     **Looks ahead**: the label of t0 is known at t1 = t0 + H hours only; splits purge by that interval.
     """
     horizon = settings.horizon_bars
-    needed = math.ceil(_MIN_SHARE * horizon)
+    needed = math.ceil(MIN_SHARE * horizon)
     spread, z = pl.col("spread"), pl.col("z_score")
     lowest, highest = (_ahead(spread, horizon, needed, how) for how in ("min", "max"))
     complete = spread.is_not_null().shift(-horizon).over("pair_id").fill_null(False)

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pairity.settings import StrategySettings
 from pairity.strategy.selection import divergence, judge, legs_of, rank, spread_direction
 from pairity.strategy.sizing import TOO_SMALL, contracts_of, entry_notional
-from pairity.strategy.stops import stop_rule
+from pairity.strategy.stops import REFERENCE_ASSET, stop_rule
 from pairity.strategy.types import (
     Action,
     Decision,
@@ -29,8 +29,6 @@ from pairity.strategy.types import (
     StrategyState,
 )
 from pairity.timeline import HOUR
-
-_REFERENCE_ASSET = "BTC"
 
 
 def decide(
@@ -159,7 +157,7 @@ def _entry(state: StrategyState, candidate: ScoredPair, market: Market, settings
     sizes = contracts_of(notional, assets, candidate.hedge_ratio, settings)
     if isinstance(sizes, str):
         return sizes
-    reference = market.assets.get(_REFERENCE_ASSET)
+    reference = market.assets.get(REFERENCE_ASSET)
     orders = tuple(
         LegOrder(asset.asset, side, contracts, asset.close or 0.0, stop_rule(asset, reference, settings))
         for asset, (_, side), contracts in zip(assets, legs, sizes, strict=True)

@@ -13,6 +13,9 @@ from pairity.settings import StrategySettings
 from pairity.strategy.types import AssetView, Side, StopRule
 from pairity.universe import ContractSpec, exact
 
+REFERENCE_ASSET = "BTC"
+"""Against whose volatility `stop_model = "volatility"` measures an asset's."""
+
 
 @dataclass(frozen=True, slots=True)
 class StopPrices:
@@ -26,8 +29,8 @@ def stop_rule(asset: AssetView, reference: AssetView | None, settings: StrategyS
     """The rule for one leg, from what was known at the decision.
 
     `atr`: ATR·`stop_atr` and ATR·`target_atr` in price units; the defaults (6 % / 5 %) where ATR is unknown.
-    `volatility`: the defaults times clamp(vol_asset / vol_reference, 0.5, 2), reference being BTC (both hourly: the
-    daily scaling √24 cancels); the plain defaults where either is unknown.
+    `volatility`: the defaults times clamp(vol_asset / vol_reference, 0.5, 2), reference being
+    `REFERENCE_ASSET` (both hourly: the daily scaling √24 cancels); the plain defaults where either is unknown.
     """
     if settings.stop_model == "atr" and asset.atr:
         return StopRule(settings.stop_atr * asset.atr, settings.target_atr * asset.atr,

@@ -4,13 +4,15 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
+from feature_repo.catalog import ASSET_HOURLY, PAIR_FOREST_FEATURES, PAIR_HOURLY
 from feature_repo.files import publish, scan_view
 from pairity.errors import JoinError, MissingDataError
 from pairity.layout import Layout
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, SNAPSHOT, brute_join, publish_all, settings_for
 from training import datasets
+from training.barriers import triple_barrier_labels
+from training.history import load_history
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +161,71 @@ def test_a_universe_whose_pairs_are_not_published_is_refused(home):
     other = home.model_copy(update={"universe": home.universe.model_copy(update={"assets": ("SOL", "XRP")})})
     with pytest.raises(MissingDataError, match="any of the 1 pairs"):
         build(other)
+
+
+# triple_barrier
+
+
+@pytest.fixture(scope="module")
+def barriers(tmp_path_factory):
+    settings = settings_for(
+        tmp_path_factory.mktemp("home"), assets=("BTC", "ETH"), label={"kind": "triple_barrier"},
+        strategy={"stop_atr": 2.0, "target_atr": 2.0},
+    )  # fmt: skip
+    publish_all(settings, bars=120)
+    return settings
+
+
+def test_both_kinds_of_label_stand_on_the_same_rows(home, barriers):
+    touch, barrier = build(home), build(barriers)
+    assert touch.rows.drop("label", "t1").equals(barrier.rows.drop("label", "t1", "net_return"))
+    assert set(barrier.labelled(barriers.label)["label"].unique()) == {0, 1}
+    earned = barrier.rows.drop_nulls("net_return")
+    assert (earned["z_score"].abs() > 1.0).all()
+    assert (earned["label"] == (earned["net_return"] > 0).cast(pl.Int8)).all()
+    lengths = (earned["t1"] - earned["t0"]).dt.total_hours()
+    assert 0 < lengths.min() < lengths.max() == 12
+    aside = barrier.labelled(barriers.label).filter(pl.col("net_return").is_null())
+    assert aside["label"].unique().to_list() == [0]
+    assert (aside["t1"] - aside["t0"]).unique().to_list() == [12 * HOUR]
+
+
+@pytest.mark.parametrize("legs", ["base", "both"])
+def test_barrier_labels_are_those_of_the_market_that_a_backtest_walks_through(barriers, legs):
+    both = barriers.model_copy(update={"strategy": barriers.strategy.model_copy(update={"legs": legs})})
+    dataset = build(both)
+    assert dataset.rows["net_return"].count() > 10
+    history, _ = load_history(both, brute_join(both), dataset, START, NOW)
+    labels = triple_barrier_labels(dataset.rows, history, both)
+    assert dataset.rows.select(labels.columns).equals(labels)
+
+
+def test_a_bar_corrected_later_changes_the_outcome_if_the_correction_was_known_by_now(tmp_path):
+    settings = settings_for(
+        tmp_path, assets=("BTC", "ETH"), label={"kind": "triple_barrier"},
+        strategy={"stop_bounds": (0.5, 0.6), "target_bounds": (0.5, 0.6), "stop_default": 0.5, "target_default": 0.5},
+    )  # fmt: skip
+    publish_all(settings, bars=120)
+    layout, now = Layout.of(settings), START + 130 * HOUR
+    before = build(settings, now)
+    event = before.rows.drop_nulls("net_return")["event_timestamp"][20]
+    row = scan_view(layout, ASSET_HOURLY).filter(asset="BTC", event_timestamp=event + 2 * HOUR).collect()
+    spike = row.with_columns(
+        high=pl.col("close") * 9, low=pl.col("close") / 9, atr_14=1e6,
+        created_timestamp=pl.lit(now + HOUR).dt.cast_time_unit("us"),
+    )  # fmt: skip
+    publish(layout, ASSET_HOURLY, spike)
+    assert build(settings, now).rows.equals(before.rows)
+    found = row_at(build(settings, now + HOUR), event)
+    assert (found["label"], found["t1"]) == (0, event + 2 * HOUR)
+    assert found["net_return"] < -0.5
+    assert {name: found[name] for name in PAIR_FOREST_FEATURES.features} == {
+        name: row_at(before, event)[name] for name in PAIR_FOREST_FEATURES.features
+    }
+
+
+def test_too_short_a_history_for_positions_says_so(tmp_path):
+    settings = settings_for(tmp_path, assets=("BTC", "ETH"), horizon=102, label={"kind": "triple_barrier"})
+    publish_all(settings, bars=150)
+    with pytest.raises(MissingDataError, match="with a position whose end is known, or all 102 future bars"):
+        build(settings)

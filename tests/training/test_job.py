@@ -162,6 +162,21 @@ def test_training_on_candidates_is_judged_on_candidates(tmp_path):
     assert report.backtests["model"]["trades"] > 0
 
 
+def test_a_model_of_what_positions_earn_is_trained_judged_and_registered(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAIRITY_LABEL__KIND", "triple_barrier")
+    settings = settings_for(tmp_path, strategy={"stop_atr": 2.0, "target_atr": 2.0})
+    publish_all(settings)
+    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    assert report.train_rows + report.test_rows + report.purged_rows == report.labelled_rows
+    assert 0 < report.purged_rows < 3 * 12  # positions that ended before the horizon need not be purged
+    assert report.train_end < report.test_start
+    assert 0 < report.test_positives < report.test_rows
+    assert report.backtests["model"]["trades"] > 0
+    assert registry.champion(settings).version == report.model.version
+    run = tracking.open_client(Layout.of(settings)).get_run(report.model.run_id)
+    assert run.data.params["label.kind"] == "triple_barrier"
+
+
 def test_a_history_too_short_registers_nothing(tmp_path):
     settings = settings_for(tmp_path, horizon=102)
     publish_all(settings, bars=150)

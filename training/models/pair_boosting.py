@@ -130,7 +130,7 @@ def _require(rows: pl.DataFrame) -> None:
     if positives in (0, rows.height):
         raise MissingDataError(
             f"all {rows.height} training labels are {int(positives > 0)}: a classifier needs both classes",
-            "ingest a longer history, or change label.target or label.horizon_bars",
+            "ingest a longer history, or change label.kind, label.target or label.horizon_bars",
         )
     if rows.height < _LEAST_ROWS:
         raise MissingDataError(f"{rows.height} training rows are too few to tune on", "ingest a longer history")

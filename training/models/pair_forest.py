@@ -126,7 +126,7 @@ def _require_both_classes(labels: NDArray[np.int64], settings: ModelSettings) ->
     if positives in (0, rows):
         raise MissingDataError(
             f"all {rows} training labels are {int(positives > 0)}: a classifier needs both classes",
-            "ingest a longer history, or change label.target or label.horizon_bars",
+            "ingest a longer history, or change label.kind, label.target or label.horizon_bars",
         )
     if rows < 2 * settings.min_samples_leaf:
         raise MissingDataError(

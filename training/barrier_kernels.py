@@ -1,0 +1,145 @@
+"""The loops behind `triple_barrier` labels: positions of one or two legs, walked bar by bar until they are gone.
+
+They do in numbers what a backtest's account does in records (training.backtest.account, training.backtest.fills), for
+an account that always has the margin; the tests hold the two equal, position by position.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo.transforms.compiled import compiled
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+OPEN, HIGH, LOW, CLOSE = range(4)
+"""Last axis of `bars`."""
+ENTRY, STOP, TARGET = range(3)
+"""Last axis of `levels`, and of the legs of a position, which have two more:"""
+SIGN, SIZE = 3, 4
+NO_LEG = -1
+UNKNOWN = 0
+
+
+@compiled
+def outcomes(
+    bars: Floats, rates: Floats, known: Bools, levels: Floats, at: Ints, assets: Ints, directions: Ints,
+    sizes: Floats, horizon: int, tolerated: int, slippage: float, fee: float,
+) -> tuple[Ints, Floats]:  # fmt: skip
+    """For each of n positions: bars until its outcome was known (`UNKNOWN` where it never was), and its net return.
+
+    `bars`: assets × hours × (open, high, low, close), NaN where there is none. `rates`: assets × hours, the funding
+    rates settled in the hour up to its close, summed. `known`: assets × hours, whether the hour tells all. `levels`:
+    assets × (short, long) × hours of decision × (entry price, stop, target). `at` (n): hour of decision; `assets`
+    (n × 2): base and quote leg, or base and `NO_LEG`; `directions` (n): sign of the base leg; `sizes` (n × 2): base
+    units. `slippage` and `fee` are fractions. At most `tolerated` hours before the outcome may not tell all.
+    """
+    steps, returns = np.full(len(at), UNKNOWN, dtype=np.int64), np.full(len(at), np.nan)
+    for row in range(len(at)):
+        count = 1 if assets[row, 1] == NO_LEG else 2
+        own, legs = assets[row, :count], np.empty((count, 5))
+        for leg in range(count):
+            sign = directions[row] if leg == 0 else -directions[row]
+            legs[leg, : TARGET + 1] = levels[own[leg], 1 if sign > 0 else 0, at[row]]
+            legs[leg, SIGN], legs[leg, SIZE] = sign, sizes[row, leg]
+        steps[row], money = _walk(bars, rates, known, legs, own, at[row], horizon, tolerated, slippage, fee)
+        returns[row] = money / (legs[:, SIZE] * legs[:, ENTRY]).sum()
+    return steps, returns
+
+
+@compiled
+def _walk(
+    bars: Floats, rates: Floats, known: Bools, legs: Floats, assets: Ints, at: int, horizon: int, tolerated: int,
+    slippage: float, fee: float,
+) -> tuple[int, float]:  # fmt: skip
+    """Bars until a position's outcome was known, and what it brought; (UNKNOWN, NaN) where that cannot be said."""
+    count = len(legs)
+    alive, mark = np.ones(count, dtype=np.bool_), np.full(count, np.nan)
+    money, lacking = 0.0, 0
+    for leg in range(count):
+        if at + 1 < bars.shape[1]:
+            mark[leg] = bars[assets[leg], at + 1, OPEN]
+        money -= legs[leg, SIZE] * legs[leg, ENTRY] * fee
+    if np.isnan(mark).any() or np.isnan(legs).any():
+        return UNKNOWN, math.nan
+    for step in range(1, min(horizon, bars.shape[1] - 1 - at) + 1):
+        complete = True
+        for leg in range(count):
+            complete = complete and (known[assets[leg], at + step] or not alive[leg])
+        lacking += not complete
+        if lacking > tolerated:
+            return UNKNOWN, math.nan
+        money += _leave(bars, assets, at + step, legs, alive, mark, slippage, fee)
+        for leg in range(count):
+            if alive[leg]:
+                money -= legs[leg, SIGN] * legs[leg, SIZE] * mark[leg] * rates[assets[leg], at + step]
+        if step == horizon:
+            for leg in range(count):
+                if alive[leg] and not math.isnan(bars[assets[leg], at + step, OPEN]):
+                    money += _close(legs, leg, alive, mark[leg], slippage, fee)
+        if _left(alive) == 0:
+            return step, money
+    return UNKNOWN, math.nan
+
+
+@compiled
+def _leave(
+    bars: Floats, assets: Ints, hour: int, legs: Floats, alive: Bools, mark: Floats, slippage: float, fee: float
+) -> float:
+    """What legs bring that are closed by one bar; `alive` and `mark` are brought up to its close.
+
+    Legs of a whole position meet their stops and targets, and what is then left alone goes at the close; what was left
+    alone before, for want of a bar, goes at the open.
+    """
+    whole, money = _left(alive) == len(legs), 0.0
+    for leg in range(len(legs)):
+        opened = bars[assets[leg], hour, OPEN]
+        if alive[leg] and not math.isnan(opened):
+            mark[leg] = bars[assets[leg], hour, CLOSE]
+            price = _triggered(bars, assets[leg], hour, legs, leg) if whole else opened
+            if not math.isnan(price):
+                money += _close(legs, leg, alive, price, slippage, fee)
+    for leg in range(len(legs)):
+        if _left(alive) < len(legs) and alive[leg] and not math.isnan(bars[assets[leg], hour, OPEN]):
+            money += _close(legs, leg, alive, mark[leg], slippage, fee)
+    return money
+
+
+@compiled
+def _left(alive: Bools) -> int:
+    """How many legs are still held (a plain loop: NumPy's reductions take longer than one or two flags do)."""
+    count = 0
+    for leg in range(len(alive)):
+        count += alive[leg]
+    return count
+
+
+@compiled
+def _triggered(bars: Floats, asset: int, hour: int, legs: Floats, leg: int) -> float:
+    """Price before slippage at which a bar ends a leg, NaN where the leg survives.
+
+    Beyond a level at the open: filled at the open. Inside the bar the adverse extreme comes first; touching triggers.
+    """
+    sign, stop, target = legs[leg, SIGN], legs[leg, STOP], legs[leg, TARGET]
+    opened, low, high = bars[asset, hour, OPEN], bars[asset, hour, LOW], bars[asset, hour, HIGH]
+    if (opened - stop) * sign <= 0.0 or (opened - target) * sign >= 0.0:
+        return float(opened)
+    worst, best = (low, high) if sign > 0.0 else (high, low)
+    if (worst - stop) * sign <= 0.0:
+        return float(stop)
+    if (best - target) * sign >= 0.0:
+        return float(target)
+    return math.nan
+
+
+@compiled
+def _close(legs: Floats, leg: int, alive: Bools, reference: float, slippage: float, fee: float) -> float:
+    """Close one leg at `reference`: its gain at the price after slippage, less the fee."""
+    alive[leg] = False
+    price = reference * (1.0 - legs[leg, SIGN] * slippage)
+    return float(legs[leg, SIGN] * legs[leg, SIZE] * (price - legs[leg, ENTRY]) - legs[leg, SIZE] * price * fee)

@@ -1,0 +1,91 @@
+"""A market history as arrays, and the prices at which each leg would be entered and protected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairity.settings import CostSettings, StrategySettings
+from pairity.strategy.stops import REFERENCE_ASSET, fractions, stop_prices, stop_rule
+from pairity.strategy.types import AssetView, Side
+from pairity.timeline import HOUR, ceil_to
+from pairity.universe import exact
+from training.backtest.fills import slipped
+from training.backtest.records import MarketHistory
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+SIDES = (Side.SELL, Side.BUY)
+"""Second axis of `DenseMarket.levels`."""
+
+
+class DenseMarket:
+    """`history` over its hours (bar closes) as arrays of asset × hour; assets in the order of `assets`.
+
+    `bars`: × (open, high, low, close), NaN where there is no bar. `rates`: sum of the rates settled in (hour − 1h,
+    hour]. `closes`: the close as it was known at the decision after the hour, NaN where it was not. `funded`: a settled
+    funding rate was known at that decision.
+    """
+
+    def __init__(self, history: MarketHistory, assets: Sequence[str]) -> None:
+        self.history, self.assets = history, tuple(assets)
+        self.index = {asset: number for number, asset in enumerate(self.assets)}
+        self._place = {hour: number for number, hour in enumerate(history.hours)}
+        shape = (len(self.assets), len(history.hours))
+        self.bars, self.rates = np.full((*shape, 4), np.nan), np.zeros(shape)
+        self.closes, self.funded = np.full(shape, np.nan), np.zeros(shape, dtype=np.bool_)
+        for number, asset in enumerate(self.assets):
+            self._add_outcomes(number, asset)
+        for hour, views in history.views.items():
+            self._add_known(self._place[hour], views.values())
+
+    @property
+    def barred(self) -> Bools:
+        """Asset × hour: there is a bar."""
+        return ~np.isnan(self.bars[:, :, 0])
+
+    def _add_outcomes(self, number: int, asset: str) -> None:
+        for hour, bar in self.history.bars.get(asset, {}).items():
+            self.bars[number, self._place[hour]] = bar
+        for settlement in self.history.settlements.get(asset, ()):
+            place = self._place.get(ceil_to(settlement.time, HOUR))
+            if place is not None:
+                self.rates[number, place] += settlement.rate
+
+    def _add_known(self, place: int, views: Iterable[AssetView]) -> None:
+        for view in views:
+            number = self.index.get(view.asset)
+            if number is not None:
+                self.closes[number, place] = np.nan if view.close is None else view.close
+                self.funded[number, place] = view.funding_rate is not None
+
+    def levels(self, wanted: Bools, strategy: StrategySettings, costs: CostSettings) -> Floats:
+        """Asset × side (`SIDES`) × hour of decision × (entry price, stop, target), where `wanted`; elsewhere NaN.
+
+        Entered as a taker at the open of the next bar, protected by the core's rule: from what was known of the asset
+        at the decision, recomputed from the fill, rounded to the tick. Where the contract is not known: not rounded.
+        """
+        levels = np.full((*wanted.shape, 3), np.nan)
+        for number, side_number, place in np.argwhere(wanted):
+            views = self.history.views.get(self.history.hours[place], {})
+            view = views.get(self.assets[number])
+            if view is None or place + 1 >= wanted.shape[2] or np.isnan(self.bars[number, place + 1, 0]):
+                continue
+            side = SIDES[side_number]
+            entry = slipped(float(self.bars[number, place + 1, 0]), side.sign, costs.slippage_bps)
+            levels[number, side_number, place] = entry, *_protection(view, views.get(REFERENCE_ASSET),
+                                                                     side, entry, strategy)  # fmt: skip
+        return levels
+
+
+def _protection(
+    view: AssetView, reference: AssetView | None, side: Side, entry: float, strategy: StrategySettings
+) -> tuple[float, float]:
+    rule = stop_rule(view, reference, strategy)
+    if view.spec is not None:
+        prices = stop_prices(rule, side, exact(entry), view.spec)
+        return float(prices.stop), float(prices.target)
+    stop, target = fractions(rule, entry)
+    return entry * (1.0 - side.sign * stop), entry * (1.0 + side.sign * target)
