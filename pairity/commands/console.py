@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
+_PLAIN_LINE_S = 60.0
+"""Where there is no terminal, a long stage says so often how far it is."""
+
+
 def fail(error: PairityError) -> int:
     """Print message and remedy to standard error; returns the exit code."""
     click.echo(_visible(f"error: {error.what}"), err=True)
@@ -32,6 +36,7 @@ class ConsoleProgress:
         self._task: TaskID | None = None
         self._stage: tuple[str, int, float] | None = None
         self._done = 0
+        self._told = 0.0
 
     def __enter__(self) -> ConsoleProgress:
         if sys.stderr.isatty():
@@ -50,6 +55,7 @@ class ConsoleProgress:
         """A stage of `total` steps begins."""
         self._finish()
         self._stage, self._done = (name, total, time.monotonic()), 0
+        self._told = time.monotonic()
         if self._bars is not None:
             self._task = self._bars.add_task(name, total=total or None, note="")
 
@@ -58,6 +64,9 @@ class ConsoleProgress:
         self._done += steps
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, advance=steps, note=_visible(note))
+        elif self._stage is not None and time.monotonic() - self._told >= _PLAIN_LINE_S:
+            self._told = time.monotonic()
+            click.echo(_so_far(*self._stage, self._done, note, self._told), err=True)
 
     def say(self, line: str) -> None:
         """A line of its own."""
@@ -74,6 +83,14 @@ class ConsoleProgress:
         if self._bars is None:
             count = f"{self._done:,} of {total:,}, " if total else ""
             click.echo(f"{name}: {count}{time.monotonic() - since:.1f} s{', stopped' if failed else ''}", err=True)
+
+
+def _so_far(name: str, total: int, since: float, done: int, note: str, now: float) -> str:
+    """A plain line within a long stage: how far, how long, how long to go."""
+    spent = now - since
+    left = f", about {spent / done * (total - done):,.0f} s to go" if 0 < done < total else ""
+    told = f" ({_visible(note)})" if note else ""
+    return f"{name}: {done:,} of {total:,} after {spent:,.0f} s{left}{told}" if total else f"{name}: {spent:,.0f} s"
 
 
 def _visible(text: str) -> str:

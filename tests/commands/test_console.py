@@ -5,7 +5,8 @@ import pty
 import subprocess
 import sys
 
-from pairity.commands.console import fail
+from pairity.commands import console
+from pairity.commands.console import ConsoleProgress, fail
 from pairity.commands.tables import heading, shown, table
 from pairity.errors import NoChampionError
 
@@ -89,4 +90,19 @@ def test_numbers_stand_to_the_right_under_their_column(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.rstrip() for line in lines if line.startswith((" a", " b"))] == [
         " a           1   True", " b      12,345   False",
+    ]  # fmt: skip
+
+
+def test_a_long_stage_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: False, raising=False)
+    with ConsoleProgress() as progress:
+        progress.stage("families", 4)
+        for at in (30.0, 90.0, 100.0):
+            now[0] = at
+            progress.advance(1, f"forest at {at:.0f}")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "families: 2 of 4 after 90 s, about 90 s to go (forest at 90)", "families: 3 of 4, 100.0 s",
     ]  # fmt: skip

@@ -32,7 +32,7 @@ def model_card(
         "",
         "**What it is.** " + _kind(settings),
         "",
-        f"**What it says.** The probability that the spread of a pair comes back: label `touch`, "
+        f"**What it says.** The probability that the spread of a pair comes back: label `{label.kind}`, "
         f"|z| above {label.z_entry:g}, within {label.horizon_bars} bars. Known {label.horizon_bars} hours later at "
         "most; rows whose labels reach into the test are purged.",
         "",
