@@ -283,6 +283,8 @@ class ServeSettings(Section):
     grace_s: NonNegativeFloat = 5.0
     """Seconds after a bar's close at which its data is fetched; the decision follows at `features.decision_lag_s`."""
     model_alias: str = "champion"
+    shadow: bool = True
+    """Score the challenger beside the champion at every decision, without influence."""
     order_poll_s: PositiveFloat = 0.2
     order_deadline_s: PositiveFloat = 20.0
     adopt_positions: bool = False

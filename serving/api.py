@@ -22,6 +22,8 @@ class Status:
     mode: str
     market: str
     model: dict[str, str]
+    challenger: dict[str, str] | None = None
+    """The version that is scored in shadow, and whether that worked; None where there is none."""
     state: str = "starting"
     cycles: int = 0
     decision_time: str | None = None
