@@ -36,8 +36,10 @@ from serving.journal import Journal
 from serving.journal_records import DecisionRecord, FeatureVector, decision_id
 from serving.market_view import asset_views, market
 from serving.reconcile import Reconciler, ReconcileReport
+from serving.retraining import Retrainer
 from serving.scoring import ModelRef
 from serving.shadow import Shadow
+from serving.stopping import unless_stopped
 from validation.quarantine import reasons
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Parts:
     store: FeatureStore
     champion: Champion
     shadow: Shadow | None
+    retrainer: Retrainer | None
     executor: Executor
     journal: Journal
     specs: Mapping[str, ContractSpec]
@@ -101,7 +104,7 @@ class TradingLoop:
         while not self._stop.is_set() and (cycles is None or self.report.cycles < cycles):
             close = ceil_to(parts.clock.now() + timedelta(microseconds=1), self._interval)
             parts.status.state = f"waiting for the bar that closes at {close:%Y-%m-%d %H:%M}"
-            if not await self._slept_until(close + timedelta(seconds=self._settings.serve.grace_s)):
+            if not await self._waited_for(close + timedelta(seconds=self._settings.serve.grace_s)):
                 break
             parts.status.state = "deciding"
             await self.cycle(close)
@@ -273,20 +276,17 @@ class TradingLoop:
         for problem in problems:
             self._parts.progress.say(problem)
 
+    async def _waited_for(self, instant: datetime) -> bool:
+        """Sleep, and start a retraining that falls due meanwhile; False if the process was told to stop."""
+        retrainer = self._parts.retrainer
+        while retrainer is not None and (due := retrainer.due()) <= instant:
+            if not (await self._slept_until(due) and await unless_stopped(self._stop, retrainer.start(due))):
+                return False
+        return await self._slept_until(instant)
+
     async def _slept_until(self, instant: datetime) -> bool:
         """Sleep; False if the process was told to stop meanwhile."""
-        sleep = asyncio.create_task(self._parts.clock.sleep_until(instant))
-        stop = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({sleep, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if sleep.done():
-                await sleep
-                return not self._stop.is_set()
-            return False
-        finally:
-            for task in (sleep, stop):
-                task.cancel()
-            await asyncio.gather(sleep, stop, return_exceptions=True)
+        return await unless_stopped(self._stop, self._parts.clock.sleep_until(instant))
 
 
 def _unresolved(reconciled: ReconcileReport) -> str | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import signal
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from feature_repo.contracts import read_contracts
@@ -29,9 +27,11 @@ from serving.execution.orders import OrderDesk, Pace
 from serving.journal import Journal
 from serving.journal_records import Run
 from serving.loop import Parts, ServeReport, TradingLoop, shown
+from serving.retraining import Retrainer
 from serving.risk import Mode, check_balance, trading_mode
 from serving.scoring import ModelRef
 from serving.shadow import Shadow
+from serving.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -74,9 +74,14 @@ async def serve(
         run = _run(settings, clock, mode, champion.ref)
         status = Status(mode=str(mode), market=settings.exchange.url or "OKX", model=shown(champion.ref))
         shadow = Shadow(settings, journal, status, progress.say) if settings.serve.shadow else None
+        retrainer = None
+        if settings.serve.retrain:
+            retrainer = Retrainer(settings, clock, journal, run.run_id, status, progress.say)
+            stack.push_async_callback(retrainer.aclose)
         parts = Parts(
             settings=settings, clock=clock, ingest=session, store=_store(settings), champion=champion, shadow=shadow,
-            executor=executor, journal=journal, specs=specs, run_id=run.run_id, status=status, progress=progress,
+            retrainer=retrainer, executor=executor, journal=journal, specs=specs, run_id=run.run_id, status=status,
+            progress=progress,
         )  # fmt: skip
         if not journal.open_positions():
             check_balance(await venue.balance(), settings, specs, await _prices(venue, specs))
@@ -84,7 +89,7 @@ async def serve(
         loop = TradingLoop(parts)
         url = await stack.enter_async_context(serving(make_app(lambda: status), settings.serve))
         on_ready(url)
-        async with _stopped_by_signals(loop.stop):
+        async with stopped_by_signals(loop.stop):
             report = await loop.run(cycles)
     if report.cycles and report.blind == report.cycles:
         raise StaleFeaturesError(
@@ -132,23 +137,3 @@ def _run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:
     revision = code_revision()
     code = f"{revision.commit or 'unknown'}{'-dirty' if revision.dirty else ''}"
     return Run(uuid.uuid4().hex, clock.now(), str(mode), digest, model.name, model.version, model.sha256, code)
-
-
-@contextlib.asynccontextmanager
-async def _stopped_by_signals(stop: Callable[[], None]) -> AsyncIterator[None]:
-    """SIGTERM and SIGINT finish the running cycle; a second one ends the process as usual."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-
-    def once() -> None:
-        stop()
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-    for number in numbers:
-        loop.add_signal_handler(number, once)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
