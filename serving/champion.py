@@ -46,7 +46,7 @@ class Champion:
             return []
         try:
             require_proven(self._mode, named)
-            _require_universe(named, self.ref)
+            require_universe(named, self.ref, self._settings)
             self.scorer = load(self._settings, named)
         except PairityError as error:
             return self._bar(f"champion version {named.version} cannot be used: {error.what}")
@@ -67,9 +67,11 @@ def require_proven(mode: Mode, model: ModelRef) -> None:
         )
 
 
-def _require_universe(named: ModelRef, current: ModelRef) -> None:
-    if named.universe != current.universe:
+def require_universe(named: ModelRef, current: ModelRef, settings: Settings) -> None:
+    """RegistryError where a version was made neither for the assets that are traded nor for those of the champion."""
+    traded = ",".join(settings.universe.assets)
+    if named.universe not in {traded, current.universe}:
         raise RegistryError(
-            f"it was made for the assets {named.universe or 'not recorded'}, the process trades {current.universe}",
+            f"it was made for the assets {named.universe or 'not recorded'}, not for {traded}",
             "restart the trading process with the universe that the version was trained on",
         )

@@ -15,6 +15,7 @@ from pairity.settings import Settings
 from pairity.strategy.selection import rank
 from pairity.strategy.types import Decision
 from serving.api import Status
+from serving.champion import require_universe
 from serving.deciding import Seen, choose
 from serving.journal import Journal
 from serving.journal_records import DecisionRecord, ShadowRecord
@@ -55,7 +56,12 @@ class Shadow:
         return [] if failure is None else [f"challenger version {named.version} was {failure}"]
 
     def _scorer(self, named: ModelRef, champion: ModelRef) -> Scorer:
-        _require_fit(named, champion, ",".join(self._settings.universe.assets))
+        """The challenger, loaded when it is new; RegistryError where the champion's vectors are none for it."""
+        if named.service.name != champion.service.name:
+            raise RegistryError(
+                f"it needs the features {named.service.name}, the champion reads {champion.service.name}"
+            )
+        require_universe(named, champion, self._settings)
         if self._loaded is None or self._loaded.ref.key != named.key:
             self._loaded = None
             self._loaded = load(self._settings, named)
@@ -84,14 +90,6 @@ def choice_of(decision: Decision) -> str | None:
     """Pair id of the best candidate of a decision, whether or not it could be opened; None where there was none."""
     best = rank(decision.scores)
     return best[0].pair.pair_id if best else None
-
-
-def _require_fit(named: ModelRef, champion: ModelRef, universe: str) -> None:
-    """RegistryError where the challenger cannot be asked with the vectors that the champion was asked with."""
-    if named.service.name != champion.service.name:
-        raise RegistryError(f"it needs the features {named.service.name}, the champion reads {champion.service.name}")
-    if named.universe != universe:
-        raise RegistryError(f"it was made for the assets {named.universe or 'not recorded'}, not for {universe}")
 
 
 def _told(what: str, error: Exception) -> str:

@@ -52,7 +52,7 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     from training.job import train
 
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
-    # An ordinary exit instead of sudden death: the run is marked as failed, and nothing half-made stays registered
+    # An ordinary exit instead of sudden death: a run that has begun is marked as failed
     signal.signal(signal.SIGTERM, _exit_on_signal)
     os.nice(settings.retrain.niceness)
     with _only_one(settings), ConsoleProgress() as progress:
