@@ -1,7 +1,7 @@
-"""The identity of a stored model: one digest over the files that it consists of.
+"""The identity of a stored model: one digest over the files that it consists of, and the alias of a newcomer.
 
 Written by training when a version is registered, recomputed by serving before a model is loaded: both must mean the
-same files, so the rule stands here, below both.
+same files and the same version, so the rule stands here, below both.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from pathlib import Path
 
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ModelIntegrityError
+
+CHALLENGER = "challenger"
+"""Alias of the newest version that has not been champion yet; scored in shadow by the trading process."""
 
 # MLflow writes this one into the model's own directory whenever a registered version is resolved.
 _WRITTEN_ON_READ = frozenset({"registered_model_meta"})

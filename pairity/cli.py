@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "data": ("data", "data", "What is stored: coverage, freshness, quarantine and size."),
     "gaps": ("data", "gaps", "Show holes in the raw data, and ask for them again."),
     "train": ("train", "train", "Train the pair forest, backtest it, register it; the gate decides."),
+    "retrain": ("retrain", "retrain", "Train every day at a set time; the gate decides."),
     "leaderboard": ("leaderboard", "leaderboard", "Compare all families of models, walk-forward."),
     "report": ("report", "report", "One self-contained page about a run."),
     "models": ("models", "models", "List models, which one trades, and what the gate said."),

@@ -65,6 +65,16 @@ class Layout:
         return self.root / "journal.db"
 
     @property
+    def retrain_lock(self) -> Path:
+        """Held by whoever retrains."""
+        return self.root / "retrain.lock"
+
+    @property
+    def retrain_log(self) -> Path:
+        """Output of the newest retraining that a scheduler or the trading process started."""
+        return self.root / "retrain.log"
+
+    @property
     def reports(self) -> Path:
         """Figures and tables that commands write for people."""
         return self.root / "reports"

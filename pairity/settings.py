@@ -34,6 +34,7 @@ from pydantic_settings import (
 )
 
 from pairity.errors import ConfigError, UnknownNameError
+from pairity.schedule import time_of_day
 from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
 CONFIG_FILE = "pairity.toml"
@@ -63,6 +64,11 @@ def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("there is no such time zone")
     return name
+
+
+def _time_of_day(text: str) -> str:
+    time_of_day(text)
+    return text
 
 
 class UniverseSettings(Section):
@@ -288,10 +294,25 @@ class ServeSettings(Section):
     grace_s: NonNegativeFloat = 5.0
     """Seconds after a bar's close at which its data is fetched; the decision follows at `features.decision_lag_s`."""
     model_alias: str = "champion"
+    shadow: bool = True
+    """Score the challenger beside the champion at every decision, without influence."""
+    retrain: bool = False
+    """Retrain daily at `retrain.at`, in a process of its own."""
     order_poll_s: PositiveFloat = 0.2
     order_deadline_s: PositiveFloat = 20.0
     adopt_positions: bool = False
     """Take over a position found on the venue at start; otherwise refuse to start beside it."""
+
+
+class RetrainSettings(Section):
+    """Daily retraining: by `pairity retrain`, or by the trading process with `serve.retrain`."""
+
+    at: Annotated[str, AfterValidator(_time_of_day)] = "00:30"
+    """Time of day in UTC, HH:MM."""
+    niceness: Annotated[int, Field(ge=0, le=19)] = 10
+    """How far the job steps back behind other processes."""
+    limit_hours: PositiveFloat = 12.0
+    """A job that takes longer is ended: the next one must not find it still running."""
 
 
 class Settings(BaseSettings):
@@ -317,6 +338,7 @@ class Settings(BaseSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     serve: ServeSettings = ServeSettings()
+    retrain: RetrainSettings = RetrainSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -22,6 +22,10 @@ class Status:
     mode: str
     market: str
     model: dict[str, str]
+    challenger: dict[str, str] | None = None
+    """The version that is scored in shadow, and whether that worked; None where there is none."""
+    retraining: str | None = None
+    """When the next one is due, or what became of the last; None where the process does not retrain."""
     state: str = "starting"
     cycles: int = 0
     decision_time: str | None = None

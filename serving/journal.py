@@ -25,6 +25,7 @@ from pairity.strategy.types import PairPosition, StrategyState
 from serving import journal_codec as codec
 from serving import journal_tables as tables
 from serving.journal_file import RESTORE, create, lock_for_writing, open_engine, unreadable
+from serving.journal_models import ModelPages
 from serving.journal_records import (
     TRANSITIONS,
     Closing,
@@ -48,6 +49,7 @@ class Journal:
         self.path = path
         self._engine = engine
         self._lock = lock
+        self.models = ModelPages(self._begin)
         self.scope = self._checked_scope()
 
     @classmethod
@@ -368,7 +370,8 @@ class Journal:
             raise unreadable(self.path, error) from error
         if verdict != "ok":
             raise JournalError(f"the journal {self.path} is damaged: {verdict}", RESTORE)
-        if known.get("schema_version") != tables.SCHEMA_VERSION:
+        readable = tables.EXTENDED if self._lock is None else frozenset[str]()
+        if known.get("schema_version") not in {tables.SCHEMA_VERSION, *readable}:
             raise JournalError(
                 f"the journal {self.path} has schema version {known.get('schema_version')!r}; this program writes "
                 f"{tables.SCHEMA_VERSION!r}",

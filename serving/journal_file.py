@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Engine, create_engine, event, insert
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from pairity.errors import JournalError
@@ -29,16 +29,25 @@ def open_engine(path: Path) -> Engine:
 
 
 def create(engine: Engine, path: Path, scope: str) -> None:
-    """Tables and `scope` of a new journal; an existing one is left as it is."""
+    """Tables and `scope` of a new journal; an older one gets the tables that it lacks, all or none of them."""
     try:
         with engine.begin() as connection:
             if connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is not None:
+                _extend(connection)
                 return
             tables.metadata.create_all(connection)
             rows = [{"key": "schema_version", "value": tables.SCHEMA_VERSION}, {"key": "scope", "value": scope}]
             connection.execute(insert(tables.meta), rows)
     except DatabaseError as error:
         raise unreadable(path, error) from error
+
+
+def _extend(connection: Connection) -> None:
+    key = tables.meta.c.key == "schema_version"
+    if connection.execute(select(tables.meta.c.value).where(key)).scalar() in tables.EXTENDED:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins by itself before rows only, not before tables
+        tables.metadata.create_all(connection)
+        connection.execute(update(tables.meta).where(key).values(value=tables.SCHEMA_VERSION))
 
 
 def unreadable(path: Path, error: DatabaseError) -> JournalError:

@@ -98,6 +98,39 @@ class FeatureVector:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowRecord:
+    """What the challenger said of one decision, on the same vectors. It decided nothing.
+
+    `probabilities` per pair id, None where the pair could not be scored; `choice` is its best candidate (pair id), None
+    where it had none. Where `failure` says why it was not scored, both are empty.
+    """
+
+    decision_id: str
+    decision_time: datetime
+    model_name: str
+    model_version: str
+    model_sha256: str
+    probabilities: Mapping[str, float | None]
+    choice: str | None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """One retraining that the trading process started. `ended_at` None: it runs, or its end was not seen.
+
+    `exit_code` is the job's own, negative the signal that ended it; `summary` its last line.
+    """
+
+    due_at: datetime
+    run_id: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """One order that we mean to be carried out exactly once. Sizes are contracts.
 

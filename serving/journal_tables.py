@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = "1"
-"""Raised with every change of the tables; a journal of another version is refused, never guessed at."""
+SCHEMA_VERSION = "2"
+"""Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
+
+EXTENDED = frozenset({"1"})
+"""Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
 
@@ -48,6 +51,30 @@ feature_vectors = Table(
     Column("entity", String, primary_key=True),
     Column("event_timestamp", String),
     Column("values_json", Text, nullable=False),
+)
+
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("decision_id", ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("model_version", String, primary_key=True),
+    Column("decision_time", String, nullable=False, index=True),
+    Column("model_name", String, nullable=False),
+    Column("model_sha256", String, nullable=False),
+    Column("probabilities_json", Text, nullable=False),
+    Column("choice", String),
+    Column("failure", Text),
+)
+
+retrainings = Table(
+    "retrainings",
+    metadata,
+    Column("due_at", String, primary_key=True),
+    Column("run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("started_at", String, nullable=False),
+    Column("ended_at", String),
+    Column("exit_code", Integer),
+    Column("summary", Text, nullable=False),
 )
 
 intents = Table(

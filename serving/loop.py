@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -24,18 +24,22 @@ from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.strategy.codec import position_to_json
-from pairity.strategy.lifecycle import decide
-from pairity.strategy.types import Decision, PairScore
+from pairity.strategy.types import Decision
 from pairity.timeline import HOUR, MINUTE, Clock, ceil_to, month_start
 from pairity.universe import ContractSpec
 from serving.api import Status
+from serving.champion import Champion
+from serving.deciding import Seen, choose
 from serving.execution.executor import Executor
 from serving.execution.venue import Balance
 from serving.journal import Journal
 from serving.journal_records import DecisionRecord, FeatureVector, decision_id
 from serving.market_view import asset_views, market
 from serving.reconcile import Reconciler, ReconcileReport
-from serving.scoring import Scorer
+from serving.retraining import Retrainer
+from serving.scoring import ModelRef
+from serving.shadow import Shadow
+from serving.stopping import unless_stopped
 from validation.quarantine import reasons
 
 if TYPE_CHECKING:
@@ -65,7 +69,9 @@ class Parts:
     clock: Clock
     ingest: IngestSession
     store: FeatureStore
-    scorer: Scorer
+    champion: Champion
+    shadow: Shadow | None
+    retrainer: Retrainer | None
     executor: Executor
     journal: Journal
     specs: Mapping[str, ContractSpec]
@@ -98,7 +104,7 @@ class TradingLoop:
         while not self._stop.is_set() and (cycles is None or self.report.cycles < cycles):
             close = ceil_to(parts.clock.now() + timedelta(microseconds=1), self._interval)
             parts.status.state = f"waiting for the bar that closes at {close:%Y-%m-%d %H:%M}"
-            if not await self._slept_until(close + timedelta(seconds=self._settings.serve.grace_s)):
+            if not await self._waited_for(close + timedelta(seconds=self._settings.serve.grace_s)):
                 break
             parts.status.state = "deciding"
             await self.cycle(close)
@@ -118,11 +124,14 @@ class TradingLoop:
             return None
         problems += reconciled.problems
         problems += await self._ingest(close)
+        problems += self._follow_champion()
         lag = timedelta(seconds=self._settings.features.decision_lag_s)
         await self._parts.clock.sleep_until(close + lag)
-        record = self._decide(close, reconciled, balance)
+        record, seen = self._decide(close, reconciled, balance)
         problems += await self._carry_out(record)
         await self._tell(record, problems)
+        if self._parts.shadow is not None and seen is not None:
+            self._note_more(self._parts.shadow.follow(record, seen, self._parts.champion.ref))
         return record
 
     async def _resume(self) -> None:
@@ -150,33 +159,46 @@ class TradingLoop:
             f"quarantined {item.stage} {item.key}: {', '.join(item.rules)}" for item in report.quarantined
         ]
 
-    def _decide(self, close: datetime, reconciled: ReconcileReport, balance: Balance) -> DecisionRecord:
-        """Read, score, decide and journal. A bar that was decided before keeps its decision."""
+    def _follow_champion(self) -> list[str]:
+        """A promotion or rollback since the last decision counts from this one on."""
+        champion, before = self._parts.champion, self._parts.champion.ref
+        problems = champion.follow()
+        if champion.ref.key != before.key:
+            self._parts.status.model = shown(champion.ref)
+            self._parts.progress.say(f"version {champion.ref.version} is champion now, before it {before.version}")
+        return problems
+
+    def _decide(
+        self, close: datetime, reconciled: ReconcileReport, balance: Balance
+    ) -> tuple[DecisionRecord, Seen | None]:
+        """Read, score, decide and journal; with what was seen. A bar that was decided before keeps its decision."""
         parts, settings = self._parts, self._settings
         known = parts.journal.decision(decision_id(parts.journal.scope, close))
         if known is not None:
-            return known
-        service, pairs = parts.scorer.ref.service, settings.universe.pairs
+            return known, None
+        service, pairs = parts.champion.ref.service, settings.universe.pairs
         pair_rows = feature_store.read_online(parts.store, service.name, [pair.pair_id for pair in pairs])
         asset_rows = feature_store.read_online(parts.store, MARKET_STATE.name, settings.universe.assets)
         decision_time = parts.clock.now()
-        scores = _barred(parts.scorer.score(pair_rows, pairs, close), reconciled)
-        scores = _explained(scores, reasons(Layout.of(settings), close, close - HOUR))
         views = asset_views(asset_rows, settings.universe.assets, parts.specs, close)
-        state = parts.journal.restore_state(float(balance.available))
-        decision = decide(
-            state, scores, market(pair_rows, views, decision_time, close), settings.strategy, self._interval
+        seen = Seen(
+            close,
+            pair_rows,
+            market(pair_rows, views, decision_time, close),
+            parts.journal.restore_state(float(balance.available)),
+            held_back=reasons(Layout.of(settings), close, close - HOUR),
+            barred=_unresolved(reconciled) or parts.champion.barred,
         )
-        record = self._record(close, decision_time, decision)
+        record = self._record(close, decision_time, choose(parts.champion.scorer, seen, settings))
         vectors = [
             *_vectors(record.decision_id, service, "pair_id", pair_rows),
             *_vectors(record.decision_id, MARKET_STATE, "asset", asset_rows),
         ]
         parts.journal.record_decision(record, vectors)
-        return record
+        return record, seen
 
     def _record(self, close: datetime, decision_time: datetime, decision: Decision) -> DecisionRecord:
-        reference = self._parts.scorer.ref
+        reference = self._parts.champion.ref
         return DecisionRecord(
             decision_id=decision_id(self._parts.journal.scope, close),
             run_id=self._parts.run_id,
@@ -245,48 +267,37 @@ class TradingLoop:
         self._note([f"no decision on {close.isoformat()}: {error.what}"])
 
     def _note(self, problems: list[str]) -> None:
-        self._parts.status.problems = problems
+        self._parts.status.problems = []
+        self._note_more(problems)
+
+    def _note_more(self, problems: list[str]) -> None:
+        self._parts.status.problems = [*self._parts.status.problems, *problems]
         self.report.problems += problems
         for problem in problems:
             self._parts.progress.say(problem)
 
+    async def _waited_for(self, instant: datetime) -> bool:
+        """Sleep, and start a retraining that falls due meanwhile; False if the process was told to stop."""
+        retrainer = self._parts.retrainer
+        while retrainer is not None and (due := retrainer.due()) <= instant:
+            if not (await self._slept_until(due) and await unless_stopped(self._stop, retrainer.start(due))):
+                return False
+        return await self._slept_until(instant)
+
     async def _slept_until(self, instant: datetime) -> bool:
         """Sleep; False if the process was told to stop meanwhile."""
-        sleep = asyncio.create_task(self._parts.clock.sleep_until(instant))
-        stop = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({sleep, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if sleep.done():
-                await sleep
-                return not self._stop.is_set()
-            return False
-        finally:
-            for task in (sleep, stop):
-                task.cancel()
-            await asyncio.gather(sleep, stop, return_exceptions=True)
+        return await unless_stopped(self._stop, self._parts.clock.sleep_until(instant))
 
 
-def _barred(scores: Sequence[PairScore], reconciled: ReconcileReport) -> list[PairScore]:
-    """While the outcome of an order is unknown nothing may be opened; what is held keeps being watched."""
-    if not reconciled.unresolved:
-        return list(scores)
-    held = {position.pair for position in reconciled.positions}
-    reason = f"the outcome of order {reconciled.unresolved[0]} is unknown"
-    return [score if score.pair in held else replace(score, unusable=reason) for score in scores]
+def _unresolved(reconciled: ReconcileReport) -> str | None:
+    """While the outcome of an order is unknown nothing may be opened."""
+    return f"the outcome of order {reconciled.unresolved[0]} is unknown" if reconciled.unresolved else None
 
 
-def _explained(scores: Sequence[PairScore], held: Mapping[str, str]) -> list[PairScore]:
-    """Why features are missing, where rows of the pair or of one of its assets are held back."""
-    if not held:
-        return list(scores)
-    names = {score.pair: (score.pair.pair_id, *score.pair.assets) for score in scores}
-    told = {pair: "; ".join(f"{name} {held[name]}" for name in own if name in held) for pair, own in names.items()}
-    return [
-        replace(score, unusable=f"{score.unusable} ({told[score.pair]})")
-        if score.unusable and told[score.pair]
-        else score
-        for score in scores
-    ]
+def shown(model: ModelRef) -> dict[str, str]:
+    """A model as the status tells it."""
+    return {"name": model.name, "version": model.version, "run_id": model.run_id, "sha256": model.sha256,
+            "snapshot_id": model.snapshot_id, "train_end": model.train_end}  # fmt: skip
 
 
 def _vectors(decision: str, service: Service, entity: str, rows: pl.DataFrame) -> list[FeatureVector]:

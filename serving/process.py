@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import signal
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from feature_repo.contracts import read_contracts
@@ -14,22 +12,26 @@ from feature_repo.revision import code_revision
 from ingestion.session import IngestSession
 from ingestion.sources.okx_client import aclose, make_client
 from pairity.digest import digest_bytes
-from pairity.errors import ConfigError, LiveSwitchError, MissingDataError, StaleFeaturesError
+from pairity.errors import ConfigError, MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec, inst_id
 from serving.api import Status, make_app, serving
+from serving.champion import Champion
 from serving.clock import clock_for
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk, Pace
 from serving.journal import Journal
 from serving.journal_records import Run
-from serving.loop import Parts, ServeReport, TradingLoop
+from serving.loop import Parts, ServeReport, TradingLoop, shown
+from serving.retraining import Retrainer
 from serving.risk import Mode, check_balance, trading_mode
-from serving.scoring import ModelRef, load_champion
+from serving.scoring import ModelRef
+from serving.shadow import Shadow
+from serving.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -59,8 +61,7 @@ async def serve(
         client = make_client(settings, signed=True, live=mode is Mode.LIVE)
         stack.push_async_callback(aclose, client)
         specs = _contracts(settings, layout)
-        scorer = load_champion(settings)
-        require_proven(mode, scorer.ref)
+        champion = Champion(settings, mode)
         clock = await clock_for(settings.exchange)
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
         await venue.ensure_net_mode()
@@ -70,11 +71,17 @@ async def serve(
             OrderDesk(venue, journal, clock, Pace.of(settings.serve)), specs, settings.strategy.leverage
         )
         session = await stack.enter_async_context(IngestSession(settings, clock))
-        run = _run(settings, clock, mode, scorer.ref)
-        status = Status(mode=str(mode), market=settings.exchange.url or "OKX", model=_shown(scorer.ref))
+        run = _run(settings, clock, mode, champion.ref)
+        status = Status(mode=str(mode), market=settings.exchange.url or "OKX", model=shown(champion.ref))
+        shadow = Shadow(settings, journal, status, progress.say) if settings.serve.shadow else None
+        retrainer = None
+        if settings.serve.retrain:
+            retrainer = Retrainer(settings, clock, journal, run.run_id, status, progress.say)
+            stack.push_async_callback(retrainer.aclose)
         parts = Parts(
-            settings=settings, clock=clock, ingest=session, store=_store(settings), scorer=scorer, executor=executor,
-            journal=journal, specs=specs, run_id=run.run_id, status=status, progress=progress,
+            settings=settings, clock=clock, ingest=session, store=_store(settings), champion=champion, shadow=shadow,
+            retrainer=retrainer, executor=executor, journal=journal, specs=specs, run_id=run.run_id, status=status,
+            progress=progress,
         )  # fmt: skip
         if not journal.open_positions():
             check_balance(await venue.balance(), settings, specs, await _prices(venue, specs))
@@ -82,7 +89,7 @@ async def serve(
         loop = TradingLoop(parts)
         url = await stack.enter_async_context(serving(make_app(lambda: status), settings.serve))
         on_ready(url)
-        async with _stopped_by_signals(loop.stop):
+        async with stopped_by_signals(loop.stop):
             report = await loop.run(cycles)
     if report.cycles and report.blind == report.cycles:
         raise StaleFeaturesError(
@@ -90,15 +97,6 @@ async def serve(
             "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
         )
     return report
-
-
-def require_proven(mode: Mode, model: ModelRef) -> None:
-    """LiveSwitchError where real money is asked for and the champion did not pass the promotion gate."""
-    if mode is Mode.LIVE and model.gate != "passed":
-        raise LiveSwitchError(
-            f"{model.name} version {model.version} may not trade real money: the promotion gate says {model.gate!r}",
-            f"see `pairity models {model.version}`; promote a version that passed, or trade on demo",
-        )
 
 
 def _refuse_two_legs(settings: Settings) -> None:
@@ -139,28 +137,3 @@ def _run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:
     revision = code_revision()
     code = f"{revision.commit or 'unknown'}{'-dirty' if revision.dirty else ''}"
     return Run(uuid.uuid4().hex, clock.now(), str(mode), digest, model.name, model.version, model.sha256, code)
-
-
-def _shown(model: ModelRef) -> dict[str, str]:
-    return {"name": model.name, "version": model.version, "run_id": model.run_id, "sha256": model.sha256,
-            "snapshot_id": model.snapshot_id, "train_end": model.train_end}  # fmt: skip
-
-
-@contextlib.asynccontextmanager
-async def _stopped_by_signals(stop: Callable[[], None]) -> AsyncIterator[None]:
-    """SIGTERM and SIGINT finish the running cycle; a second one ends the process as usual."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-
-    def once() -> None:
-        stop()
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-    for number in numbers:
-        loop.add_signal_handler(number, once)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)

@@ -12,7 +12,8 @@ from feature_repo.vectors import model_matrix
 from pairity.errors import ModelIntegrityError
 from pairity.settings import Settings
 from serving.journal_records import DecisionRecord, FeatureVector
-from serving.scoring import load_version, positive_probabilities
+from serving.registered import load_version
+from serving.scoring import positive_probabilities
 
 
 @dataclass(frozen=True, slots=True)

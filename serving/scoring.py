@@ -1,31 +1,21 @@
-"""The champion, checked and loaded, and the scores it gives to online features."""
+"""A loaded model, and the scores it gives to online features."""
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_repo.catalog import EVENT_TIME, Service, service
-from feature_repo.model_files import verify_model
+from feature_repo.catalog import EVENT_TIME, Service
 from feature_repo.vectors import model_matrix
-from pairity.errors import NoChampionError, RegistryError
-from pairity.layout import Layout
-from pairity.settings import Settings
 from pairity.strategy.types import PairScore
 from pairity.universe import Pair
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +31,13 @@ class ModelRef:
     train_end: str
     gate: str = "not asked"
     """What the promotion gate said: `passed`, `failed` or `not asked`."""
+    universe: str = ""
+    """Assets that it was trained on, comma-separated in universe order; empty where that was not recorded."""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells one version from another: name, version and the digest of its files."""
+        return (self.name, self.version, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -85,81 +82,8 @@ def _unusable(row: dict[str, Any] | None, event_timestamp: datetime) -> str | No
     return None
 
 
-def load_champion(settings: Settings) -> Scorer:
-    """Load the version that carries the alias, after checking its files against the registered hash.
-
-    Raises NoChampionError (nothing carries the alias), ModelIntegrityError (files are not those registered) and
-    RegistryError (the registry cannot be read). The model is in skops format: loading it runs no code of its own.
-    """
-    name, alias = settings.model.name, settings.serve.model_alias
-    layout = Layout.of(settings)
-    nothing = NoChampionError(
-        f"no version of model {name!r} carries the alias {alias!r} in {layout.tracking_uri}",
-        "train one first: make train (or make demo)",
-    )
-    return _load(layout, lambda client: client.get_model_version_by_alias(name, alias), nothing)
-
-
-def load_version(settings: Settings, name: str, version: str) -> Scorer:
-    """Load one version by number; the same checks and errors, RegistryError where it does not exist."""
-    layout = Layout.of(settings)
-    nothing = RegistryError(
-        f"model {name!r} has no version {version} in {layout.tracking_uri}", "use the data directory it was trained in"
-    )
-    return _load(layout, lambda client: client.get_model_version(name, version), nothing)
-
-
 def positive_probabilities(estimator: Any, matrix: pd.DataFrame) -> list[float]:  # noqa: ANN401 - a scikit-learn pipeline
     """Probability of the label's positive class per row."""
     positive = list(estimator.classes_).index(1)
     probabilities: list[float] = estimator.predict_proba(matrix)[:, positive].tolist()
     return probabilities
-
-
-def _load(layout: Layout, find: Callable[[MlflowClient], ModelVersion], nothing: RegistryError) -> Scorer:
-    version, files = _fetch(layout, find, nothing)
-    tags = version.tags
-    missing = [name for name in ("model_sha256", "feature_service", "snapshot_id", "train_end") if name not in tags]
-    if missing:
-        raise RegistryError(
-            f"{version.name} version {version.version} lacks the tags {', '.join(missing)}",
-            "register models with pairity train only",
-        )
-    verify_model(files, tags["model_sha256"])
-    import mlflow.sklearn
-
-    reference = ModelRef(
-        name=version.name,
-        version=str(version.version),
-        run_id=version.run_id,
-        sha256=tags["model_sha256"],
-        service=service(tags["feature_service"]),
-        snapshot_id=tags["snapshot_id"],
-        train_end=tags["train_end"],
-        gate=tags.get("gate", "not asked"),
-    )
-    return Scorer(reference, mlflow.sklearn.load_model(str(files)))
-
-
-def _fetch(
-    layout: Layout, find: Callable[[MlflowClient], ModelVersion], nothing: RegistryError
-) -> tuple[ModelVersion, Path]:
-    if not (layout.mlflow / "mlflow.db").is_file():
-        raise nothing
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    with warnings.catch_warnings():
-        # MLflow's own table mapping uses an option that SQLAlchemy deprecates.
-        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy")
-        import mlflow
-        from mlflow.exceptions import MlflowException
-
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        mlflow.set_tracking_uri(layout.tracking_uri)
-        try:
-            version = find(mlflow.MlflowClient())
-            return version, Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                raise nothing from None
-            raise RegistryError(f"the model registry {layout.tracking_uri} cannot be read: {error}") from error

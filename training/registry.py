@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feature_repo.model_files import model_digest, verify_model
+from feature_repo.model_files import CHALLENGER, model_digest, verify_model
 from pairity.errors import NoChampionError, RegistryError, UnknownNameError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -18,8 +18,6 @@ from training.tracking import model_directory, open_client, store_errors
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-CHALLENGER = "challenger"
-"""Alias of the newest version that has not been champion yet; scored in shadow by the trading process."""
 _GATE, _GATE_CHECKS = "gate", "gate_checks"
 _REQUIRED_TAGS = ("feature_service", "model_sha256", "snapshot_id", "code_revision", "train_end")
 

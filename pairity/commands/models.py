@@ -9,17 +9,22 @@ import click
 from pairity.commands.context import reports_errors, settings_from
 
 if TYPE_CHECKING:
+    from pairity.settings import Settings
     from training.registry import ModelRef
 
 
 @click.command()
 @click.argument("version", required=False)
+@click.option("--shadow", is_flag=True, help="Champion beside challenger over the decisions in the journal.")
 @reports_errors
-def models(version: str | None) -> None:
+def models(version: str | None, shadow: bool) -> None:
     """List the registered versions, newest first; with VERSION, what the gate said of one and where it came from."""
     from training import registry
 
     settings = settings_from()
+    if shadow:
+        _show_shadow(settings, version)
+        return
     if version is not None:
         _show_one(registry.version_of(settings, version))
         return
@@ -36,7 +41,7 @@ def models(version: str | None) -> None:
 @click.option("--reason", help="Why; it is recorded. Needed with --force.")
 @reports_errors
 def promote(version: str, force: bool, reason: str | None) -> None:
-    """Make VERSION champion: the trading process uses it from its next start on."""
+    """Make VERSION champion: the trading process uses it from its next decision on."""
     from pairity.errors import ConfigError
     from pairity.timeline import SystemClock
     from training import registry
@@ -65,6 +70,34 @@ def rollback(reason: str) -> None:
     settings = settings_from()
     restored = registry.rollback(settings, reason, SystemClock().now())
     click.echo(f"version {restored.version} of {restored.name} is champion again")
+
+
+def _show_shadow(settings: Settings, version: str | None) -> None:
+    """Every couple of champion and challenger, or those with `version` in one of the parts."""
+    from pairity.commands.tables import line, table
+    from pairity.layout import Layout
+    from serving.journal import Journal
+    from serving.shadow_summary import summarise
+
+    journal = Journal.read(Layout.of(settings).journal)
+    try:
+        found = [item for item in summarise(journal) if version in {None, item.champion, item.challenger}]
+    finally:
+        journal.close()
+    if not found:
+        click.echo("no decision has a challenger's score beside it: one is scored as soon as one is registered")
+        return
+    rows = [
+        (item.champion, item.challenger, item.decisions, item.failed, item.scores, item.correlation,
+         item.mean_difference, item.other_choice, None if item.other_share is None else f"{item.other_share:.1%}")
+        for item in found
+    ]  # fmt: skip
+    columns = ("champion", "challenger", "decisions", "failed", "scores", "correlation", "mean difference",
+               "other choice", "share")  # fmt: skip
+    table(columns, rows, "Challengers in shadow: the same online vectors, no influence")
+    for item in found:
+        if item.last_failure is not None:
+            line(f"version {item.challenger}, last failure: {item.last_failure}")
 
 
 def _show_all(found: list[ModelRef]) -> None:

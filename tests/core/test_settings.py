@@ -46,6 +46,8 @@ def test_settings_are_frozen():
         ("PAIRITY_UNIVERSE__ASSETS", '["BTC", "BTC"]', "listed twice"),
         ("PAIRITY_SERVE__HOST", "0.0.0.0", r"serve.host = '0.0.0.0'"),
         ("PAIRITY_STRATEGY__EXIT_Z", "1.0", "would close at once"),
+        ("PAIRITY_RETRAIN__AT", "24:00", r"retrain.at = '24:00': .*hours go from 00 to 23"),
+        ("PAIRITY_RETRAIN__AT", "9:30", "as HH:MM, such as 00:30"),
     ],
 )
 def test_a_bad_value_is_named_with_its_setting(monkeypatch, variable, value, words):
@@ -111,7 +113,7 @@ def test_consent_to_real_money_is_not_read_from_a_file(tmp_path):
 def test_every_setting_has_a_section_known_to_the_docs():
     assert set(Settings.model_fields) == {
         "home", "universe", "exchange", "ingest", "sources", "features", "vwap", "label", "model", "strategy", "costs",
-        "evaluation", "gate", "serve",
+        "evaluation", "gate", "serve", "retrain",
     }  # fmt: skip
 
 

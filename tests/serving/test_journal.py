@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sqlite3
@@ -16,10 +17,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from pairity.errors import JournalError
 from pairity.strategy.types import Leg, PairPosition, Side
 from pairity.universe import Pair
+from serving import journal_tables as tables
 from serving.journal import Journal
 from serving.journal_codec import time_of, time_text, values_from_json, values_to_json
 from serving.journal_records import (
@@ -30,6 +33,8 @@ from serving.journal_records import (
     Intent,
     IntentState,
     Purpose,
+    Retraining,
+    ShadowRecord,
     client_order_id,
     decision_id,
 )
@@ -287,3 +292,86 @@ def test_the_file_is_durable(journal: Journal) -> None:
     with journal._engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+VERSION_1 = Path(__file__).with_name("journal_version_1.sql")  # dumped by the program that wrote version 1
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    path = tmp_path / "old.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(VERSION_1.read_text())
+    return path
+
+
+def stored(path: Path) -> tuple[str, set[str]]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (version,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        return version, {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def told(journal: Journal) -> tuple[object, ...]:
+    record = journal.last_decision()
+    assert record is not None
+    return record, journal.vectors(record.decision_id), journal.open_positions(), journal.unsettled(), journal.scope
+
+
+def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: Path) -> None:
+    before = stored(old)
+    assert before[0] == "1"
+    reader = Journal.read(old)
+    was = told(reader)
+    assert was[0] == decision_of(entry())
+    assert (reader.models.shadows(), reader.models.retrainings()) == ([], [])
+    reader.close()
+    assert stored(old) == before
+    for _ in range(2):
+        journal = Journal.open(old)
+        assert told(journal) == was
+        journal.close()
+        assert stored(old) == ("2", before[1] | {"shadows", "retrainings"})
+    journal = Journal.open(old)
+    shadow = ShadowRecord(decision_of().decision_id, T0, "m", "2", "f" * 64, {"BTC__SOL": 0.1}, None)
+    journal.models.record_shadow(shadow)
+    assert journal.models.shadows() == [shadow]
+    journal.close()
+
+
+def test_an_extension_that_is_interrupted_leaves_version_1(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, real = stored(old), tables.metadata.create_all
+
+    def interrupted(connection: Connection) -> None:
+        real(connection)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tables.metadata, "create_all", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Journal.open(old)
+    assert stored(old) == before
+    Journal.open(old).close()
+    assert stored(old)[0] == "2"
+
+
+def test_an_extended_journal_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
+    Journal.open(old).close()
+    Journal.open(tmp_path / "new.db").close()
+
+    def shape(path: Path) -> dict[str, object]:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            names = stored(path)[1]
+            return {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in names}
+
+    assert shape(old) == shape(tmp_path / "new.db")
+
+
+def test_a_retraining_is_written_when_it_begins_and_when_it_ends(journal: Journal) -> None:
+    due = Retraining(T0, RUN.run_id, T0 + timedelta(seconds=5))
+    assert journal.models.last_retraining_due() is None
+    journal.models.begin_retraining(due)
+    assert journal.models.retrainings() == [due]
+    ended = replace(due, ended_at=T0 + timedelta(minutes=9), exit_code=-15, summary="ended")
+    journal.models.end_retraining(ended)
+    assert journal.models.retrainings() == [ended]
+    assert journal.models.last_retraining_due() == T0

@@ -10,9 +10,9 @@ from pairity.errors import LiveSwitchError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import GateSettings
-from serving.process import require_proven
+from serving.champion import require_proven
+from serving.registered import load_champion
 from serving.risk import Mode
-from serving.scoring import load_champion
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import job, registry, tracking

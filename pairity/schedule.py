@@ -1,0 +1,44 @@
+"""Something that happens once a day at a time of day. All instants are UTC: no day is longer than another."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+
+from pairity.timeline import DAY
+
+
+def time_of_day(text: str) -> time:
+    """Read `HH:MM`; ValueError says what is wrong.
+
+    >>> time_of_day("00:30")
+    datetime.time(0, 30)
+    """
+    hours, _, minutes = text.partition(":")
+    if not (len(hours) == len(minutes) == 2 and (hours + minutes).isascii() and (hours + minutes).isdigit()):
+        raise ValueError("write a time of day in UTC as HH:MM, such as 00:30")
+    if int(hours) > 23 or int(minutes) > 59:
+        raise ValueError("hours go from 00 to 23, minutes from 00 to 59")
+    return time(int(hours), int(minutes))
+
+
+def newest_slot(at: time, instant: datetime) -> datetime:
+    """The newest instant with time of day `at` that is not after `instant` (aware, UTC)."""
+    midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
+    slot = midnight + timedelta(hours=at.hour, minutes=at.minute)
+    return slot if slot <= instant else slot - DAY
+
+
+def due_slot(at: time, last: datetime, now: datetime) -> datetime:
+    """The slot to run next, if the one of `last` was the last that counted: in the future, or past and to be run now.
+
+    However many slots were missed between `last` and `now` (the machine slept, the process was down), one run makes up
+    for all of them: that of the newest.
+
+    >>> from datetime import UTC
+    >>> last = datetime(2025, 3, 18, 0, 30, tzinfo=UTC)
+    >>> due_slot(time(0, 30), last, last + timedelta(hours=1)).isoformat()
+    '2025-03-19T00:30:00+00:00'
+    >>> due_slot(time(0, 30), last, last + timedelta(days=3, hours=1)).isoformat()
+    '2025-03-21T00:30:00+00:00'
+    """
+    return max(newest_slot(at, last) + DAY, newest_slot(at, now))

@@ -1,0 +1,210 @@
+"""Daily retraining as a process of its own: started when due, watched, ended with its parent.
+
+The trading process knows nothing of training: it starts `pairity retrain --once` and reads the exit code and the last
+line. Decisions are never delayed, and whatever becomes of the job, the champion stays unless the gate let a new one in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from pairity.layout import Layout
+from pairity.schedule import due_slot, time_of_day
+from pairity.settings import Section, Settings
+from pairity.timeline import Clock
+from serving.api import Status
+from serving.clock import SteppedClock
+from serving.journal import Journal
+from serving.journal_records import Retraining
+from serving.stopping import unless_stopped
+
+_STOP_S = 15.0
+_NOT_FOR_TRAINING = frozenset({"exchange", "sources"})
+"""Sections with secrets: training speaks to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job ended: its exit code (negative: the signal that ended it) and its last line."""
+
+    exit_code: int
+    summary: str
+
+    def __str__(self) -> str:
+        return self.summary if self.exit_code == 0 else f"failed with exit code {self.exit_code}: {self.summary}"
+
+
+Command = Callable[[datetime], Sequence[str]]
+
+
+def retrain_command(known_at: datetime) -> list[str]:
+    """The job that trains on what was known at an instant."""
+    return [sys.executable, "-m", "pairity.cli", "retrain", "--once", "--as-known-at", known_at.isoformat()]
+
+
+async def run_job(settings: Settings, command: Sequence[str]) -> Ended:
+    """Run a job to its end, its output in `retrain.log`; a job that takes too long is ended, as is a cancelled one.
+
+    It gets the settings of this process, credentials excepted, and a session of its own: Ctrl-C reaches it through us.
+    """
+    log = Layout.of(settings).retrain_log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, env=environment(settings),
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        async with asyncio.timeout(settings.retrain.limit_hours * 3600):
+            code = await process.wait()
+    except TimeoutError:
+        await _end(process)
+        return Ended(process.returncode or 1, f"ended: it took more than {settings.retrain.limit_hours:g} h")
+    finally:
+        await _end(process)
+    return Ended(code, _last_words(log, code))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment in which a job reads these very settings, wherever they came from, and no credentials."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PAIRITY_")}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Section) and name not in _NOT_FOR_TRAINING:
+            ours[f"PAIRITY_{name.upper()}"] = json.dumps(value.model_dump(mode="json"))
+    return ours | {"PAIRITY_HOME": str(settings.root)}
+
+
+class Retrainer:
+    """The trading process's retraining: due once a day, at most one at a time, journalled.
+
+    A slot that passed while the process was down is made up for once; before the first retraining that the journal
+    knows of, the next slot is waited for.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        journal: Journal,
+        run_id: str,
+        status: Status,
+        say: Callable[[str], None],
+        command: Command = retrain_command,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._journal = journal
+        self._run_id = run_id
+        self._status = status
+        self._say = say
+        self._command = command
+        self._at = time_of_day(settings.retrain.at)
+        self._last = journal.models.last_retraining_due() or clock.now()
+        self._task: asyncio.Task[None] | None = None
+        self._tell(f"next due at {self.due():%Y-%m-%d %H:%M}")
+
+    def due(self) -> datetime:
+        """When to start the next one; not after now: at once."""
+        return due_slot(self._at, self._last, self._clock.now())
+
+    async def start(self, due: datetime) -> None:
+        """Start the retraining that was due then, unless one is still running; returns at once.
+
+        Where time passes only when we step it, it stands still until the job has ended: what a replay promotes, and
+        when, does not depend on how fast the machine trains.
+        """
+        self._last = due
+        if self._task is not None and not self._task.done():
+            self._say(f"retraining of {due:%Y-%m-%d %H:%M} left out: the one before is still running")
+            return
+        started = Retraining(due, self._run_id, self._clock.now())
+        self._journal.models.begin_retraining(started)
+        self._tell(f"running, due {due:%Y-%m-%d %H:%M}")
+        self._task = asyncio.create_task(self._run(started))
+        if isinstance(self._clock, SteppedClock):
+            await asyncio.shield(self._task)
+
+    async def aclose(self) -> None:
+        """End a job that is running, and journal that it was."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self, started: Retraining) -> None:
+        try:
+            ended = await run_job(self._settings, self._command(started.started_at))
+        except asyncio.CancelledError:
+            self._book(started, None, "ended with the trading process")
+            raise
+        except OSError as error:
+            self._book(started, None, f"could not be started: {error}")
+        else:
+            self._book(started, ended.exit_code, ended.summary)
+
+    def _book(self, started: Retraining, code: int | None, summary: str) -> None:
+        ended = replace(started, ended_at=self._clock.now(), exit_code=code, summary=summary)
+        self._journal.models.end_retraining(ended)
+        told = str(Ended(code, summary)) if code is not None else summary
+        self._tell(f"{started.due_at:%Y-%m-%d %H:%M}: {told}")
+        self._say(f"retraining of {started.due_at:%Y-%m-%d %H:%M}: {told}")
+
+    def _tell(self, text: str) -> None:
+        self._status.retraining = text
+
+
+async def every_day(
+    settings: Settings, clock: Clock, stop: asyncio.Event, say: Callable[[str], None],
+    command: Command = retrain_command,
+) -> None:  # fmt: skip
+    """Retrain at `retrain.at` until `stop` is set; a run that fails is told, and the next one happens all the same."""
+    at, last = time_of_day(settings.retrain.at), clock.now()
+    while not stop.is_set():
+        due = due_slot(at, last, clock.now())
+        if due > clock.now():
+            say(f"next retraining at {due:%Y-%m-%d %H:%M} UTC")
+        if not await unless_stopped(stop, clock.sleep_until(due)):
+            return
+        last = due
+
+        async def job(due: datetime = due) -> None:
+            try:
+                ended = str(await run_job(settings, command(clock.now())))
+            except OSError as error:
+                ended = f"could not be started: {error}"
+            say(f"retraining of {due:%Y-%m-%d %H:%M}: {ended}")
+
+        if not await unless_stopped(stop, job()):
+            say(f"retraining of {due:%Y-%m-%d %H:%M}: ended on request")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask it to end, wait, and insist; nothing where it has ended."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def _last_words(log: Path, code: int) -> str:
+    """The last line of a job's output; after a failure its error message, where it gave one."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    if code != 0:
+        lines = [line for line in lines if line.startswith("error: ")] or lines
+    return lines[-1].removeprefix("error: ") if lines else "no output"

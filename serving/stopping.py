@@ -1,0 +1,44 @@
+"""Ending on request: signals set a stop, and waiting gives way to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+
+@contextlib.asynccontextmanager
+async def stopped_by_signals(stop: Callable[[], None]) -> AsyncIterator[None]:
+    """SIGTERM and SIGINT call `stop`; a second one ends the process as usual."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def once() -> None:
+        stop()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, once)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def unless_stopped(stop: asyncio.Event, job: Coroutine[Any, Any, object]) -> bool:
+    """Await `job`; False, and the job cancelled, if `stop` is set before it ends. Its errors are raised."""
+    work, told = asyncio.create_task(job), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            await work
+            return not stop.is_set()
+        return False
+    finally:
+        for task in (work, told):
+            task.cancel()
+        await asyncio.gather(work, told, return_exceptions=True)

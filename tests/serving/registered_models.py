@@ -1,0 +1,70 @@
+"""A registry with small forests over made-up features, and situations to decide on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
+from feature_repo.vectors import model_matrix
+from pairity.layout import Layout
+from pairity.settings import Settings
+from pairity.strategy.types import AssetView, Market, StrategyState
+from serving.deciding import Seen
+from tests.serving.trading import SPECS, T0
+from tests.training.published import asset_rows, pair_rows
+from training import registry, tracking
+from training.models import pair_forest
+from training.registry import ModelRef
+
+ASSETS = ("BTC", "ETH", "SOL")
+NOW = T0
+
+
+def settings_in(home: Path, name: str = "pair_forest") -> Settings:
+    """A small forest called `name`: tests may share a database and still have a registry of their own."""
+    model = {"name": name, "n_estimators": 12, "min_samples_leaf": 5, "max_depth": 4}
+    return Settings(home=home, universe={"assets": ASSETS}, model=model)
+
+
+def history(settings: Settings, seed: int = 3) -> pl.DataFrame:
+    """pair_id, event_timestamp and features of 80 hours of all pairs."""
+    return pair_rows(settings, asset_rows(settings, 80, seed)).drop_nulls("z_score")
+
+
+def register(settings: Settings, seed: int, **tags: str) -> ModelRef:
+    """Fit on labels that differ by `seed`, and register as challenger, gate not asked."""
+    rows = history(settings)
+    rng = np.random.default_rng(seed)
+    labels = (rows["z_score"].to_numpy() + rng.normal(0, 1.5, rows.height) > 0.5).astype(np.int64)
+    matrix = model_matrix(rows, PAIR_FOREST_FEATURES)
+    pipeline = pair_forest.fit(matrix, labels, ASSETS, settings.model, fit_threads=1)
+    layout = Layout.of(settings)
+    files = layout.reports / f"seed{seed}"
+    files.mkdir(parents=True, exist_ok=True)
+    lineage = {"feature_service": PAIR_FOREST_FEATURES.name, "snapshot_id": "s", "code_revision": "c",
+               "train_end": T0.isoformat(), "universe": ",".join(ASSETS)} | tags  # fmt: skip
+    training_set = pl.DataFrame({"pair_id": ["BTC__ETH"] * 2, "label": [0, 1]})
+    record = tracking.RunRecord({}, {}, lineage, training_set, "f" * 64, layout.features, files)
+    with tracking.start_run(layout, record) as run_id:
+        uri = tracking.log_forest(layout, pipeline, matrix.head(3), pair_forest.TRUSTED_TYPES)
+    return registry.register(settings, run_id, uri, lineage)
+
+
+def promote(settings: Settings, model: ModelRef) -> None:
+    registry.promote(settings, model.version, "a test", NOW)
+
+
+def seen_at(settings: Settings, hour: int, **changes: Any) -> Seen:
+    """What could be seen at the close of one hour of `history`, from 0 on."""
+    rows = history(settings)
+    times = rows[EVENT_TIME].unique().sort()
+    close = times[hour]
+    assets = {asset: AssetView(asset, 100.0, 1.0, 0.01, 0.0, SPECS.get(asset)) for asset in ASSETS}
+    market = Market(close + timedelta(seconds=30), close, assets, {})
+    given = {"state": StrategyState(10_000.0), "held_back": {}} | changes
+    return Seen(close, rows.filter(pl.col(EVENT_TIME) == close), market, **given)

@@ -1,0 +1,312 @@
+"""Retraining as a process of its own: real processes, made-up time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pairity.settings import Settings, load_settings
+from serving.api import Status
+from serving.clock import SteppedClock
+from serving.journal import Journal
+from serving.retraining import Command, Ended, Retrainer, environment, every_day, retrain_command, run_job
+from tests.serving.trading import RUN
+
+NOON = datetime(2025, 3, 18, 12, tzinfo=UTC)
+DUE = datetime(2025, 3, 19, 0, 30, tzinfo=UTC)
+SLEEPS = "import time; print('begun', flush=True); time.sleep(60)"
+
+
+class SetClock:
+    """A clock that is set; sleeping sets it."""
+
+    def __init__(self, now: datetime) -> None:
+        self.instant = now
+
+    def now(self) -> datetime:
+        return self.instant
+
+    async def sleep_until(self, instant: datetime) -> None:
+        self.instant = max(self.instant, instant)
+        await asyncio.sleep(0)
+
+
+class StandingClock(SteppedClock):
+    """Virtual time without an exchange."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__("http://nowhere", now)
+
+
+def program(code: str) -> Command:
+    return lambda known_at: [sys.executable, "-c", code, known_at.isoformat()]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal.open(tmp_path / "journal.db", scope="test")
+    made.record_run(RUN)
+    yield made
+    made.close()
+
+
+def run(settings: Settings, code: str) -> Ended:
+    return asyncio.run(run_job(settings, program(code)(NOON)))
+
+
+@pytest.mark.parametrize(
+    ("code", "ended"),
+    [
+        ("print('stage'); print('version 7 is champion: passed')", Ended(0, "version 7 is champion: passed")),
+        ("import sys; print('error: no data\\n  → ingest', file=sys.stderr); sys.exit(4)", Ended(4, "no data")),
+        ("raise ValueError('a bug')", Ended(1, "ValueError: a bug")),
+        ("", Ended(0, "no output")),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", Ended(-9, "no output")),
+    ],
+)
+def test_exit_code_and_last_words(settings: Settings, code: str, ended: Ended) -> None:
+    assert run(settings, code) == ended
+    assert str(Ended(4, "no data")) == "failed with exit code 4: no data"
+
+
+def test_a_job_that_takes_too_long_is_ended(settings: Settings) -> None:
+    hasty = settings.model_copy(update={"retrain": settings.retrain.model_copy(update={"limit_hours": 1 / 3600})})
+    begun = time.monotonic()
+    ended = run(hasty, SLEEPS)
+    assert ended.exit_code == -15
+    assert "it took more than" in ended.summary
+    assert time.monotonic() - begun < 20
+
+
+def test_a_job_reads_the_settings_of_its_parent_and_no_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PAIRITY_EXCHANGE__API_SECRET", "hush-hush")
+    monkeypatch.setenv("PAIRITY_LIVE_TRADING", "i-accept-the-risk")
+    monkeypatch.setenv("PAIRITY_STRATEGY__Z_ENTRY", "1.7")
+    ours = load_settings(home=tmp_path / "elsewhere", universe={"assets": ("BTC", "SOL")},
+                         strategy={"switch_threshold": 0.4}, retrain={"at": "04:15"})  # fmt: skip
+    given = environment(ours)
+    assert not [name for name, value in given.items() if "hush" in value or name == "PAIRITY_LIVE_TRADING"]
+    for name in [name for name in os.environ if name.startswith("PAIRITY_")]:
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        if name.startswith("PAIRITY_"):
+            monkeypatch.setenv(name, value)
+    read = load_settings()
+    assert read.exchange.api_secret is None
+    plain = {"exchange", "sources", "home"}
+    assert read.model_dump(exclude=plain) == ours.model_dump(exclude=plain)
+    assert read.root == ours.root
+    assert ours.strategy.z_entry == 1.7
+
+
+def test_the_command_is_the_plain_one() -> None:
+    arguments = retrain_command(NOON)
+    assert arguments[1:] == ["-m", "pairity.cli", "retrain", "--once", "--as-known-at", "2025-03-18T12:00:00+00:00"]
+
+
+def retrainer(
+    settings: Settings, journal: Journal, clock: SetClock | StandingClock, code: str, said: list[str]
+) -> tuple[Retrainer, Status]:
+    status = Status("demo", "here", {})
+    return Retrainer(settings, clock, journal, RUN.run_id, status, said.append, program(code)), status
+
+
+async def until(done: Callable[[], object]) -> None:
+    """Wait in real time: what is waited for is another process."""
+    for _ in range(600):
+        if done():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never came")
+
+
+def test_it_is_due_once_a_day_and_journalled(settings: Settings, journal: Journal) -> None:
+    said: list[str] = []
+
+    async def scenario() -> None:
+        clock = SetClock(NOON)
+        made, status = retrainer(settings, journal, clock, "import sys; print('known at', sys.argv[1])", said)
+        assert made.due() == DUE
+        assert status.retraining == "next due at 2025-03-19 00:30"
+        await clock.sleep_until(DUE)
+        await made.start(made.due())
+        assert status.retraining == "running, due 2025-03-19 00:30"
+        assert made.due() == DUE + timedelta(days=1)
+        assert journal.models.retrainings()[0].ended_at is None
+        await until(lambda: said)
+        (row,) = journal.models.retrainings()
+        assert (row.due_at, row.exit_code, row.summary) == (DUE, 0, "known at 2025-03-19T00:30:00+00:00")
+        assert row.ended_at == DUE
+        await made.aclose()
+
+    asyncio.run(scenario())
+    assert said == ["retraining of 2025-03-19 00:30: known at 2025-03-19T00:30:00+00:00"]
+
+
+def test_slots_missed_while_the_process_was_down_run_once(settings: Settings, journal: Journal) -> None:
+    async def scenario() -> None:
+        clock = SetClock(NOON)
+        made, _ = retrainer(settings, journal, clock, "print('done')", [])
+        clock.instant = DUE
+        await made.start(made.due())
+        await until(lambda: journal.models.retrainings()[0].ended_at)
+        clock.instant = DUE + timedelta(days=3, hours=2)
+        again, _ = retrainer(settings, journal, clock, "print('done')", [])
+        assert again.due() == DUE + timedelta(days=3)
+        await again.start(again.due())
+        assert again.due() == DUE + timedelta(days=4)
+        await again.aclose()
+        await made.aclose()
+
+    asyncio.run(scenario())
+    assert [row.due_at for row in journal.models.retrainings()] == [DUE, DUE + timedelta(days=3)]
+
+
+def test_a_failed_one_is_told_and_the_next_one_happens(settings: Settings, journal: Journal) -> None:
+    said: list[str] = []
+
+    async def scenario() -> None:
+        clock = SetClock(NOON)
+        made, _ = retrainer(settings, journal, clock, "import sys; print('error: no data'); sys.exit(4)", said)
+        for day in range(2):
+            clock.instant = DUE + timedelta(days=day)
+            await made.start(made.due())
+            await until(lambda day=day: len(said) > day)
+        await made.aclose()
+
+    asyncio.run(scenario())
+    assert said == [f"retraining of 2025-03-{day} 00:30: failed with exit code 4: no data" for day in (19, 20)]
+    assert [row.exit_code for row in journal.models.retrainings()] == [4, 4]
+
+
+def test_what_cannot_be_started_is_told(settings: Settings, journal: Journal) -> None:
+    said: list[str] = []
+
+    async def scenario() -> None:
+        status = Status("demo", "here", {})
+        made = Retrainer(settings, SetClock(DUE), journal, RUN.run_id, status, said.append, lambda _: ["/no/such/file"])
+        await made.start(DUE)
+        await until(lambda: said)
+        await made.aclose()
+
+    asyncio.run(scenario())
+    assert "could not be started" in said[0]
+    assert journal.models.retrainings()[0].exit_code is None
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def pid_in(settings: Settings) -> int | None:
+    log = settings.root / "retrain.log"
+    text = log.read_text() if log.exists() else ""
+    return int(text) if text.endswith("\n") else None
+
+
+def test_one_at_a_time_and_none_outlives_the_process(settings: Settings, journal: Journal) -> None:
+    said: list[str] = []
+    tells = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+
+    async def scenario() -> int:
+        clock = SetClock(DUE)
+        made, _ = retrainer(settings, journal, clock, tells, said)
+        await made.start(DUE)
+        await until(lambda: pid_in(settings))
+        clock.instant = DUE + timedelta(days=1)
+        await made.start(made.due())
+        assert said == ["retraining of 2025-03-20 00:30 left out: the one before is still running"]
+        pid = pid_in(settings)
+        assert pid is not None
+        assert alive(pid)
+        await made.aclose()
+        return pid
+
+    assert not alive(asyncio.run(scenario()))
+    (row,) = journal.models.retrainings()
+    assert (row.exit_code, row.summary) == (None, "ended with the trading process")
+    assert said[1:] == ["retraining of 2025-03-19 00:30: ended with the trading process"]
+
+
+def test_a_job_that_does_not_listen_is_killed(
+    settings: Settings, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.retraining._STOP_S", 0.3)
+    deaf = ("import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(os.getpid(), flush=True);"
+            "time.sleep(60)")  # fmt: skip
+
+    async def scenario() -> int:
+        made, _ = retrainer(settings, journal, SetClock(DUE), deaf, [])
+        await made.start(DUE)
+        await until(lambda: pid_in(settings))
+        pid = pid_in(settings)
+        await made.aclose()
+        assert pid is not None
+        return pid
+
+    assert not alive(asyncio.run(scenario()))
+
+
+def test_decisions_do_not_wait_for_it_but_virtual_time_does(settings: Settings, journal: Journal) -> None:
+    async def scenario() -> tuple[bool, bool]:
+        quick, _ = retrainer(settings, journal, SetClock(DUE), "import time; time.sleep(0.5); print('done')", [])
+        await quick.start(DUE)
+        running = journal.models.retrainings()[0].ended_at is None
+        await quick.aclose()
+        stands = StandingClock(DUE + timedelta(days=1))
+        made, _ = retrainer(settings, journal, stands, "import time; time.sleep(0.5); print('done')", [])
+        await made.start(made.due())
+        ended = journal.models.retrainings()[-1].exit_code == 0
+        await made.aclose()
+        return running, ended
+
+    assert asyncio.run(scenario()) == (True, True)
+
+
+def test_the_scheduler_goes_on_after_a_failure_until_it_is_stopped(settings: Settings) -> None:
+    said: list[str] = []
+    known: list[datetime] = []
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+
+        def command(known_at: datetime) -> Sequence[str]:
+            known.append(known_at)
+            if len(known) == 3:
+                asyncio.get_running_loop().call_later(1.0, stop.set)
+                return [sys.executable, "-c", SLEEPS]
+            return [sys.executable, "-c", "raise SystemExit(5)" if len(known) == 1 else "print('fine')"]
+
+        await asyncio.wait_for(every_day(settings, SetClock(NOON), stop, said.append, command), 60)
+
+    asyncio.run(scenario())
+    assert known == [DUE + timedelta(days=day) for day in range(3)]
+    assert [line for line in said if not line.startswith("next")] == [
+        "retraining of 2025-03-19 00:30: failed with exit code 5: no output",
+        "retraining of 2025-03-20 00:30: fine",
+        "retraining of 2025-03-21 00:30: ended on request",
+    ]
+
+
+def test_the_environment_is_json_where_it_must_be(settings: Settings) -> None:
+    assert json.loads(environment(settings)["PAIRITY_RETRAIN"])["at"] == "00:30"
