@@ -10,7 +10,7 @@ ARGS ?=
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data lock clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data bench-train lock clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,11 +59,14 @@ test: lint types contract  ## everything that CI runs
 test-slow: install  ## longer suites
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope
 
-bench: install  ## measure against peers in one run, write benchmarks/results.md
+bench: install  ## measure everything against peers in one run, write benchmarks/results.md
 	$(BIN)/python -m benchmarks
 
 bench-data: install  ## the data plane against peers: microstructure, pair features, regressions, joins
 	$(BIN)/python -m benchmarks data
+
+bench-train: install  ## backtest grid and model fits against peers (ARGS=--small to see whether it runs)
+	$(BIN)/python -m benchmarks train $(ARGS)
 
 docs: install  ## write docs/features.md from the catalogue
 	$(BIN)/python -m feature_repo.documentation > docs/features.md

@@ -1,6 +1,7 @@
 """`make bench`: every measurement in one run, medians of several rounds, ratios to a peer; written to results.md.
 
-`python -m benchmarks data` runs one group.
+`python -m benchmarks data` runs one group, and writes results-data.md; `--small` takes small inputs where a group has
+them, to see whether it runs at all, and writes nothing.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -14,13 +15,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from benchmarks import factor_regression, joins, microstructure, pair_features
+from benchmarks import backtest_grid, factor_regression, fits, joins, microstructure, pair_features
 from benchmarks.case import Case
 
-ROUNDS = 5
-GROUPS = {"data": (microstructure, pair_features, factor_regression, joins)}
+Source = Callable[[Path], Iterator[Case]]
+GROUPS: dict[str, tuple[Source, ...]] = {
+    "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
+    "train": (backtest_grid.cases, fits.cases),
+}
+SMALL: dict[str, tuple[Source, ...]] = {
+    "train": (partial(backtest_grid.cases, small=True), partial(fits.cases, small=True)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +41,13 @@ class Row:
 
 def medians_s(case: Case) -> tuple[float, float]:
     """Ours and the peer's, in turns, so that both see the same machine; a slow peer runs fewer times, unwarmed."""
-    case.ours()  # warm caches and imports
+    if case.ours_seconds is None:
+        case.ours()  # warm caches and imports
     if case.peer_rounds > 1 and case.peer_seconds is None:
         case.theirs()
     mine, other = [], []
-    for round_ in range(ROUNDS):
-        mine.append(_timed(case.ours))
+    for round_ in range(case.rounds):
+        mine.append(case.ours_seconds() if case.ours_seconds else _timed(case.ours))
         if round_ < case.peer_rounds:
             other.append(case.peer_seconds() if case.peer_seconds else _timed(case.theirs))
     return statistics.median(mine), statistics.median(other)
@@ -50,32 +59,41 @@ def _timed(job: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def cases(groups: Sequence[str], scratch: Path) -> Iterator[Case]:
-    for group in groups:
-        for module in GROUPS[group]:
-            yield from module.cases(scratch)
+def cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
+    for source in sources:
+        yield from source(scratch)
 
 
-def main(groups: Sequence[str]) -> None:
-    if unknown := set(groups) - set(GROUPS):
-        sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {', '.join(GROUPS)}")
+def main(groups: Sequence[str], small: bool) -> None:
+    known = SMALL if small else GROUPS
+    if unknown := set(groups) - set(known):
+        sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     rows, notes = [], []
     with tempfile.TemporaryDirectory() as scratch:
-        for case in cases(groups or tuple(GROUPS), Path(scratch)):
+        sources = [source for group in groups or known for source in known[group]]
+        for case in cases(sources, Path(scratch)):
             print(f"{case.name} …", file=sys.stderr, flush=True)
             case.check()
             mine, other = medians_s(case)
             rows.append(Row(case.name, mine, case.peer, other))
-            print(f"  {mine:.3f} s, {case.peer} {other:.3f} s: {other / mine:.1f} ×", file=sys.stderr, flush=True)
+            print(f"  {mine:.3f} s, {case.peer} {other:.3f} s: {other / mine:.3g} ×", file=sys.stderr, flush=True)
             notes += [case.note()] if case.note else []
     lines = ["| what | ours, s | peer | peer, s | peer / ours |", "| --- | ---: | --- | ---: | ---: |"]
-    lines += [f"| {r.name} | {r.ours_s:.3f} | {r.peer} | {r.peer_s:.3f} | {r.peer_s / r.ours_s:.1f} |" for r in rows]
+    lines += [f"| {r.name} | {r.ours_s:.3f} | {r.peer} | {r.peer_s:.3f} | {r.peer_s / r.ours_s:.3g} |" for r in rows]
     text = "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
-    (Path(__file__).parent / "results.md").write_text(
-        f"Medians of one run on one machine, {os.cpu_count()} cores.\n\n{text}"
-    )
+    if not small:
+        told = (
+            f"Medians of one run on one machine, {os.cpu_count()} cores, shared with other work (load {_load()}).\n\n"
+        )
+        (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(told + text)
     print(text)
 
 
+def _load() -> str:
+    """Processes that wanted to run in the last minutes, this one's among them: more than there are cores is crowded."""
+    return f"{os.getloadavg()[2]:.1f} over the last 15 minutes"
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    asked = sys.argv[1:]
+    main([name for name in asked if name != "--small"], "--small" in asked)

@@ -40,21 +40,28 @@ class Account:
     @property
     def value(self) -> float:
         """Equity, marked at the last known closes."""
-        return self._cash + sum(leg.unrealised for leg in self._legs())
+        return self._marked()[0]
 
     @property
     def available(self) -> float:
         """Equity that is not initial margin; never below 0."""
-        return max(self.value - self._notional / self._terms.leverage, 0.0)
-
-    @property
-    def _notional(self) -> float:
-        return sum(leg.notional for leg in self._legs())
+        value, notional = self._marked()
+        return max(value - notional / self._terms.leverage, 0.0)
 
     @property
     def _cushion(self) -> float:
         """Equity above what the venue wants for the legs held; below 0 it takes them."""
-        return self.value - self._closing_rate * self._notional
+        value, notional = self._marked()
+        return value - self._closing_rate * notional
+
+    def _marked(self) -> tuple[float, float]:
+        """Equity and notional held, both in one walk over the legs: several times an hour they are asked for."""
+        unrealised = notional = 0.0
+        for position in self._held.values():
+            for leg in position.legs:
+                unrealised += leg.unrealised
+                notional += leg.notional
+        return self._cash + unrealised, notional
 
     def _legs(self) -> Iterator[OpenLeg]:
         return (leg for position in self._held.values() for leg in position.legs)
@@ -66,12 +73,14 @@ class Account:
         self._leave(hour)
         for entry in pending.entries if pending is not None else ():
             self._enter(entry, hour, alone=pending is not None and pending.action is Action.REBALANCE)
-        self._trigger(hour)
-        self._mark(hour)
-        self._sweep(hour)
-        for leg in self._legs():
-            self._settle(leg, hour)
-        self.equity.append((hour, self.value, self._notional / self.value if self._held else 0.0, len(self._held)))
+        if self._held:
+            self._trigger(hour)
+            self._mark(hour)
+            self._sweep(hour)
+            for leg in self._legs():
+                self._settle(leg, hour)
+        value, notional = self._marked()
+        self.equity.append((hour, value, notional / value if self._held else 0.0, len(self._held)))
 
     def finish(self) -> None:
         """Close what is left at the last known close, with costs, and check the books."""

@@ -15,7 +15,8 @@ from training.backtest.records import Bar, HourScores, MarketHistory, Settlement
 
 NOT_KNOWN = "no features known at the decision"
 
-_Row = tuple[datetime, str, float | None, float | None, float | None, bool, float | None, datetime | None]
+_Row = tuple[float | None, float | None, bool, float | None]
+"""z-score, probability, whether anything was known, hedge ratio."""
 
 
 def hours_between(first: datetime, last: datetime) -> tuple[datetime, ...]:
@@ -49,18 +50,16 @@ def hour_scores(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[datetime, H
     (last instant seen by the model that scored the row; the latest one of an hour counts). A pair without a row counts
     as not known.
     """
-    by_hour: dict[datetime, dict[str, _Row]] = {}
-    for row in _rows(scored).iter_rows():
-        by_hour.setdefault(row[0], {})[row[1]] = row
     named = [(pair, pair.pair_id, PairScore(pair, None, None, NOT_KNOWN)) for pair in pairs]
-    return {
-        hour: HourScores(
-            scores=tuple(_score(pair, rows.get(pair_id), unknown) for pair, pair_id, unknown in named),
-            correlations={pair_id: row[4] for pair_id, row in rows.items()},
-            train_end=max((row[7] for row in rows.values() if row[7] is not None), default=None),
+    hours: dict[datetime, HourScores] = {}
+    for hour, train_end, ids, correlations, *columns in _by_hour(scored).iter_rows():
+        rows: dict[str, _Row] = dict(zip(ids, zip(*columns, strict=True), strict=True))
+        hours[hour] = HourScores(
+            scores=tuple([_score(pair, rows.get(pair_id), unknown) for pair, pair_id, unknown in named]),
+            correlations=dict(zip(ids, correlations, strict=True)),
+            train_end=train_end,
         )
-        for hour, rows in by_hour.items()
-    }
+    return hours
 
 
 def lake_settlements(layout: Layout, assets: Sequence[str], known_by: datetime) -> dict[str, list[Settlement]]:
@@ -112,15 +111,17 @@ def _nullable(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.selectors.float().fill_nan(None))
 
 
-def _rows(scored: pl.DataFrame) -> pl.DataFrame:
+def _by_hour(scored: pl.DataFrame) -> pl.DataFrame:
+    """One row per hour, its pairs in lists: a time is then made into an object once per hour, not once per pair."""
     optional = {"hedge_ratio": pl.Float64(), "train_end": pl.Datetime("us", "UTC")}
     absent = [pl.lit(None, kind).alias(name) for name, kind in optional.items() if name not in scored.columns]
-    return _nullable(scored.with_columns(absent)).select(
-        "event_timestamp", "pair_id", "z_score", "probability", "correlation_168h", "known", *optional
+    rows = _nullable(scored.with_columns(absent))
+    return rows.group_by("event_timestamp", maintain_order=True).agg(
+        pl.col("train_end").max(), "pair_id", "correlation_168h", "z_score", "probability", "known", "hedge_ratio"
     )
 
 
 def _score(pair: Pair, row: _Row | None, unknown: PairScore) -> PairScore:
-    if row is None or not row[5]:
+    if row is None or not row[2]:
         return unknown
-    return PairScore(pair, row[2], row[3], None, row[6])
+    return PairScore(pair, row[0], row[1], None, row[3])

@@ -120,11 +120,11 @@ class OpenLeg:
     """Last known close."""
     funding: float = 0.0
     """Paid so far (negative: received)."""
+    sign: int = field(init=False)
+    """+1 long, −1 short."""
 
-    @property
-    def sign(self) -> int:
-        """+1 long, −1 short."""
-        return self.side.sign
+    def __post_init__(self) -> None:
+        self.sign = self.side.sign
 
     @property
     def notional(self) -> float:
