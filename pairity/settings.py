@@ -203,6 +203,8 @@ class ModelSettings(Section):
     """The reference pair forest and its split."""
 
     name: str = "pair_forest"
+    feature_service: str = "pair_forest_v1"
+    """What the model is trained on and asked with: a service of the pair view."""
     n_estimators: PositiveInt = 300
     max_depth: PositiveInt = 5
     min_samples_leaf: PositiveInt = 30

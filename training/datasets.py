@@ -16,9 +16,9 @@ from math import ceil
 
 import polars as pl
 
-from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, Service, View
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, SERVICES, Service, View, service
 from pairity.digest import digest_bytes
-from pairity.errors import JoinError, MissingDataError
+from pairity.errors import ConfigError, JoinError, MissingDataError
 from pairity.layout import Layout
 from pairity.settings import LabelSettings, Settings
 from pairity.timeline import DAY, HOUR
@@ -78,6 +78,18 @@ def build(settings: Settings, service: Service, join: Join, now: datetime) -> Da
     rows = _with_labels(joined, _labels(settings, joined, published, join, now))
     _require_enough(rows, settings)
     return Dataset(rows=rows, service=service, snapshot_id=snapshot_id)
+
+
+def pair_service(settings: Settings) -> Service:
+    """The feature service of `model.feature_service`; UnknownNameError, or ConfigError if it is not one of pairs."""
+    chosen = service(settings.model.feature_service)
+    if chosen.view != PAIR_HOURLY.name:
+        fitting = ", ".join(name for name, found in SERVICES.items() if found.view == PAIR_HOURLY.name)
+        raise ConfigError(
+            f"model.feature_service = {chosen.name!r} holds features of {chosen.view}, not of pairs",
+            f"choose from {fitting}",
+        )
+    return chosen
 
 
 def decision_rows(keys: pl.DataFrame, settings: Settings) -> pl.DataFrame:

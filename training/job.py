@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
+from feature_repo.catalog import EVENT_TIME
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress
@@ -94,7 +94,7 @@ def train(
     stages = _Stages(progress)
     joined = join or store_join(settings)
     with stages("training set"):
-        dataset = datasets.build(settings, PAIR_FOREST_FEATURES, joined, now)
+        dataset = datasets.build(settings, datasets.pair_service(settings), joined, now)
         labelled = dataset.labelled(settings.label)
         split = chronological(labelled, settings.model.test_fraction)
         digest = datasets.training_digest(labelled)

@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_repo.catalog import PAIR_FOREST_FEATURES
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -89,7 +88,7 @@ def compare_families(
     where the history is too short; a family that cannot be fitted on some fold is left out, with a note.
     """
     progress.stage("training set", 1)
-    dataset = datasets.build(settings, PAIR_FOREST_FEATURES, join, now)
+    dataset = datasets.build(settings, datasets.pair_service(settings), join, now)
     evaluation = settings.evaluation
     folds = walk_forward(
         dataset.labelled(settings.label), test_bars=evaluation.test_bars, train_bars=evaluation.train_bars,
