@@ -18,8 +18,9 @@ import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, PAIR_FOREST_FEATURES, VWAP_DISTANCE
 from feature_repo.files import scan_view
+from pairity.configuration import load_settings
 from pairity.layout import Layout
-from pairity.settings import Settings, load_settings
+from pairity.settings import Settings
 from pairity.strategy.types import Decision, Market, PairScore, StrategyState
 from pairity.timeline import SystemClock, parse_instant
 from training import asset_datasets, datasets

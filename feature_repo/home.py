@@ -16,7 +16,8 @@ from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.repo_config import RegistryConfig
 
-from pairity.settings import Settings, load_settings
+from pairity.configuration import load_settings
+from pairity.settings import Settings
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 

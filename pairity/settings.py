@@ -6,12 +6,10 @@ Every default is the reference value of the strategy; every one can be changed.
 
 from __future__ import annotations
 
-import os
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -22,7 +20,6 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 from pydantic_settings import (
@@ -33,16 +30,16 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from pairity.errors import ConfigError, UnknownNameError
+from pairity.errors import ConfigError
 from pairity.schedule import time_of_day
 from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
 CONFIG_FILE = "pairity.toml"
-_PREFIX = "PAIRITY_"
+PREFIX = "PAIRITY_"
 # Read elsewhere, not settings: recorded data for tests; the second switch for real money.
-_OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING"})
-_SECRETS = ("api_key", "api_secret", "api_passphrase")
-_SECRET_SETTINGS = {"exchange": _SECRETS, "sources": ("tiingo_api_key", "cryptoquant_api_key")}
+OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING"})
+SECRETS = ("api_key", "api_secret", "api_passphrase")
+SECRET_SETTINGS = {"exchange": SECRETS, "sources": ("tiingo_api_key", "cryptoquant_api_key")}
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
@@ -321,7 +318,7 @@ class Settings(BaseSettings):
     """Everything configurable, in one frozen object."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_nested_delimiter="__", env_file=".env", toml_file=CONFIG_FILE,
+        env_prefix=PREFIX, env_nested_delimiter="__", env_file=".env", toml_file=CONFIG_FILE,
         frozen=True, extra="forbid",
     )  # fmt: skip
 
@@ -363,65 +360,15 @@ class Settings(BaseSettings):
         return self.home.expanduser().absolute()
 
 
-def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - values of any section, checked by the model
-    """Read file and environment; ConfigError names the setting, the value and the choices.
-
-    `overrides` are nested dictionaries per section (command-line options), merged over the other sources.
-    """
-    _refuse_unknown_variables()
-    try:
-        settings = Settings(**overrides)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{CONFIG_FILE} is not TOML: {error}", "correct the line that is named") from None
-    except ValidationError as error:
-        what = "; ".join(_explain(item) for item in error.errors(include_url=False))
-        places = f"{CONFIG_FILE}, .env, the environment ({_PREFIX}SECTION__NAME) or the command line"
-        raise ConfigError(what, f"correct it in {places}") from None
-    _refuse_secrets_in_file()
-    return settings
-
-
 def _ours(variables: Mapping[str, str | None]) -> dict[str, str | None]:
     """Variables of a `.env` that are settings; the file may hold those of other programs too."""
-    return {name: value for name, value in variables.items() if name.upper().startswith(_PREFIX)}
+    return {name: value for name, value in variables.items() if name.upper().startswith(PREFIX)}
 
 
 def _refuse_consent_in_dotenv(variables: Mapping[str, str | None]) -> None:
     for name in variables:
-        if name.upper() in _OTHER_VARIABLES:
+        if name.upper() in OTHER_VARIABLES:
             raise ConfigError(
                 f"{name.upper()} stands in .env, where it would be forgotten",
                 "set it in the environment of the one command that needs it",
             )
-
-
-def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries
-    path = ".".join(str(part) for part in item["loc"])
-    if not isinstance(item.get("input"), str | int | float) or any(secret in path for secret in _SECRETS):
-        return f"setting {path}: {item['msg']}"
-    return f"setting {path} = {item.get('input')!r}: {item['msg']}"
-
-
-def _refuse_unknown_variables() -> None:
-    """A misspelt variable would otherwise be ignored in silence."""
-    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            known |= {f"{_PREFIX}{name}__{leaf}".upper() for leaf in field.annotation.model_fields}
-    for variable in os.environ:
-        if variable.startswith(_PREFIX) and variable not in known | _OTHER_VARIABLES:
-            raise UnknownNameError("environment variable", variable, known | _OTHER_VARIABLES)
-
-
-def _refuse_secrets_in_file() -> None:
-    path = Path(CONFIG_FILE)
-    if not path.is_file():
-        return
-    content = tomllib.loads(path.read_text())
-    for section, secrets in _SECRET_SETTINGS.items():
-        for secret in secrets:
-            if secret in content.get(section, {}):
-                raise ConfigError(
-                    f"{CONFIG_FILE} holds the secret {section}.{secret}",
-                    f"move it to the environment or .env as {_PREFIX}{section.upper()}__{secret.upper()}",
-                )

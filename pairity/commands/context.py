@@ -43,7 +43,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 def settings_from(exchange_url: str | None = None, control_url: str | None = None, **overrides: Any) -> Settings:  # noqa: ANN401
     """Settings of file and environment, with the options that were given on the command line on top."""
-    from pairity.settings import load_settings
+    from pairity.configuration import load_settings
 
     exchange = {name: value for name, value in (("url", exchange_url), ("control_url", control_url)) if value}
     return load_settings(**({"exchange": exchange} if exchange else {}), **overrides)

@@ -121,7 +121,7 @@ def _span(exchange: DemoExchange, history_days: int, cycles: int) -> tuple[datet
 
 def _settings(exchange: DemoExchange, directory: Path) -> Settings:
     """Settings of the demo: its own directory, exchange and universe; everything else as configured."""
-    from pairity.settings import load_settings
+    from pairity.configuration import load_settings
     from pairity.universe import DEFAULT_UNIVERSE, short_name
 
     listed = [short_name(name) for name in exchange.instruments]

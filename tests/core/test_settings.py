@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from pairity.configuration import load_settings
 from pairity.errors import ConfigError, UnknownNameError
-from pairity.settings import Section, Settings, load_settings
+from pairity.settings import Section, Settings
 
 
 @pytest.fixture(autouse=True)

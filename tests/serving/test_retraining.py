@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pairity.settings import Settings, load_settings
+from pairity.configuration import load_settings
+from pairity.settings import Settings
 from serving.api import Status
 from serving.clock import SteppedClock
 from serving.journal import Journal
