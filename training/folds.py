@@ -54,22 +54,21 @@ class Fold:
     def __post_init__(self) -> None:
         if self.train.is_empty() or self.test.is_empty():
             raise MissingDataError(
-                f"fold {self.name} has {self.train.height} training and {self.test.height} test rows, "
-                f"{self.purged} purged",
+                f"{self.name} has {self.train.height} training and {self.test.height} test rows, {self.purged} purged",
                 "ingest a longer history, use fewer folds, or shorten label.horizon_bars",
             )
         leaking = self.train.filter(reduce(or_, (_meets(block) for block in self.blocks)))
         if leaking.height:
             first = leaking.row(0, named=True)
             raise DataError(
-                f"fold {self.name} leaks: {leaking.height} training labels meet the test, the first from "
+                f"{self.name} leaks: {leaking.height} training labels meet the test, the first from "
                 f"{first['t0']} to {first['t1']}",
                 "make folds with the functions of training.folds only",
             )
         outside = self.test.filter(~reduce(or_, (_inside(block) for block in self.blocks)))
         late = max(block.known for block in self.blocks)
         if outside.height or self.test["t1"].max() > late:  # type: ignore[operator]
-            raise DataError(f"fold {self.name} has test rows outside of its blocks", "report this")
+            raise DataError(f"{self.name} has test rows outside of its blocks", "report this")
 
     @property
     def train_end(self) -> datetime:
@@ -83,7 +82,7 @@ class Fold:
         positives = int(self.train["label"].sum())
         if positives in (0, self.train.height):
             raise MissingDataError(
-                f"all {self.train.height} training labels of fold {self.name} are {int(positives > 0)}: "
+                f"all {self.train.height} training labels of {self.name} are {int(positives > 0)}: "
                 "a classifier needs both classes",
                 "use fewer folds or a longer history, or change label.kind, label.target or label.horizon_bars",
             )

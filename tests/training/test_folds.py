@@ -168,6 +168,6 @@ def test_what_cannot_be_split_is_refused(attempt, error, told):
 def test_a_class_that_is_missing_in_a_fold_is_named():
     rows = series(60, 2).with_columns(pl.when(pl.col("row") < 30).then(0).otherwise(1).alias("label"))
     first = walk_forward(rows, test_bars=20, train_bars=25)[0]
-    with pytest.raises(MissingDataError, match="all 23 training labels of fold walk 1 are 0"):
+    with pytest.raises(MissingDataError, match="all 23 training labels of walk 1 are 0"):
         first.require_classes()
     purged_kfold(rows, folds=3)[0].require_classes()

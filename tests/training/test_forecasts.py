@@ -103,3 +103,11 @@ def test_what_does_not_vary_or_is_too_little_has_no_correlation():
     assert few["rank_ic"].to_list() == [None]
     assert information(scored([], []))["forecast_rank_ic"] is None
     assert information(scored([1.0, 2.0], [1.0, 2.0]))["forecast_top_minus_bottom"] is None
+
+
+def test_a_rule_that_says_the_same_of_all_has_no_deciles():
+    rows = scored([1.0] * 100, [0.0, 1.0] * 50)
+    assert by_decile(rows).is_empty()
+    assert information(rows) == {
+        "forecast_rows": 100.0, "forecast_rank_ic": None, "forecast_top_minus_bottom": None,
+    }  # fmt: skip

@@ -82,9 +82,11 @@ def by_decile(scored: pl.DataFrame) -> pl.DataFrame:
     """decile (1 lowest … 10 highest score), rows, mean_score, mean_outcome: what followed each tenth of all forecasts.
 
     `mean_outcome` is the mean label: a frequency for labels 0/1, a return for forecasts of returns. Ties keep the
-    order of time and pair.
+    order of time and pair; scores that are all the same have no order, and no row is returned.
     """
     known = scored.drop_nulls(["score", "label"]).filter(pl.col("score").is_finite())
+    if known["score"].n_unique() < 2:
+        known = known.clear()
     known = known.sort("event_timestamp", "pair_id")
     place = (pl.col("score").rank("ordinal").cast(pl.Int64) - 1) * _DECILES // pl.len() + 1
     return (

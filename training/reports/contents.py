@@ -27,6 +27,11 @@ class Line:
     trades: pl.DataFrame
 
     @property
+    def label(self) -> str:
+        """How figures call it: families by their short names, which the table explains."""
+        return self.name if self.key in {"model", "baseline", "btc"} else self.key.replace("_", " ")
+
+    @property
     def initial_equity(self) -> float:
         """What the account began with."""
         return self.metrics["final_equity_usdt"] / (1.0 + self.metrics["net_return"])

@@ -37,7 +37,7 @@ body{font:15px/1.45 system-ui,sans-serif;color:#1a1a1a;max-width:1280px;margin:2
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem;border-bottom:1px solid #ddd}
 table{border-collapse:collapse;font-size:.78rem;margin:.5rem 0}th,td{padding:.2rem .45rem;text-align:right}
 th:first-child,td:first-child{text-align:left;min-width:9rem}
-thead th{border-bottom:1px solid #999;vertical-align:bottom}
+td:last-child{white-space:normal}thead th{border-bottom:1px solid #999;vertical-align:bottom}
 tbody tr:nth-child(even){background:#f6f6f4}.wide{overflow-x:auto}.note{color:#666;font-size:.85rem}
 .bad{color:#a32}.good{color:#275}details{margin:1rem 0}code{font-size:.85em}
 @media print{body{max-width:none;margin:0}h2,figure,.plot{break-inside:avoid}details{display:none}}
@@ -55,7 +55,7 @@ def page(run: RunContents) -> str:
         _section("Result", _comparison(run.lines)),
         _section("Equity and drawdown", _plot("equity", plots.equity(run.lines))),
         _section("Exposure", _plot("exposure", plots.exposure(run.lines))),
-        _section(f"Months of {_text(head.name)}", _plot("months", plots.months(_months(head)))),
+        _section(f"Months of {_text(head.label)}", _plot("months", plots.months(_months(head)))),
         _section("Deepest drawdowns", _drawdowns(head)),
         _section("What costs do to it", _plot("costs", plots.costs(_stress(run.lines)))),
     ]
@@ -86,17 +86,20 @@ def _head(lines: Sequence[Line]) -> Line:
 
 def _comparison(lines: Sequence[Line]) -> str:
     shown = [item for item in _MEASURES if any(item[0] in line.metrics for line in lines)]
+    told = [""] if any(line.label != line.name for line in lines) else []
     rows = [
-        [line.name, *(_number(line.metrics.get(name), unit) for name, _, unit in shown)] for line in lines
+        [line.label, *(_number(line.metrics.get(name), unit) for name, _, unit in shown),
+         *([line.name] if told else [])]
+        for line in lines
     ]  # fmt: skip
     best = max(lines, key=lambda line: line.metrics.get("net_return", 0.0))
     net = best.metrics.get("net_return", 0.0)
-    earns = [line.name for line in lines if line.metrics.get("net_return", 0.0) > 0]
-    told = (
+    earns = [line.label for line in lines if line.metrics.get("net_return", 0.0) > 0]
+    summary = (
         f"After costs {', '.join(earns)} earned money; the rest lost." if earns else "After costs nothing earned money."
     )
-    verdict = f"<p class={'good' if net > 0 else 'bad'}>{_text(told)}</p>"
-    return verdict + _table(["", *(title for _, title, _ in shown)], rows)
+    verdict = f"<p class={'good' if net > 0 else 'bad'}>{_text(summary)}</p>"
+    return verdict + _table(["", *(title for _, title, _ in shown), *told], rows)
 
 
 def _months(line: Line) -> pl.DataFrame:
@@ -104,7 +107,7 @@ def _months(line: Line) -> pl.DataFrame:
 
 
 def _stress(lines: Sequence[Line]) -> list[tuple[str, pl.DataFrame]]:
-    return [(line.name, cost_stress(line.trades, line.initial_equity)) for line in lines if line.trades.height]
+    return [(line.label, cost_stress(line.trades, line.initial_equity)) for line in lines if line.trades.height]
 
 
 def _drawdowns(line: Line) -> str:

@@ -13,7 +13,10 @@ from training.reports.contents import Line
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_COLOURS = ("#1f77b4", "#d95f02", "#7570b3", "#1b9e77", "#a6761d", "#e7298a", "#666666", "#66a61e")
+_COLOURS = (
+    "#1f77b4", "#d95f02", "#7570b3", "#1b9e77", "#a6761d", "#e7298a", "#666666", "#66a61e", "#9edae5", "#fdbf6f",
+    "#cab2d6", "#b2df8a", "#d8b365", "#f4b6d2", "#c7c7c7", "#5ab4ac", "#08306b", "#67000d", "#3f007d", "#00441b",
+)  # fmt: skip
 _UP, _DOWN = "#2a7f4f", "#b5432f"
 _POINTS = 2000
 """Points a curve is drawn with at most; a page of years of hours would weigh tens of megabytes."""
@@ -31,7 +34,7 @@ def equity(lines: Sequence[Line]) -> Figure:
                 fall=drawdown(line.equity["equity"], line.initial_equity),
             )
         )  # fmt: skip
-        style = {"name": line.name, "legendgroup": line.key, "line": {"width": 1.3, "color": _colour(number)}}
+        style = {"name": line.label, "legendgroup": line.key, "line": {"width": 1.3, "color": _colour(number)}}
         times = curve["time"].dt.replace_time_zone(None).to_list()
         figure.add_scatter(x=times, y=_rounded(curve["value"]), row=1, col=1, **style)
         figure.add_scatter(x=times, y=_rounded(100 * curve["fall"]), row=2, col=1, showlegend=False, **style)
@@ -159,7 +162,7 @@ def exposure(lines: Sequence[Line]) -> Figure:
     for number, line in enumerate(lines):
         curve = _thinned(line.equity.select("time", "exposure"))
         times = curve["time"].dt.replace_time_zone(None).to_list()
-        figure.add_scatter(x=times, y=_rounded(curve["exposure"]), name=line.name,
+        figure.add_scatter(x=times, y=_rounded(curve["exposure"]), name=line.label,
                            line={"width": 0.8, "color": _colour(number), "shape": "hv"})  # fmt: skip
     figure.update_yaxes(title="notional / equity")
     return _laid_out(figure, 340)
