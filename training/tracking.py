@@ -37,6 +37,8 @@ _ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.fluent", "mlflow.models.model")
+_KIND = "mlflow.experimentKind"
+"""Without it the tracking UI takes an experiment for one of language models, and opens on an empty page of traces."""
 _PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"
 _DATASET_DIGEST_CHARS = 32  # MLflow's column holds 36; the full digest is a tag of the run
 
@@ -255,7 +257,8 @@ def _experiment(layout: Layout, name: str = EXPERIMENT) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    return str(client.create_experiment(name, artifact_location=(layout.mlflow / "artifacts").as_uri()))
+    where = (layout.mlflow / "artifacts").as_uri()
+    return str(client.create_experiment(name, artifact_location=where, tags={_KIND: "custom_model_development"}))
 
 
 def _dataset(mlflow: ModuleType, record: RunRecord) -> Any:  # noqa: ANN401 - mlflow.data.Dataset

@@ -144,6 +144,7 @@ def test_runs_are_a_parent_and_a_child_per_family(compared):
     settings, board, run_id = compared
     client = tracking.open_client(Layout.of(settings))
     experiment = client.get_experiment_by_name("leaderboard").experiment_id
+    assert client.get_experiment(experiment).tags["mlflow.experimentKind"] == "custom_model_development"
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
     assert {run.data.params["family"] for run in children} == {s.family for s in board.standings}
     assert all(run.inputs.dataset_inputs[0].dataset.name == "pair_hourly" for run in children)
