@@ -148,7 +148,7 @@ def train(
         contender_names={c.key: c.name for c in contenders},
         per_pair=performance.per_pair(contenders[0].result.trades), notes=tuple(notes), training_digest=digest,
         snapshot_id=dataset.snapshot_id, model=model, grid=tried, overfitting=overfitting,
-        outcome=outcome, files=tuple(files),
+        outcome=outcome, files=(*files, run_files.directory(settings) / run_files.CARD),
         stage_seconds=stages.seconds,
     )  # fmt: skip
 

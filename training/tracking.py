@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +37,7 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+_LOCKED_S = 30.0
 _CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.fluent", "mlflow.models.model")
 _KIND = "mlflow.experimentKind"
 """Without it the tracking UI takes an experiment for one of language models, and opens on an empty page of traces."""
@@ -114,7 +116,7 @@ def store_errors(layout: Layout) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RegistryError(
             f"the tracking store {layout.tracking_uri} cannot be used: {first_line}",
@@ -127,7 +129,15 @@ def open_client(layout: Layout) -> MlflowClient:
     mlflow = load_mlflow(layout)
     with store_errors(layout):
         layout.mlflow.mkdir(parents=True, exist_ok=True)
+        _require_database(layout.mlflow / "mlflow.db")
         return mlflow.MlflowClient(tracking_uri=layout.tracking_uri, registry_uri=layout.tracking_uri)
+
+
+def _require_database(path: Path) -> None:
+    """sqlite3.Error for a file that is none: MLflow would try again for minutes before it said so."""
+    if path.exists():
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_LOCKED_S)) as database:
+            database.execute("PRAGMA schema_version").fetchone()
 
 
 @contextmanager

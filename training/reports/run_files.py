@@ -26,6 +26,7 @@ from training.reports import figures
 from training.reports.model_card import model_card
 from training.splits import Split
 
+CARD = "model_card.md"
 _EXAMPLE_ROWS = 5
 
 
@@ -105,7 +106,7 @@ def record(
 
     layout = Layout.of(settings)
     card = model_card(settings, dataset, split, metrics, tags, names)
-    (directory(settings) / "model_card.md").write_text(card, encoding="utf-8")
+    (directory(settings) / CARD).write_text(card, encoding="utf-8")
     tags = {**tags, "fitted_sha256": fitted_digest(pipeline)}
     run = tracking.RunRecord(
         params=_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
