@@ -31,7 +31,8 @@ class Outcome:
     peak_mb: float
     """Largest resident size during the job, inputs included."""
     child_mb: float
-    """The same of the largest process that the job started; 0 if it started none."""
+    """No process that the job started held more; 0 if it started none. A bound: it counts from before the child's exec,
+    when it still was a copy of its parent."""
     answer: str
 
 
@@ -64,7 +65,7 @@ class Alone:
             statistics.median(getattr(outcome, name) for outcome in self.outcomes)
             for name in ("peak_mb", "inputs_mb", "child_mb")
         )
-        children = f", largest worker {child:,.0f} MB" if child else ""
+        children = f", largest worker at most {child:,.0f} MB" if child else ""
         return f"{peak:,.0f} MB ({inputs:,.0f} MB of it before the job{children})"
 
 

@@ -6,6 +6,7 @@ Every point is a trial, whatever it earned: the statistics of overfitting need a
 from __future__ import annotations
 
 import gc
+import pickle
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -91,9 +92,10 @@ class Question:
 def run_grid(question: Question, grid: Grid | None = None, *, workers: int = 1) -> GridResult:
     """Backtest every point of `grid` (default: the reference grid) on the same market and scores.
 
-    `workers` above 1 spreads the trials over that many processes, each of which gets its own copy of market and scores;
-    the result is the same to the last bit. ConfigError for a grid or a point that cannot be run, TimeRangeError for a
-    period that the model has seen.
+    `workers` above 1 spreads the trials over that many processes, each of which gets its own copy of market and scores:
+    copying two years of 45 pairs costs as much as a dozen trials, so that it pays for large grids and idle cores only
+    (benchmarks/results-train.md). The result is the same to the last bit. ConfigError for a grid or a point that cannot
+    be run, TimeRangeError for a period that the model has seen.
     """
     points = (grid or Grid()).points()
     for point in points:
@@ -134,14 +136,17 @@ def _spread(
     # Spawned, not forked: polars and BLAS hold threads that a fork would lose.
     with ProcessPoolExecutor(
         max_workers=min(workers, len(points)), mp_context=get_context("spawn"),
-        initializer=_receive, initargs=(question,),
+        initializer=_receive, initargs=(pickle.dumps(question, pickle.HIGHEST_PROTOCOL),),  # once, not per worker
     ) as pool:  # fmt: skip
         return list(pool.map(_shared_trial, points))
 
 
-def _receive(question: Question) -> None:
-    _shared.append(question)
-    gc.freeze()  # it lives as long as the process: the collector need not walk through a million records again
+def _receive(sent: bytes) -> None:
+    """Market and scores are a million records that live as long as the process: the collector leaves them alone."""
+    gc.disable()
+    _shared.append(pickle.loads(sent))
+    gc.freeze()
+    gc.enable()
 
 
 def _shared_trial(point: GridPoint) -> tuple[dict[str, float | None], NDArray[np.float64]]:
