@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 import click
+
+# Before any library starts its threads: those that wait should sleep. Where cores are shared, threads that spin make
+# boosting ten times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Name → module, function, one line of help. The modules import the heavy libraries, this file none.
 COMMANDS: dict[str, tuple[str, str, str]] = {
