@@ -40,9 +40,9 @@ def write(settings: Settings, board: Leaderboard) -> list[Path]:
     files += [_csv(where / "folds.csv", fold_table(board)),
               _csv(where / "ic_by_month.csv", _of_all(board, monthly_rank_correlation)),
               _csv(where / "deciles.csv", _of_all(board, by_decile))]  # fmt: skip
-    best = next((standing for standing in board.standings if standing.importances), None)
-    if best is not None:
-        files.append(_csv(where / "feature_importance.csv", importance_table(best.importances)))
+    told = sorted((s for s in board.standings if s.importances), key=lambda s: s.family != "pair_forest")
+    if told:  # the reference's, where it is among them
+        files.append(_csv(where / "feature_importance.csv", importance_table(told[0].importances)))
     return files
 
 

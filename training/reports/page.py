@@ -37,10 +37,10 @@ body{font:15px/1.45 system-ui,sans-serif;color:#1a1a1a;max-width:1280px;margin:2
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem;border-bottom:1px solid #ddd}
 table{border-collapse:collapse;font-size:.78rem;margin:.5rem 0}th,td{padding:.2rem .45rem;text-align:right}
 th:first-child,td:first-child{text-align:left;min-width:9rem}
-td:last-child{white-space:normal}thead th{border-bottom:1px solid #999;vertical-align:bottom}
+details td{text-align:left}thead th{border-bottom:1px solid #999;vertical-align:bottom}
 tbody tr:nth-child(even){background:#f6f6f4}.wide{overflow-x:auto}.note{color:#666;font-size:.85rem}
 .bad{color:#a32}.good{color:#275}details{margin:1rem 0}code{font-size:.85em}
-@media print{body{max-width:none;margin:0}h2,figure,.plot{break-inside:avoid}details{display:none}}
+@media print{body{max-width:none;margin:0}h2,figure,.plot{break-inside:avoid}details:not([open]){display:none}}
 """
 
 
@@ -54,7 +54,7 @@ def page(run: RunContents) -> str:
         f"<p class=note>run <code>{run.run_id}</code> · {run.started} · {_text(_CAUTION)}</p>",
         _section("Result", _comparison(run.lines)),
         _section("Equity and drawdown", _plot("equity", plots.equity(run.lines))),
-        _section("Exposure", _plot("exposure", plots.exposure(run.lines))),
+        _section(f"Exposure of {_text(head.label)}, daily mean", _plot("exposure", plots.exposure(head))),
         _section(f"Months of {_text(head.label)}", _plot("months", plots.months(_months(head)))),
         _section("Deepest drawdowns", _drawdowns(head)),
         _section("What costs do to it", _plot("costs", plots.costs(_stress(run.lines)))),
@@ -86,20 +86,23 @@ def _head(lines: Sequence[Line]) -> Line:
 
 def _comparison(lines: Sequence[Line]) -> str:
     shown = [item for item in _MEASURES if any(item[0] in line.metrics for line in lines)]
-    told = [""] if any(line.label != line.name for line in lines) else []
     rows = [
-        [line.label, *(_number(line.metrics.get(name), unit) for name, _, unit in shown),
-         *([line.name] if told else [])]
-        for line in lines
+        [line.label, *(_number(line.metrics.get(name), unit) for name, _, unit in shown)] for line in lines
     ]  # fmt: skip
     best = max(lines, key=lambda line: line.metrics.get("net_return", 0.0))
     net = best.metrics.get("net_return", 0.0)
     earns = [line.label for line in lines if line.metrics.get("net_return", 0.0) > 0]
     summary = (
-        f"After costs {', '.join(earns)} earned money; the rest lost." if earns else "After costs nothing earned money."
+        f"After costs {', '.join(earns)} earned money; the rest did not."
+        if earns
+        else "After costs nothing earned money."
     )
     verdict = f"<p class={'good' if net > 0 else 'bad'}>{_text(summary)}</p>"
-    return verdict + _table(["", *(title for _, title, _ in shown), *told], rows)
+    return (
+        verdict
+        + _table(["", *(title for _, title, _ in shown)], rows)
+        + _details("What they are", [(line.label, line.name) for line in lines if line.label != line.name], shown=True)
+    )
 
 
 def _months(line: Line) -> pl.DataFrame:
@@ -159,8 +162,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _details(title: str, rows: Sequence[tuple[str, str]]) -> str:
-    return f"<details><summary>{title}</summary>{_table(['', ''], rows)}</details>" if rows else ""
+def _details(title: str, rows: Sequence[tuple[str, str]], *, shown: bool = False) -> str:
+    opened = " open" if shown else ""
+    return f"<details{opened}><summary>{title}</summary>{_table(['', ''], rows)}</details>" if rows else ""
 
 
 def _number(value: float | None, unit: str = "") -> str:

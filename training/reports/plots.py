@@ -154,18 +154,18 @@ def _bars(names: list[str], values: list[float | None], title: str, text: list[s
     return _laid_out(figure, 380)
 
 
-def exposure(lines: Sequence[Line]) -> Figure:
-    """Notional held over equity of every contender."""
+def exposure(line: Line) -> Figure:
+    """Notional held over equity, mean of each day."""
     from plotly.graph_objects import Figure
 
+    days = line.equity.group_by(pl.col("time").dt.truncate("1d").dt.date().alias("day"), maintain_order=True).agg(
+        pl.col("exposure").mean()
+    )
     figure = Figure()
-    for number, line in enumerate(lines):
-        curve = _thinned(line.equity.select("time", "exposure"))
-        times = curve["time"].dt.replace_time_zone(None).to_list()
-        figure.add_scatter(x=times, y=_rounded(curve["exposure"]), name=line.label,
-                           line={"width": 0.8, "color": _colour(number), "shape": "hv"})  # fmt: skip
+    figure.add_scatter(x=days["day"].to_list(), y=_rounded(days["exposure"]), mode="lines", fill="tozeroy",
+                       line={"width": 0.8, "color": _COLOURS[0]}, showlegend=False)  # fmt: skip
     figure.update_yaxes(title="notional / equity")
-    return _laid_out(figure, 340)
+    return _laid_out(figure, 260)
 
 
 def monthly_ic(table: pl.DataFrame) -> Figure:
