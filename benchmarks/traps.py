@@ -124,7 +124,7 @@ def never_crosses(study: Study) -> Trap:
     strategy = study.settings.strategy.model_copy(update={"exit_z": -1e9})
     settings = study.settings.model_copy(update={"strategy": strategy})
     found = study.backtest(study.pipeline, settings=settings)
-    return Trap(1, "the exit `|z| < 0`, which never comes", study.base, study.measured(found, study.base.auc))
+    return Trap(1, "the exit `abs(z) < 0`, which never comes", study.base, study.measured(found, study.base.auc))
 
 
 def booked_on_bitcoin(study: Study) -> Trap:
