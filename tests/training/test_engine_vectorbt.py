@@ -12,6 +12,9 @@ from training.backtest.engine import run
 from training.backtest.policies import Strategy
 from training.backtest.records import Terms
 
+pytestmark = pytest.mark.slow
+"""Importing and compiling vectorbt takes longer than what is compared; the exact-decimal oracle is in every run."""
+
 
 @pytest.mark.parametrize("legs", ["base", "both"])
 @pytest.mark.parametrize("fill_model", ["next_open_taker", "limit_maker"])
