@@ -21,7 +21,7 @@ from serving.registered import load_version
 from serving.scoring import positive_probabilities
 from tests.e2e.running import ASSETS, Place, paper_exchange
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def test_the_scheduler_ends_cleanly_on_a_signal(tmp_path):
@@ -98,7 +98,6 @@ def promoted_while_trading(place, options):
     return output + rest
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_day_of_trading_retrains_once_and_scores_the_refused_one_in_shadow(day):
     """Virtual time stands still while the job runs: the challenger is there from the next decision on."""
@@ -134,7 +133,6 @@ def test_a_day_of_trading_retrains_once_and_scores_the_refused_one_in_shadow(day
     assert "Challengers in shadow" in shown.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_promotion_while_trading_counts_from_the_next_decision(day):
     place, _, _, output = day

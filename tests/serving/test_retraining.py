@@ -21,6 +21,8 @@ from serving.journal import Journal
 from serving.retraining import Command, Ended, Retrainer, environment, every_day, retrain_command, run_job
 from tests.serving.trading import RUN
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2025, 3, 18, 12, tzinfo=UTC)
 DUE = datetime(2025, 3, 19, 0, 30, tzinfo=UTC)
 SLEEPS = "import time; print('begun', flush=True); time.sleep(60)"

@@ -212,6 +212,7 @@ def test_the_sheet_is_traded_from_one_decision_to_the_next(board, home):
     assert open_at_once <= third(settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PORTFOLIOS)
 def test_scores_keep_their_bits_whatever_comes_later(home, name):
     settings, _ = home

@@ -19,6 +19,8 @@ from training.backtest.engine import run
 from training.backtest.records import Terms
 from training.barriers import triple_barrier_labels
 
+pytestmark = pytest.mark.slow
+
 ASSETS = ("BTC", "ETH", "SOL")
 UTC_US = pl.Datetime("us", "UTC")
 
