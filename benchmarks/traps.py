@@ -18,6 +18,7 @@ import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, PAIR_FOREST_FEATURES, VWAP_DISTANCE
 from feature_repo.files import scan_view
+from feature_repo.vectors import model_matrix
 from pairity.configuration import load_settings
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -32,9 +33,10 @@ from training.datasets import Dataset, Join
 from training.evaluation.metrics import classification
 from training.folds import purged_kfold
 from training.history import load_history, store_join
+from training.models import pair_forest
 from training.models.families import third
 from training.scoring import fit_forest, score
-from training.splits import Split, chronological
+from training.splits import chronological
 
 _FUNDING = ("base_funding", "quote_funding", "funding_diff", "funding_avg")
 _KEPT_LIVE = ("z_score", "spread_rsi", "spread_roc", "base_asset", "quote_asset")
@@ -266,11 +268,7 @@ class _Coins:
 
 
 def _fold_auc(study: Study, train: pl.DataFrame, test: pl.DataFrame) -> float:
-    split = Split(study.split.test_start, train, test, 0)
-    pipeline = fit_forest(split.train, study.dataset.service, study.settings)
-    from feature_repo.vectors import model_matrix
-    from training.models import pair_forest
-
+    pipeline = fit_forest(train, study.dataset.service, study.settings)
     candidates = test.filter(pl.col("z_score").abs() > study.settings.label.z_entry)
     said = pair_forest.predict(pipeline, model_matrix(candidates, study.dataset.service))
     return _auc(candidates.with_columns(pl.Series("said", said)), "said") or float("nan")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,6 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, select,
 from sqlalchemy.exc import DatabaseError
 
 from pairity.errors import JournalError
+from pairity.process_lock import LockHeldError, lock_exclusively
 from serving import journal_tables as tables
 
 RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
@@ -57,17 +56,9 @@ def unreadable(path: Path, error: DatabaseError) -> JournalError:
 
 def lock_for_writing(path: Path) -> IO[str]:
     """An exclusive lock that ends with the process, however it ends."""
-    file = path.with_suffix(".lock").open("a+")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
+        return lock_exclusively(path.with_suffix(".lock"))
+    except LockHeldError as error:
         raise JournalError(
-            f"another process (pid {holder}) writes the journal {path}", "only one may trade: stop that one first"
+            f"another process (pid {error.holder}) writes the journal {path}", "only one may trade: stop that one first"
         ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file

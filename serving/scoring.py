@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,7 +54,8 @@ class Scorer:
         `rows` has one row per pair (pair_id, event_timestamp, features), nulls where the online store knows nothing.
         """
         by_pair = {row["pair_id"]: row for row in rows.iter_rows(named=True)}
-        reasons = {pair: _unusable(by_pair.get(pair.pair_id), event_timestamp) for pair in pairs}
+        features = self.ref.service.features
+        reasons = {pair: _unusable(by_pair.get(pair.pair_id), event_timestamp, features) for pair in pairs}
         usable = [pair for pair in pairs if reasons[pair] is None]
         probability = self._probabilities(rows, usable)
         return [
@@ -72,14 +74,18 @@ def _pair_score(pair: Pair, row: dict[str, Any], probability: float | None, unus
     return PairScore(pair, row.get("z_score"), probability, unusable, row.get("hedge_ratio"))
 
 
-def _unusable(row: dict[str, Any] | None, event_timestamp: datetime) -> str | None:
-    """Fresh or silent: only features of the bar that has just closed may be traded on."""
+def _unusable(row: dict[str, Any] | None, event_timestamp: datetime, features: Sequence[str]) -> str | None:
+    """Fresh, finite or silent: only features of the bar that has just closed may be traded on.
+
+    A feature is a number or null; one pair whose features are infinite must not end the decision about all others.
+    """
     if row is None or row[EVENT_TIME] is None:
         return "no features online"
     if row[EVENT_TIME] != event_timestamp:
         age_h = (event_timestamp - row[EVENT_TIME]).total_seconds() / 3600
         return f"stale: features are {age_h:.0f} h old"
-    return None
+    endless = [name for name in features if isinstance(value := row.get(name), float) and math.isinf(value)]
+    return f"infinite: {', '.join(endless)}" if endless else None
 
 
 def positive_probabilities(estimator: Any, matrix: pd.DataFrame) -> list[float]:  # noqa: ANN401 - a scikit-learn pipeline

@@ -89,24 +89,14 @@ async def _daily(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
-    """A lock that ends with the process: cron, a scheduler and the trading process never train at the same time."""
-    import fcntl
-    import os
-
+    """Cron, a scheduler and the trading process never train at the same time."""
     from pairity.errors import ConfigError
     from pairity.layout import Layout
+    from pairity.process_lock import LockHeldError, lock_exclusively
 
-    path = Layout.of(settings).retrain_lock
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise ConfigError(
-                f"another retraining (pid {file.read().strip() or 'unknown'}) is running", "wait until it has ended"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    try:
+        file = lock_exclusively(Layout.of(settings).retrain_lock)
+    except LockHeldError as error:
+        raise ConfigError(f"another retraining (pid {error.holder}) is running", "wait until it has ended") from None
+    with file:
         yield

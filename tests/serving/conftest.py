@@ -5,13 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from serving.journal import Journal
 from tests.serving.tiny_okx import TinyOkx
-from tests.serving.trading import Desk, desk_on
+from tests.serving.trading import RUN, Desk, desk_on
 
 
 @pytest.fixture
 def tiny() -> TinyOkx:
     return TinyOkx()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal.open(tmp_path / "journal.db", scope="test")
+    made.record_run(RUN)
+    yield made
+    made.close()
 
 
 @pytest.fixture

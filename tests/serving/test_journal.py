@@ -8,7 +8,6 @@ import os
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -49,14 +48,6 @@ VALUES = st.dictionaries(
     st.none() | st.floats() | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(max_size=20),
     max_size=40,
 )
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal.open(tmp_path / "journal.db", scope="test")
-    made.record_run(RUN)
-    yield made
-    made.close()
 
 
 def intent(purpose: Purpose = Purpose.ENTRY, **changes: object) -> Intent:

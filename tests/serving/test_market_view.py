@@ -63,3 +63,13 @@ def test_only_fresh_pairs_are_scored_and_the_others_say_why():
     assert scores[0].hedge_ratio == rows["hedge_ratio"][0]
     assert [score.unusable for score in scores[1:]] == ["stale: features are 3 h old", *["no features online"] * 2]
     assert [score.probability for score in scores[1:]] == [None, None, None]
+
+
+def test_an_infinite_feature_is_the_matter_of_its_pair_alone():
+    reference = ModelRef("m", "1", "r", "s", PAIR_FOREST_FEATURES, "x", "t")
+    rows = pair_rows(("A__B", T, 1.25), ("A__C", T, 1.0)).with_columns(
+        vol_ratio=pl.when(pl.col("pair_id") == "A__C").then(float("-inf")).otherwise(pl.col("vol_ratio"))
+    )
+    scores = Scorer(reference, Constant()).score(rows, [Pair("A", "B"), Pair("A", "C")], T)
+    assert (scores[0].probability, scores[0].unusable) == (0.1, None)
+    assert (scores[1].probability, scores[1].unusable) == (None, "infinite: vol_ratio")

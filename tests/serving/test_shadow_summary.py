@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -50,14 +49,6 @@ def write(journal: Journal, *all_met: tuple[DecisionRecord, ShadowRecord]) -> No
     for record, shadow in all_met:
         journal.record_decision(record, [])
         journal.models.record_shadow(shadow)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal.open(tmp_path / "journal.db", scope="test")
-    made.record_run(RUN)
-    yield made
-    made.close()
 
 
 def test_couples_of_versions_are_counted_apart(journal: Journal) -> None:

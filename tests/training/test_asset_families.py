@@ -21,7 +21,7 @@ from pairity.errors import DataError, MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import EvaluationSettings
-from tests.training.generated import HOUR
+from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, publish_single_assets, settings_for
 from training import asset_datasets, datasets
 from training.folds import EVENT, mirrored, walk_forward
@@ -247,3 +247,19 @@ def test_the_exposures_of_the_service_exclude_the_intercept_and_the_fit():
     left = set(RISK_EXPOSURES.features) - set(factor_risk.exposures(RISK_EXPOSURES))
     assert left == {"s4_const", "s4_r2", "s4_adj_r2"}
     assert left <= set(ASSET_EXPOSURES.feature_names)
+
+
+def test_hours_without_a_score_are_flat_and_paid_for():
+    """A hole in the middle of a long position: out before it, in again after it."""
+    settings = settings_for("unused")
+    times = [START + index * HOUR for index in range(6)]
+    whole = pl.DataFrame({EVENT: times, "score": [1.0] * 6, "label": [0.0] * 6}).with_columns(
+        pl.col(EVENT).cast(pl.Datetime("us", "UTC"))
+    )
+    quality = FAMILIES["lagged_linear"].portfolio.quality
+    side = (settings.costs.taker_fee_bps + settings.costs.slippage_bps) * 1e-4
+    assert quality(whole, settings)["sign_total_return_after_costs"] == pytest.approx(np.expm1(-2 * side))
+    missing = whole.filter(pl.col(EVENT) != times[3])
+    assert quality(missing, settings)["sign_total_return_after_costs"] == pytest.approx(np.expm1(-4 * side))
+    assert quality(missing, settings)["sign_trades"] == 5
+    assert quality(whole.clear(), settings)["sign_trades"] == 0

@@ -169,7 +169,9 @@ def _sheet(settings: Settings) -> Policy:
 
 
 def _sign_quality(scored: pl.DataFrame, settings: Settings) -> dict[str, float | None]:
+    # Hours that were not scored are flat as well: leaving and coming back is paid for.
     rows = scored.sort(EVENT_TIME)
+    rows = rows if rows.is_empty() else rows.upsample(EVENT_TIME, every="1h")
     cost = settings.costs.taker_fee_bps + settings.costs.slippage_bps
     measures = trade_sign(
         rows["score"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
