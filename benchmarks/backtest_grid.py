@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import grid_market
-from benchmarks.alone import Alone, Job
 from benchmarks.case import Case
+from benchmarks.isolated_process import Alone, Job
 from pairity.digest import digest_bytes
 from pairity.settings import StrategySettings
 from tests.oracles.decimal_backtest import backtest

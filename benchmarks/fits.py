@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from benchmarks.alone import Alone, Job
 from benchmarks.case import Case
+from benchmarks.isolated_process import Alone, Job
 from feature_repo.catalog import PAIR_FOREST_FEATURES
-from feature_repo.vectors import model_matrix
+from feature_repo.model_matrix import model_matrix
 from pairity.digest import digest_bytes
 from pairity.settings import ModelSettings, Settings
 from pairity.timeline import HOUR
 from pairity.universe import DEFAULT_UNIVERSE, pairs_of
+from training.forest_fit import fit_forest
 from training.models import pair_boosting, pair_forest
-from training.scoring import fit_forest
 
 HOURS = 12_300
 SMALL_HOURS = 1_000

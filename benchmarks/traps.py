@@ -18,25 +18,26 @@ import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, PAIR_FOREST_FEATURES, VWAP_DISTANCE
 from feature_repo.files import scan_view
-from feature_repo.vectors import model_matrix
+from feature_repo.model_matrix import model_matrix
 from pairity.configuration import load_settings
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import Decision, Market, PairScore, StrategyState
 from pairity.timeline import SystemClock, parse_instant
-from training import asset_datasets, datasets
 from training.backtest.comparison import Arena, Contender
 from training.backtest.policies import Strategy
 from training.backtest.ranking import RankingPolicy
 from training.backtest.records import MarketHistory, Policy
-from training.datasets import Dataset, Join
+from training.data import asset_training_sets as asset_datasets
+from training.data import training_sets as datasets
+from training.data.folds import purged_kfold
+from training.data.history import load_history, store_join
+from training.data.splits import chronological
+from training.data.training_sets import Dataset, Join
 from training.evaluation.metrics import classification
-from training.folds import purged_kfold
-from training.history import load_history, store_join
+from training.forest_fit import fit_forest, score
 from training.models import pair_forest
 from training.models.families import third
-from training.scoring import fit_forest, score
-from training.splits import chronological
 
 _FUNDING = ("base_funding", "quote_funding", "funding_diff", "funding_avg")
 _KEPT_LIVE = ("z_score", "spread_rsi", "spread_roc", "base_asset", "quote_asset")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from feature_repo.entities import ASSET, PAIR, PROJECT
+from feature_repo.feast_home import project_settings
 from feature_repo.feature_services import feature_services
 from feature_repo.feature_views import feature_views
-from feature_repo.home import project_settings
 from pairity.layout import Layout
 
 _settings = project_settings()

@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS
-from ingestion.gate import Gate
+from ingestion.admission import Gate
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, subtract, union
 from ingestion.report import InstrumentFailure, QuarantinedPartition, RawRows

@@ -14,11 +14,11 @@ from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, V
 from feature_repo.chunks import compute_views
 from feature_repo.files import feature_bits, newest, publish, scan_view
 from feature_repo.raw_datasets import CANDLES
-from ingestion.gate import Gate
-from ingestion.held import HeldBack, reader
+from ingestion.admission import Gate
+from ingestion.due_months import MonthLedger, newest_close
 from ingestion.lake import Lake
-from ingestion.months import MonthLedger, newest_close
 from ingestion.report import LeftOutPair, ViewRows
+from ingestion.withheld import HeldBack, reader
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings

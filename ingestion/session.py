@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS
+from ingestion.admission import Gate
 from ingestion.collect import Collector
-from ingestion.gate import Gate
 from ingestion.lake import Lake
 from ingestion.publishing import Publisher, left_out_pairs
 from ingestion.report import IngestReport, InstrumentFailure, RawRows
 from ingestion.sources.okx import OkxSource, require_listed
-from ingestion.sources.okx_client import aclose, make_client, server_time
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.layout import Layout
 from pairity.progress import Progress, Silent
 from pairity.settings import Settings
 from pairity.timeline import MINUTE, Clock, check_range, last_closed
+from venue.okx_client import aclose, make_client, server_time
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx

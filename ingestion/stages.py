@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ingestion.gate import Gate
+from ingestion.admission import Gate
 from ingestion.lake import Lake
 from ingestion.publishing import Publisher, left_out_pairs
 from ingestion.report import LeftOutPair, QuarantinedPartition, ViewRows

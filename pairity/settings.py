@@ -275,7 +275,7 @@ class EvaluationSettings(Section):
 
 
 class GateSettings(Section):
-    """What a model must show before it is promoted (see training.gate)."""
+    """What a model must show before it is promoted (see training.promotion.gate)."""
 
     net_return_min: float = 0.0
     trades_min: Annotated[int, Field(ge=0)] = 30

@@ -28,18 +28,18 @@ from pairity.strategy.types import Decision
 from pairity.timeline import HOUR, MINUTE, Clock, ceil_to, month_start
 from pairity.universe import ContractSpec
 from serving.api import Status
-from serving.champion import Champion
-from serving.deciding import Seen, choose
+from serving.decision import Seen, choose
 from serving.execution.executor import Executor
 from serving.execution.venue import Balance
-from serving.journal import Journal
-from serving.journal_records import DecisionRecord, FeatureVector, decision_id
+from serving.journal.journal import Journal
+from serving.journal.records import DecisionRecord, FeatureVector, decision_id
 from serving.market_view import asset_views, market
+from serving.models.champion import Champion
+from serving.models.scoring import ModelRef
+from serving.models.shadow import Shadow
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.retraining import Retrainer
-from serving.scoring import ModelRef
-from serving.shadow import Shadow
-from serving.stopping import unless_stopped
+from serving.shutdown import unless_stopped
 from validation.quarantine import reasons
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from feature_repo.contracts import read_contracts
 from feature_repo.revision import code_revision
 from ingestion.session import IngestSession
-from ingestion.sources.okx_client import aclose, make_client
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
@@ -19,19 +18,20 @@ from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec, inst_id
 from serving.api import Status, make_app, serving
-from serving.champion import Champion
-from serving.clock import clock_for
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk, Pace
-from serving.journal import Journal
-from serving.journal_records import Run
+from serving.journal.journal import Journal
+from serving.journal.records import Run
 from serving.loop import Parts, ServeReport, TradingLoop, shown
+from serving.models.champion import Champion
+from serving.models.scoring import ModelRef
+from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
 from serving.risk import Mode, check_balance, trading_mode
-from serving.scoring import ModelRef
-from serving.shadow import Shadow
-from serving.stopping import stopped_by_signals
+from serving.shutdown import stopped_by_signals
+from venue.clock import clock_for
+from venue.okx_client import aclose, make_client
 
 if TYPE_CHECKING:
     from decimal import Decimal

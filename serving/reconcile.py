@@ -15,10 +15,10 @@ from pairity.settings import Settings
 from pairity.strategy.stops import stop_prices
 from pairity.strategy.types import Entry, Leg, PairPosition, StopRule
 from pairity.universe import Pair, inst_id, short_name
-from serving.execution.books import UNKNOWN
 from serving.execution.executor import UNPROTECTED, Closed, Executor
+from serving.execution.position_accounting import UNKNOWN
 from serving.execution.venue import VenuePosition
-from serving.journal_records import DecisionRecord, Intent, IntentState, Purpose, is_ours
+from serving.journal.records import DecisionRecord, Intent, IntentState, Purpose, is_ours
 
 
 @dataclass

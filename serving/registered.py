@@ -14,7 +14,7 @@ from feature_repo.model_files import verify_model
 from pairity.errors import NoChampionError, RegistryError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from serving.scoring import ModelRef, Scorer
+from serving.models.scoring import ModelRef, Scorer
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

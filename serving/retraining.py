@@ -21,10 +21,10 @@ from pairity.schedule import due_slot, time_of_day
 from pairity.settings import Section, Settings
 from pairity.timeline import Clock
 from serving.api import Status
-from serving.clock import SteppedClock
-from serving.journal import Journal
-from serving.journal_records import Retraining
-from serving.stopping import unless_stopped
+from serving.journal.journal import Journal
+from serving.journal.records import Retraining
+from serving.shutdown import unless_stopped
+from venue.clock import SteppedClock
 
 _STOP_S = 15.0
 _NOT_FOR_TRAINING = frozenset({"exchange", "sources"})
@@ -47,7 +47,7 @@ Command = Callable[[datetime], Sequence[str]]
 
 def retrain_command(known_at: datetime) -> list[str]:
     """The job that trains on what was known at an instant."""
-    return [sys.executable, "-m", "pairity.cli", "retrain", "--once", "--as-known-at", known_at.isoformat()]
+    return [sys.executable, "-m", "pairity_cli", "retrain", "--once", "--as-known-at", known_at.isoformat()]
 
 
 async def run_job(settings: Settings, command: Sequence[str]) -> Ended:

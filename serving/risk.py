@@ -8,11 +8,11 @@ from decimal import Decimal
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from ingestion.sources.okx_client import LIVE_CONSENT, LIVE_VARIABLE
 from pairity.errors import ConfigError, InsufficientBalanceError, LiveSwitchError
 from pairity.settings import Settings
 from pairity.universe import ContractSpec, exact
 from serving.execution.venue import Balance
+from venue.okx_client import LIVE_CONSENT, LIVE_VARIABLE
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 

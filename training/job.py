@@ -16,23 +16,24 @@ from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from training import datasets, tracking
+from training import tracking
 from training.backtest import performance
 from training.backtest.comparison import BASELINE, Arena, Contender, hold_asset
 from training.backtest.grid import GridResult, Question, run_grid
 from training.backtest.inputs import hour_scores
 from training.backtest.policies import baseline_pair
-from training.datasets import Dataset, Join
+from training.data import training_sets as datasets
+from training.data.history import load_history, store_join
+from training.data.splits import Split, chronological
+from training.data.training_sets import Dataset, Join
 from training.evaluation import metrics
 from training.evaluation.drift import drift_table
 from training.evaluation.overfitting import among_different
-from training.history import load_history, store_join
+from training.forest_fit import Fitted, fit_forest, score, seen_scores
 from training.models import pair_forest
-from training.promotion import Outcome, ParityCheck, conclude, evidence_of, rival
+from training.promotion.promotion import Outcome, ParityCheck, conclude, evidence_of, rival
 from training.registry import ModelRef
 from training.reports import run_files
-from training.scoring import Fitted, fit_forest, score, seen_scores
-from training.splits import Split, chronological
 
 STAGES = ("training set", "fit", "score", "backtest", "grid", "report", "register", "gate")
 

@@ -19,19 +19,20 @@ from numpy.typing import NDArray
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
-from training import asset_datasets, datasets
 from training.backtest.comparison import Arena, Contender, hold_asset
 from training.backtest.performance import hourly_returns
 from training.backtest.trade_log import positions
-from training.datasets import Dataset, Join
+from training.data import asset_training_sets as asset_datasets
+from training.data import training_sets as datasets
+from training.data.folds import Fold, mirrored, walk_forward
+from training.data.history import load_history
+from training.data.training_sets import Dataset, Join
 from training.evaluation.forecasts import information
 from training.evaluation.metrics import classification
 from training.evaluation.overfitting import Overfitting, among_different
 from training.evaluation.sharpe import deflated, estimate
-from training.folds import Fold, mirrored, walk_forward
-from training.history import load_history
 from training.models.families import Family, Portfolio
-from training.walking import Walked, walk
+from training.walk_forward import Walked, walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from feature_repo.model_files import CHALLENGER, model_digest, verify_model
 from pairity.errors import NoChampionError, RegistryError, UnknownNameError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from training.gate import Verdict
+from training.promotion.gate import Verdict
 from training.tracking import model_directory, open_client, store_errors
 
 if TYPE_CHECKING:

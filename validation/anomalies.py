@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from validation.neighbours import MAX_ABS_LOG_RETURN
+from validation.sequence_rules import MAX_ABS_LOG_RETURN
 
 SILENT_SHARE = 0.85
 """Of the instruments: with nine, eight."""

@@ -21,7 +21,7 @@ from validation.expectations import evaluate, rule_of
 from validation.results import save
 from validation.rules import UNMEASURED, FailedRule, Rule
 from validation.suites import rules_of
-from validation.tally import count
+from validation.verdict_counts import count
 
 __all__ = ["FailedRule", "Judgement", "about", "build_docs", "judge"]
 

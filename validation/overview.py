@@ -13,7 +13,7 @@ from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import DATASETS
 from pairity.layout import Layout
 from validation.quarantine import Quarantined, listed
-from validation.tally import tallies
+from validation.verdict_counts import tallies
 
 NAME = "overview.html"
 _STYLE = """body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#222}table{border-collapse:collapse;margin:1em 0}

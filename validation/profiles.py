@@ -13,7 +13,7 @@ import polars as pl
 from feature_repo.catalog import EVENT_TIME, View
 from feature_repo.raw_datasets import CANDLES, KNOWN_AT, Dataset, dataset
 from pairity.timeline import HOUR
-from validation.offences import offences, view_offences
+from validation.row_rules import offences, view_offences
 
 _BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 

@@ -22,7 +22,7 @@ from feature_repo.raw_datasets import DATASETS
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
-from validation.offences import time_column
+from validation.row_rules import time_column
 from validation.rules import FailedRule
 from validation.splitting import BROKEN, Released, values_of
 from validation.suites import meaning_of

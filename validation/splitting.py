@@ -10,7 +10,7 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, View
 from feature_repo.raw_datasets import KNOWN_AT
-from validation.offences import alone, feature_offences, offences
+from validation.row_rules import alone, feature_offences, offences
 
 BROKEN = "broken_rules"
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS, Dataset
-from ingestion.sources.okx_client import DEFAULT_BACKOFF, Backoff, call
 from ingestion.sources.okx_market_data import MARKET_DATA, SNAPSHOTS
 from ingestion.sources.okx_rows import TimeOf, finish
 from pairity.errors import UnknownNameError, VenueAnswerError, VenueRejectedError
 from pairity.timeline import to_ms
 from pairity.universe import ContractSpec, inst_id, short_name
+from venue.okx_client import DEFAULT_BACKOFF, Backoff, call
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx

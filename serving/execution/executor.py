@@ -11,11 +11,11 @@ from pairity.errors import OrderUnknownError, TradingError, UnknownNameError, Ve
 from pairity.strategy.stops import StopPrices, stop_prices
 from pairity.strategy.types import Entry, Leg, LegOrder, PairPosition
 from pairity.universe import ContractSpec, exact, inst_id
-from serving.execution.books import Books
 from serving.execution.orders import OrderDesk
+from serving.execution.position_accounting import Books
 from serving.execution.protection import Claim, Protector, Shield
 from serving.execution.venue import AttachedStops, VenuePosition
-from serving.journal_records import Closing, DecisionRecord, Intent, IntentState, Purpose, client_order_id
+from serving.journal.records import Closing, DecisionRecord, Intent, IntentState, Purpose, client_order_id
 
 UNPROTECTED = "unprotected"
 _EXIT_ATTEMPTS = 4

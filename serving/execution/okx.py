@@ -11,7 +11,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ingestion.sources.okx_client import call, server_time
 from pairity.errors import (
     ConfigError,
     CredentialsError,
@@ -36,6 +35,7 @@ from serving.execution.venue import (
     VenueOrder,
     VenuePosition,
 )
+from venue.okx_client import call, server_time
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx

@@ -39,8 +39,8 @@ from serving.execution.venue import (
     VenueOrder,
     VenuePort,
 )
-from serving.journal import Journal
-from serving.journal_records import Intent, IntentState, Purpose
+from serving.journal.journal import Journal
+from serving.journal.records import Intent, IntentState, Purpose
 
 DUPLICATE_CODES = frozenset({"51016", "51065", "51068"})
 """The venue knows the id already: the order exists, whatever we believed."""

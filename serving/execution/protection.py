@@ -16,7 +16,7 @@ from pairity.strategy.types import Side
 from pairity.universe import ContractSpec
 from serving.execution.orders import OrderDesk
 from serving.execution.venue import AlgoState, Missing, VenueAlgo
-from serving.journal_records import Intent, IntentState, Purpose, client_order_id, is_ours
+from serving.journal.records import Intent, IntentState, Purpose, client_order_id, is_ours
 
 _LOOKS = 5
 """How often an attached protection is looked for before it counts as missing: the venue creates it after the fill."""

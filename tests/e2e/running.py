@@ -46,7 +46,7 @@ class Place:
         """Run one command to its end, away from any pairity.toml or .env of the checkout."""
         self.home.mkdir(parents=True, exist_ok=True)
         return subprocess.run(
-            [sys.executable, "-m", "pairity.cli", *arguments], cwd=self.home.parent, text=True, capture_output=True,
+            [sys.executable, "-m", "pairity_cli", *arguments], cwd=self.home.parent, text=True, capture_output=True,
             env=self.environment() | extra, timeout=400, check=False,
         )  # fmt: skip
 
@@ -54,7 +54,7 @@ class Place:
         """Start one command and let it run."""
         self.home.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "pairity.cli", *arguments], cwd=self.home.parent, text=True,
+            [sys.executable, "-m", "pairity_cli", *arguments], cwd=self.home.parent, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.environment(),
         )  # fmt: skip
 
@@ -81,7 +81,7 @@ class Running:
 
 @contextlib.contextmanager
 def paper_exchange(*options: str):
-    command = [sys.executable, "-m", "pairity.cli", "paper-exchange", "--port", "0", "--clock", "stepped", "--control",
+    command = [sys.executable, "-m", "pairity_cli", "paper-exchange", "--port", "0", "--clock", "stepped", "--control",
                "--no-rate-limits", *options]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:

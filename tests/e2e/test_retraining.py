@@ -12,13 +12,13 @@ import pytest
 
 from feature_repo.catalog import service, view
 from feature_repo.files import schema
-from feature_repo.vectors import model_matrix
+from feature_repo.model_matrix import model_matrix
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, from_ms
-from serving.journal import Journal
+from serving.journal.journal import Journal
+from serving.models.scoring import positive_probabilities
 from serving.registered import load_version
-from serving.scoring import positive_probabilities
 from tests.e2e.running import ASSETS, Place, paper_exchange
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -15,10 +15,10 @@ import ccxt
 import polars as pl
 import pytest
 
-from pairity.commands.parity import check_parity
 from pairity.layout import Layout
 from pairity.settings import Settings
-from serving.journal import Journal
+from pairity_cli.commands.parity import check_parity
+from serving.journal.journal import Journal
 from tests.e2e.running import ASSETS, Place, paper_exchange
 
 pytestmark = pytest.mark.e2e

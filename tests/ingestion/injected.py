@@ -13,7 +13,7 @@ from feature_repo.catalog import VIEWS
 from feature_repo.files import newest, scan_view
 from feature_repo.raw_datasets import DATASETS
 from feature_repo.store import apply, open_store
-from ingestion.gate import Gate
+from ingestion.admission import Gate
 from ingestion.lake import Lake
 from ingestion.publishing import Publisher
 from pairity.layout import Layout

@@ -14,13 +14,13 @@ import pytest
 from ingestion.collect import Collector
 from ingestion.lake import Lake
 from ingestion.sources.okx import OkxSource
-from ingestion.sources.okx_client import Backoff, aclose, make_client
 from pairity.errors import VenueAnswerError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.timeline import to_ms
-from serving.paper_exchange.recorded import RecordedMarket
+from paper_exchange.market.recorded import RecordedMarket
 from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, Venue, venue
+from venue.okx_client import Backoff, aclose, make_client
 
 DAY_AGO = UNTIL - timedelta(days=1)
 

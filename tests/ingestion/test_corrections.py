@@ -14,10 +14,10 @@ from feature_repo.store import historical, open_store
 from ingestion.lake import Lake
 from ingestion.pipeline import ingest
 from pairity.layout import Layout
-from serving.paper_exchange.recorded import RecordedMarket
+from paper_exchange.market.recorded import RecordedMarket
 from tests.feature_repo.transforms.markets import candles, settlements
 from tests.ingestion.venue import ASSETS, HOUR, venue
-from training.datasets import build, training_digest
+from training.data.training_sets import build, training_digest
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 UNTIL = START + timedelta(days=5)

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from ingestion.coverage import gaps, held
 from ingestion.lake import Lake
 from ingestion.pipeline import ingest
-from pairity.cli import main
 from pairity.layout import Layout
+from pairity_cli.main import main
 from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, venue
 
 MINUTE = timedelta(minutes=1)

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import VIEWS
-from ingestion.held import HeldBack
 from ingestion.lake.partitions import Partition
-from ingestion.remedies import release
+from ingestion.quarantine_actions import release
+from ingestion.withheld import HeldBack
 from pairity.errors import ConfigError
 from pairity.timeline import month_start
 from pairity.universe import inst_id
@@ -89,7 +89,7 @@ def test_rows_that_come_out_of_order_are_held_back(tmp_path):
     run, rows = Run(tmp_path), minutes("BTC")
     late = rows.slice(100, 5).with_columns(pl.col("known_at") + HOUR, volume=pl.lit(2.5))
     partition = Partition("candles_1m", inst_id("BTC"), month_start(SINCE))
-    from ingestion.gate import Gate
+    from ingestion.admission import Gate
 
     gate = Gate(run.settings, UNTIL + MINUTE)
     with run.lake.writing():
@@ -195,7 +195,7 @@ def test_a_refused_correction_leaves_the_accepted_row_in_force(tmp_path, sound):
 
 
 def test_one_bad_feature_row_is_held_back_alone_with_what_is_computed_from_it(tmp_path):
-    from ingestion.gate import Gate
+    from ingestion.admission import Gate
 
     run = Run(tmp_path)
     view = VIEWS["asset_hourly"]

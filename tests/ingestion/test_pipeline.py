@@ -27,7 +27,7 @@ from pairity.errors import LakeCorruptError, TimeRangeError, UnknownNameError, V
 from pairity.layout import Layout
 from pairity.settings import ExchangeSettings, Settings
 from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, Venue, synthetic, venue
-from training.datasets import read_snapshot_id
+from training.data.training_sets import read_snapshot_id
 from validation.quarantine import listed
 
 VIEWS = tuple(view for view in catalog.VIEWS.values() if view.every == HOUR)
@@ -118,7 +118,7 @@ from datetime import datetime
 from pathlib import Path
 from ingestion.pipeline import ingest
 from pairity.settings import ExchangeSettings, IngestSettings, Settings, UniverseSettings
-from serving.clock import PolledClock
+from venue.clock import PolledClock
 async def main():
     url, home, since, until = sys.argv[1:]
     settings = Settings(home=Path(home), exchange=ExchangeSettings(url=url, rate_limit=False),

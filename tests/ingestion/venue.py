@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pairity.settings import ExchangeSettings, FeatureSettings, IngestSettings, Settings, UniverseSettings
 from pairity.timeline import from_ms, to_ms
-from serving.paper_exchange.clock import VirtualClock
-from serving.paper_exchange.faults import FaultPlan
-from serving.paper_exchange.market import Market
-from serving.paper_exchange.synthetic import SyntheticMarket
-from tests.serving.paper_exchange.exchange_server import serving
+from paper_exchange.clock import VirtualClock
+from paper_exchange.faults.catalogue import FaultPlan
+from paper_exchange.market.market import Market
+from paper_exchange.market.synthetic import SyntheticMarket
+from tests.paper_exchange.exchange_server import serving
 
 ASSETS = ("BTC", "ETH", "SOL")
 NOW = datetime(2026, 1, 2, 5, 0, 30, tzinfo=UTC)

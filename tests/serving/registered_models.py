@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
-from feature_repo.vectors import model_matrix
+from feature_repo.model_matrix import model_matrix
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import AssetView, Market, StrategyState
-from serving.deciding import Seen
+from serving.decision import Seen
 from tests.serving.trading import SPECS, T0
 from tests.training.published import asset_rows, pair_rows
 from training import registry, tracking

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pairity.layout import Layout
 from pairity.strategy.types import PairScore
 from pairity.universe import Pair
-from serving.deciding import explained
+from serving.decision import explained
 from tests.validation.frames import MINUTE, NOW, T0, at, candles
 from validation.quarantine import hold, reasons
 from validation.splitting import split_raw

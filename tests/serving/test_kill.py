@@ -18,18 +18,18 @@ import aiohttp.client  # imported before the fork, so that every child starts at
 import ccxt.async_support  # noqa: F401
 import pytest
 
-from ingestion.sources.okx_client import aclose, make_client
-from pairity.commands.demo_exchange import DemoExchange, running_exchange
 from pairity.settings import ExchangeSettings, Settings
 from pairity.strategy.types import Action, Decision, Entry, Exit, ExitReason, LegOrder, Side, StopRule, StrategyState
 from pairity.universe import ContractSpec, Pair
-from serving.clock import SteppedClock
+from pairity_cli.commands.demo_exchange import DemoExchange, running_exchange
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk, Pace
-from serving.journal import Journal
-from serving.journal_records import DecisionRecord, Purpose, Run, decision_id
+from serving.journal.journal import Journal
+from serving.journal.records import DecisionRecord, Purpose, Run, decision_id
 from serving.reconcile import Reconciler
+from venue.clock import SteppedClock
+from venue.okx_client import aclose, make_client
 
 pytestmark = pytest.mark.e2e
 
@@ -155,7 +155,7 @@ def process(trader: Trader, *, until_exit: bool, kill_at: str | None) -> int:
 
 
 def on_venue(exchange: DemoExchange, method: str, **params: str) -> list[dict[str, Any]]:
-    from ingestion.sources.okx_client import call
+    from venue.okx_client import call
 
     async def asked() -> list[dict[str, Any]]:
         client = make_client(Trader(exchange.url, Path()).settings, signed=True)

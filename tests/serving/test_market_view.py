@@ -8,7 +8,7 @@ import polars as pl
 from feature_repo.catalog import MARKET_STATE, PAIR_FOREST_FEATURES
 from pairity.universe import ContractSpec, Pair
 from serving.market_view import asset_views, market
-from serving.scoring import ModelRef, Scorer
+from serving.models.scoring import ModelRef, Scorer
 
 T = datetime(2025, 4, 1, 12, tzinfo=UTC)
 SPEC = ContractSpec("BTC-USDT-SWAP", Decimal(1), Decimal(1), Decimal(1), Decimal(1), Decimal(1))

@@ -12,7 +12,7 @@ import pytest
 from pairity.errors import ForeignPositionError, VenueError
 from pairity.strategy.types import Side
 from pairity.timeline import from_ms
-from serving.journal_records import ID_PREFIX, IntentState, Purpose
+from serving.journal.records import ID_PREFIX, IntentState, Purpose
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, ETH, T0, Desk, desk_on, entry, exit_of, opened
 

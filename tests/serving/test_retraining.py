@@ -16,10 +16,10 @@ import pytest
 from pairity.configuration import load_settings
 from pairity.settings import Settings
 from serving.api import Status
-from serving.clock import SteppedClock
-from serving.journal import Journal
+from serving.journal.journal import Journal
 from serving.retraining import Command, Ended, Retrainer, environment, every_day, retrain_command, run_job
 from tests.serving.trading import RUN
+from venue.clock import SteppedClock
 
 pytestmark = pytest.mark.slow
 
@@ -112,7 +112,14 @@ def test_a_job_reads_the_settings_of_its_parent_and_no_credentials(
 
 def test_the_command_is_the_plain_one() -> None:
     arguments = retrain_command(NOON)
-    assert arguments[1:] == ["-m", "pairity.cli", "retrain", "--once", "--as-known-at", "2025-03-18T12:00:00+00:00"]
+    assert arguments[1:] == [
+        "-m",
+        "pairity_cli.main",
+        "retrain",
+        "--once",
+        "--as-known-at",
+        "2025-03-18T12:00:00+00:00",
+    ]
 
 
 def retrainer(

@@ -27,8 +27,8 @@ from pairity.universe import ContractSpec, Pair
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk, Pace, no_checkpoint
-from serving.journal import Journal
-from serving.journal_records import DecisionRecord, Run, decision_id
+from serving.journal.journal import Journal
+from serving.journal.records import DecisionRecord, Run, decision_id
 from serving.reconcile import Reconciler
 from tests.serving.tiny_okx import TinyClient, TinyOkx
 

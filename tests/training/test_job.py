@@ -8,12 +8,14 @@ from pairity.layout import Layout
 from pairity.progress import Silent
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
-from training import datasets, job, registry, scoring, tracking
+from training import forest_fit as scoring
+from training import job, registry, tracking
 from training.backtest import performance
 from training.backtest.comparison import Arena
+from training.data import training_sets as datasets
+from training.data.splits import chronological
 from training.evaluation import metrics
 from training.reports import run_files
-from training.splits import chronological
 
 
 class Recorder(Silent):

@@ -8,22 +8,23 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from pairity.cli import main
 from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import EvaluationSettings
+from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
-from training import datasets, tracking
+from training import tracking
 from training.backtest import performance
-from training.folds import EVENT, walk_forward
+from training.data import training_sets as datasets
+from training.data.folds import EVENT, walk_forward
 from training.leaderboard import compare_families
 from training.models import pair_boosting
 from training.models.families import FAMILIES, family
 from training.reports import leaderboard_files, leaderboard_runs
 from training.reports.contents import read_run
 from training.reports.page import page
-from training.walking import walk
+from training.walk_forward import walk
 
 LEFT_OUT = ("factor_risk", "lagged_linear", "lagged_linear_5", "lagged_boosted", "vwap_distance")
 """The made-up market has none of their features."""

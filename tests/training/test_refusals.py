@@ -8,13 +8,14 @@ from click.testing import CliRunner
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
 from feature_repo.files import publish, scan_view
-from pairity.cli import main
 from pairity.errors import ConfigError, DataError, MissingDataError, RegistryError, UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import Silent
+from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
-from training import datasets, job, registry, tracking
-from training.scoring import fit_forest
+from training import job, registry, tracking
+from training.data import training_sets as datasets
+from training.forest_fit import fit_forest
 
 
 def train(settings):

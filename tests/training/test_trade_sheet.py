@@ -16,10 +16,10 @@ from feature_repo.store import apply, open_store
 from feature_repo.transforms.assets import asset_hourly
 from feature_repo.transforms.bars import native_hours
 from feature_repo.transforms.vwap_distance import vwap_distance
-from pairity.cli import main
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings, Settings, UniverseSettings, VwapSettings
+from pairity_cli.main import main
 from tests.feature_repo.transforms.markets import HOUR, candles, settlements
 from training.evaluation.ranking import evaluate_ranking
 from training.trade_sheet import decision_time, evaluate_sheets, latest_day, trade_sheet, write_evaluation, write_sheet

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ingestion.gate import Gate
+from ingestion.admission import Gate
 from ingestion.lake import Lake
 from pairity.layout import Layout
 from pairity.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 
 from feature_repo.raw_datasets import DATASETS
 from tests.validation.frames import MINUTE, NOW, T0, at, candles, funding
-from validation.neighbours import price_jumps
+from validation.sequence_rules import price_jumps
 from validation.splitting import split_raw
 
 NOTHING = ([], set())

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, LAGGED_RETURNS, RISK_EXPOSURES, VWAP_DISTANCE, Service
-from feature_repo.vectors import model_matrix
+from feature_repo.model_matrix import model_matrix
 from pairity.errors import UnknownNameError
 from pairity.settings import Settings
 from pairity.universe import Pair
@@ -20,8 +20,8 @@ from training.backtest.policies import baseline_pair
 from training.backtest.ranking import RankingPolicy, SingleAssetPolicy
 from training.backtest.records import Policy
 from training.evaluation.forecasts import trade_sign
+from training.forest_fit import fit_forest
 from training.models import factor_risk, lagged_returns, pair_boosting, pair_forest
-from training.scoring import fit_forest
 
 Floats = NDArray[np.float64]
 _HOURS_A_DAY = 24

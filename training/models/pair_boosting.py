@@ -11,11 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import Service
-from feature_repo.vectors import model_matrix
+from feature_repo.model_matrix import model_matrix
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
-from training.folds import purged_kfold
-from training.weights import training_weights
+from training.data.folds import purged_kfold
+from training.labels.weights import training_weights
 
 if TYPE_CHECKING:
     import pandas as pd

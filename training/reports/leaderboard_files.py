@@ -13,7 +13,7 @@ from pairity.settings import Settings
 from training.evaluation.forecasts import by_decile, monthly_rank_correlation
 from training.evaluation.metrics import calibration
 from training.leaderboard import Leaderboard, Standing
-from training.reports import figures
+from training.reports import matplotlib_figures as figures
 from training.reports.run_files import importance_table
 
 

@@ -6,7 +6,8 @@ from feature_repo.catalog import PAIR_HOURLY
 from feature_repo.revision import code_revision
 from pairity.layout import Layout
 from pairity.settings import Settings
-from training import datasets, tracking
+from training import tracking
+from training.data import training_sets as datasets
 from training.leaderboard import Leaderboard, Standing
 from training.reports.leaderboard_files import directory, family_directory
 from training.reports.run_files import setting_params

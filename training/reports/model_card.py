@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pairity.settings import Settings
-from training.datasets import Dataset
-from training.splits import Split
+from training.data.splits import Split
+from training.data.training_sets import Dataset
 
 _SHOWN = ("net_return", "gross_return", "sharpe", "sharpe_low", "sharpe_high", "max_drawdown", "trades", "win_rate",
           "break_even_cost_bps")  # fmt: skip

@@ -11,7 +11,7 @@ import polars as pl
 from training.backtest.trade_log import positions
 from training.evaluation import breakdown
 from training.evaluation.costs import cost_stress
-from training.reports import plots
+from training.reports import plotly_figures as plots
 from training.reports.contents import Line, RunContents
 
 if TYPE_CHECKING:

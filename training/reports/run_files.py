@@ -18,13 +18,13 @@ from pairity.settings import Settings
 from training import registry, tracking
 from training.backtest import performance
 from training.backtest.comparison import Contender
-from training.datasets import Dataset
+from training.data.splits import Split
+from training.data.training_sets import Dataset
 from training.evaluation import metrics
 from training.models.pair_forest import TRUSTED_TYPES
 from training.registry import ModelRef
-from training.reports import figures
+from training.reports import matplotlib_figures as figures
 from training.reports.model_card import model_card
-from training.splits import Split
 
 CARD = "model_card.md"
 _EXAMPLE_ROWS = 5
@@ -102,7 +102,7 @@ def record(
     trials: Sequence[float | None],
 ) -> ModelRef:
     """Log the run with its dataset, files and model, and register the model as challenger."""
-    from feature_repo.vectors import model_matrix
+    from feature_repo.model_matrix import model_matrix
 
     layout = Layout.of(settings)
     card = model_card(settings, dataset, split, metrics, tags, names)

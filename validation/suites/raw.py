@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from feature_repo.raw_datasets import CANDLES, DATASETS, Dataset
-from validation.neighbours import STALE_BARS
-from validation.offences import row_rules
+from validation.row_rules import row_rules
 from validation.rules import Rule, none_of, unmeasured
+from validation.sequence_rules import STALE_BARS
 
 _MEANINGS: Mapping[str, str] = {
     "null_values": "a price, volume, rate or time is missing",

@@ -1,0 +1,121 @@
+"""Which months' features must be computed: those whose inputs are not the ones they were last computed from.
+
+The ledger holds, for each published month, one digest over everything that its chunk reads: the raw files from the
+chunk's start on, the universe, the feature settings and the end of the range. New rows, corrections, another universe
+and a run that was killed before it published all show in the same way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from feature_repo.catalog import VIEWS
+from feature_repo.raw_datasets import CANDLES, dataset
+from feature_repo.transforms.computation import MAX_REACH
+from ingestion.lake import Lake
+from ingestion.lake.partitions import Partition, replace_file
+from ingestion.withheld import Withheld
+from pairity.digest import digest_bytes, digest_parts
+from pairity.layout import Layout
+from pairity.settings import Settings
+from pairity.timeline import HOUR, floor_to, month_key, month_start, months_between, next_month
+from pairity.universe import inst_id
+
+_REACH = max(view.lookback for view in VIEWS.values()) + MAX_REACH
+
+
+@dataclass(frozen=True, slots=True)
+class DueMonth:
+    """A month to compute: its first instant and the digest of its inputs."""
+
+    month: datetime
+    inputs: str
+
+
+class MonthLedger:
+    """What each month's features were computed from."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._path = layout.features / "inputs.json"
+
+    def due(
+        self, settings: Settings, lake: Lake, until: datetime, withheld: Sequence[Withheld] = ()
+    ) -> tuple[DueMonth, ...]:
+        """Months with raw data whose inputs changed, oldest first; hours after `until` do not count.
+
+        `withheld` (see `HeldBack`) is part of the inputs: what is released or repaired makes its months due.
+        """
+        held = _of_universe(settings, lake.digests())
+        recorded = self._read()
+        months = (DueMonth(month, inputs_of(settings, held, month, until, withheld)) for month in _months(held, until))
+        return tuple(item for item in months if recorded.get(month_key(item.month)) != item.inputs)
+
+    def record(self, done: DueMonth) -> None:
+        """The month was published and is online."""
+        known = self._read() | {month_key(done.month): done.inputs}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(self._path, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode(), durable=True)
+
+    def stamp_snapshot(self, snapshot_id: str) -> None:
+        """Note beside the features from which raw snapshot they come; an unchanged note is left alone."""
+        path, content = self._path.with_name("snapshot.json"), {"snapshot_id": snapshot_id}
+        if _read_ledger(path) != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, (json.dumps(content) + "\n").encode(), durable=True)
+
+    def _read(self) -> dict[str, str]:
+        return _read_ledger(self._path)
+
+
+def inputs_of(
+    settings: Settings,
+    held: Mapping[Partition, str],
+    month: datetime,
+    until: datetime,
+    withheld: Sequence[Withheld] = (),
+) -> str:
+    """Digest over all that a month's chunk depends on."""
+    since = month_start(month - _REACH)
+    raw = [(part.relative, sha256) for part, sha256 in held.items() if since <= part.month <= month]
+    raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
+    configured = (
+        f"{settings.universe.model_dump_json()}{settings.features.model_dump_json()}{settings.vwap.model_dump_json()}"
+    )
+    end = min(floor_to(until, HOUR), next_month(month))
+    return digest_parts([*raw, ("settings", digest_bytes(configured.encode())), ("end", end.isoformat())])
+
+
+def newest_close(settings: Settings, lake: Lake) -> datetime | None:
+    """The close of the newest stored candle of the universe, None where there is none."""
+    closes = [
+        last + dataset(part.dataset).known_after
+        for part in _of_universe(settings, lake.digests())
+        if part.dataset in CANDLES and (last := lake.manifest(part).last) is not None
+    ]
+    return max(closes, default=None)
+
+
+def _of_universe(settings: Settings, held: Mapping[Partition, str]) -> dict[Partition, str]:
+    instruments = {inst_id(asset) for asset in settings.universe.assets}
+    return {part: sha256 for part, sha256 in held.items() if part.instrument in instruments}
+
+
+def _months(held: Mapping[Partition, str], until: datetime) -> Iterator[datetime]:
+    """Months that candles reach into, and those before `until` that look back at them."""
+    with_candles = sorted({part.month for part in held if part.dataset in CANDLES})
+    if with_candles:
+        last = min(until, next_month(with_candles[-1]))
+        yield from months_between(with_candles[0], last)
+
+
+def _read_ledger(path: Path) -> dict[str, str]:
+    """Nothing recorded, or nothing readable: then everything is due."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {str(month): str(inputs) for month, inputs in content.items()} if isinstance(content, dict) else {}

@@ -1,0 +1,1 @@
+"""Registered models: connection, versions with the verdict of the gate, files, loading."""

@@ -1,0 +1,58 @@
+"""What every command shares: settings from options, errors as messages with an exit code, signals as cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+from pairity.errors import PairityError
+
+if TYPE_CHECKING:
+    from pairity.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+EXCHANGE_URL = click.option(
+    "--exchange-url", metavar="URL", help="Trade on this OKX-compatible exchange instead of OKX itself."
+)
+CONTROL_URL = click.option(
+    "--control-url", metavar="URL", help="Control endpoint of a stepped paper exchange; its time is then ours."
+)
+
+
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Print a PairityError as message and remedy, and exit with its code; let everything else through as a bug."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except PairityError as error:
+            from pairity_cli.commands.console import fail
+
+            sys.exit(fail(error))
+
+    return wrapped
+
+
+def settings_from(exchange_url: str | None = None, control_url: str | None = None, **overrides: Any) -> Settings:  # noqa: ANN401
+    """Settings of file and environment, with the options that were given on the command line on top."""
+    from pairity.configuration import load_settings
+
+    exchange = {name: value for name, value in (("url", exchange_url), ("control_url", control_url)) if value}
+    return load_settings(**({"exchange": exchange} if exchange else {}), **overrides)
+
+
+def run_async(job: Coroutine[Any, Any, R]) -> R:
+    """Run a coroutine to its end; Ctrl-C cancels it cleanly and exits with 130."""
+    try:
+        return asyncio.run(job)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)

@@ -1,0 +1,18 @@
+"""`pairity data-docs`."""
+
+from __future__ import annotations
+
+import click
+
+from pairity_cli.commands.context import reports_errors, settings_from
+
+
+@click.command("data-docs")
+@reports_errors
+def data_docs() -> None:
+    """Build the overview of what was judged, and Great Expectations' Data Docs of the newest validations."""
+    from validation.data_docs import build_docs, build_overview
+
+    settings = settings_from()
+    click.echo(f"Data Docs: {build_docs(settings)}")
+    click.echo(f"overview: {build_overview(settings)}")

@@ -1,0 +1,35 @@
+"""`pairity features`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pairity_cli.commands.context import reports_errors, settings_from
+
+
+@click.command()
+@click.option("--until", default="now", show_default=True, help="End (inclusive close): ISO time, age or now.")
+@reports_errors
+def features(until: str) -> None:
+    """Compute, judge, publish and materialize the features of what the lake holds; nothing is fetched.
+
+    Months whose inputs did not change are left alone. The venue is that of `features.venue`.
+    """
+    from ingestion.stages import publish_features
+    from pairity.timeline import SystemClock, parse_instant
+    from pairity_cli.commands.console import ConsoleProgress
+    from pairity_cli.commands.tables import table
+
+    settings = settings_from()
+    now = SystemClock().now()
+    with ConsoleProgress() as progress:
+        report = publish_features(settings, parse_instant(until, now=now, name="--until"), now, progress)
+    columns = ("view", "new", "corrected", "unchanged", "online")
+    table(columns, [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views])
+    for item in report.quarantined:
+        click.echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
+    for pair in report.left_out:
+        click.echo(f"left out: {pair.pair_id}: {pair.reason}")
+    sys.exit(0 if not report.quarantined else 4)

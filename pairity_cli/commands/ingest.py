@@ -1,0 +1,60 @@
+"""`pairity ingest`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pairity_cli.commands.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+
+if TYPE_CHECKING:
+    from ingestion.report import IngestReport
+    from pairity.settings import Settings
+
+
+@click.command()
+@click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
+@click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
+@click.option("--instruments", metavar="A,B,…", help="Only these of the universe (BTC or BTC-USDT-SWAP).")
+@click.option("--recheck", is_flag=True, help="Ask again for what is stored; what the venue changed is a correction.")
+@EXCHANGE_URL
+@CONTROL_URL
+@reports_errors
+def ingest(
+    since: str, until: str, instruments: str | None, recheck: bool, exchange_url: str | None, control_url: str | None
+) -> None:
+    """Collect closed bars, funding and contracts; validate; publish features; refresh the online store.
+
+    A second run over the same range changes nothing; a run that was killed continues where it stopped. The exit code is
+    non-zero when an instrument failed or a partition was quarantined; the rest is published all the same.
+    """
+    from pairity_cli.commands.summaries import show_ingest
+    from validation.checkpoint import build_docs
+
+    settings = settings_from(exchange_url, control_url)
+    report = run_async(_ingest(settings, since, until, instruments, recheck=recheck))
+    show_ingest(report)
+    click.echo(f"what was checked: {build_docs(settings)}")
+    sys.exit(0 if report.ok else 4)
+
+
+async def _ingest(
+    settings: Settings, since: str, until: str, instruments: str | None, *, recheck: bool
+) -> IngestReport:
+    from ingestion.pipeline import ingest as run_ingest
+    from pairity.timeline import check_range, parse_instant
+    from pairity.universe import select_instruments
+    from pairity_cli.commands.console import ConsoleProgress
+    from venue.clock import clock_for
+
+    names = select_instruments(instruments.split(","), settings.universe.assets) if instruments else None
+    clock = await clock_for(settings.exchange)
+    start = parse_instant(since, now=clock.now(), name="--since")
+    end = parse_instant(until, now=clock.now(), name="--until")
+    check_range(start, end)
+    with ConsoleProgress() as progress:
+        return await run_ingest(
+            settings, start, end, clock=clock, instruments=names, recheck=recheck, progress=progress
+        )

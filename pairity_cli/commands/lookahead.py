@@ -1,0 +1,97 @@
+"""`pairity lookahead`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pairity_cli.commands.context import reports_errors, settings_from
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from validation.lookahead import LookaheadReport
+
+_SHOWN_LEAKS = 20
+
+
+@click.command()
+@click.option("--month", metavar="YYYY-MM", help="The chunk to recompute; by default the newest month with candles.")
+@click.option("--samples", type=click.IntRange(1, 200), default=6, show_default=True, help="Sampled instants.")
+@click.option("--views", metavar="A,B,…", help="Only these views (and what they are computed from); default all.")
+@reports_errors
+def lookahead(month: str | None, samples: int, views: str | None) -> None:
+    """Prove that no feature looks ahead: recompute every column of every view without, and with other, later data.
+
+    At each sampled instant the month is computed again from data truncated there, from data whose future holds other
+    values, and from what was known then; all earlier rows must come out with identical bits. Exit code 1 on a leak.
+    """
+    from feature_repo.catalog import VIEWS
+    from feature_repo.catalog import view as declared
+    from ingestion.due_months import newest_close
+    from ingestion.lake import Lake
+    from ingestion.withheld import HeldBack, reader
+    from pairity.errors import TimeRangeError
+    from pairity.layout import Layout
+    from pairity.timeline import month_start, next_month
+    from pairity_cli.commands.console import ConsoleProgress
+    from validation.lookahead import prove, sample_instants
+
+    settings = settings_from()
+    names = tuple(declared(name.strip()).name for name in views.split(",")) if views else tuple(VIEWS)
+    lake = Lake(Layout.of(settings))
+    newest = newest_close(settings, lake)
+    if newest is None:
+        raise TimeRangeError(f"there are no candles in {lake.root}", "run `pairity ingest` first")
+    start = _month(month) if month else month_start(newest)
+    until = min(newest, next_month(start))
+    with ConsoleProgress() as progress:
+        report = prove(
+            reader(settings, lake, HeldBack.of(Layout.of(settings), lake)),
+            start,
+            until,
+            settings,
+            sample_instants(start, until, samples),
+            views=names,
+            progress=progress,
+        )
+    _show(report)
+    sys.exit(1 if report.leaks else 0)
+
+
+def _month(text: str) -> datetime:
+    from datetime import UTC, datetime
+
+    from pairity.errors import TimeRangeError
+
+    try:
+        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise TimeRangeError(f"--month {text!r} is no month", "write it as YYYY-MM, e.g. 2025-04") from None
+
+
+def _show(report: LookaheadReport) -> None:
+    from pairity_cli.commands.tables import table
+
+    views = sorted({proof.view for proof in report.columns})
+    rows = []
+    for name in views:
+        own = [proof for proof in report.columns if proof.view == name]
+        rows.append((name, len(own), sum(proof.values for proof in own), sum(proof.measured for proof in own),
+                     sum(proof.leaks > 0 for proof in own)))  # fmt: skip
+    table(("view", "columns", "values compared", "not null", "columns that leak"), rows)
+    for leak in report.leaks[:_SHOWN_LEAKS]:
+        click.echo(
+            f"LEAK {leak.view}.{leak.column} ({leak.world} at {leak.instant:%Y-%m-%d %H:%M}): {leak.entity} at "
+            f"{leak.event:%Y-%m-%d %H:%M} is {leak.expected!r} with the future and {leak.found!r} without; "
+            f"{leak.rows:,} rows"
+        )
+    for name in views:
+        empty = [proof.column for proof in report.unproven if proof.view == name]
+        if empty:
+            click.echo(f"{name}: no value to compare in {', '.join(empty)}")
+    instants = len(report.instants)
+    verdict = f"{len(report.leaks):,} LEAKS" if report.leaks else "no value depends on what came later"
+    click.echo(f"{instants} instants, truncated, poisoned and as known then: {verdict}")

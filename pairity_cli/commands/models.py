@@ -1,0 +1,123 @@
+"""`pairity models`, `promote` and `rollback`: which model trades, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pairity_cli.commands.context import reports_errors, settings_from
+
+if TYPE_CHECKING:
+    from pairity.settings import Settings
+    from training.registry import ModelRef
+
+
+@click.command()
+@click.argument("version", required=False)
+@click.option("--shadow", is_flag=True, help="Champion beside challenger over the decisions in the journal.")
+@reports_errors
+def models(version: str | None, shadow: bool) -> None:
+    """List the registered versions, newest first; with VERSION, what the gate said of one and where it came from."""
+    from training import registry
+
+    settings = settings_from()
+    if shadow:
+        _show_shadow(settings, version)
+        return
+    if version is not None:
+        _show_one(registry.version_of(settings, version))
+        return
+    found = registry.versions(settings)
+    if not found:
+        click.echo("no model is registered yet: run `pairity train`")
+        return
+    _show_all(found)
+
+
+@click.command()
+@click.argument("version")
+@click.option("--force", is_flag=True, help="Although the gate did not pass it; real money stays refused to it.")
+@click.option("--reason", help="Why; it is recorded. Needed with --force.")
+@reports_errors
+def promote(version: str, force: bool, reason: str | None) -> None:
+    """Make VERSION champion: the trading process uses it from its next decision on."""
+    from pairity.errors import ConfigError
+    from pairity.timeline import SystemClock
+    from training import registry
+
+    settings = settings_from()
+    verdict = registry.version_of(settings, version).verdict
+    passed = verdict is not None and verdict.passed
+    if not passed and not force:
+        told = "the gate was never asked about it" if verdict is None else verdict.reason
+        raise ConfigError(f"version {version} did not pass the gate: {told}", "train again, or use --force --reason …")
+    if not passed and not reason:
+        raise ConfigError("--force needs a reason", "say why with --reason")
+    told = reason or "passed the gate"
+    promoted = registry.promote(settings, version, f"forced: {told}" if not passed else told, SystemClock().now())
+    click.echo(f"version {promoted.version} of {promoted.name} is champion: {promoted.tags['promotion_reason']}")
+
+
+@click.command()
+@click.option("--reason", required=True, help="Why; it is recorded.")
+@reports_errors
+def rollback(reason: str) -> None:
+    """Make the version before the champion champion again."""
+    from pairity.timeline import SystemClock
+    from training import registry
+
+    settings = settings_from()
+    restored = registry.rollback(settings, reason, SystemClock().now())
+    click.echo(f"version {restored.version} of {restored.name} is champion again")
+
+
+def _show_shadow(settings: Settings, version: str | None) -> None:
+    """Every couple of champion and challenger, or those with `version` in one of the parts."""
+    from pairity.layout import Layout
+    from pairity_cli.commands.tables import line, table
+    from serving.journal.journal import Journal
+    from serving.models.shadow_summary import summarise
+
+    journal = Journal.read(Layout.of(settings).journal)
+    try:
+        found = [item for item in summarise(journal) if version in {None, item.champion, item.challenger}]
+    finally:
+        journal.close()
+    if not found:
+        click.echo("no decision has a challenger's score beside it: one is scored as soon as one is registered")
+        return
+    rows = [
+        (item.champion, item.challenger, item.decisions, item.failed, item.scores, item.correlation,
+         item.mean_difference, item.other_choice, None if item.other_share is None else f"{item.other_share:.1%}")
+        for item in found
+    ]  # fmt: skip
+    columns = ("champion", "challenger", "decisions", "failed", "scores", "correlation", "mean difference",
+               "other choice", "share")  # fmt: skip
+    table(columns, rows, "Challengers in shadow: the same online vectors, no influence")
+    for item in found:
+        if item.last_failure is not None:
+            line(f"version {item.challenger}, last failure: {item.last_failure}")
+
+
+def _show_all(found: list[ModelRef]) -> None:
+    from pairity_cli.commands.tables import table
+
+    rows = [
+        (ref.version, ref.tags.get("aliases") or None, ref.tags.get("gate", "not asked"), ref.train_end[:16],
+         ref.tags.get("promoted_at", "")[:16] or None, ref.tags.get("promotion_reason"), ref.run_id)
+        for ref in found
+    ]  # fmt: skip
+    table(("version", "alias", "gate", "has seen up to", "promoted", "reason", "MLflow run"), rows, found[0].name)
+
+
+def _show_one(ref: ModelRef) -> None:
+    from pairity_cli.commands.summaries import show_verdict
+    from pairity_cli.commands.tables import table
+
+    told = ("feature_service", "snapshot_id", "training_digest", "code_revision", "code_dirty", "train_end", "universe",
+            "model_sha256", "aliases", "promoted_at", "promotion_reason", "replaced", "rolled_back")  # fmt: skip
+    rows = [("MLflow run", ref.run_id), *((name, ref.tags[name]) for name in told if ref.tags.get(name))]
+    table(("", ""), rows, f"{ref.name} version {ref.version}")
+    if ref.verdict is not None:
+        show_verdict(ref.verdict)

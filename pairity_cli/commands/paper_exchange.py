@@ -1,0 +1,42 @@
+"""`pairity paper-exchange`."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import click
+
+from pairity_cli.commands.context import reports_errors
+
+
+def _decimal(_ctx: click.Context, _parameter: click.Parameter, value: str) -> Decimal:
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise click.BadParameter(f"{value!r} is not an amount") from None
+    if not amount.is_finite() or amount < 0:
+        raise click.BadParameter(f"{value} is not an amount of zero or more")
+    return amount
+
+
+@click.command("paper-exchange")
+@click.option("--market", type=click.Choice(["synthetic", "recorded"]), default="synthetic", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of recorded Parquet (with --market recorded).")
+@click.option("--port", type=click.IntRange(0, 65535), default=18080, show_default=True, help="0 takes a free one.")
+@click.option("--start", metavar="TIME", help="Instant at which the virtual clock starts (ISO, UTC).")
+@click.option("--clock", default="real", show_default=True, help="real, xN (N times faster) or stepped.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market.")
+@click.option("--balance", default="10000", show_default=True, callback=_decimal, help="USDT in the account.")
+@click.option("--control", is_flag=True, help="Open /control: stepping the clock, injecting faults.")
+@click.option("--rate-limits/--no-rate-limits", default=True, show_default=True, help="Enforce OKX's request limits.")
+@reports_errors
+def paper_exchange(
+    market: str, data: Path | None, port: int, start: str | None, clock: str, seed: int, balance: Decimal,
+    control: bool, rate_limits: bool,
+) -> None:  # fmt: skip
+    """Run an OKX v5 exchange on 127.0.0.1 for the real ccxt client; credentials are paper / paper / paper."""
+    from paper_exchange.run import run
+
+    run(market=market, data=data, port=port, start=start, clock=clock, seed=seed, control=control,
+        rate_limits=rate_limits, balance_usdt=balance)  # fmt: skip

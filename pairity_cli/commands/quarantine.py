@@ -1,0 +1,100 @@
+"""`pairity quarantine`: what is held back, why, and what can be done about it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from pairity_cli.commands.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+
+if TYPE_CHECKING:
+    from ingestion.quarantine_actions import Remedy
+    from pairity.settings import Settings
+    from validation.quarantine import Quarantined
+
+_SHOWN = 40
+
+
+@click.group()
+def quarantine() -> None:
+    """Rows that were not published: list them, show why, release or repair them."""
+
+
+@quarantine.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also what was released or repaired.")
+@reports_errors
+def list_items(everything: bool) -> None:
+    """One line per item: id, dataset, partition, rules, rows, instants, age, path."""
+    from pairity.layout import Layout
+    from validation.quarantine import listed
+
+    items = listed(Layout.of(settings_from()), state=None if everything else "held")
+    for item in items:
+        click.echo(_line(item))
+    click.echo(f"{len(items)} items, {sum(item.rows for item in items):,} rows")
+
+
+@quarantine.command()
+@click.argument("id_", metavar="ID")
+@reports_errors
+def show(id_: str) -> None:
+    """What the broken rules mean, how many rows broke them, the rows, and what was done about them."""
+    import polars as pl
+
+    from pairity.layout import Layout
+    from validation.quarantine import find
+
+    item = find(Layout.of(settings_from()), id_)
+    click.echo(_line(item))
+    for rule in item.failed:
+        click.echo(f"  {rule.rule} = {rule.observed:g}: {rule.meaning}")
+    for entry in item.journal:
+        click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S} {entry.action}: {entry.reason}")
+    rows = item.read_rows()
+    with pl.Config(tbl_rows=_SHOWN, tbl_cols=-1, tbl_width_chars=200, tbl_hide_dataframe_shape=True):
+        click.echo(str(rows.head(_SHOWN)))
+    if rows.height > _SHOWN:
+        click.echo(f"… and {rows.height - _SHOWN:,} more in {item.path / 'rows.parquet'}")
+
+
+@quarantine.command()
+@click.argument("id_", metavar="ID")
+@click.option("--reason", required=True, help="Why the rows are right; it is recorded.")
+@reports_errors
+def release(id_: str, reason: str) -> None:
+    """The rows are right: publish them, known from now on, and never hold them back for these rules again."""
+    from ingestion import quarantine_actions as remedies
+
+    _tell(remedies.release(settings_from(), id_, reason, now=datetime.now(UTC)))
+
+
+@quarantine.command()
+@click.argument("id_", metavar="ID")
+@EXCHANGE_URL
+@CONTROL_URL
+@reports_errors
+def repair(id_: str, exchange_url: str | None, control_url: str | None) -> None:
+    """Ask the venue again for exactly these rows; the exit code is 4 while they are still wrong or missing."""
+    _tell(run_async(_repair(settings_from(exchange_url, control_url), id_)))
+
+
+async def _repair(settings: Settings, id_: str) -> Remedy:
+    from ingestion import quarantine_actions as remedies
+    from venue.clock import clock_for
+
+    return await remedies.repair(settings, id_, await clock_for(settings.exchange))
+
+
+def _tell(remedy: Remedy) -> None:
+    click.echo(f"{remedy.item.id} {remedy.item.state}: {remedy.told}")
+    sys.exit(0 if remedy.closed else 4)
+
+
+def _line(item: Quarantined) -> str:
+    age_h = (datetime.now(UTC) - item.at).total_seconds() / 3600
+    ends = f"{item.first:%Y-%m-%d %H:%M} … {item.last:%Y-%m-%d %H:%M}" if item.first and item.last else "no instants"
+    told = f"{item.id}  {item.state}  {item.dataset} {item.key}  {'+'.join(item.rules)}  {item.rows:,} rows  {ends}"
+    return f"{told}  {age_h:.1f} h old  {item.path}"

@@ -1,0 +1,102 @@
+"""`pairity retrain`."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from pairity_cli.commands.context import reports_errors, run_async, settings_from
+
+if TYPE_CHECKING:
+    from pairity.settings import Settings
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Train now, in this process, and end: for cron or systemd.")
+@click.option("--daily-at", metavar="HH:MM", help="Time of day in UTC (default: the setting retrain.at).")
+@click.option("--as-known-at", metavar="INSTANT", default="now", show_default=True,
+              help="With --once: use only what was known then.")  # fmt: skip
+@reports_errors
+def retrain(once: bool, daily_at: str | None, as_known_at: str) -> None:
+    """Train on everything known now, every day; the gate decides whether the new version becomes champion.
+
+    Without --once it stays running and starts each training as a process of its own, with low priority. A training that
+    fails or is refused leaves the champion as it is. The trading process takes a new champion over at its next
+    decision; with the setting serve.retrain it does the retraining too.
+    """
+    from pairity.errors import ConfigError
+
+    if once and daily_at is not None:
+        raise ConfigError("--once trains now, --daily-at every day", "give one of them")
+    if not once and as_known_at != "now":
+        raise ConfigError("--as-known-at is for one training", "give it with --once")
+    settings = settings_from(retrain={"at": daily_at}) if daily_at is not None else settings_from()
+    if once:
+        _train_now(settings, as_known_at)
+    else:
+        _train_daily(settings)
+
+
+def _train_now(settings: Settings, as_known_at: str) -> None:
+    """One training; its last line of output says what came of it."""
+    import os
+    import signal
+
+    from pairity.timeline import SystemClock, parse_instant
+    from pairity_cli.commands.console import ConsoleProgress
+    from pairity_cli.commands.parity import live_parity
+    from training.job import train
+
+    now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
+    # An ordinary exit instead of sudden death: a run that has begun is marked as failed
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    os.nice(settings.retrain.niceness)
+    with _only_one(settings), ConsoleProgress() as progress:
+        report = train(settings, progress, now=now, parity=live_parity(settings))
+    told = "is champion" if report.outcome.promoted else "was not promoted"
+    click.echo(f"version {report.model.version} {told}: {report.outcome.reason}")
+
+
+def _exit_on_signal(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _train_daily(settings: Settings) -> None:
+    run_async(_daily(settings))
+
+
+async def _daily(settings: Settings) -> None:
+    import asyncio
+
+    from pairity.errors import ConfigError
+    from serving.retraining import every_day
+    from serving.shutdown import stopped_by_signals
+    from venue.clock import clock_for
+
+    if settings.exchange.control_url is not None:
+        raise ConfigError(
+            "a stepped exchange's time passes only when the trading process steps it",
+            "set serve.retrain and let the trading process retrain, or unset exchange.control_url",
+        )
+    stop = asyncio.Event()
+    async with stopped_by_signals(stop.set):
+        await every_day(settings, await clock_for(settings.exchange), stop, click.echo)
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Cron, a scheduler and the trading process never train at the same time."""
+    from pairity.errors import ConfigError
+    from pairity.layout import Layout
+    from pairity.process_lock import LockHeldError, lock_exclusively
+
+    try:
+        file = lock_exclusively(Layout.of(settings).retrain_lock)
+    except LockHeldError as error:
+        raise ConfigError(f"another retraining (pid {error.holder}) is running", "wait until it has ended") from None
+    with file:
+        yield

@@ -1,0 +1,36 @@
+"""`pairity serve`."""
+
+from __future__ import annotations
+
+import click
+
+from pairity_cli.commands.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+
+
+@click.command()
+@click.option("--cycles", type=click.IntRange(1), help="End after this many decisions (default: never).")
+@click.option("--live", is_flag=True, help="Trade real money; PAIRITY_LIVE_TRADING must say so too.")
+@EXCHANGE_URL
+@CONTROL_URL
+@reports_errors
+def serve(cycles: int | None, live: bool, exchange_url: str | None, control_url: str | None) -> None:
+    """Run the trading process: one decision per closed bar, demo trading unless both live switches are set.
+
+    Ctrl-C or SIGTERM finishes the running cycle and leaves positions with their stops on the venue.
+    """
+    from pairity_cli.commands.console import ConsoleProgress
+    from pairity_cli.commands.summaries import show_serving
+    from serving.process import serve as run_process
+
+    settings = settings_from(exchange_url, control_url)
+    with ConsoleProgress() as progress:
+        report = run_async(
+            run_process(
+                settings,
+                live=live,
+                cycles=cycles,
+                progress=progress,
+                on_ready=lambda url: progress.say(f"status: {url}/status"),
+            )
+        )
+    show_serving(settings, report)

@@ -1,0 +1,81 @@
+"""`pairity sources` and `pairity collect`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from pairity_cli.commands.context import reports_errors, settings_from
+
+
+@click.command()
+@reports_errors
+def sources() -> None:
+    """List where raw data can come from, and what each source needs."""
+    from ingestion.sources.catalog import OFFERS
+    from pairity_cli.commands.tables import table
+
+    settings = settings_from()
+    rows = [
+        (offer.name, offer.venue, offer.datasets, offer.needs, "yes" if offer.ready(settings) else "no")
+        for offer in OFFERS.values()
+    ]
+    table(("source", "venue in the lake", "gives", "needs", "ready"), rows)
+    click.echo("okx: `pairity ingest`; the others: `pairity collect --source NAME`. See docs/sources.md.")
+
+
+@click.command()
+@click.option("--source", "name", required=True, metavar="NAME", help="One that `pairity sources` lists.")
+@click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
+@click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
+@click.option("--assets", metavar="A,B,…", help="Only these; by default the universe.")
+@click.option("--datasets", metavar="A,B,…", help="Only these; by default all that the source gives.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Folder or file of the sources that read files.")
+@click.option("--venue", metavar="NAME", help="Venue under which a folder's rows are kept in the lake.")
+@click.option("--list-assets", is_flag=True, help="Show what the source has, and collect nothing.")
+@reports_errors
+def collect(
+    name: str,
+    since: str,
+    until: str,
+    assets: str | None,
+    datasets: str | None,
+    folder: Path | None,
+    venue: str | None,
+    list_assets: bool,
+) -> None:
+    """Bring history from an archive, an API or a folder into the lake, judged like everything else.
+
+    A second run adds nothing, one that was killed continues. Features are computed from one venue (`features.venue`) by
+    `pairity features`.
+    """
+    from ingestion.bulk import collect as run_collect
+    from ingestion.sources.catalog import open_source
+    from pairity.timeline import SystemClock, parse_instant
+    from pairity.universe import select_instruments
+    from pairity_cli.commands.console import ConsoleProgress
+    from pairity_cli.commands.tables import table
+
+    settings = settings_from()
+    source = open_source(name, settings, folder, venue)
+    now = SystemClock().now()
+    if list_assets:
+        click.echo(" ".join(source.assets()))
+        return
+    chosen = (
+        tuple(select_instruments(assets.split(","), settings.universe.assets)) if assets else settings.universe.assets
+    )
+    wanted = tuple(part.strip() for part in datasets.split(",")) if datasets else source.datasets
+    start = parse_instant(since, now=now, name="--since")
+    end = parse_instant(until, now=now, name="--until")
+    with ConsoleProgress() as progress:
+        report = run_collect(settings, source, chosen, wanted, start, end, now, progress)
+    table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
+    for item in report.quarantined:
+        click.echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
+    for failure in report.failures:
+        click.echo(f"failed: {failure.asset}: {failure.reason}")
+    click.echo(f"venue {report.venue}, snapshot {report.snapshot_id}")
+    sys.exit(0 if report.ok else 4)

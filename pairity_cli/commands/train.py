@@ -1,0 +1,50 @@
+"""`pairity train`."""
+
+from __future__ import annotations
+
+import click
+
+from pairity_cli.commands.context import reports_errors, settings_from
+
+
+@click.command()
+@click.option("--rows", type=click.Choice(["all", "candidates"]), help="Train on every hour, or on |z| > z_entry only.")
+@click.option(
+    "--as-known-at",
+    metavar="INSTANT",
+    default="now",
+    show_default=True,
+    help="Use only what was known then (ISO time, or an age such as 7d): later corrections change nothing.",
+)
+@click.option(
+    "--compare/--no-compare",
+    "with_families",
+    default=True,
+    show_default=True,
+    help="Then compare all families walk-forward (`pairity leaderboard`), which takes longer than training does.",
+)
+@reports_errors
+def train(rows: str | None, as_known_at: str, with_families: bool) -> None:
+    """Train the pair forest on published features, backtest it beside the baseline, register it; compare all families.
+
+    The gate decides whether it becomes champion; `pairity models` shows what it said.
+    """
+    from pairity.errors import MissingDataError
+    from pairity.timeline import SystemClock, parse_instant
+    from pairity_cli.commands.console import ConsoleProgress
+    from pairity_cli.commands.leaderboard import compare
+    from pairity_cli.commands.parity import live_parity
+    from pairity_cli.commands.summaries import show_training
+    from training.job import train as run_training
+
+    settings = settings_from(label={"rows": rows}) if rows else settings_from()
+    now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
+    with ConsoleProgress() as progress:
+        report = run_training(settings, progress, now=now, parity=live_parity(settings))
+    show_training(report)
+    if not with_families:
+        return
+    try:
+        compare(settings, now)
+    except MissingDataError as error:  # enough to train on, too little to walk forward: the model stands
+        click.echo(f"no leaderboard: {error.what} (evaluation.train_bars, evaluation.test_bars)")

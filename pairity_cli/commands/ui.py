@@ -1,0 +1,29 @@
+"""`pairity ui`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from pairity_cli.commands.context import reports_errors, settings_from
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1.")
+@reports_errors
+def ui(port: int) -> None:
+    """Open the MLflow UI on 127.0.0.1: compare runs, models, figures and trade logs."""
+    from pairity.errors import MissingDataError
+    from pairity.layout import Layout
+
+    layout = Layout.of(settings_from())
+    if not (layout.mlflow / "mlflow.db").is_file():
+        raise MissingDataError(f"no run has been logged in {layout.mlflow}", "run make train, or make demo")
+    click.echo(f"MLflow UI: http://127.0.0.1:{port}   (Ctrl-C ends it)")
+    sys.stdout.flush()
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port),
+               "--backend-store-uri", layout.tracking_uri]  # fmt: skip
+    os.execv(sys.executable, command)

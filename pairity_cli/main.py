@@ -1,0 +1,74 @@
+"""`pairity`: thin commands over the stages. A command's module is imported when it is called, so help is instant."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+
+import click
+
+# Before any library starts its threads: those that wait should sleep. Where cores are shared, threads that spin make
+# boosting ten times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Name → module, function, one line of help. The modules import the heavy libraries, this file none.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "paper-exchange": ("paper_exchange", "paper_exchange", "Run an OKX-compatible exchange on 127.0.0.1."),
+    "ingest": ("ingest", "ingest", "Collect market data, validate it, publish features."),
+    "sources": ("sources", "sources", "List where raw data can come from, and what each source needs."),
+    "collect": ("sources", "collect", "Bring history from an archive, an API or a folder into the lake."),
+    "features": ("features", "features", "Compute and publish the features of what the lake holds."),
+    "data": ("data", "data", "What is stored: coverage, freshness, quarantine and size."),
+    "gaps": ("data", "gaps", "Show holes in the raw data, and ask for them again."),
+    "train": ("train", "train", "Train the pair forest, backtest it, register it; the gate decides."),
+    "retrain": ("retrain", "retrain", "Train every day at a set time; the gate decides."),
+    "leaderboard": ("leaderboard", "leaderboard", "Compare all families of models, walk-forward."),
+    "report": ("report", "report", "One self-contained page about a run."),
+    "models": ("models", "models", "List models, which one trades, and what the gate said."),
+    "promote": ("models", "promote", "Make a version champion."),
+    "rollback": ("models", "rollback", "Make the champion before this one champion again."),
+    "serve": ("serve", "serve", "Run the trading process."),
+    "demo": ("demo", "demo", "From market to protected order, end to end."),
+    "account": ("account", "account", "Show balance, positions, orders and fills."),
+    "trace": ("trace", "trace", "From an order back to decision, features, model and data."),
+    "parity": ("parity", "parity", "Prove that online features equal offline ones, bit for bit."),
+    "trade-sheet": ("trade_sheet", "trade_sheet", "The daily ranking by distance from VWAP, and how it did."),
+    "risk-factors": ("risk_factors", "risk_factors", "Exposures to risk factors, by the minute, with a plot."),
+    "lookahead": ("lookahead", "lookahead", "Prove that no feature looks ahead, column by column."),
+    "quarantine": ("quarantine", "quarantine", "What was not published, and what to do about it."),
+    "anomalies": ("anomalies", "anomalies", "Outages, odd mark prices and short bars in recordings."),
+    "ui": ("ui", "ui", "Open the MLflow UI on 127.0.0.1."),
+    "data-docs": ("data_docs", "data_docs", "Build Great Expectations' Data Docs."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that lists its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f"pairity_cli.commands.{module}"), function)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings come from pairity.toml and PAIRITY_* variables; `make demo` shows everything without credentials.",
+)
+@click.version_option(package_name="pairity")
+def main() -> None:
+    """Train and trade pairs of crypto perpetual futures, with proof that live equals trained."""

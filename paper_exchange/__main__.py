@@ -1,0 +1,35 @@
+"""`python -m paper_exchange`: the paper exchange without the rest of pairity's command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+from pairity.errors import PairityError
+from paper_exchange.run import MARKETS, run
+
+
+def main() -> int:
+    """Parse the arguments and serve; the exit code of a PairityError is its own."""
+    parser = argparse.ArgumentParser(prog="paper-exchange", description="An OKX-v5-compatible exchange on localhost.")
+    parser.add_argument("--market", choices=MARKETS, default="synthetic")
+    parser.add_argument("--data", type=Path, help="folder of recorded Parquet files")
+    parser.add_argument("--port", type=int, default=0, help="0 picks a free port")
+    parser.add_argument("--start", help="where the clock begins (ISO time)")
+    parser.add_argument("--clock", default="real", help="real, stepped, or a speed such as x60")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--control", action="store_true", help="serve the clock and fault endpoints under /control")
+    parser.add_argument("--no-rate-limits", dest="rate_limits", action="store_false")
+    parser.add_argument("--balance", dest="balance_usdt", type=Decimal, default=Decimal(10_000), help="USDT")
+    try:
+        run(**vars(parser.parse_args()))
+    except PairityError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Who trades: cash, orders, positions, and what the passing of bars does to them."""

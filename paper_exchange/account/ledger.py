@@ -1,0 +1,110 @@
+"""The account's cash, and a bill for every change of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import count
+
+from paper_exchange.http.envelope import Json, text
+
+ZERO = Decimal(0)
+TRADE, LIQUIDATION, FUNDING = "2", "5", "8"
+_BOUGHT, _SOLD = {TRADE: "1", LIQUIDATION: "106"}, {TRADE: "2", LIQUIDATION: "107"}
+_EMPTY_BILL = dict.fromkeys(
+    (
+        "interest", "from", "to", "notes", "fillFwdPx", "fillIdxPx", "fillMarkPx", "fillMarkVol", "fillPxUsd",
+        "fillPxVol", "earnAmt", "earnApr",
+    ),
+    "",
+)  # fmt: skip
+
+
+def fill_sub_kind(kind: str, signed: Decimal) -> str:
+    """Bill sub-type of a trade or liquidation that bought (signed > 0) or sold."""
+    return (_BOUGHT if signed > 0 else _SOLD)[kind]
+
+
+class Ids:
+    """Identifiers: decimal strings of 18 digits, strictly increasing, the same for the same sequence of requests."""
+
+    def __init__(self) -> None:
+        self._numbers = count(100_000_000_000_000_001)
+
+    def next(self) -> str:
+        """The next identifier."""
+        return str(next(self._numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """One change of the cash balance: `change` = profit + fee, or the funding payment."""
+
+    bill_id: str
+    ts_ms: int
+    kind: str
+    sub_kind: str
+    inst_id: str
+    change: Decimal
+    balance: Decimal
+    size: Decimal
+    price: Decimal
+    pnl: Decimal
+    fee: Decimal
+    ord_id: str = ""
+    client_id: str = ""
+    trade_id: str = ""
+    exec_type: str = ""
+    tag: str = ""
+
+    def row(self) -> dict[str, Json]:
+        """As in bills and bills-archive."""
+        return {
+            **_EMPTY_BILL,
+            "billId": self.bill_id, "ts": str(self.ts_ms), "type": self.kind, "subType": self.sub_kind, "ccy": "USDT",
+            "bal": text(self.balance), "balChg": text(self.change), "posBal": "0", "posBalChg": "0",
+            "sz": text(self.size), "px": text(self.price), "pnl": text(self.pnl), "fee": text(self.fee),
+            "mgnMode": "cross", "instType": "SWAP", "instId": self.inst_id, "ordId": self.ord_id,
+            "clOrdId": self.client_id, "tradeId": self.trade_id, "execType": self.exec_type, "tag": self.tag,
+            "fillTime": str(self.ts_ms),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One trade of ours."""
+
+    bill: Bill
+    side: str
+    taker: bool
+    rate: Decimal
+
+    def row(self) -> dict[str, Json]:
+        """As in fills and fills-history."""
+        bill = self.bill
+        return {
+            "instType": "SWAP", "instId": bill.inst_id, "tradeId": bill.trade_id, "ordId": bill.ord_id,
+            "clOrdId": bill.client_id, "billId": bill.bill_id, "subType": bill.sub_kind, "tag": bill.tag,
+            "fillPx": text(bill.price), "fillSz": text(bill.size), "fillIdxPx": "", "fillMarkPx": "",
+            "fillPnl": text(bill.pnl), "fillPxVol": "", "fillPxUsd": "", "fillMarkVol": "", "fillFwdPx": "",
+            "side": self.side, "posSide": "net", "execType": "T" if self.taker else "M", "fee": text(bill.fee),
+            "feeCcy": "USDT", "feeRate": "", "fillTime": str(bill.ts_ms), "ts": str(bill.ts_ms),
+            "tradeQuoteCcy": "USDT",
+        }  # fmt: skip
+
+
+@dataclass(slots=True)
+class Ledger:
+    """USDT cash and its history, oldest first."""
+
+    cash: Decimal
+    bills: list[Bill] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
+    touched_ms: int = 0
+
+    def book(self, bill: Bill) -> Bill:
+        """Change the cash by the bill."""
+        self.cash = bill.balance
+        self.bills.append(bill)
+        self.touched_ms = bill.ts_ms
+        return bill

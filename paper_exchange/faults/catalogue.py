@@ -1,0 +1,124 @@
+"""Faults that tests and drills inject: what real venues do to clients, on demand (OKX-V5 section 9).
+
+A fault has a kind from the catalogue, a path pattern, a count of times it strikes (None: until cleared) and
+parameters. *Wire* faults replace or damage the answer; whether the request is executed first is part of the kind and
+can be overridden by the parameter `executed`. *Batch* faults withhold one element of a batch. *State* faults change
+what handlers answer; those ask for them with `active` or `consume`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from pairity.errors import ConfigError, UnknownNameError
+from paper_exchange.http.envelope import Json
+
+Stage = Literal["wire", "batch", "state"]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """A kind of the catalogue: where it acts, whether the request is executed first, and what it does."""
+
+    stage: Stage
+    executed: bool
+    meaning: str
+
+
+CATALOGUE: Mapping[str, FaultKind] = {
+    "latency": FaultKind("wire", True, "answer delayed by params.ms (default 15000)"),
+    "reset": FaultKind("wire", True, "connection reset instead of an answer"),
+    "abort_body": FaultKind("wire", True, "headers and half the body, then the connection closes"),
+    "rate_limit_json": FaultKind("wire", False, "429 with code 50011"),
+    "rate_limit_html": FaultKind("wire", False, "429 with an HTML page"),
+    "html_502": FaultKind("wire", False, "502 with an HTML page"),
+    "html_503": FaultKind("wire", False, "503 with an HTML page"),
+    "html_504": FaultKind("wire", False, "504 with an HTML page"),
+    "html_520": FaultKind("wire", False, "520 with an HTML page"),
+    "html_200": FaultKind("wire", False, "200 with a maintenance page"),
+    "empty_200": FaultKind("wire", False, "200 with an empty body"),
+    "cut_json_200": FaultKind("wire", True, "200 with half the JSON, honestly framed"),
+    "timeout_50004": FaultKind("wire", True, "400 with code 50004: outcome unknown"),
+    "system_50026": FaultKind("wire", False, "500 with code 50026"),
+    "maintenance_50001": FaultKind("wire", False, "503 with code 50001"),
+    "clock_50102": FaultKind("wire", False, "401 with code 50102"),
+    "missing_51603": FaultKind("wire", False, "order not found, as right after its placement"),
+    "code": FaultKind("wire", False, "params.code and params.msg with HTTP status params.http_status (default 200)"),
+    "partial_code_2": FaultKind("batch", True, "element params.index (default last) refused with params.sCode, code 2"),
+    "scode_on_code_0": FaultKind("batch", True, "the same under top-level code 0"),
+    "suspend": FaultKind("state", False, "instrument params.instId (default all) is suspended"),
+    "status_ongoing": FaultKind("state", False, "system status reports ongoing maintenance"),
+    "candle_gap": FaultKind("state", False, "candles opening in [params.from, params.to) are missing, or one row"),
+    "duplicate_rows": FaultKind("state", False, "every third row of a candle or funding answer appears twice"),
+    "unsorted_rows": FaultKind("state", False, "rows of a candle or funding answer come in the wrong order"),
+    "unconfirmed_last": FaultKind("state", False, "the newest closed candle carries confirm 0"),
+    "zero_position_row": FaultKind("state", False, "positions carry a row whose pos is 0"),
+    "cancel_pending": FaultKind("state", False, "cancellations answer 51410"),
+}
+"""All kinds by name."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One injected fault; `left` counts down, None strikes until cleared."""
+
+    kind: str
+    path: str = "*"
+    left: int | None = 1
+    params: Mapping[str, Json] = field(default_factory=dict)
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether the pattern fits: `*`, a full path, the end of a path, each optionally after `GET ` or `POST `."""
+        pattern_method, _, pattern = self.path.rpartition(" ")
+        if pattern_method and pattern_method != method:
+            return False
+        return fnmatchcase(path, pattern) or path.endswith("/" + pattern.lstrip("/"))
+
+    @property
+    def executed(self) -> bool:
+        """Whether the request is carried out before the fault strikes."""
+        return bool(self.params.get("executed", CATALOGUE[self.kind].executed))
+
+
+class FaultPlan:
+    """The faults that wait to strike, oldest first."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Fault] = []
+
+    def add(self, kind: str, path: str = "*", count: int | None = 1, params: Mapping[str, Json] | None = None) -> Fault:
+        """Let a fault wait; UnknownNameError lists the catalogue."""
+        if kind not in CATALOGUE:
+            raise UnknownNameError("fault", kind, CATALOGUE)
+        if count is not None and count < 1:
+            raise ConfigError(f"a fault cannot strike {count} times", "give a count of at least 1, or null for ever")
+        fault = Fault(kind, path, count, dict(params or {}))
+        self.waiting.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        self.waiting.clear()
+
+    def active(self, kind: str, method: str = "GET", path: str = "") -> Fault | None:
+        """The oldest waiting fault of a kind, without using it up; with `path`, only one that matches it."""
+        return next((f for f in self.waiting if f.kind == kind and (not path or f.matches(method, path))), None)
+
+    def consume(self, kind: str, method: str, path: str) -> Fault | None:
+        """Like `active`, and one of its strikes is used up."""
+        return self._used(self.active(kind, method, path))
+
+    def next_strike(self, method: str, path: str) -> Fault | None:
+        """The oldest wire or batch fault that matches a request; one strike is used up."""
+        due = (f for f in self.waiting if CATALOGUE[f.kind].stage != "state" and f.matches(method, path))
+        return self._used(next(due, None))
+
+    def _used(self, fault: Fault | None) -> Fault | None:
+        if fault is not None and fault.left is not None:
+            fault.left -= 1
+            if fault.left == 0:
+                self.waiting.remove(fault)
+        return fault

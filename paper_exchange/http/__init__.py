@@ -1,0 +1,1 @@
+"""How it is reached: the OKX v5 REST frame."""

@@ -1,0 +1,104 @@
+"""Request limits per endpoint as the venue counts them (OKX-V5 sections 4 to 6); windows run on the wall clock."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from paper_exchange.http.envelope import WireError
+from paper_exchange.http.request import Params
+
+
+class Limit(NamedTuple):
+    """`allowed` requests per `window_s` seconds, counted per caller and value of the parameter `per`."""
+
+    allowed: int
+    window_s: float = 2.0
+    per: str = ""
+
+
+_PREFIX = "/api/v5/"
+_LIMITS: Mapping[str, Limit] = {
+    "GET public/time": Limit(10),
+    "GET public/instruments": Limit(20, per="instType"),
+    "GET market/candles": Limit(40),
+    "GET market/history-candles": Limit(20),
+    "GET market/mark-price-candles": Limit(20),
+    "GET market/history-mark-price-candles": Limit(20),
+    "GET market/index-candles": Limit(20),
+    "GET market/history-index-candles": Limit(10),
+    "GET market/trades": Limit(100),
+    "GET market/history-trades": Limit(20),
+    "GET market/ticker": Limit(20),
+    "GET market/tickers": Limit(20),
+    "GET market/books": Limit(40),
+    "GET market/books-full": Limit(10),
+    "GET public/funding-rate": Limit(10, per="instId"),
+    "GET public/funding-rate-history": Limit(10, per="instId"),
+    "GET public/open-interest": Limit(20, per="instId"),
+    "GET public/mark-price": Limit(10, per="instId"),
+    "GET public/position-tiers": Limit(10),
+    "GET public/price-limit": Limit(20),
+    "GET system/status": Limit(1, 5.0),
+    "GET rubik/stat/contracts/open-interest-history": Limit(10, per="instId"),
+    "GET rubik/stat/taker-volume-contract": Limit(5, per="instId"),
+    "GET public/liquidation-orders": Limit(40),
+    "GET account/config": Limit(5),
+    "GET account/balance": Limit(10),
+    "GET account/positions": Limit(10),
+    "GET account/positions-history": Limit(10),
+    "POST account/set-position-mode": Limit(5),
+    "POST account/set-leverage": Limit(20),
+    "GET account/leverage-info": Limit(20),
+    "GET account/bills": Limit(5, 1.0),
+    "GET account/bills-archive": Limit(5),
+    "GET account/trade-fee": Limit(5),
+    "POST trade/order": Limit(60, per="instId"),
+    "POST trade/batch-orders": Limit(300, per="instId"),
+    "POST trade/cancel-order": Limit(60, per="instId"),
+    "POST trade/cancel-batch-orders": Limit(300, per="instId"),
+    "POST trade/amend-order": Limit(60, per="instId"),
+    "GET trade/order": Limit(60, per="instId"),
+    "GET trade/orders-pending": Limit(60),
+    "GET trade/orders-history": Limit(40),
+    "GET trade/orders-history-archive": Limit(20),
+    "GET trade/fills": Limit(60),
+    "GET trade/fills-history": Limit(10),
+    "POST trade/close-position": Limit(20),
+    "POST trade/cancel-all-after": Limit(10, 1.0, per="tag"),
+    "POST trade/order-algo": Limit(20),
+    "POST trade/cancel-algos": Limit(20),
+    "POST trade/amend-algos": Limit(20),
+    "GET trade/order-algo": Limit(20),
+    "GET trade/orders-algo-pending": Limit(20),
+    "GET trade/orders-algo-history": Limit(20),
+}
+# A batch of one order counts against the limit of the single call.
+_SINGLE = {"POST trade/batch-orders": "POST trade/order", "POST trade/cancel-batch-orders": "POST trade/cancel-order"}
+
+
+class RateLimiter:
+    """Sliding windows; `clock_s` is a monotonic clock in seconds."""
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
+        self._windows: dict[tuple[str, str, str], deque[float]] = defaultdict(deque)
+
+    def check(self, method: str, path: str, caller: str, rows: list[Params]) -> None:
+        """Count a request of `caller` (an address or an API key), one per element of a batch; 429 + 50011 when over."""
+        name = f"{method} {path.removeprefix(_PREFIX)}"
+        if len(rows) == 1:
+            name = _SINGLE.get(name, name)
+        limit = _LIMITS.get(name)
+        if limit is None:
+            return
+        now_s = self._clock_s()
+        for row in rows:
+            window = self._windows[name, caller, row.text(limit.per) if limit.per else ""]
+            while window and window[0] <= now_s - limit.window_s:
+                window.popleft()
+            if len(window) >= limit.allowed:
+                raise WireError("50011", "Too Many Requests", http_status=429, data=None)
+            window.append(now_s)

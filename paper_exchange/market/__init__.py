@@ -1,0 +1,1 @@
+"""What is traded: instruments, bars and funding of synthetic and recorded markets."""

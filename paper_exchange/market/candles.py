@@ -1,0 +1,164 @@
+"""Candles of any size from the finest bars, and the pages in which they are served (OKX-V5 sections 3 and 4).
+
+Known at `now`: finest bars that have closed, and of the current one its open alone (see `market.py`). A candle whose
+end has not come carries confirm "0". Candles that would begin before the market does are left out: nobody saw them
+whole. Where every finest bar of a candle is missing, the candle is missing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from paper_exchange.http.envelope import WireError
+from paper_exchange.market.bar_arrays import Columns, Instants, columns_of, rounded
+from paper_exchange.market.market import Market, PriceKind
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+RECENT_BARS = 1_440
+_SHORT = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1H": 60, "2H": 120, "4H": 240}
+_LONG = {"6H": 6, "12H": 12, "1D": 24, "2D": 48, "3D": 72, "1W": 168}
+# Long bars without suffix open on Hong Kong's clock; weeks begin on Monday (1970-01-01 was a Thursday).
+_HONG_KONG_MS = 8 * HOUR_MS
+_MONDAY_MS = 4 * DAY_MS
+
+
+class BarSize(NamedTuple):
+    """Length of a bar and the distance of its opens from the Unix epoch's multiples."""
+
+    ms: int
+    offset_ms: int = 0
+
+    def start_of(self, instant_ms: int) -> int:
+        """Open of the bar that contains an instant."""
+        return (instant_ms - self.offset_ms) // self.ms * self.ms + self.offset_ms
+
+    def starts_of(self, instants_ms: Instants) -> Instants:
+        """The same for an array."""
+        return (instants_ms - self.offset_ms) // self.ms * self.ms + self.offset_ms
+
+
+class Candle(NamedTuple):
+    """One candle; `closed` is the wire's confirm. Volumes in base and quote units."""
+
+    open_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    volume_quote: float
+    closed: bool
+
+
+def bar_size(name: str) -> BarSize:
+    """Size of an OKX bar name (case sensitive; `utc` bars open on UTC); 51000 for any other.
+
+    >>> bar_size("1Dutc").start_of(1_742_316_660_000) % 86_400_000, bar_size("1D").start_of(1_742_316_660_000) % DAY_MS
+    (0, 57600000)
+    """
+    if name in _SHORT:
+        return BarSize(_SHORT[name] * MINUTE_MS)
+    base = name.removesuffix("utc")
+    if base not in _LONG:
+        raise WireError("51000", "Parameter bar error")
+    offset_ms = (_MONDAY_MS if base == "1W" else 0) - (0 if name.endswith("utc") else _HONG_KONG_MS)
+    return BarSize(_LONG[base] * HOUR_MS, offset_ms)
+
+
+def aggregate(finest: Columns, size: BarSize) -> Columns:
+    """Candles of `size` from ascending finest bars; empty in, empty out."""
+    if len(finest) == 0:
+        return finest
+    starts = size.starts_of(finest.open_ms)
+    first = np.flatnonzero(np.r_[True, starts[1:] != starts[:-1]])
+    last = np.r_[first[1:], len(starts)] - 1
+    return Columns(
+        starts[first],
+        finest.open[first],
+        np.maximum.reduceat(finest.high, first),
+        np.minimum.reduceat(finest.low, first),
+        finest.close[last],
+        rounded(np.add.reduceat(finest.volume, first), 8),
+        rounded(np.add.reduceat(finest.volume_quote, first), 8),
+    )
+
+
+def page(
+    market: Market,
+    inst_id: str,
+    size: BarSize,
+    *,
+    now_ms: int,
+    limit: int,
+    after_ms: int | None = None,
+    before_ms: int | None = None,
+    recent_only: bool = False,
+    kind: PriceKind = "last",
+) -> list[Candle]:
+    """The newest `limit` candles opening in (before_ms, after_ms), newest first; `recent_only`: of the last 1,440."""
+    _check_size(market, inst_id, size)
+    current_ms = size.start_of(now_ms)
+    oldest_ms = market.start_ms if before_ms is None else max(market.start_ms, before_ms + 1)
+    if recent_only:
+        oldest_ms = max(oldest_ms, current_ms - (RECENT_BARS - 1) * size.ms)
+    newest_ms = min(current_ms, size.start_of(market.end_ms - 1))
+    if after_ms is not None:
+        newest_ms = min(newest_ms, size.start_of(after_ms - 1))
+    candles: list[Candle] = []
+    span = limit
+    while len(candles) < limit and newest_ms >= oldest_ms:
+        since_ms = max(newest_ms - (span - 1) * size.ms, _first_start(size, oldest_ms))
+        source = _Source(market, inst_id, kind, size, now_ms)
+        candles += reversed(source.between(since_ms, newest_ms + size.ms))
+        newest_ms, span = since_ms - size.ms, span * 2
+    return candles[:limit]
+
+
+def _first_start(size: BarSize, oldest_ms: int) -> int:
+    start = size.start_of(oldest_ms)
+    return start if start == oldest_ms else start + size.ms
+
+
+class _Source(NamedTuple):
+    """Candles of one series as known at `now_ms`."""
+
+    market: Market
+    inst_id: str
+    kind: PriceKind
+    size: BarSize
+    now_ms: int
+
+    def between(self, since_ms: int, until_ms: int) -> list[Candle]:
+        """Candles that open in [since_ms, until_ms), both on boundaries, ascending."""
+        closed_until_ms = min(until_ms, self.now_ms - self.market.bar_ms(self.inst_id) + 1)
+        closed = aggregate(columns_of(self.market.bars(self.inst_id, since_ms, closed_until_ms, self.kind)), self.size)
+        ends = closed.open_ms + self.size.ms
+        prices = (closed.open, closed.high, closed.low, closed.close)
+        fields = (closed.open_ms, *prices, closed.volume, closed.volume_quote, ends <= self.now_ms)
+        candles = list(map(Candle, *(field.tolist() for field in fields)))
+        if since_ms <= self.now_ms < until_ms:
+            self._add_current(candles)
+        return candles
+
+    def _add_current(self, candles: list[Candle]) -> None:
+        """Let the open of the current finest bar enter the forming candle."""
+        current = self.market.bar_at(self.inst_id, self.now_ms, self.kind)
+        if current is None or current.open_ms + self.market.bar_ms(self.inst_id) <= self.now_ms:
+            return
+        start_ms, price = self.size.start_of(self.now_ms), current.open
+        if candles and candles[-1].open_ms == start_ms:
+            forming = candles[-1]
+            candles[-1] = forming._replace(high=max(forming.high, price), low=min(forming.low, price), close=price)
+        else:
+            candles.append(Candle(start_ms, price, price, price, price, 0.0, 0.0, closed=False))
+
+
+def _check_size(market: Market, inst_id: str, size: BarSize) -> None:
+    bar_ms = market.bar_ms(inst_id)
+    if size.ms % bar_ms:
+        minutes = bar_ms // MINUTE_MS
+        raise WireError("51000", f"Parameter bar error: {inst_id} is known in bars of {minutes} minutes, none finer")

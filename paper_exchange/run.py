@@ -1,0 +1,114 @@
+"""Start a paper exchange and serve it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from aiohttp import web
+
+from pairity.errors import ConfigError, TimeRangeError, UnknownNameError
+from pairity.timeline import from_ms, parse_instant, to_ms
+from paper_exchange.clock import VirtualClock, parse_clock, wall_ms
+from paper_exchange.faults.catalogue import FaultPlan
+from paper_exchange.http.auth import Credentials
+from paper_exchange.http.request import Engine as AccountEngine
+from paper_exchange.http.server import make_app
+from paper_exchange.market.market import Market
+from paper_exchange.market.recorded import RecordedMarket
+from paper_exchange.market.synthetic import SyntheticMarket
+
+HOST = "127.0.0.1"
+SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR_MS = 3_600_000
+MARKETS = ("synthetic", "recorded")
+
+
+def run(
+    *,
+    market: str = "synthetic",
+    data: Path | None = None,
+    port: int = 0,
+    start: str | None = None,
+    clock: str = "real",
+    seed: int = 7,
+    control: bool = False,
+    rate_limits: bool = True,
+    balance_usdt: Decimal = Decimal(10_000),
+    credentials: Credentials | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; prints one line with the URL when ready (port 0 picks a free one).
+
+    `start` is where the clock begins. Synthetic: 2026-01-01 by default, but on a `real` clock the wall's time.
+    Recorded: by default the full hour after which a quarter of the recording is still to come.
+    """
+    played, ticking = open_market(market, data=data, start=start, clock=clock, seed=seed)
+    app = make_app(
+        played,
+        ticking,
+        _engine(played, ticking, balance_usdt, faults := FaultPlan()),
+        credentials or Credentials(),
+        control=control,
+        rate_limits=rate_limits,
+        faults=faults,
+    )
+    asyncio.run(_serve(app, port, f"{played.label}, clock {clock} from {from_ms(ticking.start_ms):%Y-%m-%dT%H:%M:%SZ}"))
+
+
+def open_market(
+    market: str, *, data: Path | None, start: str | None, clock: str, seed: int
+) -> tuple[Market, VirtualClock]:
+    """The market and the clock that belongs to it; ConfigError and its children say what cannot be used."""
+    parse_clock(clock)
+    if market not in MARKETS:
+        raise UnknownNameError("market", market, MARKETS)
+    start_ms = None if start is None else to_ms(parse_instant(start, now=from_ms(wall_ms()), name="--start"))
+    if market == "recorded":
+        if data is None:
+            raise ConfigError("a recorded market needs a folder", "give --data a folder of recorded Parquet files")
+        recorded = RecordedMarket(data, start_ms)
+        begin_ms = _default_start(recorded) if start_ms is None else start_ms
+        return recorded, VirtualClock(clock, begin_ms)
+    if data is not None:
+        raise ConfigError("a synthetic market reads no folder", "drop --data, or choose --market recorded")
+    if start_ms is None and clock != "real":
+        start_ms = to_ms(SYNTHETIC_START)
+    if start_ms is not None and start_ms < 0:
+        raise TimeRangeError("--start lies before 1970", "give a later --start")
+    return SyntheticMarket(seed, wall_ms() if start_ms is None else start_ms), VirtualClock(clock, start_ms)
+
+
+def _default_start(market: Market) -> int:
+    return (market.start_ms + (market.end_ms - market.start_ms) * 3 // 4) // HOUR_MS * HOUR_MS
+
+
+def _engine(market: Market, clock: VirtualClock, balance_usdt: Decimal, faults: FaultPlan) -> AccountEngine:
+    from paper_exchange.account.account import Engine
+
+    return Engine(market, clock, balance_usdt, faults=faults)
+
+
+async def _serve(app: web.Application, port: int, description: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, HOST, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} cannot be used: {error.strerror}", "give --port another one, or 0"
+            ) from None
+        bound = runner.addresses[0][1]
+        sys.stdout.write(f"paper exchange: http://{HOST}:{bound} ({description})\n")
+        sys.stdout.flush()
+        await stop.wait()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,1 @@
+"""The journal: what was decided, intended, sent, answered and filled."""

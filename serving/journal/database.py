@@ -1,0 +1,64 @@
+"""The journal's file: opening it safely, creating its tables, keeping a second writer out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy.exc import DatabaseError
+
+from pairity.errors import JournalError
+from pairity.process_lock import LockHeldError, lock_exclusively
+from serving.journal import tables
+
+RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
+
+
+def open_engine(path: Path) -> Engine:
+    """SQLite with the pragmas under which a transaction that returned survives a kill and a power cut."""
+    engine = create_engine(f"sqlite:///{path}")
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def create(engine: Engine, path: Path, scope: str) -> None:
+    """Tables and `scope` of a new journal; an older one gets the tables that it lacks, all or none of them."""
+    try:
+        with engine.begin() as connection:
+            if connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is not None:
+                _extend(connection)
+                return
+            tables.metadata.create_all(connection)
+            rows = [{"key": "schema_version", "value": tables.SCHEMA_VERSION}, {"key": "scope", "value": scope}]
+            connection.execute(insert(tables.meta), rows)
+    except DatabaseError as error:
+        raise unreadable(path, error) from error
+
+
+def _extend(connection: Connection) -> None:
+    key = tables.meta.c.key == "schema_version"
+    if connection.execute(select(tables.meta.c.value).where(key)).scalar() in tables.EXTENDED:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins by itself before rows only, not before tables
+        tables.metadata.create_all(connection)
+        connection.execute(update(tables.meta).where(key).values(value=tables.SCHEMA_VERSION))
+
+
+def unreadable(path: Path, error: DatabaseError) -> JournalError:
+    """The error for a file that SQLite cannot use."""
+    return JournalError(f"the journal {path} cannot be used: {error.orig}", RESTORE)
+
+
+def lock_for_writing(path: Path) -> IO[str]:
+    """An exclusive lock that ends with the process, however it ends."""
+    try:
+        return lock_exclusively(path.with_suffix(".lock"))
+    except LockHeldError as error:
+        raise JournalError(
+            f"another process (pid {error.holder}) writes the journal {path}", "only one may trade: stop that one first"
+        ) from None

@@ -1,0 +1,1 @@
+"""Models in the trading process: the champion, its challenger, and the scores they give."""

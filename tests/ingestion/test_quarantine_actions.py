@@ -1,0 +1,86 @@
+"""Repair asks the venue again for exactly what is held back; the command line says what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from feature_repo.raw_datasets import DATASETS
+from ingestion.admission import Gate
+from ingestion.lake import Lake
+from ingestion.quarantine_actions import release, repair
+from pairity.errors import ConfigError, UnknownNameError
+from pairity.layout import Layout
+from pairity_cli.main import main
+from tests.ingestion.venue import HOUR, NOW, UNTIL
+from validation.quarantine import listed
+
+MINUTE = timedelta(minutes=1)
+BAD = UNTIL - 2 * HOUR
+
+
+@pytest.fixture
+def held(okx, tmp_path):
+    """A minute that came with a high below its low."""
+    settings, layout = okx.settings(tmp_path), Layout(tmp_path)
+    lake, staging = Lake(layout), Lake(layout, folder="staging", durable=False)
+    row = {"open_time": BAD, "open": 1.0, "high": 0.5, "low": 2.0, "close": 1.0, "volume": 1.0, "known_at": BAD + HOUR}
+    with lake.writing():
+        staging.recover()
+        staging.write("candles_1m", "ETH", DATASETS["candles_1m"].conform(pl.DataFrame([row])))
+        Gate(settings, NOW).judge_raw(staging, lake)
+    (item,) = listed(layout)
+    return okx, settings, lake, item
+
+
+def test_a_good_answer_closes_the_item_and_is_known_from_its_arrival(held):
+    okx, settings, lake, item = held
+    remedy = asyncio.run(repair(settings, item.id, okx))
+    assert (remedy.closed, remedy.rows, remedy.item.state) == (True, 1, "repaired")
+    rows = lake.scan("candles_1m", ["ETH"], BAD - HOUR, UNTIL).collect()
+    assert rows["open_time"].to_list() == [BAD]
+    assert rows["known_at"].to_list() == [okx.now()]
+    with pytest.raises(ConfigError, match="closed already"):
+        asyncio.run(repair(settings, item.id, okx))
+
+
+def test_an_instant_that_the_venue_does_not_give_stays_held(held):
+    okx, settings, lake, item = held
+    frame = item.read_rows().with_columns(
+        pl.lit(BAD - timedelta(days=300)).cast(pl.Datetime("us", "UTC")).alias("open_time")
+    )
+    frame.write_parquet(item.path / "rows.parquet")
+    remedy = asyncio.run(repair(settings, item.id, okx))
+    assert (remedy.closed, remedy.item.state) == (False, "held")
+    assert "1 of 1 instants" in remedy.item.journal[-1].reason
+    assert lake.partitions() == ()
+
+
+def test_names_and_reasons(held):
+    _, settings, _, item = held
+    with pytest.raises(UnknownNameError, match="quarantine item 'zz'"):
+        release(settings, "zz", "why", now=NOW)
+    with pytest.raises(ConfigError, match="needs a reason"):
+        release(settings, item.id, "", now=NOW)
+
+
+def test_the_command_line(held, monkeypatch):
+    _, settings, _, item = held
+    monkeypatch.setenv("PAIRITY_HOME", str(settings.home))
+    run = CliRunner().invoke
+    shown = run(main, ["quarantine", "list"])
+    assert shown.exit_code == 0
+    assert f"{item.id}  held  candles_1m ETH/2026-01  high_low_violations  1 rows" in shown.output
+    assert "1 items, 1 rows" in shown.output
+    assert "high below, or low above" in run(main, ["quarantine", "show", item.id]).output
+    unknown = run(main, ["quarantine", "show", "zz"])
+    assert (unknown.exit_code, "unknown quarantine item" in unknown.output) == (2, True)
+    done = run(main, ["quarantine", "release", item.id, "--reason", "checked by hand"])
+    assert (done.exit_code, "released 1 rows" in done.output) == (0, True)
+    assert "0 items" in run(main, ["quarantine", "list"]).output
+    assert "checked by hand" in run(main, ["quarantine", "show", item.id]).output
+    assert "0 anomalies" not in run(main, ["anomalies", "--dataset", "candles_1m"]).output

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+from pairity.errors import NoChampionError
+from pairity_cli.commands import console
+from pairity_cli.commands.console import ConsoleProgress, fail
+from pairity_cli.commands.tables import heading, shown, table
+
+PROGRAM = """
+from pairity_cli.commands.console import ConsoleProgress
+with ConsoleProgress() as progress:
+    progress.stage("collect", 3)
+    progress.advance(2)
+    progress.say("BTC: nothing new")
+    progress.advance(1, "ETH")
+    progress.stage("features", 0)
+"""
+
+
+def test_elsewhere_than_on_a_terminal_lines_are_plain():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0] == "BTC: nothing new"
+    assert lines[1].startswith("collect: 3 of 3, ")
+    assert lines[2].startswith("features: ")
+    assert not any(ord(character) < 32 for line in lines for character in line)
+
+
+def on_terminal(program):
+    """Exit status of a program whose standard error is a terminal, and what it wrote there."""
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "140"}
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=follower, env=environment)
+    os.close(follower)
+    text = b""
+    try:
+        while chunk := os.read(leader, 4096):
+            text += chunk
+    except OSError:  # Linux says so when the last writer has gone
+        pass
+    finally:
+        os.close(leader)
+    return process.wait(), text
+
+
+def test_on_a_terminal_there_is_a_bar_with_an_eta():
+    status, text = on_terminal(PROGRAM)
+    assert status == 0
+    assert b"collect" in text
+    assert b"3/3" in text
+    assert b"ETA" in text
+
+
+def test_an_error_is_message_remedy_and_code(capsys):
+    assert fail(NoChampionError("no champion", "make train")) == 5
+    captured = capsys.readouterr()
+    assert captured.err == "error: no champion\n  → make train\n"
+    assert captured.out == ""
+
+
+def test_cells_are_short_and_say_when_nothing_is_known():
+    cells = [None, float("nan"), 3, 1234567, 0.123456, 12345.6, "text"]
+    assert [shown(cell) for cell in cells] == ["–", "–", "3", "1,234,567", "0.1235", "12,346", "text"]
+
+
+def test_text_from_elsewhere_is_shown_as_it_is_and_steers_nothing(capsys):
+    fail(NoChampionError("the venue said \x1b[2J\r<html>", ""))
+    assert capsys.readouterr().err == "error: the venue said \\x1b[2J\\r<html>\n"
+    table(["why [1]"], [["[/] list[0] [red]x[/red]"]], title="[b]title")
+    heading("[/] heading")
+    told = capsys.readouterr().out
+    assert all(text in told for text in ("why [1]", "[/] list[0] [red]x[/red]", "[b]title", "[/] heading"))
+
+
+def test_notes_with_brackets_do_not_break_the_bar():
+    program = PROGRAM.replace('"ETH"', '"[/] [b]ETH"').replace('"collect"', '"col[x]"')
+    status, text = on_terminal(program)
+    assert status == 0
+    assert b"[/] [b]ETH" in text
+    assert b"col[x]" in text
+
+
+def test_numbers_stand_to_the_right_under_their_column(capsys):
+    table(["name", "count", "sure"], [["a", 1, True], ["b", 12_345, False]])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rstrip() for line in lines if line.startswith((" a", " b"))] == [
+        " a           1   True", " b      12,345   False",
+    ]  # fmt: skip
+
+
+def test_a_long_stage_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: False, raising=False)
+    with ConsoleProgress() as progress:
+        progress.stage("families", 4)
+        for at in (30.0, 90.0, 100.0):
+            now[0] = at
+            progress.advance(1, f"forest at {at:.0f}")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "families: 2 of 4 after 90 s, about 90 s to go (forest at 90)", "families: 3 of 4, 100.0 s",
+    ]  # fmt: skip

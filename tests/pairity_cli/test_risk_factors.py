@@ -1,0 +1,128 @@
+"""`pairity risk-factors` over a real lake: table, Parquet and picture; only what features may be computed from."""
+
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from feature_repo.raw_datasets import DATASETS
+from feature_repo.transforms.exposures import asset_exposures, minute_exposures
+from ingestion.lake import Lake
+from pairity.layout import Layout
+from pairity.settings import FeatureSettings
+from pairity_cli.main import main
+from tests.feature_repo.transforms.markets import DAY, HOUR, MINUTE, assert_same_bits, candles, recorded_candles
+from validation.quarantine import hold
+
+START = datetime(2025, 3, 1, tzinfo=UTC)
+NAMES = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")
+SETTINGS = FeatureSettings(risk_days=2, exposure_minutes=240)
+
+
+@pytest.fixture(scope="module")
+def minutes():
+    rows = candles(NAMES, 4 * 1440, bar=MINUTE, start=START, gaps=0.005, volatility=0.0008)
+    return rows.with_columns(pl.lit(None, pl.Float64).alias("trade_count"))
+
+
+def stored(home, rows, venue="okx"):
+    lake = Lake(Layout(home), durable=False, venue=venue)
+    with lake.writing():
+        for asset in rows["asset"].unique(maintain_order=True):
+            own = rows.filter(pl.col("asset") == asset).drop("asset")
+            lake.write("candles_1m", asset, DATASETS["candles_1m"].conform(own))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    environment = {
+        "PAIRITY_HOME": str(tmp_path / "var"), "PAIRITY_UNIVERSE__ASSETS": json.dumps(NAMES),
+        "PAIRITY_FEATURES__RISK_DAYS": "2", "PAIRITY_FEATURES__EXPOSURE_MINUTES": "240",
+    }  # fmt: skip
+
+    def call(*arguments, **more):
+        return CliRunner().invoke(main, ["risk-factors", *arguments], env=environment | more)
+
+    return call
+
+
+RANGE = ("--since", "2025-03-04T05:30", "--until", "2025-03-05")
+
+
+@pytest.mark.parametrize(("design", "prefix"), [("spreads4", "s4_"), ("buckets10", "b10_")])
+def test_every_minute_as_table_parquet_and_picture(run, tmp_path, minutes, design, prefix):
+    stored(tmp_path / "var", minutes)
+    done = run(*RANGE, "--assets", "eth,BTC", "--design", design)
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "var" / "reports" / "risk-factors"
+    rows = pl.read_parquet(folder / f"exposures-{design}.parquet")
+    assert rows["asset"].unique(maintain_order=True).to_list() == ["BTC", "ETH"]
+    assert rows["time"].min() > START + 3 * DAY + 5.5 * HOUR
+    assert rows["time"].max() == START + 4 * DAY
+    assert rows.height >= 2 * 0.99 * 1110
+    assert (folder / f"exposures-{design}.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in folder.iterdir()) == [f"exposures-{design}.parquet", f"exposures-{design}.png"]
+    for expected in ("mean over all minutes", "up to 2025-03-05 00:00 UTC", "market", "adj. R²", "BTC", "ETH"):
+        assert expected in done.output
+    hourly = asset_exposures(minutes.lazy(), START, START + 4 * DAY, SETTINGS).collect()
+    hourly = hourly.filter(pl.col("asset").is_in(["BTC", "ETH"]), pl.col("event_timestamp") > rows["time"].min())
+    ours = rows.filter(pl.col("time").dt.minute() == 0).rename({"time": "event_timestamp"})
+    columns = [pl.col(f"{prefix}{name}").alias(name) for name in ours.columns[2:]]
+    assert_same_bits(ours, hourly.select("asset", "event_timestamp", *columns))
+
+
+def test_an_hour_with_a_minute_that_is_held_back_is_not_used(run, tmp_path, minutes):
+    hour = START + 3 * DAY + 2 * HOUR
+    bad = (pl.col("asset") == "SOL") & (pl.col("open_time") == minutes.filter(
+        pl.col("asset") == "SOL", pl.col("open_time") > hour)["open_time"].min())  # fmt: skip
+    stored(tmp_path / "var", minutes.filter(~bad))
+    refused = DATASETS["candles_1m"].conform(minutes.filter(bad).drop("asset"))
+    refused = refused.with_columns(pl.lit(["price_jump"]).alias("broken_rules"))
+    hold(Layout(tmp_path / "var"), "candles_1m", "SOL/2025-03", refused, now=START + 9 * DAY)
+    assert run(*RANGE, "--assets", "BTC").exit_code == 0
+    found = pl.read_parquet(tmp_path / "var" / "reports" / "risk-factors" / "exposures-spreads4.parquet")
+    hidden = (pl.col("asset") == "SOL") & (pl.col("open_time").dt.truncate("1h") == hour)
+    without = minutes.filter(~hidden, pl.col("open_time") >= START + DAY)
+    expected = minute_exposures(without, "spreads4", SETTINGS, ("BTC",))
+    assert_same_bits(found, expected.filter(pl.col("time") > START + 3 * DAY + 5.5 * HOUR).drop_nulls("r2"))
+
+
+def test_a_universe_that_features_are_computed_from(run, tmp_path, minutes):
+    stored(tmp_path / "var", minutes, venue="binance_um")
+    refused = run(*RANGE)
+    assert refused.exit_code == 4
+    assert "no exposure of BTC, ETH, XRP, BNB can be computed" in refused.output
+    assert "ingest minutes from 2025-03-02 on, of more than a few assets" in refused.output
+    assert not (tmp_path / "var" / "reports").exists()
+    assert run(*RANGE, PAIRITY_FEATURES__VENUE="binance_um").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("--assets", "BTC,LTC"), 2), (("--since", "2025-03-05", "--until", "2025-03-04"), 2), (("--design", "x"), 2)],
+)
+def test_bad_input_is_refused(run, arguments, code):
+    assert run(*arguments).exit_code == code
+
+
+@pytest.mark.recorded
+def test_four_coins_of_a_recorded_market_by_the_minute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")
+    stored(tmp_path / "var", recorded_candles("1m_20250318_20250417", names, MINUTE))
+    environment = {"PAIRITY_HOME": str(tmp_path / "var"), "PAIRITY_UNIVERSE__ASSETS": json.dumps(names)}
+    for design in ("spreads4", "buckets10"):
+        arguments = ["risk-factors", "--since", "2025-03-28", "--until", "2025-04-17", "--design", design]
+        done = CliRunner().invoke(main, arguments, env=environment)
+        assert done.exit_code == 0, done.output
+        rows = pl.read_parquet(tmp_path / "var" / "reports" / "risk-factors" / f"exposures-{design}.parquet")
+        assert rows.height == 4 * 20 * 1440
+        r2 = dict(rows.group_by("asset").agg(pl.col("r2").mean()).iter_rows())
+        assert set(r2) == {"BTC", "ETH", "BNB", "XRP"}
+        assert 0.65 < min(r2.values()) < max(r2.values()) < 0.97
+        assert np.isfinite(rows.drop("asset", "time").to_numpy()).all()
+        assert (rows["adj_r2"] < rows["r2"]).all()

@@ -1,0 +1,170 @@
+"""Signatures, clock skew, demo header, rate limits and the control endpoints, through the real client."""
+
+import time
+
+import ccxt
+import pytest
+import requests
+
+from pairity.errors import ConfigError
+from paper_exchange.clock import VirtualClock, parse_clock
+from paper_exchange.http.auth import Credentials
+from tests.paper_exchange.conftest import START_MS
+from tests.paper_exchange.exchange_server import client, rows, serving
+
+
+def config(call):
+    return [{"uid": "1", "posMode": "net_mode", "echo": call.params.text("ordType")}]
+
+
+def echo(call):
+    return [{**row.values, "sCode": "0"} for row in call.rows]
+
+
+PRIVATE = {
+    ("GET", "/api/v5/account/config"): config,
+    ("POST", "/api/v5/trade/cancel-batch-orders"): echo,
+    ("GET", "/api/v5/trade/orders-algo-pending"): config,
+}
+
+
+@pytest.fixture
+def url(market, clock):
+    with serving(market, clock, private=PRIVATE) as where:
+        yield where
+
+
+def ask(url, **settings):
+    return client(url, **settings).private_get_account_config()
+
+
+def test_a_signed_call_is_served(url):
+    assert ask(url)["data"][0]["posMode"] == "net_mode"
+
+
+def test_the_raw_target_and_the_exact_body_are_signed(url):
+    okx = client(url)
+    got = okx.private_get_trade_orders_algo_pending({"ordType": "conditional,oco"})
+    assert got["data"][0]["echo"] == "conditional,oco"
+    sent = [{"instId": "BTC-USDT-SWAP", "sz": 3, "px": 0.1, "ordId": "", "flag": True}]
+    got = okx.private_post_trade_cancel_batch_orders(sent)
+    assert got["data"] == [{"instId": "BTC-USDT-SWAP", "sz": "3", "px": "0.1", "flag": True, "sCode": "0"}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"apiKey": "other"}, "50111"),
+        ({"secret": "other"}, "50113"),
+        ({"password": "other"}, "50105"),
+        ({"headers": {}}, "50101"),
+        ({"headers": {"x-simulated-trading": "0"}}, "50101"),
+    ],
+)
+def test_wrong_credentials(url, settings, code):
+    with pytest.raises(ccxt.AuthenticationError, match=code):
+        ask(url, **settings)
+
+
+def test_unsigned_calls_to_private_endpoints(url):
+    answer = requests.get(f"{url}/api/v5/account/config")
+    assert (answer.status_code, answer.json()["code"]) == (401, "50103")
+    assert "data" not in answer.json()
+
+
+def test_clock_skew_is_measured_against_wall_and_virtual_clock(url):
+    okx = client(url)
+    for clock_ms in (int(time.time() * 1000), START_MS, START_MS + 29_000):
+        okx.milliseconds = lambda clock_ms=clock_ms: clock_ms
+        assert okx.private_get_account_config()["code"] == "0"
+    okx.milliseconds = lambda: START_MS + 31_000
+    with pytest.raises(ccxt.InvalidNonce, match="50102"):
+        okx.private_get_account_config()
+
+
+def test_a_timestamp_that_is_none(url):
+    headers = {f"OK-ACCESS-{name}": "paper" for name in ("KEY", "PASSPHRASE", "SIGN")}
+    headers |= {"OK-ACCESS-TIMESTAMP": "yesterday", "x-simulated-trading": "1"}
+    assert requests.get(f"{url}/api/v5/account/config", headers=headers).json()["code"] == "50112"
+
+
+def test_own_credentials(market, clock):
+    with serving(market, clock, private=PRIVATE, credentials=Credentials("k", "s", "p")) as url:
+        assert ask(url, apiKey="k", secret="s", password="p")["code"] == "0"
+        with pytest.raises(ccxt.AuthenticationError):
+            ask(url)
+    assert "'s'" not in repr(Credentials("k", "s", "p"))
+
+
+def test_wrong_method_and_broken_json(url):
+    assert requests.post(f"{url}/api/v5/public/time").status_code == 405
+    answer = requests.post(f"{url}/api/v5/trade/cancel-batch-orders", data="{")
+    assert (answer.status_code, answer.json()["code"]) == (400, "50002")
+
+
+def test_rate_limits_are_per_endpoint_and_parameter(market, clock):
+    with serving(market, clock, private=PRIVATE, rate_limits=True) as url:
+        okx = client(url)
+        for _ in range(10):
+            okx.fetch_time()
+        with pytest.raises(ccxt.RateLimitExceeded):
+            okx.fetch_time()
+        for asset in ("BTC", "ETH"):
+            for _ in range(10):
+                rows(url, "public/funding-rate", instId=f"{asset}-USDT-SWAP")
+        for _ in range(5):
+            okx.private_get_account_config()
+        with pytest.raises(ccxt.RateLimitExceeded):
+            okx.private_get_account_config()
+
+
+def test_the_stepped_clock_moves_forward_only(url):
+    def advance(**order):
+        return requests.post(f"{url}/control/advance", json=order)
+
+    assert advance(by_ms=1_500).json()["now_ms"] == START_MS + 1_500
+    assert advance(to=START_MS + 2_000).json()["now_ms"] == START_MS + 2_000
+    assert client(url).fetch_time() == START_MS + 2_000
+    for refused in ({"to": START_MS}, {}, {"to": 1, "by_ms": 1}, {"to": "later"}, {"to": None}):
+        assert advance(**refused).status_code == 400
+    assert requests.post(f"{url}/control/advance", data="[]").status_code == 400
+    assert requests.get(f"{url}/control/state").json()["now_ms"] == START_MS + 2_000
+
+
+def test_control_endpoints_are_off_unless_asked_for(market, clock):
+    with serving(market, clock, control=False) as url:
+        for method, path in (("POST", "advance"), ("GET", "state"), ("POST", "faults"), ("DELETE", "faults")):
+            assert requests.request(method, f"{url}/control/{path}", json={}).status_code == 404
+
+
+def test_the_engine_settles_before_every_answer(market, clock):
+    settled = []
+
+    class Recorder:
+        def settle_until(self, now_ms):
+            settled.append(now_ms)
+
+    with serving(market, clock, engine=Recorder(), private={}) as url:
+        client(url).fetch_time()
+        requests.post(f"{url}/control/advance", json={"by_ms": 60_000})
+    assert settled == [START_MS, START_MS + 60_000]
+
+
+def test_clocks():
+    now = [0]
+    fast = VirtualClock("x60", 1_000, tick_ns=lambda: now[0])
+    now[0] = 500_000_000
+    assert fast.now_ms() == 31_000
+    now[0] = 100_000_000
+    assert fast.now_ms() == 31_000
+    started = VirtualClock("real", 1_000, tick_ns=lambda: now[0])
+    now[0] += 2_000_000
+    assert started.now_ms() == 1_002
+    assert abs(VirtualClock("real").now_ms() - time.time() * 1000) < 60_000
+    with pytest.raises(ConfigError, match="moves by itself"):
+        fast.advance_to(50_000)
+    with pytest.raises(ConfigError, match="--start"):
+        VirtualClock("stepped")
+    for wrong in ("x0", "fast", "60", "x-1"):
+        with pytest.raises(ConfigError, match="choose real"):
+            parse_clock(wrong)

@@ -1,0 +1,52 @@
+"""The process: one line when ready, a clean end on a signal, clear refusals."""
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from tests.paper_exchange.exchange_server import client
+
+
+@contextmanager
+def process(*arguments):
+    command = [sys.executable, "-m", "paper_exchange", *arguments]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_line_when_ready_and_a_clean_end(number):
+    with process("--clock", "stepped", "--seed", "3", "--control") as running:
+        line = running.stdout.readline()
+        assert line.startswith("paper exchange: http://127.0.0.1:")
+        assert line.endswith("(synthetic (seed 3), clock stepped from 2026-01-01T00:00:00Z)\n")
+        okx = client(line.split()[2])
+        assert okx.fetch_time() == 1_767_225_600_000
+        running.send_signal(number)
+        rest, errors = running.communicate(timeout=20)
+        assert (running.returncode, rest, errors) == (0, "", "")
+
+
+@pytest.mark.e2e
+def test_what_cannot_be_used_is_said_without_a_traceback(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for arguments, words in (
+            (["--market", "recorded", "--data", str(tmp_path / "none")], "--data"),
+            (["--clock", "fast"], "choose real"),
+            (["--clock", "stepped", "--port", port], f"port {port}"),
+        ):
+            with process(*arguments) as running:
+                _, errors = running.communicate(timeout=20)
+            assert running.returncode == 2
+            assert words in errors
+            assert "Traceback" not in errors

@@ -1,0 +1,56 @@
+"""What the gate lets through, and that every reason is said."""
+
+from dataclasses import replace
+
+import pytest
+
+from pairity.settings import GateSettings
+from training.promotion import gate
+
+GOOD = gate.Evidence(
+    net=0.12, trades=80, baseline_net=0.01, champion_net=0.05, champion_told="version 3",
+    deflated_sharpe=0.97, trials=40, parity_mismatches=0, parity_told="all identical", psi=0.05,
+)  # fmt: skip
+
+
+def test_a_model_that_is_better_in_everything_passes():
+    verdict = gate.judge(GOOD, GateSettings())
+    assert verdict.passed
+    assert verdict.reason == "passed all 7 checks of the gate"
+    assert [check.name for check in verdict.checks] == [
+        "net", "better", "baseline", "trades", "deflated_sharpe", "parity", "drift",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "failed"),
+    [
+        ({"net": -0.01, "champion_net": -0.5, "baseline_net": -0.5}, "net"),
+        ({"net": None, "champion_net": None}, "net"),
+        ({"champion_net": 0.13}, "better"),
+        ({"baseline_net": 0.12}, "baseline"),
+        ({"baseline_net": None}, "baseline"),
+        ({"trades": 29}, "trades"),
+        ({"deflated_sharpe": 0.9499}, "deflated_sharpe"),
+        ({"deflated_sharpe": None}, "deflated_sharpe"),
+        ({"parity_mismatches": 1, "parity_told": "1 DIFFER"}, "parity"),
+        ({"psi": 0.26}, "drift"),
+        ({"psi": None}, "drift"),
+    ],
+)
+def test_each_shortfall_is_named_with_what_was_found(change, failed):
+    verdict = gate.judge(replace(GOOD, **change), GateSettings())
+    assert not verdict.passed
+    assert failed in [check.name for check in verdict.checks if not check.passed]
+    assert failed in verdict.reason
+
+
+@pytest.mark.parametrize("change", [{"champion_net": None}, {"parity_mismatches": None}])
+def test_nothing_to_compare_with_is_no_failure(change):
+    assert gate.judge(replace(GOOD, **change), GateSettings()).passed
+
+
+def test_a_verdict_survives_its_tag():
+    verdict = gate.judge(replace(GOOD, net=-0.2), GateSettings())
+    assert gate.Verdict.from_json(verdict.to_json()) == verdict
+    assert str(verdict.checks[0]) == "FAIL net: net return -20.00% (needed: above +0.00%)"

@@ -1,0 +1,139 @@
+"""Trainings one after another through the real registry: who becomes champion, and who does not."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from pairity.errors import LiveSwitchError
+from pairity.layout import Layout
+from pairity.progress import Silent
+from pairity.settings import GateSettings
+from pairity_cli.main import main
+from serving.models.champion import require_proven
+from serving.registered import load_champion
+from serving.risk import Mode
+from tests.training.generated import HOUR, START
+from tests.training.published import NOW, brute_join, publish_all, settings_for
+from training import job, registry, tracking
+
+LENIENT = GateSettings(net_return_min=-1.0, trades_min=0, deflated_sharpe_min=0.0, psi_max=100.0)
+
+
+def with_gate(settings, gate):
+    return settings.model_copy(update={"gate": gate})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two trainings over the same hours: the first on trial, the second refused."""
+    settings = settings_for(tmp_path_factory.mktemp("home"))
+    publish_all(settings)
+    strict = with_gate(settings, GateSettings(net_return_min=100.0))
+    return strict, [job.train(strict, Silent(), now=NOW, join=brute_join(settings)) for _ in range(2)]
+
+
+def test_the_first_model_is_on_trial_and_the_next_must_pass(trained):
+    settings, (first, second) = trained
+    assert first.outcome.promoted
+    assert first.outcome.reason.startswith("first model, on trial: net: net return")
+    assert not second.outcome.promoted
+    assert registry.champion(settings).version == first.model.version
+    by_version = {ref.version: ref for ref in registry.versions(settings)}
+    assert by_version["2"].tags["aliases"] == "challenger"
+    assert by_version["2"].verdict == second.outcome.verdict
+    better = next(check for check in second.outcome.verdict.checks if check.name == "better")
+    assert "seen these hours" in better.found or "over the same hours" in better.found or "net return" in better.found
+
+
+def test_every_trial_counts(trained):
+    """Both trainings, and every setting of both grids that traded."""
+    settings, (first, second) = trained
+    sharpes = tracking.trial_sharpes(Layout.of(settings))
+    expected = [report.backtests["model"]["sharpe"] for report in (first, second)]
+    expected += [values["sharpe"] for report in (first, second) for values in report.grid.metrics]
+    assert len(first.grid.points) == 27
+    assert sorted(value * 8760**0.5 for value in sharpes) == pytest.approx(sorted(v for v in expected if v is not None))
+    found = {check.name: check.found for check in second.outcome.verdict.checks}
+    assert found["deflated_sharpe"].endswith(f"over {len(sharpes)} trials")
+    centre = next(
+        values
+        for point, values in zip(first.grid.points, first.grid.metrics, strict=True)
+        if (point.z_entry, point.probability_min, point.correlation_max) == (1.0, 0.5, 0.85)
+    )
+    assert centre == first.backtests["model"]
+
+
+def test_real_money_is_refused_to_a_model_on_trial(trained):
+    settings, _ = trained
+    champion = load_champion(settings).ref
+    assert champion.gate == "failed"
+    require_proven(Mode.DEMO, champion)
+    with pytest.raises(LiveSwitchError, match="may not trade real money: the promotion gate says 'failed'"):
+        require_proven(Mode.LIVE, champion)
+
+
+def test_a_model_that_passes_becomes_champion_and_may_be_rolled_back(tmp_path):
+    settings = with_gate(settings_for(tmp_path), LENIENT)
+    publish_all(settings, bars=400)
+    early = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings), parity=lambda: (0, "all identical"))
+    if not report.outcome.verdict.passed:  # the baseline may have earned more: then the reason says so
+        assert "baseline" in report.outcome.reason or "better" in report.outcome.reason
+        return
+    assert registry.champion(settings).version == report.model.version != early.model.version
+
+
+def test_values_that_differ_live_stop_a_promotion(tmp_path):
+    settings = with_gate(settings_for(tmp_path), LENIENT)
+    publish_all(settings)
+    job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings), parity=lambda: (3, "3 DIFFER"))
+    assert not report.outcome.promoted
+    assert "parity: 3 DIFFER" in report.outcome.reason
+
+
+def test_the_champion_is_measured_on_hours_that_it_has_not_seen(tmp_path):
+    settings = with_gate(settings_for(tmp_path), LENIENT)
+    publish_all(settings, bars=420)
+    job.train(settings, Silent(), now=START + 200 * HOUR, join=brute_join(settings))
+    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    better = next(check for check in report.outcome.verdict.checks if check.name == "better")
+    assert better.needed.startswith("not below the champion's ")
+    assert better.found.startswith("net return ")
+
+
+def command(settings, tmp_path, *arguments):
+    environment = {"PAIRITY_HOME": str(settings.home), "PAIRITY_UNIVERSE__ASSETS": json.dumps(["BTC", "ETH", "SOL"])}
+    return CliRunner().invoke(main, [*arguments], env=environment)
+
+
+def test_the_commands_show_promote_and_roll_back(trained, tmp_path, monkeypatch):
+    settings, _ = trained
+    monkeypatch.chdir(tmp_path)
+    listed = command(settings, tmp_path, "models")
+    assert listed.exit_code == 0, listed.output
+    assert "challenger" in listed.output
+    one = command(settings, tmp_path, "models", "2")
+    assert "FAILED" in one.output
+    assert "training_digest" in one.output
+    refused = command(settings, tmp_path, "promote", "2")
+    assert refused.exit_code == 2
+    assert "did not pass the gate" in refused.output
+    assert command(settings, tmp_path, "promote", "2", "--force").exit_code == 2
+    forced = command(settings, tmp_path, "promote", "2", "--force", "--reason", "an experiment")
+    assert forced.exit_code == 0, forced.output
+    assert registry.champion(settings).tags["promotion_reason"] == "forced: an experiment"
+    back = command(settings, tmp_path, "rollback", "--reason", "it was one")
+    assert back.exit_code == 0, back.output
+    assert registry.champion(settings).version == "1"
+    unknown = command(settings, tmp_path, "models", "9")
+    assert unknown.exit_code == 2
+    assert "choose from: 1, 2" in unknown.output
+
+
+def test_without_models_the_list_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    listed = CliRunner().invoke(main, ["models"], env={"PAIRITY_HOME": str(tmp_path / "none")})
+    assert listed.exit_code == 0
+    assert "pairity train" in listed.output

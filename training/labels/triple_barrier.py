@@ -1,0 +1,124 @@
+"""The `triple_barrier` label: what the strategy's own position would have earned, and until when that was unknown."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from feature_repo.catalog import EVENT_TIME
+from pairity.errors import DataError
+from pairity.settings import Settings
+from pairity.universe import Pair
+from training.backtest.fills import BPS
+from training.backtest.records import MarketHistory
+from training.labels.barrier_kernels import NO_LEG, UNKNOWN, outcomes
+from training.labels.barrier_market import DenseMarket
+from training.labels.touch import MIN_SHARE
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def triple_barrier_labels(pairs: pl.DataFrame, history: MarketHistory, settings: Settings) -> pl.DataFrame:
+    """First of take-profit, stop-loss and `label.horizon_bars`, net of fees, slippage and funding.
+
+    `pairs`: pair_id, event_timestamp (a bar close within the hours of `history`), z_score and hedge_ratio as they were
+    known at the decision. Returns, in the same order, pair_id, event_timestamp, label (Int8), t0, t1 and net_return.
+
+    Where |z| > `label.z_entry` the position is the one that the strategy would open at that close t0: base leg against
+    the sign of z, with `strategy.legs = "both"` also the other side of the quote leg; both entered as takers at the
+    next bar's open (whatever `costs.fill_model` says), as fractions in the hedge ratio at the closes of t0, without
+    rounding to lots. Each leg is protected by the strategy's stops, met as in a backtest; where one leg is gone the
+    other goes at that bar's close, and what is left after `horizon_bars` at that bar's. Settlements up to a close hit
+    what is held into it. `net_return` is the position's profit after all costs per notional entered, and the label is 1
+    where that is above 0, else 0. t1 is the close of the bar that ended the position.
+
+    Null, with t1 = t0 + horizon, where the outcome cannot be said: z is unknown; close or funding of a traded leg was
+    unknown at t0; a leg has no bar to be entered at, or none at the horizon's end; history ends first; or, before the
+    outcome, more than 10 % of the horizon's hours lack a leg's bar or known funding. Fewer are passed over as in a
+    backtest: nothing trades, and settlements are booked at the last known close.
+
+    Where the strategy would stand aside, for |z| or because two legs cannot be hedged (ratio unknown or not positive),
+    the label is 0 and net_return null. As for `touch`, such a row counts as known at t1 = t0 + horizon, and only if the
+    traded legs have a bar there: a history that ended with these alone would teach that nothing pays at its end. What
+    else keeps the strategy out (funding limit, correlation, budget) says nothing of what a position earns.
+
+    **Looks ahead**: nothing after t1 changes a label; splits purge by [t0, t1].
+    """
+    horizon = settings.label.horizon_bars
+    market = DenseMarket(history, _assets(pairs))
+    at, legs = _hours(pairs, history), _legs(pairs, market, settings.strategy.legs == "both")
+    z, ratio = (_floats(pairs, name) for name in ("z_score", "hedge_ratio"))
+    hedged = (legs[:, 1] == NO_LEG) | (np.isfinite(ratio) & (ratio > 0))
+    enters = np.isfinite(z) & (np.abs(z) > settings.label.z_entry) & hedged
+    taken = enters & _both(market.funded & ~np.isnan(market.closes), legs, at)
+    steps, returns = np.full(len(at), UNKNOWN), np.full(len(at), np.nan)
+    steps[taken], returns[taken] = _outcomes(market, at[taken], legs[taken], z[taken], ratio[taken], settings)
+    aside = np.isfinite(z) & ~enters & _both(market.barred, legs, at + horizon)
+    known = aside | (steps != UNKNOWN)
+    ahead = pl.Series(np.where(steps != UNKNOWN, steps, horizon))
+    return pairs.select(
+        "pair_id",
+        EVENT_TIME,
+        pl.when(pl.Series(known)).then(pl.Series((returns > 0).astype(np.int8))).alias("label"),
+        pl.col(EVENT_TIME).alias("t0"),
+        (pl.col(EVENT_TIME) + pl.duration(hours=pl.lit(ahead))).alias("t1"),
+        pl.Series("net_return", returns).fill_nan(None),
+    )
+
+
+def _outcomes(
+    market: DenseMarket, at: Ints, legs: Ints, z: Floats, ratio: Floats, settings: Settings
+) -> tuple[Ints, Floats]:
+    directions = np.where(z > 0, -1, 1)
+    wanted = np.zeros((len(market.assets), 2, len(market.history.hours)), dtype=np.bool_)
+    wanted[legs[:, 0], (directions > 0).astype(np.int64), at] = True
+    second = legs[:, 1] != NO_LEG
+    wanted[legs[second, 1], (directions[second] < 0).astype(np.int64), at[second]] = True
+    sizes = np.ones((len(at), 2)) / market.closes[legs, at[:, None]]
+    sizes[:, 1] *= ratio
+    horizon, costs = settings.label.horizon_bars, settings.costs
+    steps, returns = outcomes(
+        market.bars, market.rates, market.barred & market.funded, market.levels(wanted, settings.strategy, costs),
+        at, legs, directions, sizes, horizon, horizon - math.ceil(MIN_SHARE * horizon),
+        costs.slippage_bps * BPS, costs.taker_fee_bps * BPS,
+    )  # fmt: skip
+    return steps, returns
+
+
+def _assets(pairs: pl.DataFrame) -> list[str]:
+    return sorted({asset for name in pairs["pair_id"].unique() for asset in Pair.from_id(name).assets})
+
+
+def _legs(pairs: pl.DataFrame, market: DenseMarket, both: bool) -> Ints:
+    """Rows × (base, quote): numbers of the traded assets; the quote is `NO_LEG` where it is not traded."""
+    numbers = {name: [market.index[asset] for asset in Pair.from_id(name).assets] for name in pairs["pair_id"].unique()}
+    legs = np.array([numbers[name] for name in pairs["pair_id"]], dtype=np.int64).reshape(-1, 2)
+    if not both:
+        legs[:, 1] = NO_LEG
+    return legs
+
+
+def _hours(pairs: pl.DataFrame, history: MarketHistory) -> Ints:
+    """Place of each row's close among the history's hours."""
+    first, last = history.hours[0], history.hours[-1]
+    if pairs.filter(~pl.col(EVENT_TIME).is_between(first, last)).height:
+        raise DataError(f"decisions lie outside of the history from {first} to {last}", "report this")
+    return pairs.select((pl.col(EVENT_TIME) - first).dt.total_hours())[EVENT_TIME].to_numpy()
+
+
+def _both(flags: Bools, legs: Ints, at: Ints) -> Bools:
+    """Whether all traded legs have the flag at the hour; False beyond the last one."""
+    inside = at < flags.shape[1]
+    place = np.minimum(at, flags.shape[1] - 1)
+    other = (legs[:, 1] == NO_LEG) | flags[legs[:, 1], place]
+    found: Bools = inside & flags[legs[:, 0], place] & other
+    return found
+
+
+def _floats(pairs: pl.DataFrame, name: str) -> Floats:
+    return pairs[name].cast(pl.Float64).fill_null(np.nan).to_numpy()

@@ -1,0 +1,1 @@
+"""May a new model trade? The evidence, the gate, the promotion."""

@@ -1,0 +1,81 @@
+"""Walk-forward scoring: every decision by a model that was trained on what was known before its test period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from feature_repo.catalog import EVENT_TIME
+from pairity.progress import Progress
+from pairity.settings import Settings
+from pairity.universe import Pair
+from training.backtest.engine import refuse_seen_period
+from training.data import training_sets as datasets
+from training.data.asset_training_sets import asset_pair
+from training.data.folds import Fold
+from training.data.training_sets import Dataset
+from training.models.families import Family
+
+_COLUMNS = [
+    *datasets.KEY, "z_score", "correlation_168h", "hedge_ratio", datasets.KNOWN, "label", "score", "probability",
+    "train_end", "fold",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A family's scores over all test periods."""
+
+    rows: pl.DataFrame
+    """By time and pair: pair_id, event_timestamp, z_score, correlation_168h, hedge_ratio, known, label, score (what the
+    model said: null where nothing was known), probability, train_end (the last instant that the row's model has seen),
+    fold (1, 2, …). A family of single assets has its forecast as z_score as well, and 1 as probability."""
+    importances: dict[str, float]
+    """Of the last fold's model."""
+    pairs: tuple[Pair, ...]
+    """What it may trade."""
+    train_end: datetime
+    """Of the first fold."""
+
+
+def walk(settings: Settings, family: Family, dataset: Dataset, folds: Sequence[Fold], progress: Progress) -> Walked:
+    """Fit the family on every fold and score the decisions from its test period's first bar to the next one's."""
+    pairs = traded_pairs(settings, family)
+    own = pl.col("pair_id").is_in([pair.pair_id for pair in pairs])
+    parts: list[pl.DataFrame] = []
+    importances: dict[str, float] = {}
+    for number, fold in enumerate(folds):
+        train = fold.train.filter(own)
+        model = family.fit(train, dataset.service, settings)
+        importances = model.importances()
+        first = fold.blocks[0].first
+        refuse_seen_period([first], fold.train_end)
+        rows = dataset.rows.filter(own & (pl.col(EVENT_TIME) >= first))
+        if number + 1 < len(folds):
+            rows = rows.filter(pl.col(EVENT_TIME) < folds[number + 1].blocks[0].first)
+        rows = rows.with_columns(train_end=pl.lit(fold.train_end), fold=pl.lit(number + 1))
+        known = rows.filter(pl.col(datasets.KNOWN))
+        score = pl.Series("score", model.predict(known), dtype=pl.Float64).fill_nan(None)
+        unknown = rows.filter(~pl.col(datasets.KNOWN)).with_columns(score=pl.lit(None, pl.Float64))
+        parts += [_as_pairs(part, family) for part in (known.with_columns(score), unknown)]
+        progress.advance(1, f"{family.name}, {fold.name}")
+    return Walked(pl.concat(parts).sort(EVENT_TIME, "pair_id"), importances, pairs, folds[0].train_end)
+
+
+def traded_pairs(settings: Settings, family: Family) -> tuple[Pair, ...]:
+    """All pairs of the universe, the family's only one, or its assets as pairs with USDT."""
+    if family.portfolio is not None:
+        return tuple(map(asset_pair, family.portfolio.assets(settings)))
+    return settings.universe.pairs if family.pair is None else (family.pair(settings),)
+
+
+def _as_pairs(rows: pl.DataFrame, family: Family) -> pl.DataFrame:
+    if family.portfolio is None:
+        return rows.with_columns(probability=pl.col("score")).select(_COLUMNS)
+    nothing = pl.lit(None, pl.Float64)
+    return rows.with_columns(
+        z_score=pl.col("score"), probability=pl.lit(1.0), correlation_168h=nothing, hedge_ratio=nothing
+    ).select(_COLUMNS)

@@ -1,0 +1,180 @@
+"""Which rows break which rule: the one definition behind the counts of a profile and the rows that quarantine holds.
+
+An offence is a boolean per row; null (what it looks at is missing) is no offence, as a missing value is one of its own.
+Each fault is one offence: comparisons look at finite numbers only, because what is not finite is told by
+`nonfinite_values`. What a raw dataset is judged by follows from its declaration: its grid, its columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
+from feature_repo.raw_datasets import DATASETS, KNOWN_AT, Dataset
+from pairity.errors import UnknownNameError
+from pairity.timeline import MINUTE
+from validation.sequence_rules import MAX_ABS_LOG_RETURN, out_of_order, price_jumps, stale_bars
+
+BAR = ("open", "high", "low", "close")
+PRICES = (*BAR, "bid_price", "ask_price")
+NONNEGATIVE = (
+    "volume", "volume_quote", "trade_count", "taker_buy_volume", "buy_volume", "sell_volume", "open_interest",
+    "open_interest_usd", "bid_size", "ask_size", "bid_size_20", "ask_size_20", "long_notional", "short_notional",
+)  # fmt: skip
+MAX_FUNDING = 0.05
+_EVER = datetime.max.replace(tzinfo=UTC)
+_NEIGHBOURS = ("non_monotone_times", "price_jump", "stale_bars")
+
+
+def grid_of(kind: Dataset) -> timedelta | None:
+    """The grid on which the instants of a raw dataset lie; None where they come as they come."""
+    return kind.every or kind.known_after or (MINUTE if kind.name == "funding" else None)
+
+
+def own_rules(kind: Dataset, now: datetime, columns: Iterable[str]) -> dict[str, pl.Expr]:
+    """Per rule that concerns single rows, which rows of a frame with `columns` break it; `now` is the venue's time."""
+    there = [name for name in kind.values if name in set(columns)]
+    time, known = pl.col(kind.time), pl.col(KNOWN_AT)
+    required = [name for name in there if name not in kind.nullable]
+    rules = {
+        "null_values": _any(pl.col(name).is_null() for name in (*required, kind.time, KNOWN_AT)),
+        "nonfinite_values": _any(~pl.col(name).is_finite() for name in there),
+        **_repetitions(kind.time),
+        "future_times": time + kind.known_after > now,
+        "known_too_early": known < time + kind.known_after,
+    }
+    grid = grid_of(kind)
+    if "close" in there and "volume" not in kind.values:  # a traded wick may be real, a mark price has none
+        wide = pl.col("high").log() - pl.col("low").log() > MAX_ABS_LOG_RETURN
+        rules["impossible_ranges"] = pl.all_horizontal(_finite(name) & (pl.col(name) > 0) for name in BAR) & wide
+    if grid is not None:
+        rules["misaligned_times"] = time.dt.truncate(grid) != time
+    return rules | _of_values(there)
+
+
+def _of_values(there: list[str]) -> dict[str, pl.Expr]:
+    rules = {}
+    if prices := [name for name in there if name in PRICES]:
+        rules["nonpositive_prices"] = _any(_finite(name) & (pl.col(name) <= 0) for name in prices)
+    if amounts := [name for name in there if name in NONNEGATIVE]:
+        rules["negative_volumes"] = _any(_finite(name) & (pl.col(name) < 0) for name in amounts)
+    if "high" in there:
+        finite = pl.all_horizontal(pl.col(name).is_finite().fill_null(True) for name in BAR)
+        high, low = pl.col("high"), pl.col("low")
+        rules["high_low_violations"] = finite & (
+            (high < pl.max_horizontal("open", "close", "low")) | (low > pl.min_horizontal("open", "close", "high"))
+        )
+    if "ask_price" in there:
+        rules["crossed_books"] = (
+            _finite("bid_price") & _finite("ask_price") & (pl.col("bid_price") > pl.col("ask_price"))
+        )
+    if "funding_rate" in there:
+        rules["rates_out_of_bounds"] = _finite("funding_rate") & (pl.col("funding_rate").abs() > MAX_FUNDING)
+    return rules
+
+
+def neighbour_rules(kind: Dataset, rows: pl.DataFrame, close_before: float | None = None) -> dict[str, pl.Series]:
+    """Per rule that concerns a row among others, which of `rows` (in the order in which they came) break it.
+
+    `close_before` is the last close that was accepted before the first of them.
+    """
+    rules = {"non_monotone_times": out_of_order(rows[kind.time])}
+    if "close" in kind.values:
+        rules["price_jump"] = price_jumps(rows, kind, close_before)
+    if "close" in kind.values and "volume" in kind.values and kind.every is not None:
+        rules["stale_bars"] = stale_bars(rows, kind.time)
+    return rules
+
+
+def offences(rows: pl.DataFrame, dataset: str, now: datetime, *, close_before: float | None = None) -> pl.DataFrame:
+    """One boolean column per rule on rows, one line per row of a raw dataset (`rows` in the order of arrival)."""
+    kind = _raw(dataset)
+    own = own_rules(kind, now, rows.columns)
+    marked = rows.select(**{name: broken.fill_null(False) for name, broken in own.items()})
+    return marked.with_columns(**neighbour_rules(kind, rows, close_before))
+
+
+def view_offences(view: View, now: datetime, *, key: pl.Expr | None = None) -> dict[str, pl.Expr]:
+    """Per rule, which feature rows break it; `key` (default the event time: rows of one entity) must not repeat."""
+    floats = [feature.name for feature in view.features if feature.dtype == "float64"]
+    rules = {
+        "null_times": _any(pl.col(name).is_null() for name in (EVENT_TIME, CREATED_TIME)),
+        "duplicate_keys": (pl.col(EVENT_TIME) if key is None else key).is_duplicated(),
+        "known_before_event": pl.col(CREATED_TIME) < pl.col(EVENT_TIME),
+        "future_times": pl.col(EVENT_TIME) > now,
+        "nonfinite_values": _any(~pl.col(name).is_finite() for name in floats) if floats else pl.lit(False),
+    }
+    for feature in view.features:
+        value, outside = pl.col(feature.name), pl.lit(False)
+        if feature.lower is not None:
+            outside = outside | (value < feature.lower)
+        if feature.upper is not None:
+            outside = outside | (value > feature.upper)
+        if feature.lower is not None or feature.upper is not None:
+            rules[f"out_of_bounds__{feature.name}"] = value.is_finite() & outside
+        if feature.nulls == "never null":
+            rules[f"nulls__{feature.name}"] = value.is_null()
+    return rules
+
+
+def feature_offences(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """One boolean column per rule, one line per feature row of any number of entities."""
+    rules = view_offences(view, now, key=pl.struct(view.entity, EVENT_TIME))
+    return rows.select(**{name: broken.fill_null(False) for name, broken in rules.items()})
+
+
+def offending_rows(
+    rows: pl.DataFrame, dataset: str, rule: str, now: datetime, *, close_before: float | None = None
+) -> pl.DataFrame:
+    """The rows of one partition (raw dataset) or of a feature view that break `rule`.
+
+    UnknownNameError for a dataset that does not exist and for rules that no row breaks (see `row_rules`).
+    """
+    known = row_rules(dataset)
+    if rule not in known:
+        raise UnknownNameError(f"rule on single rows of {dataset}", rule, known)
+    if dataset in VIEWS:
+        return rows.filter(feature_offences(VIEWS[dataset], rows, now)[rule])
+    return rows.filter(offences(rows, dataset, now, close_before=close_before)[rule])
+
+
+def row_rules(dataset: str) -> tuple[str, ...]:
+    """Names of the rules of a raw dataset or feature view that name the rows that break them."""
+    if dataset in VIEWS:
+        return tuple(view_offences(VIEWS[dataset], _EVER))
+    kind = _raw(dataset)
+    own = tuple(own_rules(kind, _EVER, kind.schema))
+    return own + tuple(name for name in neighbour_rules(kind, kind.empty()))
+
+
+def alone(dataset: str) -> tuple[str, ...]:
+    """The rules of a raw dataset that look at a row by itself: they come first, the others judge what is left."""
+    return tuple(name for name in row_rules(dataset) if name not in _NEIGHBOURS)
+
+
+def time_column(dataset: str) -> str:
+    """The column that places a row of a raw dataset or a feature view in time."""
+    return EVENT_TIME if dataset in VIEWS else _raw(dataset).time
+
+
+def _raw(dataset: str) -> Dataset:
+    if dataset not in DATASETS:
+        raise UnknownNameError("dataset", dataset, (*DATASETS, *VIEWS))
+    return DATASETS[dataset]
+
+
+def _repetitions(time: str) -> Mapping[str, pl.Expr]:
+    """Rows that share their instant and knowledge time with another: with equal values, or contradicting it."""
+    key, row = pl.struct(time, KNOWN_AT).is_duplicated(), pl.struct(pl.all()).is_duplicated()
+    return {"duplicate_times": key & row, "conflicting_duplicates": key & ~row}
+
+
+def _finite(name: str) -> pl.Expr:
+    return pl.col(name).is_finite()
+
+
+def _any(conditions: Iterable[pl.Expr]) -> pl.Expr:
+    return pl.any_horizontal(*conditions)

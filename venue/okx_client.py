@@ -1,0 +1,211 @@
+"""The one door to OKX: a ccxt client wired to the configured URL, and calls whose answers are checked.
+
+ccxt lets three kinds of bad answer through in silence (HTML, an empty body and cut JSON, each with HTTP 200) and files
+an aborted body under `ExchangeError`. `call` therefore checks the envelope itself and turns everything that can go
+wrong into the `VenueError` branch of `pairity.errors`. Reads are repeated on transient failures; writes never are: a
+write without a definite answer is an `OrderUnknownError`, to be settled by a query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pairity.errors import (
+    ConfigError,
+    CredentialsError,
+    LiveSwitchError,
+    OrderUnknownError,
+    VenueAnswerError,
+)
+from pairity.settings import Settings
+from pairity.timeline import from_ms
+from venue.okx_answers import KEY_VARIABLES, POINT_TO_DEMO, Failure, base_url, data_of, explain, short
+
+if TYPE_CHECKING:
+    from ccxt.async_support import okx
+
+__all__ = [
+    "DEFAULT_BACKOFF", "KEY_VARIABLES", "LIVE_CONSENT", "LIVE_VARIABLE", "Backoff", "aclose", "base_url", "call",
+    "make_client", "server_time",
+]  # fmt: skip
+
+LIVE_VARIABLE = "PAIRITY_LIVE_TRADING"
+LIVE_CONSENT = "i-accept-the-risk"
+_DEMO_HEADER = "x-simulated-trading"
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Waiting times between repeated reads: exponential, capped, with jitter so that clients do not march in step."""
+
+    first_s: float = 0.25
+    cap_s: float = 8.0
+    rate_limited_s: float = 1.0
+    """Least first wait after "too many requests": the venue counts in windows of two seconds."""
+    jitter: random.Random = field(default_factory=lambda: random.Random(0))
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def delay_s(self, attempt: int, *, rate_limited: bool) -> float:
+        """Seconds before repetition `attempt` (0 = first), between half and all of the exponential step."""
+        first_s = max(self.first_s, self.rate_limited_s) if rate_limited else self.first_s
+        return min(self.cap_s, first_s * 2.0**attempt) * (0.5 + self.jitter.random() / 2.0)
+
+
+DEFAULT_BACKOFF = Backoff()
+
+
+def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
+    """A `ccxt.async_support.okx` client for `settings.exchange`; close it with `aclose`.
+
+    Signed clients carry the demo header, so that orders reach demo trading, unless `live` is asked for *and* the
+    environment says so too. Unsigned ones carry none: market data is that of the real market. Raises CredentialsError
+    (a key is missing), LiveSwitchError (one switch only) and ConfigError (an unusable URL).
+    """
+    from ccxt.async_support import okx as okx_class
+
+    exchange = settings.exchange
+    config: dict[str, Any] = {
+        "enableRateLimit": exchange.rate_limit,
+        "timeout": int(exchange.timeout_s * 1000),
+        "options": {
+            "defaultType": "swap",
+            "fetchMarkets": {"types": ["swap"]},
+            "brokerId": None,
+            "maxRetriesOnFailure": 0,
+        },
+    }
+    if signed:
+        config |= _credentials(settings)
+    client = okx_class(config)
+    if exchange.url is not None:
+        client.urls["api"]["rest"] = _checked_url(exchange.url)
+    if live:
+        _check_live_switch()
+    elif signed:
+        client.headers = {**(client.headers or {}), _DEMO_HEADER: "1"}
+    client.timeout_on_exit = 0
+    client.publicGetPublicLiquidationOrders = partial(_liquidation_orders, client)
+    return client
+
+
+async def _liquidation_orders(client: okx, params: dict[str, Any]) -> object:
+    """`public/liquidation-orders`, which ccxt's table of endpoints does not have; 40 requests in two seconds."""
+    answer: object = await client.request("public/liquidation-orders", ["public"], "GET", params, config={"cost": 0.5})
+    return answer
+
+
+async def aclose(client: okx) -> None:
+    """Close the client's connections."""
+    await client.close()
+
+
+async def server_time(client: okx, *, retries: int = 1, backoff: Backoff = DEFAULT_BACKOFF) -> datetime:
+    """The venue's own time (aware UTC, millisecond precision); of a paper exchange, its virtual time."""
+    rows = await call(client, "publicGetPublicTime", {}, retries=retries, backoff=backoff)
+    try:
+        return from_ms(int(rows[0]["ts"]))
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise VenueAnswerError(
+            f"public/time at {base_url(client)} answered {short(rows)} instead of a time",
+            "check that the URL is that of an OKX v5 API",
+        ) from None
+
+
+async def call(
+    client: okx,
+    method: str,
+    params: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    retries: int,
+    backoff: Backoff = DEFAULT_BACKOFF,
+) -> list[Any]:
+    """One call of ccxt's implicit API (`publicGetMarketHistoryCandles`, `privatePostTradeOrder`, …); returns `data`.
+
+    `retries` bounds repetitions of a read after transient failures (no answer, HTTP 5xx, throttling, an answer that is
+    not JSON); a write is sent once, whatever `retries` says. Elements of `data` are as the venue sent them (text, not
+    numbers); in a write's answer with top-level code 0 or 2 a single element may still carry a failing `sCode`.
+
+    Raises VenueUnreachableError, CredentialsError, VenueAnswerError, VenueRejectedError (with the venue's code) and,
+    for writes without a definite answer, OrderUnknownError.
+    """
+    reads = "Get" in method
+    attempt = 0
+    while isinstance(outcome := await _attempt(client, method, params), Failure):
+        if not reads and not outcome.refused:
+            raise OrderUnknownError(
+                f"{method} was sent, but no definite answer came: {outcome.error.what}",
+                "query the venue by the client order id before sending anything again",
+            ) from outcome.error
+        if not (reads and outcome.transient and attempt < retries):
+            raise outcome.error
+        await backoff.sleep(backoff.delay_s(attempt, rate_limited=outcome.rate_limited))
+        attempt += 1
+    return outcome
+
+
+async def _attempt(
+    client: okx, method: str, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+) -> list[Any] | Failure:
+    import ccxt
+
+    # ccxt writes into what it is given.
+    own = dict(params) if isinstance(params, Mapping) else [dict(item) for item in params]
+    try:
+        answer = await getattr(client, method)(own)
+    except ccxt.BaseError as error:
+        return explain(client, method, error)
+    return data_of(client, method, answer)
+
+
+def _credentials(settings: Settings) -> dict[str, str]:
+    exchange = settings.exchange
+    values = (exchange.api_key, exchange.api_secret, exchange.api_passphrase)
+    missing = [
+        name for name, value in zip(KEY_VARIABLES, values, strict=True) if not (value and value.get_secret_value())
+    ]
+    if missing:
+        raise CredentialsError(
+            f"trading needs credentials, and {', '.join(missing)} is not set",
+            f"set it in the environment or .env (a paper exchange takes paper/paper/paper); {POINT_TO_DEMO}",
+        )
+    key, secret, passphrase = (value.get_secret_value() for value in values if value)
+    return {"apiKey": key, "secret": secret, "password": passphrase}
+
+
+def _checked_url(url: str) -> str:
+    """The URL without a trailing slash; plain http only where nothing leaves the machine."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError(f"exchange.url {url!r} is not a web address", "write it as http://127.0.0.1:8750")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ConfigError(
+            f"exchange.url {url!r} would send requests in clear text over a network",
+            "use https, or an address of this machine (127.0.0.1)",
+        )
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_live_switch() -> None:
+    if os.environ.get(LIVE_VARIABLE) != LIVE_CONSENT:
+        raise LiveSwitchError(
+            f"live trading was asked for, but {LIVE_VARIABLE} is not {LIVE_CONSENT!r}",
+            f"set {LIVE_VARIABLE}={LIVE_CONSENT} as the second switch, or leave the live flag out to trade in the demo",
+        )
