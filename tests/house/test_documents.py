@@ -1,0 +1,74 @@
+"""What code and documents cite exists; Markdown stays readable in a terminal."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from tests.house.source_tree import ROOT
+
+WIDTH = 100
+_TITLES = re.compile(r"^#{1,6} +(.*?) *#*$", re.MULTILINE)
+_CITED = re.compile(r"((?:docs/[\w-]+|\b[A-Z][A-Z0-9-]+)\.md)\b(?:`?, `?([A-Z0-9][^.;:,()`\"\n]*))?")
+
+
+def tracked(*patterns: str) -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in listed.stdout.split() if (ROOT / name).exists()]
+
+
+def titles(document: str) -> set[str]:
+    """Headings of a document, without their numbers, lower case."""
+    text = (ROOT / document).read_text()
+    return {re.sub(r"^[\d.]+ +", "", title).replace("`", "").lower() for title in _TITLES.findall(text)}
+
+
+def place_of(name: str, citing: str) -> str | None:
+    """Where a cited document lies: below the root, or beside the document that cites it."""
+    beside = (ROOT / citing).parent.joinpath(name).resolve()
+    for candidate in (ROOT / name, beside):
+        if candidate.is_file():
+            return str(candidate.relative_to(ROOT))
+    return None
+
+
+@pytest.mark.parametrize("citing", tracked("*.py", "*.md", "*.toml", "Makefile"))
+def test_cited_documents_and_their_sections_exist(citing):
+    if citing.startswith("tests/house/"):
+        pytest.skip("speaks about documents in general")
+    text = re.sub(r"\s*\n\s*#?\s*", " ", (ROOT / citing).read_text()) if citing.endswith(".py") else None
+    text = text if text is not None else (ROOT / citing).read_text()
+    for name, title in _CITED.findall(text):
+        place = place_of(name, citing)
+        assert place, f"{citing} cites {name}, which is not in the repository"
+        if citing.endswith(".py") and title:
+            known = titles(place)
+            assert any(title.lower().strip().startswith(item) for item in known), f"{citing}: {name} has no {title!r}"
+
+
+@pytest.mark.parametrize("document", tracked("*.md"))
+def test_markdown_wraps_at_100_characters(document):
+    fenced, wide = False, []
+    for number, line in enumerate((ROOT / document).read_text().splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced and len(line) > WIDTH and not line.lstrip().startswith("|") and " " in line.strip():
+            wide.append(number)
+    assert wide == []
+
+
+def test_links_inside_documents_lead_somewhere():
+    broken = []
+    for document in tracked("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / document).read_text()):
+            if not (ROOT / document).parent.joinpath(target).exists():
+                broken.append(f"{document} → {target}")
+    assert broken == []

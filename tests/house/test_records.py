@@ -1,0 +1,68 @@
+"""Records of more than five fields are built with keywords: no type catches two swapped positions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tests.house.source_tree import Module, modules
+
+MOST_POSITIONAL = 5
+_RECORD_BASES = {"NamedTuple", "BaseModel", "Section"}
+
+
+def is_record(node: ast.ClassDef) -> bool:
+    decorators = [ast.unparse(item) for item in node.decorator_list]
+    return any(item.split("(")[0].endswith("dataclass") for item in decorators) or any(
+        ast.unparse(base).rpartition(".")[2] in _RECORD_BASES for base in node.bases
+    )
+
+
+def fields_of(node: ast.ClassDef) -> list[str]:
+    return [
+        item.target.id
+        for item in node.body
+        if isinstance(item, ast.AnnAssign)
+        and isinstance(item.target, ast.Name)
+        and "ClassVar" not in ast.unparse(item.annotation)
+        and "init=False" not in (ast.unparse(item.value) if item.value else "")
+    ]
+
+
+def large_records(all_modules: list[Module]) -> set[str]:
+    return {
+        node.name
+        for module in all_modules
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef) and is_record(node) and len(fields_of(node)) > MOST_POSITIONAL
+    }
+
+
+def positional_calls(module: Module, records: set[str]) -> Iterator[str]:
+    """Where a large record is built with positions, as `file:line Name`; `cls(…)` counts inside its class."""
+    for scope in ast.walk(module.tree):
+        own = scope.name if isinstance(scope, ast.ClassDef) and scope.name in records else None
+        for node in ast.walk(scope) if own else ast.iter_child_nodes(scope):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called in records or (own and called == "cls"):
+                yield f"{module.path.name}:{node.lineno} {called}"
+
+
+def test_large_records_are_built_with_keywords():
+    everything = list(modules().values())
+    records = large_records(everything)
+    assert "PairPosition" in records
+    offences = sorted({call for module in everything for call in positional_calls(module, records)})
+    assert offences == []
+
+
+def test_a_positional_call_would_be_found():
+    text = (
+        "from dataclasses import dataclass\n@dataclass\nclass Six:\n"
+        + "".join(f"    f{i}: int\n" for i in range(6))
+        + "    @classmethod\n    def of(cls): return cls(1, 2, 3, 4, 5, f5=6)\nx = Six(1, 2, 3, 4, 5, 6)\n"
+    )
+    module = Module("six", modules()["pairity.errors"].path, text, ast.parse(text))
+    assert len(list(positional_calls(module, large_records([module])))) == 2
