@@ -48,7 +48,7 @@ def compute_views(
     end = min(floor_to(until, HOUR), next_month(month))
     computed: dict[str, pl.DataFrame] = {}
     for name in _with_inputs(wanted):
-        inputs = Inputs(read, computed, settings, month - _LOOKBACK, month, end)
+        inputs = Inputs(read=read, views=computed, settings=settings, start=month - _LOOKBACK, month=month, end=end)
         rows = TRANSFORMS[name](inputs).collect()
         computed[name] = rows if accept is None else accept(VIEWS[name], rows)
     return {name: computed[name].filter(pl.col(EVENT_TIME) > month) for name in wanted}

@@ -26,13 +26,18 @@ def document() -> str:
 
 def _view(view: View) -> str:
     lines = [
-        f"## `{view.name}`", "", f"{view.description}", "",
+        f"## `{view.name}`",
+        "",
+        f"{view.description}",
+        "",
         f"Entity `{view.entity}`, a row every {_span(view)}; computed from {_names(view.inputs)}; a chunk begins "
-        f"{view.lookback // HOUR} hours before its month.", "",
+        f"{view.lookback // HOUR} hours before its month.",
+        "",
         "| feature | formula | unit | source | lookback | known when | null policy |",
         "| --- | --- | --- | --- | --- | --- | --- |",
-        *(_row(view, feature) for feature in view.features), "",
-    ]  # fmt: skip
+        *(_row(view, feature) for feature in view.features),
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -6,11 +6,15 @@ from feast import Entity, Project, ValueType
 
 PROJECT = Project(name="pairity", description="Pairs of crypto perpetual futures: features known at each bar's close.")
 ASSET = Entity(
-    name="asset", join_keys=["asset"], value_type=ValueType.STRING,
+    name="asset",
+    join_keys=["asset"],
+    value_type=ValueType.STRING,
     description="Base coin of one USDT-margined perpetual swap, e.g. BTC.",
-)  # fmt: skip
+)
 PAIR = Entity(
-    name="pair_id", join_keys=["pair_id"], value_type=ValueType.STRING,
+    name="pair_id",
+    join_keys=["pair_id"],
+    value_type=ValueType.STRING,
     description="Two assets in universe order, BASE__QUOTE.",
-)  # fmt: skip
+)
 ENTITIES = {entity.name: entity for entity in (ASSET, PAIR)}

@@ -63,28 +63,112 @@ _PRICES = ("open", "high", "low", "close")
 _TRADED = ("volume", "volume_quote", "trade_count", "taker_buy_volume")
 _NOT_EVERY_VENUE = frozenset({"volume_quote", "trade_count", "taker_buy_volume"})
 
-DATASETS: Mapping[str, Dataset] = MappingProxyType({kind.name: kind for kind in (
-    Dataset("candles_1m", "open_time", (*_PRICES, *_TRADED), _NOT_EVERY_VENUE, MINUTE, MINUTE,
-            "traded prices and volumes of one minute"),
-    Dataset("candles_1h", "open_time", (*_PRICES, *_TRADED), _NOT_EVERY_VENUE, HOUR, HOUR,
-            "traded prices and volumes of one hour, for instruments without minutes"),
-    Dataset("funding", "funding_time", ("funding_rate",), frozenset(), _NOTHING, None,
-            "settled funding, fraction per interval"),
-    Dataset("mark_1h", "open_time", _PRICES, frozenset(), HOUR, HOUR, "mark price of one hour"),
-    Dataset("index_1h", "open_time", _PRICES, frozenset(), HOUR, HOUR, "index price of one hour"),
-    Dataset("open_interest", "time", ("open_interest", "open_interest_usd"), frozenset({"open_interest_usd"}), _NOTHING,
-            None, "open interest, base coins"),
-    Dataset("taker_volume_1h", "open_time", ("buy_volume", "sell_volume"), frozenset(), HOUR, HOUR,
-            "taker volumes of one hour"),
-    Dataset("trade_bars_1m", "open_time", (*_PRICES, *_TRADED), frozenset(), MINUTE, None,
-            "one minute's trades, where there were any"),
-    Dataset("book_tops", "time", ("bid_price", "bid_size", "ask_price", "ask_size", "bid_size_20", "ask_size_20"),
-            frozenset({"bid_size_20", "ask_size_20"}), _NOTHING, None,
-            "top of book, and the sizes of its first 20 levels together"),
-    Dataset("liquidations", "time", ("long_notional", "short_notional"), frozenset(), _NOTHING, None,
-            "liquidated positions of one instant, USDT by side of the position"),
-    Dataset("inflow", "time", ("inflow",), frozenset(), DAY, DAY, "coins that flowed to exchanges in one day"),
-)})  # fmt: skip
+DATASETS: Mapping[str, Dataset] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            Dataset(
+                name="candles_1m",
+                time="open_time",
+                values=(*_PRICES, *_TRADED),
+                nullable=_NOT_EVERY_VENUE,
+                known_after=MINUTE,
+                every=MINUTE,
+                description="traded prices and volumes of one minute",
+            ),
+            Dataset(
+                name="candles_1h",
+                time="open_time",
+                values=(*_PRICES, *_TRADED),
+                nullable=_NOT_EVERY_VENUE,
+                known_after=HOUR,
+                every=HOUR,
+                description="traded prices and volumes of one hour, for instruments without minutes",
+            ),
+            Dataset(
+                name="funding",
+                time="funding_time",
+                values=("funding_rate",),
+                nullable=frozenset(),
+                known_after=_NOTHING,
+                every=None,
+                description="settled funding, fraction per interval",
+            ),
+            Dataset(
+                name="mark_1h",
+                time="open_time",
+                values=_PRICES,
+                nullable=frozenset(),
+                known_after=HOUR,
+                every=HOUR,
+                description="mark price of one hour",
+            ),
+            Dataset(
+                name="index_1h",
+                time="open_time",
+                values=_PRICES,
+                nullable=frozenset(),
+                known_after=HOUR,
+                every=HOUR,
+                description="index price of one hour",
+            ),
+            Dataset(
+                name="open_interest",
+                time="time",
+                values=("open_interest", "open_interest_usd"),
+                nullable=frozenset({"open_interest_usd"}),
+                known_after=_NOTHING,
+                every=None,
+                description="open interest, base coins",
+            ),
+            Dataset(
+                name="taker_volume_1h",
+                time="open_time",
+                values=("buy_volume", "sell_volume"),
+                nullable=frozenset(),
+                known_after=HOUR,
+                every=HOUR,
+                description="taker volumes of one hour",
+            ),
+            Dataset(
+                name="trade_bars_1m",
+                time="open_time",
+                values=(*_PRICES, *_TRADED),
+                nullable=frozenset(),
+                known_after=MINUTE,
+                every=None,
+                description="one minute's trades, where there were any",
+            ),
+            Dataset(
+                name="book_tops",
+                time="time",
+                values=("bid_price", "bid_size", "ask_price", "ask_size", "bid_size_20", "ask_size_20"),
+                nullable=frozenset({"bid_size_20", "ask_size_20"}),
+                known_after=_NOTHING,
+                every=None,
+                description="top of book, and the sizes of its first 20 levels together",
+            ),
+            Dataset(
+                name="liquidations",
+                time="time",
+                values=("long_notional", "short_notional"),
+                nullable=frozenset(),
+                known_after=_NOTHING,
+                every=None,
+                description="liquidated positions of one instant, USDT by side of the position",
+            ),
+            Dataset(
+                name="inflow",
+                time="time",
+                values=("inflow",),
+                nullable=frozenset(),
+                known_after=DAY,
+                every=DAY,
+                description="coins that flowed to exchanges in one day",
+            ),
+        )
+    }
+)
 CANDLES = ("candles_1m", "candles_1h")
 
 

@@ -318,9 +318,13 @@ class Settings(BaseSettings):
     """Everything configurable, in one frozen object."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", env_file=".env", toml_file=CONFIG_FILE,
-        frozen=True, extra="forbid",
-    )  # fmt: skip
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        toml_file=CONFIG_FILE,
+        frozen=True,
+        extra="forbid",
+    )
 
     home: Path = Path("var")
     """Data directory: everything generated lives below it."""

@@ -80,8 +80,10 @@ def short_bars(bars: pl.DataFrame, every: timedelta, length: timedelta) -> pl.Da
     )
     first, last = (edge.over("asset") for edge in (pl.col("open_time").min(), pl.col("open_time").max()))
     reason = (
-        pl.when(pl.col("open_time") == first).then(pl.lit("recording begins"))
-        .when(pl.col("open_time") == last).then(pl.lit("recording ends"))
+        pl.when(pl.col("open_time") == first)
+        .then(pl.lit("recording begins"))
+        .when(pl.col("open_time") == last)
+        .then(pl.lit("recording ends"))
         .otherwise(pl.lit("hole"))
-    )  # fmt: skip
+    )
     return counted.with_columns(reason.alias("reason")).filter(pl.col("bars") < expected)

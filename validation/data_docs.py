@@ -60,9 +60,13 @@ def _write_site(folder: Path, results: list[StoredResult]) -> None:
     index = {"class_name": "DefaultSiteIndexBuilder"}
     made.add_data_docs_site(
         _SITE,
-        {"class_name": "SiteBuilder", "store_backend": backend, "site_index_builder": index,
-         "show_how_to_buttons": False},
-    )  # fmt: skip
+        {
+            "class_name": "SiteBuilder",
+            "store_backend": backend,
+            "site_index_builder": index,
+            "show_how_to_buttons": False,
+        },
+    )
     try:
         for key, result in zip(keys, results, strict=True):
             store.set(key, store.deserialize(_named(result)))

@@ -183,8 +183,17 @@ def _compare(
             yield column, both.height, measured
             continue
         first = apart.row(0, named=True)
-        leak = Leak(world, instant, view.name, column, first[view.entity], first[EVENT_TIME], first[column],
-                    first[f"{column}_other"], apart.height)  # fmt: skip
+        leak = Leak(
+            world=world,
+            instant=instant,
+            view=view.name,
+            column=column,
+            entity=first[view.entity],
+            event=first[EVENT_TIME],
+            expected=first[column],
+            found=first[f"{column}_other"],
+            rows=apart.height,
+        )
         yield leak, both.height, measured
 
 

@@ -100,8 +100,11 @@ def hold(layout: Layout, dataset: str, key: str, held: pl.DataFrame, *, now: dat
 
 def listed(layout: Layout, dataset: str = "*", key: str = "*", *, state: State | None = None) -> list[Quarantined]:
     """What is or was in quarantine, by dataset, partition and age; LakeCorruptError names what cannot be read."""
-    found = [_read(path) for path in sorted(layout.quarantine.glob(f"{dataset}/{_folder(key)}/*/{_REASON}"))
-             if not path.parent.name.startswith(".")]  # fmt: skip
+    found = [
+        _read(path)
+        for path in sorted(layout.quarantine.glob(f"{dataset}/{_folder(key)}/*/{_REASON}"))
+        if not path.parent.name.startswith(".")
+    ]
     return sorted(
         (item for item in found if state is None or item.state == state),
         key=lambda item: (item.dataset, item.key, item.at, item.id),
@@ -137,12 +140,13 @@ def held_instants(layout: Layout, venue: str = "") -> pl.DataFrame:
     """Of one venue: dataset, asset, time of every raw row in quarantine that was neither released nor repaired."""
     frames = [
         item.read_rows().select(
-            pl.lit(item.dataset).alias("dataset"), pl.lit(item.entity).alias("asset"),
+            pl.lit(item.dataset).alias("dataset"),
+            pl.lit(item.entity).alias("asset"),
             pl.col(time_column(item.dataset)).alias("time"),
         )
         for item in listed(layout, state="held")
         if item.dataset in DATASETS and item.venue == venue
-    ]  # fmt: skip
+    ]
     schema: dict[str, pl.DataType] = {"dataset": pl.String(), "asset": pl.String(), "time": pl.Datetime("us", "UTC")}
     return pl.concat([pl.DataFrame(schema=schema), *frames]).drop_nulls().unique().sort("dataset", "asset", "time")
 
@@ -191,9 +195,15 @@ def _reason(
     times = rows[time_column(dataset)].drop_nulls()
     failed = [FailedRule(rule, float(rows.height), meaning_of(dataset, rule)) for rule in rules]
     ends = {"first": times.min(), "last": times.max()} if len(times) else {"first": None, "last": None}
-    return {"id": id_, "dataset": dataset, "key": key, "at": now.isoformat(), "rows": rows.height,
-            **{name: end.isoformat() if isinstance(end, datetime) else None for name, end in ends.items()},
-            "failed": [asdict(rule) for rule in failed]}  # fmt: skip
+    return {
+        "id": id_,
+        "dataset": dataset,
+        "key": key,
+        "at": now.isoformat(),
+        "rows": rows.height,
+        **{name: end.isoformat() if isinstance(end, datetime) else None for name, end in ends.items()},
+        "failed": [asdict(rule) for rule in failed],
+    }
 
 
 def _read(path: Path) -> Quarantined:
@@ -202,9 +212,17 @@ def _read(path: Path) -> Quarantined:
         failed = tuple(FailedRule(**rule) for rule in reason["failed"])
         first, last = (datetime.fromisoformat(reason[name]) if reason[name] else None for name in ("first", "last"))
         return Quarantined(
-            reason["id"], reason["dataset"], reason["key"], datetime.fromisoformat(reason["at"]), reason["rows"],
-            first, last, failed, _journal(path.with_name(_JOURNAL)), path.parent,
-        )  # fmt: skip
+            id=reason["id"],
+            dataset=reason["dataset"],
+            key=reason["key"],
+            at=datetime.fromisoformat(reason["at"]),
+            rows=reason["rows"],
+            first=first,
+            last=last,
+            failed=failed,
+            journal=_journal(path.with_name(_JOURNAL)),
+            path=path.parent,
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LakeCorruptError(f"{path} cannot be read: {error}", "delete the folder if it is of no use") from None
 

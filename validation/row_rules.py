@@ -21,9 +21,21 @@ from validation.sequence_rules import MAX_ABS_LOG_RETURN, out_of_order, price_ju
 BAR = ("open", "high", "low", "close")
 PRICES = (*BAR, "bid_price", "ask_price")
 NONNEGATIVE = (
-    "volume", "volume_quote", "trade_count", "taker_buy_volume", "buy_volume", "sell_volume", "open_interest",
-    "open_interest_usd", "bid_size", "ask_size", "bid_size_20", "ask_size_20", "long_notional", "short_notional",
-)  # fmt: skip
+    "volume",
+    "volume_quote",
+    "trade_count",
+    "taker_buy_volume",
+    "buy_volume",
+    "sell_volume",
+    "open_interest",
+    "open_interest_usd",
+    "bid_size",
+    "ask_size",
+    "bid_size_20",
+    "ask_size_20",
+    "long_notional",
+    "short_notional",
+)
 MAX_FUNDING = 0.05
 _EVER = datetime.max.replace(tzinfo=UTC)
 _NEIGHBOURS = ("non_monotone_times", "price_jump", "stale_bars")

@@ -34,7 +34,7 @@ class FailedRule:
 
 def none_of(column: str, meaning: str, *, critical: bool = True) -> Rule:
     """A count of offences that must be zero."""
-    return Rule(column, column, meaning, upper=0.0, critical=critical)
+    return Rule(name=column, column=column, meaning=meaning, upper=0.0, critical=critical)
 
 
 def unmeasured() -> Rule:

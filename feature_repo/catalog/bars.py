@@ -7,7 +7,15 @@ from feature_repo.catalog.types import Feature, View
 
 
 def _bar(name: str, formula: str, unit: str, lower: float | None = None) -> Feature:
-    return Feature(name, formula, unit, 1, ("candles_1m",), "null where the hour has no minute", lower=lower)
+    return Feature(
+        name=name,
+        formula=formula,
+        unit=unit,
+        lookback_bars=1,
+        inputs=("candles_1m",),
+        nulls="null where the hour has no minute",
+        lower=lower,
+    )
 
 
 ASSET_HOURLY = View(
@@ -23,17 +31,70 @@ ASSET_HOURLY = View(
         _bar("close", "last minute's close", "USDT", 0.0),
         _bar("volume_base", "Σ volume", "coins", 0.0),
         _bar("volume_quote", "Σ quote volume, or Σ (h+l+c)/3·volume where the venue gives none", "USDT", 0.0),
-        Feature("minutes_observed", "minutes present in the hour (60 for a native hourly bar)", "minutes", 1,
-                ("candles_1m",), "never null", dtype="int64", lower=0, upper=60),
-        Feature("return_1h", "close/close[−1h] − 1", "fraction", 2, ("close",), "null where either close is missing",
-                lower=-1.0),
-        Feature("realized_vol_24h", "std of return_1h over 24 bars (ddof 1)", "fraction per √h", 25, ("close",), FULL,
-                lower=0.0),
-        Feature("atr_14", "mean true range over 14 bars", "USDT", 15, ("high", "low", "close"), FULL, lower=0.0),
-        Feature("atr_pct", "atr_14 / close", "fraction", 15, ("high", "low", "close"), FULL, lower=0.0),
-        Feature("funding_rate", "last settled funding rate known at the close", "fraction per interval", 1,
-                ("funding",), FUNDING, lower=-0.05, upper=0.05),
-        Feature("inflow", "coins that flowed to exchanges in the last day complete at the close", "coins", 1,
-                ("inflow",), INFLOW),
+        Feature(
+            name="minutes_observed",
+            formula="minutes present in the hour (60 for a native hourly bar)",
+            unit="minutes",
+            lookback_bars=1,
+            inputs=("candles_1m",),
+            nulls="never null",
+            dtype="int64",
+            lower=0,
+            upper=60,
+        ),
+        Feature(
+            name="return_1h",
+            formula="close/close[−1h] − 1",
+            unit="fraction",
+            lookback_bars=2,
+            inputs=("close",),
+            nulls="null where either close is missing",
+            lower=-1.0,
+        ),
+        Feature(
+            name="realized_vol_24h",
+            formula="std of return_1h over 24 bars (ddof 1)",
+            unit="fraction per √h",
+            lookback_bars=25,
+            inputs=("close",),
+            nulls=FULL,
+            lower=0.0,
+        ),
+        Feature(
+            name="atr_14",
+            formula="mean true range over 14 bars",
+            unit="USDT",
+            lookback_bars=15,
+            inputs=("high", "low", "close"),
+            nulls=FULL,
+            lower=0.0,
+        ),
+        Feature(
+            name="atr_pct",
+            formula="atr_14 / close",
+            unit="fraction",
+            lookback_bars=15,
+            inputs=("high", "low", "close"),
+            nulls=FULL,
+            lower=0.0,
+        ),
+        Feature(
+            name="funding_rate",
+            formula="last settled funding rate known at the close",
+            unit="fraction per interval",
+            lookback_bars=1,
+            inputs=("funding",),
+            nulls=FUNDING,
+            lower=-0.05,
+            upper=0.05,
+        ),
+        Feature(
+            name="inflow",
+            formula="coins that flowed to exchanges in the last day complete at the close",
+            unit="coins",
+            lookback_bars=1,
+            inputs=("inflow",),
+            nulls=INFLOW,
+        ),
     ),
-)  # fmt: skip
+)

@@ -15,9 +15,23 @@ ASSET_LAGS = View(
     lookback=LOOKBACK,
     inputs=("asset_hourly",),
     features=(
-        Feature("log_return", "ln(close/close[−1h])", "ln", 2, ("close",), _ENDS),
+        Feature(
+            name="log_return",
+            formula="ln(close/close[−1h])",
+            unit="ln",
+            lookback_bars=2,
+            inputs=("close",),
+            nulls=_ENDS,
+        ),
         *(
-            Feature(f"log_return_lag_{lag}", f"log_return {lag} h before", "ln", lag + 2, ("close",), _ENDS)
+            Feature(
+                name=f"log_return_lag_{lag}",
+                formula=f"log_return {lag} h before",
+                unit="ln",
+                lookback_bars=lag + 2,
+                inputs=("close",),
+                nulls=_ENDS,
+            )
             for lag in range(1, LAGS + 1)
         ),
     ),

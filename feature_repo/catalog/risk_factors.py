@@ -30,31 +30,89 @@ ASSET_RISK_BUCKETS = View(
     inputs=_INPUTS,
     every=DAY,
     features=(
-        Feature("liquidity_score", "mean trades per minute over risk_days; quote volume where trades are not told",
-                "1/min or USDT/min", 1, _INPUTS, _SCORE, lower=0.0),
-        Feature("beta", "cov(r, r_market) / var(r_market) of 1m returns over risk_days", "ratio", 1, _INPUTS, _SCORE),
-        Feature("momentum_score", "Σ of rolling returns over 60, 120, 180, 360 and 720 minutes, mean of the last day",
-                "fraction", 1, _INPUTS, _SCORE),
+        Feature(
+            name="liquidity_score",
+            formula="mean trades per minute over risk_days; quote volume where trades are not told",
+            unit="1/min or USDT/min",
+            lookback_bars=1,
+            inputs=_INPUTS,
+            nulls=_SCORE,
+            lower=0.0,
+        ),
+        Feature(
+            name="beta",
+            formula="cov(r, r_market) / var(r_market) of 1m returns over risk_days",
+            unit="ratio",
+            lookback_bars=1,
+            inputs=_INPUTS,
+            nulls=_SCORE,
+        ),
+        Feature(
+            name="momentum_score",
+            formula="Σ of rolling returns over 60, 120, 180, 360 and 720 minutes, mean of the last day",
+            unit="fraction",
+            lookback_bars=1,
+            inputs=_INPUTS,
+            nulls=_SCORE,
+        ),
         *(
-            Feature(f"{kind}_bucket", f"tercile of {score}: 0 low, 1 medium, 2 high", "0–2", 1, _INPUTS, _TERCILE,
-                    lower=0.0, upper=2.0)
+            Feature(
+                name=f"{kind}_bucket",
+                formula=f"tercile of {score}: 0 low, 1 medium, 2 high",
+                unit="0–2",
+                lookback_bars=1,
+                inputs=_INPUTS,
+                nulls=_TERCILE,
+                lower=0.0,
+                upper=2.0,
+            )
             for kind, score in _SCORED
         ),
     ),
-)  # fmt: skip
+)
 
 
 def _design(prefix: str, text: str, factors: tuple[str, ...]) -> tuple[Feature, ...]:
     exposures = (
-        Feature(f"{prefix}_const", f"intercept of the {text}", "fraction per min", 24, _INPUTS, _WINDOW),
+        Feature(
+            name=f"{prefix}_const",
+            formula=f"intercept of the {text}",
+            unit="fraction per min",
+            lookback_bars=24,
+            inputs=_INPUTS,
+            nulls=_WINDOW,
+        ),
         *(
-            Feature(f"{prefix}_{factor}", f"coefficient of {factor} in the {text}", "ratio", 24, _INPUTS, _WINDOW)
+            Feature(
+                name=f"{prefix}_{factor}",
+                formula=f"coefficient of {factor} in the {text}",
+                unit="ratio",
+                lookback_bars=24,
+                inputs=_INPUTS,
+                nulls=_WINDOW,
+            )
             for factor in factors
         ),
     )
     fit = (
-        Feature(f"{prefix}_r2", f"R² of the {text}", "fraction", 24, _INPUTS, _WINDOW, upper=1.0000001),
-        Feature(f"{prefix}_adj_r2", f"adjusted R² of the {text}", "fraction", 24, _INPUTS, _WINDOW, upper=1.0000001),
+        Feature(
+            name=f"{prefix}_r2",
+            formula=f"R² of the {text}",
+            unit="fraction",
+            lookback_bars=24,
+            inputs=_INPUTS,
+            nulls=_WINDOW,
+            upper=1.0000001,
+        ),
+        Feature(
+            name=f"{prefix}_adj_r2",
+            formula=f"adjusted R² of the {text}",
+            unit="fraction",
+            lookback_bars=24,
+            inputs=_INPUTS,
+            nulls=_WINDOW,
+            upper=1.0000001,
+        ),
     )
     return exposures + fit
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
 from feature_repo.raw_datasets import dataset
-from feature_repo.transforms.grid import EVENT, Columns, observed_only, with_computed, with_hour_grid
+from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY, HISTORY_LAG
@@ -41,7 +41,7 @@ def asset_hourly(
         pl.when(previous.is_not_null()).then(true_range).alias("true_range"),
     )
 
-    def windowed(asset: Columns) -> dict[str, Floats]:
+    def windowed(asset: GridColumns) -> dict[str, Floats]:
         atr = rolling_mean(asset["true_range"], settings.atr_period_bars)
         volatility = rolling_std(asset["return_1h"], settings.volatility_window_bars, scale=1.0)
         return {"realized_vol_24h": volatility, "atr_14": atr, "atr_pct": atr / asset["close"]}

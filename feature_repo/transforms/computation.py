@@ -113,14 +113,16 @@ def _asset_lags(inputs: Inputs) -> pl.LazyFrame:
     return asset_lags(inputs.view(ASSET_HOURLY.name))
 
 
-TRANSFORMS: Mapping[str, Transform] = MappingProxyType({
-    ASSET_HOURLY.name: _asset_hourly,
-    ASSET_MICROSTRUCTURE.name: _asset_microstructure,
-    ASSET_CROSS_SECTION.name: _asset_cross_section,
-    ASSET_LAGS.name: _asset_lags,
-    ASSET_RISK_BUCKETS.name: _asset_risk_buckets,
-    ASSET_EXPOSURES.name: _asset_exposures,
-    ASSET_VWAP_DISTANCE.name: _asset_vwap_distance,
-    PAIR_HOURLY.name: _pair_hourly,
-})  # fmt: skip
+TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
+    {
+        ASSET_HOURLY.name: _asset_hourly,
+        ASSET_MICROSTRUCTURE.name: _asset_microstructure,
+        ASSET_CROSS_SECTION.name: _asset_cross_section,
+        ASSET_LAGS.name: _asset_lags,
+        ASSET_RISK_BUCKETS.name: _asset_risk_buckets,
+        ASSET_EXPOSURES.name: _asset_exposures,
+        ASSET_VWAP_DISTANCE.name: _asset_vwap_distance,
+        PAIR_HOURLY.name: _pair_hourly,
+    }
+)
 """Exactly the columns of the catalogue's view, sorted by entity and time."""

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
-from feature_repo.transforms.grid import EVENT, Columns, observed_only, with_computed, with_hour_grid
+from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
 from feature_repo.transforms.hours import summed
 from feature_repo.transforms.windows import MIN_SHARE, Floats, rolling_mean
 from pairity.timeline import DAY
@@ -87,7 +87,7 @@ def _with_windows(series: pl.LazyFrame) -> pl.LazyFrame:
         for bars in _MOMENTUM_BARS
     ]
 
-    def windowed(asset: Columns) -> dict[str, Floats]:
+    def windowed(asset: GridColumns) -> dict[str, Floats]:
         volatility = asset["realized_vol_1h"]
         return {
             "turnover_ratio": _relative(asset["volume_quote"], _TURNOVER_BARS, 1.0),

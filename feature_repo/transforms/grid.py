@@ -57,8 +57,8 @@ def observed_only(frame: pl.LazyFrame) -> pl.LazyFrame:
     return frame.filter(pl.col(OBSERVED)).drop(OBSERVED)
 
 
-class Columns:
-    """Columns of one entity as arrays, NaN where null; views of what all entities share."""
+class GridColumns:
+    """GridColumns of one entity as arrays, NaN where null; views of what all entities share."""
 
     def __init__(self, whole: Mapping[str, Floats], rows: slice) -> None:
         self._whole = whole
@@ -80,7 +80,7 @@ class _Arrays(dict[str, Floats]):
 
 
 def with_computed(
-    frame: pl.LazyFrame, entity: str, names: tuple[str, ...], compute: Callable[[Columns], Mapping[str, Floats]]
+    frame: pl.LazyFrame, entity: str, names: tuple[str, ...], compute: Callable[[GridColumns], Mapping[str, Floats]]
 ) -> pl.LazyFrame:
     """`frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity; NaN becomes null.
 
@@ -93,7 +93,7 @@ def with_computed(
 
         def one(rows: slice) -> None:
             with np.errstate(all="ignore"):  # 0/0 and the like are NaN, and NaN becomes null
-                computed = compute(Columns(whole, rows))
+                computed = compute(GridColumns(whole, rows))
             for name in names:
                 out[name][rows] = computed[name]
 

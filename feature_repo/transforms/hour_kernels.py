@@ -13,9 +13,22 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STATISTICS = (
-    "vwap", "close", "realized_vol_1h", "volume_cv", "taker_buy_volume", "taker_volume", "parkinson_vol",
-    "garman_klass_vol", "amihud", "roll_spread", "open", "high", "low", "volume_base", "volume_quote",
-)  # fmt: skip
+    "vwap",
+    "close",
+    "realized_vol_1h",
+    "volume_cv",
+    "taker_buy_volume",
+    "taker_volume",
+    "parkinson_vol",
+    "garman_klass_vol",
+    "amihud",
+    "roll_spread",
+    "open",
+    "high",
+    "low",
+    "volume_base",
+    "volume_quote",
+)
 """Columns of the result of `hour_statistics`, in order."""
 _MINUTES = 60
 
@@ -60,8 +73,9 @@ def _roll_spread(moves: Floats, price: float, rounding: float) -> float:
 
 
 @compiled
-def _fill_moves(moves: Floats, returns: Floats, first: int, closes: Floats, minute: Ints,
-                new_asset: NDArray[np.bool_]) -> None:  # fmt: skip
+def _fill_moves(
+    moves: Floats, returns: Floats, first: int, closes: Floats, minute: Ints, new_asset: NDArray[np.bool_]
+) -> None:
     """Price changes and returns of the rows first−1, first, …; NaN between rows that are not neighbouring minutes."""
     for step in range(len(moves)):
         at = first - 1 + step
@@ -74,8 +88,9 @@ def _fill_moves(moves: Floats, returns: Floats, first: int, closes: Floats, minu
 
 
 @compiled
-def hour_statistics(starts: Ints, minute: Ints, new_asset: NDArray[np.bool_], prices: Floats, traded: Floats,
-                    rounding: float) -> Floats:  # fmt: skip
+def hour_statistics(
+    starts: Ints, minute: Ints, new_asset: NDArray[np.bool_], prices: Floats, traded: Floats, rounding: float
+) -> Floats:
     """One row of `STATISTICS` per hour.
 
     `starts`: where each hour's minutes begin, and their total number at the end. `minute`: minutes since 1970,

@@ -27,9 +27,12 @@ def hours_from_minutes(minutes: pl.LazyFrame) -> pl.LazyFrame:
     catalogue.
     """
     schema = {
-        "asset": pl.String(), EVENT: pl.Datetime("us", "UTC"), **dict.fromkeys(STATISTICS, pl.Float64()),
-        "minutes_observed": pl.Int64(), "known_at": pl.Datetime("us", "UTC"),
-    }  # fmt: skip
+        "asset": pl.String(),
+        EVENT: pl.Datetime("us", "UTC"),
+        **dict.fromkeys(STATISTICS, pl.Float64()),
+        "minutes_observed": pl.Int64(),
+        "known_at": pl.Datetime("us", "UTC"),
+    }
     given = ("asset", "open_time", "open", "high", "low", "close", "volume", "volume_quote", "known_at")
     taker = pl.col("taker_buy_volume") if "taker_buy_volume" in minutes.collect_schema() else pl.lit(np.nan)
     needed = minutes.select(*given, taker.alias("taker_buy_volume"))

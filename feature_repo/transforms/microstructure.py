@@ -14,8 +14,17 @@ from pairity.timeline import DAY, HISTORY_LAG, HOUR
 OPEN_INTEREST_MAX_AGE = 25 * HOUR
 """Daily samples are the coarsest that venues give; one hour's grace."""
 INTERVAL_MAX_AGE = DAY
-_OF_MINUTES = ("vwap", "realized_vol_1h", "volume_cv", "taker_buy_volume", "taker_volume", "parkinson_vol",
-               "garman_klass_vol", "amihud", "roll_spread")  # fmt: skip
+_OF_MINUTES = (
+    "vwap",
+    "realized_vol_1h",
+    "volume_cv",
+    "taker_buy_volume",
+    "taker_volume",
+    "parkinson_vol",
+    "garman_klass_vol",
+    "amihud",
+    "roll_spread",
+)
 
 
 def microstructure(
@@ -87,17 +96,23 @@ def _hour_close(time: str) -> pl.Expr:
 def _takers_of_trades(trade_bars: pl.LazyFrame) -> pl.LazyFrame:
     closes = (pl.col("open_time").dt.truncate("1h") + HOUR).alias(EVENT)
     renamed = trade_bars.sort("asset", "open_time").select(
-        "asset", closes, pl.col("taker_buy_volume").alias("taker_buy_trades"), pl.col("volume").alias("taker_trades"),
+        "asset",
+        closes,
+        pl.col("taker_buy_volume").alias("taker_buy_trades"),
+        pl.col("volume").alias("taker_trades"),
         "known_at",
-    )  # fmt: skip
+    )
     return summed(renamed, ("asset", EVENT), ("taker_buy_trades", "taker_trades"))
 
 
 def _takers_of_hours(volumes: pl.LazyFrame) -> pl.LazyFrame:
     return volumes.select(
-        "asset", (pl.col("open_time") + HOUR).alias(EVENT), pl.col("buy_volume").alias("taker_buy_hours"),
-        (pl.col("buy_volume") + pl.col("sell_volume")).alias("taker_hours"), "known_at",
-    )  # fmt: skip
+        "asset",
+        (pl.col("open_time") + HOUR).alias(EVENT),
+        pl.col("buy_volume").alias("taker_buy_hours"),
+        (pl.col("buy_volume") + pl.col("sell_volume")).alias("taker_hours"),
+        "known_at",
+    )
 
 
 def _index_closes(index: pl.LazyFrame) -> pl.LazyFrame:

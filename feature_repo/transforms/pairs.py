@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog import PAIR_HOURLY
-from feature_repo.transforms.grid import EVENT, Columns, observed_only, with_computed, with_hour_grid
+from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
 from feature_repo.transforms.rsi import with_wilder_rsi
 from feature_repo.transforms.windows import Floats, correlation, hedge_and_half_life, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
@@ -121,7 +121,7 @@ def _averages() -> list[pl.Expr]:
 
 
 def _with_windows(series: pl.LazyFrame, settings: FeatureSettings) -> pl.LazyFrame:
-    def windowed(pair: Columns) -> dict[str, Floats]:
+    def windowed(pair: GridColumns) -> dict[str, Floats]:
         hedge, half_life = hedge_and_half_life(pair["log_a"], pair["log_b"], settings.hedge_window_bars)
         return {
             "z_score": _z_score(pair["spread"], settings.z_window_bars),

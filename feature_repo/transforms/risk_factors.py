@@ -68,7 +68,7 @@ def panel_of(minutes: pl.DataFrame) -> Panel | None:
     columns = {name: _dense(shape, at, of.to_numpy(), values[name]) for name in values.columns}
     known = np.zeros(shape[0], dtype=np.int64)
     np.maximum.at(known, at, minutes["known_at"].to_physical().to_numpy())
-    return Panel(start, assets, known=known, **columns)
+    return Panel(start=start, assets=assets, known=known, **columns)
 
 
 def scores(panel: Panel, settings: FeatureSettings) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog.vwap_distance import ASSET_VWAP_DISTANCE
-from feature_repo.transforms.grid import EVENT, Columns, with_computed
+from feature_repo.transforms.grid import EVENT, GridColumns, with_computed
 from feature_repo.transforms.hours import summed
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import VwapSettings
@@ -99,12 +99,14 @@ def _filled(bars: pl.LazyFrame, settings: VwapSettings) -> pl.LazyFrame:
     price = [pl.when(missing).then("close").otherwise(name).alias(name) for name in ("open", "high", "low")]
     volume = pl.when(missing).then(0.0).otherwise("volume").alias("volume")
     central = ((pl.col("open") + pl.col("high") + pl.col("low") + pl.col("close")) / 4.0).alias("central")
-    return filled.with_columns(*price, volume).with_columns(central).with_columns(
-        (pl.col("central") * pl.col("volume")).alias("notional")
-    )  # fmt: skip
+    return (
+        filled.with_columns(*price, volume)
+        .with_columns(central)
+        .with_columns((pl.col("central") * pl.col("volume")).alias("notional"))
+    )
 
 
-def _windows(asset: Columns, settings: VwapSettings) -> dict[str, Floats]:
+def _windows(asset: GridColumns, settings: VwapSettings) -> dict[str, Floats]:
     window = settings.window_bars
     close, notional, volume = asset["close"], asset["notional"], asset["volume"]
     money, coins = rolling_mean(notional, window), rolling_mean(volume, window)

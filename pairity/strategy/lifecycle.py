@@ -50,16 +50,26 @@ def decide(
     judged = [judge(score, market.assets, state.positions, state.correlations, settings) for score in scores]
     if exits:
         reason = "; ".join(f"{item.position_id}: {item.reason}" for item in exits)
-        return Decision(Action.CLOSE, reason, tuple(judged), exits, (), state)
+        return Decision(action=Action.CLOSE, reason=reason, scores=tuple(judged), exits=exits, entries=(), state=state)
     if len(state.positions) >= settings.max_concurrent_positions:
         return _consider_switch(state, scores, judged, market, settings)
     if state.bars_since_exit is not None and state.bars_since_exit < settings.cooldown_bars:
-        return Decision(Action.HOLD, f"cooling down, {state.bars_since_exit} of {settings.cooldown_bars} bars",
-                        tuple(judged), (), (), state)  # fmt: skip
+        return Decision(
+            action=Action.HOLD,
+            reason=f"cooling down, {state.bars_since_exit} of {settings.cooldown_bars} bars",
+            scores=tuple(judged),
+            exits=(),
+            entries=(),
+            state=state,
+        )
     entry, judged = _best_entry(state, judged, market, settings)
     if entry is None:
-        return Decision(Action.HOLD, "no candidate", tuple(judged), (), (), state)
-    return Decision(Action.OPEN, _describe(entry), tuple(judged), (), (entry,), state)
+        return Decision(
+            action=Action.HOLD, reason="no candidate", scores=tuple(judged), exits=(), entries=(), state=state
+        )
+    return Decision(
+        action=Action.OPEN, reason=_describe(entry), scores=tuple(judged), exits=(), entries=(entry,), state=state
+    )
 
 
 def with_opened(state: StrategyState, position: PairPosition) -> StrategyState:
@@ -114,7 +124,7 @@ def _consider_switch(
     settings: StrategySettings,
 ) -> Decision:
     """Leave the weakest position for a candidate that beats it by the threshold (off by default)."""
-    hold = Decision(Action.HOLD, "position held", tuple(judged), (), (), state)
+    hold = Decision(action=Action.HOLD, reason="position held", scores=tuple(judged), exits=(), entries=(), state=state)
     if settings.switch_threshold is None:
         return hold
     by_pair = {score.pair: divergence(score) for score in scores}
@@ -129,7 +139,12 @@ def _consider_switch(
         return hold
     exits = (Exit(weakest.position_id, ExitReason.SWITCH),)
     return Decision(
-        Action.SWITCH, f"{weakest.position_id} → {_describe(entry)}", tuple(rejudged), exits, (entry,), state
+        action=Action.SWITCH,
+        reason=f"{weakest.position_id} → {_describe(entry)}",
+        scores=tuple(rejudged),
+        exits=exits,
+        entries=(entry,),
+        state=state,
     )
 
 
@@ -163,7 +178,15 @@ def _entry(state: StrategyState, candidate: ScoredPair, market: Market, settings
         for asset, (_, side), contracts in zip(assets, legs, sizes, strict=True)
     )
     position_id = f"{candidate.pair.pair_id}@{market.event_timestamp:%Y%m%dT%H%MZ}"
-    return Entry(position_id, candidate.pair, direction, z, probability, score, orders)
+    return Entry(
+        position_id=position_id,
+        pair=candidate.pair,
+        direction=direction,
+        z=z,
+        probability=probability,
+        score=score,
+        legs=orders,
+    )
 
 
 def _describe(entry: Entry) -> str:

@@ -48,7 +48,14 @@ def judge(
         or _not_tradable(score, assets, settings)
         or _too_close_to_held(score.pair, held, correlations, settings)
     )
-    return ScoredPair(score.pair, score.z, score.probability, divergence(score), reason, score.hedge_ratio)
+    return ScoredPair(
+        pair=score.pair,
+        z=score.z,
+        probability=score.probability,
+        divergence_score=divergence(score),
+        rejected=reason,
+        hedge_ratio=score.hedge_ratio,
+    )
 
 
 def rank(judged: Sequence[ScoredPair]) -> list[ScoredPair]:

@@ -33,14 +33,25 @@ def stop_rule(asset: AssetView, reference: AssetView | None, settings: StrategyS
     `REFERENCE_ASSET` (both hourly: the daily scaling √24 cancels); the plain defaults where either is unknown.
     """
     if settings.stop_model == "atr" and asset.atr:
-        return StopRule(settings.stop_atr * asset.atr, settings.target_atr * asset.atr,
-                        settings.stop_bounds, settings.target_bounds,
-                        settings.stop_default, settings.target_default)  # fmt: skip
+        return StopRule(
+            stop_distance=settings.stop_atr * asset.atr,
+            target_distance=settings.target_atr * asset.atr,
+            stop_bounds=settings.stop_bounds,
+            target_bounds=settings.target_bounds,
+            stop_default=settings.stop_default,
+            target_default=settings.target_default,
+        )
     factor = 1.0
     if settings.stop_model == "volatility" and reference is not None and asset.volatility and reference.volatility:
         factor = _clamp(asset.volatility / reference.volatility, (0.5, 2.0))
-    return StopRule(None, None, settings.stop_bounds, settings.target_bounds,
-                    settings.stop_default * factor, settings.target_default * factor)  # fmt: skip
+    return StopRule(
+        stop_distance=None,
+        target_distance=None,
+        stop_bounds=settings.stop_bounds,
+        target_bounds=settings.target_bounds,
+        stop_default=settings.stop_default * factor,
+        target_default=settings.target_default * factor,
+    )
 
 
 def fractions(rule: StopRule, entry_price: float) -> tuple[float, float]:

@@ -19,7 +19,7 @@ def feature_rules(view: View) -> tuple[Rule, ...]:
         if feature.nulls == "never null"
     ]
     return (
-        Rule("rows", "rows", "a partition without rows", lower=1.0),
+        Rule(name="rows", column="rows", meaning="a partition without rows", lower=1.0),
         unmeasured(),
         none_of("null_times", "a time is missing"),
         none_of("duplicate_keys", "an entity twice at one event time"),

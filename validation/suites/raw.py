@@ -35,12 +35,24 @@ def raw_rules(kind: Dataset) -> tuple[Rule, ...]:
     if kind.every is not None:
         told.append(none_of("missing_rows", "bars that the venue did not give", critical=False))
     if kind.name in CANDLES:
-        told.append(Rule("stale_run", "longest_stale_run", "the same bar over and over: nothing traded, an outage",
-                         upper=60.0, critical=False))  # fmt: skip
+        told.append(
+            Rule(
+                name="stale_run",
+                column="longest_stale_run",
+                meaning="the same bar over and over: nothing traded, an outage",
+                upper=60.0,
+                critical=False,
+            )
+        )
     if kind.name == "funding":
         told.append(none_of("irregular_intervals", "settlements that are not whole hours apart", critical=False))
     stopping = (none_of(name, _MEANINGS[name]) for name in row_rules(kind.name))
-    return (Rule("rows", "rows", "a partition without rows", lower=1.0), unmeasured(), *stopping, *told)
+    return (
+        Rule(name="rows", column="rows", meaning="a partition without rows", lower=1.0),
+        unmeasured(),
+        *stopping,
+        *told,
+    )
 
 
 RAW_RULES: Mapping[str, tuple[Rule, ...]] = {name: raw_rules(kind) for name, kind in DATASETS.items()}
