@@ -1,4 +1,4 @@
-"""The exchange's own time: the wall clock, an accelerated one, or one that moves only when told to."""
+"""The exchange's own time: the wall clock, an accelerated one, or one that moves only on demand."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SPEED = re.compile(r"^x(\d+(?:\.\d+)?)$")
 
 
 def wall_ms() -> int:
-    """Unix time of this machine in milliseconds."""
+    """Return the Unix time of this machine in milliseconds."""
     return time.time_ns() // 1_000_000
 
 
 def parse_clock(mode: str) -> tuple[ClockKind, float]:
-    """Kind and speed of a clock written as `real`, `xN` (N virtual seconds per second) or `stepped`.
+    """Return kind and speed of a clock written as `real`, `xN` (N virtual seconds per second) or `stepped`.
 
     >>> parse_clock("x60")
     ('accelerated', 60.0)
@@ -53,9 +53,10 @@ class VirtualClock:
         self._now_ms = self.start_ms
 
     def now_ms(self) -> int:
-        """The current instant."""
+        """Return the current instant in Unix milliseconds."""
         if self.kind != "stepped":
-            self._now_ms = max(self._now_ms, self._reading_ms())
+            # The wall clock can be set back; the exchange's time must not.
+            self._now_ms = max(self._now_ms, self._read_ms())
         return self._now_ms
 
     def advance_to(self, instant_ms: int) -> None:
@@ -68,7 +69,7 @@ class VirtualClock:
             )
         self._now_ms = instant_ms
 
-    def _reading_ms(self) -> int:
+    def _read_ms(self) -> int:
         if self.follows_wall:
             return wall_ms()
         elapsed_ns = self._tick_ns() - self._origin_ns

@@ -1,4 +1,4 @@
-"""Start a paper exchange and serve it until it is told to stop."""
+"""Start of a paper exchange, and its service until it is stopped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from aiohttp import web
 
 from pairity.errors import ConfigError, TimeRangeError, UnknownNameError
 from pairity.timeline import from_ms, parse_instant, to_ms
+from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock, parse_clock, wall_ms
-from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.http.auth import Credentials
-from paper_exchange.http.request import Engine as AccountEngine
 from paper_exchange.http.server import make_app
 from paper_exchange.market.market import Market
 from paper_exchange.market.recorded import RecordedMarket
@@ -41,7 +40,7 @@ def run(
     balance_usdt: Decimal = Decimal(10_000),
     credentials: Credentials | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; prints one line with the URL when ready (port 0 picks a free one).
+    """Serve until SIGINT or SIGTERM; print one line with the URL when ready (port 0 picks a free one).
 
     `start` is where the clock begins. Synthetic: 2026-01-01 by default, but on a `real` clock the wall's time.
     Recorded: by default the full hour after which a quarter of the recording is still to come.
@@ -50,11 +49,10 @@ def run(
     app = make_app(
         played,
         ticking,
-        _engine(played, ticking, balance_usdt, faults := FaultPlan()),
+        Account(played, ticking, balance_usdt),
         credentials or Credentials(),
         control=control,
         rate_limits=rate_limits,
-        faults=faults,
     )
     asyncio.run(_serve(app, port, f"{played.label}, clock {clock} from {from_ms(ticking.start_ms):%Y-%m-%dT%H:%M:%SZ}"))
 
@@ -62,8 +60,8 @@ def run(
 def open_market(
     market: str, *, data: Path | None, start: str | None, clock: str, seed: int
 ) -> tuple[Market, VirtualClock]:
-    """The market and the clock that belongs to it; ConfigError and its children say what cannot be used."""
-    parse_clock(clock)
+    """Return the market and the clock that belongs to it; ConfigError and its children say what cannot be used."""
+    parse_clock(clock)  # before a market is read, which takes long
     if market not in MARKETS:
         raise UnknownNameError("market", market, MARKETS)
     start_ms = None if start is None else to_ms(parse_instant(start, now=from_ms(wall_ms()), name="--start"))
@@ -71,7 +69,7 @@ def open_market(
         if data is None:
             raise ConfigError("a recorded market needs a folder", "give --data a folder of recorded Parquet files")
         recorded = RecordedMarket(data, start_ms)
-        begin_ms = _default_start(recorded) if start_ms is None else start_ms
+        begin_ms = _choose_start(recorded) if start_ms is None else start_ms
         return recorded, VirtualClock(clock, begin_ms)
     if data is not None:
         raise ConfigError("a synthetic market reads no folder", "drop --data, or choose --market recorded")
@@ -82,14 +80,8 @@ def open_market(
     return SyntheticMarket(seed, wall_ms() if start_ms is None else start_ms), VirtualClock(clock, start_ms)
 
 
-def _default_start(market: Market) -> int:
+def _choose_start(market: Market) -> int:
     return (market.start_ms + (market.end_ms - market.start_ms) * 3 // 4) // HOUR_MS * HOUR_MS
-
-
-def _engine(market: Market, clock: VirtualClock, balance_usdt: Decimal, faults: FaultPlan) -> AccountEngine:
-    from paper_exchange.account.account import Engine
-
-    return Engine(market, clock, balance_usdt, faults=faults)
 
 
 async def _serve(app: web.Application, port: int, description: str) -> None:
@@ -108,7 +100,7 @@ async def _serve(app: web.Application, port: int, description: str) -> None:
             ) from None
         bound = runner.addresses[0][1]
         sys.stdout.write(f"paper exchange: http://{HOST}:{bound} ({description})\n")
-        sys.stdout.flush()
+        sys.stdout.flush()  # whoever started the process waits for this line in a pipe
         await stop.wait()
     finally:
         await runner.cleanup()

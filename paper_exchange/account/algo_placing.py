@@ -1,92 +1,107 @@
-"""Taking in and amending algo orders: conditional, oco and trigger."""
+"""Taking in and amending of algo orders: conditional, oco and trigger (docs/okx-protocol.md, Algo orders)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from paper_exchange.account.attached_stops import TRIGGER_KINDS, attached_legs, check_sides, order_price, positive
-from paper_exchange.account.orders import Algo, Order
-from paper_exchange.account.placing import check_modes, checked_client_id, checked_size, checked_tag, tradable
-from paper_exchange.http.refusals import Refused, refusing
-from paper_exchange.http.request import Params
-
-if TYPE_CHECKING:
-    from paper_exchange.account.account import Engine
+from paper_exchange.account.account import Account
+from paper_exchange.account.algo_orders import AlgoOrder
+from paper_exchange.account.attached_stops import (
+    TRIGGER_KINDS,
+    check_sides,
+    read_attached_stops,
+    read_order_price,
+    read_positive_price,
+)
+from paper_exchange.account.orders import MARKET_PRICE, Order
+from paper_exchange.account.placing import check_modes, check_size, find_tradable, read_client_id, read_tag
+from paper_exchange.account.refusals import Refused, convert_to_refusals
+from paper_exchange.params import Params
 
 _KINDS = ("conditional", "oco", "trigger")
-
-
-def place_algo(engine: Engine, params: Params, *, suspended: bool = False) -> Algo:
-    """Check an algo order and let it wait; Refused says why not. It holds no margin until it triggers."""
-    with refusing():
-        algo = _algo(engine, params, suspended)
-    engine.wait(algo)
-    return algo
-
-
-def amend_algo(engine: Engine, algo: Algo, params: Params) -> None:
-    """Change size, triggers and order prices of a waiting algo order; a leg's new trigger 0 removes the leg."""
-    with refusing():
-        amended = _amended(engine, algo, params)
-    for name in ("size", "trigger", "trigger_price", "trigger_type", "trigger_up", *_LEG_FIELDS):
-        setattr(algo, name, getattr(amended, name))
-    algo.updated_ms = engine.now_ms
-
-
 _LEG_FIELDS = ("sl_trigger", "sl_price", "sl_type", "tp_trigger", "tp_price", "tp_type")
 
 
-def _algo(engine: Engine, params: Params, suspended: bool) -> Algo:
-    instrument = tradable(engine, params, suspended=suspended)
+def place_algo(account: Account, params: Params, *, suspended: bool = False) -> AlgoOrder:
+    """Check an algo order and let it wait; Refused says why not. It reserves no margin until it triggers."""
+    with convert_to_refusals():
+        algo = _make_algo(account, params, suspended)
+    account.wait(algo)
+    return algo
+
+
+def amend_algo(account: Account, algo: AlgoOrder, params: Params) -> None:
+    """Change size, triggers and order prices of a waiting algo order; a leg's new trigger 0 removes the leg.
+
+    Refused leaves the order as it was: the changes are checked on a copy.
+    """
+    with convert_to_refusals():
+        amended = _make_amended(account, algo, params)
+    for name in ("size", "trigger", "trigger_price", "trigger_type", "trigger_up", *_LEG_FIELDS):
+        setattr(algo, name, getattr(amended, name))
+    algo.updated_ms = account.now_ms
+
+
+def _make_algo(account: Account, params: Params, suspended: bool) -> AlgoOrder:
+    instrument = find_tradable(account, params, suspended=suspended)
     check_modes(params)
     side = params.choice("side", ("buy", "sell"))
     kind = params.choice("ordType", _KINDS)
     fraction = params.number("closeFraction")
     if fraction is not None and (fraction != 1 or not params.flag("reduceOnly")):
         raise Refused("51000", "Parameter closeFraction error")
-    algo = Algo(
-        "", _client_id(engine, params), instrument.inst_id, "buy" if side == "buy" else "sell", kind,
-        None if fraction is not None else checked_size(instrument, params.number("sz"), kind), fraction,
-        params.flag("reduceOnly"), engine.now_ms,
-        positive(params, "slTriggerPx"), order_price(params, "slOrdPx"),
-        params.choice("slTriggerPxType", TRIGGER_KINDS, "last"),
-        positive(params, "tpTriggerPx"), order_price(params, "tpOrdPx"),
-        params.choice("tpTriggerPxType", TRIGGER_KINDS, "last"),
-        positive(params, "triggerPx"), order_price(params, "orderPx"),
-        params.choice("triggerPxType", TRIGGER_KINDS, "last"), tag=checked_tag(params),
-    )  # fmt: skip
-    _check_triggers(engine, algo)
+    algo = AlgoOrder(
+        algo_id="",
+        client_id=_read_client_id(account, params),
+        inst_id=instrument.inst_id,
+        side="buy" if side == "buy" else "sell",
+        kind=kind,
+        size=None if fraction is not None else check_size(instrument, params.number("sz"), kind),
+        close_fraction=fraction,
+        reduce_only=params.flag("reduceOnly"),
+        created_ms=account.now_ms,
+        sl_trigger=read_positive_price(params, "slTriggerPx"),
+        sl_price=read_order_price(params, "slOrdPx"),
+        sl_type=params.choice("slTriggerPxType", TRIGGER_KINDS, "last"),
+        tp_trigger=read_positive_price(params, "tpTriggerPx"),
+        tp_price=read_order_price(params, "tpOrdPx"),
+        tp_type=params.choice("tpTriggerPxType", TRIGGER_KINDS, "last"),
+        trigger=read_positive_price(params, "triggerPx"),
+        trigger_price=read_order_price(params, "orderPx"),
+        trigger_type=params.choice("triggerPxType", TRIGGER_KINDS, "last"),
+        tag=read_tag(params),
+    )
+    _check_triggers(account, algo)
     if kind == "trigger":
-        algo.attached = attached_legs(engine, params, _order_to_come(engine, algo))
-    algo.algo_id = engine.ids.next()
+        algo.attached = read_attached_stops(account, params, _make_future_order(account, algo))
+    algo.algo_id = account.ids.next()
     return algo
 
 
-def _client_id(engine: Engine, params: Params) -> str:
-    """`algoClOrdId`, or the `clOrdId` that ccxt sends instead of it."""
-    client_id = checked_client_id(params, "algoClOrdId" if "algoClOrdId" in params else "clOrdId")
-    if client_id and any(algo.client_id == client_id for algo in engine.live_algos()):
+def _read_client_id(account: Account, params: Params) -> str:
+    """Return `algoClOrdId`, or the `clOrdId` that ccxt sends in its place."""
+    client_id = read_client_id(params, "algoClOrdId" if "algoClOrdId" in params else "clOrdId")
+    if client_id and any(algo.client_id == client_id for algo in account.live_algos()):
         raise Refused("51065", "algoClOrdId already exists.")
     return client_id
 
 
-def _amended(engine: Engine, algo: Algo, params: Params) -> Algo:
+def _make_amended(account: Account, algo: AlgoOrder, params: Params) -> AlgoOrder:
     size = params.number("newSz")
-    instrument = engine.market.instruments[algo.inst_id]
-    changed = replace(algo, size=algo.size if size is None else checked_size(instrument, size, algo.kind))
+    instrument = account.market.instruments[algo.inst_id]
+    changed = replace(algo, size=algo.size if size is None else check_size(instrument, size, algo.kind))
     for leg, name in (("sl", "Sl"), ("tp", "Tp")):
         _amend_leg(changed, leg, name, params)
     if algo.kind == "trigger":
-        changed.trigger = positive(params, "newTriggerPx") or algo.trigger
-        changed.trigger_price = order_price(params, "newOrdPx") or algo.trigger_price
+        changed.trigger = read_positive_price(params, "newTriggerPx") or algo.trigger
+        changed.trigger_price = read_order_price(params, "newOrdPx") or algo.trigger_price
         changed.trigger_type = params.choice("newTriggerPxType", TRIGGER_KINDS, algo.trigger_type)
-    _check_triggers(engine, changed)
+    _check_triggers(account, changed)
     return changed
 
 
-def _amend_leg(algo: Algo, leg: str, name: str, params: Params) -> None:
-    trigger, price = params.number(f"new{name}TriggerPx"), order_price(params, f"new{name}OrdPx")
+def _amend_leg(algo: AlgoOrder, leg: str, name: str, params: Params) -> None:
+    trigger, price = params.number(f"new{name}TriggerPx"), read_order_price(params, f"new{name}OrdPx")
     kind = params.choice(f"new{name}TriggerPxType", TRIGGER_KINDS, getattr(algo, f"{leg}_type"))
     if trigger is not None and trigger < 0:
         raise Refused("51000", f"Parameter new{name}TriggerPx error")
@@ -97,12 +112,12 @@ def _amend_leg(algo: Algo, leg: str, name: str, params: Params) -> None:
     setattr(algo, f"{leg}_type", kind)
 
 
-def _check_triggers(engine: Engine, algo: Algo) -> None:
-    """Each type needs its triggers, on the side that is not met at once."""
+def _check_triggers(account: Account, algo: AlgoOrder) -> None:
+    """Refuse an order without the triggers of its type, or with one that would be met at once."""
     if algo.kind == "trigger":
         if algo.trigger is None:
             raise Refused("51000", "Parameter triggerPx error")
-        algo.trigger_up = algo.trigger > engine.last(algo.inst_id)
+        algo.trigger_up = algo.trigger > account.last(algo.inst_id)
         algo.sl_trigger = algo.tp_trigger = None
         return
     algo.trigger = None
@@ -111,12 +126,23 @@ def _check_triggers(engine: Engine, algo: Algo) -> None:
     if algo.kind == "oco" and (algo.sl_trigger is None or algo.tp_trigger is None):
         raise Refused("51000", "Parameter tpTriggerPx error")
     if algo.kind == "conditional" and algo.sl_trigger is not None:
-        algo.tp_trigger = algo.tp_price = None  # of two legs in a one-legged order only the stop acts
-    check_sides(engine, algo.inst_id, "buy" if algo.side == "sell" else "sell", algo)
+        # The venue lets a conditional order carry both legs, and acts on the stop alone.
+        algo.tp_trigger = algo.tp_price = None
+    # The legs protect an entry on the other side than their own.
+    check_sides(account, algo.inst_id, "buy" if algo.side == "sell" else "sell", algo)
 
 
-def _order_to_come(engine: Engine, algo: Algo) -> Order:
-    """The order that a trigger will bring about, for checks of its legs: it enters at its price, or at the trigger."""
-    at_market = algo.trigger_price is None or algo.trigger_price == -1
-    return Order("", "", algo.inst_id, algo.side, "limit", algo.size or engine.size(algo.inst_id),
-                 algo.trigger if at_market else algo.trigger_price, algo.reduce_only, engine.now_ms)  # fmt: skip
+def _make_future_order(account: Account, algo: AlgoOrder) -> Order:
+    """Return the order that a trigger will bring about, at its price or the trigger: its stops are checked on it."""
+    at_market = algo.trigger_price is None or algo.trigger_price == MARKET_PRICE
+    return Order(
+        ord_id="",
+        client_id="",
+        inst_id=algo.inst_id,
+        side=algo.side,
+        kind="limit",
+        size=algo.size or account.size(algo.inst_id),
+        price=algo.trigger if at_market else algo.trigger_price,
+        reduce_only=algo.reduce_only,
+        created_ms=account.now_ms,
+    )

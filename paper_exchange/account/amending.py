@@ -1,60 +1,59 @@
-"""Amending resting orders: the amended order must pass what a new one would."""
+"""Amending of resting orders: the amended order must pass every check of a new one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from paper_exchange.account import matching
-from paper_exchange.account.attached_stops import check_sides, order_price
-from paper_exchange.account.orders import Attached, Order
-from paper_exchange.account.placing import check_margin, check_price, check_reduce_only, checked_size
-from paper_exchange.http.refusals import Refused, refusing
-from paper_exchange.http.request import Params
-
-if TYPE_CHECKING:
-    from paper_exchange.account.account import Engine
+from paper_exchange.account.account import Account
+from paper_exchange.account.attached_stops import check_sides, read_order_price
+from paper_exchange.account.orders import AttachedStops, Order
+from paper_exchange.account.placing import check_margin, check_price, check_reduce_only, check_size
+from paper_exchange.account.refusals import Refused, convert_to_refusals
+from paper_exchange.params import Params
 
 
-def amend(engine: Engine, order: Order, params: Params) -> None:
-    """Change total size, price and attached legs of a resting order, and let it meet the market again.
+def amend(account: Account, order: Order, params: Params) -> None:
+    """Change total size, price and attached stops of a resting order, and let it meet the market again.
 
     A refused amendment leaves the order as it was, or cancels it where `cxlOnFail` says so.
     """
     try:
-        with refusing():
-            amended = _amended(engine, order, params)
+        with convert_to_refusals():
+            amended = _make_amended(account, order, params)
     except Refused:
         if params.text("cxlOnFail") == "true":
-            engine.cancel(order, "1")
+            account.cancel(order, "1")
         raise
     order.size, order.price, order.attached = amended.size, amended.price, amended.attached
-    order.updated_ms = engine.now_ms
-    matching.meet(engine, order)
+    order.updated_ms = account.now_ms
+    matching.meet_quotes(account, order)
 
 
-def _amended(engine: Engine, order: Order, params: Params) -> Order:
+def _make_amended(account: Account, order: Order, params: Params) -> Order:
     size, price, legs = params.number("newSz"), params.number("newPx"), params.rows("attachAlgoOrds")
     if size is None and price is None and not legs:
         raise Refused("51500", "You must enter a price, quantity, or TP/SL")
-    instrument = engine.market.instruments[order.inst_id]
+    instrument = account.market.instruments[order.inst_id]
+    # A copy, down to its attached stops: a refused amendment must not show on the order.
     amended = replace(
         order,
-        size=order.size if size is None else checked_size(instrument, size, order.kind),
+        size=order.size if size is None else check_size(instrument, size, order.kind),
         price=order.price if price is None else price,
         attached=[replace(attached) for attached in order.attached],
     )
-    check_price(engine, instrument, amended)
+    check_price(account, instrument, amended)
     for row in legs:
-        _amend_leg(_named(amended, row), row)
+        _amend_leg(_find_attached(amended, row), row)
     for attached in amended.attached:
-        check_sides(engine, order.inst_id, order.side, attached, amended.price)
-    check_reduce_only(engine, amended)
-    check_margin(engine, amended)
+        check_sides(account, order.inst_id, order.side, attached, amended.price)
+    check_reduce_only(account, amended)
+    check_margin(account, amended)
     return amended
 
 
-def _named(order: Order, row: Params) -> Attached:
+def _find_attached(order: Order, row: Params) -> AttachedStops:
+    """Return the attached stops that a row names by their id or client id; 51527 where there are none."""
     attach_id, client_id = row.text("attachAlgoId"), row.text("attachAlgoClOrdId")
     for attached in order.attached:
         if attach_id == attached.attach_id or (not attach_id and client_id == attached.client_id):
@@ -62,8 +61,8 @@ def _named(order: Order, row: Params) -> Attached:
     raise Refused("51527", "Order modification failed. At least 1 of the attached TP/SL orders does not exist.")
 
 
-def _amend_leg(attached: Attached, row: Params) -> None:
-    """New triggers and order prices; a trigger of 0 removes a leg."""
+def _amend_leg(attached: AttachedStops, row: Params) -> None:
+    """Set new triggers and order prices; a trigger of 0 removes a leg."""
     stop, target = row.number("newSlTriggerPx"), row.number("newTpTriggerPx")
     if any(trigger is not None and trigger < 0 for trigger in (stop, target)):
         raise Refused("51000", "Parameter attachAlgoOrds error")
@@ -71,7 +70,7 @@ def _amend_leg(attached: Attached, row: Params) -> None:
         attached.sl_trigger = stop or None
     if target is not None:
         attached.tp_trigger = target or None
-    attached.sl_price = order_price(row, "newSlOrdPx") or attached.sl_price
-    attached.tp_price = order_price(row, "newTpOrdPx") or attached.tp_price
+    attached.sl_price = read_order_price(row, "newSlOrdPx") or attached.sl_price
+    attached.tp_price = read_order_price(row, "newTpOrdPx") or attached.tp_price
     if attached.sl_trigger is None and attached.tp_trigger is None:
         raise Refused("51000", "Parameter attachAlgoOrds error")

@@ -1,4 +1,4 @@
-"""The account's cash, and a bill for every change of it."""
+"""The account's cash, and a bill for every change of it (docs/okx-protocol.md, Bills)."""
 
 from __future__ import annotations
 
@@ -6,39 +6,38 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 
-from paper_exchange.http.envelope import Json, text
+from paper_exchange.wire import Json, empty_fields, format_number
 
 ZERO = Decimal(0)
 TRADE, LIQUIDATION, FUNDING = "2", "5", "8"
 _BOUGHT, _SOLD = {TRADE: "1", LIQUIDATION: "106"}, {TRADE: "2", LIQUIDATION: "107"}
-_EMPTY_BILL = dict.fromkeys(
-    (
-        "interest", "from", "to", "notes", "fillFwdPx", "fillIdxPx", "fillMarkPx", "fillMarkVol", "fillPxUsd",
-        "fillPxVol", "earnAmt", "earnApr",
-    ),
-    "",
-)  # fmt: skip
+_EMPTY_BILL = empty_fields(
+    "interest from to notes fillFwdPx fillIdxPx fillMarkPx fillMarkVol fillPxUsd fillPxVol earnAmt earnApr"
+)
 
 
-def fill_sub_kind(kind: str, signed: Decimal) -> str:
-    """Bill sub-type of a trade or liquidation that bought (signed > 0) or sold."""
+def choose_sub_kind(kind: str, signed: Decimal) -> str:
+    """Return the bill's sub-type for a trade or a liquidation that bought (signed > 0) or sold."""
     return (_BOUGHT if signed > 0 else _SOLD)[kind]
 
 
 class Ids:
-    """Identifiers: decimal strings of 18 digits, strictly increasing, the same for the same sequence of requests."""
+    """Identifiers: decimal strings of 18 digits, strictly increasing, the same for the same sequence of requests.
+
+    One sequence serves orders, trades, bills, positions and algo orders: cursors of every list grow with time.
+    """
 
     def __init__(self) -> None:
         self._numbers = count(100_000_000_000_000_001)
 
     def next(self) -> str:
-        """The next identifier."""
+        """Return the next identifier."""
         return str(next(self._numbers))
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One change of the cash balance: `change` = profit + fee, or the funding payment."""
+    """One change of the cash balance: `change` is profit + fee, or the funding payment; money is in USDT."""
 
     bill_id: str
     ts_ms: int
@@ -58,21 +57,37 @@ class Bill:
     tag: str = ""
 
     def row(self) -> dict[str, Json]:
-        """As in bills and bills-archive."""
+        """Return the row of bills and bills-archive."""
         return {
             **_EMPTY_BILL,
-            "billId": self.bill_id, "ts": str(self.ts_ms), "type": self.kind, "subType": self.sub_kind, "ccy": "USDT",
-            "bal": text(self.balance), "balChg": text(self.change), "posBal": "0", "posBalChg": "0",
-            "sz": text(self.size), "px": text(self.price), "pnl": text(self.pnl), "fee": text(self.fee),
-            "mgnMode": "cross", "instType": "SWAP", "instId": self.inst_id, "ordId": self.ord_id,
-            "clOrdId": self.client_id, "tradeId": self.trade_id, "execType": self.exec_type, "tag": self.tag,
+            "billId": self.bill_id,
+            "ts": str(self.ts_ms),
+            "type": self.kind,
+            "subType": self.sub_kind,
+            "ccy": "USDT",
+            "bal": format_number(self.balance),
+            "balChg": format_number(self.change),
+            "posBal": "0",
+            "posBalChg": "0",
+            "sz": format_number(self.size),
+            "px": format_number(self.price),
+            "pnl": format_number(self.pnl),
+            "fee": format_number(self.fee),
+            "mgnMode": "cross",
+            "instType": "SWAP",
+            "instId": self.inst_id,
+            "ordId": self.ord_id,
+            "clOrdId": self.client_id,
+            "tradeId": self.trade_id,
+            "execType": self.exec_type,
+            "tag": self.tag,
             "fillTime": str(self.ts_ms),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
-    """One trade of ours."""
+class Execution:
+    """One trade of the account: its bill, its side, whether it took liquidity, and the fee rate."""
 
     bill: Bill
     side: str
@@ -80,17 +95,36 @@ class Fill:
     rate: Decimal
 
     def row(self) -> dict[str, Json]:
-        """As in fills and fills-history."""
+        """Return the row of fills and fills-history."""
         bill = self.bill
         return {
-            "instType": "SWAP", "instId": bill.inst_id, "tradeId": bill.trade_id, "ordId": bill.ord_id,
-            "clOrdId": bill.client_id, "billId": bill.bill_id, "subType": bill.sub_kind, "tag": bill.tag,
-            "fillPx": text(bill.price), "fillSz": text(bill.size), "fillIdxPx": "", "fillMarkPx": "",
-            "fillPnl": text(bill.pnl), "fillPxVol": "", "fillPxUsd": "", "fillMarkVol": "", "fillFwdPx": "",
-            "side": self.side, "posSide": "net", "execType": "T" if self.taker else "M", "fee": text(bill.fee),
-            "feeCcy": "USDT", "feeRate": "", "fillTime": str(bill.ts_ms), "ts": str(bill.ts_ms),
+            "instType": "SWAP",
+            "instId": bill.inst_id,
+            "tradeId": bill.trade_id,
+            "ordId": bill.ord_id,
+            "clOrdId": bill.client_id,
+            "billId": bill.bill_id,
+            "subType": bill.sub_kind,
+            "tag": bill.tag,
+            "fillPx": format_number(bill.price),
+            "fillSz": format_number(bill.size),
+            "fillIdxPx": "",
+            "fillMarkPx": "",
+            "fillPnl": format_number(bill.pnl),
+            "fillPxVol": "",
+            "fillPxUsd": "",
+            "fillMarkVol": "",
+            "fillFwdPx": "",
+            "side": self.side,
+            "posSide": "net",
+            "execType": "T" if self.taker else "M",
+            "fee": format_number(bill.fee),
+            "feeCcy": "USDT",
+            "feeRate": "",
+            "fillTime": str(bill.ts_ms),
+            "ts": str(bill.ts_ms),
             "tradeQuoteCcy": "USDT",
-        }  # fmt: skip
+        }
 
 
 @dataclass(slots=True)
@@ -99,11 +133,11 @@ class Ledger:
 
     cash: Decimal
     bills: list[Bill] = field(default_factory=list)
-    fills: list[Fill] = field(default_factory=list)
+    executions: list[Execution] = field(default_factory=list)
     touched_ms: int = 0
 
     def book(self, bill: Bill) -> Bill:
-        """Change the cash by the bill."""
+        """Set the cash to the bill's balance and keep the bill; return it."""
         self.cash = bill.balance
         self.bills.append(bill)
         self.touched_ms = bill.ts_ms

@@ -1,4 +1,4 @@
-"""One net position per instrument, and its arithmetic (OKX-V5 section 9, linear contracts)."""
+"""One net position per instrument, and its arithmetic (docs/okx-protocol.md, Margin, profit and liquidation)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class Position:
-    """A signed position in contracts. `avg_px` weighs opening fills only; closing fills leave it."""
+    """A signed position in contracts.
+
+    `avg_px` weighs opening fills only; closing fills leave it. Money is in USDT; `largest` is the peak of |size|.
+    """
 
     inst_id: str
     ct_val: Decimal
@@ -37,11 +40,11 @@ class Position:
         return abs(self.size) * self.ct_val * price
 
     def unrealized(self, mark: Decimal) -> Decimal:
-        """(mark − avg) · size · ct_val."""
+        """(mark − avg_px) · size · ct_val."""
         return (mark - self.avg_px) * self.size * self.ct_val
 
     def apply(self, signed: Decimal, price: Decimal) -> Decimal:
-        """Book a fill of `signed` contracts that does not reverse the position; returns the profit that it realises."""
+        """Book a fill of `signed` contracts that does not reverse the position; return the profit that it realises."""
         if self.size == 0 or (self.size > 0) == (signed > 0):
             total = abs(self.size) + abs(signed)
             self.avg_px = (self.avg_px * abs(self.size) + price * abs(signed)) / total
@@ -57,7 +60,7 @@ class Position:
 
 
 def split_reversal(size: Decimal, signed: Decimal) -> list[Decimal]:
-    """The parts of a fill: what closes an opposite position, and what opens a new one.
+    """Split a fill into what closes an opposite position and what opens a new one.
 
     >>> split_reversal(Decimal(3), Decimal(-5))
     [Decimal('-3'), Decimal('-2')]
@@ -67,17 +70,17 @@ def split_reversal(size: Decimal, signed: Decimal) -> list[Decimal]:
     return [-size, signed + size]
 
 
-def opening_part(size: Decimal, signed: Decimal) -> Decimal:
-    """How many contracts of a fill would open or enlarge a position (not negative)."""
+def count_opening(size: Decimal, signed: Decimal) -> Decimal:
+    """Count the contracts of a fill that would open or enlarge a position; never negative."""
     if size == 0 or (size > 0) == (signed > 0):
         return abs(signed)
     return max(abs(signed) - abs(size), ZERO)
 
 
-def liquidation_price(
+def solve_liquidation_price(
     position: Position, equity_elsewhere: Decimal, maintenance: Decimal, taker: Decimal
 ) -> Decimal | None:
-    """Price at which margin ratio 1 is reached if everything else stands still; None where that is not above zero.
+    """Return the price at which the margin ratio is 1 if all else stands still; None where no price above zero is.
 
     Solves equity_elsewhere + (p − avg)·q = |q|·p·(maintenance + taker) for p, q = size · ct_val.
     """

@@ -1,9 +1,11 @@
-"""Faults that tests and drills inject: what real venues do to clients, on demand (OKX-V5 section 9).
+"""Faults that tests and drills inject: what real venues do to clients, on demand.
+
+See docs/okx-protocol.md, Fault catalogue.
 
 A fault has a kind from the catalogue, a path pattern, a count of times it strikes (None: until cleared) and
-parameters. *Wire* faults replace or damage the answer; whether the request is executed first is part of the kind and
-can be overridden by the parameter `executed`. *Batch* faults withhold one element of a batch. *State* faults change
-what handlers answer; those ask for them with `active` or `consume`.
+parameters. *Wire* faults replace or damage the answer. Whether the request is executed first is part of the kind; the
+parameter `executed` overrides it. *Batch* faults withhold one element of a batch. *State* faults change what handlers
+answer; the handlers ask for them with `find_active` or `consume`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from pairity.errors import ConfigError, UnknownNameError
-from paper_exchange.http.envelope import Json
+from paper_exchange.wire import Json
 
 Stage = Literal["wire", "batch", "state"]
 
@@ -90,7 +92,7 @@ class FaultPlan:
         self.waiting: list[Fault] = []
 
     def add(self, kind: str, path: str = "*", count: int | None = 1, params: Mapping[str, Json] | None = None) -> Fault:
-        """Let a fault wait; UnknownNameError lists the catalogue."""
+        """Let a fault wait, and return it; UnknownNameError lists the catalogue."""
         if kind not in CATALOGUE:
             raise UnknownNameError("fault", kind, CATALOGUE)
         if count is not None and count < 1:
@@ -103,20 +105,20 @@ class FaultPlan:
         """Forget all faults."""
         self.waiting.clear()
 
-    def active(self, kind: str, method: str = "GET", path: str = "") -> Fault | None:
-        """The oldest waiting fault of a kind, without using it up; with `path`, only one that matches it."""
+    def find_active(self, kind: str, method: str = "GET", path: str = "") -> Fault | None:
+        """Return the oldest waiting fault of a kind, without using it up; with `path`, only one that matches it."""
         return next((f for f in self.waiting if f.kind == kind and (not path or f.matches(method, path))), None)
 
     def consume(self, kind: str, method: str, path: str) -> Fault | None:
-        """Like `active`, and one of its strikes is used up."""
-        return self._used(self.active(kind, method, path))
+        """Return the fault that `find_active` returns; one of its strikes is used up."""
+        return self._use_up(self.find_active(kind, method, path))
 
-    def next_strike(self, method: str, path: str) -> Fault | None:
-        """The oldest wire or batch fault that matches a request; one strike is used up."""
+    def take_next_strike(self, method: str, path: str) -> Fault | None:
+        """Return the oldest wire or batch fault that matches a request; one of its strikes is used up."""
         due = (f for f in self.waiting if CATALOGUE[f.kind].stage != "state" and f.matches(method, path))
-        return self._used(next(due, None))
+        return self._use_up(next(due, None))
 
-    def _used(self, fault: Fault | None) -> Fault | None:
+    def _use_up(self, fault: Fault | None) -> Fault | None:
         if fault is not None and fault.left is not None:
             fault.left -= 1
             if fault.left == 0:

@@ -1,17 +1,17 @@
-"""How wire and batch faults reach the client."""
+"""Delivery of wire and batch faults to the client (docs/okx-protocol.md, Wire faults and Batch faults)."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import struct
 from typing import Any
 
 from aiohttp import web
 
+from paper_exchange.answers import make_json_answer
 from paper_exchange.faults.catalogue import Fault
-from paper_exchange.http.envelope import Json, WireError
+from paper_exchange.wire import Json, WireError
 
 _PAGE = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
 _HTML_STATUS = {"rate_limit_html": 429, "html_502": 502, "html_503": 503, "html_504": 504, "html_520": 520}
@@ -27,43 +27,37 @@ BATCH_KINDS = ("partial_code_2", "scode_on_code_0")
 DEFAULT_LATENCY_MS = 15_000
 
 
-def json_answer(body: Json, status: int = 200) -> web.Response:
-    """A JSON answer without spaces, as the venue sends it."""
-    return web.Response(
-        body=json.dumps(body, separators=(",", ":")).encode(), status=status, content_type="application/json"
-    )
-
-
-async def strike(fault: Fault, request: web.Request, answer: web.Response) -> web.StreamResponse:
-    """What the client gets instead of `answer`."""
+async def deliver(fault: Fault, request: web.Request, answer: web.Response) -> web.StreamResponse:
+    """Return what the client gets in place of `answer`."""
     kind = fault.kind
     if kind == "latency":
+        # Only this request waits; the exchange has already acted on it.
         await asyncio.sleep(float(fault.params.get("ms", DEFAULT_LATENCY_MS)) / 1000)
         return answer
     if kind == "reset":
-        return _reset(request)
+        return _reset_connection(request)
     if kind == "abort_body":
         return await _abort_body(request, answer)
     if kind in _HTML_STATUS:
-        return _html(_HTML_STATUS[kind])
+        return _make_page(_HTML_STATUS[kind])
     if kind == "html_200":
-        return _html(200)
+        return _make_page(200)
     if kind == "empty_200":
         return web.Response(body=b"", content_type="application/json")
     if kind == "cut_json_200":
-        return web.Response(body=_half(answer), content_type="application/json")
-    refusal = _JSON_ANSWERS[kind] if kind in _JSON_ANSWERS else _custom(fault)
-    return json_answer(refusal.body(), refusal.http_status)
+        return web.Response(body=_cut_in_half(answer), content_type="application/json")
+    refusal = _JSON_ANSWERS[kind] if kind in _JSON_ANSWERS else _make_custom_refusal(fault)
+    return make_json_answer(refusal.body(), refusal.http_status)
 
 
 def split_batch(fault: Fault, rows: list[Any]) -> tuple[list[Any], int]:
-    """Rows without the one that the fault withholds, and its position."""
+    """Return the rows without the one that the fault withholds, and its position."""
     index = int(fault.params.get("index", -1)) % len(rows)
     return rows[:index] + rows[index + 1 :], index
 
 
 def join_batch(fault: Fault, envelope: dict[str, Json], withheld: dict[str, Json], index: int) -> dict[str, Json]:
-    """The envelope with a refused element in its place; code "2", or "0" with `scode_on_code_0`."""
+    """Return the envelope with a refused element in its place; code "2", or "0" with `scode_on_code_0`."""
     element = {
         "clOrdId": str(withheld.get("clOrdId") or ""),
         "ordId": str(withheld.get("ordId") or ""),
@@ -78,21 +72,21 @@ def join_batch(fault: Fault, envelope: dict[str, Json], withheld: dict[str, Json
     return {**envelope, "code": "0", "data": data, "msg": ""}
 
 
-def _custom(fault: Fault) -> WireError:
+def _make_custom_refusal(fault: Fault) -> WireError:
     code, msg = str(fault.params.get("code", "50026")), str(fault.params.get("msg", ""))
     return WireError(code, msg, int(fault.params.get("http_status", 200)))
 
 
-def _html(status: int) -> web.Response:
+def _make_page(status: int) -> web.Response:
     return web.Response(text=_PAGE.format(status=status), status=status, content_type="text/html")
 
 
-def _half(answer: web.Response) -> bytes:
+def _cut_in_half(answer: web.Response) -> bytes:
     body = answer.body
     return bytes(body[: len(body) // 2]) if isinstance(body, (bytes, bytearray)) else b""
 
 
-def _reset(request: web.Request) -> web.Response:
+def _reset_connection(request: web.Request) -> web.Response:
     transport = request.transport
     if transport is not None:
         # Lingering for zero seconds turns the close into a TCP reset.
@@ -102,8 +96,9 @@ def _reset(request: web.Request) -> web.Response:
 
 
 async def _abort_body(request: web.Request, answer: web.Response) -> web.StreamResponse:
-    half = _half(answer)
+    half = _cut_in_half(answer)
     response = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
+    # More is announced than will come: the client must notice that the body was cut.
     response.content_length = 2 * len(half) + 1
     await response.prepare(request)
     await response.write(half)

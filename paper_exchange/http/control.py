@@ -1,58 +1,57 @@
-"""Control endpoints for tests, drills and replay: the clock and the faults. They exist only when asked for."""
+"""Control endpoints for tests, drills and replay: the clock and the faults. They exist only if they are switched on."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from pairity.errors import ConfigError
+from paper_exchange.answers import make_json_answer
 from paper_exchange.faults.catalogue import CATALOGUE, Fault
-from paper_exchange.faults.fault_delivery import json_answer
-from paper_exchange.http.envelope import Json
-
-if TYPE_CHECKING:
-    from paper_exchange.http.server import Exchange
+from paper_exchange.http.exchange import Exchange
+from paper_exchange.wire import Json
 
 
 def add_control_routes(app: web.Application, exchange: Exchange) -> None:
-    """POST advance, GET state, POST/GET/DELETE faults, all under /control; refusals are HTTP 400 with a message."""
+    """Add POST advance, GET state and POST, GET, DELETE faults under /control; refusals are HTTP 400 with a message."""
 
     async def advance(request: web.Request) -> web.Response:
-        order = await _read(request)
+        wanted = await _read_object(request)
         clock = exchange.clock
         try:
-            if ("to" in order) == ("by_ms" in order):
+            if ("to" in wanted) == ("by_ms" in wanted):
                 raise ConfigError("advance needs one of `to` and `by_ms`", 'send {"to": <ms>} or {"by_ms": <ms>}')
-            clock.advance_to(int(order["to"]) if "to" in order else clock.now_ms() + int(order["by_ms"]))
+            clock.advance_to(int(wanted["to"]) if "to" in wanted else clock.now_ms() + int(wanted["by_ms"]))
         except (ConfigError, TypeError, ValueError) as error:
-            return _refused(error)
+            return _refuse(error)
         exchange.settle()
-        return json_answer(_state(exchange))
+        return make_json_answer(_describe_state(exchange))
 
     async def state(_: web.Request) -> web.Response:
         exchange.settle()
-        return json_answer(_state(exchange))
+        return make_json_answer(_describe_state(exchange))
 
     async def add_fault(request: web.Request) -> web.Response:
-        order = await _read(request)
+        wanted = await _read_object(request)
         try:
             fault = exchange.faults.add(
-                str(order.get("kind", "")), str(order.get("path", "*")), order.get("count", 1), order.get("params")
+                str(wanted.get("kind", "")), str(wanted.get("path", "*")), wanted.get("count", 1), wanted.get("params")
             )
         except (ConfigError, TypeError, ValueError) as error:
-            return _refused(error)
-        return json_answer(_shown(fault))
+            return _refuse(error)
+        return make_json_answer(_describe_fault(fault))
 
     async def faults(_: web.Request) -> web.Response:
-        waiting = [_shown(fault) for fault in exchange.faults.waiting]
-        return json_answer({"waiting": waiting, "catalogue": {name: kind.meaning for name, kind in CATALOGUE.items()}})
+        waiting = [_describe_fault(fault) for fault in exchange.faults.waiting]
+        return make_json_answer(
+            {"waiting": waiting, "catalogue": {name: kind.meaning for name, kind in CATALOGUE.items()}}
+        )
 
     async def clear(_: web.Request) -> web.Response:
         exchange.faults.clear()
-        return json_answer({"waiting": []})
+        return make_json_answer({"waiting": []})
 
     app.router.add_post("/control/advance", advance)
     app.router.add_get("/control/state", state)
@@ -61,17 +60,17 @@ def add_control_routes(app: web.Application, exchange: Exchange) -> None:
     app.router.add_delete("/control/faults", clear)
 
 
-async def _read(request: web.Request) -> Mapping[str, Json]:
+async def _read_object(request: web.Request) -> Mapping[str, Json]:
     try:
-        order = json.loads(await request.read() or b"{}")
+        parsed = json.loads(await request.read() or b"{}")
     except ValueError:
-        order = None
-    if not isinstance(order, dict):
+        parsed = None
+    if not isinstance(parsed, dict):
         raise web.HTTPBadRequest(text='{"error":"the body is not a JSON object"}', content_type="application/json")
-    return order
+    return parsed
 
 
-def _state(exchange: Exchange) -> dict[str, Json]:
+def _describe_state(exchange: Exchange) -> dict[str, Json]:
     market, clock = exchange.market, exchange.clock
     return {
         "now_ms": clock.now_ms(),
@@ -85,9 +84,9 @@ def _state(exchange: Exchange) -> dict[str, Json]:
     }
 
 
-def _shown(fault: Fault) -> dict[str, Json]:
+def _describe_fault(fault: Fault) -> dict[str, Json]:
     return {"kind": fault.kind, "path": fault.path, "left": fault.left, "params": dict(fault.params)}
 
 
-def _refused(error: Exception) -> web.Response:
-    return json_answer({"error": str(error)}, status=400)
+def _refuse(error: Exception) -> web.Response:
+    return make_json_answer({"error": str(error)}, status=400)

@@ -1,4 +1,7 @@
-"""Request limits per endpoint as the venue counts them (OKX-V5 sections 4 to 6); windows run on the wall clock."""
+"""Request limits per endpoint as the venue counts them (docs/okx-protocol.md, Rate limits).
+
+Windows run on the wall clock: an accelerated clock must not make a client's own limiter useless.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from paper_exchange.http.envelope import WireError
-from paper_exchange.http.request import Params
+from paper_exchange.params import Params
+from paper_exchange.wire import WireError
 
 
 class Limit(NamedTuple):
@@ -87,7 +90,7 @@ class RateLimiter:
         self._windows: dict[tuple[str, str, str], deque[float]] = defaultdict(deque)
 
     def check(self, method: str, path: str, caller: str, rows: list[Params]) -> None:
-        """Count a request of `caller` (an address or an API key), one per element of a batch; 429 + 50011 when over."""
+        """Count a request of `caller` (an address or an API key), one per element of a batch; 429 above the limit."""
         name = f"{method} {path.removeprefix(_PREFIX)}"
         if len(rows) == 1:
             name = _SINGLE.get(name, name)

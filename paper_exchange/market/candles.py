@@ -1,4 +1,6 @@
-"""Candles of any size from the finest bars, and the pages in which they are served (OKX-V5 sections 3 and 4).
+"""Candles of any size from the finest bars, and the pages in which they are served.
+
+See docs/okx-protocol.md, Candles and Cursors.
 
 Known at `now`: finest bars that have closed, and of the current one its open alone (see `market.py`). A candle whose
 end has not come carries confirm "0". Candles that would begin before the market does are left out: nobody saw them
@@ -11,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paper_exchange.http.envelope import WireError
-from paper_exchange.market.bar_arrays import Columns, Instants, columns_of, rounded
+from paper_exchange.market.bar_arrays import BarArrays, Instants, arrays_from_bars, round_values
 from paper_exchange.market.market import Market, PriceKind
+from paper_exchange.wire import WireError, bad_parameter
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -27,17 +29,17 @@ _MONDAY_MS = 4 * DAY_MS
 
 
 class BarSize(NamedTuple):
-    """Length of a bar and the distance of its opens from the Unix epoch's multiples."""
+    """Size of a bar: its length, and the distance of its opens from multiples of that length since the Unix epoch."""
 
     ms: int
     offset_ms: int = 0
 
     def start_of(self, instant_ms: int) -> int:
-        """Open of the bar that contains an instant."""
+        """Return the open of the bar that contains an instant."""
         return (instant_ms - self.offset_ms) // self.ms * self.ms + self.offset_ms
 
     def starts_of(self, instants_ms: Instants) -> Instants:
-        """The same for an array."""
+        """Return the opens of the bars that contain the instants of an array."""
         return (instants_ms - self.offset_ms) // self.ms * self.ms + self.offset_ms
 
 
@@ -54,40 +56,42 @@ class Candle(NamedTuple):
     closed: bool
 
 
-def bar_size(name: str) -> BarSize:
-    """Size of an OKX bar name (case sensitive; `utc` bars open on UTC); 51000 for any other.
+def parse_bar_size(name: str) -> BarSize:
+    """Return the size of an OKX bar name (case sensitive; `utc` bars open on UTC); 51000 for any other.
 
-    >>> bar_size("1Dutc").start_of(1_742_316_660_000) % 86_400_000, bar_size("1D").start_of(1_742_316_660_000) % DAY_MS
+    >>> instant_ms = 1_742_316_660_000
+    >>> parse_bar_size("1Dutc").start_of(instant_ms) % DAY_MS, parse_bar_size("1D").start_of(instant_ms) % DAY_MS
     (0, 57600000)
     """
     if name in _SHORT:
         return BarSize(_SHORT[name] * MINUTE_MS)
     base = name.removesuffix("utc")
     if base not in _LONG:
-        raise WireError("51000", "Parameter bar error")
+        raise bad_parameter("bar")
     offset_ms = (_MONDAY_MS if base == "1W" else 0) - (0 if name.endswith("utc") else _HONG_KONG_MS)
     return BarSize(_LONG[base] * HOUR_MS, offset_ms)
 
 
-def aggregate(finest: Columns, size: BarSize) -> Columns:
-    """Candles of `size` from ascending finest bars; empty in, empty out."""
+def aggregate(finest: BarArrays, size: BarSize) -> BarArrays:
+    """Return candles of `size` from ascending finest bars; nothing from nothing."""
     if len(finest) == 0:
         return finest
     starts = size.starts_of(finest.open_ms)
+    # First and last row of each candle: `reduceat` sums and compares whole runs without a loop.
     first = np.flatnonzero(np.r_[True, starts[1:] != starts[:-1]])
     last = np.r_[first[1:], len(starts)] - 1
-    return Columns(
-        starts[first],
-        finest.open[first],
-        np.maximum.reduceat(finest.high, first),
-        np.minimum.reduceat(finest.low, first),
-        finest.close[last],
-        rounded(np.add.reduceat(finest.volume, first), 8),
-        rounded(np.add.reduceat(finest.volume_quote, first), 8),
+    return BarArrays(
+        open_ms=starts[first],
+        open=finest.open[first],
+        high=np.maximum.reduceat(finest.high, first),
+        low=np.minimum.reduceat(finest.low, first),
+        close=finest.close[last],
+        volume=round_values(np.add.reduceat(finest.volume, first), 8),
+        volume_quote=round_values(np.add.reduceat(finest.volume_quote, first), 8),
     )
 
 
-def page(
+def read_page(
     market: Market,
     inst_id: str,
     size: BarSize,
@@ -99,7 +103,10 @@ def page(
     recent_only: bool = False,
     kind: PriceKind = "last",
 ) -> list[Candle]:
-    """The newest `limit` candles opening in (before_ms, after_ms), newest first; `recent_only`: of the last 1,440."""
+    """Return the newest `limit` candles that open in (before_ms, after_ms), newest first.
+
+    `recent_only` leaves out what is older than the last 1,440 candles.
+    """
     _check_size(market, inst_id, size)
     current_ms = size.start_of(now_ms)
     oldest_ms = market.start_ms if before_ms is None else max(market.start_ms, before_ms + 1)
@@ -109,6 +116,7 @@ def page(
     if after_ms is not None:
         newest_ms = min(newest_ms, size.start_of(after_ms - 1))
     candles: list[Candle] = []
+    # Where bars are missing a span yields fewer candles than its length: longer and longer ones are read until enough.
     span = limit
     while len(candles) < limit and newest_ms >= oldest_ms:
         since_ms = max(newest_ms - (span - 1) * size.ms, _first_start(size, oldest_ms))
@@ -133,12 +141,15 @@ class _Source(NamedTuple):
     now_ms: int
 
     def between(self, since_ms: int, until_ms: int) -> list[Candle]:
-        """Candles that open in [since_ms, until_ms), both on boundaries, ascending."""
+        """Return the candles that open in [since_ms, until_ms), both on boundaries, ascending."""
         closed_until_ms = min(until_ms, self.now_ms - self.market.bar_ms(self.inst_id) + 1)
-        closed = aggregate(columns_of(self.market.bars(self.inst_id, since_ms, closed_until_ms, self.kind)), self.size)
+        closed = aggregate(
+            arrays_from_bars(self.market.bars(self.inst_id, since_ms, closed_until_ms, self.kind)), self.size
+        )
         ends = closed.open_ms + self.size.ms
         prices = (closed.open, closed.high, closed.low, closed.close)
         fields = (closed.open_ms, *prices, closed.volume, closed.volume_quote, ends <= self.now_ms)
+        # Whole arrays at once, by position: a page is 300 candles.
         candles = list(map(Candle, *(field.tolist() for field in fields)))
         if since_ms <= self.now_ms < until_ms:
             self._add_current(candles)
@@ -154,7 +165,18 @@ class _Source(NamedTuple):
             forming = candles[-1]
             candles[-1] = forming._replace(high=max(forming.high, price), low=min(forming.low, price), close=price)
         else:
-            candles.append(Candle(start_ms, price, price, price, price, 0.0, 0.0, closed=False))
+            candles.append(
+                Candle(
+                    open_ms=start_ms,
+                    open=price,
+                    high=price,
+                    low=price,
+                    close=price,
+                    volume=0.0,
+                    volume_quote=0.0,
+                    closed=False,
+                )
+            )
 
 
 def _check_size(market: Market, inst_id: str, size: BarSize) -> None:

@@ -1,4 +1,4 @@
-"""What the paper exchange needs to know of a market, whoever makes it up or recorded it.
+"""The port to a market, made up or recorded: instruments, finest bars, funding and open interest.
 
 Prices exist on *finest bars* (1 minute, or coarser where nothing finer was recorded). Within a bar the exchange knows
 only what could be known: from the bar's open until its close the last price is the bar's **open**; its high, low and
@@ -29,7 +29,10 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """Contract of one USDT-margined linear swap, as `public/instruments` shows it."""
+    """Contract of one USDT-margined linear swap, as `public/instruments` shows it.
+
+    `ct_val` is in base units; sizes are in contracts, prices in USDT.
+    """
 
     inst_id: str
     ct_val: Decimal
@@ -42,6 +45,10 @@ class Instrument:
     list_ms: int
     state: str = "live"
     maintenance_rate: Decimal = Decimal("0.004")
+
+    def count_contracts(self, base: Decimal) -> Decimal:
+        """Return base units as contracts; fractional where the recording's volume is finer than a lot."""
+        return round(base / self.ct_val, 8)
 
 
 class Funding(NamedTuple):
@@ -61,21 +68,21 @@ class Market(Protocol):
     instruments: Mapping[str, Instrument]
 
     def bar_ms(self, inst_id: str) -> int:
-        """Size of the finest bars of an instrument."""
+        """Return the size of the finest bars of an instrument, in milliseconds."""
         ...
 
     def bars(self, inst_id: str, since_ms: int, until_ms: int, kind: PriceKind = "last") -> Sequence[Bar]:
-        """Finest bars with since_ms <= open_ms < until_ms, ascending; holes are holes."""
+        """Return the finest bars with since_ms <= open_ms < until_ms, ascending; holes are holes."""
         ...
 
     def bar_at(self, inst_id: str, at_ms: int, kind: PriceKind = "last") -> Bar | None:
-        """The bar that contains `at_ms`; in a hole or after the last bar the newest before; None before the first."""
+        """Return the bar that contains `at_ms`; in a hole or after the end the newest before; None before the first."""
         ...
 
     def funding(self, inst_id: str, since_ms: int, until_ms: int) -> Sequence[Funding]:
-        """Settlements with since_ms <= settle_ms < until_ms, ascending (callers must not show future ones)."""
+        """Return the settlements with since_ms <= settle_ms < until_ms, ascending; callers show no future ones."""
         ...
 
     def open_interest(self, inst_id: str, at_ms: int) -> float | None:
-        """Open interest in base units known at `at_ms`, or None where nothing is known."""
+        """Return the open interest in base units known at `at_ms`, or None where nothing is known."""
         ...

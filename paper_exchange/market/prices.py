@@ -1,6 +1,6 @@
 """Prices that can be known at an instant, and the quotes and limits that follow from them.
 
-Shared by the public endpoints and the matching engine, so that what a client reads is what its orders meet.
+The public endpoints and the matching of orders share them: what a client reads is what its orders meet.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BAND = Decimal("0.02")
 
 
 def price_at(market: Market, inst_id: str, at_ms: int, kind: PriceKind = "last") -> Decimal | None:
-    """The price known at `at_ms`: the open of the bar that contains it, or the close of a bar that has ended.
+    """Return the price known at `at_ms`: the open of the bar that contains it, or the close of a bar that has ended.
 
     None before the first bar. See `market.py` for why nothing else of the current bar is known.
     """
@@ -28,18 +28,18 @@ def price_at(market: Market, inst_id: str, at_ms: int, kind: PriceKind = "last")
 
 
 def best_quotes(instrument: Instrument, last: Decimal) -> tuple[Decimal, Decimal]:
-    """Best bid and ask around `last`, on ticks: half the spread is the larger of one tick and 0.5 bp."""
+    """Return best bid and ask around `last`, on ticks: half the spread is the larger of one tick and 0.5 bp."""
     half = max(instrument.tick_sz, last * HALF_SPREAD)
-    bid = to_tick(last - half, instrument.tick_sz, ROUND_FLOOR)
-    return max(bid, instrument.tick_sz), to_tick(last + half, instrument.tick_sz, ROUND_CEILING)
+    bid = round_to_tick(last - half, instrument.tick_sz, ROUND_FLOOR)
+    return max(bid, instrument.tick_sz), round_to_tick(last + half, instrument.tick_sz, ROUND_CEILING)
 
 
 def price_band(instrument: Instrument, index: Decimal) -> tuple[Decimal, Decimal]:
-    """Highest price for buys and lowest for sells, on ticks."""
-    lowest = to_tick(index * (1 - BAND), instrument.tick_sz, ROUND_CEILING)
-    return to_tick(index * (1 + BAND), instrument.tick_sz, ROUND_FLOOR), max(lowest, instrument.tick_sz)
+    """Return the highest price for buys and the lowest for sells, on ticks (docs/okx-protocol.md, Price band)."""
+    lowest = round_to_tick(index * (1 - BAND), instrument.tick_sz, ROUND_CEILING)
+    return round_to_tick(index * (1 + BAND), instrument.tick_sz, ROUND_FLOOR), max(lowest, instrument.tick_sz)
 
 
-def to_tick(price: Decimal, tick: Decimal, rounding: str) -> Decimal:
-    """`price` on a whole number of ticks."""
+def round_to_tick(price: Decimal, tick: Decimal, rounding: str) -> Decimal:
+    """Return `price` on a whole number of ticks; `rounding` is a mode of `decimal`."""
     return (price / tick).to_integral_value(rounding=rounding) * tick

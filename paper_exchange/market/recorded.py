@@ -1,4 +1,4 @@
-"""A market that plays recorded candles, mark candles and funding; see `recordings` for the folders it reads.
+"""A market that plays recorded candles, mark candles and funding; `recordings` reads the folders.
 
 The finest bars decide: their set (of several, the one that covers the start, then the one with the most instruments,
 then the latest) gives the span that all its instruments share. Instruments that only coarser sets have take part with
@@ -16,19 +16,19 @@ import numpy as np
 from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
 from pairity.timeline import from_ms
 from pairity.universe import DEFAULT_UNIVERSE, inst_id
-from paper_exchange.market.bar_arrays import BarSlice, Columns, Floats, Instants, columns, rounded
+from paper_exchange.market.bar_arrays import BarArrays, BarSlice, Floats, Instants, make_bar_arrays, round_values
 from paper_exchange.market.candles import BarSize, aggregate
 from paper_exchange.market.market import Bar, Funding, Instrument, PriceKind
 from paper_exchange.market.recordings import (
     CandleSet,
     Recording,
-    price_decimals,
+    count_decimals,
     read_candles,
     read_funding,
-    span_of,
+    read_span,
     survey,
 )
-from paper_exchange.market.specifications import instrument_for
+from paper_exchange.market.specifications import specify_instrument
 
 HOUR_MS = 3_600_000
 
@@ -38,8 +38,8 @@ class _Track:
     """One instrument's recording within the market's span; `mark` lies on the same bars as `last`."""
 
     bar_ms: int
-    last: Columns
-    mark: Columns
+    last: BarArrays
+    mark: BarArrays
     funding_ms: Instants
     funding_rates: Floats
 
@@ -47,43 +47,43 @@ class _Track:
 class RecordedMarket:
     """Plays `folder`; with `start_ms`, the set of candles that covers that instant is chosen.
 
-    Mark and index prices are the recorded mark where it is known (see `mark_on`), else the last price. Open interest
-    is not recorded. The contract specifications are those of `specifications`, with ticks as fine as the recording's.
+    Mark and index prices are the recorded mark where it is known (see `align_marks`), else the last price. Open
+    interest is not recorded. Contracts are those of `specifications`, with ticks as fine as the recording's.
     """
 
     def __init__(self, folder: Path, start_ms: int | None = None) -> None:
         recording = survey(folder)
         chosen, (self.start_ms, self.end_ms) = _choose(recording, start_ms)
-        self.label = f"recorded ({folder.resolve().name}, {_bar_name(chosen.bar_ms)})"
+        self.label = f"recorded ({folder.resolve().name}, {_name_bar(chosen.bar_ms)})"
         self.instruments: Mapping[str, Instrument]
         self._tracks: dict[str, _Track] = {}
         instruments = {}
-        for asset, candle_set in _members(recording, chosen, self.start_ms, self.end_ms):
+        for asset, candle_set in _list_members(recording, chosen, self.start_ms, self.end_ms):
             whole = read_candles(candle_set.files[asset])
             last = whole.between(self.start_ms, self.end_ms)
             name = inst_id(asset)
-            decimals = price_decimals(np.concatenate([last.open, last.high, last.low, last.close]))
-            instruments[name] = instrument_for(
+            decimals = count_decimals(np.concatenate([last.open, last.high, last.low, last.close]))
+            instruments[name] = specify_instrument(
                 asset, price=float(np.median(last.close)), list_ms=int(whole.open_ms[0]), decimals=decimals
             )
-            self._tracks[name] = self._track(recording, asset, candle_set.bar_ms, last, decimals)
+            self._tracks[name] = self._read_track(recording, asset, candle_set.bar_ms, last, decimals)
         self.instruments = instruments
 
     def bar_ms(self, inst_id: str) -> int:
-        """Size of the bars that were recorded for an instrument."""
-        return self._of(inst_id).bar_ms
+        """Return the size of the bars that were recorded for an instrument, in milliseconds."""
+        return self._find_track(inst_id).bar_ms
 
     def bars(self, inst_id: str, since_ms: int, until_ms: int, kind: PriceKind = "last") -> Sequence[Bar]:
-        """Recorded bars with since_ms <= open_ms < until_ms, ascending; holes are holes."""
-        return BarSlice(self._columns(inst_id, kind).between(since_ms, until_ms))
+        """Return recorded bars with since_ms <= open_ms < until_ms, ascending; holes are holes."""
+        return BarSlice(self._select(inst_id, kind).between(since_ms, until_ms))
 
     def bar_at(self, inst_id: str, at_ms: int, kind: PriceKind = "last") -> Bar | None:
-        """The bar that contains `at_ms`, or the newest before a hole or the end; None before the first."""
-        return self._columns(inst_id, kind).newest_at(at_ms)
+        """Return the bar that contains `at_ms`, or the newest before a hole or the end; None before the first."""
+        return self._select(inst_id, kind).newest_at(at_ms)
 
     def funding(self, inst_id: str, since_ms: int, until_ms: int) -> Sequence[Funding]:
-        """Recorded settlements with since_ms <= settle_ms < until_ms; where none were recorded, there are none."""
-        track = self._of(inst_id)
+        """Return recorded settlements with since_ms <= settle_ms < until_ms; none where none were recorded."""
+        track = self._find_track(inst_id)
         first, last = np.searchsorted(track.funding_ms, (since_ms, until_ms), "left")
         rows = slice(int(first), int(last))
         return [
@@ -92,22 +92,22 @@ class RecordedMarket:
         ]
 
     def open_interest(self, inst_id: str, at_ms: int) -> float | None:
-        """None: not recorded."""
-        self._of(inst_id)
+        """Return None: open interest is not recorded."""
+        self._find_track(inst_id)
         return None
 
-    def _of(self, inst_id: str) -> _Track:
+    def _find_track(self, inst_id: str) -> _Track:
         if inst_id not in self._tracks:
             raise UnknownNameError("instrument", inst_id, self._tracks)
         return self._tracks[inst_id]
 
-    def _columns(self, inst_id: str, kind: PriceKind) -> Columns:
-        track = self._of(inst_id)
+    def _select(self, inst_id: str, kind: PriceKind) -> BarArrays:
+        track = self._find_track(inst_id)
         return track.last if kind == "last" else track.mark
 
-    def _track(self, recording: Recording, asset: str, bar_ms: int, last: Columns, decimals: int) -> _Track:
+    def _read_track(self, recording: Recording, asset: str, bar_ms: int, last: BarArrays, decimals: int) -> _Track:
         mark = next((marks for marks in recording.marks if asset in marks.files), None)
-        prices = mark_on(last, bar_ms, read_candles(mark.files[asset]), mark.bar_ms, decimals) if mark else last
+        prices = align_marks(last, bar_ms, read_candles(mark.files[asset]), mark.bar_ms, decimals) if mark else last
         funding_ms, rates = np.empty(0, dtype=np.int64), np.empty(0)
         if asset in recording.funding:
             funding_ms, rates = read_funding(recording.funding[asset])
@@ -116,21 +116,22 @@ class RecordedMarket:
         return _Track(bar_ms, last, prices, funding_ms, rates)
 
 
-def mark_on(last: Columns, bar_ms: int, mark: Columns, mark_bar_ms: int, decimals: int) -> Columns:
-    """Mark prices on the bars of `last`, using nothing that a bar's end would not know.
+def align_marks(last: BarArrays, bar_ms: int, mark: BarArrays, mark_bar_ms: int, decimals: int) -> BarArrays:
+    """Return mark prices on the bars of `last`, with nothing that is not known at a bar's end.
 
     Bars of the same size (or finer marks, aggregated) are taken as recorded. On coarser marks, the last price is scaled
     by mark open / last open of the mark's bar: the basis known at its beginning. Where no mark was recorded, and where
     `last` has no bar at the beginning of the mark's, the mark is the last price.
     """
     fine = mark_bar_ms <= bar_ms
-    mark = aggregate(mark, BarSize(bar_ms)) if fine else _scaled(last, mark, mark_bar_ms, decimals)
+    mark = aggregate(mark, BarSize(bar_ms)) if fine else _scale_by_basis(last, mark, mark_bar_ms, decimals)
     row = np.searchsorted(mark.open_ms, last.open_ms)
-    found = np.r_[mark.open_ms, -1][np.minimum(row, len(mark))] == last.open_ms
-    rows = np.where(found, np.minimum(row, max(len(mark) - 1, 0)), 0)
+    # The −1 stands for the row after the last mark, which no bar's open equals.
+    marked = np.r_[mark.open_ms, -1][np.minimum(row, len(mark))] == last.open_ms
+    rows = np.where(marked, np.minimum(row, max(len(mark) - 1, 0)), 0)
 
-    def pick(marked: Floats, traded: Floats) -> Floats:
-        return np.where(found, marked[rows], traded) if len(marked) else traded
+    def pick(recorded: Floats, traded: Floats) -> Floats:
+        return np.where(marked, recorded[rows], traded) if len(recorded) else traded
 
     prices = (
         pick(mark.open, last.open),
@@ -138,10 +139,10 @@ def mark_on(last: Columns, bar_ms: int, mark: Columns, mark_bar_ms: int, decimal
         pick(mark.low, last.low),
         pick(mark.close, last.close),
     )
-    return columns(last.open_ms, prices, np.zeros(len(last)))
+    return make_bar_arrays(last.open_ms, prices, np.zeros(len(last)))
 
 
-def _scaled(last: Columns, mark: Columns, mark_bar_ms: int, decimals: int) -> Columns:
+def _scale_by_basis(last: BarArrays, mark: BarArrays, mark_bar_ms: int, decimals: int) -> BarArrays:
     begin = last.open_ms // mark_bar_ms * mark_bar_ms
     opens_last = dict(zip(last.open_ms.tolist(), last.open.tolist(), strict=True))
     opens_mark = dict(zip(mark.open_ms.tolist(), mark.open.tolist(), strict=True))
@@ -149,25 +150,30 @@ def _scaled(last: Columns, mark: Columns, mark_bar_ms: int, decimals: int) -> Co
         [opens_mark[at] / opens_last[at] if at in opens_mark and at in opens_last else 1.0 for at in begin.tolist()]
     )
     prices = (
-        rounded(last.open * basis, decimals),
-        rounded(last.high * basis, decimals),
-        rounded(last.low * basis, decimals),
-        rounded(last.close * basis, decimals),
+        round_values(last.open * basis, decimals),
+        round_values(last.high * basis, decimals),
+        round_values(last.low * basis, decimals),
+        round_values(last.close * basis, decimals),
     )
-    return columns(last.open_ms, prices, np.zeros(len(last)))
+    return make_bar_arrays(last.open_ms, prices, np.zeros(len(last)))
 
 
 def _choose(recording: Recording, start_ms: int | None) -> tuple[CandleSet, tuple[int, int]]:
-    """The set of the finest bars that is played, and the span [start, end) that its instruments share."""
+    """Return the set of the finest bars that is played, and the span [start, end) that its instruments share."""
     finest = recording.candles[0].bar_ms
-    spans = [(candle_set, _common_span(candle_set)) for candle_set in recording.candles if candle_set.bar_ms == finest]
+    spans = [
+        (candle_set, _find_common_span(candle_set)) for candle_set in recording.candles if candle_set.bar_ms == finest
+    ]
     if start_ms is not None:
-        spans = [(s, _common_span(s)) for s in recording.candles]
+        spans = [(s, _find_common_span(s)) for s in recording.candles]
         covering = [(s, span) for s, span in spans if span[0] <= start_ms < span[1]]
         if not covering:
-            listed = "; ".join(f"{s.folder.name} {_shown(span[0])} to {_shown(span[1])}" for s, span in spans)
+            listed = "; ".join(
+                f"{s.folder.name} {_format_instant(span[0])} to {_format_instant(span[1])}" for s, span in spans
+            )
             raise TimeRangeError(
-                f"--start {_shown(start_ms)} lies outside of everything recorded", f"recorded under --data: {listed}"
+                f"--start {_format_instant(start_ms)} lies outside of everything recorded",
+                f"recorded under --data: {listed}",
             )
         spans = [(s, span) for s, span in covering if s.bar_ms == covering[0][0].bar_ms]
     usable = [(s, span) for s, span in spans if span[0] < span[1]]
@@ -175,42 +181,44 @@ def _choose(recording: Recording, start_ms: int | None) -> tuple[CandleSet, tupl
         raise MissingDataError(
             f"the files in {recording.candles[0].folder} have no time in common", "give --data a narrower folder"
         )
-    return max(usable, key=lambda found: (len(found[0].files), found[1]))
+    return max(usable, key=lambda usable_set: (len(usable_set[0].files), usable_set[1]))
 
 
-def _common_span(candle_set: CandleSet) -> tuple[int, int]:
-    """Span [start, end) that all instruments of a set share.
+def _find_common_span(candle_set: CandleSet) -> tuple[int, int]:
+    """Return the span [start, end) that all instruments of a set share.
 
     Late listings and early delistings must not shorten it to nothing: where it is less than half of what the default
-    universe shares, the latter is taken and `_members` leaves out who does not cover it.
+    universe shares, the latter is taken and `_list_members` leaves out who does not cover it.
     """
-    spans = {asset: span_of(path) for asset, path in candle_set.files.items()}
-    everyone = _intersection(list(spans.values()), candle_set.bar_ms)
+    spans = {asset: read_span(path) for asset, path in candle_set.files.items()}
+    everyone = _intersect(list(spans.values()), candle_set.bar_ms)
     majors = [span for asset, span in spans.items() if asset in DEFAULT_UNIVERSE]
     if not majors:
         return everyone
-    shared = _intersection(majors, candle_set.bar_ms)
+    shared = _intersect(majors, candle_set.bar_ms)
     return everyone if 2 * (everyone[1] - everyone[0]) >= shared[1] - shared[0] else shared
 
 
-def _intersection(spans: Sequence[tuple[int, int]], bar_ms: int) -> tuple[int, int]:
+def _intersect(spans: Sequence[tuple[int, int]], bar_ms: int) -> tuple[int, int]:
     return max(first for first, _ in spans), min(last for _, last in spans) + bar_ms
 
 
-def _members(recording: Recording, chosen: CandleSet, start_ms: int, end_ms: int) -> Iterator[tuple[str, CandleSet]]:
-    """Assets of the chosen set, then those that only coarser sets have; all cover the whole span."""
+def _list_members(
+    recording: Recording, chosen: CandleSet, start_ms: int, end_ms: int
+) -> Iterator[tuple[str, CandleSet]]:
+    """Yield the assets of the chosen set, then those that only coarser sets have; all cover the whole span."""
     taken: set[str] = set()
     for candle_set in (chosen, *(other for other in recording.candles if other.bar_ms > chosen.bar_ms)):
         for asset in sorted(set(candle_set.files) - taken):
-            first, last = span_of(candle_set.files[asset])
+            first, last = read_span(candle_set.files[asset])
             if first <= start_ms and last + candle_set.bar_ms >= end_ms:
                 taken.add(asset)
                 yield asset, candle_set
 
 
-def _bar_name(bar_ms: int) -> str:
+def _name_bar(bar_ms: int) -> str:
     return f"{bar_ms // HOUR_MS}h" if bar_ms % HOUR_MS == 0 else f"{bar_ms // 60_000}m"
 
 
-def _shown(instant_ms: int) -> str:
+def _format_instant(instant_ms: int) -> str:
     return from_ms(instant_ms).strftime("%Y-%m-%dT%H:%M")

@@ -1,4 +1,4 @@
-"""Reading a folder of recorded candles, mark candles and funding (one Parquet file per instrument).
+"""Reading of a folder of recorded candles, mark candles and funding (one Parquet file per instrument).
 
 Files are `<SYMBOL>-USDT.parquet` with `ts` (int64, ms UTC, bar open or settlement time), candles with `open high low
 close volume` (volume in base units) and perhaps `quote_volume`, funding with `funding_rate`. A folder holds such files
@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from pairity.errors import ConfigError, LakeCorruptError, MissingDataError
-from paper_exchange.market.bar_arrays import Columns, Floats, Instants, columns
+from paper_exchange.market.bar_arrays import BarArrays, Floats, Instants, make_bar_arrays
 
 _SUFFIX = "-USDT.parquet"
 _SET_NAME = re.compile(r"^(mark_)?(\d+)([mh])(?:_.*)?$")
@@ -43,50 +43,56 @@ class Recording(NamedTuple):
 
 
 def survey(folder: Path) -> Recording:
-    """What `folder` offers; ConfigError where it does not exist, MissingDataError where it holds no candles."""
+    """Return what `folder` offers; ConfigError where it does not exist, MissingDataError where it holds no candles."""
     if not folder.is_dir():
         raise ConfigError(f"no folder {str(folder)!r}", "give --data a folder of recorded Parquet files")
-    own = _files(folder)
+    own = _list_files(folder)
     if own:
-        candles: tuple[CandleSet, ...] = (CandleSet(folder, _bar_of(next(iter(own.values()))), own),)
+        candles: tuple[CandleSet, ...] = (CandleSet(folder, _find_bar_ms(next(iter(own.values()))), own),)
         beside = folder.parent
     else:
-        candles, beside = _sets(folder, mark=False), folder
+        candles, beside = _list_sets(folder, mark=False), folder
     if not candles:
         raise MissingDataError(
             f"no candles in {str(folder)!r}: neither files *{_SUFFIX} nor folders such as 1m_20250318 or 1h",
             "give --data a folder that holds them",
         )
-    return Recording(candles, _sets(beside, mark=True), _files(beside / "funding"))
+    return Recording(candles, _list_sets(beside, mark=True), _list_files(beside / "funding"))
 
 
-def read_candles(path: Path) -> Columns:
-    """Candles of one file, ascending; LakeCorruptError where they cannot be used as they are."""
-    table = _read(path, _CANDLE_COLUMNS)
-    prices = (_floats(table, "open"), _floats(table, "high"), _floats(table, "low"), _floats(table, "close"))
+def read_candles(path: Path) -> BarArrays:
+    """Return the candles of one file, ascending; LakeCorruptError where they cannot be used as they are."""
+    table = _read_table(path, _CANDLE_COLUMNS)
+    prices = (
+        _read_floats(table, "open"),
+        _read_floats(table, "high"),
+        _read_floats(table, "low"),
+        _read_floats(table, "close"),
+    )
     if not all(np.isfinite(price).all() and (price > 0).all() for price in prices):
         raise LakeCorruptError(f"{path}: prices that are missing, not finite or not above 0", "leave the file out")
-    volume = np.nan_to_num(_floats(table, "volume"), nan=0.0)
-    quote = _floats(table, "quote_volume") if "quote_volume" in table.columns else None
-    return columns(table["ts"].to_numpy(), prices, volume, quote)
+    # A candle without volume was not traded; a missing price would be invented.
+    volume = np.nan_to_num(_read_floats(table, "volume"), nan=0.0)
+    quote = _read_floats(table, "quote_volume") if "quote_volume" in table.columns else None
+    return make_bar_arrays(table["ts"].to_numpy(), prices, volume, quote)
 
 
 def read_funding(path: Path) -> tuple[Instants, Floats]:
-    """Settlement times (ms) and rates of one file, ascending; rows without a rate are left out."""
-    table = _read(path, _FUNDING_COLUMNS).drop_nulls("funding_rate")
-    return table["ts"].to_numpy(), _floats(table, "funding_rate")
+    """Return settlement times (ms) and rates of one file, ascending; rows without a rate are left out."""
+    table = _read_table(path, _FUNDING_COLUMNS).drop_nulls("funding_rate")
+    return table["ts"].to_numpy(), _read_floats(table, "funding_rate")
 
 
-def span_of(path: Path) -> tuple[int, int]:
-    """Open times of the first and the last candle of a file."""
-    ts = _read(path, _CANDLE_COLUMNS)["ts"]
+def read_span(path: Path) -> tuple[int, int]:
+    """Return the open times (ms) of the first and the last candle of a file."""
+    ts = _read_table(path, _CANDLE_COLUMNS)["ts"]
     return int(ts[0]), int(ts[-1])
 
 
-def price_decimals(prices: Floats, at_most: int = 10) -> int:
-    """Fewest decimals that write every price exactly (up to float noise), `at_most` where there are none such.
+def count_decimals(prices: Floats, at_most: int = 10) -> int:
+    """Return the fewest decimals that write every price exactly (up to float noise), at most `at_most`.
 
-    >>> price_decimals(np.array([81607.9, 81537.65]))
+    >>> count_decimals(np.array([81607.9, 81537.65]))
     2
     """
     for decimals in range(at_most):
@@ -95,28 +101,28 @@ def price_decimals(prices: Floats, at_most: int = 10) -> int:
     return at_most
 
 
-def _sets(folder: Path, *, mark: bool) -> tuple[CandleSet, ...]:
-    found = []
+def _list_sets(folder: Path, *, mark: bool) -> tuple[CandleSet, ...]:
+    sets = []
     for child in sorted(folder.iterdir()):
         match = _SET_NAME.match(child.name)
-        if child.is_dir() and match and bool(match[1]) == mark and (files := _files(child)):
-            found.append(CandleSet(child, int(match[2]) * _UNIT_MS[match[3]], files))
-    return tuple(sorted(found, key=lambda candle_set: candle_set.bar_ms))
+        if child.is_dir() and match and bool(match[1]) == mark and (files := _list_files(child)):
+            sets.append(CandleSet(child, int(match[2]) * _UNIT_MS[match[3]], files))
+    return tuple(sorted(sets, key=lambda candle_set: candle_set.bar_ms))
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _list_files(folder: Path) -> dict[str, Path]:
     return {path.name.removesuffix(_SUFFIX): path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
 
 
-def _bar_of(path: Path) -> int:
-    """Bar size of a file: the most frequent distance of its rows."""
-    steps = _read(path, _CANDLE_COLUMNS)["ts"].diff().drop_nulls()
+def _find_bar_ms(path: Path) -> int:
+    """Return the bar size of a file in milliseconds: the most frequent distance of its rows."""
+    steps = _read_table(path, _CANDLE_COLUMNS)["ts"].diff().drop_nulls()
     if steps.is_empty():
         raise MissingDataError(f"{path}: one row does not tell the size of its bars", "record at least two bars")
     return int(steps.mode().sort()[0])
 
 
-def _read(path: Path, required: tuple[str, ...]) -> pl.DataFrame:
+def _read_table(path: Path, required: tuple[str, ...]) -> pl.DataFrame:
     try:
         table = pl.read_parquet(path)
     except (pl.exceptions.ComputeError, OSError) as error:
@@ -134,5 +140,5 @@ def _read(path: Path, required: tuple[str, ...]) -> pl.DataFrame:
     return table.unique("ts", keep="last").sort("ts")
 
 
-def _floats(table: pl.DataFrame, name: str) -> Floats:
+def _read_floats(table: pl.DataFrame, name: str) -> Floats:
     return table[name].cast(pl.Float64).to_numpy()

@@ -1,7 +1,7 @@
 """Contract specifications for markets that do not bring their own.
 
 The majors carry OKX's contract values, ticks and lots as they were around 2025 (OKX changes lots and ticks now and
-then); all others get a contract worth 30 to 300 USDT by the rule in `instrument_for`.
+then); all others get a contract worth 30 to 300 USDT by the rule in `specify_instrument`.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _OTHER_LEVERAGE = 20
 _OTHER_MAINTENANCE = "0.01"
 
 
-def instrument_for(asset: str, *, price: float, list_ms: int, decimals: int | None = None) -> Instrument:
-    """Specification of the USDT swap on `asset` (short name).
+def specify_instrument(asset: str, *, price: float, list_ms: int, decimals: int | None = None) -> Instrument:
+    """Return the specification of the USDT swap on `asset` (short name).
 
     `price` is typical of the data and scales unknown contracts: ct_val is the power of ten nearest to 100 USDT of
     coin, the tick five significant digits. `decimals` are those of the recorded prices: the tick is never coarser,

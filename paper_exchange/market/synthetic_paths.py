@@ -1,4 +1,4 @@
-"""How the synthetic market moves: one day of latent minute paths for all assets at once.
+"""Movement of the synthetic market: one day of latent minute paths for all assets at once.
 
     ln index_i(t) = level_i + β_i·M(t) + γ_i·S_g(t) + R_i(t)        M market, S_g sector: random walks
     ln last_i(t)  = ln index_i(t) + premium_i(t) + micro noise       premium: mean-reverting
@@ -8,7 +8,7 @@ Within a sector, *anchored* assets share β and γ, and their R is an Ornstein�
 hours): their price ratios are stationary. The R of all others is a random walk. Volatilities are stochastic
 (mean-reverting logarithms, one common and one per asset), follow the time of day, and jump now and then; volume
 follows volatility. Innovations of a day come from a Philox generator keyed by (seed, day), states are carried from day
-to day: the same seed and first day give the same market, whatever is asked in whatever order.
+to day: the same seed and first day give the same market, whatever is read in whatever order.
 """
 
 from __future__ import annotations
@@ -19,38 +19,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paper_exchange.market.bar_arrays import Floats, rounded
+from paper_exchange.market.bar_arrays import Floats, round_values
 
 MINUTES = 1_440
 FUNDING_MINUTES = 480
 
 
 class AssetModel(NamedTuple):
-    """Parameters of one asset. `half_life_h` None makes the residual a random walk of `residual` per day.
+    """Parameters of one asset. `beta` is that to the market, `sector` an index, `turnover_usdt` quote volume per day.
 
-    `residual` is else the stationary standard deviation of ln R; `turnover_usdt` is quote volume per day.
+    `residual` is the stationary standard deviation of ln R, which reverts with `half_life_h`; where that is None, the
+    residual is a random walk and `residual` its standard deviation per day.
     """
 
     name: str
     price: float
     sector: int
-    market_beta: float
+    beta: float
     half_life_h: float | None
     residual: float
     turnover_usdt: float
 
 
 MODELS = (
-    AssetModel("BTC", 90_000.0, 0, 1.0, 16.0, 0.006, 8e9),
-    AssetModel("ETH", 3_200.0, 0, 1.0, 12.0, 0.009, 6e9),
-    AssetModel("SOL", 140.0, 1, 1.25, 10.0, 0.012, 2e9),
-    AssetModel("XRP", 1.9, 2, 1.0, None, 0.025, 1e9),
-    AssetModel("BNB", 850.0, 0, 1.0, 36.0, 0.010, 3e8),
-    AssetModel("DOGE", 0.13, 2, 1.3, None, 0.030, 9e8),
-    AssetModel("ADA", 0.38, 1, 1.15, None, 0.022, 2e8),
-    AssetModel("AVAX", 13.0, 1, 1.25, 20.0, 0.014, 1.5e8),
-    AssetModel("LINK", 13.0, 2, 1.15, None, 0.023, 2e8),
-    AssetModel("DOT", 2.1, 1, 1.25, 30.0, 0.014, 1e8),
+    AssetModel(name="BTC", price=90_000.0, sector=0, beta=1.0, half_life_h=16.0, residual=0.006, turnover_usdt=8e9),
+    AssetModel(name="ETH", price=3_200.0, sector=0, beta=1.0, half_life_h=12.0, residual=0.009, turnover_usdt=6e9),
+    AssetModel(name="SOL", price=140.0, sector=1, beta=1.25, half_life_h=10.0, residual=0.012, turnover_usdt=2e9),
+    AssetModel(name="XRP", price=1.9, sector=2, beta=1.0, half_life_h=None, residual=0.025, turnover_usdt=1e9),
+    AssetModel(name="BNB", price=850.0, sector=0, beta=1.0, half_life_h=36.0, residual=0.010, turnover_usdt=3e8),
+    AssetModel(name="DOGE", price=0.13, sector=2, beta=1.3, half_life_h=None, residual=0.030, turnover_usdt=9e8),
+    AssetModel(name="ADA", price=0.38, sector=1, beta=1.15, half_life_h=None, residual=0.022, turnover_usdt=2e8),
+    AssetModel(name="AVAX", price=13.0, sector=1, beta=1.25, half_life_h=20.0, residual=0.014, turnover_usdt=1.5e8),
+    AssetModel(name="LINK", price=13.0, sector=2, beta=1.15, half_life_h=None, residual=0.023, turnover_usdt=2e8),
+    AssetModel(name="DOT", price=2.1, sector=1, beta=1.25, half_life_h=30.0, residual=0.014, turnover_usdt=1e8),
 )
 _SECTOR_DAILY = np.array([0.006, 0.016, 0.010])
 _MARKET_DAILY = 0.026
@@ -102,9 +103,9 @@ class Day:
     """Hours × assets, as a multiple of its long-run mean; known from the hour's start on."""
 
 
-def first_state(seed: int) -> State:
-    """The state at the market's first midnight: residuals and volatilities from their stationary distributions."""
-    draw = _generator(seed, (1 << 63) - 1)
+def draw_first_state(seed: int) -> State:
+    """Return the state at the market's first midnight; what is stationary is drawn from its stationary distribution."""
+    draw = _make_generator(seed, (1 << 63) - 1)  # a key that no day has
     assets = len(MODELS)
     anchored = np.array([m.residual if m.half_life_h else 0.0 for m in MODELS])
     residual = anchored * draw.standard_normal(assets)
@@ -125,18 +126,19 @@ def first_state(seed: int) -> State:
     )
 
 
-def next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
-    """The paths of calendar day `day` (days since the epoch) and the state at its end."""
-    draw = _generator(seed, day)
+def draw_next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
+    """Return the paths of calendar day `day` (days since the epoch) and the state at its end."""
+    # The order of the draws below is part of the market: another order is another history for the same seed.
+    draw = _make_generator(seed, day)
     assets = len(MODELS)
     shape = (MINUTES, assets)
-    common = _mean_reverting(
+    common = _make_mean_reverting(
         np.array([state.common_vol]),
         draw.standard_normal((MINUTES, 1)),
         np.array([_COMMON_VOL]),
         np.array([_COMMON_VOL_HALF_LIFE_H]),
     )
-    own = _mean_reverting(
+    own = _make_mean_reverting(
         state.own_vol,
         draw.standard_normal(shape),
         np.full(assets, _OWN_VOL),
@@ -148,25 +150,25 @@ def next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
     own_scale = common_scale * np.exp(own - _OWN_VOL**2 / 2)
 
     market_steps = _MARKET_DAILY / math.sqrt(MINUTES) * common_scale * draw.standard_normal((MINUTES, 1))
-    market_steps += _jumps(draw, (MINUTES, 1), _MARKET_JUMPS_PER_DAY, _MARKET_JUMP)
+    market_steps += _draw_jumps(draw, (MINUTES, 1), _MARKET_JUMPS_PER_DAY, _MARKET_JUMP)
     market = state.market + np.cumsum(market_steps, axis=0)
     sector_steps = _SECTOR_DAILY / math.sqrt(MINUTES) * common_scale
     sector = state.sector + np.cumsum(sector_steps * draw.standard_normal((MINUTES, len(_SECTOR_DAILY))), axis=0)
-    residual = _residuals(state.residual, draw, own_scale)
-    premium = _PREMIUM_MEAN + _mean_reverting(
+    residual = _make_residuals(state.residual, draw, own_scale)
+    premium = _PREMIUM_MEAN + _make_mean_reverting(
         state.premium - _PREMIUM_MEAN,
         draw.standard_normal(shape),
         np.full(assets, _PREMIUM),
         np.full(assets, _PREMIUM_HALF_LIFE_H),
     )
 
-    beta = np.array([m.market_beta for m in MODELS])
+    beta = np.array([m.beta for m in MODELS])
     log_index = np.log([m.price for m in MODELS]) + beta * market + sector[:, [m.sector for m in MODELS]] + residual
     log_mark = log_index + premium
     log_last = log_mark + _MICRO_NOISE * draw.standard_normal(shape)
-    minute_sd = own_scale * _minute_sd(beta)
-    log_high, log_low = _extremes(draw, np.vstack([state.log_last, log_last]), minute_sd)
-    interest = _mean_reverting(
+    minute_sd = own_scale * _compute_minute_sd(beta)
+    log_high, log_low = _draw_extremes(draw, np.vstack([state.log_last, log_last]), minute_sd)
+    interest = _make_mean_reverting(
         state.interest,
         draw.standard_normal((24, assets)),
         np.full(assets, _INTEREST_SD),
@@ -177,7 +179,7 @@ def next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
     turnover = np.array([m.turnover_usdt for m in MODELS]) / MINUTES * own_scale**1.3
     turnover = turnover * (0.6 + 0.5 * moves) * np.exp(0.5 * draw.standard_normal(shape) - 0.125)
     opening_noise = draw.choice([-1.0, 0.0, 0.0, 0.0, 1.0], size=shape)
-    observed = _observed(draw, shape)
+    observed = _draw_observed(draw, shape)
     tails = premium.reshape(3, FUNDING_MINUTES, assets).mean(axis=1)
     funding = np.vstack([state.premium_tail, tails[:2]])
     day_paths = Day(
@@ -189,7 +191,7 @@ def next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
         open_noise_ticks=opening_noise,
         turnover_usdt=turnover,
         observed=observed,
-        funding=rounded(np.clip(0.00002 + 0.8 * funding, -_FUNDING_CAP, _FUNDING_CAP), 10),
+        funding=round_values(np.clip(0.00002 + 0.8 * funding, -_FUNDING_CAP, _FUNDING_CAP), 10),
         open_interest=np.exp(np.vstack([state.interest, interest[:-1]]) - _INTEREST_SD**2 / 2),
     )
     end = replace(
@@ -209,14 +211,14 @@ def next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
     return day_paths, end
 
 
-def _generator(seed: int, day: int) -> np.random.Generator:
+def _make_generator(seed: int, day: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array([seed, day], dtype=np.uint64)))
 
 
-def _mean_reverting(
+def _make_mean_reverting(
     start: Floats, innovations: Floats, deviation: Floats, half_life_h: Floats, minutes: int = 1
 ) -> Floats:
-    """Ornstein–Uhlenbeck paths around 0 from `start`, steps of `minutes`, with stationary standard `deviation`.
+    """Return Ornstein–Uhlenbeck paths around 0 from `start`, steps of `minutes`, with stationary standard `deviation`.
 
     x_t = φ·x_{t−1} + e_t, unrolled as φ^t·(x_0 + Σ e_s φ^{−s}); φ^{−1440} stays below 2^6 for half-lives from 4 h.
     """
@@ -227,17 +229,17 @@ def _mean_reverting(
     return paths
 
 
-def _residuals(start: Floats, draw: np.random.Generator, scale: Floats) -> Floats:
+def _make_residuals(start: Floats, draw: np.random.Generator, scale: Floats) -> Floats:
     shape = (MINUTES, len(MODELS))
     noise = scale * draw.standard_normal(shape)
-    jumps = _jumps(draw, shape, _OWN_JUMPS_PER_DAY, _OWN_JUMP)
+    jumps = _draw_jumps(draw, shape, _OWN_JUMPS_PER_DAY, _OWN_JUMP)
     half_life_h = np.array([m.half_life_h or math.inf for m in MODELS])
     anchored = np.isfinite(half_life_h)
     deviation = np.array([m.residual for m in MODELS])
     paths = np.empty(shape)
     decay = 2.0 ** (-1 / (60 * half_life_h[anchored]))
     in_units = jumps[:, anchored] / (deviation[anchored] * np.sqrt(1 - decay**2))
-    paths[:, anchored] = _mean_reverting(
+    paths[:, anchored] = _make_mean_reverting(
         start[anchored], noise[:, anchored] + in_units, deviation[anchored], half_life_h[anchored]
     )
     walks = deviation[~anchored] / math.sqrt(MINUTES) * noise[:, ~anchored] + jumps[:, ~anchored]
@@ -245,8 +247,8 @@ def _residuals(start: Floats, draw: np.random.Generator, scale: Floats) -> Float
     return paths
 
 
-def _minute_sd(beta: Floats) -> Floats:
-    """Standard deviation of a minute's return at average volatility."""
+def _compute_minute_sd(beta: Floats) -> Floats:
+    """Return the standard deviation of a minute's return at average volatility, one per asset."""
     own = np.array(
         [
             m.residual * math.sqrt(1 - 2.0 ** (-2 / (60 * m.half_life_h)))
@@ -260,21 +262,22 @@ def _minute_sd(beta: Floats) -> Floats:
     return deviation
 
 
-def _jumps(draw: np.random.Generator, shape: tuple[int, int], per_day: float, size: float) -> Floats:
+def _draw_jumps(draw: np.random.Generator, shape: tuple[int, int], per_day: float, size: float) -> Floats:
     jumps: Floats = np.where(draw.random(shape) < per_day / MINUTES, size * draw.standard_normal(shape), 0.0)
     return jumps
 
 
-def _extremes(draw: np.random.Generator, path: Floats, minute_sd: Floats) -> tuple[Floats, Floats]:
-    """High and low of a Brownian bridge over each minute: m = (a + b ± √((b − a)² − 2σ²·ln u))/2."""
+def _draw_extremes(draw: np.random.Generator, path: Floats, minute_sd: Floats) -> tuple[Floats, Floats]:
+    """Return high and low of a Brownian bridge over each minute: m = (a + b ± √((b − a)² − 2σ²·ln u))/2."""
     a, b = path[:-1], path[1:]
+    # In (0, 1]: the logarithm of 0 would be an infinite extreme.
     uniform = 1 - draw.random((2, *a.shape))
     reach = np.sqrt((b - a) ** 2 - 2 * minute_sd**2 * np.log(uniform))
     return (a + b + reach[0]) / 2, (a + b - reach[1]) / 2
 
 
-def _observed(draw: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Now and then, one to five minutes of a day are missing for an asset."""
+def _draw_observed(draw: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Return False where minutes are missing: now and then one to five in a row of a day, per asset."""
     minutes = np.arange(shape[0])[:, None]
     start = draw.integers(0, shape[0], shape[1])
     length = np.where(draw.random(shape[1]) < _GAP_CHANCE, draw.integers(1, _GAP_MINUTES + 1, shape[1]), 0)

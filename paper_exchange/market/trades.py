@@ -28,8 +28,8 @@ class Trade(NamedTuple):
     side: str
 
 
-def trades_before(market: Market, instrument: Instrument, now_ms: int, below_id: int | None) -> Iterator[Trade]:
-    """Trades published at `now_ms` with ids below `below_id`, newest first, back to the market's beginning."""
+def read_trades_before(market: Market, instrument: Instrument, now_ms: int, below_id: int | None) -> Iterator[Trade]:
+    """Yield trades published at `now_ms` with ids below `below_id`, newest first, back to the market's beginning."""
     bar_ms = market.bar_ms(instrument.inst_id)
     until_ms = min(now_ms - bar_ms + 1, market.end_ms)
     if below_id is not None:
@@ -38,26 +38,27 @@ def trades_before(market: Market, instrument: Instrument, now_ms: int, below_id:
     while until_ms > market.start_ms:
         since_ms = max(until_ms - span_ms, market.start_ms)
         for bar in reversed(market.bars(instrument.inst_id, since_ms, until_ms)):
-            for trade in reversed(trades_of(bar, bar_ms, instrument)):
+            for trade in reversed(make_trades(bar, bar_ms, instrument)):
                 if below_id is None or trade.trade_id < below_id:
                     yield trade
         until_ms = since_ms
 
 
-def trades_of(bar: Bar, bar_ms: int, instrument: Instrument) -> list[Trade]:
-    """The trades of one closed bar, ascending; none where nothing was traded."""
+def make_trades(bar: Bar, bar_ms: int, instrument: Instrument) -> list[Trade]:
+    """Return the trades of one closed bar, ascending; none where nothing was traded."""
     total = exact(bar.volume) / instrument.ct_val
     sizes = [(total * share / instrument.lot_sz).to_integral_value(ROUND_DOWN) * instrument.lot_sz for share in _SHARES]
+    # The close takes the rest, so that the trades add up to the bar.
     sizes.append(round(total - sum(sizes), 8))
     extremes = (bar.low, bar.high) if bar.open - bar.low <= bar.high - bar.open else (bar.high, bar.low)
     prices = (bar.open, *extremes, bar.close)
     first_id = bar.open_ms // bar_ms * PER_BAR
-    found = []
+    trades = []
     before = bar.open
     for place, (price, size) in enumerate(zip(prices, sizes, strict=True)):
         if size > 0:
             side = "buy" if price > before or (price == before and place % 2 == 0) else "sell"
             at_ms = bar.open_ms + place * bar_ms // PER_BAR
-            found.append(Trade(first_id + place, at_ms, exact(price), size, side))
+            trades.append(Trade(first_id + place, at_ms, exact(price), size, side))
         before = price
-    return found
+    return trades

@@ -14,7 +14,7 @@ from paper_exchange.http.server import make_app
 
 
 @contextmanager
-def serving(market, clock, *, engine=None, credentials=None, **options):
+def serving(market, clock, *, account=None, credentials=None, **options):
     """URL of an exchange that serves `market`; it is gone when the block ends."""
     started, stop, url, loops = threading.Event(), asyncio.Event(), [], []
 
@@ -22,7 +22,7 @@ def serving(market, clock, *, engine=None, credentials=None, **options):
         loops.append(asyncio.get_running_loop())
         options.setdefault("control", True)
         options.setdefault("rate_limits", False)
-        app = make_app(market, clock, engine, credentials or Credentials(), **options)
+        app = make_app(market, clock, account, credentials or Credentials(), **options)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -1,29 +1,39 @@
-"""A market written down bar by bar, an engine on it, and requests to the engine as a client's body would carry them."""
+"""A market written down bar by bar, an account on it, and requests to it as a client's body would carry them."""
 
 from decimal import Decimal
 
-from paper_exchange.account.account import Engine
+from paper_exchange.account.account import Account
 from paper_exchange.account.algo_placing import place_algo
 from paper_exchange.account.placing import place
+from paper_exchange.account.settlement import settle_until
 from paper_exchange.clock import VirtualClock
 from paper_exchange.faults.catalogue import FaultPlan
-from paper_exchange.http.request import Call, Params
-from paper_exchange.http.routes.account import ROUTES as ACCOUNT
-from paper_exchange.http.routes.private import ROUTES
+from paper_exchange.http.request import Request
+from paper_exchange.http.routes.tables import PRIVATE
 from paper_exchange.market.market import Bar, Funding, Instrument
+from paper_exchange.params import Params
 
 MINUTE_MS = 60_000
 T0 = 1_767_225_600_000
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
-assert set(ACCOUNT) <= set(ROUTES)
 
 
 def contract(inst_id, **changes):
     values = {
-        "ct_val": Decimal("0.01"), "lot_sz": Decimal("0.01"), "min_sz": Decimal("0.01"), "tick_sz": Decimal("0.1"),
-        "max_leverage": Decimal(100), "max_limit_sz": Decimal(10_000), "max_market_sz": Decimal(5_000), "list_ms": 0,
-    }  # fmt: skip
-    return Instrument(inst_id, **{**values, **changes})
+        "ct_val": Decimal("0.01"),
+        "lot_sz": Decimal("0.01"),
+        "min_sz": Decimal("0.01"),
+        "tick_sz": Decimal("0.1"),
+        "max_leverage": Decimal(100),
+        "max_limit_sz": Decimal(10_000),
+        "max_market_sz": Decimal(5_000),
+        "list_ms": 0,
+    }
+    return Instrument(inst_id=inst_id, **{**values, **changes})
+
+
+def make_bar(open_ms, opened, high, low, close):
+    return Bar(open_ms=open_ms, open=opened, high=high, low=low, close=close, volume=1.0)
 
 
 class HandmadeMarket:
@@ -42,12 +52,9 @@ class HandmadeMarket:
         return MINUTE_MS
 
     def bars(self, inst_id, since_ms, until_ms, kind="last"):
-        found = (
-            Bar(T0 + at * MINUTE_MS, *map(float, row), 1.0)
-            for at, row in enumerate(self._paths[kind][inst_id])
-            if row is not None
-        )
-        return [bar for bar in found if since_ms <= bar.open_ms < until_ms]
+        path = enumerate(self._paths[kind][inst_id])
+        every = (make_bar(T0 + at * MINUTE_MS, *map(float, row)) for at, row in path if row is not None)
+        return [bar for bar in every if since_ms <= bar.open_ms < until_ms]
 
     def bar_at(self, inst_id, at_ms, kind="last"):
         return max(self.bars(inst_id, 0, at_ms + 1, kind), default=None)
@@ -69,33 +76,45 @@ def minute(number):
 
 
 class Desk:
-    """An engine on a handmade market; `post` and `get` go through the real handlers."""
+    """An account on a handmade market; `post` and `get` go through the real handlers."""
 
     def __init__(self, paths, *, balance=10_000, marks=None, indices=None, fundings=None, instruments=None, **options):
         self.market = HandmadeMarket(paths, marks=marks, indices=indices, fundings=fundings, instruments=instruments)
-        self.engine = Engine(self.market, VirtualClock("stepped", T0), Decimal(balance), **options)
+        self.account = Account(self.market, VirtualClock("stepped", T0), Decimal(balance), **options)
 
     def to(self, number):
-        self.engine.settle_until(minute(number))
+        self.settle(minute(number))
+
+    def settle(self, at_ms):
+        settle_until(self.account, at_ms)
 
     def order(self, side, sz, *, inst=BTC, kind="market", **extra):
         body = {"instId": inst, "tdMode": "cross", "side": side, "ordType": kind, "sz": str(sz), **extra}
-        return place(self.engine, Params(body))
+        return place(self.account, Params(body))
 
     def algo(self, side, sz, *, inst=BTC, kind="conditional", **extra):
         body = {"instId": inst, "tdMode": "cross", "side": side, "ordType": kind, "sz": str(sz), **extra}
-        return place_algo(self.engine, Params(body))
+        return place_algo(self.account, Params(body))
 
     def size(self, inst=BTC):
-        position = self.engine.positions.get(inst)
+        position = self.account.positions.get(inst)
         return position.size if position else Decimal(0)
 
     def call(self, method, path, body):
         rows = [Params(row) for row in (body if isinstance(body, list) else [body])]
-        engine = self.engine
         full = f"/api/v5/{path}"
-        handler = ROUTES[method, full]
-        return handler(Call(method, full, rows[0], rows, {}, engine.now_ms, self.market, engine, FaultPlan()))
+        request = Request(
+            method=method,
+            path=full,
+            params=rows[0],
+            rows=rows,
+            headers={},
+            now_ms=self.account.now_ms,
+            market=self.market,
+            account=self.account,
+            faults=FaultPlan(),
+        )
+        return PRIVATE[method, full](request)
 
     def post(self, path, body):
         return self.call("POST", path, body)

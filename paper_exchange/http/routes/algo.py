@@ -1,86 +1,89 @@
-"""Private endpoints of algo orders: stop-loss, take-profit and trigger orders."""
+"""Private endpoints of algo orders: stop-loss, take-profit and trigger orders (docs/okx-protocol.md, Algo orders)."""
 
 from __future__ import annotations
 
+from paper_exchange.account.algo_orders import AlgoOrder
 from paper_exchange.account.algo_placing import amend_algo, place_algo
-from paper_exchange.account.orders import Algo
-from paper_exchange.http.envelope import Json, WireError
-from paper_exchange.http.refusals import Refused
-from paper_exchange.http.request import Call, Params, Routes
-from paper_exchange.http.routes.trade import elements, paged, suspended
+from paper_exchange.account.refusals import Refused
+from paper_exchange.http.elements import answer_elements
+from paper_exchange.http.lookup import is_suspended, require_account
+from paper_exchange.http.paging import take_page
+from paper_exchange.http.request import Request, Routes
+from paper_exchange.params import Params
+from paper_exchange.wire import Json, WireError
 
 MAX_CANCELLED = 10
 
 
-def place(call: Call) -> dict[str, Json]:
-    """POST trade/order-algo."""
-    return _plain(elements(call, [call.params], _place, ""))
+def place_order(request: Request) -> dict[str, Json]:
+    """Answer POST trade/order-algo."""
+    return _drop_times(answer_elements(request, [request.params], _place, ""))
 
 
-def cancel(call: Call) -> dict[str, Json]:
-    """POST trade/cancel-algos, up to 10."""
-    if len(call.rows) > MAX_CANCELLED:
+def cancel_orders(request: Request) -> dict[str, Json]:
+    """Answer POST trade/cancel-algos, up to 10."""
+    if len(request.rows) > MAX_CANCELLED:
         raise WireError("51111", f"Maximum {MAX_CANCELLED} orders can be cancelled in bulk.")
-    return _plain(elements(call, call.rows, _cancel, ""))
+    return _drop_times(answer_elements(request, request.rows, _cancel, ""))
 
 
-def amend(call: Call) -> dict[str, Json]:
-    """POST trade/amend-algos: size and trigger prices of one algo order."""
-    return _plain(elements(call, [call.params], _amend, ""))
+def amend_order(request: Request) -> dict[str, Json]:
+    """Answer POST trade/amend-algos: size and trigger prices of one algo order."""
+    return _drop_times(answer_elements(request, [request.params], _amend, ""))
 
 
-def get(call: Call) -> list[Json]:
-    """GET trade/order-algo by algoId or algoClOrdId."""
-    algo = _find(call, call.params)
+def get_algo(request: Request) -> list[Json]:
+    """Answer GET trade/order-algo by algoId or algoClOrdId."""
+    algo = _find_algo(request, request.params)
     if algo is None:
         raise WireError("51603", "Order does not exist")
     return [algo.row()]
 
 
-def pending(call: Call) -> list[Json]:
-    """GET trade/orders-algo-pending; `ordType` names one type, or several with commas."""
-    return [a.row() for a in paged(call, [a for a in _listed(call) if a.live], lambda a: int(a.algo_id))]
+def list_pending(request: Request) -> list[Json]:
+    """Answer GET trade/orders-algo-pending; `ordType` names one type, or several with commas."""
+    return [a.row() for a in take_page(request, [a for a in _list_algos(request) if a.live], lambda a: int(a.algo_id))]
 
 
-def history(call: Call) -> list[Json]:
-    """GET trade/orders-algo-history; one of `state` and `algoId` is required."""
-    params = call.params
+def list_past(request: Request) -> list[Json]:
+    """Answer GET trade/orders-algo-history; one of `state` and `algoId` is required."""
+    params = request.params
     if "state" not in params and "algoId" not in params:
         raise WireError("51000", "Parameter state error")
-    done = [a for a in _listed(call) if not a.live and params.text("state") in ("", a.state)]
-    return [a.row() for a in paged(call, done, lambda a: int(a.algo_id))]
+    done = [a for a in _list_algos(request) if not a.live and params.text("state") in ("", a.state)]
+    return [a.row() for a in take_page(request, done, lambda a: int(a.algo_id))]
 
 
-def _place(call: Call, params: Params) -> dict[str, Json]:
-    return _named(place_algo(call.engine, params, suspended=suspended(call, params)))
+def _place(request: Request, params: Params) -> dict[str, Json]:
+    return _name_algo(place_algo(require_account(request), params, suspended=is_suspended(request, params)))
 
 
-def _cancel(call: Call, params: Params) -> dict[str, Json]:
-    algo = _find_live(call, params, "51400")
-    call.engine.cancel_algo(algo)
-    return _named(algo)
+def _cancel(request: Request, params: Params) -> dict[str, Json]:
+    algo = _find_live_algo(request, params, "51400")
+    require_account(request).cancel_algo(algo)
+    return _name_algo(algo)
 
 
-def _amend(call: Call, params: Params) -> dict[str, Json]:
-    algo = _find_live(call, params, "51503")
-    amend_algo(call.engine, algo, params)
-    return {**_named(algo), "reqId": params.text("reqId")}
+def _amend(request: Request, params: Params) -> dict[str, Json]:
+    algo = _find_live_algo(request, params, "51503")
+    amend_algo(require_account(request), algo, params)
+    return {**_name_algo(algo), "reqId": params.text("reqId")}
 
 
-def _find(call: Call, params: Params) -> Algo | None:
+def _find_algo(request: Request, params: Params) -> AlgoOrder | None:
     algo_id = params.text("algoId")
     client_id = params.text("algoClOrdId") or params.text("clOrdId")
     if not algo_id and not client_id:
         raise WireError("51003", "Either algoId or algoClOrdId is required.")
-    algos: dict[str, Algo] = call.engine.algos
+    algos: dict[str, AlgoOrder] = require_account(request).algos
     if algo_id:
         return algos.get(algo_id)
     return next((a for a in reversed(algos.values()) if a.client_id == client_id), None)
 
 
-def _find_live(call: Call, params: Params, code: str) -> Algo:
+def _find_live_algo(request: Request, params: Params, code: str) -> AlgoOrder:
     try:
-        algo = _find(call, params)
+        algo = _find_algo(request, params)
     except WireError as error:
         raise Refused(error.code, error.msg) from None
     if algo is None or not algo.live:
@@ -88,12 +91,12 @@ def _find_live(call: Call, params: Params, code: str) -> Algo:
     return algo
 
 
-def _listed(call: Call) -> list[Algo]:
-    params = call.params
+def _list_algos(request: Request) -> list[AlgoOrder]:
+    params = request.params
     kinds = params.required("ordType").split(",")
     return [
         a
-        for a in call.engine.algos.values()
+        for a in require_account(request).algos.values()
         if a.kind in kinds
         and params.text("instId") in ("", a.inst_id)
         and params.text("algoId") in ("", a.algo_id)
@@ -101,20 +104,20 @@ def _listed(call: Call) -> list[Algo]:
     ]
 
 
-def _named(algo: Algo) -> dict[str, Json]:
+def _name_algo(algo: AlgoOrder) -> dict[str, Json]:
     return {"algoId": algo.algo_id, "algoClOrdId": algo.client_id, "clOrdId": algo.client_id, "tag": algo.tag}
 
 
-def _plain(answer: dict[str, Json]) -> dict[str, Json]:
-    """Recorded algo answers carry no inTime and outTime."""
+def _drop_times(answer: dict[str, Json]) -> dict[str, Json]:
+    """Return an envelope without inTime and outTime, as the venue answers for algo orders."""
     return {name: value for name, value in answer.items() if name not in ("inTime", "outTime")}
 
 
 ROUTES: Routes = {
-    ("POST", "/api/v5/trade/order-algo"): place,
-    ("POST", "/api/v5/trade/cancel-algos"): cancel,
-    ("POST", "/api/v5/trade/amend-algos"): amend,
-    ("GET", "/api/v5/trade/order-algo"): get,
-    ("GET", "/api/v5/trade/orders-algo-pending"): pending,
-    ("GET", "/api/v5/trade/orders-algo-history"): history,
+    ("POST", "/api/v5/trade/order-algo"): place_order,
+    ("POST", "/api/v5/trade/cancel-algos"): cancel_orders,
+    ("POST", "/api/v5/trade/amend-algos"): amend_order,
+    ("GET", "/api/v5/trade/order-algo"): get_algo,
+    ("GET", "/api/v5/trade/orders-algo-pending"): list_pending,
+    ("GET", "/api/v5/trade/orders-algo-history"): list_past,
 }

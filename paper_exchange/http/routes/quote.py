@@ -1,4 +1,4 @@
-"""Tickers, order books, trades, mark prices and price limits."""
+"""Tickers, order books, trades, mark prices and price limits (docs/okx-protocol.md, Trades, tickers, books)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from decimal import ROUND_FLOOR, Decimal
 from itertools import islice, takewhile
 
 from pairity.universe import exact
-from paper_exchange.http.envelope import Json, WireError, text
-from paper_exchange.http.lookup import instrument_of, instruments_matching, limit_of
-from paper_exchange.http.request import Call, Routes
-from paper_exchange.http.routes.candle import contracts
-from paper_exchange.market.bar_arrays import columns_of
-from paper_exchange.market.candles import DAY_MS, bar_size
+from paper_exchange.http.lookup import list_instruments, read_instrument
+from paper_exchange.http.paging import read_limit
+from paper_exchange.http.request import Request, Routes
+from paper_exchange.market.bar_arrays import arrays_from_bars
+from paper_exchange.market.candles import DAY_MS, parse_bar_size
 from paper_exchange.market.market import Instrument
-from paper_exchange.market.prices import best_quotes, price_at, price_band, to_tick
-from paper_exchange.market.trades import Trade, trades_before
+from paper_exchange.market.prices import best_quotes, price_at, price_band, round_to_tick
+from paper_exchange.market.trades import Trade, read_trades_before
+from paper_exchange.wire import Json, WireError, format_number
 
 BOOK_LEVELS, FULL_BOOK_LEVELS = 400, 5_000
 TOP_OF_BOOK_USDT = Decimal(20_000)
@@ -23,161 +23,172 @@ LEVEL_STEP = Decimal("0.00005")
 TRADE_HISTORY_MS = 90 * DAY_MS
 
 
-def ticker(call: Call) -> list[Json]:
-    """`market/ticker`: quotes and the last 24 hours as far as they are known."""
-    return [_ticker(call, instrument_of(call))]
+def show_ticker(request: Request) -> list[Json]:
+    """Answer `market/ticker`: quotes and the last 24 hours as far as they are known."""
+    return [_make_ticker(request, read_instrument(request))]
 
 
-def tickers(call: Call) -> list[Json]:
-    """`market/tickers`: the same for all."""
-    call.params.required("instType")
-    return [_ticker(call, instrument) for instrument in instruments_matching(call) if _last(call, instrument)]
+def list_tickers(request: Request) -> list[Json]:
+    """Answer `market/tickers`: the same for all that have traded."""
+    request.params.required("instType")
+    return [
+        _make_ticker(request, instrument) for instrument in list_instruments(request) if _find_last(request, instrument)
+    ]
 
 
-def book(call: Call) -> list[Json]:
-    """`market/books`: made-up depth around the last price, the same for the same instant."""
-    return [_book(call, min(call.params.whole("sz") or 1, BOOK_LEVELS))]
+def show_book(request: Request) -> list[Json]:
+    """Answer `market/books`: made-up depth around the last price, the same for the same instant."""
+    return [_make_book(request, min(request.params.whole("sz") or 1, BOOK_LEVELS))]
 
 
-def full_book(call: Call) -> list[Json]:
-    """`market/books-full`: the same, deeper."""
-    return [_book(call, min(call.params.whole("sz") or 1, FULL_BOOK_LEVELS))]
+def show_full_book(request: Request) -> list[Json]:
+    """Answer `market/books-full`: the same, deeper."""
+    return [_make_book(request, min(request.params.whole("sz") or 1, FULL_BOOK_LEVELS))]
 
 
-def recent_trades(call: Call) -> list[Json]:
-    """`market/trades`: the newest, at most 500."""
-    instrument = instrument_of(call)
-    found = islice(trades_before(call.market, instrument, call.now_ms, None), limit_of(call, 500))
-    return [_trade(instrument, trade) for trade in found]
+def list_recent_trades(request: Request) -> list[Json]:
+    """Answer `market/trades`: the newest, at most 500."""
+    instrument = read_instrument(request)
+    newest = islice(read_trades_before(request.market, instrument, request.now_ms, None), read_limit(request, 500))
+    return [_make_trade_row(instrument, trade) for trade in newest]
 
 
-def old_trades(call: Call) -> list[Json]:
-    """`market/history-trades`: paged by trade id (`type` 1) or by time (`type` 2, `after` only), three months back."""
-    instrument, after, before = instrument_of(call), call.params.whole("after"), call.params.whole("before")
-    by_time = call.params.choice("type", ("1", "2"), "1") == "2"
+def list_old_trades(request: Request) -> list[Json]:
+    """Answer `market/history-trades`: paged by trade id (`type` 1) or by time (`type` 2, `after` only)."""
+    instrument, after, before = read_instrument(request), request.params.whole("after"), request.params.whole("before")
+    by_time = request.params.choice("type", ("1", "2"), "1") == "2"
     if by_time and before is not None:
         raise WireError("50039", "Parameter before is not supported when type is 2", http_status=400)
-    found = trades_before(call.market, instrument, call.now_ms, None if by_time else after)
+    trades = read_trades_before(request.market, instrument, request.now_ms, None if by_time else after)
     if by_time and after is not None:
-        found = (trade for trade in found if trade.at_ms < after)
-    oldest_ms = call.now_ms - TRADE_HISTORY_MS
-    known = takewhile(lambda t: t.at_ms >= oldest_ms and (before is None or t.trade_id > before), found)
-    return [_trade(instrument, trade) for trade in islice(known, limit_of(call, 100))]
+        trades = (trade for trade in trades if trade.at_ms < after)
+    oldest_ms = request.now_ms - TRADE_HISTORY_MS
+    known = takewhile(lambda t: t.at_ms >= oldest_ms and (before is None or t.trade_id > before), trades)
+    return [_make_trade_row(instrument, trade) for trade in islice(known, read_limit(request, 100))]
 
 
-def mark_price(call: Call) -> list[Json]:
-    """`public/mark-price`; one instrument needs no `instType`."""
+def list_mark_prices(request: Request) -> list[Json]:
+    """Answer `public/mark-price`; one instrument needs no `instType`."""
     rows = []
-    for instrument in instruments_matching(call):
-        mark = price_at(call.market, instrument.inst_id, call.now_ms, "mark")
+    for instrument in list_instruments(request):
+        mark = price_at(request.market, instrument.inst_id, request.now_ms, "mark")
         if mark is not None:
-            rows.append({"instType": "SWAP", "instId": instrument.inst_id, "markPx": text(mark), "ts": _ts(call)})
+            rows.append(
+                {
+                    "instType": "SWAP",
+                    "instId": instrument.inst_id,
+                    "markPx": format_number(mark),
+                    "ts": str(request.now_ms),
+                }
+            )
     return rows
 
 
-def price_limit(call: Call) -> list[Json]:
-    """`public/price-limit`: the band that limit orders must keep to."""
-    instrument = instrument_of(call)
-    index = price_at(call.market, instrument.inst_id, call.now_ms, "index")
-    row = {"instType": "SWAP", "instId": instrument.inst_id, "ts": _ts(call)}
+def show_price_limit(request: Request) -> list[Json]:
+    """Answer `public/price-limit`: the band that limit orders must keep to."""
+    instrument = read_instrument(request)
+    index = price_at(request.market, instrument.inst_id, request.now_ms, "index")
+    row = {"instType": "SWAP", "instId": instrument.inst_id, "ts": str(request.now_ms)}
     if index is None:
         return [{**row, "buyLmt": "", "sellLmt": "", "enabled": False}]
     highest, lowest = price_band(instrument, index)
-    return [{**row, "buyLmt": text(highest), "sellLmt": text(lowest), "enabled": True}]
+    return [{**row, "buyLmt": format_number(highest), "sellLmt": format_number(lowest), "enabled": True}]
 
 
-def _ticker(call: Call, instrument: Instrument) -> dict[str, Json]:
-    last = _known_last(call, instrument)
+def _make_ticker(request: Request, instrument: Instrument) -> dict[str, Json]:
+    last = _require_last(request, instrument)
     bid, ask = best_quotes(instrument, last)
-    bar_ms = call.market.bar_ms(instrument.inst_id)
-    since_ms = call.now_ms - DAY_MS
-    day = columns_of(call.market.bars(instrument.inst_id, since_ms, call.now_ms - bar_ms + 1))
+    bar_ms = request.market.bar_ms(instrument.inst_id)
+    since_ms = request.now_ms - DAY_MS
+    day = arrays_from_bars(request.market.bars(instrument.inst_id, since_ms, request.now_ms - bar_ms + 1))
     base = exact(round(float(day.volume.sum()), 8))
-    last_trade = next(trades_before(call.market, instrument, call.now_ms, None), None)
+    last_trade = next(read_trades_before(request.market, instrument, request.now_ms, None), None)
     return {
         "instType": "SWAP",
         "instId": instrument.inst_id,
-        "last": text(last),
-        "lastSz": text(last_trade.size_contracts if last_trade else None),
-        "askPx": text(ask),
-        "askSz": text(_depth(call, instrument, last, "ask", 0)),
-        "bidPx": text(bid),
-        "bidSz": text(_depth(call, instrument, last, "bid", 0)),
-        "open24h": text(float(day.open[0]) if len(day) else last),
-        "high24h": text(max(last, exact(float(day.high.max()))) if len(day) else last),
-        "low24h": text(min(last, exact(float(day.low.min()))) if len(day) else last),
-        "volCcy24h": text(base),
-        "vol24h": text(contracts(base, instrument)),
-        "sodUtc0": text(_opened(call, instrument, "1Dutc")),
-        "sodUtc8": text(_opened(call, instrument, "1D")),
-        "ts": _ts(call),
+        "last": format_number(last),
+        "lastSz": format_number(last_trade.size_contracts if last_trade else None),
+        "askPx": format_number(ask),
+        "askSz": format_number(_compute_depth(request, instrument, last, "ask", 0)),
+        "bidPx": format_number(bid),
+        "bidSz": format_number(_compute_depth(request, instrument, last, "bid", 0)),
+        "open24h": format_number(float(day.open[0]) if len(day) else last),
+        "high24h": format_number(max(last, exact(float(day.high.max()))) if len(day) else last),
+        "low24h": format_number(min(last, exact(float(day.low.min()))) if len(day) else last),
+        "volCcy24h": format_number(base),
+        "vol24h": format_number(instrument.count_contracts(base)),
+        "sodUtc0": format_number(_find_open(request, instrument, "1Dutc")),
+        "sodUtc8": format_number(_find_open(request, instrument, "1D")),
+        "ts": str(request.now_ms),
     }
 
 
-def _opened(call: Call, instrument: Instrument, bar: str) -> Decimal | None:
-    """Price at the day's beginning."""
-    return price_at(call.market, instrument.inst_id, bar_size(bar).start_of(call.now_ms))
+def _find_open(request: Request, instrument: Instrument, bar: str) -> Decimal | None:
+    """Return the price at the beginning of the present bar of this size; None where it is not known."""
+    return price_at(request.market, instrument.inst_id, parse_bar_size(bar).start_of(request.now_ms))
 
 
-def _book(call: Call, levels: int) -> dict[str, Json]:
-    instrument = instrument_of(call)
-    last = _known_last(call, instrument)
+def _make_book(request: Request, levels: int) -> dict[str, Json]:
+    instrument = read_instrument(request)
+    last = _require_last(request, instrument)
     bid, ask = best_quotes(instrument, last)
-    step = max(instrument.tick_sz, to_tick(last * LEVEL_STEP, instrument.tick_sz, ROUND_FLOOR))
+    step = max(instrument.tick_sz, round_to_tick(last * LEVEL_STEP, instrument.tick_sz, ROUND_FLOOR))
 
     def side(name: str, best: Decimal, away: Decimal) -> list[list[str]]:
         prices = (best + away * level for level in range(levels))
         return [
-            [text(price), text(_depth(call, instrument, last, name, level)), "0", "1"]
+            [format_number(price), format_number(_compute_depth(request, instrument, last, name, level)), "0", "1"]
             for level, price in enumerate(prices)
             if price > 0
         ]
 
-    return {"asks": side("ask", ask, step), "bids": side("bid", bid, -step), "ts": _ts(call), "seqId": call.now_ms}
+    return {
+        "asks": side("ask", ask, step),
+        "bids": side("bid", bid, -step),
+        "ts": str(request.now_ms),
+        "seqId": request.now_ms,
+    }
 
 
-def _depth(call: Call, instrument: Instrument, last: Decimal, side: str, level: int) -> Decimal:
-    """Contracts at a level: 50 to 150 % of a size that grows with the distance from the best price."""
-    seed = zlib.crc32(f"{instrument.inst_id} {side} {level} {call.now_ms // 1000}".encode())
+def _compute_depth(request: Request, instrument: Instrument, last: Decimal, side: str, level: int) -> Decimal:
+    """Return the contracts at a level: 50 to 150 % of a size that grows with the distance from the best price."""
+    # A checksum, not `hash`: the same second shows the same book in every process.
+    seed = zlib.crc32(f"{instrument.inst_id} {side} {level} {request.now_ms // 1000}".encode())
     notional = TOP_OF_BOOK_USDT * (1 + Decimal(level) / 4) * (50 + seed % 101) / 100
     lots = (notional / (last * instrument.ct_val) / instrument.lot_sz).to_integral_value(ROUND_FLOOR)
     return max(lots * instrument.lot_sz, instrument.min_sz)
 
 
-def _trade(instrument: Instrument, trade: Trade) -> dict[str, Json]:
+def _make_trade_row(instrument: Instrument, trade: Trade) -> dict[str, Json]:
     return {
         "instId": instrument.inst_id,
         "tradeId": str(trade.trade_id),
-        "px": text(trade.price),
-        "sz": text(trade.size_contracts),
+        "px": format_number(trade.price),
+        "sz": format_number(trade.size_contracts),
         "side": trade.side,
         "source": "0",
         "ts": str(trade.at_ms),
     }
 
 
-def _last(call: Call, instrument: Instrument) -> Decimal | None:
-    return price_at(call.market, instrument.inst_id, call.now_ms)
+def _find_last(request: Request, instrument: Instrument) -> Decimal | None:
+    return price_at(request.market, instrument.inst_id, request.now_ms)
 
 
-def _known_last(call: Call, instrument: Instrument) -> Decimal:
-    last = _last(call, instrument)
+def _require_last(request: Request, instrument: Instrument) -> Decimal:
+    last = _find_last(request, instrument)
     if last is None:
         raise WireError("51001", f"Instrument ID {instrument.inst_id} has not traded yet.")
     return last
 
 
-def _ts(call: Call) -> str:
-    return str(call.now_ms)
-
-
 ROUTES: Routes = {
-    ("GET", "/api/v5/market/ticker"): ticker,
-    ("GET", "/api/v5/market/tickers"): tickers,
-    ("GET", "/api/v5/market/books"): book,
-    ("GET", "/api/v5/market/books-full"): full_book,
-    ("GET", "/api/v5/market/trades"): recent_trades,
-    ("GET", "/api/v5/market/history-trades"): old_trades,
-    ("GET", "/api/v5/public/mark-price"): mark_price,
-    ("GET", "/api/v5/public/price-limit"): price_limit,
+    ("GET", "/api/v5/market/ticker"): show_ticker,
+    ("GET", "/api/v5/market/tickers"): list_tickers,
+    ("GET", "/api/v5/market/books"): show_book,
+    ("GET", "/api/v5/market/books-full"): show_full_book,
+    ("GET", "/api/v5/market/trades"): list_recent_trades,
+    ("GET", "/api/v5/market/history-trades"): list_old_trades,
+    ("GET", "/api/v5/public/mark-price"): list_mark_prices,
+    ("GET", "/api/v5/public/price-limit"): show_price_limit,
 }

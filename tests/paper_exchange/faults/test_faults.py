@@ -1,4 +1,4 @@
-"""Injected faults as the real client sees them (OKX-V5 section 2)."""
+"""Injected faults as the real client sees them (docs/okx-protocol.md, ccxt exceptions by answer)."""
 
 import asyncio
 
@@ -15,12 +15,12 @@ BTC, ID = "BTC/USDT:USDT", "BTC-USDT-SWAP"
 executed: list[str] = []
 
 
-def place(call):
-    executed.extend(row.text("clOrdId") for row in call.rows)
+def place(request):
+    executed.extend(row.text("clOrdId") for row in request.rows)
     return {
         "code": "0",
         "msg": "",
-        "data": [{"clOrdId": row.text("clOrdId"), "ordId": "1", "sCode": "0", "sMsg": ""} for row in call.rows],
+        "data": [{"clOrdId": row.text("clOrdId"), "ordId": "1", "sCode": "0", "sMsg": ""} for row in request.rows],
     }
 
 
@@ -182,6 +182,6 @@ def test_plan_refuses_what_cannot_be():
     with pytest.raises(ConfigError, match="at least 1"):
         plan.add("reset", count=0)
     plan.add("suspend")
-    assert plan.next_strike("GET", "/api/v5/public/time") is None
-    assert plan.active("suspend") is plan.consume("suspend", "GET", "/x")
-    assert plan.active("suspend") is None
+    assert plan.take_next_strike("GET", "/api/v5/public/time") is None
+    assert plan.find_active("suspend") is plan.consume("suspend", "GET", "/x")
+    assert plan.find_active("suspend") is None

@@ -1,24 +1,25 @@
 """Signatures, clock skew, demo header, rate limits and the control endpoints, through the real client."""
 
 import time
+from decimal import Decimal
 
 import ccxt
 import pytest
 import requests
 
-from pairity.errors import ConfigError
-from paper_exchange.clock import VirtualClock, parse_clock
+from paper_exchange.account.account import Account
+from paper_exchange.clock import VirtualClock
 from paper_exchange.http.auth import Credentials
 from tests.paper_exchange.conftest import START_MS
 from tests.paper_exchange.exchange_server import client, rows, serving
 
 
-def config(call):
-    return [{"uid": "1", "posMode": "net_mode", "echo": call.params.text("ordType")}]
+def config(request):
+    return [{"uid": "1", "posMode": "net_mode", "echo": request.params.text("ordType")}]
 
 
-def echo(call):
-    return [{**row.values, "sCode": "0"} for row in call.rows]
+def echo(request):
+    return [{**row.values, "sCode": "0"} for row in request.rows]
 
 
 PRIVATE = {
@@ -137,34 +138,19 @@ def test_control_endpoints_are_off_unless_asked_for(market, clock):
             assert requests.request(method, f"{url}/control/{path}", json={}).status_code == 404
 
 
-def test_the_engine_settles_before_every_answer(market, clock):
-    settled = []
+def test_the_account_settles_before_every_answer(market, clock):
+    account = Account(market, VirtualClock("stepped", START_MS - 60_000), Decimal(10_000))
+    seen = []
 
-    class Recorder:
-        def settle_until(self, now_ms):
-            settled.append(now_ms)
+    def look(request):
+        seen.append((request.now_ms, request.account.now_ms))
+        return config(request)
 
-    with serving(market, clock, engine=Recorder(), private={}) as url:
+    with serving(market, clock, account=account, private={("GET", "/api/v5/account/config"): look}) as url:
         client(url).fetch_time()
+        assert account.now_ms == START_MS
         requests.post(f"{url}/control/advance", json={"by_ms": 60_000})
-    assert settled == [START_MS, START_MS + 60_000]
-
-
-def test_clocks():
-    now = [0]
-    fast = VirtualClock("x60", 1_000, tick_ns=lambda: now[0])
-    now[0] = 500_000_000
-    assert fast.now_ms() == 31_000
-    now[0] = 100_000_000
-    assert fast.now_ms() == 31_000
-    started = VirtualClock("real", 1_000, tick_ns=lambda: now[0])
-    now[0] += 2_000_000
-    assert started.now_ms() == 1_002
-    assert abs(VirtualClock("real").now_ms() - time.time() * 1000) < 60_000
-    with pytest.raises(ConfigError, match="moves by itself"):
-        fast.advance_to(50_000)
-    with pytest.raises(ConfigError, match="--start"):
-        VirtualClock("stepped")
-    for wrong in ("x0", "fast", "60", "x-1"):
-        with pytest.raises(ConfigError, match="choose real"):
-            parse_clock(wrong)
+        assert account.now_ms == START_MS + 60_000
+        clock.advance_to(START_MS + 120_000)
+        ask(url)
+    assert seen == [(START_MS + 120_000, START_MS + 120_000)]

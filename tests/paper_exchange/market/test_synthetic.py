@@ -56,7 +56,7 @@ def test_another_seed_is_another_market():
 def test_bars_are_consistent_and_on_the_grid(name):
     market = fresh()
     instrument, tick = market.instruments[name], float(market.instruments[name].tick_sz)
-    table = market.bars(name, 0, START).columns
+    table = market.bars(name, 0, START).arrays
     assert (table.high >= np.maximum(table.open, table.close)).all()
     assert (table.low <= np.minimum(table.open, table.close)).all()
     assert (table.low > 0).all()
@@ -75,7 +75,7 @@ def test_holes_are_few_and_bar_at_answers_with_the_bar_before():
     market = fresh(history_days=40)
     missing = 0
     for name in IDS:
-        times = market.bars(name, 0, START).columns.open_ms
+        times = market.bars(name, 0, START).arrays.open_ms
         steps = np.diff(times)
         assert steps.max() <= 10 * MINUTE_MS
         missing += int((steps // MINUTE_MS - 1).sum())
@@ -87,7 +87,7 @@ def test_holes_are_few_and_bar_at_answers_with_the_bar_before():
 def test_anchored_ratios_revert_and_others_wander():
     """Variance ratio of the log price ratio, 5 days against 1 hour: 1 for a random walk."""
     market = fresh(history_days=60)
-    closes = {name: market.bars(name, 0, START).columns for name in IDS}
+    closes = {name: market.bars(name, 0, START).arrays for name in IDS}
     grid = np.arange(market.start_ms, START, HOUR_MS)
     hourly = {name: np.log(c.open[np.searchsorted(c.open_ms, grid)]) for name, c in closes.items()}
 
@@ -100,7 +100,7 @@ def test_anchored_ratios_revert_and_others_wander():
 
 
 def test_volume_follows_volatility_and_volatility_clusters():
-    table = fresh(history_days=30).bars(IDS[0], 0, START).columns
+    table = fresh(history_days=30).bars(IDS[0], 0, START).arrays
     size = np.abs(np.diff(np.log(table.close)))
     hours = len(size) // 60
     by_hour = size[: hours * 60].reshape(hours, 60).mean(axis=1)
@@ -114,7 +114,7 @@ def test_funding_follows_the_premium_every_eight_hours():
     rates = market.funding(IDS[0], 0, START)
     assert {f.settle_ms % (8 * HOUR_MS) for f in rates} == {0}
     assert len(rates) == 30 * 3 - 1
-    last, index = (market.bars(IDS[0], 0, START, kind).columns for kind in ("last", "index"))
+    last, index = (market.bars(IDS[0], 0, START, kind).arrays for kind in ("last", "index"))
     premium = np.log(last.close) - np.log(index.close)
     means = [premium[(last.open_ms < f.settle_ms) & (last.open_ms >= f.settle_ms - 8 * HOUR_MS)].mean() for f in rates]
     assert np.corrcoef(means, [f.rate for f in rates])[0, 1] > 0.95

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from paper_exchange.http.envelope import WireError
-from paper_exchange.http.refusals import Refused
+from paper_exchange.account.refusals import Refused
+from paper_exchange.wire import WireError
 from tests.paper_exchange.handmade_market import BTC, ETH, T0, Desk, contract, flat
 
 CALM = (100, 100, 100, 100)
@@ -64,7 +64,7 @@ def code(desk, side="buy", sz="1", **order):
 )
 def test_every_check_has_its_code(desk, order, expected):
     assert code(desk, **order) == expected
-    assert len(desk.engine.orders) == (expected == "0")
+    assert len(desk.account.orders) == (expected == "0")
 
 
 def test_reduce_only_against_the_position(desk):
@@ -76,9 +76,9 @@ def test_reduce_only_against_the_position(desk):
 
 def test_a_reduce_only_order_larger_than_the_position_is_a_switch():
     """The guide says both that the order is refused and that its quantity is overridden: not settled."""
-    refusing = Desk({BTC: flat(100)})
-    refusing.order("buy", 5)
-    assert code(refusing, "sell", 6, reduceOnly=True) == "51112"
+    convert_to_refusals = Desk({BTC: flat(100)})
+    convert_to_refusals.order("buy", 5)
+    assert code(convert_to_refusals, "sell", 6, reduceOnly=True) == "51112"
     trimming = Desk({BTC: flat(100)}, reduce_only_oversize="trim")
     trimming.order("buy", 5)
     order = trimming.order("sell", 6, reduceOnly=True)
@@ -96,7 +96,7 @@ def test_nothing_trades_before_the_first_price():
 
 def test_a_market_order_fills_at_the_open_of_the_bar_and_half_the_spread():
     desk = Desk({BTC: [CALM, (101, 150, 50, 120), *flat(120)]})
-    desk.engine.settle_until(T0 + 90_000)  # in the middle of the second bar: its extremes are not known
+    desk.settle(T0 + 90_000)  # in the middle of the second bar: its extremes are not known
     assert desk.order("buy", 1).fill_px == Decimal("101.1")
     assert desk.order("sell", 1).fill_px == Decimal("100.9")
 
@@ -217,7 +217,7 @@ def test_a_larger_opposite_order_reverses_the_position(desk):
     desk.order("buy", 5)
     order = desk.order("sell", 8)
     assert desk.size() == -3
-    position = desk.engine.positions[BTC]
+    position = desk.account.positions[BTC]
     assert (position.avg_px, position.pnl, order.pnl) == (Decimal("99.9"), 0, Decimal("-0.01"))
     [closed] = desk.get("account/positions-history")
     assert (closed["closeTotalPos"], closed["openMaxPos"], closed["type"]) == ("5", "5", "2")
@@ -234,12 +234,12 @@ def test_the_dead_mans_switch():
             desk.post("trade/cancel-all-after", {"timeOut": seconds})
     [armed] = desk.post("trade/cancel-all-after", {"timeOut": 30, "tag": "mine"})
     assert armed["triggerTime"] == str(T0 + 30_000)
-    desk.engine.settle_until(T0 + 29_999)
+    desk.settle(T0 + 29_999)
     assert mine.live
     [again] = desk.post("trade/cancel-all-after", {"timeOut": 30, "tag": "mine"})
-    desk.engine.settle_until(T0 + 45_000)
+    desk.settle(T0 + 45_000)
     assert mine.live
-    desk.engine.settle_until(int(again["triggerTime"]))
+    desk.settle(int(again["triggerTime"]))
     assert (mine.state, mine.cancel_source, mine.updated_ms) == ("canceled", "20", T0 + 59_999)
     assert (other.live, stop.live) == (True, True)  # another tag; algo orders are taken not to be covered
     desk.post("trade/cancel-all-after", {"timeOut": "60"})

@@ -1,12 +1,15 @@
-"""Margin, funding, liquidation and what positions and balance show of them (formulas of OKX-V5 section 9)."""
+"""Margin, funding and liquidation, and what positions and balance show of them.
+
+Formulas: docs/okx-protocol.md, Margin, profit and liquidation.
+"""
 
 from contextlib import suppress
 from decimal import Decimal
 
 import pytest
 
-from paper_exchange.http.envelope import WireError
-from paper_exchange.http.refusals import Refused
+from paper_exchange.account.refusals import Refused
+from paper_exchange.wire import WireError
 from tests.paper_exchange.handmade_market import BTC, ETH, Desk, flat, minute
 
 CALM = (100, 100, 100, 100)
@@ -45,12 +48,12 @@ def test_a_position_and_the_balance_that_it_needs():
 def test_what_is_free_after_the_largest_order_is_next_to_nothing():
     desk = Desk({BTC: flat(100)}, balance=10)
     size = Decimal(30)
-    while not desk.engine.positions:
+    while not desk.account.positions:
         with suppress(Refused):
             desk.order("buy", size)
         size -= CT_VAL
-    engine = desk.engine
-    left = engine.equity() - engine.initial_margin()
+    account = desk.account
+    left = account.equity() - account.initial_margin()
     cost_of_a_lot = CT_VAL * CT_VAL * (Decimal(100) / 3 + Decimal("0.1") + Decimal("0.06"))
     assert 0 <= left < cost_of_a_lot
 
@@ -71,7 +74,7 @@ def test_an_order_that_only_closes_needs_no_margin():
     desk = Desk({BTC: flat(100, 1) + flat(70)}, balance=10)
     desk.order("buy", 29)
     desk.to(1)
-    assert desk.engine.available() == 0
+    assert desk.account.available() == 0
     assert desk.order("sell", 29).state == "filled"
 
 
@@ -146,7 +149,7 @@ def test_the_shown_liquidation_price_is_where_margin_runs_out(side, sign):
     desk = Desk({BTC: flat(100)}, balance=10)
     lever(desk, 10)
     order = desk.order(side, 90)
-    cash = desk.engine.ledger.cash
+    cash = desk.account.ledger.cash
     shown = number(desk.get("account/positions")[0], "liqPx")
     tick = Decimal("0.1")
 
@@ -155,7 +158,7 @@ def test_the_shown_liquidation_price_is_where_margin_runs_out(side, sign):
         return equity / (mark * 90 * CT_VAL * (MAINTENANCE + TAKER))
 
     assert ratio(shown + sign * tick) > 1 >= ratio(shown - sign * tick)
-    assert ratio(shown) >= 1  # rounded against the holder
+    assert ratio(shown) >= 1  # round_values against the holder
 
 
 @pytest.mark.parametrize(
@@ -213,13 +216,13 @@ def test_one_instrument_can_take_the_other_down():
         lever(desk, 10, inst)
         desk.order("buy", 80, inst=inst)
     desk.to(2)
-    assert (desk.size(BTC), desk.engine.ledger.cash > 0) == (0, True)
+    assert (desk.size(BTC), desk.account.ledger.cash > 0) == (0, True)
     desk = Desk({BTC: [CALM, (60, 60, 60, 60), *flat(60)], ETH: flat(100)}, balance=20)
     for inst in (BTC, ETH):
         lever(desk, 10, inst)
         desk.order("buy", 80, inst=inst)
     desk.to(1)  # BTC opens where nothing is left: both are closed at their marks
-    assert desk.engine.positions == {}
+    assert desk.account.positions == {}
     assert [f["fillPx"] for f in desk.get("trade/fills")[:2]] == ["100", "60"]
 
 

@@ -1,4 +1,4 @@
-"""What every answer is wrapped in, and how numbers are written on the wire (OKX-V5 section 2).
+"""How the venue writes JSON: refusals, and numbers (docs/okx-protocol.md, Envelope and errors).
 
 Every number inside `data` is a string without exponent; "not applicable" is the empty string.
 """
@@ -17,7 +17,7 @@ Json = Any
 
 
 class WireError(Exception):
-    """A refusal as the venue writes it: `code`, `msg` and HTTP status.
+    """A refusal of a whole request: `code`, `msg` and HTTP status.
 
     `data` carries the refused elements of a batch (top-level code "1" or "2"); None leaves the key out, as the
     venue's gateway does for authentication and throttling.
@@ -28,22 +28,36 @@ class WireError(Exception):
         self.code, self.msg, self.http_status, self.data = code, msg, http_status, data
 
     def body(self) -> dict[str, Json]:
-        """The JSON object of the answer."""
+        """Return the JSON object of the answer."""
         if self.data is None:
             return {"msg": self.msg, "code": self.code}
         return {"code": self.code, "data": list(self.data), "msg": self.msg}
 
 
-def ok(data: Sequence[Json]) -> dict[str, Json]:
-    """Success: code "0" and the rows."""
-    return {"code": "0", "data": list(data), "msg": ""}
+def bad_parameter(name: str) -> WireError:
+    """Return the refusal of an impossible value: 51000, which the venue answers with HTTP 200."""
+    return WireError("51000", f"Parameter {name} error")
 
 
-def text(value: Decimal | float | None) -> str:
-    """A number on the wire: shortest exact decimal, no exponent, no trailing zeros; None and NaN are "".
+def unknown_instrument(inst_id: str) -> WireError:
+    """Return the refusal of an instrument that does not exist: 51001."""
+    return WireError("51001", f"Instrument ID, Instrument ID code, or Spread ID {inst_id} doesn't exist.")
 
-    >>> text(Decimal("1E+2")), text(0.00001), text(84429.0), text(None), text(Decimal("-0.00"))
-    ('100', '0.00001', '84429', '', '0')
+
+def empty_fields(names: str) -> dict[str, Json]:
+    """Return the fields named in a text, separated by spaces, each with "": not applicable."""
+    return dict.fromkeys(names.split(), "")
+
+
+def format_number(value: Decimal | float | None) -> str:
+    """Return a number as the wire has it: shortest exact decimal, no exponent, no trailing zeros.
+
+    None and NaN are "".
+
+    >>> format_number(Decimal("1E+2")), format_number(0.00001), format_number(84429.0), format_number(None)
+    ('100', '0.00001', '84429', '')
+    >>> format_number(Decimal("-0.00"))
+    '0'
     """
     if value is None:
         return ""
@@ -52,7 +66,7 @@ def text(value: Decimal | float | None) -> str:
     if isinstance(value, float):
         if not math.isfinite(value):
             return ""
-        value = exact(value)
+        value = exact(value)  # through the shortest text: 0.1 stays 0.1, not its binary expansion
     written = format(value, "f")
     if "." in written:
         written = written.rstrip("0").rstrip(".")

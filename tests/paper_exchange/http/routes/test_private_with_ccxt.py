@@ -1,4 +1,4 @@
-"""The account through the real ccxt client, sync and async, with only the URL changed (OKX-V5 section 10)."""
+"""The account through the real ccxt client, sync and async, with only the URL changed."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import ccxt.async_support
 import pytest
 import requests
 
-from paper_exchange.account.account import Engine
+from paper_exchange.account.account import Account
 from tests.paper_exchange.conftest import START_MS
 from tests.paper_exchange.exchange_server import client, inject, serving
 
@@ -18,7 +18,7 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture
 def account_url(market, clock):
-    with serving(market, clock, engine=Engine(market, clock, 10_000)) as where:
+    with serving(market, clock, account=Account(market, clock, 10_000)) as where:
         yield where
 
 

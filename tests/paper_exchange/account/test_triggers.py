@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from paper_exchange.http.refusals import Refused
+from paper_exchange.account.refusals import Refused
 from tests.paper_exchange.handmade_market import BTC, Desk, flat
 
 CALM = (100, 100, 100, 100)
@@ -22,7 +22,7 @@ def held_through(bar, *, side="buy", marks=None, after=99, **legs):
 
 
 def exits(desk):
-    return [fill.bill.price for fill in desk.engine.ledger.fills[1:]]
+    return [fill.bill.price for fill in desk.account.ledger.executions[1:]]
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_the_order_of_a_stop_names_its_algo():
 def test_a_stop_limit_takes_the_better_quote_or_waits():
     through = held_through((100, 100, 90, 91), slTriggerPx="98", slOrdPx="97")
     assert exits(through) == [Decimal("97.9")]
-    assert through.engine.ledger.fills[1].taker
+    assert through.account.ledger.executions[1].taker
     above = held_through((100, 100, 90, 91), after=91, slTriggerPx="98", slOrdPx="99")
     assert (exits(above), above.size()) == ([], 1)  # the high came before: nothing of this bar fills the new order
-    assert [order.price for order in above.engine.pending()] == [99]
+    assert [order.price for order in above.account.pending()] == [99]
 
 
 @pytest.mark.parametrize("kind", ["mark", "index"])
@@ -119,7 +119,7 @@ def test_attached_legs_end_with_parent_or_position():
     desk = Desk({BTC: flat(100)})
     parent = desk.order("buy", 1, kind="limit", px="99", attachAlgoOrds=ENTRY_LEGS)
     desk.post("trade/cancel-order", {"instId": BTC, "ordId": parent.ord_id})
-    assert desk.engine.algos == {}
+    assert desk.account.algos == {}
     desk.order("buy", 1, attachAlgoOrds=ENTRY_LEGS)
     desk.order("sell", 1, reduceOnly=True)
     [row] = desk.get("trade/orders-algo-history", ordType="oco", state="canceled")
@@ -130,7 +130,7 @@ def test_legs_of_an_order_that_left_no_position_fail():
     desk = Desk({BTC: flat(100)})
     desk.order("buy", 1)
     closing = desk.order("sell", 1, attachAlgoOrds=[{"slTriggerPx": "105", "slOrdPx": "-1"}])
-    assert desk.engine.algos == {}
+    assert desk.account.algos == {}
     [row] = desk.get("trade/order", instId=BTC, ordId=closing.ord_id)
     assert row["attachAlgoOrds"][0]["failCode"] == "51023"
 
@@ -140,7 +140,7 @@ def test_a_leg_covers_what_is_left_of_the_position():
     desk.order("buy", 5, attachAlgoOrds=[{"slTriggerPx": "95", "slOrdPx": "-1"}])
     desk.order("sell", 3, reduceOnly=True)
     desk.to(3)
-    assert [fill.bill.size for fill in desk.engine.ledger.fills] == [5, 3, 2]
+    assert [fill.bill.size for fill in desk.account.ledger.executions] == [5, 3, 2]
     assert desk.size() == 0
 
 
@@ -150,9 +150,9 @@ def test_trigger_orders_enter_and_carry_legs():
         "buy", 1, kind="trigger", triggerPx="105", orderPx="-1", attachAlgoOrds=[{"slTriggerPx": "96", "slOrdPx": "-1"}]
     )
     desk.to(2)
-    [entry] = desk.engine.orders.values()
+    [entry] = desk.account.orders.values()
     assert (entry.source, entry.fill_px, desk.size()) == ("6", Decimal("105.1"), 1)
-    assert [(algo.kind, algo.sl_trigger, algo.state) for algo in desk.engine.live_algos()] == [
+    assert [(algo.kind, algo.sl_trigger, algo.state) for algo in desk.account.live_algos()] == [
         ("conditional", 96, "live")
     ]
 
@@ -171,14 +171,14 @@ def test_a_trigger_that_the_account_cannot_carry_fails():
     desk.algo("buy", 4000, kind="trigger", triggerPx="105", orderPx="-1", algoClOrdId="big")
     desk.to(2)
     [row] = desk.get("trade/orders-algo-history", ordType="trigger", state="order_failed")
-    assert (row["failCode"], row["ordId"], desk.size(), desk.engine.ledger.cash) == ("51008", "", 0, 10)
+    assert (row["failCode"], row["ordId"], desk.size(), desk.account.ledger.cash) == ("51008", "", 0, 10)
 
 
 def test_a_reduce_only_stop_without_a_position_fails():
     desk = Desk({BTC: [CALM, (100, 100, 90, 91), *flat(91)]})
     desk.algo("sell", 1, slTriggerPx="95", slOrdPx="-1", reduceOnly=True)
     desk.to(2)
-    [algo] = desk.engine.algos.values()
+    [algo] = desk.account.algos.values()
     assert (algo.state, algo.fail_code, desk.size()) == ("order_failed", "51023", 0)
 
 
@@ -188,7 +188,7 @@ def test_close_fraction_closes_whatever_is_there():
     desk.algo("sell", "", slTriggerPx="95", slOrdPx="-1", reduceOnly=True, closeFraction="1")
     desk.order("buy", 3)
     desk.to(3)
-    assert (desk.size(), desk.engine.ledger.fills[-1].bill.size) == (0, 5)
+    assert (desk.size(), desk.account.ledger.executions[-1].bill.size) == (0, 5)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_triggers_on_the_wrong_side(side, leg, trigger, code):
     with pytest.raises(Refused) as refused:
         desk.order(side, 1, kind="limit", px="100", attachAlgoOrds=legs)
     assert refused.value.code == against_price[code]
-    assert (desk.engine.orders, desk.engine.algos) == ({}, {})
+    assert (desk.account.orders, desk.account.algos) == ({}, {})
 
 
 def test_amending_a_waiting_stop():

@@ -1,0 +1,107 @@
+"""Algo orders as the exchange keeps them, and their rows (docs/okx-protocol.md, Rows and states)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from paper_exchange.account.orders import AttachedStops, Side
+from paper_exchange.wire import Json, empty_fields, format_number
+
+_EMPTY_ALGO = empty_fields(
+    "activePx amendPxOnTriggerType callbackRatio callbackSpread ccy moveTriggerPx ordPx quickMgnType tgtCcy "
+    "tradeQuoteCcy triggerPx triggerPxType"
+)
+
+
+@dataclass(slots=True)
+class AlgoOrder:
+    """A conditional, oco or trigger order. Order prices of −1 mean market.
+
+    `is_attached`: it came with the order `parent_id`. `attached`: the stops that a trigger order's own order will
+    carry. `size` None closes whatever position is there. `trigger_up`: the trigger is met from below.
+    """
+
+    algo_id: str
+    client_id: str
+    inst_id: str
+    side: Side
+    kind: str
+    size: Decimal | None
+    close_fraction: Decimal | None
+    reduce_only: bool
+    created_ms: int
+    sl_trigger: Decimal | None = None
+    sl_price: Decimal | None = None
+    sl_type: str = "last"
+    tp_trigger: Decimal | None = None
+    tp_price: Decimal | None = None
+    tp_type: str = "last"
+    trigger: Decimal | None = None
+    trigger_price: Decimal | None = None
+    trigger_type: str = "last"
+    trigger_up: bool = False
+    is_attached: bool = False
+    parent_id: str = ""
+    attached: list[AttachedStops] = field(default_factory=list)
+    tag: str = ""
+    state: str = "live"
+    updated_ms: int = 0
+    triggered_ms: int | None = None
+    actual_side: str = ""
+    actual_size: Decimal | None = None
+    actual_price: Decimal | None = None
+    spawned: str = ""
+    fail_code: str = "0"
+
+    @property
+    def live(self) -> bool:
+        """Whether it can still trigger."""
+        return self.state == "live"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy."""
+        return 1 if self.side == "buy" else -1
+
+    def row(self) -> dict[str, Json]:
+        """Return the row of order-algo, orders-algo-pending and orders-algo-history."""
+        return {
+            **_EMPTY_ALGO,
+            "algoId": self.algo_id,
+            "algoClOrdId": self.client_id,
+            "clOrdId": self.client_id,
+            "ordId": self.spawned,
+            "ordIdList": [self.spawned] if self.spawned else [],
+            "instType": "SWAP",
+            "instId": self.inst_id,
+            "ordType": self.kind,
+            "side": self.side,
+            "posSide": "net",
+            "tdMode": "cross",
+            "sz": format_number(self.size),
+            "closeFraction": format_number(self.close_fraction),
+            "reduceOnly": "true" if self.reduce_only else "false",
+            "state": self.state,
+            "lever": "",
+            "last": "",
+            "slTriggerPx": format_number(self.sl_trigger),
+            "slOrdPx": format_number(self.sl_price),
+            "slTriggerPxType": self.sl_type if self.sl_trigger is not None else "",
+            "tpTriggerPx": format_number(self.tp_trigger),
+            "tpOrdPx": format_number(self.tp_price),
+            "tpTriggerPxType": self.tp_type if self.tp_trigger is not None else "",
+            "triggerPx": format_number(self.trigger),
+            "ordPx": format_number(self.trigger_price),
+            "triggerPxType": self.trigger_type if self.trigger is not None else "",
+            "actualSz": format_number(self.actual_size),
+            "actualPx": format_number(self.actual_price),
+            "actualSide": self.actual_side,
+            "triggerTime": "" if self.triggered_ms is None else str(self.triggered_ms),
+            "failCode": self.fail_code,
+            "attachAlgoOrds": [attached.row() for attached in self.attached],
+            "linkedOrd": {"ordId": ""},
+            "tag": self.tag,
+            "cTime": str(self.created_ms),
+            "uTime": str(self.updated_ms or self.created_ms),
+        }

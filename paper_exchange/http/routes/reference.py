@@ -1,0 +1,126 @@
+"""Reference data: time, status, instruments and position tiers (docs/okx-protocol.md, Public endpoints)."""
+
+from __future__ import annotations
+
+from paper_exchange.http.lookup import list_instruments, name_family, read_state
+from paper_exchange.http.request import Request, Routes
+from paper_exchange.http.row_faults import consume_fault
+from paper_exchange.market.market import Instrument
+from paper_exchange.market.prices import BAND
+from paper_exchange.wire import Json, empty_fields, format_number
+
+HOUR_MS = 3_600_000
+_EMPTY_FIELDS = empty_fields(
+    "alias auctionEndTime baseCcy quoteCcy expTime freq longPosRemainingQuota shortPosRemainingQuota "
+    "maxPlatOICoinLmt maxPlatOILmt maxMktAmt method optType preMktSwTime seriesId stk rpiMinLevel "
+    "rpiMinPxBand"
+)
+
+
+def show_time(request: Request) -> list[Json]:
+    """Answer `public/time`: the exchange's clock, which may be virtual."""
+    return [{"ts": str(request.now_ms)}]
+
+
+def show_status(request: Request) -> list[Json]:
+    """Answer `system/status`: empty while healthy; ongoing maintenance while the fault `status_ongoing` waits."""
+    if consume_fault(request, "status_ongoing") is None:
+        return []
+    return [
+        {
+            "title": "Paper exchange maintenance drill",
+            "state": "ongoing",
+            "begin": str(request.now_ms - HOUR_MS),
+            "end": str(request.now_ms + HOUR_MS),
+            "preOpenBegin": "",
+            "href": "",
+            "serviceType": "8",
+            "system": "unified",
+            "scheDesc": "",
+            "maintType": "2",
+            "env": "2",
+        }
+    ]
+
+
+def show_instruments(request: Request) -> list[Json]:
+    """Answer `public/instruments`: swaps; other types are known and empty."""
+    request.params.required("instType")
+    return [_make_instrument_row(request, instrument) for instrument in list_instruments(request)]
+
+
+def show_tiers(request: Request) -> list[Json]:
+    """Answer `public/position-tiers`: one tier without upper end, the one that the account margins by."""
+    request.params.required("instType")
+    request.params.choice("tdMode", ("cross", "isolated"))
+    return [_make_tier_row(instrument) for instrument in list_instruments(request)]
+
+
+def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, Json]:
+    listed = list(request.market.instruments)
+    return {
+        **_EMPTY_FIELDS,
+        "instType": "SWAP",
+        "instId": instrument.inst_id,
+        "uly": name_family(instrument),
+        "instFamily": name_family(instrument),
+        "settleCcy": "USDT",
+        "ctVal": format_number(instrument.ct_val),
+        "ctMult": "1",
+        "ctValCcy": name_family(instrument).removesuffix("-USDT"),
+        "ctType": "linear",
+        "tickSz": format_number(instrument.tick_sz),
+        "lotSz": format_number(instrument.lot_sz),
+        "minSz": format_number(instrument.min_sz),
+        "lever": format_number(instrument.max_leverage),
+        "state": read_state(request, instrument),
+        "listTime": str(instrument.list_ms),
+        "contTdSwTime": str(instrument.list_ms),
+        "maxLmtSz": format_number(instrument.max_limit_sz),
+        "maxMktSz": format_number(instrument.max_market_sz),
+        "maxTwapSz": format_number(instrument.max_limit_sz),
+        "maxIcebergSz": format_number(instrument.max_limit_sz),
+        "maxTriggerSz": format_number(instrument.max_limit_sz),
+        "maxStopSz": format_number(instrument.max_market_sz),
+        "maxLmtAmt": "20000000",
+        "category": "1",
+        "groupId": "4",
+        "instCategory": "1",
+        "instIdCode": 10_000 + listed.index(instrument.inst_id),
+        "ruleType": "normal",
+        "openType": "call_auction",
+        "futureSettlement": False,
+        "tradeQuoteCcyList": [],
+        "upcChg": [],
+        "initPxLmtPct": format_number(BAND),
+        "floatPxLmtPct": format_number(BAND),
+        "maxPxLmtPct": format_number(BAND),
+        "posLmtAmt": "250000",
+        "posLmtPct": "30",
+    }
+
+
+def _make_tier_row(instrument: Instrument) -> dict[str, Json]:
+    return {
+        "tier": "1",
+        "instType": "SWAP",
+        "instId": "",
+        "instFamily": name_family(instrument),
+        "uly": name_family(instrument),
+        "minSz": "0",
+        "maxSz": format_number(instrument.max_limit_sz),
+        "mmr": format_number(instrument.maintenance_rate),
+        "imr": format_number(round(1 / instrument.max_leverage, 6)),
+        "maxLever": format_number(instrument.max_leverage),
+        "baseMaxLoan": "",
+        "quoteMaxLoan": "",
+        "optMgnFactor": "",
+    }
+
+
+ROUTES: Routes = {
+    ("GET", "/api/v5/public/time"): show_time,
+    ("GET", "/api/v5/system/status"): show_status,
+    ("GET", "/api/v5/public/instruments"): show_instruments,
+    ("GET", "/api/v5/public/position-tiers"): show_tiers,
+}
