@@ -1,4 +1,4 @@
-"""`pairity paper-exchange`."""
+"""Command `pairity paper-exchange`: run the exchange until it is stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from pairity_cli.commands.context import reports_errors
 
 
-def _decimal(_ctx: click.Context, _parameter: click.Parameter, value: str) -> Decimal:
+def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) -> Decimal:
     try:
         amount = Decimal(value)
     except InvalidOperation:
@@ -27,16 +27,32 @@ def _decimal(_ctx: click.Context, _parameter: click.Parameter, value: str) -> De
 @click.option("--start", metavar="TIME", help="Instant at which the virtual clock starts (ISO, UTC).")
 @click.option("--clock", default="real", show_default=True, help="real, xN (N times faster) or stepped.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market.")
-@click.option("--balance", default="10000", show_default=True, callback=_decimal, help="USDT in the account.")
+@click.option("--balance", default="10000", show_default=True, callback=_parse_amount, help="USDT in the account.")
 @click.option("--control", is_flag=True, help="Open /control: stepping the clock, injecting faults.")
 @click.option("--rate-limits/--no-rate-limits", default=True, show_default=True, help="Enforce OKX's request limits.")
 @reports_errors
 def paper_exchange(
-    market: str, data: Path | None, port: int, start: str | None, clock: str, seed: int, balance: Decimal,
-    control: bool, rate_limits: bool,
-) -> None:  # fmt: skip
+    market: str,
+    data: Path | None,
+    port: int,
+    start: str | None,
+    clock: str,
+    seed: int,
+    balance: Decimal,
+    control: bool,
+    rate_limits: bool,
+) -> None:
     """Run an OKX v5 exchange on 127.0.0.1 for the real ccxt client; credentials are paper / paper / paper."""
     from paper_exchange.run import run
 
-    run(market=market, data=data, port=port, start=start, clock=clock, seed=seed, control=control,
-        rate_limits=rate_limits, balance_usdt=balance)  # fmt: skip
+    run(
+        market=market,
+        data=data,
+        port=port,
+        start=start,
+        clock=clock,
+        seed=seed,
+        control=control,
+        rate_limits=rate_limits,
+        balance_usdt=balance,
+    )

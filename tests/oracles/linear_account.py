@@ -1,4 +1,7 @@
-"""What an account must come to, counted over again from its trades with fractions. Shares no code with the exchange."""
+"""Oracle of an account: cash, profit and positions counted again from its trades, in fractions.
+
+It shares no code with the exchange.
+"""
 
 from fractions import Fraction
 
@@ -13,7 +16,7 @@ class LinearAccount:
         self.realized = self.fees = self.funding = Fraction(0)
 
     def trade(self, name, side, size, price, multiplier, fee_rate):
-        """One trade, taken apart into steps that neither cross zero nor mix opening and closing."""
+        """Book one trade, in steps that neither cross zero nor mix opening and closing."""
         left = Fraction(size) * (1 if side == "buy" else -1)
         price, multiplier = Fraction(price), Fraction(multiplier)
         paid = abs(left) * multiplier * price * Fraction(fee_rate)
@@ -33,13 +36,13 @@ class LinearAccount:
             left -= step
 
     def settle(self, name, mark, rate, multiplier):
-        """Longs pay the rate on the mark notional."""
+        """Book a funding settlement: longs pay the rate on the mark notional."""
         payment = -self.held.get(name, Fraction(0)) * Fraction(multiplier) * Fraction(mark) * Fraction(rate)
         self.funding += payment
         self.cash += payment
 
     def equity(self, marks, multiplier):
-        """Cash and what closing everything at the marks would realise."""
+        """Return cash plus what closing everything at the marks would realise."""
         return self.cash + sum(
             (Fraction(marks[name]) - self.average[name]) * size * Fraction(multiplier)
             for name, size in self.held.items()
