@@ -12,7 +12,7 @@ from paper_exchange.run import MARKETS, run
 
 
 def main() -> int:
-    """Parse the arguments and serve; the exit code of a PairityError is its own."""
+    """Parse the arguments and serve; return 0, or the exit code of a PairityError."""
     parser = argparse.ArgumentParser(prog="paper-exchange", description="An OKX-v5-compatible exchange on localhost.")
     parser.add_argument("--market", choices=MARKETS, default="synthetic")
     parser.add_argument("--data", type=Path, help="folder of recorded Parquet files")

@@ -59,15 +59,13 @@ class Account:
         self.leverage: dict[str, Decimal] = {}
         self.cancel_all_at: dict[str, int] = {}
 
-    # -- what is known now ---------------------------------------------------------------------------------------
-
     def last(self, inst_id: str, at_ms: int | None = None) -> Decimal:
-        """Last price; the mark price where the instrument has not traded yet."""
+        """Return the last price; the mark price where the instrument has not traded yet."""
         price = price_at(self.market, inst_id, self.now_ms if at_ms is None else at_ms)
         return price if price is not None else self.mark(inst_id, at_ms)
 
     def mark(self, inst_id: str, at_ms: int | None = None) -> Decimal:
-        """Mark price; the last price where no mark is known."""
+        """Return the mark price; the last price where no mark is known, 0 without either."""
         at = self.now_ms if at_ms is None else at_ms
         known = self._marks.get(inst_id)
         # Margin asks for the same mark many times at one instant: the newest answer per instrument is kept.
@@ -77,19 +75,19 @@ class Account:
         return known[1]
 
     def lever(self, inst_id: str) -> Decimal:
-        """Leverage in force for an instrument."""
+        """Return the leverage in force for an instrument."""
         return self.leverage.get(inst_id, DEFAULT_LEVERAGE)
 
     def equity(self) -> Decimal:
-        """Cash plus unrealised profit at the mark, in USDT."""
+        """Return cash plus unrealised profit at the mark, in USDT."""
         return self.ledger.cash + sum((p.unrealized(self.mark(p.inst_id)) for p in self.positions.values()), ZERO)
 
     def initial_margin(self) -> Decimal:
-        """Σ notional(mark)/leverage of open positions."""
+        """Return Σ notional(mark)/leverage of open positions."""
         return sum((p.notional(self.mark(p.inst_id)) / self.lever(p.inst_id) for p in self.positions.values()), ZERO)
 
     def maintenance_margin(self) -> Decimal:
-        """Σ notional(mark)·maintenance rate of open positions."""
+        """Return Σ notional(mark)·maintenance rate of open positions."""
         rates = self.market.instruments
         return sum(
             (p.notional(self.mark(p.inst_id)) * rates[p.inst_id].maintenance_rate for p in self.positions.values()),
@@ -97,35 +95,33 @@ class Account:
         )
 
     def frozen(self) -> Decimal:
-        """Margin that resting orders reserve."""
+        """Return the margin that resting orders reserve."""
         return sum((self.margin_for(order, self.size(order.inst_id)) for order in self.pending()), ZERO)
 
     def available(self) -> Decimal:
-        """Equity that is free for new orders, never below zero."""
+        """Return the equity that is free for new orders, never below zero."""
         return max(self.equity() - self.initial_margin() - self.frozen(), ZERO)
 
     def margin_for(self, order: Order, held: Decimal) -> Decimal:
-        """Margin of the opening part of a resting order at its price, beside a position of `held` contracts."""
+        """Return the margin that the opening part of a resting order needs beside a position of `held` contracts."""
         opening = count_opening(held, order.left * order.sign)
         price = order.price if order.price is not None else self.last(order.inst_id)
         return opening * self.market.instruments[order.inst_id].ct_val * price / self.lever(order.inst_id)
 
     def size(self, inst_id: str) -> Decimal:
-        """Signed contracts of the position, 0 without one."""
+        """Return the signed contracts of the position, 0 without one."""
         position = self.positions.get(inst_id)
         return position.size if position else ZERO
 
     def pending(self, inst_id: str = "") -> list[Order]:
-        """Resting orders, oldest first; of one instrument where it is given."""
+        """Return the resting orders, oldest first; of one instrument where it is given."""
         self._resting = [order for order in self._resting if order.live]
         return [order for order in self._resting if inst_id in ("", order.inst_id)]
 
     def live_algos(self, inst_id: str = "") -> list[AlgoOrder]:
-        """Algo orders that can still trigger, oldest first; of one instrument where it is given."""
+        """Return the algo orders that can still trigger, oldest first; of one instrument where it is given."""
         self._waiting = [algo for algo in self._waiting if algo.live]
         return [algo for algo in self._waiting if inst_id in ("", algo.inst_id)]
-
-    # -- changes -------------------------------------------------------------------------------------------------
 
     def take(self, order: Order) -> None:
         """Keep an order, and let it rest for as long as it is live."""

@@ -30,7 +30,10 @@ def _compute_free_if_resting(account: Account, order: Order) -> Decimal:
 
 
 def _compute_free_if_filled(account: Account, order: Order, signed: Decimal, price: Decimal) -> Decimal:
-    """Equity moves by the distance from the mark and the fee; initial margin by the change of the position."""
+    """Return free equity after a fill.
+
+    Equity moves by the distance from the mark and the fee, initial margin by the change of the position.
+    """
     held = account.size(order.inst_id)
     mark, ct_val = account.mark(order.inst_id), account.market.instruments[order.inst_id].ct_val
     equity = account.equity() + signed * ct_val * (mark - price) - abs(signed) * ct_val * price * account.taker

@@ -36,11 +36,11 @@ class Position:
         return self.pnl + self.fee + self.funding
 
     def notional(self, price: Decimal) -> Decimal:
-        """|size| · ct_val · price."""
+        """Return |size| · ct_val · price, in USDT."""
         return abs(self.size) * self.ct_val * price
 
     def unrealized(self, mark: Decimal) -> Decimal:
-        """(mark − avg_px) · size · ct_val."""
+        """Return (mark − avg_px) · size · ct_val, in USDT."""
         return (mark - self.avg_px) * self.size * self.ct_val
 
     def apply(self, signed: Decimal, price: Decimal) -> Decimal:

@@ -42,7 +42,7 @@ def settle_until(account: Account, now_ms: int) -> None:
 
 
 def _list_events(account: Account, since: int, until: int) -> Iterator[tuple[int, int, str, Bar | float | None]]:
-    """(instant, kind, instrument or tag, payload) in (since, until].
+    """Yield (instant, kind, instrument or tag, payload) of what happens in (since, until].
 
     The instruments are fixed at the beginning: only a request makes another one active, and requests settle first.
     """
@@ -74,7 +74,7 @@ def _close_bar(account: Account, inst_id: str, bar: Bar) -> None:
     if level is not None and (stop is None or (stop - level) * account.size(inst_id) < 0):
         liquidation.liquidate_in_bar(account, inst_id, bar.open_ms)
     matching.apply_bar(account, inst_id, bar)
-    # Once more: the bar's own fills may have left a position that its extreme liquidates.
+    # Once more: what stops left over, or the bar's own fills opened, its extreme can still liquidate.
     liquidation.liquidate_in_bar(account, inst_id, bar.open_ms)
 
 
