@@ -1,1 +1,1 @@
-"""Who trades: cash, orders, positions, and what the passing of bars does to them."""
+"""The account: cash, orders, positions, and what requests and time do to them."""

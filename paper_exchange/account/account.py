@@ -29,7 +29,7 @@ class Account:
     """One account in Futures mode, cross margin, net positions, settled in USDT.
 
     `taker` and `maker` are fee rates. `reduce_only_oversize` says what happens to a reduce-only order that is larger
-    than the position: the guide documents both (docs/okx-protocol.md, Reduce-only).
+    than the position: the guide documents both (docs/okx-protocol.md, Reduce-only (net mode)).
     """
 
     def __init__(

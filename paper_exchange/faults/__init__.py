@@ -1,1 +1,1 @@
-"""What goes wrong on demand: the catalogue of faults, and how they reach a client."""
+"""Faults on demand: their catalogue, and their delivery to a client."""

@@ -1,4 +1,4 @@
-"""Delivery of wire and batch faults to the client (docs/okx-protocol.md, Wire faults and Batch faults)."""
+"""Delivery of wire and batch faults to the client (docs/okx-protocol.md, Wire faults)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def deliver(fault: Fault, request: web.Request, answer: web.Response) -> w
     """Return what the client gets in place of `answer`."""
     kind = fault.kind
     if kind == "latency":
-        # Only this request waits; the exchange has already acted on it.
+        # Only this answer waits; the exchange goes on with other requests.
         await asyncio.sleep(float(fault.params.get("ms", DEFAULT_LATENCY_MS)) / 1000)
         return answer
     if kind == "reset":

@@ -1,1 +1,1 @@
-"""How it is reached: the OKX v5 REST frame."""
+"""The frame over HTTP: the server, its exchange, and what the routes share."""

@@ -1,1 +1,1 @@
-"""What is traded: instruments, bars and funding of synthetic and recorded markets."""
+"""Markets: instruments, bars and funding, made up or recorded."""

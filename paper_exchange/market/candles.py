@@ -1,6 +1,6 @@
 """Candles of any size from the finest bars, and the pages in which they are served.
 
-See docs/okx-protocol.md, Candles and Cursors.
+See docs/okx-protocol.md, Candles, and its section on Cursors.
 
 Known at `now`: finest bars that have closed, and of the current one its open alone (see `market.py`). A candle whose
 end has not come carries confirm "0". Candles that would begin before the market does are left out: nobody saw them
