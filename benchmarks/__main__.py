@@ -39,7 +39,7 @@ class Row:
     peer_s: float
 
 
-def medians_s(case: Case) -> tuple[float, float]:
+def measure_medians_s(case: Case) -> tuple[float, float]:
     """Ours and the peer's, in turns, so that both see the same machine; a slow peer runs fewer times, unwarmed."""
     if case.ours_seconds is None:
         case.ours()  # warm caches and imports
@@ -47,19 +47,19 @@ def medians_s(case: Case) -> tuple[float, float]:
         case.theirs()
     mine, other = [], []
     for round_ in range(case.rounds):
-        mine.append(case.ours_seconds() if case.ours_seconds else _timed(case.ours))
+        mine.append(case.ours_seconds() if case.ours_seconds else _time(case.ours))
         if round_ < case.peer_rounds:
-            other.append(case.peer_seconds() if case.peer_seconds else _timed(case.theirs))
+            other.append(case.peer_seconds() if case.peer_seconds else _time(case.theirs))
     return statistics.median(mine), statistics.median(other)
 
 
-def _timed(job: Callable[[], object]) -> float:
+def _time(job: Callable[[], object]) -> float:
     begun = time.perf_counter()
     job()
     return time.perf_counter() - begun
 
 
-def cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
+def make_cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
     for source in sources:
         yield from source(scratch)
 
@@ -71,10 +71,10 @@ def main(groups: Sequence[str], small: bool) -> None:
     rows, notes = [], []
     with tempfile.TemporaryDirectory() as scratch:
         sources = [source for group in groups or known for source in known[group]]
-        for case in cases(sources, Path(scratch)):
+        for case in make_cases(sources, Path(scratch)):
             print(f"{case.name} …", file=sys.stderr, flush=True)
             case.check()
-            mine, other = medians_s(case)
+            mine, other = measure_medians_s(case)
             rows.append(Row(case.name, mine, case.peer, other))
             print(f"  {mine:.3f} s, {case.peer} {other:.3f} s: {other / mine:.3g} ×", file=sys.stderr, flush=True)
             notes += [case.note()] if case.note else []
@@ -82,18 +82,17 @@ def main(groups: Sequence[str], small: bool) -> None:
     lines += [f"| {r.name} | {r.ours_s:.3f} | {r.peer} | {r.peer_s:.3f} | {r.peer_s / r.ours_s:.3g} |" for r in rows]
     text = "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
     if not small:
-        told = (
-            f"Medians of one run on one machine, {os.cpu_count()} cores, shared with other work (load {_load()}).\n\n"
-        )
-        (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(told + text)
+        machine = f"{os.cpu_count()} cores, shared with other work (load {_describe_load()})"
+        preamble = f"Medians of one run on one machine, {machine}.\n\n"
+        (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(preamble + text)
     print(text)
 
 
-def _load() -> str:
+def _describe_load() -> str:
     """Processes that wanted to run in the last minutes, this one's among them: more than there are cores is crowded."""
     return f"{os.getloadavg()[2]:.1f} over the last 15 minutes"
 
 
 if __name__ == "__main__":
-    asked = sys.argv[1:]
-    main([name for name in asked if name != "--small"], "--small" in asked)
+    requested = sys.argv[1:]
+    main([name for name in requested if name != "--small"], "--small" in requested)

@@ -15,74 +15,79 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import grid_market
+from benchmarks import grid_inputs
 from benchmarks.case import Case
-from benchmarks.isolated_process import Alone, Job
+from benchmarks.isolated_process import IsolatedJob, Job
 from pairity.digest import digest_bytes
 from pairity.settings import StrategySettings
 from tests.oracles.decimal_backtest import backtest
-from tests.oracles.vectorbt_books import Orders, orders_of, simulated
-from training.backtest.engine import run
-from training.backtest.grid import Grid, GridPoint, Question, run_grid
+from tests.oracles.vectorbt_books import Orders, make_orders, simulate
+from training.backtest.engine import run_backtest
+from training.backtest.grid import Grid, GridInputs, GridPoint, run_grid
 from training.backtest.policies import Strategy
 from training.backtest.records import BacktestResult
 
 ROUNDS = 3
 ORACLE_HOURS = 1_000
-POINTS = Grid().points()
+POINTS = Grid().list_points()
 _MIDDLE = POINTS[len(POINTS) // 2]
 
 
-def grid(file: str, workers: int) -> Job:
-    asked = _stored(file)
+def run_our_grid(file: str, workers: int) -> Job:
+    inputs = _load_inputs(file)
 
     def job() -> str:
-        found = run_grid(asked, workers=workers)
+        found = run_grid(inputs, workers=workers)
         return digest_bytes(found.returns.tobytes() + repr(found.metrics).encode())
 
     return job
 
 
-def event_loop(file: str) -> Job:
-    asked, strategy = _stored(file), _settings(_MIDDLE)
-    return lambda: str(backtest(asked.history, asked.scores, strategy, asked.decision_lag, asked.terms).cash)
+def run_event_loop(file: str) -> Job:
+    inputs, strategy = _load_inputs(file), _set_point(_MIDDLE)
+    return lambda: str(backtest(inputs.history, inputs.scores, strategy, inputs.decision_lag, inputs.terms).cash)
 
 
-def vectorbt(file: str) -> Job:
+def run_vectorbt(file: str) -> Job:
     stored = np.load(file)
-    orders = Orders(**{name: stored[name] for name in stored.files if stored[name].ndim},
-                    trials=int(stored["trials"]), initial=float(stored["initial"]))  # fmt: skip
-    simulated(orders)  # compiles
-    return lambda: digest_bytes(simulated(orders).tobytes())
+    orders = Orders(
+        **{name: stored[name] for name in stored.files if stored[name].ndim},
+        trials=int(stored["trials"]),
+        initial=float(stored["initial"]),
+    )
+    simulate(orders)  # compiles
+    return lambda: digest_bytes(simulate(orders).tobytes())
 
 
-def inputs(hours: int) -> Job:
+def assemble_inputs(hours: int) -> Job:
     """Not the grid: history and scores from frames, which all points share."""
-    made = grid_market.frames(hours)
+    made = grid_inputs.make_frames(hours)
 
     def job() -> str:
-        return str(len(grid_market.put_together(made).scores))
+        return str(len(grid_inputs.assemble_grid_inputs(made).scores))
 
     return job
 
 
 def cases(scratch: Path, *, small: bool = False) -> Iterator[Case]:
-    hours = grid_market.SMALL_HOURS if small else grid_market.HOURS
+    hours = grid_inputs.SMALL_HOURS if small else grid_inputs.HOURS
     stretch = min(hours, ORACLE_HOURS)
     orders = scratch / "orders.npz"
-    asked = grid_market.question(hours)
+    inputs = grid_inputs.make_grid_inputs(hours)
     short, whole, bare = (
-        _store(scratch / name, question)
+        _store_inputs(scratch / name, question)
         for name, question in (
-            ("short", grid_market.question(stretch)), ("whole", asked), ("bare", _without_funding(asked)),
+            ("short", grid_inputs.make_grid_inputs(stretch)),
+            ("whole", inputs),
+            ("bare", _remove_funding(inputs)),
         )
-    )  # fmt: skip
-    loop, other = Alone(__name__, "event_loop", (short,)), Alone(__name__, "vectorbt", (str(orders),))
-    one, two = (Alone(__name__, "grid", (whole, workers)) for workers in (1, 2))
-    unfunded = Alone(__name__, "grid", (bare, 1))
-    prepared = Alone(__name__, "inputs", (hours,))
+    )
+    loop, other = IsolatedJob(__name__, "event_loop", (short,)), IsolatedJob(__name__, "vectorbt", (str(orders),))
+    one, two = (IsolatedJob(__name__, "grid", (whole, workers)) for workers in (1, 2))
+    unfunded = IsolatedJob(__name__, "grid", (bare, 1))
+    prepared = IsolatedJob(__name__, "inputs", (hours,))
     scale = len(POINTS) * hours / stretch
-    size = f"grid of {len(POINTS)} points × {hours:,} hours × 45 pairs ({grid_market.source()})"
+    size = f"grid of {len(POINTS)} points × {hours:,} hours × 45 pairs ({grid_inputs.describe_source()})"
     peer = f"event loop in exact decimals, one point × {stretch:,} hours, times {scale:.0f}"
 
     def scaled() -> float:
@@ -96,68 +101,96 @@ def cases(scratch: Path, *, small: bool = False) -> Iterator[Case]:
         )
 
     yield Case(
-        f"{size}, one worker", _never, peer, _never, lambda: _same_as_the_loop(short), ROUNDS, ROUNDS,
-        peer_seconds=scaled, ours_seconds=one.seconds,
+        f"{size}, one worker",
+        _refuse,
+        peer,
+        _refuse,
+        lambda: _check_against_the_loop(short),
+        ROUNDS,
+        ROUNDS,
+        peer_seconds=scaled,
+        ours_seconds=one.seconds,
         note=lambda: f"peak memory, grid with one worker: {one.memory()}; event loop: {loop.memory()}",
-    )  # fmt: skip
+    )
     yield Case(
-        f"{size}, one worker", _never, "the same with two workers", _never, lambda: None, ROUNDS, ROUNDS,
-        peer_seconds=two.seconds, ours_seconds=one.seconds,
+        f"{size}, one worker",
+        _refuse,
+        "the same with two workers",
+        _refuse,
+        lambda: None,
+        ROUNDS,
+        ROUNDS,
+        peer_seconds=two.seconds,
+        ours_seconds=one.seconds,
         note=lambda: f"peak memory, grid with two workers: {two.memory()}; {same_bits()}",
-    )  # fmt: skip
+    )
     yield Case(
-        f"{size}, one worker, no funding: decides and simulates", _never,
+        f"{size}, one worker, no funding: decides and simulates",
+        _refuse,
         f"vectorbt {version('vectorbt')} Portfolio.from_orders (numba), value at every hour: only simulates the "
-        "orders that it is given", _never, lambda: _same_as_vectorbt(bare, orders), ROUNDS, ROUNDS,
-        peer_seconds=other.seconds, ours_seconds=unfunded.seconds,
-        note=lambda: f"peak memory, vectorbt: {other.memory()}; its equity of all {len(POINTS)} points is ours at "
-                     "every hour to 1e-9",
-    )  # fmt: skip
+        "orders that it is given",
+        _refuse,
+        lambda: _check_against_vectorbt(bare, orders),
+        ROUNDS,
+        ROUNDS,
+        peer_seconds=other.seconds,
+        ours_seconds=unfunded.seconds,
+        note=lambda: (
+            f"peak memory, vectorbt: {other.memory()}; its equity of all {len(POINTS)} points is ours at "
+            "every hour to 1e-9"
+        ),
+    )
 
 
-def _never() -> None:
+def _refuse() -> None:
     raise AssertionError("runs in a process of its own")
 
 
-def _settings(point: GridPoint) -> StrategySettings:
+def _set_point(point: GridPoint) -> StrategySettings:
     return StrategySettings(
         z_entry=point.z_entry, probability_min=point.probability_min, correlation_max=point.correlation_max
     )
 
 
-def _trial(asked: Question, point: GridPoint) -> BacktestResult:
-    return run(asked.history, asked.scores, Strategy(_settings(point)), asked.terms,
-               decision_lag=asked.decision_lag, train_end=None)  # fmt: skip
+def _run_trial(inputs: GridInputs, point: GridPoint) -> BacktestResult:
+    return run_backtest(
+        inputs.history,
+        inputs.scores,
+        Strategy(_set_point(point)),
+        inputs.terms,
+        decision_lag=inputs.decision_lag,
+        train_end=None,
+    )
 
 
-def _without_funding(asked: Question) -> Question:
-    return replace(asked, history=replace(asked.history, settlements={}))
+def _remove_funding(inputs: GridInputs) -> GridInputs:
+    return replace(inputs, history=replace(inputs.history, settlements={}))
 
 
-def _store(file: Path, asked: Question) -> str:
-    file.write_bytes(pickle.dumps(asked))
+def _store_inputs(file: Path, inputs: GridInputs) -> str:
+    file.write_bytes(pickle.dumps(inputs))
     return str(file)
 
 
-def _stored(file: str) -> Question:
-    asked: Question = pickle.loads(Path(file).read_bytes())
-    return asked
+def _load_inputs(file: str) -> GridInputs:
+    inputs: GridInputs = pickle.loads(Path(file).read_bytes())
+    return inputs
 
 
-def _same_as_the_loop(file: str) -> None:
-    asked = _stored(file)
-    found = _trial(asked, _MIDDLE)
-    books = backtest(asked.history, asked.scores, _settings(_MIDDLE), asked.decision_lag, asked.terms)
+def _check_against_the_loop(file: str) -> None:
+    inputs = _load_inputs(file)
+    found = _run_trial(inputs, _MIDDLE)
+    books = backtest(inputs.history, inputs.scores, _set_point(_MIDDLE), inputs.decision_lag, inputs.terms)
     assert found.trades.height == len(books.trades) > 20
     np.testing.assert_allclose(found.equity["equity"].to_numpy(), [float(v) for v in books.equity], rtol=1e-9)
 
 
-def _same_as_vectorbt(question: str, file: Path) -> None:
+def _check_against_vectorbt(question: str, file: Path) -> None:
     """Also leaves the orders where the peer will find them."""
-    asked = _stored(question)
-    trials = [_trial(asked, point) for point in POINTS]
-    orders = orders_of(trials, asked.history, asked.terms)
+    inputs = _load_inputs(question)
+    trials = [_run_trial(inputs, point) for point in POINTS]
+    orders = make_orders(trials, inputs.history, inputs.terms)
     ours = np.column_stack([trial.equity["equity"].to_numpy() for trial in trials])
-    np.testing.assert_allclose(simulated(orders), ours, rtol=1e-9)
+    np.testing.assert_allclose(simulate(orders), ours, rtol=1e-9)
     np.savez(file, **{name: getattr(orders, name) for name in Orders.__dataclass_fields__})
     print(f"{sum(trial.trades.height for trial in trials):,} trades, {len(orders.size):,} rows for vectorbt")

@@ -26,7 +26,7 @@ RECORDED = "okx_swap/1m_20250318_20250417"
 SETTINGS = FeatureSettings()
 
 
-def observations() -> np.ndarray:
+def make_observations() -> np.ndarray:
     """Minute returns of ten correlated factors and of one coin that is exposed to them."""
     generator = np.random.default_rng(0)
     rows = WINDOWS + WINDOW - 1
@@ -36,19 +36,24 @@ def observations() -> np.ndarray:
     return np.ascontiguousarray(np.column_stack([factors, coin]))
 
 
-def recorded(folder: Path) -> pl.DataFrame:
+def read_recorded(folder: Path) -> pl.DataFrame:
     """Recorded minutes of nine coins, in the columns of `candles_1m`."""
     opened = pl.from_epoch("ts", time_unit="ms").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return pl.concat(
         pl.read_parquet(file).select(
-            pl.lit(file.stem.partition("-")[0]).alias("asset"), opened.alias("open_time"),
-            "open", "high", "low", "close", "volume",
+            pl.lit(file.stem.partition("-")[0]).alias("asset"),
+            opened.alias("open_time"),
+            "open",
+            "high",
+            "low",
+            "close",
+            "volume",
         )
         for file in sorted(folder.glob("*.parquet"))
-    )  # fmt: skip
+    )
 
 
-def made_up(coins: int = 9, days: int = 30) -> pl.DataFrame:
+def make_up_minutes(coins: int = 9, days: int = 30) -> pl.DataFrame:
     """The same of a made-up market: betas from 0.5 to 1.5, volumes of each its own size."""
     generator = np.random.default_rng(1)
     market = generator.normal(0, 6e-4, days * 1440)
@@ -63,24 +68,29 @@ def made_up(coins: int = 9, days: int = 30) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def design_errors() -> Iterator[str]:
+def measure_design_errors() -> Iterator[str]:
     """Per design, the largest differences from QR least squares (ridge as rows √λ below) on sampled windows."""
     data = os.environ.get("PAIRITY_RECORDED_DATA")
-    minutes = recorded(Path(data) / RECORDED) if data else made_up()
+    minutes = read_recorded(Path(data) / RECORDED) if data else make_up_minutes()
     panel = panel_of(
         minutes.with_columns(
-            pl.lit(None, pl.Float64).alias("volume_quote"), pl.lit(None, pl.Float64).alias("trade_count"),
+            pl.lit(None, pl.Float64).alias("volume_quote"),
+            pl.lit(None, pl.Float64).alias("trade_count"),
             pl.col("open_time").alias("known_at"),
         )
-    )  # fmt: skip
+    )
     assert panel is not None
     factors = factor_returns(panel, buckets(scores(panel, SETTINGS)))
     response = panel.returns[:, 1]
     for name, x, ridge in (("spreads4", spreads(factors), 0.0), ("buckets10", factors, SETTINGS.risk_ridge)):
         fitted = minute_fits(np.ascontiguousarray(np.column_stack([x, response])), WINDOW // 60, ridge, 1.0)
         ends = np.flatnonzero(~np.isnan(fitted[:, -1]))[::97]
-        truth = np.array([least_squares(x[end + 1 - WINDOW : end + 1], response[end + 1 - WINDOW : end + 1], ridge)
-                          for end in ends])  # fmt: skip
+        truth = np.array(
+            [
+                solve_least_squares(x[end + 1 - WINDOW : end + 1], response[end + 1 - WINDOW : end + 1], ridge)
+                for end in ends
+            ]
+        )
         error = np.abs(fitted[ends, :-1] - truth)
         relative = error[:, 1:-1].max(axis=1) / np.abs(truth[:, 1:-1]).max(axis=1)
         yield (
@@ -90,7 +100,7 @@ def design_errors() -> Iterator[str]:
         )
 
 
-def least_squares(x: np.ndarray, y: np.ndarray, ridge: float) -> np.ndarray:
+def solve_least_squares(x: np.ndarray, y: np.ndarray, ridge: float) -> np.ndarray:
     """Constant, coefficients, R²."""
     centred, level = x - x.mean(axis=0), y - y.mean()
     q, r = np.linalg.qr(np.vstack([centred, np.sqrt(ridge) * np.eye(x.shape[1])]))
@@ -103,7 +113,7 @@ def cases(_scratch: Path) -> Iterator[Case]:
     from statsmodels.regression.rolling import RollingOLS
     from statsmodels.tools import add_constant
 
-    rows = observations()
+    rows = make_observations()
     regressors, response = add_constant(rows[:, :-1]), rows[:, -1]
 
     def ours() -> np.ndarray:
@@ -129,7 +139,7 @@ def cases(_scratch: Path) -> Iterator[Case]:
         errors = [np.abs(found[::997] - truth).max() for found in (mine, theirs)]
         print(f"largest error against QR: ours {errors[0]:.1e}, RollingOLS {errors[1]:.1e}")
         np.testing.assert_allclose(mine[::997], truth, rtol=1e-7, atol=1e-9)
-        for line in design_errors():
+        for line in measure_design_errors():
             print(line)
 
     name = f"rolling regression, {WINDOWS:,} windows × {FACTORS} regressors × {WINDOW:,} rows (with R²)"

@@ -24,7 +24,7 @@ Job = Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JobOutcome:
     seconds: float
     inputs_mb: float
     """Resident before the job: imports and inputs."""
@@ -37,13 +37,13 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Alone:
+class IsolatedJob:
     """A job, run as often as it is asked for; every run must give the same answer."""
 
     module: str
     function: str
     arguments: tuple[object, ...]
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[JobOutcome] = field(default_factory=list)
 
     def seconds(self) -> float:
         command = [
@@ -57,7 +57,7 @@ class Alone:
         # Where other work shares the cores, OpenMP's threads that spin while they wait take them from each other.
         environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-        self.outcomes.append(Outcome(**json.loads(done.stdout.splitlines()[-1])))
+        self.outcomes.append(JobOutcome(**json.loads(done.stdout.splitlines()[-1])))
         if len({outcome.answer for outcome in self.outcomes}) > 1:
             raise AssertionError(f"{self.function}{self.arguments} answered differently from run to run")
         return self.outcomes[-1].seconds
@@ -76,21 +76,29 @@ class Alone:
         return f"{peak:,.0f} MB ({inputs:,.0f} MB of it before the job{children})"
 
 
-def _resident_mb(name: str) -> float:
+def _read_resident_mb(name: str) -> float:
     return int(Path("/proc/self/status").read_text().partition(f"{name}:")[2].split()[0]) / 1024
 
 
-def _main(module: str, function: str, arguments: str) -> None:
+def _run(module: str, function: str, arguments: str) -> None:
     job: Job = getattr(import_module(module), function)(*json.loads(arguments))
     Path("/proc/self/clear_refs").write_text("5")  # sets VmHWM back to what is resident now
-    before, begun = _resident_mb("VmRSS"), time.perf_counter()
+    before, begun = _read_resident_mb("VmRSS"), time.perf_counter()
     answer = job()
     seconds = time.perf_counter() - begun
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(json.dumps({
-        "seconds": seconds, "inputs_mb": before, "peak_mb": _resident_mb("VmHWM"), "child_mb": child, "answer": answer,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "inputs_mb": before,
+                "peak_mb": _read_resident_mb("VmHWM"),
+                "child_mb": child,
+                "answer": answer,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    _run(*sys.argv[1:])

@@ -41,7 +41,7 @@ YEAR = Size(45, 8_760, 20, 394_200)
 LARGE = Size(1_000, 13_000, 10, 864_000)
 
 
-def rows(size: Size) -> pl.DataFrame:
+def make_rows(size: Size) -> pl.DataFrame:
     generator = np.random.default_rng(0)
     times = pl.datetime_range(
         START, START + timedelta(hours=size.hours - 1), "1h", eager=True, time_unit="us", time_zone="UTC"
@@ -55,39 +55,48 @@ def rows(size: Size) -> pl.DataFrame:
     )
 
 
-def labels(features: pl.DataFrame, size: Size) -> pl.DataFrame:
+def sample_labels(features: pl.DataFrame, size: Size) -> pl.DataFrame:
     sampled = features.select("pair_id", "event_timestamp").sample(size.labels, seed=1, shuffle=True)
     return sampled.with_columns(pl.col("event_timestamp") + timedelta(seconds=30))
 
 
-def ours(asked: pl.DataFrame, path: Path, size: Size) -> pl.DataFrame:
+def join_ours(requested: pl.DataFrame, path: Path, size: Size) -> pl.DataFrame:
     return asof_join(
-        asked, pl.scan_parquet(path), keys=["pair_id"], time="event_timestamp", event="event_timestamp",
-        created="created_timestamp", columns=size.columns, ttl=timedelta(hours=2), known_only=True,
-    )  # fmt: skip
+        requested,
+        pl.scan_parquet(path),
+        keys=["pair_id"],
+        time="event_timestamp",
+        event="event_timestamp",
+        created="created_timestamp",
+        columns=size.columns,
+        ttl=timedelta(hours=2),
+        known_only=True,
+    )
 
 
-def bare(asked: pl.DataFrame, path: Path) -> pl.DataFrame:
+def join_bare(requested: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Reads the same file; knows no knowledge time and no TTL, and returns the labels in another order."""
     right = pl.read_parquet(path).sort("event_timestamp")
-    return asked.sort("event_timestamp").join_asof(right, on="event_timestamp", by="pair_id", check_sortedness=False)
+    return requested.sort("event_timestamp").join_asof(
+        right, on="event_timestamp", by="pair_id", check_sortedness=False
+    )
 
 
-def feast_duckdb(asked: pl.DataFrame, path: Path, size: Size, scratch: Path) -> pl.DataFrame:
+def join_with_feast(requested: pl.DataFrame, path: Path, size: Size, scratch: Path) -> pl.DataFrame:
     refs = [f"view:{name}" for name in size.columns]
-    job = _duckdb_store(scratch, path, size).get_historical_features(
-        entity_df=asked.to_pandas(), features=refs, filter_by_created_timestamp=False
+    job = _open_duckdb_store(scratch, path, size).get_historical_features(
+        entity_df=requested.to_pandas(), features=refs, filter_by_created_timestamp=False
     )
     return pl.DataFrame(pl.from_arrow(job.to_arrow()))
 
 
-def peer_seconds(folder: Path, entities: int, hours: int, features: int, labels: int) -> float:
+def time_peer(folder: Path, entities: int, hours: int, features: int, labels: int) -> float:
     """The peer in a process of its own: it may take more memory, or time, than there is."""
     code = (
         "import time, warnings; warnings.simplefilter('ignore'); import polars as pl; from pathlib import Path;"
         f"from benchmarks import joins as j; size = j.Size({entities}, {hours}, {features}, {labels});"
-        f"folder = Path({str(folder)!r}); asked = pl.read_parquet(folder / 'labels.parquet');"
-        "begun = time.perf_counter(); j.feast_duckdb(asked, folder / 'features.parquet', size, folder);"
+        f"folder = Path({str(folder)!r}); requested = pl.read_parquet(folder / 'labels.parquet');"
+        "begun = time.perf_counter(); j.join_with_feast(requested, folder / 'features.parquet', size, folder);"
         "print('took', time.perf_counter() - begun)"
     )
     try:
@@ -96,8 +105,8 @@ def peer_seconds(folder: Path, entities: int, hours: int, features: int, labels:
         )
     except subprocess.TimeoutExpired:
         return inf
-    told = [line for line in done.stdout.splitlines() if line.startswith("took ")]
-    return float(told[-1].split()[1]) if told else inf
+    timings = [line for line in done.stdout.splitlines() if line.startswith("took ")]
+    return float(timings[-1].split()[1]) if timings else inf
 
 
 def cases(scratch: Path) -> Iterator[Case]:
@@ -105,50 +114,67 @@ def cases(scratch: Path) -> Iterator[Case]:
         folder = scratch / name
         folder.mkdir()
         path = folder / "features.parquet"
-        features = rows(size)
-        asked = labels(features, size)
+        features = make_rows(size)
+        requested = sample_labels(features, size)
         features.write_parquet(path)
-        asked.write_parquet(folder / "labels.parquet")
+        requested.write_parquet(folder / "labels.parquet")
         del features
-        yield from _of_size(size, asked, path, folder)
+        yield from _make_cases(size, requested, path, folder)
 
 
-def _of_size(size: Size, asked: pl.DataFrame, path: Path, folder: Path) -> Iterator[Case]:
+def _make_cases(size: Size, requested: pl.DataFrame, path: Path, folder: Path) -> Iterator[Case]:
     key = ["pair_id", "event_timestamp"]
 
     def check() -> None:
-        mine = ours(asked, path, size).select(*key, *size.columns).sort(key)
-        other = bare(asked, path).select(*key, *size.columns).sort(key)
+        mine = join_ours(requested, path, size).select(*key, *size.columns).sort(key)
+        other = join_bare(requested, path).select(*key, *size.columns).sort(key)
         assert mine.equals(other)
 
     def seconds() -> float:
-        return peer_seconds(folder, size.entities, size.hours, size.features, size.labels)
+        return time_peer(folder, size.entities, size.hours, size.features, size.labels)
 
     name = f"point-in-time join, {size.text}"
     yield Case(
         name,
-        lambda: ours(asked, path, size),
+        lambda: join_ours(requested, path, size),
         "bare Polars join_asof, read and sorted",
-        lambda: bare(asked, path),
+        lambda: join_bare(requested, path),
         check,
     )
-    yield Case(name, lambda: ours(asked, path, size), f"Feast's DuckDB store (at most {_LIMIT_S:.0f} s)", lambda: None,
-               lambda: None, peer_rounds=1, peer_seconds=seconds)  # fmt: skip
+    yield Case(
+        name,
+        lambda: join_ours(requested, path, size),
+        f"Feast's DuckDB store (at most {_LIMIT_S:.0f} s)",
+        lambda: None,
+        lambda: None,
+        peer_rounds=1,
+        peer_seconds=seconds,
+    )
 
 
-def _duckdb_store(scratch: Path, path: Path, size: Size):
+def _open_duckdb_store(scratch: Path, path: Path, size: Size):
     from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
     from feast.data_format import ParquetFormat
     from feast.types import Float64, String
 
-    store = FeatureStore(config=RepoConfig(
-        project="bench", provider="local", registry=str(scratch / "registry.db"), offline_store={"type": "duckdb"},
-        online_store={"type": "sqlite", "path": str(scratch / "online.db")}, entity_key_serialization_version=3,
-        repo_path=scratch,
-    ))  # fmt: skip
+    store = FeatureStore(
+        config=RepoConfig(
+            project="bench",
+            provider="local",
+            registry=str(scratch / "registry.db"),
+            offline_store={"type": "duckdb"},
+            online_store={"type": "sqlite", "path": str(scratch / "online.db")},
+            entity_key_serialization_version=3,
+            repo_path=scratch,
+        )
+    )
     entity = Entity(name="pair_id", join_keys=["pair_id"], value_type=ValueType.STRING)
-    source = FileSource(path=str(path), timestamp_field="event_timestamp", file_format=ParquetFormat(),
-                        created_timestamp_column="created_timestamp")  # fmt: skip
+    source = FileSource(
+        path=str(path),
+        timestamp_field="event_timestamp",
+        file_format=ParquetFormat(),
+        created_timestamp_column="created_timestamp",
+    )
     fields = [Field(name="pair_id", dtype=String), *(Field(name=name, dtype=Float64) for name in size.columns)]
     view = FeatureView(name="view", entities=[entity], ttl=timedelta(hours=2), schema=fields, source=source)
     store.apply([entity, view])

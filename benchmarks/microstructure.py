@@ -39,7 +39,7 @@ from steps group by all order by asset, event_timestamp
 """
 
 
-def write(folder: Path) -> None:
+def write_minutes(folder: Path) -> None:
     """One file per asset and month, as the lake has them."""
     generator = np.random.default_rng(0)
     for asset in ASSETS:
@@ -55,17 +55,25 @@ def write(folder: Path) -> None:
             room = np.abs(generator.normal(0, 3e-4, (2, count)))
             volume = generator.exponential(50.0, count) + 0.1
             times = pl.datetime_range(first, after, "1m", closed="left", eager=True, time_unit="us", time_zone="UTC")
-            frame = pl.DataFrame({
-                "open_time": times, "open": opens, "high": np.maximum(opens, closes) * (1 + room[0]),
-                "low": np.minimum(opens, closes) * (1 - room[1]), "close": closes, "volume": volume,
-                "volume_quote": volume * closes, "trade_count": 5.0, "taker_buy_volume": volume * 0.4,
-            }).with_columns((pl.col("open_time") + timedelta(minutes=1, milliseconds=1)).alias("known_at"))  # fmt: skip
+            frame = pl.DataFrame(
+                {
+                    "open_time": times,
+                    "open": opens,
+                    "high": np.maximum(opens, closes) * (1 + room[0]),
+                    "low": np.minimum(opens, closes) * (1 - room[1]),
+                    "close": closes,
+                    "volume": volume,
+                    "volume_quote": volume * closes,
+                    "trade_count": 5.0,
+                    "taker_buy_volume": volume * 0.4,
+                }
+            ).with_columns((pl.col("open_time") + timedelta(minutes=1, milliseconds=1)).alias("known_at"))
             path = folder / f"asset={asset}" / f"month={month + 1:02}" / "part.parquet"
             path.parent.mkdir(parents=True)
             frame.write_parquet(path, compression="zstd", compression_level=3, row_group_size=65_536)
 
 
-def minutes(folder: Path, month: int) -> pl.LazyFrame:
+def scan_minutes(folder: Path, month: int) -> pl.LazyFrame:
     return pl.concat(
         pl.scan_parquet(
             folder / f"asset={asset}" / f"month={month:02}" / "part.parquet", hive_partitioning=False
@@ -74,15 +82,15 @@ def minutes(folder: Path, month: int) -> pl.LazyFrame:
     )
 
 
-def ours(folder: Path, months: int = MONTHS) -> pl.DataFrame:
-    return pl.concat(hours_from_minutes(minutes(folder, month)).collect() for month in range(1, months + 1))
+def compute_ours(folder: Path, months: int = MONTHS) -> pl.DataFrame:
+    return pl.concat(hours_from_minutes(scan_minutes(folder, month)).collect() for month in range(1, months + 1))
 
 
-def read(folder: Path, months: int = MONTHS) -> int:
-    return sum(minutes(folder, month).collect().height for month in range(1, months + 1))
+def read_columns(folder: Path, months: int = MONTHS) -> int:
+    return sum(scan_minutes(folder, month).collect().height for month in range(1, months + 1))
 
 
-def duckdb(folder: Path, months: int = MONTHS) -> pl.DataFrame:
+def compute_with_duckdb(folder: Path, months: int = MONTHS) -> pl.DataFrame:
     import duckdb as engine
 
     with engine.connect() as database:
@@ -90,12 +98,12 @@ def duckdb(folder: Path, months: int = MONTHS) -> pl.DataFrame:
         return pl.DataFrame(database.sql(SQL.format(files=f"{folder}/*/*/part.parquet")).to_arrow_table())
 
 
-def pandas(folder: Path, months: int = MONTHS) -> object:
+def compute_with_pandas(folder: Path, months: int = MONTHS) -> object:
     import pandas as pd
 
     parts = []
     for month in range(1, months + 1):
-        frame = minutes(folder, month).collect().to_pandas()
+        frame = scan_minutes(folder, month).collect().to_pandas()
         close = frame.groupby("asset")["close"]
         frame["r"] = close.pct_change()
         frame["move"] = close.diff()
@@ -105,19 +113,26 @@ def pandas(folder: Path, months: int = MONTHS) -> object:
         frame["illiquid"] = frame["r"].abs() / frame["volume_quote"]
         hour = frame.groupby(["asset", frame["open_time"].dt.floor("h")])
         sums = hour[["volume", "volume_quote", "taker_buy_volume"]].sum()
-        out = pd.DataFrame({
-            "vwap": sums["volume_quote"] / sums["volume"], "taker_buy_ratio": sums["taker_buy_volume"] / sums["volume"],
-            "realized_vol_1h": hour["r"].std() * np.sqrt(60), "volume_cv": hour["volume"].std() / hour["volume"].mean(),
-            "parkinson_vol": np.sqrt(60 * hour["span2"].mean() / (4 * np.log(2))),
-            "garman_klass_vol": np.sqrt(60 * (hour["span2"].mean() / 2 - (2 * np.log(2) - 1) * hour["body2"].mean())),
-            "amihud": hour["illiquid"].mean(), "minutes_observed": hour.size(),
-        })  # fmt: skip
+        out = pd.DataFrame(
+            {
+                "vwap": sums["volume_quote"] / sums["volume"],
+                "taker_buy_ratio": sums["taker_buy_volume"] / sums["volume"],
+                "realized_vol_1h": hour["r"].std() * np.sqrt(60),
+                "volume_cv": hour["volume"].std() / hour["volume"].mean(),
+                "parkinson_vol": np.sqrt(60 * hour["span2"].mean() / (4 * np.log(2))),
+                "garman_klass_vol": np.sqrt(
+                    60 * (hour["span2"].mean() / 2 - (2 * np.log(2) - 1) * hour["body2"].mean())
+                ),
+                "amihud": hour["illiquid"].mean(),
+                "minutes_observed": hour.size(),
+            }
+        )
         out["covariance"] = hour[["move", "before"]].cov().xs("move", level=-1)["before"]
         parts.append(out)
     return pd.concat(parts)
 
 
-def peak_mb(job: str, folder: Path, months: int) -> float:
+def measure_peak_mb(job: str, folder: Path, months: int) -> float:
     """Highest memory of a process that does one job, MB above one that only imports."""
     code = (
         "from pathlib import Path; from benchmarks import microstructure as m;"
@@ -130,24 +145,39 @@ def peak_mb(job: str, folder: Path, months: int) -> float:
 
 def cases(scratch: Path) -> Iterator[Case]:
     folder = scratch / "minutes"
-    write(folder)
+    write_minutes(folder)
 
     def check() -> None:
-        mine = ours(folder).sort("asset", "event_timestamp")
-        theirs = duckdb(folder)
+        mine = compute_ours(folder).sort("asset", "event_timestamp")
+        theirs = compute_with_duckdb(folder)
         inner = mine["event_timestamp"].dt.day() > 1  # a month begins without the minute before it
         for name in STATISTICS:
             np.testing.assert_allclose(mine[name].filter(inner), theirs[name].filter(inner), rtol=1e-7, err_msg=name)
 
     def note() -> str:
-        grown = {months: peak_mb("ours", folder, months) for months in (2, MONTHS)}
-        others = {job: peak_mb(job, folder, MONTHS) for job in ("duckdb", "pandas", "read")}
-        told = ", ".join(f"{job} {megabytes:,.0f} MB" for job, megabytes in others.items())
-        return f"peak memory: ours {grown[2]:,.0f} MB for 2 months, {grown[MONTHS]:,.0f} MB for {MONTHS}; {told}"
+        grown = {months: measure_peak_mb("ours", folder, months) for months in (2, MONTHS)}
+        others = {job: measure_peak_mb(job, folder, MONTHS) for job in ("duckdb", "pandas", "read")}
+        listed = ", ".join(f"{job} {megabytes:,.0f} MB" for job, megabytes in others.items())
+        return f"peak memory: ours {grown[2]:,.0f} MB for 2 months, {grown[MONTHS]:,.0f} MB for {MONTHS}; {listed}"
 
-    rows = read(folder)
+    rows = read_columns(folder)
     name = f"{rows:,} minutes into hourly microstructure"
-    yield Case(name, lambda: ours(folder), f"DuckDB {version('duckdb')} SQL", lambda: duckdb(folder), check, note=note)
-    yield Case(name, lambda: ours(folder), f"pandas {version('pandas')} groupby", lambda: pandas(folder), lambda: None,
-               peer_rounds=1)  # fmt: skip
-    yield Case(name, lambda: ours(folder), "merely reading the columns", lambda: read(folder), lambda: None)
+    yield Case(
+        name,
+        lambda: compute_ours(folder),
+        f"DuckDB {version('duckdb')} SQL",
+        lambda: compute_with_duckdb(folder),
+        check,
+        note=note,
+    )
+    yield Case(
+        name,
+        lambda: compute_ours(folder),
+        f"pandas {version('pandas')} groupby",
+        lambda: compute_with_pandas(folder),
+        lambda: None,
+        peer_rounds=1,
+    )
+    yield Case(
+        name, lambda: compute_ours(folder), "merely reading the columns", lambda: read_columns(folder), lambda: None
+    )

@@ -23,7 +23,7 @@ HOURS = 365 * 24
 START = datetime(2024, 12, 15, tzinfo=UTC)
 
 
-def bars() -> pl.DataFrame:
+def make_bars() -> pl.DataFrame:
     generator = np.random.default_rng(0)
     frames = []
     for asset in DEFAULT_UNIVERSE:
@@ -47,36 +47,43 @@ def bars() -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def sampled(column: str, value: str, every: timedelta, known_after: timedelta) -> pl.DataFrame:
+def make_samples(column: str, value: str, every: timedelta, known_after: timedelta) -> pl.DataFrame:
     """One number per asset and step of time: settlements of funding, daily inflow."""
     generator = np.random.default_rng(1)
     times = [START - timedelta(days=2) + step * every for step in range((HOURS + 48) // (every // timedelta(hours=1)))]
-    frames = [pl.DataFrame({
-        "asset": asset, column: times, value: generator.uniform(1e-5, 1e-4, len(times)),
-        "known_at": [time + known_after + timedelta(milliseconds=1) for time in times],
-    }) for asset in DEFAULT_UNIVERSE]  # fmt: skip
+    frames = [
+        pl.DataFrame(
+            {
+                "asset": asset,
+                column: times,
+                value: generator.uniform(1e-5, 1e-4, len(times)),
+                "known_at": [time + known_after + timedelta(milliseconds=1) for time in times],
+            }
+        )
+        for asset in DEFAULT_UNIVERSE
+    ]
     return pl.concat(frames).with_columns(pl.col(column, "known_at").cast(pl.Datetime("us", "UTC")))
 
 
 def cases(_scratch: Path) -> Iterator[Case]:
-    settings, pairs, observed = FeatureSettings(), pairs_of(DEFAULT_UNIVERSE), bars()
-    funding = sampled("funding_time", "funding_rate", timedelta(hours=8), timedelta(0))
-    inflow = sampled("time", "inflow", timedelta(days=1), timedelta(days=1))
+    settings, pairs, observed = FeatureSettings(), pairs_of(DEFAULT_UNIVERSE), make_bars()
+    funding = make_samples("funding_time", "funding_rate", timedelta(hours=8), timedelta(0))
+    inflow = make_samples("time", "inflow", timedelta(days=1), timedelta(days=1))
 
     def ours() -> pl.DataFrame:
         assets = asset_hourly(observed.lazy(), funding.lazy(), settings, inflow.lazy()).collect()
         return pair_hourly(assets.lazy(), pairs, settings, 200).collect()
 
-    wide = {asset: _pandas_asset(asset, observed, funding, inflow) for asset in DEFAULT_UNIVERSE}
+    wide = {asset: _compute_asset(asset, observed, funding, inflow) for asset in DEFAULT_UNIVERSE}
 
     def theirs() -> pd.DataFrame:
-        return pd.concat([_pandas_pair(wide[p.base], wide[p.quote]).assign(pair_id=p.pair_id) for p in pairs])
+        return pd.concat([_compute_pair(wide[p.base], wide[p.quote]).assign(pair_id=p.pair_id) for p in pairs])
 
     def check() -> None:
         both = ours()
         for pair in (pairs[0], pairs[-1]):
             mine = both.filter(pl.col("pair_id") == pair.pair_id).to_pandas().set_index("event_timestamp")
-            other = _pandas_pair(wide[pair.base], wide[pair.quote]).iloc[199:]
+            other = _compute_pair(wide[pair.base], wide[pair.quote]).iloc[199:]
             assert list(mine.index) == list(other.index)
             numbers = {feature.name for feature in PAIR_HOURLY.features if feature.dtype == "float64"}
             assert set(other) == numbers, set(other) ^ numbers
@@ -88,7 +95,7 @@ def cases(_scratch: Path) -> Iterator[Case]:
     yield Case(name, ours, peer, theirs, check)
 
 
-def _pandas_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, inflow: pl.DataFrame) -> pd.DataFrame:
+def _compute_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, inflow: pl.DataFrame) -> pd.DataFrame:
     """Bars of one asset with the funding and inflow known at each close; not timed."""
     rows, rates, flows = (frame.filter(pl.col("asset") == asset).to_pandas() for frame in (observed, funding, inflow))
     rows = rows.set_index("event_timestamp")
@@ -99,39 +106,58 @@ def _pandas_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, inf
     return rows
 
 
-def _pandas_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+def _compute_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """The mean of true ranges and not ta's ATR, which smooths as Wilder does: another definition."""
     spread = a["close"] / b["close"]
     ratio = a["volume_quote"] / b["volume_quote"]
     log_a, log_b = np.log(a["close"]), np.log(b["close"])
     return_a, return_b = a["close"].pct_change(), b["close"].pct_change()
     vol_a, vol_b = return_a.rolling(24).std(), return_b.rolling(24).std()
-    atr_a, atr_b = (_true_range(side).rolling(14).mean() for side in (a, b))
+    atr_a, atr_b = (_compute_true_range(side).rolling(14).mean() for side in (a, b))
     slope = log_a.rolling(168).cov(log_b) / log_b.rolling(168).var()
-    reversion = [_half_life(log_a.iloc[end - 168 : end].to_numpy(), log_b.iloc[end - 168 : end].to_numpy())
-                 for end in range(168, len(a) + 1)]  # fmt: skip
-    return pd.DataFrame({
-        "spread": spread, "z_score": (spread - spread.rolling(24).mean()) / spread.rolling(24).std(),
-        "spread_rsi": RSIIndicator(spread, 14).rsi(), "spread_roc": ROCIndicator(spread, 5).roc(),
-        "spread_change_1h": spread.pct_change(), "vol_ratio": ratio, "vol_ratio_rel": ratio / ratio.rolling(12).mean(),
-        "vol_diff_ratio": vol_a / vol_b, "realized_vol_base": vol_a, "realized_vol_quote": vol_b,
-        "realized_vol_avg": (vol_a + vol_b) / 2, "atr_base": atr_a, "atr_quote": atr_b,
-        "atr_pct_base": atr_a / a["close"], "atr_pct_quote": atr_b / b["close"],
-        "atr_pct_avg": (atr_a / a["close"] + atr_b / b["close"]) / 2,
-        "base_funding": a["funding"], "quote_funding": b["funding"], "funding_diff": a["funding"] - b["funding"],
-        "funding_avg": (a["funding"] + b["funding"]) / 2, "base_inflow": a["inflow"], "quote_inflow": b["inflow"],
-        "inflow_ratio": a["inflow"] / b["inflow"], "correlation_168h": return_a.rolling(168).corr(return_b),
-        "hedge_ratio": slope, "half_life_h": pd.Series(reversion, index=a.index[167:]),
-    })  # fmt: skip
+    reversion = [
+        _compute_half_life(log_a.iloc[end - 168 : end].to_numpy(), log_b.iloc[end - 168 : end].to_numpy())
+        for end in range(168, len(a) + 1)
+    ]
+    return pd.DataFrame(
+        {
+            "spread": spread,
+            "z_score": (spread - spread.rolling(24).mean()) / spread.rolling(24).std(),
+            "spread_rsi": RSIIndicator(spread, 14).rsi(),
+            "spread_roc": ROCIndicator(spread, 5).roc(),
+            "spread_change_1h": spread.pct_change(),
+            "vol_ratio": ratio,
+            "vol_ratio_rel": ratio / ratio.rolling(12).mean(),
+            "vol_diff_ratio": vol_a / vol_b,
+            "realized_vol_base": vol_a,
+            "realized_vol_quote": vol_b,
+            "realized_vol_avg": (vol_a + vol_b) / 2,
+            "atr_base": atr_a,
+            "atr_quote": atr_b,
+            "atr_pct_base": atr_a / a["close"],
+            "atr_pct_quote": atr_b / b["close"],
+            "atr_pct_avg": (atr_a / a["close"] + atr_b / b["close"]) / 2,
+            "base_funding": a["funding"],
+            "quote_funding": b["funding"],
+            "funding_diff": a["funding"] - b["funding"],
+            "funding_avg": (a["funding"] + b["funding"]) / 2,
+            "base_inflow": a["inflow"],
+            "quote_inflow": b["inflow"],
+            "inflow_ratio": a["inflow"] / b["inflow"],
+            "correlation_168h": return_a.rolling(168).corr(return_b),
+            "hedge_ratio": slope,
+            "half_life_h": pd.Series(reversion, index=a.index[167:]),
+        }
+    )
 
 
-def _true_range(side: pd.DataFrame) -> pd.Series:
+def _compute_true_range(side: pd.DataFrame) -> pd.Series:
     before = side["close"].shift()
     ranges = [side["high"] - side["low"], (side["high"] - before).abs(), (side["low"] - before).abs()]
     return pd.concat(ranges, axis=1).max(axis=1, skipna=False)
 
 
-def _half_life(log_a: np.ndarray, log_b: np.ndarray) -> float:
+def _compute_half_life(log_a: np.ndarray, log_b: np.ndarray) -> float:
     slope, constant = np.polyfit(log_b, log_a, 1)
     residual = log_a - slope * log_b - constant
     phi = np.polyfit(residual[:-1], np.diff(residual), 1)[0]

@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
-from training.backtest.comparison import Arena, Contender, hold_asset
-from training.backtest.performance import hourly_returns
-from training.backtest.trade_log import positions
-from training.data import asset_training_sets as asset_datasets
-from training.data import training_sets as datasets
-from training.data.folds import Fold, mirrored, walk_forward
+from training.backtest.comparison import Arena, Contender, choose_hold_asset
+from training.backtest.performance import compute_hourly_returns
+from training.backtest.trade_log import group_by_position
+from training.data.asset_training_sets import build_asset_training_set
+from training.data.folds import Fold, mirror_folds, split_walk_forward
 from training.data.history import load_history
-from training.data.training_sets import Dataset, Join
-from training.evaluation.forecasts import information
-from training.evaluation.metrics import classification
-from training.evaluation.overfitting import Overfitting, among_different
-from training.evaluation.sharpe import deflated, estimate
+from training.data.point_in_time import KNOWN, Join
+from training.data.training_sets import TrainingSet, build_training_set, choose_pair_service
+from training.evaluation.forecasts import measure_information
+from training.evaluation.metrics import measure_classification
+from training.evaluation.overfitting import Overfitting, estimate_overfitting_of_distinct
+from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.models.families import Family, Portfolio
-from training.walk_forward import Walked, walk
+from training.walk_forward import WalkForwardScores, score_walk_forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Standing:
     """One line: a family's backtest over all test periods, and how good its scores were."""
 
     family: str
-    told: str
+    description: str
     contender: Contender
     quality: dict[str, float | None]
     """`candidates_*`: classification on candidate rows (|z| above entry); `forecast_*`: rank correlation of score and
@@ -62,7 +62,7 @@ class Leaderboard:
     folds: tuple[Fold, ...]
     overfitting: Overfitting | None
     """Of choosing the best family by its Sharpe ratio; None where fewer than two of them traded."""
-    dataset: Dataset
+    training_set: TrainingSet
     trials: int
     notes: tuple[str, ...]
     bars: pl.DataFrame
@@ -72,7 +72,7 @@ class Leaderboard:
 class _Entrant(NamedTuple):
     family: Family | None
     contender: Contender
-    walked: Walked | None
+    walk_scores: WalkForwardScores | None
 
 
 def compare_families(
@@ -89,116 +89,148 @@ def compare_families(
     where the history is too short; a family that cannot be fitted on some fold is left out, with a note.
     """
     progress.stage("training set", 1)
-    dataset = datasets.build(settings, datasets.pair_service(settings), join, now)
+    training_set = build_training_set(settings, choose_pair_service(settings), join, now)
     evaluation = settings.evaluation
-    folds = walk_forward(
-        dataset.labelled(settings.label), test_bars=evaluation.test_bars, train_bars=evaluation.train_bars,
+    folds = split_walk_forward(
+        training_set.labelled(settings.label),
+        test_bars=evaluation.test_bars,
+        train_bars=evaluation.train_bars,
         rolling=evaluation.rolling,
-    )  # fmt: skip
-    history, bars = load_history(settings, join, dataset, folds[0].blocks[0].first, now)
+    )
+    history, bars = load_history(settings, join, folds[0].blocks[0].first, training_set.last_decision, now)
     arena = Arena(settings, history)
-    fields = _Fields(settings, join, now, dataset, folds)
+    fields = _TrainingSets(settings, join, now, training_set, folds)
     progress.stage("families", len(families) * len(folds) + 1)
     entrants: list[_Entrant] = []
     notes: list[str] = []
     for family in families:
         try:
-            walked = walk(settings, family, *fields.of(family.portfolio), progress)
+            walk_scores = score_walk_forward(settings, family, *fields.of(family.portfolio), progress)
         except MissingDataError as error:
             notes.append(f"{family.name} is left out: {error.what}")
             continue
-        entrants += [_Entrant(family, contender, walked) for contender in traded(settings, arena, family, walked)]
-    entrants.append(_Entrant(None, arena.hold(hold_asset(settings.universe.assets)), None))
+        entrants += [
+            _Entrant(family, contender, walk_scores) for contender in trade_scores(settings, arena, family, walk_scores)
+        ]
+    entrants.append(_Entrant(None, arena.trade_hold(choose_hold_asset(settings.universe.assets)), None))
     progress.advance(1)
-    returns = [hourly_returns(entrant.contender.result) for entrant in entrants]
-    trials = [*earlier_trials, *_ratios(returns)]
-    standings = [_standing(settings, entrant, trials, folds) for entrant in entrants]
+    returns = [compute_hourly_returns(entrant.contender.result) for entrant in entrants]
+    trials = [*earlier_trials, *_estimate_ratios(returns)]
+    standings = [_make_standing(settings, entrant, trials, folds) for entrant in entrants]
     return Leaderboard(
         standings=tuple(sorted(standings, key=lambda s: -(s.contender.metrics["net_return"] or 0.0))),
-        folds=tuple(folds), overfitting=among_different(np.column_stack(returns)), dataset=dataset, trials=len(trials),
-        notes=tuple(notes), bars=bars,
-    )  # fmt: skip
+        folds=tuple(folds),
+        overfitting=estimate_overfitting_of_distinct(np.column_stack(returns)),
+        training_set=training_set,
+        trials=len(trials),
+        notes=tuple(notes),
+        bars=bars,
+    )
 
 
-def traded(settings: Settings, arena: Arena, family: Family, walked: Walked) -> Iterator[Contender]:
+def trade_scores(
+    settings: Settings, arena: Arena, family: Family, walk_scores: WalkForwardScores
+) -> Iterator[Contender]:
     """One set of scores traded: pairs with the base leg alone, and with both legs where they trade at all."""
     if family.portfolio is not None:
-        policy = family.portfolio.policy(settings)
-        yield arena.portfolio(family.name, family.told, walked.rows, walked.pairs, policy, walked.train_end)
+        policy = family.portfolio.make_policy(settings)
+        yield arena.trade_portfolio(
+            family.name, family.description, walk_scores.rows, walk_scores.pairs, policy, walk_scores.train_end
+        )
         return
-    pair = None if family.pair is None else walked.pairs[0]
-    alone = arena.family(family.name, family.told, walked.rows, pair, walked.train_end)
+    pair = None if family.choose_pair is None else walk_scores.pairs[0]
+    alone = arena.trade_family(family.name, family.description, walk_scores.rows, pair, walk_scores.train_end)
     yield alone
     if alone.metrics["trades"]:
-        name, told = f"{family.name}_two_legs", f"{family.told}; two legs"
-        yield arena.family(name, told, walked.rows, pair, walked.train_end, "both")
+        name, description = f"{family.name}_two_legs", f"{family.description}; two legs"
+        yield arena.trade_family(name, description, walk_scores.rows, pair, walk_scores.train_end, "both")
 
 
-class _Fields:
+class _TrainingSets:
     """What families learn from; each training set of assets is made once."""
 
-    def __init__(self, settings: Settings, join: Join, now: datetime, pairs: Dataset, folds: Sequence[Fold]) -> None:
+    def __init__(
+        self, settings: Settings, join: Join, now: datetime, pairs: TrainingSet, folds: Sequence[Fold]
+    ) -> None:
         self._settings, self._join, self._now = settings, join, now
         self._pairs = pairs, list(folds)
-        self._known: dict[tuple[str, int, bool, tuple[str, ...]], tuple[Dataset, list[Fold]]] = {}
+        self._known: dict[tuple[str, int, bool, tuple[str, ...]], tuple[TrainingSet, list[Fold]]] = {}
 
-    def of(self, portfolio: Portfolio | None) -> tuple[Dataset, list[Fold]]:
+    def of(self, portfolio: Portfolio | None) -> tuple[TrainingSet, list[Fold]]:
         """Training set and folds of the same test periods; MissingDataError where its features are not there."""
         if portfolio is None:
             return self._pairs
-        assets = portfolio.assets(self._settings)
+        assets = portfolio.list_assets(self._settings)
         key = portfolio.service.name, portfolio.horizon_bars, portfolio.daily, assets
         if key not in self._known:
-            dataset = asset_datasets.build(
-                self._settings, portfolio.service, self._join, self._now,
-                assets=assets, horizon_bars=portfolio.horizon_bars, daily=portfolio.daily,
-            )  # fmt: skip
-            labelled = dataset.rows.filter(pl.col(datasets.KNOWN) & pl.col("label").is_not_null())
-            self._known[key] = dataset, mirrored(labelled, self._pairs[1])
+            training_set = build_asset_training_set(
+                self._settings,
+                portfolio.service,
+                self._join,
+                self._now,
+                assets=assets,
+                horizon_bars=portfolio.horizon_bars,
+                daily=portfolio.daily,
+            )
+            labelled = training_set.rows.filter(pl.col(KNOWN) & pl.col("label").is_not_null())
+            self._known[key] = training_set, mirror_folds(labelled, self._pairs[1])
         return self._known[key]
 
 
-def _standing(settings: Settings, entrant: _Entrant, trials: Sequence[float], folds: Sequence[Fold]) -> Standing:
-    family, contender, walked = entrant
-    ratio = estimate(hourly_returns(contender.result))
-    by_fold = _by_fold(contender, folds)
+def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float], folds: Sequence[Fold]) -> Standing:
+    family, contender, walk_scores = entrant
+    ratio = estimate_sharpe(compute_hourly_returns(contender.result))
+    by_fold = _measure_by_fold(contender, folds)
     quality: dict[str, float | None] = {}
-    scored = pl.DataFrame(schema={"event_timestamp": pl.Datetime("us", "UTC"), "pair_id": pl.String,
-                                  "score": pl.Float64, "label": pl.Float64})  # fmt: skip
-    if family is not None and walked is not None:
-        judged = _judged(settings, family, walked)
-        quality = _quality(settings, family, judged)
+    scored = pl.DataFrame(
+        schema={
+            "event_timestamp": pl.Datetime("us", "UTC"),
+            "pair_id": pl.String,
+            "score": pl.Float64,
+            "label": pl.Float64,
+        }
+    )
+    if family is not None and walk_scores is not None:
+        evaluated = _select_evaluated(settings, family, walk_scores)
+        quality = _measure_quality(settings, family, evaluated)
         by_fold = [
-            traded | _quality(settings, family, judged.filter(pl.col("fold") == number))
+            traded | _measure_quality(settings, family, evaluated.filter(pl.col("fold") == number))
             for number, traded in enumerate(by_fold, 1)
         ]
-        scored = judged.select("event_timestamp", "pair_id", "score", pl.col("label").cast(pl.Float64))
+        scored = evaluated.select("event_timestamp", "pair_id", "score", pl.col("label").cast(pl.Float64))
     return Standing(
-        family=contender.key, told=contender.name, contender=contender, quality=quality,
-        importances=walked.importances if walked is not None else {}, scored=scored,
-        deflated_sharpe=None if ratio is None else deflated(ratio, trials), folds=by_fold,
-    )  # fmt: skip
+        family=contender.key,
+        description=contender.name,
+        contender=contender,
+        quality=quality,
+        importances=walk_scores.importances if walk_scores is not None else {},
+        scored=scored,
+        deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, trials),
+        folds=by_fold,
+    )
 
 
-def _judged(settings: Settings, family: Family, walked: Walked) -> pl.DataFrame:
+def _select_evaluated(settings: Settings, family: Family, walk_scores: WalkForwardScores) -> pl.DataFrame:
     """Rows with a score and an outcome; of pairs the candidates only, elsewhere a label is 0 by definition."""
-    rows = walked.rows.drop_nulls(["label", "score"])
+    rows = walk_scores.rows.drop_nulls(["label", "score"])
     return rows if family.portfolio is not None else rows.filter(pl.col("z_score").abs() > settings.label.z_entry)
 
 
-def _quality(settings: Settings, family: Family, judged: pl.DataFrame) -> dict[str, float | None]:
+def _measure_quality(settings: Settings, family: Family, evaluated: pl.DataFrame) -> dict[str, float | None]:
     if family.portfolio is not None:
-        return information(judged) | family.portfolio.quality(judged, settings)
-    found = classification(judged["label"].to_numpy(), judged["score"].to_numpy(), settings.strategy.probability_min)
-    return {f"candidates_{name}": value for name, value in found.items()} | information(judged)
+        return measure_information(evaluated) | family.portfolio.measure_quality(evaluated, settings)
+    found = measure_classification(
+        evaluated["label"].to_numpy(), evaluated["score"].to_numpy(), settings.strategy.probability_min
+    )
+    return {f"candidates_{name}": value for name, value in found.items()} | measure_information(evaluated)
 
 
-def _by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, float | None]]:
+def _measure_by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, float | None]]:
     """Positions by the period in which they were decided; the last one reaches to the end of history."""
     starts = [fold.blocks[0].first for fold in folds]
     found: list[dict[str, float | None]] = []
     for first, after in zip(starts, [*starts[1:], None], strict=True):
-        own = positions(contender.result.trades).filter(pl.col("opened_at") >= first)
+        own = group_by_position(contender.result.trades).filter(pl.col("opened_at") >= first)
         if after is not None:
             own = own.filter(pl.col("opened_at") < after)
         net = float(own["net_pnl"].sum()) / contender.result.initial_equity
@@ -206,5 +238,5 @@ def _by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, floa
     return found
 
 
-def _ratios(returns: Sequence[NDArray[np.float64]]) -> list[float]:
-    return [ratio.value for ratio in map(estimate, returns) if ratio is not None]
+def _estimate_ratios(returns: Sequence[NDArray[np.float64]]) -> list[float]:
+    return [ratio.value for ratio in map(estimate_sharpe, returns) if ratio is not None]

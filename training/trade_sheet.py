@@ -26,29 +26,30 @@ if TYPE_CHECKING:
 _SIGNALS = ("dist_from_vwap", "vwap", "close", "avg_notional", "realized_vol", "rolling_return", "sharpe")
 
 
-def decision_time(day: date, settings: Settings) -> datetime:
+def find_decision_time(day: date, settings: Settings) -> datetime:
     """The instant (UTC) at which the sheet of `day` is decided: `rebalancing_hour` on the wall clock of its zone."""
     local = datetime.combine(day, time(settings.vwap.rebalancing_hour), ZoneInfo(settings.vwap.time_zone))
     return local.astimezone(UTC)
 
 
-def latest_day(now: datetime, settings: Settings) -> date:
+def find_latest_day(now: datetime, settings: Settings) -> date:
     """The newest day whose sheet is decided at `now`: a day begins where `vwap.time_zone` says so."""
     today = now.astimezone(ZoneInfo(settings.vwap.time_zone)).date()
-    return today if decision_time(today, settings) <= now else today - timedelta(days=1)
+    return today if find_decision_time(today, settings) <= now else today - timedelta(days=1)
 
 
-def trade_sheet(settings: Settings, store: FeatureStore, day: date, top: int) -> pl.DataFrame:
+def build_trade_sheet(settings: Settings, store: FeatureStore, day: date, top: int) -> pl.DataFrame:
     """The sheet of one day, best rank first: date, ticker, rank, ranked_dist, signal values, known_close, exit_date.
 
     Only the bar that closed last at the decision counts: an asset without it is left out, because an older distance
     cannot stand in the same ranking. MissingDataError where no asset has it.
     """
-    ranked = _known_at(settings, store, [day]).drop_nulls("ranked_dist")
+    ranked = _read_known(settings, store, [day]).drop_nulls("ranked_dist")
     if ranked.is_empty():
+        decided_at = find_decision_time(day, settings)
         raise MissingDataError(
-            f"no asset has a distance from VWAP at {decision_time(day, settings).isoformat()}: nothing is known of the "
-            f"bar that closed at {last_bar_close(decision_time(day, settings), settings.vwap).isoformat()}",
+            f"no asset has a distance from VWAP at {decided_at.isoformat()}: nothing is known of the "
+            f"bar that closed at {last_bar_close(decided_at, settings.vwap).isoformat()}",
             f"ingest at least {settings.vwap.window_bars * settings.vwap.bar_hours + 1} hours up to then",
         )
     best = ranked.sort("ranked_dist", "asset", descending=[True, False]).head(top)
@@ -96,32 +97,34 @@ def write_evaluation(layout: Layout, report: RankingReport, first: date, last: d
 def evaluate_sheets(settings: Settings, store: FeatureStore, first: date, last: date, top: int) -> RankingReport:
     """All sheets of `top` assets from `first` to `last`, with the returns from each decision to the next day's."""
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    known = _known_at(settings, store, days).select("day", "asset", pl.col("dist_from_vwap").alias("signal"))
-    returns = _forward_returns(settings, days)
+    known = _read_known(settings, store, days).select("day", "asset", pl.col("dist_from_vwap").alias("signal"))
+    returns = _compute_forward_returns(settings, days)
     costs = settings.costs.taker_fee_bps + settings.costs.slippage_bps
     rows = known.join(returns, on=["day", "asset"], how="left")
     return evaluate_ranking(rows, top=top, cost_bps_per_side=costs)
 
 
-def _known_at(settings: Settings, store: FeatureStore, days: Sequence[date]) -> pl.DataFrame:
+def _read_known(settings: Settings, store: FeatureStore, days: Sequence[date]) -> pl.DataFrame:
     from feature_repo.store import historical
 
-    at = {day: decision_time(day, settings) + settings.features.decision_lag for day in days}
-    asked = pl.DataFrame(
+    at = {day: find_decision_time(day, settings) + settings.features.decision_lag for day in days}
+    requested = pl.DataFrame(
         [(asset, at[day], day) for day in days for asset in settings.universe.assets],
         schema={"asset": pl.String, EVENT_TIME: pl.Datetime("us", "UTC"), "day": pl.Date},
         orient="row",
     )
-    known = historical(store, VWAP_DISTANCE.name, asked)
-    return known.join(_with_newest_bar(settings, at), on=["day", "asset"], how="semi", maintain_order="left")
+    known = historical(store, VWAP_DISTANCE.name, requested)
+    return known.join(_find_newest_bars(settings, at), on=["day", "asset"], how="semi", maintain_order="left")
 
 
-def _with_newest_bar(settings: Settings, at: Mapping[date, datetime]) -> pl.DataFrame:
+def _find_newest_bars(settings: Settings, at: Mapping[date, datetime]) -> pl.DataFrame:
     """day, asset: those whose row of the bar that closed last at the day's decision was known at `at`.
 
     The join gives the newest row within the TTL, which may be of the bar before, ranked among other assets.
     """
-    closes = [(day, known, last_bar_close(decision_time(day, settings), settings.vwap)) for day, known in at.items()]
+    closes = [
+        (day, known, last_bar_close(find_decision_time(day, settings), settings.vwap)) for day, known in at.items()
+    ]
     instant = pl.Datetime("us", "UTC")
     wanted = pl.LazyFrame(closes, schema={"day": pl.Date, "known": instant, EVENT_TIME: instant}, orient="row")
     rows = scan_view(Layout.of(settings), ASSET_VWAP_DISTANCE).select("asset", EVENT_TIME, CREATED_TIME)
@@ -129,10 +132,10 @@ def _with_newest_bar(settings: Settings, at: Mapping[date, datetime]) -> pl.Data
     return found.select("day", "asset").unique().collect()
 
 
-def _forward_returns(settings: Settings, days: Sequence[date]) -> pl.DataFrame:
+def _compute_forward_returns(settings: Settings, days: Sequence[date]) -> pl.DataFrame:
     """day, asset, forward_return: from the first full hour at or after the decision to that of the next day."""
     nexts = (days[-1] + timedelta(days=1),)
-    hours = {day: ceil_to(decision_time(day, settings), HOUR) for day in (*days, *nexts)}
+    hours = {day: ceil_to(find_decision_time(day, settings), HOUR) for day in (*days, *nexts)}
     bars = latest_view(Layout.of(settings), ASSET_HOURLY, min(hours.values()) - HOUR, max(hours.values()) + HOUR)
     closes = {(asset, at): close for asset, at, close in bars.select("asset", EVENT_TIME, "close").iter_rows()}
     rows = []

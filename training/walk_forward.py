@@ -13,20 +13,28 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.universe import Pair
 from training.backtest.engine import refuse_seen_period
-from training.data import training_sets as datasets
-from training.data.asset_training_sets import asset_pair
+from training.data.asset_training_sets import make_asset_pair
 from training.data.folds import Fold
-from training.data.training_sets import Dataset
+from training.data.point_in_time import KNOWN
+from training.data.training_sets import KEY, TrainingSet
 from training.models.families import Family
 
 _COLUMNS = [
-    *datasets.KEY, "z_score", "correlation_168h", "hedge_ratio", datasets.KNOWN, "label", "score", "probability",
-    "train_end", "fold",
-]  # fmt: skip
+    *KEY,
+    "z_score",
+    "correlation_168h",
+    "hedge_ratio",
+    KNOWN,
+    "label",
+    "score",
+    "probability",
+    "train_end",
+    "fold",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Walked:
+class WalkForwardScores:
     """A family's scores over all test periods."""
 
     rows: pl.DataFrame
@@ -41,38 +49,40 @@ class Walked:
     """Of the first fold."""
 
 
-def walk(settings: Settings, family: Family, dataset: Dataset, folds: Sequence[Fold], progress: Progress) -> Walked:
+def score_walk_forward(
+    settings: Settings, family: Family, training_set: TrainingSet, folds: Sequence[Fold], progress: Progress
+) -> WalkForwardScores:
     """Fit the family on every fold and score the decisions from its test period's first bar to the next one's."""
-    pairs = traded_pairs(settings, family)
+    pairs = list_traded_pairs(settings, family)
     own = pl.col("pair_id").is_in([pair.pair_id for pair in pairs])
     parts: list[pl.DataFrame] = []
     importances: dict[str, float] = {}
     for number, fold in enumerate(folds):
         train = fold.train.filter(own)
-        model = family.fit(train, dataset.service, settings)
-        importances = model.importances()
+        model = family.fit(train, training_set.service, settings)
+        importances = model.compute_importances()
         first = fold.blocks[0].first
         refuse_seen_period([first], fold.train_end)
-        rows = dataset.rows.filter(own & (pl.col(EVENT_TIME) >= first))
+        rows = training_set.rows.filter(own & (pl.col(EVENT_TIME) >= first))
         if number + 1 < len(folds):
             rows = rows.filter(pl.col(EVENT_TIME) < folds[number + 1].blocks[0].first)
         rows = rows.with_columns(train_end=pl.lit(fold.train_end), fold=pl.lit(number + 1))
-        known = rows.filter(pl.col(datasets.KNOWN))
+        known = rows.filter(pl.col(KNOWN))
         score = pl.Series("score", model.predict(known), dtype=pl.Float64).fill_nan(None)
-        unknown = rows.filter(~pl.col(datasets.KNOWN)).with_columns(score=pl.lit(None, pl.Float64))
-        parts += [_as_pairs(part, family) for part in (known.with_columns(score), unknown)]
+        unknown = rows.filter(~pl.col(KNOWN)).with_columns(score=pl.lit(None, pl.Float64))
+        parts += [_select_columns(part, family) for part in (known.with_columns(score), unknown)]
         progress.advance(1, f"{family.name}, {fold.name}")
-    return Walked(pl.concat(parts).sort(EVENT_TIME, "pair_id"), importances, pairs, folds[0].train_end)
+    return WalkForwardScores(pl.concat(parts).sort(EVENT_TIME, "pair_id"), importances, pairs, folds[0].train_end)
 
 
-def traded_pairs(settings: Settings, family: Family) -> tuple[Pair, ...]:
+def list_traded_pairs(settings: Settings, family: Family) -> tuple[Pair, ...]:
     """All pairs of the universe, the family's only one, or its assets as pairs with USDT."""
     if family.portfolio is not None:
-        return tuple(map(asset_pair, family.portfolio.assets(settings)))
-    return settings.universe.pairs if family.pair is None else (family.pair(settings),)
+        return tuple(map(make_asset_pair, family.portfolio.list_assets(settings)))
+    return settings.universe.pairs if family.choose_pair is None else (family.choose_pair(settings),)
 
 
-def _as_pairs(rows: pl.DataFrame, family: Family) -> pl.DataFrame:
+def _select_columns(rows: pl.DataFrame, family: Family) -> pl.DataFrame:
     if family.portfolio is None:
         return rows.with_columns(probability=pl.col("score")).select(_COLUMNS)
     nothing = pl.lit(None, pl.Float64)

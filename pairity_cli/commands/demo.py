@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pairity_cli.commands.console import ConsoleProgress
     from pairity_cli.commands.demo_exchange import DemoExchange
     from serving.loop import ServeReport
-    from training.job import TrainReport
+    from training.train_report import TrainReport
 
 _MARK = ".pairity-demo"
 _HISTORY_DAYS = 30

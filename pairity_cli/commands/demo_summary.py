@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pairity.settings import Settings
     from pairity_cli.commands.demo_exchange import DemoExchange
     from serving.loop import ServeReport
-    from training.job import TrainReport
+    from training.train_report import TrainReport
 
 
 def show_demo(

@@ -47,19 +47,19 @@ def compare(settings: Settings, now: datetime, names: Sequence[str] | None = Non
     """Walk all families (or those named) forward, log the comparison, and print it."""
     from pairity.layout import Layout
     from pairity_cli.commands.console import ConsoleProgress
-    from training.data.history import store_join
+    from training.data.history import make_store_join
     from training.leaderboard import compare_families
-    from training.models.families import FAMILIES, family
+    from training.models.families import FAMILIES, find_family
     from training.reports import leaderboard_files, leaderboard_runs
     from training.tracking import trial_sharpes
 
-    wanted = [family(name) for name in names or FAMILIES]
+    wanted = [find_family(name) for name in names or FAMILIES]
     with ConsoleProgress() as progress:
         earlier = trial_sharpes(Layout.of(settings))
-        board = compare_families(settings, wanted, store_join(settings), now, progress, earlier)
+        board = compare_families(settings, wanted, make_store_join(settings), now, progress, earlier)
         progress.stage("write and log", 1)
-        leaderboard_files.write(settings, board)
-        run_id = leaderboard_runs.record(settings, board)
+        leaderboard_files.write_leaderboard(settings, board)
+        run_id = leaderboard_runs.record_leaderboard(settings, board)
     _show(board)
     click.echo(f"run {run_id}: `pairity report {run_id[:12]}` draws it, `make ui` compares it")
 

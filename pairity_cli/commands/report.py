@@ -17,11 +17,11 @@ def report(run: str, output: Path | None) -> None:
     """Write one HTML page about RUN (an MLflow run id, or its beginning); it loads nothing from anywhere."""
     from pairity.layout import Layout
     from training.reports.contents import read_run
-    from training.reports.page import page
+    from training.reports.page import render_page
 
     layout = Layout.of(settings_from())
     contents = read_run(layout, run)
     path = output or layout.reports / f"{contents.name}-{contents.run_id[:12]}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(contents), encoding="utf-8")
+    path.write_text(render_page(contents), encoding="utf-8")
     click.echo(path)

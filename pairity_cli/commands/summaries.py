@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pairity.settings import Settings
     from serving.journal.records import Intent, PositionRecord
     from serving.loop import ServeReport
-    from training.job import TrainReport
     from training.promotion.gate import Verdict
+    from training.train_report import TrainReport
 
 _BACKTEST_ROWS = (
     ("net return", "net_return"),

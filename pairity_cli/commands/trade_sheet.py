@@ -32,8 +32,8 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
     from pairity.errors import ConfigError
     from pairity.layout import Layout
     from pairity.timeline import SystemClock
-    from training.trade_sheet import evaluate_sheets, latest_day, write_evaluation, write_sheet
-    from training.trade_sheet import trade_sheet as sheet_of
+    from training.trade_sheet import build_trade_sheet as sheet_of
+    from training.trade_sheet import evaluate_sheets, find_latest_day, write_evaluation, write_sheet
 
     settings = settings_from()
     if evaluate:
@@ -47,7 +47,7 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
         for path in write_evaluation(Layout.of(settings), report, since, until):
             click.echo(path)
         return
-    chosen = _day(day, "--date") if day else latest_day(SystemClock().now(), settings)
+    chosen = _day(day, "--date") if day else find_latest_day(SystemClock().now(), settings)
     sheet = sheet_of(settings, open_store(settings), chosen, top or settings.vwap.top)
     _show_sheet(sheet)
     for path in write_sheet(Layout.of(settings), sheet, chosen):

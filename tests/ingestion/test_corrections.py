@@ -17,7 +17,7 @@ from pairity.layout import Layout
 from paper_exchange.market.recorded import RecordedMarket
 from tests.feature_repo.transforms.markets import candles, settlements
 from tests.ingestion.venue import ASSETS, HOUR, venue
-from training.data.training_sets import build, training_digest
+from training.data.training_sets import build_training_set, digest_training_rows
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 UNTIL = START + timedelta(days=5)
@@ -75,7 +75,7 @@ def training_set(settings, known_at):
 
     quick = settings.model_copy(update={"label": settings.label.model_copy(update={"horizon_bars": 6})})
     store = open_store(quick)
-    return build(quick, PAIR_FOREST_FEATURES, lambda name, rows: historical(store, name, rows), known_at)
+    return build_training_set(quick, PAIR_FOREST_FEATURES, lambda name, rows: historical(store, name, rows), known_at)
 
 
 def test_a_changed_bar_and_a_changed_rate_are_new_raw_rows(corrected):
@@ -127,9 +127,9 @@ def test_the_new_versions_are_those_of_a_store_that_never_knew_otherwise(correct
 def test_what_was_known_then_is_still_what_was_known_then(corrected):
     _, settings, _, known = corrected
     again = training_set(settings, UNTIL)
-    assert training_digest(again.rows) == training_digest(known.rows)
+    assert digest_training_rows(again.rows) == digest_training_rows(known.rows)
     today = training_set(settings, UNTIL + LATER + HOUR)
-    assert training_digest(today.rows) != training_digest(known.rows)
+    assert digest_training_rows(today.rows) != digest_training_rows(known.rows)
 
 
 def test_a_decision_sees_the_version_of_its_time(corrected):

@@ -27,7 +27,7 @@ from pairity.errors import LakeCorruptError, TimeRangeError, UnknownNameError, V
 from pairity.layout import Layout
 from pairity.settings import ExchangeSettings, Settings
 from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, Venue, synthetic, venue
-from training.data.training_sets import read_snapshot_id
+from training.data.point_in_time import read_snapshot_id
 from validation.quarantine import listed
 
 VIEWS = tuple(view for view in catalog.VIEWS.values() if view.every == HOUR)

@@ -63,8 +63,9 @@ class Held:
 
 def backtest(history, scores, strategy, lag, terms):
     """Trades by leg and hourly equity of the core's strategy, all Decimal."""
-    return backtest_of(lambda state, lines, market: decide(state, lines, market, strategy), True,
-                       history, scores, lag, terms)  # fmt: skip
+    return backtest_of(
+        lambda state, lines, market: decide(state, lines, market, strategy), True, history, scores, lag, terms
+    )
 
 
 def backtest_of(choose, protected, history, scores, lag, terms):
@@ -97,10 +98,22 @@ def _loop(history, scores, choose, protected, lag, terms):
         price = reference * (1 - x.sign * slip)
         books.cash += x.sign * x.size * (price - x.entry) - x.size * price * fee
         held.remove(x)
-        books.trades.append(Trade(
-            x.position_id, x.leg, x.asset, "buy" if x.sign > 0 else "sell", x.contracts, x.opened_at, at, x.entry,
-            price, reason, x.funding, x.fees + x.size * price * fee,
-        ))  # fmt: skip
+        books.trades.append(
+            Trade(
+                x.position_id,
+                x.leg,
+                x.asset,
+                "buy" if x.sign > 0 else "sell",
+                x.contracts,
+                x.opened_at,
+                at,
+                x.entry,
+                price,
+                reason,
+                x.funding,
+                x.fees + x.size * price * fee,
+            )
+        )
         rest = [y for y in held if y.position_id == x.position_id]
         for y in rest:
             y.broken = True
@@ -132,10 +145,23 @@ def _loop(history, scores, choose, protected, lag, terms):
                 spec = history.views[hour - HOUR][order.asset].spec
                 size = order.contracts * spec.ct_val
                 stop, target = _levels(order.stops, sign, price, spec.tick_sz) if protected else (None, None)
-                new.append(Held(
-                    entry.position_id, number, order.asset, sign, order.contracts, size, price, stop, target,
-                    size * price * (maker if limits else fee), reference, hour - HOUR, False,
-                ))  # fmt: skip
+                new.append(
+                    Held(
+                        entry.position_id,
+                        number,
+                        order.asset,
+                        sign,
+                        order.contracts,
+                        size,
+                        price,
+                        stop,
+                        target,
+                        size * price * (maker if limits else fee),
+                        reference,
+                        hour - HOUR,
+                        False,
+                    )
+                )
             bars_there = all(bar(order.asset, hour) for order in entry.legs)
             free = max(equity() - gross() / terms.leverage, Decimal(0))
             cost = sum(x.size * x.entry / terms.leverage + x.fees for x in new)
@@ -148,9 +174,19 @@ def _loop(history, scores, choose, protected, lag, terms):
                 books.cash -= x.fees
             held += new
             legs = tuple(Leg(x.asset, Side.BUY if x.sign > 0 else Side.SELL, x.contracts, float(x.entry)) for x in new)
-            state = with_opened(state, PairPosition(
-                entry.position_id, entry.pair, entry.direction, legs, hour - HOUR, entry.z, entry.score, entry.z,
-            ))  # fmt: skip
+            state = with_opened(
+                state,
+                PairPosition(
+                    entry.position_id,
+                    entry.pair,
+                    entry.direction,
+                    legs,
+                    hour - HOUR,
+                    entry.z,
+                    entry.score,
+                    entry.z,
+                ),
+            )
         # 2. the venue's triggers inside the bar: each leg by itself, all others standing at their last closes
         events = []
         spare = equity() - need * gross()

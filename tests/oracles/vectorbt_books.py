@@ -15,8 +15,12 @@ from pairity.strategy.types import ExitReason
 HOUR = timedelta(hours=1)
 CLOSE, OPEN = 0, 1
 WITHIN_THE_BAR = {
-    ExitReason.STOP_LOSS, ExitReason.TAKE_PROFIT, ExitReason.LIQUIDATION, ExitReason.OTHER_LEG, ExitReason.END,
-}  # fmt: skip
+    ExitReason.STOP_LOSS,
+    ExitReason.TAKE_PROFIT,
+    ExitReason.LIQUIDATION,
+    ExitReason.OTHER_LEG,
+    ExitReason.END,
+}
 
 
 @dataclass
@@ -33,10 +37,10 @@ class Orders:
     """Rows that are closes of hours, in their order."""
 
 
-def orders_of(results, history, terms):
+def make_orders(results, history, terms):
     """The fills of trade logs over one history as orders."""
     assets = {asset: column for column, asset in enumerate(sorted(history.bars))}
-    fills = [fill for trial, result in enumerate(results) for fill in _fills(result, trial, history, terms)]
+    fills = [fill for trial, result in enumerate(results) for fill in _list_fills(result, trial, history, terms)]
     keys = sorted({(hour, CLOSE) for hour in history.hours} | {fill[0] for fill in fills})
     rows = {key: row for row, key in enumerate(keys)}
     shape = (len(keys), len(results) * len(assets))
@@ -45,24 +49,31 @@ def orders_of(results, history, terms):
         cell = rows[key], trial * len(assets) + assets[asset]
         assert np.isnan(size[cell]), f"two orders in {asset} at {key}: vectorbt takes one"
         size[cell], price[cell], fees[cell] = amount, paid, fee
-    close = np.tile(_marks(history, keys, assets), (1, len(results)))
+    close = np.tile(_list_marks(history, keys, assets), (1, len(results)))
     fees[np.isnan(fees)] = 0.0
     hourly = np.array([rows[hour, CLOSE] for hour in history.hours])
     return Orders(close, size, price, fees, len(results), terms.initial_equity, hourly)
 
 
-def simulated(orders):
+def simulate(orders):
     """Equity at each hour's close, hours × trials; an order that vectorbt cannot fill whole is an error."""
     assets = orders.size.shape[1] // orders.trials
-    portfolio = vectorbt().Portfolio.from_orders(
-        orders.close, size=orders.size, price=orders.price, fees=orders.fees, init_cash=orders.initial,
-        cash_sharing=True, group_by=np.repeat(np.arange(orders.trials), assets), allow_partial=False,
-        raise_reject=True, freq="1h",
-    )  # fmt: skip
+    portfolio = import_vectorbt().Portfolio.from_orders(
+        orders.close,
+        size=orders.size,
+        price=orders.price,
+        fees=orders.fees,
+        init_cash=orders.initial,
+        cash_sharing=True,
+        group_by=np.repeat(np.arange(orders.trials), assets),
+        allow_partial=False,
+        raise_reject=True,
+        freq="1h",
+    )
     return portfolio.value().to_numpy().reshape(len(orders.size), orders.trials)[orders.hourly]
 
 
-def vectorbt():
+def import_vectorbt():
     """The module. Its themes of plots name a kind of trace that plotly 7 has dropped: that part is left out."""
     from plotly.graph_objects import layout
 
@@ -75,17 +86,17 @@ def vectorbt():
     return vectorbt
 
 
-def _fills(result, trial, history, terms):
+def _list_fills(result, trial, history, terms):
     """(row's key, trial, asset, signed size, price, fee rate) of each entry and exit."""
     taker = terms.taker_fee_bps * 1e-4
     entry = taker if terms.fill_model == "next_open_taker" else terms.maker_fee_bps * 1e-4
     for trade in result.trades.iter_rows(named=True):
         signed = trade["size_base"] * (1 if trade["side"] == "buy" else -1)
         yield (trade["opened_at"], OPEN), trial, trade["asset"], signed, trade["entry_price"], entry
-        yield _exit_row(trade, history, terms), trial, trade["asset"], -signed, trade["exit_price"], taker
+        yield _find_exit_row(trade, history, terms), trial, trade["asset"], -signed, trade["exit_price"], taker
 
 
-def _exit_row(trade, history, terms):
+def _find_exit_row(trade, history, terms):
     """At a close, if the bar that ends there can have triggered it; a gap at the next open lies beyond that bar, which
     would have hit the level itself, unless it is the bar of a limit order's entry, in which targets do not count."""
     at = trade["closed_at"]
@@ -98,7 +109,7 @@ def _exit_row(trade, history, terms):
     return at, OPEN
 
 
-def _marks(history, keys, assets):
+def _list_marks(history, keys, assets):
     """Last known closes; before the first one, the first."""
     marks = np.empty((len(keys), len(assets)))
     for asset, column in assets.items():

@@ -42,7 +42,7 @@ def register(settings: Settings, seed: int, **tags: str) -> ModelRef:
     rng = np.random.default_rng(seed)
     labels = (rows["z_score"].to_numpy() + rng.normal(0, 1.5, rows.height) > 0.5).astype(np.int64)
     matrix = model_matrix(rows, PAIR_FOREST_FEATURES)
-    pipeline = pair_forest.fit(matrix, labels, ASSETS, settings.model, fit_threads=1)
+    pipeline = pair_forest.fit_pipeline(matrix, labels, ASSETS, settings.model, fit_threads=1)
     layout = Layout.of(settings)
     files = layout.reports / f"seed{seed}"
     files.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from pairity.strategy.types import AssetView, PairScore
 from pairity.universe import ContractSpec, inst_id, pairs_of
-from training.backtest.records import Bar, HourScores, MarketHistory, Settlement
+from training.backtest.records import HourScores, MarketHistory, PriceBar, Settlement
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -30,12 +30,16 @@ def flat_history(closes, funding=None, specs=None, **views):
         bars[asset], before = {}, next(value for value in path if value is not None)
         for time, close in zip(times, path, strict=True):
             if close is not None:
-                bars[asset][time] = Bar(before, max(before, close), min(before, close), close)
+                bars[asset][time] = PriceBar(before, max(before, close), min(before, close), close)
                 before = close
             seen[time][asset] = AssetView(
-                asset, close, views.get("atr"), views.get("volatility", 0.01), views.get("rate", 0.0001),
+                asset,
+                close,
+                views.get("atr"),
+                views.get("volatility", 0.01),
+                views.get("rate", 0.0001),
                 (specs or {}).get(asset, spec(asset)),
-            )  # fmt: skip
+            )
     return MarketHistory(times, seen, bars, funding or {})
 
 
@@ -55,12 +59,16 @@ def random_market(seed, count=60, assets=("BTC", "ETH", "SOL")):
             low = round(min(opened, closed) * (1 - abs(rng.normal(0, 0.003))), 2)
             missing = rng.random() < 0.05
             if not missing:
-                bars[asset][time] = Bar(opened, max(high, opened, closed), min(low, opened, closed), closed)
+                bars[asset][time] = PriceBar(opened, max(high, opened, closed), min(low, opened, closed), closed)
                 price = closed
             seen[time][asset] = AssetView(
-                asset, None if missing else closed, None if rng.random() < 0.2 else 0.01 * price * rng.random() / 5,
-                0.01, None if rng.random() < 0.05 else float(rng.normal(0, 0.0004)), spec(asset),
-            )  # fmt: skip
+                asset,
+                None if missing else closed,
+                None if rng.random() < 0.2 else 0.01 * price * rng.random() / 5,
+                0.01,
+                None if rng.random() < 0.05 else float(rng.normal(0, 0.0004)),
+                spec(asset),
+            )
         settlements[asset] = [Settlement(t, float(rng.normal(0, 0.002))) for t in times if t.hour % 8 == 0]
     return MarketHistory(times, seen, bars, settlements), random_scores(rng, times, pairs_of(assets))
 

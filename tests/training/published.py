@@ -65,8 +65,9 @@ def publish_single_assets(settings, seed=2):
     local = pl.col("event_timestamp").dt.convert_time_zone("America/New_York")
     ranks = bars.filter(local.dt.hour() % 4 == 0).with_columns(
         ranked_dist=pl.Series(rng.uniform(size=bars.filter(local.dt.hour() % 4 == 0).height)),
-        hours_observed=4, assets_ranked=len(settings.universe.assets),
-    )  # fmt: skip
+        hours_observed=4,
+        assets_ranked=len(settings.universe.assets),
+    )
     made = {}
     for view, rows in ((ASSET_LAGS, lags), (ASSET_EXPOSURES, exposures), (ASSET_VWAP_DISTANCE, ranks)):
         made[view.name] = finished(rows, view)
@@ -86,16 +87,26 @@ def asset_rows(settings, bars, seed):
         close = np.round(50.0 * (index + 1) * np.exp(market + own), 4)
         opened = np.concatenate([[close[0]], close[:-1]])
         spread = np.abs(rng.normal(0, 0.002, bars))
-        frame = pl.DataFrame({
-            "asset": asset, "event_timestamp": hours(bars), "open": opened, "close": close,
-            "high": np.maximum(opened, close) * (1 + spread), "low": np.minimum(opened, close) * (1 - spread),
-            "volume_base": rng.uniform(10, 20, bars), "volume_quote": rng.uniform(1e4, 2e4, bars),
-            "minutes_observed": 60, "atr_14": close * 0.01, "atr_pct": 0.01, "funding_rate": 0.0001,
-        })  # fmt: skip
+        frame = pl.DataFrame(
+            {
+                "asset": asset,
+                "event_timestamp": hours(bars),
+                "open": opened,
+                "close": close,
+                "high": np.maximum(opened, close) * (1 + spread),
+                "low": np.minimum(opened, close) * (1 - spread),
+                "volume_base": rng.uniform(10, 20, bars),
+                "volume_quote": rng.uniform(1e4, 2e4, bars),
+                "minutes_observed": 60,
+                "atr_14": close * 0.01,
+                "atr_pct": 0.01,
+                "funding_rate": 0.0001,
+            }
+        )
         returns = pl.col("close") / pl.col("close").shift(1) - 1
-        frames.append(frame.with_columns(return_1h=returns).with_columns(
-            realized_vol_24h=pl.col("return_1h").rolling_std(24)
-        ))  # fmt: skip
+        frames.append(
+            frame.with_columns(return_1h=returns).with_columns(realized_vol_24h=pl.col("return_1h").rolling_std(24))
+        )
     return finished(pl.concat(frames), ASSET_HOURLY)
 
 
@@ -106,11 +117,15 @@ def pair_rows(settings, assets):
     for pair in settings.universe.pairs:
         spread = closes[pair.base] / closes[pair.quote]
         frame = pl.DataFrame({"event_timestamp": times, "spread": spread}).with_columns(
-            pair_id=pl.lit(pair.pair_id), base_asset=pl.lit(pair.base), quote_asset=pl.lit(pair.quote),
+            pair_id=pl.lit(pair.pair_id),
+            base_asset=pl.lit(pair.base),
+            quote_asset=pl.lit(pair.quote),
             z_score=(pl.col("spread") - pl.col("spread").rolling_mean(24)) / pl.col("spread").rolling_std(24),
             spread_roc=100 * (pl.col("spread") / pl.col("spread").shift(5) - 1),
-            correlation_168h=pl.lit(0.3), hedge_ratio=pl.lit(1.0), atr_pct_avg=pl.lit(0.01),
-        )  # fmt: skip
+            correlation_168h=pl.lit(0.3),
+            hedge_ratio=pl.lit(1.0),
+            atr_pct_avg=pl.lit(0.01),
+        )
         frames.append(frame)
     return finished(pl.concat(frames), PAIR_HOURLY)
 
@@ -147,8 +162,13 @@ def brute_join(settings):
         for row in scan_view(layout, view).collect().iter_rows(named=True):
             stored.setdefault(row[view.entity], {}).setdefault(row["event_timestamp"], []).append(row)
         lines = []
-        for asked in rows.iter_rows(named=True):
-            lines.append({**asked, **_known(stored.get(asked[view.entity], {}), asked["event_timestamp"], ttl, chosen)})
+        for requested in rows.iter_rows(named=True):
+            lines.append(
+                {
+                    **requested,
+                    **_known(stored.get(requested[view.entity], {}), requested["event_timestamp"], ttl, chosen),
+                }
+            )
         types = {f.name: {"string": pl.String, "int64": pl.Int64}.get(f.dtype, pl.Float64) for f in view.features}
         return pl.DataFrame(lines, schema={**rows.schema, **{name: types[name] for name in chosen.features}})
 

@@ -10,8 +10,8 @@ from pairity.digest import digest_bytes
 from pairity.settings import StrategySettings
 from pairity.universe import pairs_of
 from tests.training.generated import LAG, Settlement, hours, spec
-from training.backtest.engine import run
-from training.backtest.inputs import hour_scores, market_history
+from training.backtest.engine import run_backtest
+from training.backtest.inputs import build_market_history, group_scores_by_hour
 from training.backtest.policies import Strategy
 from training.backtest.records import Terms
 
@@ -29,20 +29,35 @@ def frames(count):
         close = (10_000 * (number + 1) + np.cumsum(steps)) / 100
         before = np.concatenate([close[:1], close[:-1]])
         wick = rng.integers(0, 40, (2, count)) / 100
-        bars.append(pl.DataFrame({
-            "asset": [asset] * count, "event_timestamp": times, "open": before,
-            "high": (np.maximum(before, close) + wick[0]).round(2),
-            "low": (np.minimum(before, close) - wick[1]).round(2),
-            "close": close, "atr_14": [0.1 * (number + 1)] * count, "realized_vol_24h": [0.01] * count,
-            "funding_rate": rng.integers(-4, 5, count) / 10_000,
-        }))  # fmt: skip
+        bars.append(
+            pl.DataFrame(
+                {
+                    "asset": [asset] * count,
+                    "event_timestamp": times,
+                    "open": before,
+                    "high": (np.maximum(before, close) + wick[0]).round(2),
+                    "low": (np.minimum(before, close) - wick[1]).round(2),
+                    "close": close,
+                    "atr_14": [0.1 * (number + 1)] * count,
+                    "realized_vol_24h": [0.01] * count,
+                    "funding_rate": rng.integers(-4, 5, count) / 10_000,
+                }
+            )
+        )
     for pair in pairs_of(ASSETS):
-        scored.append(pl.DataFrame({
-            "pair_id": [pair.pair_id] * count, "event_timestamp": times,
-            "z_score": rng.integers(-250, 251, count) / 100,
-            "probability": rng.integers(0, 101, count) / 100, "correlation_168h": rng.integers(-100, 101, count) / 100,
-            "hedge_ratio": rng.integers(50, 151, count) / 100, "known": rng.random(count) > 0.05,
-        }))  # fmt: skip
+        scored.append(
+            pl.DataFrame(
+                {
+                    "pair_id": [pair.pair_id] * count,
+                    "event_timestamp": times,
+                    "z_score": rng.integers(-250, 251, count) / 100,
+                    "probability": rng.integers(0, 101, count) / 100,
+                    "correlation_168h": rng.integers(-100, 101, count) / 100,
+                    "hedge_ratio": rng.integers(50, 151, count) / 100,
+                    "known": rng.random(count) > 0.05,
+                }
+            )
+        )
     whole = pl.concat(bars)
     return (
         whole,
@@ -55,10 +70,12 @@ def trade_log(legs, count=400):
     """The trade log of one strategy over the frames."""
     known, bars, scored = frames(count)
     settlements = {asset: [Settlement(t, 0.0001) for t in hours(count) if t.hour % 8 == 0] for asset in ASSETS}
-    history = market_history(hours(count), known, bars, settlements, {asset: spec(asset) for asset in ASSETS})
+    history = build_market_history(hours(count), known, bars, settlements, {asset: spec(asset) for asset in ASSETS})
     strategy = StrategySettings(legs=legs, stop_bounds=(0.01, 0.02), target_bounds=(0.01, 0.03))
-    scores = hour_scores(scored, pairs_of(ASSETS))
-    return run(history, scores, Strategy(strategy), Terms(1000.0, 5.0, 1.0), decision_lag=LAG, train_end=None).trades
+    scores = group_scores_by_hour(scored, pairs_of(ASSETS))
+    return run_backtest(
+        history, scores, Strategy(strategy), Terms(1000.0, 5.0, 1.0), decision_lag=LAG, train_end=None
+    ).trades
 
 
 def digest(legs):

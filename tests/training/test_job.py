@@ -12,8 +12,10 @@ from training import forest_fit as scoring
 from training import job, registry, tracking
 from training.backtest import performance
 from training.backtest.comparison import Arena
-from training.data import training_sets as datasets
-from training.data.splits import chronological
+from training.contenders import compare_contenders
+from training.data.history import load_history
+from training.data.splits import split_chronologically
+from training.data.training_sets import TrainingSet, build_training_set, digest_training_rows
 from training.evaluation import metrics
 from training.reports import run_files
 
@@ -55,16 +57,23 @@ def test_the_card_says_what_the_model_is_and_the_same_training_fits_the_same_mod
     client = tracking.open_client(Layout.of(settings))
     run = client.get_run(report.model.run_id)
     card = run.data.tags["mlflow.note.content"]
-    for said in (report.snapshot_id[:16], report.training_digest[:16], f"{report.train_rows:,} rows of 3 pairs",
-                 "8 trees", "BTC/ETH alone", "buy and hold BTC", "What it is not for"):  # fmt: skip
+    for said in (
+        report.snapshot_id[:16],
+        report.training_digest[:16],
+        f"{report.train_rows:,} rows of 3 pairs",
+        "8 trees",
+        "BTC/ETH alone",
+        "buy and hold BTC",
+        "What it is not for",
+    ):
         assert said in card
     assert f"{run.data.metrics['model_net_return']:.4g}" in card
     assert "model_card.md" in {item.path for item in client.list_artifacts(report.model.run_id)}
-    dataset = datasets.build(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
-    split = chronological(dataset.labelled(settings.label), settings.model.test_fraction)
+    training_set = build_training_set(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
+    split = split_chronologically(training_set.labelled(settings.label), settings.model.test_fraction)
     seven = settings.model_copy(update={"model": settings.model.model_copy(update={"seed": 7})})
     same, other = (
-        run_files.fitted_digest(scoring.fit_forest(split.train, dataset.service, one)) for one in (settings, seven)
+        run_files.digest_fitted(scoring.fit_forest(split.train, training_set.service, one)) for one in (settings, seven)
     )
     assert same == run.data.tags["fitted_sha256"] != other
 
@@ -111,29 +120,31 @@ def test_figures_and_logs_are_written_and_kept_with_the_run(trained):
 
 def test_the_same_data_and_seed_give_the_same_scores_and_the_same_trades(trained):
     settings, _, report = trained
-    log = run_files.directory(settings) / "trades_model.csv"
+    log = run_files.locate_directory(settings) / "trades_model.csv"
     first = digest_bytes(log.read_bytes())
     join = brute_join(settings)
-    dataset = datasets.build(settings, PAIR_FOREST_FEATURES, join, NOW)
-    split = chronological(dataset.labelled(settings.label), settings.model.test_fraction)
+    training_set = build_training_set(settings, PAIR_FOREST_FEATURES, join, NOW)
+    split = split_chronologically(training_set.labelled(settings.label), settings.model.test_fraction)
     fitted = [
-        scoring.score(scoring.fit_forest(split.train, dataset.service, settings, threads), dataset, split)
+        scoring.score_test_period(
+            scoring.fit_forest(split.train, training_set.service, settings, threads), training_set, split
+        )
         for threads in (1, 2)
     ]
     assert fitted[0].scored.equals(fitted[1].scored)
-    history, _ = job.load_history(settings, join, dataset, split.test_start, NOW)
+    history, _ = load_history(settings, join, split.test_start, training_set.last_decision, NOW)
     for forest in fitted:
-        contenders, _ = job.compare(settings, Arena(settings, history), dataset, split, forest)
+        contenders, _ = compare_contenders(settings, Arena(settings, history), training_set, split, forest)
         assert digest_bytes(contenders[0].result.trades.write_csv().encode()) == first
-    assert datasets.training_digest(dataset.labelled(settings.label)) == report.training_digest
+    assert digest_training_rows(training_set.labelled(settings.label)) == report.training_digest
 
 
 def test_the_strategy_is_scored_on_the_test_period_only(trained):
     settings, _, report = trained
-    decisions = pl.read_csv(run_files.directory(settings) / "decisions_model.csv", try_parse_dates=True)
+    decisions = pl.read_csv(run_files.locate_directory(settings) / "decisions_model.csv", try_parse_dates=True)
     assert decisions["time"].min() == report.test_start
     assert decisions.height == (report.test_end - report.test_start) // HOUR + 1
-    trades = pl.read_csv(run_files.directory(settings) / "trades_model.csv", try_parse_dates=True)
+    trades = pl.read_csv(run_files.locate_directory(settings) / "trades_model.csv", try_parse_dates=True)
     assert trades["opened_at"].min() >= report.test_start
 
 
@@ -142,13 +153,15 @@ def test_a_baseline_without_both_classes_is_left_out_with_a_note(tmp_path):
     settings = settings_for(tmp_path, assets=("SOL", "XRP", "DOT"))
     publish_all(settings, bars=200)
     join = brute_join(settings)
-    dataset = datasets.build(settings, PAIR_FOREST_FEATURES, join, NOW)
+    training_set = build_training_set(settings, PAIR_FOREST_FEATURES, join, NOW)
     quiet = pl.when(pl.col("pair_id") == "SOL__XRP").then(0).otherwise(pl.col("label")).cast(pl.Int8).alias("label")
-    dataset = datasets.Dataset(dataset.rows.with_columns(quiet), dataset.service, dataset.snapshot_id)
-    split = chronological(dataset.labelled(settings.label), 0.3)
-    forest = scoring.score(scoring.fit_forest(split.train, dataset.service, settings), dataset, split)
-    history, _ = job.load_history(settings, join, dataset, split.test_start, NOW)
-    contenders, notes = job.compare(settings, Arena(settings, history), dataset, split, forest)
+    training_set = TrainingSet(training_set.rows.with_columns(quiet), training_set.service, training_set.snapshot_id)
+    split = split_chronologically(training_set.labelled(settings.label), 0.3)
+    forest = scoring.score_test_period(
+        scoring.fit_forest(split.train, training_set.service, settings), training_set, split
+    )
+    history, _ = load_history(settings, join, split.test_start, training_set.last_decision, NOW)
+    contenders, notes = compare_contenders(settings, Arena(settings, history), training_set, split, forest)
     assert [contender.key for contender in contenders] == ["model", "btc"]
     assert contenders[1].name == "buy and hold SOL"
     assert len(notes) == 1
@@ -197,14 +210,14 @@ def test_the_feature_stores_join_gives_the_same_training_set_and_trades(trained,
     assert report.training_digest == expected.training_digest
     assert report.classification == expected.classification
     assert report.backtests == expected.backtests
-    logs = [run_files.directory(one) / "trades_model.csv" for one in (settings, own)]
+    logs = [run_files.locate_directory(one) / "trades_model.csv" for one in (settings, own)]
     assert logs[0].read_bytes() == logs[1].read_bytes()
 
 
 def test_decisions_without_features_in_time_are_told(trained):
     settings, _, report = trained
-    dataset = datasets.build(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
+    training_set = build_training_set(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
     assert report.notes == ()
-    late = dataset.rows.with_columns((pl.col("event_timestamp") > START + 5 * HOUR).alias("known"))
-    (note,) = job.late_rows(datasets.Dataset(late, dataset.service, dataset.snapshot_id))
+    late = training_set.rows.with_columns((pl.col("event_timestamp") > START + 5 * HOUR).alias("known"))
+    (note,) = TrainingSet(late, training_set.service, training_set.snapshot_id).list_notes()
     assert note.startswith("18 of 780 decisions had no features in time")

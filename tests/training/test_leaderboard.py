@@ -16,15 +16,15 @@ from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import tracking
 from training.backtest import performance
-from training.data import training_sets as datasets
-from training.data.folds import EVENT, walk_forward
+from training.data.folds import EVENT, split_walk_forward
+from training.data.training_sets import TrainingSet
 from training.leaderboard import compare_families
 from training.models import pair_boosting
-from training.models.families import FAMILIES, family
+from training.models.families import FAMILIES, find_family
 from training.reports import leaderboard_files, leaderboard_runs
 from training.reports.contents import read_run
-from training.reports.page import page
-from training.walk_forward import walk
+from training.reports.page import render_page
+from training.walk_forward import score_walk_forward
 
 LEFT_OUT = ("factor_risk", "lagged_linear", "lagged_linear_5", "lagged_boosted", "vwap_distance")
 """The made-up market has none of their features."""
@@ -36,8 +36,8 @@ def compared(tmp_path_factory):
     settings = settings_for(tmp_path_factory.mktemp("home")).model_copy(update={"evaluation": EVALUATION})
     publish_all(settings, bars=640)
     board = compare_families(settings, list(FAMILIES.values()), brute_join(settings), NOW, Silent())
-    leaderboard_files.write(settings, board)
-    return settings, board, leaderboard_runs.record(settings, board)
+    leaderboard_files.write_leaderboard(settings, board)
+    return settings, board, leaderboard_runs.record_leaderboard(settings, board)
 
 
 def by_name(board):
@@ -76,19 +76,21 @@ def test_folds_add_up_to_the_whole(compared):
 def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared, name):
     """Labels and features from the last fold's training end on are made up: earlier scores keep their bits."""
     settings, board, _ = compared
-    rows, service = board.dataset.rows, board.dataset.service
+    rows, service = board.training_set.rows, board.training_set.service
     folds = list(board.folds)
     cut = folds[1].blocks[0].first
     poisoned = rows.with_columns(
         pl.when(pl.col("t1") >= cut).then(1 - pl.col("label")).otherwise(pl.col("label")).alias("label"),
         pl.when(pl.col(EVENT) >= cut).then(pl.col("z_score") * 3 + 1).otherwise(pl.col("z_score")).alias("z_score"),
     )
-    changed = datasets.Dataset(poisoned, service, board.dataset.snapshot_id)
-    again = walk_forward(changed.labelled(settings.label), test_bars=160, train_bars=240)
+    changed = TrainingSet(poisoned, service, board.training_set.snapshot_id)
+    again = split_walk_forward(changed.labelled(settings.label), test_bars=160, train_bars=240)
     assert [fold.train_end for fold in again] == [fold.train_end for fold in folds]
     before, after = (
-        walk(settings, FAMILIES[name], data, own, Silent()).rows.filter(pl.col(EVENT) < cut)["probability"]
-        for data, own in ((board.dataset, folds), (changed, again))
+        score_walk_forward(settings, FAMILIES[name], data, own, Silent()).rows.filter(pl.col(EVENT) < cut)[
+            "probability"
+        ]
+        for data, own in ((board.training_set, folds), (changed, again))
     )
     assert before.len() > 100
     assert before.to_numpy().tobytes() == after.to_numpy().tobytes()
@@ -98,35 +100,43 @@ def test_a_model_that_has_seen_the_period_is_refused(compared):
     settings, board, _ = compared
     fold = board.folds[0]
     seen = object.__new__(type(fold))  # a fold that its own check would refuse
-    train = board.dataset.labelled(settings.label)
-    for field, value in (("name", "seen"), ("train", train), ("test", fold.test), ("blocks", fold.blocks),
-                         ("purged", 0), ("embargoed", 0)):  # fmt: skip
+    train = board.training_set.labelled(settings.label)
+    for field, value in (
+        ("name", "seen"),
+        ("train", train),
+        ("test", fold.test),
+        ("blocks", fold.blocks),
+        ("purged", 0),
+        ("embargoed", 0),
+    ):
         object.__setattr__(seen, field, value)
     with pytest.raises(TimeRangeError, match="was trained on data up to"):
-        walk(settings, FAMILIES["always_revert"], board.dataset, [seen], Silent())
+        score_walk_forward(settings, FAMILIES["always_revert"], board.training_set, [seen], Silent())
 
 
 def test_boosting_is_the_same_whatever_the_threads(compared):
     settings, board, _ = compared
     fold = board.folds[0]
     few = fold.train.head(300)
-    one, two = (pair_boosting.fit(few, board.dataset.service, settings, threads=count) for count in (1, 2))
+    one, two = (
+        pair_boosting.fit_boosting(few, board.training_set.service, settings, threads=count) for count in (1, 2)
+    )
     assert one.text.replace("[num_threads: 1]", "") == two.text.replace("[num_threads: 2]", "")
     assert one.predict(fold.test).tobytes() == two.predict(fold.test).tobytes()
-    assert set(one.importances()) == set(board.dataset.service.features)
-    assert sum(one.importances().values()) == pytest.approx(1.0)
+    assert set(one.compute_importances()) == set(board.training_set.service.features)
+    assert sum(one.compute_importances().values()) == pytest.approx(1.0)
 
 
 def test_boosting_refuses_what_it_cannot_learn_from(compared):
     settings, board, _ = compared
-    fold, service = board.folds[0], board.dataset.service
+    fold, service = board.folds[0], board.training_set.service
     with pytest.raises(MissingDataError, match="needs both classes"):
-        pair_boosting.fit(fold.train.with_columns(label=pl.lit(0)), service, settings)
+        pair_boosting.fit_boosting(fold.train.with_columns(label=pl.lit(0)), service, settings)
     with pytest.raises(MissingDataError, match="too few"):
-        pair_boosting.fit(
+        pair_boosting.fit_boosting(
             pl.concat([fold.train.filter(pl.col("label") == x).head(5) for x in (0, 1)]), service, settings
         )
-    model = pair_boosting.fit(fold.train, service, settings)
+    model = pair_boosting.fit_boosting(fold.train, service, settings)
     with pytest.raises(MissingDataError, match="nothing was learnt about DOGE"):
         model.predict(fold.test.head(3).with_columns(base_asset=pl.lit("DOGE")))
     assert model.predict(fold.test.clear()).tolist() == []
@@ -134,7 +144,7 @@ def test_boosting_refuses_what_it_cannot_learn_from(compared):
 
 def test_an_unknown_family_is_named_with_those_that_exist(compared, tmp_path, monkeypatch):
     with pytest.raises(UnknownNameError, match="pair_forest"):
-        family("pair_forrest")
+        find_family("pair_forrest")
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(main, ["leaderboard", "--families", "deep"], env={"PAIRITY_HOME": str(tmp_path)})
     assert done.exit_code == 2
@@ -160,9 +170,15 @@ def test_runs_are_a_parent_and_a_child_per_family(compared):
     assert len(below) == len(board.folds)
     assert sum(run.data.metrics["fold_trades"] for run in below) == forest.data.metrics["model_trades"]
     assert {item.path for item in client.list_artifacts(forest.info.run_id)} >= {
-        "trades.csv", "equity.png", "exposure.png", "ic_by_month.png", "deciles.png", "calibration.png",
-        "feature_importance.png", "most_traded_pair.png",
-    }  # fmt: skip
+        "trades.csv",
+        "equity.png",
+        "exposure.png",
+        "ic_by_month.png",
+        "deciles.png",
+        "calibration.png",
+        "feature_importance.png",
+        "most_traded_pair.png",
+    }
     history = client.get_metric_history(forest.info.run_id, "fold_net_return")
     assert [point.step for point in history] == list(range(1, len(board.folds) + 1))
     counted = tracking.trial_sharpes(Layout.of(settings))
@@ -196,4 +212,4 @@ def test_the_page_loads_nothing_and_holds_every_contender(compared, tmp_path, mo
     assert all(line.name.split(",")[0] in text for line in contents.lines)
     for part in ("plot-equity", "plot-months", "plot-costs", "plot-folds", "How positions ended", "snapshot_id"):
         assert part in text
-    assert page(contents) == text  # the same run gives the same page
+    assert render_page(contents) == text  # the same run gives the same page

@@ -14,7 +14,7 @@ from pairity.progress import Silent
 from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import job, registry, tracking
-from training.data import training_sets as datasets
+from training.data.training_sets import build_training_set
 from training.forest_fit import fit_forest
 
 
@@ -97,7 +97,7 @@ def test_nan_is_missing_and_infinity_is_refused(tmp_path):
     nothing_registered(settings)
     still_later = pl.col("created_timestamp") + pl.duration(milliseconds=2)
     publish(layout, PAIR_HOURLY, rows.with_columns(still_later, vol_ratio=float("nan")))
-    built = datasets.build(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
+    built = build_training_set(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
     assert built.rows["vol_ratio"].null_count() == built.rows.height
     assert fit_forest(built.labelled(settings.label), built.service, settings).n_features_in_ > 0
 

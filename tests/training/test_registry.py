@@ -28,7 +28,7 @@ def forest():
     frame = pd.DataFrame({"z_score": rng.normal(size=200), "base_asset": "BTC", "quote_asset": "ETH"})
     labels = (frame["z_score"].to_numpy() > 0.5).astype(np.int64)
     settings = ModelSettings(n_estimators=3, min_samples_leaf=5)
-    return pair_forest.fit(frame, labels, ("BTC", "ETH"), settings, fit_threads=1), frame
+    return pair_forest.fit_pipeline(frame, labels, ("BTC", "ETH"), settings, fit_threads=1), frame
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,10 @@ def test_the_stored_model_gives_the_same_probabilities_to_the_bit(trained, fores
 
     pipeline, frame = forest
     again = mlflow.sklearn.load_model(str(directory))
-    assert pair_forest.predict(again, frame).tobytes() == pair_forest.predict(pipeline, frame).tobytes()
+    assert (
+        pair_forest.predict_probability(again, frame).tobytes()
+        == pair_forest.predict_probability(pipeline, frame).tobytes()
+    )
     assert registry.champion(settings).model_sha256 == model_digest(directory)
 
 

@@ -22,7 +22,14 @@ from pairity.settings import FeatureSettings, Settings, UniverseSettings, VwapSe
 from pairity_cli.main import main
 from tests.feature_repo.transforms.markets import HOUR, candles, settlements
 from training.evaluation.ranking import evaluate_ranking
-from training.trade_sheet import decision_time, evaluate_sheets, latest_day, trade_sheet, write_evaluation, write_sheet
+from training.trade_sheet import (
+    build_trade_sheet,
+    evaluate_sheets,
+    find_decision_time,
+    find_latest_day,
+    write_evaluation,
+    write_sheet,
+)
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 NAMES = ("BTC", "ETH", "SOL", "XRP")
@@ -47,11 +54,13 @@ def published(tmp_path_factory):
 
 def test_the_sheet_is_decided_on_the_wall_clock_from_closed_bars(published):
     settings, store, rows = published
-    assert decision_time(DAY, settings) == datetime(2025, 3, 11, 4, tzinfo=UTC)  # midnight in New York, in summer
-    assert decision_time(date(2025, 3, 5), settings) == datetime(2025, 3, 5, 5, tzinfo=UTC)
-    sheet = trade_sheet(settings, store, DAY, 2)
-    bars = vwap_distance(rows.lazy(), START, decision_time(DAY, settings), settings.vwap).collect()
-    known = bars.filter(pl.col("event_timestamp") == decision_time(DAY, settings)).sort("ranked_dist", descending=True)
+    assert find_decision_time(DAY, settings) == datetime(2025, 3, 11, 4, tzinfo=UTC)  # midnight in New York, in summer
+    assert find_decision_time(date(2025, 3, 5), settings) == datetime(2025, 3, 5, 5, tzinfo=UTC)
+    sheet = build_trade_sheet(settings, store, DAY, 2)
+    bars = vwap_distance(rows.lazy(), START, find_decision_time(DAY, settings), settings.vwap).collect()
+    known = bars.filter(pl.col("event_timestamp") == find_decision_time(DAY, settings)).sort(
+        "ranked_dist", descending=True
+    )
     assert sheet["ticker"].to_list() == [f"{asset}_USDT" for asset in known["asset"][:2]]
     assert sheet["dist_from_vwap"].to_list() == known["dist_from_vwap"][:2].to_list()
     assert sheet["rank"].to_list() == [1, 2]
@@ -64,7 +73,7 @@ def test_the_sheet_is_decided_on_the_wall_clock_from_closed_bars(published):
 def test_a_day_without_data_is_refused(published):
     settings, store, _ = published
     with pytest.raises(MissingDataError, match="no asset has a distance"):
-        trade_sheet(settings, store, date(2025, 6, 1), 2)
+        build_trade_sheet(settings, store, date(2025, 6, 1), 2)
 
 
 def holed(tmp_path, missing, last=24 * 14, config=None):
@@ -86,7 +95,7 @@ def holed(tmp_path, missing, last=24 * 14, config=None):
 def test_an_asset_without_the_newest_bar_does_not_stand_in_the_ranking_with_an_older_one(tmp_path):
     decided = datetime(2025, 3, 11, 4, tzinfo=UTC)
     settings, store = holed(tmp_path, ("BTC", decided - 4 * HOUR, decided))
-    sheet = trade_sheet(settings, store, DAY, 4)
+    sheet = build_trade_sheet(settings, store, DAY, 4)
     assert sorted(sheet["ticker"]) == ["ETH_USDT", "SOL_USDT", "XRP_USDT"]
     assert sheet["assets_ranked"].to_list() == [3, 3, 3]
     assert sheet["ranked_dist"].to_list() == pytest.approx([1.0, 2 / 3, 1 / 3])
@@ -108,22 +117,22 @@ def test_nothing_after_the_decision_changes_the_sheet(published, tmp_path):
     publish(Layout.of(other), ASSET_VWAP_DISTANCE, own.with_columns(arrived, dist_from_vwap=0.0, ranked_dist=0.5))
     again = open_store(other)
     apply(other, again)
-    assert trade_sheet(other, again, DAY, 4).equals(trade_sheet(settings, store, DAY, 4))
+    assert build_trade_sheet(other, again, DAY, 4).equals(build_trade_sheet(settings, store, DAY, 4))
 
 
 def test_data_that_ends_before_the_decision_makes_no_sheet(tmp_path):
     # The last bar closes at 20:00 in New York: within the TTL of the decision at midnight, and not what it wants.
     settings, store = holed(tmp_path, ("BTC", START, START))
-    assert trade_sheet(settings, store, date(2025, 3, 14), 4).height == 4
+    assert build_trade_sheet(settings, store, date(2025, 3, 14), 4).height == 4
     with pytest.raises(MissingDataError, match="closed at 2025-03-15T04:00"):
-        trade_sheet(settings, store, date(2025, 3, 15), 4)
+        build_trade_sheet(settings, store, date(2025, 3, 15), 4)
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "UTC", "Europe/Berlin"])
 def test_other_zones_and_hours_have_sheets_and_returns(tmp_path, zone):
     config = VwapSettings(time_zone=zone, rebalancing_hour=14, top=2)
     settings, store = holed(tmp_path, ("BTC", START, START), config=config)
-    assert trade_sheet(settings, store, DAY, 4)["rank"].to_list() == [1, 2, 3, 4]
+    assert build_trade_sheet(settings, store, DAY, 4)["rank"].to_list() == [1, 2, 3, 4]
     assert evaluate_sheets(settings, store, date(2025, 3, 4), date(2025, 3, 9), 2).days == 6
 
 
@@ -138,7 +147,7 @@ def test_other_zones_and_hours_have_sheets_and_returns(tmp_path, zone):
     ],
 )
 def test_the_newest_day_is_one_that_is_decided(now, hour, day):
-    assert latest_day(now, Settings(vwap=VwapSettings(rebalancing_hour=hour))) == day
+    assert find_latest_day(now, Settings(vwap=VwapSettings(rebalancing_hour=hour))) == day
 
 
 def test_an_evaluation_is_written_whole(published):
@@ -162,8 +171,8 @@ def test_sheets_are_evaluated_on_what_followed(published):
     tops, sheets, ics = [], [], []
     for number in range(9):
         day = first + timedelta(days=number)
-        at, end = decision_time(day, settings), decision_time(day + timedelta(days=1), settings)
-        signals = trade_sheet(settings, store, day, 4)
+        at, end = find_decision_time(day, settings), find_decision_time(day + timedelta(days=1), settings)
+        signals = build_trade_sheet(settings, store, day, 4)
         order = [ticker.removesuffix("_USDT") for ticker in signals["ticker"]]
         returns = [closes[a, end] / closes[a, at] - 1 for a in order]
         tops.append(np.mean(returns[:2]))
@@ -180,11 +189,14 @@ def test_sheets_are_evaluated_on_what_followed(published):
 
 
 def test_a_perfect_ranking_has_a_rank_correlation_of_one():
-    rows = pl.DataFrame({
-        "day": [d for d in range(3) for _ in range(12)], "asset": [f"A{n:02}" for _ in range(3) for n in range(12)],
-        "signal": [float(n) for _ in range(3) for n in range(12)],
-        "forward_return": [n * 0.01 for _ in range(3) for n in range(12)],
-    })  # fmt: skip
+    rows = pl.DataFrame(
+        {
+            "day": [d for d in range(3) for _ in range(12)],
+            "asset": [f"A{n:02}" for _ in range(3) for n in range(12)],
+            "signal": [float(n) for _ in range(3) for n in range(12)],
+            "forward_return": [n * 0.01 for _ in range(3) for n in range(12)],
+        }
+    )
     report = evaluate_ranking(rows, top=3, cost_bps_per_side=6.0)
     assert report.rank_ic == pytest.approx(1.0)
     assert report.rank_ic_t is None  # no two days differ
@@ -200,8 +212,10 @@ def test_the_command_evaluates_sheets_of_the_size_that_was_asked_for(published, 
     settings, store, _ = published
     monkeypatch.chdir(tmp_path)
     environment = {
-        "PAIRITY_HOME": str(settings.home), "PAIRITY_UNIVERSE__ASSETS": json.dumps(NAMES), "PAIRITY_VWAP__TOP": "4",
-    }  # fmt: skip
+        "PAIRITY_HOME": str(settings.home),
+        "PAIRITY_UNIVERSE__ASSETS": json.dumps(NAMES),
+        "PAIRITY_VWAP__TOP": "4",
+    }
     arguments = ["trade-sheet", "--evaluate", "--from", "2025-03-04", "--to", "2025-03-12", "--top", "2"]
     done = CliRunner().invoke(main, arguments, env=environment)
     assert done.exit_code == 0, done.output

@@ -13,8 +13,8 @@ from pairity.strategy.types import Action, Decision, Entry, ExitReason, Leg, Leg
 from pairity.timeline import HOUR, ceil_to
 from pairity.universe import ContractSpec, exact
 from training.backtest import fills
-from training.backtest.records import Bar, Closing, MarketHistory, OpenLeg, OpenPosition, Terms
-from training.backtest.trade_log import trade_row
+from training.backtest.records import LegExit, MarketHistory, OpenLeg, OpenPosition, PriceBar, Terms
+from training.backtest.trade_log import make_trade_row
 
 _IDENTITY_TOLERANCE = 1e-9
 
@@ -40,21 +40,21 @@ class Account:
     @property
     def value(self) -> float:
         """Equity, marked at the last known closes."""
-        return self._marked()[0]
+        return self._mark_to_market()[0]
 
     @property
     def available(self) -> float:
         """Equity that is not initial margin; never below 0."""
-        value, notional = self._marked()
+        value, notional = self._mark_to_market()
         return max(value - notional / self._terms.leverage, 0.0)
 
     @property
     def _cushion(self) -> float:
         """Equity above what the venue wants for the legs held; below 0 it takes them."""
-        value, notional = self._marked()
+        value, notional = self._mark_to_market()
         return value - self._closing_rate * notional
 
-    def _marked(self) -> tuple[float, float]:
+    def _mark_to_market(self) -> tuple[float, float]:
         """Equity and notional held, both in one walk over the legs: several times an hour they are asked for."""
         unrealised = notional = 0.0
         for position in self._held.values():
@@ -63,7 +63,7 @@ class Account:
                 notional += leg.notional
         return self._cash + unrealised, notional
 
-    def _legs(self) -> Iterator[OpenLeg]:
+    def _iterate_legs(self) -> Iterator[OpenLeg]:
         return (leg for position in self._held.values() for leg in position.legs)
 
     def live_through(self, hour: datetime, pending: Decision | None) -> None:
@@ -77,9 +77,9 @@ class Account:
             self._trigger(hour)
             self._mark(hour)
             self._sweep(hour)
-            for leg in self._legs():
+            for leg in self._iterate_legs():
                 self._settle(leg, hour)
-        value, notional = self._marked()
+        value, notional = self._mark_to_market()
         self.equity.append((hour, value, notional / value if self._held else 0.0, len(self._held)))
 
     def finish(self) -> None:
@@ -87,23 +87,23 @@ class Account:
         last = self._history.hours[-1]
         for position in list(self._held.values()):
             for leg in list(position.legs):
-                self._close(position, leg, Closing(leg.mark, last, ExitReason.END))
+                self._close(position, leg, LegExit(leg.mark, last, ExitReason.END))
         self.equity[-1] = (last, self._cash, 0.0, 0)
         self._check_books()
 
-    def _bar(self, asset: str, hour: datetime) -> Bar | None:
+    def _find_bar(self, asset: str, hour: datetime) -> PriceBar | None:
         return self._history.bars.get(asset, {}).get(hour)
 
     def _leave(self, hour: datetime) -> None:
         """Fill exits at the bar's open, all legs or none; while one of them has no bar (outage) they wait."""
         for position_id, reason in list(self._leaving.items()):
             position = self._held.get(position_id)
-            legs = [] if position is None else [(leg, self._bar(leg.asset, hour)) for leg in position.legs]
+            legs = [] if position is None else [(leg, self._find_bar(leg.asset, hour)) for leg in position.legs]
             if any(bar is None for _, bar in legs):
                 continue
             for leg, bar in legs:
                 if position is not None and bar is not None:
-                    self._close(position, leg, Closing(bar.open, hour - HOUR, reason))
+                    self._close(position, leg, LegExit(bar.open, hour - HOUR, reason))
             del self._leaving[position_id]
 
     def _enter(self, entry: Entry, hour: datetime, *, alone: bool) -> None:
@@ -113,11 +113,11 @@ class Account:
         is still waiting (unless the entry stands `alone`, whatever becomes of the exits). Limit orders of which only
         some were filled leave a broken position, which is closed at the bar's close.
         """
-        bars = [self._bar(order.asset, hour) for order in entry.legs]
+        bars = [self._find_bar(order.asset, hour) for order in entry.legs]
         done = [
             (index, order, fill)
             for index, (order, bar) in enumerate(zip(entry.legs, bars, strict=True))
-            if bar is not None and (fill := fills.entry_fill(order.side, order.reference_price, bar, self._terms))
+            if bar is not None and (fill := fills.fill_entry(order.side, order.reference_price, bar, self._terms))
         ]
         decided_at = hour - HOUR
         legs = [self._open_leg(index, order, fill, decided_at) for index, order, fill in done]
@@ -130,27 +130,41 @@ class Account:
             self.unfilled_entries += whole
             return
         record = PairPosition(
-            entry.position_id, entry.pair, entry.direction, tuple(map(_leg_record, legs)), decided_at, entry.z,
-            entry.score, entry.z,
-        )  # fmt: skip
+            entry.position_id,
+            entry.pair,
+            entry.direction,
+            tuple(map(_make_leg_record, legs)),
+            decided_at,
+            entry.z,
+            entry.score,
+            entry.z,
+        )
         self._cash -= sum(leg.fees for leg in legs)
         self.state = with_opened(self.state, record)
         self._held[entry.position_id] = OpenPosition(record, entry.probability, decided_at, legs, whole)
 
-    def _open_leg(self, index: int, order: LegOrder, fill: fills.Fill, decided_at: datetime) -> OpenLeg:
-        spec = self._spec(order.asset, decided_at)
+    def _open_leg(self, index: int, order: LegOrder, fill: fills.FillPrice, decided_at: datetime) -> OpenLeg:
+        spec = self._require_spec(order.asset, decided_at)
         size = float(order.contracts * spec.ct_val)
         stop = target = None
         if self._protected:
             prices = stop_prices(order.stops, order.side, exact(fill.price), spec)
             stop, target = float(prices.stop), float(prices.target)
         return OpenLeg(
-            index=index, asset=order.asset, side=order.side, contracts=order.contracts, size=size,
-            reference_price=fill.reference_price, entry_price=fill.price, stop_price=stop, target_price=target,
-            fees=size * fill.price * fill.fee_bps * fills.BPS, mark=fill.reference_price,
-        )  # fmt: skip
+            index=index,
+            asset=order.asset,
+            side=order.side,
+            contracts=order.contracts,
+            size=size,
+            reference_price=fill.reference_price,
+            entry_price=fill.price,
+            stop_price=stop,
+            target_price=target,
+            fees=size * fill.price * fill.fee_bps * fills.BPS,
+            mark=fill.reference_price,
+        )
 
-    def _spec(self, asset: str, decided_at: datetime) -> ContractSpec:
+    def _require_spec(self, asset: str, decided_at: datetime) -> ContractSpec:
         spec = self._history.views[decided_at][asset].spec
         if spec is None:
             raise ArithmeticError(f"{asset} was to be traded at {decided_at.isoformat()} without a contract")
@@ -159,25 +173,25 @@ class Account:
     def _trigger(self, hour: datetime) -> None:
         """Stops, targets and liquidation of each leg within the bar, the other legs standing at their last closes."""
         cushion, opened = self._cushion, hour - HOUR
-        hits: list[tuple[OpenPosition, OpenLeg, Closing]] = []
+        hits: list[tuple[OpenPosition, OpenLeg, LegExit]] = []
         for position in self._held.values():
             target = self._terms.fill_model == "next_open_taker" or position.opened_at < opened
             for leg in position.legs:
-                bar = self._bar(leg.asset, hour)
+                bar = self._find_bar(leg.asset, hour)
                 others = cushion - leg.unrealised + self._closing_rate * leg.notional
-                level = fills.liquidation_price(leg, others, self._closing_rate)
+                level = fills.solve_liquidation_price(leg, others, self._closing_rate)
                 if bar is None:
                     continue
-                closing = fills.triggered(leg, bar, hour, level, opened=opened, target=target)
-                if closing is not None:
-                    hits.append((position, leg, closing))
-        for position, leg, closing in hits:
-            self._close(position, leg, closing)
+                leg_exit = fills.trigger_exit(leg, bar, hour, level, opened=opened, target=target)
+                if leg_exit is not None:
+                    hits.append((position, leg, leg_exit))
+        for position, leg, leg_exit in hits:
+            self._close(position, leg, leg_exit)
 
     def _mark(self, hour: datetime) -> None:
         """Without a bar nothing trades and nothing moves."""
-        for leg in self._legs():
-            bar = self._bar(leg.asset, hour)
+        for leg in self._iterate_legs():
+            bar = self._find_bar(leg.asset, hour)
             if bar is not None:
                 leg.mark = bar.close
 
@@ -188,8 +202,8 @@ class Account:
         reason = ExitReason.LIQUIDATION if dead else ExitReason.OTHER_LEG
         for position in [position for position in self._held.values() if dead or not position.whole]:
             for leg in list(position.legs):
-                if self._bar(leg.asset, hour) is not None:
-                    self._close(position, leg, Closing(leg.mark, hour, reason))
+                if self._find_bar(leg.asset, hour) is not None:
+                    self._close(position, leg, LegExit(leg.mark, hour, reason))
             if position.legs:
                 self._leaving.setdefault(position.record.position_id, reason)
 
@@ -212,13 +226,13 @@ class Account:
             self._rates[asset] = rates
         return self._rates[asset].get(hour, 0.0)
 
-    def _close(self, position: OpenPosition, leg: OpenLeg, closing: Closing) -> None:
-        price = fills.slipped(closing.reference_price, -leg.sign, self._terms.slippage_bps)
+    def _close(self, position: OpenPosition, leg: OpenLeg, leg_exit: LegExit) -> None:
+        price = fills.apply_slippage(leg_exit.reference_price, -leg.sign, self._terms.slippage_bps)
         fee = leg.size * price * self._terms.taker_fee_bps * fills.BPS
         self._cash += leg.sign * leg.size * (price - leg.entry_price) - fee
         leg.fees += fee
         held = next(p for p in self.state.positions if p.position_id == position.record.position_id)
-        self.trades.append(trade_row(position, held, leg, closing, price))
+        self.trades.append(make_trade_row(position, held, leg, leg_exit, price))
         position.legs.remove(leg)
         position.whole = False
         if not position.legs:
@@ -234,5 +248,5 @@ class Account:
             raise ArithmeticError(f"the books do not balance: equity changed by {change!r}, trades say {booked!r}")
 
 
-def _leg_record(leg: OpenLeg) -> Leg:
+def _make_leg_record(leg: OpenLeg) -> Leg:
     return Leg(leg.asset, leg.side, leg.contracts, leg.entry_price, leg.stop_price, leg.target_price)

@@ -11,10 +11,10 @@ import polars as pl
 
 from pairity.settings import Settings
 from pairity.universe import Pair
-from training.backtest.engine import run
-from training.backtest.inputs import hour_scores
-from training.backtest.performance import performance
-from training.backtest.policies import BuyAndHold, Strategy, baseline_strategy
+from training.backtest.engine import run_backtest
+from training.backtest.inputs import group_scores_by_hour
+from training.backtest.performance import measure_performance
+from training.backtest.policies import BuyAndHold, Strategy, make_baseline_strategy
 from training.backtest.records import BacktestResult, HourScores, MarketHistory, Policy, Terms
 
 MODEL, BASELINE, HOLD = "model", "baseline", "btc"
@@ -36,21 +36,21 @@ class Arena:
 
     def __init__(self, settings: Settings, history: MarketHistory) -> None:
         self._settings, self.history = settings, history
-        self.terms = terms(settings)
+        self.terms = make_terms(settings)
 
-    def model(self, scored: pl.DataFrame, train_end: datetime) -> Contender:
+    def trade_model(self, scored: pl.DataFrame, train_end: datetime) -> Contender:
         """The strategy over all pairs of the universe."""
-        scores = hour_scores(scored, self._settings.universe.pairs)
+        scores = group_scores_by_hour(scored, self._settings.universe.pairs)
         return self._contender(MODEL, "pair forest, all pairs", Strategy(self._settings.strategy), scores, train_end)
 
-    def baseline(self, scored: pl.DataFrame, pair: Pair, train_end: datetime) -> Contender:
+    def trade_baseline(self, scored: pl.DataFrame, pair: Pair, train_end: datetime) -> Contender:
         """The same strategy on one pair alone, with fixed stops."""
-        policy = Strategy(baseline_strategy(self._settings.strategy))
-        scores = hour_scores(scored, [pair])
+        policy = Strategy(make_baseline_strategy(self._settings.strategy))
+        scores = group_scores_by_hour(scored, [pair])
         name = f"{pair.base}/{pair.quote} alone, 6 % stop, 5 % target"
         return self._contender(BASELINE, name, policy, scores, train_end)
 
-    def family(
+    def trade_family(
         self,
         key: str,
         name: str,
@@ -61,17 +61,17 @@ class Arena:
     ) -> Contender:
         """The strategy over all pairs, or over one alone with fixed stops, as scored by any family."""
         strategy = self._settings.strategy.model_copy(update={"legs": legs})
-        settings = strategy if pair is None else baseline_strategy(strategy)
-        scores = hour_scores(scored, self._settings.universe.pairs if pair is None else [pair])
+        settings = strategy if pair is None else make_baseline_strategy(strategy)
+        scores = group_scores_by_hour(scored, self._settings.universe.pairs if pair is None else [pair])
         return self._contender(key, name, Strategy(settings), scores, train_end)
 
-    def portfolio(
+    def trade_portfolio(
         self, key: str, name: str, scored: pl.DataFrame, pairs: Sequence[Pair], policy: Policy, train_end: datetime
     ) -> Contender:
         """Single assets (as pairs with USDT), traded by a policy of their own on forecasts in the place of z-scores."""
-        return self._contender(key, name, policy, hour_scores(scored, pairs), train_end)
+        return self._contender(key, name, policy, group_scores_by_hour(scored, pairs), train_end)
 
-    def hold(self, asset: str) -> Contender:
+    def trade_hold(self, asset: str) -> Contender:
         """Buying one coin at the start, without leverage, and keeping it."""
         policy = BuyAndHold(asset, self._settings.strategy.max_balance_fraction)
         return self._contender(HOLD, f"buy and hold {asset}", policy, _NO_SCORES, None)
@@ -84,14 +84,18 @@ class Arena:
         scores: Mapping[datetime, HourScores],
         train_end: datetime | None,
     ) -> Contender:
-        result = run(
-            self.history, scores, policy, self.terms,
-            decision_lag=self._settings.features.decision_lag, train_end=train_end,
-        )  # fmt: skip
-        return Contender(key, name, result, performance(result))
+        result = run_backtest(
+            self.history,
+            scores,
+            policy,
+            self.terms,
+            decision_lag=self._settings.features.decision_lag,
+            train_end=train_end,
+        )
+        return Contender(key, name, result, measure_performance(result))
 
 
-def terms(settings: Settings) -> Terms:
+def make_terms(settings: Settings) -> Terms:
     """Account and costs of a backtest: it starts with `costs.initial_equity_usdt`, or else with `max_position_usdt`, so
     that returns are those of the capital that the strategy is allowed to use."""
     return Terms(
@@ -104,6 +108,6 @@ def terms(settings: Settings) -> Terms:
     )
 
 
-def hold_asset(universe: Sequence[str]) -> str:
+def choose_hold_asset(universe: Sequence[str]) -> str:
     """BTC, or the first asset of a universe without it."""
     return "BTC" if "BTC" in universe else universe[0]

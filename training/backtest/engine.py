@@ -32,7 +32,7 @@ from training.backtest.records import (
 _NOTHING_SCORED = HourScores(())
 
 
-def run(
+def run_backtest(
     history: MarketHistory,
     scores: Mapping[datetime, HourScores],
     policy: Policy,

@@ -21,8 +21,8 @@ from pydantic import ValidationError
 
 from pairity.errors import ConfigError
 from pairity.settings import StrategySettings
-from training.backtest.engine import refuse_seen_period, refuse_seen_scores, run
-from training.backtest.performance import performance
+from training.backtest.engine import refuse_seen_period, refuse_seen_scores, run_backtest
+from training.backtest.performance import measure_performance
 from training.backtest.policies import Strategy
 from training.backtest.records import HourScores, MarketHistory, Terms
 
@@ -46,7 +46,7 @@ class Grid:
     probability_min: tuple[float, ...] = (0.4, 0.5, 0.6)
     correlation_max: tuple[float, ...] = (0.75, 0.85, 0.95)
 
-    def points(self) -> list[GridPoint]:
+    def list_points(self) -> list[GridPoint]:
         """Every combination, the last setting varying fastest; ConfigError for none, for repeats, or for too many."""
         points = [GridPoint(*values) for values in product(self.z_entry, self.probability_min, self.correlation_max)]
         if not points or len(set(points)) < len(points):
@@ -63,7 +63,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class GridResult:
-    """All trials in the order of `Grid.points`."""
+    """All trials in the order of `Grid.list_points`."""
 
     points: tuple[GridPoint, ...]
     metrics: tuple[dict[str, float | None], ...]
@@ -78,7 +78,7 @@ class GridResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class GridInputs:
     """What all trials share. `train_end`: see `engine.run`."""
 
     history: MarketHistory
@@ -89,7 +89,7 @@ class Question:
     train_end: datetime | None
 
 
-def run_grid(question: Question, grid: Grid | None = None, *, workers: int = 1) -> GridResult:
+def run_grid(inputs: GridInputs, grid: Grid | None = None, *, workers: int = 1) -> GridResult:
     """Backtest every point of `grid` (default: the reference grid) on the same market and scores.
 
     `workers` above 1 spreads the trials over that many processes, each of which gets its own copy of market and scores:
@@ -97,19 +97,22 @@ def run_grid(question: Question, grid: Grid | None = None, *, workers: int = 1) 
     (benchmarks/results-train.md). The result is the same to the last bit. ConfigError for a grid or a point that cannot
     be run, TimeRangeError for a period that the model has seen.
     """
-    points = (grid or Grid()).points()
+    points = (grid or Grid()).list_points()
     for point in points:
-        _settings(question.settings, point)
-    refuse_seen_period(question.history.hours, question.train_end)
-    refuse_seen_scores(question.history.hours, question.scores)
-    trials = _spread(question, points, workers) if workers > 1 else [_trial(question, point) for point in points]
+        _set_point(inputs.settings, point)
+    refuse_seen_period(inputs.history.hours, inputs.train_end)
+    refuse_seen_scores(inputs.history.hours, inputs.scores)
+    trials = (
+        _run_in_processes(inputs, points, workers) if workers > 1 else [_run_trial(inputs, point) for point in points]
+    )
     return GridResult(
-        points=tuple(points), metrics=tuple(metrics for metrics, _ in trials),
+        points=tuple(points),
+        metrics=tuple(metrics for metrics, _ in trials),
         returns=np.column_stack([returns for _, returns in trials]),
-    )  # fmt: skip
+    )
 
 
-def _settings(settings: StrategySettings, point: GridPoint) -> StrategySettings:
+def _set_point(settings: StrategySettings, point: GridPoint) -> StrategySettings:
     try:
         return StrategySettings.model_validate(settings.model_dump() | asdict(point))
     except ValidationError as error:
@@ -117,37 +120,43 @@ def _settings(settings: StrategySettings, point: GridPoint) -> StrategySettings:
         raise ConfigError(f"grid point {point} cannot be run: {what}", "take the value out of the grid") from None
 
 
-def _trial(question: Question, point: GridPoint) -> tuple[dict[str, float | None], NDArray[np.float64]]:
-    result = run(
-        question.history, question.scores, Strategy(_settings(question.settings, point)), question.terms,
-        decision_lag=question.decision_lag, train_end=question.train_end,
-    )  # fmt: skip
+def _run_trial(inputs: GridInputs, point: GridPoint) -> tuple[dict[str, float | None], NDArray[np.float64]]:
+    result = run_backtest(
+        inputs.history,
+        inputs.scores,
+        Strategy(_set_point(inputs.settings, point)),
+        inputs.terms,
+        decision_lag=inputs.decision_lag,
+        train_end=inputs.train_end,
+    )
     equity = np.concatenate([[result.initial_equity], result.equity["equity"].to_numpy()])
-    return performance(result), equity[1:] / equity[:-1] - 1.0
+    return measure_performance(result), equity[1:] / equity[:-1] - 1.0
 
 
-_shared: list[Question] = []
-"""The question of this worker process, sent to it once."""
+_SHARED: list[GridInputs] = []
+"""The inputs of this worker process, sent to it once."""
 
 
-def _spread(
-    question: Question, points: Sequence[GridPoint], workers: int
+def _run_in_processes(
+    inputs: GridInputs, points: Sequence[GridPoint], workers: int
 ) -> list[tuple[dict[str, float | None], NDArray[np.float64]]]:
     # Spawned, not forked: polars and BLAS hold threads that a fork would lose.
     with ProcessPoolExecutor(
-        max_workers=min(workers, len(points)), mp_context=get_context("spawn"),
-        initializer=_receive, initargs=(pickle.dumps(question, pickle.HIGHEST_PROTOCOL),),  # once, not per worker
-    ) as pool:  # fmt: skip
-        return list(pool.map(_shared_trial, points))
+        max_workers=min(workers, len(points)),
+        mp_context=get_context("spawn"),
+        initializer=_receive_inputs,
+        initargs=(pickle.dumps(inputs, pickle.HIGHEST_PROTOCOL),),  # once, not per worker
+    ) as pool:
+        return list(pool.map(_run_shared_trial, points))
 
 
-def _receive(sent: bytes) -> None:
+def _receive_inputs(sent: bytes) -> None:
     """Market and scores are a million records that live as long as the process: the collector leaves them alone."""
     gc.disable()
-    _shared.append(pickle.loads(sent))
+    _SHARED.append(pickle.loads(sent))
     gc.freeze()
     gc.enable()
 
 
-def _shared_trial(point: GridPoint) -> tuple[dict[str, float | None], NDArray[np.float64]]:
-    return _trial(_shared[0], point)
+def _run_shared_trial(point: GridPoint) -> tuple[dict[str, float | None], NDArray[np.float64]]:
+    return _run_trial(_SHARED[0], point)

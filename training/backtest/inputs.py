@@ -11,7 +11,7 @@ from pairity.layout import Layout
 from pairity.strategy.types import AssetView, PairScore
 from pairity.timeline import HOUR
 from pairity.universe import ContractSpec, Pair, inst_id
-from training.backtest.records import Bar, HourScores, MarketHistory, Settlement
+from training.backtest.records import HourScores, MarketHistory, PriceBar, Settlement
 
 NOT_KNOWN = "no features known at the decision"
 
@@ -19,12 +19,12 @@ _Row = tuple[float | None, float | None, bool, float | None]
 """z-score, probability, whether anything was known, hedge ratio."""
 
 
-def hours_between(first: datetime, last: datetime) -> tuple[datetime, ...]:
+def list_hours(first: datetime, last: datetime) -> tuple[datetime, ...]:
     """All bar closes from `first` to `last`, both included."""
     return tuple(first + index * HOUR for index in range((last - first) // HOUR + 1))
 
 
-def market_history(
+def build_market_history(
     hours: Sequence[datetime],
     known: pl.DataFrame,
     bars: pl.DataFrame,
@@ -38,11 +38,11 @@ def market_history(
     high, low, close as they are known today; rows with a null price are no bars.
     """
     return MarketHistory(
-        hours=hours, views=_views(hours, known, specs), bars=_bars(hours, bars), settlements=settlements
+        hours=hours, views=_build_views(hours, known, specs), bars=_build_bars(hours, bars), settlements=settlements
     )
 
 
-def hour_scores(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[datetime, HourScores]:
+def group_scores_by_hour(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[datetime, HourScores]:
     """Per bar close the score of every pair in the order of `pairs`.
 
     `scored`: pair_id, event_timestamp, z_score, probability, correlation_168h, known (False: nothing was known at the
@@ -52,25 +52,25 @@ def hour_scores(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[datetime, H
     """
     named = [(pair, pair.pair_id, PairScore(pair, None, None, NOT_KNOWN)) for pair in pairs]
     hours: dict[datetime, HourScores] = {}
-    for hour, train_end, ids, correlations, *columns in _by_hour(scored).iter_rows():
+    for hour, train_end, ids, correlations, *columns in _group_by_hour(scored).iter_rows():
         rows: dict[str, _Row] = dict(zip(ids, zip(*columns, strict=True), strict=True))
         hours[hour] = HourScores(
-            scores=tuple([_score(pair, rows.get(pair_id), unknown) for pair, pair_id, unknown in named]),
+            scores=tuple([_make_score(pair, rows.get(pair_id), unknown) for pair, pair_id, unknown in named]),
             correlations=dict(zip(ids, correlations, strict=True)),
             train_end=train_end,
         )
     return hours
 
 
-def lake_settlements(layout: Layout, assets: Sequence[str], known_by: datetime) -> dict[str, list[Settlement]]:
+def read_lake_settlements(layout: Layout, assets: Sequence[str], known_by: datetime) -> dict[str, list[Settlement]]:
     """Settlements of the raw lake's `funding` files, read as data; the newest row known at `known_by` per settlement.
 
     An asset without files has no settlements: the engine counts the hours in which none was known.
     """
-    return {asset: _settlements(layout, asset, known_by) for asset in assets}
+    return {asset: _read_settlements(layout, asset, known_by) for asset in assets}
 
 
-def _settlements(layout: Layout, asset: str, known_by: datetime) -> list[Settlement]:
+def _read_settlements(layout: Layout, asset: str, known_by: datetime) -> list[Settlement]:
     files = sorted((layout.lake / "funding").glob(f"venue=*/instrument={inst_id(asset)}/month=*/part.parquet"))
     if not files:
         return []
@@ -86,42 +86,42 @@ def _settlements(layout: Layout, asset: str, known_by: datetime) -> list[Settlem
     return [Settlement(time, rate) for time, rate in rows.iter_rows() if rate is not None]
 
 
-def _views(
+def _build_views(
     hours: Sequence[datetime], known: pl.DataFrame, specs: Mapping[str, ContractSpec]
 ) -> dict[datetime, dict[str, AssetView]]:
     views: dict[datetime, dict[str, AssetView]] = {hour: {} for hour in hours}
     columns = ["event_timestamp", "asset", "close", "atr_14", "realized_vol_24h", "funding_rate"]
-    for hour, asset, close, atr, volatility, funding in _nullable(known).select(columns).iter_rows():
+    for hour, asset, close, atr, volatility, funding in _nan_to_null(known).select(columns).iter_rows():
         if hour in views:
             views[hour][asset] = AssetView(asset, close, atr, volatility, funding, specs.get(asset))
     return views
 
 
-def _bars(hours: Sequence[datetime], bars: pl.DataFrame) -> dict[str, dict[datetime, Bar]]:
+def _build_bars(hours: Sequence[datetime], bars: pl.DataFrame) -> dict[str, dict[datetime, PriceBar]]:
     prices = ["open", "high", "low", "close"]
-    rows = _nullable(bars).filter(pl.col("event_timestamp").is_between(hours[0], hours[-1])).drop_nulls(prices)
-    by_asset: dict[str, dict[datetime, Bar]] = {asset: {} for asset in bars["asset"].unique().sort()}
+    rows = _nan_to_null(bars).filter(pl.col("event_timestamp").is_between(hours[0], hours[-1])).drop_nulls(prices)
+    by_asset: dict[str, dict[datetime, PriceBar]] = {asset: {} for asset in bars["asset"].unique().sort()}
     for asset, hour, *values in rows.select("asset", "event_timestamp", *prices).iter_rows():
-        by_asset[asset][hour] = Bar(*values)
+        by_asset[asset][hour] = PriceBar(*values)
     return by_asset
 
 
-def _nullable(frame: pl.DataFrame) -> pl.DataFrame:
+def _nan_to_null(frame: pl.DataFrame) -> pl.DataFrame:
     """NaN means null: a value that is not known must not pass for a number."""
     return frame.with_columns(pl.selectors.float().fill_nan(None))
 
 
-def _by_hour(scored: pl.DataFrame) -> pl.DataFrame:
+def _group_by_hour(scored: pl.DataFrame) -> pl.DataFrame:
     """One row per hour, its pairs in lists: a time is then made into an object once per hour, not once per pair."""
     optional = {"hedge_ratio": pl.Float64(), "train_end": pl.Datetime("us", "UTC")}
     absent = [pl.lit(None, kind).alias(name) for name, kind in optional.items() if name not in scored.columns]
-    rows = _nullable(scored.with_columns(absent))
+    rows = _nan_to_null(scored.with_columns(absent))
     return rows.group_by("event_timestamp", maintain_order=True).agg(
         pl.col("train_end").max(), "pair_id", "correlation_168h", "z_score", "probability", "known", "hedge_ratio"
     )
 
 
-def _score(pair: Pair, row: _Row | None, unknown: PairScore) -> PairScore:
+def _make_score(pair: Pair, row: _Row | None, unknown: PairScore) -> PairScore:
     if row is None or not row[2]:
         return unknown
     return PairScore(pair, row[0], row[1], None, row[3])

@@ -10,18 +10,34 @@ import polars as pl
 from numpy.typing import NDArray
 
 from training.backtest.records import BacktestResult
-from training.backtest.trade_log import positions
-from training.evaluation.sharpe import HOURS_PER_YEAR, annualised, estimate
+from training.backtest.trade_log import group_by_position
+from training.evaluation.sharpe import HOURS_PER_YEAR, annualise, estimate_sharpe
 
 KEYS = (
-    "net_return", "gross_return", "sharpe", "sharpe_low", "sharpe_high", "sharpe_probability",
-    "max_drawdown", "trades", "win_rate", "profit_factor", "exposure",
-    "turnover", "average_holding_h", "fees_usdt", "slippage_usdt", "funding_usdt", "break_even_cost_bps",
-    "final_equity_usdt", "unfilled_entries", "funding_unknown_hours",
-)  # fmt: skip
+    "net_return",
+    "gross_return",
+    "sharpe",
+    "sharpe_low",
+    "sharpe_high",
+    "sharpe_probability",
+    "max_drawdown",
+    "trades",
+    "win_rate",
+    "profit_factor",
+    "exposure",
+    "turnover",
+    "average_holding_h",
+    "fees_usdt",
+    "slippage_usdt",
+    "funding_usdt",
+    "break_even_cost_bps",
+    "final_equity_usdt",
+    "unfilled_entries",
+    "funding_unknown_hours",
+)
 
 
-def performance(result: BacktestResult) -> dict[str, float | None]:
+def measure_performance(result: BacktestResult) -> dict[str, float | None]:
     """Metrics of one backtest; None where a metric is not defined (no trades, no losses, flat equity).
 
     `net_return`, `gross_return` (before fees, slippage and funding), `turnover` (Σ traded notional) are fractions of
@@ -38,10 +54,10 @@ def performance(result: BacktestResult) -> dict[str, float | None]:
     return {
         "net_return": final / start - 1.0,
         "gross_return": gross / start,
-        "sharpe": sharpe(result.equity["equity"], start),
-        **_sharpe_error(result),
-        "max_drawdown": abs(float(drawdown(result.equity["equity"], start).min())),  # type: ignore[arg-type]
-        "trades": float(positions(trades).height),
+        "sharpe": compute_sharpe(result.equity["equity"], start),
+        **_estimate_sharpe_error(result),
+        "max_drawdown": abs(float(compute_drawdown(result.equity["equity"], start).min())),  # type: ignore[arg-type]
+        "trades": float(group_by_position(trades).height),
         "exposure": float(result.equity["exposure"].mean() or 0.0),  # type: ignore[arg-type]
         "turnover": notional / start,
         "fees_usdt": float(trades["fees"].sum()),
@@ -51,11 +67,11 @@ def performance(result: BacktestResult) -> dict[str, float | None]:
         "final_equity_usdt": final,
         "unfilled_entries": float(result.unfilled_entries),
         "funding_unknown_hours": float(result.funding_unknown_hours),
-        **_per_trade(positions(trades)),
+        **_measure_positions(group_by_position(trades)),
     }
 
 
-def sharpe(equity: pl.Series, start: float) -> float | None:
+def compute_sharpe(equity: pl.Series, start: float) -> float | None:
     """Annualised Sharpe ratio of hourly `equity` that began at `start`; None below 2 returns or without variance."""
     returns = [after / before - 1.0 for before, after in pairwise([start, *equity.to_list()])]
     if len(returns) < 2:
@@ -65,37 +81,38 @@ def sharpe(equity: pl.Series, start: float) -> float | None:
     return mean / deviation * math.sqrt(HOURS_PER_YEAR) if deviation > 0 else None
 
 
-def hourly_returns(result: BacktestResult) -> NDArray[np.float64]:
+def compute_hourly_returns(result: BacktestResult) -> NDArray[np.float64]:
     """Returns of equity per hour, from the initial equity on."""
     equity = np.concatenate([[result.initial_equity], result.equity["equity"].to_numpy()])
     returns: NDArray[np.float64] = equity[1:] / equity[:-1] - 1.0
     return returns
 
 
-def _sharpe_error(result: BacktestResult) -> dict[str, float | None]:
-    found = estimate(hourly_returns(result))
+def _estimate_sharpe_error(result: BacktestResult) -> dict[str, float | None]:
+    found = estimate_sharpe(compute_hourly_returns(result))
     if found is None:
         return {"sharpe_low": None, "sharpe_high": None, "sharpe_probability": None}
     low, high = found.interval()
     return {
-        "sharpe_low": annualised(low), "sharpe_high": annualised(high),
+        "sharpe_low": annualise(low),
+        "sharpe_high": annualise(high),
         "sharpe_probability": found.probability_above(),
-    }  # fmt: skip
+    }
 
 
-def drawdown(equity: pl.Series, start: float) -> pl.Series:
+def compute_drawdown(equity: pl.Series, start: float) -> pl.Series:
     """equity / running maximum (from `start` on) − 1, at each hour: 0 or negative."""
     peak = equity.cum_max().clip(lower_bound=start)
     return equity / peak - 1.0
 
 
-def per_pair(trades: pl.DataFrame) -> pl.DataFrame:
+def summarise_by_pair(trades: pl.DataFrame) -> pl.DataFrame:
     """One row per traded pair, best first: trades, win_rate, gross_pnl, fees, funding, net_pnl, average_holding_h.
 
     A trade is a position with all its legs.
     """
     return (
-        positions(trades)
+        group_by_position(trades)
         .group_by("pair_id")
         .agg(
             trades=pl.len().cast(pl.Int64),
@@ -104,17 +121,17 @@ def per_pair(trades: pl.DataFrame) -> pl.DataFrame:
             fees=pl.col("fees").sum(),
             funding=pl.col("funding").sum(),
             net_pnl=pl.col("net_pnl").sum(),
-            average_holding_h=_holding_h().mean(),
+            average_holding_h=_compute_holding_h().mean(),
         )
         .sort(["net_pnl", "pair_id"], descending=[True, False])
     )
 
 
-def _holding_h() -> pl.Expr:
+def _compute_holding_h() -> pl.Expr:
     return (pl.col("closed_at") - pl.col("opened_at")).dt.total_seconds() / 3600
 
 
-def _per_trade(trades: pl.DataFrame) -> dict[str, float | None]:
+def _measure_positions(trades: pl.DataFrame) -> dict[str, float | None]:
     if trades.is_empty():
         return {"win_rate": None, "profit_factor": None, "average_holding_h": None}
     net = trades["net_pnl"]
@@ -122,5 +139,5 @@ def _per_trade(trades: pl.DataFrame) -> dict[str, float | None]:
     return {
         "win_rate": float((net > 0).sum()) / trades.height,
         "profit_factor": float(net.filter(net > 0).sum()) / lost if lost > 0 else None,
-        "average_holding_h": float(trades.select(_holding_h().mean()).item()),
+        "average_holding_h": float(trades.select(_compute_holding_h().mean()).item()),
     }

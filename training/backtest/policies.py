@@ -50,10 +50,14 @@ class Strategy:
         return [
             score
             for score in scores
-            if ((z := score.z) is not None and (z > z_entry or z < -z_entry)
-                and (p := score.probability) is not None and p > probability_min)
+            if (
+                (z := score.z) is not None
+                and (z > z_entry or z < -z_entry)
+                and (p := score.probability) is not None
+                and p > probability_min
+            )
             or (held and score.pair in held)
-        ]  # fmt: skip
+        ]
 
 
 class BuyAndHold:
@@ -80,7 +84,7 @@ class BuyAndHold:
         return Decision(Action.OPEN, f"buy and hold {self._asset}", (), (), (entry,), state)
 
 
-def baseline_strategy(settings: StrategySettings) -> StrategySettings:
+def make_baseline_strategy(settings: StrategySettings) -> StrategySettings:
     """The same strategy with the baseline's fixed stop (6 %) and target (5 %), whatever the volatility."""
     return settings.model_copy(
         update={
@@ -93,7 +97,7 @@ def baseline_strategy(settings: StrategySettings) -> StrategySettings:
     )
 
 
-def baseline_pair(universe: Sequence[str]) -> Pair:
+def choose_baseline_pair(universe: Sequence[str]) -> Pair:
     """BTC against ETH, in universe order, or the first two assets of a universe without them."""
     if {"BTC", "ETH"} <= set(universe):
         first, second = (asset for asset in universe if asset in {"BTC", "ETH"})

@@ -32,7 +32,7 @@ from pairity.universe import Pair, exact
 
 QUOTE = "USDT"
 NO_STOPS = StopRule(None, None, (0.0, 1.0), (0.0, 1.0), 1.0, 1.0)
-_KEPT_BACK = 0.02
+_MARGIN_RESERVE = 0.02
 """Share of free margin that new positions leave alone: fees, and an open that is dearer than the close before it."""
 
 
@@ -70,24 +70,24 @@ class RankingPolicy:
 
     def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
         """Rebalance when it is time; the exits and entries of one decision do not depend on each other."""
-        state = aged(state)
-        if _hours(market) % self._every != self._phase:
-            return _hold("between rebalancings", state)
-        ranked = sorted(rankable(scores, market), key=lambda score: -(score.z or 0.0))
+        state = age_positions(state)
+        if _count_hours(market) % self._every != self._phase:
+            return _make_hold("between rebalancings", state)
+        ranked = sorted(select_rankable(scores, market), key=lambda score: -(score.z or 0.0))
         if len(ranked) < self._top + self._bottom:
-            return _hold(f"{len(ranked)} of {self._top + self._bottom} assets can be ranked", state)
+            return _make_hold(f"{len(ranked)} of {self._top + self._bottom} assets can be ranked", state)
         wanted = {score.pair.base: (Side.BUY, score) for score in ranked[: self._top]}
         wanted |= {score.pair.base: (Side.SELL, score) for score in ranked[len(ranked) - self._bottom :]}
-        exits = [p for p in state.positions if (p.legs[0].asset, p.legs[0].side) not in _places(wanted)]
+        exits = [p for p in state.positions if (p.legs[0].asset, p.legs[0].side) not in _list_places(wanted)]
         staying = {p.legs[0].asset for p in state.positions if p not in exits}
         joining = {asset: place for asset, place in wanted.items() if asset not in staying}
-        equity = state.available_usdt + margin(state.positions, market, self._leverage)
-        free = state.available_usdt + margin(exits, market, self._leverage)
+        equity = state.available_usdt + sum_margin(state.positions, market, self._leverage)
+        free = state.available_usdt + sum_margin(exits, market, self._leverage)
         budget = self._gross * equity / (self._top + self._bottom)
         if joining:
-            budget = min(budget, free * (1 - _KEPT_BACK) * self._leverage / len(joining))
-        entries = tuple(filter(None, (entry(side, score, budget, market) for side, score in joining.values())))
-        return _decision(Action.REBALANCE, [p.position_id for p in exits], entries, state)
+            budget = min(budget, free * (1 - _MARGIN_RESERVE) * self._leverage / len(joining))
+        entries = tuple(filter(None, (size_entry(side, score, budget, market) for side, score in joining.values())))
+        return _make_decision(Action.REBALANCE, [p.position_id for p in exits], entries, state)
 
 
 class SingleAssetPolicy:
@@ -110,40 +110,46 @@ class SingleAssetPolicy:
 
     def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
         """Follow the sign of the forecast; a change of side is one decision, whose entry waits for its exit."""
-        state = aged(state)
+        state = age_positions(state)
         if not scores:
-            return _hold("no forecast", state)
+            return _make_hold("no forecast", state)
         score = scores[0]
         side = self._side(score)
         held = state.positions[0] if state.positions else None
         if held is not None and held.legs[0].side is side:
-            return _hold("held", state)
-        free = state.available_usdt + margin(state.positions, market, self._leverage)
-        known = rankable([score], market)
-        opened = entry(side, score, self._fraction * free * self._leverage, market) if side and known else None
-        return _decision(
+            return _make_hold("held", state)
+        free = state.available_usdt + sum_margin(state.positions, market, self._leverage)
+        known = select_rankable([score], market)
+        opened = size_entry(side, score, self._fraction * free * self._leverage, market) if side and known else None
+        return _make_decision(
             Action.SWITCH if held is not None and opened is not None else None,
-            [] if held is None else [held.position_id], () if opened is None else (opened,), state,
-            ExitReason.DATA_MISSING if side is None and not _finite(score) else ExitReason.SIGNAL,
-        )  # fmt: skip
+            [] if held is None else [held.position_id],
+            () if opened is None else (opened,),
+            state,
+            ExitReason.DATA_MISSING if side is None and not _is_finite(score) else ExitReason.SIGNAL,
+        )
 
     def _side(self, score: PairScore) -> Side | None:
-        if not _finite(score) or score.z is None or abs(score.z) <= self._threshold:
+        if not _is_finite(score) or score.z is None or abs(score.z) <= self._threshold:
             return None
         return Side.BUY if score.z > 0 else Side.SELL
 
 
-def aged(state: StrategyState) -> StrategyState:
+def age_positions(state: StrategyState) -> StrategyState:
     """The state one bar later: its positions were held for one more decision."""
     return replace(state, positions=tuple(replace(p, bars_held=p.bars_held + 1) for p in state.positions))
 
 
-def rankable(scores: Iterable[PairScore], market: Market) -> list[PairScore]:
+def select_rankable(scores: Iterable[PairScore], market: Market) -> list[PairScore]:
     """Scores with a finite forecast whose asset has a price and a contract."""
-    return [score for score in scores if _finite(score) and _priced(market.assets.get(score.pair.base)) is not None]
+    return [
+        score
+        for score in scores
+        if _is_finite(score) and _require_priced(market.assets.get(score.pair.base)) is not None
+    ]
 
 
-def margin(positions: Iterable[PairPosition], market: Market, leverage: int) -> float:
+def sum_margin(positions: Iterable[PairPosition], market: Market, leverage: int) -> float:
     """Initial margin of one-legged positions at the known closes, at the entry price where no close is known."""
     total = 0.0
     for leg in (leg for position in positions for leg in position.legs):
@@ -153,10 +159,10 @@ def margin(positions: Iterable[PairPosition], market: Market, leverage: int) -> 
     return total
 
 
-def entry(side: Side, score: PairScore, notional_usdt: float, market: Market) -> Entry | None:
+def size_entry(side: Side, score: PairScore, notional_usdt: float, market: Market) -> Entry | None:
     """A position of at most `notional_usdt` in whole lots, unprotected; None below the venue's minimum."""
     asset = score.pair.base
-    view = _priced(market.assets.get(asset))
+    view = _require_priced(market.assets.get(asset))
     if view is None or view.spec is None or view.close is None:
         return None
     contracts = view.spec.contracts_for(exact(notional_usdt), exact(view.close))
@@ -167,27 +173,27 @@ def entry(side: Side, score: PairScore, notional_usdt: float, market: Market) ->
     return Entry(position_id, Pair(asset, QUOTE), side.sign, score.z or 0.0, 1.0, abs(score.z or 0.0), (leg,))
 
 
-def _finite(score: PairScore) -> bool:
+def _is_finite(score: PairScore) -> bool:
     return score.unusable is None and score.z is not None and math.isfinite(score.z)
 
 
-def _priced(view: AssetView | None) -> AssetView | None:
+def _require_priced(view: AssetView | None) -> AssetView | None:
     return view if view is not None and view.spec is not None and view.close is not None else None
 
 
-def _places(wanted: Mapping[str, tuple[Side, PairScore]]) -> set[tuple[str, Side]]:
+def _list_places(wanted: Mapping[str, tuple[Side, PairScore]]) -> set[tuple[str, Side]]:
     return {(asset, side) for asset, (side, _) in wanted.items()}
 
 
-def _hours(market: Market) -> int:
+def _count_hours(market: Market) -> int:
     return int(market.event_timestamp.timestamp() // HOUR.total_seconds())
 
 
-def _hold(reason: str, state: StrategyState) -> Decision:
+def _make_hold(reason: str, state: StrategyState) -> Decision:
     return Decision(Action.HOLD, reason, (), (), (), state)
 
 
-def _decision(
+def _make_decision(
     action: Action | None,
     leaving: Sequence[str],
     entries: tuple[Entry, ...],
@@ -196,7 +202,9 @@ def _decision(
 ) -> Decision:
     """`action` None: the one that follows from what is done."""
     if not leaving and not entries:
-        return _hold("nothing to change", state)
+        return _make_hold("nothing to change", state)
     exits = tuple(Exit(position_id, reason) for position_id in leaving)
-    told = "; ".join([*(f"{item.position_id} leaves" for item in exits), *(f"{e.position_id} enters" for e in entries)])
-    return Decision(action or (Action.CLOSE if exits else Action.OPEN), told, (), exits, entries, state)
+    reason_text = "; ".join(
+        [*(f"{item.position_id} leaves" for item in exits), *(f"{e.position_id} enters" for e in entries)]
+    )
+    return Decision(action or (Action.CLOSE if exits else Action.OPEN), reason_text, (), exits, entries, state)

@@ -25,7 +25,7 @@ from pairity.strategy.types import (
 )
 
 
-class Bar(NamedTuple):
+class PriceBar(NamedTuple):
     """One hourly bar of one asset."""
 
     open: float
@@ -52,7 +52,7 @@ class MarketHistory:
 
     hours: Sequence[datetime]
     views: Mapping[datetime, Mapping[str, AssetView]]
-    bars: Mapping[str, Mapping[datetime, Bar]]
+    bars: Mapping[str, Mapping[datetime, PriceBar]]
     settlements: Mapping[str, Sequence[Settlement]]
 
 
@@ -150,7 +150,7 @@ class OpenPosition:
     """All legs that were decided on are there; what is left of a broken position is closed."""
 
 
-class Closing(NamedTuple):
+class LegExit(NamedTuple):
     """How a leg ends: the price before slippage, when, and why."""
 
     reference_price: float
@@ -159,30 +159,52 @@ class Closing(NamedTuple):
 
 
 TRADE_SCHEMA: dict[str, pl.DataType] = {
-    "position_id": pl.String(), "leg": pl.Int64(), "pair_id": pl.String(), "asset": pl.String(), "side": pl.String(),
-    "contracts": pl.String(), "size_base": pl.Float64(),
-    "decided_at": pl.Datetime("us", "UTC"), "opened_at": pl.Datetime("us", "UTC"),
-    "closed_at": pl.Datetime("us", "UTC"), "bars_held": pl.Int64(),
-    "entry_z": pl.Float64(), "entry_probability": pl.Float64(), "entry_score": pl.Float64(),
-    "entry_reference": pl.Float64(), "entry_price": pl.Float64(),
-    "stop_price": pl.Float64(), "target_price": pl.Float64(),
-    "exit_reference": pl.Float64(), "exit_price": pl.Float64(), "exit_reason": pl.String(),
-    "traded_notional": pl.Float64(), "gross_pnl": pl.Float64(), "slippage": pl.Float64(), "leg_pnl": pl.Float64(),
-    "fees": pl.Float64(), "funding": pl.Float64(), "net_pnl": pl.Float64(),
-}  # fmt: skip
+    "position_id": pl.String(),
+    "leg": pl.Int64(),
+    "pair_id": pl.String(),
+    "asset": pl.String(),
+    "side": pl.String(),
+    "contracts": pl.String(),
+    "size_base": pl.Float64(),
+    "decided_at": pl.Datetime("us", "UTC"),
+    "opened_at": pl.Datetime("us", "UTC"),
+    "closed_at": pl.Datetime("us", "UTC"),
+    "bars_held": pl.Int64(),
+    "entry_z": pl.Float64(),
+    "entry_probability": pl.Float64(),
+    "entry_score": pl.Float64(),
+    "entry_reference": pl.Float64(),
+    "entry_price": pl.Float64(),
+    "stop_price": pl.Float64(),
+    "target_price": pl.Float64(),
+    "exit_reference": pl.Float64(),
+    "exit_price": pl.Float64(),
+    "exit_reason": pl.String(),
+    "traded_notional": pl.Float64(),
+    "gross_pnl": pl.Float64(),
+    "slippage": pl.Float64(),
+    "leg_pnl": pl.Float64(),
+    "fees": pl.Float64(),
+    "funding": pl.Float64(),
+    "net_pnl": pl.Float64(),
+}
 """Trade log, one row per leg in the order of closing: `leg` 0 is the base; legs of one position share `position_id` and
 `opened_at`. `gross_pnl` at prices before slippage, `leg_pnl` at fill prices, `net_pnl` = leg_pnl − fees − funding;
 `funding` is what was paid. `bars_held` counts decisions between entry and exit."""
 
 EQUITY_SCHEMA: dict[str, pl.DataType] = {
-    "time": pl.Datetime("us", "UTC"), "equity": pl.Float64(), "exposure": pl.Float64(),
+    "time": pl.Datetime("us", "UTC"),
+    "equity": pl.Float64(),
+    "exposure": pl.Float64(),
     "positions": pl.Int64(),
-}  # fmt: skip
+}
 """One row per hour after its events, marked at the close; `exposure` is notional held over equity."""
 
 DECISION_SCHEMA: dict[str, pl.DataType] = {
-    "time": pl.Datetime("us", "UTC"), "action": pl.String(), "reason": pl.String(),
-}  # fmt: skip
+    "time": pl.Datetime("us", "UTC"),
+    "action": pl.String(),
+    "reason": pl.String(),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,32 +7,50 @@ from typing import Any
 import polars as pl
 
 from pairity.strategy.types import PairPosition
-from training.backtest.records import Closing, OpenLeg, OpenPosition
+from training.backtest.records import LegExit, OpenLeg, OpenPosition
 
 _SUMS = ("traded_notional", "gross_pnl", "slippage", "leg_pnl", "fees", "funding", "net_pnl")
 
 
-def trade_row(
-    position: OpenPosition, held: PairPosition, leg: OpenLeg, closing: Closing, price: float
+def make_trade_row(
+    position: OpenPosition, held: PairPosition, leg: OpenLeg, leg_exit: LegExit, price: float
 ) -> dict[str, Any]:
     """One row of TRADE_SCHEMA: `leg` was closed at `price`; its fees and funding are complete."""
-    gross = leg.sign * leg.size * (closing.reference_price - leg.reference_price)
+    gross = leg.sign * leg.size * (leg_exit.reference_price - leg.reference_price)
     leg_pnl = leg.sign * leg.size * (price - leg.entry_price)
     return {
-        "position_id": held.position_id, "leg": leg.index, "pair_id": held.pair.pair_id, "asset": leg.asset,
-        "side": leg.side.value, "contracts": str(leg.contracts), "size_base": leg.size,
-        "decided_at": position.opened_at, "opened_at": position.opened_at, "closed_at": closing.at,
-        "bars_held": held.bars_held, "entry_z": held.entry_z, "entry_probability": position.probability,
-        "entry_score": held.entry_score, "entry_reference": leg.reference_price, "entry_price": leg.entry_price,
-        "stop_price": leg.stop_price, "target_price": leg.target_price,
-        "exit_reference": closing.reference_price, "exit_price": price, "exit_reason": closing.reason.value,
+        "position_id": held.position_id,
+        "leg": leg.index,
+        "pair_id": held.pair.pair_id,
+        "asset": leg.asset,
+        "side": leg.side.value,
+        "contracts": str(leg.contracts),
+        "size_base": leg.size,
+        "decided_at": position.opened_at,
+        "opened_at": position.opened_at,
+        "closed_at": leg_exit.at,
+        "bars_held": held.bars_held,
+        "entry_z": held.entry_z,
+        "entry_probability": position.probability,
+        "entry_score": held.entry_score,
+        "entry_reference": leg.reference_price,
+        "entry_price": leg.entry_price,
+        "stop_price": leg.stop_price,
+        "target_price": leg.target_price,
+        "exit_reference": leg_exit.reference_price,
+        "exit_price": price,
+        "exit_reason": leg_exit.reason.value,
         "traded_notional": leg.size * (leg.entry_price + price),
-        "gross_pnl": gross, "slippage": gross - leg_pnl, "leg_pnl": leg_pnl, "fees": leg.fees,
-        "funding": leg.funding, "net_pnl": leg_pnl - leg.fees - leg.funding,
-    }  # fmt: skip
+        "gross_pnl": gross,
+        "slippage": gross - leg_pnl,
+        "leg_pnl": leg_pnl,
+        "fees": leg.fees,
+        "funding": leg.funding,
+        "net_pnl": leg_pnl - leg.fees - leg.funding,
+    }
 
 
-def positions(trades: pl.DataFrame) -> pl.DataFrame:
+def group_by_position(trades: pl.DataFrame) -> pl.DataFrame:
     """A trade log by position, in the order of opening: what a win rate, a holding time or a count of trades is about.
 
     position_id, pair_id, opened_at, closed_at (of the last leg), legs, exit_reason (of the leg that was closed first)

@@ -57,7 +57,7 @@ class Fold:
                 f"{self.name} has {self.train.height} training and {self.test.height} test rows, {self.purged} purged",
                 "ingest a longer history, use fewer folds, or shorten label.horizon_bars",
             )
-        leaking = self.train.filter(reduce(or_, (_meets(block) for block in self.blocks)))
+        leaking = self.train.filter(reduce(or_, (_is_met_by(block) for block in self.blocks)))
         if leaking.height:
             first = leaking.row(0, named=True)
             raise DataError(
@@ -65,7 +65,7 @@ class Fold:
                 f"{first['t0']} to {first['t1']}",
                 "make folds with the functions of training.data.folds only",
             )
-        outside = self.test.filter(~reduce(or_, (_inside(block) for block in self.blocks)))
+        outside = self.test.filter(~reduce(or_, (_is_inside(block) for block in self.blocks)))
         late = max(block.known for block in self.blocks)
         if outside.height or self.test["t1"].max() > late:  # type: ignore[operator]
             raise DataError(f"{self.name} has test rows outside of its blocks", "report this")
@@ -88,7 +88,7 @@ class Fold:
             )
 
 
-def walk_forward(
+def split_walk_forward(
     rows: pl.DataFrame, *, test_bars: int, train_bars: int, rolling: bool = False, embargo_bars: int = 0
 ) -> list[Fold]:
     """Consecutive test periods of `test_bars` bar closes, each trained on what was known before it.
@@ -96,8 +96,8 @@ def walk_forward(
     The first test begins after `train_bars` closes; training is all before (expanding) or the last `train_bars` closes
     (`rolling`), purged at its end. The last test period may be shorter. `rows`: event_timestamp, t0, t1 without nulls.
     """
-    times = _times(rows)
-    _positive(test_bars=test_bars, train_bars=train_bars)
+    times = _list_times(rows)
+    _require_positive(test_bars=test_bars, train_bars=train_bars)
     if len(times) <= train_bars:
         raise MissingDataError(
             f"{len(times)} bars leave none to test after {train_bars} to train on",
@@ -107,31 +107,32 @@ def walk_forward(
     for number, start in enumerate(range(train_bars, len(times), test_bars), 1):
         first = times[start - train_bars] if rolling else times[0]
         own = rows.filter(pl.col(EVENT).is_between(first, times[min(start + test_bars, len(times)) - 1]))
-        folds.append(_fold(f"walk {number}", own, [times[start : start + test_bars]], embargo_bars))
+        folds.append(_make_fold(f"walk {number}", own, [times[start : start + test_bars]], embargo_bars))
     return folds
 
 
-def purged_kfold(rows: pl.DataFrame, *, folds: int, embargo_bars: int = 0) -> list[Fold]:
+def split_purged_kfold(rows: pl.DataFrame, *, folds: int, embargo_bars: int = 0) -> list[Fold]:
     """K folds of consecutive bar closes, each tested once with all others, purged and embargoed, as training rows."""
-    groups = _groups(rows, folds)
-    return [_fold(f"fold {number}", rows, [group], embargo_bars) for number, group in enumerate(groups, 1)]
+    groups = _group_times(rows, folds)
+    return [_make_fold(f"fold {number}", rows, [group], embargo_bars) for number, group in enumerate(groups, 1)]
 
 
-def purged_positions(rows: pl.DataFrame, *, folds: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def index_purged_kfold(rows: pl.DataFrame, *, folds: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """`purged_kfold` as positions in `rows`, for libraries that index: (training, test), every row tested once."""
     numbered = rows.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("__row"))
     return [
-        (fold.train["__row"].to_numpy(), fold.test["__row"].to_numpy()) for fold in purged_kfold(numbered, folds=folds)
+        (fold.train["__row"].to_numpy(), fold.test["__row"].to_numpy())
+        for fold in split_purged_kfold(numbered, folds=folds)
     ]
 
 
-def mirrored(rows: pl.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
+def mirror_folds(rows: pl.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
     """The same consecutive test periods for other rows (of assets, with other horizons), purged by their own labels.
 
     Training reaches as far back as that of the fold it follows. MissingDataError where a period has no row to test, or
     none is left to train on.
     """
-    _times(rows)
+    _list_times(rows)
     found = []
     for fold in folds:
         first, last = fold.blocks[0].first, fold.blocks[-1].last
@@ -141,22 +142,24 @@ def mirrored(rows: pl.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
                 f"no row is known from {first.isoformat()} to {last.isoformat()}, which is to be tested",
                 "ingest what these rows come from over the whole history",
             )
-        found.append(_fold(fold.name, own, [[first, last]], 0))
+        found.append(_make_fold(fold.name, own, [[first, last]], 0))
     return found
 
 
-def combinatorial_purged(rows: pl.DataFrame, *, groups: int, test_groups: int, embargo_bars: int = 0) -> list[Fold]:
+def split_combinatorial_purged(
+    rows: pl.DataFrame, *, groups: int, test_groups: int, embargo_bars: int = 0
+) -> list[Fold]:
     """Every way to test `test_groups` of `groups` ranges of bar closes: C(groups, test_groups) folds, in order."""
     if not 0 < test_groups < groups:
         raise ConfigError(f"{test_groups} of {groups} groups cannot be tested", "leave at least one group to train on")
-    ranges = _groups(rows, groups)
+    ranges = _group_times(rows, groups)
     return [
-        _fold(f"test {'+'.join(str(i + 1) for i in chosen)}", rows, [ranges[i] for i in chosen], embargo_bars)
+        _make_fold(f"test {'+'.join(str(i + 1) for i in chosen)}", rows, [ranges[i] for i in chosen], embargo_bars)
         for chosen in combinations(range(groups), test_groups)
     ]
 
 
-def paths(groups: int, test_groups: int) -> list[tuple[int, ...]]:
+def list_backtest_paths(groups: int, test_groups: int) -> list[tuple[int, ...]]:
     """Backtest paths through the folds of `combinatorial_purged`: per path, for every group, the fold that tested it.
 
     test_groups/groups · C(groups, test_groups) paths; each covers the whole history out of sample, and every test of a
@@ -170,39 +173,37 @@ def paths(groups: int, test_groups: int) -> list[tuple[int, ...]]:
     return [tuple(testing[group][number] for group in range(groups)) for number in range(count)]
 
 
-def _fold(name: str, rows: pl.DataFrame, ranges: Sequence[Sequence[datetime]], embargo_bars: int) -> Fold:
-    blocks = tuple(_block(rows, times) for times in ranges)
-    tested = reduce(or_, (_inside(block) for block in blocks))
-    met = reduce(or_, (_meets(block) for block in blocks))
+def _make_fold(name: str, rows: pl.DataFrame, ranges: Sequence[Sequence[datetime]], embargo_bars: int) -> Fold:
+    blocks = tuple(_make_block(rows, times) for times in ranges)
+    tested = reduce(or_, (_is_inside(block) for block in blocks))
+    met = reduce(or_, (_is_met_by(block) for block in blocks))
     soon = reduce(
         or_,
-        (
-            (pl.col("t0") > block.known) & (pl.col("t0") <= block.known + embargo_bars * HOUR) for block in blocks
-        ),
-    )  # fmt: skip
+        ((pl.col("t0") > block.known) & (pl.col("t0") <= block.known + embargo_bars * HOUR) for block in blocks),
+    )
     others = rows.filter(~tested)
     kept = others.filter(~met)
     train = kept.filter(~soon)
     return Fold(name, train, rows.filter(tested), blocks, others.height - kept.height, kept.height - train.height)
 
 
-def _block(rows: pl.DataFrame, times: Sequence[datetime]) -> Block:
+def _make_block(rows: pl.DataFrame, times: Sequence[datetime]) -> Block:
     known = rows.filter(pl.col(EVENT).is_between(times[0], times[-1]))["t1"].max()
     assert isinstance(known, datetime)
     return Block(times[0], times[-1], known)
 
 
-def _inside(block: Block) -> pl.Expr:
+def _is_inside(block: Block) -> pl.Expr:
     return pl.col(EVENT).is_between(block.first, block.last)
 
 
-def _meets(block: Block) -> pl.Expr:
+def _is_met_by(block: Block) -> pl.Expr:
     """Closed intervals: a label that ends at the test's first bar has used it."""
     return (pl.col("t0") <= block.known) & (pl.col("t1") >= block.first)
 
 
-def _groups(rows: pl.DataFrame, count: int) -> list[list[datetime]]:
-    times = _times(rows)
+def _group_times(rows: pl.DataFrame, count: int) -> list[list[datetime]]:
+    times = _list_times(rows)
     if count < 2:
         raise ConfigError(f"{count} folds cannot be trained and tested", "use at least 2")
     if len(times) < count:
@@ -211,7 +212,7 @@ def _groups(rows: pl.DataFrame, count: int) -> list[list[datetime]]:
     return [times[low:high] for low, high in pairwise(bounds)]
 
 
-def _times(rows: pl.DataFrame) -> list[datetime]:
+def _list_times(rows: pl.DataFrame) -> list[datetime]:
     if rows.select(pl.any_horizontal(pl.col(EVENT, "t0", "t1").is_null().any())).item():
         raise DataError("rows without a complete label interval cannot be split", "keep labelled rows only")
     if rows.filter((pl.col("t0") != pl.col(EVENT)) | (pl.col("t1") < pl.col("t0"))).height:
@@ -219,7 +220,7 @@ def _times(rows: pl.DataFrame) -> list[datetime]:
     return rows[EVENT].unique().sort().to_list()
 
 
-def _positive(**counts: int) -> None:
+def _require_positive(**counts: int) -> None:
     for name, value in counts.items():
         if value < 1:
             raise ConfigError(f"{name} is {value}", "use at least 1 bar")

@@ -1,4 +1,4 @@
-"""What a backtest walks through, and the join that it was known by."""
+"""The market history that a backtest walks through, and the feature store's point-in-time join."""
 
 from __future__ import annotations
 
@@ -9,54 +9,44 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE
-from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from training.backtest.inputs import hours_between, lake_settlements, market_history
+from training.backtest.inputs import build_market_history, list_hours, read_lake_settlements
 from training.backtest.records import MarketHistory
-from training.data import training_sets as datasets
-from training.data.training_sets import Dataset, Join
+from training.data.point_in_time import FIRST_KNOWN, Join, add_decision_times, join_checked, select_newest_known
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
 
 def load_history(
-    settings: Settings, join: Join, dataset: Dataset, since: datetime, now: datetime
-) -> tuple[MarketHistory, pl.DataFrame]:
-    """The market from `since` to the last decision: what was known at each decision, and the bars that followed.
-
-    Also returns the bars themselves (asset, event_timestamp, open, high, low, close).
-    """
-    last = dataset.rows[EVENT_TIME].max()
-    if not isinstance(last, datetime):
-        raise MissingDataError("there is no decision to backtest", "run `make ingest` first")
-    return history_between(settings, join, since, last, now)
-
-
-def history_between(
     settings: Settings, join: Join, since: datetime, last: datetime, now: datetime
 ) -> tuple[MarketHistory, pl.DataFrame]:
-    """`load_history` over the bar closes from `since` to `last`, both included, using nothing unknown at `now`."""
+    """Return the market over the bar closes from `since` to `last`, both included, and the bars it is made of.
+
+    The history holds what was known at each decision and the bars that followed; nothing that is unknown at `now` is
+    used. The bars are rows of (asset, event_timestamp, open, high, low, close, …).
+    """
     from feature_repo.contracts import read_contracts
     from feature_repo.files import scan_view
 
     layout, assets = Layout.of(settings), settings.universe.assets
-    hours = hours_between(since, last)
+    hours = list_hours(since, last)
     stored = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset").is_in(assets))
-    bars = datasets.newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
+    bars = select_newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
+    # Every asset is asked about at every hour: where a bar is missing, an older row must not stand in unnoticed.
     keys = pl.DataFrame({"asset": list(assets)}).join(
         pl.DataFrame({EVENT_TIME: hours}, schema={EVENT_TIME: pl.Datetime("us", "UTC")}), how="cross"
     )
-    first_known = bars.select("asset", EVENT_TIME, datasets.FIRST_KNOWN)
+    first_known = bars.select("asset", EVENT_TIME, FIRST_KNOWN)
     keys = keys.join(first_known, on=["asset", EVENT_TIME], how="left")
-    known = datasets.join_checked(join, MARKET_STATE, datasets.decision_rows(keys, settings))
-    settlements = lake_settlements(layout, assets, now)
-    return market_history(hours, known, bars, settlements, read_contracts(layout)), bars
+    known = join_checked(join, MARKET_STATE, add_decision_times(keys, settings))
+    settlements = read_lake_settlements(layout, assets, now)
+    return build_market_history(hours, known, bars, settlements, read_contracts(layout)), bars
 
 
-def store_join(settings: Settings) -> Join:
-    """The feature store's join; the store is opened (and its definitions applied) by the first question."""
+def make_store_join(settings: Settings) -> Join:
+    """Return the feature store's join. The first call of the join opens the store and applies its definitions."""
 
     @cache
     def store() -> FeatureStore:

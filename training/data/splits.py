@@ -34,7 +34,7 @@ class Split:
         return end
 
 
-def chronological(rows: pl.DataFrame, test_fraction: float) -> Split:
+def split_chronologically(rows: pl.DataFrame, test_fraction: float) -> Split:
     """Split labelled rows by time, at a bar boundary common to all pairs.
 
     `rows` needs `event_timestamp` (bar close), `t0`, `t1` (label interval) and no null among them. The test period

@@ -7,7 +7,7 @@ import polars as pl
 _HELD_H = (pl.col("closed_at") - pl.col("opened_at")).dt.total_seconds() / 3600
 
 
-def monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.DataFrame:
+def compute_monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.DataFrame:
     """year, month, return (fraction) of each calendar month (UTC) of an hourly equity curve (time, equity).
 
     The first month begins at `initial_equity`; months multiply to the whole return.
@@ -21,7 +21,7 @@ def monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.DataFrame
     return ends.select("year", "month", (pl.col("end") / before - 1.0).alias("return"))
 
 
-def by(trades: pl.DataFrame, column: str) -> pl.DataFrame:
+def summarise_by(trades: pl.DataFrame, column: str) -> pl.DataFrame:
     """One row per value of `column` of a trade log (side, asset, …) or of its positions (exit_reason, pair_id, …).
 
     Best net profit first. Columns: `column`, trades, win_rate, gross_pnl, fees, funding, net_pnl (USDT),
@@ -42,7 +42,7 @@ def by(trades: pl.DataFrame, column: str) -> pl.DataFrame:
     )
 
 
-def worst_drawdowns(equity: pl.DataFrame, initial_equity: float, count: int = 5) -> pl.DataFrame:
+def list_worst_drawdowns(equity: pl.DataFrame, initial_equity: float, count: int = 5) -> pl.DataFrame:
     """The deepest falls of an equity curve (time, equity) from a maximum to the return to it.
 
     start (time of the maximum), trough, end (null while it lasts), depth (positive fraction), hours (start to end, or

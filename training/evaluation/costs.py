@@ -9,11 +9,13 @@ import polars as pl
 FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 
 STRESS_SCHEMA: dict[str, pl.DataType] = {
-    "factor": pl.Float64(), "cost_bps_per_side": pl.Float64(), "net_return": pl.Float64(),
-}  # fmt: skip
+    "factor": pl.Float64(),
+    "cost_bps_per_side": pl.Float64(),
+    "net_return": pl.Float64(),
+}
 
 
-def cost_stress(trades: pl.DataFrame, initial_equity: float, factors: Sequence[float] = FACTORS) -> pl.DataFrame:
+def stress_costs(trades: pl.DataFrame, initial_equity: float, factors: Sequence[float] = FACTORS) -> pl.DataFrame:
     """Net return had fees and slippage been `factor` times what they were; columns of STRESS_SCHEMA.
 
     `trades`: gross_pnl (at prices before slippage), fees, slippage, funding, traded_notional in USDT. The trades stay
@@ -26,8 +28,11 @@ def cost_stress(trades: pl.DataFrame, initial_equity: float, factors: Sequence[f
     )
     paid = fees + slippage
     rows = [
-        (factor, factor * paid / notional * 1e4 if notional else None,
-         (gross - factor * paid - funding) / initial_equity)
+        (
+            factor,
+            factor * paid / notional * 1e4 if notional else None,
+            (gross - factor * paid - funding) / initial_equity,
+        )
         for factor in factors
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows, schema=STRESS_SCHEMA, orient="row")

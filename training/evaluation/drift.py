@@ -14,12 +14,18 @@ _LEAST_SHARE = 1e-4
 """An empty bin counts as this share: the logarithm of nothing would make any drift infinite."""
 
 DRIFT_SCHEMA: dict[str, pl.DataType] = {
-    "feature": pl.String(), "psi": pl.Float64(), "null_share_reference": pl.Float64(), "null_share": pl.Float64(),
-    "median_reference": pl.Float64(), "median": pl.Float64(),
-}  # fmt: skip
+    "feature": pl.String(),
+    "psi": pl.Float64(),
+    "null_share_reference": pl.Float64(),
+    "null_share": pl.Float64(),
+    "median_reference": pl.Float64(),
+    "median": pl.Float64(),
+}
 
 
-def stability_index(reference: NDArray[np.float64], current: NDArray[np.float64], bins: int = 10) -> float | None:
+def compute_stability_index(
+    reference: NDArray[np.float64], current: NDArray[np.float64], bins: int = 10
+) -> float | None:
     """Population stability index Σ (q − p)·ln(q/p) over the reference's quantile bins (Siddiqi 2006, ch. 9).
 
     p and q are the shares of `reference` and `current` per bin; rule of thumb: below 0.1 stable, above 0.25 another
@@ -33,29 +39,31 @@ def stability_index(reference: NDArray[np.float64], current: NDArray[np.float64]
             raise DataError(f"the {name} sample of a drift measure holds infinite values", "correct the feature")
     present = reference[~np.isnan(reference)]
     edges = np.unique(np.quantile(present, np.arange(1, bins) / bins)) if len(present) else np.empty(0)
-    p, q = (_shares(values, edges) for values in (reference, current))
+    p, q = (_compute_shares(values, edges) for values in (reference, current))
     return float(np.sum((q - p) * np.log(q / p)))
 
 
-def drift_table(reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
+def tabulate_drift(reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
     """One row per numeric feature, most drifted first: see `stability_index`; columns are those of DRIFT_SCHEMA."""
     rows = []
     for name in features:
         if not reference.schema[name].is_numeric():
             continue
-        then, now = (_values(frame, name) for frame in (reference, current))
+        then, now = (_read_values(frame, name) for frame in (reference, current))
         rows.append(
             {
                 "feature": name,
-                "psi": stability_index(then, now),
-                "null_share_reference": _null_share(then), "null_share": _null_share(now),
-                "median_reference": _median(then), "median": _median(now),
+                "psi": compute_stability_index(then, now),
+                "null_share_reference": _compute_null_share(then),
+                "null_share": _compute_null_share(now),
+                "median_reference": _compute_median(then),
+                "median": _compute_median(now),
             }
-        )  # fmt: skip
+        )
     return pl.DataFrame(rows, schema=DRIFT_SCHEMA).sort("psi", descending=True, nulls_last=True, maintain_order=True)
 
 
-def _shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def _compute_shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
     present = values[~np.isnan(values)]
     counts = np.bincount(np.searchsorted(edges, present, side="left"), minlength=len(edges) + 1)
     shares = np.append(counts, len(values) - len(present)) / len(values)
@@ -63,14 +71,14 @@ def _shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[
     return clipped
 
 
-def _values(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
+def _read_values(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
     return frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def _null_share(values: NDArray[np.float64]) -> float | None:
+def _compute_null_share(values: NDArray[np.float64]) -> float | None:
     return float(np.isnan(values).mean()) if len(values) else None
 
 
-def _median(values: NDArray[np.float64]) -> float | None:
+def _compute_median(values: NDArray[np.float64]) -> float | None:
     present = values[~np.isnan(values)]
     return float(np.median(present)) if len(present) else None

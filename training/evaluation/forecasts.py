@@ -54,13 +54,20 @@ def trade_sign(forecast: NDArray[np.float64], realised: NDArray[np.float64], cos
     loss = float(losses.mean()) if len(losses) else None
     expected = None if rate is None else rate * (win or 0.0) + (1 - rate) * (loss or 0.0)
     return SignTrading(
-        trades=len(taken), win_rate=rate, average_win=win, average_loss=loss, expected_value=expected,
-        total_return=float(np.expm1(gross.sum())), total_return_after_costs=float(np.expm1(net.sum())),
-        max_drawdown=_deepest(gross), sharpe=_sharpe(gross), sharpe_after_costs=_sharpe(net),
-    )  # fmt: skip
+        trades=len(taken),
+        win_rate=rate,
+        average_win=win,
+        average_loss=loss,
+        expected_value=expected,
+        total_return=float(np.expm1(gross.sum())),
+        total_return_after_costs=float(np.expm1(net.sum())),
+        max_drawdown=_compute_max_drawdown(gross),
+        sharpe=_compute_sharpe(gross),
+        sharpe_after_costs=_compute_sharpe(net),
+    )
 
 
-def monthly_rank_correlation(scored: pl.DataFrame) -> pl.DataFrame:
+def correlate_ranks_by_month(scored: pl.DataFrame) -> pl.DataFrame:
     """month (first day), rows, rank_ic: Spearman's correlation of `score` and `label` per month of `event_timestamp`.
 
     Null scores and labels are left out; months with fewer than 20 rows, or without variation, have a null.
@@ -78,7 +85,7 @@ def monthly_rank_correlation(scored: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def by_decile(scored: pl.DataFrame) -> pl.DataFrame:
+def average_by_decile(scored: pl.DataFrame) -> pl.DataFrame:
     """decile (1 lowest … 10 highest score), rows, mean_score, mean_outcome: what followed each tenth of all forecasts.
 
     `mean_outcome` is the mean label: a frequency for labels 0/1, a return for forecasts of returns. Ties keep the
@@ -101,22 +108,22 @@ def by_decile(scored: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def information(scored: pl.DataFrame) -> dict[str, float | None]:
+def measure_information(scored: pl.DataFrame) -> dict[str, float | None]:
     """`forecast_rows`, `forecast_rank_ic` (over everything) and `forecast_top_minus_bottom` (deciles)."""
     known = scored.drop_nulls(["score", "label"]).filter(pl.col("score").is_finite())
-    deciles = by_decile(scored)
+    deciles = average_by_decile(scored)
     ic = known.select(pl.corr("score", pl.col("label").cast(pl.Float64), method="spearman").fill_nan(None)).item()
     whole = deciles.height == _DECILES
     spread = deciles["mean_outcome"][-1] - deciles["mean_outcome"][0] if whole else None
     return {"forecast_rows": float(known.height), "forecast_rank_ic": ic, "forecast_top_minus_bottom": spread}
 
 
-def _deepest(returns: NDArray[np.float64]) -> float:
+def _compute_max_drawdown(returns: NDArray[np.float64]) -> float:
     curve = np.concatenate([[0.0], np.cumsum(returns)])
     return float(np.expm1((curve - np.maximum.accumulate(curve)).min()))
 
 
-def _sharpe(returns: NDArray[np.float64]) -> float | None:
+def _compute_sharpe(returns: NDArray[np.float64]) -> float | None:
     if len(returns) < 2:
         return None
     deviation = float(returns.std(ddof=1))

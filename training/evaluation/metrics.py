@@ -21,7 +21,7 @@ KEYS = (
 _CLIP = 1e-15  # a forest may say exactly 0 or 1; the logarithm may not
 
 
-def classification(
+def measure_classification(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float
 ) -> dict[str, float | None]:
     """Metrics of n probabilities of class 1 against n labels 0/1; predicted positive where probability > threshold.
@@ -35,25 +35,25 @@ def classification(
     values["rows"] = float(rows)
     if rows == 0:
         return values
-    values |= _of_decisions(labels == 1, probabilities > threshold)
+    values |= _measure_decisions(labels == 1, probabilities > threshold)
     values["base_rate"] = float(labels.mean())
     clipped = np.clip(probabilities, _CLIP, 1.0 - _CLIP)
     values["log_loss"] = float(-np.mean(np.where(labels == 1, np.log(clipped), np.log1p(-clipped))))
     values["brier"] = float(np.mean((probabilities - labels) ** 2))
-    return values | _of_rankings(labels, probabilities)
+    return values | _measure_rankings(labels, probabilities)
 
 
-def per_pair(scored: pl.DataFrame, threshold: float) -> pl.DataFrame:
+def measure_by_pair(scored: pl.DataFrame, threshold: float) -> pl.DataFrame:
     """One row of `classification` per pair of `scored` (pair_id, label, probability), sorted by pair_id."""
     lines = []
     for (pair_id,), part in scored.sort("pair_id").group_by("pair_id", maintain_order=True):
-        values = classification(part["label"].to_numpy(), part["probability"].to_numpy(), threshold)
+        values = measure_classification(part["label"].to_numpy(), part["probability"].to_numpy(), threshold)
         lines.append({"pair_id": pair_id, **values})
     schema = {"pair_id": pl.String, **dict.fromkeys(KEYS, pl.Float64)}
     return pl.DataFrame(lines, schema=schema)
 
 
-def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float64], bins: int = 10) -> pl.DataFrame:
+def tabulate_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float64], bins: int = 10) -> pl.DataFrame:
     """Reliability table: equal-width bins of predicted probability with their observed frequency.
 
     Columns: bin (0-based), rows, mean_probability, observed. Empty bins are left out.
@@ -71,7 +71,7 @@ def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float64], b
     )
 
 
-def _of_decisions(actual: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> dict[str, float | None]:
+def _measure_decisions(actual: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> dict[str, float | None]:
     hits = int(np.sum(actual & predicted))
     positives, calls = int(actual.sum()), int(predicted.sum())
     return {
@@ -82,7 +82,7 @@ def _of_decisions(actual: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> di
     }
 
 
-def _of_rankings(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float | None]:
+def _measure_rankings(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float | None]:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     positives = int(labels.sum())

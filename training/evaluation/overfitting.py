@@ -34,7 +34,7 @@ class Overfitting:
     splits: int
 
 
-def probability_of_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfitting:
+def estimate_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfitting:
     """CSCV over a matrix of T periods × N trials: all ways to call half of `blocks` in sample.
 
     Rows are in order of time; T is cut to a multiple of `blocks` at the old end. Performance is the Sharpe ratio over
@@ -43,7 +43,7 @@ def probability_of_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfit
     """
     from scipy.stats import rankdata
 
-    _require(returns, blocks)
+    _require_usable(returns, blocks)
     size = returns.shape[0] // blocks
     cut = returns[returns.shape[0] - size * blocks :].reshape(blocks, size, -1)
     sums, squares = cut.sum(axis=1), (cut**2).sum(axis=1)
@@ -51,8 +51,8 @@ def probability_of_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfit
     inside = np.zeros((len(chosen), blocks))
     inside[np.arange(len(chosen))[:, None], chosen] = 1.0
     rows = size * blocks // 2
-    within = _sharpe(inside @ sums, inside @ squares, rows)
-    without = _sharpe((1.0 - inside) @ sums, (1.0 - inside) @ squares, rows)
+    within = _compute_sharpe(inside @ sums, inside @ squares, rows)
+    without = _compute_sharpe((1.0 - inside) @ sums, (1.0 - inside) @ squares, rows)
     best = within.argmax(axis=1)
     line = np.arange(len(chosen))
     ranks = rankdata(without, axis=1)[line, best] / (returns.shape[1] + 1.0)
@@ -61,14 +61,14 @@ def probability_of_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfit
     return Overfitting(
         probability=float((logits <= 0.0).mean()),
         logits=logits,
-        slope=_slope(promised, earned),
+        slope=_fit_slope(promised, earned),
         loss_probability=float((earned < 0.0).mean()),
         trials=returns.shape[1],
         splits=len(chosen),
     )
 
 
-def among_different(returns: Floats, blocks: int = BLOCKS) -> Overfitting | None:
+def estimate_overfitting_of_distinct(returns: Floats, blocks: int = BLOCKS) -> Overfitting | None:
     """The same, among the trials that move and differ from each other.
 
     A trial that repeats another one, hour by hour, is no choice. None where fewer than two are left, or too few rows.
@@ -76,10 +76,10 @@ def among_different(returns: Floats, blocks: int = BLOCKS) -> Overfitting | None
     distinct = np.unique(returns[:, np.ptp(returns, axis=0) > 0], axis=1)
     if distinct.shape[1] < 2 or distinct.shape[0] < 2 * blocks:
         return None
-    return probability_of_overfitting(distinct, blocks)
+    return estimate_overfitting(distinct, blocks)
 
 
-def _sharpe(sums: Floats, squares: Floats, rows: int) -> Floats:
+def _compute_sharpe(sums: Floats, squares: Floats, rows: int) -> Floats:
     mean = sums / rows
     variance = (squares - rows * mean**2) / (rows - 1)
     # A trial that never trades has no ratio; rounding must not make one.
@@ -88,7 +88,7 @@ def _sharpe(sums: Floats, squares: Floats, rows: int) -> Floats:
     return ratio
 
 
-def _slope(promised: Floats, earned: Floats) -> float | None:
+def _fit_slope(promised: Floats, earned: Floats) -> float | None:
     finite = np.isfinite(promised) & np.isfinite(earned)
     x, y = promised[finite], earned[finite]
     if len(x) < 2 or float(np.ptp(x)) == 0.0:
@@ -97,7 +97,7 @@ def _slope(promised: Floats, earned: Floats) -> float | None:
     return float((centred * (y - y.mean())).sum() / (centred**2).sum())
 
 
-def _require(returns: Floats, blocks: int) -> None:
+def _require_usable(returns: Floats, blocks: int) -> None:
     if returns.ndim != 2 or returns.shape[1] < 2:
         raise DataError(f"overfitting needs at least 2 trials, found a table of shape {returns.shape}", "try more")
     if blocks < 2 or blocks % 2:

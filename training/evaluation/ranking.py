@@ -52,23 +52,23 @@ def evaluate_ranking(rows: pl.DataFrame, *, top: int, cost_bps_per_side: float) 
     sheets = best_first.group_by("day", maintain_order=True).agg(
         pl.col("asset").head(top), pl.col("forward_return").head(top).mean().alias("mean")
     )
-    replaced = _replaced(sheets["asset"].to_list())
-    gross, turnover = _mean(sheets["mean"]), _mean(pl.Series(replaced, dtype=pl.Float64))
+    replaced = _compute_turnover(sheets["asset"].to_list())
+    gross, turnover = _compute_mean(sheets["mean"]), _compute_mean(pl.Series(replaced, dtype=pl.Float64))
     cost = None if turnover is None else 2 * cost_bps_per_side * _BPS * turnover
     return RankingReport(
         days=daily.height,
-        rank_ic=_mean(ics),
-        rank_ic_t=_t_value(ics),
+        rank_ic=_compute_mean(ics),
+        rank_ic_t=_compute_t_value(ics),
         top_return=gross,
-        all_return=_mean(daily["mean"]),
+        all_return=_compute_mean(daily["mean"]),
         turnover=turnover,
         cost=cost,
         net_return=None if gross is None or cost is None else gross - cost,
-        by_bucket=_by_bucket(sized),
+        by_bucket=_average_by_bucket(sized),
     )
 
 
-def _by_bucket(rows: pl.DataFrame) -> pl.DataFrame:
+def _average_by_bucket(rows: pl.DataFrame) -> pl.DataFrame:
     count = pl.len().over("day")
     buckets = pl.min_horizontal(count, pl.lit(_BUCKETS))
     place = (pl.col("signal").rank("ordinal").over("day") - 1) * buckets // count + 1
@@ -80,16 +80,16 @@ def _by_bucket(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _replaced(sheets: list[list[str]]) -> list[float]:
+def _compute_turnover(sheets: list[list[str]]) -> list[float]:
     return [len(set(after) - set(before)) / max(len(after), 1) for before, after in pairwise(sheets)]
 
 
-def _mean(values: pl.Series) -> float | None:
+def _compute_mean(values: pl.Series) -> float | None:
     mean = values.mean()
     return float(mean) if isinstance(mean, int | float) else None
 
 
-def _t_value(values: pl.Series) -> float | None:
+def _compute_t_value(values: pl.Series) -> float | None:
     mean, std = values.mean(), values.std()
     if not isinstance(mean, float) or not isinstance(std, float) or std == 0.0:
         return None

@@ -63,7 +63,7 @@ class SharpeEstimate:
         return 1.0 + self._variance * (float(norm.ppf(confidence)) / (self.value - benchmark)) ** 2
 
 
-def estimate(returns: Floats) -> SharpeEstimate | None:
+def estimate_sharpe(returns: Floats) -> SharpeEstimate | None:
     """Sharpe ratio of `returns` with its higher moments (population moments of the standardised returns).
 
     None for fewer than 3 returns, for returns that do not vary (no ratio), and where so few returns have such skew that
@@ -82,7 +82,7 @@ def estimate(returns: Floats) -> SharpeEstimate | None:
     return found if 1.0 - found.skew * found.value + (found.kurtosis - 1.0) / 4.0 * found.value**2 > 0 else None
 
 
-def expected_maximum(trials: Sequence[float]) -> float:
+def compute_expected_maximum(trials: Sequence[float]) -> float:
     """Sharpe ratio that the best of N trials without any edge shows by luck (Bailey & López de Prado 2014, eq. 1).
 
     √V·((1 − γ)·Φ⁻¹(1 − 1/N) + γ·Φ⁻¹(1 − 1/(N·e))), V the variance (ddof 1) of the trials' ratios. Trials are counted as
@@ -98,14 +98,14 @@ def expected_maximum(trials: Sequence[float]) -> float:
     return spread * ((1.0 - EULER_GAMMA) * float(quantiles[0]) + EULER_GAMMA * float(quantiles[1]))
 
 
-def deflated(found: SharpeEstimate, trials: Sequence[float]) -> float:
+def deflate_sharpe(found: SharpeEstimate, trials: Sequence[float]) -> float:
     """Deflated Sharpe ratio: P(true SR > what the best of `trials` shows by luck) (ibid., eq. 2).
 
     `trials`: Sharpe ratios per period of **every** trial that was made, the chosen one included.
     """
-    return found.probability_above(expected_maximum(trials))
+    return found.probability_above(compute_expected_maximum(trials))
 
 
-def annualised(per_period: float, periods_per_year: int = HOURS_PER_YEAR) -> float:
+def annualise(per_period: float, periods_per_year: int = HOURS_PER_YEAR) -> float:
     """A ratio per period × √periods a year; exact for returns without autocorrelation only."""
     return per_period * math.sqrt(periods_per_year)

@@ -27,10 +27,20 @@ UNKNOWN = 0
 
 
 @compiled
-def outcomes(
-    bars: Floats, rates: Floats, known: Bools, levels: Floats, at: Ints, assets: Ints, directions: Ints,
-    sizes: Floats, horizon: int, tolerated: int, slippage: float, fee: float,
-) -> tuple[Ints, Floats]:  # fmt: skip
+def walk_positions(
+    bars: Floats,
+    rates: Floats,
+    known: Bools,
+    levels: Floats,
+    at: Ints,
+    assets: Ints,
+    directions: Ints,
+    sizes: Floats,
+    horizon: int,
+    tolerated: int,
+    slippage: float,
+    fee: float,
+) -> tuple[Ints, Floats]:
     """For each of n positions: bars until its outcome was known (`UNKNOWN` where it never was), and its net return.
 
     `bars`: assets × hours × (open, high, low, close), NaN where there is none. `rates`: assets × hours, the funding
@@ -47,16 +57,24 @@ def outcomes(
             sign = directions[row] if leg == 0 else -directions[row]
             legs[leg, : TARGET + 1] = levels[own[leg], 1 if sign > 0 else 0, at[row]]
             legs[leg, SIGN], legs[leg, SIZE] = sign, sizes[row, leg]
-        steps[row], money = _walk(bars, rates, known, legs, own, at[row], horizon, tolerated, slippage, fee)
+        steps[row], money = _walk_position(bars, rates, known, legs, own, at[row], horizon, tolerated, slippage, fee)
         returns[row] = money / (legs[:, SIZE] * legs[:, ENTRY]).sum()
     return steps, returns
 
 
 @compiled
-def _walk(
-    bars: Floats, rates: Floats, known: Bools, legs: Floats, assets: Ints, at: int, horizon: int, tolerated: int,
-    slippage: float, fee: float,
-) -> tuple[int, float]:  # fmt: skip
+def _walk_position(
+    bars: Floats,
+    rates: Floats,
+    known: Bools,
+    legs: Floats,
+    assets: Ints,
+    at: int,
+    horizon: int,
+    tolerated: int,
+    slippage: float,
+    fee: float,
+) -> tuple[int, float]:
     """Bars until a position's outcome was known, and what it brought; (UNKNOWN, NaN) where that cannot be said."""
     count = len(legs)
     alive, mark = np.ones(count, dtype=np.bool_), np.full(count, np.nan)
@@ -74,21 +92,21 @@ def _walk(
         lacking += not complete
         if lacking > tolerated:
             return UNKNOWN, math.nan
-        money += _leave(bars, assets, at + step, legs, alive, mark, slippage, fee)
+        money += _close_legs(bars, assets, at + step, legs, alive, mark, slippage, fee)
         for leg in range(count):
             if alive[leg]:
                 money -= legs[leg, SIGN] * legs[leg, SIZE] * mark[leg] * rates[assets[leg], at + step]
         if step == horizon:
             for leg in range(count):
                 if alive[leg] and not math.isnan(bars[assets[leg], at + step, OPEN]):
-                    money += _close(legs, leg, alive, mark[leg], slippage, fee)
-        if _left(alive) == 0:
+                    money += _close_leg(legs, leg, alive, mark[leg], slippage, fee)
+        if _count_alive(alive) == 0:
             return step, money
     return UNKNOWN, math.nan
 
 
 @compiled
-def _leave(
+def _close_legs(
     bars: Floats, assets: Ints, hour: int, legs: Floats, alive: Bools, mark: Floats, slippage: float, fee: float
 ) -> float:
     """What legs bring that are closed by one bar; `alive` and `mark` are brought up to its close.
@@ -96,22 +114,22 @@ def _leave(
     Legs of a whole position meet their stops and targets, and what is then left alone goes at the close; what was left
     alone before, for want of a bar, goes at the open.
     """
-    whole, money = _left(alive) == len(legs), 0.0
+    whole, money = _count_alive(alive) == len(legs), 0.0
     for leg in range(len(legs)):
         opened = bars[assets[leg], hour, OPEN]
         if alive[leg] and not math.isnan(opened):
             mark[leg] = bars[assets[leg], hour, CLOSE]
-            price = _triggered(bars, assets[leg], hour, legs, leg) if whole else opened
+            price = _find_trigger_price(bars, assets[leg], hour, legs, leg) if whole else opened
             if not math.isnan(price):
-                money += _close(legs, leg, alive, price, slippage, fee)
+                money += _close_leg(legs, leg, alive, price, slippage, fee)
     for leg in range(len(legs)):
-        if _left(alive) < len(legs) and alive[leg] and not math.isnan(bars[assets[leg], hour, OPEN]):
-            money += _close(legs, leg, alive, mark[leg], slippage, fee)
+        if _count_alive(alive) < len(legs) and alive[leg] and not math.isnan(bars[assets[leg], hour, OPEN]):
+            money += _close_leg(legs, leg, alive, mark[leg], slippage, fee)
     return money
 
 
 @compiled
-def _left(alive: Bools) -> int:
+def _count_alive(alive: Bools) -> int:
     """How many legs are still held (a plain loop: NumPy's reductions take longer than one or two flags do)."""
     count = 0
     for leg in range(len(alive)):
@@ -120,7 +138,7 @@ def _left(alive: Bools) -> int:
 
 
 @compiled
-def _triggered(bars: Floats, asset: int, hour: int, legs: Floats, leg: int) -> float:
+def _find_trigger_price(bars: Floats, asset: int, hour: int, legs: Floats, leg: int) -> float:
     """Price before slippage at which a bar ends a leg, NaN where the leg survives.
 
     Beyond a level at the open: filled at the open. Inside the bar the adverse extreme comes first; touching triggers.
@@ -138,7 +156,7 @@ def _triggered(bars: Floats, asset: int, hour: int, legs: Floats, leg: int) -> f
 
 
 @compiled
-def _close(legs: Floats, leg: int, alive: Bools, reference: float, slippage: float, fee: float) -> float:
+def _close_leg(legs: Floats, leg: int, alive: Bools, reference: float, slippage: float, fee: float) -> float:
     """Close one leg at `reference`: its gain at the price after slippage, less the fee."""
     alive[leg] = False
     price = reference * (1.0 - legs[leg, SIGN] * slippage)

@@ -14,7 +14,7 @@ MIN_SHARE = 0.9
 """Of the hours of a horizon: so many must be there for a label to be known."""
 
 
-def touch_labels(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
+def label_touch(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
     """The `touch` label: does the spread come back by `target` within the next `horizon_bars` hours?
 
     `pairs`: pair_id, event_timestamp, spread, z_score; one row per pair and hour. Returns pair_id, event_timestamp,
@@ -28,7 +28,7 @@ def touch_labels(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
     horizon = settings.horizon_bars
     needed = math.ceil(MIN_SHARE * horizon)
     spread, z = pl.col("spread"), pl.col("z_score")
-    lowest, highest = (_ahead(spread, horizon, needed, how) for how in ("min", "max"))
+    lowest, highest = (_look_ahead(spread, horizon, needed, how) for how in ("min", "max"))
     complete = spread.is_not_null().shift(-horizon).over("pair_id").fill_null(False)
     hit = (
         pl.when(z > settings.z_entry)
@@ -47,7 +47,7 @@ def touch_labels(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
     return observed_only(labelled).select("pair_id", EVENT, "label", "t0", "t1").collect()
 
 
-def _ahead(spread: pl.Expr, horizon: int, needed: int, how: str) -> pl.Expr:
+def _look_ahead(spread: pl.Expr, horizon: int, needed: int, how: str) -> pl.Expr:
     """Extreme over the hours t+1 … t+H: a trailing window, read H hours later."""
     rolled = getattr(spread, f"rolling_{how}")(horizon, min_samples=needed)
     extreme: pl.Expr = rolled.shift(-horizon).over("pair_id")

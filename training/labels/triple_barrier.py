@@ -14,8 +14,8 @@ from pairity.settings import Settings
 from pairity.universe import Pair
 from training.backtest.fills import BPS
 from training.backtest.records import MarketHistory
-from training.labels.barrier_kernels import NO_LEG, UNKNOWN, outcomes
-from training.labels.barrier_market import DenseMarket
+from training.labels.barrier_kernels import NO_LEG, UNKNOWN, walk_positions
+from training.labels.price_paths import PricePaths
 from training.labels.touch import MIN_SHARE
 
 Floats = NDArray[np.float64]
@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-def triple_barrier_labels(pairs: pl.DataFrame, history: MarketHistory, settings: Settings) -> pl.DataFrame:
+def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: Settings) -> pl.DataFrame:
     """First of take-profit, stop-loss and `label.horizon_bars`, net of fees, slippage and funding.
 
     `pairs`: pair_id, event_timestamp (a bar close within the hours of `history`), z_score and hedge_ratio as they were
@@ -50,15 +50,15 @@ def triple_barrier_labels(pairs: pl.DataFrame, history: MarketHistory, settings:
     **Looks ahead**: nothing after t1 changes a label; splits purge by [t0, t1].
     """
     horizon = settings.label.horizon_bars
-    market = DenseMarket(history, _assets(pairs))
-    at, legs = _hours(pairs, history), _legs(pairs, market, settings.strategy.legs == "both")
-    z, ratio = (_floats(pairs, name) for name in ("z_score", "hedge_ratio"))
+    paths = PricePaths(history, _list_assets(pairs))
+    at, legs = _place_hours(pairs, history), _number_legs(pairs, paths, settings.strategy.legs == "both")
+    z, ratio = (_read_floats(pairs, name) for name in ("z_score", "hedge_ratio"))
     hedged = (legs[:, 1] == NO_LEG) | (np.isfinite(ratio) & (ratio > 0))
     enters = np.isfinite(z) & (np.abs(z) > settings.label.z_entry) & hedged
-    taken = enters & _both(market.funded & ~np.isnan(market.closes), legs, at)
+    taken = enters & _holds_for_all_legs(paths.funded & ~np.isnan(paths.closes), legs, at)
     steps, returns = np.full(len(at), UNKNOWN), np.full(len(at), np.nan)
-    steps[taken], returns[taken] = _outcomes(market, at[taken], legs[taken], z[taken], ratio[taken], settings)
-    aside = np.isfinite(z) & ~enters & _both(market.barred, legs, at + horizon)
+    steps[taken], returns[taken] = _walk_positions(paths, at[taken], legs[taken], z[taken], ratio[taken], settings)
+    aside = np.isfinite(z) & ~enters & _holds_for_all_legs(paths.has_bar, legs, at + horizon)
     known = aside | (steps != UNKNOWN)
     ahead = pl.Series(np.where(steps != UNKNOWN, steps, horizon))
     return pairs.select(
@@ -71,39 +71,48 @@ def triple_barrier_labels(pairs: pl.DataFrame, history: MarketHistory, settings:
     )
 
 
-def _outcomes(
-    market: DenseMarket, at: Ints, legs: Ints, z: Floats, ratio: Floats, settings: Settings
+def _walk_positions(
+    paths: PricePaths, at: Ints, legs: Ints, z: Floats, ratio: Floats, settings: Settings
 ) -> tuple[Ints, Floats]:
     directions = np.where(z > 0, -1, 1)
-    wanted = np.zeros((len(market.assets), 2, len(market.history.hours)), dtype=np.bool_)
+    wanted = np.zeros((len(paths.assets), 2, len(paths.history.hours)), dtype=np.bool_)
     wanted[legs[:, 0], (directions > 0).astype(np.int64), at] = True
     second = legs[:, 1] != NO_LEG
     wanted[legs[second, 1], (directions[second] < 0).astype(np.int64), at[second]] = True
-    sizes = np.ones((len(at), 2)) / market.closes[legs, at[:, None]]
+    sizes = np.ones((len(at), 2)) / paths.closes[legs, at[:, None]]
     sizes[:, 1] *= ratio
     horizon, costs = settings.label.horizon_bars, settings.costs
-    steps, returns = outcomes(
-        market.bars, market.rates, market.barred & market.funded, market.levels(wanted, settings.strategy, costs),
-        at, legs, directions, sizes, horizon, horizon - math.ceil(MIN_SHARE * horizon),
-        costs.slippage_bps * BPS, costs.taker_fee_bps * BPS,
-    )  # fmt: skip
+    steps, returns = walk_positions(
+        paths.bars,
+        paths.rates,
+        paths.has_bar & paths.funded,
+        paths.compute_levels(wanted, settings.strategy, costs),
+        at,
+        legs,
+        directions,
+        sizes,
+        horizon,
+        horizon - math.ceil(MIN_SHARE * horizon),
+        costs.slippage_bps * BPS,
+        costs.taker_fee_bps * BPS,
+    )
     return steps, returns
 
 
-def _assets(pairs: pl.DataFrame) -> list[str]:
+def _list_assets(pairs: pl.DataFrame) -> list[str]:
     return sorted({asset for name in pairs["pair_id"].unique() for asset in Pair.from_id(name).assets})
 
 
-def _legs(pairs: pl.DataFrame, market: DenseMarket, both: bool) -> Ints:
+def _number_legs(pairs: pl.DataFrame, paths: PricePaths, both: bool) -> Ints:
     """Rows × (base, quote): numbers of the traded assets; the quote is `NO_LEG` where it is not traded."""
-    numbers = {name: [market.index[asset] for asset in Pair.from_id(name).assets] for name in pairs["pair_id"].unique()}
+    numbers = {name: [paths.index[asset] for asset in Pair.from_id(name).assets] for name in pairs["pair_id"].unique()}
     legs = np.array([numbers[name] for name in pairs["pair_id"]], dtype=np.int64).reshape(-1, 2)
     if not both:
         legs[:, 1] = NO_LEG
     return legs
 
 
-def _hours(pairs: pl.DataFrame, history: MarketHistory) -> Ints:
+def _place_hours(pairs: pl.DataFrame, history: MarketHistory) -> Ints:
     """Place of each row's close among the history's hours."""
     first, last = history.hours[0], history.hours[-1]
     if pairs.filter(~pl.col(EVENT_TIME).is_between(first, last)).height:
@@ -111,7 +120,7 @@ def _hours(pairs: pl.DataFrame, history: MarketHistory) -> Ints:
     return pairs.select((pl.col(EVENT_TIME) - first).dt.total_hours())[EVENT_TIME].to_numpy()
 
 
-def _both(flags: Bools, legs: Ints, at: Ints) -> Bools:
+def _holds_for_all_legs(flags: Bools, legs: Ints, at: Ints) -> Bools:
     """Whether all traded legs have the flag at the hour; False beyond the last one."""
     inside = at < flags.shape[1]
     place = np.minimum(at, flags.shape[1] - 1)
@@ -120,5 +129,5 @@ def _both(flags: Bools, legs: Ints, at: Ints) -> Bools:
     return found
 
 
-def _floats(pairs: pl.DataFrame, name: str) -> Floats:
+def _read_floats(pairs: pl.DataFrame, name: str) -> Floats:
     return pairs[name].cast(pl.Float64).fill_null(np.nan).to_numpy()

@@ -14,12 +14,12 @@ from pairity.timeline import HOUR
 _HOUR_US = HOUR // timedelta(microseconds=1)
 
 
-def training_weights(rows: pl.DataFrame, settings: LabelSettings) -> NDArray[np.float64] | None:
+def weigh_rows(rows: pl.DataFrame, settings: LabelSettings) -> NDArray[np.float64] | None:
     """Weights of labelled rows as `label.weights` says; None where all count the same."""
-    return average_uniqueness(rows) if settings.weights == "uniqueness" else None
+    return compute_average_uniqueness(rows) if settings.weights == "uniqueness" else None
 
 
-def average_uniqueness(rows: pl.DataFrame, entity: str = "pair_id") -> NDArray[np.float64]:
+def compute_average_uniqueness(rows: pl.DataFrame, entity: str = "pair_id") -> NDArray[np.float64]:
     """Mean over the hours of a label's interval [t0, t1] of 1/(labels of the same entity that hold the hour).
 
     López de Prado 2018, ch. 4.3-4.4. `rows`: `entity`, t0, t1 (whole hours, no nulls); returns n weights in (0, 1] in
@@ -30,11 +30,11 @@ def average_uniqueness(rows: pl.DataFrame, entity: str = "pair_id") -> NDArray[n
     hours = rows.select(pl.col("t0", "t1").dt.epoch("us") // _HOUR_US).to_numpy()
     for _, index in rows.with_row_index("__row").group_by(entity, maintain_order=True).agg("__row").iter_rows():
         own = np.asarray(index)
-        weights[own] = _uniqueness(hours[own, 0], hours[own, 1])
+        weights[own] = _compute_uniqueness(hours[own, 0], hours[own, 1])
     return weights
 
 
-def _uniqueness(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.float64]:
+def _compute_uniqueness(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.float64]:
     origin = first.min()
     steps = np.zeros(int(last.max() - origin) + 2, dtype=np.int64)
     np.add.at(steps, first - origin, 1)

@@ -36,21 +36,21 @@ class FactorPremia:
             forecast = forecast + premium * rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
         return forecast
 
-    def importances(self) -> dict[str, float]:
+    def compute_importances(self) -> dict[str, float]:
         """|t| of each premium, as a share."""
         total = sum(map(abs, self.t_values)) or 1.0
         found = {name: abs(t) / total for name, t in zip(self.names, self.t_values, strict=True)}
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def exposures(service: Service) -> list[str]:
+def list_exposures(service: Service) -> list[str]:
     """The service's coefficients: everything but the intercept and the measures of fit."""
     return [name for name in service.features if not name.endswith(("_const", "_r2"))]
 
 
-def fit(rows: pl.DataFrame, service: Service, _settings: Settings) -> FactorPremia:
+def fit_factor_premia(rows: pl.DataFrame, service: Service, _settings: Settings) -> FactorPremia:
     """Premia from rows with all exposures and a label; decisions with too few assets for a regression are left out."""
-    names = exposures(service)
+    names = list_exposures(service)
     known = rows.drop_nulls([*names, "label"]).sort(EVENT_TIME, "pair_id")
     found: list[Floats] = []
     for _, part in known.group_by(EVENT_TIME, maintain_order=True):

@@ -16,7 +16,7 @@ from feature_repo.model_matrix import model_matrix
 from pairity.errors import UnknownNameError
 from pairity.settings import Settings
 from pairity.universe import Pair
-from training.backtest.policies import baseline_pair
+from training.backtest.policies import choose_baseline_pair
 from training.backtest.ranking import RankingPolicy, SingleAssetPolicy
 from training.backtest.records import Policy
 from training.evaluation.forecasts import trade_sign
@@ -35,7 +35,7 @@ class Model(Protocol):
         return, in the rows' order."""
         ...
 
-    def importances(self) -> dict[str, float]:
+    def compute_importances(self) -> dict[str, float]:
         """Share of each feature, largest first; empty for rules."""
         ...
 
@@ -47,11 +47,11 @@ class Portfolio:
     service: Service
     horizon_bars: int
     """Hours of the return that is forecast."""
-    assets: Callable[[Settings], tuple[str, ...]]
-    policy: Callable[[Settings], Policy]
+    list_assets: Callable[[Settings], tuple[str, ...]]
+    make_policy: Callable[[Settings], Policy]
     daily: bool = False
     """Decided when the trade sheet is, instead of at every close."""
-    quality: Callable[[pl.DataFrame, Settings], dict[str, float | None]] = lambda _scored, _settings: {}
+    measure_quality: Callable[[pl.DataFrame, Settings], dict[str, float | None]] = lambda _scored, _settings: {}
     """More measures, of rows with score and label by time."""
 
 
@@ -60,9 +60,9 @@ class Family:
     """One line of the leaderboard. `fit` gets labelled training rows, the service and the settings."""
 
     name: str
-    told: str
+    description: str
     fit: Callable[[pl.DataFrame, Service, Settings], Model]
-    pair: Callable[[Settings], Pair] | None = None
+    choose_pair: Callable[[Settings], Pair] | None = None
     """The only pair that it is trained on and trades, if it is not for all."""
     portfolio: Portfolio | None = None
     """Trades single assets by a forecast; None: trades pairs by a probability."""
@@ -77,11 +77,11 @@ class Forest:
 
     def predict(self, rows: pl.DataFrame) -> Floats:
         """See `Model`."""
-        return pair_forest.predict(self.pipeline, model_matrix(rows, self.service))
+        return pair_forest.predict_probability(self.pipeline, model_matrix(rows, self.service))
 
-    def importances(self) -> dict[str, float]:
+    def compute_importances(self) -> dict[str, float]:
         """Mean decrease in impurity."""
-        return pair_forest.importances(self.pipeline)
+        return pair_forest.compute_importances(self.pipeline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Constant:
         """See `Model`."""
         return np.full(rows.height, self.probability)
 
-    def importances(self) -> dict[str, float]:
+    def compute_importances(self) -> dict[str, float]:
         """None: it looks at nothing."""
         return {}
 
@@ -110,65 +110,65 @@ class Column:
         found: Floats = rows[self.name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
         return found
 
-    def importances(self) -> dict[str, float]:
+    def compute_importances(self) -> dict[str, float]:
         """That feature and no other."""
         return {self.name: 1.0}
 
 
-def _forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Forest:
+def _fit_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Forest:
     return Forest(fit_forest(rows, service, settings), service)
 
 
-def _calibrated_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Forest:
+def _fit_calibrated_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Forest:
     kind = "isotonic" if settings.model.calibration == "none" else settings.model.calibration
     changed = settings.model.model_copy(update={"calibration": kind})
-    return _forest(rows, service, settings.model_copy(update={"model": changed}))
+    return _fit_forest(rows, service, settings.model_copy(update={"model": changed}))
 
 
-def _btc_eth(settings: Settings) -> Pair:
-    return baseline_pair(settings.universe.assets)
+def _choose_btc_eth(settings: Settings) -> Pair:
+    return choose_baseline_pair(settings.universe.assets)
 
 
-def _constant(probability: float, _rows: pl.DataFrame, _service: Service, _settings: Settings) -> Constant:
+def _make_constant(probability: float, _rows: pl.DataFrame, _service: Service, _settings: Settings) -> Constant:
     return Constant(probability)
 
 
-def _by_distance(_rows: pl.DataFrame, _service: Service, _settings: Settings) -> Column:
+def _make_distance_rule(_rows: pl.DataFrame, _service: Service, _settings: Settings) -> Column:
     return Column("ranked_dist")
 
 
-def _universe(settings: Settings) -> tuple[str, ...]:
+def _list_universe(settings: Settings) -> tuple[str, ...]:
     return settings.universe.assets
 
 
-def reference_asset(settings: Settings) -> tuple[str, ...]:
+def choose_reference_asset(settings: Settings) -> tuple[str, ...]:
     """BTC, or the first asset of a universe without it."""
     assets = settings.universe.assets
     return ("BTC",) if "BTC" in assets else assets[:1]
 
 
-def third(settings: Settings) -> int:
+def count_third(settings: Settings) -> int:
     """A third of the universe, one asset at least, and no more than the trade sheet has."""
     return max(1, min(settings.vwap.top, len(settings.universe.assets) // 3))
 
 
-def _sign(settings: Settings) -> Policy:
+def _make_sign_policy(settings: Settings) -> Policy:
     leverage = settings.strategy.leverage
     return SingleAssetPolicy(0.0, balance_fraction=settings.strategy.max_balance_fraction, leverage=leverage)
 
 
-def _long_short(settings: Settings) -> Policy:
-    size, gross = third(settings), settings.strategy.max_balance_fraction
+def _make_long_short_policy(settings: Settings) -> Policy:
+    size, gross = count_third(settings), settings.strategy.max_balance_fraction
     return RankingPolicy(size, size, _HOURS_A_DAY, gross_exposure=gross, leverage=settings.strategy.leverage)
 
 
-def _sheet(settings: Settings) -> Policy:
+def _make_sheet_policy(settings: Settings) -> Policy:
     """The top of the sheet, held until the next one; forecasts exist at the sheet's decisions only."""
     gross = settings.strategy.max_balance_fraction
-    return RankingPolicy(third(settings), 0, 1, gross_exposure=gross, leverage=settings.strategy.leverage)
+    return RankingPolicy(count_third(settings), 0, 1, gross_exposure=gross, leverage=settings.strategy.leverage)
 
 
-def _sign_quality(scored: pl.DataFrame, settings: Settings) -> dict[str, float | None]:
+def _measure_sign_trading(scored: pl.DataFrame, settings: Settings) -> dict[str, float | None]:
     # Hours that were not scored are flat as well: leaving and coming back is paid for.
     rows = scored.sort(EVENT_TIME)
     rows = rows if rows.is_empty() else rows.upsample(EVENT_TIME, every="1h")
@@ -181,33 +181,73 @@ def _sign_quality(scored: pl.DataFrame, settings: Settings) -> dict[str, float |
     return {f"sign_{name}": value for name, value in asdict(measures).items()}
 
 
-_LAGS = Portfolio(LAGGED_RETURNS, 1, reference_asset, _sign, quality=_sign_quality)
+_FACTOR_RISK = Portfolio(
+    service=RISK_EXPOSURES, horizon_bars=24, list_assets=_list_universe, make_policy=_make_long_short_policy
+)
+_LAGS = Portfolio(
+    service=LAGGED_RETURNS,
+    horizon_bars=1,
+    list_assets=choose_reference_asset,
+    make_policy=_make_sign_policy,
+    measure_quality=_measure_sign_trading,
+)
+_VWAP_DISTANCE = Portfolio(
+    service=VWAP_DISTANCE, horizon_bars=24, list_assets=_list_universe, make_policy=_make_sheet_policy, daily=True
+)
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
-        Family("pair_forest", "random forest over all pairs (reference)", _forest),
-        Family("pair_forest_calibrated", "the same forest, its probabilities calibrated on purged folds inside the "
-               "training rows", _calibrated_forest),
-        Family("pair_boosting", "LightGBM over all pairs, tuned inside the training rows", pair_boosting.fit),
-        Family("btc_eth_baseline", "the same forest on BTC/ETH alone, 6 % stop, 5 % target", _forest, _btc_eth),
-        Family("factor_risk", "premia of risk exposures (Fama-MacBeth), long the best third against the worst, daily",
-               factor_risk.fit, portfolio=Portfolio(RISK_EXPOSURES, 24, _universe, _long_short)),
-        Family("lagged_linear", "BTC by the sign of a regression on its last hourly return",
-               lagged_returns.fit_linear, portfolio=_LAGS),
-        Family("lagged_linear_5", "the same on its last five hourly returns",
-               partial(lagged_returns.fit_linear, count=5), portfolio=_LAGS),
-        Family("lagged_boosted", "BTC by the sign of boosted trees on its last five hourly returns",
-               lagged_returns.fit_boosted, portfolio=_LAGS),
-        Family("vwap_distance", "the third of all assets furthest above VWAP, from one trade sheet to the next",
-               _by_distance, portfolio=Portfolio(VWAP_DISTANCE, 24, _universe, _sheet, daily=True)),
-        Family("always_revert", "every spread beyond the entry level reverts", partial(_constant, 1.0)),
-        Family("zero_forecast", "no spread reverts: nothing is traded", partial(_constant, 0.0)),
+        Family("pair_forest", "random forest over all pairs (reference)", _fit_forest),
+        Family(
+            "pair_forest_calibrated",
+            "the same forest, its probabilities calibrated on purged folds inside the training rows",
+            _fit_calibrated_forest,
+        ),
+        Family("pair_boosting", "LightGBM over all pairs, tuned inside the training rows", pair_boosting.fit_boosting),
+        Family(
+            "btc_eth_baseline",
+            "the same forest on BTC/ETH alone, 6 % stop, 5 % target",
+            _fit_forest,
+            choose_pair=_choose_btc_eth,
+        ),
+        Family(
+            "factor_risk",
+            "premia of risk exposures (Fama-MacBeth), long the best third against the worst, daily",
+            factor_risk.fit_factor_premia,
+            portfolio=_FACTOR_RISK,
+        ),
+        Family(
+            "lagged_linear",
+            "BTC by the sign of a regression on its last hourly return",
+            lagged_returns.fit_linear,
+            portfolio=_LAGS,
+        ),
+        Family(
+            "lagged_linear_5",
+            "the same on its last five hourly returns",
+            partial(lagged_returns.fit_linear, count=5),
+            portfolio=_LAGS,
+        ),
+        Family(
+            "lagged_boosted",
+            "BTC by the sign of boosted trees on its last five hourly returns",
+            lagged_returns.fit_boosted,
+            portfolio=_LAGS,
+        ),
+        Family(
+            "vwap_distance",
+            "the third of all assets furthest above VWAP, from one trade sheet to the next",
+            _make_distance_rule,
+            portfolio=_VWAP_DISTANCE,
+        ),
+        Family("always_revert", "every spread beyond the entry level reverts", partial(_make_constant, 1.0)),
+        Family("zero_forecast", "no spread reverts: nothing is traded", partial(_make_constant, 0.0)),
     )
-}  # fmt: skip
+}
 
 
-def family(name: str) -> Family:
+def find_family(name: str) -> Family:
     """The family of that name; UnknownNameError with those that exist."""
     if name not in FAMILIES:
         raise UnknownNameError("family", name, FAMILIES)

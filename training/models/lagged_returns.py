@@ -18,19 +18,26 @@ _BOOSTED_LAGS = 5
 _LEAST_ROWS = 100
 _ROUNDS = 60
 _PARAMETERS: dict[str, Any] = {
-    "objective": "regression", "learning_rate": 0.05, "num_leaves": 7, "min_data_in_leaf": 200, "lambda_l2": 10.0,
-    "verbosity": -1, "deterministic": True, "force_row_wise": True, "num_threads": 1,
-}  # fmt: skip
+    "objective": "regression",
+    "learning_rate": 0.05,
+    "num_leaves": 7,
+    "min_data_in_leaf": 200,
+    "lambda_l2": 10.0,
+    "verbosity": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+}
 
 
-def lags(service: Service, count: int) -> list[str]:
+def list_lags(service: Service, count: int) -> list[str]:
     """The features that hold the last `count` hourly returns, newest first: the return of the bar just closed is lag 1
     of the return to come."""
     return list(service.features[:count])
 
 
 @dataclass(frozen=True, slots=True)
-class Linear:
+class LinearLags:
     """Least squares with intercept on the newest lags."""
 
     names: tuple[str, ...]
@@ -44,7 +51,7 @@ class Linear:
             forecast = forecast + slope * rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
         return forecast
 
-    def importances(self) -> dict[str, float]:
+    def compute_importances(self) -> dict[str, float]:
         """Share of each slope in the sum of their magnitudes: all lags have the same scale."""
         total = sum(abs(slope) for slope in self.slopes) or 1.0
         found = {name: abs(slope) / total for name, slope in zip(self.names, self.slopes, strict=True)}
@@ -52,7 +59,7 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
-class Boosted:
+class BoostedLags:
     """Regression trees on the newest lags; `text` is LightGBM's own format: data, no code."""
 
     names: tuple[str, ...]
@@ -68,7 +75,7 @@ class Boosted:
         found: Floats = np.asarray(lightgbm.Booster(model_str=self.text).predict(matrix, num_threads=1))
         return np.where(np.isnan(matrix).any(axis=1), np.nan, found)
 
-    def importances(self) -> dict[str, float]:
+    def compute_importances(self) -> dict[str, float]:
         """Share of the total gain."""
         import lightgbm
 
@@ -78,27 +85,27 @@ class Boosted:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def fit_linear(rows: pl.DataFrame, service: Service, _settings: Settings, *, count: int = 1) -> Linear:
+def fit_linear(rows: pl.DataFrame, service: Service, _settings: Settings, *, count: int = 1) -> LinearLags:
     """Regress the next return on the last `count` ones; rows without all of them are left out."""
-    names = lags(service, count)
-    known = _complete(rows, names)
+    names = list_lags(service, count)
+    known = _select_complete(rows, names)
     design = np.column_stack([np.ones(known.height), *(known[name].to_numpy() for name in names)])
     solution, *_ = np.linalg.lstsq(design, known["label"].to_numpy(), rcond=None)
-    return Linear(tuple(names), float(solution[0]), tuple(map(float, solution[1:])))
+    return LinearLags(tuple(names), float(solution[0]), tuple(map(float, solution[1:])))
 
 
-def fit_boosted(rows: pl.DataFrame, service: Service, settings: Settings) -> Boosted:
+def fit_boosted(rows: pl.DataFrame, service: Service, settings: Settings) -> BoostedLags:
     """Boosted regression trees on five lags, with one seed and one thread: the same rows give the same bytes."""
     import lightgbm
 
-    names = lags(service, _BOOSTED_LAGS)
-    known = _complete(rows, names)
+    names = list_lags(service, _BOOSTED_LAGS)
+    known = _select_complete(rows, names)
     data = lightgbm.Dataset(known.select(names).to_numpy(), label=known["label"].to_numpy(), free_raw_data=True)
     booster = lightgbm.train(_PARAMETERS | {"seed": settings.model.seed}, data, num_boost_round=_ROUNDS)
-    return Boosted(tuple(names), booster.model_to_string())
+    return BoostedLags(tuple(names), booster.model_to_string())
 
 
-def _complete(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+def _select_complete(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     known = rows.drop_nulls([*names, "label"])
     if known.height < _LEAST_ROWS:
         raise MissingDataError(

@@ -14,8 +14,8 @@ from feature_repo.catalog import Service
 from feature_repo.model_matrix import model_matrix
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
-from training.data.folds import purged_kfold
-from training.labels.weights import training_weights
+from training.data.folds import split_purged_kfold
+from training.labels.weights import weigh_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 CATEGORIES = ("base_asset", "quote_asset")
 _FIXED: dict[str, Any] = {
-    "objective": "binary", "learning_rate": 0.05, "feature_fraction": 0.7, "bagging_fraction": 0.7, "bagging_freq": 1,
-    "lambda_l2": 10.0, "verbosity": -1,
+    "objective": "binary",
+    "learning_rate": 0.05,
+    "feature_fraction": 0.7,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 10.0,
+    "verbosity": -1,
     # The same trees whatever the number of threads: LightGBM then adds up histograms in one order.
-    "deterministic": True, "force_row_wise": True,
-}  # fmt: skip
+    "deterministic": True,
+    "force_row_wise": True,
+}
 _ROUNDS = 120
 _GRID = tuple({"num_leaves": leaves, "min_data_in_leaf": least} for leaves, least in product((7, 31), (100, 1000)))
 _INNER_FOLDS = 3
@@ -37,7 +43,7 @@ _SMALL = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Boosting:
+class PairBoosting:
     """A fitted booster. `text` is LightGBM's own model format: data, no code."""
 
     text: str
@@ -53,10 +59,10 @@ class Boosting:
         if rows.is_empty():
             return np.empty(0)
         booster = lightgbm.Booster(model_str=self.text)
-        found: Floats = np.asarray(booster.predict(_matrix(rows, self.service, self.universe), num_threads=1))
+        found: Floats = np.asarray(booster.predict(_make_matrix(rows, self.service, self.universe), num_threads=1))
         return found
 
-    def importances(self) -> dict[str, float]:
+    def compute_importances(self) -> dict[str, float]:
         """Share of the total gain per feature, largest first."""
         import lightgbm
 
@@ -67,29 +73,29 @@ class Boosting:
         return dict(sorted(((name, float(gain) / total) for name, gain in found), key=lambda item: -item[1]))
 
 
-def fit(rows: pl.DataFrame, service: Service, settings: Settings, *, threads: int = 0) -> Boosting:
+def fit_boosting(rows: pl.DataFrame, service: Service, settings: Settings, *, threads: int = 0) -> PairBoosting:
     """Choose parameters by log loss on purged inner folds of `rows`, then fit on all of them.
 
     `rows`: the service's features, label, event_timestamp, t0, t1. The result does not depend on `threads` (0: all).
     MissingDataError unless both classes occur, and for too few rows.
     """
-    _require(rows)
-    losses = [_inner_loss(rows, service, settings, candidate, threads) for candidate in _GRID]
+    _require_both_classes(rows)
+    losses = [_measure_inner_loss(rows, service, settings, candidate, threads) for candidate in _GRID]
     chosen = _GRID[int(np.argmin(losses))]
     booster = _train(rows, service, settings, chosen, threads)
-    return Boosting(booster.model_to_string(), service, settings.universe.assets, dict(chosen))
+    return PairBoosting(booster.model_to_string(), service, settings.universe.assets, dict(chosen))
 
 
-def _inner_loss(
+def _measure_inner_loss(
     rows: pl.DataFrame, service: Service, settings: Settings, candidate: dict[str, int], threads: int
 ) -> float:
     """Mean log loss over inner folds whose training part holds both classes; infinite if none does."""
     losses = []
-    for fold in purged_kfold(rows, folds=_INNER_FOLDS):
+    for fold in split_purged_kfold(rows, folds=_INNER_FOLDS):
         if fold.train["label"].n_unique() < 2:
             continue
         booster = _train(fold.train, service, settings, candidate, threads)
-        matrix = _matrix(fold.test, service, settings.universe.assets)
+        matrix = _make_matrix(fold.test, service, settings.universe.assets)
         probability = np.clip(np.asarray(booster.predict(matrix, num_threads=1)), 1e-12, 1 - 1e-12)
         label = fold.test["label"].to_numpy()
         losses.append(-float(np.mean(np.where(label == 1, np.log(probability), np.log1p(-probability)))))
@@ -99,18 +105,21 @@ def _inner_loss(
 def _train(rows: pl.DataFrame, service: Service, settings: Settings, candidate: dict[str, int], threads: int) -> Any:  # noqa: ANN401 - lightgbm.Booster
     import lightgbm
 
-    matrix = _matrix(rows, service, settings.universe.assets)
+    matrix = _make_matrix(rows, service, settings.universe.assets)
     data = lightgbm.Dataset(
-        matrix, label=rows["label"].to_numpy(), free_raw_data=True, weight=training_weights(rows, settings.label),
+        matrix,
+        label=rows["label"].to_numpy(),
+        free_raw_data=True,
+        weight=weigh_rows(rows, settings.label),
         categorical_feature=[name for name in CATEGORIES if name in matrix.columns],
-    )  # fmt: skip
+    )
     if not threads and rows.height < _SMALL:
         threads = 1
     parameters = _FIXED | candidate | {"seed": settings.model.seed, "num_threads": threads}
     return lightgbm.train(parameters, data, num_boost_round=_ROUNDS)
 
 
-def _matrix(rows: pl.DataFrame, service: Service, universe: tuple[str, ...]) -> pd.DataFrame:
+def _make_matrix(rows: pl.DataFrame, service: Service, universe: tuple[str, ...]) -> pd.DataFrame:
     """The model matrix with assets as their places in the universe."""
     matrix = model_matrix(rows, service)
     places = {asset: place for place, asset in enumerate(universe)}
@@ -125,7 +134,7 @@ def _matrix(rows: pl.DataFrame, service: Service, universe: tuple[str, ...]) -> 
     return matrix
 
 
-def _require(rows: pl.DataFrame) -> None:
+def _require_both_classes(rows: pl.DataFrame) -> None:
     positives = int(rows["label"].sum())
     if positives in (0, rows.height):
         raise MissingDataError(

@@ -33,7 +33,9 @@ Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 """(training rows, test rows) by position; every row is tested once."""
 
 
-def build(universe: Sequence[str], settings: ModelSettings, fit_threads: int, splits: Splits | None = None) -> Any:  # noqa: ANN401 - sklearn.Pipeline
+def build_pipeline(
+    universe: Sequence[str], settings: ModelSettings, fit_threads: int, splits: Splits | None = None
+) -> Any:  # noqa: ANN401 - sklearn.Pipeline
     """An unfitted pipeline: fixed-category ordinal encoding of both assets, then the forest.
 
     With `settings.calibration` the forest is fitted on all rows, and its votes are mapped to frequencies by what
@@ -68,7 +70,7 @@ def build(universe: Sequence[str], settings: ModelSettings, fit_threads: int, sp
     return Pipeline([("encode", encoder), ("forest", calibrated)])
 
 
-def fit(
+def fit_pipeline(
     matrix: pd.DataFrame,
     labels: NDArray[np.int64],
     universe: Sequence[str],
@@ -88,15 +90,15 @@ def fit(
     from joblib import parallel_config
 
     _require_both_classes(labels, settings)
-    pipeline = build(universe, settings, fit_threads or os.cpu_count() or 1, splits)
+    pipeline = build_pipeline(universe, settings, fit_threads or os.cpu_count() or 1, splits)
     with parallel_config(backend="threading"):
         pipeline.fit(matrix, labels, forest__sample_weight=weights)
-    for forest in (pipeline.named_steps["forest"], _forest(pipeline)):
+    for forest in (pipeline.named_steps["forest"], _unwrap_forest(pipeline)):
         forest.set_params(**{name: 1 for name in forest.get_params() if name.endswith("n_jobs")})
     return pipeline
 
 
-def predict(pipeline: Any, matrix: pd.DataFrame) -> NDArray[np.float64]:  # noqa: ANN401 - sklearn.Pipeline
+def predict_probability(pipeline: Any, matrix: pd.DataFrame) -> NDArray[np.float64]:  # noqa: ANN401 - sklearn.Pipeline
     """Probability of class 1 for each row of `matrix`, single-threaded; an empty matrix gives an empty array."""
     if len(matrix) == 0:
         return np.empty(0, dtype=np.float64)
@@ -104,10 +106,10 @@ def predict(pipeline: Any, matrix: pd.DataFrame) -> NDArray[np.float64]:  # noqa
     return probabilities
 
 
-def importances(pipeline: Any) -> dict[str, float]:  # noqa: ANN401 - sklearn.Pipeline
+def compute_importances(pipeline: Any) -> dict[str, float]:  # noqa: ANN401 - sklearn.Pipeline
     """Mean decrease in impurity per feature (sums to 1), largest first. Biased towards features with many values."""
     names = pipeline.named_steps["encode"].get_feature_names_out()
-    values = _forest(pipeline).feature_importances_
+    values = _unwrap_forest(pipeline).feature_importances_
     return dict(
         sorted(
             ((str(name), float(value)) for name, value in zip(names, values, strict=True)), key=lambda item: -item[1]
@@ -115,7 +117,7 @@ def importances(pipeline: Any) -> dict[str, float]:  # noqa: ANN401 - sklearn.Pi
     )
 
 
-def _forest(pipeline: Any) -> Any:  # noqa: ANN401 - RandomForestClassifier
+def _unwrap_forest(pipeline: Any) -> Any:  # noqa: ANN401 - RandomForestClassifier
     """The fitted forest, whether or not its votes are calibrated."""
     last = pipeline.named_steps["forest"]
     return last.calibrated_classifiers_[0].estimator if hasattr(last, "calibrated_classifiers_") else last

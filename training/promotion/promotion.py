@@ -13,12 +13,12 @@ from pairity.errors import NoChampionError
 from pairity.settings import Settings
 from training import registry
 from training.backtest.comparison import Arena, Contender
-from training.backtest.performance import hourly_returns
+from training.backtest.performance import compute_hourly_returns
 from training.data.splits import Split
-from training.data.training_sets import Dataset
-from training.evaluation.drift import stability_index
-from training.evaluation.sharpe import deflated, estimate
-from training.forest_fit import score
+from training.data.training_sets import TrainingSet
+from training.evaluation.drift import compute_stability_index
+from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
+from training.forest_fit import score_test_period
 from training.promotion import gate
 from training.registry import ModelRef
 
@@ -61,7 +61,7 @@ def conclude(settings: Settings, model: ModelRef, evidence: gate.Evidence, now: 
     return Outcome(verdict, True, reason)
 
 
-def rival(settings: Settings, dataset: Dataset, split: Split, arena: Arena) -> Rival:
+def rival(settings: Settings, dataset: TrainingSet, split: Split, arena: Arena) -> Rival:
     """Backtest the champion over the challenger's test hours, if it has seen none of them."""
     current = _champion(settings)
     if current is None:
@@ -71,8 +71,8 @@ def rival(settings: Settings, dataset: Dataset, split: Split, arena: Arena) -> R
         return Rival(None, f"champion {name} has seen these hours", current.version)
     if current.feature_service != dataset.service.name or current.tags.get("universe") != _universe(settings):
         return Rival(None, f"champion {name} was made for other pairs or features", current.version)
-    fitted = score(_load(settings, current), dataset, split)
-    contender = arena.model(fitted.scored, datetime.fromisoformat(current.train_end))
+    fitted = score_test_period(_load(settings, current), dataset, split)
+    contender = arena.trade_model(fitted.scored, datetime.fromisoformat(current.train_end))
     return Rival(contender.metrics["net_return"], f"champion {name} over the same hours", current.version)
 
 
@@ -90,7 +90,7 @@ def evidence_of(
     model's probabilities on its training rows and out of sample.
     """
     model, baseline = contenders["model"], contenders.get("baseline")
-    found = estimate(hourly_returns(model.result))
+    found = estimate_sharpe(compute_hourly_returns(model.result))
     mismatches, told = parity() if parity is not None else (None, "nothing was decided on live yet")
     return gate.Evidence(
         net=model.metrics["net_return"],
@@ -98,11 +98,11 @@ def evidence_of(
         baseline_net=None if baseline is None else baseline.metrics["net_return"],
         champion_net=rival_found.net,
         champion_told=rival_found.told,
-        deflated_sharpe=None if found is None else deflated(found, trial_sharpes),
+        deflated_sharpe=None if found is None else deflate_sharpe(found, trial_sharpes),
         trials=len(trial_sharpes),
         parity_mismatches=mismatches,
         parity_told=told,
-        psi=stability_index(scores_in.to_numpy(), scores_out.to_numpy()),
+        psi=compute_stability_index(scores_in.to_numpy(), scores_out.to_numpy()),
     )
 
 

@@ -17,7 +17,7 @@ _TIMES = ("time", "decided_at", "opened_at", "closed_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ContenderLine:
     """One contender of a run: its metrics, hourly equity and trade log."""
 
     key: str
@@ -47,7 +47,7 @@ class RunContents:
     tags: Mapping[str, str]
     params: Mapping[str, str]
     metrics: Mapping[str, float]
-    lines: tuple[Line, ...]
+    lines: tuple[ContenderLine, ...]
     tables: Mapping[str, pl.DataFrame]
     """Other CSV files of the run, by name without suffix: importances, calibration, drift, …"""
 
@@ -72,7 +72,7 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
         raise RegistryError(
             f"run {run.info.run_id} holds no backtest", "choose a run of `pairity train` or `leaderboard`"
         )
-    lines = [_line(folder, key, run.data.params, run.data.metrics) for key in keys]
+    lines = [_read_line(folder, key, run.data.params, run.data.metrics) for key in keys]
     tables = {
         path.stem: pl.read_csv(path, infer_schema_length=None)
         for path in sorted(folder.glob("*.csv"))
@@ -80,18 +80,24 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
     }
     best_first = sorted(lines, key=lambda line: -line.metrics.get("net_return", 0.0))
     return RunContents(
-        run.info.run_id, run.data.tags.get("mlflow.runName", run.info.run_id), _started(run.info.start_time),
-        run.data.tags, run.data.params, run.data.metrics, tuple(best_first), tables,
-    )  # fmt: skip
+        run.info.run_id,
+        run.data.tags.get("mlflow.runName", run.info.run_id),
+        _format_start(run.info.start_time),
+        run.data.tags,
+        run.data.params,
+        run.data.metrics,
+        tuple(best_first),
+        tables,
+    )
 
 
-def _line(folder: Path, key: str, params: Mapping[str, str], metrics: Mapping[str, float]) -> Line:
+def _read_line(folder: Path, key: str, params: Mapping[str, str], metrics: Mapping[str, float]) -> ContenderLine:
     own = {name.removeprefix(f"{key}_"): value for name, value in metrics.items() if name.startswith(f"{key}_")}
-    equity, trades = (_table(folder / f"{kind}_{key}.csv") for kind in ("equity", "trades"))
-    return Line(key, params.get(f"contender.{key}", key), own, equity, trades)
+    equity, trades = (_read_table(folder / f"{kind}_{key}.csv") for kind in ("equity", "trades"))
+    return ContenderLine(key, params.get(f"contender.{key}", key), own, equity, trades)
 
 
-def _table(path: Path) -> pl.DataFrame:
+def _read_table(path: Path) -> pl.DataFrame:
     table = pl.read_csv(path, infer_schema_length=None)
     return table.with_columns(
         pl.col(name).cast(pl.String).str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
@@ -100,7 +106,7 @@ def _table(path: Path) -> pl.DataFrame:
     )
 
 
-def _started(milliseconds: int | None) -> str:
+def _format_start(milliseconds: int | None) -> str:
     from pairity.timeline import from_ms
 
     return "" if milliseconds is None else f"{from_ms(milliseconds):%Y-%m-%d %H:%M} UTC"

@@ -44,10 +44,10 @@ def _draw(rows: pl.DataFrame, design: str, path: Path) -> None:
             own = rows.filter(pl.col("asset") == asset)
             own = own.gather_every(max(1, own.height // _POINTS))
             axis.plot(own["time"].to_list(), own[name].to_list(), linewidth=1.0, label=asset)
-        axis.set_ylabel(_title(name), fontsize=9)
+        axis.set_ylabel(_make_title(name), fontsize=9)
         axis.grid(alpha=0.3)
         axis.margins(x=0)
-        _limit(axis, rows, name)
+        _limit_height(axis, rows, name)
     axes[0].legend(ncols=len(assets), loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False)
     axes[0].set_title(f"Exposures, {design}, by the minute; the most extreme 1 % not in view", loc="right", fontsize=10)
     locator = AutoDateLocator()
@@ -56,16 +56,16 @@ def _draw(rows: pl.DataFrame, design: str, path: Path) -> None:
     figure.savefig(path, dpi=120, format="png")
 
 
-def _title(name: str) -> str:
+def _make_title(name: str) -> str:
     return "R²" if name == "r2" else name.replace("_", " ")
 
 
-def _limit(axis: object, rows: pl.DataFrame, name: str) -> None:
+def _limit_height(axis: object, rows: pl.DataFrame, name: str) -> None:
     """Leave single extremes out of the picture's height: they would flatten everything else."""
-    low, high = _quantiles(rows[name], (0.005, 0.995))
+    low, high = _compute_quantiles(rows[name], (0.005, 0.995))
     room = 0.15 * (high - low) or 0.1
     axis.set_ylim(low - room, high + room)  # type: ignore[attr-defined]
 
 
-def _quantiles(values: pl.Series, shares: Sequence[float]) -> tuple[float, ...]:
+def _compute_quantiles(values: pl.Series, shares: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(values.quantile(share) or 0.0) for share in shares)

@@ -10,67 +10,74 @@ import polars as pl
 
 from pairity.layout import Layout
 from pairity.settings import Settings
-from training.evaluation.forecasts import by_decile, monthly_rank_correlation
-from training.evaluation.metrics import calibration
+from training.evaluation.forecasts import average_by_decile, correlate_ranks_by_month
+from training.evaluation.metrics import tabulate_calibration
 from training.leaderboard import Leaderboard, Standing
 from training.reports import matplotlib_figures as figures
-from training.reports.run_files import importance_table
+from training.reports.run_files import tabulate_importances
 
 
-def directory(settings: Settings) -> Path:
+def locate_directory(settings: Settings) -> Path:
     """Where the newest comparison's files lie."""
     return Layout.of(settings).reports / "leaderboard"
 
 
-def family_directory(settings: Settings, family: str) -> Path:
+def locate_family_directory(settings: Settings, family: str) -> Path:
     """Where the newest comparison's files about one family lie."""
     return Layout.of(settings).reports / "leaderboard-families" / family
 
 
-def write(settings: Settings, board: Leaderboard) -> list[Path]:
+def write_leaderboard(settings: Settings, board: Leaderboard) -> list[Path]:
     """Replace the directories by equity curves, trade logs, test periods, forecasts and figures; returns the files."""
-    where = _emptied(directory(settings))
-    _emptied(family_directory(settings, "").parent)
-    files = [figures.equity(where / "equity.png", {s.family: s.contender.result for s in board.standings})]
+    where = _make_empty(locate_directory(settings))
+    _make_empty(locate_family_directory(settings, "").parent)
+    files = [figures.draw_equity(where / "equity.png", {s.family: s.contender.result for s in board.standings})]
     for standing in board.standings:
         result = standing.contender.result
-        files += [_csv(where / f"equity_{standing.family}.csv", result.equity),
-                  _csv(where / f"trades_{standing.family}.csv", result.trades)]  # fmt: skip
+        files += [
+            _write_csv(where / f"equity_{standing.family}.csv", result.equity),
+            _write_csv(where / f"trades_{standing.family}.csv", result.trades),
+        ]
         files += write_family(settings, board, standing)
-    files += [_csv(where / "folds.csv", fold_table(board)),
-              _csv(where / "ic_by_month.csv", _of_all(board, monthly_rank_correlation)),
-              _csv(where / "deciles.csv", _of_all(board, by_decile))]  # fmt: skip
-    told = sorted((s for s in board.standings if s.importances), key=lambda s: s.family != "pair_forest")
-    if told:  # the reference's, where it is among them
-        files.append(_csv(where / "feature_importance.csv", importance_table(told[0].importances)))
+    files += [
+        _write_csv(where / "folds.csv", tabulate_folds(board)),
+        _write_csv(where / "ic_by_month.csv", _measure_all(board, correlate_ranks_by_month)),
+        _write_csv(where / "deciles.csv", _measure_all(board, average_by_decile)),
+    ]
+    explained = sorted((s for s in board.standings if s.importances), key=lambda s: s.family != "pair_forest")
+    if explained:  # the reference's, where it is among them
+        files.append(_write_csv(where / "feature_importance.csv", tabulate_importances(explained[0].importances)))
     return files
 
 
 def write_family(settings: Settings, board: Leaderboard, standing: Standing) -> list[Path]:
     """Trade log, equity and figures of one family."""
-    where = _emptied(family_directory(settings, standing.family))
+    where = _make_empty(locate_family_directory(settings, standing.family))
     result = standing.contender.result
     coin = next(s for s in board.standings if s.contender.key == "btc")
     files = [
-        _csv(where / "trades.csv", result.trades), _csv(where / "equity.csv", result.equity),
-        figures.equity(where / "equity.png", {standing.family: result, coin.told: coin.contender.result}),
-        figures.exposure(where / "exposure.png", result.equity),
-    ]  # fmt: skip
+        _write_csv(where / "trades.csv", result.trades),
+        _write_csv(where / "equity.csv", result.equity),
+        figures.draw_equity(where / "equity.png", {standing.family: result, coin.description: coin.contender.result}),
+        figures.draw_exposure(where / "exposure.png", result.equity),
+    ]
     if result.trades.height and not result.trades["pair_id"][0].endswith("__USDT"):
-        files.append(figures.traded_pair(where / "most_traded_pair.png", result.trades, board.bars))
+        files.append(figures.draw_traded_pair(where / "most_traded_pair.png", result.trades, board.bars))
     if standing.importances:
-        files.append(figures.importance(where / "feature_importance.png", standing.importances))
+        files.append(figures.draw_importance(where / "feature_importance.png", standing.importances))
     if standing.scored.height:
         scored = standing.scored
-        files += [figures.monthly(where / "ic_by_month.png", monthly_rank_correlation(scored)),
-                  figures.deciles(where / "deciles.png", by_decile(scored))]  # fmt: skip
+        files += [
+            figures.draw_monthly_ic(where / "ic_by_month.png", correlate_ranks_by_month(scored)),
+            figures.draw_deciles(where / "deciles.png", average_by_decile(scored)),
+        ]
         if "candidates_rows" in standing.quality:
-            table = calibration(scored["label"].cast(pl.Int64).to_numpy(), scored["score"].to_numpy())
-            files.append(figures.calibration(where / "calibration.png", table))
+            table = tabulate_calibration(scored["label"].cast(pl.Int64).to_numpy(), scored["score"].to_numpy())
+            files.append(figures.draw_calibration(where / "calibration.png", table))
     return files
 
 
-def fold_table(board: Leaderboard) -> pl.DataFrame:
+def tabulate_folds(board: Leaderboard) -> pl.DataFrame:
     """fold (first day of the test period), family, net_return, trades."""
     rows = [
         (f"{fold.blocks[0].first:%Y-%m-%d}", standing.family, values["net_return"], values["trades"])
@@ -81,7 +88,7 @@ def fold_table(board: Leaderboard) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _of_all(board: Leaderboard, measure: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+def _measure_all(board: Leaderboard, measure: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
     """`measure` of every set of scores, the family's name in front; what trades two legs has the scores of one."""
     tables = [
         measure(standing.scored).select(pl.lit(standing.family).alias("family"), pl.all())
@@ -91,13 +98,13 @@ def _of_all(board: Leaderboard, measure: Callable[[pl.DataFrame], pl.DataFrame])
     return pl.concat(tables) if tables else pl.DataFrame()
 
 
-def _emptied(where: Path) -> Path:
+def _make_empty(where: Path) -> Path:
     if where.exists():
         shutil.rmtree(where)
     where.mkdir(parents=True)
     return where
 
 
-def _csv(path: Path, table: pl.DataFrame) -> Path:
+def _write_csv(path: Path, table: pl.DataFrame) -> Path:
     table.write_csv(path)
     return path

@@ -7,75 +7,94 @@ from feature_repo.revision import code_revision
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training import tracking
-from training.data import training_sets as datasets
+from training.data.training_sets import digest_training_rows
 from training.leaderboard import Leaderboard, Standing
-from training.reports.leaderboard_files import directory, family_directory
-from training.reports.run_files import setting_params
+from training.reports.leaderboard_files import locate_directory, locate_family_directory
+from training.reports.run_files import list_setting_params
 
 
-def record(settings: Settings, board: Leaderboard) -> str:
+def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     """Log what `leaderboard_files.write` wrote and what was measured; returns the parent's id."""
     layout = Layout.of(settings)
-    digest = datasets.training_digest(board.dataset.labelled(settings.label))
-    tags = _tags(settings, board, digest)
-    params = setting_params(settings) | {
-        "folds": len(board.folds), "test_start": board.folds[0].blocks[0].first, "trials": board.trials,
-    }  # fmt: skip
-    names = {f"contender.{s.family}": s.told for s in board.standings}
+    digest = digest_training_rows(board.training_set.labelled(settings.label))
+    tags = _list_tags(settings, board, digest)
+    params = list_setting_params(settings) | {
+        "folds": len(board.folds),
+        "test_start": board.folds[0].blocks[0].first,
+        "trials": board.trials,
+    }
+    names = {f"contender.{s.family}": s.description for s in board.standings}
     source = tracking.DatasetSource(
-        PAIR_HOURLY.name, digest, str(layout.features / PAIR_HOURLY.name), board.dataset.rows.height
+        PAIR_HOURLY.name, digest, str(layout.features / PAIR_HOURLY.name), board.training_set.rows.height
     )
     metrics = {
-        f"{standing.family}_{name}": value for standing in board.standings for name, value in _metrics(standing).items()
+        f"{standing.family}_{name}": value
+        for standing in board.standings
+        for name, value in _list_metrics(standing).items()
     }
     if board.overfitting is not None:
         metrics["probability_of_overfitting"] = board.overfitting.probability
     parent = tracking.FamilyRun(
-        "leaderboard", params | names, metrics, tags, summary(board), artifacts=directory(settings), dataset=source
+        "leaderboard",
+        params | names,
+        metrics,
+        tags,
+        summarise_leaderboard(board),
+        artifacts=locate_directory(settings),
+        dataset=source,
     )
     starts = [fold.blocks[0].first for fold in board.folds]
     children = [
         tracking.FamilyRun(
-            standing.family, params | {"family": standing.family},
-            {f"model_{name}": value for name, value in _metrics(standing).items()}, tags, standing.told,
+            standing.family,
+            params | {"family": standing.family},
+            {f"model_{name}": value for name, value in _list_metrics(standing).items()},
+            tags,
+            standing.description,
             folds=[{f"fold_{name}": value for name, value in fold.items()} for fold in standing.folds],
             fold_names=[f"{standing.family} {start:%Y-%m-%d}" for start in starts],
-            artifacts=family_directory(settings, standing.family), dataset=source,
+            artifacts=locate_family_directory(settings, standing.family),
+            dataset=source,
         )
         for standing in board.standings
-    ]  # fmt: skip
+    ]
     return tracking.log_family_runs(layout, parent, children)
 
 
-def summary(board: Leaderboard) -> str:
+def summarise_leaderboard(board: Leaderboard) -> str:
     """Markdown: what earns money after costs and what does not."""
     earning = [s.family for s in board.standings if (s.contender.metrics["net_return"] or 0.0) > 0]
     lines = [
-        f"After costs these earned money: {', '.join(earning) or 'none'}.", "",
-        "| family | net return | Sharpe | trades | deflated Sharpe |", "| --- | ---: | ---: | ---: | ---: |",
-    ]  # fmt: skip
+        f"After costs these earned money: {', '.join(earning) or 'none'}.",
+        "",
+        "| family | net return | Sharpe | trades | deflated Sharpe |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
     for standing in board.standings:
         m = standing.contender.metrics
         lines.append(
-            f"| {standing.family} | {m['net_return']:+.1%} | {_shown(m['sharpe'])} | {m['trades']:.0f} "
-            f"| {_shown(standing.deflated_sharpe)} |"
+            f"| {standing.family} | {m['net_return']:+.1%} | {_format_number(m['sharpe'])} | {m['trades']:.0f} "
+            f"| {_format_number(standing.deflated_sharpe)} |"
         )
     return "\n".join([*lines, *(f"\n{note}" for note in board.notes)])
 
 
-def _tags(settings: Settings, board: Leaderboard, digest: str) -> dict[str, str]:
+def _list_tags(settings: Settings, board: Leaderboard, digest: str) -> dict[str, str]:
     revision = code_revision()
     return {
-        "feature_service": board.dataset.service.name, "snapshot_id": board.dataset.snapshot_id,
-        "training_digest": digest, "code_revision": revision.commit or "unknown",
+        "feature_service": board.training_set.service.name,
+        "snapshot_id": board.training_set.snapshot_id,
+        "training_digest": digest,
+        "code_revision": revision.commit or "unknown",
         "code_dirty": "unknown" if revision.dirty is None else str(revision.dirty).lower(),
-        "train_end": board.folds[-1].train_end.isoformat(), "universe": ",".join(settings.universe.assets),
-    }  # fmt: skip
+        "train_end": board.folds[-1].train_end.isoformat(),
+        "universe": ",".join(settings.universe.assets),
+    }
 
 
-def _metrics(standing: Standing) -> dict[str, float | None]:
+def _list_metrics(standing: Standing) -> dict[str, float | None]:
     return {**standing.contender.metrics, "deflated_sharpe": standing.deflated_sharpe, **standing.quality}
 
 
-def _shown(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"

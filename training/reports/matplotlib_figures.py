@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from training.backtest.performance import drawdown
+from training.backtest.performance import compute_drawdown
 from training.backtest.records import BacktestResult
 
 if TYPE_CHECKING:
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 _DPI = 110
 
 
-def equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
+def draw_equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
     """Equity relative to the start, and drawdown, of each named backtest, on one time axis."""
 
     def draw(axes: list[Axes]) -> None:
         for name, result in results.items():
             curve = result.equity
             axes[0].plot(curve["time"], curve["equity"] / result.initial_equity, label=name, linewidth=1)
-            axes[1].plot(curve["time"], 100 * drawdown(curve["equity"], result.initial_equity), linewidth=1)
+            axes[1].plot(curve["time"], 100 * compute_drawdown(curve["equity"], result.initial_equity), linewidth=1)
         axes[0].axhline(1.0, color="grey", linewidth=0.5)
         axes[0].set_ylabel("equity / start")
         axes[1].set_ylabel("drawdown, %")
         axes[0].legend()
         axes[0].set_title("Out of sample, after fees, slippage and funding")
 
-    return _figure(path, draw, rows=2)
+    return _save_figure(path, draw, rows=2)
 
 
-def traded_pair(path: Path, trades: pl.DataFrame, bars: pl.DataFrame) -> Path:
+def draw_traded_pair(path: Path, trades: pl.DataFrame, bars: pl.DataFrame) -> Path:
     """Spread of the pair that was traded most, with entries and exits; a note where nothing was traded.
 
     `bars`: asset, event_timestamp, close.
@@ -47,7 +47,7 @@ def traded_pair(path: Path, trades: pl.DataFrame, bars: pl.DataFrame) -> Path:
         counts = trades.group_by("pair_id").len().sort(["len", "pair_id"], descending=[True, False])
         pair_id = counts["pair_id"][0]
         base, quote = pair_id.split("__")
-        spread = _closes(bars, base).join(_closes(bars, quote), on="event_timestamp", suffix="_quote")
+        spread = _select_closes(bars, base).join(_select_closes(bars, quote), on="event_timestamp", suffix="_quote")
         spread = spread.with_columns(spread=pl.col("close") / pl.col("close_quote"))
         axes[0].plot(spread["event_timestamp"], spread["spread"], linewidth=0.8, color="steelblue")
         chosen = trades.filter(pl.col("pair_id") == pair_id)
@@ -61,10 +61,10 @@ def traded_pair(path: Path, trades: pl.DataFrame, bars: pl.DataFrame) -> Path:
         axes[0].set_ylabel(f"{base} / {quote}")
         axes[0].set_title(f"{pair_id}: {chosen.height} of {trades.height} trades")
 
-    return _figure(path, draw)
+    return _save_figure(path, draw)
 
 
-def calibration(path: Path, table: pl.DataFrame) -> Path:
+def draw_calibration(path: Path, table: pl.DataFrame) -> Path:
     """Observed frequency against predicted probability (columns mean_probability, observed, rows)."""
 
     def draw(axes: list[Axes]) -> None:
@@ -76,10 +76,10 @@ def calibration(path: Path, table: pl.DataFrame) -> Path:
         axes[0].set_ylabel("observed frequency")
         axes[0].set_title("Calibration out of sample (rows per bin)")
 
-    return _figure(path, draw)
+    return _save_figure(path, draw)
 
 
-def importance(path: Path, values: Mapping[str, float]) -> Path:
+def draw_importance(path: Path, values: Mapping[str, float]) -> Path:
     """Mean decrease in impurity per feature, largest on top."""
 
     def draw(axes: list[Axes]) -> None:
@@ -88,10 +88,10 @@ def importance(path: Path, values: Mapping[str, float]) -> Path:
         axes[0].tick_params(axis="y", labelsize=7)
         axes[0].set_title("Feature importance (mean decrease in impurity)")
 
-    return _figure(path, draw)
+    return _save_figure(path, draw)
 
 
-def score_distribution(path: Path, scored: pl.DataFrame, threshold: float) -> Path:
+def draw_score_distribution(path: Path, scored: pl.DataFrame, threshold: float) -> Path:
     """Histogram of out-of-sample probabilities by label (columns label, probability)."""
 
     def draw(axes: list[Axes]) -> None:
@@ -105,10 +105,10 @@ def score_distribution(path: Path, scored: pl.DataFrame, threshold: float) -> Pa
         axes[0].set_ylabel("rows")
         axes[0].set_title("Scores out of sample")
 
-    return _figure(path, draw)
+    return _save_figure(path, draw)
 
 
-def exposure(path: Path, curve: pl.DataFrame) -> Path:
+def draw_exposure(path: Path, curve: pl.DataFrame) -> Path:
     """Notional held over equity through time (columns time, exposure)."""
 
     def draw(axes: list[Axes]) -> None:
@@ -116,10 +116,10 @@ def exposure(path: Path, curve: pl.DataFrame) -> Path:
         axes[0].set_ylabel("notional / equity")
         axes[0].set_title(f"Exposure, {float(curve['exposure'].mean() or 0.0):.2f} on average")  # type: ignore[arg-type]
 
-    return _figure(path, draw)
+    return _save_figure(path, draw)
 
 
-def monthly(path: Path, table: pl.DataFrame) -> Path:
+def draw_monthly_ic(path: Path, table: pl.DataFrame) -> Path:
     """Rank correlation of score and outcome per month (columns month, rank_ic)."""
 
     def draw(axes: list[Axes]) -> None:
@@ -130,10 +130,10 @@ def monthly(path: Path, table: pl.DataFrame) -> Path:
         axes[0].set_ylabel("rank correlation")
         axes[0].set_title("Score and outcome by month, out of sample")
 
-    return _figure(path, draw)
+    return _save_figure(path, draw)
 
 
-def deciles(path: Path, table: pl.DataFrame) -> Path:
+def draw_deciles(path: Path, table: pl.DataFrame) -> Path:
     """Mean outcome per tenth of the scores (columns decile, mean_outcome)."""
 
     def draw(axes: list[Axes]) -> None:
@@ -144,14 +144,14 @@ def deciles(path: Path, table: pl.DataFrame) -> Path:
         axes[0].set_ylabel("mean outcome")
         axes[0].set_title("What followed each tenth of the scores, out of sample")
 
-    return _figure(path, draw)
+    return _save_figure(path, draw)
 
 
-def _closes(bars: pl.DataFrame, asset: str) -> pl.DataFrame:
+def _select_closes(bars: pl.DataFrame, asset: str) -> pl.DataFrame:
     return bars.filter(pl.col("asset") == asset).select("event_timestamp", "close").sort("event_timestamp")
 
 
-def _figure(path: Path, draw: Callable[[list[Axes]], None], rows: int = 1) -> Path:
+def _save_figure(path: Path, draw: Callable[[list[Axes]], None], rows: int = 1) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

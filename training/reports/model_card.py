@@ -9,15 +9,24 @@ from collections.abc import Mapping
 
 from pairity.settings import Settings
 from training.data.splits import Split
-from training.data.training_sets import Dataset
+from training.data.training_sets import TrainingSet
 
-_SHOWN = ("net_return", "gross_return", "sharpe", "sharpe_low", "sharpe_high", "max_drawdown", "trades", "win_rate",
-          "break_even_cost_bps")  # fmt: skip
+_SHOWN = (
+    "net_return",
+    "gross_return",
+    "sharpe",
+    "sharpe_low",
+    "sharpe_high",
+    "max_drawdown",
+    "trades",
+    "win_rate",
+    "break_even_cost_bps",
+)
 
 
-def model_card(
+def render_model_card(
     settings: Settings,
-    dataset: Dataset,
+    training_set: TrainingSet,
     split: Split,
     metrics: Mapping[str, float | None],
     tags: Mapping[str, str],
@@ -30,7 +39,7 @@ def model_card(
     lines = [
         f"# {settings.model.name}, tested from {split.test_start:%Y-%m-%d}",
         "",
-        "**What it is.** " + _kind(settings),
+        "**What it is.** " + _describe_kind(settings),
         "",
         f"**What it says.** The probability that the spread of a pair comes back: label `{label.kind}`, "
         f"|z| above {label.z_entry:g}, within {label.horizon_bars} bars. Known {label.horizon_bars} hours later at "
@@ -38,19 +47,19 @@ def model_card(
         "",
         f"**What it learnt from.** {split.train.height:,} rows of {split.train['pair_id'].n_unique()} pairs, "
         f"{first} to {last} UTC, "
-        f"{int(split.train['label'].sum()):,} of them positive; feature service `{dataset.service.name}` "
-        f"({len(dataset.service.features)} features), snapshot `{tags['snapshot_id'][:16]}`, training set "
+        f"{int(split.train['label'].sum()):,} of them positive; feature service `{training_set.service.name}` "
+        f"({len(training_set.service.features)} features), snapshot `{tags['snapshot_id'][:16]}`, training set "
         f"`{tags['training_digest'][:16]}`, code `{tags['code_revision'][:12]}`"
         + (" with local changes." if tags["code_dirty"] == "true" else "."),
         "",
         f"**How it did.** {split.test.height:,} rows from {tested} that it has not seen. Traded with fees of "
         f"{settings.costs.taker_fee_bps:g} bps, slippage of {settings.costs.slippage_bps:g} bps and funding:",
         "",
-        *_table(metrics, names),
+        *_render_table(metrics, names),
         "",
-        f"Area under the ROC curve on candidates: {_number(metrics.get('test_candidates_roc_auc'))} (0.5 is a coin "
-        f"flip); on all rows {_number(metrics.get('test_roc_auc'))}, which flatters: below the entry level the label "
-        "is 0 by definition.",
+        f"Area under the ROC curve on candidates: {_format_number(metrics.get('test_candidates_roc_auc'))} "
+        f"(0.5 is a coin flip); on all rows {_format_number(metrics.get('test_roc_auc'))}, which flatters: below the "
+        "entry level the label is 0 by definition.",
         "",
         "**What it is for.** Ranking pairs of the universe "
         f"({', '.join(settings.universe.assets)}) once an hour on the venue whose data it learnt from, through this "
@@ -65,7 +74,7 @@ def model_card(
     return "\n".join(lines) + "\n"
 
 
-def _kind(settings: Settings) -> str:
+def _describe_kind(settings: Settings) -> str:
     model = settings.model
     calibrated = "" if model.calibration == "none" else f", votes calibrated ({model.calibration})"
     return (
@@ -75,13 +84,15 @@ def _kind(settings: Settings) -> str:
     )
 
 
-def _table(metrics: Mapping[str, float | None], names: Mapping[str, str]) -> list[str]:
+def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str]) -> list[str]:
     head = ["| | " + " | ".join(names.values()) + " |", "| --- |" + " ---: |" * len(names)]
     return head + [
-        f"| {name.replace('_', ' ')} | " + " | ".join(_number(metrics.get(f"{key}_{name}")) for key in names) + " |"
+        f"| {name.replace('_', ' ')} | "
+        + " | ".join(_format_number(metrics.get(f"{key}_{name}")) for key in names)
+        + " |"
         for name in _SHOWN
     ]
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"

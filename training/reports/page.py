@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from training.backtest.trade_log import positions
+from training.backtest.trade_log import group_by_position
 from training.evaluation import breakdown
-from training.evaluation.costs import cost_stress
+from training.evaluation.costs import stress_costs
 from training.reports import plotly_figures as plots
-from training.reports.contents import Line, RunContents
+from training.reports.contents import ContenderLine, RunContents
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -20,13 +20,23 @@ if TYPE_CHECKING:
 Cell = str | float | int | None
 
 _MEASURES: tuple[tuple[str, str, str], ...] = (
-    ("net_return", "net return", "%"), ("gross_return", "gross return", "%"), ("sharpe", "Sharpe, annualised", ""),
-    ("sharpe_low", "95 % from", ""), ("sharpe_high", "to", ""), ("deflated_sharpe", "deflated Sharpe", ""),
-    ("max_drawdown", "max drawdown", "%"), ("trades", "trades", "n"), ("win_rate", "win rate", "%"),
-    ("profit_factor", "profit factor", ""), ("exposure", "exposure", ""), ("turnover", "turnover", "×"),
-    ("average_holding_h", "holding, h", ""), ("fees_usdt", "fees, USDT", "n"), ("funding_usdt", "funding, USDT", "n"),
+    ("net_return", "net return", "%"),
+    ("gross_return", "gross return", "%"),
+    ("sharpe", "Sharpe, annualised", ""),
+    ("sharpe_low", "95 % from", ""),
+    ("sharpe_high", "to", ""),
+    ("deflated_sharpe", "deflated Sharpe", ""),
+    ("max_drawdown", "max drawdown", "%"),
+    ("trades", "trades", "n"),
+    ("win_rate", "win rate", "%"),
+    ("profit_factor", "profit factor", ""),
+    ("exposure", "exposure", ""),
+    ("turnover", "turnover", "×"),
+    ("average_holding_h", "holding, h", ""),
+    ("fees_usdt", "fees, USDT", "n"),
+    ("funding_usdt", "funding, USDT", "n"),
     ("break_even_cost_bps", "break-even, bps", ""),
-)  # fmt: skip
+)
 _ORIGIN = ("snapshot_id", "training_digest", "feature_service", "code_revision", "code_dirty", "train_end", "universe")
 _CAUTION = (
     "Backtests on instruments that are alive today flatter: those that were delisted are not among them. "
@@ -44,51 +54,55 @@ tbody tr:nth-child(even){background:#f6f6f4}.wide{overflow-x:auto}.note{color:#6
 """
 
 
-def page(run: RunContents) -> str:
+def render_page(run: RunContents) -> str:
     """The whole page as text; it loads nothing from anywhere. The same run gives the same text."""
     from plotly.offline import get_plotlyjs
 
-    head = _head(run.lines)
+    head = _choose_head(run.lines)
     parts = [
-        f"<h1>{_text(run.name)}</h1>",
-        f"<p class=note>run <code>{run.run_id}</code> · {run.started} · {_text(_CAUTION)}</p>",
-        _section("Result", _comparison(run.lines)),
-        _section("Equity and drawdown", _plot("equity", plots.equity(run.lines))),
-        _section(f"Exposure of {_text(head.label)}, daily mean", _plot("exposure", plots.exposure(head))),
-        _section(f"Months of {_text(head.label)}", _plot("months", plots.months(_months(head)))),
-        _section("Deepest drawdowns", _drawdowns(head)),
-        _section("What costs do to it", _plot("costs", plots.costs(_stress(run.lines)))),
+        f"<h1>{_escape(run.name)}</h1>",
+        f"<p class=note>run <code>{run.run_id}</code> · {run.started} · {_escape(_CAUTION)}</p>",
+        _render_section("Result", _render_comparison(run.lines)),
+        _render_section("Equity and drawdown", _render_plot("equity", plots.draw_equity(run.lines))),
+        _render_section(
+            f"Exposure of {_escape(head.label)}, daily mean", _render_plot("exposure", plots.draw_exposure(head))
+        ),
+        _render_section(
+            f"Months of {_escape(head.label)}", _render_plot("months", plots.draw_months(_compute_months(head)))
+        ),
+        _render_section("Deepest drawdowns", _render_drawdowns(head)),
+        _render_section("What costs do to it", _render_plot("costs", plots.draw_costs(_stress_lines(run.lines)))),
     ]
     if head.trades.height:
-        whole = positions(head.trades)
+        whole = group_by_position(head.trades)
         parts += [
-            _section("Positions", _plot("trades", plots.trades(whole))),
-            _section("How positions ended", _frame(breakdown.by(whole, "exit_reason"))),
-            _section("Long and short legs", _frame(breakdown.by(head.trades, "side"))),
-            _section("Pairs", _plot("pairs", plots.pairs(breakdown.by(whole, "pair_id")))),
+            _render_section("Positions", _render_plot("trades", plots.draw_trades(whole))),
+            _render_section("How positions ended", _render_frame(breakdown.summarise_by(whole, "exit_reason"))),
+            _render_section("Long and short legs", _render_frame(breakdown.summarise_by(head.trades, "side"))),
+            _render_section("Pairs", _render_plot("pairs", plots.draw_pairs(breakdown.summarise_by(whole, "pair_id")))),
         ]
-    parts += list(_tables(run))
-    parts.append(_details("Where it came from", [(name, run.tags[name]) for name in _ORIGIN if name in run.tags]))
-    parts.append(_details("Parameters", sorted(run.params.items())))
+    parts += list(_render_tables(run))
+    parts.append(
+        _render_details("Where it came from", [(name, run.tags[name]) for name in _ORIGIN if name in run.tags])
+    )
+    parts.append(_render_details("Parameters", sorted(run.params.items())))
     body = "\n".join(parts)
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(run.name)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_escape(run.name)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style>'
         f"<script>{get_plotlyjs()}</script></head><body>{body}</body></html>\n"
     )
 
 
-def _head(lines: Sequence[Line]) -> Line:
+def _choose_head(lines: Sequence[ContenderLine]) -> ContenderLine:
     """What the page looks at closely: the model of a training, the reference family of a comparison."""
     by_key = {line.key: line for line in lines}
     return next((by_key[key] for key in ("model", "pair_forest") if key in by_key), lines[0])
 
 
-def _comparison(lines: Sequence[Line]) -> str:
+def _render_comparison(lines: Sequence[ContenderLine]) -> str:
     shown = [item for item in _MEASURES if any(item[0] in line.metrics for line in lines)]
-    rows = [
-        [line.label, *(_number(line.metrics.get(name), unit) for name, _, unit in shown)] for line in lines
-    ]  # fmt: skip
+    rows = [[line.label, *(_format_number(line.metrics.get(name), unit) for name, _, unit in shown)] for line in lines]
     best = max(lines, key=lambda line: line.metrics.get("net_return", 0.0))
     net = best.metrics.get("net_return", 0.0)
     earns = [line.label for line in lines if line.metrics.get("net_return", 0.0) > 0]
@@ -97,77 +111,89 @@ def _comparison(lines: Sequence[Line]) -> str:
         if earns
         else "After costs nothing earned money."
     )
-    verdict = f"<p class={'good' if net > 0 else 'bad'}>{_text(summary)}</p>"
+    verdict = f"<p class={'good' if net > 0 else 'bad'}>{_escape(summary)}</p>"
     return (
         verdict
-        + _table(["", *(title for _, title, _ in shown)], rows)
-        + _details("What they are", [(line.label, line.name) for line in lines if line.label != line.name], shown=True)
+        + _render_table(["", *(title for _, title, _ in shown)], rows)
+        + _render_details(
+            "What they are", [(line.label, line.name) for line in lines if line.label != line.name], shown=True
+        )
     )
 
 
-def _months(line: Line) -> pl.DataFrame:
-    return breakdown.monthly_returns(line.equity, line.initial_equity)
+def _compute_months(line: ContenderLine) -> pl.DataFrame:
+    return breakdown.compute_monthly_returns(line.equity, line.initial_equity)
 
 
-def _stress(lines: Sequence[Line]) -> list[tuple[str, pl.DataFrame]]:
-    return [(line.label, cost_stress(line.trades, line.initial_equity)) for line in lines if line.trades.height]
+def _stress_lines(lines: Sequence[ContenderLine]) -> list[tuple[str, pl.DataFrame]]:
+    return [(line.label, stress_costs(line.trades, line.initial_equity)) for line in lines if line.trades.height]
 
 
-def _drawdowns(line: Line) -> str:
-    table = breakdown.worst_drawdowns(line.equity, line.initial_equity)
+def _render_drawdowns(line: ContenderLine) -> str:
+    table = breakdown.list_worst_drawdowns(line.equity, line.initial_equity)
     rows: list[list[Cell]] = [
-        [_day(start), _day(trough), "not yet" if end is None else _day(end), f"{depth:.1%}", f"{hours / 24:.1f}"]
+        [
+            _format_day(start),
+            _format_day(trough),
+            "not yet" if end is None else _format_day(end),
+            f"{depth:.1%}",
+            f"{hours / 24:.1f}",
+        ]
         for start, trough, end, depth, hours in table.iter_rows()
     ]
-    return _table(["from", "lowest", "recovered", "depth", "days"], rows) if rows else "<p>none</p>"
+    return _render_table(["from", "lowest", "recovered", "depth", "days"], rows) if rows else "<p>none</p>"
 
 
-def _tables(run: RunContents) -> Iterable[str]:
+def _render_tables(run: RunContents) -> Iterable[str]:
     figures: dict[str, tuple[str, Callable[[pl.DataFrame], Figure]]] = {
-        "calibration": ("Calibration", plots.calibration),
-        "feature_importance": ("Feature importance", plots.importance),
-        "drift": ("Drift: test against training", plots.drift),
-        "folds": ("Net return by test period", plots.folds),
-        "ic_by_month": ("Rank correlation of score and outcome by month", plots.monthly_ic),
-        "deciles": ("What followed each tenth of the scores", plots.deciles),
+        "calibration": ("Calibration", plots.draw_calibration),
+        "feature_importance": ("Feature importance", plots.draw_importance),
+        "drift": ("Drift: test against training", plots.draw_drift),
+        "folds": ("Net return by test period", plots.draw_folds),
+        "ic_by_month": ("Rank correlation of score and outcome by month", plots.draw_monthly_ic),
+        "deciles": ("What followed each tenth of the scores", plots.draw_deciles),
     }
     for name, (title, draw) in figures.items():
         if name in run.tables and run.tables[name].height:
-            yield _section(title, _plot(name, draw(run.tables[name])))
+            yield _render_section(title, _render_plot(name, draw(run.tables[name])))
 
 
-def _section(title: str, content: str) -> str:
+def _render_section(title: str, content: str) -> str:
     return f"<section><h2>{title}</h2>{content}</section>"
 
 
-def _plot(name: str, figure: Figure) -> str:
+def _render_plot(name: str, figure: Figure) -> str:
     drawn: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id=f"plot-{name}",
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=f"plot-{name}",
         config={"displaylogo": False, "responsive": True},
-    )  # fmt: skip
+    )
     return f"<div class=plot>{drawn}</div>"
 
 
-def _frame(table: pl.DataFrame) -> str:
-    return _table(table.columns, [[_number(cell) if isinstance(cell, float) else cell for cell in row]
-                                  for row in table.iter_rows()])  # fmt: skip
+def _render_frame(table: pl.DataFrame) -> str:
+    return _render_table(
+        table.columns,
+        [[_format_number(cell) if isinstance(cell, float) else cell for cell in row] for row in table.iter_rows()],
+    )
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    head = "".join(f"<th>{_text(str(name).replace('_', ' '))}</th>" for name in columns)
+def _render_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    head = "".join(f"<th>{_escape(str(name).replace('_', ' '))}</th>" for name in columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{_text('–' if cell is None else str(cell))}</td>" for cell in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{_escape('–' if cell is None else str(cell))}</td>" for cell in row) + "</tr>"
         for row in rows
     )
     return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _details(title: str, rows: Sequence[tuple[str, str]], *, shown: bool = False) -> str:
+def _render_details(title: str, rows: Sequence[tuple[str, str]], *, shown: bool = False) -> str:
     opened = " open" if shown else ""
-    return f"<details{opened}><summary>{title}</summary>{_table(['', ''], rows)}</details>" if rows else ""
+    return f"<details{opened}><summary>{title}</summary>{_render_table(['', ''], rows)}</details>" if rows else ""
 
 
-def _number(value: float | None, unit: str = "") -> str:
+def _format_number(value: float | None, unit: str = "") -> str:
     if value is None or value != value:  # noqa: PLR0124 - NaN is what differs from itself
         return "–"
     if unit == "%":
@@ -175,9 +201,9 @@ def _number(value: float | None, unit: str = "") -> str:
     return f"{value:,.0f}" if unit == "n" else f"{value:,.2f}"
 
 
-def _day(instant: object) -> str:
+def _format_day(instant: object) -> str:
     return "start" if instant is None else f"{instant:%Y-%m-%d}"
 
 
-def _text(value: str) -> str:
+def _escape(value: str) -> str:
     return html.escape(value)

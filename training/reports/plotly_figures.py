@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from training.backtest.performance import drawdown
-from training.reports.contents import Line
+from training.backtest.performance import compute_drawdown
+from training.reports.contents import ContenderLine
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -22,29 +22,30 @@ _POINTS = 2000
 """Points a curve is drawn with at most; a page of years of hours would weigh tens of megabytes."""
 
 
-def equity(lines: Sequence[Line]) -> Figure:
+def draw_equity(lines: Sequence[ContenderLine]) -> Figure:
     """Equity over start and drawdown of every contender, on one time axis."""
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.65, 0.35], vertical_spacing=0.05)
     for number, line in enumerate(lines):
-        curve = _thinned(
+        curve = _thin(
             line.equity.select(
-                "time", value=pl.col("equity") / line.initial_equity,
-                fall=drawdown(line.equity["equity"], line.initial_equity),
+                "time",
+                value=pl.col("equity") / line.initial_equity,
+                fall=compute_drawdown(line.equity["equity"], line.initial_equity),
             )
-        )  # fmt: skip
-        style = {"name": line.label, "legendgroup": line.key, "line": {"width": 1.3, "color": _colour(number)}}
+        )
+        style = {"name": line.label, "legendgroup": line.key, "line": {"width": 1.3, "color": _pick_colour(number)}}
         times = curve["time"].dt.replace_time_zone(None).to_list()
-        figure.add_scatter(x=times, y=_rounded(curve["value"]), row=1, col=1, **style)
-        figure.add_scatter(x=times, y=_rounded(100 * curve["fall"]), row=2, col=1, showlegend=False, **style)
+        figure.add_scatter(x=times, y=_round(curve["value"]), row=1, col=1, **style)
+        figure.add_scatter(x=times, y=_round(100 * curve["fall"]), row=2, col=1, showlegend=False, **style)
     figure.add_hline(y=1.0, line={"width": 0.6, "color": "#999"}, row=1, col=1)
     figure.update_yaxes(title="equity / start", row=1, col=1)
     figure.update_yaxes(title="drawdown, %", row=2, col=1)
-    return _laid_out(figure, 520)
+    return _lay_out(figure, 520)
 
 
-def months(table: pl.DataFrame) -> Figure:
+def draw_months(table: pl.DataFrame) -> Figure:
     """Monthly returns: a row per year, a column per month."""
     from plotly.graph_objects import Figure, Heatmap
 
@@ -55,33 +56,45 @@ def months(table: pl.DataFrame) -> Figure:
     names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     figure = Figure(
         Heatmap(
-            z=percent, x=names, y=[str(year) for year in years], colorscale=[[0, _DOWN], [0.5, "#f7f7f5"], [1, _UP]],
-            zmid=0, text=[["" if cell is None else f"{cell:+.1f}" for cell in row] for row in percent],
-            texttemplate="%{text}", colorbar={"title": "%"}, hoverongaps=False, xgap=2, ygap=2,
+            z=percent,
+            x=names,
+            y=[str(year) for year in years],
+            colorscale=[[0, _DOWN], [0.5, "#f7f7f5"], [1, _UP]],
+            zmid=0,
+            text=[["" if cell is None else f"{cell:+.1f}" for cell in row] for row in percent],
+            texttemplate="%{text}",
+            colorbar={"title": "%"},
+            hoverongaps=False,
+            xgap=2,
+            ygap=2,
         )
-    )  # fmt: skip
+    )
     figure.update_yaxes(type="category")
-    return _laid_out(figure, 130 + 44 * len(years))
+    return _lay_out(figure, 130 + 44 * len(years))
 
 
-def costs(curves: Sequence[tuple[str, pl.DataFrame]]) -> Figure:
+def draw_costs(curves: Sequence[tuple[str, pl.DataFrame]]) -> Figure:
     """Net return over the cost per side, per contender; where a line crosses 0 is what it could bear."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
     for number, (name, curve) in enumerate(curves):
         figure.add_scatter(
-            x=_rounded(curve["cost_bps_per_side"]), y=_rounded(100 * curve["net_return"]), name=name,
-            mode="lines+markers", line={"color": _colour(number), "width": 1.3}, marker={"size": 5},
+            x=_round(curve["cost_bps_per_side"]),
+            y=_round(100 * curve["net_return"]),
+            name=name,
+            mode="lines+markers",
+            line={"color": _pick_colour(number), "width": 1.3},
+            marker={"size": 5},
             text=[f"{factor:g} × costs" for factor in curve["factor"]],
-        )  # fmt: skip
+        )
     figure.add_hline(y=0, line={"width": 0.6, "color": "#999"})
     figure.update_xaxes(title="fees and slippage per side, bps")
     figure.update_yaxes(title="net return, %")
-    return _laid_out(figure, 340)
+    return _lay_out(figure, 340)
 
 
-def trades(log: pl.DataFrame) -> Figure:
+def draw_trades(log: pl.DataFrame) -> Figure:
     """Net profit of every position by the time at which it was closed."""
     from plotly.graph_objects import Figure
 
@@ -89,72 +102,87 @@ def trades(log: pl.DataFrame) -> Figure:
     for name, won, colour in (("won", True, _UP), ("lost", False, _DOWN)):
         part = log.filter((pl.col("net_pnl") > 0) == won)
         figure.add_scatter(
-            x=part["closed_at"].dt.replace_time_zone(None).to_list(), y=_rounded(part["net_pnl"]), name=name,
-            mode="markers", marker={"color": colour, "size": 6, "opacity": 0.7},
+            x=part["closed_at"].dt.replace_time_zone(None).to_list(),
+            y=_round(part["net_pnl"]),
+            name=name,
+            mode="markers",
+            marker={"color": colour, "size": 6, "opacity": 0.7},
             text=[f"{pair}, {reason}" for pair, reason in part.select("pair_id", "exit_reason").iter_rows()],
-        )  # fmt: skip
+        )
     figure.update_yaxes(title="net profit, USDT")
-    return _laid_out(figure, 340)
+    return _lay_out(figure, 340)
 
 
-def pairs(table: pl.DataFrame) -> Figure:
+def draw_pairs(table: pl.DataFrame) -> Figure:
     """Net profit per pair, best first."""
-    return _bars(table["pair_id"].to_list(), _rounded(table["net_pnl"]), "net profit, USDT",
-                 [f"{count} trades" for count in table["trades"]])  # fmt: skip
+    return _draw_bars(
+        table["pair_id"].to_list(),
+        _round(table["net_pnl"]),
+        "net profit, USDT",
+        [f"{count} trades" for count in table["trades"]],
+    )
 
 
-def folds(table: pl.DataFrame) -> Figure:
+def draw_folds(table: pl.DataFrame) -> Figure:
     """Net return per test period and family."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
     for number, (family,) in enumerate(table.select("family").unique(maintain_order=True).iter_rows()):
         own = table.filter(pl.col("family") == family)
-        figure.add_bar(x=own["fold"].to_list(), y=_rounded(100 * own["net_return"]), name=family,
-                       marker={"color": _colour(number)})  # fmt: skip
+        figure.add_bar(
+            x=own["fold"].to_list(),
+            y=_round(100 * own["net_return"]),
+            name=family,
+            marker={"color": _pick_colour(number)},
+        )
     figure.update_yaxes(title="net return, %")
     figure.update_xaxes(type="category", title="test period from")
-    return _laid_out(figure, 340)
+    return _lay_out(figure, 340)
 
 
-def calibration(table: pl.DataFrame) -> Figure:
+def draw_calibration(table: pl.DataFrame) -> Figure:
     """Observed frequency against predicted probability, with the number of rows in each bin."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#999"}, name="perfect")
     figure.add_scatter(
-        x=_rounded(table["mean_probability"]), y=_rounded(table["observed"]), mode="lines+markers", name="model",
-        line={"color": _COLOURS[0]}, text=[f"{rows:,} rows" for rows in table["rows"]],
-    )  # fmt: skip
+        x=_round(table["mean_probability"]),
+        y=_round(table["observed"]),
+        mode="lines+markers",
+        name="model",
+        line={"color": _COLOURS[0]},
+        text=[f"{rows:,} rows" for rows in table["rows"]],
+    )
     figure.update_xaxes(title="predicted probability", range=[0, 1])
     figure.update_yaxes(title="observed frequency", range=[0, 1])
-    return _laid_out(figure, 360)
+    return _lay_out(figure, 360)
 
 
-def importance(table: pl.DataFrame) -> Figure:
+def draw_importance(table: pl.DataFrame) -> Figure:
     """Importance per feature, largest first."""
-    return _bars(table["feature"].to_list(), _rounded(table["importance"]), "importance", None)
+    return _draw_bars(table["feature"].to_list(), _round(table["importance"]), "importance", None)
 
 
-def drift(table: pl.DataFrame) -> Figure:
+def draw_drift(table: pl.DataFrame) -> Figure:
     """Population stability index per feature; 0.25 is the usual limit."""
-    figure = _bars(table["feature"].to_list(), _rounded(table["psi"]), "PSI", None)
+    figure = _draw_bars(table["feature"].to_list(), _round(table["psi"]), "PSI", None)
     figure.add_hline(y=0.25, line={"dash": "dot", "color": _DOWN})
     return figure
 
 
-def _bars(names: list[str], values: list[float | None], title: str, text: list[str] | None) -> Figure:
+def _draw_bars(names: list[str], values: list[float | None], title: str, text: list[str] | None) -> Figure:
     from plotly.graph_objects import Bar, Figure
 
     colours = [_DOWN if (value or 0) < 0 else _UP for value in values]
     figure = Figure(Bar(x=names, y=values, marker={"color": colours}, hovertext=text))
     figure.update_yaxes(title=title)
     figure.update_xaxes(tickangle=-60, tickfont={"size": 10})
-    return _laid_out(figure, 380)
+    return _lay_out(figure, 380)
 
 
-def exposure(line: Line) -> Figure:
+def draw_exposure(line: ContenderLine) -> Figure:
     """Notional held over equity, mean of each day."""
     from plotly.graph_objects import Figure
 
@@ -162,27 +190,39 @@ def exposure(line: Line) -> Figure:
         pl.col("exposure").mean()
     )
     figure = Figure()
-    figure.add_scatter(x=days["day"].to_list(), y=_rounded(days["exposure"]), mode="lines", fill="tozeroy",
-                       line={"width": 0.8, "color": _COLOURS[0]}, showlegend=False)  # fmt: skip
+    figure.add_scatter(
+        x=days["day"].to_list(),
+        y=_round(days["exposure"]),
+        mode="lines",
+        fill="tozeroy",
+        line={"width": 0.8, "color": _COLOURS[0]},
+        showlegend=False,
+    )
     figure.update_yaxes(title="notional / equity")
-    return _laid_out(figure, 260)
+    return _lay_out(figure, 260)
 
 
-def monthly_ic(table: pl.DataFrame) -> Figure:
+def draw_monthly_ic(table: pl.DataFrame) -> Figure:
     """Rank correlation of score and outcome per month and family."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
     for number, (family,) in enumerate(table.select("family").unique(maintain_order=True).iter_rows()):
         own = table.filter(pl.col("family") == family).drop_nulls("rank_ic")
-        figure.add_scatter(x=own["month"].to_list(), y=_rounded(own["rank_ic"]), name=family, mode="lines+markers",
-                           line={"width": 1, "color": _colour(number)}, marker={"size": 5})  # fmt: skip
+        figure.add_scatter(
+            x=own["month"].to_list(),
+            y=_round(own["rank_ic"]),
+            name=family,
+            mode="lines+markers",
+            line={"width": 1, "color": _pick_colour(number)},
+            marker={"size": 5},
+        )
     figure.add_hline(y=0, line={"width": 0.6, "color": "#999"})
     figure.update_yaxes(title="rank correlation")
-    return _laid_out(figure, 340)
+    return _lay_out(figure, 340)
 
 
-def deciles(table: pl.DataFrame) -> Figure:
+def draw_deciles(table: pl.DataFrame) -> Figure:
     """Outcome of each tenth of the scores, beside the family's mean: families have outcomes of different kinds."""
     from plotly.graph_objects import Figure
 
@@ -194,34 +234,42 @@ def deciles(table: pl.DataFrame) -> Figure:
             continue
         relative = (own["mean_outcome"] - own["mean_outcome"].mean()) / spread
         figure.add_scatter(
-            x=own["decile"].to_list(), y=_rounded(relative), name=family, mode="lines+markers",
-            line={"width": 1.2, "color": _colour(number)}, marker={"size": 5},
+            x=own["decile"].to_list(),
+            y=_round(relative),
+            name=family,
+            mode="lines+markers",
+            line={"width": 1.2, "color": _pick_colour(number)},
+            marker={"size": 5},
             text=[f"mean outcome {value:.6g}" for value in own["mean_outcome"]],
-        )  # fmt: skip
+        )
     figure.add_hline(y=0, line={"width": 0.6, "color": "#999"})
     figure.update_xaxes(title="tenth of the scores, lowest first", dtick=1)
     figure.update_yaxes(title="mean outcome, standardised")
-    return _laid_out(figure, 360)
+    return _lay_out(figure, 360)
 
 
-def _laid_out(figure: Figure, height: int) -> Figure:
+def _lay_out(figure: Figure, height: int) -> Figure:
     figure.update_layout(
-        template="simple_white", height=height, margin={"l": 60, "r": 20, "t": 20, "b": 40}, hovermode="closest",
-        legend={"orientation": "h", "y": -0.32, "yanchor": "top", "x": 0}, font={"size": 12},
-    )  # fmt: skip
+        template="simple_white",
+        height=height,
+        margin={"l": 60, "r": 20, "t": 20, "b": 40},
+        hovermode="closest",
+        legend={"orientation": "h", "y": -0.32, "yanchor": "top", "x": 0},
+        font={"size": 12},
+    )
     return figure
 
 
-def _thinned(curve: pl.DataFrame) -> pl.DataFrame:
+def _thin(curve: pl.DataFrame) -> pl.DataFrame:
     """Every n-th hour and the last one."""
     step = max(1, -(-curve.height // _POINTS))
     return curve.with_row_index("__row").filter((pl.col("__row") % step == 0) | (pl.col("__row") == curve.height - 1))
 
 
-def _rounded(values: pl.Series) -> list[Any]:
+def _round(values: pl.Series) -> list[Any]:
     """Six digits are enough for a screen and keep the page small."""
     return values.cast(pl.Float64).round_sig_figs(6).to_list()
 
 
-def _colour(number: int) -> str:
+def _pick_colour(number: int) -> str:
     return _COLOURS[number % len(_COLOURS)]

@@ -19,25 +19,25 @@ from training import registry, tracking
 from training.backtest import performance
 from training.backtest.comparison import Contender
 from training.data.splits import Split
-from training.data.training_sets import Dataset
+from training.data.training_sets import TrainingSet
 from training.evaluation import metrics
 from training.models.pair_forest import TRUSTED_TYPES
 from training.registry import ModelRef
 from training.reports import matplotlib_figures as figures
-from training.reports.model_card import model_card
+from training.reports.model_card import render_model_card
 
 CARD = "model_card.md"
 _EXAMPLE_ROWS = 5
 
 
-def directory(settings: Settings) -> Path:
+def locate_directory(settings: Settings) -> Path:
     """Where the newest run's files lie (each run's own copy is an artifact of its MLflow run)."""
     return Layout.of(settings).reports / "training"
 
 
-def write(
+def write_run_files(
     where: Path,
-    judged: pl.DataFrame,
+    evaluated: pl.DataFrame,
     *,
     threshold: float,
     contenders: Sequence[Contender],
@@ -48,39 +48,39 @@ def write(
 ) -> list[Path]:
     """Replace `where` by figures, trade logs, equity curves and tables of one run; returns the files.
 
-    `judged`: pair_id, label, probability of labelled test rows. The first contender is the model.
+    `evaluated`: pair_id, label, probability of labelled test rows. The first contender is the model.
     """
     if where.exists():
         shutil.rmtree(where)
     where.mkdir(parents=True)
-    reliability = metrics.calibration(judged["label"].to_numpy(), judged["probability"].to_numpy())
+    reliability = metrics.tabulate_calibration(evaluated["label"].to_numpy(), evaluated["probability"].to_numpy())
     trades = contenders[0].result.trades
     files = [
-        figures.equity(where / "equity.png", {c.name: c.result for c in contenders}),
-        figures.traded_pair(where / "most_traded_pair.png", trades, bars),
-        figures.calibration(where / "calibration.png", reliability),
-        figures.importance(where / "feature_importance.png", importances),
-        figures.score_distribution(where / "scores.png", judged, threshold),
-        _table(where / "calibration.csv", reliability),
-        _table(where / "feature_importance.csv", importance_table(importances)),
-        _table(where / "drift.csv", drift),
-        _table(where / "grid.csv", grid),
-        _table(where / "classification_per_pair.csv", metrics.per_pair(judged, threshold)),
-        _table(where / "backtest_per_pair.csv", performance.per_pair(trades)),
+        figures.draw_equity(where / "equity.png", {c.name: c.result for c in contenders}),
+        figures.draw_traded_pair(where / "most_traded_pair.png", trades, bars),
+        figures.draw_calibration(where / "calibration.png", reliability),
+        figures.draw_importance(where / "feature_importance.png", importances),
+        figures.draw_score_distribution(where / "scores.png", evaluated, threshold),
+        _write_table(where / "calibration.csv", reliability),
+        _write_table(where / "feature_importance.csv", tabulate_importances(importances)),
+        _write_table(where / "drift.csv", drift),
+        _write_table(where / "grid.csv", grid),
+        _write_table(where / "classification_per_pair.csv", metrics.measure_by_pair(evaluated, threshold)),
+        _write_table(where / "backtest_per_pair.csv", performance.summarise_by_pair(trades)),
     ]
     for contender in contenders:
-        files.append(_table(where / f"trades_{contender.key}.csv", contender.result.trades))
-        files.append(_table(where / f"equity_{contender.key}.csv", contender.result.equity))
-    files.append(_table(where / "decisions_model.csv", contenders[0].result.decisions))
+        files.append(_write_table(where / f"trades_{contender.key}.csv", contender.result.trades))
+        files.append(_write_table(where / f"equity_{contender.key}.csv", contender.result.equity))
+    files.append(_write_table(where / "decisions_model.csv", contenders[0].result.decisions))
     return files
 
 
-def lineage(settings: Settings, dataset: Dataset, split: Split, digest: str) -> dict[str, str]:
+def list_lineage_tags(settings: Settings, training_set: TrainingSet, split: Split, digest: str) -> dict[str, str]:
     """Tags that lead from a model back to code, data and time."""
     revision = code_revision()
     return {
-        "feature_service": dataset.service.name,
-        "snapshot_id": dataset.snapshot_id,
+        "feature_service": training_set.service.name,
+        "snapshot_id": training_set.snapshot_id,
         "training_digest": digest,
         "code_revision": revision.commit or "unknown",
         "code_dirty": "unknown" if revision.dirty is None else str(revision.dirty).lower(),
@@ -89,9 +89,9 @@ def lineage(settings: Settings, dataset: Dataset, split: Split, digest: str) -> 
     }
 
 
-def record(
+def record_run(
     settings: Settings,
-    dataset: Dataset,
+    training_set: TrainingSet,
     split: Split,
     pipeline: Any,  # noqa: ANN401 - sklearn.Pipeline
     *,
@@ -101,32 +101,32 @@ def record(
     names: Mapping[str, str],
     trials: Sequence[float | None],
 ) -> ModelRef:
-    """Log the run with its dataset, files and model, and register the model as challenger."""
+    """Log the run with its training_set, files and model, and register the model as challenger."""
     from feature_repo.model_matrix import model_matrix
 
     layout = Layout.of(settings)
-    card = model_card(settings, dataset, split, metrics, tags, names)
-    (directory(settings) / CARD).write_text(card, encoding="utf-8")
-    tags = {**tags, "fitted_sha256": fitted_digest(pipeline)}
+    card = render_model_card(settings, training_set, split, metrics, tags, names)
+    (locate_directory(settings) / CARD).write_text(card, encoding="utf-8")
+    tags = {**tags, "fitted_sha256": digest_fitted(pipeline)}
     run = tracking.RunRecord(
-        params=_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
+        params=_list_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
         metrics=metrics,
         tags=tags,
         training_set=split.train,
         training_digest=digest,
         source=layout.features / PAIR_HOURLY.name,
-        artifacts=directory(settings),
+        artifacts=locate_directory(settings),
         trials=trials,
         note=card,
         name=f"{settings.model.name} tested from {split.test_start:%Y-%m-%d}",
     )
-    example = model_matrix(split.train.head(_EXAMPLE_ROWS), dataset.service)
+    example = model_matrix(split.train.head(_EXAMPLE_ROWS), training_set.service)
     with tracking.start_run(layout, run) as run_id:
         model_uri = tracking.log_forest(layout, pipeline, example, TRUSTED_TYPES)
     return registry.register(settings, run_id, model_uri, tags)
 
 
-def fitted_digest(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline
+def digest_fitted(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline
     """SHA-256 of the fitted estimator: the same rows, settings, seed and library versions give the same digest.
 
     The stored files name the run and the time and differ each time. Written only: nothing is ever loaded this way.
@@ -134,7 +134,7 @@ def fitted_digest(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline
     return digest_bytes(pickle.dumps(pipeline, protocol=5))
 
 
-def _params(settings: Settings, split: Split) -> dict[str, object]:
+def _list_params(settings: Settings, split: Split) -> dict[str, object]:
     params: dict[str, object] = {
         "split.train_start": split.train[EVENT_TIME].min(),
         "split.train_end": split.train_end,
@@ -144,10 +144,10 @@ def _params(settings: Settings, split: Split) -> dict[str, object]:
         "split.test_rows": split.test.height,
         "split.purged_rows": split.purged,
     }
-    return params | setting_params(settings)
+    return params | list_setting_params(settings)
 
 
-def setting_params(settings: Settings) -> dict[str, object]:
+def list_setting_params(settings: Settings) -> dict[str, object]:
     """Every setting that a result depends on, as `section.name`."""
     params: dict[str, object] = {}
     for section in ("universe", "features", "label", "model", "evaluation", "strategy", "costs"):
@@ -156,12 +156,12 @@ def setting_params(settings: Settings) -> dict[str, object]:
     return params
 
 
-def importance_table(importances: Mapping[str, float]) -> pl.DataFrame:
+def tabulate_importances(importances: Mapping[str, float]) -> pl.DataFrame:
     """feature, importance."""
     rows = list(importances.items())
     return pl.DataFrame(rows, schema={"feature": pl.String, "importance": pl.Float64}, orient="row")
 
 
-def _table(path: Path, frame: pl.DataFrame) -> Path:
+def _write_table(path: Path, frame: pl.DataFrame) -> Path:
     frame.write_csv(path)
     return path

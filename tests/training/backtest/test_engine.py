@@ -13,9 +13,9 @@ from pairity.strategy.types import ExitReason, PairScore
 from pairity.universe import Pair
 from tests.training.generated import HOUR, LAG, START, constant_scores, flat_history, random_market, spec
 from training.backtest.account import Account
-from training.backtest.engine import run
+from training.backtest.engine import run_backtest
 from training.backtest.policies import BuyAndHold, Strategy
-from training.backtest.records import Bar, Settlement, Terms
+from training.backtest.records import PriceBar, Settlement, Terms
 
 PAIR = Pair("BTC", "ETH")
 FREE = Terms(initial_equity=1000.0, taker_fee_bps=0.0, slippage_bps=0.0)
@@ -30,14 +30,14 @@ OUT = (PairScore(PAIR, 0.1, 0.9),)
 def trade(history, lines, terms=FREE, strategy=None, train_end=None):
     policy = Strategy(strategy or StrategySettings())
     scores = constant_scores(history.hours, *lines)
-    return run(history, scores, policy, terms, decision_lag=LAG, train_end=train_end)
+    return run_backtest(history, scores, policy, terms, decision_lag=LAG, train_end=train_end)
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_equity_change_is_leg_profit_less_fees_less_funding(seed):
     history, scores = random_market(seed, count=40)
-    result = run(history, scores, Strategy(StrategySettings()), COSTLY, decision_lag=LAG, train_end=None)
+    result = run_backtest(history, scores, Strategy(StrategySettings()), COSTLY, decision_lag=LAG, train_end=None)
     trades = result.trades
     booked = trades["leg_pnl"].sum() - trades["fees"].sum() - trades["funding"].sum()
     assert result.equity["equity"][-1] - 1000.0 == pytest.approx(booked, abs=1e-9)
@@ -54,7 +54,7 @@ def test_random_markets_meet_every_kind_of_exit():
     strategy = StrategySettings(stop_bounds=(0.01, 0.02), target_bounds=(0.01, 0.02), max_missing_bars=0)
     for seed in range(12):
         history, scores = random_market(seed)
-        result = run(history, scores, Strategy(strategy), COSTLY, decision_lag=LAG, train_end=None)
+        result = run_backtest(history, scores, Strategy(strategy), COSTLY, decision_lag=LAG, train_end=None)
         reasons |= set(result.trades["exit_reason"])
     assert {"z_cross", "stop_loss", "take_profit", "data_missing", "end_of_data"} <= reasons
 
@@ -62,7 +62,7 @@ def test_random_markets_meet_every_kind_of_exit():
 def test_the_same_market_gives_the_same_trade_log_byte_for_byte():
     """In every process and on every machine: a change of this digest is a change of the strategy or of the books."""
     history, scores = random_market(7, count=120)
-    result = run(history, scores, Strategy(StrategySettings()), COSTLY, decision_lag=LAG, train_end=None)
+    result = run_backtest(history, scores, Strategy(StrategySettings()), COSTLY, decision_lag=LAG, train_end=None)
     assert result.trades.height == 27
     assert digest_bytes(result.trades.write_csv().encode()) == (
         "ae406681b8dffeca54fbd48325e87610643a64f2934a5ae8dd4e2d0ee98a5dd1"
@@ -71,8 +71,8 @@ def test_the_same_market_gives_the_same_trade_log_byte_for_byte():
 
 def test_a_decision_fills_at_the_next_bars_open_and_pays_for_it():
     history = flat_history({"BTC": [100.0, 100.0, 101.0, 102.0], "ETH": [50.0] * 4})
-    history.bars["BTC"][START + HOUR] = Bar(100.5, 101.0, 100.0, 100.8)
-    history.bars["BTC"][START + 2 * HOUR] = Bar(101.0, 101.5, 100.9, 101.2)
+    history.bars["BTC"][START + HOUR] = PriceBar(100.5, 101.0, 100.0, 100.8)
+    history.bars["BTC"][START + 2 * HOUR] = PriceBar(101.0, 101.5, 100.9, 101.2)
     result = trade(history, [LONG, OUT, HOLD, HOLD], COSTLY)
     (row,) = result.trades.to_dicts()
     assert (row["entry_reference"], row["exit_reference"]) == (100.5, 101.0)
@@ -162,7 +162,7 @@ def test_without_a_bar_an_entry_is_dropped_and_an_exit_waits():
 
 def test_an_entry_that_the_margin_does_not_cover_at_the_open_is_dropped():
     history = flat_history({"BTC": [100.0, 100.0, 100.0], "ETH": [50.0] * 3})
-    history.bars["BTC"][START + HOUR] = Bar(108.0, 108.0, 108.0, 108.0)
+    history.bars["BTC"][START + HOUR] = PriceBar(108.0, 108.0, 108.0, 108.0)
     result = trade(history, [LONG, HOLD, HOLD])
     assert result.trades.is_empty()
     assert result.unfilled_entries == 1
@@ -188,7 +188,7 @@ def test_a_short_earns_when_the_base_falls():
 
 def test_buy_and_hold_holds_through_anything():
     history = flat_history({"BTC": [100.0, 60.0, 20.0, 110.0]})
-    result = run(history, {}, BuyAndHold("BTC", 0.95), FREE, decision_lag=LAG, train_end=None)
+    result = run_backtest(history, {}, BuyAndHold("BTC", 0.95), FREE, decision_lag=LAG, train_end=None)
     (row,) = result.trades.to_dicts()
     assert row["stop_price"] is None
     assert row["exit_reason"] == ExitReason.END
@@ -198,7 +198,7 @@ def test_buy_and_hold_holds_through_anything():
 def test_an_empty_period_is_refused():
     history = flat_history({"BTC": [100.0], "ETH": [50.0]})
     with pytest.raises(TimeRangeError, match="no hour"):
-        run(
+        run_backtest(
             replace(history, hours=()),
             {},
             Strategy(StrategySettings()),

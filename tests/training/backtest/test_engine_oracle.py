@@ -13,7 +13,7 @@ from pairity.strategy.types import PairScore
 from pairity.universe import Pair
 from tests.oracles.decimal_backtest import backtest, backtest_of
 from tests.training.generated import LAG, random_market
-from training.backtest.engine import run
+from training.backtest.engine import run_backtest
 from training.backtest.policies import Strategy
 from training.backtest.ranking import RankingPolicy, SingleAssetPolicy
 from training.backtest.records import HourScores, Terms
@@ -23,13 +23,25 @@ ASSETS = ("BTC", "ETH", "SOL", "XRP")
 
 def compare(history, scores, strategy, terms):
     """Equal trades (when, what, how much, why) and equity to 1e-9; the number of exits by reason."""
-    found = run(history, scores, Strategy(strategy), terms, decision_lag=LAG, train_end=None)
+    found = run_backtest(history, scores, Strategy(strategy), terms, decision_lag=LAG, train_end=None)
     return same(found, backtest(history, scores, strategy, LAG, terms))
 
 
 def same(found, books):
-    columns = ["position_id", "leg", "asset", "side", "contracts", "opened_at", "closed_at", "exit_reason",
-               "entry_price", "exit_price", "funding", "fees"]  # fmt: skip
+    columns = [
+        "position_id",
+        "leg",
+        "asset",
+        "side",
+        "contracts",
+        "opened_at",
+        "closed_at",
+        "exit_reason",
+        "entry_price",
+        "exit_price",
+        "funding",
+        "fees",
+    ]
     rows = list(found.trades.select(columns).iter_rows())
     assert [(*row[:4], Decimal(row[4]), *row[5:8]) for row in rows] == [
         (t.position_id, t.leg, t.asset, t.side, t.contracts, t.opened_at, t.closed_at, t.reason) for t in books.trades
@@ -44,9 +56,13 @@ def same(found, books):
 
 def strategy_of(stop=0.01, **changes):
     defaults = {
-        "stop_bounds": (stop, 2 * stop), "target_bounds": (stop, 3 * stop), "stop_default": stop,
-        "target_default": stop, "max_position_usdt": 700.0, "correlation_max": 1.0,
-    }  # fmt: skip
+        "stop_bounds": (stop, 2 * stop),
+        "target_bounds": (stop, 3 * stop),
+        "stop_default": stop,
+        "target_default": stop,
+        "max_position_usdt": 700.0,
+        "correlation_max": 1.0,
+    }
     return StrategySettings(**(defaults | changes))
 
 
@@ -58,9 +74,15 @@ def levered(positions, rate):
 def ruinous(legs, positions):
     """Held for days behind stops that are never met."""
     return strategy_of(
-        0.3, legs=legs, target_bounds=(0.3, 0.9), leverage=20, max_position_usdt=1000.0,
-        max_concurrent_positions=positions, min_hold_bars=40, max_missing_bars=40,
-    )  # fmt: skip
+        0.3,
+        legs=legs,
+        target_bounds=(0.3, 0.9),
+        leverage=20,
+        max_position_usdt=1000.0,
+        max_concurrent_positions=positions,
+        min_hold_bars=40,
+        max_missing_bars=40,
+    )
 
 
 @settings(max_examples=50, deadline=None)
@@ -77,9 +99,14 @@ def ruinous(legs, positions):
 def test_equals_an_exact_decimal_backtest(seed, legs, fill_model, stop, cooldown, switch, missing, positions):
     history, scores = random_market(seed, assets=ASSETS)
     strategy = strategy_of(
-        stop, legs=legs, cooldown_bars=cooldown, max_missing_bars=missing, switch_threshold=switch,
-        max_concurrent_positions=positions, hedge_tolerance=0.1,
-    )  # fmt: skip
+        stop,
+        legs=legs,
+        cooldown_bars=cooldown,
+        max_missing_bars=missing,
+        switch_threshold=switch,
+        max_concurrent_positions=positions,
+        hedge_tolerance=0.1,
+    )
     compare(history, scores, strategy, Terms(1000.0, 5.0, 1.0, fill_model=fill_model))
 
 
@@ -117,7 +144,7 @@ def test_rankings_equal_the_exact_backtest(seed, top, every, exposure, fill_mode
     scores = forecasts(seed, history.hours)
     policy = RankingPolicy(top, 1, every, gross_exposure=exposure, leverage=4)
     terms = Terms(1000.0, 5.0, 1.0, leverage=4, maintenance_rate=0.2, fill_model=fill_model)
-    found = run(history, scores, policy, terms, decision_lag=LAG, train_end=None)
+    found = run_backtest(history, scores, policy, terms, decision_lag=LAG, train_end=None)
     same(found, backtest_of(policy.decide, False, history, scores, LAG, terms))
 
 
@@ -127,7 +154,7 @@ def test_a_single_assets_backtest_equals_the_exact_one(seed, threshold):
     history, _ = random_market(seed, assets=ASSETS)
     scores, policy = forecasts(seed, history.hours), SingleAssetPolicy(threshold)
     terms = Terms(1000.0, 5.0, 1.0)
-    found = run(history, scores, policy, terms, decision_lag=LAG, train_end=None)
+    found = run_backtest(history, scores, policy, terms, decision_lag=LAG, train_end=None)
     same(found, backtest_of(policy.decide, False, history, scores, LAG, terms))
 
 

@@ -7,10 +7,10 @@ from pairity.settings import StrategySettings
 from pairity.strategy.types import ExitReason, PairScore
 from pairity.universe import Pair
 from tests.training.generated import HOUR, LAG, START, constant_scores, flat_history
-from training.backtest.engine import run
+from training.backtest.engine import run_backtest
 from training.backtest.policies import Strategy
-from training.backtest.records import Bar, HourScores, Settlement, Terms
-from training.backtest.trade_log import positions
+from training.backtest.records import HourScores, PriceBar, Settlement, Terms
+from training.backtest.trade_log import group_by_position
 
 PAIR = Pair("BTC", "ETH")
 FREE = Terms(initial_equity=1000.0, taker_fee_bps=0.0, slippage_bps=0.0)
@@ -27,7 +27,7 @@ LONG, KEEP, OUT = scored(-2.0), scored(-0.5), scored(0.1)
 
 def trade(history, lines, terms=FREE, strategy=BOTH):
     scores = constant_scores(history.hours, *lines)
-    return run(history, scores, Strategy(strategy), terms, decision_lag=LAG, train_end=None)
+    return run_backtest(history, scores, Strategy(strategy), terms, decision_lag=LAG, train_end=None)
 
 
 def market(btc, eth, **more):
@@ -44,7 +44,7 @@ def test_both_legs_fill_at_the_next_open_and_leave_together():
     assert base["size_base"] * 100 == pytest.approx(quote["size_base"] * 50, rel=0.05)
     assert quote["entry_price"] == pytest.approx(50.0 * 0.9999)
     assert quote["fees"] == pytest.approx(quote["traded_notional"] * 5e-4)
-    assert positions(result.trades)["net_pnl"].item() == pytest.approx(result.equity["equity"][-1] - 1000.0)
+    assert group_by_position(result.trades)["net_pnl"].item() == pytest.approx(result.equity["equity"][-1] - 1000.0)
 
 
 def test_a_market_that_moves_as_a_whole_earns_nothing():
@@ -71,14 +71,14 @@ def test_the_leg_that_is_left_alone_goes_at_the_bars_close():
     assert other["exit_reference"] == 50.5
     assert other["exit_price"] == pytest.approx(50.5 * 1.0001)
     assert other["closed_at"] == START + 2 * HOUR
-    assert positions(result.trades)["exit_reason"].to_list() == ["stop_loss"]
+    assert group_by_position(result.trades)["exit_reason"].to_list() == ["stop_loss"]
 
 
 def test_what_is_left_alone_without_a_bar_goes_at_its_next_open_and_blocks_the_place_until_then():
     history = market([100.0, 100.0, 93.0, 93.0, 93.0], [50.0, 50.0, 50.0, 50.0, 52.0])
     for missing in (2, 3):
         del history.bars["ETH"][START + missing * HOUR]
-    history.bars["ETH"][START + 4 * HOUR] = Bar(51.0, 52.0, 51.0, 52.0)
+    history.bars["ETH"][START + 4 * HOUR] = PriceBar(51.0, 52.0, 51.0, 52.0)
     result = trade(history, [LONG, KEEP, LONG, LONG, LONG])
     stopped, other = result.trades.to_dicts()
     assert stopped["exit_reason"] == ExitReason.STOP_LOSS
@@ -110,15 +110,16 @@ def test_an_exit_waits_until_both_legs_can_be_traded():
 def test_margin_is_wanted_for_all_legs():
     history = market([100.0] * 3, [50.0] * 3)
     for asset, price in (("BTC", 104.0), ("ETH", 55.0)):  # each alone would do: together 1 030 of 1 000 USDT
-        history.bars[asset][START + HOUR] = Bar(price, price, price, price)
+        history.bars[asset][START + HOUR] = PriceBar(price, price, price, price)
     assert trade(history, [LONG, KEEP, KEEP]).unfilled_entries == 1
 
 
 def test_the_venue_takes_both_legs_when_together_they_are_too_much():
     """Neither leg alone reaches its liquidation price within the bar; at the close both stand against the account."""
     terms = replace(FREE, leverage=20, maintenance_rate=0.48)
-    strategy = StrategySettings(legs="both", leverage=20, stop_bounds=(0.5, 0.9), stop_default=0.5,
-                                target_bounds=(0.5, 0.9), target_default=0.5)  # fmt: skip
+    strategy = StrategySettings(
+        legs="both", leverage=20, stop_bounds=(0.5, 0.9), stop_default=0.5, target_bounds=(0.5, 0.9), target_default=0.5
+    )
     result = trade(market([100.0, 100.0, 97.0], [50.0, 50.0, 51.0]), [LONG, KEEP, KEEP], terms, strategy)
     assert result.trades["exit_reason"].to_list() == ["liquidation", "liquidation"]
     assert result.trades["exit_reference"].to_list() == [97.0, 51.0]
@@ -157,7 +158,7 @@ def test_trap_3_every_hour_must_be_scored_by_a_model_trained_before_it():
     scores = {t: HourScores(KEEP, train_end=end) for t, end in zip(history.hours, ends, strict=True)}
 
     def backtest():
-        return run(history, scores, Strategy(BOTH), FREE, decision_lag=LAG, train_end=first)
+        return run_backtest(history, scores, Strategy(BOTH), FREE, decision_lag=LAG, train_end=first)
 
     assert backtest().trades.is_empty()
     scores[history.hours[2]] = HourScores(KEEP, train_end=second)

@@ -4,22 +4,31 @@ import pytest
 
 from pairity.strategy.types import ExitReason, Side
 from tests.training.generated import HOUR, START
-from training.backtest.fills import entry_fill, liquidation_price, slipped, triggered
-from training.backtest.records import Bar, OpenLeg, Terms
+from training.backtest.fills import apply_slippage, fill_entry, solve_liquidation_price, trigger_exit
+from training.backtest.records import OpenLeg, PriceBar, Terms
 
 OPENED, CLOSES = START, START + HOUR
 
 
 def held(sign=1, stop: float | None = 95.0, target: float | None = 105.0, entry=100.0, size=1.0):
     return OpenLeg(
-        index=0, asset="BTC", side=Side.BUY if sign > 0 else Side.SELL, contracts=Decimal(1), size=size,
-        reference_price=entry, entry_price=entry, stop_price=stop, target_price=target, fees=0.0, mark=entry,
-    )  # fmt: skip
+        index=0,
+        asset="BTC",
+        side=Side.BUY if sign > 0 else Side.SELL,
+        contracts=Decimal(1),
+        size=size,
+        reference_price=entry,
+        entry_price=entry,
+        stop_price=stop,
+        target_price=target,
+        fees=0.0,
+        mark=entry,
+    )
 
 
 def ends(leg, bar, liquidation=None, *, target=True):
-    closing = triggered(leg, Bar(*bar), CLOSES, liquidation, opened=OPENED, target=target)
-    return None if closing is None else (closing.reference_price, closing.reason, closing.at)
+    leg_exit = trigger_exit(leg, PriceBar(*bar), CLOSES, liquidation, opened=OPENED, target=target)
+    return None if leg_exit is None else (leg_exit.reference_price, leg_exit.reason, leg_exit.at)
 
 
 LONG_CASES = [
@@ -64,18 +73,18 @@ def test_where_the_target_may_have_come_before_the_fill_it_does_not_count():
 @pytest.mark.parametrize("sign", [1, -1])
 def test_at_the_liquidation_price_equity_is_the_maintenance_margin_and_the_fee_of_closing(sign):
     leg, others, maintenance, fee = held(sign=sign, size=10.0), 100.0, 0.004, 0.0005
-    price = liquidation_price(leg, others, maintenance + fee)
+    price = solve_liquidation_price(leg, others, maintenance + fee)
     assert price is not None
     equity = others + sign * 10.0 * (price - 100.0)
     assert equity - fee * 10.0 * price == pytest.approx(maintenance * 10.0 * price)
     assert (price < 100.0) if sign > 0 else (price > 100.0)
-    without_fee = liquidation_price(leg, others, maintenance)
+    without_fee = solve_liquidation_price(leg, others, maintenance)
     assert without_fee is not None
     assert (price - without_fee) * sign > 0  # met earlier than without the fee
 
 
 def test_an_unlevered_long_cannot_be_liquidated():
-    assert liquidation_price(held(size=9.5), 1000.0, 0.004) is None
+    assert solve_liquidation_price(held(size=9.5), 1000.0, 0.004) is None
 
 
 TAKER = Terms(1000.0, taker_fee_bps=5.0, slippage_bps=10.0)
@@ -83,9 +92,9 @@ MAKER = Terms(1000.0, taker_fee_bps=5.0, slippage_bps=10.0, maker_fee_bps=2.0, f
 
 
 def test_a_taker_fills_at_the_open_whatever_the_close_was():
-    bar = Bar(101.0, 102.0, 100.5, 101.5)
-    assert entry_fill(Side.BUY, 100.0, bar, TAKER) == (101.0, pytest.approx(101.101), 5.0)
-    assert entry_fill(Side.SELL, 100.0, bar, TAKER) == (101.0, pytest.approx(100.899), 5.0)
+    bar = PriceBar(101.0, 102.0, 100.5, 101.5)
+    assert fill_entry(Side.BUY, 100.0, bar, TAKER) == (101.0, pytest.approx(101.101), 5.0)
+    assert fill_entry(Side.SELL, 100.0, bar, TAKER) == (101.0, pytest.approx(100.899), 5.0)
 
 
 @pytest.mark.parametrize(
@@ -98,11 +107,11 @@ def test_a_taker_fills_at_the_open_whatever_the_close_was():
     ],
 )
 def test_a_limit_is_filled_only_if_the_bar_trades_through_it(side, low, high, filled):
-    found = entry_fill(side, 100.0, Bar(100.0, high, low, 100.0), MAKER)
+    found = fill_entry(side, 100.0, PriceBar(100.0, high, low, 100.0), MAKER)
     assert found == ((100.0, 100.0, 2.0) if filled else None)
 
 
 def test_slippage_is_against_the_trader():
-    assert slipped(100.0, 1, 10.0) == pytest.approx(100.1)
-    assert slipped(100.0, -1, 10.0) == pytest.approx(99.9)
-    assert slipped(100.0, 1, 0.0) == 100.0
+    assert apply_slippage(100.0, 1, 10.0) == pytest.approx(100.1)
+    assert apply_slippage(100.0, -1, 10.0) == pytest.approx(99.9)
+    assert apply_slippage(100.0, 1, 0.0) == 100.0

@@ -4,9 +4,9 @@ import pytest
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import StrategySettings
 from tests.training.generated import LAG, START, random_market
-from training.backtest.engine import run
-from training.backtest.grid import Grid, GridPoint, Question, run_grid
-from training.backtest.performance import KEYS, performance
+from training.backtest.engine import run_backtest
+from training.backtest.grid import Grid, GridInputs, GridPoint, run_grid
+from training.backtest.performance import KEYS, measure_performance
 from training.backtest.policies import Strategy
 from training.backtest.records import Terms
 
@@ -15,25 +15,25 @@ TERMS = Terms(1000.0, 5.0, 1.0)
 
 def question(count=120, train_end=None, **settings):
     history, scores = random_market(5, count=count, assets=("BTC", "ETH", "SOL", "XRP"))
-    return Question(history, scores, StrategySettings(**settings), TERMS, LAG, train_end)
+    return GridInputs(history, scores, StrategySettings(**settings), TERMS, LAG, train_end)
 
 
 def test_the_reference_grid_has_27_points():
-    points = Grid().points()
+    points = Grid().list_points()
     assert len(points) == 27
     assert points[:2] == [GridPoint(0.8, 0.4, 0.75), GridPoint(0.8, 0.4, 0.85)]
 
 
 def test_every_trial_is_a_backtest_of_its_own():
-    asked = question()
-    found = run_grid(asked, Grid(z_entry=(0.8, 1.5), probability_min=(0.5,), correlation_max=(0.2, 0.9)))
+    inputs = question()
+    found = run_grid(inputs, Grid(z_entry=(0.8, 1.5), probability_min=(0.5,), correlation_max=(0.2, 0.9)))
     assert found.returns.shape == (120, 4)
     for index, point in enumerate(found.points):
         strategy = StrategySettings(
             z_entry=point.z_entry, probability_min=point.probability_min, correlation_max=point.correlation_max
         )
-        alone = run(asked.history, asked.scores, Strategy(strategy), TERMS, decision_lag=LAG, train_end=None)
-        assert found.metrics[index] == performance(alone)
+        alone = run_backtest(inputs.history, inputs.scores, Strategy(strategy), TERMS, decision_lag=LAG, train_end=None)
+        assert found.metrics[index] == measure_performance(alone)
         equity = 1000.0 * np.cumprod(1.0 + found.returns[:, index])
         assert equity == pytest.approx(alone.equity["equity"].to_numpy())
     table = found.table()
@@ -42,9 +42,9 @@ def test_every_trial_is_a_backtest_of_its_own():
 
 
 def test_the_number_of_workers_does_not_change_a_bit():
-    asked = question(60, legs="both", max_concurrent_positions=2)
+    inputs = question(60, legs="both", max_concurrent_positions=2)
     grid = Grid(z_entry=(0.8, 1.2), probability_min=(0.4, 0.6), correlation_max=(0.5,))
-    one, two = run_grid(asked, grid), run_grid(asked, grid, workers=2)
+    one, two = run_grid(inputs, grid), run_grid(inputs, grid, workers=2)
     assert one.points == two.points
     assert one.metrics == two.metrics
     assert one.returns.tobytes() == two.returns.tobytes()

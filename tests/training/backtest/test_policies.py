@@ -6,14 +6,14 @@ from pairity.settings import StrategySettings
 from pairity.strategy.stops import stop_prices, stop_rule
 from pairity.strategy.types import Action, AssetView, Market, Side, StrategyState
 from tests.training.generated import LAG, START, random_market, spec
-from training.backtest.engine import run
-from training.backtest.policies import BuyAndHold, Strategy, baseline_pair, baseline_strategy
+from training.backtest.engine import run_backtest
+from training.backtest.policies import BuyAndHold, Strategy, choose_baseline_pair, make_baseline_strategy
 from training.backtest.records import Terms
 
 
 @pytest.mark.parametrize("atr", [None, 0.001, 1.0, 50.0])
 def test_the_baselines_stops_are_fixed_whatever_the_volatility(atr):
-    settings = baseline_strategy(StrategySettings(stop_model="volatility"))
+    settings = make_baseline_strategy(StrategySettings(stop_model="volatility"))
     view = AssetView("BTC", 100.0, atr, 0.05, 0.0, spec("BTC"))
     reference = AssetView("BTC", 100.0, atr, 0.01, 0.0, spec("BTC"))
     prices = stop_prices(stop_rule(view, reference, settings), Side.BUY, Decimal(100), spec("BTC"))
@@ -29,7 +29,7 @@ def test_the_baselines_stops_are_fixed_whatever_the_volatility(atr):
     ],
 )
 def test_the_baseline_pair_follows_the_universe(universe, pair_id):
-    assert baseline_pair(universe).pair_id == pair_id
+    assert choose_baseline_pair(universe).pair_id == pair_id
 
 
 def test_buy_and_hold_waits_for_a_price_and_a_contract():
@@ -59,7 +59,7 @@ def test_judging_only_what_matters_decides_the_same(legs, switch):
 
     history, scores = random_market(3, count=120, assets=("BTC", "ETH", "SOL", "XRP"))
     found, expected = (
-        run(history, scores, policy(settings), Terms(1000.0, 5.0, 1.0), decision_lag=LAG, train_end=None)
+        run_backtest(history, scores, policy(settings), Terms(1000.0, 5.0, 1.0), decision_lag=LAG, train_end=None)
         for policy in (Strategy, Whole)
     )
     assert found.trades.height > 10

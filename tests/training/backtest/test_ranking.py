@@ -10,7 +10,7 @@ from pairity.errors import ConfigError
 from pairity.strategy.types import Action, AssetView, ExitReason, Leg, Market, PairPosition, PairScore, StrategyState
 from pairity.universe import Pair
 from tests.training.generated import HOUR, LAG, START, flat_history, hours, spec
-from training.backtest.engine import run
+from training.backtest.engine import run_backtest
 from training.backtest.ranking import RankingPolicy, SingleAssetPolicy
 from training.backtest.records import HourScores, Terms
 
@@ -74,8 +74,10 @@ def test_the_phase_is_a_property_of_the_clock_and_not_of_the_start():
 
 
 def test_what_has_no_forecast_price_or_contract_is_not_ranked():
-    views = {"BTC": AssetView("BTC", None, None, None, None, spec("BTC")),
-             "ETH": AssetView("ETH", 10.0, None, None, None, None)}  # fmt: skip
+    views = {
+        "BTC": AssetView("BTC", None, None, None, None, spec("BTC")),
+        "ETH": AssetView("ETH", 10.0, None, None, None, None),
+    }
     scores = (
         *forecasts(9.0, -9.0, math.nan, 0.2),
         PairScore(Pair("ADA", "USDT"), 5.0, None, "stale"),
@@ -89,8 +91,11 @@ def test_what_has_no_forecast_price_or_contract_is_not_ranked():
 @settings(max_examples=60, deadline=None)
 @given(
     values=st.lists(st.floats(-3, 3), min_size=5, max_size=5),
-    top=st.integers(0, 2), bottom=st.integers(1, 2), available=st.floats(0, 5000), gross=st.floats(0.1, 3),
-)  # fmt: skip
+    top=st.integers(0, 2),
+    bottom=st.integers(1, 2),
+    available=st.floats(0, 5000),
+    gross=st.floats(0.1, 3),
+)
 def test_the_ranking_is_right_and_within_its_exposure(values, top, bottom, available, gross):
     policy = RankingPolicy(top, bottom, 1, gross_exposure=gross, leverage=3)
     decision = policy.decide(StrategyState(available), forecasts(*values), market())
@@ -128,7 +133,7 @@ def test_a_backtest_of_the_ranking_earns_the_difference_of_its_sides():
     paths = {"BTC": [100.0, 100.0, 101.0], "ETH": [50.0, 50.0, 50.0], "SOL": [20.0, 20.0, 19.6]}
     history = flat_history(paths)
     scores = {START: HourScores(forecasts(1.0, 0.0, -1.0))}
-    result = run(history, scores, RankingPolicy(1, 1, 1), FREE, decision_lag=LAG, train_end=None)
+    result = run_backtest(history, scores, RankingPolicy(1, 1, 1), FREE, decision_lag=LAG, train_end=None)
     assert result.trades["exit_reason"].to_list() == ["end_of_data"] * 2
     assert result.equity["equity"][-1] == pytest.approx(1000.0 + 475 * 0.01 + 475 * 0.02)
     assert result.equity["exposure"][1] == pytest.approx(0.95)
@@ -141,14 +146,14 @@ def test_an_outage_of_one_asset_does_not_keep_the_others_out():
         START: HourScores(forecasts(1.0, 0.0, -1.0)),
         START + HOUR: HourScores(forecasts(0.0, 0.1, -1.0, 2.0, 0.0)),
     }
-    result = run(history, scores, RankingPolicy(1, 1, 1), FREE, decision_lag=LAG, train_end=None)
+    result = run_backtest(history, scores, RankingPolicy(1, 1, 1), FREE, decision_lag=LAG, train_end=None)
     by_asset = {row["asset"]: row for row in result.trades.to_dicts()}
     assert by_asset["BTC"]["closed_at"] == START + 2 * HOUR  # an hour late: there was no bar
     assert by_asset["BTC"]["bars_held"] == 2
     # its margin was not free yet when the other one came
     assert (result.unfilled_entries, "XRP" in by_asset) == (1, False)
     small = RankingPolicy(1, 1, 1, gross_exposure=0.5)
-    result = run(history, scores, small, FREE, decision_lag=LAG, train_end=None)
+    result = run_backtest(history, scores, small, FREE, decision_lag=LAG, train_end=None)
     entered = {row["asset"]: row["opened_at"] for row in result.trades.to_dicts()}
     assert entered["XRP"] == START + HOUR
     assert result.unfilled_entries == 0
@@ -165,7 +170,7 @@ def test_books_balance_whatever_is_ranked(seed, every):
     history = flat_history(paths)
     scores = {time: HourScores(forecasts(*rng.normal(size=5).tolist())) for time in history.hours}
     policy = RankingPolicy(2, 2, every, gross_exposure=2.0, leverage=3)
-    result = run(history, scores, policy, replace(COSTLY, leverage=3), decision_lag=LAG, train_end=None)
+    result = run_backtest(history, scores, policy, replace(COSTLY, leverage=3), decision_lag=LAG, train_end=None)
     booked = (result.trades["leg_pnl"] - result.trades["fees"] - result.trades["funding"]).sum()
     assert result.equity["equity"][-1] - 1000.0 == pytest.approx(booked, abs=1e-6)
     assert result.trades.height >= 4
@@ -178,7 +183,7 @@ def follow(*values, policy=None, **changes):
         for time, value in zip(history.hours, values, strict=True)
         if value is not None
     }
-    return run(history, scores, policy or SingleAssetPolicy(0.5), COSTLY, decision_lag=LAG, train_end=None)
+    return run_backtest(history, scores, policy or SingleAssetPolicy(0.5), COSTLY, decision_lag=LAG, train_end=None)
 
 
 def test_a_single_asset_follows_the_sign_of_its_forecast():

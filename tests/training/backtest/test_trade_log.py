@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tests.training.synthetic_run import digest, trade_log
-from training.backtest.trade_log import positions
+from training.backtest.trade_log import group_by_position
 
 PINNED = {
     "base": "5f158de243e5cbbdca3344828efaa84f5b13dfb5bce2a3e14d9f88362940b0ca",
@@ -32,7 +32,7 @@ def test_the_number_of_threads_changes_nothing(threads):
 
 def test_positions_add_up_their_legs():
     log = trade_log("both")
-    table = positions(log)
+    table = group_by_position(log)
     assert 0 < table.height < log.height
     assert set(table["legs"]) == {2}
     for name in ("net_pnl", "fees", "funding", "slippage", "traded_notional"):
@@ -44,4 +44,4 @@ def test_positions_add_up_their_legs():
 
 
 def test_no_trades_are_no_positions():
-    assert positions(trade_log("base").clear()).is_empty()
+    assert group_by_position(trade_log("base").clear()).is_empty()

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from skfolio.model_selection import CombinatorialPurgedCV, WalkForward
 
 from pairity.errors import ConfigError, DataError, MissingDataError
-from training.data.folds import EVENT, Block, Fold, combinatorial_purged, paths, purged_kfold, walk_forward
+from training.data.folds import (
+    EVENT,
+    Block,
+    Fold,
+    list_backtest_paths,
+    split_combinatorial_purged,
+    split_purged_kfold,
+    split_walk_forward,
+)
 
 START, HOUR = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
 
@@ -19,10 +27,16 @@ START, HOUR = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
 def series(bars, horizon, pair="A__B"):
     times = [START + index * HOUR for index in range(bars)]
     return pl.DataFrame(
-        {"pair_id": pair, EVENT: times, "t0": times, "t1": [time + horizon * HOUR for time in times],
-         "label": [index % 2 for index in range(bars)], "row": range(bars)},
+        {
+            "pair_id": pair,
+            EVENT: times,
+            "t0": times,
+            "t1": [time + horizon * HOUR for time in times],
+            "label": [index % 2 for index in range(bars)],
+            "row": range(bars),
+        },
         schema_overrides=dict.fromkeys((EVENT, "t0", "t1"), pl.Datetime("us", "UTC")),
-    )  # fmt: skip
+    )
 
 
 @st.composite
@@ -35,8 +49,13 @@ def markets(draw):
             if draw(st.booleans()) or bar in (0, count - 1):
                 time = START + bar * HOUR
                 rows.append((f"P{pair}", time, time, time + draw(st.integers(0, 6)) * HOUR, bar % 2))
-    schema = {"pair_id": pl.String, EVENT: pl.Datetime("us", "UTC"), "t0": pl.Datetime("us", "UTC"),
-              "t1": pl.Datetime("us", "UTC"), "label": pl.Int8}  # fmt: skip
+    schema = {
+        "pair_id": pl.String,
+        EVENT: pl.Datetime("us", "UTC"),
+        "t0": pl.Datetime("us", "UTC"),
+        "t1": pl.Datetime("us", "UTC"),
+        "label": pl.Int8,
+    }
     return pl.DataFrame(rows, schema=schema, orient="row").sort(EVENT, "pair_id")
 
 
@@ -51,10 +70,10 @@ def intervals_meet(train, test):
 
 def make(scheme, rows, embargo):
     if scheme == "kfold":
-        return purged_kfold(rows, folds=3, embargo_bars=embargo)
+        return split_purged_kfold(rows, folds=3, embargo_bars=embargo)
     if scheme == "combinatorial":
-        return combinatorial_purged(rows, groups=4, test_groups=2, embargo_bars=embargo)
-    return walk_forward(rows, test_bars=4, train_bars=6, rolling=scheme == "rolling", embargo_bars=embargo)
+        return split_combinatorial_purged(rows, groups=4, test_groups=2, embargo_bars=embargo)
+    return split_walk_forward(rows, test_bars=4, train_bars=6, rolling=scheme == "rolling", embargo_bars=embargo)
 
 
 @settings(deadline=None, max_examples=60)
@@ -81,7 +100,9 @@ def test_no_training_label_meets_a_test_label(rows, scheme, embargo):
 def test_combinatorial_folds_are_those_of_skfolio(groups, test_groups, embargo):
     bars, horizon = 240, 4
     theirs = CombinatorialPurgedCV(n_folds=groups, n_test_folds=test_groups, purged_size=horizon, embargo_size=embargo)
-    ours = combinatorial_purged(series(bars, horizon), groups=groups, test_groups=test_groups, embargo_bars=embargo)
+    ours = split_combinatorial_purged(
+        series(bars, horizon), groups=groups, test_groups=test_groups, embargo_bars=embargo
+    )
     expected = [(set(train), set(np.concatenate(tests))) for train, tests in theirs.split(np.zeros((bars, 1)))]
     assert len(ours) == len(expected) == comb(groups, test_groups)
     for fold, (train, test) in zip(ours, expected, strict=True):
@@ -95,14 +116,14 @@ def test_walk_forward_is_that_of_skfolio(rolling):
     theirs = WalkForward(
         test_size=test_bars, train_size=train_bars - horizon, purged_size=horizon, expand_train=not rolling
     )
-    ours = walk_forward(series(bars, horizon), test_bars=test_bars, train_bars=train_bars, rolling=rolling)
+    ours = split_walk_forward(series(bars, horizon), test_bars=test_bars, train_bars=train_bars, rolling=rolling)
     for fold, (train, test) in zip(ours, theirs.split(np.zeros((bars, 1))), strict=True):
         assert fold.train["row"].to_list() == list(train)
         assert fold.test["row"].to_list() == list(test)
 
 
 def test_the_last_walk_may_be_shorter_and_nothing_is_tested_twice():
-    folds = walk_forward(series(130, 3), test_bars=25, train_bars=40)
+    folds = split_walk_forward(series(130, 3), test_bars=25, train_bars=40)
     assert [fold.test.height for fold in folds] == [25, 25, 25, 15]
     tested = [row for fold in folds for row in fold.test["row"]]
     assert tested == list(range(40, 130))
@@ -111,8 +132,8 @@ def test_the_last_walk_may_be_shorter_and_nothing_is_tested_twice():
 
 @pytest.mark.parametrize(("groups", "test_groups"), [(6, 2), (5, 1), (8, 3)])
 def test_every_test_of_a_group_lies_on_exactly_one_path(groups, test_groups):
-    folds = combinatorial_purged(series(groups * 20, 2), groups=groups, test_groups=test_groups)
-    found = paths(groups, test_groups)
+    folds = split_combinatorial_purged(series(groups * 20, 2), groups=groups, test_groups=test_groups)
+    found = list_backtest_paths(groups, test_groups)
     assert len(found) == comb(groups, test_groups) * test_groups // groups
     used = [(group, fold) for path in found for group, fold in enumerate(path)]
     assert len(set(used)) == len(used) == comb(groups, test_groups) * test_groups
@@ -137,37 +158,40 @@ def test_a_fold_that_leaks_cannot_be_made():
 
 def test_another_pairs_label_of_the_same_hours_leaks_as_well():
     rows = pl.concat([series(60, 5), series(60, 5, "C__D")]).sort(EVENT, "pair_id")
-    for fold in purged_kfold(rows, folds=3):
+    for fold in split_purged_kfold(rows, folds=3):
         first, last = fold.blocks[0].first, fold.blocks[0].known
         assert fold.train.filter((pl.col("t1") >= first) & (pl.col("t0") <= last)).is_empty()
 
 
 @pytest.mark.parametrize(
-    ("attempt", "error", "told"),
+    ("attempt", "error", "message"),
     [
-        (lambda rows: purged_kfold(rows, folds=1), ConfigError, "1 folds"),
-        (lambda rows: purged_kfold(rows, folds=99), MissingDataError, "cannot be divided into 99"),
-        (lambda rows: purged_kfold(rows, folds=15), MissingDataError, None),
-        (lambda rows: combinatorial_purged(rows, groups=4, test_groups=4), ConfigError, "4 of 4 groups"),
-        (lambda rows: walk_forward(rows, test_bars=5, train_bars=30), MissingDataError, "leave none to test"),
-        (lambda rows: walk_forward(rows, test_bars=0, train_bars=10), ConfigError, "test_bars is 0"),
-        (lambda rows: walk_forward(rows, test_bars=5, train_bars=3), MissingDataError, "0 training"),
-        (lambda rows: purged_kfold(rows.with_columns(t1=pl.lit(None, pl.Datetime("us", "UTC"))), folds=3), DataError,
-         "complete label interval"),
-        (lambda rows: purged_kfold(rows.with_columns(t1=pl.col("t0") - HOUR), folds=3), DataError, "begin at"),
+        (lambda rows: split_purged_kfold(rows, folds=1), ConfigError, "1 folds"),
+        (lambda rows: split_purged_kfold(rows, folds=99), MissingDataError, "cannot be divided into 99"),
+        (lambda rows: split_purged_kfold(rows, folds=15), MissingDataError, None),
+        (lambda rows: split_combinatorial_purged(rows, groups=4, test_groups=4), ConfigError, "4 of 4 groups"),
+        (lambda rows: split_walk_forward(rows, test_bars=5, train_bars=30), MissingDataError, "leave none to test"),
+        (lambda rows: split_walk_forward(rows, test_bars=0, train_bars=10), ConfigError, "test_bars is 0"),
+        (lambda rows: split_walk_forward(rows, test_bars=5, train_bars=3), MissingDataError, "0 training"),
+        (
+            lambda rows: split_purged_kfold(rows.with_columns(t1=pl.lit(None, pl.Datetime("us", "UTC"))), folds=3),
+            DataError,
+            "complete label interval",
+        ),
+        (lambda rows: split_purged_kfold(rows.with_columns(t1=pl.col("t0") - HOUR), folds=3), DataError, "begin at"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_split_is_refused(attempt, error, told):
-    if told is None:
+)
+def test_what_cannot_be_split_is_refused(attempt, error, message):
+    if message is None:
         attempt(series(30, 4))
         return
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         attempt(series(30, 4))
 
 
 def test_a_class_that_is_missing_in_a_fold_is_named():
     rows = series(60, 2).with_columns(pl.when(pl.col("row") < 30).then(0).otherwise(1).alias("label"))
-    first = walk_forward(rows, test_bars=20, train_bars=25)[0]
+    first = split_walk_forward(rows, test_bars=20, train_bars=25)[0]
     with pytest.raises(MissingDataError, match="all 23 training labels of walk 1 are 0"):
         first.require_classes()
-    purged_kfold(rows, folds=3)[0].require_classes()
+    split_purged_kfold(rows, folds=3)[0].require_classes()

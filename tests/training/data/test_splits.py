@@ -7,16 +7,21 @@ from hypothesis import strategies as st
 
 from pairity.errors import MissingDataError
 from tests.training.generated import HOUR, START
-from training.data.splits import chronological
+from training.data.splits import split_chronologically
 
 
 def labelled(offsets, horizon, pairs=("A__B", "A__C")):
     rows = [
-        {"pair_id": pair, "event_timestamp": START + offset * HOUR, "t0": START + offset * HOUR,
-         "t1": START + (offset + horizon) * HOUR, "row": index * len(pairs) + number}
+        {
+            "pair_id": pair,
+            "event_timestamp": START + offset * HOUR,
+            "t0": START + offset * HOUR,
+            "t1": START + (offset + horizon) * HOUR,
+            "row": index * len(pairs) + number,
+        }
         for index, offset in enumerate(offsets)
         for number, pair in enumerate(pairs)
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(rows)
 
 
@@ -29,7 +34,7 @@ def labelled(offsets, horizon, pairs=("A__B", "A__C")):
 def test_trap_4_no_training_label_reaches_into_the_test_period(offsets, horizon, fraction):
     rows = labelled(offsets, horizon)
     try:
-        split = chronological(rows, fraction)
+        split = split_chronologically(rows, fraction)
     except MissingDataError:
         return
     assert split.train["t1"].max() < split.test_start
@@ -45,7 +50,7 @@ def test_trap_4_no_training_label_reaches_into_the_test_period(offsets, horizon,
 
 
 def test_a_label_that_ends_with_the_first_test_bar_is_purged():
-    split = chronological(labelled(range(100), horizon=10), 0.30)
+    split = split_chronologically(labelled(range(100), horizon=10), 0.30)
     assert split.test_start == START + 70 * HOUR
     assert split.train["event_timestamp"].max() == START + 59 * HOUR  # its label ends at bar 69
     assert split.purged == 2 * 10
@@ -54,7 +59,7 @@ def test_a_label_that_ends_with_the_first_test_bar_is_purged():
 
 def test_the_border_is_the_same_for_pairs_with_different_histories():
     rows = pl.concat([labelled(range(100), 5, ("A__B",)), labelled(range(80, 100), 5, ("A__C",))])
-    split = chronological(rows, 0.30)
+    split = split_chronologically(rows, 0.30)
     assert split.test.group_by("pair_id").agg(pl.col("event_timestamp").min()).height == 2
     assert split.test["event_timestamp"].min() == START + 70 * HOUR
     assert split.train["pair_id"].unique().to_list() == ["A__B"]
@@ -62,19 +67,19 @@ def test_the_border_is_the_same_for_pairs_with_different_histories():
 
 def test_a_history_that_the_purge_eats_up_is_refused_with_numbers():
     with pytest.raises(MissingDataError, match=r"70 bars lie before the test period .* 102 hours ahead"):
-        chronological(labelled(range(100), horizon=102), 0.30)
+        split_chronologically(labelled(range(100), horizon=102), 0.30)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_too_few_bars_to_split(count):
     rows = labelled(range(2), horizon=1).clear() if count == 0 else labelled([0], horizon=1)
     with pytest.raises(MissingDataError, match=f"{count} bars cannot be split"):
-        chronological(rows, 0.30)
+        split_chronologically(rows, 0.30)
 
 
 def test_rows_need_not_be_sorted():
     rows = labelled(range(60), horizon=7)
-    shuffled = chronological(rows.sample(fraction=1.0, shuffle=True, seed=1), 0.3)
-    split = chronological(rows, 0.3)
+    shuffled = split_chronologically(rows.sample(fraction=1.0, shuffle=True, seed=1), 0.3)
+    split = split_chronologically(rows, 0.3)
     assert shuffled.train.sort("row").equals(split.train.sort("row"))
     assert shuffled.test_start - split.train_end == timedelta(hours=1)

@@ -10,9 +10,10 @@ from pairity.errors import JoinError, MissingDataError
 from pairity.layout import Layout
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, SNAPSHOT, brute_join, publish_all, settings_for
-from training.data import training_sets as datasets
 from training.data.history import load_history
-from training.labels.triple_barrier import triple_barrier_labels
+from training.data.point_in_time import read_snapshot_id
+from training.data.training_sets import KEY, build_training_set, digest_training_rows
+from training.labels.triple_barrier import label_triple_barrier
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def fresh(tmp_path):
 
 
 def build(settings, now=NOW, join=None):
-    return datasets.build(settings, PAIR_FOREST_FEATURES, join or brute_join(settings), now)
+    return build_training_set(settings, PAIR_FOREST_FEATURES, join or brute_join(settings), now)
 
 
 def republish(settings, event, created, **values):
@@ -43,23 +44,23 @@ def republish(settings, event, created, **values):
     )
 
 
-def row_at(dataset, event):
-    return dataset.rows.row(by_predicate=pl.col("event_timestamp") == event, named=True)
+def row_at(training_set, event):
+    return training_set.rows.row(by_predicate=pl.col("event_timestamp") == event, named=True)
 
 
 def test_one_row_per_pair_and_published_hour_with_its_decision_time(home):
-    dataset = build(home)
-    assert dataset.rows.height == 120
-    assert dataset.rows.select(datasets.KEY).is_unique().all()
-    lag = dataset.rows["decision_time"] - dataset.rows["event_timestamp"]
+    training_set = build(home)
+    assert training_set.rows.height == 120
+    assert training_set.rows.select(KEY).is_unique().all()
+    lag = training_set.rows["decision_time"] - training_set.rows["event_timestamp"]
     assert lag.unique().to_list() == [timedelta(seconds=30)]
-    assert dataset.snapshot_id == SNAPSHOT
-    assert dataset.rows["known"].all()
+    assert training_set.snapshot_id == SNAPSHOT
+    assert training_set.rows["known"].all()
 
 
 def test_labels_look_ahead_by_the_horizon_and_end_where_the_future_does(home):
-    dataset = build(home)
-    labelled = dataset.labelled(home.label)
+    training_set = build(home)
+    labelled = training_set.labelled(home.label)
     assert (labelled["t1"] - labelled["t0"]).unique().to_list() == [12 * HOUR]
     assert (labelled["t0"] == labelled["event_timestamp"]).all()
     assert labelled["event_timestamp"].max() == START + (119 - 12) * HOUR
@@ -67,9 +68,9 @@ def test_labels_look_ahead_by_the_horizon_and_end_where_the_future_does(home):
 
 
 def test_candidates_are_the_rows_beyond_the_entry_level(home):
-    dataset = build(home)
-    few = dataset.labelled(home.label.model_copy(update={"rows": "candidates"}))
-    everything = dataset.labelled(home.label)
+    training_set = build(home)
+    few = training_set.labelled(home.label.model_copy(update={"rows": "candidates"}))
+    everything = training_set.labelled(home.label)
     assert 0 < few.height < everything.height
     assert few["z_score"].abs().min() > home.label.z_entry
     assert few["label"].sum() == everything["label"].sum()  # only candidates can have label 1
@@ -91,20 +92,24 @@ def test_a_correction_after_the_decision_changes_the_outcome_but_not_what_was_kn
 def test_nothing_that_became_known_after_now_is_used(fresh):
     now = START + 110 * HOUR + timedelta(minutes=1)
     event = START + 60 * HOUR
-    dataset = build(fresh, now)
+    training_set = build(fresh, now)
     republish(fresh, event + HOUR, now + HOUR, spread=1e-6)
-    assert build(fresh, now).rows.equals(dataset.rows)
-    assert dataset.rows["event_timestamp"].max() == START + 110 * HOUR
+    assert build(fresh, now).rows.equals(training_set.rows)
+    assert training_set.rows["event_timestamp"].max() == START + 110 * HOUR
 
 
 def test_a_row_that_arrived_after_its_decision_is_not_learnt_from(fresh):
     layout = Layout.of(fresh)
     late = START + 120 * HOUR
     row = scan_view(layout, PAIR_HOURLY).filter(pl.col("event_timestamp") == START + 119 * HOUR).collect()
-    publish(layout, PAIR_HOURLY, row.with_columns(
-        event_timestamp=pl.lit(late).dt.cast_time_unit("us"),
-        created_timestamp=pl.lit(late + timedelta(minutes=5)).dt.cast_time_unit("us"),
-    ))  # fmt: skip
+    publish(
+        layout,
+        PAIR_HOURLY,
+        row.with_columns(
+            event_timestamp=pl.lit(late).dt.cast_time_unit("us"),
+            created_timestamp=pl.lit(late + timedelta(minutes=5)).dt.cast_time_unit("us"),
+        ),
+    )
     found = row_at(build(fresh), late)
     assert found["known"] is False
     assert all(found[name] is None for name in PAIR_FOREST_FEATURES.features)
@@ -124,11 +129,11 @@ def test_a_join_that_reorders_rows_is_refused(home):
 
 def test_the_digest_is_that_of_rows_columns_and_bits(home):
     rows = build(home).labelled(home.label)
-    digest = datasets.training_digest(rows)
-    assert digest == datasets.training_digest(build(home).labelled(home.label))
-    assert digest == datasets.training_digest(pl.concat([rows.head(7), rows.tail(-7)], rechunk=False))
+    digest = digest_training_rows(rows)
+    assert digest == digest_training_rows(build(home).labelled(home.label))
+    assert digest == digest_training_rows(pl.concat([rows.head(7), rows.tail(-7)], rechunk=False))
     flipped = rows.with_columns(label=1 - pl.col("label"))
-    assert len({digest, datasets.training_digest(flipped), datasets.training_digest(rows.reverse())}) == 3
+    assert len({digest, digest_training_rows(flipped), digest_training_rows(rows.reverse())}) == 3
 
 
 def test_too_short_a_history_is_refused_with_counts_need_and_remedy(tmp_path):
@@ -145,7 +150,7 @@ def test_too_short_a_history_is_refused_with_counts_need_and_remedy(tmp_path):
 def test_without_features_training_points_to_ingest(tmp_path):
     settings = settings_for(tmp_path)
     with pytest.raises(MissingDataError, match="make ingest"):
-        datasets.build(settings, PAIR_FOREST_FEATURES, lambda name, rows: rows, NOW)
+        build_training_set(settings, PAIR_FOREST_FEATURES, lambda name, rows: rows, NOW)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps({"snapshot": "x"})])
@@ -154,7 +159,7 @@ def test_a_snapshot_file_that_names_none_is_refused(tmp_path, content):
     layout.features.mkdir()
     (layout.features / "snapshot.json").write_text(content)
     with pytest.raises(MissingDataError, match="does not name a snapshot"):
-        datasets.read_snapshot_id(layout)
+        read_snapshot_id(layout)
 
 
 def test_a_universe_whose_pairs_are_not_published_is_refused(home):
@@ -169,9 +174,11 @@ def test_a_universe_whose_pairs_are_not_published_is_refused(home):
 @pytest.fixture(scope="module")
 def barriers(tmp_path_factory):
     settings = settings_for(
-        tmp_path_factory.mktemp("home"), assets=("BTC", "ETH"), label={"kind": "triple_barrier"},
+        tmp_path_factory.mktemp("home"),
+        assets=("BTC", "ETH"),
+        label={"kind": "triple_barrier"},
         strategy={"stop_atr": 2.0, "target_atr": 2.0},
-    )  # fmt: skip
+    )
     publish_all(settings, bars=120)
     return settings
 
@@ -193,27 +200,31 @@ def test_both_kinds_of_label_stand_on_the_same_rows(home, barriers):
 @pytest.mark.parametrize("legs", ["base", "both"])
 def test_barrier_labels_are_those_of_the_market_that_a_backtest_walks_through(barriers, legs):
     both = barriers.model_copy(update={"strategy": barriers.strategy.model_copy(update={"legs": legs})})
-    dataset = build(both)
-    assert dataset.rows["net_return"].count() > 10
-    history, _ = load_history(both, brute_join(both), dataset, START, NOW)
-    labels = triple_barrier_labels(dataset.rows, history, both)
-    assert dataset.rows.select(labels.columns).equals(labels)
+    training_set = build(both)
+    assert training_set.rows["net_return"].count() > 10
+    history, _ = load_history(both, brute_join(both), START, training_set.last_decision, NOW)
+    labels = label_triple_barrier(training_set.rows, history, both)
+    assert training_set.rows.select(labels.columns).equals(labels)
 
 
 def test_a_bar_corrected_later_changes_the_outcome_if_the_correction_was_known_by_now(tmp_path):
     settings = settings_for(
-        tmp_path, assets=("BTC", "ETH"), label={"kind": "triple_barrier"},
+        tmp_path,
+        assets=("BTC", "ETH"),
+        label={"kind": "triple_barrier"},
         strategy={"stop_bounds": (0.5, 0.6), "target_bounds": (0.5, 0.6), "stop_default": 0.5, "target_default": 0.5},
-    )  # fmt: skip
+    )
     publish_all(settings, bars=120)
     layout, now = Layout.of(settings), START + 130 * HOUR
     before = build(settings, now)
     event = before.rows.drop_nulls("net_return")["event_timestamp"][20]
     row = scan_view(layout, ASSET_HOURLY).filter(asset="BTC", event_timestamp=event + 2 * HOUR).collect()
     spike = row.with_columns(
-        high=pl.col("close") * 9, low=pl.col("close") / 9, atr_14=1e6,
+        high=pl.col("close") * 9,
+        low=pl.col("close") / 9,
+        atr_14=1e6,
         created_timestamp=pl.lit(now + HOUR).dt.cast_time_unit("us"),
-    )  # fmt: skip
+    )
     publish(layout, ASSET_HOURLY, spike)
     assert build(settings, now).rows.equals(before.rows)
     found = row_at(build(settings, now + HOUR), event)

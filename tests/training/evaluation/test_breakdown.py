@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from pairity.settings import StrategySettings
 from tests.training.generated import LAG, random_market
-from training.backtest.engine import run
+from training.backtest.engine import run_backtest
 from training.backtest.policies import Strategy
 from training.backtest.records import Terms
-from training.evaluation.breakdown import by, monthly_returns, worst_drawdowns
-from training.evaluation.costs import cost_stress
+from training.evaluation.breakdown import compute_monthly_returns, list_worst_drawdowns, summarise_by
+from training.evaluation.costs import stress_costs
 
 START = datetime(2024, 1, 31, 20, tzinfo=UTC)
 
@@ -26,40 +26,46 @@ def curve(values):
 
 
 def test_months_multiply_to_the_whole():
-    months = monthly_returns(curve([100.0, 110.0, 99.0, 120.0, 90.0, 132.0]), 100.0)
+    months = compute_monthly_returns(curve([100.0, 110.0, 99.0, 120.0, 90.0, 132.0]), 100.0)
     assert months.rows() == [(2024, 1, pytest.approx(0.2)), (2024, 2, pytest.approx(0.1))]
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(1.0, 200.0), min_size=1, max_size=40))
 def test_the_deepest_drawdown_is_the_deepest_and_they_do_not_overlap(values):
-    table = worst_drawdowns(curve(values), 100.0, count=99)
+    table = list_worst_drawdowns(curve(values), 100.0, count=99)
     peak = np.maximum.accumulate([100.0, *values])[1:]
     deepest = float((1 - np.array(values) / peak).max())
     assert (table["depth"][0] if table.height else 0.0) == pytest.approx(deepest)
-    spans = sorted((a or START - timedelta(hours=1), b or START + timedelta(days=99)) for a, b in
-                   table.select("start", "end").iter_rows())  # fmt: skip
+    spans = sorted(
+        (a or START - timedelta(hours=1), b or START + timedelta(days=99))
+        for a, b in table.select("start", "end").iter_rows()
+    )
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
 def test_a_drawdown_that_lasts_has_no_end():
-    table = worst_drawdowns(curve([110.0, 99.0, 105.0]), 100.0)
+    table = list_worst_drawdowns(curve([110.0, 99.0, 105.0]), 100.0)
     assert table.row(0, named=True) == {
-        "start": START, "trough": START + timedelta(hours=1), "end": None, "depth": pytest.approx(0.1), "hours": 2,
-    }  # fmt: skip
-    assert worst_drawdowns(curve([101.0, 102.0]), 100.0).is_empty()
+        "start": START,
+        "trough": START + timedelta(hours=1),
+        "end": None,
+        "depth": pytest.approx(0.1),
+        "hours": 2,
+    }
+    assert list_worst_drawdowns(curve([101.0, 102.0]), 100.0).is_empty()
 
 
 def backtest(fee, slippage, seed=3):
     history, scores = random_market(seed)
     terms = Terms(initial_equity=1000.0, taker_fee_bps=fee, slippage_bps=slippage)
-    return run(history, scores, Strategy(StrategySettings()), terms, decision_lag=LAG, train_end=None)
+    return run_backtest(history, scores, Strategy(StrategySettings()), terms, decision_lag=LAG, train_end=None)
 
 
 def test_stress_is_near_what_trading_at_those_costs_gives():
     base = backtest(5.0, 1.0)
     assert base.trades.height > 3
-    table = cost_stress(base.trades, 1000.0, (0.0, 1.0, 2.0))
+    table = stress_costs(base.trades, 1000.0, (0.0, 1.0, 2.0))
     actual = {factor: backtest(5.0 * factor, factor) for factor in (0.0, 1.0, 2.0)}
     for factor, _, net in table.iter_rows():
         result = actual[factor]
@@ -69,14 +75,14 @@ def test_stress_is_near_what_trading_at_those_costs_gives():
 
 def test_without_trades_nothing_costs_anything():
     empty = backtest(5.0, 1.0).trades.clear()
-    table = cost_stress(empty, 1000.0, (1.0,))
+    table = stress_costs(empty, 1000.0, (1.0,))
     assert table.row(0) == (1.0, None, 0.0)
 
 
 def test_groups_hold_all_trades():
     trades = backtest(5.0, 1.0).trades
     for column in ("exit_reason", "side", "pair_id"):
-        table = by(trades, column)
+        table = summarise_by(trades, column)
         assert table["trades"].sum() == trades.height
         assert table["net_pnl"].sum() == pytest.approx(trades["net_pnl"].sum())
         assert table["net_pnl"].to_list() == sorted(table["net_pnl"], reverse=True)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from training.evaluation.forecasts import by_decile, information, monthly_rank_correlation, trade_sign
+from training.evaluation.forecasts import average_by_decile, correlate_ranks_by_month, measure_information, trade_sign
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 VALUES = st.one_of(st.floats(-0.05, 0.05), st.just(0.0), st.just(float("nan")))
@@ -71,11 +71,11 @@ def test_a_turn_costs_twice():
 def test_deciles_hold_a_tenth_each_and_their_means():
     rng = np.random.default_rng(0)
     scores = rng.permutation(1000) / 1000
-    table = by_decile(scored(scores, scores * 2))
+    table = average_by_decile(scored(scores, scores * 2))
     assert table["decile"].to_list() == list(range(1, 11))
     assert table["rows"].to_list() == [100] * 10
     np.testing.assert_allclose(table["mean_outcome"], [2 * (d * 0.1 + 0.0495) for d in range(10)], rtol=1e-12)
-    found = information(scored(scores, scores * 2))
+    found = measure_information(scored(scores, scores * 2))
     assert found["forecast_rank_ic"] == pytest.approx(1.0)
     assert found["forecast_top_minus_bottom"] == pytest.approx(1.8)
 
@@ -86,7 +86,7 @@ def test_rank_correlation_by_month_against_scipy():
     holes = rows.with_columns(
         pl.when(pl.int_range(pl.len()) % 7 == 0).then(None).otherwise(pl.col("score")).alias("score")
     )
-    table = monthly_rank_correlation(holes)
+    table = correlate_ranks_by_month(holes)
     assert table.height == 3
     for month, count, value in table.iter_rows():
         part = holes.drop_nulls().filter(
@@ -97,17 +97,19 @@ def test_rank_correlation_by_month_against_scipy():
 
 
 def test_what_does_not_vary_or_is_too_little_has_no_correlation():
-    flat = monthly_rank_correlation(scored([0.5] * 50, list(np.arange(50.0))))
+    flat = correlate_ranks_by_month(scored([0.5] * 50, list(np.arange(50.0))))
     assert flat["rank_ic"].to_list() == [None]
-    few = monthly_rank_correlation(scored([0.1, 0.2], [1.0, 2.0]))
+    few = correlate_ranks_by_month(scored([0.1, 0.2], [1.0, 2.0]))
     assert few["rank_ic"].to_list() == [None]
-    assert information(scored([], []))["forecast_rank_ic"] is None
-    assert information(scored([1.0, 2.0], [1.0, 2.0]))["forecast_top_minus_bottom"] is None
+    assert measure_information(scored([], []))["forecast_rank_ic"] is None
+    assert measure_information(scored([1.0, 2.0], [1.0, 2.0]))["forecast_top_minus_bottom"] is None
 
 
 def test_a_rule_that_says_the_same_of_all_has_no_deciles():
     rows = scored([1.0] * 100, [0.0, 1.0] * 50)
-    assert by_decile(rows).is_empty()
-    assert information(rows) == {
-        "forecast_rows": 100.0, "forecast_rank_ic": None, "forecast_top_minus_bottom": None,
-    }  # fmt: skip
+    assert average_by_decile(rows).is_empty()
+    assert measure_information(rows) == {
+        "forecast_rows": 100.0,
+        "forecast_rank_ic": None,
+        "forecast_top_minus_bottom": None,
+    }

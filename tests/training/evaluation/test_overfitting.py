@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairity.errors import DataError
-from training.evaluation.overfitting import among_different, probability_of_overfitting
+from training.evaluation.overfitting import estimate_overfitting, estimate_overfitting_of_distinct
 
 
 def slow(returns, blocks):
@@ -31,7 +31,7 @@ def slow(returns, blocks):
 @given(st.integers(0, 10_000), st.integers(2, 12), st.sampled_from([2, 4, 6, 8]), st.integers(2, 30))
 def test_equals_the_loop(seed, trials, blocks, size):
     returns = np.random.default_rng(seed).normal(0.0002, 0.01, (blocks * size, trials))
-    found = probability_of_overfitting(returns, blocks)
+    found = estimate_overfitting(returns, blocks)
     logits, loss = slow(returns, blocks)
     np.testing.assert_allclose(found.logits, logits, atol=1e-9)
     assert found.probability == float((logits <= 1e-12).mean()) or found.probability == float((logits <= 0).mean())
@@ -40,14 +40,14 @@ def test_equals_the_loop(seed, trials, blocks, size):
 
 def test_noise_is_a_coin_toss():
     rng = np.random.default_rng(1)
-    found = [probability_of_overfitting(rng.normal(0, 0.01, (960, 20)), 8).probability for _ in range(40)]
+    found = [estimate_overfitting(rng.normal(0, 0.01, (960, 20)), 8).probability for _ in range(40)]
     assert 0.4 < np.mean(found) < 0.65
 
 
 def test_a_strategy_that_is_really_better_is_not_overfitted():
     returns = np.random.default_rng(2).normal(0, 0.01, (1600, 27))
     returns[:, 5] += 0.003
-    found = probability_of_overfitting(returns)
+    found = estimate_overfitting(returns)
     assert found.probability == 0.0
     assert found.loss_probability == 0.0
     assert (found.trials, found.splits) == (27, 12_870)
@@ -56,22 +56,22 @@ def test_a_strategy_that_is_really_better_is_not_overfitted():
 def test_a_trial_that_never_trades_is_never_the_best_of_traders():
     returns = np.random.default_rng(3).normal(0.001, 0.01, (400, 4))
     returns[:, 0] = 0.0
-    assert np.isfinite(probability_of_overfitting(returns, 8).logits).all()
+    assert np.isfinite(estimate_overfitting(returns, 8).logits).all()
 
 
 def test_trials_that_repeat_each_other_are_no_choice():
     """27 settings that made the same trades were once called overfitted for certain."""
     one, other = np.random.default_rng(4).normal(0.001, 0.01, (2, 400))
-    assert among_different(np.column_stack([one] * 27)) is None
-    assert among_different(np.column_stack([one, np.zeros(400)])) is None
-    found = among_different(np.column_stack([one, other, one, np.zeros(400)]))
+    assert estimate_overfitting_of_distinct(np.column_stack([one] * 27)) is None
+    assert estimate_overfitting_of_distinct(np.column_stack([one, np.zeros(400)])) is None
+    found = estimate_overfitting_of_distinct(np.column_stack([one, other, one, np.zeros(400)]))
     assert found.trials == 2
-    assert found.probability == probability_of_overfitting(np.column_stack([one, other])).probability
-    assert among_different(np.column_stack([one, other])[:20]) is None
+    assert found.probability == estimate_overfitting(np.column_stack([one, other])).probability
+    assert estimate_overfitting_of_distinct(np.column_stack([one, other])[:20]) is None
 
 
 @pytest.mark.parametrize(
-    ("returns", "blocks", "told"),
+    ("returns", "blocks", "message"),
     [
         (np.ones((100, 1)), 4, "at least 2 trials"),
         (np.ones((100, 3)), 5, "cannot be halved"),
@@ -79,6 +79,6 @@ def test_trials_that_repeat_each_other_are_no_choice():
         (np.full((100, 3), np.nan), 4, "no numbers"),
     ],
 )
-def test_what_cannot_be_judged_is_refused(returns, blocks, told):
-    with pytest.raises(DataError, match=told):
-        probability_of_overfitting(returns, blocks)
+def test_what_cannot_be_judged_is_refused(returns, blocks, message):
+    with pytest.raises(DataError, match=message):
+        estimate_overfitting(returns, blocks)

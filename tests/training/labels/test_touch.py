@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pairity.settings import LabelSettings
 from tests.oracles.touch_loop import touch
-from training.labels.touch import touch_labels
+from training.labels.touch import label_touch
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -36,7 +36,7 @@ def path(spreads, z):
 
 
 def first_label(spreads, z, config=SHORT):
-    return touch_labels(frame({"A__B": path(spreads, z)}), config)["label"][0]
+    return label_touch(frame({"A__B": path(spreads, z)}), config)["label"][0]
 
 
 SPREADS = st.sampled_from([0.98, 0.995, 1.0, 1.0049, 1.005, 1.01])
@@ -57,7 +57,7 @@ def random_path(rows, seed):
 def test_equals_plain_loops(first, second, seed, target):
     config = LabelSettings(horizon_bars=10, target=target)
     market = {"A__B": random_path(first, seed), "A__C": random_path(second, seed)}
-    result = touch_labels(frame(market), config)
+    result = label_touch(frame(market), config)
     assert result.columns == ["pair_id", "event_timestamp", "label", "t0", "t1"]
     assert result.schema["label"] == pl.Int8
     expected = [
@@ -79,7 +79,7 @@ def test_nothing_after_t1_changes_a_label(rows, seed, at, factor):
     poisoned = {time: (spread * (factor if time > end else 1.0), z) for time, (spread, z) in market.items()}
     cut = {time: values for time, values in market.items() if time <= end}
     found = {
-        touch_labels(frame({"A__B": version}), SHORT).filter(pl.col("t0") == now)["label"].item()
+        label_touch(frame({"A__B": version}), SHORT).filter(pl.col("t0") == now)["label"].item()
         for version in (market, poisoned, cut)
     }
     assert len(found) == 1
@@ -88,11 +88,17 @@ def test_nothing_after_t1_changes_a_label(rows, seed, at, factor):
 @pytest.mark.parametrize(
     ("z", "extreme", "label"),
     [
-        (1.5, 0.99, 1), (1.5, 1.01, 0), (-1.5, 1.01, 1), (-1.5, 0.99, 0),
-        (1.0, 0.99, 0), (-1.0, 1.01, 0), (0.0, 0.9, 0),  # not beyond the entry: no trade, no touch
-        (1.5, 0.995, 0), (1.5, 0.99499, 1),  # strictly below the target
+        (1.5, 0.99, 1),
+        (1.5, 1.01, 0),
+        (-1.5, 1.01, 1),
+        (-1.5, 0.99, 0),
+        (1.0, 0.99, 0),
+        (-1.0, 1.01, 0),
+        (0.0, 0.9, 0),  # not beyond the entry: no trade, no touch
+        (1.5, 0.995, 0),
+        (1.5, 0.99499, 1),  # strictly below the target
     ],
-)  # fmt: skip
+)
 def test_touch_by_side_and_target(z, extreme, label):
     assert first_label([1.0, *[1.0] * 6, extreme, *[1.0] * 3], z) == label
 
@@ -103,7 +109,7 @@ def test_the_bar_itself_does_not_count_and_the_horizons_last_bar_does():
 
 
 def test_null_where_the_future_is_shorter_than_the_horizon():
-    labels = touch_labels(frame({"A__B": path([1.0] * 25, 2.0)}), SHORT)["label"]
+    labels = label_touch(frame({"A__B": path([1.0] * 25, 2.0)}), SHORT)["label"]
     assert labels.is_null().to_list() == [False] * 15 + [True] * 10
 
 
@@ -123,18 +129,18 @@ def test_null_where_the_horizons_last_hour_is_missing():
 
 
 def test_trap_4_a_label_says_until_when_it_looked():
-    labels = touch_labels(frame({"A__B": path([1.0] * 110, 2.0)}), LabelSettings())
+    labels = label_touch(frame({"A__B": path([1.0] * 110, 2.0)}), LabelSettings())
     assert (labels["t1"] - labels["t0"]).unique().to_list() == [102 * HOUR]
     assert labels["label"].null_count() == 102
 
 
 def test_pairs_do_not_see_each_other():
     calm, falling = path([1.0] * 30, 2.0), path([1.0 - 0.01 * step for step in range(30)], 2.0)
-    both = touch_labels(frame({"A__B": calm, "A__C": falling}), SHORT)
-    alone = [touch_labels(frame({name: rows}), SHORT) for name, rows in (("A__B", calm), ("A__C", falling))]
+    both = label_touch(frame({"A__B": calm, "A__C": falling}), SHORT)
+    alone = [label_touch(frame({name: rows}), SHORT) for name, rows in (("A__B", calm), ("A__C", falling))]
     assert both.equals(pl.concat(alone))
 
 
 @pytest.mark.parametrize("length", [0, 1, 2])
 def test_tiny_inputs(length):
-    assert touch_labels(frame({"A__B": path([1.0] * length, 2.0)}), SHORT)["label"].to_list() == [None] * length
+    assert label_touch(frame({"A__B": path([1.0] * length, 2.0)}), SHORT)["label"].to_list() == [None] * length

@@ -11,11 +11,11 @@ from pairity.settings import Settings
 from pairity.universe import pairs_of
 from tests.oracles.barrier_loop import outcome
 from tests.training.generated import HOUR, START, flat_history, random_market, spec
-from training.backtest.records import Bar, Settlement
-from training.data.folds import combinatorial_purged, purged_kfold, walk_forward
-from training.data.splits import chronological
-from training.labels.triple_barrier import triple_barrier_labels
-from training.labels.weights import average_uniqueness
+from training.backtest.records import PriceBar, Settlement
+from training.data.folds import split_combinatorial_purged, split_purged_kfold, split_walk_forward
+from training.data.splits import split_chronologically
+from training.labels.triple_barrier import label_triple_barrier
+from training.labels.weights import compute_average_uniqueness
 
 UTC_US = pl.Datetime("us", "UTC")
 SCHEMA = {"pair_id": pl.String, "event_timestamp": UTC_US, "z_score": pl.Float64, "hedge_ratio": pl.Float64}
@@ -36,7 +36,7 @@ def rows(*lines):
 
 def one(history, z, chosen=None, ratio=1.0, at=START):
     """Label of BTC__ETH at one close, as a dictionary."""
-    return triple_barrier_labels(rows(("BTC__ETH", at, z, ratio)), history, chosen or config()).row(0, named=True)
+    return label_triple_barrier(rows(("BTC__ETH", at, z, ratio)), history, chosen or config()).row(0, named=True)
 
 
 def market(btc, eth=None, **more):
@@ -44,7 +44,7 @@ def market(btc, eth=None, **more):
 
 
 def with_bar(history, step, bar, asset="BTC"):
-    history.bars[asset][START + step * HOUR] = Bar(*bar)
+    history.bars[asset][START + step * HOUR] = PriceBar(*bar)
     return history
 
 
@@ -267,8 +267,8 @@ def test_null_where_funding_is_not_known_as_where_bars_are_not(steps, change, kn
 def test_an_asset_of_which_nothing_is_known_has_no_labels():
     history = market(FLAT)
     lines = rows(("BTC__XRP", START, -2.0, 1.0), ("XRP__ETH", START, 2.0, 1.0), ("XRP__ETH", START, 0.0, 1.0))
-    assert triple_barrier_labels(lines, history, BOTH)["label"].is_null().all()
-    assert triple_barrier_labels(lines, history, config())["label"].to_list() == [0, None, None]
+    assert label_triple_barrier(lines, history, BOTH)["label"].is_null().all()
+    assert label_triple_barrier(lines, history, config())["label"].to_list() == [0, None, None]
 
 
 def test_decisions_outside_of_the_history_are_refused():
@@ -277,7 +277,7 @@ def test_decisions_outside_of_the_history_are_refused():
 
 
 def test_no_rows_no_labels():
-    found = triple_barrier_labels(rows(), market(FLAT), config())
+    found = label_triple_barrier(rows(), market(FLAT), config())
     assert found.columns == ["pair_id", "event_timestamp", "label", "t0", "t1", "net_return"]
     assert found.schema["label"] == pl.Int8
     assert found.schema["t1"] == UTC_US
@@ -314,22 +314,35 @@ def test_one_leg_equals_a_plain_loop_in_exact_decimals(seed, horizon, stop, tick
     history = replace(history, views=known)
     rules = [(10.0, (stop, 2 * stop), stop), (8.0, (stop, 3 * stop), stop)]
     chosen = config(
-        horizon, costs={"taker_fee_bps": 5.0, "slippage_bps": slippage}, stop_bounds=rules[0][1],
-        target_bounds=rules[1][1], stop_default=stop, target_default=stop,
-    )  # fmt: skip
+        horizon,
+        costs={"taker_fee_bps": 5.0, "slippage_bps": slippage},
+        stop_bounds=rules[0][1],
+        target_bounds=rules[1][1],
+        stop_default=stop,
+        target_default=stop,
+    )
     lines = lines_of(history, [-2.0, 2.0, 1.01, -1.01])
     for row, found in zip(
-        lines.iter_rows(named=True), triple_barrier_labels(lines, history, chosen).to_dicts(), strict=True
+        lines.iter_rows(named=True), label_triple_barrier(lines, history, chosen).to_dicts(), strict=True
     ):
         asset, t0 = row["pair_id"].split("__")[0], row["event_timestamp"]
         expected = outcome(
-            history.bars[asset], dict(history.settlements[asset]), t0, -1 if row["z_score"] > 0 else 1,
-            atr=known[t0][asset].atr, tick=None if tick is None else float(tick), rules=rules, horizon=horizon,
-            fee_bps=5.0, slippage_bps=slippage,
-        )  # fmt: skip
-        holes = 0 if expected is None else sum(
-            t0 + step * HOUR not in history.bars[asset] for step in range(1, (expected[0] - t0) // HOUR + 1)
-        )  # fmt: skip
+            history.bars[asset],
+            dict(history.settlements[asset]),
+            t0,
+            -1 if row["z_score"] > 0 else 1,
+            atr=known[t0][asset].atr,
+            tick=None if tick is None else float(tick),
+            rules=rules,
+            horizon=horizon,
+            fee_bps=5.0,
+            slippage_bps=slippage,
+        )
+        holes = (
+            0
+            if expected is None
+            else sum(t0 + step * HOUR not in history.bars[asset] for step in range(1, (expected[0] - t0) // HOUR + 1))
+        )
         if expected is None or 10 * (horizon - holes) < 9 * horizon:
             assert (found["label"], found["t1"], found["net_return"]) == (None, t0 + horizon * HOUR, None)
         else:
@@ -348,13 +361,14 @@ def test_one_leg_equals_a_plain_loop_in_exact_decimals(seed, horizon, stop, tick
 def test_nothing_after_t1_changes_a_label(seed, scores, legs, cut, factor):
     """History is cut off after an instant, or poisoned: bars, funding, and what was known. Labels up to it stay."""
     history, _ = random_market(seed, 50)
-    chosen = config(12, legs=legs, stop_bounds=(0.01, 0.02), target_bounds=(0.01, 0.02), stop_default=0.01,
-                    target_default=0.01)  # fmt: skip
+    chosen = config(
+        12, legs=legs, stop_bounds=(0.01, 0.02), target_bounds=(0.01, 0.02), stop_default=0.01, target_default=0.01
+    )
     lines, now = lines_of(history, scores), START + cut * HOUR
-    before = triple_barrier_labels(lines, history, chosen)
+    before = label_triple_barrier(lines, history, chosen)
     bars = {
         asset: {
-            hour: Bar(*(price * factor for price in bar)) if hour > now and factor else bar
+            hour: PriceBar(*(price * factor for price in bar)) if hour > now and factor else bar
             for hour, bar in path.items()
             if hour <= now or factor
         }
@@ -366,7 +380,7 @@ def test_nothing_after_t1_changes_a_label(seed, scores, legs, cut, factor):
     }
     views = {hour: seen for hour, seen in history.views.items() if hour <= now}
     changed = replace(history, bars=bars, settlements=settlements, views=views)
-    after = triple_barrier_labels(lines, changed, chosen)
+    after = label_triple_barrier(lines, changed, chosen)
     settled = pl.col("label").is_not_null() & (pl.col("t1") <= now)
     assert before.filter(settled).equals(after.filter(settled))
     # and what is not settled by then has no label that could be known by then
@@ -377,21 +391,23 @@ def test_splits_purge_by_the_bar_that_ended_each_position():
     history, _ = random_market(4, 400)
     chosen = config(24, stop_bounds=(0.01, 0.02), target_bounds=(0.01, 0.02), stop_default=0.01, target_default=0.01)
     lines = lines_of(history, [-2.5, 1.5, 0.5, 2.5])
-    labelled = triple_barrier_labels(lines, history, chosen).drop_nulls("label").sort("event_timestamp", "pair_id")
+    labelled = label_triple_barrier(lines, history, chosen).drop_nulls("label").sort("event_timestamp", "pair_id")
     lengths = (labelled["t1"] - labelled["t0"]).dt.total_hours()
     assert lengths.min() == 1
     assert lengths.max() == 24
     assert lengths.n_unique() > 10
-    split = chronological(labelled, 0.3)
+    split = split_chronologically(labelled, 0.3)
     before = labelled.filter(pl.col("event_timestamp") < split.test_start)
     assert split.train.equals(before.filter(pl.col("t1") < split.test_start))
     assert 0 < split.purged < before.filter(pl.col("t0") >= split.test_start - 24 * HOUR).height
-    folds = walk_forward(labelled, test_bars=60, train_bars=150) + purged_kfold(labelled, folds=4)
-    for fold in folds + combinatorial_purged(labelled, groups=4, test_groups=2):
+    folds = split_walk_forward(labelled, test_bars=60, train_bars=150) + split_purged_kfold(labelled, folds=4)
+    for fold in folds + split_combinatorial_purged(labelled, groups=4, test_groups=2):
         spans = fold.test.select("t0", "t1").unique()
-        met = fold.train.select("t0", "t1").unique().join_where(
-            spans, pl.col("t0") <= pl.col("t1_right"), pl.col("t1") >= pl.col("t0_right")
-        )  # fmt: skip
+        met = (
+            fold.train.select("t0", "t1")
+            .unique()
+            .join_where(spans, pl.col("t0") <= pl.col("t1_right"), pl.col("t1") >= pl.col("t0_right"))
+        )
         assert met.is_empty()
-    weights = average_uniqueness(labelled)
+    weights = compute_average_uniqueness(labelled)
     assert 0 < weights.min() < weights.max() <= 1

@@ -15,9 +15,9 @@ from pairity.strategy.stops import stop_rule
 from pairity.strategy.types import Action, Decision, Entry, LegOrder
 from pairity.universe import Pair, exact, pairs_of
 from tests.training.generated import HOUR, LAG, random_market, spec
-from training.backtest.engine import run
+from training.backtest.engine import run_backtest
 from training.backtest.records import Terms
-from training.labels.triple_barrier import triple_barrier_labels
+from training.labels.triple_barrier import label_triple_barrier
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +66,7 @@ def by_engine(history, row, config):
     costs = config.costs
     terms = Terms(1e7, costs.taker_fee_bps, costs.slippage_bps)
     policy = OnePosition(pair, t0, z, ratio, strategy)
-    result = run(replace(history, hours=hours), {}, policy, terms, decision_lag=LAG, train_end=None)
+    result = run_backtest(replace(history, hours=hours), {}, policy, terms, decision_lag=LAG, train_end=None)
     trades = result.trades.to_dicts()
     if not trades:
         return nothing
@@ -105,23 +105,30 @@ def market_of(seed, tick, count=60):
     rng = np.random.default_rng(seed)
     views = {
         hour: {
-            name: replace(view, spec=spec(name, tick=tick),
-                          volatility=None if rng.random() < 0.1 else float(rng.uniform(0.002, 0.03)))
+            name: replace(
+                view,
+                spec=spec(name, tick=tick),
+                volatility=None if rng.random() < 0.1 else float(rng.uniform(0.002, 0.03)),
+            )
             for name, view in seen.items()
         }
         for hour, seen in history.views.items()
-    }  # fmt: skip
+    }
     return replace(history, views=views)
 
 
 def decisions(seed, hours):
     rng = np.random.default_rng(seed)
     rows = [
-        (pair.pair_id, hour, None if rng.random() < 0.05 else float(rng.normal(0, 2.0)),
-         (0.7, 1.6, 0.4, 1.0, 3.0, -0.2, None)[rng.integers(7)])
+        (
+            pair.pair_id,
+            hour,
+            None if rng.random() < 0.05 else float(rng.normal(0, 2.0)),
+            (0.7, 1.6, 0.4, 1.0, 3.0, -0.2, None)[rng.integers(7)],
+        )
         for pair in pairs_of(ASSETS)
         for hour in hours
-    ]  # fmt: skip
+    ]
     schema = {"pair_id": pl.String, "event_timestamp": UTC_US, "z_score": pl.Float64, "hedge_ratio": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -130,16 +137,20 @@ def config_of(legs, horizon, stop, model, slippage=1.0):
     return Settings(
         label={"kind": "triple_barrier", "horizon_bars": horizon},
         strategy={
-            "legs": legs, "stop_model": model, "stop_bounds": (stop, 2 * stop), "target_bounds": (stop, 3 * stop),
-            "stop_default": stop, "target_default": stop,
+            "legs": legs,
+            "stop_model": model,
+            "stop_bounds": (stop, 2 * stop),
+            "target_bounds": (stop, 3 * stop),
+            "stop_default": stop,
+            "target_default": stop,
         },
         costs={"slippage_bps": slippage},
-    )  # fmt: skip
+    )
 
 
 def compare(history, pairs, config):
     """Number of rows by how their positions ended; each row is held against the engine."""
-    labels = triple_barrier_labels(pairs, history, config)
+    labels = label_triple_barrier(pairs, history, config)
     met = Counter()
     for row, found in zip(pairs.iter_rows(named=True), labels.iter_rows(named=True), strict=True):
         expected, how = by_engine(history, row, config)

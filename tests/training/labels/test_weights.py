@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from feature_repo.catalog import PAIR_FOREST_FEATURES
 from feature_repo.model_matrix import model_matrix
 from tests.training.published import NOW, brute_join, publish_all, settings_for
-from training.data import training_sets as datasets
+from training.data.training_sets import build_training_set
 from training.forest_fit import fit_forest
-from training.labels.weights import average_uniqueness
+from training.labels.weights import compute_average_uniqueness
 from training.models import pair_forest
 
 START, HOUR = datetime(2024, 1, 1, tzinfo=UTC), timedelta(hours=1)
@@ -35,20 +35,20 @@ def slow(labels):
 @settings(deadline=None, max_examples=80)
 @given(LABELS)
 def test_equals_counting(labels):
-    assert average_uniqueness(frame(labels)).tolist() == pytest.approx(slow(labels), rel=1e-12)
+    assert compute_average_uniqueness(frame(labels)).tolist() == pytest.approx(slow(labels), rel=1e-12)
 
 
 def test_a_label_alone_weighs_one_and_crowded_ones_little():
-    assert average_uniqueness(frame([("A", 0, 5), ("B", 2, 5)])).tolist() == [1.0, 1.0]
-    crowded = average_uniqueness(frame([("A", bar, 102) for bar in range(600)]))
+    assert compute_average_uniqueness(frame([("A", 0, 5), ("B", 2, 5)])).tolist() == [1.0, 1.0]
+    crowded = compute_average_uniqueness(frame([("A", bar, 102) for bar in range(600)]))
     assert crowded[300] == pytest.approx(1 / 103)
     assert crowded[0] > crowded[300]
 
 
 def test_nothing_changes_when_rows_are_shuffled():
     labels = [("A", 0, 3), ("B", 1, 4), ("A", 2, 9), ("A", 2, 1)]
-    weights = average_uniqueness(frame(labels))
-    assert average_uniqueness(frame(labels[::-1])).tolist() == weights[::-1].tolist()
+    weights = compute_average_uniqueness(frame(labels))
+    assert compute_average_uniqueness(frame(labels[::-1])).tolist() == weights[::-1].tolist()
 
 
 def test_weights_reach_the_model_and_change_it_only_where_asked_for(tmp_path):
@@ -56,12 +56,15 @@ def test_weights_reach_the_model_and_change_it_only_where_asked_for(tmp_path):
     publish_all(settings)
     join = brute_join(settings)
     weighted = settings.model_copy(update={"label": settings.label.model_copy(update={"weights": "uniqueness"})})
-    rows = datasets.build(settings, PAIR_FOREST_FEATURES, join, NOW).labelled(settings.label)
+    rows = build_training_set(settings, PAIR_FOREST_FEATURES, join, NOW).labelled(settings.label)
     matrix = model_matrix(rows, PAIR_FOREST_FEATURES)
     plain, own = (fit_forest(rows, PAIR_FOREST_FEATURES, one) for one in (settings, weighted))
-    again = pair_forest.fit(
-        matrix, rows["label"].cast(pl.Int64).to_numpy(), settings.universe.assets, settings.model,
-        weights=average_uniqueness(rows),
-    )  # fmt: skip
-    scores = [pair_forest.predict(model, matrix).tobytes() for model in (plain, own, again)]
+    again = pair_forest.fit_pipeline(
+        matrix,
+        rows["label"].cast(pl.Int64).to_numpy(),
+        settings.universe.assets,
+        settings.model,
+        weights=compute_average_uniqueness(rows),
+    )
+    scores = [pair_forest.predict_probability(model, matrix).tobytes() for model in (plain, own, again)]
     assert scores[0] != scores[1] == scores[2]

@@ -23,13 +23,13 @@ from pairity.progress import Silent
 from pairity.settings import EvaluationSettings
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, publish_single_assets, settings_for
-from training.data import asset_training_sets as asset_datasets
-from training.data import training_sets as datasets
-from training.data.folds import EVENT, mirrored, walk_forward
+from training.data.asset_training_sets import build_asset_training_set
+from training.data.folds import EVENT, mirror_folds, split_walk_forward
+from training.data.training_sets import TrainingSet
 from training.leaderboard import compare_families
 from training.models import factor_risk, lagged_returns
-from training.models.families import FAMILIES, Portfolio, third
-from training.walk_forward import walk
+from training.models.families import FAMILIES, Portfolio, count_third
+from training.walk_forward import score_walk_forward
 
 ASSETS = ("BTC", "ETH", "SOL", "XRP", "DOGE", "ADA", "BNB")
 PORTFOLIOS = [name for name, family in FAMILIES.items() if family.portfolio is not None]
@@ -47,13 +47,14 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def board(home):
     settings, _ = home
-    return compare_families(settings, [FAMILIES[n] for n in (*PORTFOLIOS, "always_revert")], brute_join(settings),
-                            NOW, Silent())  # fmt: skip
+    return compare_families(
+        settings, [FAMILIES[n] for n in (*PORTFOLIOS, "always_revert")], brute_join(settings), NOW, Silent()
+    )
 
 
 def built(home, service, **options):
     settings, _ = home
-    return asset_datasets.build(settings, service, brute_join(settings), NOW, assets=ASSETS, **options)
+    return build_asset_training_set(settings, service, brute_join(settings), NOW, assets=ASSETS, **options)
 
 
 def closes(settings):
@@ -86,8 +87,10 @@ def test_the_sheet_is_decided_once_a_day_where_the_day_begins_across_a_change_of
     assert set(rows[EVENT].dt.hour()) == {4, 5}  # summer time began on 2025-03-09
     assert rows.group_by(EVENT).len()["len"].unique().to_list() == [len(ASSETS)]
     assert rows["known"].all()
-    stored = {(asset, at): rank for asset, at, rank in
-              made["asset_vwap_distance"].select("asset", EVENT, "ranked_dist").iter_rows()}  # fmt: skip
+    stored = {
+        (asset, at): rank
+        for asset, at, rank in made["asset_vwap_distance"].select("asset", EVENT, "ranked_dist").iter_rows()
+    }
     for pair_id, at, rank in rows.select("pair_id", EVENT, "ranked_dist").iter_rows():
         assert rank == stored[(pair_id.removesuffix("__USDT"), at)]
 
@@ -100,9 +103,12 @@ def test_a_row_that_came_too_late_is_not_known(home, tmp_path):
     rewritten = made["asset_lags"].join(late, on=["asset", EVENT], how="anti")
     for path in (Layout.of(settings).features / "asset_lags").rglob("*.parquet"):
         path.unlink()
-    publish(Layout.of(settings), ASSET_LAGS,
-            pl.concat([rewritten, late.with_columns(pl.col("created_timestamp") + timedelta(minutes=5))]))  # fmt: skip
-    rows = asset_datasets.build(
+    publish(
+        Layout.of(settings),
+        ASSET_LAGS,
+        pl.concat([rewritten, late.with_columns(pl.col("created_timestamp") + timedelta(minutes=5))]),
+    )
+    rows = build_asset_training_set(
         settings, LAGGED_RETURNS, brute_join(settings), NOW, assets=("BTC",), horizon_bars=1
     ).rows
     unknown = rows.filter(~pl.col("known"))
@@ -114,24 +120,24 @@ def test_missing_features_are_named_with_what_they_come_from(tmp_path):
     settings = settings_for(tmp_path)
     publish_all(settings, bars=60)
     with pytest.raises(MissingDataError, match="no row of asset_exposures is published") as caught:
-        asset_datasets.build(settings, RISK_EXPOSURES, brute_join(settings), NOW, assets=ASSETS, horizon_bars=24)
+        build_asset_training_set(settings, RISK_EXPOSURES, brute_join(settings), NOW, assets=ASSETS, horizon_bars=24)
     assert "candles_1m" in caught.value.remedy
 
 
 def test_mirrored_folds_test_the_same_hours_and_purge_by_their_own_labels(home):
     own = built(home, LAGGED_RETURNS, horizon_bars=24).rows.drop_nulls("label")
     pairs = own.with_columns((pl.col("t0") + 3 * HOUR).alias("t1"))
-    folds = walk_forward(pairs, test_bars=100, train_bars=200, rolling=True)
-    for fold, other in zip(folds, mirrored(own, folds), strict=True):
+    folds = split_walk_forward(pairs, test_bars=100, train_bars=200, rolling=True)
+    for fold, other in zip(folds, mirror_folds(own, folds), strict=True):
         assert (other.blocks[0].first, other.blocks[0].last) == (fold.blocks[0].first, fold.blocks[0].last)
         assert other.train[EVENT].min() == fold.train[EVENT].min()
         assert other.train["t1"].max() < fold.blocks[0].first
         assert other.train[EVENT].max() == fold.blocks[0].first - 25 * HOUR
         assert other.test.height == fold.test.height
     with pytest.raises(MissingDataError, match="no row is known from"):
-        mirrored(own.filter(pl.col(EVENT) < folds[-1].blocks[0].first), folds)
+        mirror_folds(own.filter(pl.col(EVENT) < folds[-1].blocks[0].first), folds)
     with pytest.raises(DataError, match="complete label interval"):
-        mirrored(own.with_columns(t1=pl.lit(None, own["t1"].dtype)), folds)
+        mirror_folds(own.with_columns(t1=pl.lit(None, own["t1"].dtype)), folds)
 
 
 def test_linear_lags_against_statsmodels(home):
@@ -147,7 +153,7 @@ def test_linear_lags_against_statsmodels(home):
     np.testing.assert_allclose(
         forecast[6:], oracle.predict(sm.add_constant(rows.select(names).to_numpy()[6:])), rtol=1e-8, atol=1e-12
     )
-    assert sum(model.importances().values()) == pytest.approx(1.0)
+    assert sum(model.compute_importances().values()) == pytest.approx(1.0)
     with pytest.raises(MissingDataError, match="too few to regress"):
         lagged_returns.fit_linear(known.head(20), LAGGED_RETURNS, settings)
 
@@ -169,12 +175,12 @@ def test_factor_premia_are_the_means_of_regressions_across_assets(home):
     """What returns are made of is found again, and equals one regression per decision by statsmodels."""
     settings, _ = home
     rows = built(home, RISK_EXPOSURES, horizon_bars=24).rows
-    names = factor_risk.exposures(RISK_EXPOSURES)
+    names = factor_risk.list_exposures(RISK_EXPOSURES)
     assert names == ["s4_market", "s4_liquidity", "s4_volatility", "s4_momentum"]
     truth = np.array([0.002, -0.001, 0.0, 0.003])
     noise = np.random.default_rng(5).normal(0, 1e-4, rows.height)
     made = rows.with_columns(pl.Series("label", rows.select(names).to_numpy() @ truth + noise))
-    model = factor_risk.fit(made, RISK_EXPOSURES, settings)
+    model = factor_risk.fit_factor_premia(made, RISK_EXPOSURES, settings)
     np.testing.assert_allclose(model.premia, truth, atol=2e-5)
     slow = []
     for _, part in made.sort(EVENT, "pair_id").group_by(EVENT, maintain_order=True):
@@ -184,7 +190,7 @@ def test_factor_premia_are_the_means_of_regressions_across_assets(home):
     np.testing.assert_allclose(model.t_values, expected, rtol=1e-7)
     assert abs(model.t_values[0]) > 10 > abs(model.t_values[2])
     with pytest.raises(MissingDataError, match="0 decisions have exposures of more than 5 assets"):
-        factor_risk.fit(made.filter(pl.col("pair_id") < "DOGE"), RISK_EXPOSURES, settings)
+        factor_risk.fit_factor_premia(made.filter(pl.col("pair_id") < "DOGE"), RISK_EXPOSURES, settings)
 
 
 def test_all_families_of_assets_stand_on_the_board(board):
@@ -210,7 +216,7 @@ def test_the_sheet_is_traded_from_one_decision_to_the_next(board, home):
     opened = {at.astimezone(NEW_YORK).hour for at in trades["opened_at"]}
     assert opened == {settings.vwap.rebalancing_hour}
     open_at_once = trades.group_by("opened_at").len()["len"].max()
-    assert open_at_once <= third(settings)
+    assert open_at_once <= count_third(settings)
 
 
 @pytest.mark.slow
@@ -219,25 +225,31 @@ def test_scores_keep_their_bits_whatever_comes_later(home, name):
     settings, _ = home
     family = FAMILIES[name]
     portfolio: Portfolio = family.portfolio
-    data = asset_datasets.build(
-        settings, portfolio.service, brute_join(settings), NOW, assets=portfolio.assets(settings),
-        horizon_bars=portfolio.horizon_bars, daily=portfolio.daily,
-    )  # fmt: skip
+    data = build_asset_training_set(
+        settings,
+        portfolio.service,
+        brute_join(settings),
+        NOW,
+        assets=portfolio.list_assets(settings),
+        horizon_bars=portfolio.horizon_bars,
+        daily=portfolio.daily,
+    )
     hourly = built(home, LAGGED_RETURNS, horizon_bars=12).rows.drop_nulls("label")
-    pair_folds = walk_forward(hourly, test_bars=80, train_bars=200)
+    pair_folds = split_walk_forward(hourly, test_bars=80, train_bars=200)
     cut = pair_folds[1].blocks[0].first
     feature = portfolio.service.features[0] if name != "vwap_distance" else "ranked_dist"
-    poisoned = datasets.Dataset(
+    poisoned = TrainingSet(
         data.rows.with_columns(
             pl.when(pl.col("t1") >= cut).then(pl.col("label") * -7).otherwise(pl.col("label")).alias("label"),
             pl.when(pl.col(EVENT) >= cut).then(pl.col(feature) + 1).otherwise(pl.col(feature)).alias(feature),
         ),
-        data.service, data.snapshot_id,
-    )  # fmt: skip
+        data.service,
+        data.snapshot_id,
+    )
     before, after = (
-        walk(settings, family, one, mirrored(one.rows.drop_nulls("label"), pair_folds), Silent()).rows.filter(
-            pl.col(EVENT) < cut
-        )["score"]
+        score_walk_forward(
+            settings, family, one, mirror_folds(one.rows.drop_nulls("label"), pair_folds), Silent()
+        ).rows.filter(pl.col(EVENT) < cut)["score"]
         for one in (data, poisoned)
     )
     assert before.len() > 0
@@ -245,7 +257,7 @@ def test_scores_keep_their_bits_whatever_comes_later(home, name):
 
 
 def test_the_exposures_of_the_service_exclude_the_intercept_and_the_fit():
-    left = set(RISK_EXPOSURES.features) - set(factor_risk.exposures(RISK_EXPOSURES))
+    left = set(RISK_EXPOSURES.features) - set(factor_risk.list_exposures(RISK_EXPOSURES))
     assert left == {"s4_const", "s4_r2", "s4_adj_r2"}
     assert left <= set(ASSET_EXPOSURES.feature_names)
 

@@ -30,26 +30,31 @@ def labels(frame, seed=1):
 @pytest.fixture(scope="module")
 def fitted():
     frame = matrix()
-    return pair_forest.fit(frame, labels(frame), UNIVERSE, SMALL, fit_threads=1)
+    return pair_forest.fit_pipeline(frame, labels(frame), UNIVERSE, SMALL, fit_threads=1)
 
 
 def test_thread_count_changes_no_byte_and_no_probability(fitted):
     frame = matrix()
-    other = pair_forest.fit(frame, labels(frame), UNIVERSE, SMALL, fit_threads=2)
+    other = pair_forest.fit_pipeline(frame, labels(frame), UNIVERSE, SMALL, fit_threads=2)
     assert pickle.dumps(other) == pickle.dumps(fitted)
     fresh = matrix(seed=3)
-    assert pair_forest.predict(other, fresh).tobytes() == pair_forest.predict(fitted, fresh).tobytes()
+    assert (
+        pair_forest.predict_probability(other, fresh).tobytes()
+        == pair_forest.predict_probability(fitted, fresh).tobytes()
+    )
 
 
 def test_another_seed_gives_another_forest(fitted):
     frame = matrix()
-    other = pair_forest.fit(frame, labels(frame), UNIVERSE, SMALL.model_copy(update={"seed": 43}), fit_threads=1)
-    assert (pair_forest.predict(other, frame) != pair_forest.predict(fitted, frame)).any()
+    other = pair_forest.fit_pipeline(
+        frame, labels(frame), UNIVERSE, SMALL.model_copy(update={"seed": 43}), fit_threads=1
+    )
+    assert (pair_forest.predict_probability(other, frame) != pair_forest.predict_probability(fitted, frame)).any()
 
 
 def test_the_reference_settings_reach_the_forest():
     frame = matrix()
-    forest = pair_forest.build(UNIVERSE, ModelSettings(), fit_threads=1).named_steps["forest"]
+    forest = pair_forest.build_pipeline(UNIVERSE, ModelSettings(), fit_threads=1).named_steps["forest"]
     assert (forest.n_estimators, forest.max_depth, forest.min_samples_leaf) == (300, 5, 30)
     assert (forest.class_weight, forest.random_state) == ({0: 1.0, 1: 3.0}, 42)
     assert len(frame) > 0
@@ -57,8 +62,8 @@ def test_the_reference_settings_reach_the_forest():
 
 def test_a_row_scores_the_same_alone_and_among_others(fitted):
     frame = matrix(seed=5, rows=50)
-    together = pair_forest.predict(fitted, frame)
-    alone = [pair_forest.predict(fitted, frame.iloc[[row]])[0] for row in range(len(frame))]
+    together = pair_forest.predict_probability(fitted, frame)
+    alone = [pair_forest.predict_probability(fitted, frame.iloc[[row]])[0] for row in range(len(frame))]
     assert together.tolist() == alone
 
 
@@ -66,43 +71,43 @@ def test_an_asset_outside_the_universe_is_refused(fitted):
     frame = matrix(rows=2)
     frame["base_asset"] = "DOGE"
     with pytest.raises(ValueError, match="DOGE"):
-        pair_forest.predict(fitted, frame)
+        pair_forest.predict_probability(fitted, frame)
 
 
 def test_assets_keep_their_code_when_training_has_not_seen_all_of_them(fitted):
     frame = matrix()
     only = frame["base_asset"] == "ETH"
-    other = pair_forest.fit(frame[only], labels(frame[only]), UNIVERSE, SMALL, fit_threads=1)
+    other = pair_forest.fit_pipeline(frame[only], labels(frame[only]), UNIVERSE, SMALL, fit_threads=1)
     encoder = other.named_steps["encode"].named_transformers_["assets"]
     assert [list(categories) for categories in encoder.categories_] == [list(UNIVERSE)] * 2
-    assert np.isfinite(pair_forest.predict(other, frame[~only])).all()
+    assert np.isfinite(pair_forest.predict_probability(other, frame[~only])).all()
 
 
 def test_missing_features_are_scored(fitted):
     frame = matrix(rows=3)
     frame[["z_score", "spread_rsi"]] = np.nan
-    assert np.isfinite(pair_forest.predict(fitted, frame)).all()
+    assert np.isfinite(pair_forest.predict_probability(fitted, frame)).all()
 
 
 def test_nothing_to_score(fitted):
-    assert pair_forest.predict(fitted, matrix(rows=5).head(0)).tolist() == []
+    assert pair_forest.predict_probability(fitted, matrix(rows=5).head(0)).tolist() == []
 
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_one_class_only_is_refused(value):
     frame = matrix(rows=100)
     with pytest.raises(MissingDataError, match=f"all 100 training labels are {value}"):
-        pair_forest.fit(frame, np.full(100, value, dtype=np.int64), UNIVERSE, SMALL)
+        pair_forest.fit_pipeline(frame, np.full(100, value, dtype=np.int64), UNIVERSE, SMALL)
 
 
 def test_too_few_rows_for_two_leaves_are_refused():
     frame = matrix(rows=8)
     with pytest.raises(MissingDataError, match="8 training rows"):
-        pair_forest.fit(frame, np.array([0, 1] * 4), UNIVERSE, SMALL)
+        pair_forest.fit_pipeline(frame, np.array([0, 1] * 4), UNIVERSE, SMALL)
 
 
 def test_importances_name_every_feature_and_sum_to_one(fitted):
-    values = pair_forest.importances(fitted)
+    values = pair_forest.compute_importances(fitted)
     assert set(values) == {"z_score", "spread_rsi", "base_asset", "quote_asset"}
     assert sum(values.values()) == pytest.approx(1.0)
     assert next(iter(values)) == "z_score"
@@ -116,14 +121,14 @@ def test_calibration_brings_votes_to_frequencies_and_keeps_trees_and_order(fitte
     frame = matrix()
     settings = SMALL.model_copy(update={"calibration": kind})
     one, two = (
-        pair_forest.fit(frame, labels(frame), UNIVERSE, settings, fit_threads=threads, splits=SPLITS)
+        pair_forest.fit_pipeline(frame, labels(frame), UNIVERSE, settings, fit_threads=threads, splits=SPLITS)
         for threads in (1, 2)
     )
     assert pickle.dumps(one) == pickle.dumps(two)
-    assert pair_forest.importances(one) == pair_forest.importances(fitted)
+    assert pair_forest.compute_importances(one) == pair_forest.compute_importances(fitted)
     fresh = matrix(rows=4000, seed=3)
     actual = labels(fresh, seed=4)
-    raw, mapped = pair_forest.predict(fitted, fresh), pair_forest.predict(one, fresh)
+    raw, mapped = pair_forest.predict_probability(fitted, fresh), pair_forest.predict_probability(one, fresh)
     order = np.argsort(raw, kind="stable")
     assert (np.diff(mapped[order]) >= -1e-12).all()
     # positive labels count three times in the forest: its votes say more than what happens
@@ -139,14 +144,14 @@ def test_calibration_maps_by_forests_that_had_not_seen_the_rows(fitted):
     y = labels(frame)
     unseen = np.empty(len(frame))
     for train, test in SPLITS:
-        part = pair_forest.fit(frame.iloc[train], y[train], UNIVERSE, SMALL, fit_threads=1)
-        unseen[test] = pair_forest.predict(part, frame.iloc[test])
+        part = pair_forest.fit_pipeline(frame.iloc[train], y[train], UNIVERSE, SMALL, fit_threads=1)
+        unseen[test] = pair_forest.predict_probability(part, frame.iloc[test])
     mapping = IsotonicRegression(out_of_bounds="clip").fit(unseen, y)
     settings = SMALL.model_copy(update={"calibration": "isotonic"})
-    whole = pair_forest.fit(frame, y, UNIVERSE, settings, fit_threads=1, splits=SPLITS)
+    whole = pair_forest.fit_pipeline(frame, y, UNIVERSE, settings, fit_threads=1, splits=SPLITS)
     fresh = matrix(seed=3)
-    expected = mapping.predict(pair_forest.predict(fitted, fresh))
-    np.testing.assert_allclose(pair_forest.predict(whole, fresh), expected, atol=1e-12)
+    expected = mapping.predict(pair_forest.predict_probability(fitted, fresh))
+    np.testing.assert_allclose(pair_forest.predict_probability(whole, fresh), expected, atol=1e-12)
 
 
 def test_trap_16_the_model_is_stored_without_pickle_and_trusts_named_types_only(fitted):
@@ -154,7 +159,7 @@ def test_trap_16_the_model_is_stored_without_pickle_and_trusts_named_types_only(
 
     frame = matrix()
     trusted = {
-        kind: pair_forest.fit(
+        kind: pair_forest.fit_pipeline(
             frame, labels(frame), UNIVERSE, SMALL.model_copy(update={"calibration": kind}), splits=SPLITS
         )
         for kind in ("none", "sigmoid", "isotonic")
@@ -167,4 +172,7 @@ def test_trap_16_the_model_is_stored_without_pickle_and_trusts_named_types_only(
     assert skops.io.get_untrusted_types(data=buffer.getvalue()) == ["sklearn.tree._tree.Tree"]
     again = skops.io.loads(buffer.getvalue(), trusted=list(pair_forest.TRUSTED_TYPES))
     frame = matrix(seed=9)
-    assert pair_forest.predict(again, frame).tobytes() == pair_forest.predict(fitted, frame).tobytes()
+    assert (
+        pair_forest.predict_probability(again, frame).tobytes()
+        == pair_forest.predict_probability(fitted, frame).tobytes()
+    )

@@ -12,7 +12,7 @@ from pairity.strategy.stops import REFERENCE_ASSET, fractions, stop_prices, stop
 from pairity.strategy.types import AssetView, Side
 from pairity.timeline import HOUR, ceil_to
 from pairity.universe import exact
-from training.backtest.fills import slipped
+from training.backtest.fills import apply_slippage
 from training.backtest.records import MarketHistory
 
 Floats = NDArray[np.float64]
@@ -21,7 +21,7 @@ SIDES = (Side.SELL, Side.BUY)
 """Second axis of `DenseMarket.levels`."""
 
 
-class DenseMarket:
+class PricePaths:
     """`history` over its hours (bar closes) as arrays of asset × hour; assets in the order of `assets`.
 
     `bars`: × (open, high, low, close), NaN where there is no bar. `rates`: sum of the rates settled in (hour − 1h,
@@ -42,7 +42,7 @@ class DenseMarket:
             self._add_known(self._place[hour], views.values())
 
     @property
-    def barred(self) -> Bools:
+    def has_bar(self) -> Bools:
         """Asset × hour: there is a bar."""
         return ~np.isnan(self.bars[:, :, 0])
 
@@ -61,7 +61,7 @@ class DenseMarket:
                 self.closes[number, place] = np.nan if view.close is None else view.close
                 self.funded[number, place] = view.funding_rate is not None
 
-    def levels(self, wanted: Bools, strategy: StrategySettings, costs: CostSettings) -> Floats:
+    def compute_levels(self, wanted: Bools, strategy: StrategySettings, costs: CostSettings) -> Floats:
         """Asset × side (`SIDES`) × hour of decision × (entry price, stop, target), where `wanted`; elsewhere NaN.
 
         Entered as a taker at the open of the next bar, protected by the core's rule: from what was known of the asset
@@ -74,13 +74,15 @@ class DenseMarket:
             if view is None or place + 1 >= wanted.shape[2] or np.isnan(self.bars[number, place + 1, 0]):
                 continue
             side = SIDES[side_number]
-            entry = slipped(float(self.bars[number, place + 1, 0]), side.sign, costs.slippage_bps)
-            levels[number, side_number, place] = entry, *_protection(view, views.get(REFERENCE_ASSET),
-                                                                     side, entry, strategy)  # fmt: skip
+            entry = apply_slippage(float(self.bars[number, place + 1, 0]), side.sign, costs.slippage_bps)
+            levels[number, side_number, place] = (
+                entry,
+                *_find_stop_and_target(view, views.get(REFERENCE_ASSET), side, entry, strategy),
+            )
         return levels
 
 
-def _protection(
+def _find_stop_and_target(
     view: AssetView, reference: AssetView | None, side: Side, entry: float, strategy: StrategySettings
 ) -> tuple[float, float]:
     rule = stop_rule(view, reference, strategy)

@@ -23,8 +23,8 @@ from feature_repo.transforms.pairs import pair_hourly
 from pairity.settings import FeatureSettings, StrategySettings
 from pairity.timeline import HOUR
 from pairity.universe import DEFAULT_UNIVERSE, ContractSpec, inst_id, pairs_of
-from training.backtest.grid import Question
-from training.backtest.inputs import hour_scores, market_history
+from training.backtest.grid import GridInputs
+from training.backtest.inputs import build_market_history, group_scores_by_hour
 from training.backtest.records import Settlement, Terms
 
 HOURS = 17_520
@@ -49,45 +49,49 @@ class Frames:
     specs: dict[str, ContractSpec]
 
 
-def source() -> str:
+def describe_source() -> str:
     return "OKX 1h, recorded" if os.environ.get("PAIRITY_RECORDED_DATA") else "made up"
 
 
-def frames(hours: int) -> Frames:
+def make_frames(hours: int) -> Frames:
     """The last `hours` closes, the windows of all features being full at the first of them."""
     data = os.environ.get("PAIRITY_RECORDED_DATA")
-    bars = _recorded(Path(data) / RECORDED) if data else _made_up(hours + _WARM_UP)
+    bars = _read_recorded(Path(data) / RECORDED) if data else _make_up_bars(hours + _WARM_UP)
     closes = bars["event_timestamp"].unique().sort().tail(hours)
     times = tuple(closes.to_list())
     generator = np.random.default_rng(7)
-    rates = {asset: _settlements(generator, times) for asset in DEFAULT_UNIVERSE}
-    features = asset_hourly(bars.lazy(), _funding(rates).lazy(), SETTINGS).collect()
+    rates = {asset: _draw_settlements(generator, times) for asset in DEFAULT_UNIVERSE}
+    features = asset_hourly(bars.lazy(), _make_funding(rates).lazy(), SETTINGS).collect()
     pairs = pair_hourly(features.lazy(), pairs_of(DEFAULT_UNIVERSE), SETTINGS, _WARM_UP).collect()
-    asked = pairs.filter(pl.col("event_timestamp").is_in(closes.implode())).sort("event_timestamp", "pair_id")
-    scored = asked.with_columns(
-        probability=generator.uniform(0.2, 0.9, asked.height).round(3), known=generator.random(asked.height) > 0.01
+    rows = pairs.filter(pl.col("event_timestamp").is_in(closes.implode())).sort("event_timestamp", "pair_id")
+    scored = rows.with_columns(
+        probability=generator.uniform(0.2, 0.9, rows.height).round(3), known=generator.random(rows.height) > 0.01
     )
     last = bars.group_by("asset").agg(pl.col("close").last())
     return Frames(
-        times, bars.filter(pl.col("event_timestamp").is_in(closes.implode())), features, scored, rates,
-        {asset: _spec(asset, price) for asset, price in last.iter_rows()},
-    )  # fmt: skip
+        times,
+        bars.filter(pl.col("event_timestamp").is_in(closes.implode())),
+        features,
+        scored,
+        rates,
+        {asset: _make_spec(asset, price) for asset, price in last.iter_rows()},
+    )
 
 
-def question(hours: int) -> Question:
-    return put_together(frames(hours))
+def make_grid_inputs(hours: int) -> GridInputs:
+    return assemble_grid_inputs(make_frames(hours))
 
 
-def put_together(made: Frames) -> Question:
-    history = market_history(made.hours, made.known, made.bars, made.settlements, made.specs)
-    scores = hour_scores(made.scored, pairs_of(DEFAULT_UNIVERSE))
-    return Question(history, scores, StrategySettings(), TERMS, SETTINGS.decision_lag, None)
+def assemble_grid_inputs(made: Frames) -> GridInputs:
+    history = build_market_history(made.hours, made.known, made.bars, made.settlements, made.specs)
+    scores = group_scores_by_hour(made.scored, pairs_of(DEFAULT_UNIVERSE))
+    return GridInputs(history, scores, StrategySettings(), TERMS, SETTINGS.decision_lag, None)
 
 
-def _recorded(folder: Path) -> pl.DataFrame:
+def _read_recorded(folder: Path) -> pl.DataFrame:
     opened = pl.from_epoch("ts", time_unit="ms").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return pl.concat(
-        _bar_columns(
+        _select_bar_columns(
             pl.read_parquet(folder / f"{asset}-USDT.parquet").sort("ts").with_columns(event_timestamp=opened + HOUR),
             asset,
         )
@@ -95,7 +99,7 @@ def _recorded(folder: Path) -> pl.DataFrame:
     )
 
 
-def _made_up(count: int) -> pl.DataFrame:
+def _make_up_bars(count: int) -> pl.DataFrame:
     generator = np.random.default_rng(0)
     market = np.cumsum(generator.normal(0, 0.004, count))
     first = _START + HOUR
@@ -108,39 +112,50 @@ def _made_up(count: int) -> pl.DataFrame:
         close = 4.0 ** (5 - number) * 100 * np.exp((0.7 + 0.06 * number) * market + own)
         opened = np.concatenate([close[:1], close[:-1]]) * (1 + generator.normal(0, 2e-4, count))
         wick = np.abs(generator.normal(0, 0.002, (2, count)))
-        frame = pl.DataFrame({
-            "event_timestamp": times, "open": opened, "high": np.maximum(opened, close) * (1 + wick[0]),
-            "low": np.minimum(opened, close) * (1 - wick[1]), "close": close,
-            "volume": generator.exponential(1e4, count) / close,
-        })  # fmt: skip
-        made.append(_bar_columns(frame, DEFAULT_UNIVERSE[number]))
+        frame = pl.DataFrame(
+            {
+                "event_timestamp": times,
+                "open": opened,
+                "high": np.maximum(opened, close) * (1 + wick[0]),
+                "low": np.minimum(opened, close) * (1 - wick[1]),
+                "close": close,
+                "volume": generator.exponential(1e4, count) / close,
+            }
+        )
+        made.append(_select_bar_columns(frame, DEFAULT_UNIVERSE[number]))
     return pl.concat(made)
 
 
-def _bar_columns(rows: pl.DataFrame, asset: str) -> pl.DataFrame:
+def _select_bar_columns(rows: pl.DataFrame, asset: str) -> pl.DataFrame:
     return rows.select(
-        pl.lit(asset).alias("asset"), pl.col("event_timestamp").cast(_UTC_US), "open", "high", "low", "close",
-        pl.col("volume").alias("volume_base"), (pl.col("volume") * pl.col("close")).alias("volume_quote"),
+        pl.lit(asset).alias("asset"),
+        pl.col("event_timestamp").cast(_UTC_US),
+        "open",
+        "high",
+        "low",
+        "close",
+        pl.col("volume").alias("volume_base"),
+        (pl.col("volume") * pl.col("close")).alias("volume_quote"),
         pl.lit(60, pl.Int64).alias("minutes_observed"),
         (pl.col("event_timestamp").cast(_UTC_US) + timedelta(milliseconds=1)).alias("known_at"),
-    )  # fmt: skip
+    )
 
 
-def _settlements(generator: np.random.Generator, times: tuple[datetime, ...]) -> list[Settlement]:
+def _draw_settlements(generator: np.random.Generator, times: tuple[datetime, ...]) -> list[Settlement]:
     first = times[0].replace(hour=0) - 2 * timedelta(days=1)
     count = (times[-1] - first) // timedelta(hours=8) + 1
     rates = generator.normal(1e-4, 2e-4, count).round(6)
     return [Settlement(first + step * timedelta(hours=8), float(rate)) for step, rate in enumerate(rates)]
 
 
-def _funding(rates: dict[str, list[Settlement]]) -> pl.DataFrame:
+def _make_funding(rates: dict[str, list[Settlement]]) -> pl.DataFrame:
     rows = [(asset, *settlement) for asset, settlements in rates.items() for settlement in settlements]
     schema = {"asset": pl.String, "funding_time": _UTC_US, "funding_rate": pl.Float64}
     lag = timedelta(milliseconds=1)
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(known_at=pl.col("funding_time") + lag)
 
 
-def _spec(asset: str, price: float) -> ContractSpec:
+def _make_spec(asset: str, price: float) -> ContractSpec:
     """A contract of about one USDT in whole lots; a tick of five digits."""
     digits = floor(log10(price))
     contract, tick = Decimal(10) ** -digits, Decimal(10) ** (digits - 4)
