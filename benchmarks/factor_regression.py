@@ -143,5 +143,18 @@ def cases(_scratch: Path) -> Iterator[Case]:
             print(line)
 
     name = f"rolling regression, {WINDOWS:,} windows × {FACTORS} regressors × {WINDOW:,} rows (with R²)"
-    yield Case(name, ours, f"statsmodels {version('statsmodels')} RollingOLS (parameters only)", rolling, check)
-    yield Case(name, ours, f"numpy {np.__version__} solve per window", solves, lambda: None, peer_rounds=1)
+    yield Case(
+        name=name,
+        ours=ours,
+        peer=f"statsmodels {version('statsmodels')} RollingOLS (parameters only)",
+        theirs=rolling,
+        check=check,
+    )
+    yield Case(
+        name=name,
+        ours=ours,
+        peer=f"numpy {np.__version__} solve per window",
+        theirs=solves,
+        check=lambda: None,
+        peer_rounds=1,
+    )

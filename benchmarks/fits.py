@@ -140,7 +140,7 @@ def fit_plain_boosting(hours: int, threads: int) -> Job:
     }
 
     def job() -> str:
-        data = lightgbm.Dataset(matrix, label=label, categorical_feature=list(range(len(_CATEGORIES))))
+        data = lightgbm.Dataset(data=matrix, label=label, categorical_feature=list(range(len(_CATEGORIES))))
         return _digest_text(lightgbm.train(parameters, data, num_boost_round=120).model_to_string(), threads)
 
     return job
@@ -204,13 +204,13 @@ def _make_cases(
 
     for threads in THREADS:
         yield Case(
-            f"{name}, {_format_threads(threads)} ({how})",
-            _refuse,
-            peer,
-            _refuse,
-            lambda: None,
-            1,
-            1,
+            name=f"{name}, {_format_threads(threads)} ({how})",
+            ours=_refuse,
+            peer=peer,
+            theirs=_refuse,
+            check=lambda: None,
+            peer_rounds=1,
+            rounds=1,
             peer_seconds=lambda alone=plain[threads]: scale * alone.seconds(),
             ours_seconds=lambda alone=ours[threads]: scale * alone.seconds(),
             note=lambda threads=threads: note(threads),

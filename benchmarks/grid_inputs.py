@@ -69,12 +69,12 @@ def make_frames(hours: int) -> Frames:
     )
     last = bars.group_by("asset").agg(pl.col("close").last())
     return Frames(
-        times,
-        bars.filter(pl.col("event_timestamp").is_in(closes.implode())),
-        features,
-        scored,
-        rates,
-        {asset: _make_spec(asset, price) for asset, price in last.iter_rows()},
+        hours=times,
+        bars=bars.filter(pl.col("event_timestamp").is_in(closes.implode())),
+        known=features,
+        scored=scored,
+        settlements=rates,
+        specs={asset: _make_spec(asset, price) for asset, price in last.iter_rows()},
     )
 
 
@@ -85,7 +85,14 @@ def make_grid_inputs(hours: int) -> GridInputs:
 def assemble_grid_inputs(made: Frames) -> GridInputs:
     history = build_market_history(made.hours, made.known, made.bars, made.settlements, made.specs)
     scores = group_scores_by_hour(made.scored, pairs_of(DEFAULT_UNIVERSE))
-    return GridInputs(history, scores, StrategySettings(), TERMS, SETTINGS.decision_lag, None)
+    return GridInputs(
+        history=history,
+        scores=scores,
+        settings=StrategySettings(),
+        terms=TERMS,
+        decision_lag=SETTINGS.decision_lag,
+        train_end=None,
+    )
 
 
 def _read_recorded(folder: Path) -> pl.DataFrame:
@@ -159,4 +166,11 @@ def _make_spec(asset: str, price: float) -> ContractSpec:
     """A contract of about one USDT in whole lots; a tick of five digits."""
     digits = floor(log10(price))
     contract, tick = Decimal(10) ** -digits, Decimal(10) ** (digits - 4)
-    return ContractSpec(inst_id(asset), contract, Decimal(1), Decimal(1), tick, Decimal(50))
+    return ContractSpec(
+        instrument=inst_id(asset),
+        ct_val=contract,
+        lot_sz=Decimal(1),
+        min_sz=Decimal(1),
+        tick_sz=tick,
+        max_leverage=Decimal(50),
+    )

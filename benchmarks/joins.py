@@ -135,18 +135,18 @@ def _make_cases(size: Size, requested: pl.DataFrame, path: Path, folder: Path) -
 
     name = f"point-in-time join, {size.text}"
     yield Case(
-        name,
-        lambda: join_ours(requested, path, size),
-        "bare Polars join_asof, read and sorted",
-        lambda: join_bare(requested, path),
-        check,
+        name=name,
+        ours=lambda: join_ours(requested, path, size),
+        peer="bare Polars join_asof, read and sorted",
+        theirs=lambda: join_bare(requested, path),
+        check=check,
     )
     yield Case(
-        name,
-        lambda: join_ours(requested, path, size),
-        f"Feast's DuckDB store (at most {_LIMIT_S:.0f} s)",
-        lambda: None,
-        lambda: None,
+        name=name,
+        ours=lambda: join_ours(requested, path, size),
+        peer=f"Feast's DuckDB store (at most {_LIMIT_S:.0f} s)",
+        theirs=lambda: None,
+        check=lambda: None,
         peer_rounds=1,
         peer_seconds=seconds,
     )

@@ -163,21 +163,25 @@ def cases(scratch: Path) -> Iterator[Case]:
     rows = read_columns(folder)
     name = f"{rows:,} minutes into hourly microstructure"
     yield Case(
-        name,
-        lambda: compute_ours(folder),
-        f"DuckDB {version('duckdb')} SQL",
-        lambda: compute_with_duckdb(folder),
-        check,
+        name=name,
+        ours=lambda: compute_ours(folder),
+        peer=f"DuckDB {version('duckdb')} SQL",
+        theirs=lambda: compute_with_duckdb(folder),
+        check=check,
         note=note,
     )
     yield Case(
-        name,
-        lambda: compute_ours(folder),
-        f"pandas {version('pandas')} groupby",
-        lambda: compute_with_pandas(folder),
-        lambda: None,
+        name=name,
+        ours=lambda: compute_ours(folder),
+        peer=f"pandas {version('pandas')} groupby",
+        theirs=lambda: compute_with_pandas(folder),
+        check=lambda: None,
         peer_rounds=1,
     )
     yield Case(
-        name, lambda: compute_ours(folder), "merely reading the columns", lambda: read_columns(folder), lambda: None
+        name=name,
+        ours=lambda: compute_ours(folder),
+        peer="merely reading the columns",
+        theirs=lambda: read_columns(folder),
+        check=lambda: None,
     )

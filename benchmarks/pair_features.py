@@ -92,7 +92,7 @@ def cases(_scratch: Path) -> Iterator[Case]:
 
     peer = f"pandas {pd.__version__} and ta {version('ta')}, pair by pair"
     name = f"pair features, {len(pairs)} pairs × {HOURS:,} hours (polars {pl.__version__}, numba {version('numba')})"
-    yield Case(name, ours, peer, theirs, check)
+    yield Case(name=name, ours=ours, peer=peer, theirs=theirs, check=check)
 
 
 def _compute_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, inflow: pl.DataFrame) -> pd.DataFrame:

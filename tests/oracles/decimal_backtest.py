@@ -42,7 +42,7 @@ class Books:
 
 
 @dataclass
-class Held:
+class HeldLeg:
     """One leg."""
 
     position_id: str
@@ -100,18 +100,18 @@ def _loop(history, scores, choose, protected, lag, terms):
         held.remove(x)
         books.trades.append(
             Trade(
-                x.position_id,
-                x.leg,
-                x.asset,
-                "buy" if x.sign > 0 else "sell",
-                x.contracts,
-                x.opened_at,
-                at,
-                x.entry,
-                price,
-                reason,
-                x.funding,
-                x.fees + x.size * price * fee,
+                position_id=x.position_id,
+                leg=x.leg,
+                asset=x.asset,
+                side="buy" if x.sign > 0 else "sell",
+                contracts=x.contracts,
+                opened_at=x.opened_at,
+                closed_at=at,
+                entry=x.entry,
+                exit=price,
+                reason=reason,
+                funding=x.funding,
+                fees=x.fees + x.size * price * fee,
             )
         )
         rest = [y for y in held if y.position_id == x.position_id]
@@ -146,20 +146,20 @@ def _loop(history, scores, choose, protected, lag, terms):
                 size = order.contracts * spec.ct_val
                 stop, target = _levels(order.stops, sign, price, spec.tick_sz) if protected else (None, None)
                 new.append(
-                    Held(
-                        entry.position_id,
-                        number,
-                        order.asset,
-                        sign,
-                        order.contracts,
-                        size,
-                        price,
-                        stop,
-                        target,
-                        size * price * (maker if limits else fee),
-                        reference,
-                        hour - HOUR,
-                        False,
+                    HeldLeg(
+                        position_id=entry.position_id,
+                        leg=number,
+                        asset=order.asset,
+                        sign=sign,
+                        contracts=order.contracts,
+                        size=size,
+                        entry=price,
+                        stop=stop,
+                        target=target,
+                        fees=size * price * (maker if limits else fee),
+                        mark=reference,
+                        opened_at=hour - HOUR,
+                        broken=False,
                     )
                 )
             bars_there = all(bar(order.asset, hour) for order in entry.legs)
@@ -173,18 +173,26 @@ def _loop(history, scores, choose, protected, lag, terms):
                 x.broken = len(new) < len(entry.legs)
                 books.cash -= x.fees
             held += new
-            legs = tuple(Leg(x.asset, Side.BUY if x.sign > 0 else Side.SELL, x.contracts, float(x.entry)) for x in new)
+            legs = tuple(
+                Leg(
+                    asset=x.asset,
+                    side=Side.BUY if x.sign > 0 else Side.SELL,
+                    contracts=x.contracts,
+                    entry_price=float(x.entry),
+                )
+                for x in new
+            )
             state = with_opened(
                 state,
                 PairPosition(
-                    entry.position_id,
-                    entry.pair,
-                    entry.direction,
-                    legs,
-                    hour - HOUR,
-                    entry.z,
-                    entry.score,
-                    entry.z,
+                    position_id=entry.position_id,
+                    pair=entry.pair,
+                    direction=entry.direction,
+                    legs=legs,
+                    opened_at=hour - HOUR,
+                    entry_z=entry.z,
+                    entry_score=entry.score,
+                    last_z=entry.z,
                 ),
             )
         # 2. the venue's triggers inside the bar: each leg by itself, all others standing at their last closes

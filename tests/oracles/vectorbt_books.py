@@ -52,7 +52,9 @@ def make_orders(results, history, terms):
     close = np.tile(_list_marks(history, keys, assets), (1, len(results)))
     fees[np.isnan(fees)] = 0.0
     hourly = np.array([rows[hour, CLOSE] for hour in history.hours])
-    return Orders(close, size, price, fees, len(results), terms.initial_equity, hourly)
+    return Orders(
+        close=close, size=size, price=price, fees=fees, trials=len(results), initial=terms.initial_equity, hourly=hourly
+    )
 
 
 def simulate(orders):

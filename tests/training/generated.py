@@ -15,7 +15,14 @@ LAG = timedelta(seconds=30)
 
 
 def spec(asset, ct_val="0.01", lot="0.1", tick="0.01"):
-    return ContractSpec(inst_id(asset), Decimal(ct_val), Decimal(lot), Decimal(lot), Decimal(tick), Decimal(50))
+    return ContractSpec(
+        instrument=inst_id(asset),
+        ct_val=Decimal(ct_val),
+        lot_sz=Decimal(lot),
+        min_sz=Decimal(lot),
+        tick_sz=Decimal(tick),
+        max_leverage=Decimal(50),
+    )
 
 
 def hours(count, start=START):
@@ -33,12 +40,12 @@ def flat_history(closes, funding=None, specs=None, **views):
                 bars[asset][time] = PriceBar(before, max(before, close), min(before, close), close)
                 before = close
             seen[time][asset] = AssetView(
-                asset,
-                close,
-                views.get("atr"),
-                views.get("volatility", 0.01),
-                views.get("rate", 0.0001),
-                (specs or {}).get(asset, spec(asset)),
+                asset=asset,
+                close=close,
+                atr=views.get("atr"),
+                volatility=views.get("volatility", 0.01),
+                funding_rate=views.get("rate", 0.0001),
+                spec=(specs or {}).get(asset, spec(asset)),
             )
     return MarketHistory(times, seen, bars, funding or {})
 
@@ -62,12 +69,12 @@ def random_market(seed, count=60, assets=("BTC", "ETH", "SOL")):
                 bars[asset][time] = PriceBar(opened, max(high, opened, closed), min(low, opened, closed), closed)
                 price = closed
             seen[time][asset] = AssetView(
-                asset,
-                None if missing else closed,
-                None if rng.random() < 0.2 else 0.01 * price * rng.random() / 5,
-                0.01,
-                None if rng.random() < 0.05 else float(rng.normal(0, 0.0004)),
-                spec(asset),
+                asset=asset,
+                close=None if missing else closed,
+                atr=None if rng.random() < 0.2 else 0.01 * price * rng.random() / 5,
+                volatility=0.01,
+                funding_rate=None if rng.random() < 0.05 else float(rng.normal(0, 0.0004)),
+                spec=spec(asset),
             )
         settlements[asset] = [Settlement(t, float(rng.normal(0, 0.002))) for t in times if t.hour % 8 == 0]
     return MarketHistory(times, seen, bars, settlements), random_scores(rng, times, pairs_of(assets))

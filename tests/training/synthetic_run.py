@@ -74,7 +74,12 @@ def trade_log(legs, count=400):
     strategy = StrategySettings(legs=legs, stop_bounds=(0.01, 0.02), target_bounds=(0.01, 0.03))
     scores = group_scores_by_hour(scored, pairs_of(ASSETS))
     return run_backtest(
-        history, scores, Strategy(strategy), Terms(1000.0, 5.0, 1.0), decision_lag=LAG, train_end=None
+        history,
+        scores,
+        Strategy(strategy),
+        Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0),
+        decision_lag=LAG,
+        train_end=None,
     ).trades
 
 

@@ -130,14 +130,14 @@ class Account:
             self.unfilled_entries += whole
             return
         record = PairPosition(
-            entry.position_id,
-            entry.pair,
-            entry.direction,
-            tuple(map(_make_leg_record, legs)),
-            decided_at,
-            entry.z,
-            entry.score,
-            entry.z,
+            position_id=entry.position_id,
+            pair=entry.pair,
+            direction=entry.direction,
+            legs=tuple(map(_make_leg_record, legs)),
+            opened_at=decided_at,
+            entry_z=entry.z,
+            entry_score=entry.score,
+            last_z=entry.z,
         )
         self._cash -= sum(leg.fees for leg in legs)
         self.state = with_opened(self.state, record)
@@ -249,4 +249,11 @@ class Account:
 
 
 def _make_leg_record(leg: OpenLeg) -> Leg:
-    return Leg(leg.asset, leg.side, leg.contracts, leg.entry_price, leg.stop_price, leg.target_price)
+    return Leg(
+        asset=leg.asset,
+        side=leg.side,
+        contracts=leg.contracts,
+        entry_price=leg.entry_price,
+        stop_price=leg.stop_price,
+        target_price=leg.target_price,
+    )

@@ -93,7 +93,9 @@ def _build_views(
     columns = ["event_timestamp", "asset", "close", "atr_14", "realized_vol_24h", "funding_rate"]
     for hour, asset, close, atr, volatility, funding in _nan_to_null(known).select(columns).iter_rows():
         if hour in views:
-            views[hour][asset] = AssetView(asset, close, atr, volatility, funding, specs.get(asset))
+            views[hour][asset] = AssetView(
+                asset=asset, close=close, atr=atr, volatility=volatility, funding_rate=funding, spec=specs.get(asset)
+            )
     return views
 
 

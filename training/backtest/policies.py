@@ -75,13 +75,32 @@ class BuyAndHold:
         """Buy once; the scores do not matter."""
         view = market.assets.get(self._asset)
         if state.positions or view is None or view.spec is None or view.close is None:
-            return Decision(Action.HOLD, "held" if state.positions else "no price or contract", (), (), (), state)
+            return Decision(
+                action=Action.HOLD,
+                reason="held" if state.positions else "no price or contract",
+                scores=(),
+                exits=(),
+                entries=(),
+                state=state,
+            )
         contracts = view.spec.contracts_for(exact(self._fraction * state.available_usdt), exact(view.close))
         if contracts == Decimal(0):
-            return Decision(Action.HOLD, "below the minimum size", (), (), (), state)
+            return Decision(
+                action=Action.HOLD, reason="below the minimum size", scores=(), exits=(), entries=(), state=state
+            )
         leg = LegOrder(self._asset, Side.BUY, contracts, view.close, NO_STOPS)
-        entry = Entry(f"{self._asset}@hold", Pair(self._asset, "USDT"), 1, 0.0, 1.0, 0.0, (leg,))
-        return Decision(Action.OPEN, f"buy and hold {self._asset}", (), (), (entry,), state)
+        entry = Entry(
+            position_id=f"{self._asset}@hold",
+            pair=Pair(self._asset, "USDT"),
+            direction=1,
+            z=0.0,
+            probability=1.0,
+            score=0.0,
+            legs=(leg,),
+        )
+        return Decision(
+            action=Action.OPEN, reason=f"buy and hold {self._asset}", scores=(), exits=(), entries=(entry,), state=state
+        )
 
 
 def make_baseline_strategy(settings: StrategySettings) -> StrategySettings:

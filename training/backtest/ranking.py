@@ -31,7 +31,14 @@ from pairity.timeline import HOUR
 from pairity.universe import Pair, exact
 
 QUOTE = "USDT"
-NO_STOPS = StopRule(None, None, (0.0, 1.0), (0.0, 1.0), 1.0, 1.0)
+NO_STOPS = StopRule(
+    stop_distance=None,
+    target_distance=None,
+    stop_bounds=(0.0, 1.0),
+    target_bounds=(0.0, 1.0),
+    stop_default=1.0,
+    target_default=1.0,
+)
 _MARGIN_RESERVE = 0.02
 """Share of free margin that new positions leave alone: fees, and an open that is dearer than the close before it."""
 
@@ -170,7 +177,15 @@ def size_entry(side: Side, score: PairScore, notional_usdt: float, market: Marke
         return None
     leg = LegOrder(asset, side, contracts, view.close, NO_STOPS)
     position_id = f"{asset}@{market.event_timestamp:%Y%m%dT%H%MZ}"
-    return Entry(position_id, Pair(asset, QUOTE), side.sign, score.z or 0.0, 1.0, abs(score.z or 0.0), (leg,))
+    return Entry(
+        position_id=position_id,
+        pair=Pair(asset, QUOTE),
+        direction=side.sign,
+        z=score.z or 0.0,
+        probability=1.0,
+        score=abs(score.z or 0.0),
+        legs=(leg,),
+    )
 
 
 def _is_finite(score: PairScore) -> bool:
@@ -190,7 +205,7 @@ def _count_hours(market: Market) -> int:
 
 
 def _make_hold(reason: str, state: StrategyState) -> Decision:
-    return Decision(Action.HOLD, reason, (), (), (), state)
+    return Decision(action=Action.HOLD, reason=reason, scores=(), exits=(), entries=(), state=state)
 
 
 def _make_decision(
@@ -207,4 +222,11 @@ def _make_decision(
     reason_text = "; ".join(
         [*(f"{item.position_id} leaves" for item in exits), *(f"{e.position_id} enters" for e in entries)]
     )
-    return Decision(action or (Action.CLOSE if exits else Action.OPEN), reason_text, (), exits, entries, state)
+    return Decision(
+        action=action or (Action.CLOSE if exits else Action.OPEN),
+        reason=reason_text,
+        scores=(),
+        exits=exits,
+        entries=entries,
+        state=state,
+    )

@@ -184,7 +184,14 @@ def _make_fold(name: str, rows: pl.DataFrame, ranges: Sequence[Sequence[datetime
     others = rows.filter(~tested)
     kept = others.filter(~met)
     train = kept.filter(~soon)
-    return Fold(name, train, rows.filter(tested), blocks, others.height - kept.height, kept.height - train.height)
+    return Fold(
+        name=name,
+        train=train,
+        test=rows.filter(tested),
+        blocks=blocks,
+        purged=others.height - kept.height,
+        embargoed=kept.height - train.height,
+    )
 
 
 def _make_block(rows: pl.DataFrame, times: Sequence[datetime]) -> Block:

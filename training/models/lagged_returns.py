@@ -100,7 +100,7 @@ def fit_boosted(rows: pl.DataFrame, service: Service, settings: Settings) -> Boo
 
     names = list_lags(service, _BOOSTED_LAGS)
     known = _select_complete(rows, names)
-    data = lightgbm.Dataset(known.select(names).to_numpy(), label=known["label"].to_numpy(), free_raw_data=True)
+    data = lightgbm.Dataset(data=known.select(names).to_numpy(), label=known["label"].to_numpy(), free_raw_data=True)
     booster = lightgbm.train(_PARAMETERS | {"seed": settings.model.seed}, data, num_boost_round=_ROUNDS)
     return BoostedLags(tuple(names), booster.model_to_string())
 

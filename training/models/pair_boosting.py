@@ -107,7 +107,7 @@ def _train(rows: pl.DataFrame, service: Service, settings: Settings, candidate: 
 
     matrix = _make_matrix(rows, service, settings.universe.assets)
     data = lightgbm.Dataset(
-        matrix,
+        data=matrix,
         label=rows["label"].to_numpy(),
         free_raw_data=True,
         weight=weigh_rows(rows, settings.label),

@@ -80,14 +80,14 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
     }
     best_first = sorted(lines, key=lambda line: -line.metrics.get("net_return", 0.0))
     return RunContents(
-        run.info.run_id,
-        run.data.tags.get("mlflow.runName", run.info.run_id),
-        _format_start(run.info.start_time),
-        run.data.tags,
-        run.data.params,
-        run.data.metrics,
-        tuple(best_first),
-        tables,
+        run_id=run.info.run_id,
+        name=run.data.tags.get("mlflow.runName", run.info.run_id),
+        started=_format_start(run.info.start_time),
+        tags=run.data.tags,
+        params=run.data.params,
+        metrics=run.data.metrics,
+        lines=tuple(best_first),
+        tables=tables,
     )
 
 

@@ -35,22 +35,22 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     if board.overfitting is not None:
         metrics["probability_of_overfitting"] = board.overfitting.probability
     parent = tracking.FamilyRun(
-        "leaderboard",
-        params | names,
-        metrics,
-        tags,
-        summarise_leaderboard(board),
+        name="leaderboard",
+        params=params | names,
+        metrics=metrics,
+        tags=tags,
+        note=summarise_leaderboard(board),
         artifacts=locate_directory(settings),
         dataset=source,
     )
     starts = [fold.blocks[0].first for fold in board.folds]
     children = [
         tracking.FamilyRun(
-            standing.family,
-            params | {"family": standing.family},
-            {f"model_{name}": value for name, value in _list_metrics(standing).items()},
-            tags,
-            standing.description,
+            name=standing.family,
+            params=params | {"family": standing.family},
+            metrics={f"model_{name}": value for name, value in _list_metrics(standing).items()},
+            tags=tags,
+            note=standing.description,
             folds=[{f"fold_{name}": value for name, value in fold.items()} for fold in standing.folds],
             fold_names=[f"{standing.family} {start:%Y-%m-%d}" for start in starts],
             artifacts=locate_family_directory(settings, standing.family),

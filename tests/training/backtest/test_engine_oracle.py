@@ -68,7 +68,9 @@ def strategy_of(stop=0.01, **changes):
 
 def levered(positions, rate):
     """Twice the equity in each position, and a venue that wants nearly all of the equity for them."""
-    return Terms(1000.0, 5.0, 1.0, leverage=20, maintenance_rate=rate / positions)
+    return Terms(
+        initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0, leverage=20, maintenance_rate=rate / positions
+    )
 
 
 def ruinous(legs, positions):
@@ -107,7 +109,12 @@ def test_equals_an_exact_decimal_backtest(seed, legs, fill_model, stop, cooldown
         max_concurrent_positions=positions,
         hedge_tolerance=0.1,
     )
-    compare(history, scores, strategy, Terms(1000.0, 5.0, 1.0, fill_model=fill_model))
+    compare(
+        history,
+        scores,
+        strategy,
+        Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0, fill_model=fill_model),
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -143,7 +150,14 @@ def test_rankings_equal_the_exact_backtest(seed, top, every, exposure, fill_mode
     history, _ = random_market(seed, assets=ASSETS)
     scores = forecasts(seed, history.hours)
     policy = RankingPolicy(top, 1, every, gross_exposure=exposure, leverage=4)
-    terms = Terms(1000.0, 5.0, 1.0, leverage=4, maintenance_rate=0.2, fill_model=fill_model)
+    terms = Terms(
+        initial_equity=1000.0,
+        taker_fee_bps=5.0,
+        slippage_bps=1.0,
+        leverage=4,
+        maintenance_rate=0.2,
+        fill_model=fill_model,
+    )
     found = run_backtest(history, scores, policy, terms, decision_lag=LAG, train_end=None)
     same(found, backtest_of(policy.decide, False, history, scores, LAG, terms))
 
@@ -153,7 +167,7 @@ def test_rankings_equal_the_exact_backtest(seed, top, every, exposure, fill_mode
 def test_a_single_assets_backtest_equals_the_exact_one(seed, threshold):
     history, _ = random_market(seed, assets=ASSETS)
     scores, policy = forecasts(seed, history.hours), SingleAssetPolicy(threshold)
-    terms = Terms(1000.0, 5.0, 1.0)
+    terms = Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0)
     found = run_backtest(history, scores, policy, terms, decision_lag=LAG, train_end=None)
     same(found, backtest_of(policy.decide, False, history, scores, LAG, terms))
 
@@ -170,6 +184,11 @@ def test_random_markets_meet_every_kind_of_exit(legs, reasons):
     met = Counter()
     for seed in range(6):
         history, scores = random_market(seed, assets=ASSETS, count=80)
-        met += compare(history, scores, strategy_of(0.01, legs=legs, max_missing_bars=0), Terms(1000.0, 5.0, 1.0))
+        met += compare(
+            history,
+            scores,
+            strategy_of(0.01, legs=legs, max_missing_bars=0),
+            Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0),
+        )
         met += compare(history, scores, ruinous(legs, 1), levered(1, 0.5))
     assert set(met) == reasons

@@ -22,7 +22,7 @@ def test_the_same_orders_give_the_same_equity_at_every_hour(legs, fill_model):
     """Without settlements: vectorbt books no funding."""
     history, scores = random_market(3, count=300, assets=("BTC", "ETH", "SOL", "XRP"))
     history = replace(history, settlements={})
-    terms = Terms(1000.0, 5.0, 1.0, fill_model=fill_model)
+    terms = Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0, fill_model=fill_model)
     trials = [
         run_backtest(
             history,
@@ -60,7 +60,7 @@ def test_the_same_orders_give_the_same_equity_at_every_hour(legs, fill_model):
 def test_a_fill_that_is_a_hundredth_off_is_seen():
     """The comparison would be worth nothing if both looked at the same number."""
     history, scores = random_market(3, count=60)
-    history, terms = replace(history, settlements={}), Terms(1000.0, 5.0, 1.0)
+    history, terms = replace(history, settlements={}), Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0)
     trial = run_backtest(history, scores, Strategy(StrategySettings()), terms, decision_lag=LAG, train_end=None)
     orders = make_orders([trial], history, terms)
     row, column = np.argwhere(~np.isnan(orders.price))[0]

@@ -87,8 +87,8 @@ def test_an_unlevered_long_cannot_be_liquidated():
     assert solve_liquidation_price(held(size=9.5), 1000.0, 0.004) is None
 
 
-TAKER = Terms(1000.0, taker_fee_bps=5.0, slippage_bps=10.0)
-MAKER = Terms(1000.0, taker_fee_bps=5.0, slippage_bps=10.0, maker_fee_bps=2.0, fill_model="limit_maker")
+TAKER = Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=10.0)
+MAKER = Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=10.0, maker_fee_bps=2.0, fill_model="limit_maker")
 
 
 def test_a_taker_fills_at_the_open_whatever_the_close_was():

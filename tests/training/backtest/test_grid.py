@@ -10,12 +10,19 @@ from training.backtest.performance import KEYS, measure_performance
 from training.backtest.policies import Strategy
 from training.backtest.records import Terms
 
-TERMS = Terms(1000.0, 5.0, 1.0)
+TERMS = Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0)
 
 
 def question(count=120, train_end=None, **settings):
     history, scores = random_market(5, count=count, assets=("BTC", "ETH", "SOL", "XRP"))
-    return GridInputs(history, scores, StrategySettings(**settings), TERMS, LAG, train_end)
+    return GridInputs(
+        history=history,
+        scores=scores,
+        settings=StrategySettings(**settings),
+        terms=TERMS,
+        decision_lag=LAG,
+        train_end=train_end,
+    )
 
 
 def test_the_reference_grid_has_27_points():

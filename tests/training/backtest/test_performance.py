@@ -20,7 +20,14 @@ def result_of(curve, trades=()):
         schema=EQUITY_SCHEMA,
         orient="row",
     )
-    return BacktestResult(100.0, pl.DataFrame(list(trades), schema=TRADE_SCHEMA), equity, pl.DataFrame(), 2, 3)
+    return BacktestResult(
+        initial_equity=100.0,
+        trades=pl.DataFrame(list(trades), schema=TRADE_SCHEMA),
+        equity=equity,
+        decisions=pl.DataFrame(),
+        unfilled_entries=2,
+        funding_unknown_hours=3,
+    )
 
 
 def a_trade(net, gross=None, notional=200.0, funding=0.0, held_h=5, pair="A__B", position=None, leg=0):

@@ -14,8 +14,8 @@ from training.backtest.records import Terms
 @pytest.mark.parametrize("atr", [None, 0.001, 1.0, 50.0])
 def test_the_baselines_stops_are_fixed_whatever_the_volatility(atr):
     settings = make_baseline_strategy(StrategySettings(stop_model="volatility"))
-    view = AssetView("BTC", 100.0, atr, 0.05, 0.0, spec("BTC"))
-    reference = AssetView("BTC", 100.0, atr, 0.01, 0.0, spec("BTC"))
+    view = AssetView(asset="BTC", close=100.0, atr=atr, volatility=0.05, funding_rate=0.0, spec=spec("BTC"))
+    reference = AssetView(asset="BTC", close=100.0, atr=atr, volatility=0.01, funding_rate=0.0, spec=spec("BTC"))
     prices = stop_prices(stop_rule(view, reference, settings), Side.BUY, Decimal(100), spec("BTC"))
     assert (prices.stop, prices.target) == (Decimal(94), Decimal(105))
 
@@ -37,13 +37,17 @@ def test_buy_and_hold_waits_for_a_price_and_a_contract():
     state = StrategyState(available_usdt=1000.0)
     for view in (
         None,
-        AssetView("BTC", None, None, None, None, spec("BTC")),
-        AssetView("BTC", 100.0, None, None, None, None),
-        AssetView("BTC", 1e9, None, None, None, spec("BTC")),
+        AssetView(asset="BTC", close=None, atr=None, volatility=None, funding_rate=None, spec=spec("BTC")),
+        AssetView(asset="BTC", close=100.0, atr=None, volatility=None, funding_rate=None, spec=None),
+        AssetView(asset="BTC", close=1e9, atr=None, volatility=None, funding_rate=None, spec=spec("BTC")),
     ):
         market = Market(START, START, {} if view is None else {"BTC": view})
         assert policy.decide(state, (), market).action is Action.HOLD
-    market = Market(START, START, {"BTC": AssetView("BTC", 100.0, None, None, None, spec("BTC"))})
+    market = Market(
+        START,
+        START,
+        {"BTC": AssetView(asset="BTC", close=100.0, atr=None, volatility=None, funding_rate=None, spec=spec("BTC"))},
+    )
     (entry,) = policy.decide(state, (), market).entries
     assert entry.legs[0].contracts == Decimal("950.0")
 
@@ -59,7 +63,14 @@ def test_judging_only_what_matters_decides_the_same(legs, switch):
 
     history, scores = random_market(3, count=120, assets=("BTC", "ETH", "SOL", "XRP"))
     found, expected = (
-        run_backtest(history, scores, policy(settings), Terms(1000.0, 5.0, 1.0), decision_lag=LAG, train_end=None)
+        run_backtest(
+            history,
+            scores,
+            policy(settings),
+            Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0),
+            decision_lag=LAG,
+            train_end=None,
+        )
         for policy in (Strategy, Whole)
     )
     assert found.trades.height > 10

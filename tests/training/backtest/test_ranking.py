@@ -24,15 +24,27 @@ def forecasts(*values, names=NAMES):
 
 
 def market(at=START, price=10.0, **views):
-    assets = {name: AssetView(name, price, None, None, None, spec(name)) for name in NAMES}
+    assets = {
+        name: AssetView(asset=name, close=price, atr=None, volatility=None, funding_rate=None, spec=spec(name))
+        for name in NAMES
+    }
     return Market(at + LAG, at, assets | views)
 
 
 def opened(state, decision):
     for item in decision.entries:
         (leg,) = item.legs
-        legs = (Leg(leg.asset, leg.side, leg.contracts, leg.reference_price),)
-        record = PairPosition(item.position_id, item.pair, item.direction, legs, START, 0.0, 0.0, 0.0)
+        legs = (Leg(asset=leg.asset, side=leg.side, contracts=leg.contracts, entry_price=leg.reference_price),)
+        record = PairPosition(
+            position_id=item.position_id,
+            pair=item.pair,
+            direction=item.direction,
+            legs=legs,
+            opened_at=START,
+            entry_z=0.0,
+            entry_score=0.0,
+            last_z=0.0,
+        )
         spent = float(leg.contracts) * 0.01 * leg.reference_price
         state = replace(state, positions=(*state.positions, record), available_usdt=state.available_usdt - spent)
     return state
@@ -75,8 +87,8 @@ def test_the_phase_is_a_property_of_the_clock_and_not_of_the_start():
 
 def test_what_has_no_forecast_price_or_contract_is_not_ranked():
     views = {
-        "BTC": AssetView("BTC", None, None, None, None, spec("BTC")),
-        "ETH": AssetView("ETH", 10.0, None, None, None, None),
+        "BTC": AssetView(asset="BTC", close=None, atr=None, volatility=None, funding_rate=None, spec=spec("BTC")),
+        "ETH": AssetView(asset="ETH", close=10.0, atr=None, volatility=None, funding_rate=None, spec=None),
     }
     scores = (
         *forecasts(9.0, -9.0, math.nan, 0.2),

@@ -148,12 +148,19 @@ def test_a_fold_that_leaks_cannot_be_made():
     rows = series(50, 5)
     block = Block(START + 20 * HOUR, START + 29 * HOUR, START + 34 * HOUR)
     test = rows.slice(20, 10)
-    Fold("clean", pl.concat([rows.slice(0, 15), rows.slice(35, 15)]), test, (block,), 10, 0)
+    Fold(
+        name="clean",
+        train=pl.concat([rows.slice(0, 15), rows.slice(35, 15)]),
+        test=test,
+        blocks=(block,),
+        purged=10,
+        embargoed=0,
+    )
     for train in (rows.slice(0, 16), rows.slice(34, 16), rows.slice(0, 25), rows):
         with pytest.raises(DataError, match="leaks"):
-            Fold("leaking", train, test, (block,), 0, 0)
+            Fold(name="leaking", train=train, test=test, blocks=(block,), purged=0, embargoed=0)
     with pytest.raises(DataError, match="outside of its blocks"):
-        Fold("elsewhere", rows.slice(0, 15), rows.slice(20, 11), (block,), 0, 0)
+        Fold(name="elsewhere", train=rows.slice(0, 15), test=rows.slice(20, 11), blocks=(block,), purged=0, embargoed=0)
 
 
 def test_another_pairs_label_of_the_same_hours_leaks_as_well():

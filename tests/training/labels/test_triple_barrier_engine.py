@@ -35,7 +35,7 @@ class OnePosition:
 
     def decide(self, state, scores, market):
         if market.event_timestamp != self.at:
-            return Decision(Action.HOLD, "", (), (), (), state)
+            return Decision(action=Action.HOLD, reason="", scores=(), exits=(), entries=(), state=state)
         direction = spread_direction(self.z)
         orders = []
         for share, (name, side) in zip((1.0, self.ratio), legs_of(self.pair, direction, self.strategy), strict=False):
@@ -43,8 +43,16 @@ class OnePosition:
             contracts = exact(1000.0 * share / asset.close) / asset.spec.ct_val
             rule = stop_rule(asset, market.assets.get("BTC"), self.strategy)
             orders.append(LegOrder(name, side, contracts, asset.close, rule))
-        entry = Entry("one", self.pair, direction, self.z, 1.0, 1.0, tuple(orders))
-        return Decision(Action.OPEN, "", (), (), (entry,), state)
+        entry = Entry(
+            position_id="one",
+            pair=self.pair,
+            direction=direction,
+            z=self.z,
+            probability=1.0,
+            score=1.0,
+            legs=tuple(orders),
+        )
+        return Decision(action=Action.OPEN, reason="", scores=(), exits=(), entries=(entry,), state=state)
 
 
 def by_engine(history, row, config):
@@ -64,7 +72,7 @@ def by_engine(history, row, config):
         return nothing
     hours = tuple(hour for hour in history.hours if t0 <= hour <= end)
     costs = config.costs
-    terms = Terms(1e7, costs.taker_fee_bps, costs.slippage_bps)
+    terms = Terms(initial_equity=1e7, taker_fee_bps=costs.taker_fee_bps, slippage_bps=costs.slippage_bps)
     policy = OnePosition(pair, t0, z, ratio, strategy)
     result = run_backtest(replace(history, hours=hours), {}, policy, terms, decision_lag=LAG, train_end=None)
     trades = result.trades.to_dicts()
