@@ -1,7 +1,7 @@
 """`make bench`: every measurement in one run, medians of several rounds, ratios to a peer; written to results.md.
 
-`python -m benchmarks data` runs one group, and writes results-data.md; `--small` takes small inputs where a group has
-them, to see whether it runs at all, and writes nothing.
+`python -m benchmarks data` runs one group and writes results-data.md. `--small` takes small inputs where a group has
+them, to see whether it runs at all; it writes nothing.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -33,6 +33,8 @@ SMALL: dict[str, tuple[Source, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """One line of the table: medians in seconds."""
+
     name: str
     ours_s: float
     peer: str
@@ -40,7 +42,7 @@ class Row:
 
 
 def measure_medians_s(case: Case) -> tuple[float, float]:
-    """Ours and the peer's, in turns, so that both see the same machine; a slow peer runs fewer times, unwarmed."""
+    """Return our median and the peer's. Both run in turns, on the same machine; a slow peer runs fewer times, cold."""
     if case.ours_seconds is None:
         case.ours()  # warm caches and imports
     if case.peer_rounds > 1 and case.peer_seconds is None:
@@ -89,7 +91,7 @@ def main(groups: Sequence[str], small: bool) -> None:
 
 
 def _describe_load() -> str:
-    """Processes that wanted to run in the last minutes, this one's among them: more than there are cores is crowded."""
+    """Return the load average in words; a load above the number of cores means that the timings are crowded."""
     return f"{os.getloadavg()[2]:.1f} over the last 15 minutes"
 
 

@@ -1,8 +1,8 @@
 """The reference grid of 27 points over two years, against an event loop in exact decimals and against vectorbt.
 
 The event loop (`tests/oracles/decimal_backtest.py`) shares with the engine only the decision function; it runs one
-point over a short stretch and is scaled up. vectorbt decides nothing: it is handed the engine's own fills of all points
-and keeps the books, without funding, which it does not know.
+point over a short stretch and its time is scaled up. vectorbt decides nothing: it gets the engine's own fills of all
+points and keeps the books, without funding, which it does not know.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def run_our_grid(file: str, workers: int) -> Job:
     inputs = _load_inputs(file)
 
     def job() -> str:
-        found = run_grid(inputs, workers=workers)
-        return digest_bytes(found.returns.tobytes() + repr(found.metrics).encode())
+        trials = run_grid(inputs, workers=workers)
+        return digest_bytes(trials.returns.tobytes() + repr(trials.metrics).encode())
 
     return job
 
@@ -55,12 +55,12 @@ def run_vectorbt(file: str) -> Job:
         trials=int(stored["trials"]),
         initial=float(stored["initial"]),
     )
-    simulate(orders)  # compiles
+    simulate(orders)  # the first call compiles, which is not timed
     return lambda: digest_bytes(simulate(orders).tobytes())
 
 
 def assemble_inputs(hours: int) -> Job:
-    """Not the grid: history and scores from frames, which all points share."""
+    """Make the job that puts history and scores together from frames; all points of the grid share them."""
     made = grid_inputs.make_frames(hours)
 
     def job() -> str:
@@ -75,17 +75,20 @@ def cases(scratch: Path, *, small: bool = False) -> Iterator[Case]:
     orders = scratch / "orders.npz"
     inputs = grid_inputs.make_grid_inputs(hours)
     short, whole, bare = (
-        _store_inputs(scratch / name, question)
-        for name, question in (
+        _store_inputs(scratch / name, stored)
+        for name, stored in (
             ("short", grid_inputs.make_grid_inputs(stretch)),
             ("whole", inputs),
             ("bare", _remove_funding(inputs)),
         )
     )
-    loop, other = IsolatedJob(__name__, "event_loop", (short,)), IsolatedJob(__name__, "vectorbt", (str(orders),))
-    one, two = (IsolatedJob(__name__, "grid", (whole, workers)) for workers in (1, 2))
-    unfunded = IsolatedJob(__name__, "grid", (bare, 1))
-    prepared = IsolatedJob(__name__, "inputs", (hours,))
+    loop, other = (
+        IsolatedJob(__name__, "run_event_loop", (short,)),
+        IsolatedJob(__name__, "run_vectorbt", (str(orders),)),
+    )
+    one, two = (IsolatedJob(__name__, "run_our_grid", (whole, workers)) for workers in (1, 2))
+    unfunded = IsolatedJob(__name__, "run_our_grid", (bare, 1))
+    prepared = IsolatedJob(__name__, "assemble_inputs", (hours,))
     scale = len(POINTS) * hours / stretch
     size = f"grid of {len(POINTS)} points × {hours:,} hours × 45 pairs ({grid_inputs.describe_source()})"
     peer = f"event loop in exact decimals, one point × {stretch:,} hours, times {scale:.0f}"
@@ -179,15 +182,15 @@ def _load_inputs(file: str) -> GridInputs:
 
 def _check_against_the_loop(file: str) -> None:
     inputs = _load_inputs(file)
-    found = _run_trial(inputs, _MIDDLE)
+    trial = _run_trial(inputs, _MIDDLE)
     books = backtest(inputs.history, inputs.scores, _set_point(_MIDDLE), inputs.decision_lag, inputs.terms)
-    assert found.trades.height == len(books.trades) > 20
-    np.testing.assert_allclose(found.equity["equity"].to_numpy(), [float(v) for v in books.equity], rtol=1e-9)
+    assert trial.trades.height == len(books.trades) > 20
+    np.testing.assert_allclose(trial.equity["equity"].to_numpy(), [float(v) for v in books.equity], rtol=1e-9)
 
 
-def _check_against_vectorbt(question: str, file: Path) -> None:
-    """Also leaves the orders where the peer will find them."""
-    inputs = _load_inputs(question)
+def _check_against_vectorbt(inputs_file: str, file: Path) -> None:
+    """Assert that vectorbt's equity is the engine's, and write the orders to `file` for the peer's process."""
+    inputs = _load_inputs(inputs_file)
     trials = [_run_trial(inputs, point) for point in POINTS]
     orders = make_orders(trials, inputs.history, inputs.terms)
     ours = np.column_stack([trial.equity["equity"].to_numpy() for trial in trials])

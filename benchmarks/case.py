@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Case:
+    """One line of the table: two callables that answer the same, and how often each is timed."""
+
     name: str
     ours: Callable[[], object]
     peer: str
@@ -16,8 +18,8 @@ class Case:
     peer_rounds: int = 3
     rounds: int = 5
     peer_seconds: Callable[[], float] | None = None
-    """Where the peer runs in a process of its own: what it took; `theirs` is not timed then."""
+    """Seconds of a peer that runs in a process of its own; `theirs` is not timed then."""
     ours_seconds: Callable[[], float] | None = None
-    """The same of ours."""
+    """The same for ours."""
     note: Callable[[], str] | None = None
-    """Something measured beside the time, told below the table."""
+    """Text of a note below the table: what else was measured."""

@@ -1,8 +1,8 @@
 """Rolling regression on ten factors at every minute, against statsmodels and one numpy solve per window.
 
-Timed on ten factors that are not collinear, for which all three have the same answer. The errors of the two designs
-that are used, one of them collinear but for its ridge, are measured on a recorded market where PAIRITY_RECORDED_DATA
-names one, else on a made-up one.
+Timed on ten factors that are not collinear, for which all three have the same answer. The errors of the two designs in
+use, one of which is collinear but for its ridge, are measured on recorded minutes where PAIRITY_RECORDED_DATA names
+them, else on made-up ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SETTINGS = FeatureSettings()
 
 
 def make_observations() -> np.ndarray:
-    """Minute returns of ten correlated factors and of one coin that is exposed to them."""
+    """Return minute returns of ten correlated factors and of one coin that is exposed to them."""
     generator = np.random.default_rng(0)
     rows = WINDOWS + WINDOW - 1
     market = generator.normal(0, 8e-4, (rows, 1))
@@ -37,7 +37,7 @@ def make_observations() -> np.ndarray:
 
 
 def read_recorded(folder: Path) -> pl.DataFrame:
-    """Recorded minutes of nine coins, in the columns of `candles_1m`."""
+    """Read recorded minutes of nine coins, in the columns of `candles_1m`."""
     opened = pl.from_epoch("ts", time_unit="ms").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return pl.concat(
         pl.read_parquet(file).select(
@@ -54,7 +54,7 @@ def read_recorded(folder: Path) -> pl.DataFrame:
 
 
 def make_up_minutes(coins: int = 9, days: int = 30) -> pl.DataFrame:
-    """The same of a made-up market: betas from 0.5 to 1.5, volumes of each its own size."""
+    """Return made-up minutes in the same columns: betas from 0.5 to 1.5, and a volume of its own size per coin."""
     generator = np.random.default_rng(1)
     market = generator.normal(0, 6e-4, days * 1440)
     start = datetime(2025, 1, 1, tzinfo=UTC)
@@ -69,7 +69,7 @@ def make_up_minutes(coins: int = 9, days: int = 30) -> pl.DataFrame:
 
 
 def measure_design_errors() -> Iterator[str]:
-    """Per design, the largest differences from QR least squares (ridge as rows √λ below) on sampled windows."""
+    """Yield, per design, the largest differences from QR least squares (ridge as rows √λ below) on sampled windows."""
     data = os.environ.get("PAIRITY_RECORDED_DATA")
     minutes = read_recorded(Path(data) / RECORDED) if data else make_up_minutes()
     panel = panel_of(
@@ -101,7 +101,7 @@ def measure_design_errors() -> Iterator[str]:
 
 
 def solve_least_squares(x: np.ndarray, y: np.ndarray, ridge: float) -> np.ndarray:
-    """Constant, coefficients, R²."""
+    """Return the constant, the coefficients and R²."""
     centred, level = x - x.mean(axis=0), y - y.mean()
     q, r = np.linalg.qr(np.vstack([centred, np.sqrt(ridge) * np.eye(x.shape[1])]))
     slopes = np.linalg.solve(r, q.T @ np.concatenate([level, np.zeros(x.shape[1])]))
@@ -136,7 +136,7 @@ def cases(_scratch: Path) -> Iterator[Case]:
     def check() -> None:
         mine, theirs, sampled = ours()[:, : FACTORS + 1], rolling(), range(0, WINDOWS, 997)
         truth = np.array([exact(at) for at in sampled])
-        errors = [np.abs(found[::997] - truth).max() for found in (mine, theirs)]
+        errors = [np.abs(fitted[::997] - truth).max() for fitted in (mine, theirs)]
         print(f"largest error against QR: ours {errors[0]:.1e}, RollingOLS {errors[1]:.1e}")
         np.testing.assert_allclose(mine[::997], truth, rtol=1e-7, atol=1e-9)
         for line in measure_design_errors():

@@ -1,8 +1,8 @@
 """Fitting the two families on a year and a half of 45 pairs, against the bare libraries with the same parameters.
 
 The forest's peer is scikit-learn's RandomForestClassifier on a plain matrix, which must predict the same numbers to the
-last bit. The boosting's peer is one `lightgbm.train`: ours chooses among four candidates on three purged folds and then
-fits, thirteen fits in all, so that it cannot be as fast; the ratio says what the choice costs.
+last bit. The boosting's peer is one `lightgbm.train`. Ours chooses among four candidates on three purged folds and then
+fits: thirteen fits in all. It cannot be as fast; the ratio says what the choice costs.
 """
 
 from __future__ import annotations
@@ -30,18 +30,20 @@ HOURS = 12_300
 SMALL_HOURS = 1_000
 THREADS = (1, 2)
 TREES = 60
-"""Of the forest's 300: each tree is fitted by itself, so that time grows with their number. The whole forest is fitted
-once, beside the table."""
+"""Trees fitted per round, of the forest's 300. Each tree is fitted by itself, so that time grows with their number. The
+whole forest is fitted once, for the note below the table."""
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _SEEN = 20_000
-"""Rows that are predicted, to compare the answers; their time is not the fit's but is the same small part of both."""
+"""Rows predicted to compare the answers. Their time does not belong to the fit but is the same small part of both."""
 _SERVICE = PAIR_FOREST_FEATURES
 _CATEGORIES = pair_forest.CATEGORIES
 
 
 def make_rows(hours: int) -> pl.DataFrame:
-    """Labelled rows of all pairs, hour by hour: normal features, a fiftieth of them missing, and a label that three of
-    them and the pair have to do with."""
+    """Return labelled rows of all pairs, hour by hour.
+
+    Features are normal, a fiftieth of them missing; the label depends on three of them and on the pair.
+    """
     generator = np.random.default_rng(11)
     pairs = pairs_of(DEFAULT_UNIVERSE)
     count = hours * len(pairs)
@@ -87,7 +89,7 @@ def fit_our_forest(hours: int, threads: int, trees: int) -> Job:
 
 
 def fit_plain_forest(hours: int, threads: int, trees: int) -> Job:
-    """The same parameters on a matrix in which the assets are already numbers, in the order of our pipeline's."""
+    """Fit with the same parameters on a matrix in which assets are already numbers, in the order of our pipeline."""
     from sklearn.ensemble import RandomForestClassifier
 
     labelled, settings = make_rows(hours), Settings().model
@@ -150,7 +152,7 @@ def cases(_scratch: Path, *, small: bool = False) -> Iterator[Case]:
     hours = SMALL_HOURS if small else HOURS
     size = f"{hours * len(pairs_of(DEFAULT_UNIVERSE)):,} rows × {len(_SERVICE.features)} features"
     trees = Settings().model.n_estimators
-    whole = IsolatedJob(__name__, "forest", (hours, THREADS[-1], trees))
+    whole = IsolatedJob(__name__, "fit_our_forest", (hours, THREADS[-1], trees))
     peer = f"scikit-learn {version('scikit-learn')} RandomForestClassifier, plain matrix"
     ours, plain = _make_jobs("forest", hours, TREES)
 
@@ -177,11 +179,11 @@ def cases(_scratch: Path, *, small: bool = False) -> Iterator[Case]:
 
 
 def _make_jobs(job: str, *arguments: int) -> tuple[dict[int, IsolatedJob], dict[int, IsolatedJob]]:
-    """Ours and the plain library's, by threads."""
+    """Return our jobs and the plain library's, each by its number of threads."""
     hours, *more = arguments
     ours, plain = (
         {threads: IsolatedJob(__name__, name, (hours, threads, *more)) for threads in THREADS}
-        for name in (job, f"plain_{job}")
+        for name in (f"fit_our_{job}", f"fit_plain_{job}")
     )
     return ours, plain
 
@@ -195,7 +197,7 @@ def _make_cases(
     scale: int,
     last_note: Callable[[], str],
 ) -> Iterator[Case]:
-    """One line per number of threads, each of one run; `scale`: what the times are multiplied with."""
+    """Yield one line per number of threads, each of one run; times are multiplied with `scale`."""
     how = f"one run of {TREES} trees, times {scale}" if scale > 1 else "one run"
 
     def note(threads: int) -> str:
@@ -231,7 +233,7 @@ def _refuse() -> None:
 
 
 def _make_plain_matrix(labelled: pl.DataFrame) -> np.ndarray:
-    """The model matrix as bare numbers: the assets first, as their places in the universe."""
+    """Return the model matrix as bare numbers: the assets first, as their places in the universe."""
     matrix = model_matrix(labelled, _SERVICE)
     places = {asset: place for place, asset in enumerate(DEFAULT_UNIVERSE)}
     assets = [matrix[name].map(places).to_numpy(np.float64) for name in _CATEGORIES]
@@ -244,5 +246,5 @@ def _digest_values(values: np.ndarray) -> str:
 
 
 def _digest_text(model: str, threads: int) -> str:
-    """LightGBM writes the number of threads among the parameters."""
+    """Digest a model text without its number of threads, which LightGBM writes among the parameters."""
     return digest_bytes(model.replace(f"[num_threads: {threads}]", "").encode())

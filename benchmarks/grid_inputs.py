@@ -1,9 +1,9 @@
-"""Two years of hourly bars of ten assets and a score for each of 45 pairs at every hour: what a grid is run on.
+"""The grid's inputs: two years of hourly bars of ten assets, and a score for each of 45 pairs at every hour.
 
-Recorded bars of OKX where PAIRITY_RECORDED_DATA names them, else bars made up from one seed: a common random walk and a
-part of each asset's own that always comes back, so that spreads revert often enough to be traded. Features are the
-project's own. Probabilities, rates of funding and settlements are drawn from the seed in both cases: a benchmark of the
-engine needs many trades, not good ones.
+Bars are recorded ones of OKX where PAIRITY_RECORDED_DATA names them, else made up from one seed: a common random walk
+and, for each asset, a part of its own that always comes back, so that spreads revert often enough to be traded.
+Features are the project's own. Probabilities, funding rates and settlements are drawn from the seed in both cases: a
+benchmark of the engine needs many trades, not good ones.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _UTC_US = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Everything from which history and scores are put together."""
+    """The frames from which history and scores are put together."""
 
     hours: tuple[datetime, ...]
     bars: pl.DataFrame
@@ -54,7 +54,7 @@ def describe_source() -> str:
 
 
 def make_frames(hours: int) -> Frames:
-    """The last `hours` closes, the windows of all features being full at the first of them."""
+    """Return the frames of the last `hours` closes; all feature windows are full at the first of them."""
     data = os.environ.get("PAIRITY_RECORDED_DATA")
     bars = _read_recorded(Path(data) / RECORDED) if data else _make_up_bars(hours + _WARM_UP)
     closes = bars["event_timestamp"].unique().sort().tail(hours)
@@ -163,7 +163,7 @@ def _make_funding(rates: dict[str, list[Settlement]]) -> pl.DataFrame:
 
 
 def _make_spec(asset: str, price: float) -> ContractSpec:
-    """A contract of about one USDT in whole lots; a tick of five digits."""
+    """Return a contract of about one USDT in whole lots, with a tick of five digits."""
     digits = floor(log10(price))
     contract, tick = Decimal(10) ** -digits, Decimal(10) ** (digits - 4)
     return ContractSpec(

@@ -1,8 +1,8 @@
-"""One job in a process of its own: how long it took, how much memory it held, and what it answered.
+"""One job in a process of its own: how long it took, how much memory it used, and what it answered.
 
-`python -m benchmarks.isolated_process MODULE FUNCTION ARGUMENTS` calls the function with the arguments (JSON); what it
-returns is the job, all inputs at hand. Only the job is timed. Peaks are read from the process itself: the mark is set
-back to what is held when the job begins, so that building the inputs does not count as the job's.
+`python -m benchmarks.isolated_process MODULE FUNCTION ARGUMENTS` calls the function with the arguments (JSON). The
+function prepares the inputs and returns the job; only the job is timed. Peaks are read from the process itself: the
+high-water mark is reset when the job begins, so that building the inputs does not count.
 """
 
 from __future__ import annotations
@@ -20,25 +20,27 @@ from importlib import import_module
 from pathlib import Path
 
 Job = Callable[[], str]
-"""Does the work and returns a digest of its answer."""
+"""A function that does the work and returns a digest of its answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
+    """What one run of a job took, in seconds and MB, and the digest of its answer."""
+
     seconds: float
     inputs_mb: float
-    """Resident before the job: imports and inputs."""
+    """Resident size before the job: imports and inputs."""
     peak_mb: float
     """Largest resident size during the job, inputs included."""
     child_mb: float
-    """No process that the job started held more; 0 if it started none. A bound: it counts from before the child's exec,
-    when it still was a copy of its parent."""
+    """Upper bound for the largest process that the job started; 0 if it started none. The system counts from before the
+    child's exec, when the child still was a copy of its parent."""
     answer: str
 
 
 @dataclass(slots=True)
 class IsolatedJob:
-    """A job, run as often as it is asked for; every run must give the same answer."""
+    """A job that runs in a new process each time; every run must give the same answer."""
 
     module: str
     function: str
@@ -46,6 +48,7 @@ class IsolatedJob:
     outcomes: list[JobOutcome] = field(default_factory=list)
 
     def seconds(self) -> float:
+        """Run the job once and return how long it took; AssertionError if it answered otherwise than before."""
         command = [
             sys.executable,
             "-m",
@@ -67,7 +70,7 @@ class IsolatedJob:
         return self.outcomes[-1].answer
 
     def memory(self) -> str:
-        """For a note below the table: medians over the runs."""
+        """Return the median memory over the runs in words, for a note below the table."""
         peak, inputs, child = (
             statistics.median(getattr(outcome, name) for outcome in self.outcomes)
             for name in ("peak_mb", "inputs_mb", "child_mb")

@@ -18,7 +18,7 @@ from feature_repo.asof_join import asof_join
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 _LIMIT_S = 420.0
-"""Longer the peer is not waited for."""
+"""Longest wait for the peer."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def join_ours(requested: pl.DataFrame, path: Path, size: Size) -> pl.DataFrame:
 
 
 def join_bare(requested: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Reads the same file; knows no knowledge time and no TTL, and returns the labels in another order."""
+    """Join with Polars alone: no knowledge time, no TTL, and the labels come back in another order."""
     right = pl.read_parquet(path).sort("event_timestamp")
     return requested.sort("event_timestamp").join_asof(
         right, on="event_timestamp", by="pair_id", check_sortedness=False
@@ -91,7 +91,7 @@ def join_with_feast(requested: pl.DataFrame, path: Path, size: Size, scratch: Pa
 
 
 def time_peer(folder: Path, entities: int, hours: int, features: int, labels: int) -> float:
-    """The peer in a process of its own: it may take more memory, or time, than there is."""
+    """Time the peer in a process of its own, since it may take more memory or time than there is; inf if it fails."""
     code = (
         "import time, warnings; warnings.simplefilter('ignore'); import polars as pl; from pathlib import Path;"
         f"from benchmarks import joins as j; size = j.Size({entities}, {hours}, {features}, {labels});"

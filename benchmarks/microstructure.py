@@ -40,7 +40,7 @@ from steps group by all order by asset, event_timestamp
 
 
 def write_minutes(folder: Path) -> None:
-    """One file per asset and month, as the lake has them."""
+    """Write one file per asset and month, as the lake has them."""
     generator = np.random.default_rng(0)
     for asset in ASSETS:
         close = 100.0
@@ -133,7 +133,7 @@ def compute_with_pandas(folder: Path, months: int = MONTHS) -> object:
 
 
 def measure_peak_mb(job: str, folder: Path, months: int) -> float:
-    """Highest memory of a process that does one job, MB above one that only imports."""
+    """Return the peak memory in MB of a process that does one job, above what its imports take."""
     code = (
         "from pathlib import Path; from benchmarks import microstructure as m;"
         "peak = lambda: int(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]) / 1024;"
@@ -155,9 +155,10 @@ def cases(scratch: Path) -> Iterator[Case]:
             np.testing.assert_allclose(mine[name].filter(inner), theirs[name].filter(inner), rtol=1e-7, err_msg=name)
 
     def note() -> str:
-        grown = {months: measure_peak_mb("ours", folder, months) for months in (2, MONTHS)}
-        others = {job: measure_peak_mb(job, folder, MONTHS) for job in ("duckdb", "pandas", "read")}
-        listed = ", ".join(f"{job} {megabytes:,.0f} MB" for job, megabytes in others.items())
+        grown = {months: measure_peak_mb("compute_ours", folder, months) for months in (2, MONTHS)}
+        jobs = {"duckdb": "compute_with_duckdb", "pandas": "compute_with_pandas", "read": "read_columns"}
+        others = {name: measure_peak_mb(job, folder, MONTHS) for name, job in jobs.items()}
+        listed = ", ".join(f"{name} {megabytes:,.0f} MB" for name, megabytes in others.items())
         return f"peak memory: ours {grown[2]:,.0f} MB for 2 months, {grown[MONTHS]:,.0f} MB for {MONTHS}; {listed}"
 
     rows = read_columns(folder)

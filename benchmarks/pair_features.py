@@ -1,4 +1,4 @@
-"""A year of pair features against a loop over pairs in pandas and `ta`: the same features, the obvious way."""
+"""A year of pair features against a loop over pairs in pandas and `ta`, which computes them in the obvious way."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def make_bars() -> pl.DataFrame:
 
 
 def make_samples(column: str, value: str, every: timedelta, known_after: timedelta) -> pl.DataFrame:
-    """One number per asset and step of time: settlements of funding, daily inflow."""
+    """Return one number per asset and step of time: funding settlements, or daily inflow."""
     generator = np.random.default_rng(1)
     times = [START - timedelta(days=2) + step * every for step in range((HOURS + 48) // (every // timedelta(hours=1)))]
     frames = [
@@ -96,7 +96,7 @@ def cases(_scratch: Path) -> Iterator[Case]:
 
 
 def _compute_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, inflow: pl.DataFrame) -> pd.DataFrame:
-    """Bars of one asset with the funding and inflow known at each close; not timed."""
+    """Return the bars of one asset with the funding and inflow known at each close; not timed."""
     rows, rates, flows = (frame.filter(pl.col("asset") == asset).to_pandas() for frame in (observed, funding, inflow))
     rows = rows.set_index("event_timestamp")
     settled = rates.set_index("funding_time")["funding_rate"]
@@ -107,7 +107,7 @@ def _compute_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, in
 
 
 def _compute_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """The mean of true ranges and not ta's ATR, which smooths as Wilder does: another definition."""
+    """Compute one pair's features. ATR is the mean of true ranges, not ta's, which smooths as Wilder does."""
     spread = a["close"] / b["close"]
     ratio = a["volume_quote"] / b["volume_quote"]
     log_a, log_b = np.log(a["close"]), np.log(b["close"])

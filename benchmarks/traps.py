@@ -46,7 +46,7 @@ _FOLDS = 5
 
 @dataclass(frozen=True, slots=True)
 class TrapMeasures:
-    """One line; None where the number does not exist."""
+    """Measures of one backtest; None where the number does not exist."""
 
     net: float | None = None
     sharpe: float | None = None
@@ -56,6 +56,8 @@ class TrapMeasures:
 
 @dataclass(frozen=True, slots=True)
 class Trap:
+    """One line of the table: the same pipeline without and with the mistake."""
+
     number: int
     description: str
     without: TrapMeasures
@@ -63,7 +65,7 @@ class Trap:
 
 
 class TrapStudy:
-    """The honest pipeline, and the same with one thing changed."""
+    """The honest pipeline, and the means to change one thing about it."""
 
     def __init__(self, settings: Settings, join: Join, now: datetime) -> None:
         self.settings, self.join, self.now = settings, join, now
@@ -81,7 +83,7 @@ class TrapStudy:
 
     @cached_property
     def base(self) -> TrapMeasures:
-        return self.measured(self.honest, self.auc(self.pipeline, self.training_set))
+        return self.measure(self.honest, self.compute_auc(self.pipeline, self.training_set))
 
     def backtest(
         self,
@@ -93,26 +95,26 @@ class TrapStudy:
         scored = score_test_period(pipeline, training_set or self.training_set, self.split).scored
         return Arena(settings or self.settings, history or self.history).trade_model(scored, self.split.train_end)
 
-    def auc(self, pipeline: object, training_set: TrainingSet) -> float | None:
-        """On candidates of the test period."""
+    def compute_auc(self, pipeline: object, training_set: TrainingSet) -> float | None:
+        """Return the area under the ROC curve on candidates of the test period."""
         scored = score_test_period(pipeline, training_set, self.split).scored.drop_nulls(["label", "probability"])
         return _compute_auc(scored.filter(pl.col("z_score").abs() > self.settings.label.z_entry), "probability")
 
-    def measured(self, contender: Contender, auc: float | None = None) -> TrapMeasures:
+    def measure(self, contender: Contender, auc: float | None = None) -> TrapMeasures:
         m = contender.metrics
         return TrapMeasures(m["net_return"], m["sharpe"], m["trades"], auc)
 
-    def refitted(self, training_set: TrainingSet) -> TrapMeasures:
-        """Trained, scored and traded on changed rows."""
+    def refit(self, training_set: TrainingSet) -> TrapMeasures:
+        """Train, score and trade on changed rows."""
         split = split_chronologically(training_set.labelled(self.settings.label), self.settings.model.test_fraction)
         pipeline = fit_forest(split.train, training_set.service, self.settings)
-        return self.measured(self.backtest(pipeline, training_set), self.auc(pipeline, training_set))
+        return self.measure(self.backtest(pipeline, training_set), self.compute_auc(pipeline, training_set))
 
-    def changed(self, *columns: pl.Expr) -> TrainingSet:
+    def change(self, *columns: pl.Expr) -> TrainingSet:
         return replace(self.training_set, rows=self.training_set.rows.with_columns(*columns))
 
-    def portfolio(self, rows: pl.DataFrame, column: str) -> TrapMeasures:
-        """The best third by `column` from one trade sheet to the next."""
+    def trade_portfolio(self, rows: pl.DataFrame, column: str) -> TrapMeasures:
+        """Trade the best third by `column` from one trade sheet to the next."""
         size = count_third(self.settings)
         scored = rows.filter(pl.col(EVENT_TIME) >= self.split.test_start).with_columns(
             z_score=pl.col(column), probability=pl.lit(1.0), correlation_168h=pl.lit(None, pl.Float64)
@@ -120,14 +122,14 @@ class TrapStudy:
         pairs = [make_asset_pair(asset) for asset in self.settings.universe.assets]
         policy = RankingPolicy(size, 0, 1)
         arena = Arena(self.settings, self.history)
-        return self.measured(arena.trade_portfolio("sheet", "sheet", scored, pairs, policy, self.split.train_end))
+        return self.measure(arena.trade_portfolio("sheet", "sheet", scored, pairs, policy, self.split.train_end))
 
 
 def never_crosses(study: TrapStudy) -> Trap:
     strategy = study.settings.strategy.model_copy(update={"exit_z": -1e9})
     settings = study.settings.model_copy(update={"strategy": strategy})
-    found = study.backtest(study.pipeline, settings=settings)
-    return Trap(1, "the exit `abs(z) < 0`, which never comes", study.base, study.measured(found, study.base.auc))
+    contender = study.backtest(study.pipeline, settings=settings)
+    return Trap(1, "the exit `abs(z) < 0`, which never comes", study.base, study.measure(contender, study.base.auc))
 
 
 def booked_on_bitcoin(study: TrapStudy) -> Trap:
@@ -153,19 +155,19 @@ def booked_on_bitcoin(study: TrapStudy) -> Trap:
 def has_seen_the_test(study: TrapStudy) -> Trap:
     everything = study.training_set.labelled(study.settings.label)
     pipeline = fit_forest(everything, study.training_set.service, study.settings)
-    found = study.measured(study.backtest(pipeline), study.auc(pipeline, study.training_set))
-    return Trap(3, "a model that was trained on the test period too", study.base, found)
+    measures = study.measure(study.backtest(pipeline), study.compute_auc(pipeline, study.training_set))
+    return Trap(3, "a model that was trained on the test period too", study.base, measures)
 
 
 def not_purged(study: TrapStudy) -> Trap:
     rows = study.training_set.labelled(study.settings.label).filter(pl.col(EVENT_TIME) < study.split.test_start)
     pipeline = fit_forest(rows, study.training_set.service, study.settings)
-    found = study.measured(study.backtest(pipeline), study.auc(pipeline, study.training_set))
-    return Trap(4, "no purge before the test period", study.base, found)
+    measures = study.measure(study.backtest(pipeline), study.compute_auc(pipeline, study.training_set))
+    return Trap(4, "no purge before the test period", study.base, measures)
 
 
 def shuffled(study: TrapStudy) -> Trap:
-    """Cross-validation inside the training rows: purged blocks of time against rows drawn at random."""
+    """Cross-validate inside the training rows: purged blocks of time against rows drawn at random."""
     rows = study.split.train
     purged = [_compute_fold_auc(study, fold.train, fold.test) for fold in split_purged_kfold(rows, folds=_FOLDS)]
     order = np.random.default_rng(study.settings.model.seed).integers(0, _FOLDS, rows.height)
@@ -188,8 +190,8 @@ def chosen_afterwards(study: TrapStudy) -> Trap:
     scored = score_test_period(study.pipeline, study.training_set, study.split).scored.filter(
         pl.col("pair_id").is_in(best)
     )
-    found = Arena(study.settings, study.history).trade_model(scored, study.split.train_end)
-    return Trap(5, "only the ten pairs that did best in the test period", study.base, study.measured(found))
+    contender = Arena(study.settings, study.history).trade_model(scored, study.split.train_end)
+    return Trap(5, "only the ten pairs that did best in the test period", study.base, study.measure(contender))
 
 
 def same_day(study: TrapStudy) -> Trap:
@@ -206,32 +208,32 @@ def same_day(study: TrapStudy) -> Trap:
     return Trap(
         6,
         "the day's sheet ranked by bars of the same day (VWAP distance)",
-        study.portfolio(later, "ranked_dist"),
-        study.portfolio(later, "later"),
+        study.trade_portfolio(later, "ranked_dist"),
+        study.trade_portfolio(later, "later"),
     )
 
 
 def funding_of_today(study: TrapStudy) -> Trap:
     last = [pl.col(name).drop_nulls().last().over("pair_id", order_by=EVENT_TIME).alias(name) for name in _FUNDING]
-    return Trap(7, "today's funding stamped on all history", study.base, study.refitted(study.changed(*last)))
+    return Trap(7, "today's funding stamped on all history", study.base, study.refit(study.change(*last)))
 
 
 def fewer_columns_live(study: TrapStudy) -> Trap:
     names = [name for name in study.training_set.service.features if name not in (*_KEPT_LIVE, "correlation_168h")]
-    zeros = study.changed(*(pl.lit(0.0).alias(name) for name in names))
-    found = study.measured(study.backtest(study.pipeline, zeros), study.auc(study.pipeline, zeros))
+    zeros = study.change(*(pl.lit(0.0).alias(name) for name in names))
+    measures = study.measure(study.backtest(study.pipeline, zeros), study.compute_auc(study.pipeline, zeros))
     return Trap(
         7,
         f"{len(names)} of {len(study.training_set.service.features)} columns filled with 0 when scoring",
         study.base,
-        found,
+        measures,
     )
 
 
 def wrong_row(study: TrapStudy) -> Trap:
     window = study.settings.features.z_window_bars
     z = pl.col("z_score").shift(-window).over("pair_id", order_by=EVENT_TIME)
-    return Trap(9, f"z-scores written {window} rows too early", study.base, study.refitted(study.changed(z)))
+    return Trap(9, f"z-scores written {window} rows too early", study.base, study.refit(study.change(z)))
 
 
 def base_units(study: TrapStudy) -> Trap:
@@ -245,8 +247,8 @@ def base_units(study: TrapStudy) -> Trap:
     ratio = pl.when(pl.col("__quote") > 0).then(pl.col("__base") / pl.col("__quote"))
     mean = ratio.rolling_mean(study.settings.features.volume_mean_bars).over("pair_id", order_by=EVENT_TIME)
     rows = rows.with_columns(ratio.alias("vol_ratio"), (ratio / mean).alias("vol_ratio_rel"))
-    found = study.refitted(replace(study.training_set, rows=rows))
-    return Trap(10, "volumes compared in coins instead of USDT", study.base, found)
+    measures = study.refit(replace(study.training_set, rows=rows))
+    return Trap(10, "volumes compared in coins instead of USDT", study.base, measures)
 
 
 def failed_funding(study: TrapStudy) -> Trap:
@@ -254,8 +256,8 @@ def failed_funding(study: TrapStudy) -> Trap:
         hour: {name: replace(view, funding_rate=view.funding_rate or 0.0) for name, view in assets.items()}
         for hour, assets in study.history.views.items()
     }
-    found = study.backtest(study.pipeline, history=replace(study.history, views=views))
-    return Trap(11, "funding that is not known taken for 0", study.base, study.measured(found, study.base.auc))
+    contender = study.backtest(study.pipeline, history=replace(study.history, views=views))
+    return Trap(11, "funding that is not known taken for 0", study.base, study.measure(contender, study.base.auc))
 
 
 def contracts_for_coins(study: TrapStudy) -> Trap:
@@ -263,24 +265,22 @@ def contracts_for_coins(study: TrapStudy) -> Trap:
     policy = _CoinSizes(Strategy(study.settings.strategy))
     arena = Arena(study.settings, study.history)
     pairs = study.settings.universe.pairs
-    found = arena.trade_portfolio("coins", "coins", scored, pairs, policy, study.split.train_end)
+    contender = arena.trade_portfolio("coins", "coins", scored, pairs, policy, study.split.train_end)
     description = (
-        f"sizes in coins sent as contracts ({found.metrics['unfilled_entries']:.0f} entries beyond the account)"
+        f"sizes in coins sent as contracts ({contender.metrics['unfilled_entries']:.0f} entries beyond the account)"
     )
-    return Trap(12, description, study.base, study.measured(found, study.base.auc))
+    return Trap(12, description, study.base, study.measure(contender, study.base.auc))
 
 
 def known_at_the_open(study: TrapStudy) -> Trap:
     names = [*study.training_set.service.features, "label"]
     moved = [pl.col(name).shift(-1).over("pair_id", order_by=EVENT_TIME).alias(name) for name in names]
     known = pl.col(KNOWN) & pl.col("z_score").shift(-1).over("pair_id", order_by=EVENT_TIME).is_not_null()
-    return Trap(
-        14, "bars stamped with their open", study.base, study.refitted(study.changed(*moved, known.alias(KNOWN)))
-    )
+    return Trap(14, "bars stamped with their open", study.base, study.refit(study.change(*moved, known.alias(KNOWN))))
 
 
 class _CoinSizes:
-    """Decides as if a contract were a coin."""
+    """Policy that decides as if a contract were a coin."""
 
     protected = True
 
@@ -298,8 +298,8 @@ class _CoinSizes:
 def _compute_fold_auc(study: TrapStudy, train: pl.DataFrame, test: pl.DataFrame) -> float:
     pipeline = fit_forest(train, study.training_set.service, study.settings)
     candidates = test.filter(pl.col("z_score").abs() > study.settings.label.z_entry)
-    said = pair_forest.predict_probability(pipeline, model_matrix(candidates, study.training_set.service))
-    return _compute_auc(candidates.with_columns(pl.Series("said", said)), "said") or float("nan")
+    probability = pair_forest.predict_probability(pipeline, model_matrix(candidates, study.training_set.service))
+    return _compute_auc(candidates.with_columns(pl.Series("probability", probability)), "probability") or float("nan")
 
 
 def _compute_auc(rows: pl.DataFrame, column: str) -> float | None:
@@ -325,7 +325,7 @@ TRAPS: tuple[Callable[[TrapStudy], Trap], ...] = (
 
 
 def render_table(traps: Sequence[Trap]) -> str:
-    """Markdown, one line per trap: without → with."""
+    """Render a Markdown table, one line per trap: without → with."""
     formats: Mapping[str, str] = {"net": "+.1%", "sharpe": ".2f", "trades": ".0f", "auc": ".3f"}
     lines = [
         "| # | trap | net return | Sharpe | trades | AUC, candidates |",
@@ -345,14 +345,14 @@ def main(arguments: Sequence[str]) -> None:
     settings = load_settings()
     now = parse_instant(arguments[0] if arguments else "now", now=SystemClock().now(), name="known at")
     study = TrapStudy(settings, make_store_join(settings), now)
-    found = []
+    traps = []
     for measure in TRAPS:
-        found.append(measure(study))
-        print(f"{measure.__name__}: {found[-1]}", file=sys.stderr, flush=True)
+        traps.append(measure(study))
+        print(f"{measure.__name__}: {traps[-1]}", file=sys.stderr, flush=True)
     split = study.split
     print(
         f"Test period {split.test_start:%Y-%m-%d} to {study.history.hours[-1]:%Y-%m-%d}; "
-        f"{split.train.height:,} training rows, {split.purged:,} purged.\n\n{render_table(found)}"
+        f"{split.train.height:,} training rows, {split.purged:,} purged.\n\n{render_table(traps)}"
     )
 
 

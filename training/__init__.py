@@ -1,1 +1,1 @@
-"""From history to registered models."""
+"""Training: from feature history to registered models."""

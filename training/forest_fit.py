@@ -1,4 +1,4 @@
-"""Fitting the forest on labelled rows, and scoring every decision of the test period once."""
+"""Fit the forest on labelled rows, and score every decision of the test period once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CALIBRATION_FOLDS = 3
 
 @dataclass(frozen=True, slots=True)
 class ScoredForest:
-    """A fitted pipeline with its scores over the whole test period."""
+    """Fitted pipeline with its scores over the whole test period."""
 
     pipeline: Any
     scored: pl.DataFrame
@@ -30,7 +30,7 @@ class ScoredForest:
 
 
 def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_threads: int | None = None) -> Any:  # noqa: ANN401
-    """Fit the forest on labelled rows (service features, label); a scikit-learn Pipeline."""
+    """Fit the forest on labelled rows (service features, label) and return the scikit-learn Pipeline."""
     labels = rows["label"].cast(pl.Int64).to_numpy()
     calibrated = settings.model.calibration != "none"
     return pair_forest.fit_pipeline(
@@ -50,7 +50,7 @@ def score_test_period(
     split: Split,
     pair_id: str | None = None,
 ) -> ScoredForest:
-    """Score every decision of the test period once (of one pair, if given); null where nothing was known."""
+    """Score every decision of the test period (of one pair, if given); null where no features were known in time."""
     rows = training_set.rows.filter(pl.col(EVENT_TIME) >= split.test_start)
     if pair_id is not None:
         rows = rows.filter(pl.col("pair_id") == pair_id)
@@ -67,6 +67,6 @@ def score_test_period(
 
 
 def score_training_rows(pipeline: Any, training_set: TrainingSet, split: Split) -> pl.Series:  # noqa: ANN401 - sklearn.Pipeline
-    """Probabilities on the training rows themselves: what the model's scores look like where it learnt."""
+    """Return the probabilities on the training rows themselves, the reference for the drift of later scores."""
     values = pair_forest.predict_probability(pipeline, model_matrix(split.train, training_set.service))
     return pl.Series("probability", values, dtype=pl.Float64)

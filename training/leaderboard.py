@@ -1,8 +1,8 @@
-"""All families on the same walk-forward folds, the same hours and the same costs, beside holding BTC.
+"""The leaderboard: all families on the same walk-forward folds, hours and costs, beside holding BTC.
 
-Families of pairs are traded with the base leg alone and with both legs. Each test period is scored by a model that was
-trained on what was known before it, and nothing else; the periods are then traded as one. Nothing is chosen by looking
-at them: every line counts as a trial.
+Families of pairs are traded with the base leg alone and with both legs. A model that was trained only on what was known
+before it scores each test period; the periods are then traded as one. Nothing is chosen by looking at them: every line
+counts as a trial.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from training.walk_forward import WalkForwardScores, score_walk_forward
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One line: a family's backtest over all test periods, and how good its scores were."""
+    """One line of the leaderboard: a family's backtest over all test periods, and the quality of its scores."""
 
     family: str
     description: str
@@ -46,7 +46,7 @@ class Standing:
     """`candidates_*`: classification on candidate rows (|z| above entry); `forecast_*`: rank correlation of score and
     outcome; `sign_*`: trading the sign. Labelled rows only; empty for holding a coin."""
     importances: dict[str, float]
-    """Of the last fold's model."""
+    """Importances of the last fold's model."""
     scored: pl.DataFrame
     """event_timestamp, pair_id, score, label of every scored decision (of candidates, for families of pairs)."""
     deflated_sharpe: float | None
@@ -56,12 +56,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """All standings, best net return first, and what choosing among them is worth."""
+    """All standings, best net return first, and the overfitting of choosing among them."""
 
     standings: tuple[Standing, ...]
     folds: tuple[Fold, ...]
     overfitting: Overfitting | None
-    """Of choosing the best family by its Sharpe ratio; None where fewer than two of them traded."""
+    """Overfitting of choosing the best family by its Sharpe ratio; None where fewer than two families traded."""
     training_set: TrainingSet
     trials: int
     notes: tuple[str, ...]
@@ -85,8 +85,9 @@ def compare_families(
 ) -> Leaderboard:
     """Fit, score and trade every family walk-forward (`settings.evaluation`).
 
-    `earlier_trials`: Sharpe ratios per hour of what was tried before, for the deflated Sharpe ratio. MissingDataError
-    where the history is too short; a family that cannot be fitted on some fold is left out, with a note.
+    Uses nothing that was unknown at `now`. `earlier_trials`: Sharpe ratios per hour of earlier runs, for the deflated
+    Sharpe ratio. MissingDataError where the history is too short. A family that cannot be fitted on a fold is left out,
+    with a note.
     """
     progress.stage("training set", 1)
     training_set = build_training_set(settings, choose_pair_service(settings), join, now)
@@ -131,7 +132,7 @@ def compare_families(
 def trade_scores(
     settings: Settings, arena: Arena, family: Family, walk_scores: WalkForwardScores
 ) -> Iterator[Contender]:
-    """One set of scores traded: pairs with the base leg alone, and with both legs where they trade at all."""
+    """Trade one set of scores: pairs with the base leg alone and, where that trades at all, also with both legs."""
     if family.portfolio is not None:
         policy = family.portfolio.make_policy(settings)
         yield arena.trade_portfolio(
@@ -147,7 +148,7 @@ def trade_scores(
 
 
 class _TrainingSets:
-    """What families learn from; each training set of assets is made once."""
+    """Training sets and folds of the families; each training set of assets is built once."""
 
     def __init__(
         self, settings: Settings, join: Join, now: datetime, pairs: TrainingSet, folds: Sequence[Fold]
@@ -157,7 +158,7 @@ class _TrainingSets:
         self._known: dict[tuple[str, int, bool, tuple[str, ...]], tuple[TrainingSet, list[Fold]]] = {}
 
     def of(self, portfolio: Portfolio | None) -> tuple[TrainingSet, list[Fold]]:
-        """Training set and folds of the same test periods; MissingDataError where its features are not there."""
+        """Return training set and folds of the same test periods; MissingDataError where features are missing."""
         if portfolio is None:
             return self._pairs
         assets = portfolio.list_assets(self._settings)
@@ -211,7 +212,7 @@ def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float
 
 
 def _select_evaluated(settings: Settings, family: Family, walk_scores: WalkForwardScores) -> pl.DataFrame:
-    """Rows with a score and an outcome; of pairs the candidates only, elsewhere a label is 0 by definition."""
+    """Return rows with a score and an outcome; of pairs only candidates: elsewhere a label is 0 by definition."""
     rows = walk_scores.rows.drop_nulls(["label", "score"])
     return rows if family.portfolio is not None else rows.filter(pl.col("z_score").abs() > settings.label.z_entry)
 
@@ -219,23 +220,23 @@ def _select_evaluated(settings: Settings, family: Family, walk_scores: WalkForwa
 def _measure_quality(settings: Settings, family: Family, evaluated: pl.DataFrame) -> dict[str, float | None]:
     if family.portfolio is not None:
         return measure_information(evaluated) | family.portfolio.measure_quality(evaluated, settings)
-    found = measure_classification(
+    measures = measure_classification(
         evaluated["label"].to_numpy(), evaluated["score"].to_numpy(), settings.strategy.probability_min
     )
-    return {f"candidates_{name}": value for name, value in found.items()} | measure_information(evaluated)
+    return {f"candidates_{name}": value for name, value in measures.items()} | measure_information(evaluated)
 
 
 def _measure_by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, float | None]]:
-    """Positions by the period in which they were decided; the last one reaches to the end of history."""
+    """Measure positions by the test period in which they were decided; the last one reaches to the end of history."""
     starts = [fold.blocks[0].first for fold in folds]
-    found: list[dict[str, float | None]] = []
+    by_fold: list[dict[str, float | None]] = []
     for first, after in zip(starts, [*starts[1:], None], strict=True):
         own = group_by_position(contender.result.trades).filter(pl.col("opened_at") >= first)
         if after is not None:
             own = own.filter(pl.col("opened_at") < after)
         net = float(own["net_pnl"].sum()) / contender.result.initial_equity
-        found.append({"net_return": net, "trades": float(own.height)})
-    return found
+        by_fold.append({"net_return": net, "trades": float(own.height)})
+    return by_fold
 
 
 def _estimate_ratios(returns: Sequence[NDArray[np.float64]]) -> list[float]:

@@ -27,22 +27,23 @@ _SIGNALS = ("dist_from_vwap", "vwap", "close", "avg_notional", "realized_vol", "
 
 
 def find_decision_time(day: date, settings: Settings) -> datetime:
-    """The instant (UTC) at which the sheet of `day` is decided: `rebalancing_hour` on the wall clock of its zone."""
+    """Return the instant (UTC) at which the sheet of `day` is decided: `rebalancing_hour` on its zone's wall clock."""
     local = datetime.combine(day, time(settings.vwap.rebalancing_hour), ZoneInfo(settings.vwap.time_zone))
     return local.astimezone(UTC)
 
 
 def find_latest_day(now: datetime, settings: Settings) -> date:
-    """The newest day whose sheet is decided at `now`: a day begins where `vwap.time_zone` says so."""
+    """Return the newest day whose sheet is decided at `now`; days are those of `vwap.time_zone`."""
     today = now.astimezone(ZoneInfo(settings.vwap.time_zone)).date()
     return today if find_decision_time(today, settings) <= now else today - timedelta(days=1)
 
 
 def build_trade_sheet(settings: Settings, store: FeatureStore, day: date, top: int) -> pl.DataFrame:
-    """The sheet of one day, best rank first: date, ticker, rank, ranked_dist, signal values, known_close, exit_date.
+    """Build the sheet of one day, best rank first, from what the store knew at the decision.
 
-    Only the bar that closed last at the decision counts: an asset without it is left out, because an older distance
-    cannot stand in the same ranking. MissingDataError where no asset has it.
+    Columns: date, ticker, rank (1 best), ranked_dist, the signals, assets_ranked, exit_date. Only the bar that closed
+    last at the decision counts: an asset without it is left out, because an older distance cannot stand in the same
+    ranking. MissingDataError where no asset has it.
     """
     ranked = _read_known(settings, store, [day]).drop_nulls("ranked_dist")
     if ranked.is_empty():
@@ -95,7 +96,7 @@ def write_evaluation(layout: Layout, report: RankingReport, first: date, last: d
 
 
 def evaluate_sheets(settings: Settings, store: FeatureStore, first: date, last: date, top: int) -> RankingReport:
-    """All sheets of `top` assets from `first` to `last`, with the returns from each decision to the next day's."""
+    """Evaluate all sheets of `top` assets from `first` to `last` by the returns from each decision to the next."""
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     known = _read_known(settings, store, days).select("day", "asset", pl.col("dist_from_vwap").alias("signal"))
     returns = _compute_forward_returns(settings, days)
@@ -118,9 +119,10 @@ def _read_known(settings: Settings, store: FeatureStore, days: Sequence[date]) -
 
 
 def _find_newest_bars(settings: Settings, at: Mapping[date, datetime]) -> pl.DataFrame:
-    """day, asset: those whose row of the bar that closed last at the day's decision was known at `at`.
+    """Return (day, asset) where the row of the bar that closed last at the day's decision was known at `at`.
 
-    The join gives the newest row within the TTL, which may be of the bar before, ranked among other assets.
+    The point-in-time join alone would give the newest row within the TTL, which may be an older bar, ranked among other
+    assets.
     """
     closes = [
         (day, known, last_bar_close(find_decision_time(day, settings), settings.vwap)) for day, known in at.items()
@@ -128,12 +130,12 @@ def _find_newest_bars(settings: Settings, at: Mapping[date, datetime]) -> pl.Dat
     instant = pl.Datetime("us", "UTC")
     wanted = pl.LazyFrame(closes, schema={"day": pl.Date, "known": instant, EVENT_TIME: instant}, orient="row")
     rows = scan_view(Layout.of(settings), ASSET_VWAP_DISTANCE).select("asset", EVENT_TIME, CREATED_TIME)
-    found = rows.join(wanted, on=EVENT_TIME).filter(pl.col(CREATED_TIME) <= pl.col("known"))
-    return found.select("day", "asset").unique().collect()
+    newest = rows.join(wanted, on=EVENT_TIME).filter(pl.col(CREATED_TIME) <= pl.col("known"))
+    return newest.select("day", "asset").unique().collect()
 
 
 def _compute_forward_returns(settings: Settings, days: Sequence[date]) -> pl.DataFrame:
-    """day, asset, forward_return: from the first full hour at or after the decision to that of the next day."""
+    """Return day, asset, forward_return: from the first full hour at or after the decision to that of the next day."""
     nexts = (days[-1] + timedelta(days=1),)
     hours = {day: ceil_to(find_decision_time(day, settings), HOUR) for day in (*days, *nexts)}
     bars = latest_view(Layout.of(settings), ASSET_HOURLY, min(hours.values()) - HOUR, max(hours.values()) + HOUR)

@@ -1,4 +1,4 @@
-"""Walk-forward scoring: every decision by a model that was trained on what was known before its test period."""
+"""Walk-forward scoring: each decision by a model that was trained on what was known before its test period."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ _COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class WalkForwardScores:
-    """A family's scores over all test periods."""
+    """Scores of a family over all test periods."""
 
     rows: pl.DataFrame
-    """By time and pair: pair_id, event_timestamp, z_score, correlation_168h, hedge_ratio, known, label, score (what the
-    model said: null where nothing was known), probability, train_end (the last instant that the row's model has seen),
-    fold (1, 2, …). A family of single assets has its forecast as z_score as well, and 1 as probability."""
+    """Sorted by time and pair: pair_id, event_timestamp, z_score, correlation_168h, hedge_ratio, known, label, score
+    (the model's output, null where nothing was known), probability, train_end (last instant that the row's model has
+    seen), fold (1, 2, …). A family of single assets has its forecast as z_score too, and 1 as probability."""
     importances: dict[str, float]
-    """Of the last fold's model."""
+    """Importances of the last fold's model."""
     pairs: tuple[Pair, ...]
-    """What it may trade."""
+    """Pairs that the family may trade."""
     train_end: datetime
-    """Of the first fold."""
+    """Last instant that the first fold's model has seen."""
 
 
 def score_walk_forward(
@@ -76,7 +76,7 @@ def score_walk_forward(
 
 
 def list_traded_pairs(settings: Settings, family: Family) -> tuple[Pair, ...]:
-    """All pairs of the universe, the family's only one, or its assets as pairs with USDT."""
+    """Return all pairs of the universe, the family's only one, or its assets as pairs with USDT."""
     if family.portfolio is not None:
         return tuple(map(make_asset_pair, family.portfolio.list_assets(settings)))
     return settings.universe.pairs if family.choose_pair is None else (family.choose_pair(settings),)

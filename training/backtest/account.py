@@ -1,4 +1,4 @@
-"""The account of a backtest: cash, positions, and what happens to them within one bar."""
+"""The account of a backtest: its cash and positions, and what happens to them within one bar."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _IDENTITY_TOLERANCE = 1e-9
 
 
 class Account:
-    """Cash (initial equity + realised P&L − fees − funding), held positions, and the logs of trades and equity.
+    """Account of a backtest: cash (initial equity + realised P&L − fees − funding), held positions, and the logs.
 
-    `state` is what the strategy carries on; the engine replaces it with each decision's.
+    Money is USDT. `state` is what the strategy carries from one decision to the next; the engine replaces it after each
+    decision.
     """
 
     def __init__(self, history: MarketHistory, terms: Terms, protected: bool) -> None:
@@ -44,18 +45,18 @@ class Account:
 
     @property
     def available(self) -> float:
-        """Equity that is not initial margin; never below 0."""
+        """Equity that is not bound as initial margin; never below 0."""
         value, notional = self._mark_to_market()
         return max(value - notional / self._terms.leverage, 0.0)
 
     @property
     def _cushion(self) -> float:
-        """Equity above what the venue wants for the legs held; below 0 it takes them."""
+        """Equity above the venue's requirement for the legs held; below 0 the venue liquidates them."""
         value, notional = self._mark_to_market()
         return value - self._closing_rate * notional
 
     def _mark_to_market(self) -> tuple[float, float]:
-        """Equity and notional held, both in one walk over the legs: several times an hour they are asked for."""
+        """Return equity and notional held, both in one walk over the legs: each hour needs them several times."""
         unrealised = notional = 0.0
         for position in self._held.values():
             for leg in position.legs:
@@ -67,7 +68,7 @@ class Account:
         return (leg for position in self._held.values() for leg in position.legs)
 
     def live_through(self, hour: datetime, pending: Decision | None) -> None:
-        """Everything that happens in the bar that closes at `hour`; `pending` was decided at its open."""
+        """Process everything that happens in the bar that closes at `hour`; `pending` was decided at its open."""
         for leave in pending.exits if pending is not None else ():
             self._leaving.setdefault(leave.position_id, leave.reason)
         self._leave(hour)
@@ -83,7 +84,7 @@ class Account:
         self.equity.append((hour, value, notional / value if self._held else 0.0, len(self._held)))
 
     def finish(self) -> None:
-        """Close what is left at the last known close, with costs, and check the books."""
+        """Close what is left at the last known close, with costs; ArithmeticError if the books do not balance."""
         last = self._history.hours[-1]
         for position in list(self._held.values()):
             for leg in list(position.legs):
@@ -95,7 +96,7 @@ class Account:
         return self._history.bars.get(asset, {}).get(hour)
 
     def _leave(self, hour: datetime) -> None:
-        """Fill exits at the bar's open, all legs or none; while one of them has no bar (outage) they wait."""
+        """Fill exits at the bar's open, all legs or none; while a leg has no bar (outage), all of them wait."""
         for position_id, reason in list(self._leaving.items()):
             position = self._held.get(position_id)
             legs = [] if position is None else [(leg, self._find_bar(leg.asset, hour)) for leg in position.legs]
@@ -109,9 +110,9 @@ class Account:
     def _enter(self, entry: Entry, hour: datetime, *, alone: bool) -> None:
         """Fill an entry in this bar, in all its legs.
 
-        Dropped, and counted, where a leg has no bar, where the margin does not suffice at the fills, and while an exit
-        is still waiting (unless the entry stands `alone`, whatever becomes of the exits). Limit orders of which only
-        some were filled leave a broken position, which is closed at the bar's close.
+        The entry is dropped, and counted, where a leg has no bar, where the margin does not suffice at the fill prices,
+        and while an exit is still waiting (unless the entry stands `alone`: it does not depend on the exits). If only
+        some limit orders fill, a broken position is left, which is closed at the bar's close.
         """
         bars = [self._find_bar(order.asset, hour) for order in entry.legs]
         done = [
@@ -171,7 +172,8 @@ class Account:
         return spec
 
     def _trigger(self, hour: datetime) -> None:
-        """Stops, targets and liquidation of each leg within the bar, the other legs standing at their last closes."""
+        """Check stops, targets and liquidation of each leg against the bar; other legs stand at their last closes."""
+        # Hits are collected before any is booked: each leg meets the account as of the last closes, in whatever order.
         cushion, opened = self._cushion, hour - HOUR
         hits: list[tuple[OpenPosition, OpenLeg, LegExit]] = []
         for position in self._held.values():
@@ -189,15 +191,17 @@ class Account:
             self._close(position, leg, leg_exit)
 
     def _mark(self, hour: datetime) -> None:
-        """Without a bar nothing trades and nothing moves."""
+        """Mark the legs at the bar's close; without a bar nothing trades and nothing moves."""
         for leg in self._iterate_legs():
             bar = self._find_bar(leg.asset, hour)
             if bar is not None:
                 leg.mark = bar.close
 
     def _sweep(self, hour: datetime) -> None:
-        """At the bar's close: the venue takes everything from an account without cushion, and what is left of broken
-        positions is closed. A leg without a bar is closed at the open of its next one."""
+        """Close, at the bar's close, everything of an account without cushion, else what is left of broken positions.
+
+        A leg without a bar is closed at the open of its next one.
+        """
         dead = self._cushion < 0
         reason = ExitReason.LIQUIDATION if dead else ExitReason.OTHER_LEG
         for position in [position for position in self._held.values() if dead or not position.whole]:
@@ -208,7 +212,7 @@ class Account:
                 self._leaving.setdefault(position.record.position_id, reason)
 
     def _settle(self, leg: OpenLeg, hour: datetime) -> None:
-        """Book the settlements of this bar on the marked notional (rate > 0: longs pay shorts)."""
+        """Book the funding settlements of this bar on the marked notional (rate > 0: longs pay shorts)."""
         paid = leg.sign * leg.notional * self._funding_rate(leg.asset, hour)
         leg.funding += paid
         self._cash -= paid
@@ -217,7 +221,7 @@ class Account:
             self.funding_unknown_hours += 1
 
     def _funding_rate(self, asset: str, hour: datetime) -> float:
-        """Sum of the rates settled in (hour − 1h, hour]."""
+        """Return the sum of the rates settled in (hour − 1h, hour]."""
         if asset not in self._rates:
             rates: dict[datetime, float] = {}
             for settlement in self._history.settlements.get(asset, ()):
@@ -240,7 +244,10 @@ class Account:
             del self._held[held.position_id]
 
     def _check_books(self) -> None:
-        """Equity change = Σ leg P&L − fees − funding; cash was kept event by event, the log leg by leg."""
+        """Raise ArithmeticError unless the equity change is Σ leg P&L − fees − funding.
+
+        Cash is kept event by event and the log leg by leg: they agree only if no event was lost or booked twice.
+        """
         booked = fsum(trade["leg_pnl"] - trade["fees"] - trade["funding"] for trade in self.trades)
         change = self._cash - self._terms.initial_equity
         moved = fsum(abs(trade["leg_pnl"]) + trade["fees"] + abs(trade["funding"]) for trade in self.trades)

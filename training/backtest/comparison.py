@@ -1,4 +1,4 @@
-"""Three backtests over one test period: the model, the single-pair baseline, and holding one coin."""
+"""Backtests over the same hours and terms: the model, the single-pair baseline, any family, and holding one coin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_SCORES: dict[datetime, HourScores] = {}
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One line of the comparison. `name` says in words what it is (which pair, which coin)."""
+    """One line of the comparison; `name` says in words what it is (which pair, which coin)."""
 
     key: str
     name: str
@@ -32,19 +32,19 @@ class Contender:
 
 
 class Arena:
-    """One market, one set of terms, for all contenders."""
+    """One market history and one set of terms for all contenders."""
 
     def __init__(self, settings: Settings, history: MarketHistory) -> None:
         self._settings, self.history = settings, history
         self.terms = make_terms(settings)
 
     def trade_model(self, scored: pl.DataFrame, train_end: datetime) -> Contender:
-        """The strategy over all pairs of the universe."""
+        """Trade the strategy over all pairs of the universe."""
         scores = group_scores_by_hour(scored, self._settings.universe.pairs)
         return self._contender(MODEL, "pair forest, all pairs", Strategy(self._settings.strategy), scores, train_end)
 
     def trade_baseline(self, scored: pl.DataFrame, pair: Pair, train_end: datetime) -> Contender:
-        """The same strategy on one pair alone, with fixed stops."""
+        """Trade the same strategy on one pair alone, with fixed stops."""
         policy = Strategy(make_baseline_strategy(self._settings.strategy))
         scores = group_scores_by_hour(scored, [pair])
         name = f"{pair.base}/{pair.quote} alone, 6 % stop, 5 % target"
@@ -59,7 +59,7 @@ class Arena:
         train_end: datetime,
         legs: Literal["base", "both"] = "base",
     ) -> Contender:
-        """The strategy over all pairs, or over one alone with fixed stops, as scored by any family."""
+        """Trade the strategy over all pairs, or over one alone with fixed stops, on the scores of any family."""
         strategy = self._settings.strategy.model_copy(update={"legs": legs})
         settings = strategy if pair is None else make_baseline_strategy(strategy)
         scores = group_scores_by_hour(scored, self._settings.universe.pairs if pair is None else [pair])
@@ -68,11 +68,11 @@ class Arena:
     def trade_portfolio(
         self, key: str, name: str, scored: pl.DataFrame, pairs: Sequence[Pair], policy: Policy, train_end: datetime
     ) -> Contender:
-        """Single assets (as pairs with USDT), traded by a policy of their own on forecasts in the place of z-scores."""
+        """Trade single assets (as pairs with USDT) by a policy of their own, on forecasts in the place of z-scores."""
         return self._contender(key, name, policy, group_scores_by_hour(scored, pairs), train_end)
 
     def trade_hold(self, asset: str) -> Contender:
-        """Buying one coin at the start, without leverage, and keeping it."""
+        """Buy one coin at the start, without leverage, and keep it."""
         policy = BuyAndHold(asset, self._settings.strategy.max_balance_fraction)
         return self._contender(HOLD, f"buy and hold {asset}", policy, _NO_SCORES, None)
 
@@ -96,8 +96,11 @@ class Arena:
 
 
 def make_terms(settings: Settings) -> Terms:
-    """Account and costs of a backtest: it starts with `costs.initial_equity_usdt`, or else with `max_position_usdt`, so
-    that returns are those of the capital that the strategy is allowed to use."""
+    """Return the account and costs of a backtest.
+
+    It starts with `costs.initial_equity_usdt`, or else with `max_position_usdt`, so that returns refer to the capital
+    that the strategy may use.
+    """
     return Terms(
         initial_equity=settings.costs.initial_equity_usdt or settings.strategy.max_position_usdt,
         taker_fee_bps=settings.costs.taker_fee_bps,
@@ -109,5 +112,5 @@ def make_terms(settings: Settings) -> Terms:
 
 
 def choose_hold_asset(universe: Sequence[str]) -> str:
-    """BTC, or the first asset of a universe without it."""
+    """Return BTC, or the first asset of a universe without it."""
     return "BTC" if "BTC" in universe else universe[0]

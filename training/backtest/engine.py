@@ -1,10 +1,12 @@
-"""Event by event over closed hourly bars.
+"""The backtest engine: event by event over closed hourly bars.
 
 Within one hour, in this order: orders decided at the previous close fill at the bar's open, all legs or none; stops,
 targets and liquidation of each leg are checked against the bar; the rest of a position that lost a leg is closed at the
 bar's close; funding settlements up to the close are booked on the legs still held; equity is marked at the close; the
-policy decides. An order decided at a close therefore never sees the bar it fills in, and a settlement at a close hits
-the positions held *into* it, as on the venue, where the decision comes seconds later.
+policy decides. An order that is decided at a close therefore never sees the bar in which it fills. A settlement at a
+close hits the positions held *into* it, as on the venue, where the decision comes seconds later.
+
+Source: docs/formulas.md, Order of events in a bar.
 """
 
 from __future__ import annotations
@@ -41,11 +43,11 @@ def run_backtest(
     decision_lag: timedelta,
     train_end: datetime | None,
 ) -> BacktestResult:
-    """Trade `policy` from the first to the last hour of `history` and close what is left at the last known close.
+    """Trade `policy` from the first to the last hour of `history`; close what is left at the last known close.
 
-    `train_end` is the last instant the model has seen (None: the policy was fitted to nothing); a period that begins
-    at or before it is refused with TimeRangeError: its result would be worth nothing. Scores of several models, each
-    for its own period, carry their own `train_end` and are refused alike.
+    `train_end` is the last instant that the model has seen (None: the policy was fitted to nothing). TimeRangeError for
+    a period that begins at or before it: its result would be worth nothing. Scores of several models, each for its own
+    period, carry their own `train_end` and are checked alike. ArithmeticError if the books do not balance.
     """
     refuse_seen_period(history.hours, train_end)
     refuse_seen_scores(history.hours, scores)
@@ -72,7 +74,7 @@ def run_backtest(
 
 
 def refuse_seen_period(hours: Sequence[datetime], train_end: datetime | None) -> None:
-    """TimeRangeError unless every hour lies after everything the model was trained on."""
+    """Raise TimeRangeError unless every hour lies after everything that the model was trained on."""
     if not hours:
         raise TimeRangeError("there is no hour to backtest", "ingest a longer history")
     if train_end is not None and hours[0] <= train_end:
@@ -84,7 +86,7 @@ def refuse_seen_period(hours: Sequence[datetime], train_end: datetime | None) ->
 
 
 def refuse_seen_scores(hours: Sequence[datetime], scores: Mapping[datetime, HourScores]) -> None:
-    """TimeRangeError if any of `hours` was scored by a model that had seen it."""
+    """Raise TimeRangeError if any of `hours` was scored by a model that had seen it."""
     seen = [(hour, end) for hour in hours if hour in scores and (end := scores[hour].train_end) and hour <= end]
     if seen:
         hour, end = seen[0]

@@ -1,4 +1,7 @@
-"""Prices at which legs are opened and closed within hourly bars, and what the exchange triggers by itself."""
+"""Fill prices: where legs are opened and closed within hourly bars, and what the exchange triggers by itself.
+
+Sources: docs/formulas.md, Fills; Stops inside a bar; Liquidation.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ BPS = 1e-4
 
 
 class FillPrice(NamedTuple):
-    """An entry's execution: the price before slippage, the price paid, and the fee."""
+    """Price at which an entry fills: before slippage, as paid, and the fee (basis points of notional)."""
 
     reference_price: float
     price: float
@@ -20,7 +23,10 @@ class FillPrice(NamedTuple):
 
 
 def fill_entry(side: Side, limit: float, bar: PriceBar, terms: Terms) -> FillPrice | None:
-    """How an entry decided at the close `limit` fills in the next `bar` (see Terms); None: it does not."""
+    """Return the price at which an entry decided at the close `limit` fills in the next `bar`; None: it does not fill.
+
+    See `Terms.fill_model`.
+    """
     if terms.fill_model == "next_open_taker":
         return FillPrice(bar.open, apply_slippage(bar.open, side.sign, terms.slippage_bps), terms.taker_fee_bps)
     through = bar.low < limit if side is Side.BUY else bar.high > limit
@@ -28,15 +34,15 @@ def fill_entry(side: Side, limit: float, bar: PriceBar, terms: Terms) -> FillPri
 
 
 def apply_slippage(reference: float, sign: int, slippage_bps: float) -> float:
-    """Fill price of a market order: `sign` +1 buys above the reference, −1 sells below it."""
+    """Return the fill price of a market order: `sign` +1 buys above the reference, −1 sells below it."""
     return reference * (1.0 + sign * slippage_bps * BPS)
 
 
 def solve_liquidation_price(leg: OpenLeg, other_equity: float, closing_rate: float) -> float | None:
-    """The price at which the account cannot keep this leg any more; None where no price above 0 does it.
+    """Return the price at which the account cannot keep this leg any more; None where no price above 0 does it.
 
-    `closing_rate` is what the venue wants per notional: maintenance margin and the taker's fee of leg_exit.
-    `other_equity` is the account without this leg's unrealised profit, less that requirement of all other legs (cross
+    `closing_rate` is the venue's requirement per notional: maintenance margin and the taker's fee for closing.
+    `other_equity` is the account without this leg's unrealised profit, less that requirement for all other legs (cross
     margin; they stand at their last known closes). Solves other_equity + sign·size·(p − entry) = closing_rate·size·p.
     """
     price = (leg.sign * leg.size * leg.entry_price - other_equity) / (leg.size * (leg.sign - closing_rate))
@@ -46,11 +52,11 @@ def solve_liquidation_price(leg: OpenLeg, other_equity: float, closing_rate: flo
 def trigger_exit(
     leg: OpenLeg, bar: PriceBar, closes: datetime, liquidation: float | None, *, opened: datetime, target: bool = True
 ) -> LegExit | None:
-    """What stop-loss, take-profit or liquidation does to a leg between `opened` and `closes`; None: it survives.
+    """Return how stop-loss, take-profit or liquidation ends a leg between `opened` and `closes`; None: it survives.
 
-    A bar that opens beyond a level is filled at its open (gap), else at the level itself. Inside a bar the order of its
-    extremes is unknown: the adverse one is taken to come first. Touching a level triggers it. `target` False leaves the
-    take-profit out.
+    A bar that opens beyond a level fills at its open (gap), otherwise at the level itself. Inside a bar the order of
+    the extremes is unknown: the adverse one is taken to come first. Touching a level triggers it. `target` False leaves
+    the take-profit out.
     """
     adverse, reason = _choose_adverse_level(leg, liquidation)
     favourable = leg.target_price if target else None
@@ -68,7 +74,7 @@ def trigger_exit(
 
 
 def _choose_adverse_level(leg: OpenLeg, liquidation: float | None) -> tuple[float | None, ExitReason]:
-    """The nearer of stop and liquidation price: the one that an adverse move meets first."""
+    """Return the nearer of stop and liquidation price, which an adverse move meets first, with its reason."""
     stop = leg.stop_price
     if liquidation is None or (stop is not None and (stop - liquidation) * leg.sign >= 0):
         return stop, ExitReason.STOP_LOSS
@@ -76,7 +82,7 @@ def _choose_adverse_level(leg: OpenLeg, liquidation: float | None) -> tuple[floa
 
 
 class _Beyond:
-    """Comparisons seen from one side of the market."""
+    """Comparisons of prices from the view of a long (+1) or a short (−1) leg."""
 
     def __init__(self, sign: int) -> None:
         self._sign = sign

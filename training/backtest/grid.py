@@ -1,4 +1,4 @@
-"""Many settings of the strategy over one market and one set of scores: what the choice among them is worth.
+"""A grid of strategy settings over one market history and one set of scores: what the choice among them is worth.
 
 Every point is a trial, whatever it earned: the statistics of overfitting need all of them, not the best one.
 """
@@ -31,7 +31,7 @@ MOST_POINTS = 2000
 
 @dataclass(frozen=True, slots=True)
 class GridPoint:
-    """One trial: the settings in which the trials differ."""
+    """One trial: the values of the settings in which trials differ."""
 
     z_entry: float
     probability_min: float
@@ -47,7 +47,10 @@ class Grid:
     correlation_max: tuple[float, ...] = (0.75, 0.85, 0.95)
 
     def list_points(self) -> list[GridPoint]:
-        """Every combination, the last setting varying fastest; ConfigError for none, for repeats, or for too many."""
+        """Return every combination, the last setting varying fastest.
+
+        ConfigError for no point, for repeated ones, and for more than MOST_POINTS.
+        """
         points = [GridPoint(*values) for values in product(self.z_entry, self.probability_min, self.correlation_max)]
         if not points or len(set(points)) < len(points):
             raise ConfigError(
@@ -63,23 +66,23 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class GridResult:
-    """All trials in the order of `Grid.list_points`."""
+    """Results of all trials, in the order of `Grid.list_points`."""
 
     points: tuple[GridPoint, ...]
     metrics: tuple[dict[str, float | None], ...]
-    """Per trial, the keys of `performance`."""
+    """Per trial, the keys of `measure_performance`."""
     returns: NDArray[np.float64]
-    """Hours × trials: fractional change of equity in each hour, the first from the initial equity."""
+    """Hours × trials: fractional change of equity in each hour; the first hour starts from the initial equity."""
 
     def table(self) -> pl.DataFrame:
-        """One row per trial: its settings and its metrics (null where one is not defined)."""
+        """Return one row per trial: its settings and its metrics (null where one is not defined)."""
         rows = [asdict(point) | values for point, values in zip(self.points, self.metrics, strict=True)]
         return pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.Float64()))
 
 
 @dataclass(frozen=True, slots=True)
 class GridInputs:
-    """What all trials share. `train_end`: see `engine.run`."""
+    """What all trials share. `train_end`: see `engine.run_backtest`."""
 
     history: MarketHistory
     scores: Mapping[datetime, HourScores]
@@ -90,10 +93,10 @@ class GridInputs:
 
 
 def run_grid(inputs: GridInputs, grid: Grid | None = None, *, workers: int = 1) -> GridResult:
-    """Backtest every point of `grid` (default: the reference grid) on the same market and scores.
+    """Backtest every point of `grid` (default: the reference grid) on the same market history and scores.
 
-    `workers` above 1 spreads the trials over that many processes, each of which gets its own copy of market and scores:
-    copying two years of 45 pairs costs as much as a dozen trials, so that it pays for large grids and idle cores only
+    `workers` above 1 spreads the trials over that many processes, each with its own copy of the inputs. Copying two
+    years of 45 pairs costs as much as a dozen trials, so that it pays for large grids and idle cores only
     (benchmarks/results-train.md). The result is the same to the last bit. ConfigError for a grid or a point that cannot
     be run, TimeRangeError for a period that the model has seen.
     """
@@ -134,7 +137,7 @@ def _run_trial(inputs: GridInputs, point: GridPoint) -> tuple[dict[str, float | 
 
 
 _SHARED: list[GridInputs] = []
-"""The inputs of this worker process, sent to it once."""
+"""Inputs of this worker process, sent to it once."""
 
 
 def _run_in_processes(
@@ -151,7 +154,8 @@ def _run_in_processes(
 
 
 def _receive_inputs(sent: bytes) -> None:
-    """Market and scores are a million records that live as long as the process: the collector leaves them alone."""
+    """Unpack the inputs in a worker process, out of the garbage collector's sight."""
+    # A million records that live as long as the process: walking over them again and again would only cost time.
     gc.disable()
     _SHARED.append(pickle.loads(sent))
     gc.freeze()

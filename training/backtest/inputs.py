@@ -1,4 +1,4 @@
-"""From stored frames to what the engine walks through."""
+"""Inputs of the engine: market history and scores, built from stored frames."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from training.backtest.records import HourScores, MarketHistory, PriceBar, Settl
 NOT_KNOWN = "no features known at the decision"
 
 _Row = tuple[float | None, float | None, bool, float | None]
-"""z-score, probability, whether anything was known, hedge ratio."""
+"""Row of one pair and hour: z-score, probability, whether anything was known, hedge ratio."""
 
 
 def list_hours(first: datetime, last: datetime) -> tuple[datetime, ...]:
-    """All bar closes from `first` to `last`, both included."""
+    """Return all bar closes from `first` to `last`, both included."""
     return tuple(first + index * HOUR for index in range((last - first) // HOUR + 1))
 
 
@@ -31,11 +31,11 @@ def build_market_history(
     settlements: Mapping[str, Sequence[Settlement]],
     specs: Mapping[str, ContractSpec],
 ) -> MarketHistory:
-    """Assemble a history over `hours`.
+    """Assemble the market history over `hours` (bar closes).
 
     `known`: asset, event_timestamp (bar close), close, atr_14, realized_vol_24h, funding_rate as a point-in-time join
-    returned them for the decision after that close; null means not known then. `bars`: asset, event_timestamp, open,
-    high, low, close as they are known today; rows with a null price are no bars.
+    returned them for the decision after that close; null or NaN means not known then. `bars`: asset, event_timestamp,
+    open, high, low, close as they are known today; a row with a null price counts as no bar.
     """
     return MarketHistory(
         hours=hours, views=_build_views(hours, known, specs), bars=_build_bars(hours, bars), settlements=settlements
@@ -43,12 +43,11 @@ def build_market_history(
 
 
 def group_scores_by_hour(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[datetime, HourScores]:
-    """Per bar close the score of every pair in the order of `pairs`.
+    """Return, per bar close, the score of every pair in the order of `pairs`.
 
     `scored`: pair_id, event_timestamp, z_score, probability, correlation_168h, known (False: nothing was known at the
-    decision); and where they are at hand hedge_ratio (a strategy of two legs trades nothing without) and train_end
-    (last instant seen by the model that scored the row; the latest one of an hour counts). A pair without a row counts
-    as not known.
+    decision). Optional columns: hedge_ratio (a strategy of two legs trades nothing without it) and train_end (last
+    instant seen by the model that scored the row; the latest one of an hour counts). A pair without a row is not known.
     """
     named = [(pair, pair.pair_id, PairScore(pair, None, None, NOT_KNOWN)) for pair in pairs]
     hours: dict[datetime, HourScores] = {}
@@ -63,7 +62,7 @@ def group_scores_by_hour(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[da
 
 
 def read_lake_settlements(layout: Layout, assets: Sequence[str], known_by: datetime) -> dict[str, list[Settlement]]:
-    """Settlements of the raw lake's `funding` files, read as data; the newest row known at `known_by` per settlement.
+    """Read the funding settlements of the raw lake: per settlement, the newest row known at `known_by`.
 
     An asset without files has no settlements: the engine counts the hours in which none was known.
     """
@@ -109,12 +108,12 @@ def _build_bars(hours: Sequence[datetime], bars: pl.DataFrame) -> dict[str, dict
 
 
 def _nan_to_null(frame: pl.DataFrame) -> pl.DataFrame:
-    """NaN means null: a value that is not known must not pass for a number."""
+    """Turn NaN into null: a value that is not known must not pass for a number."""
     return frame.with_columns(pl.selectors.float().fill_nan(None))
 
 
 def _group_by_hour(scored: pl.DataFrame) -> pl.DataFrame:
-    """One row per hour, its pairs in lists: a time is then made into an object once per hour, not once per pair."""
+    """Return one row per hour, its pairs in lists: a time becomes a Python object once per hour, not once per pair."""
     optional = {"hedge_ratio": pl.Float64(), "train_end": pl.Datetime("us", "UTC")}
     absent = [pl.lit(None, kind).alias(name) for name, kind in optional.items() if name not in scored.columns]
     rows = _nan_to_null(scored.with_columns(absent))

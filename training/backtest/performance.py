@@ -1,4 +1,7 @@
-"""What a backtest earned, lost and cost: the same keys for a model, its baseline and buy-and-hold."""
+"""Performance of a backtest: the same metric keys for a model, its baseline and buy-and-hold.
+
+Source of all formulas: docs/formulas.md, Measures.
+"""
 
 from __future__ import annotations
 
@@ -38,15 +41,15 @@ KEYS = (
 
 
 def measure_performance(result: BacktestResult) -> dict[str, float | None]:
-    """Metrics of one backtest; None where a metric is not defined (no trades, no losses, flat equity).
+    """Return the metrics of one backtest; None where a metric is not defined (no trades, no losses, flat equity).
 
-    `net_return`, `gross_return` (before fees, slippage and funding), `turnover` (Σ traded notional) are fractions of
-    the initial equity. `sharpe` is mean/std (ddof 1) of hourly equity returns × √8760, riskless rate 0; `sharpe_low`
-    and `sharpe_high` are its 95 % confidence interval, `sharpe_probability` that it is above 0 in truth.
-    `max_drawdown` is the largest fall from a running maximum as a positive fraction. `trades`, `win_rate`,
-    `profit_factor` and `average_holding_h` count positions, whatever their number of legs, after all costs.
-    `exposure` is the mean notional held over equity. `break_even_cost_bps` is the cost per side, in basis points of
-    notional, at which what was earned before costs (but after funding) would be nothing.
+    Fractions of the initial equity: `net_return`, `gross_return` (before fees, slippage and funding), `turnover`
+    (Σ traded notional). `sharpe`: mean/std (ddof 1) of hourly equity returns × √8760, riskless rate 0; `sharpe_low` and
+    `sharpe_high`: its 95 % confidence interval; `sharpe_probability`: the probability that the true ratio is above 0.
+    `max_drawdown`: largest fall from a running maximum, as a positive fraction. `trades`, `win_rate`, `profit_factor`
+    and `average_holding_h` count positions, whatever their number of legs, after all costs. `exposure`: mean of the
+    notional held over equity. `break_even_cost_bps`: cost per side, in basis points of notional, at which the profit
+    before costs (but after funding) would be zero. `*_usdt` are USDT; `funding_usdt` > 0 was paid.
     """
     trades, start = result.trades, result.initial_equity
     final = float(result.equity["equity"][-1])
@@ -72,7 +75,10 @@ def measure_performance(result: BacktestResult) -> dict[str, float | None]:
 
 
 def compute_sharpe(equity: pl.Series, start: float) -> float | None:
-    """Annualised Sharpe ratio of hourly `equity` that began at `start`; None below 2 returns or without variance."""
+    """Return the annualised Sharpe ratio of hourly `equity` that began at `start`.
+
+    None for fewer than 2 returns, and where they do not vary.
+    """
     returns = [after / before - 1.0 for before, after in pairwise([start, *equity.to_list()])]
     if len(returns) < 2:
         return None
@@ -82,34 +88,34 @@ def compute_sharpe(equity: pl.Series, start: float) -> float | None:
 
 
 def compute_hourly_returns(result: BacktestResult) -> NDArray[np.float64]:
-    """Returns of equity per hour, from the initial equity on."""
+    """Return the fractional change of equity in each hour; the first hour starts from the initial equity."""
     equity = np.concatenate([[result.initial_equity], result.equity["equity"].to_numpy()])
     returns: NDArray[np.float64] = equity[1:] / equity[:-1] - 1.0
     return returns
 
 
 def _estimate_sharpe_error(result: BacktestResult) -> dict[str, float | None]:
-    found = estimate_sharpe(compute_hourly_returns(result))
-    if found is None:
+    ratio = estimate_sharpe(compute_hourly_returns(result))
+    if ratio is None:
         return {"sharpe_low": None, "sharpe_high": None, "sharpe_probability": None}
-    low, high = found.interval()
+    low, high = ratio.interval()
     return {
         "sharpe_low": annualise(low),
         "sharpe_high": annualise(high),
-        "sharpe_probability": found.probability_above(),
+        "sharpe_probability": ratio.probability_above(),
     }
 
 
 def compute_drawdown(equity: pl.Series, start: float) -> pl.Series:
-    """equity / running maximum (from `start` on) − 1, at each hour: 0 or negative."""
+    """Return equity / running maximum − 1 at each hour (0 or negative); the maximum begins at `start`."""
     peak = equity.cum_max().clip(lower_bound=start)
     return equity / peak - 1.0
 
 
 def summarise_by_pair(trades: pl.DataFrame) -> pl.DataFrame:
-    """One row per traded pair, best first: trades, win_rate, gross_pnl, fees, funding, net_pnl, average_holding_h.
+    """Return one row per traded pair, best net profit first; a trade is a position with all its legs.
 
-    A trade is a position with all its legs.
+    Columns: pair_id, trades, win_rate, gross_pnl, fees, funding, net_pnl (USDT), average_holding_h.
     """
     return (
         group_by_position(trades)

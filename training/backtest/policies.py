@@ -1,4 +1,4 @@
-"""What decides in a backtest: the strategy itself, and what it is compared with."""
+"""Policies that decide in a backtest: the strategy itself, and buy-and-hold to compare it with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BASELINE_TARGET = 0.05
 
 
 class Strategy:
-    """The core's decision function with one set of settings."""
+    """Policy that calls the core's decision function with one set of settings."""
 
     protected = True
 
@@ -33,11 +33,11 @@ class Strategy:
         self._settings = settings
 
     def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
-        """Ask `pairity.strategy.lifecycle.decide` about the pairs that matter.
+        """Call `pairity.strategy.lifecycle.decide` with the scores that can matter.
 
-        Those are the held ones and, while there is room for another position, those above both thresholds: `decide`
-        itself rejects all others for being below them, whatever else is true of them, and says so pair by pair. A
-        backtest does not read that.
+        These are the scores of held pairs and, while there is room for another position, of pairs above both
+        thresholds. `decide` itself rejects all others and says so pair by pair, which a backtest does not read:
+        leaving them out saves most of the time.
         """
         return decide(state, self._relevant(state, scores), market, self._settings)
 
@@ -61,7 +61,7 @@ class Strategy:
 
 
 class BuyAndHold:
-    """Buys one asset at the first close at which its price and contract are known, and keeps it, unprotected.
+    """Policy that buys one asset at the first close with a known price and contract, and keeps it without stops.
 
     The size is `balance_fraction` of the balance in whole lots, without leverage: the rest pays fees and funding.
     """
@@ -104,7 +104,7 @@ class BuyAndHold:
 
 
 def make_baseline_strategy(settings: StrategySettings) -> StrategySettings:
-    """The same strategy with the baseline's fixed stop (6 %) and target (5 %), whatever the volatility."""
+    """Return the strategy with the baseline's fixed stop (6 %) and target (5 %), whatever the volatility."""
     return settings.model_copy(
         update={
             "stop_model": "atr",
@@ -117,7 +117,7 @@ def make_baseline_strategy(settings: StrategySettings) -> StrategySettings:
 
 
 def choose_baseline_pair(universe: Sequence[str]) -> Pair:
-    """BTC against ETH, in universe order, or the first two assets of a universe without them."""
+    """Return BTC and ETH as a pair, in universe order, or the first two assets of a universe without them."""
     if {"BTC", "ETH"} <= set(universe):
         first, second = (asset for asset in universe if asset in {"BTC", "ETH"})
         return Pair(first, second)

@@ -1,7 +1,9 @@
 """Policies that trade single assets by a forecast: the best against the worst of many, or one by its sign.
 
 A forecast comes as the `z` of a PairScore of the pair (asset, USDT), in any unit, the higher the better; `probability`
-is not looked at. Positions have one leg and no stops. Both policies decide from what they are handed alone.
+is ignored. Positions have one leg and no stops. Both policies decide from their arguments alone.
+
+Source: docs/formulas.md, Other policies.
 """
 
 from __future__ import annotations
@@ -40,17 +42,17 @@ NO_STOPS = StopRule(
     target_default=1.0,
 )
 _MARGIN_RESERVE = 0.02
-"""Share of free margin that new positions leave alone: fees, and an open that is dearer than the close before it."""
+"""Share of the free margin that new positions do not use: for fees, and for an open above the close before it."""
 
 
 class RankingPolicy:
-    """Long the `top` highest forecasts and short the `bottom` lowest, looked at again every `every_hours`.
+    """Policy that is long the `top` highest forecasts and short the `bottom` lowest, rebalanced every `every_hours`.
 
-    Rebalancing hours are those whose count since 1970 leaves the rest `phase_hours` on division by `every_hours`: the
-    same in every run. What no longer belongs leaves, what newly belongs enters with `gross_exposure`·equity/(top +
-    bottom) of notional, or with an equal share of the free margin where that is less; what stays keeps its size.
-    Assets without a finite forecast, a price or a contract are not ranked; with fewer than top + bottom of the others
-    nothing changes. Ties keep the order of the scores.
+    Rebalancing hours are those whose count since 1970 has the remainder `phase_hours` on division by `every_hours`: the
+    same in every run. Assets that no longer belong leave. New ones enter with a notional of
+    `gross_exposure`·equity/(top + bottom), or with an equal share of the free margin where that is less. Assets that
+    stay keep their size. Assets without a finite forecast, a price or a contract are not ranked; with fewer than
+    top + bottom ranked assets nothing changes. Ties keep the order of the scores.
     """
 
     protected = False
@@ -76,7 +78,7 @@ class RankingPolicy:
         self._gross, self._leverage = gross_exposure, leverage
 
     def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
-        """Rebalance when it is time; the exits and entries of one decision do not depend on each other."""
+        """Rebalance when it is due; the exits and entries of one decision do not depend on each other."""
         state = age_positions(state)
         if _count_hours(market) % self._every != self._phase:
             return _make_hold("between rebalancings", state)
@@ -98,11 +100,10 @@ class RankingPolicy:
 
 
 class SingleAssetPolicy:
-    """Long while the forecast is above `threshold`, short while it is below −`threshold`, flat in between.
+    """Policy that is long while the forecast is above `threshold`, short below −`threshold`, and flat in between.
 
-    The size is `balance_fraction` of the free balance times `leverage`, in whole lots. An hour without a score of the
-    asset changes nothing; a score that is unusable or not finite is a reason to be flat. With several assets in the
-    scores the first one is traded.
+    The size is `balance_fraction` of the free balance times `leverage`, in whole lots. An hour without a score changes
+    nothing; a score that is unusable or not finite closes the position. Of several scores the first one is traded.
     """
 
     protected = False
@@ -143,12 +144,12 @@ class SingleAssetPolicy:
 
 
 def age_positions(state: StrategyState) -> StrategyState:
-    """The state one bar later: its positions were held for one more decision."""
+    """Return the state one bar later: its positions are held for one more decision."""
     return replace(state, positions=tuple(replace(p, bars_held=p.bars_held + 1) for p in state.positions))
 
 
 def select_rankable(scores: Iterable[PairScore], market: Market) -> list[PairScore]:
-    """Scores with a finite forecast whose asset has a price and a contract."""
+    """Return the scores with a finite forecast whose asset has a price and a contract."""
     return [
         score
         for score in scores
@@ -157,7 +158,7 @@ def select_rankable(scores: Iterable[PairScore], market: Market) -> list[PairSco
 
 
 def sum_margin(positions: Iterable[PairPosition], market: Market, leverage: int) -> float:
-    """Initial margin of one-legged positions at the known closes, at the entry price where no close is known."""
+    """Return the initial margin of one-legged positions in USDT, at known closes, else at the entry price."""
     total = 0.0
     for leg in (leg for position in positions for leg in position.legs):
         view = market.assets.get(leg.asset)
@@ -167,7 +168,7 @@ def sum_margin(positions: Iterable[PairPosition], market: Market, leverage: int)
 
 
 def size_entry(side: Side, score: PairScore, notional_usdt: float, market: Market) -> Entry | None:
-    """A position of at most `notional_usdt` in whole lots, unprotected; None below the venue's minimum."""
+    """Return an entry of at most `notional_usdt` in whole lots, without stops; None below the venue's minimum."""
     asset = score.pair.base
     view = _require_priced(market.assets.get(asset))
     if view is None or view.spec is None or view.close is None:
@@ -215,7 +216,7 @@ def _make_decision(
     state: StrategyState,
     reason: ExitReason = ExitReason.SIGNAL,
 ) -> Decision:
-    """`action` None: the one that follows from what is done."""
+    """Make the decision; `action` None stands for CLOSE where something leaves, else OPEN."""
     if not leaving and not entries:
         return _make_hold("nothing to change", state)
     exits = tuple(Exit(position_id, reason) for position_id in leaving)

@@ -1,6 +1,6 @@
-"""What goes into a backtest and what comes out of it.
+"""Records of a backtest: what goes into it and what comes out of it.
 
-Prices and money are USDT floats, sizes are contracts (Decimal), times aware UTC. A bar is keyed by its **close**.
+Prices and money are USDT floats, sizes are contracts (Decimal), times are aware UTC. A bar is keyed by its **close**.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pairity.strategy.types import (
 
 
 class PriceBar(NamedTuple):
-    """One hourly bar of one asset."""
+    """Hourly bar of one asset: prices in USDT."""
 
     open: float
     high: float
@@ -35,7 +35,7 @@ class PriceBar(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """One funding settlement: at `time` longs pay `rate` of their notional to shorts (rate > 0)."""
+    """Funding settlement: at `time` longs pay `rate` of their notional to shorts (rate > 0)."""
 
     time: datetime
     rate: float
@@ -43,10 +43,10 @@ class Settlement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MarketHistory:
-    """The market over consecutive hours.
+    """What was known, and what happened, in the market over consecutive hours.
 
-    `hours` are bar closes, ascending, without holes (a missing bar is missing in `bars`, not here). `views` holds per
-    hour what was *known* at the decision after that close; `bars` what happened, whenever it became known;
+    `hours` are bar closes, ascending, without holes (a missing bar is missing in `bars`, not here). `views` holds, per
+    hour, what was *known* at the decision after that close. `bars` holds what happened, whenever it became known.
     `settlements` are ascending per asset.
     """
 
@@ -58,7 +58,7 @@ class MarketHistory:
 
 @dataclass(frozen=True, slots=True)
 class HourScores:
-    """Everything that was scored for one decision: all pairs in universe order, and the correlations known then.
+    """Scores of one decision: all pairs in universe order, and the correlations known then (by pair_id).
 
     `train_end` is the last instant seen by the model that gave these scores (None: nothing was learnt).
     """
@@ -69,24 +69,24 @@ class HourScores:
 
 
 class Policy(Protocol):
-    """What decides at each close: the strategy, or a comparison such as buy-and-hold."""
+    """Decision maker of a backtest: the strategy, or a comparison such as buy-and-hold."""
 
     protected: bool
     """Whether positions carry a stop-loss and a take-profit."""
 
     def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
-        """The decision at one close."""
+        """Decide at one close, from what is known then."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Account and venue terms. Costs are basis points of notional per side.
+    """Terms of account and venue. Fees and slippage are basis points of notional per side.
 
-    `fill_model` says how entries are filled. `next_open_taker`: at the next bar's open, with slippage and the taker's
-    fee. `limit_maker`: a limit order at the decision's close, at that price and the maker's fee, if the next bar trades
-    *through* it (touching is not enough: others stand in front), else not at all; in that bar a target does not count,
-    for its extreme may have come first. Whatever ends a position takes, in both models.
+    `fill_model` says how entries fill. `next_open_taker`: at the next bar's open, with slippage and the taker's fee.
+    `limit_maker`: a limit order at the close of the decision, filled at that price and the maker's fee if the next bar
+    trades *through* it (touching is not enough: others stand in front), else not at all; in that bar a target does not
+    count, because the bar's extreme may have come first. Exits pay taker's fee and slippage in both models.
     """
 
     initial_equity: float
@@ -94,14 +94,14 @@ class Terms:
     slippage_bps: float
     leverage: int = 1
     maintenance_rate: float = 0.004
-    """Equity below this fraction of the notional held, and the fees of closing it, is liquidated."""
+    """The venue liquidates when equity falls below this fraction of the notional held, plus the fees of closing it."""
     maker_fee_bps: float = 2.0
     fill_model: Literal["next_open_taker", "limit_maker"] = "next_open_taker"
 
 
 @dataclass(slots=True, eq=False)
 class OpenLeg:
-    """One held instrument: its running money, and what the trade log will say of it."""
+    """One held instrument: its running money, and what the trade log will record."""
 
     index: int
     """Place in the entry's legs: 0 is the base."""
@@ -111,7 +111,7 @@ class OpenLeg:
     size: float
     """Base units (contracts × contract value)."""
     reference_price: float
-    """Price of the fill before slippage."""
+    """Price of the entry before slippage."""
     entry_price: float
     stop_price: float | None
     target_price: float | None
@@ -128,7 +128,7 @@ class OpenLeg:
 
     @property
     def notional(self) -> float:
-        """At the last known close."""
+        """Size in USDT at the last known close."""
         return self.size * self.mark
 
     @property
@@ -139,7 +139,7 @@ class OpenLeg:
 
 @dataclass(slots=True)
 class OpenPosition:
-    """A held position: the strategy's record of it and the legs that are still there."""
+    """Held position: the strategy's record of it and the legs that are still open."""
 
     record: PairPosition
     probability: float
@@ -147,11 +147,11 @@ class OpenPosition:
     """Open of the bar in which it was filled: the close at which it was decided."""
     legs: list[OpenLeg]
     whole: bool = True
-    """All legs that were decided on are there; what is left of a broken position is closed."""
+    """Whether all legs that were decided on are open; what is left of a broken position is closed."""
 
 
 class LegExit(NamedTuple):
-    """How a leg ends: the price before slippage, when, and why."""
+    """Exit of a leg: the price before slippage, when, and why."""
 
     reference_price: float
     at: datetime
@@ -188,9 +188,9 @@ TRADE_SCHEMA: dict[str, pl.DataType] = {
     "funding": pl.Float64(),
     "net_pnl": pl.Float64(),
 }
-"""Trade log, one row per leg in the order of closing: `leg` 0 is the base; legs of one position share `position_id` and
-`opened_at`. `gross_pnl` at prices before slippage, `leg_pnl` at fill prices, `net_pnl` = leg_pnl − fees − funding;
-`funding` is what was paid. `bars_held` counts decisions between entry and exit."""
+"""Trade log: one row per leg, in the order of closing. `leg` 0 is the base; legs of one position share `position_id`
+and `opened_at`. Money is USDT: `gross_pnl` at prices before slippage, `leg_pnl` at fill prices, `net_pnl` = leg_pnl −
+fees − funding; `funding` > 0 was paid. `bars_held` counts decisions between entry and exit."""
 
 EQUITY_SCHEMA: dict[str, pl.DataType] = {
     "time": pl.Datetime("us", "UTC"),
@@ -198,7 +198,7 @@ EQUITY_SCHEMA: dict[str, pl.DataType] = {
     "exposure": pl.Float64(),
     "positions": pl.Int64(),
 }
-"""One row per hour after its events, marked at the close; `exposure` is notional held over equity."""
+"""Equity curve: one row per hour after its events, marked at the close; `exposure` is notional held over equity."""
 
 DECISION_SCHEMA: dict[str, pl.DataType] = {
     "time": pl.Datetime("us", "UTC"),
@@ -216,6 +216,6 @@ class BacktestResult:
     equity: pl.DataFrame
     decisions: pl.DataFrame
     unfilled_entries: int
-    """Entries decided but not filled, or not in all legs: no bar to fill at, too little margin, a limit not reached."""
+    """Entries that did not fill in all legs: no bar to fill at, too little margin, or a limit that was not reached."""
     funding_unknown_hours: int
-    """Hours times held legs at which no settled funding rate was known: funding paid in them cannot be booked."""
+    """Hours times held legs without a known settled funding rate: funding paid in them cannot be booked."""

@@ -1,4 +1,4 @@
-"""Rows of the trade log, and the positions that they make up."""
+"""The trade log: its rows, one per leg, and the positions that they make up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SUMS = ("traded_notional", "gross_pnl", "slippage", "leg_pnl", "fees", "funding
 def make_trade_row(
     position: OpenPosition, held: PairPosition, leg: OpenLeg, leg_exit: LegExit, price: float
 ) -> dict[str, Any]:
-    """One row of TRADE_SCHEMA: `leg` was closed at `price`; its fees and funding are complete."""
+    """Make the row (TRADE_SCHEMA) of a leg that was closed at `price`; its fees and funding must be complete."""
     gross = leg.sign * leg.size * (leg_exit.reference_price - leg.reference_price)
     leg_pnl = leg.sign * leg.size * (price - leg.entry_price)
     return {
@@ -51,10 +51,10 @@ def make_trade_row(
 
 
 def group_by_position(trades: pl.DataFrame) -> pl.DataFrame:
-    """A trade log by position, in the order of opening: what a win rate, a holding time or a count of trades is about.
+    """Return a trade log by position, in the order of opening. Win rates, holding times and counts refer to these rows.
 
-    position_id, pair_id, opened_at, closed_at (of the last leg), legs, exit_reason (of the leg that was closed first)
-    and the sums of money over the legs.
+    Columns: position_id, pair_id, opened_at, closed_at (of the last leg), legs (number), exit_reason (of the leg that
+    was closed first) and the sums of money over the legs in USDT.
     """
     return (
         trades.group_by("position_id", "pair_id", "opened_at", maintain_order=True)

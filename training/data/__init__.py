@@ -1,1 +1,1 @@
-"""From feature history to rows that a model learns from: point-in-time sets, splits, folds."""
+"""Data of a training: point-in-time training sets, the market history of a backtest, splits and folds."""

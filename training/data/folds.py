@@ -1,12 +1,12 @@
-"""Splits for selection: walk-forward, purged K-fold, combinatorial purged; by label interval, across all pairs at once.
+"""Folds: walk-forward, purged K-fold and combinatorial purged splits, by label interval, across all pairs at once.
 
-A row's label is known from its interval [t0, t1] (t0 = its own bar's close, t1 = the bar at which the outcome was
-known). A training row whose interval meets that of any test row has seen what the test asks for: it is purged. Markets
-remember beyond labels, so rows that begin within the embargo after a test block are left out as well. Test blocks are
-ranges of bar closes common to all pairs: what one pair's rows tell about an hour, another pair must not be tested on.
+A label is made from its interval [t0, t1]: t0 is its own bar's close, t1 the bar at which the outcome was known. A
+training row whose interval meets that of a test row has seen what the test asks for: it is purged. Markets remember
+beyond labels, so rows that begin within the embargo after a test block are left out as well. Test blocks are ranges of
+bar closes common to all pairs: what the rows of one pair say about an hour must not be tested on another pair.
 
-A fold that leaks cannot be made: `Fold` checks itself. López de Prado 2018, ch. 7 (purge, embargo) and ch. 12
-(combinatorial purged cross-validation).
+A fold that leaks cannot be made: `Fold` checks itself. Sources: López de Prado 2018, ch. 7 (purge, embargo) and ch. 12
+(combinatorial purged cross-validation); docs/formulas.md, Folds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EVENT = "event_timestamp"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One unbroken range of test rows: their bar closes [first, last], and `known`, when their last label was known."""
+    """One unbroken range of test rows: bar closes from `first` to `last`; their last label is known at `known`."""
 
     first: datetime
     last: datetime
@@ -40,16 +40,16 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Training and test rows of one split. DataError where any training label meets a test block."""
+    """Training and test rows of one fold. DataError where a training label meets a test block."""
 
     name: str
     train: pl.DataFrame
     test: pl.DataFrame
     blocks: tuple[Block, ...]
     purged: int
-    """Rows left out because their label interval meets that of a test row."""
+    """Number of rows left out because their label interval meets that of a test row."""
     embargoed: int
-    """Rows left out because they begin within the embargo after a test block."""
+    """Number of rows left out because they begin within the embargo after a test block."""
 
     def __post_init__(self) -> None:
         if self.train.is_empty() or self.test.is_empty():
@@ -72,13 +72,13 @@ class Fold:
 
     @property
     def train_end(self) -> datetime:
-        """The last instant that training has seen."""
+        """Last instant that training has seen: the largest label end t1 of its rows."""
         end = self.train["t1"].max()
         assert isinstance(end, datetime)
         return end
 
     def require_classes(self) -> None:
-        """MissingDataError unless both labels occur in the training part."""
+        """Raise MissingDataError unless both labels occur in the training part."""
         positives = int(self.train["label"].sum())
         if positives in (0, self.train.height):
             raise MissingDataError(
@@ -91,10 +91,11 @@ class Fold:
 def split_walk_forward(
     rows: pl.DataFrame, *, test_bars: int, train_bars: int, rolling: bool = False, embargo_bars: int = 0
 ) -> list[Fold]:
-    """Consecutive test periods of `test_bars` bar closes, each trained on what was known before it.
+    """Split into consecutive test periods of `test_bars` bar closes, each trained on what was known before it.
 
-    The first test begins after `train_bars` closes; training is all before (expanding) or the last `train_bars` closes
-    (`rolling`), purged at its end. The last test period may be shorter. `rows`: event_timestamp, t0, t1 without nulls.
+    `rows`: event_timestamp, t0, t1, without nulls. The first test begins after `train_bars` closes. Training rows are
+    all rows before the test (expanding) or those of the last `train_bars` closes (`rolling`), purged at their end. The
+    last test period may be shorter. MissingDataError where the history has no bar to test.
     """
     times = _list_times(rows)
     _require_positive(test_bars=test_bars, train_bars=train_bars)
@@ -112,13 +113,13 @@ def split_walk_forward(
 
 
 def split_purged_kfold(rows: pl.DataFrame, *, folds: int, embargo_bars: int = 0) -> list[Fold]:
-    """K folds of consecutive bar closes, each tested once with all others, purged and embargoed, as training rows."""
+    """Split into `folds` ranges of bar closes; each is tested once, with the others, purged, as training rows."""
     groups = _group_times(rows, folds)
     return [_make_fold(f"fold {number}", rows, [group], embargo_bars) for number, group in enumerate(groups, 1)]
 
 
 def index_purged_kfold(rows: pl.DataFrame, *, folds: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """`purged_kfold` as positions in `rows`, for libraries that index: (training, test), every row tested once."""
+    """Return `split_purged_kfold` as positions in `rows`, (training, test), for libraries that index rows."""
     numbered = rows.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("__row"))
     return [
         (fold.train["__row"].to_numpy(), fold.test["__row"].to_numpy())
@@ -127,13 +128,13 @@ def index_purged_kfold(rows: pl.DataFrame, *, folds: int) -> list[tuple[NDArray[
 
 
 def mirror_folds(rows: pl.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
-    """The same consecutive test periods for other rows (of assets, with other horizons), purged by their own labels.
+    """Apply the test periods of `folds` to other rows (of assets, with other horizons), purged by their own labels.
 
-    Training reaches as far back as that of the fold it follows. MissingDataError where a period has no row to test, or
-    none is left to train on.
+    Training reaches as far back as in the fold that is mirrored. MissingDataError where a period has no row to test, or
+    no row is left to train on.
     """
     _list_times(rows)
-    found = []
+    mirrored = []
     for fold in folds:
         first, last = fold.blocks[0].first, fold.blocks[-1].last
         own = rows.filter(pl.col(EVENT).is_between(fold.train[EVENT].min(), last))
@@ -142,14 +143,14 @@ def mirror_folds(rows: pl.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
                 f"no row is known from {first.isoformat()} to {last.isoformat()}, which is to be tested",
                 "ingest what these rows come from over the whole history",
             )
-        found.append(_make_fold(fold.name, own, [[first, last]], 0))
-    return found
+        mirrored.append(_make_fold(fold.name, own, [[first, last]], 0))
+    return mirrored
 
 
 def split_combinatorial_purged(
     rows: pl.DataFrame, *, groups: int, test_groups: int, embargo_bars: int = 0
 ) -> list[Fold]:
-    """Every way to test `test_groups` of `groups` ranges of bar closes: C(groups, test_groups) folds, in order."""
+    """Return every way to test `test_groups` of `groups` ranges of bar closes: C(groups, test_groups) folds."""
     if not 0 < test_groups < groups:
         raise ConfigError(f"{test_groups} of {groups} groups cannot be tested", "leave at least one group to train on")
     ranges = _group_times(rows, groups)
@@ -160,10 +161,10 @@ def split_combinatorial_purged(
 
 
 def list_backtest_paths(groups: int, test_groups: int) -> list[tuple[int, ...]]:
-    """Backtest paths through the folds of `combinatorial_purged`: per path, for every group, the fold that tested it.
+    """Return the backtest paths through the folds of `split_combinatorial_purged`.
 
-    test_groups/groups · C(groups, test_groups) paths; each covers the whole history out of sample, and every test of a
-    group is on exactly one path.
+    A path names, for every group, the number of a fold that tests it. There are test_groups/groups · C(groups,
+    test_groups) paths; each covers the whole history out of sample, and every test of a group is on exactly one path.
     """
     testing: list[list[int]] = [[] for _ in range(groups)]
     for index, chosen in enumerate(combinations(range(groups), test_groups)):
@@ -205,7 +206,7 @@ def _is_inside(block: Block) -> pl.Expr:
 
 
 def _is_met_by(block: Block) -> pl.Expr:
-    """Closed intervals: a label that ends at the test's first bar has used it."""
+    """Select rows whose label interval meets the block; a label that ends at the block's first bar has used it."""
     return (pl.col("t0") <= block.known) & (pl.col("t1") >= block.first)
 
 

@@ -14,10 +14,10 @@ from pairity.timeline import HOUR
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Training and test rows around one instant that holds for all pairs at once.
+    """Training and test rows before and after one instant, the same for all pairs.
 
-    Every training row's label interval [t0, t1] ends before `test_start`; `purged` rows lie before `test_start` but
-    their labels look into the test period, so they belong to neither part.
+    The label interval [t0, t1] of every training row ends before `test_start`. `purged` counts the rows that lie before
+    `test_start` but whose labels look into the test period: they belong to neither part.
     """
 
     test_start: datetime
@@ -27,7 +27,7 @@ class Split:
 
     @property
     def train_end(self) -> datetime:
-        """The last instant that training has seen: the largest label end t1 among its rows (before `test_start`)."""
+        """Last instant that training has seen: the largest label end t1 of its rows, before `test_start`."""
         end = self.train["t1"].max()
         if not isinstance(end, datetime):
             raise MissingDataError("the training part is empty", "ingest a longer history")
@@ -37,9 +37,9 @@ class Split:
 def split_chronologically(rows: pl.DataFrame, test_fraction: float) -> Split:
     """Split labelled rows by time, at a bar boundary common to all pairs.
 
-    `rows` needs `event_timestamp` (bar close), `t0`, `t1` (label interval) and no null among them. The test period
-    begins at the bar after the first (1 − `test_fraction`) of the distinct bar closes. A label that ends exactly at
-    `test_start` uses the first test bar and is purged. MissingDataError where either part would be empty.
+    `rows`: event_timestamp (bar close), t0, t1 (label interval), without nulls. The test period begins at the bar after
+    the first (1 − `test_fraction`) of the distinct bar closes, rounded up. A label that ends exactly at `test_start`
+    uses the first test bar and is purged. MissingDataError where a part would be empty.
     """
     times = rows["event_timestamp"].unique().sort()
     cut = ceil(len(times) * (1.0 - test_fraction))

@@ -1,1 +1,1 @@
-"""How good a model's probabilities are, out of sample."""
+"""Evaluation out of sample: probabilities, forecasts, Sharpe ratios, overfitting, drift, costs."""

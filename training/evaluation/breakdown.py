@@ -1,4 +1,4 @@
-"""Where a result came from: months, exits, sides."""
+"""Breakdown of a backtest: returns by month, profits by exit, side or pair, and the deepest drawdowns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _HELD_H = (pl.col("closed_at") - pl.col("opened_at")).dt.total_seconds() / 3600
 
 
 def compute_monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.DataFrame:
-    """year, month, return (fraction) of each calendar month (UTC) of an hourly equity curve (time, equity).
+    """Return year, month and return (fraction) of each calendar month (UTC) of an hourly equity curve (time, equity).
 
-    The first month begins at `initial_equity`; months multiply to the whole return.
+    The first month begins at `initial_equity`; the months' (1 + return) multiply to the whole return.
     """
     ends = (
         equity.sort("time")
@@ -22,10 +22,10 @@ def compute_monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.D
 
 
 def summarise_by(trades: pl.DataFrame, column: str) -> pl.DataFrame:
-    """One row per value of `column` of a trade log (side, asset, …) or of its positions (exit_reason, pair_id, …).
+    """Summarise a trade log by `column` (side, asset, …), or its positions (by exit_reason, pair_id, …).
 
-    Best net profit first. Columns: `column`, trades, win_rate, gross_pnl, fees, funding, net_pnl (USDT),
-    average_holding_h.
+    Best net profit first. Columns: `column`, trades, win_rate (share with net profit), gross_pnl, fees, funding,
+    net_pnl (USDT), average_holding_h.
     """
     return (
         trades.group_by(column)
@@ -43,26 +43,26 @@ def summarise_by(trades: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def list_worst_drawdowns(equity: pl.DataFrame, initial_equity: float, count: int = 5) -> pl.DataFrame:
-    """The deepest falls of an equity curve (time, equity) from a maximum to the return to it.
+    """Return the deepest falls of an equity curve (time, equity), each from a maximum to the return to it.
 
-    start (time of the maximum), trough, end (null while it lasts), depth (positive fraction), hours (start to end, or
-    to the last hour). Deepest first.
+    Columns: start (time of the maximum; null if it is the initial equity), trough, end (null while it lasts), depth
+    (positive fraction), hours (from start to end, or to the last hour). Deepest first.
     """
     peak_time, peak = None, initial_equity
-    found: list[tuple[object, object, object, float]] = []
+    falls: list[tuple[object, object, object, float]] = []
     trough, low = None, peak
     for time, value in equity.sort("time").select("time", "equity").iter_rows():
         if value >= peak:
             if trough is not None:
-                found.append((peak_time, trough, time, 1.0 - low / peak))
+                falls.append((peak_time, trough, time, 1.0 - low / peak))
             peak_time, peak, trough, low = time, value, None, value
         elif value < low:
             trough, low = time, value
     if trough is not None:
-        found.append((peak_time, trough, None, 1.0 - low / peak))
+        falls.append((peak_time, trough, None, 1.0 - low / peak))
     instant = pl.Datetime("us", "UTC")
     table = pl.DataFrame(
-        found, schema={"start": instant, "trough": instant, "end": instant, "depth": pl.Float64}, orient="row"
+        falls, schema={"start": instant, "trough": instant, "end": instant, "depth": pl.Float64}, orient="row"
     )
     first, last = equity["time"].min(), equity["time"].max()
     span = pl.col("end").fill_null(pl.lit(last, instant)) - pl.col("start").fill_null(pl.lit(first, instant))

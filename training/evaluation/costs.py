@@ -1,4 +1,7 @@
-"""How much cost a strategy could bear."""
+"""Cost stress: what would be left of a result with other fees and slippage.
+
+Source: docs/formulas.md, Measures.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ STRESS_SCHEMA: dict[str, pl.DataType] = {
 
 
 def stress_costs(trades: pl.DataFrame, initial_equity: float, factors: Sequence[float] = FACTORS) -> pl.DataFrame:
-    """Net return had fees and slippage been `factor` times what they were; columns of STRESS_SCHEMA.
+    """Return the net return (fraction) if fees and slippage had been `factor` times as high; columns of STRESS_SCHEMA.
 
-    `trades`: gross_pnl (at prices before slippage), fees, slippage, funding, traded_notional in USDT. The trades stay
-    as they are: with other costs balances, hence sizes, would have been a little different, and so would stops that
-    were set from fill prices. Funding is not a cost of trading and stays. `cost_bps_per_side` is the mean over the
-    traded notional, null where nothing was traded.
+    `trades`: gross_pnl (at prices before slippage), fees, slippage, funding, traded_notional, all in USDT. The trades
+    stay as they are. This is an approximation: with other costs, balances and hence sizes would differ a little, and so
+    would stops that follow from fill prices. Funding is not a cost of trading and stays. `cost_bps_per_side` is the
+    mean over the traded notional, null where nothing was traded.
     """
     gross, fees, slippage, funding, notional = (
         float(trades[name].sum()) for name in ("gross_pnl", "fees", "slippage", "funding", "traded_notional")

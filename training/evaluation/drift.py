@@ -1,4 +1,4 @@
-"""How far the present lies from what was learnt: the population stability index of scores and features."""
+"""Drift: how far current scores and features lie from those of the training, as a population stability index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pairity.errors import DataError
 
 _LEAST_SHARE = 1e-4
-"""An empty bin counts as this share: the logarithm of nothing would make any drift infinite."""
+"""Share that an empty bin counts as: the logarithm of 0 would make any drift infinite."""
 
 DRIFT_SCHEMA: dict[str, pl.DataType] = {
     "feature": pl.String(),
@@ -26,11 +26,11 @@ DRIFT_SCHEMA: dict[str, pl.DataType] = {
 def compute_stability_index(
     reference: NDArray[np.float64], current: NDArray[np.float64], bins: int = 10
 ) -> float | None:
-    """Population stability index Σ (q − p)·ln(q/p) over the reference's quantile bins (Siddiqi 2006, ch. 9).
+    """Return the population stability index Σ (q − p)·ln(q/p) over the quantile bins of the reference.
 
-    p and q are the shares of `reference` and `current` per bin; rule of thumb: below 0.1 stable, above 0.25 another
-    population. NaN is a bin of its own: values that stop coming are drift as well. 0 for two samples of one constant;
-    None where either side is empty. DataError for infinite values.
+    Sources: Siddiqi 2006, ch. 9; docs/formulas.md, Drift. p and q are the shares of `reference` and `current` per bin.
+    Rule of thumb: below 0.1 stable, above 0.25 another population. NaN is a bin of its own: values that stop coming are
+    drift as well. 0 for two samples of one constant; None where a side is empty. DataError for infinite values.
     """
     if len(reference) == 0 or len(current) == 0:
         return None
@@ -44,7 +44,7 @@ def compute_stability_index(
 
 
 def tabulate_drift(reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
-    """One row per numeric feature, most drifted first: see `stability_index`; columns are those of DRIFT_SCHEMA."""
+    """Return one row (DRIFT_SCHEMA) per numeric feature, most drifted first; see `compute_stability_index`."""
     rows = []
     for name in features:
         if not reference.schema[name].is_numeric():

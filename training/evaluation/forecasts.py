@@ -1,4 +1,7 @@
-"""How good forecasts were, whatever made them: rank correlation by month, what followed by decile, trading the sign."""
+"""Quality of forecasts of any model: rank correlation by month, outcome by decile, and trading the sign.
+
+Source: docs/formulas.md, Forecasts.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ _LEAST = 20
 
 @dataclass(frozen=True, slots=True)
 class SignTrading:
-    """Being long after a forecast above 0 and short after one below: per hour, in logarithmic returns.
+    """Result of being long after a forecast above 0 and short after one below; per hour, in logarithmic returns.
 
-    `expected_value` = win_rate·average_win + (1 − win_rate)·average_loss; `max_drawdown` = exp(deepest fall of the
-    cumulative logarithmic return) − 1; `sharpe` is annualised by √8760. None where not defined.
+    `expected_value` = win_rate·average_win + (1 − win_rate)·average_loss. `total_return` and `max_drawdown` are
+    fractions: exp(sum) − 1 and exp(deepest fall of the cumulative logarithmic return) − 1, which is 0 or negative.
+    `sharpe` is annualised by √8760. None where a value is not defined.
     """
 
     trades: int
@@ -37,8 +41,8 @@ class SignTrading:
 def trade_sign(forecast: NDArray[np.float64], realised: NDArray[np.float64], cost_bps_per_side: float) -> SignTrading:
     """Evaluate n forecasts of consecutive bars against the n logarithmic returns that followed.
 
-    An hour without a forecast or a return is flat. Every change of the position by one unit costs once per side, the
-    opening and the final closing among them: turning from long to short costs twice.
+    An hour in which forecast or return is NaN is flat. Every change of the position by one unit costs
+    `cost_bps_per_side` once, at the beginning and at the end too; turning from long to short costs it twice.
     """
     side = np.where(np.isfinite(forecast) & np.isfinite(realised), np.sign(forecast), 0.0)
     gross = side * np.where(np.isfinite(realised), realised, 0.0)
@@ -68,9 +72,10 @@ def trade_sign(forecast: NDArray[np.float64], realised: NDArray[np.float64], cos
 
 
 def correlate_ranks_by_month(scored: pl.DataFrame) -> pl.DataFrame:
-    """month (first day), rows, rank_ic: Spearman's correlation of `score` and `label` per month of `event_timestamp`.
+    """Return month (first day), rows and rank_ic: Spearman's correlation of `score` and `label` per calendar month.
 
-    Null scores and labels are left out; months with fewer than 20 rows, or without variation, have a null.
+    Rows with a null score or label are left out. rank_ic is null for a month with fewer than 20 rows, or without
+    variation.
     """
     known = scored.drop_nulls(["score", "label"]).filter(pl.col("score").is_finite())
     return (
@@ -86,10 +91,11 @@ def correlate_ranks_by_month(scored: pl.DataFrame) -> pl.DataFrame:
 
 
 def average_by_decile(scored: pl.DataFrame) -> pl.DataFrame:
-    """decile (1 lowest … 10 highest score), rows, mean_score, mean_outcome: what followed each tenth of all forecasts.
+    """Return what followed each tenth of all forecasts: decile (1 lowest … 10 highest), rows, mean_score, mean_outcome.
 
-    `mean_outcome` is the mean label: a frequency for labels 0/1, a return for forecasts of returns. Ties keep the
-    order of time and pair; scores that are all the same have no order, and no row is returned.
+    `mean_outcome` is the mean label: a frequency for labels 0/1, a return for forecasts of returns. Rows with a null
+    score or label are left out. Ties keep the order of time and pair. Scores that are all the same have no order: no
+    row is returned.
     """
     known = scored.drop_nulls(["score", "label"]).filter(pl.col("score").is_finite())
     if known["score"].n_unique() < 2:
@@ -109,7 +115,10 @@ def average_by_decile(scored: pl.DataFrame) -> pl.DataFrame:
 
 
 def measure_information(scored: pl.DataFrame) -> dict[str, float | None]:
-    """`forecast_rows`, `forecast_rank_ic` (over everything) and `forecast_top_minus_bottom` (deciles)."""
+    """Return `forecast_rows`, `forecast_rank_ic` (Spearman over all rows) and `forecast_top_minus_bottom` (deciles).
+
+    None where a value is not defined: no variation, or fewer than ten deciles.
+    """
     known = scored.drop_nulls(["score", "label"]).filter(pl.col("score").is_finite())
     deciles = average_by_decile(scored)
     ic = known.select(pl.corr("score", pl.col("label").cast(pl.Float64), method="spearman").fill_nan(None)).item()

@@ -1,4 +1,7 @@
-"""Classification metrics of out-of-sample probabilities, overall and per pair."""
+"""Classification metrics of out-of-sample probabilities, overall and per pair.
+
+Source: docs/formulas.md, Classification.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,11 @@ _CLIP = 1e-15  # a forest may say exactly 0 or 1; the logarithm may not
 def measure_classification(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float
 ) -> dict[str, float | None]:
-    """Metrics of n probabilities of class 1 against n labels 0/1; predicted positive where probability > threshold.
+    """Return the metrics (KEYS) of n probabilities of class 1 against n labels 0/1.
 
-    Null policy: a metric that is not defined for these rows is None, never 0. Without rows everything but `rows` is
-    None; `roc_auc` needs both classes; `pr_auc` (average precision) and `recall` need a positive label; `precision`
-    needs a positive prediction; `f1` needs either.
+    A row is predicted positive where its probability is above `threshold`. Null policy: a metric that is not defined
+    for these rows is None, never 0. Without rows everything but `rows` is None; `roc_auc` needs both classes; `pr_auc`
+    (average precision) and `recall` need a positive label; `precision` needs a positive prediction; `f1` needs either.
     """
     rows = len(labels)
     values: dict[str, float | None] = dict.fromkeys(KEYS)
@@ -44,7 +47,7 @@ def measure_classification(
 
 
 def measure_by_pair(scored: pl.DataFrame, threshold: float) -> pl.DataFrame:
-    """One row of `classification` per pair of `scored` (pair_id, label, probability), sorted by pair_id."""
+    """Return `measure_classification` of each pair of `scored` (pair_id, label, probability), sorted by pair_id."""
     lines = []
     for (pair_id,), part in scored.sort("pair_id").group_by("pair_id", maintain_order=True):
         values = measure_classification(part["label"].to_numpy(), part["probability"].to_numpy(), threshold)
@@ -54,7 +57,7 @@ def measure_by_pair(scored: pl.DataFrame, threshold: float) -> pl.DataFrame:
 
 
 def tabulate_calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float64], bins: int = 10) -> pl.DataFrame:
-    """Reliability table: equal-width bins of predicted probability with their observed frequency.
+    """Return a reliability table: equal-width bins of predicted probability with their observed frequency.
 
     Columns: bin (0-based), rows, mean_probability, observed. Empty bins are left out.
     """

@@ -1,6 +1,7 @@
-"""Probability of backtest overfitting: does the best in sample stay above the middle out of sample?
+"""Probability of backtest overfitting: does the best trial in sample stay above the median out of sample?
 
-Combinatorially symmetric cross-validation (Bailey, Borwein, López de Prado, Zhu 2015, algorithm 2.3).
+Combinatorially symmetric cross-validation, CSCV (Bailey, Borwein, López de Prado, Zhu 2015, algorithm 2.3;
+docs/formulas.md, What a Sharpe ratio is worth).
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from pairity.errors import DataError
 
 Floats = NDArray[np.float64]
 BLOCKS = 16
-"""The paper's choice: 12,870 ways to call half of them in sample."""
+"""Number of blocks in the paper: there are 12,870 ways to call half of them in sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overfitting:
-    """What choosing the best of the trials in sample leads to out of sample."""
+    """Consequence, out of sample, of choosing the best trial in sample."""
 
     probability: float
     """Share of the splits in which the best in sample is not above the median out of sample (logit ≤ 0)."""
     logits: Floats
     """ln(w/(1 − w)) per split, w = relative rank out of sample of the best in sample."""
     slope: float | None
-    """Of the best's Sharpe ratio out of sample over that in sample; None where the latter does not vary."""
+    """Slope of the best trial's Sharpe ratio out of sample over that in sample; None where the latter does not vary."""
     loss_probability: float
     """Share of the splits in which the best in sample loses out of sample."""
     trials: int
@@ -35,17 +36,19 @@ class Overfitting:
 
 
 def estimate_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfitting:
-    """CSCV over a matrix of T periods × N trials: all ways to call half of `blocks` in sample.
+    """Run CSCV over a matrix of T periods × N trials: all ways to call half of `blocks` in sample.
 
-    Rows are in order of time; T is cut to a multiple of `blocks` at the old end. Performance is the Sharpe ratio over
-    the joined blocks, −∞ where a trial's returns do not vary; ties share their average rank. DataError for fewer than 2
-    trials, an odd number of blocks, fewer than 2 rows a block, or values that are no numbers.
+    Rows are returns (fractions) in order of time; T is cut to a multiple of `blocks` at the old end. Performance is the
+    Sharpe ratio over the joined blocks, −∞ where a trial's returns do not vary; ties share their average rank.
+    DataError for fewer than 2 trials, an odd number of blocks, fewer than 2 rows a block, or values that are not
+    finite.
     """
     from scipy.stats import rankdata
 
     _require_usable(returns, blocks)
     size = returns.shape[0] // blocks
     cut = returns[returns.shape[0] - size * blocks :].reshape(blocks, size, -1)
+    # Sums per block are enough for every split: mean and variance of joined blocks follow from them.
     sums, squares = cut.sum(axis=1), (cut**2).sum(axis=1)
     chosen = np.array(list(combinations(range(blocks), blocks // 2)))
     inside = np.zeros((len(chosen), blocks))
@@ -69,9 +72,10 @@ def estimate_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfitting:
 
 
 def estimate_overfitting_of_distinct(returns: Floats, blocks: int = BLOCKS) -> Overfitting | None:
-    """The same, among the trials that move and differ from each other.
+    """Run CSCV among the trials that move and differ from each other.
 
-    A trial that repeats another one, hour by hour, is no choice. None where fewer than two are left, or too few rows.
+    A trial that repeats another one, hour by hour, is no choice. None where fewer than two trials are left, or too few
+    rows.
     """
     distinct = np.unique(returns[:, np.ptp(returns, axis=0) > 0], axis=1)
     if distinct.shape[1] < 2 or distinct.shape[0] < 2 * blocks:

@@ -1,4 +1,7 @@
-"""How a daily cross-sectional ranking would have done: rank correlation, returns by rank, turnover, costs."""
+"""Evaluation of a daily cross-sectional ranking: rank correlation, returns by rank, turnover, costs.
+
+Source: docs/formulas.md, Evaluation of a ranking.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _LEAST = 3
 
 @dataclass(frozen=True, slots=True)
 class RankingReport:
-    """Means over days; None where fewer than two days (or three assets a day) allow no statement."""
+    """Means over days, returns as fractions; None where too few days (2) or assets a day (3) allow no statement."""
 
     days: int
     rank_ic: float | None
@@ -29,17 +32,18 @@ class RankingReport:
     turnover: float | None
     """Share of the sheet that is replaced from one day to the next."""
     cost: float | None
-    """Per day: every position is opened and closed within it, or carried where the asset stays on the sheet."""
+    """Cost per day, as a fraction: replaced positions pay two sides, those that stay on the sheet pay nothing."""
     net_return: float | None
     by_bucket: pl.DataFrame
     """bucket (1 lowest … 10 highest signal; fewer for fewer assets), mean_return, count."""
 
 
 def evaluate_ranking(rows: pl.DataFrame, *, top: int, cost_bps_per_side: float) -> RankingReport:
-    """Evaluate signals that were known at each day's decision against what followed.
+    """Evaluate signals that were known at each day's decision against the returns that followed.
 
-    `rows`: day, asset, signal, forward_return (fraction, from the decision to the next one). Null signals or returns
-    are left out; nothing is known of returns at the decision, so they are only looked at here.
+    `rows`: day, asset, signal, forward_return (fraction, from the decision to the next one). Rows with a null signal or
+    return, and days with fewer than three assets, are left out. **Looks ahead**: forward returns are known a day after
+    the decision only.
     """
     known = rows.drop_nulls(["signal", "forward_return"]).sort("day", "asset")
     sized = known.filter(pl.len().over("day") >= _LEAST)

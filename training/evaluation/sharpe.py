@@ -1,7 +1,9 @@
 """What a Sharpe ratio is worth: its error, and the luck in the best of many.
 
-Returns are plain fractions per period (hours, unless said otherwise), in order of time; Sharpe ratios are per period
-until `annualised` scales them. Riskless rate 0. Nothing here fills or drops a value: NaN is refused.
+Returns are plain fractions per period (hours, unless said otherwise), in order of time. Sharpe ratios are per period
+until `annualise` scales them; the riskless rate is 0. Nothing here fills or drops a value: NaN is refused.
+
+Source: docs/formulas.md, What a Sharpe ratio is worth.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class SharpeEstimate:
-    """A Sharpe ratio per period, and what its error depends on."""
+    """Sharpe ratio per period, with the moments that its error depends on."""
 
     value: float
     periods: int
@@ -42,20 +44,20 @@ class SharpeEstimate:
         return 1.0 - self.skew * self.value + (self.kurtosis - 1.0) / 4.0 * self.value**2
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Both ends of the two-sided confidence interval."""
+        """Return both ends of the two-sided confidence interval."""
         from scipy.stats import norm
 
         reach = float(norm.ppf(0.5 + confidence / 2.0)) * self.standard_error
         return self.value - reach, self.value + reach
 
     def probability_above(self, benchmark: float = 0.0) -> float:
-        """Probabilistic Sharpe ratio: P(true SR > `benchmark`) (Bailey & López de Prado 2012, eq. 9)."""
+        """Return the probabilistic Sharpe ratio: P(true SR > `benchmark`) (Bailey & López de Prado 2012, eq. 9)."""
         from scipy.stats import norm
 
         return float(norm.cdf((self.value - benchmark) / self.standard_error))
 
     def least_periods(self, benchmark: float = 0.0, confidence: float = 0.95) -> float:
-        """Minimum track record length in periods (ibid., eq. 13); infinite where the ratio is not above `benchmark`."""
+        """Return the minimum track record length in periods (ibid., eq. 13); inf for a ratio not above `benchmark`."""
         from scipy.stats import norm
 
         if self.value <= benchmark:
@@ -64,10 +66,11 @@ class SharpeEstimate:
 
 
 def estimate_sharpe(returns: Floats) -> SharpeEstimate | None:
-    """Sharpe ratio of `returns` with its higher moments (population moments of the standardised returns).
+    """Estimate the Sharpe ratio of `returns` (mean/std, ddof 1) and its higher moments.
 
-    None for fewer than 3 returns, for returns that do not vary (no ratio), and where so few returns have such skew that
-    the error's formula is not positive. DataError for NaN or infinite values.
+    Skew and kurtosis are population moments of the standardised returns. None for fewer than 3 returns, for returns
+    that do not vary (no ratio), and where few returns are so skewed that the error's formula is not positive. DataError
+    for NaN or infinite values.
     """
     if not np.isfinite(returns).all():
         raise DataError("returns hold values that are no numbers", "mark equity at every period before measuring it")
@@ -75,18 +78,20 @@ def estimate_sharpe(returns: Floats) -> SharpeEstimate | None:
     if periods < _LEAST:
         return None
     mean, deviation = float(returns.mean()), float(returns.std(ddof=1))
+    # Returns that are all the same have a deviation of rounding errors: a ratio to it would be noise.
     if deviation <= abs(mean) * 1e-12:
         return None
     scaled = (returns - mean) / float(returns.std())
-    found = SharpeEstimate(mean / deviation, periods, float((scaled**3).mean()), float((scaled**4).mean()))
-    return found if 1.0 - found.skew * found.value + (found.kurtosis - 1.0) / 4.0 * found.value**2 > 0 else None
+    ratio = SharpeEstimate(mean / deviation, periods, float((scaled**3).mean()), float((scaled**4).mean()))
+    return ratio if 1.0 - ratio.skew * ratio.value + (ratio.kurtosis - 1.0) / 4.0 * ratio.value**2 > 0 else None
 
 
 def compute_expected_maximum(trials: Sequence[float]) -> float:
-    """Sharpe ratio that the best of N trials without any edge shows by luck (Bailey & López de Prado 2014, eq. 1).
+    """Return the Sharpe ratio that the best of N trials without any edge shows by luck.
 
-    √V·((1 − γ)·Φ⁻¹(1 − 1/N) + γ·Φ⁻¹(1 − 1/(N·e))), V the variance (ddof 1) of the trials' ratios. Trials are counted as
-    independent: neighbours of a grid are not, so the result errs on the strict side. 0 for a single trial.
+    Bailey & López de Prado 2014, eq. 1: √V·((1 − γ)·Φ⁻¹(1 − 1/N) + γ·Φ⁻¹(1 − 1/(N·e))), where V is the variance
+    (ddof 1) of the trials' ratios. Trials are counted as independent. Neighbours in a grid are not, so the result errs
+    on the strict side. 0 for a single trial.
     """
     from scipy.stats import norm
 
@@ -98,14 +103,14 @@ def compute_expected_maximum(trials: Sequence[float]) -> float:
     return spread * ((1.0 - EULER_GAMMA) * float(quantiles[0]) + EULER_GAMMA * float(quantiles[1]))
 
 
-def deflate_sharpe(found: SharpeEstimate, trials: Sequence[float]) -> float:
-    """Deflated Sharpe ratio: P(true SR > what the best of `trials` shows by luck) (ibid., eq. 2).
+def deflate_sharpe(estimate: SharpeEstimate, trials: Sequence[float]) -> float:
+    """Return the deflated Sharpe ratio: P(true SR > what the best of `trials` shows by luck) (ibid., eq. 2).
 
     `trials`: Sharpe ratios per period of **every** trial that was made, the chosen one included.
     """
-    return found.probability_above(compute_expected_maximum(trials))
+    return estimate.probability_above(compute_expected_maximum(trials))
 
 
 def annualise(per_period: float, periods_per_year: int = HOURS_PER_YEAR) -> float:
-    """A ratio per period × √periods a year; exact for returns without autocorrelation only."""
+    """Scale a ratio per period by √(periods a year); exact only for returns without autocorrelation."""
     return per_period * math.sqrt(periods_per_year)

@@ -1,1 +1,1 @@
-"""What a model is asked to predict, and how much each label weighs."""
+"""Labels that a model learns to predict, and the weight of each."""

@@ -1,7 +1,7 @@
-"""The loops behind `triple_barrier` labels: positions of one or two legs, walked bar by bar until they are gone.
+"""Compiled loops behind `triple_barrier` labels: positions of one or two legs, followed bar by bar until they end.
 
-They do in numbers what a backtest's account does in records (training.backtest.account, training.backtest.fills), for
-an account that always has the margin; the tests hold the two equal, position by position.
+They do with numbers what a backtest's account does with records (training.backtest.account, training.backtest.fills),
+for an account that always has enough margin. The tests hold the two equal, position by position.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 OPEN, HIGH, LOW, CLOSE = range(4)
-"""Last axis of `bars`."""
+"""Places in the last axis of `bars`."""
 ENTRY, STOP, TARGET = range(3)
-"""Last axis of `levels`, and of the legs of a position, which have two more:"""
+"""Places in the last axis of `levels`, and of a position's legs, which have two more:"""
 SIGN, SIZE = 3, 4
 NO_LEG = -1
 UNKNOWN = 0
@@ -41,13 +41,14 @@ def walk_positions(
     slippage: float,
     fee: float,
 ) -> tuple[Ints, Floats]:
-    """For each of n positions: bars until its outcome was known (`UNKNOWN` where it never was), and its net return.
+    """Return, for each of n positions, the bars until its outcome was known (`UNKNOWN`: never) and its net return.
 
-    `bars`: assets × hours × (open, high, low, close), NaN where there is none. `rates`: assets × hours, the funding
-    rates settled in the hour up to its close, summed. `known`: assets × hours, whether the hour tells all. `levels`:
-    assets × (short, long) × hours of decision × (entry price, stop, target). `at` (n): hour of decision; `assets`
-    (n × 2): base and quote leg, or base and `NO_LEG`; `directions` (n): sign of the base leg; `sizes` (n × 2): base
-    units. `slippage` and `fee` are fractions. At most `tolerated` hours before the outcome may not tell all.
+    `bars`: assets × hours × (open, high, low, close), NaN where there is none. `rates`: assets × hours, the sum of the
+    funding rates settled in the hour up to its close. `known`: assets × hours, whether bar and funding of the hour are
+    both known. `levels`: assets × (short, long) × hours of decision × (entry price, stop, target). `at` (n): hour of
+    decision. `assets` (n × 2): base and quote leg, or base and `NO_LEG`. `directions` (n): sign of the base leg.
+    `sizes` (n × 2): base units. `slippage` and `fee` are fractions of notional. Before the outcome at most `tolerated`
+    hours may be incomplete. Net returns are fractions of the notional entered, NaN where unknown.
     """
     steps, returns = np.full(len(at), UNKNOWN, dtype=np.int64), np.full(len(at), np.nan)
     for row in range(len(at)):
@@ -75,7 +76,7 @@ def _walk_position(
     slippage: float,
     fee: float,
 ) -> tuple[int, float]:
-    """Bars until a position's outcome was known, and what it brought; (UNKNOWN, NaN) where that cannot be said."""
+    """Return the bars until a position's outcome was known, and its profit; (UNKNOWN, NaN) where it never was."""
     count = len(legs)
     alive, mark = np.ones(count, dtype=np.bool_), np.full(count, np.nan)
     money, lacking = 0.0, 0
@@ -109,10 +110,10 @@ def _walk_position(
 def _close_legs(
     bars: Floats, assets: Ints, hour: int, legs: Floats, alive: Bools, mark: Floats, slippage: float, fee: float
 ) -> float:
-    """What legs bring that are closed by one bar; `alive` and `mark` are brought up to its close.
+    """Return the money from the legs that one bar closes; updates `alive` and `mark` to the bar's close.
 
-    Legs of a whole position meet their stops and targets, and what is then left alone goes at the close; what was left
-    alone before, for want of a bar, goes at the open.
+    Legs of a whole position meet their stops and targets; a leg that is then left alone is closed at the close. A leg
+    that was left alone before, because it had no bar, is closed at the open.
     """
     whole, money = _count_alive(alive) == len(legs), 0.0
     for leg in range(len(legs)):
@@ -130,7 +131,7 @@ def _close_legs(
 
 @compiled
 def _count_alive(alive: Bools) -> int:
-    """How many legs are still held (a plain loop: NumPy's reductions take longer than one or two flags do)."""
+    """Count the legs that are still held (a plain loop: NumPy's reductions cost more than one or two flags)."""
     count = 0
     for leg in range(len(alive)):
         count += alive[leg]
@@ -139,9 +140,10 @@ def _count_alive(alive: Bools) -> int:
 
 @compiled
 def _find_trigger_price(bars: Floats, asset: int, hour: int, legs: Floats, leg: int) -> float:
-    """Price before slippage at which a bar ends a leg, NaN where the leg survives.
+    """Return the price before slippage at which a bar ends a leg, NaN where the leg survives.
 
-    Beyond a level at the open: filled at the open. Inside the bar the adverse extreme comes first; touching triggers.
+    A bar that opens beyond a level fills at its open. Inside the bar the adverse extreme comes first; touching a level
+    triggers it.
     """
     sign, stop, target = legs[leg, SIGN], legs[leg, STOP], legs[leg, TARGET]
     opened, low, high = bars[asset, hour, OPEN], bars[asset, hour, LOW], bars[asset, hour, HIGH]
@@ -157,7 +159,7 @@ def _find_trigger_price(bars: Floats, asset: int, hour: int, legs: Floats, leg: 
 
 @compiled
 def _close_leg(legs: Floats, leg: int, alive: Bools, reference: float, slippage: float, fee: float) -> float:
-    """Close one leg at `reference`: its gain at the price after slippage, less the fee."""
+    """Close one leg at `reference`; return its gain at the price after slippage, less the fee."""
     alive[leg] = False
     price = reference * (1.0 - legs[leg, SIGN] * slippage)
     return float(legs[leg, SIGN] * legs[leg, SIZE] * (price - legs[leg, ENTRY]) - legs[leg, SIZE] * price * fee)

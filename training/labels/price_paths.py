@@ -1,4 +1,4 @@
-"""A market history as arrays, and the prices at which each leg would be entered and protected."""
+"""Price paths: a market history as arrays, and the prices at which each leg would be entered and protected."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SIDES = (Side.SELL, Side.BUY)
 
 
 class PricePaths:
-    """`history` over its hours (bar closes) as arrays of asset × hour; assets in the order of `assets`.
+    """A market history as arrays of asset × hour (bar closes), assets in the order of `assets`.
 
-    `bars`: × (open, high, low, close), NaN where there is no bar. `rates`: sum of the rates settled in (hour − 1h,
-    hour]. `closes`: the close as it was known at the decision after the hour, NaN where it was not. `funded`: a settled
-    funding rate was known at that decision.
+    `bars`: × (open, high, low, close), NaN where there is no bar. `rates`: sum of the funding rates settled in (hour −
+    1h, hour]. `closes`: the close as it was known at the decision after the hour, NaN where it was not known. `funded`:
+    whether a settled funding rate was known at that decision.
     """
 
     def __init__(self, history: MarketHistory, assets: Sequence[str]) -> None:
@@ -43,7 +43,7 @@ class PricePaths:
 
     @property
     def has_bar(self) -> Bools:
-        """Asset × hour: there is a bar."""
+        """Whether there is a bar, asset × hour."""
         return ~np.isnan(self.bars[:, :, 0])
 
     def _add_outcomes(self, number: int, asset: str) -> None:
@@ -62,10 +62,10 @@ class PricePaths:
                 self.funded[number, place] = view.funding_rate is not None
 
     def compute_levels(self, wanted: Bools, strategy: StrategySettings, costs: CostSettings) -> Floats:
-        """Asset × side (`SIDES`) × hour of decision × (entry price, stop, target), where `wanted`; elsewhere NaN.
+        """Return asset × side (`SIDES`) × hour of decision × (entry price, stop, target); NaN where not `wanted`.
 
-        Entered as a taker at the open of the next bar, protected by the core's rule: from what was known of the asset
-        at the decision, recomputed from the fill, rounded to the tick. Where the contract is not known: not rounded.
+        A leg is entered as a taker at the open of the next bar. The core's rule protects it: from what was known of the
+        asset at the decision, recomputed from the fill, rounded to the tick where the contract is known.
         """
         levels = np.full((*wanted.shape, 3), np.nan)
         for number, side_number, place in np.argwhere(wanted):

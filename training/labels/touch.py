@@ -1,4 +1,4 @@
-"""Labels: what would have happened after a decision, and until when it was unknown."""
+"""The `touch` label: does the spread come back within the horizon?"""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from pairity.settings import LabelSettings
 from pairity.timeline import HOUR
 
 MIN_SHARE = 0.9
-"""Of the hours of a horizon: so many must be there for a label to be known."""
+"""Share of a horizon's hours that must have a row for the label to be known."""
 
 
 def label_touch(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
-    """The `touch` label: does the spread come back by `target` within the next `horizon_bars` hours?
+    """Label each row by whether the spread comes back by `target` within the next H = `horizon_bars` hours.
 
-    `pairs`: pair_id, event_timestamp, spread, z_score; one row per pair and hour. Returns pair_id, event_timestamp,
-    label (Int8), t0, t1. With z > z_entry: 1 if the minimum of the spread over the next H hours is below
-    spread·(1 − target); with z < −z_entry: 1 if their maximum is above spread·(1 + target); else 0. Null where z is
-    unknown, where the horizon's last hour t1 has no row, or where fewer than 90 % of its hours have one; a hole inside
-    the horizon is passed over. A label is a function of the pair's rows in [t0, t1] alone: nothing later changes it.
+    Source: docs/formulas.md, Touch. `pairs`: pair_id, event_timestamp, spread (price of base / price of quote),
+    z_score; one row per pair and hour. Returns pair_id, event_timestamp, label (Int8), t0, t1.
+
+    With z > z_entry the label is 1 if the minimum of the spread over the next H hours is below spread·(1 − target);
+    with z < −z_entry, if their maximum is above spread·(1 + target). Otherwise it is 0.
+
+    Null where z or the spread is unknown, where the horizon's last hour t1 has no row, or where fewer than 90 % of its
+    hours have one. A hole inside the horizon is passed over. A label depends on the pair's rows in [t0, t1] alone:
+    nothing later changes it.
 
     **Looks ahead**: the label of t0 is known at t1 = t0 + H hours only; splits purge by that interval.
     """
@@ -48,7 +52,7 @@ def label_touch(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
 
 
 def _look_ahead(spread: pl.Expr, horizon: int, needed: int, how: str) -> pl.Expr:
-    """Extreme over the hours t+1 … t+H: a trailing window, read H hours later."""
+    """Return the extreme over the hours t+1 … t+H: a trailing window, read H hours later."""
     rolled = getattr(spread, f"rolling_{how}")(horizon, min_samples=needed)
     extreme: pl.Expr = rolled.shift(-horizon).over("pair_id")
     return extreme

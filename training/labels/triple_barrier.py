@@ -1,4 +1,4 @@
-"""The `triple_barrier` label: what the strategy's own position would have earned, and until when that was unknown."""
+"""The `triple_barrier` label: would the strategy's own position have earned money after all costs?"""
 
 from __future__ import annotations
 
@@ -24,30 +24,34 @@ Bools = NDArray[np.bool_]
 
 
 def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: Settings) -> pl.DataFrame:
-    """First of take-profit, stop-loss and `label.horizon_bars`, net of fees, slippage and funding.
+    """Label each decision by the net return of its position: 1 above 0, else 0.
 
-    `pairs`: pair_id, event_timestamp (a bar close within the hours of `history`), z_score and hedge_ratio as they were
-    known at the decision. Returns, in the same order, pair_id, event_timestamp, label (Int8), t0, t1 and net_return.
+    Sources: López de Prado 2018, ch. 3; docs/formulas.md, Triple barrier. `pairs`: pair_id, event_timestamp (a bar
+    close within the hours of `history`), z_score and hedge_ratio as they were known at the decision. Returns, in the
+    same order, pair_id, event_timestamp, label (Int8), t0, t1 and net_return (profit after fees, slippage and funding,
+    as a fraction of the notional entered).
 
-    Where |z| > `label.z_entry` the position is the one that the strategy would open at that close t0: base leg against
-    the sign of z, with `strategy.legs = "both"` also the other side of the quote leg; both entered as takers at the
-    next bar's open (whatever `costs.fill_model` says), as fractions in the hedge ratio at the closes of t0, without
-    rounding to lots. Each leg is protected by the strategy's stops, met as in a backtest; where one leg is gone the
-    other goes at that bar's close, and what is left after `horizon_bars` at that bar's. Settlements up to a close hit
-    what is held into it. `net_return` is the position's profit after all costs per notional entered, and the label is 1
-    where that is above 0, else 0. t1 is the close of the bar that ended the position.
+    **Position.** Where |z| > `label.z_entry` it is the one that the strategy would open at that close t0: the base leg
+    against the sign of z and, with `strategy.legs = "both"`, the quote leg on the other side. Legs are entered as
+    takers at the next bar's open (whatever `costs.fill_model` says), sized by the hedge ratio at the closes of t0,
+    without rounding to lots.
 
-    Null, with t1 = t0 + horizon, where the outcome cannot be said: z is unknown; close or funding of a traded leg was
-    unknown at t0; a leg has no bar to be entered at, or none at the horizon's end; history ends first; or, before the
-    outcome, more than 10 % of the horizon's hours lack a leg's bar or known funding. Fewer are passed over as in a
-    backtest: nothing trades, and settlements are booked at the last known close.
+    **End.** Each leg is protected by the strategy's stops, which are met as in a backtest. Where one leg is gone, the
+    other one is closed at the close of that bar; what is left after `label.horizon_bars` is closed at the close of the
+    last one. Settlements up to a close hit the legs that are held into it. t1 is the close of the bar that ended the
+    position.
 
-    Where the strategy would stand aside, for |z| or because two legs cannot be hedged (ratio unknown or not positive),
-    the label is 0 and net_return null. As for `touch`, such a row counts as known at t1 = t0 + horizon, and only if the
-    traded legs have a bar there: a history that ended with these alone would teach that nothing pays at its end. What
-    else keeps the strategy out (funding limit, correlation, budget) says nothing of what a position earns.
+    **Null**, with t1 = t0 + horizon, where the outcome is not known: z is unknown; the close or the funding of a traded
+    leg was unknown at t0; a leg has no bar to be entered at, or none at the horizon's end; history ends first; or,
+    before the outcome, more than 10 % of the horizon's hours lack a leg's bar or its funding. Fewer such hours are
+    passed over as in a backtest: nothing trades, and settlements are booked at the last known close.
 
-    **Looks ahead**: nothing after t1 changes a label; splits purge by [t0, t1].
+    **Aside.** Where the strategy would not enter, because of |z| or because two legs cannot be hedged (ratio unknown or
+    not positive), the label is 0 and net_return null. As for `touch`, such a row is known at t1 = t0 + horizon, and
+    only if the traded legs have a bar there: a history that ended with such rows alone would teach that nothing pays at
+    its end. Other reasons to stay out (funding limit, correlation, budget) say nothing about what a position earns.
+
+    **Looks ahead**: the label is known at t1 only, and nothing after t1 changes it; splits purge by [t0, t1].
     """
     horizon = settings.label.horizon_bars
     paths = PricePaths(history, _list_assets(pairs))
@@ -60,6 +64,7 @@ def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: 
     steps[taken], returns[taken] = _walk_positions(paths, at[taken], legs[taken], z[taken], ratio[taken], settings)
     aside = np.isfinite(z) & ~enters & _holds_for_all_legs(paths.has_bar, legs, at + horizon)
     known = aside | (steps != UNKNOWN)
+    # A label without an outcome of its own is known at the horizon's end: there, not earlier, is its absence certain.
     ahead = pl.Series(np.where(steps != UNKNOWN, steps, horizon))
     return pairs.select(
         "pair_id",
@@ -79,6 +84,7 @@ def _walk_positions(
     wanted[legs[:, 0], (directions > 0).astype(np.int64), at] = True
     second = legs[:, 1] != NO_LEG
     wanted[legs[second, 1], (directions[second] < 0).astype(np.int64), at[second]] = True
+    # For a single leg `NO_LEG` reads some asset's close here; the kernel never looks at that leg.
     sizes = np.ones((len(at), 2)) / paths.closes[legs, at[:, None]]
     sizes[:, 1] *= ratio
     horizon, costs = settings.label.horizon_bars, settings.costs
@@ -104,7 +110,7 @@ def _list_assets(pairs: pl.DataFrame) -> list[str]:
 
 
 def _number_legs(pairs: pl.DataFrame, paths: PricePaths, both: bool) -> Ints:
-    """Rows × (base, quote): numbers of the traded assets; the quote is `NO_LEG` where it is not traded."""
+    """Return the numbers of the traded assets, rows × (base, quote); `NO_LEG` for a quote that is not traded."""
     numbers = {name: [paths.index[asset] for asset in Pair.from_id(name).assets] for name in pairs["pair_id"].unique()}
     legs = np.array([numbers[name] for name in pairs["pair_id"]], dtype=np.int64).reshape(-1, 2)
     if not both:
@@ -113,7 +119,7 @@ def _number_legs(pairs: pl.DataFrame, paths: PricePaths, both: bool) -> Ints:
 
 
 def _place_hours(pairs: pl.DataFrame, history: MarketHistory) -> Ints:
-    """Place of each row's close among the history's hours."""
+    """Return the place of each row's close among the history's hours."""
     first, last = history.hours[0], history.hours[-1]
     if pairs.filter(~pl.col(EVENT_TIME).is_between(first, last)).height:
         raise DataError(f"decisions lie outside of the history from {first} to {last}", "report this")
@@ -121,12 +127,12 @@ def _place_hours(pairs: pl.DataFrame, history: MarketHistory) -> Ints:
 
 
 def _holds_for_all_legs(flags: Bools, legs: Ints, at: Ints) -> Bools:
-    """Whether all traded legs have the flag at the hour; False beyond the last one."""
+    """Return, per row, whether all traded legs have the flag at its hour; False beyond the last hour."""
     inside = at < flags.shape[1]
     place = np.minimum(at, flags.shape[1] - 1)
     other = (legs[:, 1] == NO_LEG) | flags[legs[:, 1], place]
-    found: Bools = inside & flags[legs[:, 0], place] & other
-    return found
+    all_legs: Bools = inside & flags[legs[:, 0], place] & other
+    return all_legs
 
 
 def _read_floats(pairs: pl.DataFrame, name: str) -> Floats:

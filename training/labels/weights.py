@@ -1,4 +1,4 @@
-"""Sample weights: a label that shares its hours with many others says little of its own."""
+"""Sample weights: a label that shares its hours with many others adds little information."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _HOUR_US = HOUR // timedelta(microseconds=1)
 
 
 def weigh_rows(rows: pl.DataFrame, settings: LabelSettings) -> NDArray[np.float64] | None:
-    """Weights of labelled rows as `label.weights` says; None where all count the same."""
+    """Return the weights of labelled rows that `label.weights` asks for; None where all rows count the same."""
     return compute_average_uniqueness(rows) if settings.weights == "uniqueness" else None
 
 
 def compute_average_uniqueness(rows: pl.DataFrame, entity: str = "pair_id") -> NDArray[np.float64]:
-    """Mean over the hours of a label's interval [t0, t1] of 1/(labels of the same entity that hold the hour).
+    """Return the average uniqueness of each label: the mean over its hours of 1/(concurrent labels of the entity).
 
-    López de Prado 2018, ch. 4.3-4.4. `rows`: `entity`, t0, t1 (whole hours, no nulls); returns n weights in (0, 1] in
-    the rows' order: 1 for a label whose hours are its own, about 1/102 where every hour has a label of 102 hours.
-    O(n + hours) per entity.
+    Source: López de Prado 2018, ch. 4.3-4.4; docs/formulas.md, Weights and rows. `rows`: `entity`, t0, t1 (whole hours,
+    no nulls; the interval is closed). Returns n weights in (0, 1] in the order of the rows: 1 for a label that shares
+    no hour, about 1/102 where every hour begins a label of 102 hours. O(n + hours) per entity.
     """
     weights = np.empty(rows.height, dtype=np.float64)
     hours = rows.select(pl.col("t0", "t1").dt.epoch("us") // _HOUR_US).to_numpy()
@@ -39,7 +39,8 @@ def _compute_uniqueness(first: NDArray[np.int64], last: NDArray[np.int64]) -> ND
     steps = np.zeros(int(last.max() - origin) + 2, dtype=np.int64)
     np.add.at(steps, first - origin, 1)
     np.add.at(steps, last - origin + 1, -1)
-    held = np.cumsum(steps[:-1])
-    shares = np.concatenate([[0.0], np.cumsum(1.0 / np.maximum(held, 1))])
+    concurrent = np.cumsum(steps[:-1])
+    # Prefix sums of 1/concurrent: the sum over any interval is then one difference.
+    shares = np.concatenate([[0.0], np.cumsum(1.0 / np.maximum(concurrent, 1))])
     unique: NDArray[np.float64] = (shares[last - origin + 1] - shares[first - origin]) / (last - first + 1)
     return unique

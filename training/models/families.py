@@ -1,4 +1,7 @@
-"""Families of models behind one interface: what is fitted on labelled rows, and gives a forecast for any row."""
+"""Families of models behind one interface: fitted on labelled rows, they forecast for any row.
+
+Source: docs/formulas.md, Families.
+"""
 
 from __future__ import annotations
 
@@ -31,87 +34,89 @@ class Model(Protocol):
     """A fitted model."""
 
     def predict(self, rows: pl.DataFrame) -> Floats:
-        """Probability of label 1 for each row (features of the family's service), or for assets the forecast of the
-        return, in the rows' order."""
+        """Return, in the order of the rows (features of the family's service), the probability of label 1.
+
+        Families of single assets return the forecast of the logarithmic return instead; NaN where there is none.
+        """
         ...
 
     def compute_importances(self) -> dict[str, float]:
-        """Share of each feature, largest first; empty for rules."""
+        """Return the share of each feature, largest first; empty for rules."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """How forecasts of single assets' returns are learnt and traded."""
+    """Portfolio of single assets: how forecasts of their returns are learnt and traded."""
 
     service: Service
     horizon_bars: int
-    """Hours of the return that is forecast."""
+    """Hours over which the return is forecast."""
     list_assets: Callable[[Settings], tuple[str, ...]]
     make_policy: Callable[[Settings], Policy]
     daily: bool = False
-    """Decided when the trade sheet is, instead of at every close."""
+    """Whether to decide with the daily trade sheet, instead of at every close."""
     measure_quality: Callable[[pl.DataFrame, Settings], dict[str, float | None]] = lambda _scored, _settings: {}
-    """More measures, of rows with score and label by time."""
+    """Return further measures of rows with score and label, sorted by time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One line of the leaderboard. `fit` gets labelled training rows, the service and the settings."""
+    """Family of models; `fit` gets labelled training rows, the service and the settings."""
 
     name: str
     description: str
     fit: Callable[[pl.DataFrame, Service, Settings], Model]
     choose_pair: Callable[[Settings], Pair] | None = None
-    """The only pair that it is trained on and trades, if it is not for all."""
+    """Chooses the only pair that the family learns from and trades; None: all pairs."""
     portfolio: Portfolio | None = None
-    """Trades single assets by a forecast; None: trades pairs by a probability."""
+    """Set for families that trade single assets by a forecast; None: pairs by a probability."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """A fitted pair forest."""
+    """Fitted pair forest."""
 
     pipeline: Any
     service: Service
 
     def predict(self, rows: pl.DataFrame) -> Floats:
-        """See `Model`."""
+        """Return the probability of label 1 per row."""
         return pair_forest.predict_probability(self.pipeline, model_matrix(rows, self.service))
 
     def compute_importances(self) -> dict[str, float]:
-        """Mean decrease in impurity."""
+        """Return the mean decrease in impurity per feature."""
         return pair_forest.compute_importances(self.pipeline)
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A rule that thinks nothing: every row gets the same probability."""
+    """Rule that gives every row the same probability."""
 
     probability: float
 
     def predict(self, rows: pl.DataFrame) -> Floats:
-        """See `Model`."""
+        """Return the constant, once per row."""
         return np.full(rows.height, self.probability)
 
     def compute_importances(self) -> dict[str, float]:
-        """None: it looks at nothing."""
+        """Return nothing: the rule uses no feature."""
         return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A rule that forecasts by one feature as it is."""
+    """Rule whose forecast is one feature as it is."""
 
     name: str
 
     def predict(self, rows: pl.DataFrame) -> Floats:
-        """The feature; NaN where it is missing."""
-        found: Floats = rows[self.name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        return found
+        """Return the feature; NaN where it is missing."""
+        forecast: Floats = rows[self.name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return forecast
 
     def compute_importances(self) -> dict[str, float]:
-        """That feature and no other."""
+        """Return that feature with share 1."""
         return {self.name: 1.0}
 
 
@@ -142,13 +147,13 @@ def _list_universe(settings: Settings) -> tuple[str, ...]:
 
 
 def choose_reference_asset(settings: Settings) -> tuple[str, ...]:
-    """BTC, or the first asset of a universe without it."""
+    """Return BTC, or the first asset of a universe without it, as the only asset."""
     assets = settings.universe.assets
     return ("BTC",) if "BTC" in assets else assets[:1]
 
 
 def count_third(settings: Settings) -> int:
-    """A third of the universe, one asset at least, and no more than the trade sheet has."""
+    """Return a third of the universe's size: one asset at least, and no more than the trade sheet has."""
     return max(1, min(settings.vwap.top, len(settings.universe.assets) // 3))
 
 
@@ -163,7 +168,7 @@ def _make_long_short_policy(settings: Settings) -> Policy:
 
 
 def _make_sheet_policy(settings: Settings) -> Policy:
-    """The top of the sheet, held until the next one; forecasts exist at the sheet's decisions only."""
+    """Make the policy that holds the top of a sheet until the next one; forecasts exist at its decisions only."""
     gross = settings.strategy.max_balance_fraction
     return RankingPolicy(count_third(settings), 0, 1, gross_exposure=gross, leverage=settings.strategy.leverage)
 
@@ -248,7 +253,7 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def find_family(name: str) -> Family:
-    """The family of that name; UnknownNameError with those that exist."""
+    """Return the family of that name; UnknownNameError lists those that exist."""
     if name not in FAMILIES:
         raise UnknownNameError("family", name, FAMILIES)
     return FAMILIES[name]

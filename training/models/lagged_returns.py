@@ -1,4 +1,4 @@
-"""Lagged returns of one asset: does the last hour say anything about the next? (SPEC: a coin flip on BTC 1h.)"""
+"""Lagged returns of one asset: do the last hours say anything about the next? (docs/formulas.md, Lagged returns.)"""
 
 from __future__ import annotations
 
@@ -31,31 +31,33 @@ _PARAMETERS: dict[str, Any] = {
 
 
 def list_lags(service: Service, count: int) -> list[str]:
-    """The features that hold the last `count` hourly returns, newest first: the return of the bar just closed is lag 1
-    of the return to come."""
+    """Return the names of the features that hold the last `count` hourly returns, newest first.
+
+    The return of the bar that has just closed is lag 1 of the return to come.
+    """
     return list(service.features[:count])
 
 
 @dataclass(frozen=True, slots=True)
 class LinearLags:
-    """Least squares with intercept on the newest lags."""
+    """Least-squares model with intercept on the newest lags."""
 
     names: tuple[str, ...]
     intercept: float
     slopes: tuple[float, ...]
 
     def predict(self, rows: pl.DataFrame) -> Floats:
-        """Forecast of the next logarithmic return; NaN where a lag is missing."""
+        """Return the forecast of the next logarithmic return; NaN where a lag is missing."""
         forecast = np.full(rows.height, self.intercept)
         for name, slope in zip(self.names, self.slopes, strict=True):
             forecast = forecast + slope * rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
         return forecast
 
     def compute_importances(self) -> dict[str, float]:
-        """Share of each slope in the sum of their magnitudes: all lags have the same scale."""
+        """Return the share of each slope in the sum of their magnitudes: all lags have the same scale."""
         total = sum(abs(slope) for slope in self.slopes) or 1.0
-        found = {name: abs(slope) / total for name, slope in zip(self.names, self.slopes, strict=True)}
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+        shares = {name: abs(slope) / total for name, slope in zip(self.names, self.slopes, strict=True)}
+        return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +68,30 @@ class BoostedLags:
     text: str
 
     def predict(self, rows: pl.DataFrame) -> Floats:
-        """Forecast of the next logarithmic return; NaN where a lag is missing, as of the linear model."""
+        """Return the forecast of the next logarithmic return; NaN where a lag is missing, as with the linear model."""
         import lightgbm
 
         if rows.is_empty():
             return np.empty(0)
         matrix = rows.select(pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name in self.names).to_numpy()
-        found: Floats = np.asarray(lightgbm.Booster(model_str=self.text).predict(matrix, num_threads=1))
-        return np.where(np.isnan(matrix).any(axis=1), np.nan, found)
+        forecast: Floats = np.asarray(lightgbm.Booster(model_str=self.text).predict(matrix, num_threads=1))
+        return np.where(np.isnan(matrix).any(axis=1), np.nan, forecast)
 
     def compute_importances(self) -> dict[str, float]:
-        """Share of the total gain."""
+        """Return each lag's share of the total gain, largest first."""
         import lightgbm
 
         gains = lightgbm.Booster(model_str=self.text).feature_importance("gain")
         total = float(gains.sum()) or 1.0
-        found = {name: float(gain) / total for name, gain in zip(self.names, gains, strict=True)}
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+        shares = {name: float(gain) / total for name, gain in zip(self.names, gains, strict=True)}
+        return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def fit_linear(rows: pl.DataFrame, service: Service, _settings: Settings, *, count: int = 1) -> LinearLags:
-    """Regress the next return on the last `count` ones; rows without all of them are left out."""
+    """Regress the next return on the last `count` ones; rows without all of them are left out.
+
+    MissingDataError for fewer than 100 complete rows.
+    """
     names = list_lags(service, count)
     known = _select_complete(rows, names)
     design = np.column_stack([np.ones(known.height), *(known[name].to_numpy() for name in names)])
@@ -95,7 +100,10 @@ def fit_linear(rows: pl.DataFrame, service: Service, _settings: Settings, *, cou
 
 
 def fit_boosted(rows: pl.DataFrame, service: Service, settings: Settings) -> BoostedLags:
-    """Boosted regression trees on five lags, with one seed and one thread: the same rows give the same bytes."""
+    """Fit boosted regression trees on five lags; one seed and one thread: the same rows give the same bytes.
+
+    MissingDataError for fewer than 100 complete rows.
+    """
     import lightgbm
 
     names = list_lags(service, _BOOSTED_LAGS)

@@ -1,4 +1,4 @@
-"""The challenger: LightGBM over all pairs, its few parameters chosen inside the training rows."""
+"""LightGBM over the rows of all pairs; its few parameters are chosen inside the training rows."""
 
 from __future__ import annotations
 
@@ -39,38 +39,40 @@ _GRID = tuple({"num_leaves": leaves, "min_data_in_leaf": least} for leaves, leas
 _INNER_FOLDS = 3
 _LEAST_ROWS = 60
 _SMALL = 50_000
-"""Rows below which more threads cost more than they bring."""
+"""Number of rows below which more threads cost more than they save."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairBoosting:
-    """A fitted booster. `text` is LightGBM's own model format: data, no code."""
+    """Fitted booster; `text` is LightGBM's own model format: data, no code."""
 
     text: str
     service: Service
     universe: tuple[str, ...]
     chosen: dict[str, int]
-    """The parameters that the inner folds preferred."""
+    """Parameters with the lowest loss on the inner folds."""
 
     def predict(self, rows: pl.DataFrame) -> Floats:
-        """Probability of label 1; an asset outside the universe is refused (nothing was learnt about it)."""
+        """Return the probability of label 1; MissingDataError for an asset outside the universe."""
         import lightgbm
 
         if rows.is_empty():
             return np.empty(0)
         booster = lightgbm.Booster(model_str=self.text)
-        found: Floats = np.asarray(booster.predict(_make_matrix(rows, self.service, self.universe), num_threads=1))
-        return found
+        probabilities: Floats = np.asarray(
+            booster.predict(_make_matrix(rows, self.service, self.universe), num_threads=1)
+        )
+        return probabilities
 
     def compute_importances(self) -> dict[str, float]:
-        """Share of the total gain per feature, largest first."""
+        """Return each feature's share of the total gain, largest first."""
         import lightgbm
 
         booster = lightgbm.Booster(model_str=self.text)
         gains = booster.feature_importance("gain")
         total = float(gains.sum()) or 1.0
-        found = zip(self.service.features, gains, strict=True)
-        return dict(sorted(((name, float(gain) / total) for name, gain in found), key=lambda item: -item[1]))
+        shares = zip(self.service.features, gains, strict=True)
+        return dict(sorted(((name, float(gain) / total) for name, gain in shares), key=lambda item: -item[1]))
 
 
 def fit_boosting(rows: pl.DataFrame, service: Service, settings: Settings, *, threads: int = 0) -> PairBoosting:
@@ -89,7 +91,7 @@ def fit_boosting(rows: pl.DataFrame, service: Service, settings: Settings, *, th
 def _measure_inner_loss(
     rows: pl.DataFrame, service: Service, settings: Settings, candidate: dict[str, int], threads: int
 ) -> float:
-    """Mean log loss over inner folds whose training part holds both classes; infinite if none does."""
+    """Return the mean log loss over inner folds whose training part holds both classes; inf if none does."""
     losses = []
     for fold in split_purged_kfold(rows, folds=_INNER_FOLDS):
         if fold.train["label"].n_unique() < 2:
@@ -120,7 +122,7 @@ def _train(rows: pl.DataFrame, service: Service, settings: Settings, candidate: 
 
 
 def _make_matrix(rows: pl.DataFrame, service: Service, universe: tuple[str, ...]) -> pd.DataFrame:
-    """The model matrix with assets as their places in the universe."""
+    """Return the model matrix with assets as their places in the universe."""
     matrix = model_matrix(rows, service)
     places = {asset: place for place, asset in enumerate(universe)}
     for name in CATEGORIES:

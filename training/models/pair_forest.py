@@ -26,21 +26,21 @@ TRUSTED_TYPES = (
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
 )
-"""What skops must be told to trust beyond its own list when the pipeline is read back: nothing else may be in it."""
+"""Types that skops trusts, beyond its own list, when it reads the pipeline back: nothing else may be in it."""
 
 
 Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
-"""(training rows, test rows) by position; every row is tested once."""
+"""Positions of (training rows, test rows); every row is tested once."""
 
 
 def build_pipeline(
     universe: Sequence[str], settings: ModelSettings, fit_threads: int, splits: Splits | None = None
 ) -> Any:  # noqa: ANN401 - sklearn.Pipeline
-    """An unfitted pipeline: fixed-category ordinal encoding of both assets, then the forest.
+    """Return an unfitted pipeline: ordinal encoding of both assets with fixed categories, then the forest.
 
-    With `settings.calibration` the forest is fitted on all rows, and its votes are mapped to frequencies by what
-    forests fitted on the training side of `splits` said of the test side. An asset outside `universe` is refused at
-    prediction (ValueError of the encoder): nothing was learnt about it.
+    With `settings.calibration` the forest is fitted on all rows, and its votes are mapped to frequencies: forests that
+    are fitted on the training side of `splits` and score the test side give the mapping. Prediction refuses an asset
+    outside `universe` (ValueError of the encoder): nothing was learnt about it.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import RandomForestClassifier
@@ -99,7 +99,7 @@ def fit_pipeline(
 
 
 def predict_probability(pipeline: Any, matrix: pd.DataFrame) -> NDArray[np.float64]:  # noqa: ANN401 - sklearn.Pipeline
-    """Probability of class 1 for each row of `matrix`, single-threaded; an empty matrix gives an empty array."""
+    """Return the probability of class 1 per row of `matrix`, on one thread; an empty matrix gives an empty array."""
     if len(matrix) == 0:
         return np.empty(0, dtype=np.float64)
     probabilities: NDArray[np.float64] = pipeline.predict_proba(matrix)[:, 1]
@@ -107,7 +107,10 @@ def predict_probability(pipeline: Any, matrix: pd.DataFrame) -> NDArray[np.float
 
 
 def compute_importances(pipeline: Any) -> dict[str, float]:  # noqa: ANN401 - sklearn.Pipeline
-    """Mean decrease in impurity per feature (sums to 1), largest first. Biased towards features with many values."""
+    """Return the mean decrease in impurity per feature (sums to 1), largest first.
+
+    It is biased towards features with many values.
+    """
     names = pipeline.named_steps["encode"].get_feature_names_out()
     values = _unwrap_forest(pipeline).feature_importances_
     return dict(
@@ -118,7 +121,7 @@ def compute_importances(pipeline: Any) -> dict[str, float]:  # noqa: ANN401 - sk
 
 
 def _unwrap_forest(pipeline: Any) -> Any:  # noqa: ANN401 - RandomForestClassifier
-    """The fitted forest, whether or not its votes are calibrated."""
+    """Return the fitted forest, whether or not its votes are calibrated."""
     last = pipeline.named_steps["forest"]
     return last.calibrated_classifiers_[0].estimator if hasattr(last, "calibrated_classifiers_") else last
 

@@ -1,4 +1,4 @@
-"""What a run in the tracking store holds, read back for a report."""
+"""Contents of a run in the tracking store, read back for a report."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class ContenderLine:
 
     @property
     def label(self) -> str:
-        """How figures call it: families by their short names, which the table explains."""
+        """Name in figures: families go by their short names, which the table explains."""
         return self.name if self.key in {"model", "baseline", "btc"} else self.key.replace("_", " ")
 
     @property
     def initial_equity(self) -> float:
-        """What the account began with."""
+        """Equity of the account at the start, in USDT."""
         return self.metrics["final_equity_usdt"] / (1.0 + self.metrics["net_return"])
 
 
 @dataclass(frozen=True, slots=True)
 class RunContents:
-    """One run: the contenders in the order in which they were logged, and what led to them."""
+    """One run: its contenders, best net return first, and where they come from."""
 
     run_id: str
     name: str
@@ -53,13 +53,14 @@ class RunContents:
 
 
 def read_run(layout: Layout, run_id: str) -> RunContents:
-    """The run of that id, or of a unique beginning of it.
+    """Read the run with that id, or with an id that begins so.
 
-    UnknownNameError where no run has it; RegistryError where the store cannot be read, or the run has no backtest.
+    UnknownNameError unless exactly one run matches; RegistryError where the store cannot be read, or the run has no
+    backtest.
     """
     client = open_client(layout)
     with store_errors(layout):
-        experiments = [found.experiment_id for found in client.search_experiments()]
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         runs = {run.info.run_id: run for run in client.search_runs(experiments, max_results=5000)}
         matching = [known for known in runs if known.startswith(run_id)] if run_id else []
         if len(matching) != 1:

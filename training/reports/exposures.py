@@ -11,11 +11,14 @@ from pairity.layout import Layout
 
 _NOT_FACTORS = {"asset", "time", "const", "r2", "adj_r2"}
 _POINTS = 2_000
-"""More would be drawn into the same pixels."""
+"""Most points per curve: more would be drawn into the same pixels."""
 
 
 def write_exposures(layout: Layout, rows: pl.DataFrame, design: str) -> tuple[Path, Path]:
-    """Write `rows` (asset, time, const, factors, r2, adj_r2) and a plot below `reports/risk-factors`; both paths."""
+    """Write `rows` (asset, time, const, factors, r2, adj_r2) and a plot below `reports/risk-factors`.
+
+    Returns both paths; each file appears whole.
+    """
     folder = layout.root / "reports" / "risk-factors"
     folder.mkdir(parents=True, exist_ok=True)
     data, picture = folder / f"exposures-{design}.parquet", folder / f"exposures-{design}.png"
@@ -61,7 +64,7 @@ def _make_title(name: str) -> str:
 
 
 def _limit_height(axis: object, rows: pl.DataFrame, name: str) -> None:
-    """Leave single extremes out of the picture's height: they would flatten everything else."""
+    """Set the height of the picture without single extremes, which would flatten everything else."""
     low, high = _compute_quantiles(rows[name], (0.005, 0.995))
     room = 0.15 * (high - low) or 0.1
     axis.set_ylim(low - room, high + room)  # type: ignore[attr-defined]

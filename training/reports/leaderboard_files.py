@@ -1,4 +1,4 @@
-"""What a comparison of families leaves behind as files: tables and figures of all, and a folder for each family."""
+"""Files of a comparison of families: tables and figures of all families, and a folder for each of them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from training.reports.run_files import tabulate_importances
 
 
 def locate_directory(settings: Settings) -> Path:
-    """Where the newest comparison's files lie."""
+    """Return the directory of the newest comparison's files."""
     return Layout.of(settings).reports / "leaderboard"
 
 
 def locate_family_directory(settings: Settings, family: str) -> Path:
-    """Where the newest comparison's files about one family lie."""
+    """Return the directory of the newest comparison's files about one family."""
     return Layout.of(settings).reports / "leaderboard-families" / family
 
 
 def write_leaderboard(settings: Settings, board: Leaderboard) -> list[Path]:
-    """Replace the directories by equity curves, trade logs, test periods, forecasts and figures; returns the files."""
+    """Replace the directories' contents by equity curves, trade logs, test periods, forecasts and figures.
+
+    Returns the paths of all files.
+    """
     where = _make_empty(locate_directory(settings))
     _make_empty(locate_family_directory(settings, "").parent)
     files = [figures.draw_equity(where / "equity.png", {s.family: s.contender.result for s in board.standings})]
@@ -51,7 +54,7 @@ def write_leaderboard(settings: Settings, board: Leaderboard) -> list[Path]:
 
 
 def write_family(settings: Settings, board: Leaderboard, standing: Standing) -> list[Path]:
-    """Trade log, equity and figures of one family."""
+    """Write trade log, equity and figures of one family; return their paths."""
     where = _make_empty(locate_family_directory(settings, standing.family))
     result = standing.contender.result
     coin = next(s for s in board.standings if s.contender.key == "btc")
@@ -78,7 +81,7 @@ def write_family(settings: Settings, board: Leaderboard, standing: Standing) -> 
 
 
 def tabulate_folds(board: Leaderboard) -> pl.DataFrame:
-    """fold (first day of the test period), family, net_return, trades."""
+    """Return fold (first day of the test period), family, net_return, trades: one row per family and fold."""
     rows = [
         (f"{fold.blocks[0].first:%Y-%m-%d}", standing.family, values["net_return"], values["trades"])
         for standing in board.standings
@@ -89,7 +92,7 @@ def tabulate_folds(board: Leaderboard) -> pl.DataFrame:
 
 
 def _measure_all(board: Leaderboard, measure: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
-    """`measure` of every set of scores, the family's name in front; what trades two legs has the scores of one."""
+    """Measure every set of scores, with the family's name in front; two-legged lines share the scores of one leg."""
     tables = [
         measure(standing.scored).select(pl.lit(standing.family).alias("family"), pl.all())
         for standing in board.standings

@@ -1,4 +1,4 @@
-"""A comparison of families in MLflow: a parent run, a child for each family, and below that one for each fold."""
+"""A comparison of families in MLflow: a parent run, a child run per family and, below that, a run per fold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.reports.run_files import list_setting_params
 
 
 def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
-    """Log what `leaderboard_files.write` wrote and what was measured; returns the parent's id."""
+    """Log the files of `leaderboard_files.write_leaderboard` and all measures; return the parent run's id."""
     layout = Layout.of(settings)
     digest = digest_training_rows(board.training_set.labelled(settings.label))
     tags = _list_tags(settings, board, digest)
@@ -62,7 +62,7 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
 
 
 def summarise_leaderboard(board: Leaderboard) -> str:
-    """Markdown: what earns money after costs and what does not."""
+    """Return Markdown that says which families earn money after costs."""
     earning = [s.family for s in board.standings if (s.contender.metrics["net_return"] or 0.0) > 0]
     lines = [
         f"After costs these earned money: {', '.join(earning) or 'none'}.",

@@ -1,4 +1,7 @@
-"""Figures of a training run, drawn without a display and without matplotlib's global state (nothing to close)."""
+"""Figures of a training run as PNG, drawn without a display and without matplotlib's global state.
+
+Each function writes one picture and returns its path.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _DPI = 110
 
 
 def draw_equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
-    """Equity relative to the start, and drawdown, of each named backtest, on one time axis."""
+    """Draw equity relative to the start, and drawdown, of each named backtest on one time axis."""
 
     def draw(axes: list[Axes]) -> None:
         for name, result in results.items():
@@ -35,7 +38,7 @@ def draw_equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
 
 
 def draw_traded_pair(path: Path, trades: pl.DataFrame, bars: pl.DataFrame) -> Path:
-    """Spread of the pair that was traded most, with entries and exits; a note where nothing was traded.
+    """Draw the spread of the most traded pair, with entries and exits; a note where nothing was traded.
 
     `bars`: asset, event_timestamp, close.
     """
@@ -65,7 +68,7 @@ def draw_traded_pair(path: Path, trades: pl.DataFrame, bars: pl.DataFrame) -> Pa
 
 
 def draw_calibration(path: Path, table: pl.DataFrame) -> Path:
-    """Observed frequency against predicted probability (columns mean_probability, observed, rows)."""
+    """Draw observed frequency against predicted probability (columns mean_probability, observed, rows)."""
 
     def draw(axes: list[Axes]) -> None:
         axes[0].plot([0, 1], [0, 1], color="grey", linewidth=0.5)
@@ -80,7 +83,7 @@ def draw_calibration(path: Path, table: pl.DataFrame) -> Path:
 
 
 def draw_importance(path: Path, values: Mapping[str, float]) -> Path:
-    """Mean decrease in impurity per feature, largest on top."""
+    """Draw the mean decrease in impurity per feature, largest on top."""
 
     def draw(axes: list[Axes]) -> None:
         names = list(values)[::-1]
@@ -92,7 +95,7 @@ def draw_importance(path: Path, values: Mapping[str, float]) -> Path:
 
 
 def draw_score_distribution(path: Path, scored: pl.DataFrame, threshold: float) -> Path:
-    """Histogram of out-of-sample probabilities by label (columns label, probability)."""
+    """Draw a histogram of out-of-sample probabilities by label (columns label, probability)."""
 
     def draw(axes: list[Axes]) -> None:
         edges = [step / 50 for step in range(51)]
@@ -109,7 +112,7 @@ def draw_score_distribution(path: Path, scored: pl.DataFrame, threshold: float) 
 
 
 def draw_exposure(path: Path, curve: pl.DataFrame) -> Path:
-    """Notional held over equity through time (columns time, exposure)."""
+    """Draw notional held over equity through time (columns time, exposure)."""
 
     def draw(axes: list[Axes]) -> None:
         axes[0].fill_between(curve["time"], curve["exposure"], step="post", alpha=0.5, color="steelblue")
@@ -120,7 +123,7 @@ def draw_exposure(path: Path, curve: pl.DataFrame) -> Path:
 
 
 def draw_monthly_ic(path: Path, table: pl.DataFrame) -> Path:
-    """Rank correlation of score and outcome per month (columns month, rank_ic)."""
+    """Draw the rank correlation of score and outcome per month (columns month, rank_ic)."""
 
     def draw(axes: list[Axes]) -> None:
         known = table.drop_nulls("rank_ic")
@@ -134,7 +137,7 @@ def draw_monthly_ic(path: Path, table: pl.DataFrame) -> Path:
 
 
 def draw_deciles(path: Path, table: pl.DataFrame) -> Path:
-    """Mean outcome per tenth of the scores (columns decile, mean_outcome)."""
+    """Draw the mean outcome per tenth of the scores (columns decile, mean_outcome)."""
 
     def draw(axes: list[Axes]) -> None:
         axes[0].bar(table["decile"], table["mean_outcome"], color="steelblue")

@@ -32,7 +32,7 @@ def render_model_card(
     tags: Mapping[str, str],
     names: Mapping[str, str],
 ) -> str:
-    """Markdown. `metrics` as logged with the run; `names` says in words what each contender is."""
+    """Return the card as Markdown. `metrics`: as logged with the run; `names`: what each contender is, in words."""
     label, strategy = settings.label, settings.strategy
     first, last = (str(at)[:16] for at in (split.train["t0"].min(), split.train_end))
     tested = f"{split.test_start:%Y-%m-%d} to {str(split.test['t0'].max())[:10]}"

@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a run: readable at a glance, figures that can be asked, printable."""
+"""One self-contained HTML page about a run: readable at a glance, with interactive figures, printable."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ tbody tr:nth-child(even){background:#f6f6f4}.wide{overflow-x:auto}.note{color:#6
 
 
 def render_page(run: RunContents) -> str:
-    """The whole page as text; it loads nothing from anywhere. The same run gives the same text."""
+    """Return the whole page as text; it loads nothing from anywhere. The same run gives the same text."""
     from plotly.offline import get_plotlyjs
 
     head = _choose_head(run.lines)
@@ -95,7 +95,7 @@ def render_page(run: RunContents) -> str:
 
 
 def _choose_head(lines: Sequence[ContenderLine]) -> ContenderLine:
-    """What the page looks at closely: the model of a training, the reference family of a comparison."""
+    """Choose the line that the page details: the model of a training, the reference family of a comparison."""
     by_key = {line.key: line for line in lines}
     return next((by_key[key] for key in ("model", "pair_forest") if key in by_key), lines[0])
 

@@ -1,4 +1,4 @@
-"""Interactive figures of the report. Each takes plain tables and returns one figure."""
+"""Interactive figures of the report: each function takes plain tables and returns one figure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _COLOURS = (
 )  # fmt: skip
 _UP, _DOWN = "#2a7f4f", "#b5432f"
 _POINTS = 2000
-"""Points a curve is drawn with at most; a page of years of hours would weigh tens of megabytes."""
+"""Most points per curve: a page of years of hours would weigh tens of megabytes."""
 
 
 def draw_equity(lines: Sequence[ContenderLine]) -> Figure:
-    """Equity over start and drawdown of every contender, on one time axis."""
+    """Draw equity over start and drawdown of every contender, on one time axis."""
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.65, 0.35], vertical_spacing=0.05)
@@ -46,12 +46,12 @@ def draw_equity(lines: Sequence[ContenderLine]) -> Figure:
 
 
 def draw_months(table: pl.DataFrame) -> Figure:
-    """Monthly returns: a row per year, a column per month."""
+    """Draw monthly returns: a row per year, a column per month."""
     from plotly.graph_objects import Figure, Heatmap
 
     years = sorted(set(table["year"]))
-    found = {(year, month): value for year, month, value in table.iter_rows()}
-    cells = [[found.get((year, month)) for month in range(1, 13)] for year in years]
+    by_month = {(year, month): value for year, month, value in table.iter_rows()}
+    cells = [[by_month.get((year, month)) for month in range(1, 13)] for year in years]
     percent = [[None if cell is None else round(100 * cell, 2) for cell in row] for row in cells]
     names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     figure = Figure(
@@ -74,7 +74,7 @@ def draw_months(table: pl.DataFrame) -> Figure:
 
 
 def draw_costs(curves: Sequence[tuple[str, pl.DataFrame]]) -> Figure:
-    """Net return over the cost per side, per contender; where a line crosses 0 is what it could bear."""
+    """Draw net return over the cost per side, per contender; a line crosses 0 at the cost that it could bear."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
@@ -95,7 +95,7 @@ def draw_costs(curves: Sequence[tuple[str, pl.DataFrame]]) -> Figure:
 
 
 def draw_trades(log: pl.DataFrame) -> Figure:
-    """Net profit of every position by the time at which it was closed."""
+    """Draw the net profit of every position by the time at which it was closed."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
@@ -114,7 +114,7 @@ def draw_trades(log: pl.DataFrame) -> Figure:
 
 
 def draw_pairs(table: pl.DataFrame) -> Figure:
-    """Net profit per pair, best first."""
+    """Draw the net profit per pair, best first."""
     return _draw_bars(
         table["pair_id"].to_list(),
         _round(table["net_pnl"]),
@@ -124,7 +124,7 @@ def draw_pairs(table: pl.DataFrame) -> Figure:
 
 
 def draw_folds(table: pl.DataFrame) -> Figure:
-    """Net return per test period and family."""
+    """Draw the net return per test period and family."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
@@ -142,7 +142,7 @@ def draw_folds(table: pl.DataFrame) -> Figure:
 
 
 def draw_calibration(table: pl.DataFrame) -> Figure:
-    """Observed frequency against predicted probability, with the number of rows in each bin."""
+    """Draw observed frequency against predicted probability, with the number of rows in each bin."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
@@ -161,12 +161,12 @@ def draw_calibration(table: pl.DataFrame) -> Figure:
 
 
 def draw_importance(table: pl.DataFrame) -> Figure:
-    """Importance per feature, largest first."""
+    """Draw the importance per feature, largest first."""
     return _draw_bars(table["feature"].to_list(), _round(table["importance"]), "importance", None)
 
 
 def draw_drift(table: pl.DataFrame) -> Figure:
-    """Population stability index per feature; 0.25 is the usual limit."""
+    """Draw the population stability index per feature; 0.25 is the usual limit."""
     figure = _draw_bars(table["feature"].to_list(), _round(table["psi"]), "PSI", None)
     figure.add_hline(y=0.25, line={"dash": "dot", "color": _DOWN})
     return figure
@@ -183,7 +183,7 @@ def _draw_bars(names: list[str], values: list[float | None], title: str, text: l
 
 
 def draw_exposure(line: ContenderLine) -> Figure:
-    """Notional held over equity, mean of each day."""
+    """Draw notional held over equity, mean of each day."""
     from plotly.graph_objects import Figure
 
     days = line.equity.group_by(pl.col("time").dt.truncate("1d").dt.date().alias("day"), maintain_order=True).agg(
@@ -203,7 +203,7 @@ def draw_exposure(line: ContenderLine) -> Figure:
 
 
 def draw_monthly_ic(table: pl.DataFrame) -> Figure:
-    """Rank correlation of score and outcome per month and family."""
+    """Draw the rank correlation of score and outcome per month and family."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
@@ -223,7 +223,7 @@ def draw_monthly_ic(table: pl.DataFrame) -> Figure:
 
 
 def draw_deciles(table: pl.DataFrame) -> Figure:
-    """Outcome of each tenth of the scores, beside the family's mean: families have outcomes of different kinds."""
+    """Draw the outcome of each tenth of the scores, standardised per family, whose outcomes differ in kind."""
     from plotly.graph_objects import Figure
 
     figure = Figure()
@@ -261,13 +261,13 @@ def _lay_out(figure: Figure, height: int) -> Figure:
 
 
 def _thin(curve: pl.DataFrame) -> pl.DataFrame:
-    """Every n-th hour and the last one."""
+    """Keep every n-th hour and the last one."""
     step = max(1, -(-curve.height // _POINTS))
     return curve.with_row_index("__row").filter((pl.col("__row") % step == 0) | (pl.col("__row") == curve.height - 1))
 
 
 def _round(values: pl.Series) -> list[Any]:
-    """Six digits are enough for a screen and keep the page small."""
+    """Round to six digits: enough for a screen, and the page stays small."""
     return values.cast(pl.Float64).round_sig_figs(6).to_list()
 
 

@@ -1,4 +1,4 @@
-"""What a training run leaves behind: files for people, and its record in MLflow."""
+"""Files of a training run for people, and the run's record in MLflow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _EXAMPLE_ROWS = 5
 
 
 def locate_directory(settings: Settings) -> Path:
-    """Where the newest run's files lie (each run's own copy is an artifact of its MLflow run)."""
+    """Return the directory of the newest run's files (each run's own copy is an artifact of its MLflow run)."""
     return Layout.of(settings).reports / "training"
 
 
@@ -46,7 +46,7 @@ def write_run_files(
     drift: pl.DataFrame,
     grid: pl.DataFrame,
 ) -> list[Path]:
-    """Replace `where` by figures, trade logs, equity curves and tables of one run; returns the files.
+    """Replace the contents of `where` by figures, trade logs, equity curves and tables of one run; return the paths.
 
     `evaluated`: pair_id, label, probability of labelled test rows. The first contender is the model.
     """
@@ -76,7 +76,7 @@ def write_run_files(
 
 
 def list_lineage_tags(settings: Settings, training_set: TrainingSet, split: Split, digest: str) -> dict[str, str]:
-    """Tags that lead from a model back to code, data and time."""
+    """Return the tags that lead from a model back to code, data and time."""
     revision = code_revision()
     return {
         "feature_service": training_set.service.name,
@@ -127,7 +127,7 @@ def record_run(
 
 
 def digest_fitted(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline
-    """SHA-256 of the fitted estimator: the same rows, settings, seed and library versions give the same digest.
+    """Return the SHA-256 of the fitted estimator: same rows, settings, seed and library versions, same digest.
 
     The stored files name the run and the time and differ each time. Written only: nothing is ever loaded this way.
     """
@@ -148,7 +148,7 @@ def _list_params(settings: Settings, split: Split) -> dict[str, object]:
 
 
 def list_setting_params(settings: Settings) -> dict[str, object]:
-    """Every setting that a result depends on, as `section.name`."""
+    """Return every setting that a result depends on, as `section.name`."""
     params: dict[str, object] = {}
     for section in ("universe", "features", "label", "model", "evaluation", "strategy", "costs"):
         values = getattr(settings, section).model_dump()
@@ -157,7 +157,7 @@ def list_setting_params(settings: Settings) -> dict[str, object]:
 
 
 def tabulate_importances(importances: Mapping[str, float]) -> pl.DataFrame:
-    """feature, importance."""
+    """Return one row per feature: feature, importance."""
     rows = list(importances.items())
     return pl.DataFrame(rows, schema={"feature": pl.String, "importance": pl.Float64}, orient="row")
 

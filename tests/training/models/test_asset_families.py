@@ -269,7 +269,7 @@ def test_hours_without_a_score_are_flat_and_paid_for():
     whole = pl.DataFrame({EVENT: times, "score": [1.0] * 6, "label": [0.0] * 6}).with_columns(
         pl.col(EVENT).cast(pl.Datetime("us", "UTC"))
     )
-    quality = FAMILIES["lagged_linear"].portfolio.quality
+    quality = FAMILIES["lagged_linear"].portfolio.measure_quality
     side = (settings.costs.taker_fee_bps + settings.costs.slippage_bps) * 1e-4
     assert quality(whole, settings)["sign_total_return_after_costs"] == pytest.approx(np.expm1(-2 * side))
     missing = whole.filter(pl.col(EVENT) != times[3])
