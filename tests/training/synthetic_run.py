@@ -20,7 +20,7 @@ UTC_US = pl.Datetime("us", "UTC")
 
 
 def frames(count):
-    """What `market_history` and `hour_scores` take: what was known, bars, and scores."""
+    """Return the inputs of `build_market_history` and `group_scores_by_hour`: what was known, bars, and scores."""
     rng = np.random.default_rng(20)
     times = pl.Series("event_timestamp", hours(count), dtype=UTC_US)
     bars, scored = [], []

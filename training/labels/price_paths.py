@@ -18,7 +18,7 @@ from training.backtest.records import MarketHistory
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 SIDES = (Side.SELL, Side.BUY)
-"""Second axis of `DenseMarket.levels`."""
+"""Second axis of `PricePaths.compute_levels`."""
 
 
 class PricePaths:
