@@ -17,8 +17,8 @@ import pytest
 
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity_cli.commands.parity import check_parity
-from serving.journal.journal import Journal
+from serving.journal import Journal
+from serving.parity import check_parity
 from tests.e2e.running import ASSETS, Place, paper_exchange
 
 pytestmark = pytest.mark.e2e

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pairity.errors import PairityError
 from pairity.strategy.types import Entry, Side
-from serving.journal.records import IntentState, Purpose
+from serving.journal import IntentState, Purpose
 from tests.serving.tiny_okx import AFTER, BEFORE, TinyOkx
 from tests.serving.trading import BTC, T0, Desk, desk_on, entry, exit_of
 

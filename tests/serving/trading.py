@@ -26,9 +26,9 @@ from pairity.timeline import from_ms
 from pairity.universe import ContractSpec, Pair
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
-from serving.execution.orders import OrderDesk, Pace, no_checkpoint
-from serving.journal.journal import Journal
-from serving.journal.records import DecisionRecord, Run, decision_id
+from serving.execution.orders import OrderDesk, no_checkpoint
+from serving.execution.pace import Pace
+from serving.journal import DecisionRecord, Journal, Run, decision_id
 from serving.reconcile import Reconciler
 from tests.serving.tiny_okx import TinyClient, TinyOkx
 

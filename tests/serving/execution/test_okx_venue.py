@@ -21,7 +21,7 @@ from pairity.errors import (
 from pairity.strategy.types import Side
 from serving.account import view_account
 from serving.execution.okx import OkxVenue
-from serving.execution.venue import (
+from serving.execution.venue_records import (
     AttachedStops,
     Missing,
     OrderRequest,

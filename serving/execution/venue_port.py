@@ -1,0 +1,106 @@
+"""The venue as the trading process needs it: a port of typed records. Adapters speak the wire.
+
+Every method may raise VenueUnreachableError, VenueAnswerError and CredentialsError; *an answer that cannot be read is
+never taken for an empty one*. Methods that write may raise OrderUnknownError (outcome not known) and VenueRejectedError
+(a definite no).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from serving.execution.venue_records import (
+    AccountConfig,
+    AlgoLookup,
+    Balance,
+    OrderLookup,
+    OrderRequest,
+    ProtectionRequest,
+    VenueAlgo,
+    VenueFill,
+    VenueOrder,
+    VenuePosition,
+)
+
+
+class VenuePort(Protocol):
+    """A venue, as execution, reconciliation and the account view use it."""
+
+    async def server_time(self) -> datetime:
+        """Return the time of the venue's clock."""
+        ...
+
+    async def account_config(self) -> AccountConfig:
+        """Return mode and permissions of the account."""
+        ...
+
+    async def ensure_net_mode(self) -> None:
+        """Put the account into net position mode; ConfigError where the account cannot trade swaps that way."""
+        ...
+
+    async def ensure_leverage(self, instrument: str, leverage: int) -> None:
+        """Set the cross leverage of an instrument, and read it back."""
+        ...
+
+    async def balance(self) -> Balance:
+        """Return the USDT balance; VenueAnswerError where the answer does not hold one."""
+        ...
+
+    async def balances(self) -> Sequence[Balance]:
+        """Return the balances of all currencies that have one."""
+        ...
+
+    async def positions(self) -> Mapping[str, VenuePosition]:
+        """Return the swap positions that are not zero, by instrument."""
+        ...
+
+    async def place(self, request: OrderRequest) -> str:
+        """Send an order, once, and return the venue's order id."""
+        ...
+
+    async def find_order(self, instrument: str, client_order_id: str) -> OrderLookup:
+        """Look an order up with one request; an unreachable venue is `Unclear`, not an exception."""
+        ...
+
+    async def cancel(self, instrument: str, client_order_id: str) -> None:
+        """Ask for a cancellation; look the order up to learn the outcome."""
+        ...
+
+    async def open_orders(self) -> Sequence[VenueOrder]:
+        """Return the orders that rest or are partly filled."""
+        ...
+
+    async def place_protection(self, request: ProtectionRequest) -> str:
+        """Send a protective order, once, and return the venue's algo id."""
+        ...
+
+    async def find_algo(self, instrument: str, client_order_id: str) -> AlgoLookup:
+        """Look a protective order up, in whatever state, as `find_order` does."""
+        ...
+
+    async def algo_orders(self) -> Sequence[VenueAlgo]:
+        """Return the protective orders (conditional, oco) that rest on the venue."""
+        ...
+
+    async def cancel_algo(self, instrument: str, algo_id: str) -> None:
+        """Cancel a protective order; one that is gone already is no error."""
+        ...
+
+    async def fills(self, instrument: str | None, since: datetime) -> Sequence[VenueFill]:
+        """Return the executions from `since` on, oldest first."""
+        ...
+
+    async def recent_orders(self) -> Sequence[VenueOrder]:
+        """Return the newest finished orders, newest first."""
+        ...
+
+    async def funding_paid(self, instrument: str, since: datetime, until: datetime) -> Decimal:
+        """Return the sum of funding in [since, until] in USDT; negative where it was paid."""
+        ...
+
+    async def last_price(self, instrument: str) -> Decimal:
+        """Return the price of the last trade."""
+        ...
