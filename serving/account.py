@@ -12,7 +12,7 @@ import polars as pl
 from pairity.errors import ConfigError
 from pairity.settings import Settings
 from serving.execution.okx import OkxVenue
-from serving.execution.venue_port import VenuePort
+from serving.execution.venue import VenuePort
 from serving.execution.venue_records import AccountConfig, Balance, VenueAlgo, VenueFill, VenueOrder, VenuePosition
 from serving.risk import Mode, choose_mode
 from venue.okx_client import aclose, make_client

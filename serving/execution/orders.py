@@ -24,7 +24,7 @@ from pairity.errors import (
 )
 from pairity.timeline import Clock
 from serving.execution.pace import Pace
-from serving.execution.venue_port import VenuePort
+from serving.execution.venue import VenuePort
 from serving.execution.venue_records import (
     AlgoState,
     AttachedStops,

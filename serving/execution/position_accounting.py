@@ -10,7 +10,7 @@ from pairity.errors import VenueError
 from pairity.strategy.types import ExitReason, PairPosition
 from pairity.universe import inst_id
 from serving.execution.protection import Protector
-from serving.execution.venue_port import VenuePort
+from serving.execution.venue import VenuePort
 from serving.execution.venue_records import VenueFill
 from serving.journal import Fill, Journal, PositionClose, Purpose, is_ours
 
@@ -78,11 +78,13 @@ class PositionAccounting:
             for leg in position.legs:
                 funding += await self._venue.funding_paid(inst_id(leg.asset), position.opened_at, at)
         except VenueError as error:
-            return PositionClose(at, reason), [f"{position.position_id}: executions not read: {error.what}"]
+            unknown = PositionClose(closed_at=at, exit_reason=reason)
+            return unknown, [f"{position.position_id}: executions not read: {error.what}"]
         missing = self._count_missing(position, fills)
         ending = [fill for fill in fills if _is_closing(position, fill.instrument, fill.side)]
         if missing > 0 or not ending:
-            return PositionClose(at, reason), [f"{position.position_id}: executions of {missing} contracts are missing"]
+            unknown = PositionClose(closed_at=at, exit_reason=reason)
+            return unknown, [f"{position.position_id}: executions of {missing} contracts are missing"]
         at = max(fill.at for fill in ending)
         pnl = sum((fill.pnl_usdt for fill in fills), Decimal(0))
         fees = sum((fill.fee_usdt for fill in fills), Decimal(0))

@@ -195,4 +195,5 @@ def position_from_row(row: RowMapping) -> PositionRecord:
         name: None if row[name] is None else Decimal(row[name])
         for name in ("exit_price", "pnl_usdt", "fees_usdt", "funding_usdt")
     }
-    return PositionRecord(position, PositionClose(time_from_text(row["closed_at"]), row["exit_reason"], **numbers))
+    close = PositionClose(closed_at=time_from_text(row["closed_at"]), exit_reason=row["exit_reason"], **numbers)
+    return PositionRecord(position, close)

@@ -89,8 +89,9 @@ def test_numbers_stand_to_the_right_under_their_column(capsys):
     print_table(["name", "count", "sure"], [["a", 1, True], ["b", 12_345, False]])
     lines = capsys.readouterr().out.splitlines()
     assert [line.rstrip() for line in lines if line.startswith((" a", " b"))] == [
-        " a           1   True", " b      12,345   False",
-    ]  # fmt: skip
+        " a           1   True",
+        " b      12,345   False",
+    ]
 
 
 def test_a_long_stage_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, capsys):
@@ -104,5 +105,6 @@ def test_a_long_stage_says_how_far_it_is_where_there_is_no_terminal(monkeypatch,
             progress.advance(1, f"forest at {at:.0f}")
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "families: 2 of 4 after 90 s, about 90 s to go (forest at 90)", "families: 3 of 4, 100.0 s",
-    ]  # fmt: skip
+        "families: 2 of 4 after 90 s, about 90 s to go (forest at 90)",
+        "families: 3 of 4, 100.0 s",
+    ]

@@ -101,8 +101,12 @@ def test_a_job_reads_the_settings_of_its_parent_and_no_credentials(
     monkeypatch.setenv("PAIRITY_EXCHANGE__API_SECRET", "hush-hush")
     monkeypatch.setenv("PAIRITY_LIVE_TRADING", "i-accept-the-risk")
     monkeypatch.setenv("PAIRITY_STRATEGY__Z_ENTRY", "1.7")
-    ours = load_settings(home=tmp_path / "elsewhere", universe={"assets": ("BTC", "SOL")},
-                         strategy={"switch_threshold": 0.4}, retrain={"at": "04:15"})  # fmt: skip
+    ours = load_settings(
+        home=tmp_path / "elsewhere",
+        universe={"assets": ("BTC", "SOL")},
+        strategy={"switch_threshold": 0.4},
+        retrain={"at": "04:15"},
+    )
     given = make_environment(ours)
     assert not [name for name, value in given.items() if "hush" in value or name == "PAIRITY_LIVE_TRADING"]
     for name in [name for name in os.environ if name.startswith("PAIRITY_")]:
@@ -262,8 +266,10 @@ def test_a_job_that_does_not_listen_is_killed(
     settings: Settings, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serving.retraining._STOP_S", 0.3)
-    deaf = ("import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(os.getpid(), flush=True);"
-            "time.sleep(60)")  # fmt: skip
+    deaf = (
+        "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(os.getpid(), flush=True);"
+        "time.sleep(60)"
+    )
 
     async def scenario() -> int:
         made, _ = retrainer(settings, journal, SetClock(DUE), deaf, [])

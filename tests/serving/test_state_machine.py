@@ -82,8 +82,13 @@ class Trading(RuleBasedStateMachine):
             self.desk = self._start()
         self.steps_left = None
 
-    @rule(side=st.sampled_from(list(Side)), faults=HICCUPS, kill=st.none() | st.integers(0, 12),
-          share=st.sampled_from(["1", "1", "0.4", "0"]), attached=st.booleans())  # fmt: skip
+    @rule(
+        side=st.sampled_from(list(Side)),
+        faults=HICCUPS,
+        kill=st.none() | st.integers(0, 12),
+        share=st.sampled_from(["1", "1", "0.4", "0"]),
+        attached=st.booleans(),
+    )
     def open(self, side: Side, faults: list[tuple[str, str]], kill: int | None, share: str, attached: bool) -> None:
         self.hour += 1
         self.tiny.now_ms += 3_600_000

@@ -77,15 +77,23 @@ def decision_of(
 ) -> DecisionRecord:
     action = Action.OPEN if entries else Action.CLOSE if exits else Action.HOLD
     outcome = Decision(action, "because", (), exits, entries, StrategyState(10_000.0))
-    return DecisionRecord(decision_id(scope, at), RUN.run_id, at, at, "pair_model_v1", "pair_forest", "1", "m" * 64,
-                          outcome)  # fmt: skip
+    return DecisionRecord(
+        decision_id(scope, at), RUN.run_id, at, at, "pair_model_v1", "pair_forest", "1", "m" * 64, outcome
+    )
 
 
 class Desk:
     """One trading process over a venue's client; `restart` is what a new process would build."""
 
-    def __init__(self, path: Path, client: Any, now: Callable[[], datetime], pace: Pace | None = None,
-                 checkpoint: Callable[[str], None] = no_checkpoint, adopt: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self,
+        path: Path,
+        client: Any,
+        now: Callable[[], datetime],
+        pace: Pace | None = None,
+        checkpoint: Callable[[str], None] = no_checkpoint,
+        adopt: bool = False,
+    ) -> None:
         self.journal = Journal.open(path, scope="test")
         time = FastTime()
         self.pace = pace or Pace(poll_s=0.1, sleep=time.sleep, monotonic=time.monotonic)

@@ -51,8 +51,22 @@ VALUES = st.dictionaries(
 
 
 def intent(purpose: Purpose = Purpose.ENTRY, **changes: object) -> Intent:
-    made = Intent("pairitye1", None, "p1", 0, purpose, 0, "BTC-USDT-SWAP", Side.BUY, Decimal("1.50"), "market", False,
-                  None, None, T0)  # fmt: skip
+    made = Intent(
+        "pairitye1",
+        None,
+        "p1",
+        0,
+        purpose,
+        0,
+        "BTC-USDT-SWAP",
+        Side.BUY,
+        Decimal("1.50"),
+        "market",
+        False,
+        None,
+        None,
+        T0,
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -96,8 +110,14 @@ def test_every_record_comes_back_equal(values, contracts, prices, times, pair, s
         decision = decision_of(entry(side), at=times[1])
         vector = FeatureVector(decision.decision_id, "pair_model_v1", pair, times[2], values)
         unknown = FeatureVector(decision.decision_id, "pair_model_v1", "none", None, {})
-        wanted = intent(decision_id=decision.decision_id, contracts=contracts, side=side, stop_price=numbers[1],
-                        target_price=numbers[2], created_at=times[2])  # fmt: skip
+        wanted = intent(
+            decision_id=decision.decision_id,
+            contracts=contracts,
+            side=side,
+            stop_price=numbers[1],
+            target_price=numbers[2],
+            created_at=times[2],
+        )
         leg = Leg("BTC", side, contracts, prices[0], prices[1], prices[2])
         position = PairPosition(
             "p1", Pair.from_id(pair), side.sign, (leg,), times[0], prices[0], prices[1], prices[2] or 0.0
