@@ -1,4 +1,4 @@
-"""The trading loop: one decision per closed bar, until it is asked to stop."""
+"""The trading loop: one decision per closed bar, until a stop is requested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from serving.shutdown import finish_unless_stopped
 
 
 class TradingLoop:
-    """Makes one decision per interval until it is asked to stop; a cycle that has begun is always finished."""
+    """Loop of one decision per interval until a stop is requested; a cycle that has begun is always finished."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts

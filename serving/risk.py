@@ -73,7 +73,7 @@ def check_balance(
         least, reason = smallest[asset], f"the venue's smallest {asset} order"
     if usable < least:
         raise InsufficientBalanceError(
-            f"{balance.available} {balance.currency} are available, of which {usable:.2f} can be used at leverage "
+            f"{balance.available} {balance.currency} are available; {usable:.2f} of them can be used at leverage "
             f"{strategy.leverage}; the smallest position takes {least:.2f} ({reason})",
             "pay in, or release margin; on the demo the balance can be reset on the venue's site",
         )

@@ -155,7 +155,10 @@ class Entries:
         return intent, protection
 
     async def _record_fills(self, position: PairPosition) -> list[str]:
-        """Executions are for the record: a venue that does not list them yet must not stop trading."""
+        """Journal the executions so far; return a problem where they cannot be read.
+
+        They are for the record only: a venue that does not list them yet must not stop trading.
+        """
         try:
             await self._exits.accounting.fetch_fills(position)
         except (VenueError, OrderUnknownError) as error:

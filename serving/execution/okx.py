@@ -162,7 +162,7 @@ class OkxVenue:
         return read_id(row, "algoId", "algoClOrdId", request.client_order_id)
 
     async def find_algo(self, instrument: str, client_order_id: str) -> AlgoLookup:
-        """Look a protective order up with one request, in whatever state it is."""
+        """Look a protective order up with one request, in any state."""
         wanted = {"instId": instrument, "algoClOrdId": client_order_id}
         row = await self._connection.look_up("privateGetTradeOrderAlgo", wanted)
         if not isinstance(row, Mapping):

@@ -6,7 +6,7 @@
         └────── unknown                           (any doubt: only a query resolves it)
 
 On any doubt (timeout, reset, aborted body, a page instead of JSON, 50004, 5xx) the order is *unknown* and the venue is
-asked for it by client order id. The way back to `intended`, and so to a second sending under the same id, needs several
+asked by client order id. The way back to `intended`, and so to a second sending under the same id, needs several
 consistent answers "does not exist" over a settling time: one such answer right after placement means nothing.
 """
 
@@ -64,7 +64,7 @@ class OrderDesk:
         self.checkpoint = checkpoint
 
     async def carry_out(self, intent: Intent, attached: AttachedStops | None = None) -> Intent:
-        """Bring a journalled entry or exit to its final state, from whatever state it is in, and return it.
+        """Bring a journalled entry or exit from any state to its final one, and return it.
 
         Raises OrderUnknownError (the venue does not answer: the state stays, and nothing may be concluded),
         VenueUnreachableError (never accepted; the intent is still `intended`) and CredentialsError.

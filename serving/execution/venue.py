@@ -78,7 +78,7 @@ class VenuePort(Protocol):
         ...
 
     async def find_algo(self, instrument: str, client_order_id: str) -> AlgoLookup:
-        """Look a protective order up, in whatever state, as `find_order` does."""
+        """Look a protective order up, in any state, as `find_order` does."""
         ...
 
     async def algo_orders(self) -> Sequence[VenueAlgo]:

@@ -98,7 +98,10 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         )
 
     def _count_exits_since(self, state: StrategyState, last: DecisionRecord | None) -> StrategyState:
-        """A position opened and stopped out between two decisions was in neither state, but counts as an exit."""
+        """Return the state with an exit counted for every position that ended since the last decision.
+
+        One that was opened and stopped out between two decisions was in neither state, but counts as an exit.
+        """
         if last is None:
             return state
         closed = tables.positions.c.closed_at

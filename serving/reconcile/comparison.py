@@ -16,7 +16,7 @@ from serving.reconcile.report import ReconcileReport
 
 
 class PositionComparison:
-    """Compares positions; books those that are gone, takes over what may be adopted, and refuses the rest."""
+    """Comparison of positions: books those that are gone, takes over what may be adopted, and refuses the rest."""
 
     def __init__(self, executor: Executor, settings: Settings) -> None:
         self._executor = executor
@@ -51,7 +51,10 @@ class PositionComparison:
             self._journal.save_position(replace(position, legs=legs))
 
     async def _is_gone(self, position: PairPosition) -> bool:
-        """A position list may lag behind a fill: without a cause, absence must be confirmed over the settling time."""
+        """Return whether a position that the venue does not list has really ended.
+
+        A position list may lag behind a fill: without a cause, absence must be confirmed over the settling time.
+        """
         if await self._executor.exits.accounting.find_cause(position) != UNKNOWN:
             return None in (await self._executor.exits.read_held(position)).values()
         pace = self._desk.pace

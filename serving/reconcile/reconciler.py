@@ -1,7 +1,7 @@
-"""Journal and venue, made equal.
+"""Reconciliation of journal and venue.
 
-What is in doubt is asked for; what happened without us is booked with its cause; what should be protected is; what is
-not ours is never touched, and never ignored.
+The venue is asked about every order in doubt. What happened without us is booked with its cause. Every open position is
+protected. What is not ours is never touched, and never ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from serving.reconcile.report import ReconcileReport
 
 
 class Reconciler:
-    """Compares and repairs; all that is sent goes through the executor, with its journal and its ids."""
+    """Reconciler of journal and venue; all that it sends goes through the executor, with its journal and its ids."""
 
     def __init__(self, executor: Executor, settings: Settings) -> None:
         self._executor = executor
