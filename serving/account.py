@@ -1,20 +1,21 @@
-"""The account, as the venue shows it: balances, positions, protective orders, recent orders and fills. Reads only."""
+"""The account as the venue shows it: balances, positions, protective orders, recent orders and fills. Reads only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from serving.execution.venue import (
-    AccountConfig,
-    Balance,
-    VenueAlgo,
-    VenueFill,
-    VenueOrder,
-    VenuePort,
-    VenuePosition,
-)
+import polars as pl
+
+from pairity.errors import ConfigError
+from pairity.settings import Settings
+from serving.execution.okx import OkxVenue
+from serving.execution.venue import VenuePort
+from serving.execution.venue_records import AccountConfig, Balance, VenueAlgo, VenueFill, VenueOrder, VenuePosition
+from serving.risk import Mode, choose_mode
+from venue.okx_client import aclose, make_client
 
 DEFAULT_FILLS_SINCE = timedelta(days=7)
 
@@ -33,6 +34,19 @@ class AccountView:
     fills: Sequence[VenueFill]
 
 
+async def read_account(settings: Settings, *, live: bool) -> AccountView:
+    """Connect to the venue of the settings and return a view of the account; `live` asks for the real-money one.
+
+    Raises LiveSwitchError without the environment's consent, CredentialsError, and VenueError where the venue cannot be
+    read.
+    """
+    client = make_client(settings, signed=True, live=choose_mode(settings, live=live) is Mode.LIVE)
+    try:
+        return await view_account(OkxVenue(client, retries=settings.exchange.max_retries))
+    finally:
+        await aclose(client)
+
+
 async def view_account(venue: VenuePort, fills_since: timedelta = DEFAULT_FILLS_SINCE) -> AccountView:
     """Read everything once; VenueError where the venue cannot be read. Balances of zero are left out."""
     at = await venue.server_time()
@@ -46,3 +60,17 @@ async def view_account(venue: VenuePort, fills_since: timedelta = DEFAULT_FILLS_
         orders=await venue.recent_orders(),
         fills=await venue.fills(None, at - fills_since),
     )
+
+
+def export_fills(fills: Sequence[VenueFill], path: Path) -> None:
+    """Write fills as CSV or Parquet, by the path's ending; sizes, prices and fees as exact text.
+
+    Raises ConfigError for another ending.
+    """
+    rows = pl.DataFrame([{name: str(value) for name, value in asdict(fill).items()} for fill in fills])
+    if path.suffix == ".csv":
+        rows.write_csv(path)
+    elif path.suffix == ".parquet":
+        rows.write_parquet(path)
+    else:
+        raise ConfigError(f"--export {path} is neither .csv nor .parquet", "name the file with one of these endings")

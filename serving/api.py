@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Status:
-    """What the process tells about itself; replaced cycle by cycle by the loop, read by the endpoint."""
+    """Status of the process: updated by the loop cycle by cycle, read by the endpoints."""
 
     mode: str
     market: str
     model: dict[str, str]
     challenger: dict[str, str] | None = None
-    """The version that is scored in shadow, and whether that worked; None where there is none."""
+    """The version that is scored in shadow, and whether that worked; None without one."""
     retraining: str | None = None
-    """When the next one is due, or what became of the last; None where the process does not retrain."""
+    """When the next retraining is due, or how the last one ended; None where the process does not retrain."""
     state: str = "starting"
     cycles: int = 0
     decision_time: str | None = None
@@ -40,7 +40,7 @@ class Status:
 
 
 def make_app(read: Callable[[], Status]) -> FastAPI:
-    """The application: `/status` (JSON), `/health` and `/metrics` (Prometheus text)."""
+    """Return the application: `/status` (JSON), `/health` and `/metrics` (Prometheus text)."""
     from fastapi import FastAPI
     from fastapi.responses import PlainTextResponse
 
@@ -56,12 +56,12 @@ def make_app(read: Callable[[], Status]) -> FastAPI:
 
     @app.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> str:
-        return _metrics(read())
+        return _format_metrics(read())
 
     return app
 
 
-def _metrics(status: Status) -> str:
+def _format_metrics(status: Status) -> str:
     values = {
         "pairity_cycles_total": (status.cycles, "counter", "Decisions made by this process."),
         "pairity_equity_usdt": (status.equity_usdt, "gauge", "Account equity as the venue reports it."),
@@ -72,14 +72,18 @@ def _metrics(status: Status) -> str:
     }
     lines = []
     for name, (value, kind, text) in values.items():
+        # What is not known is left out: a gauge of 0 would be a claim.
         if value is not None:
             lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {value}"]
     return "\n".join(lines) + "\n"
 
 
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]:
-    """Serve `app` while the block runs; yields its base URL (port 0 takes a free one)."""
+async def serve_api(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]:
+    """Serve `app` while the block runs and yield its base URL (port 0 takes a free one).
+
+    Raises ConfigError where the port is in use.
+    """
     import uvicorn
 
     config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="error", lifespan="off")
@@ -101,7 +105,7 @@ async def serving(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]:
 async def _serve(server: Any, settings: ServeSettings) -> None:  # noqa: ANN401 - uvicorn is imported by the caller
     try:
         await server.serve()
-    except SystemExit:
+    except SystemExit:  # uvicorn logs the cause and exits instead of raising it
         raise ConfigError(
             f"the status API cannot listen on {settings.host}:{settings.port}",
             "another process uses the port; set PAIRITY_SERVE__PORT (0 takes a free one)",

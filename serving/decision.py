@@ -1,4 +1,4 @@
-"""What one decision is made on, and the decision that a model's scores lead to: one for champion and challenger."""
+"""Inputs of one decision, and the decision that a model's scores lead to: one for champion and challenger."""
 
 from __future__ import annotations
 
@@ -16,47 +16,51 @@ from serving.models.scoring import Scorer
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """Everything that a decision on the bar that closed at `event_timestamp` is made on, besides the model."""
+class DecisionInputs:
+    """Inputs of the decision on the bar that closed at `event_timestamp`: everything but the model."""
 
     event_timestamp: datetime
     pair_rows: pl.DataFrame
     """One row per pair as read online: pair_id, event_timestamp, features; nulls where nothing is known."""
     market: Market
     state: StrategyState
-    held_back: Mapping[str, str]
-    """Assets and pairs of which rows are held back, with the rule."""
-    barred: str | None = None
-    """Why nothing may be opened now; positions keep being watched."""
+    withheld: Mapping[str, str]
+    """Assets and pairs with withheld rows, and the rule that withholds them."""
+    suspended: str | None = None
+    """Why nothing may be opened now; None where it may. Held positions are watched all the same."""
 
 
-def choose(scorer: Scorer, seen: Seen, settings: Settings) -> Decision:
-    """The decision that the strategy takes with the scores of `scorer`. Pure but for the model's own arithmetic."""
-    scores = scorer.score(seen.pair_rows, settings.universe.pairs, seen.event_timestamp)
-    held = {position.pair for position in seen.state.positions}
-    scores = explained(barred(scores, held, seen.barred), seen.held_back)
+def make_decision(scorer: Scorer, inputs: DecisionInputs, settings: Settings) -> Decision:
+    """Return the decision that the strategy takes with the scores of `scorer`.
+
+    Pure but for the model's own arithmetic.
+    """
+    scores = scorer.score(inputs.pair_rows, settings.universe.pairs, inputs.event_timestamp)
+    held = {position.pair for position in inputs.state.positions}
+    scores = explain_scores(suspend_entries(scores, held, inputs.suspended), inputs.withheld)
     interval = timedelta(minutes=settings.serve.interval_minutes)
-    return decide(seen.state, scores, seen.market, settings.strategy, interval)
+    return decide(inputs.state, scores, inputs.market, settings.strategy, interval)
 
 
-def barred(scores: Sequence[PairScore], held: Collection[Pair], reason: str | None) -> list[PairScore]:
-    """With a reason nothing may be opened; what is held keeps being watched."""
+def suspend_entries(scores: Sequence[PairScore], held: Collection[Pair], reason: str | None) -> list[PairScore]:
+    """Return the scores with all pairs but the held ones unusable for `reason`; unchanged without a reason."""
     if reason is None:
         return list(scores)
+    # A held pair keeps its score: without it the strategy could not see that an exit is due.
     return [score if score.pair in held else replace(score, unusable=reason) for score in scores]
 
 
-def explained(scores: Sequence[PairScore], held_back: Mapping[str, str]) -> list[PairScore]:
-    """Why features are missing, where rows of the pair or of one of its assets are held back."""
-    if not held_back:
+def explain_scores(scores: Sequence[PairScore], withheld: Mapping[str, str]) -> list[PairScore]:
+    """Return the scores; those without features say which withheld rows of the pair or its assets are the reason."""
+    if not withheld:
         return list(scores)
     names = {score.pair: (score.pair.pair_id, *score.pair.assets) for score in scores}
-    told = {
-        pair: "; ".join(f"{name} {held_back[name]}" for name in own if name in held_back) for pair, own in names.items()
+    explanations = {
+        pair: "; ".join(f"{name} {withheld[name]}" for name in own if name in withheld) for pair, own in names.items()
     }
     return [
-        replace(score, unusable=f"{score.unusable} ({told[score.pair]})")
-        if score.unusable and told[score.pair]
+        replace(score, unusable=f"{score.unusable} ({explanations[score.pair]})")
+        if score.unusable and explanations[score.pair]
         else score
         for score in scores
     ]

@@ -1,4 +1,4 @@
-"""The trading process: everything that the loop needs, opened in an order that refuses before it touches anything."""
+"""The trading process: everything that the loop needs, opened in an order that refuses before it changes anything."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec, inst_id
-from serving.api import Status, make_app, serving
+from serving.api import Status, make_app, serve_api
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
-from serving.execution.orders import OrderDesk, Pace
-from serving.journal.journal import Journal
-from serving.journal.records import Run
-from serving.loop import Parts, ServeReport, TradingLoop, shown
+from serving.execution.orders import OrderDesk
+from serving.execution.pace import Pace
+from serving.journal import Journal, Run
+from serving.loop import TradingLoop
 from serving.models.champion import Champion
 from serving.models.scoring import ModelRef
 from serving.models.shadow import Shadow
+from serving.parts import Parts
+from serving.report import ServeReport, describe_model
 from serving.retraining import Retrainer
-from serving.risk import Mode, check_balance, trading_mode
-from serving.shutdown import stopped_by_signals
+from serving.risk import Mode, check_balance, choose_mode
+from serving.shutdown import stop_on_signals
 from venue.clock import clock_for
 from venue.okx_client import aclose, make_client
 
@@ -55,12 +57,12 @@ async def serve(
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
     _refuse_two_legs(settings)
-    mode = trading_mode(settings, live=live)
+    mode = choose_mode(settings, live=live)
     layout = Layout.of(settings)
     async with contextlib.AsyncExitStack() as stack:
         client = make_client(settings, signed=True, live=mode is Mode.LIVE)
         stack.push_async_callback(aclose, client)
-        specs = _contracts(settings, layout)
+        contracts = _read_universe_contracts(settings, layout)
         champion = Champion(settings, mode)
         clock = await clock_for(settings.exchange)
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
@@ -68,28 +70,39 @@ async def serve(
         journal = Journal.open(layout.journal)
         stack.callback(journal.close)
         executor = Executor(
-            OrderDesk(venue, journal, clock, Pace.of(settings.serve)), specs, settings.strategy.leverage
+            OrderDesk(venue, journal, clock, Pace.of(settings.serve)), contracts, settings.strategy.leverage
         )
         session = await stack.enter_async_context(IngestSession(settings, clock))
-        run = _run(settings, clock, mode, champion.ref)
-        status = Status(mode=str(mode), market=settings.exchange.url or "OKX", model=shown(champion.ref))
+        run = _make_run(settings, clock, mode, champion.ref)
+        status = Status(mode=str(mode), market=settings.exchange.url or "OKX", model=describe_model(champion.ref))
         shadow = Shadow(settings, journal, status, progress.say) if settings.serve.shadow else None
         retrainer = None
         if settings.serve.retrain:
             retrainer = Retrainer(settings, clock, journal, run.run_id, status, progress.say)
             stack.push_async_callback(retrainer.aclose)
         parts = Parts(
-            settings=settings, clock=clock, ingest=session, store=_store(settings), champion=champion, shadow=shadow,
-            retrainer=retrainer, executor=executor, journal=journal, specs=specs, run_id=run.run_id, status=status,
+            settings=settings,
+            clock=clock,
+            ingest=session,
+            store=_open_store(settings),
+            champion=champion,
+            shadow=shadow,
+            retrainer=retrainer,
+            executor=executor,
+            journal=journal,
+            contracts=contracts,
+            run_id=run.run_id,
+            status=status,
             progress=progress,
-        )  # fmt: skip
+        )
+        # Only while flat: margin of an open position lowers what is available.
         if not journal.open_positions():
-            check_balance(await venue.balance(), settings, specs, await _prices(venue, specs))
+            check_balance(await venue.balance(), settings, contracts, await _read_prices(venue, contracts))
         journal.record_run(run)
         loop = TradingLoop(parts)
-        url = await stack.enter_async_context(serving(make_app(lambda: status), settings.serve))
+        url = await stack.enter_async_context(serve_api(make_app(lambda: status), settings.serve))
         on_ready(url)
-        async with stopped_by_signals(loop.stop):
+        async with stop_on_signals(loop.stop):
             report = await loop.run(cycles)
     if report.cycles and report.blind == report.cycles:
         raise StaleFeaturesError(
@@ -100,7 +113,7 @@ async def serve(
 
 
 def _refuse_two_legs(settings: Settings) -> None:
-    """Two legs must be filled and protected together on the venue; that is only backtested so far."""
+    """Raise ConfigError for two legs: filling and protecting both together on the venue is only backtested so far."""
     if settings.strategy.legs != "base":
         raise ConfigError(
             f"setting strategy.legs = {settings.strategy.legs!r}: the trading process trades the base leg only",
@@ -108,8 +121,8 @@ def _refuse_two_legs(settings: Settings) -> None:
         )
 
 
-def _contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
-    """Contracts of the universe; MissingDataError names those that were never ingested."""
+def _read_universe_contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
+    """Return the contracts of the universe by asset; MissingDataError names those that were never ingested."""
     known = read_contracts(layout)
     missing = [asset for asset in settings.universe.assets if asset not in known]
     if missing:
@@ -119,7 +132,7 @@ def _contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
     return {asset: known[asset] for asset in settings.universe.assets}
 
 
-def _store(settings: Settings) -> FeatureStore:
+def _open_store(settings: Settings) -> FeatureStore:
     from feature_repo.store import apply, open_store
 
     store = open_store(settings)
@@ -127,13 +140,22 @@ def _store(settings: Settings) -> FeatureStore:
     return store
 
 
-async def _prices(venue: OkxVenue, specs: dict[str, ContractSpec]) -> dict[str, Decimal]:
-    return {asset: await venue.last_price(inst_id(asset)) for asset in specs}
+async def _read_prices(venue: OkxVenue, contracts: dict[str, ContractSpec]) -> dict[str, Decimal]:
+    return {asset: await venue.last_price(inst_id(asset)) for asset in contracts}
 
 
-def _run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:
-    # Secrets are written as asterisks: the digest tells settings apart, not keys.
+def _make_run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:
+    # Secrets are dumped as asterisks: the digest tells settings apart, not keys.
     digest = digest_bytes(settings.model_dump_json().encode())
     revision = code_revision()
     code = f"{revision.commit or 'unknown'}{'-dirty' if revision.dirty else ''}"
-    return Run(uuid.uuid4().hex, clock.now(), str(mode), digest, model.name, model.version, model.sha256, code)
+    return Run(
+        run_id=uuid.uuid4().hex,
+        started_at=clock.now(),
+        mode=str(mode),
+        settings_digest=digest,
+        model_name=model.name,
+        model_version=model.version,
+        model_sha256=model.sha256,
+        code_revision=code,
+    )

@@ -1,7 +1,7 @@
 """Daily retraining as a process of its own: started when due, watched, ended with its parent.
 
 The trading process knows nothing of training: it starts `pairity retrain --once` and reads the exit code and the last
-line. Decisions are never delayed, and whatever becomes of the job, the champion stays unless the gate let a new one in.
+line. Decisions are never delayed. However the job ends, the champion stays unless a new version passed the gate.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ from pairity.schedule import due_slot, time_of_day
 from pairity.settings import Section, Settings
 from pairity.timeline import Clock
 from serving.api import Status
-from serving.journal.journal import Journal
-from serving.journal.records import Retraining
-from serving.shutdown import unless_stopped
+from serving.journal import Journal, Retraining
+from serving.shutdown import finish_unless_stopped
 from venue.clock import SteppedClock
 
 _STOP_S = 15.0
 _NOT_FOR_TRAINING = frozenset({"exchange", "sources"})
-"""Sections with secrets: training speaks to nobody."""
+"""Sections of settings with secrets: training needs no venue and no source."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a job ended: its exit code (negative: the signal that ended it) and its last line."""
+class JobEnd:
+    """End of a job: its exit code (negative: the signal that ended it) and its last line."""
 
     exit_code: int
     summary: str
@@ -45,36 +44,41 @@ class Ended:
 Command = Callable[[datetime], Sequence[str]]
 
 
-def retrain_command(known_at: datetime) -> list[str]:
-    """The job that trains on what was known at an instant."""
+def make_retrain_command(known_at: datetime) -> list[str]:
+    """Return the command that trains on what was known at an instant."""
     return [sys.executable, "-m", "pairity_cli", "retrain", "--once", "--as-known-at", known_at.isoformat()]
 
 
-async def run_job(settings: Settings, command: Sequence[str]) -> Ended:
-    """Run a job to its end, its output in `retrain.log`; a job that takes too long is ended, as is a cancelled one.
+async def run_job(settings: Settings, command: Sequence[str]) -> JobEnd:
+    """Run a job, its output in `retrain.log`, and return its end.
 
-    It gets the settings of this process, credentials excepted, and a session of its own: Ctrl-C reaches it through us.
+    A job that takes too long is terminated, as is a cancelled one. It gets the settings of this process, credentials
+    excepted, and a session of its own: Ctrl-C reaches it through us.
     """
     log = Layout.of(settings).retrain_log
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, env=environment(settings),
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=make_environment(settings),
             start_new_session=True,
-        )  # fmt: skip
+        )
     try:
         async with asyncio.timeout(settings.retrain.limit_hours * 3600):
             code = await process.wait()
     except TimeoutError:
-        await _end(process)
-        return Ended(process.returncode or 1, f"ended: it took more than {settings.retrain.limit_hours:g} h")
+        await _terminate(process)
+        return JobEnd(process.returncode or 1, f"ended: it took more than {settings.retrain.limit_hours:g} h")
     finally:
-        await _end(process)
-    return Ended(code, _last_words(log, code))
+        await _terminate(process)
+    return JobEnd(code, _read_last_line(log, code))
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """The environment in which a job reads these very settings, wherever they came from, and no credentials."""
+def make_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment in which a job reads these very settings, wherever they came from, and no credentials."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PAIRITY_")}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -84,10 +88,10 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 class Retrainer:
-    """The trading process's retraining: due once a day, at most one at a time, journalled.
+    """Retraining of the trading process: due once a day, at most one at a time, journalled.
 
-    A slot that passed while the process was down is made up for once; before the first retraining that the journal
-    knows of, the next slot is waited for.
+    A slot that passed while the process was down is made up for once. Before the first retraining in the journal, the
+    next slot is awaited.
     """
 
     def __init__(
@@ -98,7 +102,7 @@ class Retrainer:
         run_id: str,
         status: Status,
         say: Callable[[str], None],
-        command: Command = retrain_command,
+        command: Command = make_retrain_command,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -110,27 +114,28 @@ class Retrainer:
         self._at = time_of_day(settings.retrain.at)
         self._last = journal.models.last_retraining_due() or clock.now()
         self._task: asyncio.Task[None] | None = None
-        self._tell(f"next due at {self.due():%Y-%m-%d %H:%M}")
+        self._set_status(f"next due at {self.due():%Y-%m-%d %H:%M}")
 
     def due(self) -> datetime:
-        """When to start the next one; not after now: at once."""
+        """Return when to start the next retraining; an instant that has passed means at once."""
         return due_slot(self._at, self._last, self._clock.now())
 
     async def start(self, due: datetime) -> None:
-        """Start the retraining that was due then, unless one is still running; returns at once.
+        """Start the retraining that was due then, unless one is still running; return at once.
 
-        Where time passes only when we step it, it stands still until the job has ended: what a replay promotes, and
-        when, does not depend on how fast the machine trains.
+        A stepped clock stands still until the job has ended: what a replay promotes, and when, must not depend on how
+        fast the machine trains.
         """
         self._last = due
         if self._task is not None and not self._task.done():
             self._say(f"retraining of {due:%Y-%m-%d %H:%M} left out: the one before is still running")
             return
-        started = Retraining(due, self._run_id, self._clock.now())
+        started = Retraining(due_at=due, run_id=self._run_id, started_at=self._clock.now())
         self._journal.models.begin_retraining(started)
-        self._tell(f"running, due {due:%Y-%m-%d %H:%M}")
+        self._set_status(f"running, due {due:%Y-%m-%d %H:%M}")
         self._task = asyncio.create_task(self._run(started))
         if isinstance(self._clock, SteppedClock):
+            # Shielded: a stop ends the waiting here, while the job is ended, and journalled, by `aclose`.
             await asyncio.shield(self._task)
 
     async def aclose(self) -> None:
@@ -154,25 +159,28 @@ class Retrainer:
     def _book(self, started: Retraining, code: int | None, summary: str) -> None:
         ended = replace(started, ended_at=self._clock.now(), exit_code=code, summary=summary)
         self._journal.models.end_retraining(ended)
-        told = str(Ended(code, summary)) if code is not None else summary
-        self._tell(f"{started.due_at:%Y-%m-%d %H:%M}: {told}")
-        self._say(f"retraining of {started.due_at:%Y-%m-%d %H:%M}: {told}")
+        message = str(JobEnd(code, summary)) if code is not None else summary
+        self._set_status(f"{started.due_at:%Y-%m-%d %H:%M}: {message}")
+        self._say(f"retraining of {started.due_at:%Y-%m-%d %H:%M}: {message}")
 
-    def _tell(self, text: str) -> None:
+    def _set_status(self, text: str) -> None:
         self._status.retraining = text
 
 
-async def every_day(
-    settings: Settings, clock: Clock, stop: asyncio.Event, say: Callable[[str], None],
-    command: Command = retrain_command,
-) -> None:  # fmt: skip
-    """Retrain at `retrain.at` until `stop` is set; a run that fails is told, and the next one happens all the same."""
+async def retrain_daily(
+    settings: Settings,
+    clock: Clock,
+    stop: asyncio.Event,
+    say: Callable[[str], None],
+    command: Command = make_retrain_command,
+) -> None:
+    """Retrain at `retrain.at` every day until `stop` is set; a failure is reported, and the next run happens anyway."""
     at, last = time_of_day(settings.retrain.at), clock.now()
     while not stop.is_set():
         due = due_slot(at, last, clock.now())
         if due > clock.now():
             say(f"next retraining at {due:%Y-%m-%d %H:%M} UTC")
-        if not await unless_stopped(stop, clock.sleep_until(due)):
+        if not await finish_unless_stopped(stop, clock.sleep_until(due)):
             return
         last = due
 
@@ -183,12 +191,12 @@ async def every_day(
                 ended = f"could not be started: {error}"
             say(f"retraining of {due:%Y-%m-%d %H:%M}: {ended}")
 
-        if not await unless_stopped(stop, job()):
+        if not await finish_unless_stopped(stop, job()):
             say(f"retraining of {due:%Y-%m-%d %H:%M}: ended on request")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask it to end, wait, and insist; nothing where it has ended."""
+async def _terminate(process: asyncio.subprocess.Process) -> None:
+    """Terminate a process, wait, and kill it if it does not end; do nothing where it has ended."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):
@@ -202,8 +210,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _last_words(log: Path, code: int) -> str:
-    """The last line of a job's output; after a failure its error message, where it gave one."""
+def _read_last_line(log: Path, code: int) -> str:
+    """Return the last line of a job's output; after a failure its error message, if there is one."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     if code != 0:
         lines = [line for line in lines if line.startswith("error: ")] or lines

@@ -1,4 +1,4 @@
-"""Switches and limits that stand before every order: which money, and enough of it."""
+"""Switches and limits before any order: which money is traded, and whether there is enough of it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from pairity.errors import ConfigError, InsufficientBalanceError, LiveSwitchError
 from pairity.settings import Settings
 from pairity.universe import ContractSpec, exact
-from serving.execution.venue import Balance
+from serving.execution.venue_records import Balance
 from venue.okx_client import LIVE_CONSENT, LIVE_VARIABLE
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Mode(StrEnum):
-    """Whose money is traded."""
+    """Mode of trading: whose money is traded."""
 
     PAPER = "paper"
     """A paper exchange on this machine."""
@@ -28,10 +28,10 @@ class Mode(StrEnum):
     """Real money."""
 
 
-def trading_mode(settings: Settings, *, live: bool) -> Mode:
-    """The mode to trade in. Real money needs the flag `--live` *and* the environment's consent; all else is demo.
+def choose_mode(settings: Settings, *, live: bool) -> Mode:
+    """Return the mode to trade in. Real money needs the flag `--live` *and* the environment's consent; else it is demo.
 
-    Raises LiveSwitchError where the flag comes without the consent, and ConfigError where real money is asked for on a
+    Raises LiveSwitchError where the flag comes without the consent, and ConfigError where real money is requested on a
     local exchange.
     """
     if settings.exchange.url is not None and urlsplit(settings.exchange.url).hostname in _LOOPBACK:
@@ -41,35 +41,39 @@ def trading_mode(settings: Settings, *, live: bool) -> Mode:
                 "leave out one of the two",
             )
         return Mode.PAPER
-    found = os.environ.get(LIVE_VARIABLE)
-    if live and found != LIVE_CONSENT:
-        said = "is not set" if found is None else f"is {found!r}"
+    consent = os.environ.get(LIVE_VARIABLE)
+    if live and consent != LIVE_CONSENT:
+        state = "is not set" if consent is None else f"is {consent!r}"
         raise LiveSwitchError(
-            f"--live was given, but {LIVE_VARIABLE} {said}",
+            f"--live was given, but {LIVE_VARIABLE} {state}",
             f"set {LIVE_VARIABLE}={LIVE_CONSENT} as well to trade real money, or leave out --live for the demo",
         )
     return Mode.LIVE if live else Mode.DEMO
 
 
 def check_balance(
-    balance: Balance, settings: Settings, specs: Mapping[str, ContractSpec], prices: Mapping[str, Decimal]
+    balance: Balance, settings: Settings, contracts: Mapping[str, ContractSpec], prices: Mapping[str, Decimal]
 ) -> None:
-    """Refuse to start an account that cannot open the smallest position; call it while flat.
+    """Refuse an account that cannot open the smallest position; call it while flat.
 
-    `specs` and `prices` by asset short name. The smallest position is the larger of `strategy.min_position_usdt` and
-    the cheapest contract of the universe. Raises InsufficientBalanceError with all the numbers.
+    `contracts` and `prices` by asset short name. The smallest position is the larger of `strategy.min_position_usdt`
+    and the cheapest contract of the universe. Raises InsufficientBalanceError with all the numbers.
     """
     strategy = settings.strategy
     usable = balance.available * exact(strategy.max_balance_fraction) * strategy.leverage
     least = exact(strategy.min_position_usdt)
-    why = f"strategy.min_position_usdt {least}"
-    smallest = {asset: spec.notional(spec.min_sz, prices[asset]) for asset, spec in specs.items() if asset in prices}
+    reason = f"strategy.min_position_usdt {least}"
+    smallest = {
+        asset: contract.notional(contract.min_sz, prices[asset])
+        for asset, contract in contracts.items()
+        if asset in prices
+    }
     if smallest and min(smallest.values()) > least:
         asset = min(smallest, key=lambda name: smallest[name])
-        least, why = smallest[asset], f"the venue's smallest {asset} order"
+        least, reason = smallest[asset], f"the venue's smallest {asset} order"
     if usable < least:
         raise InsufficientBalanceError(
-            f"{balance.available} {balance.currency} are available, of which {usable:.2f} can be used at leverage "
-            f"{strategy.leverage}; the smallest position takes {least:.2f} ({why})",
+            f"{balance.available} {balance.currency} are available; {usable:.2f} of them can be used at leverage "
+            f"{strategy.leverage}; the smallest position takes {least:.2f} ({reason})",
             "pay in, or release margin; on the demo the balance can be reset on the venue's site",
         )

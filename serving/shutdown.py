@@ -1,4 +1,4 @@
-"""Ending on request: signals set a stop, and waiting gives way to it."""
+"""Shutdown on request: signals set a stop, and waiting gives way to it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 
 @contextlib.asynccontextmanager
-async def stopped_by_signals(stop: Callable[[], None]) -> AsyncIterator[None]:
-    """SIGTERM and SIGINT call `stop`; a second one ends the process as usual."""
+async def stop_on_signals(stop: Callable[[], None]) -> AsyncIterator[None]:
+    """Call `stop` on SIGTERM and SIGINT while the block runs; a second one ends the process as usual."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,16 +29,16 @@ async def stopped_by_signals(stop: Callable[[], None]) -> AsyncIterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def unless_stopped(stop: asyncio.Event, job: Coroutine[Any, Any, object]) -> bool:
-    """Await `job`; False, and the job cancelled, if `stop` is set before it ends. Its errors are raised."""
-    work, told = asyncio.create_task(job), asyncio.create_task(stop.wait())
+async def finish_unless_stopped(stop: asyncio.Event, job: Coroutine[Any, Any, object]) -> bool:
+    """Await `job` and return True; if `stop` is set first, cancel it and return False. Errors of the job are raised."""
+    work, stopped = asyncio.create_task(job), asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             await work
             return not stop.is_set()
         return False
     finally:
-        for task in (work, told):
+        for task in (work, stopped):
             task.cancel()
-        await asyncio.gather(work, told, return_exceptions=True)
+        await asyncio.gather(work, stopped, return_exceptions=True)

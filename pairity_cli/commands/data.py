@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.commands.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -105,7 +105,7 @@ def gaps(
 
 async def _repair(settings: Settings, found: tuple[Gap, ...]) -> IngestReport:
     from ingestion.pipeline import ingest
-    from pairity_cli.commands.console import ConsoleProgress
+    from pairity_cli.console import ConsoleProgress
     from venue.clock import clock_for
 
     clock = await clock_for(settings.exchange)
@@ -119,7 +119,7 @@ async def _repair(settings: Settings, found: tuple[Gap, ...]) -> IngestReport:
 
 
 def _show(items: tuple[Held, ...], waiting: dict[str, int]) -> None:
-    from pairity_cli.commands.tables import table
+    from pairity_cli.tables import print_table
 
     rows = [
         (item.name, item.kind, item.entities, item.rows, item.corrections, _time(item.first), _time(item.last),
@@ -129,13 +129,13 @@ def _show(items: tuple[Held, ...], waiting: dict[str, int]) -> None:
     ]  # fmt: skip
     columns = ("dataset", "kind", "entities", "rows", "corrections", "first", "last", "of the grid", "age",
                "quarantined rows", "files", "size")  # fmt: skip
-    table(columns, rows)
+    print_table(columns, rows)
     if not rows:
         click.echo("nothing is stored yet: run `pairity ingest`, or `pairity collect`")
 
 
 def _show_gaps(found: tuple[Gap, ...]) -> None:
-    from pairity_cli.commands.tables import table
+    from pairity_cli.tables import print_table
 
     if not found:
         click.echo("no hole between any instrument's first and last bar")
@@ -145,7 +145,7 @@ def _show_gaps(found: tuple[Gap, ...]) -> None:
          "asked for, not there or held back" if gap.asked else "never asked for")
         for gap in found[:_SHOWN_GAPS]
     ]  # fmt: skip
-    table(("dataset", "asset", "from", "until", "bars", ""), rows)
+    print_table(("dataset", "asset", "from", "until", "bars", ""), rows)
     if len(found) > _SHOWN_GAPS:
         click.echo(f"… and {len(found) - _SHOWN_GAPS:,} more")
     click.echo(f"{len(found):,} holes, {sum(gap.bars for gap in found):,} bars")

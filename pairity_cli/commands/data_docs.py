@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 
 @click.command("data-docs")

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 
 @click.command()
@@ -19,15 +19,16 @@ def features(until: str) -> None:
     """
     from ingestion.stages import publish_features
     from pairity.timeline import SystemClock, parse_instant
-    from pairity_cli.commands.console import ConsoleProgress
-    from pairity_cli.commands.tables import table
+    from pairity_cli.console import ConsoleProgress
+    from pairity_cli.tables import print_table
 
     settings = settings_from()
     now = SystemClock().now()
     with ConsoleProgress() as progress:
         report = publish_features(settings, parse_instant(until, now=now, name="--until"), now, progress)
     columns = ("view", "new", "corrected", "unchanged", "online")
-    table(columns, [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views])
+    rows = [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views]
+    print_table(columns, rows)
     for item in report.quarantined:
         click.echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     for pair in report.left_out:

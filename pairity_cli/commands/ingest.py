@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.commands.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
 
 if TYPE_CHECKING:
     from ingestion.report import IngestReport
@@ -30,7 +30,7 @@ def ingest(
     A second run over the same range changes nothing; a run that was killed continues where it stopped. The exit code is
     non-zero when an instrument failed or a partition was quarantined; the rest is published all the same.
     """
-    from pairity_cli.commands.summaries import show_ingest
+    from pairity_cli.summaries import show_ingest
     from validation.checkpoint import build_docs
 
     settings = settings_from(exchange_url, control_url)
@@ -46,7 +46,7 @@ async def _ingest(
     from ingestion.pipeline import ingest as run_ingest
     from pairity.timeline import check_range, parse_instant
     from pairity.universe import select_instruments
-    from pairity_cli.commands.console import ConsoleProgress
+    from pairity_cli.console import ConsoleProgress
     from venue.clock import clock_for
 
     names = select_instruments(instruments.split(","), settings.universe.assets) if instruments else None

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
     from training.leaderboard import Leaderboard
 
 _COLUMNS = (
-    ("net", "net_return"), ("gross", "gross_return"), ("Sharpe", "sharpe"), ("95 % from", "sharpe_low"),
-    ("to", "sharpe_high"), ("max drawdown", "max_drawdown"), ("trades", "trades"), ("win rate", "win_rate"),
-    ("turnover", "turnover"), ("break-even bps", "break_even_cost_bps"),
-)  # fmt: skip
+    ("net", "net_return"),
+    ("gross", "gross_return"),
+    ("Sharpe", "sharpe"),
+    ("95 % from", "sharpe_low"),
+    ("to", "sharpe_high"),
+    ("max drawdown", "max_drawdown"),
+    ("trades", "trades"),
+    ("win rate", "win_rate"),
+    ("turnover", "turnover"),
+    ("break-even bps", "break_even_cost_bps"),
+)
 
 
 @click.command()
@@ -44,44 +51,37 @@ def leaderboard(families: str | None, train_bars: int | None, test_bars: int | N
 
 
 def compare(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> None:
-    """Walk all families (or those named) forward, log the comparison, and print it."""
-    from pairity.layout import Layout
-    from pairity_cli.commands.console import ConsoleProgress
-    from training.data.history import make_store_join
-    from training.leaderboard import compare_families
-    from training.models.families import FAMILIES, find_family
-    from training.reports import leaderboard_files, leaderboard_runs
-    from training.tracking import trial_sharpes
+    """Compare all families (or those named) with a progress bar, and print the result; `train` ends with it too."""
+    from pairity_cli.console import ConsoleProgress
+    from training.leaderboard_job import run_leaderboard
 
-    wanted = [find_family(name) for name in names or FAMILIES]
     with ConsoleProgress() as progress:
-        earlier = trial_sharpes(Layout.of(settings))
-        board = compare_families(settings, wanted, make_store_join(settings), now, progress, earlier)
-        progress.stage("write and log", 1)
-        leaderboard_files.write_leaderboard(settings, board)
-        run_id = leaderboard_runs.record_leaderboard(settings, board)
+        board, run_id = run_leaderboard(settings, now, progress, names)
     _show(board)
     click.echo(f"run {run_id}: `pairity report {run_id[:12]}` draws it, `make ui` compares it")
 
 
 def _show(board: Leaderboard) -> None:
-    from pairity_cli.commands.tables import Cell, heading, line, table
+    from pairity_cli.tables import Cell, print_heading, print_line, print_table
 
-    heading("Leaderboard")
+    print_heading("Leaderboard")
     first, last = board.folds[0].blocks[0].first, board.folds[-1].blocks[0].last
-    line(
+    print_line(
         f"{len(board.folds)} test periods, {first:%Y-%m-%d} to {last:%Y-%m-%d}, each scored by models trained before it"
     )
-    rows: list[tuple[Cell, ...]] = [
-        (s.family, *(s.contender.metrics[name] for _, name in _COLUMNS), s.deflated_sharpe,
-         s.quality.get("candidates_roc_auc"), s.quality.get("forecast_rank_ic"))
-        for s in board.standings
-    ]  # fmt: skip
-    table(("family", *(title for title, _ in _COLUMNS), "deflated Sharpe", "AUC, candidates", "rank IC"), rows)
+    rows: list[tuple[Cell, ...]] = []
+    for standing in board.standings:
+        measured = [standing.contender.metrics[name] for _, name in _COLUMNS]
+        quality = [standing.quality.get(name) for name in ("candidates_roc_auc", "forecast_rank_ic")]
+        rows.append((standing.family, *measured, standing.deflated_sharpe, *quality))
+    print_table(("family", *(title for title, _ in _COLUMNS), "deflated Sharpe", "AUC, candidates", "rank IC"), rows)
     earning = [s.family for s in board.standings if (s.contender.metrics["net_return"] or 0.0) > 0]
-    line(f"earned money after costs: {', '.join(earning) or 'nothing'}")
+    print_line(f"earned money after costs: {', '.join(earning) or 'nothing'}")
     if board.overfitting is not None:
-        line(f"probability of backtest overfitting, choosing the best by Sharpe: {board.overfitting.probability:.0%} "
-             f"over {board.overfitting.splits:,} splits; {board.trials} trials so far")  # fmt: skip
+        chance, splits = board.overfitting.probability, board.overfitting.splits
+        print_line(
+            f"probability of backtest overfitting, choosing the best by Sharpe: {chance:.0%} "
+            f"over {splits:,} splits; {board.trials} trials so far"
+        )
     for note in board.notes:
-        line(f"note: {note}")
+        print_line(f"note: {note}")

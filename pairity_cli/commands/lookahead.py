@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,38 +30,18 @@ def lookahead(month: str | None, samples: int, views: str | None) -> None:
     """
     from feature_repo.catalog import VIEWS
     from feature_repo.catalog import view as declared
-    from ingestion.due_months import newest_close
-    from ingestion.lake import Lake
-    from ingestion.withheld import HeldBack, reader
-    from pairity.errors import TimeRangeError
-    from pairity.layout import Layout
-    from pairity.timeline import month_start, next_month
-    from pairity_cli.commands.console import ConsoleProgress
-    from validation.lookahead import prove, sample_instants
+    from ingestion.lookahead_proof import prove_month
+    from pairity_cli.console import ConsoleProgress
 
     settings = settings_from()
     names = tuple(declared(name.strip()).name for name in views.split(",")) if views else tuple(VIEWS)
-    lake = Lake(Layout.of(settings))
-    newest = newest_close(settings, lake)
-    if newest is None:
-        raise TimeRangeError(f"there are no candles in {lake.root}", "run `pairity ingest` first")
-    start = _month(month) if month else month_start(newest)
-    until = min(newest, next_month(start))
     with ConsoleProgress() as progress:
-        report = prove(
-            reader(settings, lake, HeldBack.of(Layout.of(settings), lake)),
-            start,
-            until,
-            settings,
-            sample_instants(start, until, samples),
-            views=names,
-            progress=progress,
-        )
+        report = prove_month(settings, _parse_month(month) if month else None, samples, names, progress)
     _show(report)
     sys.exit(1 if report.leaks else 0)
 
 
-def _month(text: str) -> datetime:
+def _parse_month(text: str) -> datetime:
     from datetime import UTC, datetime
 
     from pairity.errors import TimeRangeError
@@ -73,15 +53,15 @@ def _month(text: str) -> datetime:
 
 
 def _show(report: LookaheadReport) -> None:
-    from pairity_cli.commands.tables import table
+    from pairity_cli.tables import print_table
 
     views = sorted({proof.view for proof in report.columns})
     rows = []
     for name in views:
         own = [proof for proof in report.columns if proof.view == name]
-        rows.append((name, len(own), sum(proof.values for proof in own), sum(proof.measured for proof in own),
-                     sum(proof.leaks > 0 for proof in own)))  # fmt: skip
-    table(("view", "columns", "values compared", "not null", "columns that leak"), rows)
+        compared, known = sum(proof.values for proof in own), sum(proof.measured for proof in own)
+        rows.append((name, len(own), compared, known, sum(proof.leaks > 0 for proof in own)))
+    print_table(("view", "columns", "values compared", "not null", "columns that leak"), rows)
     for leak in report.leaks[:_SHOWN_LEAKS]:
         click.echo(
             f"LEAK {leak.view}.{leak.column} ({leak.world} at {leak.instant:%Y-%m-%d %H:%M}): {leak.entity} at "

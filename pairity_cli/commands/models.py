@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
@@ -75,7 +75,7 @@ def rollback(reason: str) -> None:
 def _show_shadow(settings: Settings, version: str | None) -> None:
     """Every couple of champion and challenger, or those with `version` in one of the parts."""
     from pairity.layout import Layout
-    from pairity_cli.commands.tables import line, table
+    from pairity_cli.tables import print_line, print_table
     from serving.journal.journal import Journal
     from serving.models.shadow_summary import summarise
 
@@ -94,30 +94,30 @@ def _show_shadow(settings: Settings, version: str | None) -> None:
     ]  # fmt: skip
     columns = ("champion", "challenger", "decisions", "failed", "scores", "correlation", "mean difference",
                "other choice", "share")  # fmt: skip
-    table(columns, rows, "Challengers in shadow: the same online vectors, no influence")
+    print_table(columns, rows, "Challengers in shadow: the same online vectors, no influence")
     for item in found:
         if item.last_failure is not None:
-            line(f"version {item.challenger}, last failure: {item.last_failure}")
+            print_line(f"version {item.challenger}, last failure: {item.last_failure}")
 
 
 def _show_all(found: list[ModelRef]) -> None:
-    from pairity_cli.commands.tables import table
+    from pairity_cli.tables import print_table
 
     rows = [
         (ref.version, ref.tags.get("aliases") or None, ref.tags.get("gate", "not asked"), ref.train_end[:16],
          ref.tags.get("promoted_at", "")[:16] or None, ref.tags.get("promotion_reason"), ref.run_id)
         for ref in found
     ]  # fmt: skip
-    table(("version", "alias", "gate", "has seen up to", "promoted", "reason", "MLflow run"), rows, found[0].name)
+    print_table(("version", "alias", "gate", "has seen up to", "promoted", "reason", "MLflow run"), rows, found[0].name)
 
 
 def _show_one(ref: ModelRef) -> None:
-    from pairity_cli.commands.summaries import show_verdict
-    from pairity_cli.commands.tables import table
+    from pairity_cli.summaries import show_verdict
+    from pairity_cli.tables import print_table
 
     told = ("feature_service", "snapshot_id", "training_digest", "code_revision", "code_dirty", "train_end", "universe",
             "model_sha256", "aliases", "promoted_at", "promotion_reason", "replaced", "rolled_back")  # fmt: skip
     rows = [("MLflow run", ref.run_id), *((name, ref.tags[name]) for name in told if ref.tags.get(name))]
-    table(("", ""), rows, f"{ref.name} version {ref.version}")
+    print_table(("", ""), rows, f"{ref.name} version {ref.version}")
     if ref.verdict is not None:
         show_verdict(ref.verdict)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pairity_cli.commands.context import reports_errors
+from pairity_cli.context import reports_errors
 
 
 def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) -> Decimal:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.commands.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
 
 if TYPE_CHECKING:
     from ingestion.quarantine_actions import Remedy

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 
 @click.command()
@@ -16,12 +16,6 @@ from pairity_cli.commands.context import reports_errors, settings_from
 def report(run: str, output: Path | None) -> None:
     """Write one HTML page about RUN (an MLflow run id, or its beginning); it loads nothing from anywhere."""
     from pairity.layout import Layout
-    from training.reports.contents import read_run
-    from training.reports.page import render_page
+    from training.reports.report_file import write_report
 
-    layout = Layout.of(settings_from())
-    contents = read_run(layout, run)
-    path = output or layout.reports / f"{contents.name}-{contents.run_id[:12]}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_page(contents), encoding="utf-8")
-    click.echo(path)
+    click.echo(write_report(Layout.of(settings_from()), run, output))

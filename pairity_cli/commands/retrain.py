@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from pairity_cli.commands.context import reports_errors, run_async, settings_from
+from pairity_cli.context import reports_errors, run_async, settings_from
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
@@ -47,8 +47,8 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     import signal
 
     from pairity.timeline import SystemClock, parse_instant
-    from pairity_cli.commands.console import ConsoleProgress
-    from pairity_cli.commands.parity import live_parity
+    from pairity_cli.console import ConsoleProgress
+    from serving.parity import live_parity
     from training.job import train
 
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
@@ -73,8 +73,8 @@ async def _daily(settings: Settings) -> None:
     import asyncio
 
     from pairity.errors import ConfigError
-    from serving.retraining import every_day
-    from serving.shutdown import stopped_by_signals
+    from serving.retraining import retrain_daily
+    from serving.shutdown import stop_on_signals
     from venue.clock import clock_for
 
     if settings.exchange.control_url is not None:
@@ -83,8 +83,8 @@ async def _daily(settings: Settings) -> None:
             "set serve.retrain and let the trading process retrain, or unset exchange.control_url",
         )
     stop = asyncio.Event()
-    async with stopped_by_signals(stop.set):
-        await every_day(settings, await clock_for(settings.exchange), stop, click.echo)
+    async with stop_on_signals(stop.set):
+        await retrain_daily(settings, await clock_for(settings.exchange), stop, click.echo)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     """Exposures to the systematic risk factors for every minute, with R² and adjusted R²: table, Parquet and plot.
 
-    Factors are made of all assets of the universe with minutes in the lake (none of what is held back); the buckets of
-    a day from the days before it. The values at full hours are those of the view asset_exposures, to the bit.
+    Factors are made of all assets of the universe with minutes in the lake (withheld rows are not used); the buckets of
+    a day come from the days before it. The values at full hours are those of the view asset_exposures, to the bit.
     """
-    from feature_repo.transforms.exposures import minute_exposures, minutes_needed_from
-    from ingestion.lake import Lake
-    from ingestion.withheld import HeldBack, reader
-    from pairity.errors import MissingDataError
+    from ingestion.minute_exposures import compute_minute_exposures
     from pairity.layout import Layout
     from pairity.timeline import SystemClock, check_range, parse_instant
     from pairity.universe import select_instruments
@@ -38,29 +35,16 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     first, end = parse_instant(since, now=now, name="--since"), parse_instant(until, now=now, name="--until")
     check_range(first, end)
     names = tuple(select_instruments(assets.split(","), settings.universe.assets))
-    layout = Layout.of(settings)
-    lake = Lake(layout, venue=settings.features.venue)
-    read = reader(settings, lake, HeldBack.of(layout, lake))
-    begin = minutes_needed_from(first, settings.features)
-    minutes = read("candles_1m", begin, end).collect()
-    rows = minute_exposures(minutes, design, settings.features, names)
-    rows = rows.filter(rows["time"] > first).drop_nulls("r2") if rows.height else rows
-    if rows.is_empty():
-        raise MissingDataError(
-            f"no exposure of {', '.join(names)} can be computed from {first.isoformat()} to {end.isoformat()}: "
-            f"the lake holds {minutes.height:,} minutes there",
-            f"ingest minutes from {begin:%Y-%m-%d} on, of more than a few assets: "
-            "factors that are made of the same ones give no number",
-        )
+    rows = compute_minute_exposures(settings, first, end, names, design)
     _show(rows)
-    for path in write_exposures(layout, rows, design):
+    for path in write_exposures(Layout.of(settings), rows, design):
         click.echo(path)
 
 
 def _show(rows: pl.DataFrame) -> None:
     import polars as pl
 
-    from pairity_cli.commands.tables import table
+    from pairity_cli.tables import print_table
 
     last = rows.select(pl.col("time").max().dt.strftime("%Y-%m-%d %H:%M")).item()
     by_asset = rows.rename({"r2": "R²", "adj_r2": "adj. R²"}).group_by("asset", maintain_order=True)
@@ -72,4 +56,4 @@ def _show(rows: pl.DataFrame) -> None:
         # One line per factor: eleven columns of numbers would not fit on a screen.
         named = frame.transpose(include_header=True, column_names="asset")
         assets = [name for name in named.columns if name != "column"]
-        table((title, *assets), named.iter_rows())
+        print_table((title, *assets), named.iter_rows())

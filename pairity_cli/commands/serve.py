@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.commands.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
 
 
 @click.command()
@@ -18,8 +18,8 @@ def serve(cycles: int | None, live: bool, exchange_url: str | None, control_url:
 
     Ctrl-C or SIGTERM finishes the running cycle and leaves positions with their stops on the venue.
     """
-    from pairity_cli.commands.console import ConsoleProgress
-    from pairity_cli.commands.summaries import show_serving
+    from pairity_cli.console import ConsoleProgress
+    from pairity_cli.summaries import show_serving
     from serving.process import serve as run_process
 
     settings = settings_from(exchange_url, control_url)

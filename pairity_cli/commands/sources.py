@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 
 @click.command()
@@ -15,14 +15,14 @@ from pairity_cli.commands.context import reports_errors, settings_from
 def sources() -> None:
     """List where raw data can come from, and what each source needs."""
     from ingestion.sources.catalog import OFFERS
-    from pairity_cli.commands.tables import table
+    from pairity_cli.tables import print_table
 
     settings = settings_from()
     rows = [
         (offer.name, offer.venue, offer.datasets, offer.needs, "yes" if offer.ready(settings) else "no")
         for offer in OFFERS.values()
     ]
-    table(("source", "venue in the lake", "gives", "needs", "ready"), rows)
+    print_table(("source", "venue in the lake", "gives", "needs", "ready"), rows)
     click.echo("okx: `pairity ingest`; the others: `pairity collect --source NAME`. See docs/sources.md.")
 
 
@@ -55,8 +55,8 @@ def collect(
     from ingestion.sources.catalog import open_source
     from pairity.timeline import SystemClock, parse_instant
     from pairity.universe import select_instruments
-    from pairity_cli.commands.console import ConsoleProgress
-    from pairity_cli.commands.tables import table
+    from pairity_cli.console import ConsoleProgress
+    from pairity_cli.tables import print_table
 
     settings = settings_from()
     source = open_source(name, settings, folder, venue)
@@ -72,7 +72,7 @@ def collect(
     end = parse_instant(until, now=now, name="--until")
     with ConsoleProgress() as progress:
         report = run_collect(settings, source, chosen, wanted, start, end, now, progress)
-    table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
+    print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
     for item in report.quarantined:
         click.echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     for failure in report.failures:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 if TYPE_CHECKING:
-    from pairity.settings import Settings
-    from serving.journal.records import Trace
+    from serving.journal import DecisionRecord, Run, Trace
+    from serving.lineage import Recomputation
 
 
 @click.command()
@@ -21,52 +21,55 @@ def trace(order: str) -> None:
 
     Loads the very model version and scores the very features again: the probability must be the same float.
     """
-    from pairity.layout import Layout
-    from pairity_cli.commands.tables import heading, line, table
-    from serving.journal.journal import Journal
+    from pairity_cli.tables import print_line
+    from serving.lineage import read_trace, recompute
 
     settings = settings_from()
-    journal = Journal.read(Layout.of(settings).journal)
-    try:
-        found = journal.trace(order)
-    finally:
-        journal.close()
-    intent = found.intent
-    heading(f"Order {intent.client_order_id}")
-    line(f"{intent.purpose} {intent.side} {intent.contracts} contracts of {intent.instrument}, {intent.state}, "
-         f"filled {intent.filled_contracts} at {intent.average_price}")  # fmt: skip
-    table(
-        ("at", "state", "the venue said"), [(f"{e.at:%Y-%m-%d %H:%M:%S}", str(e.state), e.answer) for e in found.events]
+    traced = read_trace(settings, order)
+    _show_order(traced)
+    if traced.decision is None:
+        print_line("no decision: the position was adopted")
+        return
+    _show_decision(traced.decision)
+    _show_model(traced.decision, traced.run, recompute(settings, traced, traced.decision))
+
+
+def _show_order(traced: Trace) -> None:
+    from pairity_cli.tables import print_heading, print_line, print_table
+
+    intent = traced.intent
+    print_heading(f"Order {intent.client_order_id}")
+    print_line(
+        f"{intent.purpose} {intent.side} {intent.contracts} contracts of {intent.instrument}, {intent.state}, "
+        f"filled {intent.filled_contracts} at {intent.average_price}"
     )
-    if found.decision is None:
-        line("no decision: the position was adopted")
+    events = [(f"{event.at:%Y-%m-%d %H:%M:%S}", str(event.state), event.answer) for event in traced.events]
+    print_table(("at", "state", "the venue said"), events)
+
+
+def _show_decision(record: DecisionRecord) -> None:
+    from pairity_cli.tables import print_heading, print_line
+
+    print_heading("Decision")
+    print_line(
+        f"{record.event_timestamp:%Y-%m-%d %H:%M} bar, decided {record.decision_time.isoformat()}: "
+        f"{record.decision.action}: {record.decision.reason}"
+    )
+
+
+def _show_model(record: DecisionRecord, run: Run | None, again: Recomputation) -> None:
+    from pairity_cli.tables import print_heading, print_line, print_table
+
+    print_heading("Model, data, code")
+    origin = again.rescored
+    print_line(f"{record.model_name} version {record.model_version}, sha256 {record.model_sha256}")
+    print_line(f"MLflow run {origin.run_id}, trained up to {origin.train_end}, data snapshot {origin.snapshot_id}")
+    code, digest = (run.code_revision, run.settings_digest[:16]) if run else ("unknown", "unknown")
+    print_line(f"code {code}, settings {digest}…")
+    if again.vector is None:
+        print_line(f"no features of {again.pair_id} in the journal")
         return
-    decision = found.decision
-    heading("Decision")
-    line(f"{decision.event_timestamp:%Y-%m-%d %H:%M} bar, decided {decision.decision_time.isoformat()}: "
-         f"{decision.decision.action}: {decision.decision.reason}")  # fmt: skip
-    _show_model(settings, found)
-
-
-def _show_model(settings: Settings, found: Trace) -> None:
-    from pairity_cli.commands.tables import heading, line, table
-    from serving.models.rescoring import rescore
-
-    decision, run = found.decision, found.run
-    assert decision is not None
-    entry = next((e for e in decision.decision.entries if e.position_id == found.intent.position_id), None)
-    pair_id = found.intent.position_id.partition("@")[0] if entry is None else entry.pair.pair_id
-    vector = next((v for v in found.vectors if v.entity == pair_id and v.service == decision.feature_service), None)
-    heading("Model, data, code")
-    again = rescore(settings, decision, vector)
-    line(f"{decision.model_name} version {decision.model_version}, sha256 {decision.model_sha256}")
-    line(f"MLflow run {again.run_id}, trained up to {again.train_end}, data snapshot {again.snapshot_id}")
-    line(f"code {run.code_revision if run else 'unknown'}, settings {run.settings_digest[:16] if run else 'unknown'}…")
-    if vector is None:
-        line(f"no features of {pair_id} in the journal")
-        return
-    scored = next((s.probability for s in decision.decision.scores if s.pair.pair_id == pair_id), None)
-    same = "the same float" if scored == again.probability else "NOT THE SAME"
-    line(f"probability in the journal {scored!r}, computed again {again.probability!r}: {same}")
-    heading(f"Features of {pair_id}, event time {vector.event_timestamp}")
-    table(("feature", "value"), [(name, repr(value)) for name, value in vector.values.items()])
+    same = "the same float" if again.is_same else "NOT THE SAME"
+    print_line(f"probability in the journal {again.recorded!r}, computed again {origin.probability!r}: {same}")
+    print_heading(f"Features of {again.pair_id}, event time {again.vector.event_timestamp}")
+    print_table(("feature", "value"), [(name, repr(value)) for name, value in again.vector.values.items()])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 if TYPE_CHECKING:
     from datetime import date
@@ -39,7 +39,7 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
     if evaluate:
         if first is None or last is None:
             raise ConfigError("--evaluate needs a range", "give --from YYYY-MM-DD and --to YYYY-MM-DD")
-        since, until = _day(first, "--from"), _day(last, "--to")
+        since, until = _parse_day(first, "--from"), _parse_day(last, "--to")
         if until < since:
             raise ConfigError(f"--to {until} lies before --from {since}", "give the earlier day first")
         report = evaluate_sheets(settings, open_store(settings), since, until, top or settings.vwap.top)
@@ -47,14 +47,14 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
         for path in write_evaluation(Layout.of(settings), report, since, until):
             click.echo(path)
         return
-    chosen = _day(day, "--date") if day else find_latest_day(SystemClock().now(), settings)
+    chosen = _parse_day(day, "--date") if day else find_latest_day(SystemClock().now(), settings)
     sheet = sheet_of(settings, open_store(settings), chosen, top or settings.vwap.top)
     _show_sheet(sheet)
     for path in write_sheet(Layout.of(settings), sheet, chosen):
         click.echo(path)
 
 
-def _day(text: str, option: str) -> date:
+def _parse_day(text: str, option: str) -> date:
     from datetime import date
 
     from pairity.errors import ConfigError
@@ -66,25 +66,29 @@ def _day(text: str, option: str) -> date:
 
 
 def _show_sheet(sheet: pl.DataFrame) -> None:
-    from pairity_cli.commands.tables import table
+    from pairity_cli.tables import print_table
 
-    shown = [name for name in sheet.columns if name not in {"date", "assets_ranked"}]
-    rows = ([str(cell) if name == "exit_date" else cell for name, cell in zip(shown, row, strict=True)]
-            for row in sheet.select(shown).iter_rows())  # fmt: skip
-    table(shown, rows, f"trade sheet of {sheet['date'][0]}, {sheet['assets_ranked'][0]} assets ranked")
+    columns = [name for name in sheet.columns if name not in {"date", "assets_ranked"}]
+    rows = [
+        [str(cell) if name == "exit_date" else cell for name, cell in zip(columns, row, strict=True)]
+        for row in sheet.select(columns).iter_rows()
+    ]
+    print_table(columns, rows, f"trade sheet of {sheet['date'][0]}, {sheet['assets_ranked'][0]} assets ranked")
 
 
 def _show_evaluation(report: RankingReport) -> None:
-    from pairity_cli.commands.tables import table
+    from pairity_cli.tables import print_table
 
     percent = {"top_return": "sheet, gross", "all_return": "all assets", "cost": "cost", "net_return": "sheet, net"}
     rows: list[tuple[str, float | int | str | None]] = [
-        ("days", report.days), ("rank IC, mean", report.rank_ic), ("rank IC, t", report.rank_ic_t),
+        ("days", report.days),
+        ("rank IC, mean", report.rank_ic),
+        ("rank IC, t", report.rank_ic_t),
         ("turnover of the sheet per day", report.turnover),
-    ]  # fmt: skip
+    ]
     for name, text in percent.items():
         value = getattr(report, name)
         rows.append((f"{text}, % per day", None if value is None else 100 * value))
-    table(("measure", "value"), rows)
+    print_table(("measure", "value"), rows)
     buckets = [(bucket, count, 100 * mean) for bucket, mean, count in report.by_bucket.iter_rows()]
-    table(("bucket of distance (1 lowest)", "asset-days", "mean forward return, %"), buckets)
+    print_table(("bucket of distance (1 lowest)", "asset-days", "mean forward return, %"), buckets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 
 @click.command()
@@ -31,10 +31,10 @@ def train(rows: str | None, as_known_at: str, with_families: bool) -> None:
     """
     from pairity.errors import MissingDataError
     from pairity.timeline import SystemClock, parse_instant
-    from pairity_cli.commands.console import ConsoleProgress
     from pairity_cli.commands.leaderboard import compare
-    from pairity_cli.commands.parity import live_parity
-    from pairity_cli.commands.summaries import show_training
+    from pairity_cli.console import ConsoleProgress
+    from pairity_cli.summaries import show_training
+    from serving.parity import live_parity
     from training.job import train as run_training
 
     settings = settings_from(label={"rows": rows}) if rows else settings_from()

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from pairity_cli.commands.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, settings_from
 
 
 @click.command()

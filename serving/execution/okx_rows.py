@@ -1,4 +1,4 @@
-"""Rows of OKX's answers as records of the port. A field that is missing or not what it must be is an error."""
+"""Rows of OKX's answers as records of the port. A field that is missing or malformed is a VenueAnswerError."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pairity.errors import VenueAnswerError
 from pairity.strategy.types import Side
 from pairity.timeline import from_ms
-from serving.execution.venue import (
+from serving.execution.venue_records import (
     AlgoState,
     Balance,
     OrderState,
@@ -43,15 +43,15 @@ _FORCED = {str(code) for code in (*range(100, 108), *range(125, 129))}
 
 
 def text(row: Row, name: str) -> str:
-    """A field that must not be empty."""
+    """Return a field that must not be empty."""
     value = row.get(name) if isinstance(row, Mapping) else None
     if value is None or value == "":
-        raise VenueAnswerError(f"the venue's answer lacks {name}: {_short(row)}", "do not trade on it; try again")
+        raise VenueAnswerError(f"the venue's answer lacks {name}: {_shorten(row)}", "do not trade on it; try again")
     return str(value)
 
 
 def number(row: Row, name: str) -> Decimal:
-    """A field that must be a finite number."""
+    """Return a field that must be a finite number."""
     value = text(row, name)
     try:
         parsed = Decimal(value)
@@ -63,12 +63,12 @@ def number(row: Row, name: str) -> Decimal:
 
 
 def optional_number(row: Row, name: str) -> Decimal | None:
-    """A number, or None where the venue says "not applicable"."""
+    """Return a number, or None where the venue says "not applicable" (an empty text, or no such field)."""
     return None if row.get(name) in (None, "") else number(row, name)
 
 
 def side(row: Row) -> Side:
-    """Buy or sell."""
+    """Return the side, buy or sell."""
     value = text(row, "side")
     if value not in ("buy", "sell"):
         raise VenueAnswerError(f"the venue's answer has side = {value!r}", "do not trade on it")
@@ -76,12 +76,12 @@ def side(row: Row) -> Side:
 
 
 def instant(row: Row, name: str) -> datetime:
-    """A time in milliseconds."""
+    """Return the instant of a field in milliseconds."""
     return from_ms(int(number(row, name)))
 
 
-def order_of(row: Row) -> VenueOrder:
-    """An order row."""
+def order_from_row(row: Row) -> VenueOrder:
+    """Return the order of a row."""
     state = text(row, "state")
     if state not in _ORDER_STATES:
         raise VenueAnswerError(f"the venue's order has the unknown state {state!r}", "do not trade on it")
@@ -94,15 +94,16 @@ def order_of(row: Row) -> VenueOrder:
         state=_ORDER_STATES[state],
         contracts=number(row, "sz"),
         filled_contracts=filled,
+        # "" or "0" until something is filled.
         average_price=number(row, "avgPx") if filled else None,
-        reduce_only=_flag(row, "reduceOnly"),
+        reduce_only=_read_flag(row, "reduceOnly"),
         category=str(row.get("category") or "normal"),
         updated_at=instant(row, "uTime"),
     )
 
 
-def algo_of(row: Row) -> VenueAlgo:
-    """A conditional or oco row."""
+def algo_from_row(row: Row) -> VenueAlgo:
+    """Return the protective order of a row (conditional or oco)."""
     state = text(row, "state")
     if state not in _ALGO_STATES:
         raise VenueAnswerError(f"the venue's protective order has the unknown state {state!r}", "do not trade on it")
@@ -112,17 +113,18 @@ def algo_of(row: Row) -> VenueAlgo:
         instrument=text(row, "instId"),
         side=side(row),
         state=_ALGO_STATES[state],
+        # A close fraction means the whole position, whatever `sz` says.
         contracts=None if row.get("closeFraction") not in (None, "") else optional_number(row, "sz"),
         stop=optional_number(row, "slTriggerPx"),
         target=optional_number(row, "tpTriggerPx"),
-        triggered=_triggered(row),
-        order_id=_child_order(row),
-        reduce_only=_flag(row, "reduceOnly"),
+        triggered=_read_trigger(row),
+        order_id=_read_child_order(row),
+        reduce_only=_read_flag(row, "reduceOnly"),
     )
 
 
-def fill_of(row: Row) -> VenueFill:
-    """A fill row."""
+def fill_from_row(row: Row) -> VenueFill:
+    """Return the execution of a row."""
     return VenueFill(
         trade_id=text(row, "tradeId"),
         order_id=text(row, "ordId"),
@@ -138,8 +140,11 @@ def fill_of(row: Row) -> VenueFill:
     )
 
 
-def position_of(row: Row) -> VenuePosition | None:
-    """A position row; None where it is flat (the venue may show a row with `pos` "0")."""
+def position_from_row(row: Row) -> VenuePosition | None:
+    """Return the position of a row, or None where it is flat (the venue may show a row with `pos` "0").
+
+    VenueAnswerError for a position of an account that is not in net mode.
+    """
     contracts = number(row, "pos")
     if contracts == 0:
         return None
@@ -157,30 +162,30 @@ def position_of(row: Row) -> VenuePosition | None:
     )
 
 
-def balance_of(row: Row) -> Balance:
-    """One currency of a balance; `availBal` stands in where the account mode has no `availEq`."""
+def balance_from_row(row: Row) -> Balance:
+    """Return the balance of one currency; `availBal` stands in where the account mode has no `availEq`."""
     available = "availEq" if row.get("availEq") not in (None, "") else "availBal"
     return Balance(text(row, "ccy"), number(row, "eq"), number(row, available))
 
 
-def _triggered(row: Row) -> Literal["sl", "tp"] | None:
+def _read_trigger(row: Row) -> Literal["sl", "tp"] | None:
     actual = row.get("actualSide")
     if actual == "sl":
         return "sl"
     return "tp" if actual == "tp" else None
 
 
-def _child_order(row: Row) -> str | None:
-    """Id of the order that the trigger sent."""
+def _read_child_order(row: Row) -> str | None:
+    """Return the id of the order that the trigger sent, or None before it triggered."""
     ids = row.get("ordIdList") or []
-    found = row.get("ordId") or (ids[0] if isinstance(ids, list) and ids else None)
-    return str(found) if found else None
+    order_id = row.get("ordId") or (ids[0] if isinstance(ids, list) and ids else None)
+    return str(order_id) if order_id else None
 
 
-def _flag(row: Row, name: str) -> bool:
+def _read_flag(row: Row, name: str) -> bool:
     return str(row.get(name, "")).lower() == "true"
 
 
-def _short(row: object) -> str:
-    shown = str(row)
-    return shown if len(shown) <= 160 else f"{shown[:160]}…"
+def _shorten(row: object) -> str:
+    full = str(row)
+    return full if len(full) <= 160 else f"{full[:160]}…"

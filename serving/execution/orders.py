@@ -1,4 +1,4 @@
-"""The life of one order: intended, sent once, and then whatever the venue says, never what we would like.
+"""The life of one order: intended, sent once, and from then on only what the venue says.
 
     intended ──▶ sent ──▶ acknowledged ──▶ filled | cancelled | rejected
         ▲         │ └───▶ rejected                (definite answers)
@@ -6,16 +6,13 @@
         └────── unknown                           (any doubt: only a query resolves it)
 
 On any doubt (timeout, reset, aborted body, a page instead of JSON, 50004, 5xx) the order is *unknown* and the venue is
-asked for it by client order id. The way back to `intended`, and so to a second sending under the same id, needs several
+asked by client order id. The way back to `intended`, and so to a second sending under the same id, needs several
 consistent answers "does not exist" over a settling time: one such answer right after placement means nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from pairity.errors import (
     JournalError,
@@ -25,9 +22,10 @@ from pairity.errors import (
     VenueRejectedError,
     VenueUnreachableError,
 )
-from pairity.settings import ServeSettings
 from pairity.timeline import Clock
-from serving.execution.venue import (
+from serving.execution.pace import Pace
+from serving.execution.venue import VenuePort
+from serving.execution.venue_records import (
     AlgoState,
     AttachedStops,
     Missing,
@@ -37,47 +35,19 @@ from serving.execution.venue import (
     Unclear,
     VenueAlgo,
     VenueOrder,
-    VenuePort,
 )
-from serving.journal.journal import Journal
-from serving.journal.records import Intent, IntentState, Purpose
+from serving.journal import Intent, IntentState, Journal, Purpose
 
 DUPLICATE_CODES = frozenset({"51016", "51065", "51068"})
-"""The venue knows the id already: the order exists, whatever we believed."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast, how long and how often. All in real seconds: a stepped venue's clock stands while we wait."""
-
-    poll_s: float = 0.2
-    deadline_s: float = 20.0
-    """A market order that is not finished by then is cancelled, and its partial fill accounted."""
-    settle_s: float = 5.0
-    """Absence counts only if it is confirmed at least this long after the first answer."""
-    absent_answers: int = 3
-    unknown_deadline_s: float = 60.0
-    max_sends: int = 3
-    max_wait_s: float = 5.0
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    monotonic: Callable[[], float] = time.monotonic
-
-    @classmethod
-    def of(cls, settings: ServeSettings) -> Pace:
-        """The pace of the settings."""
-        return cls(poll_s=settings.order_poll_s, deadline_s=settings.order_deadline_s)
-
-    async def wait(self, attempt: int = 0) -> None:
-        """Sleep one poll, doubled with every attempt, capped."""
-        await self.sleep(min(self.poll_s * 2.0 ** min(attempt, 16), max(self.max_wait_s, self.poll_s)))
+"""Rejections of an id that the venue knows already: the order exists, whatever the journal says."""
 
 
 def no_checkpoint(_step: str) -> None:
-    """The default of `checkpoint`: drills put a `kill -9` there."""
+    """Do nothing: the default of `checkpoint`. Crash tests put a `kill -9` there."""
 
 
 class OrderDesk:
-    """Carries intents out, one at a time, and writes every step into the journal before the next."""
+    """Desk that carries intents out, one at a time, and writes every step into the journal before the next."""
 
     def __init__(
         self,
@@ -94,7 +64,7 @@ class OrderDesk:
         self.checkpoint = checkpoint
 
     async def carry_out(self, intent: Intent, attached: AttachedStops | None = None) -> Intent:
-        """Bring a journalled entry or exit to its final state, from whatever state it is in; returns it.
+        """Bring a journalled entry or exit from any state to its final one, and return it.
 
         Raises OrderUnknownError (the venue does not answer: the state stays, and nothing may be concluded),
         VenueUnreachableError (never accepted; the intent is still `intended`) and CredentialsError.
@@ -111,7 +81,10 @@ class OrderDesk:
         return intent
 
     async def put_to_rest(self, intent: Intent) -> Intent:
-        """Bring a journalled protective order onto the venue; returns it acknowledged or final. Raises as above."""
+        """Bring a journalled protective order onto the venue and return it, acknowledged or final.
+
+        Raises what `carry_out` raises.
+        """
         sends = 0
         while not (intent.state.final or intent.state is IntentState.ACKNOWLEDGED):
             if intent.state is IntentState.INTENDED:
@@ -122,53 +95,60 @@ class OrderDesk:
         return intent
 
     async def settle(self, intent: Intent) -> Intent:
-        """Ask until an order in doubt is found or is definitely absent (then it is `intended` again)."""
-        clock, first_absent, absent, asked = self.pace.monotonic, 0.0, 0, 0
+        """Ask until an order in doubt is found or definitely absent; return the intent, `intended` again where absent.
+
+        Raises OrderUnknownError where the venue gives no usable answer in time.
+        """
+        clock, first_absent, absent, requests = self.pace.monotonic, 0.0, 0, 0
         deadline = clock() + self.pace.unknown_deadline_s
         while True:
-            found = await self._find(intent)
-            if isinstance(found, VenueOrder | VenueAlgo):
-                return self.book(intent, found)
-            if isinstance(found, Missing):
+            lookup = await self._find(intent)
+            if isinstance(lookup, VenueOrder | VenueAlgo):
+                return self.book(intent, lookup)
+            if isinstance(lookup, Missing):
                 first_absent = clock() if absent == 0 else first_absent
                 absent += 1
+                # Both a count and a time: a venue that has just taken an order may deny it a few times.
                 if absent >= self.pace.absent_answers and clock() - first_absent >= self.pace.settle_s:
-                    return self._advance(intent, IntentState.INTENDED, f"absent {absent} times: {found.answer}")
+                    return self._advance(intent, IntentState.INTENDED, f"absent {absent} times: {lookup.answer}")
             else:
-                absent = 0
+                absent = 0  # denials count only in a row: an unreadable answer in between proves nothing
             if clock() > deadline:
                 raise OrderUnknownError(
                     f"the outcome of order {intent.client_order_id} ({intent.side} {intent.contracts} "
-                    f"{intent.instrument}) is unknown: {found.answer}",
+                    f"{intent.instrument}) is unknown: {lookup.answer}",
                     "nothing is sent for this position until the venue answers; look there by hand",
                 )
-            await self.pace.wait(asked)
-            asked += 1
+            await self.pace.wait(requests)
+            requests += 1
 
-    def book(self, intent: Intent, found: VenueOrder | VenueAlgo) -> Intent:
-        """Write what the venue shows of an order into the journal, if it says anything new."""
-        if (found.instrument, found.side) != (intent.instrument, intent.side):
+    def book(self, intent: Intent, shown: VenueOrder | VenueAlgo) -> Intent:
+        """Write what the venue shows of an order into the journal, if it is new; return the intent.
+
+        Raises JournalError where the venue shows another instrument or side under the id.
+        """
+        if (shown.instrument, shown.side) != (intent.instrument, intent.side):
             raise JournalError(
-                f"order {intent.client_order_id} is {intent.side} {intent.instrument} here and {found.side} "
-                f"{found.instrument} on the venue",
+                f"order {intent.client_order_id} is {intent.side} {intent.instrument} here and {shown.side} "
+                f"{shown.instrument} on the venue",
                 "another program uses our order ids: stop it before trading on",
             )
-        state = _state_of(found)
-        filled = found.filled_contracts if isinstance(found, VenueOrder) else intent.filled_contracts
+        state = _read_state(shown)
+        filled = shown.filled_contracts if isinstance(shown, VenueOrder) else intent.filled_contracts
         if state is intent.state and filled == intent.filled_contracts:
             return intent
         return self.journal.advance(
             intent.client_order_id,
             state,
             self.clock.now(),
-            f"venue: {found.state}",
-            order_id=found.order_id if isinstance(found, VenueOrder) else found.algo_id,
+            f"venue: {shown.state}",
+            order_id=shown.order_id if isinstance(shown, VenueOrder) else shown.algo_id,
             filled_contracts=filled,
-            average_price=found.average_price if isinstance(found, VenueOrder) else None,
+            average_price=shown.average_price if isinstance(shown, VenueOrder) else None,
         )
 
     async def _send(self, intent: Intent, attached: AttachedStops | None, sends: int) -> Intent:
-        """One sending; a definite "not acted on" leads back to `intended` and is tried again a few times."""
+        """Send once; a definite "not acted on" leads back to `intended` and is tried again a few times."""
         if sends >= self.pace.max_sends:
             raise VenueUnreachableError(
                 f"order {intent.client_order_id} was sent {sends} times and never reached the venue",
@@ -177,6 +157,7 @@ class OrderDesk:
         if sends:
             await self.pace.wait(sends)
         step = intent.purpose.value
+        # `sent` before the wire: a process that dies after this line asks the venue instead of sending again.
         intent = self._advance(intent, IntentState.SENT, f"sending {sends + 1}")
         self.checkpoint(f"{step}: before the wire")
         try:
@@ -201,10 +182,15 @@ class OrderDesk:
 
     async def _place(self, intent: Intent, attached: AttachedStops | None) -> str:
         if intent.purpose is Purpose.PROTECT:
-            return await self.venue.place_protection(_protection(intent))
+            return await self.venue.place_protection(_make_protection_request(intent))
         return await self.venue.place(
             OrderRequest(
-                intent.client_order_id, intent.instrument, intent.side, intent.contracts, intent.reduce_only, attached
+                client_order_id=intent.client_order_id,
+                instrument=intent.instrument,
+                side=intent.side,
+                contracts=intent.contracts,
+                reduce_only=intent.reduce_only,
+                attached=attached,
             )
         )
 
@@ -216,11 +202,11 @@ class OrderDesk:
     async def _await_fill(self, intent: Intent) -> Intent:
         """Poll an accepted order; past the deadline cancel what is left of it, and see that through."""
         deadline = self.pace.monotonic() + self.pace.deadline_s
-        asked = 0
+        late_requests = 0
         while True:
-            found = await self._find(intent)
-            if isinstance(found, VenueOrder | VenueAlgo):
-                intent = self.book(intent, found)
+            lookup = await self._find(intent)
+            if isinstance(lookup, VenueOrder | VenueAlgo):
+                intent = self.book(intent, lookup)
                 if intent.state.final:
                     return intent
             late_s = self.pace.monotonic() - deadline
@@ -232,11 +218,11 @@ class OrderDesk:
                 )
             if late_s > 0:
                 await self._try_cancel(intent)
-            await self.pace.wait(asked if late_s > 0 else 0)
-            asked += late_s > 0
+            await self.pace.wait(late_requests if late_s > 0 else 0)
+            late_requests += late_s > 0
 
     async def _try_cancel(self, intent: Intent) -> None:
-        """Ask for the cancellation; whether it worked is for the next look-up to tell."""
+        """Ask for the cancellation; the next look-up shows whether it worked."""
         try:
             await self.venue.cancel(intent.instrument, intent.client_order_id)
         except (OrderUnknownError, VenueUnreachableError, VenueAnswerError, VenueRejectedError) as error:
@@ -246,24 +232,29 @@ class OrderDesk:
         return self.journal.advance(intent.client_order_id, state, self.clock.now(), answer)
 
 
-def _state_of(found: VenueOrder | VenueAlgo) -> IntentState:
-    if isinstance(found, VenueOrder):
+def _read_state(shown: VenueOrder | VenueAlgo) -> IntentState:
+    if isinstance(shown, VenueOrder):
         return {
             OrderState.LIVE: IntentState.ACKNOWLEDGED,
             OrderState.FILLED: IntentState.FILLED,
             OrderState.CANCELLED: IntentState.CANCELLED,
-        }[found.state]
+        }[shown.state]
     return {
         AlgoState.LIVE: IntentState.ACKNOWLEDGED,
         AlgoState.EFFECTIVE: IntentState.FILLED,
         AlgoState.CANCELLED: IntentState.CANCELLED,
         AlgoState.FAILED: IntentState.REJECTED,
-    }[found.state]
+    }[shown.state]
 
 
-def _protection(intent: Intent) -> ProtectionRequest:
+def _make_protection_request(intent: Intent) -> ProtectionRequest:
     assert intent.stop_price is not None
     assert intent.target_price is not None
     return ProtectionRequest(
-        intent.client_order_id, intent.instrument, intent.side, intent.contracts, intent.stop_price, intent.target_price
+        client_order_id=intent.client_order_id,
+        instrument=intent.instrument,
+        side=intent.side,
+        contracts=intent.contracts,
+        stop=intent.stop_price,
+        target=intent.target_price,
     )

@@ -1,4 +1,4 @@
-"""Stops on the venue: what is really there is read back; what differs is replaced without a gap.
+"""Stops of one leg on the venue: what really rests there is read back; what differs is replaced without a gap.
 
 A replacement is placed before its predecessor is cancelled. Both are reduce-only: for that moment the position has two
 stops, never none.
@@ -15,16 +15,16 @@ from pairity.strategy.stops import StopPrices
 from pairity.strategy.types import Side
 from pairity.universe import ContractSpec
 from serving.execution.orders import OrderDesk
-from serving.execution.venue import AlgoState, Missing, VenueAlgo
-from serving.journal.records import Intent, IntentState, Purpose, client_order_id, is_ours
+from serving.execution.venue_records import AlgoState, Missing, VenueAlgo
+from serving.journal import Intent, IntentState, Purpose, client_order_id, is_ours
 
 _LOOKS = 5
-"""How often an attached protection is looked for before it counts as missing: the venue creates it after the fill."""
+"""Number of look-ups before an attached protection counts as missing: the venue creates it after the fill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What must protect one leg: `side` is the leg's own side, `contracts` its size."""
+    """Protection that one leg must have: `side` is the leg's own side, `contracts` its size."""
 
     position_id: str
     leg: int
@@ -40,16 +40,16 @@ class Claim:
         """The leg's instrument."""
         return self.spec.instrument
 
-    def held_by(self, algo: VenueAlgo) -> bool:
-        """Whether `algo` is this protection: right side, stop and target within a tick, the whole size."""
+    def is_met_by(self, algo: VenueAlgo) -> bool:
+        """Return whether `algo` is this protection: right side, stop and target within a tick, the whole size."""
         return (
-            self.stopped_by(algo)
-            and _near(algo.stop, self.prices.stop, self.spec)
-            and _near(algo.target, self.prices.target, self.spec)
+            self.has_stop_in(algo)
+            and _is_near(algo.stop, self.prices.stop, self.spec)
+            and _is_near(algo.target, self.prices.target, self.spec)
         )
 
-    def stopped_by(self, algo: VenueAlgo) -> bool:
-        """Whether `algo` has any stop-loss for all of this leg."""
+    def has_stop_in(self, algo: VenueAlgo) -> bool:
+        """Return whether `algo` has any stop-loss for all of this leg."""
         whole = (
             algo.contracts is None
             or algo.contracts == self.contracts
@@ -60,7 +60,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Shield:
-    """The outcome: `protected` says whether a stop-loss rests on the venue; `problem` what is not as it should be."""
+    """Protection that a leg has: whether a stop-loss rests on the venue, at which prices, and what is wrong with it."""
 
     protected: bool
     stop: Decimal | None = None
@@ -69,7 +69,7 @@ class Shield:
 
 
 class Protector:
-    """Makes claims true."""
+    """Protector of single legs: makes claims true on the venue."""
 
     def __init__(self, desk: OrderDesk) -> None:
         self._desk = desk
@@ -81,17 +81,18 @@ class Protector:
         cannot be read at all (nothing is known then, and nothing was concluded).
         """
         resting = await self._resting(claim, expected=expected)
-        held = next((algo for algo in resting if claim.held_by(algo)), None)
-        if held is None:
-            held, problem = await self._place(claim)
-            if held is None:
+        valid = next((algo for algo in resting if claim.is_met_by(algo)), None)
+        if valid is None:
+            valid, problem = await self._place(claim)
+            if valid is None:
                 return self._fall_back(claim, resting, problem)
-        await self._drop([algo for algo in resting if algo.algo_id != held.algo_id])
-        self._sync(claim, held)
-        return Shield(True, held.stop, held.target)
+        # Only now: the predecessors go when the right one has been read back.
+        await self._drop([algo for algo in resting if algo.algo_id != valid.algo_id])
+        self._sync(claim, valid)
+        return Shield(True, valid.stop, valid.target)
 
     async def remove(self, position_id: str, instrument: str) -> list[str]:
-        """Cancel all protection of a closed position and see it gone; problems where something stays."""
+        """Cancel all protection of a closed position and see it gone; return problems where something stays."""
         for look in range(_LOOKS):
             ours = await self._ours(instrument)
             if not ours:
@@ -104,21 +105,21 @@ class Protector:
         return []
 
     async def settle(self, position_id: str, *, over: bool = False) -> list[VenueAlgo]:
-        """Bring the journal's protective orders of a position up to date; those that the venue triggered.
+        """Bring the journal's protective orders of a position up to date; return those that the venue triggered.
 
         `over`: the position is closed and nothing of ours rests there, so an order that does not exist never will.
         """
         triggered = []
         for intent in self._desk.journal.intents(position_id, purpose=Purpose.PROTECT):
-            found = await self._desk.venue.find_algo(intent.instrument, intent.client_order_id)
-            if isinstance(found, VenueAlgo):
-                if found.state is AlgoState.EFFECTIVE:
-                    triggered.append(found)
+            lookup = await self._desk.venue.find_algo(intent.instrument, intent.client_order_id)
+            if isinstance(lookup, VenueAlgo):
+                if lookup.state is AlgoState.EFFECTIVE:
+                    triggered.append(lookup)
                 if not intent.state.final:
-                    self._book(intent, found)
-            elif over and isinstance(found, Missing) and not intent.state.final:
+                    self._book(intent, lookup)
+            elif over and isinstance(lookup, Missing) and not intent.state.final:
                 now = self._desk.clock.now()
-                self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, found.answer)
+                self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, lookup.answer)
         return triggered
 
     def withdraw(self, position_id: str, at: datetime, reason: str) -> None:
@@ -141,11 +142,12 @@ class Protector:
         return [algo for algo in orders if algo.instrument == instrument and is_ours(algo.client_order_id)]
 
     async def _place(self, claim: Claim) -> tuple[VenueAlgo | None, str]:
-        """A new protective order, read back; None with the reason where there is none."""
+        """Place a protective order and read it back; return None with the reason where it does not rest."""
         journal = self._desk.journal
         known = journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
+        # A second attempt, under an id of its own, where the venue rejects the first.
         for attempt in range(len(known), len(known) + 2):
-            intent = journal.intend(_intent(claim, attempt, journal.scope))
+            intent = journal.intend(_make_intent(claim, attempt, journal.scope))
             try:
                 intent = await self._desk.put_to_rest(intent)
             except (OrderUnknownError, VenueError) as error:
@@ -155,23 +157,23 @@ class Protector:
         if intent.state is not IntentState.ACKNOWLEDGED:
             return None, journal.events(intent.client_order_id)[-1].answer
         for look in range(_LOOKS):
-            found = await self._desk.venue.find_algo(claim.instrument, intent.client_order_id)
-            if isinstance(found, VenueAlgo) and found.state is AlgoState.LIVE and claim.stopped_by(found):
-                return found, ""
+            lookup = await self._desk.venue.find_algo(claim.instrument, intent.client_order_id)
+            if isinstance(lookup, VenueAlgo) and lookup.state is AlgoState.LIVE and claim.has_stop_in(lookup):
+                return lookup, ""
             await self._desk.pace.wait(look)
-        return None, f"protection {intent.client_order_id} was accepted, but reads back as {found}"
+        return None, f"protection {intent.client_order_id} was accepted, but reads back as {lookup}"
 
     def _fall_back(self, claim: Claim, resting: list[VenueAlgo], problem: str) -> Shield:
-        """An old stop that is not quite right is better than none."""
-        old = next((algo for algo in resting if claim.stopped_by(algo)), None)
+        """Keep an old stop that is not quite right: it is better than none."""
+        old = next((algo for algo in resting if claim.has_stop_in(algo)), None)
         if old is None:
             return Shield(False, problem=f"{claim.instrument} has no protection: {problem}")
         self._sync(claim, old)
-        return Shield(True, old.stop, old.target, f"{claim.instrument} keeps its stop at {old.stop}, wanted was "
-                                                  f"{claim.prices.stop}: {problem}")  # fmt: skip
+        reason = f"{claim.instrument} keeps its stop at {old.stop}, wanted was {claim.prices.stop}: {problem}"
+        return Shield(True, old.stop, old.target, reason)
 
     async def _drop(self, algos: list[VenueAlgo]) -> None:
-        """Ask for cancellations; whoever needs to know looks again."""
+        """Ask for cancellations; whoever must be sure looks again."""
         for algo in algos:
             try:
                 await self._desk.venue.cancel_algo(algo.instrument, algo.algo_id)
@@ -182,21 +184,21 @@ class Protector:
                 now = self._desk.clock.now()
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, "cancelled by us")
 
-    def _sync(self, claim: Claim, held: VenueAlgo) -> None:
-        intent = self._desk.journal.intent(held.client_order_id)
+    def _sync(self, claim: Claim, valid: VenueAlgo) -> None:
+        intent = self._desk.journal.intent(valid.client_order_id)
         if intent is not None and intent.position_id == claim.position_id:
-            self._book(intent, held)
+            self._book(intent, valid)
 
-    def _book(self, intent: Intent, found: VenueAlgo) -> None:
-        """An attached protection goes on the wire with its parent, so its own sending is booked when it is found."""
+    def _book(self, intent: Intent, shown: VenueAlgo) -> None:
+        """Book what the venue shows; an attached protection was sent with its parent, so its sending is booked here."""
         if intent.state is IntentState.INTENDED:
             now = self._desk.clock.now()
             intent = self._desk.journal.advance(intent.client_order_id, IntentState.SENT, now, "attached to the entry")
         if not intent.state.final:
-            self._desk.book(intent, found)
+            self._desk.book(intent, shown)
 
 
-def _intent(claim: Claim, attempt: int, scope: str) -> Intent:
+def _make_intent(claim: Claim, attempt: int, scope: str) -> Intent:
     return Intent(
         client_order_id=client_order_id(scope, claim.position_id, claim.leg, Purpose.PROTECT, attempt),
         decision_id=claim.decision_id,
@@ -215,5 +217,5 @@ def _intent(claim: Claim, attempt: int, scope: str) -> Intent:
     )
 
 
-def _near(found: Decimal | None, wanted: Decimal, spec: ContractSpec) -> bool:
-    return found is not None and abs(found - wanted) <= spec.tick_sz
+def _is_near(price: Decimal | None, wanted: Decimal, spec: ContractSpec) -> bool:
+    return price is not None and abs(price - wanted) <= spec.tick_sz

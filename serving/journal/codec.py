@@ -1,4 +1,4 @@
-"""Records to rows and back. Numbers travel as exact text."""
+"""Codec of the journal: records to rows and back. Numbers travel as exact text."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sqlalchemy import RowMapping
 from pairity.strategy.codec import decision_from_json, decision_to_json, position_from_json
 from pairity.strategy.types import Side
 from serving.journal.records import (
-    Closing,
     DecisionRecord,
     FeatureVector,
     Fill,
     Intent,
     IntentState,
     OrderEvent,
+    PositionClose,
     PositionRecord,
     Purpose,
     Run,
@@ -31,28 +31,31 @@ from serving.journal.records import (
 _NON_FINITE = "non_finite"
 
 
-def time_text(instant: datetime) -> str:
-    """ISO text of an aware instant in UTC, always with microseconds, so that text order is time order."""
+def time_to_text(instant: datetime) -> str:
+    """Return the ISO text of an aware instant in UTC, always with microseconds, so that text order is time order."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def time_of(text: str) -> datetime:
-    """The instant of `time_text`."""
+def time_from_text(text: str) -> datetime:
+    """Return the instant of a text by `time_to_text`."""
     return datetime.fromisoformat(text)
 
 
-def optional_text(value: Decimal | None) -> str | None:
-    """Exact text of a decimal."""
+def decimal_to_text(value: Decimal | None) -> str | None:
+    """Return the exact text of a decimal; None stays None."""
     return None if value is None else str(value)
 
 
 def values_to_json(values: Mapping[str, Value]) -> str:
-    """Feature values as JSON; floats are written so that the same bits come back (NaN and infinities included)."""
+    """Return feature values as JSON; floats are written so that the same bits come back (NaN and infinities included).
+
+    Raises TypeError for a value that is no float, int, str, bool or None.
+    """
     return json.dumps({name: _encode(name, value) for name, value in values.items()}, allow_nan=False)
 
 
 def values_from_json(text: str) -> dict[str, Value]:
-    """The values of `values_to_json`."""
+    """Return the feature values of a JSON text by `values_to_json`."""
     return {
         name: float(value[_NON_FINITE]) if isinstance(value, dict) else value
         for name, value in json.loads(text).items()
@@ -60,6 +63,7 @@ def values_from_json(text: str) -> dict[str, Value]:
 
 
 def _encode(name: str, value: Value) -> object:
+    # JSON has no NaN and no infinities; None already means "not known".
     if isinstance(value, float) and not math.isfinite(value):
         return {_NON_FINITE: repr(value)}
     if value is None or type(value) in (float, int, str, bool):
@@ -67,23 +71,23 @@ def _encode(name: str, value: Value) -> object:
     raise TypeError(f"feature {name} is a {type(value).__name__}; the journal holds float, int, str, bool and None")
 
 
-def run_row(run: Run) -> dict[str, Any]:
-    """Row of a run."""
-    return {**asdict(run), "started_at": time_text(run.started_at)}
+def run_to_row(run: Run) -> dict[str, Any]:
+    """Return the row of a run."""
+    return {**asdict(run), "started_at": time_to_text(run.started_at)}
 
 
-def run_of(row: RowMapping) -> Run:
-    """Run of a row."""
-    return Run(**{**row, "started_at": time_of(row["started_at"])})
+def run_from_row(row: RowMapping) -> Run:
+    """Return the run of a row."""
+    return Run(**{**row, "started_at": time_from_text(row["started_at"])})
 
 
-def decision_row(record: DecisionRecord) -> dict[str, Any]:
-    """Row of a decision."""
+def decision_to_row(record: DecisionRecord) -> dict[str, Any]:
+    """Return the row of a decision."""
     return {
         "decision_id": record.decision_id,
         "run_id": record.run_id,
-        "decision_time": time_text(record.decision_time),
-        "event_timestamp": time_text(record.event_timestamp),
+        "decision_time": time_to_text(record.decision_time),
+        "event_timestamp": time_to_text(record.event_timestamp),
         "action": record.decision.action.value,
         "reason": record.decision.reason,
         "feature_service": record.feature_service,
@@ -94,69 +98,96 @@ def decision_row(record: DecisionRecord) -> dict[str, Any]:
     }
 
 
-def decision_of(row: RowMapping) -> DecisionRecord:
-    """Decision of a row."""
+def decision_from_row(row: RowMapping) -> DecisionRecord:
+    """Return the decision of a row."""
     plain = {field.name: row[field.name] for field in fields(DecisionRecord) if field.name in row}
-    times = {name: time_of(row[name]) for name in ("decision_time", "event_timestamp")}
+    times = {name: time_from_text(row[name]) for name in ("decision_time", "event_timestamp")}
     return DecisionRecord(**{**plain, **times, "decision": decision_from_json(row["decision_json"])})
 
 
-def vector_row(vector: FeatureVector) -> dict[str, Any]:
-    """Row of a feature vector."""
-    known = vector.event_timestamp
+def vector_to_row(vector: FeatureVector) -> dict[str, Any]:
+    """Return the row of a feature vector."""
+    at = vector.event_timestamp
     return {
         "decision_id": vector.decision_id,
         "service": vector.service,
         "entity": vector.entity,
-        "event_timestamp": None if known is None else time_text(known),
+        "event_timestamp": None if at is None else time_to_text(at),
         "values_json": values_to_json(vector.values),
     }
 
 
-def vector_of(row: RowMapping) -> FeatureVector:
-    """Feature vector of a row."""
+def vector_from_row(row: RowMapping) -> FeatureVector:
+    """Return the feature vector of a row."""
     at = row["event_timestamp"]
-    return FeatureVector(row["decision_id"], row["service"], row["entity"], None if at is None else time_of(at),
-                         values_from_json(row["values_json"]))  # fmt: skip
+    return FeatureVector(
+        decision_id=row["decision_id"],
+        service=row["service"],
+        entity=row["entity"],
+        event_timestamp=None if at is None else time_from_text(at),
+        values=values_from_json(row["values_json"]),
+    )
 
 
-def intent_row(intent: Intent) -> dict[str, Any]:
-    """Row of an intent."""
+def intent_to_row(intent: Intent) -> dict[str, Any]:
+    """Return the row of an intent."""
     numbers = ("contracts", "stop_price", "target_price", "filled_contracts", "average_price")
     row = {field.name: getattr(intent, field.name) for field in fields(Intent)}
-    row |= {name: optional_text(row[name]) for name in numbers}
+    row |= {name: decimal_to_text(row[name]) for name in numbers}
     row |= {name: row[name].value for name in ("purpose", "side", "state")}
-    return {**row, "created_at": time_text(intent.created_at)}
+    return {**row, "created_at": time_to_text(intent.created_at)}
 
 
-def intent_of(row: RowMapping) -> Intent:
-    """Intent of a row."""
+def intent_from_row(row: RowMapping) -> Intent:
+    """Return the intent of a row."""
     values: dict[str, Any] = dict(row)
     for name in ("contracts", "stop_price", "target_price", "filled_contracts", "average_price"):
         values[name] = None if row[name] is None else Decimal(row[name])
     values |= {"purpose": Purpose(row["purpose"]), "side": Side(row["side"]), "state": IntentState(row["state"])}
-    return Intent(**{**values, "created_at": time_of(row["created_at"])})
+    return Intent(**{**values, "created_at": time_from_text(row["created_at"])})
 
 
-def event_of(row: RowMapping) -> OrderEvent:
-    """Event of a row."""
-    return OrderEvent(row["client_order_id"], time_of(row["at"]), IntentState(row["state"]), row["answer"])
+def event_to_row(entry: OrderEvent) -> dict[str, Any]:
+    """Return the row of an order event, without the number that the table gives it."""
+    return {
+        "client_order_id": entry.client_order_id,
+        "at": time_to_text(entry.at),
+        "state": entry.state.value,
+        "answer": entry.answer,
+    }
 
 
-def fill_row(fill: Fill) -> dict[str, Any]:
-    """Row of a fill."""
-    row: dict[str, Any] = asdict(fill) | {"side": fill.side.value, "at": time_text(fill.at)}
+def event_from_row(row: RowMapping) -> OrderEvent:
+    """Return the order event of a row."""
+    return OrderEvent(row["client_order_id"], time_from_text(row["at"]), IntentState(row["state"]), row["answer"])
+
+
+def fill_to_row(fill: Fill) -> dict[str, Any]:
+    """Return the row of a fill."""
+    row: dict[str, Any] = asdict(fill) | {"side": fill.side.value, "at": time_to_text(fill.at)}
     return row | {name: str(row[name]) for name in ("contracts", "price", "fee_usdt", "pnl_usdt")}
 
 
-def fill_of(row: RowMapping) -> Fill:
-    """Fill of a row."""
+def fill_from_row(row: RowMapping) -> Fill:
+    """Return the fill of a row."""
     numbers = {name: Decimal(row[name]) for name in ("contracts", "price", "fee_usdt", "pnl_usdt")}
-    return Fill(**{**row, **numbers, "side": Side(row["side"]), "at": time_of(row["at"])})
+    return Fill(**{**row, **numbers, "side": Side(row["side"]), "at": time_from_text(row["at"])})
 
 
-def position_of(row: RowMapping) -> PositionRecord:
-    """Position of a row."""
+def position_close_to_row(close: PositionClose) -> dict[str, Any]:
+    """Return the columns that the end of a position fills in."""
+    return {
+        "closed_at": time_to_text(close.closed_at),
+        "exit_reason": str(close.exit_reason),
+        "exit_price": decimal_to_text(close.exit_price),
+        "pnl_usdt": decimal_to_text(close.pnl_usdt),
+        "fees_usdt": decimal_to_text(close.fees_usdt),
+        "funding_usdt": decimal_to_text(close.funding_usdt),
+    }
+
+
+def position_from_row(row: RowMapping) -> PositionRecord:
+    """Return the position of a row; `close` is None while it is open."""
     position = position_from_json(row["position_json"])
     if row["closed_at"] is None:
         return PositionRecord(position)
@@ -164,4 +195,5 @@ def position_of(row: RowMapping) -> PositionRecord:
         name: None if row[name] is None else Decimal(row[name])
         for name in ("exit_price", "pnl_usdt", "fees_usdt", "funding_usdt")
     }
-    return PositionRecord(position, Closing(time_of(row["closed_at"]), row["exit_reason"], **numbers))
+    close = PositionClose(closed_at=time_from_text(row["closed_at"]), exit_reason=row["exit_reason"], **numbers)
+    return PositionRecord(position, close)

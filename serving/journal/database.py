@@ -15,33 +15,37 @@ from serving.journal import tables
 RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
 
 
-def open_engine(path: Path) -> Engine:
-    """SQLite with the pragmas under which a transaction that returned survives a kill and a power cut."""
-    engine = create_engine(f"sqlite:///{path}")
+def open_database(path: Path) -> Engine:
+    """Open SQLite with the pragmas under which a transaction that returned survives a kill and a power cut."""
+    database = create_engine(f"sqlite:///{path}")
 
-    @event.listens_for(engine, "connect")
+    @event.listens_for(database, "connect")
     def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DB-API connection
+        # In WAL mode only FULL syncs the log at every commit; NORMAL could lose the last intents in a power cut.
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
             connection.execute(f"PRAGMA {pragma}")
 
-    return engine
+    return database
 
 
-def create(engine: Engine, path: Path, scope: str) -> None:
-    """Tables and `scope` of a new journal; an older one gets the tables that it lacks, all or none of them."""
+def create_tables(database: Engine, path: Path, scope: str) -> None:
+    """Write tables and `scope` of a new journal; give an older one the tables that it lacks, all or none of them.
+
+    Raises JournalError where SQLite cannot use the file.
+    """
     try:
-        with engine.begin() as connection:
+        with database.begin() as connection:
             if connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is not None:
-                _extend(connection)
+                _add_missing_tables(connection)
                 return
             tables.metadata.create_all(connection)
             rows = [{"key": "schema_version", "value": tables.SCHEMA_VERSION}, {"key": "scope", "value": scope}]
             connection.execute(insert(tables.meta), rows)
     except DatabaseError as error:
-        raise unreadable(path, error) from error
+        raise unusable_journal(path, error) from error
 
 
-def _extend(connection: Connection) -> None:
+def _add_missing_tables(connection: Connection) -> None:
     key = tables.meta.c.key == "schema_version"
     if connection.execute(select(tables.meta.c.value).where(key)).scalar() in tables.EXTENDED:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins by itself before rows only, not before tables
@@ -49,13 +53,16 @@ def _extend(connection: Connection) -> None:
         connection.execute(update(tables.meta).where(key).values(value=tables.SCHEMA_VERSION))
 
 
-def unreadable(path: Path, error: DatabaseError) -> JournalError:
-    """The error for a file that SQLite cannot use."""
+def unusable_journal(path: Path, error: DatabaseError) -> JournalError:
+    """Return the error for a file that SQLite cannot use."""
     return JournalError(f"the journal {path} cannot be used: {error.orig}", RESTORE)
 
 
 def lock_for_writing(path: Path) -> IO[str]:
-    """An exclusive lock that ends with the process, however it ends."""
+    """Take an exclusive lock that ends with the process, however it ends; JournalError names the process that has it.
+
+    The lock has a file of its own: SQLite's locks end with every transaction.
+    """
     try:
         return lock_exclusively(path.with_suffix(".lock"))
     except LockHeldError as error:

@@ -1,4 +1,4 @@
-"""What the journal holds, as typed records. Reading back gives what was written, to the last bit."""
+"""Records of the journal. Reading back gives what was written, to the last bit."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Value = float | int | str | bool | None
 """A feature value; None is "not known"."""
 
 ID_PREFIX = "pairity"
-"""Every order of ours begins with it; an order without it is not ours to touch."""
+"""Beginning of the client id of every order of ours; an order without it is not ours to touch."""
 
 
 class Purpose(StrEnum):
-    """Why an order is sent."""
+    """Purpose of an order."""
 
     ENTRY = "entry"
     EXIT = "exit"
@@ -27,7 +27,7 @@ class Purpose(StrEnum):
 
 
 class IntentState(StrEnum):
-    """How far an intention has come. `sent` is written before the request leaves: sent and silent means unknown."""
+    """Progress of an intention. `sent` is written before the request leaves: sent and silent means unknown."""
 
     INTENDED = "intended"
     SENT = "sent"
@@ -54,7 +54,7 @@ TRANSITIONS: Mapping[IntentState, frozenset[IntentState]] = {
     _S.CANCELLED: frozenset(),
     _S.REJECTED: frozenset(),
 }
-"""Which state may follow which."""
+"""For each state, the states that may follow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """One decision: when it was made, on which bar, by which model, and all of its outcome."""
+    """One decision: when it was made, on which bar (its close), by which model, and its whole outcome."""
 
     decision_id: str
     run_id: str
@@ -99,10 +99,10 @@ class FeatureVector:
 
 @dataclass(frozen=True, slots=True)
 class ShadowRecord:
-    """What the challenger said of one decision, on the same vectors. It decided nothing.
+    """The challenger's scores for one decision, on the same vectors. It decided nothing.
 
-    `probabilities` per pair id, None where the pair could not be scored; `choice` is its best candidate (pair id), None
-    where it had none. Where `failure` says why it was not scored, both are empty.
+    `probabilities` per pair id are None where the pair could not be scored. `choice` is the best candidate (pair id),
+    None without one. `failure` says why nothing was scored; then both are empty.
     """
 
     decision_id: str
@@ -132,7 +132,7 @@ class Retraining:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One order that we mean to be carried out exactly once. Sizes are contracts.
+    """One order that must be carried out exactly once. Sizes are contracts.
 
     For a protective order `filled` means triggered and `acknowledged` that it rests on the venue.
     """
@@ -185,11 +185,11 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
-    """How a position ended. `exit_reason` is an ExitReason, or `manual`, `unprotected`, `unknown`.
+class PositionClose:
+    """End of a position. `exit_reason` is an ExitReason, or `manual`, `unprotected`, `leg_risk`, `unknown`.
 
     `exit_price`, gross `pnl_usdt`, `fees_usdt` (all fills of the position, negative where charged) and `funding_usdt`
-    (negative where paid) are None where the venue did not tell.
+    (negative where paid) are None where the venue did not say.
     """
 
     closed_at: datetime
@@ -209,15 +209,15 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class PositionRecord:
-    """A position of ours, open (`closing` None) or closed."""
+    """A position of ours, open (`close` None) or closed."""
 
     position: PairPosition
-    closing: Closing | None = None
+    close: PositionClose | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """From an order back to everything it came from; `decision` and `run` are None for an adopted position."""
+    """An order with everything it came from; `decision` and `run` are None for an adopted position."""
 
     intent: Intent
     events: tuple[OrderEvent, ...]
@@ -229,7 +229,7 @@ class Trace:
 
 
 def decision_id(scope: str, event_timestamp: datetime) -> str:
-    """The decision on one bar within one journal (`scope`): the same after every restart.
+    """Return the id of the decision on one bar within one journal (`scope`): the same after every restart.
 
     >>> decision_id("demo", datetime(2025, 3, 18, 17, tzinfo=UTC))
     'd7df4c72ff5c55ba3c1bcb5e'
@@ -238,7 +238,9 @@ def decision_id(scope: str, event_timestamp: datetime) -> str:
 
 
 def client_order_id(scope: str, position_id: str, leg: int, purpose: Purpose, attempt: int = 0) -> str:
-    """32 letters and digits, the same for the same intention: a restart finds its own order again.
+    """Return 32 letters and digits, the same for the same intention: a restart finds its own order again.
+
+    32 is the most that OKX accepts (docs/okx-protocol.md).
 
     >>> client_order_id("d1", "BTC__ETH@20250318T1700Z", 0, Purpose.ENTRY)
     'pairityec6b0fae6ef8e6b8e49e3dd4a'
@@ -248,9 +250,10 @@ def client_order_id(scope: str, position_id: str, leg: int, purpose: Purpose, at
 
 
 def is_ours(client_id: str) -> bool:
-    """Whether an order on the venue carries one of our ids."""
+    """Return whether an order on the venue carries one of our ids."""
     return client_id.startswith(ID_PREFIX)
 
 
 def _digest(*parts: str) -> str:
+    # A separator that no part contains: ("ab", "c") and ("a", "bc") must not share an id.
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

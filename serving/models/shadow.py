@@ -15,7 +15,7 @@ from pairity.settings import Settings
 from pairity.strategy.selection import rank
 from pairity.strategy.types import Decision
 from serving.api import Status
-from serving.decision import Seen, choose
+from serving.decision import DecisionInputs, make_decision
 from serving.journal.journal import Journal
 from serving.journal.records import DecisionRecord, ShadowRecord
 from serving.models.champion import require_universe
@@ -33,14 +33,14 @@ class Shadow:
         self._say = say
         self._loaded: Scorer | None = None
 
-    def follow(self, record: DecisionRecord, seen: Seen, champion: ModelRef) -> list[str]:
+    def follow(self, record: DecisionRecord, seen: DecisionInputs, champion: ModelRef) -> list[str]:
         """Score what `record` was decided on with the present challenger, if any; returns problems. Raises nothing."""
         try:
             return self._follow(record, seen, champion)
         except Exception as error:  # noqa: BLE001 - nothing that happens to a shadow may reach the one who trades
             return [_told("the challenger was not scored", error)]
 
-    def _follow(self, record: DecisionRecord, seen: Seen, champion: ModelRef) -> list[str]:
+    def _follow(self, record: DecisionRecord, seen: DecisionInputs, champion: ModelRef) -> list[str]:
         try:
             named = find(self._settings, CHALLENGER)
         except NoChampionError:
@@ -48,7 +48,7 @@ class Shadow:
             return []
         failure, decision = None, None
         try:
-            decision = choose(self._scorer(named, champion), seen, self._settings)
+            decision = make_decision(self._scorer(named, champion), seen, self._settings)
         except Exception as error:  # noqa: BLE001 - as above; this one is journalled under the challenger's name
             failure = _told("not scored", error)
         self._status.challenger = {"version": named.version, "sha256": named.sha256, "state": failure or "scored"}

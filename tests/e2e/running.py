@@ -46,17 +46,26 @@ class Place:
         """Run one command to its end, away from any pairity.toml or .env of the checkout."""
         self.home.mkdir(parents=True, exist_ok=True)
         return subprocess.run(
-            [sys.executable, "-m", "pairity_cli", *arguments], cwd=self.home.parent, text=True, capture_output=True,
-            env=self.environment() | extra, timeout=400, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "pairity_cli", *arguments],
+            cwd=self.home.parent,
+            text=True,
+            capture_output=True,
+            env=self.environment() | extra,
+            timeout=400,
+            check=False,
+        )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start one command and let it run."""
         self.home.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "pairity_cli", *arguments], cwd=self.home.parent, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self.environment(),
-        )  # fmt: skip
+            [sys.executable, "-m", "pairity_cli", *arguments],
+            cwd=self.home.parent,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self.environment(),
+        )
 
 
 @dataclass(frozen=True)
@@ -81,8 +90,19 @@ class Running:
 
 @contextlib.contextmanager
 def paper_exchange(*options: str):
-    command = [sys.executable, "-m", "pairity_cli", "paper-exchange", "--port", "0", "--clock", "stepped", "--control",
-               "--no-rate-limits", *options]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "pairity_cli",
+        "paper-exchange",
+        "--port",
+        "0",
+        "--clock",
+        "stepped",
+        "--control",
+        "--no-rate-limits",
+        *options,
+    ]
     process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         line = process.stdout.readline()

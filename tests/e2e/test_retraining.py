@@ -16,7 +16,7 @@ from feature_repo.model_matrix import model_matrix
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, from_ms
-from serving.journal.journal import Journal
+from serving.journal import Journal
 from serving.models.scoring import positive_probabilities
 from serving.registered import load_version
 from tests.e2e.running import ASSETS, Place, paper_exchange

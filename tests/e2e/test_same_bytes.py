@@ -37,9 +37,18 @@ def exchange():
 
 def ingest(place, exchange, since, until, **environment):
     done = place.run(
-        "ingest", "--since", since.isoformat(), "--until", until.isoformat(), "--exchange-url", exchange.url,
-        "--control-url", exchange.control, PAIRITY_UNIVERSE__ASSETS=str(list(ASSETS)).replace("'", '"'), **environment,
-    )  # fmt: skip
+        "ingest",
+        "--since",
+        since.isoformat(),
+        "--until",
+        until.isoformat(),
+        "--exchange-url",
+        exchange.url,
+        "--control-url",
+        exchange.control,
+        PAIRITY_UNIVERSE__ASSETS=str(list(ASSETS)).replace("'", '"'),
+        **environment,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -17,8 +17,8 @@ import pytest
 
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity_cli.commands.parity import check_parity
-from serving.journal.journal import Journal
+from serving.journal import Journal
+from serving.parity import check_parity
 from tests.e2e.running import ASSETS, Place, paper_exchange
 
 pytestmark = pytest.mark.e2e
@@ -108,9 +108,16 @@ def test_positions_were_opened_and_are_closed_or_protected_on_the_venue(whole):
     intents = [i for r in (*closed, *still) for i in journal.intents(r.position.position_id)]
     journal.close()
     assert len(closed) >= 1
-    exchange = ccxt.okx({"apiKey": "paper", "secret": "paper", "password": "paper", "enableRateLimit": False,
-                         "urls": {"api": {"rest": whole.exchange.url}},
-                         "options": {"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}}})  # fmt: skip
+    exchange = ccxt.okx(
+        {
+            "apiKey": "paper",
+            "secret": "paper",
+            "password": "paper",
+            "enableRateLimit": False,
+            "urls": {"api": {"rest": whole.exchange.url}},
+            "options": {"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},
+        }
+    )
     exchange.headers = {"x-simulated-trading": "1"}
     held = {p["info"]["instId"] for p in exchange.fetch_positions()}
     stops = exchange.fetch_open_orders(None, None, None, {"trigger": True, "ordType": "conditional,oco"})

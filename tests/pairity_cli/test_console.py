@@ -6,12 +6,12 @@ import subprocess
 import sys
 
 from pairity.errors import NoChampionError
-from pairity_cli.commands import console
-from pairity_cli.commands.console import ConsoleProgress, fail
-from pairity_cli.commands.tables import heading, shown, table
+from pairity_cli import console
+from pairity_cli.console import ConsoleProgress, fail
+from pairity_cli.tables import format_cell, print_heading, print_table
 
 PROGRAM = """
-from pairity_cli.commands.console import ConsoleProgress
+from pairity_cli.console import ConsoleProgress
 with ConsoleProgress() as progress:
     progress.stage("collect", 3)
     progress.advance(2)
@@ -65,14 +65,14 @@ def test_an_error_is_message_remedy_and_code(capsys):
 
 def test_cells_are_short_and_say_when_nothing_is_known():
     cells = [None, float("nan"), 3, 1234567, 0.123456, 12345.6, "text"]
-    assert [shown(cell) for cell in cells] == ["–", "–", "3", "1,234,567", "0.1235", "12,346", "text"]
+    assert [format_cell(cell) for cell in cells] == ["–", "–", "3", "1,234,567", "0.1235", "12,346", "text"]
 
 
 def test_text_from_elsewhere_is_shown_as_it_is_and_steers_nothing(capsys):
     fail(NoChampionError("the venue said \x1b[2J\r<html>", ""))
     assert capsys.readouterr().err == "error: the venue said \\x1b[2J\\r<html>\n"
-    table(["why [1]"], [["[/] list[0] [red]x[/red]"]], title="[b]title")
-    heading("[/] heading")
+    print_table(["why [1]"], [["[/] list[0] [red]x[/red]"]], title="[b]title")
+    print_heading("[/] heading")
     told = capsys.readouterr().out
     assert all(text in told for text in ("why [1]", "[/] list[0] [red]x[/red]", "[b]title", "[/] heading"))
 
@@ -86,11 +86,12 @@ def test_notes_with_brackets_do_not_break_the_bar():
 
 
 def test_numbers_stand_to_the_right_under_their_column(capsys):
-    table(["name", "count", "sure"], [["a", 1, True], ["b", 12_345, False]])
+    print_table(["name", "count", "sure"], [["a", 1, True], ["b", 12_345, False]])
     lines = capsys.readouterr().out.splitlines()
     assert [line.rstrip() for line in lines if line.startswith((" a", " b"))] == [
-        " a           1   True", " b      12,345   False",
-    ]  # fmt: skip
+        " a           1   True",
+        " b      12,345   False",
+    ]
 
 
 def test_a_long_stage_says_how_far_it_is_where_there_is_no_terminal(monkeypatch, capsys):
@@ -104,5 +105,6 @@ def test_a_long_stage_says_how_far_it_is_where_there_is_no_terminal(monkeypatch,
             progress.advance(1, f"forest at {at:.0f}")
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "families: 2 of 4 after 90 s, about 90 s to go (forest at 90)", "families: 3 of 4, 100.0 s",
-    ]  # fmt: skip
+        "families: 2 of 4 after 90 s, about 90 s to go (forest at 90)",
+        "families: 3 of 4, 100.0 s",
+    ]

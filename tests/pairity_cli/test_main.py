@@ -13,12 +13,33 @@ HEAVY = ("feast", "mlflow", "great_expectations", "ccxt", "sklearn", "polars", "
 
 def test_the_public_commands_are_these():
     assert list(COMMANDS) == [
-        "paper-exchange", "ingest", "sources", "collect", "features", "data", "gaps", "train", "retrain",
-        "leaderboard", "report", "models", "promote", "rollback",
-        "serve", "demo", "account", "trace", "parity", "trade-sheet", "risk-factors", "lookahead",
-        "quarantine", "anomalies", "ui",
+        "paper-exchange",
+        "ingest",
+        "sources",
+        "collect",
+        "features",
+        "data",
+        "gaps",
+        "train",
+        "retrain",
+        "leaderboard",
+        "report",
+        "models",
+        "promote",
+        "rollback",
+        "serve",
+        "demo",
+        "account",
+        "trace",
+        "parity",
+        "trade-sheet",
+        "risk-factors",
+        "lookahead",
+        "quarantine",
+        "anomalies",
+        "ui",
         "data-docs",
-    ]  # fmt: skip
+    ]
 
 
 def test_help_lists_every_command():

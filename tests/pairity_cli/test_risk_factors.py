@@ -40,9 +40,11 @@ def stored(home, rows, venue="okx"):
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     environment = {
-        "PAIRITY_HOME": str(tmp_path / "var"), "PAIRITY_UNIVERSE__ASSETS": json.dumps(NAMES),
-        "PAIRITY_FEATURES__RISK_DAYS": "2", "PAIRITY_FEATURES__EXPOSURE_MINUTES": "240",
-    }  # fmt: skip
+        "PAIRITY_HOME": str(tmp_path / "var"),
+        "PAIRITY_UNIVERSE__ASSETS": json.dumps(NAMES),
+        "PAIRITY_FEATURES__RISK_DAYS": "2",
+        "PAIRITY_FEATURES__EXPOSURE_MINUTES": "240",
+    }
 
     def call(*arguments, **more):
         return CliRunner().invoke(main, ["risk-factors", *arguments], env=environment | more)
@@ -77,8 +79,9 @@ def test_every_minute_as_table_parquet_and_picture(run, tmp_path, minutes, desig
 
 def test_an_hour_with_a_minute_that_is_held_back_is_not_used(run, tmp_path, minutes):
     hour = START + 3 * DAY + 2 * HOUR
-    bad = (pl.col("asset") == "SOL") & (pl.col("open_time") == minutes.filter(
-        pl.col("asset") == "SOL", pl.col("open_time") > hour)["open_time"].min())  # fmt: skip
+    bad = (pl.col("asset") == "SOL") & (
+        pl.col("open_time") == minutes.filter(pl.col("asset") == "SOL", pl.col("open_time") > hour)["open_time"].min()
+    )
     stored(tmp_path / "var", minutes.filter(~bad))
     refused = DATASETS["candles_1m"].conform(minutes.filter(bad).drop("asset"))
     refused = refused.with_columns(pl.lit(["price_jump"]).alias("broken_rules"))

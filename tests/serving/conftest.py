@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.journal.journal import Journal
+from serving.journal import Journal
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import RUN, Desk, desk_on
 

@@ -14,7 +14,7 @@ from feature_repo.model_matrix import model_matrix
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import AssetView, Market, StrategyState
-from serving.decision import Seen
+from serving.decision import DecisionInputs
 from tests.serving.trading import SPECS, T0
 from tests.training.published import asset_rows, pair_rows
 from training import registry, tracking
@@ -59,12 +59,12 @@ def promote(settings: Settings, model: ModelRef) -> None:
     registry.promote(settings, model.version, "a test", NOW)
 
 
-def seen_at(settings: Settings, hour: int, **changes: Any) -> Seen:
+def seen_at(settings: Settings, hour: int, **changes: Any) -> DecisionInputs:
     """What could be seen at the close of one hour of `history`, from 0 on."""
     rows = history(settings)
     times = rows[EVENT_TIME].unique().sort()
     close = times[hour]
     assets = {asset: AssetView(asset, 100.0, 1.0, 0.01, 0.0, SPECS.get(asset)) for asset in ASSETS}
     market = Market(close + timedelta(seconds=30), close, assets, {})
-    given = {"state": StrategyState(10_000.0), "held_back": {}} | changes
-    return Seen(close, rows.filter(pl.col(EVENT_TIME) == close), market, **given)
+    given = {"state": StrategyState(10_000.0), "withheld": {}} | changes
+    return DecisionInputs(close, rows.filter(pl.col(EVENT_TIME) == close), market, **given)

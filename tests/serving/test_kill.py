@@ -21,12 +21,12 @@ import pytest
 from pairity.settings import ExchangeSettings, Settings
 from pairity.strategy.types import Action, Decision, Entry, Exit, ExitReason, LegOrder, Side, StopRule, StrategyState
 from pairity.universe import ContractSpec, Pair
-from pairity_cli.commands.demo_exchange import DemoExchange, running_exchange
+from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
-from serving.execution.orders import OrderDesk, Pace
-from serving.journal.journal import Journal
-from serving.journal.records import DecisionRecord, Purpose, Run, decision_id
+from serving.execution.orders import OrderDesk
+from serving.execution.pace import Pace
+from serving.journal import DecisionRecord, Journal, Purpose, Run, decision_id
 from serving.reconcile import Reconciler
 from venue.clock import SteppedClock
 from venue.okx_client import aclose, make_client
@@ -193,9 +193,9 @@ def assert_equal(exchange: DemoExchange, trader: Trader, *, is_open: bool) -> No
     else:
         assert waiting == []
         (record,) = journal.closed_positions()
-        assert record.closing is not None
-        assert record.closing.exit_reason == "z_cross"
-        assert record.closing.net_usdt is not None
+        assert record.close is not None
+        assert record.close.exit_reason == "z_cross"
+        assert record.close.net_usdt is not None
     assert [intent for intent in journal.unsettled() if intent.purpose is not Purpose.PROTECT] == []
     journal.close()
 
@@ -259,9 +259,9 @@ def test_a_stop_while_nobody_looked_is_booked_to_the_last_digit(
     after = Decimal(on_venue(exchange, "privateGetAccountBalance")[0]["details"][0]["cashBal"])
     journal = Journal.read(trader.path)
     (record,) = journal.closed_positions()
-    assert record.closing is not None
-    assert record.closing.exit_reason == reason
-    assert record.closing.net_usdt == after - before
-    assert record.closing.funding_usdt is not None
+    assert record.close is not None
+    assert record.close.exit_reason == reason
+    assert record.close.net_usdt == after - before
+    assert record.close.funding_usdt is not None
     assert journal.unsettled() == []
     journal.close()

@@ -7,7 +7,7 @@ import polars as pl
 
 from feature_repo.catalog import MARKET_STATE, PAIR_FOREST_FEATURES
 from pairity.universe import ContractSpec, Pair
-from serving.market_view import asset_views, market
+from serving.market_view import make_asset_views, make_market_view
 from serving.models.scoring import ModelRef, Scorer
 
 T = datetime(2025, 4, 1, 12, tzinfo=UTC)
@@ -28,7 +28,7 @@ def pair_rows(*rows):
 
 def test_an_asset_is_known_only_by_the_bar_that_has_just_closed():
     rows = asset_rows(BTC=T, ETH=T - timedelta(hours=1), SOL=None)
-    views = asset_views(rows, ("BTC", "ETH", "SOL", "XRP"), {"BTC": SPEC}, T)
+    views = make_asset_views(rows, ("BTC", "ETH", "SOL", "XRP"), {"BTC": SPEC}, T)
     assert list(views) == ["BTC", "ETH", "SOL", "XRP"]
     assert (views["BTC"].close, views["BTC"].atr, views["BTC"].spec) == (1.5, 1.5, SPEC)
     for name in ("ETH", "SOL", "XRP"):
@@ -37,7 +37,7 @@ def test_an_asset_is_known_only_by_the_bar_that_has_just_closed():
 
 def test_stale_correlations_are_left_out():
     rows = pair_rows(("BTC__ETH", T, 0.5), ("BTC__SOL", T - timedelta(hours=1), 0.7))
-    seen = market(rows, {}, T + timedelta(seconds=30), T)
+    seen = make_market_view(rows, {}, T + timedelta(seconds=30), T)
     assert seen.correlations == {"BTC__ETH": 0.5}
 
 

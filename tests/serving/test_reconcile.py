@@ -12,7 +12,7 @@ import pytest
 from pairity.errors import ForeignPositionError, VenueError
 from pairity.strategy.types import Side
 from pairity.timeline import from_ms
-from serving.journal.records import ID_PREFIX, IntentState, Purpose
+from serving.journal import ID_PREFIX, IntentState, Purpose
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, ETH, T0, Desk, desk_on, entry, exit_of, opened
 
@@ -32,8 +32,8 @@ def test_a_triggered_stop_is_booked_with_its_price(price: int, reason: str, desk
     tiny.move(BTC, Decimal(price))
     report = asyncio.run(desk.reconciler.run())
     (closed,) = report.closed
-    assert (closed.closing.exit_reason, closed.closing.exit_price) == (reason, price)
-    assert closed.closing.pnl_usdt == Decimal("0.0125") * (80000 - price)
+    assert (closed.close.exit_reason, closed.close.exit_price) == (reason, price)
+    assert closed.close.pnl_usdt == Decimal("0.0125") * (80000 - price)
     assert report.problems == []
     assert report.positions == ()
     (protect,) = desk.journal.intents(position.position_id, purpose=Purpose.PROTECT)
@@ -48,7 +48,7 @@ def test_a_position_closed_from_outside_is_booked_and_cleaned_up(
     asyncio.run(opened(desk))
     tiny.trade_by_hand(BTC, "buy", Decimal("1.25"), kind)
     report = asyncio.run(desk.reconciler.run())
-    assert report.closed[0].closing.exit_reason == reason
+    assert report.closed[0].close.exit_reason == reason
     assert tiny.live_algos(BTC) == []
     assert bool(report.problems) == (reason == "manual")
 
@@ -57,7 +57,7 @@ def test_a_forced_order_is_a_liquidation_by_its_category_too(desk: Desk, tiny: T
     asyncio.run(opened(desk))
     tiny.trade_by_hand(BTC, "buy", Decimal("1.25"))
     tiny.orders[-1]["category"] = "full_liquidation"
-    assert asyncio.run(desk.reconciler.run()).closed[0].closing.exit_reason == "liquidation"
+    assert asyncio.run(desk.reconciler.run()).closed[0].close.exit_reason == "liquidation"
 
 
 def test_a_position_list_that_lags_behind_the_fill_is_not_believed(desk: Desk, tiny: TinyOkx) -> None:
@@ -132,7 +132,7 @@ def test_without_protection_the_position_is_closed(desk: Desk, tiny: TinyOkx) ->
     tiny.algos[0]["state"] = "canceled"
     tiny.refuse_algos = "51280"
     report = asyncio.run(desk.reconciler.run())
-    assert report.closed[0].closing.exit_reason == "unprotected"
+    assert report.closed[0].close.exit_reason == "unprotected"
     assert tiny.size(BTC) == 0
     assert report.problems
 
@@ -178,7 +178,7 @@ def test_an_exit_in_doubt_is_finished_before_anything_else(desk: Desk, tiny: Tin
     assert len(report.unresolved) == 1
     tiny.faults = []
     report = asyncio.run(desk.reconciler.run())
-    assert [closed.closing.exit_reason for closed in report.closed] == ["z_cross"]
+    assert [closed.close.exit_reason for closed in report.closed] == ["z_cross"]
     assert len(tiny.sent("privatePostTradeOrder")) == 2
     assert tiny.size(BTC) == 0
 

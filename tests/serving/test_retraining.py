@@ -16,8 +16,16 @@ import pytest
 from pairity.configuration import load_settings
 from pairity.settings import Settings
 from serving.api import Status
-from serving.journal.journal import Journal
-from serving.retraining import Command, Ended, Retrainer, environment, every_day, retrain_command, run_job
+from serving.journal import Journal
+from serving.retraining import (
+    Command,
+    JobEnd,
+    Retrainer,
+    make_environment,
+    make_retrain_command,
+    retrain_daily,
+    run_job,
+)
 from tests.serving.trading import RUN
 from venue.clock import SteppedClock
 
@@ -58,23 +66,23 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
 
 
-def run(settings: Settings, code: str) -> Ended:
+def run(settings: Settings, code: str) -> JobEnd:
     return asyncio.run(run_job(settings, program(code)(NOON)))
 
 
 @pytest.mark.parametrize(
     ("code", "ended"),
     [
-        ("print('stage'); print('version 7 is champion: passed')", Ended(0, "version 7 is champion: passed")),
-        ("import sys; print('error: no data\\n  → ingest', file=sys.stderr); sys.exit(4)", Ended(4, "no data")),
-        ("raise ValueError('a bug')", Ended(1, "ValueError: a bug")),
-        ("", Ended(0, "no output")),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", Ended(-9, "no output")),
+        ("print('stage'); print('version 7 is champion: passed')", JobEnd(0, "version 7 is champion: passed")),
+        ("import sys; print('error: no data\\n  → ingest', file=sys.stderr); sys.exit(4)", JobEnd(4, "no data")),
+        ("raise ValueError('a bug')", JobEnd(1, "ValueError: a bug")),
+        ("", JobEnd(0, "no output")),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", JobEnd(-9, "no output")),
     ],
 )
-def test_exit_code_and_last_words(settings: Settings, code: str, ended: Ended) -> None:
+def test_exit_code_and_last_words(settings: Settings, code: str, ended: JobEnd) -> None:
     assert run(settings, code) == ended
-    assert str(Ended(4, "no data")) == "failed with exit code 4: no data"
+    assert str(JobEnd(4, "no data")) == "failed with exit code 4: no data"
 
 
 def test_a_job_that_takes_too_long_is_ended(settings: Settings) -> None:
@@ -93,9 +101,13 @@ def test_a_job_reads_the_settings_of_its_parent_and_no_credentials(
     monkeypatch.setenv("PAIRITY_EXCHANGE__API_SECRET", "hush-hush")
     monkeypatch.setenv("PAIRITY_LIVE_TRADING", "i-accept-the-risk")
     monkeypatch.setenv("PAIRITY_STRATEGY__Z_ENTRY", "1.7")
-    ours = load_settings(home=tmp_path / "elsewhere", universe={"assets": ("BTC", "SOL")},
-                         strategy={"switch_threshold": 0.4}, retrain={"at": "04:15"})  # fmt: skip
-    given = environment(ours)
+    ours = load_settings(
+        home=tmp_path / "elsewhere",
+        universe={"assets": ("BTC", "SOL")},
+        strategy={"switch_threshold": 0.4},
+        retrain={"at": "04:15"},
+    )
+    given = make_environment(ours)
     assert not [name for name, value in given.items() if "hush" in value or name == "PAIRITY_LIVE_TRADING"]
     for name in [name for name in os.environ if name.startswith("PAIRITY_")]:
         monkeypatch.delenv(name)
@@ -111,7 +123,7 @@ def test_a_job_reads_the_settings_of_its_parent_and_no_credentials(
 
 
 def test_the_command_is_the_plain_one() -> None:
-    arguments = retrain_command(NOON)
+    arguments = make_retrain_command(NOON)
     assert arguments[1:] == [
         "-m",
         "pairity_cli.main",
@@ -254,8 +266,10 @@ def test_a_job_that_does_not_listen_is_killed(
     settings: Settings, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serving.retraining._STOP_S", 0.3)
-    deaf = ("import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(os.getpid(), flush=True);"
-            "time.sleep(60)")  # fmt: skip
+    deaf = (
+        "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(os.getpid(), flush=True);"
+        "time.sleep(60)"
+    )
 
     async def scenario() -> int:
         made, _ = retrainer(settings, journal, SetClock(DUE), deaf, [])
@@ -299,7 +313,7 @@ def test_the_scheduler_goes_on_after_a_failure_until_it_is_stopped(settings: Set
                 return [sys.executable, "-c", SLEEPS]
             return [sys.executable, "-c", "raise SystemExit(5)" if len(known) == 1 else "print('fine')"]
 
-        await asyncio.wait_for(every_day(settings, SetClock(NOON), stop, said.append, command), 60)
+        await asyncio.wait_for(retrain_daily(settings, SetClock(NOON), stop, said.append, command), 60)
 
     asyncio.run(scenario())
     assert known == [DUE + timedelta(days=day) for day in range(3)]
@@ -311,4 +325,4 @@ def test_the_scheduler_goes_on_after_a_failure_until_it_is_stopped(settings: Set
 
 
 def test_the_environment_is_json_where_it_must_be(settings: Settings) -> None:
-    assert json.loads(environment(settings)["PAIRITY_RETRAIN"])["at"] == "00:30"
+    assert json.loads(make_environment(settings)["PAIRITY_RETRAIN"])["at"] == "00:30"

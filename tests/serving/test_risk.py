@@ -9,9 +9,9 @@ import pytest
 from pairity.errors import ConfigError, InsufficientBalanceError, LiveSwitchError
 from pairity.progress import Silent
 from pairity.settings import ExchangeSettings, Settings, StrategySettings
-from serving.execution.venue import Balance
+from serving.execution.venue_records import Balance
 from serving.process import serve
-from serving.risk import Mode, check_balance, trading_mode
+from serving.risk import Mode, check_balance, choose_mode
 from tests.serving.trading import SPECS
 
 PRICES = {"BTC": Decimal(80000), "ETH": Decimal(2000)}
@@ -24,24 +24,24 @@ def on(url: str | None) -> Settings:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:18080", "http://localhost:1", "http://[::1]:1"])
 def test_a_local_exchange_is_paper(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAIRITY_LIVE_TRADING", "i-accept-the-risk")
-    assert trading_mode(on(url), live=False) is Mode.PAPER
+    assert choose_mode(on(url), live=False) is Mode.PAPER
     with pytest.raises(ConfigError, match="paper exchange"):
-        trading_mode(on(url), live=True)
+        choose_mode(on(url), live=True)
 
 
 @pytest.mark.parametrize("url", [None, "https://my.okx.com"])
 def test_real_money_needs_both_switches(url: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PAIRITY_LIVE_TRADING", raising=False)
-    assert trading_mode(on(url), live=False) is Mode.DEMO
+    assert choose_mode(on(url), live=False) is Mode.DEMO
     with pytest.raises(LiveSwitchError, match=r"PAIRITY_LIVE_TRADING is not set"):
-        trading_mode(on(url), live=True)
+        choose_mode(on(url), live=True)
     for half in ("1", "yes", "true", "I-ACCEPT-THE-RISK", ""):
         monkeypatch.setenv("PAIRITY_LIVE_TRADING", half)
         with pytest.raises(LiveSwitchError, match="PAIRITY_LIVE_TRADING=i-accept-the-risk"):
-            trading_mode(on(url), live=True)
+            choose_mode(on(url), live=True)
     monkeypatch.setenv("PAIRITY_LIVE_TRADING", "i-accept-the-risk")
-    assert trading_mode(on(url), live=False) is Mode.DEMO
-    assert trading_mode(on(url), live=True) is Mode.LIVE
+    assert choose_mode(on(url), live=False) is Mode.DEMO
+    assert choose_mode(on(url), live=True) is Mode.LIVE
 
 
 @pytest.mark.parametrize(("available", "enough"), [("0", False), ("10.52", False), ("10.53", True), ("10000", True)])

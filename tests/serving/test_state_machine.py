@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pairity.errors import PairityError
 from pairity.strategy.types import Entry, Side
-from serving.journal.records import IntentState, Purpose
+from serving.journal import IntentState, Purpose
 from tests.serving.tiny_okx import AFTER, BEFORE, TinyOkx
 from tests.serving.trading import BTC, T0, Desk, desk_on, entry, exit_of
 
@@ -82,8 +82,13 @@ class Trading(RuleBasedStateMachine):
             self.desk = self._start()
         self.steps_left = None
 
-    @rule(side=st.sampled_from(list(Side)), faults=HICCUPS, kill=st.none() | st.integers(0, 12),
-          share=st.sampled_from(["1", "1", "0.4", "0"]), attached=st.booleans())  # fmt: skip
+    @rule(
+        side=st.sampled_from(list(Side)),
+        faults=HICCUPS,
+        kill=st.none() | st.integers(0, 12),
+        share=st.sampled_from(["1", "1", "0.4", "0"]),
+        attached=st.booleans(),
+    )
     def open(self, side: Side, faults: list[tuple[str, str]], kill: int | None, share: str, attached: bool) -> None:
         self.hour += 1
         self.tiny.now_ms += 3_600_000

@@ -110,10 +110,21 @@ class TinyOkx:
     ) -> dict[str, Any]:
         now = str(self.now_ms)
         order = {
-            "instType": "SWAP", "instId": instrument, "ordId": self._id(), "clOrdId": client_id, "side": side,
-            "posSide": "net", "sz": str(size), "state": "live", "accFillSz": "0", "avgPx": "", "ordType": "market",
-            "reduceOnly": "true" if reduce_only else "false", "cTime": now, "uTime": now,
-        }  # fmt: skip
+            "instType": "SWAP",
+            "instId": instrument,
+            "ordId": self._id(),
+            "clOrdId": client_id,
+            "side": side,
+            "posSide": "net",
+            "sz": str(size),
+            "state": "live",
+            "accFillSz": "0",
+            "avgPx": "",
+            "ordType": "market",
+            "reduceOnly": "true" if reduce_only else "false",
+            "cTime": now,
+            "uTime": now,
+        }
         self.orders.append(order)
         return order
 
@@ -131,14 +142,30 @@ class TinyOkx:
         self.cash += pnl + fee
         filled = Decimal(order["accFillSz"]) + size
         done = filled == Decimal(order["sz"])
-        order |= {"accFillSz": str(filled), "avgPx": str(price), "uTime": str(self.now_ms),
-                  "state": "filled" if done else "partially_filled"}  # fmt: skip
-        self.fills.append({
-            "instType": "SWAP", "instId": instrument, "tradeId": str(len(self.fills) + 1), "ordId": order["ordId"],
-            "clOrdId": order["clOrdId"], "billId": self._id(), "subType": kind, "side": order["side"],
-            "fillSz": str(size), "fillPx": str(price), "fee": str(fee), "fillPnl": str(pnl),
-            "fillTime": str(self.now_ms), "ts": str(self.now_ms),
-        })  # fmt: skip
+        order |= {
+            "accFillSz": str(filled),
+            "avgPx": str(price),
+            "uTime": str(self.now_ms),
+            "state": "filled" if done else "partially_filled",
+        }
+        self.fills.append(
+            {
+                "instType": "SWAP",
+                "instId": instrument,
+                "tradeId": str(len(self.fills) + 1),
+                "ordId": order["ordId"],
+                "clOrdId": order["clOrdId"],
+                "billId": self._id(),
+                "subType": kind,
+                "side": order["side"],
+                "fillSz": str(size),
+                "fillPx": str(price),
+                "fee": str(fee),
+                "fillPnl": str(pnl),
+                "fillTime": str(self.now_ms),
+                "ts": str(self.now_ms),
+            }
+        )
 
     def trade_by_hand(self, instrument: str, side: str, size: Decimal, kind: str = "1") -> None:
         order = self._new_order(instrument, side, size, "", reduce_only=False)
@@ -147,15 +174,32 @@ class TinyOkx:
     def _attach(self, order: dict[str, Any], attached: list[dict[str, Any]]) -> None:
         for row in attached:
             if not self.drop_attached:
-                self._new_algo(order["instId"], "sell" if order["side"] == "buy" else "buy", order["sz"],
-                               row["attachAlgoClOrdId"], row)  # fmt: skip
+                self._new_algo(
+                    order["instId"],
+                    "sell" if order["side"] == "buy" else "buy",
+                    order["sz"],
+                    row["attachAlgoClOrdId"],
+                    row,
+                )
 
     def _new_algo(self, instrument: str, side: str, size: str, client_id: str, row: dict[str, Any]) -> dict[str, Any]:
         algo = {
-            "instType": "SWAP", "instId": instrument, "algoId": self._id(), "algoClOrdId": client_id, "side": side,
-            "sz": size, "closeFraction": "", "reduceOnly": "true", "state": "live", "ordType": "oco", "ordId": "",
-            "slTriggerPx": row["slTriggerPx"], "tpTriggerPx": row["tpTriggerPx"], "actualSide": "", "ordIdList": [],
-        }  # fmt: skip
+            "instType": "SWAP",
+            "instId": instrument,
+            "algoId": self._id(),
+            "algoClOrdId": client_id,
+            "side": side,
+            "sz": size,
+            "closeFraction": "",
+            "reduceOnly": "true",
+            "state": "live",
+            "ordType": "oco",
+            "ordId": "",
+            "slTriggerPx": row["slTriggerPx"],
+            "tpTriggerPx": row["tpTriggerPx"],
+            "actualSide": "",
+            "ordIdList": [],
+        }
         self.algos.append(algo)
         return algo
 
@@ -189,10 +233,17 @@ class TinyOkx:
 
     def _privateGetAccountPositions(self, _: Any) -> list[Any]:
         return [
-            {"instType": "SWAP", "instId": name, "posSide": "net", "pos": str(size),
-             "avgPx": str(price) if size else "", "markPx": str(self.prices[name]), "upl": "0"}
+            {
+                "instType": "SWAP",
+                "instId": name,
+                "posSide": "net",
+                "pos": str(size),
+                "avgPx": str(price) if size else "",
+                "markPx": str(self.prices[name]),
+                "upl": "0",
+            }
             for name, (size, price) in self.positions.items()
-        ]  # fmt: skip
+        ]
 
     def _privatePostTradeOrder(self, params: Any) -> list[Any]:
         instrument, size, side = params["instId"], Decimal(params["sz"]), params["side"]

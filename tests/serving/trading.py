@@ -26,9 +26,9 @@ from pairity.timeline import from_ms
 from pairity.universe import ContractSpec, Pair
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
-from serving.execution.orders import OrderDesk, Pace, no_checkpoint
-from serving.journal.journal import Journal
-from serving.journal.records import DecisionRecord, Run, decision_id
+from serving.execution.orders import OrderDesk, no_checkpoint
+from serving.execution.pace import Pace
+from serving.journal import DecisionRecord, Journal, Run, decision_id
 from serving.reconcile import Reconciler
 from tests.serving.tiny_okx import TinyClient, TinyOkx
 
@@ -77,15 +77,23 @@ def decision_of(
 ) -> DecisionRecord:
     action = Action.OPEN if entries else Action.CLOSE if exits else Action.HOLD
     outcome = Decision(action, "because", (), exits, entries, StrategyState(10_000.0))
-    return DecisionRecord(decision_id(scope, at), RUN.run_id, at, at, "pair_model_v1", "pair_forest", "1", "m" * 64,
-                          outcome)  # fmt: skip
+    return DecisionRecord(
+        decision_id(scope, at), RUN.run_id, at, at, "pair_model_v1", "pair_forest", "1", "m" * 64, outcome
+    )
 
 
 class Desk:
     """One trading process over a venue's client; `restart` is what a new process would build."""
 
-    def __init__(self, path: Path, client: Any, now: Callable[[], datetime], pace: Pace | None = None,
-                 checkpoint: Callable[[str], None] = no_checkpoint, adopt: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self,
+        path: Path,
+        client: Any,
+        now: Callable[[], datetime],
+        pace: Pace | None = None,
+        checkpoint: Callable[[str], None] = no_checkpoint,
+        adopt: bool = False,
+    ) -> None:
         self.journal = Journal.open(path, scope="test")
         time = FastTime()
         self.pace = pace or Pace(poll_s=0.1, sleep=time.sleep, monotonic=time.monotonic)

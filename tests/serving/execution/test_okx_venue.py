@@ -21,7 +21,7 @@ from pairity.errors import (
 from pairity.strategy.types import Side
 from serving.account import view_account
 from serving.execution.okx import OkxVenue
-from serving.execution.venue import (
+from serving.execution.venue_records import (
     AttachedStops,
     Missing,
     OrderRequest,
@@ -119,8 +119,16 @@ def test_hedged_and_doubled_positions_are_refused() -> None:
 
 
 def test_an_unknown_order_state_is_unclear() -> None:
-    row = {"ordId": "1", "clOrdId": "pairitye1", "instId": BTC, "side": "buy", "state": "dreaming", "sz": "1",
-           "accFillSz": "0", "uTime": "1"}  # fmt: skip
+    row = {
+        "ordId": "1",
+        "clOrdId": "pairitye1",
+        "instId": BTC,
+        "side": "buy",
+        "state": "dreaming",
+        "sz": "1",
+        "accFillSz": "0",
+        "uTime": "1",
+    }
     assert isinstance(asyncio.run(venue(rows(row)).find_order(BTC, "pairitye1")), Unclear)
     row["state"] = "live"
     assert isinstance(asyncio.run(venue(rows(row)).find_order(BTC, "pairitye1")), VenueOrder)
@@ -133,12 +141,24 @@ def test_the_wire_has_plain_numbers_and_both_stops(tiny: TinyOkx) -> None:
     order_id = asyncio.run(port.place(REQUEST))
     (body,) = tiny.sent("privatePostTradeOrder")
     assert body == {
-        "instId": BTC, "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "10", "clOrdId": "pairitye1",
-        "attachAlgoOrds": [{
-            "attachAlgoClOrdId": "pairitys1", "slTriggerPx": "1", "slOrdPx": "-1", "slTriggerPxType": "last",
-            "tpTriggerPx": "9", "tpOrdPx": "-1", "tpTriggerPxType": "last",
-        }],
-    }  # fmt: skip
+        "instId": BTC,
+        "tdMode": "cross",
+        "side": "buy",
+        "ordType": "market",
+        "sz": "10",
+        "clOrdId": "pairitye1",
+        "attachAlgoOrds": [
+            {
+                "attachAlgoClOrdId": "pairitys1",
+                "slTriggerPx": "1",
+                "slOrdPx": "-1",
+                "slTriggerPxType": "last",
+                "tpTriggerPx": "9",
+                "tpOrdPx": "-1",
+                "tpTriggerPxType": "last",
+            }
+        ],
+    }
     found = asyncio.run(port.find_order(BTC, "pairitye1"))
     assert isinstance(found, VenueOrder)
     assert (found.order_id, found.filled_contracts, found.average_price) == (order_id, 10, 80000)

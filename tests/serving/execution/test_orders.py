@@ -11,7 +11,7 @@ import pytest
 
 from pairity.errors import OrderUnknownError, VenueUnreachableError
 from pairity.strategy.types import Side
-from serving.journal.records import IntentState, Purpose
+from serving.journal import IntentState, Purpose
 from tests.serving.tiny_okx import AFTER, BEFORE, TinyOkx
 from tests.serving.trading import BTC, T0, Desk, entry, exit_of, opened
 
@@ -59,7 +59,7 @@ def test_trap_13_a_lost_reply_to_an_exit_is_not_sent_again(fault: str, desk: Des
     tiny.faults = [(PLACE, fault)]
     decision = desk.decide(exits=exit_of(position), at=T0 + timedelta(hours=1))
     closed = asyncio.run(desk.executor.close(position, "z_cross", decision.decision_id))
-    assert closed.closing.exit_reason == "z_cross"
+    assert closed.close.exit_reason == "z_cross"
     assert tiny.size(BTC) == 0
     assert len(tiny.sent(PLACE)) == 2
 

@@ -10,7 +10,7 @@ import pytest
 
 from pairity.errors import TradingError, VenueError
 from pairity.strategy.types import Side
-from serving.journal.records import IntentState, Purpose
+from serving.journal import IntentState, Purpose
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, ETH, T0, Desk, entry, exit_of, opened
 
@@ -65,8 +65,8 @@ def test_what_cannot_be_protected_is_closed_and_reported(desk: Desk, tiny: TinyO
     assert tiny.size(BTC) == 0
     record = desk.journal.position(wanted.position_id)
     assert record is not None
-    assert record.closing is not None
-    assert record.closing.exit_reason == "unprotected"
+    assert record.close is not None
+    assert record.close.exit_reason == "unprotected"
 
 
 def test_an_old_stop_is_better_than_none(desk: Desk, tiny: TinyOkx) -> None:
@@ -101,10 +101,10 @@ def test_an_exit_leaves_nothing_behind(desk: Desk, tiny: TinyOkx) -> None:
     assert tiny.live_algos(BTC) == []
     assert desk.journal.unsettled() == []
     q = Decimal("1.25") * Decimal("0.01")
-    assert closed.closing.exit_price == 79000
-    assert closed.closing.pnl_usdt == q * 1000
-    assert closed.closing.fees_usdt == -q * (80000 + 79000) * Decimal("0.0005")
-    assert closed.closing.net_usdt == q * 1000 - q * 159000 * Decimal("0.0005")
+    assert closed.close.exit_price == 79000
+    assert closed.close.pnl_usdt == q * 1000
+    assert closed.close.fees_usdt == -q * (80000 + 79000) * Decimal("0.0005")
+    assert closed.close.net_usdt == q * 1000 - q * 159000 * Decimal("0.0005")
     assert tiny.sent("privatePostTradeOrder")[-1]["reduceOnly"] is True
 
 
@@ -115,16 +115,16 @@ def test_pnl_is_booked_on_the_instrument_that_was_traded(desk: Desk, tiny: TinyO
     position = asyncio.run(opened(desk, wanted))
     tiny.prices |= {BTC: Decimal(90000), "SOL-USDT-SWAP": Decimal(50), ETH: Decimal(2010)}
     closed = asyncio.run(desk.executor.close(position, "z_cross", None))
-    assert closed.closing.pnl_usdt == Decimal("0.5") * 10
-    assert closed.closing.exit_price == 2010
+    assert closed.close.pnl_usdt == Decimal("0.5") * 10
+    assert closed.close.exit_price == 2010
 
 
 def test_a_stop_that_was_faster_than_the_exit_is_booked_as_a_stop(desk: Desk, tiny: TinyOkx) -> None:
     position = asyncio.run(opened(desk))
     tiny.move(BTC, Decimal(82500))
     closed = asyncio.run(desk.executor.close(position, "z_cross", None))
-    assert closed.closing.exit_reason == "stop_loss"
-    assert closed.closing.exit_price == 82500
+    assert closed.close.exit_reason == "stop_loss"
+    assert closed.close.exit_price == 82500
     assert len(tiny.sent("privatePostTradeOrder")) == 1
 
 
@@ -145,7 +145,7 @@ def test_an_exit_in_parts_is_one_exit(desk: Desk, tiny: TinyOkx) -> None:
     exits = [fill for fill in desk.journal.fills(position.position_id) if fill.side is Side.BUY]
     assert len(exits) == 4
     assert sum(fill.contracts for fill in exits) == Decimal("1.25")
-    assert closed.closing.exit_reason == "z_cross"
+    assert closed.close.exit_reason == "z_cross"
 
 
 def test_an_exit_asks_for_no_more_than_is_there(desk: Desk, tiny: TinyOkx) -> None:
@@ -155,4 +155,4 @@ def test_an_exit_asks_for_no_more_than_is_there(desk: Desk, tiny: TinyOkx) -> No
     assert tiny.sent("privatePostTradeOrder")[-1]["sz"] == "1.00"
     exits = [fill for fill in desk.journal.fills(position.position_id) if fill.side is Side.BUY]
     assert sum(fill.contracts for fill in exits) == Decimal("1.25")
-    assert closed.closing.exit_reason == "z_cross"
+    assert closed.close.exit_reason == "z_cross"

@@ -21,22 +21,22 @@ from sqlalchemy import Connection
 from pairity.errors import JournalError
 from pairity.strategy.types import Leg, PairPosition, Side
 from pairity.universe import Pair
-from serving.journal import tables
-from serving.journal.codec import time_of, time_text, values_from_json, values_to_json
-from serving.journal.journal import Journal
-from serving.journal.records import (
-    TRANSITIONS,
-    Closing,
+from serving.journal import (
     FeatureVector,
     Fill,
     Intent,
     IntentState,
+    Journal,
+    PositionClose,
     Purpose,
     Retraining,
     ShadowRecord,
     client_order_id,
     decision_id,
+    tables,
 )
+from serving.journal.codec import time_from_text, time_to_text, values_from_json, values_to_json
+from serving.journal.records import TRANSITIONS
 from tests.serving.trading import RUN, T0, decision_of, entry
 
 UNIVERSE = st.sampled_from(["BTC__ETH", "ETH__SOL", "DOGE__LINK"])
@@ -51,8 +51,22 @@ VALUES = st.dictionaries(
 
 
 def intent(purpose: Purpose = Purpose.ENTRY, **changes: object) -> Intent:
-    made = Intent("pairitye1", None, "p1", 0, purpose, 0, "BTC-USDT-SWAP", Side.BUY, Decimal("1.50"), "market", False,
-                  None, None, T0)  # fmt: skip
+    made = Intent(
+        "pairitye1",
+        None,
+        "p1",
+        0,
+        purpose,
+        0,
+        "BTC-USDT-SWAP",
+        Side.BUY,
+        Decimal("1.50"),
+        "market",
+        False,
+        None,
+        None,
+        T0,
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -70,8 +84,8 @@ def test_feature_values_come_back_bit_for_bit(values: dict[str, object]) -> None
 
 @given(TIMES)
 def test_times_come_back_and_sort_as_text(instant: datetime) -> None:
-    assert time_of(time_text(instant)) == instant
-    assert (time_text(instant) < time_text(T0)) == (instant < T0)
+    assert time_from_text(time_to_text(instant)) == instant
+    assert (time_to_text(instant) < time_to_text(T0)) == (instant < T0)
 
 
 def test_a_feature_of_another_type_is_refused() -> None:
@@ -96,8 +110,14 @@ def test_every_record_comes_back_equal(values, contracts, prices, times, pair, s
         decision = decision_of(entry(side), at=times[1])
         vector = FeatureVector(decision.decision_id, "pair_model_v1", pair, times[2], values)
         unknown = FeatureVector(decision.decision_id, "pair_model_v1", "none", None, {})
-        wanted = intent(decision_id=decision.decision_id, contracts=contracts, side=side, stop_price=numbers[1],
-                        target_price=numbers[2], created_at=times[2])  # fmt: skip
+        wanted = intent(
+            decision_id=decision.decision_id,
+            contracts=contracts,
+            side=side,
+            stop_price=numbers[1],
+            target_price=numbers[2],
+            created_at=times[2],
+        )
         leg = Leg("BTC", side, contracts, prices[0], prices[1], prices[2])
         position = PairPosition(
             "p1", Pair.from_id(pair), side.sign, (leg,), times[0], prices[0], prices[1], prices[2] or 0.0
@@ -105,14 +125,14 @@ def test_every_record_comes_back_equal(values, contracts, prices, times, pair, s
         fill = Fill(
             "BTC-USDT-SWAP", "1", "2", "p1", "c", side, contracts, numbers[0], -numbers[0], numbers[0], times[1]
         )
-        closing = Closing(times[2], "z_cross", numbers[0], numbers[1], numbers[2], None)
+        close = PositionClose(times[2], "z_cross", numbers[0], numbers[1], numbers[2], None)
         journal.record_run(run)
         journal.record_decision(decision, [vector, unknown])
         journal.intend(wanted)
         journal.save_position(position)
         journal.record_fills([fill, fill])
         assert journal.open_positions()[0].position == position
-        journal.close_position("p1", closing)
+        journal.close_position("p1", close)
         journal.close()
 
         journal = Journal.read(Path(folder) / "j.db")
@@ -126,7 +146,7 @@ def test_every_record_comes_back_equal(values, contracts, prices, times, pair, s
         assert journal.intent(wanted.client_order_id) == wanted
         assert journal.fills() == [fill]
         (record,) = journal.closed_positions()
-        assert (record.position, record.closing) == (position, closing)
+        assert (record.position, record.close) == (position, close)
         journal.close()
 
 
@@ -216,13 +236,13 @@ def test_positions_age_with_the_decisions(journal: Journal) -> None:
     held = replace(record.decision, state=replace(record.decision.state, positions=(aged,)))
     journal.record_decision(replace(record, decision=held), [])
     assert journal.restore_state(5.0).positions == (aged,)
-    journal.close_position("p1", Closing(T0, "stop_loss"))
+    journal.close_position("p1", PositionClose(T0, "stop_loss"))
     state = journal.restore_state(5.0)
     assert (state.positions, state.bars_since_exit) == ((), 0)
     with pytest.raises(JournalError, match="was closed"):
         journal.save_position(aged)
     with pytest.raises(JournalError, match="not an open position"):
-        journal.close_position("p1", Closing(T0, "stop_loss"))
+        journal.close_position("p1", PositionClose(T0, "stop_loss"))
 
 
 def test_only_one_process_writes(tmp_path: Path) -> None:
@@ -280,7 +300,7 @@ def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_file_is_durable(journal: Journal) -> None:
-    with journal._engine.connect() as connection:
+    with journal._database.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 

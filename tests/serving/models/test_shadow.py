@@ -19,7 +19,7 @@ from pairity.settings import Settings
 from pairity.strategy.types import Leg, PairPosition, Side
 from pairity.universe import Pair
 from serving.api import Status
-from serving.decision import Seen, choose
+from serving.decision import DecisionInputs, make_decision
 from serving.journal.journal import Journal
 from serving.journal.records import DecisionRecord, ShadowRecord, decision_id
 from serving.models.champion import Champion
@@ -42,15 +42,15 @@ class Process:
     status: Status
     said: list[str]
 
-    def decide(self, seen: Seen) -> DecisionRecord:
+    def decide(self, seen: DecisionInputs) -> DecisionRecord:
         ref = self.champion.ref
         record = DecisionRecord(decision_id("test", seen.event_timestamp), RUN.run_id, seen.market.decision_time,
                                 seen.event_timestamp, ref.service.name, ref.name, ref.version, ref.sha256,
-                                choose(self.champion.scorer, seen, self.settings))  # fmt: skip
+                                make_decision(self.champion.scorer, seen, self.settings))  # fmt: skip
         self.journal.record_decision(record, [])
         return record
 
-    def follow(self, record: DecisionRecord, seen: Seen) -> list[str]:
+    def follow(self, record: DecisionRecord, seen: DecisionInputs) -> list[str]:
         return self.shadow.follow(record, seen, self.champion.ref)
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ def bits(probabilities: dict[str, float | None]) -> dict[str, bytes | None]:
     return {name: None if value is None else struct.pack(">d", value) for name, value in probabilities.items()}
 
 
-def by_hand(settings: Settings, model: ModelRef, seen: Seen) -> dict[str, bytes | None]:
+def by_hand(settings: Settings, model: ModelRef, seen: DecisionInputs) -> dict[str, bytes | None]:
     """The probabilities of a version, from its files and a plain table: no code of the trading process."""
     import mlflow.sklearn
 
@@ -115,7 +115,7 @@ def test_a_shadow_is_the_challenger_s_own_word_bit_for_bit(process: Process) -> 
     assert as_champion.ref.version == challenger.version
     for shadow in shadows:
         record, seen = decided[shadow.decision_id]
-        alone = choose(as_champion, seen, process.settings)
+        alone = make_decision(as_champion, seen, process.settings)
         assert bits(shadow.probabilities) == bits({s.pair.pair_id: s.probability for s in alone.scores})
         assert bits(shadow.probabilities) == by_hand(process.settings, as_champion.ref, seen)
         assert shadow.choice == choice_of(alone)
@@ -125,7 +125,7 @@ def test_a_shadow_is_the_challenger_s_own_word_bit_for_bit(process: Process) -> 
 
 
 def test_the_champion_decides_the_same_with_and_without_a_shadow(process: Process) -> None:
-    alone = choose(process.champion.scorer, seen_at(process.settings, 9), process.settings)
+    alone = make_decision(process.champion.scorer, seen_at(process.settings, 9), process.settings)
     register(process.settings, seed=2)
     record, _ = process.cycle(9)
     assert record.decision == alone
@@ -205,7 +205,7 @@ def test_an_exception_inside_the_challenger_stops_nothing(process: Process, monk
 
 def test_a_shadow_that_cannot_be_journalled_stops_nothing(process: Process) -> None:
     register(process.settings, seed=2)
-    with process.journal._engine.begin() as connection:
+    with process.journal._database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE shadows")
     record, problems = process.cycle(5)
     assert process.journal.last_decision() == record
@@ -261,8 +261,8 @@ def test_a_new_champion_that_cannot_be_loaded_opens_nothing_and_ends_nothing(pro
     (problem,) = process.champion.follow()
     assert "champion version 2 cannot be used" in problem
     assert "version 1 watches what is held, nothing is opened" in problem
-    seen = seen_at(process.settings, 4, barred=process.champion.barred)
-    decision = choose(process.champion.scorer, seen, process.settings)
+    seen = seen_at(process.settings, 4, suspended=process.champion.barred)
+    decision = make_decision(process.champion.scorer, seen, process.settings)
     assert decision.entries == ()
     assert {score.rejected for score in decision.scores} == {process.champion.barred}
     file.write_bytes(good)

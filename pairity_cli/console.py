@@ -1,4 +1,4 @@
-"""What long work and errors look like: bars with an ETA on a terminal, plain lines elsewhere."""
+"""Progress and errors on a console: bars with an ETA on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 _PLAIN_LINE_S = 60.0
-"""Where there is no terminal, a long stage says so often how far it is."""
+"""Seconds between two lines of a long stage where there is no terminal."""
 
 
 def fail(error: PairityError) -> int:
-    """Print message and remedy to standard error; returns the exit code."""
-    click.echo(_visible(f"error: {error.what}"), err=True)
+    """Print message and remedy to standard error; return the exit code."""
+    click.echo(_escape(f"error: {error.what}"), err=True)
     if error.remedy:
-        click.echo(_visible(f"  → {error.remedy}"), err=True)
+        click.echo(_escape(f"  → {error.remedy}"), err=True)
     return error.exit_code
 
 
@@ -36,11 +36,11 @@ class ConsoleProgress:
         self._task: TaskID | None = None
         self._stage: tuple[str, int, float] | None = None
         self._done = 0
-        self._told = 0.0
+        self._reported_at = 0.0
 
     def __enter__(self) -> ConsoleProgress:
         if sys.stderr.isatty():
-            self._bars = _bars()
+            self._bars = _make_bars()
             self._bars.start()
         return self
 
@@ -52,28 +52,28 @@ class ConsoleProgress:
             self._bars.stop()
 
     def stage(self, name: str, total: int) -> None:
-        """A stage of `total` steps begins."""
+        """Begin a stage of `total` steps; 0 means that the number is not known."""
         self._finish()
         self._stage, self._done = (name, total, time.monotonic()), 0
-        self._told = time.monotonic()
+        self._reported_at = time.monotonic()
         if self._bars is not None:
             self._task = self._bars.add_task(name, total=total or None, note="")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """`steps` more are done."""
+        """Count `steps` more as done, with a note on the last one."""
         self._done += steps
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, advance=steps, note=_visible(note))
-        elif self._stage is not None and time.monotonic() - self._told >= _PLAIN_LINE_S:
-            self._told = time.monotonic()
-            click.echo(_so_far(*self._stage, self._done, note, self._told), err=True)
+            self._bars.update(self._task, advance=steps, note=_escape(note))
+        elif self._stage is not None and time.monotonic() - self._reported_at >= _PLAIN_LINE_S:
+            self._reported_at = time.monotonic()
+            click.echo(_format_progress(*self._stage, self._done, note, self._reported_at), err=True)
 
     def say(self, line: str) -> None:
-        """A line of its own."""
+        """Print a line of its own, above the bars."""
         if self._bars is not None:
-            self._bars.console.print(_visible(line), markup=False, highlight=False)
+            self._bars.console.print(_escape(line), markup=False, highlight=False)
         else:
-            click.echo(_visible(line), err=True)
+            click.echo(_escape(line), err=True)
 
     def _finish(self, *, failed: bool = False) -> None:
         if self._stage is None:
@@ -85,20 +85,20 @@ class ConsoleProgress:
             click.echo(f"{name}: {count}{time.monotonic() - since:.1f} s{', stopped' if failed else ''}", err=True)
 
 
-def _so_far(name: str, total: int, since: float, done: int, note: str, now: float) -> str:
-    """A plain line within a long stage: how far, how long, how long to go."""
+def _format_progress(name: str, total: int, since: float, done: int, note: str, now: float) -> str:
+    """Return a plain line within a long stage: how far, how long so far, how long to go."""
     spent = now - since
     left = f", about {spent / done * (total - done):,.0f} s to go" if 0 < done < total else ""
-    told = f" ({_visible(note)})" if note else ""
-    return f"{name}: {done:,} of {total:,} after {spent:,.0f} s{left}{told}" if total else f"{name}: {spent:,.0f} s"
+    remark = f" ({_escape(note)})" if note else ""
+    return f"{name}: {done:,} of {total:,} after {spent:,.0f} s{left}{remark}" if total else f"{name}: {spent:,.0f} s"
 
 
-def _visible(text: str) -> str:
-    """`text` with control characters written out: what a venue answers must not steer the terminal."""
+def _escape(text: str) -> str:
+    """Return `text` with control characters written out: what a venue answers must not steer the terminal."""
     return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 
-def _bars() -> RichProgress:
+def _make_bars() -> RichProgress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -110,7 +110,12 @@ def _bars() -> RichProgress:
     )
 
     return Progress(
-        TextColumn("{task.description:<14}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("ETA"), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False),
+        TextColumn("{task.description:<14}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
-    )  # fmt: skip
+    )

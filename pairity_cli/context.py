@@ -1,4 +1,4 @@
-"""What every command shares: settings from options, errors as messages with an exit code, signals as cancellation."""
+"""Shared parts of all commands: settings from options, errors as messages with an exit code, Ctrl-C as cancellation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except PairityError as error:
-            from pairity_cli.commands.console import fail
+            from pairity_cli.console import fail
 
             sys.exit(fail(error))
 
@@ -42,7 +42,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def settings_from(exchange_url: str | None = None, control_url: str | None = None, **overrides: Any) -> Settings:  # noqa: ANN401
-    """Settings of file and environment, with the options that were given on the command line on top."""
+    """Return the settings of file and environment, overridden by the options of the command line."""
     from pairity.configuration import load_settings
 
     exchange = {name: value for name, value in (("url", exchange_url), ("control_url", control_url)) if value}
@@ -50,7 +50,7 @@ def settings_from(exchange_url: str | None = None, control_url: str | None = Non
 
 
 def run_async(job: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine to its end; Ctrl-C cancels it cleanly and exits with 130."""
+    """Run a coroutine and return its result; Ctrl-C cancels it cleanly and exits with 130."""
     try:
         return asyncio.run(job)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""A decision record says why a pair's features are missing: rows that are held back, by rule and id."""
+"""A decision record says why a pair's features are missing: withheld rows, by rule and id."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from pairity.layout import Layout
 from pairity.strategy.types import PairScore
 from pairity.universe import Pair
-from serving.decision import explained
+from serving.decision import explain_scores
 from tests.validation.frames import MINUTE, NOW, T0, at, candles
 from validation.quarantine import hold, reasons
 from validation.splitting import split_raw
@@ -22,6 +22,6 @@ def test_the_reason_of_a_missing_row_is_part_of_the_score(tmp_path):
     assert reasons(Layout(tmp_path), T0 + 3 * hour, T0 + 51 * MINUTE) == {}
     stale = PairScore(Pair("BTC", "ETH"), None, None, "stale: features are 1 h old")
     usable, other = PairScore(Pair("BTC", "SOL"), 1.0, 0.5), PairScore(Pair("ETH", "SOL"), None, None, "stale")
-    found = explained([stale, usable, other], told)
-    assert found[0].unusable == f"stale: features are 1 h old (BTC held back: candles_1m negative_volumes ({item.id}))"
-    assert found[1:] == [usable, other]
+    scores = explain_scores([stale, usable, other], told)
+    assert scores[0].unusable == f"stale: features are 1 h old (BTC held back: candles_1m negative_volumes ({item.id}))"
+    assert scores[1:] == [usable, other]

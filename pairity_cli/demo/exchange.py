@@ -1,4 +1,4 @@
-"""The demo's own paper exchange: a separate process, spoken to over HTTP only."""
+"""The demo's own paper exchange: a separate process, reached over HTTP only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STOP_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class DemoExchange:
-    """Where the exchange listens, and what it plays. `instruments` are those with the finest bars there are."""
+    """A running exchange: where it listens, and what it plays. `instruments` are those with the finest bars."""
 
     url: str
     label: str
@@ -36,21 +36,40 @@ class DemoExchange:
 
     @property
     def control_url(self) -> str:
-        """Where its clock is stepped."""
+        """URL at which its clock is stepped."""
         return f"{self.url}/control"
 
     def advance(self, instant: datetime) -> None:
-        """Step its clock."""
-        _json(f"{self.control_url}/advance", {"to": to_ms(instant)})
+        """Step its clock to an instant."""
+        _request_json(f"{self.control_url}/advance", {"to": to_ms(instant)})
 
 
 @contextlib.contextmanager
 def running_exchange(market: str, data: Path | None, seed: int, log: Path) -> Iterator[DemoExchange]:
-    """A stepped paper exchange; it ends with the block. Recorded ones stand at the market's first instant."""
-    command = [sys.executable, "-m", "pairity_cli", "paper-exchange", "--market", market, "--port", "0",
-               "--clock", "stepped", "--control", "--no-rate-limits", "--seed", str(seed)]  # fmt: skip
+    """Start a stepped paper exchange and yield it; it ends with the block.
+
+    A recorded one stands at the market's first instant. Raises VenueUnreachableError, with the process's message, where
+    it does not start.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "pairity_cli",
+        "paper-exchange",
+        "--market",
+        market,
+        "--port",
+        "0",
+        "--clock",
+        "stepped",
+        "--control",
+        "--no-rate-limits",
+        "--seed",
+        str(seed),
+    ]
     if data is not None:
         command += ["--data", str(data)]
+    # Errors go to a file, not to a pipe that nobody reads: a full pipe would stop the exchange.
     with log.open("w") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
@@ -76,7 +95,7 @@ def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> str:
 
 
 def _describe(url: str, market: str) -> DemoExchange:
-    state = _json(f"{url}/control/state")
+    state = _request_json(f"{url}/control/state")
     finest = min(state["bar_ms"].values())
     return DemoExchange(
         url=url,
@@ -89,7 +108,7 @@ def _describe(url: str, market: str) -> DemoExchange:
     )
 
 
-def _json(url: str, body: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - whatever JSON the exchange answers
+def _request_json(url: str, body: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - any JSON
     request = urllib.request.Request(url, None if body is None else json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)

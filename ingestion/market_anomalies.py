@@ -1,0 +1,44 @@
+"""Anomalies of the stored market, in words: what is odd about it, and not a fault of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import polars as pl
+
+from feature_repo.raw_datasets import CANDLES, DATASETS
+from ingestion.lake import Lake
+from validation.anomalies import mark_deviations, market_outages, short_bars
+
+_FOUR_HOURS = timedelta(hours=4)
+
+
+def describe_anomalies(lake: Lake, dataset: str) -> Iterator[str]:
+    """Yield one line per anomaly of a raw dataset; none where the lake has no rows of it.
+
+    Outages and 4-hour bars that are not whole for candles, prices far from the market for hourly mark and index prices.
+    """
+    rows = _read_all(lake, dataset)
+    if rows.is_empty():
+        return
+    every = DATASETS[dataset].every
+    if dataset in CANDLES and every:
+        for first, last, _, silent, assets in market_outages(rows, every).iter_rows():
+            until = last + every
+            yield f"outage {first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}: {silent} of {assets} traded nothing"
+        for asset, at, bars, expected, reason in short_bars(rows, every, _FOUR_HOURS).iter_rows():
+            yield f"short 4h bar {asset} {at:%Y-%m-%d %H:%M}: {bars} of {expected} ({reason})"
+    if dataset in ("mark_1h", "index_1h"):
+        traded = _read_all(lake, "candles_1h")
+        for asset, at, price, reference in mark_deviations(rows, traded if traded.height else None).iter_rows():
+            yield f"{asset} {at:%Y-%m-%d %H:%M} at {price:g}, the market at {reference:g}"
+
+
+def _read_all(lake: Lake, dataset: str) -> pl.DataFrame:
+    """Read every stored row of a raw dataset."""
+    parts = [part for part in lake.digests() if part.dataset == dataset]
+    if not parts:
+        return DATASETS[dataset].empty()
+    since, until = min(part.month for part in parts), max(part.end for part in parts)
+    return lake.scan(dataset, {part.instrument for part in parts}, since, until).collect()

@@ -1,0 +1,40 @@
+"""Exposures to risk factors by the minute, computed from the minutes that the lake has stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from feature_repo.transforms.exposures import minute_exposures, minutes_needed_from
+from ingestion.lake import Lake
+from ingestion.withheld import HeldBack, reader
+from pairity.errors import MissingDataError
+from pairity.layout import Layout
+from pairity.settings import Settings
+
+
+def compute_minute_exposures(
+    settings: Settings, first: datetime, end: datetime, assets: Sequence[str], design: str
+) -> pl.DataFrame:
+    """Return the exposures of `assets` for every minute in (first, end] for which the regression has a result.
+
+    Factors are made of all assets of the universe with minutes in the lake; withheld rows are not used. Raises
+    MissingDataError where there is no result at all.
+    """
+    layout = Layout.of(settings)
+    lake = Lake(layout, venue=settings.features.venue)
+    read = reader(settings, lake, HeldBack.of(layout, lake))
+    begin = minutes_needed_from(first, settings.features)
+    minutes = read("candles_1m", begin, end).collect()
+    rows = minute_exposures(minutes, design, settings.features, tuple(assets))
+    rows = rows.filter(rows["time"] > first).drop_nulls("r2") if rows.height else rows
+    if rows.is_empty():
+        raise MissingDataError(
+            f"no exposure of {', '.join(assets)} can be computed from {first.isoformat()} to {end.isoformat()}: "
+            f"the lake holds {minutes.height:,} minutes there",
+            f"ingest minutes from {begin:%Y-%m-%d} on, of more than a few assets: "
+            "factors that are made of the same ones give no number",
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""The demo: the whole pipeline on one machine, against a paper exchange of its own."""

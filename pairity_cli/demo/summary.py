@@ -1,0 +1,30 @@
+"""Summary that a demo closes with."""
+
+from __future__ import annotations
+
+from pairity_cli.demo.run import DemoReport
+from pairity_cli.summaries import show_ingest, show_serving, show_training
+from pairity_cli.tables import print_heading, print_line
+from serving.parity import check_parity
+from validation.checkpoint import build_docs
+
+
+def show_demo(report: DemoReport, *, elapsed_s: float) -> None:
+    """Print everything that happened, the proof of parity, and where to look next."""
+    settings, exchange, served = report.settings, report.exchange, report.served
+    docs = build_docs(settings)
+    print_heading("pairity demo")
+    print_line(f"market: {exchange.label}" + (" — survivors only" if exchange.recorded else " — made up, not a market"))
+    show_ingest(report.ingested)
+    show_training(report.trained)
+    show_serving(settings, served)
+    print_line(f"trading {report.served_s:.1f} s, {report.served_s / max(served.cycles, 1):.2f} s per decision")
+    print_heading("Parity")
+    print_line(check_parity(settings).summary)
+    print_heading("Where to look next")
+    home = settings.root
+    print_line(f"models and figures   PAIRITY_HOME={home} make ui")
+    print_line(f"what was checked     {docs}")
+    print_line(f"from an order back   PAIRITY_HOME={home} .venv/bin/pairity trace ORDER")
+    print_line(f"reports              {home / 'reports'}")
+    print_line(f"all of it took {elapsed_s:.0f} s")

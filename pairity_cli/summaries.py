@@ -1,0 +1,160 @@
+"""Summaries of what a stage did, for people to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pairity_cli.tables import Cell, format_stage_seconds, print_heading, print_line, print_table
+
+if TYPE_CHECKING:
+    from ingestion.report import IngestReport
+    from pairity.settings import Settings
+    from serving.journal import Intent, PositionRecord
+    from serving.report import ServeReport
+    from training.promotion.gate import Verdict
+    from training.train_report import TrainReport
+
+_BACKTEST_ROWS = (
+    ("net return", "net_return"),
+    ("gross return", "gross_return"),
+    ("Sharpe (annualised)", "sharpe"),
+    ("  95 % from", "sharpe_low"),
+    ("  to", "sharpe_high"),
+    ("max drawdown", "max_drawdown"),
+    ("trades", "trades"),
+    ("win rate", "win_rate"),
+    ("profit factor", "profit_factor"),
+    ("exposure", "exposure"),
+    ("average holding, h", "average_holding_h"),
+    ("fees, USDT", "fees_usdt"),
+    ("funding, USDT", "funding_usdt"),
+    ("break-even cost, bps", "break_even_cost_bps"),
+)
+
+
+def show_training(report: TrainReport) -> None:
+    """Print split, label balance, scores, backtest beside baseline, the gate's verdict, and where the run lies."""
+    print_heading("Training")
+    print_line(f"snapshot {report.snapshot_id[:16]}…  ·  training set {report.training_digest[:16]}…")
+    training_span = (f"{report.train_start:%Y-%m-%d %H:%M}", f"{report.train_end:%Y-%m-%d %H:%M}")
+    test_span = (f"{report.test_start:%Y-%m-%d %H:%M}", f"{report.test_end:%Y-%m-%d %H:%M}")
+    print_table(
+        ("rows", "from", "to", "count", "positive"),
+        [
+            ("training", *training_span, report.train_rows, _format_share(report.train_positives, report.train_rows)),
+            ("purged (label reaches into the test)", "", "", report.purged_rows, ""),
+            ("test", *test_span, report.test_rows, _format_share(report.test_positives, report.test_rows)),
+        ],
+    )
+    candidates = report.classification_candidates
+    print_table(
+        ("out of sample", "all rows", "candidates (|z| above entry)"),
+        [(name, value, candidates.get(name)) for name, value in report.classification.items()],
+        "Scores (below the entry level the label is 0 by definition: the right column tells the skill)",
+    )
+    names = list(report.backtests)
+    rows: list[tuple[Cell, ...]] = [
+        (label, *(report.backtests[name].get(key) for name in names)) for label, key in _BACKTEST_ROWS
+    ]
+    titles = [report.contender_names.get(name, name) for name in names]
+    print_table(("backtest, after costs", *titles), rows, "Backtest")
+    nets = [values["net_return"] or 0.0 for values in report.grid.metrics]
+    chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
+    print_line(
+        f"grid of {len(nets)} settings: net return {min(nets):+.1%} to {max(nets):+.1%}, "
+        f"probability that the best one is overfitted {chance}"
+    )
+    for note in report.notes:
+        print_line(f"note: {note}")
+    print_line(f"model {report.model.name} version {report.model.version}, run {report.model.run_id}")
+    show_verdict(report.outcome.verdict)
+    print_line(f"{'champion' if report.outcome.promoted else 'not promoted'}: {report.outcome.reason}")
+    print_line(format_stage_seconds(report.stage_seconds))
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Print every check of the gate: the measured and the needed value."""
+    rows = [("passed" if check.passed else "FAILED", check.name, check.found, check.needed) for check in verdict.checks]
+    print_table(("", "check", "found", "needed"), rows, "Promotion gate")
+
+
+def _format_share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "–"
+
+
+def show_ingest(report: IngestReport) -> None:
+    """Print rows per instrument, checks, quarantine, features per view, what was left out and why."""
+    print_heading("Ingestion")
+    span = f"{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M}"
+    print_line(f"{span}  ·  snapshot {report.snapshot_id[:16]}…")
+    datasets = list(dict.fromkeys(item.dataset for item in report.raw))
+    cells = {(item.asset, item.dataset): (item.rows, item.new_rows) for item in report.raw}
+    rows: list[tuple[Cell, ...]] = [
+        (asset, *(part for name in datasets for part in cells.get((asset, name), (0, 0))))
+        for asset in dict.fromkeys(item.asset for item in report.raw)
+    ]
+    print_table(("asset", *(text for name in datasets for text in (name, "new"))), rows)
+    print_line(
+        f"checks passed {report.checks_passed:,}, failed {report.checks_failed:,}; quarantined "
+        f"{len(report.quarantined)}"
+    )
+    for item in report.quarantined:
+        print_line(f"  quarantined {item.stage} {item.key}: {', '.join(item.rules)}")
+    print_table(
+        ("feature view", "new rows", "corrected", "unchanged", "written online"),
+        [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views],
+    )
+    for pair in report.left_out:
+        print_line(f"  left out {pair.pair_id}: {pair.reason}")
+    for failure in report.failures:
+        print_line(f"  failed {failure.asset}: {failure.reason}")
+    print_line(format_stage_seconds(report.stage_seconds))
+
+
+def show_serving(settings: Settings, report: ServeReport) -> None:
+    """Print decisions, positions with their stops and how they ended, equity, problems."""
+    from pairity.layout import Layout
+    from serving.journal import Journal
+
+    journal = Journal.read(Layout.of(settings).journal)
+    try:
+        records = [*journal.closed_positions(), *journal.open_positions()]
+        orders = {r.position.position_id: journal.intents(r.position.position_id) for r in records}
+    finally:
+        journal.close()
+    print_heading("Trading")
+    actions = ", ".join(f"{name} {count}" for name, count in report.actions.most_common())
+    print_line(f"{report.cycles} bars: {actions or 'no decision'}")
+    print_table(
+        ("position", "side", "contracts", "entry", "stop", "target", "ended", "exit", "net USDT"),
+        [_make_position_row(record) for record in records],
+        "Positions",
+    )
+    print_table(
+        ("order", "purpose", "instrument", "side", "contracts", "state", "price", "stop", "target"),
+        [_make_order_row(intent) for record in records for intent in orders[record.position.position_id]],
+        "Orders (pairity trace ORDER leads back to model and data)",
+    )
+    if report.first_equity is not None and report.last_equity is not None:
+        print_line(f"equity {report.first_equity:,.2f} → {report.last_equity:,.2f} USDT")
+    for problem, count in Counter(report.problems).most_common(10):
+        print_line(f"  {count} × {problem}" if count > 1 else f"  {problem}")
+
+
+def _make_position_row(record: PositionRecord) -> tuple[Cell, ...]:
+    position, close = record.position, record.close
+    leg = position.legs[0]
+    ended: tuple[Cell, ...] = ("protected, open", None, None)
+    if close is not None:
+        exit_price = None if close.exit_price is None else str(close.exit_price)
+        ended = (close.exit_reason, exit_price, None if close.net_usdt is None else float(close.net_usdt))
+    prices = (str(leg.entry_price), str(leg.stop_price), str(leg.target_price))
+    return (position.position_id, f"{leg.side} {leg.asset}", str(leg.contracts), *prices, *ended)
+
+
+def _make_order_row(intent: Intent) -> tuple[Cell, ...]:
+    size = (str(intent.side), str(intent.contracts), str(intent.state))
+    prices = (intent.average_price, intent.stop_price, intent.target_price)
+    texts = [None if price is None else str(price) for price in prices]
+    return (intent.client_order_id, str(intent.purpose), intent.instrument, *size, *texts)

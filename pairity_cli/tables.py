@@ -1,0 +1,77 @@
+"""Tables, headings and lines for people: drawn on a terminal, plain aligned text elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Cell = str | int | float | None
+_PLAIN_WIDTH = 200
+
+
+def print_heading(text: str) -> None:
+    """Print a line that begins a part of a summary."""
+    from rich.text import Text
+
+    _open_console().rule(Text(text), align="left", style="dim")
+
+
+def print_line(text: str) -> None:
+    """Print one line of text, as it is."""
+    # Without markup: brackets in a venue's answer are text, not styles.
+    _open_console().print(text, markup=False, soft_wrap=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str | None = None) -> None:
+    """Print rows under columns; numbers to the right, None and NaN as a dash."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = [list(row) for row in rows]
+    table = Table(
+        title=None if title is None else Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for index, column in enumerate(columns):
+        table.add_column(Text(column), justify="right" if any(_is_number(row[index]) for row in lines) else "left")
+    for row in lines:
+        table.add_row(*(Text(format_cell(cell)) for cell in row))
+    _open_console().print(table)
+
+
+def format_cell(cell: Cell) -> str:
+    """Return the text of one cell: floats to four significant digits, integers with thin grouping, None as a dash."""
+    if cell is None or (isinstance(cell, float) and cell != cell):  # noqa: PLR0124 - NaN is what differs from itself
+        return "–"
+    if isinstance(cell, bool | str):
+        return str(cell)
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return f"{cell:,.0f}" if abs(cell) >= 10_000 else f"{cell:.4g}"
+
+
+def format_stage_seconds(stages: dict[str, float]) -> str:
+    """Return the time that each stage took.
+
+    >>> format_stage_seconds({"collect": 12.34, "features": 4.5})
+    'collect 12.3 s · features 4.5 s'
+    """
+    return " · ".join(f"{name} {spent:.1f} s" for name, spent in stages.items())
+
+
+def _open_console() -> Console:
+    """Return standard output; without colour, and wide enough not to wrap tables, where it is not a terminal."""
+    import sys
+
+    from rich.console import Console
+
+    # Opened for every print: standard output may be another one by then (tests, redirection).
+    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
+
+
+def _is_number(cell: Cell) -> bool:
+    # A bool is an int for Python, but not for people.
+    return isinstance(cell, int | float) and not isinstance(cell, bool)

@@ -1,0 +1,136 @@
+"""Exits: from an open position back to flat, booked with what the venue says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pairity.errors import TradingError
+from pairity.strategy.types import Leg, PairPosition
+from pairity.universe import inst_id
+from serving.execution.orders import OrderDesk
+from serving.execution.position_accounting import MANUAL, UNKNOWN, PositionAccounting
+from serving.execution.protection import Protector
+from serving.execution.venue_records import VenuePosition
+from serving.journal import Intent, IntentState, PositionClose, Purpose, client_order_id
+
+UNPROTECTED = "unprotected"
+_EXIT_ATTEMPTS = 4
+_FLAT_LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Outcome of an exit: how it was booked. `problems` are for a human."""
+
+    position_id: str
+    close: PositionClose
+    problems: tuple[str, ...] = ()
+
+
+class Exits:
+    """Closing of positions. Every method may be called again after a crash and then goes on where it stopped."""
+
+    def __init__(self, desk: OrderDesk, protector: Protector) -> None:
+        self._desk = desk
+        self._journal = desk.journal
+        self._protector = protector
+        self.accounting = PositionAccounting(desk.venue, desk.journal, protector)
+
+    async def close(self, position: PairPosition, reason: str, decision_id: str | None) -> Closed:
+        """Close every leg at market, reduce-only; verify it flat and its protective orders gone; book it.
+
+        A position that is gone already (its stop was faster) is booked with the reason that the venue gives. Raises
+        VenueError or TradingError where it is not flat in the end: it stays open in the journal, stops and all.
+        """
+        record = self._journal.position(position.position_id)
+        if record is not None and record.close is not None:
+            return Closed(position.position_id, record.close)
+        sent = False
+        for index, leg in enumerate(position.legs):
+            sent |= await self._close_leg(position, index, leg, decision_id)
+        self._desk.checkpoint("exit: flat")
+        return await self.book(position, reason if sent else None)
+
+    async def book(self, position: PairPosition, reason: str | None) -> Closed:
+        """Book a position that is flat, for `reason` or, if None, for what the venue says; remove what protected it."""
+        problems: list[str] = []
+        if reason is None:
+            reason = await self.accounting.find_cause(position)
+            problems += [f"{position.position_id} was closed from outside"] if reason in (MANUAL, UNKNOWN) else []
+        for leg in position.legs:
+            problems += await self._protector.remove(position.position_id, inst_id(leg.asset))
+        close, unread = await self.accounting.compute_close(position, reason, self._desk.clock.now())
+        self._desk.checkpoint("exit: before the booking")
+        # Last: until it is booked, a process that comes back finds an open position and does all of this again.
+        self._journal.close_position(position.position_id, close)
+        return Closed(position.position_id, close, (*problems, *unread))
+
+    async def read_held(self, position: PairPosition) -> dict[str, VenuePosition | None]:
+        """Return, by asset, what the venue holds of each leg's instrument on the leg's side; None where it is gone."""
+        on_venue = await self._desk.venue.positions()
+        held: dict[str, VenuePosition | None] = {}
+        for leg in position.legs:
+            there = on_venue.get(inst_id(leg.asset))
+            held[leg.asset] = there if there is not None and there.side is leg.side else None
+        return held
+
+    async def _close_leg(self, position: PairPosition, index: int, leg: Leg, decision_id: str | None) -> bool:
+        """Bring one leg to zero; return whether an order of ours did it."""
+        sent = False
+        for _ in range(_EXIT_ATTEMPTS):
+            known = self._journal.intents(position.position_id, index, Purpose.EXIT)
+            # An exit in doubt is brought to its end first: a second one beside it could close twice.
+            if known and not known[-1].state.final:
+                done = await self._desk.carry_out(known[-1])
+                sent |= done.filled_contracts > 0
+                continue
+            sent |= any(intent.filled_contracts > 0 for intent in known)
+            held = (await self.read_held(position))[leg.asset]
+            if held is None:
+                return sent
+            self._desk.checkpoint("exit: before the intent")
+            contracts = min(leg.contracts, abs(held.contracts))
+            intent = self._journal.intend(
+                self._make_intent(position, index, leg, decision_id, attempt=len(known), contracts=contracts)
+            )
+            self._desk.checkpoint("exit: intended")
+            done = await self._desk.carry_out(intent)
+            self._desk.checkpoint("exit: finished")
+            sent |= done.filled_contracts > 0
+            if done.state is IntentState.FILLED:
+                await self._await_flat(position, leg)
+        if (await self.read_held(position))[leg.asset] is None:
+            return sent
+        raise TradingError(
+            f"{position.position_id}: {inst_id(leg.asset)} is not flat after {_EXIT_ATTEMPTS} attempts to close it",
+            "close it on the venue by hand; its stops are still in place",
+        )
+
+    def _make_intent(
+        self, position: PairPosition, index: int, leg: Leg, decision_id: str | None, *, attempt: int, contracts: Decimal
+    ) -> Intent:
+        return Intent(
+            client_order_id=client_order_id(self._journal.scope, position.position_id, index, Purpose.EXIT, attempt),
+            decision_id=decision_id,
+            position_id=position.position_id,
+            leg=index,
+            purpose=Purpose.EXIT,
+            attempt=attempt,
+            instrument=inst_id(leg.asset),
+            side=leg.side.opposite,
+            contracts=contracts,
+            order_type="market",
+            reduce_only=True,
+            stop_price=None,
+            target_price=None,
+            created_at=self._desk.clock.now(),
+        )
+
+    async def _await_flat(self, position: PairPosition, leg: Leg) -> None:
+        """Give the venue's position list a moment to follow a fill: a second exit must not be sent for its delay."""
+        for look in range(_FLAT_LOOKS):
+            held = (await self.read_held(position))[leg.asset]
+            if held is None:
+                return
+            await self._desk.pace.wait(look)

@@ -1,0 +1,87 @@
+"""Writes on OKX's wire: the bodies of orders, and the strict reading of the answers to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from pairity.errors import OrderUnknownError, VenueRejectedError
+from serving.execution.venue_records import OrderRequest, ProtectionRequest
+
+
+def format_number(value: Decimal) -> str:
+    """Return a number as the wire wants it: without an exponent.
+
+    >>> format_number(Decimal("1E+2")), format_number(Decimal("0.010"))
+    ('100', '0.010')
+    """
+    return format(value, "f")
+
+
+def make_order_body(request: OrderRequest) -> dict[str, Any]:
+    """Return the body of a market order in cross margin, with its attached stops if it has any."""
+    body: dict[str, Any] = {
+        "instId": request.instrument,
+        "tdMode": "cross",
+        "side": request.side.value,
+        "ordType": "market",
+        "sz": format_number(request.contracts),
+        "clOrdId": request.client_order_id,
+    }
+    if request.reduce_only:
+        body["reduceOnly"] = True
+    if request.attached is not None:
+        stops = _make_triggers(request.attached.stop, request.attached.target)
+        body["attachAlgoOrds"] = [{"attachAlgoClOrdId": request.attached.client_order_id, **stops}]
+    return body
+
+
+def make_protection_body(request: ProtectionRequest) -> dict[str, Any]:
+    """Return the body of a one-cancels-the-other stop and target."""
+    return {
+        "instId": request.instrument,
+        "tdMode": "cross",
+        "side": request.side.value,
+        "ordType": "oco",
+        "sz": format_number(request.contracts),
+        "reduceOnly": True,
+        "algoClOrdId": request.client_order_id,
+        **_make_triggers(request.stop, request.target),
+    }
+
+
+def read_accepted(answer: list[Any], path: str, client_id: str) -> Mapping[str, Any]:
+    """Return the one element of a write's answer.
+
+    A failing `sCode` hides under a successful envelope: it is raised as VenueRejectedError. Any answer that is not one
+    element with an `sCode` is an OrderUnknownError.
+    """
+    if len(answer) != 1 or not isinstance(answer[0], Mapping) or "sCode" not in answer[0]:
+        raise OrderUnknownError(f"{path} answered {str(answer)[:160]} for {client_id}", "query it before sending again")
+    code = str(answer[0]["sCode"])
+    if code != "0":
+        raise VenueRejectedError(f"the venue refused {client_id}: {answer[0].get('sMsg', '')} (code {code})", code)
+    return answer[0]
+
+
+def read_id(row: Mapping[str, Any], name: str, echo: str, client_id: str) -> str:
+    """Return the venue's id of an accepted order; OrderUnknownError without it, or for another order.
+
+    `name` is the field of the id, `echo` the one that repeats our id.
+    """
+    if not row.get(name) or str(row.get(echo) or client_id) != client_id:
+        raise OrderUnknownError(f"the venue accepted {client_id} without naming it: {dict(row)}", "query it first")
+    return str(row[name])
+
+
+def _make_triggers(stop: Decimal, target: Decimal) -> dict[str, str]:
+    # Both trigger on the last price; an order price of −1 means "at market".
+    return {
+        "slTriggerPx": format_number(stop),
+        "slOrdPx": "-1",
+        "slTriggerPxType": "last",
+        "tpTriggerPx": format_number(target),
+        "tpOrdPx": "-1",
+        "tpTriggerPxType": "last",
+    }

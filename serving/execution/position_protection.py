@@ -1,0 +1,65 @@
+"""Protection of whole positions: the stops of every leg, as they rest on the venue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pairity.strategy.stops import StopPrices
+from pairity.strategy.types import Leg, PairPosition
+from pairity.universe import ContractSpec, exact
+from serving.execution.contracts import get_contract
+from serving.execution.orders import OrderDesk
+from serving.execution.protection import Claim, Protector, Shield
+
+
+class PositionProtector:
+    """Protector of all legs of a position; `contracts` by asset short name."""
+
+    def __init__(self, desk: OrderDesk, contracts: Mapping[str, ContractSpec]) -> None:
+        self._desk = desk
+        self._contracts = contracts
+        self.protector = Protector(desk)
+
+    async def protect(
+        self, position: PairPosition, decision_id: str | None, *, expected: bool = False
+    ) -> tuple[PairPosition, list[str], bool]:
+        """Make the stops of every leg true on the venue.
+
+        Returns the position with the stops that rest there, problems, and whether every leg has a stop-loss.
+        `expected`: the venue should be creating them, so they are given a moment. Raises VenueError where the venue
+        cannot be read: then nothing is known.
+        """
+        shields = [
+            await self.protector.ensure(self._make_claim(position, index, decision_id), expected=expected)
+            for index in range(len(position.legs))
+        ]
+        legs = tuple(_apply_shield(leg, shield) for leg, shield in zip(position.legs, shields, strict=True))
+        protected = replace(position, legs=legs)
+        if protected != position:
+            self._desk.journal.save_position(protected)
+        problems = [shield.problem for shield in shields if shield.problem]
+        return protected, problems, all(shield.protected for shield in shields)
+
+    def _make_claim(self, position: PairPosition, index: int, decision_id: str | None) -> Claim:
+        leg = position.legs[index]
+        assert leg.stop_price is not None
+        assert leg.target_price is not None
+        return Claim(
+            position_id=position.position_id,
+            leg=index,
+            decision_id=decision_id,
+            side=leg.side,
+            contracts=leg.contracts,
+            prices=StopPrices(exact(leg.stop_price), exact(leg.target_price)),
+            spec=get_contract(self._contracts, leg.asset),
+            at=self._desk.clock.now(),
+        )
+
+
+def _apply_shield(leg: Leg, shield: Shield) -> Leg:
+    """Return the leg with the prices that rest on the venue, or with its own where nothing rests."""
+    if shield.stop is None:
+        return leg
+    target = leg.target_price if shield.target is None else float(shield.target)
+    return replace(leg, stop_price=float(shield.stop), target_price=target)

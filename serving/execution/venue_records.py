@@ -1,0 +1,170 @@
+"""Records of the venue as the trading process knows it: orders, protective orders, executions, positions, account.
+
+Sizes are contracts, prices quote units, both Decimal; times are aware UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from pairity.strategy.types import Side
+
+
+class OrderState(StrEnum):
+    """State of an order on the venue."""
+
+    LIVE = "live"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+
+
+class AlgoState(StrEnum):
+    """State of a protective order: `live` rests, `effective` was triggered."""
+
+    LIVE = "live"
+    EFFECTIVE = "effective"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The venue's explicit answer that the order does not exist. Right after placement that may be premature."""
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """No usable answer: nothing follows from it."""
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedStops:
+    """Stop-loss and take-profit that come to life with the parent's fill; both execute at market."""
+
+    client_order_id: str
+    stop: Decimal
+    target: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """A market order."""
+
+    client_order_id: str
+    instrument: str
+    side: Side
+    contracts: Decimal
+    reduce_only: bool = False
+    attached: AttachedStops | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionRequest:
+    """A one-cancels-the-other stop and target, reduce-only, executed at market. `side` is the closing side."""
+
+    client_order_id: str
+    instrument: str
+    side: Side
+    contracts: Decimal
+    stop: Decimal
+    target: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """An order as the venue shows it; `average_price` is None until something was filled."""
+
+    order_id: str
+    client_order_id: str
+    instrument: str
+    side: Side
+    state: OrderState
+    contracts: Decimal
+    filled_contracts: Decimal
+    average_price: Decimal | None
+    reduce_only: bool
+    category: str
+    """`normal`, or what the venue did on its own: `full_liquidation`, `partial_liquidation`, `adl`."""
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAlgo:
+    """A protective order; `contracts` None means the whole position. `order_id` is the order that the trigger sent."""
+
+    algo_id: str
+    client_order_id: str
+    instrument: str
+    side: Side
+    state: AlgoState
+    contracts: Decimal | None
+    stop: Decimal | None
+    target: Decimal | None
+    triggered: Literal["sl", "tp"] | None
+    order_id: str | None
+    reduce_only: bool
+
+
+OrderLookup = VenueOrder | Missing | Unclear
+AlgoLookup = VenueAlgo | Missing | Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class VenueFill:
+    """One execution; `fee_usdt` negative where charged, `pnl_usdt` gross (0 when opening)."""
+
+    trade_id: str
+    order_id: str
+    client_order_id: str
+    instrument: str
+    side: Side
+    contracts: Decimal
+    price: Decimal
+    fee_usdt: Decimal
+    pnl_usdt: Decimal
+    forced: bool
+    """Executed by the venue: liquidation or deleveraging."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VenuePosition:
+    """A position that is not zero; `contracts` is signed (negative: short)."""
+
+    instrument: str
+    contracts: Decimal
+    average_price: Decimal
+    mark_price: Decimal | None
+    unrealised_pnl_usdt: Decimal | None
+
+    @property
+    def side(self) -> Side:
+        """The side that opened it."""
+        return Side.BUY if self.contracts > 0 else Side.SELL
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """Mode and permissions. `level` 1 is spot only (no swaps); positions are traded in `position_mode` net_mode."""
+
+    uid: str
+    level: str
+    position_mode: str
+    permissions: str
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Balance of one currency: equity, and what is available for new positions."""
+
+    currency: str
+    equity: Decimal
+    available: Decimal

@@ -1,0 +1,72 @@
+"""The journal's pages about runs and decisions: who decided, when, on which features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select
+
+from pairity.errors import JournalError
+from serving.journal import codec, tables
+from serving.journal.pages import Pages
+from serving.journal.position_pages import update_position
+from serving.journal.records import DecisionRecord, FeatureVector, Run
+
+
+class DecisionPages(Pages):
+    """Runs, decisions and the feature vectors that decisions were made on."""
+
+    def record_run(self, run: Run) -> None:
+        """Write a start of the trading process."""
+        self._insert(tables.runs, codec.run_to_row(run))
+
+    def run(self, run_id: str) -> Run | None:
+        """Return a run, or None."""
+        row = self._one(select(tables.runs).where(tables.runs.c.run_id == run_id))
+        return None if row is None else codec.run_from_row(row)
+
+    def record_decision(self, record: DecisionRecord, vectors: Sequence[FeatureVector]) -> None:
+        """Write a decision, the feature vectors it was made on, and the aged positions of its state.
+
+        The same decision a second time changes nothing; JournalError for a different one on the same bar.
+        """
+        row = codec.decision_to_row(record)
+        with self._begin() as connection:
+            known = connection.execute(
+                select(tables.decisions.c.decision_json).where(tables.decisions.c.decision_id == record.decision_id)
+            ).scalar()
+            if known is not None:
+                if known != row["decision_json"]:
+                    raise JournalError(
+                        f"the bar {record.event_timestamp.isoformat()} was decided before, and differently",
+                        "carry out the recorded decision instead of deciding again",
+                    )
+                return
+            connection.execute(insert(tables.decisions), row)
+            if vectors:
+                rows = [codec.vector_to_row(vector) for vector in vectors]
+                connection.execute(insert(tables.feature_vectors), rows)
+            # In the same transaction: a position must never be older than the decision that aged it.
+            for position in record.decision.state.positions:
+                update_position(connection, position)
+
+    def decision(self, decision_id: str) -> DecisionRecord | None:
+        """Return a decision, or None."""
+        row = self._one(select(tables.decisions).where(tables.decisions.c.decision_id == decision_id))
+        return None if row is None else codec.decision_from_row(row)
+
+    def last_decision(self) -> DecisionRecord | None:
+        """Return the decision on the newest bar, or None."""
+        rows = self._rows(select(tables.decisions).order_by(tables.decisions.c.event_timestamp.desc()).limit(1))
+        return codec.decision_from_row(rows[0]) if rows else None
+
+    def decisions(self) -> list[DecisionRecord]:
+        """Return all decisions, oldest bar first."""
+        rows = self._rows(select(tables.decisions).order_by(tables.decisions.c.event_timestamp))
+        return [codec.decision_from_row(row) for row in rows]
+
+    def vectors(self, decision_id: str) -> list[FeatureVector]:
+        """Return the feature vectors of a decision, ordered by service and entity."""
+        table = tables.feature_vectors
+        query = select(table).where(table.c.decision_id == decision_id).order_by(table.c.service, table.c.entity)
+        return [codec.vector_from_row(row) for row in self._rows(query)]

@@ -1,0 +1,159 @@
+"""The journal's pages about orders: intentions, what became of them, and their executions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, insert, select, update
+
+from pairity.errors import JournalError
+from serving.journal import codec, tables
+from serving.journal.pages import Pages
+from serving.journal.records import TRANSITIONS, Fill, Intent, IntentState, OrderEvent, Purpose
+
+
+class OrderPages(Pages):
+    """Intents with their events, and fills. Events are only appended."""
+
+    def intend(self, intent: Intent) -> Intent:
+        """Write an intention before anything leaves; the same one again returns what has become of it.
+
+        JournalError if the id is known for another order.
+        """
+        return self.intend_all([intent])[0]
+
+    def intend_all(self, intents: Sequence[Intent]) -> list[Intent]:
+        """Write intentions that belong together, as `intend` does: all of them, or none."""
+        with self._begin() as connection:
+            return [_intend(connection, intent) for intent in intents]
+
+    def advance(
+        self,
+        client_order_id: str,
+        state: IntentState,
+        at: datetime,
+        answer: str = "",
+        *,
+        order_id: str | None = None,
+        filled_contracts: Decimal | None = None,
+        average_price: Decimal | None = None,
+    ) -> Intent:
+        """Move an intent to `state` and append the event, with what the venue said; return the new intent.
+
+        JournalError for a transition that cannot be, and for fills that shrink.
+        """
+        with self._begin() as connection:
+            known = _read_intent(connection, client_order_id)
+            if known is None:
+                raise JournalError(f"order {client_order_id} is not in the journal", "intend it before it is sent")
+            if state not in TRANSITIONS[known.state]:
+                raise JournalError(f"order {client_order_id} cannot go from {known.state} to {state} ({answer})")
+            # An order's executed size only grows; a smaller one is another order's, or a broken answer.
+            if filled_contracts is not None and filled_contracts < known.filled_contracts:
+                raise JournalError(
+                    f"order {client_order_id} was filled {known.filled_contracts}, the venue now says "
+                    f"{filled_contracts}",
+                    "compare with the venue's fills by hand",
+                )
+            moved = replace(
+                known,
+                state=state,
+                order_id=order_id or known.order_id,
+                filled_contracts=known.filled_contracts if filled_contracts is None else filled_contracts,
+                average_price=average_price or known.average_price,
+            )
+            connection.execute(
+                update(tables.intents)
+                .where(tables.intents.c.client_order_id == client_order_id)
+                .values(codec.intent_to_row(moved))
+            )
+            _append_event(connection, OrderEvent(client_order_id, at, state, answer))
+        return moved
+
+    def intent(self, client_order_id: str) -> Intent | None:
+        """Return an intent by its client order id, or None."""
+        with self._begin() as connection:
+            return _read_intent(connection, client_order_id)
+
+    def intents(self, position_id: str, leg: int | None = None, purpose: Purpose | None = None) -> list[Intent]:
+        """Return all intents of a position, optionally of one leg and purpose, in order of attempt."""
+        table = tables.intents
+        query = select(table).where(table.c.position_id == position_id)
+        if leg is not None:
+            query = query.where(table.c.leg == leg)
+        if purpose is not None:
+            query = query.where(table.c.purpose == purpose.value)
+        rows = self._rows(query.order_by(table.c.created_at, table.c.leg, table.c.purpose, table.c.attempt))
+        return [codec.intent_from_row(row) for row in rows]
+
+    def unsettled(self) -> list[Intent]:
+        """Return the intents that are not final, oldest first."""
+        table = tables.intents
+        final = [state.value for state in IntentState if state.final]
+        query = select(table).where(table.c.state.not_in(final)).order_by(table.c.created_at, table.c.client_order_id)
+        return [codec.intent_from_row(row) for row in self._rows(query)]
+
+    def filled_entries_without_position(self) -> list[Intent]:
+        """Return entries that were filled, wholly or partly, but whose position was never written."""
+        table = tables.intents
+        known = select(tables.positions.c.position_id)
+        query = select(table).where(
+            table.c.purpose == Purpose.ENTRY.value,
+            table.c.filled_contracts != "0",  # decimals are text; an intent begins with exactly "0"
+            table.c.position_id.not_in(known),
+        )
+        return [codec.intent_from_row(row) for row in self._rows(query.order_by(table.c.created_at))]
+
+    def events(self, client_order_id: str) -> list[OrderEvent]:
+        """Return the events of an order in the order in which they happened."""
+        table = tables.order_events
+        query = select(table).where(table.c.client_order_id == client_order_id).order_by(table.c.seq)
+        return [codec.event_from_row(row) for row in self._rows(query)]
+
+    def record_fills(self, fills: Iterable[Fill]) -> None:
+        """Write executions; those already known are left as they are."""
+        table = tables.fills
+        with self._begin() as connection:
+            for fill in fills:
+                # A trade id is unique within an instrument only, and both sides of a trade carry it.
+                key = (table.c.instrument == fill.instrument) & (table.c.trade_id == fill.trade_id)
+                if connection.execute(select(table.c.side).where(key & (table.c.order_id == fill.order_id))).first():
+                    continue
+                connection.execute(insert(table), codec.fill_to_row(fill))
+
+    def fills(self, position_id: str | None = None) -> list[Fill]:
+        """Return executions in time order, of one position or of all."""
+        query = select(tables.fills)
+        if position_id is not None:
+            query = query.where(tables.fills.c.position_id == position_id)
+        rows = self._rows(query.order_by(tables.fills.c.at, tables.fills.c.trade_id))
+        return [codec.fill_from_row(row) for row in rows]
+
+
+def _read_intent(connection: Connection, client_order_id: str) -> Intent | None:
+    query = select(tables.intents).where(tables.intents.c.client_order_id == client_order_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else codec.intent_from_row(row)
+
+
+def _intend(connection: Connection, intent: Intent) -> Intent:
+    known = _read_intent(connection, intent.client_order_id)
+    if known is None:
+        connection.execute(insert(tables.intents), codec.intent_to_row(intent))
+        _append_event(connection, OrderEvent(intent.client_order_id, intent.created_at, intent.state, ""))
+        return intent
+    same = ("position_id", "leg", "purpose", "instrument", "side", "contracts", "reduce_only")
+    changed = [name for name in same if getattr(known, name) != getattr(intent, name)]
+    if changed:
+        raise JournalError(
+            f"order {intent.client_order_id} is journalled with another {', '.join(changed)}",
+            "one intention has one order; use the next attempt for another",
+        )
+    return known
+
+
+def _append_event(connection: Connection, entry: OrderEvent) -> None:
+    connection.execute(insert(tables.order_events), codec.event_to_row(entry))

@@ -1,0 +1,74 @@
+"""An open journal file, and what its pages share: transactions, queries, and errors in the journal's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Connection, Engine, Table, insert, select
+from sqlalchemy.exc import DatabaseError
+
+from pairity.errors import JournalError
+from serving.journal import tables
+from serving.journal.database import RESTORE, unusable_journal
+
+
+class Pages:
+    """Base of the journal's pages. Every method is one transaction; JournalError where the file cannot be trusted.
+
+    `lock` is the writer's; None means that the file is only read.
+    """
+
+    def __init__(self, path: Path, database: Engine, lock: IO[str] | None) -> None:
+        self.path = path
+        self._database = database
+        self._lock = lock
+        self.scope = self._check_and_read_scope()
+
+    def close(self) -> None:
+        """Close the file and let the next writer in."""
+        self._database.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        try:
+            with self._database.begin() as connection:
+                yield connection
+        except DatabaseError as error:
+            raise unusable_journal(self.path, error) from error
+
+    def _insert(self, table: Table, row: dict[str, Any]) -> None:
+        with self._begin() as connection:
+            connection.execute(insert(table), row)
+
+    def _rows(self, query: Any) -> list[Any]:  # noqa: ANN401 - any SELECT
+        with self._begin() as connection:
+            return list(connection.execute(query).mappings())
+
+    def _one(self, query: Any) -> Any:  # noqa: ANN401 - any SELECT; a row or None
+        rows = self._rows(query)
+        return rows[0] if rows else None
+
+    def _check_and_read_scope(self) -> str:
+        """Return the scope of a journal that is whole and of a known version."""
+        try:
+            with self._database.connect() as connection:
+                verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+                meta = {row.key: row.value for row in connection.execute(select(tables.meta))}
+        except DatabaseError as error:
+            raise unusable_journal(self.path, error) from error
+        if verdict != "ok":
+            raise JournalError(f"the journal {self.path} is damaged: {verdict}", RESTORE)
+        # A writer has added the tables that an older journal lacks; a reader must not.
+        readable = tables.EXTENDED if self._lock is None else frozenset[str]()
+        if meta.get("schema_version") not in {tables.SCHEMA_VERSION, *readable}:
+            raise JournalError(
+                f"the journal {self.path} has schema version {meta.get('schema_version')!r}; this program writes "
+                f"{tables.SCHEMA_VERSION!r}",
+                "use the program that wrote it, or close its positions and move the file away",
+            )
+        return str(meta["scope"])

@@ -1,0 +1,68 @@
+"""The journal's pages about positions: what is open, and how the others were closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from pairity.errors import JournalError
+from pairity.strategy.codec import position_to_json
+from pairity.strategy.types import PairPosition
+from serving.journal import codec, tables
+from serving.journal.pages import Pages
+from serving.journal.records import PositionClose, PositionRecord
+
+
+class PositionPages(Pages):
+    """Positions of ours, open and closed. A closed one never changes again."""
+
+    def save_position(self, position: PairPosition) -> None:
+        """Write an open position, new or changed; JournalError if it is closed already."""
+        with self._begin() as connection:
+            if not update_position(connection, position):
+                row = {
+                    "position_id": position.position_id,
+                    "opened_at": codec.time_to_text(position.opened_at),
+                    "position_json": position_to_json(position),
+                }
+                connection.execute(insert(tables.positions), row)
+
+    def close_position(self, position_id: str, close: PositionClose) -> None:
+        """Book the end of an open position; JournalError if there is none."""
+        table = tables.positions
+        which = (table.c.position_id == position_id) & table.c.closed_at.is_(None)
+        with self._begin() as connection:
+            statement = update(table).where(which).values(codec.position_close_to_row(close))
+            if connection.execute(statement).rowcount != 1:
+                raise JournalError(f"{position_id} is not an open position of this journal")
+
+    def position(self, position_id: str) -> PositionRecord | None:
+        """Return a position, or None."""
+        row = self._one(select(tables.positions).where(tables.positions.c.position_id == position_id))
+        return None if row is None else codec.position_from_row(row)
+
+    def open_positions(self) -> list[PositionRecord]:
+        """Return the positions without an end, oldest first."""
+        return self._positions(tables.positions.c.closed_at.is_(None))
+
+    def closed_positions(self) -> list[PositionRecord]:
+        """Return the positions with an end, in order of opening."""
+        return self._positions(tables.positions.c.closed_at.is_not(None))
+
+    def _positions(self, which: Any) -> list[PositionRecord]:  # noqa: ANN401 - an SQL expression
+        query = select(tables.positions).where(which).order_by(tables.positions.c.opened_at)
+        return [codec.position_from_row(row) for row in self._rows(query)]
+
+
+def update_position(connection: Connection, position: PairPosition) -> bool:
+    """Rewrite a known position; return False if it is new. JournalError if it is closed already."""
+    table = tables.positions
+    which = table.c.position_id == position.position_id
+    known = connection.execute(select(table.c.closed_at).where(which)).first()
+    if known is None:
+        return False
+    if known.closed_at is not None:
+        raise JournalError(f"position {position.position_id} was closed at {known.closed_at}")
+    connection.execute(update(table).where(which).values(position_json=position_to_json(position)))
+    return True

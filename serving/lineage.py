@@ -1,0 +1,58 @@
+"""Lineage of an order: the decision, model and features behind it, and its probability computed again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pairity.layout import Layout
+from pairity.settings import Settings
+from serving.journal import DecisionRecord, FeatureVector, Journal, Trace
+from serving.models.rescoring import Rescored, rescore
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputation:
+    """The probability of an order's pair: as the decision recorded it, and computed again from the same features."""
+
+    pair_id: str
+    vector: FeatureVector | None
+    """The features that were decided on; None where the journal has none of the pair."""
+    recorded: float | None
+    rescored: Rescored
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both are the same float."""
+        return self.recorded == self.rescored.probability
+
+
+def read_trace(settings: Settings, order: str) -> Trace:
+    """Read everything that the journal knows of an order; JournalError for an order that it does not know.
+
+    `order` is a client order id or the venue's order id.
+    """
+    journal = Journal.read(Layout.of(settings).journal)
+    try:
+        return journal.trace(order)
+    finally:
+        journal.close()
+
+
+def recompute(settings: Settings, trace: Trace, decision: DecisionRecord) -> Recomputation:
+    """Load the model version that made `decision` and score the journalled features of the order's pair again.
+
+    Raises ModelIntegrityError if the version's files have changed since.
+    """
+    position_id = trace.intent.position_id
+    entry = next((entry for entry in decision.decision.entries if entry.position_id == position_id), None)
+    # An exit's decision has no entry; but a position is named after its pair and its bar.
+    pair_id = position_id.partition("@")[0] if entry is None else entry.pair.pair_id
+    vector = next(
+        (item for item in trace.vectors if item.entity == pair_id and item.service == decision.feature_service), None
+    )
+    return Recomputation(
+        pair_id=pair_id,
+        vector=vector,
+        recorded=next((item.probability for item in decision.decision.scores if item.pair.pair_id == pair_id), None),
+        rescored=rescore(settings, decision, vector),
+    )

@@ -1,0 +1,111 @@
+"""Orders that were under way when a process ended, or whose outcome the venue did not say: brought to their end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pairity.errors import JournalError, OrderUnknownError
+from pairity.settings import Settings
+from pairity.strategy.types import Entry
+from serving.execution.executor import Executor
+from serving.execution.exits import UNPROTECTED
+from serving.journal import DecisionRecord, Intent, IntentState, Purpose
+from serving.reconcile.report import ReconcileReport
+
+
+class InterruptedOrders:
+    """Entries and exits that the journal knows as begun and not as ended."""
+
+    def __init__(self, executor: Executor, settings: Settings) -> None:
+        self._executor = executor
+        self._desk = executor.desk
+        self._journal = executor.desk.journal
+        self._entry_limit = timedelta(seconds=settings.serve.order_deadline_s)
+
+    async def settle_entries(self, report: ReconcileReport) -> None:
+        """Learn what became of entries in doubt; an entry that never left is given up once its moment is over."""
+        for before in self._journal.unsettled():
+            if before.purpose is not Purpose.ENTRY:
+                continue
+            try:
+                intent = await self._settle(before)
+            except OrderUnknownError as error:
+                report.unresolved.append(before.client_order_id)
+                report.problems.append(error.what)
+                continue
+            self._give_up_if_late(intent, report)
+            if intent.state is not before.state:
+                report.settled.append(f"{before.client_order_id}: {before.state} → {intent.state}")
+
+    async def complete_entries(self, report: ReconcileReport) -> None:
+        """Complete entries that were filled before the process ended: their positions exist on the venue."""
+        waiting = {intent.position_id: intent for intent in self._journal.filled_entries_without_position()}
+        for record in self._journal.open_positions():
+            # Without stops: the process ended between journalling the position and computing them.
+            if any(leg.stop_price is None for leg in record.position.legs):
+                for intent in self._journal.intents(record.position.position_id, purpose=Purpose.ENTRY):
+                    waiting[intent.position_id] = intent
+        for position_id, intent in waiting.items():
+            intents = self._journal.intents(position_id, purpose=Purpose.ENTRY)
+            if any(not known.state.final for known in intents):
+                continue  # unresolved, and reported as such
+            entry, decision = self._find_entry(intent)
+            if len([known for known in intents if known.filled_contracts]) < len(entry.legs):
+                reason = "the process ended between the legs"
+                opened = await self._executor.entries.unwind(entry, decision, reason)
+            else:
+                opened = await self._executor.entries.complete(entry, decision)
+            report.problems += opened.problems
+            if opened.position is not None:
+                report.opened.append(position_id)
+
+    async def resume_exits(self, report: ReconcileReport) -> None:
+        """Finish exits that were begun: the decision stands."""
+        for record in self._journal.open_positions():
+            exits = self._journal.intents(record.position.position_id, purpose=Purpose.EXIT)
+            if not exits:
+                continue
+            reason = self._find_exit_reason(exits[-1])
+            try:
+                closed = await self._executor.close(record.position, reason, exits[-1].decision_id)
+            except OrderUnknownError as error:
+                report.unresolved.append(exits[-1].client_order_id)
+                report.problems.append(error.what)
+                continue
+            report.add_closed(closed)
+
+    async def _settle(self, intent: Intent) -> Intent:
+        """Return the intent at its end, or `intended` where the venue never had it."""
+        if intent.state in (IntentState.SENT, IntentState.UNKNOWN):
+            intent = await self._desk.settle(intent)
+        if intent.state is IntentState.ACKNOWLEDGED:
+            intent = await self._desk.carry_out(intent)
+        return intent
+
+    def _give_up_if_late(self, intent: Intent, report: ReconcileReport) -> None:
+        """Cancel an entry that was decided long ago and never sent: the market has moved on."""
+        now = self._desk.clock.now()
+        if intent.state is IntentState.INTENDED and now - intent.created_at > self._entry_limit:
+            self._journal.advance(intent.client_order_id, IntentState.CANCELLED, now, "never sent, and too late now")
+            report.settled.append(f"{intent.client_order_id}: given up")
+        known = self._journal.intent(intent.client_order_id)
+        if known is not None and known.state.final and not known.filled_contracts:
+            self._executor.protection.protector.withdraw(intent.position_id, now, "the entry was not filled")
+
+    def _find_entry(self, intent: Intent) -> tuple[Entry, DecisionRecord]:
+        """Return the entry that an intent belongs to, and its decision; JournalError where the journal has neither."""
+        decision = None if intent.decision_id is None else self._journal.decision(intent.decision_id)
+        entries = () if decision is None else decision.decision.entries
+        entry = next((item for item in entries if item.position_id == intent.position_id), None)
+        if entry is None or decision is None:
+            raise JournalError(
+                f"order {intent.client_order_id} was filled, but no decision in the journal opens {intent.position_id}",
+                "close the position on the venue by hand",
+            )
+        return entry, decision
+
+    def _find_exit_reason(self, intent: Intent) -> str:
+        """Return the reason of the decision; an exit without one was sent because protection failed."""
+        decision = None if intent.decision_id is None else self._journal.decision(intent.decision_id)
+        exits = () if decision is None else decision.decision.exits
+        return next((str(item.reason) for item in exits if item.position_id == intent.position_id), UNPROTECTED)

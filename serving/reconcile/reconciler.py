@@ -1,0 +1,85 @@
+"""Reconciliation of journal and venue.
+
+The venue is asked about every order in doubt. What happened without us is booked with its cause. Every open position is
+protected. What is not ours is never touched, and never ignored.
+"""
+
+from __future__ import annotations
+
+from pairity.errors import OrderUnknownError, VenueRejectedError
+from pairity.settings import Settings
+from pairity.universe import inst_id
+from serving.execution.executor import Executor
+from serving.execution.exits import UNPROTECTED
+from serving.journal import Purpose, is_ours
+from serving.reconcile.comparison import PositionComparison
+from serving.reconcile.interrupted import InterruptedOrders
+from serving.reconcile.report import ReconcileReport
+
+
+class Reconciler:
+    """Reconciler of journal and venue; all that it sends goes through the executor, with its journal and its ids."""
+
+    def __init__(self, executor: Executor, settings: Settings) -> None:
+        self._executor = executor
+        self._desk = executor.desk
+        self._journal = executor.desk.journal
+        self._interrupted = InterruptedOrders(executor, settings)
+        self._comparison = PositionComparison(executor, settings)
+
+    async def run(self) -> ReconcileReport:
+        """Do one pass and return what it saw and did; a second pass right after finds nothing to do.
+
+        Raises ForeignPositionError, which names a position that is not ours, and VenueError where the venue cannot be
+        read.
+        """
+        report = ReconcileReport()
+        # The order matters: entries and exits in doubt change positions, so they come to their end before positions are
+        # compared; protection follows the compared sizes; an order is an orphan only when no position is left for it.
+        await self._interrupted.settle_entries(report)
+        await self._interrupted.complete_entries(report)
+        await self._interrupted.resume_exits(report)
+        await self._comparison.compare_all(report)
+        await self._protect(report)
+        await self._cancel_orphans(report)
+        report.positions = tuple(record.position for record in self._journal.open_positions())
+        return report
+
+    async def _protect(self, report: ReconcileReport) -> None:
+        """See to it that every open position has its stops, or close it."""
+        for record in self._journal.open_positions():
+            intents = self._journal.intents(record.position.position_id)
+            if any(not intent.state.final for intent in intents if intent.purpose is not Purpose.PROTECT):
+                continue  # an exit in doubt: sending anything now could do it twice
+            position, problems, safe = await self._executor.protection.protect(record.position, None)
+            report.problems += problems
+            if not safe:
+                report.add_closed(await self._executor.close(position, UNPROTECTED, None))
+
+    async def _cancel_orphans(self, report: ReconcileReport) -> None:
+        """Cancel orders of ours that serve no open position and no intention."""
+        alive = {
+            intent.client_order_id for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT
+        }
+        for order in await self._desk.venue.open_orders():
+            if is_ours(order.client_order_id) and order.client_order_id not in alive:
+                await self._cancel(order.instrument, order.client_order_id, report)
+        guarded = {inst_id(leg.asset) for record in self._journal.open_positions() for leg in record.position.legs}
+        # An entry in doubt may have been filled: the protection attached to it must stay.
+        guarded |= {intent.instrument for intent in self._journal.unsettled() if intent.purpose is Purpose.ENTRY}
+        for algo in await self._desk.venue.algo_orders():
+            if is_ours(algo.client_order_id) and algo.instrument not in guarded:
+                try:
+                    await self._desk.venue.cancel_algo(algo.instrument, algo.algo_id)
+                except (OrderUnknownError, VenueRejectedError) as error:
+                    report.problems.append(error.what)
+                    continue
+                report.cancelled.append(algo.client_order_id)
+
+    async def _cancel(self, instrument: str, client_id: str, report: ReconcileReport) -> None:
+        try:
+            await self._desk.venue.cancel(instrument, client_id)
+        except (OrderUnknownError, VenueRejectedError) as error:
+            report.problems.append(error.what)
+        else:
+            report.cancelled.append(client_id)

@@ -1,0 +1,90 @@
+"""Report of the trading process: counters for the end of the run, status for the API, messages for people."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pairity.errors import PairityError, VenueError
+from pairity.strategy.codec import position_to_json
+from serving.journal import DecisionRecord
+from serving.models.scoring import ModelRef
+from serving.parts import Parts
+
+
+@dataclass
+class ServeReport:
+    """What one run of the process did. `actions` counts decisions by action."""
+
+    cycles: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    first_equity: float | None = None
+    last_equity: float | None = None
+    blind: int = 0
+    """Decisions at which not one pair had fresh features."""
+
+
+class Reporter:
+    """Reporter of one run: keeps its report and the status up to date, and says every problem."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.report = ServeReport()
+
+    async def report_decision(self, record: DecisionRecord, problems: list[str]) -> None:
+        """Update status and counters after a decision, with the account as the venue shows it, and say the problems."""
+        status, decision = self._parts.status, record.decision
+        self.report.actions[str(decision.action)] += 1
+        status.cycles += 1
+        status.decision_time = record.decision_time.isoformat()
+        status.event_timestamp = record.event_timestamp.isoformat()
+        status.action, status.reason = str(decision.action), decision.reason
+        status.unusable = {s.pair.pair_id: s.rejected for s in decision.scores if s.rejected and s.probability is None}
+        if len(status.unusable) == len(decision.scores):
+            self.report.blind += 1
+            stale = Counter(status.unusable.values()).most_common(1)
+            problems.append(f"nothing can be traded on: {stale[0][0]} for {stale[0][1]} pairs")
+        status.positions = [json.loads(position_to_json(p.position)) for p in self._parts.journal.open_positions()]
+        try:
+            balance = await self._parts.executor.desk.venue.balance()
+        except VenueError as error:
+            problems.append(f"the balance cannot be read: {error.what}")
+        else:
+            status.equity_usdt, status.available_usdt = float(balance.equity), float(balance.available)
+            self.report.last_equity = status.equity_usdt
+            if self.report.first_equity is None:
+                self.report.first_equity = status.equity_usdt
+        self.replace_problems(problems)
+
+    def report_skipped(self, close: datetime, error: PairityError) -> None:
+        """Report a bar without a decision: nothing can be decided without the venue's word on positions and orders."""
+        self.report.actions["skipped"] += 1
+        self._parts.status.action, self._parts.status.reason = "skipped", error.what
+        self.replace_problems([f"no decision on {close.isoformat()}: {error.what}"])
+
+    def replace_problems(self, problems: list[str]) -> None:
+        """Make these the problems of the status, and say them."""
+        self._parts.status.problems = []
+        self.add_problems(problems)
+
+    def add_problems(self, problems: list[str]) -> None:
+        """Add problems to those of the status, and say them."""
+        self._parts.status.problems = [*self._parts.status.problems, *problems]
+        self.report.problems += problems
+        for problem in problems:
+            self._parts.progress.say(problem)
+
+
+def describe_model(model: ModelRef) -> dict[str, str]:
+    """Return a model as the status shows it."""
+    return {
+        "name": model.name,
+        "version": model.version,
+        "run_id": model.run_id,
+        "sha256": model.sha256,
+        "snapshot_id": model.snapshot_id,
+        "train_end": model.train_end,
+    }
