@@ -19,6 +19,7 @@ import polars as pl
 
 from feature_repo import store as feature_store
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_HOURLY, Service
+from model_registry.records import ModelRef
 from pairity.errors import PairityError, TradingError, VenueError
 from pairity.layout import Layout
 from pairity.progress import Progress
@@ -35,7 +36,6 @@ from serving.journal.journal import Journal
 from serving.journal.records import DecisionRecord, FeatureVector, decision_id
 from serving.market_view import asset_views, market
 from serving.models.champion import Champion
-from serving.models.scoring import ModelRef
 from serving.models.shadow import Shadow
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.retraining import Retrainer
@@ -187,7 +187,7 @@ class TradingLoop:
             market(pair_rows, views, decision_time, close),
             parts.journal.restore_state(float(balance.available)),
             held_back=reasons(Layout.of(settings), close, close - HOUR),
-            barred=_unresolved(reconciled) or parts.champion.barred,
+            barred=_unresolved(reconciled) or parts.champion.suspended,
         )
         record = self._record(close, decision_time, choose(parts.champion.scorer, seen, settings))
         vectors = [

@@ -12,11 +12,11 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME
+from model_registry.records import ModelRef
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from training import tracking
 from training.backtest import performance
 from training.backtest.comparison import BASELINE, Arena, Contender, hold_asset
 from training.backtest.grid import GridResult, Question, run_grid
@@ -31,9 +31,9 @@ from training.evaluation.drift import drift_table
 from training.evaluation.overfitting import among_different
 from training.forest_fit import Fitted, fit_forest, score, seen_scores
 from training.models import pair_forest
-from training.promotion.promotion import Outcome, ParityCheck, conclude, evidence_of, rival
-from training.registry import ModelRef
+from training.promotion.promotion import GateOutcome, ParityCheck, backtest_champion, collect_evidence, decide_promotion
 from training.reports import run_files
+from training.trials import read_trial_sharpes
 
 STAGES = ("training set", "fit", "score", "backtest", "grid", "report", "register", "gate")
 
@@ -72,7 +72,7 @@ class TrainReport:
     """The reference grid of the strategy's settings on the same scores: all of them count as trials."""
     overfitting: float | None
     """Probability that choosing the best of the grid is overfitting; None where too little varies."""
-    outcome: Outcome
+    outcome: GateOutcome
     """What the gate said of it, and whether it is champion now."""
     files: tuple[Path, ...]
     stage_seconds: dict[str, float] = field(default_factory=dict)
@@ -107,7 +107,7 @@ def train(
         history, bars = load_history(settings, joined, dataset, split.test_start, now)
         arena = Arena(settings, history)
         contenders, notes = compare(settings, arena, dataset, split, forest)
-        against = rival(settings, dataset, split, arena)
+        against = backtest_champion(settings, dataset, split, arena)
         notes += late_rows(dataset)
     with stages("grid"):
         tried = run_grid(question(settings, arena, forest, split))
@@ -131,10 +131,10 @@ def train(
             trials=[values["sharpe"] for values in tried.metrics],
         )  # fmt: skip
     with stages("gate"):
-        outcome = conclude(
+        outcome = decide_promotion(
             settings, model,
-            evidence_of(
-                {c.key: c for c in contenders}, against, tracking.trial_sharpes(Layout.of(settings)),
+            collect_evidence(
+                {c.key: c for c in contenders}, against, read_trial_sharpes(Layout.of(settings)),
                 seen_scores(forest.pipeline, dataset, split), forest.scored["probability"].drop_nulls(), parity,
             ),
             now,

@@ -51,11 +51,11 @@ def compare(settings: Settings, now: datetime, names: Sequence[str] | None = Non
     from training.leaderboard import compare_families
     from training.models.families import FAMILIES, family
     from training.reports import leaderboard_files, leaderboard_runs
-    from training.tracking import trial_sharpes
+    from training.trials import read_trial_sharpes
 
     wanted = [family(name) for name in names or FAMILIES]
     with ConsoleProgress() as progress:
-        earlier = trial_sharpes(Layout.of(settings))
+        earlier = read_trial_sharpes(Layout.of(settings))
         board = compare_families(settings, wanted, store_join(settings), now, progress, earlier)
         progress.stage("write and log", 1)
         leaderboard_files.write(settings, board)

@@ -9,11 +9,11 @@ from pairity_cli.commands.tables import Cell, heading, line, seconds, table
 
 if TYPE_CHECKING:
     from ingestion.report import IngestReport
+    from model_registry.records import Verdict
     from pairity.settings import Settings
     from serving.journal.records import Intent, PositionRecord
     from serving.loop import ServeReport
     from training.job import TrainReport
-    from training.promotion.gate import Verdict
 
 _BACKTEST_ROWS = (
     ("net return", "net_return"),
@@ -72,7 +72,9 @@ def show_training(report: TrainReport) -> None:
 
 def show_verdict(verdict: Verdict) -> None:
     """Every check of the gate: what was found, what was needed."""
-    rows = [("passed" if check.passed else "FAILED", check.name, check.found, check.needed) for check in verdict.checks]
+    rows = [
+        ("passed" if check.passed else "FAILED", check.name, check.actual, check.needed) for check in verdict.checks
+    ]
     table(("", "check", "found", "needed"), rows, "Promotion gate")
 
 

@@ -11,6 +11,7 @@ from training.data import training_sets as datasets
 from training.leaderboard import Leaderboard, Standing
 from training.reports.leaderboard_files import directory, family_directory
 from training.reports.run_files import setting_params
+from training.run_records import DatasetSource, FamilyRun
 
 
 def record(settings: Settings, board: Leaderboard) -> str:
@@ -22,20 +23,18 @@ def record(settings: Settings, board: Leaderboard) -> str:
         "folds": len(board.folds), "test_start": board.folds[0].blocks[0].first, "trials": board.trials,
     }  # fmt: skip
     names = {f"contender.{s.family}": s.told for s in board.standings}
-    source = tracking.DatasetSource(
-        PAIR_HOURLY.name, digest, str(layout.features / PAIR_HOURLY.name), board.dataset.rows.height
-    )
+    source = DatasetSource(PAIR_HOURLY.name, digest, str(layout.features / PAIR_HOURLY.name), board.dataset.rows.height)
     metrics = {
         f"{standing.family}_{name}": value for standing in board.standings for name, value in _metrics(standing).items()
     }
     if board.overfitting is not None:
         metrics["probability_of_overfitting"] = board.overfitting.probability
-    parent = tracking.FamilyRun(
+    parent = FamilyRun(
         "leaderboard", params | names, metrics, tags, summary(board), artifacts=directory(settings), dataset=source
     )
     starts = [fold.blocks[0].first for fold in board.folds]
     children = [
-        tracking.FamilyRun(
+        FamilyRun(
             standing.family, params | {"family": standing.family},
             {f"model_{name}": value for name, value in _metrics(standing).items()}, tags, standing.told,
             folds=[{f"fold_{name}": value for name, value in fold.items()} for fold in standing.folds],
