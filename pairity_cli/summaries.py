@@ -9,10 +9,10 @@ from pairity_cli.tables import Cell, format_stage_seconds, print_heading, print_
 
 if TYPE_CHECKING:
     from ingestion.report import IngestReport
+    from model_registry.records import Verdict
     from pairity.settings import Settings
     from serving.journal import Intent, PositionRecord
     from serving.report import ServeReport
-    from training.promotion.gate import Verdict
     from training.train_report import TrainReport
 
 _BACKTEST_ROWS = (
@@ -75,7 +75,9 @@ def show_training(report: TrainReport) -> None:
 
 def show_verdict(verdict: Verdict) -> None:
     """Print every check of the gate: the measured and the needed value."""
-    rows = [("passed" if check.passed else "FAILED", check.name, check.found, check.needed) for check in verdict.checks]
+    rows = [
+        ("passed" if check.passed else "FAILED", check.name, check.actual, check.needed) for check in verdict.checks
+    ]
     print_table(("", "check", "found", "needed"), rows, "Promotion gate")
 
 

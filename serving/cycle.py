@@ -115,7 +115,7 @@ class Cycle:
             market=make_market_view(pair_rows, views, decision_time, close),
             state=parts.journal.restore_state(float(balance.available)),
             withheld=reasons(Layout.of(settings), close, close - HOUR),
-            suspended=_describe_unresolved(reconciled) or parts.champion.barred,
+            suspended=_describe_unresolved(reconciled) or parts.champion.suspended,
         )
         record = self._make_record(close, decision_time, make_decision(parts.champion.scorer, inputs, settings))
         vectors = [

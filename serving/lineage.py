@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.journal import DecisionRecord, FeatureVector, Journal, Trace
-from serving.models.rescoring import Rescored, rescore
+from serving.models.rescoring import RescoredDecision, rescore
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Recomputation:
     vector: FeatureVector | None
     """The features that were decided on; None where the journal has none of the pair."""
     recorded: float | None
-    rescored: Rescored
+    rescored: RescoredDecision
 
     @property
     def is_same(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from feature_repo.contracts import read_contracts
 from feature_repo.revision import code_revision
 from ingestion.session import IngestSession
+from model_registry.records import ModelRef
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
@@ -25,7 +26,6 @@ from serving.execution.pace import Pace
 from serving.journal import Journal, Run
 from serving.loop import TradingLoop
 from serving.models.champion import Champion
-from serving.models.scoring import ModelRef
 from serving.models.shadow import Shadow
 from serving.parts import Parts
 from serving.report import ServeReport, describe_model

@@ -11,7 +11,6 @@ from feature_repo.catalog import EVENT_TIME
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from training import tracking
 from training.backtest import performance
 from training.backtest.comparison import Arena
 from training.backtest.grid import run_grid
@@ -25,9 +24,10 @@ from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.forest_fit import fit_forest, score_test_period, score_training_rows
 from training.models import pair_forest
-from training.promotion.promotion import ParityCheck, conclude, evidence_of, rival
+from training.promotion.promotion import ParityCheck, backtest_champion, collect_evidence, decide_promotion
 from training.reports import run_files
 from training.train_report import TrainReport
+from training.trials import read_trial_sharpes
 
 STAGES = ("training set", "fit", "score", "backtest", "grid", "report", "register", "gate")
 
@@ -61,7 +61,7 @@ def train(
         history, bars = load_history(settings, join, split.test_start, training_set.last_decision, now)
         arena = Arena(settings, history)
         contenders, notes = compare_contenders(settings, arena, training_set, split, forest)
-        against = rival(settings, training_set, split, arena)
+        against = backtest_champion(settings, training_set, split, arena)
         notes += training_set.list_notes()
     with stages("grid"):
         grid = run_grid(make_grid_inputs(settings, arena, forest, split))
@@ -95,8 +95,8 @@ def train(
         )
     with stages("gate"):
         # Read after registering: this run's own trials count too.
-        trial_sharpes = tracking.trial_sharpes(Layout.of(settings))
-        evidence = evidence_of(
+        trial_sharpes = read_trial_sharpes(Layout.of(settings))
+        evidence = collect_evidence(
             {contender.key: contender for contender in contenders},
             against,
             trial_sharpes,
@@ -104,7 +104,7 @@ def train(
             forest.scored["probability"].drop_nulls(),
             parity,
         )
-        outcome = conclude(settings, model, evidence, now)
+        outcome = decide_promotion(settings, model, evidence, now)
     return TrainReport(
         rows=training_set.rows.height,
         labelled_rows=labelled.height,

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from training.backtest.grid import GridResult
-from training.promotion.promotion import Outcome
-from training.registry import ModelRef
+from training.promotion.promotion import GateOutcome
+from model_registry.records import ModelRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class TrainReport:
     """The reference grid of the strategy's settings on the same scores: all of them count as trials."""
     overfitting: float | None
     """Probability that choosing the best of the grid is overfitting; None where too little varies."""
-    outcome: Outcome
+    outcome: GateOutcome
     """The gate's verdict, and whether the model is champion now."""
     files: tuple[Path, ...]
     stage_seconds: dict[str, float] = field(default_factory=dict)

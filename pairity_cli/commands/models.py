@@ -9,8 +9,25 @@ import click
 from pairity_cli.context import reports_errors, settings_from
 
 if TYPE_CHECKING:
+    from model_registry.records import ModelRef
     from pairity.settings import Settings
-    from training.registry import ModelRef
+
+
+_SHOWN_TAGS = (
+    "feature_service",
+    "snapshot_id",
+    "training_digest",
+    "code_revision",
+    "code_dirty",
+    "train_end",
+    "universe",
+    "model_sha256",
+    "aliases",
+    "promoted_at",
+    "promotion_reason",
+    "replaced",
+    "rolled_back",
+)
 
 
 @click.command()
@@ -19,20 +36,20 @@ if TYPE_CHECKING:
 @reports_errors
 def models(version: str | None, shadow: bool) -> None:
     """List the registered versions, newest first; with VERSION, what the gate said of one and where it came from."""
-    from training import registry
+    from model_registry.registry import find_version, list_versions
 
     settings = settings_from()
     if shadow:
         _show_shadow(settings, version)
         return
     if version is not None:
-        _show_one(registry.version_of(settings, version))
+        _show_one(find_version(settings, version))
         return
-    found = registry.versions(settings)
-    if not found:
+    versions = list_versions(settings)
+    if not versions:
         click.echo("no model is registered yet: run `pairity train`")
         return
-    _show_all(found)
+    _show_all(versions)
 
 
 @click.command()
@@ -42,20 +59,22 @@ def models(version: str | None, shadow: bool) -> None:
 @reports_errors
 def promote(version: str, force: bool, reason: str | None) -> None:
     """Make VERSION champion: the trading process uses it from its next decision on."""
+    from model_registry import registry
     from pairity.errors import ConfigError
     from pairity.timeline import SystemClock
-    from training import registry
 
     settings = settings_from()
-    verdict = registry.version_of(settings, version).verdict
+    verdict = registry.find_version(settings, version).verdict
     passed = verdict is not None and verdict.passed
     if not passed and not force:
-        told = "the gate was never asked about it" if verdict is None else verdict.reason
-        raise ConfigError(f"version {version} did not pass the gate: {told}", "train again, or use --force --reason …")
+        why = "the gate was never asked about it" if verdict is None else verdict.reason
+        raise ConfigError(f"version {version} did not pass the gate: {why}", "train again, or use --force --reason …")
     if not passed and not reason:
         raise ConfigError("--force needs a reason", "say why with --reason")
-    told = reason or "passed the gate"
-    promoted = registry.promote(settings, version, f"forced: {told}" if not passed else told, SystemClock().now())
+    recorded = reason or "passed the gate"
+    if not passed:
+        recorded = f"forced: {recorded}"
+    promoted = registry.promote(settings, version, recorded, SystemClock().now())
     click.echo(f"version {promoted.version} of {promoted.name} is champion: {promoted.tags['promotion_reason']}")
 
 
@@ -64,8 +83,8 @@ def promote(version: str, force: bool, reason: str | None) -> None:
 @reports_errors
 def rollback(reason: str) -> None:
     """Make the version before the champion champion again."""
+    from model_registry import registry
     from pairity.timeline import SystemClock
-    from training import registry
 
     settings = settings_from()
     restored = registry.rollback(settings, reason, SystemClock().now())
@@ -73,51 +92,77 @@ def rollback(reason: str) -> None:
 
 
 def _show_shadow(settings: Settings, version: str | None) -> None:
-    """Every couple of champion and challenger, or those with `version` in one of the parts."""
+    """Print every couple of champion and challenger, or only those in which `version` took part."""
     from pairity.layout import Layout
     from pairity_cli.tables import print_line, print_table
-    from serving.journal.journal import Journal
+    from serving.journal import Journal
     from serving.models.shadow_summary import summarise
 
     journal = Journal.read(Layout.of(settings).journal)
     try:
-        found = [item for item in summarise(journal) if version in {None, item.champion, item.challenger}]
+        couples = [item for item in summarise(journal) if version in {None, item.champion, item.challenger}]
     finally:
         journal.close()
-    if not found:
+    if not couples:
         click.echo("no decision has a challenger's score beside it: one is scored as soon as one is registered")
         return
     rows = [
-        (item.champion, item.challenger, item.decisions, item.failed, item.scores, item.correlation,
-         item.mean_difference, item.other_choice, None if item.other_share is None else f"{item.other_share:.1%}")
-        for item in found
-    ]  # fmt: skip
-    columns = ("champion", "challenger", "decisions", "failed", "scores", "correlation", "mean difference",
-               "other choice", "share")  # fmt: skip
+        (
+            item.champion,
+            item.challenger,
+            item.decisions,
+            item.failed,
+            item.scores,
+            item.correlation,
+            item.mean_difference,
+            item.other_choice,
+            None if item.other_share is None else f"{item.other_share:.1%}",
+        )
+        for item in couples
+    ]
+    columns = (
+        "champion",
+        "challenger",
+        "decisions",
+        "failed",
+        "scores",
+        "correlation",
+        "mean difference",
+        "other choice",
+        "share",
+    )
     print_table(columns, rows, "Challengers in shadow: the same online vectors, no influence")
-    for item in found:
+    for item in couples:
         if item.last_failure is not None:
             print_line(f"version {item.challenger}, last failure: {item.last_failure}")
 
 
-def _show_all(found: list[ModelRef]) -> None:
+def _show_all(versions: list[ModelRef]) -> None:
     from pairity_cli.tables import print_table
 
     rows = [
-        (ref.version, ref.tags.get("aliases") or None, ref.tags.get("gate", "not asked"), ref.train_end[:16],
-         ref.tags.get("promoted_at", "")[:16] or None, ref.tags.get("promotion_reason"), ref.run_id)
-        for ref in found
-    ]  # fmt: skip
-    print_table(("version", "alias", "gate", "has seen up to", "promoted", "reason", "MLflow run"), rows, found[0].name)
+        (
+            ref.version,
+            ", ".join(ref.aliases) or None,
+            ref.gate,
+            ref.train_end[:16],
+            ref.tags.get("promoted_at", "")[:16] or None,
+            ref.tags.get("promotion_reason"),
+            ref.run_id,
+        )
+        for ref in versions
+    ]
+    print_table(
+        ("version", "alias", "gate", "has seen up to", "promoted", "reason", "MLflow run"), rows, versions[0].name
+    )
 
 
 def _show_one(ref: ModelRef) -> None:
     from pairity_cli.summaries import show_verdict
     from pairity_cli.tables import print_table
 
-    told = ("feature_service", "snapshot_id", "training_digest", "code_revision", "code_dirty", "train_end", "universe",
-            "model_sha256", "aliases", "promoted_at", "promotion_reason", "replaced", "rolled_back")  # fmt: skip
-    rows = [("MLflow run", ref.run_id), *((name, ref.tags[name]) for name in told if ref.tags.get(name))]
+    values = {**ref.tags, "aliases": ", ".join(ref.aliases)}
+    rows = [("MLflow run", ref.run_id), *((name, values[name]) for name in _SHOWN_TAGS if values.get(name))]
     print_table(("", ""), rows, f"{ref.name} version {ref.version}")
     if ref.verdict is not None:
         show_verdict(ref.verdict)

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--once", is_flag=True, help="Train now, in this process, and end: for cron or systemd.")
 @click.option("--daily-at", metavar="HH:MM", help="Time of day in UTC (default: the setting retrain.at).")
-@click.option("--as-known-at", metavar="INSTANT", default="now", show_default=True,
-              help="With --once: use only what was known then.")  # fmt: skip
+@click.option(
+    "--as-known-at",
+    metavar="INSTANT",
+    default="now",
+    show_default=True,
+    help="With --once: use only what was known then.",
+)
 @reports_errors
 def retrain(once: bool, daily_at: str | None, as_known_at: str) -> None:
     """Train on everything known now, every day; the gate decides whether the new version becomes champion.
@@ -42,7 +47,7 @@ def retrain(once: bool, daily_at: str | None, as_known_at: str) -> None:
 
 
 def _train_now(settings: Settings, as_known_at: str) -> None:
-    """One training; its last line of output says what came of it."""
+    """Train once; the last line of output is the outcome, which the trading process reads."""
     import os
     import signal
 
@@ -52,13 +57,13 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     from training.job import train
 
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
-    # An ordinary exit instead of sudden death: a run that has begun is marked as failed
+    # SystemExit unwinds the stack, sudden death does not: a run that has begun is marked as failed
     signal.signal(signal.SIGTERM, _exit_on_signal)
     os.nice(settings.retrain.niceness)
-    with _only_one(settings), ConsoleProgress() as progress:
+    with _locked(settings), ConsoleProgress() as progress:
         report = train(settings, progress, now=now, parity=live_parity(settings))
-    told = "is champion" if report.outcome.promoted else "was not promoted"
-    click.echo(f"version {report.model.version} {told}: {report.outcome.reason}")
+    outcome = "is champion" if report.outcome.promoted else "was not promoted"
+    click.echo(f"version {report.model.version} {outcome}: {report.outcome.reason}")
 
 
 def _exit_on_signal(number: int, _frame: object) -> NoReturn:
@@ -88,8 +93,8 @@ async def _daily(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """Cron, a scheduler and the trading process never train at the same time."""
+def _locked(settings: Settings) -> Iterator[None]:
+    """Own the retraining lock: cron, a scheduler and the trading process never train at the same time."""
     from pairity.errors import ConfigError
     from pairity.layout import Layout
     from pairity.process_lock import LockHeldError, lock_exclusively

@@ -15,15 +15,17 @@ from pairity_cli.context import reports_errors, settings_from
 @reports_errors
 def ui(port: int) -> None:
     """Open the MLflow UI on 127.0.0.1: compare runs, models, figures and trade logs."""
+    from model_registry.connection import database_file, prepare_environment
     from pairity.errors import MissingDataError
     from pairity.layout import Layout
 
     layout = Layout.of(settings_from())
-    if not (layout.mlflow / "mlflow.db").is_file():
+    if not database_file(layout).is_file():
         raise MissingDataError(f"no run has been logged in {layout.mlflow}", "run make train, or make demo")
     click.echo(f"MLflow UI: http://127.0.0.1:{port}   (Ctrl-C ends it)")
     sys.stdout.flush()
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port),
-               "--backend-store-uri", layout.tracking_uri]  # fmt: skip
+    prepare_environment()
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", layout.tracking_uri]
+    # In place of this process: Ctrl-C and signals reach the UI itself
     os.execv(sys.executable, command)

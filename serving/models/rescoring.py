@@ -1,4 +1,4 @@
-"""A decision's probability, computed again from its journalled features by the very model version."""
+"""A decision's probability, computed again from its journalled features by the model version that decided."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import polars as pl
 from feature_repo.catalog import service, view
 from feature_repo.files import schema
 from feature_repo.model_matrix import model_matrix
-from pairity.errors import ModelIntegrityError
+from model_registry.records import ModelRef
+from model_registry.registry import find_version
+from pairity.errors import ModelIntegrityError, RegistryError, UnknownNameError
+from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.journal.records import DecisionRecord, FeatureVector
-from serving.models.scoring import positive_probabilities
-from serving.registered import load_version
+from serving.models.scoring import load_scorer, positive_probabilities
 
 
 @dataclass(frozen=True, slots=True)
-class Rescored:
-    """The probability (None without features) and where the model came from."""
+class RescoredDecision:
+    """Probability of a decision, computed again (None without features), and where the model came from."""
 
     probability: float | None
     run_id: str
@@ -26,12 +28,17 @@ class Rescored:
     snapshot_id: str
 
 
-def rescore(settings: Settings, decision: DecisionRecord, vector: FeatureVector | None) -> Rescored:
-    """Score `vector` with the version that made `decision`; ModelIntegrityError if its files are other ones now."""
-    scorer = load_version(settings, decision.model_name, decision.model_version)
-    if scorer.ref.sha256 != decision.model_sha256:
+def rescore(settings: Settings, decision: DecisionRecord, vector: FeatureVector | None) -> RescoredDecision:
+    """Score `vector` with the version that made `decision`.
+
+    Raises RegistryError where the registry does not have the version, and ModelIntegrityError where its files are not
+    those that the decision was made with.
+    """
+    scorer = load_scorer(settings, _find_model(settings, decision))
+    model = scorer.ref
+    if model.sha256 != decision.model_sha256:
         raise ModelIntegrityError(
-            f"{decision.model_name} version {decision.model_version} is registered with sha256 {scorer.ref.sha256}, "
+            f"{decision.model_name} version {decision.model_version} is registered with sha256 {model.sha256}, "
             f"the decision was made with {decision.model_sha256}",
             "look for the registry that the decision was made with",
         )
@@ -41,4 +48,16 @@ def rescore(settings: Settings, decision: DecisionRecord, vector: FeatureVector 
         types = {name: schema(view(declared.view))[name] for name in declared.features}
         row = pl.DataFrame([dict(vector.values)], schema=types)
         probability = positive_probabilities(scorer.estimator, model_matrix(row, declared))[0]
-    return Rescored(probability, scorer.ref.run_id, scorer.ref.train_end, scorer.ref.snapshot_id)
+    return RescoredDecision(probability, model.run_id, model.train_end, model.snapshot_id)
+
+
+def _find_model(settings: Settings, decision: DecisionRecord) -> ModelRef:
+    try:
+        return find_version(settings, decision.model_version, decision.model_name)
+    except UnknownNameError as error:
+        # Nobody mistyped a name: the journal and the registry do not belong together
+        raise RegistryError(
+            f"model {decision.model_name!r} has no version {decision.model_version} in "
+            f"{Layout.of(settings).tracking_uri}",
+            "use the data directory it was trained in",
+        ) from error

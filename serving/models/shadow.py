@@ -1,7 +1,7 @@
 """The challenger beside the champion: the same online vectors, the same strategy, no influence on anything.
 
-It is scored when the champion's decision is journalled and its orders are out. Whatever goes wrong with it is told and
-journalled, and ends there. A bar that was decided before a restart gets no shadow.
+It is scored after the champion's decision is journalled and its orders are out. Whatever goes wrong with it is reported
+and journalled, and ends there. A bar that was decided before a restart gets no shadow.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from feature_repo.model_files import CHALLENGER
+from model_registry.records import CHALLENGER, ModelRef
+from model_registry.registry import find_alias
 from pairity.errors import NoChampionError, PairityError, RegistryError
 from pairity.settings import Settings
 from pairity.strategy.selection import rank
 from pairity.strategy.types import Decision
 from serving.api import Status
 from serving.decision import DecisionInputs, make_decision
-from serving.journal.journal import Journal
+from serving.journal import Journal
 from serving.journal.records import DecisionRecord, ShadowRecord
 from serving.models.champion import require_universe
-from serving.models.scoring import ModelRef, Scorer
-from serving.registered import find, load
+from serving.models.scoring import Scorer, load_scorer
 
 
 class Shadow:
-    """Follows the alias `challenger`, and journals what it would have said."""
+    """Shadow of the champion: follows the alias `challenger` and journals what that version would have decided."""
 
     def __init__(self, settings: Settings, journal: Journal, status: Status, say: Callable[[str], None]) -> None:
         self._settings = settings
@@ -34,15 +34,18 @@ class Shadow:
         self._loaded: Scorer | None = None
 
     def follow(self, record: DecisionRecord, seen: DecisionInputs, champion: ModelRef) -> list[str]:
-        """Score what `record` was decided on with the present challenger, if any; returns problems. Raises nothing."""
+        """Score what `record` was decided on with the present challenger, if there is one.
+
+        Returns problems as messages, and raises nothing.
+        """
         try:
             return self._follow(record, seen, champion)
         except Exception as error:  # noqa: BLE001 - nothing that happens to a shadow may reach the one who trades
-            return [_told("the challenger was not scored", error)]
+            return [_describe("the challenger was not scored", error)]
 
     def _follow(self, record: DecisionRecord, seen: DecisionInputs, champion: ModelRef) -> list[str]:
         try:
-            named = find(self._settings, CHALLENGER)
+            named = find_alias(self._settings, CHALLENGER)
         except NoChampionError:
             self._loaded, self._status.challenger = None, None
             return []
@@ -50,29 +53,34 @@ class Shadow:
         try:
             decision = make_decision(self._scorer(named, champion), seen, self._settings)
         except Exception as error:  # noqa: BLE001 - as above; this one is journalled under the challenger's name
-            failure = _told("not scored", error)
+            failure = _describe("not scored", error)
         self._status.challenger = {"version": named.version, "sha256": named.sha256, "state": failure or "scored"}
-        self._journal.models.record_shadow(shadow_of(record, named, decision, seen.market.decision_time, failure))
+        self._journal.models.record_shadow(
+            make_shadow_record(record, named, decision, seen.market.decision_time, failure)
+        )
         return [] if failure is None else [f"challenger version {named.version} was {failure}"]
 
     def _scorer(self, named: ModelRef, champion: ModelRef) -> Scorer:
-        """The challenger, loaded when it is new; RegistryError where the champion's vectors are none for it."""
-        if named.service.name != champion.service.name:
+        """Return the challenger, loaded if it is new; RegistryError where it does not fit the champion's vectors."""
+        if named.feature_service != champion.feature_service:
             raise RegistryError(
-                f"it needs the features {named.service.name}, the champion reads {champion.service.name}"
+                f"it needs the features {named.feature_service}, the champion reads {champion.feature_service}"
             )
         require_universe(named, champion, self._settings)
         if self._loaded is None or self._loaded.ref.key != named.key:
-            self._loaded = None
-            self._loaded = load(self._settings, named)
+            self._loaded = None  # lets go of the old forest first: two challengers need not fit into memory
+            self._loaded = load_scorer(self._settings, named)
             self._say(f"challenger version {named.version} is scored in shadow")
         return self._loaded
 
 
-def shadow_of(
+def make_shadow_record(
     record: DecisionRecord, challenger: ModelRef, decision: Decision | None, at: datetime, failure: str | None
 ) -> ShadowRecord:
-    """What is journalled of a shadow; `choice` is the candidate with the highest divergence score, taken or not."""
+    """Return the journal's record of a shadow.
+
+    Its `choice` is the candidate with the highest divergence score, whether or not it could be opened.
+    """
     scores = () if decision is None else decision.scores
     return ShadowRecord(
         decision_id=record.decision_id,
@@ -81,16 +89,16 @@ def shadow_of(
         model_version=challenger.version,
         model_sha256=challenger.sha256,
         probabilities={score.pair.pair_id: score.probability for score in scores},
-        choice=None if decision is None else choice_of(decision),
+        choice=None if decision is None else find_best_candidate(decision),
         failure=failure,
     )
 
 
-def choice_of(decision: Decision) -> str | None:
-    """Pair id of the best candidate of a decision, whether or not it could be opened; None where there was none."""
+def find_best_candidate(decision: Decision) -> str | None:
+    """Return the pair id of a decision's best candidate, whether or not it could be opened; None without candidates."""
     best = rank(decision.scores)
     return best[0].pair.pair_id if best else None
 
 
-def _told(what: str, error: Exception) -> str:
-    return f"{what}: {error.what if isinstance(error, PairityError) else f'{type(error).__name__}: {error}'}"
+def _describe(outcome: str, error: Exception) -> str:
+    return f"{outcome}: {error.what if isinstance(error, PairityError) else f'{type(error).__name__}: {error}'}"

@@ -13,12 +13,12 @@ import pytest
 from feature_repo.catalog import service, view
 from feature_repo.files import schema
 from feature_repo.model_matrix import model_matrix
+from model_registry.registry import find_version
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, from_ms
 from serving.journal import Journal
-from serving.models.scoring import positive_probabilities
-from serving.registered import load_version
+from serving.models.scoring import load_scorer, positive_probabilities
 from tests.e2e.running import ASSETS, Place, paper_exchange
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -120,7 +120,7 @@ def test_a_day_of_trading_retrains_once_and_scores_the_refused_one_in_shadow(day
     assert [shadow.decision_id for shadow in shadows] in (shadowed, shadowed[:-1])
     assert {(shadow.model_version, shadow.failure) for shadow in shadows} == {("2", None)}
 
-    challenger = load_version(settings, "pair_forest", "2")
+    challenger = load_scorer(settings, find_version(settings, "2"))
     for shadow in shadows:
         own = [v for v in vectors[shadow.decision_id] if v.service == challenger.ref.service.name]
         again = rescored(challenger, own)

@@ -11,15 +11,17 @@ import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
 from feature_repo.model_matrix import model_matrix
+from model_registry import registry
+from model_registry.records import ModelRef
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import AssetView, Market, StrategyState
 from serving.decision import DecisionInputs
 from tests.serving.trading import SPECS, T0
 from tests.training.published import asset_rows, pair_rows
-from training import registry, tracking
+from training import tracking
 from training.models import pair_forest
-from training.registry import ModelRef
+from training.run_records import RunRecord
 
 ASSETS = ("BTC", "ETH", "SOL")
 NOW = T0
@@ -46,10 +48,24 @@ def register(settings: Settings, seed: int, **tags: str) -> ModelRef:
     layout = Layout.of(settings)
     files = layout.reports / f"seed{seed}"
     files.mkdir(parents=True, exist_ok=True)
-    lineage = {"feature_service": PAIR_FOREST_FEATURES.name, "snapshot_id": "s", "code_revision": "c",
-               "train_end": T0.isoformat(), "universe": ",".join(ASSETS)} | tags  # fmt: skip
+    lineage = {
+        "feature_service": PAIR_FOREST_FEATURES.name,
+        "snapshot_id": "s",
+        "code_revision": "c",
+        "train_end": T0.isoformat(),
+        "universe": ",".join(ASSETS),
+    }
+    lineage |= tags
     training_set = pl.DataFrame({"pair_id": ["BTC__ETH"] * 2, "label": [0, 1]})
-    record = tracking.RunRecord({}, {}, lineage, training_set, "f" * 64, layout.features, files)
+    record = RunRecord(
+        params={},
+        metrics={},
+        tags=lineage,
+        training_set=training_set,
+        training_digest="f" * 64,
+        source=layout.features,
+        artifacts=files,
+    )
     with tracking.start_run(layout, record) as run_id:
         uri = tracking.log_forest(layout, pipeline, matrix.head(3), pair_forest.TRUSTED_TYPES)
     return registry.register(settings, run_id, uri, lineage)
@@ -64,7 +80,10 @@ def seen_at(settings: Settings, hour: int, **changes: Any) -> DecisionInputs:
     rows = history(settings)
     times = rows[EVENT_TIME].unique().sort()
     close = times[hour]
-    assets = {asset: AssetView(asset, 100.0, 1.0, 0.01, 0.0, SPECS.get(asset)) for asset in ASSETS}
+    assets = {
+        asset: AssetView(asset=asset, close=100.0, atr=1.0, volatility=0.01, funding_rate=0.0, spec=SPECS.get(asset))
+        for asset in ASSETS
+    }
     market = Market(close + timedelta(seconds=30), close, assets, {})
     given = {"state": StrategyState(10_000.0), "withheld": {}} | changes
     return DecisionInputs(close, rows.filter(pl.col(EVENT_TIME) == close), market, **given)

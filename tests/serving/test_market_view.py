@@ -6,11 +6,22 @@ from decimal import Decimal
 import polars as pl
 
 from feature_repo.catalog import MARKET_STATE, PAIR_FOREST_FEATURES
+from model_registry.records import ModelRef
 from pairity.universe import ContractSpec, Pair
 from serving.market_view import make_asset_views, make_market_view
-from serving.models.scoring import ModelRef, Scorer
+from serving.models.scoring import Scorer
 
 T = datetime(2025, 4, 1, 12, tzinfo=UTC)
+REFERENCE = ModelRef(
+    name="m",
+    version="1",
+    run_id="r",
+    uri="",
+    sha256="s",
+    feature_service=PAIR_FOREST_FEATURES.name,
+    snapshot_id="x",
+    train_end="t",
+)
 SPEC = ContractSpec("BTC-USDT-SWAP", Decimal(1), Decimal(1), Decimal(1), Decimal(1), Decimal(1))
 
 
@@ -54,10 +65,9 @@ class Constant:
 
 
 def test_only_fresh_pairs_are_scored_and_the_others_say_why():
-    reference = ModelRef("m", "1", "r", "s", PAIR_FOREST_FEATURES, "x", "t")
     rows = pair_rows(("A__B", T, 1.25), ("A__C", T - timedelta(hours=3), 9.0), ("B__C", None, None))
     pairs = [Pair("A", "B"), Pair("A", "C"), Pair("B", "C"), Pair("C", "D")]
-    scores = Scorer(reference, Constant()).score(rows, pairs, T)
+    scores = Scorer(REFERENCE, Constant()).score(rows, pairs, T)
     assert [score.pair for score in scores] == pairs
     assert (scores[0].z, scores[0].probability, scores[0].unusable) == (1.25, 0.1, None)
     assert scores[0].hedge_ratio == rows["hedge_ratio"][0]
@@ -66,10 +76,9 @@ def test_only_fresh_pairs_are_scored_and_the_others_say_why():
 
 
 def test_an_infinite_feature_is_the_matter_of_its_pair_alone():
-    reference = ModelRef("m", "1", "r", "s", PAIR_FOREST_FEATURES, "x", "t")
     rows = pair_rows(("A__B", T, 1.25), ("A__C", T, 1.0)).with_columns(
         vol_ratio=pl.when(pl.col("pair_id") == "A__C").then(float("-inf")).otherwise(pl.col("vol_ratio"))
     )
-    scores = Scorer(reference, Constant()).score(rows, [Pair("A", "B"), Pair("A", "C")], T)
+    scores = Scorer(REFERENCE, Constant()).score(rows, [Pair("A", "B"), Pair("A", "C")], T)
     assert (scores[0].probability, scores[0].unusable) == (0.1, None)
     assert (scores[1].probability, scores[1].unusable) == (None, "infinite: vol_ratio")

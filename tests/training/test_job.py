@@ -2,6 +2,9 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES
+from model_registry.connection import open_client
+from model_registry.loading import verified_directory
+from model_registry.registry import find_champion
 from pairity.digest import digest_bytes
 from pairity.errors import MissingDataError, NoChampionError
 from pairity.layout import Layout
@@ -9,7 +12,7 @@ from pairity.progress import Silent
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import forest_fit as scoring
-from training import job, registry, tracking
+from training import job
 from training.backtest import performance
 from training.backtest.comparison import Arena
 from training.contenders import compare_contenders
@@ -54,7 +57,7 @@ def test_the_report_adds_up(trained):
 
 def test_the_card_says_what_the_model_is_and_the_same_training_fits_the_same_model(trained):
     settings, _, report = trained
-    client = tracking.open_client(Layout.of(settings))
+    client = open_client(Layout.of(settings))
     run = client.get_run(report.model.run_id)
     card = run.data.tags["mlflow.note.content"]
     for said in (
@@ -83,7 +86,7 @@ def test_model_baseline_and_coin_stand_in_one_table_with_the_same_keys(trained):
     assert list(report.backtests) == ["model", "baseline", "btc"]
     assert {frozenset(values) for values in report.backtests.values()} == {frozenset(performance.KEYS)}
     assert report.contender_names["baseline"].startswith("BTC/ETH alone")
-    run = tracking.open_client(Layout.of(settings)).get_run(report.model.run_id)
+    run = open_client(Layout.of(settings)).get_run(report.model.run_id)
     for key in report.backtests:
         assert {f"{key}_{name}" for name in performance.KEYS} <= set(run.data.metrics)
     for prefix in ("test", "test_candidates"):
@@ -94,14 +97,14 @@ def test_model_baseline_and_coin_stand_in_one_table_with_the_same_keys(trained):
 
 def test_the_champion_leads_back_to_data_code_and_time(trained):
     settings, _, report = trained
-    champion = registry.champion(settings)
+    champion = find_champion(settings)
     assert (champion.version, champion.run_id) == (report.model.version, report.model.run_id)
     assert champion.tags["promotion_reason"] == report.outcome.reason
     assert champion.tags["training_digest"] == report.training_digest
     assert champion.tags["snapshot_id"] == report.snapshot_id
     assert champion.train_end == report.train_end.isoformat()
-    assert registry.checked_directory(settings, champion).is_dir()
-    run = tracking.open_client(Layout.of(settings)).get_run(champion.run_id)
+    assert verified_directory(Layout.of(settings), champion).is_dir()
+    run = open_client(Layout.of(settings)).get_run(champion.run_id)
     assert run.data.params["label.horizon_bars"] == "12"
     assert run.data.params["split.purged_rows"] == "36"
     assert run.data.params["costs.taker_fee_bps"] == "5.0"
@@ -113,7 +116,7 @@ def test_figures_and_logs_are_written_and_kept_with_the_run(trained):
     names = {path.name for path in report.files}
     assert {"equity.png", "most_traded_pair.png", "calibration.png", "feature_importance.png", "scores.png"} <= names
     assert {"trades_model.csv", "trades_baseline.csv", "trades_btc.csv", "backtest_per_pair.csv"} <= names
-    client = tracking.open_client(Layout.of(settings))
+    client = open_client(Layout.of(settings))
     assert names == {item.path for item in client.list_artifacts(report.model.run_id)}
     assert all(path.stat().st_size > 0 for path in report.files)
 
@@ -187,8 +190,8 @@ def test_a_model_of_what_positions_earn_is_trained_judged_and_registered(tmp_pat
     assert report.train_end < report.test_start
     assert 0 < report.test_positives < report.test_rows
     assert report.backtests["model"]["trades"] > 0
-    assert registry.champion(settings).version == report.model.version
-    run = tracking.open_client(Layout.of(settings)).get_run(report.model.run_id)
+    assert find_champion(settings).version == report.model.version
+    run = open_client(Layout.of(settings)).get_run(report.model.run_id)
     assert run.data.params["label.kind"] == "triple_barrier"
 
 
@@ -198,7 +201,7 @@ def test_a_history_too_short_registers_nothing(tmp_path):
     with pytest.raises(MissingDataError, match="too short for the label horizon"):
         job.train(settings, Silent(), now=NOW, join=brute_join(settings))
     with pytest.raises(NoChampionError):
-        registry.champion(settings)
+        find_champion(settings)
 
 
 def test_the_feature_stores_join_gives_the_same_training_set_and_trades(trained, tmp_path):

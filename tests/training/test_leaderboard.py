@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
+from model_registry.connection import open_client
 from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import EvaluationSettings
 from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
-from training import tracking
 from training.backtest import performance
 from training.data.folds import EVENT, split_walk_forward
 from training.data.training_sets import TrainingSet
@@ -24,6 +24,7 @@ from training.models.families import FAMILIES, find_family
 from training.reports import leaderboard_files, leaderboard_runs
 from training.reports.contents import read_run
 from training.reports.page import render_page
+from training.trials import read_trial_sharpes
 from training.walk_forward import score_walk_forward
 
 LEFT_OUT = ("factor_risk", "lagged_linear", "lagged_linear_5", "lagged_boosted", "vwap_distance")
@@ -153,7 +154,7 @@ def test_an_unknown_family_is_named_with_those_that_exist(compared, tmp_path, mo
 
 def test_runs_are_a_parent_and_a_child_per_family(compared):
     settings, board, run_id = compared
-    client = tracking.open_client(Layout.of(settings))
+    client = open_client(Layout.of(settings))
     experiment = client.get_experiment_by_name("leaderboard").experiment_id
     assert client.get_experiment(experiment).tags["mlflow.experimentKind"] == "custom_model_development"
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
@@ -181,7 +182,7 @@ def test_runs_are_a_parent_and_a_child_per_family(compared):
     }
     history = client.get_metric_history(forest.info.run_id, "fold_net_return")
     assert [point.step for point in history] == list(range(1, len(board.folds) + 1))
-    counted = tracking.trial_sharpes(Layout.of(settings))
+    counted = read_trial_sharpes(Layout.of(settings))
     assert len(counted) == sum(s.contender.metrics["sharpe"] is not None for s in board.standings)
 
 

@@ -8,12 +8,14 @@ from click.testing import CliRunner
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
 from feature_repo.files import publish, scan_view
+from model_registry.connection import open_client
+from model_registry.registry import list_versions
 from pairity.errors import ConfigError, DataError, MissingDataError, RegistryError, UnknownNameError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
-from training import job, registry, tracking
+from training import job
 from training.data.training_sets import build_training_set
 from training.forest_fit import fit_forest
 
@@ -23,10 +25,10 @@ def train(settings):
 
 
 def nothing_registered(settings):
-    assert registry.versions(settings) == []
+    assert list_versions(settings) == []
     layout = Layout.of(settings)
     if (layout.mlflow / "mlflow.db").is_file():
-        client = tracking.open_client(layout)
+        client = open_client(layout)
         runs = client.search_runs([found.experiment_id for found in client.search_experiments()])
         assert {run.info.status for run in runs} <= {"FAILED"}
 

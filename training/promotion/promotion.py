@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import polars as pl
 
+from model_registry.loading import load_estimator
+from model_registry.records import ModelRef, Verdict
+from model_registry.registry import find_champion, promote, record_verdict
 from pairity.errors import NoChampionError
+from pairity.layout import Layout
 from pairity.settings import Settings
-from training import registry
 from training.backtest.comparison import Arena, Contender
 from training.backtest.performance import compute_hourly_returns
 from training.data.splits import Split
@@ -19,106 +21,94 @@ from training.data.training_sets import TrainingSet
 from training.evaluation.drift import compute_stability_index
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.forest_fit import score_test_period
-from training.promotion import gate
-from training.registry import ModelRef
+from training.promotion.gate import Evidence, apply_gate
 
 ParityCheck = Callable[[], tuple[int, str]]
-"""Compares what was decided on live with the offline store: (values that differ, in words)."""
+"""Compares the features of live decisions with the offline store; returns how many values differ, and a description."""
 ON_TRIAL = "first model, on trial"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the gate said, and who is champion now."""
+class GateOutcome:
+    """Outcome of the gate: the verdict, whether the challenger is champion now, and why."""
 
-    verdict: gate.Verdict
+    verdict: Verdict
     promoted: bool
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
-    """The champion's net return over the challenger's test hours; None with the reason where that is not fair."""
+class ChampionResult:
+    """Net return of the champion over the challenger's test hours; None, with a note, where that would not be fair."""
 
     net: float | None
-    told: str
+    note: str
     version: str | None = None
 
 
-def conclude(settings: Settings, model: ModelRef, evidence: gate.Evidence, now: datetime) -> Outcome:
-    """Judge a registered challenger, record the verdict, and promote it if it passed.
+def decide_promotion(settings: Settings, model: ModelRef, evidence: Evidence, now: datetime) -> GateOutcome:
+    """Apply the gate to a registered challenger, record the verdict, and promote the challenger if it passed.
 
-    Where there is no champion yet the first model is promoted on trial whatever the verdict: it may trade on demo, and
+    Where there is no champion yet, the first model is promoted on trial whatever the verdict: it may trade on demo, and
     real money is refused to a champion that did not pass.
     """
-    verdict = gate.judge(evidence, settings.gate)
-    registry.record_verdict(settings, model.version, verdict)
-    first = _champion(settings) is None
-    if not verdict.passed and not first:
-        return Outcome(verdict, False, verdict.reason)
+    verdict = apply_gate(evidence, settings.gate)
+    record_verdict(settings, model.version, verdict)  # first: no champion is ever without the verdict on it
+    is_first = _current_champion(settings) is None
+    if not verdict.passed and not is_first:
+        return GateOutcome(verdict, False, verdict.reason)
     reason = verdict.reason if verdict.passed else f"{ON_TRIAL}: {verdict.reason}"
-    registry.promote(settings, model.version, reason, now)
-    return Outcome(verdict, True, reason)
+    promote(settings, model.version, reason, now)
+    return GateOutcome(verdict, True, reason)
 
 
-def rival(settings: Settings, dataset: TrainingSet, split: Split, arena: Arena) -> Rival:
+def backtest_champion(settings: Settings, training_set: TrainingSet, split: Split, arena: Arena) -> ChampionResult:
     """Backtest the champion over the challenger's test hours, if it has seen none of them."""
-    current = _champion(settings)
+    current = _current_champion(settings)
     if current is None:
-        return Rival(None, "there is no champion yet")
+        return ChampionResult(None, "there is no champion yet")
     name = f"version {current.version}"
     if datetime.fromisoformat(current.train_end) >= split.test_start:
-        return Rival(None, f"champion {name} has seen these hours", current.version)
-    if current.feature_service != dataset.service.name or current.tags.get("universe") != _universe(settings):
-        return Rival(None, f"champion {name} was made for other pairs or features", current.version)
-    fitted = score_test_period(_load(settings, current), dataset, split)
+        return ChampionResult(None, f"champion {name} has seen these hours", current.version)
+    if current.feature_service != training_set.service.name or current.universe != ",".join(settings.universe.assets):
+        return ChampionResult(None, f"champion {name} was made for other pairs or features", current.version)
+    fitted = score_test_period(load_estimator(Layout.of(settings), current), training_set, split)
     contender = arena.trade_model(fitted.scored, datetime.fromisoformat(current.train_end))
-    return Rival(contender.metrics["net_return"], f"champion {name} over the same hours", current.version)
+    return ChampionResult(contender.metrics["net_return"], f"champion {name} over the same hours", current.version)
 
 
-def evidence_of(
+def collect_evidence(
     contenders: Mapping[str, Contender],
-    rival_found: Rival,
+    champion: ChampionResult,
     trial_sharpes: list[float],
     scores_in: pl.Series,
     scores_out: pl.Series,
     parity: ParityCheck | None,
-) -> gate.Evidence:
-    """Collect what the gate looks at.
+) -> Evidence:
+    """Return the evidence on a challenger, whose backtests are `contenders`.
 
-    `trial_sharpes` are the Sharpe ratios per hour of all trials, this one among them; `scores_in` and `scores_out` the
-    model's probabilities on its training rows and out of sample.
+    `trial_sharpes` are the Sharpe ratios per hour of all trials, this one among them. `scores_in` and `scores_out` are
+    the model's probabilities on its training rows and out of sample.
     """
     model, baseline = contenders["model"], contenders.get("baseline")
-    found = estimate_sharpe(compute_hourly_returns(model.result))
-    mismatches, told = parity() if parity is not None else (None, "nothing was decided on live yet")
-    return gate.Evidence(
+    sharpe = estimate_sharpe(compute_hourly_returns(model.result))
+    mismatches, parity_note = parity() if parity is not None else (None, "nothing was decided on live yet")
+    return Evidence(
         net=model.metrics["net_return"],
         trades=int(model.metrics["trades"] or 0),
         baseline_net=None if baseline is None else baseline.metrics["net_return"],
-        champion_net=rival_found.net,
-        champion_told=rival_found.told,
-        deflated_sharpe=None if found is None else deflate_sharpe(found, trial_sharpes),
+        champion_net=champion.net,
+        champion_note=champion.note,
+        deflated_sharpe=None if sharpe is None else deflate_sharpe(sharpe, trial_sharpes),
         trials=len(trial_sharpes),
         parity_mismatches=mismatches,
-        parity_told=told,
+        parity_note=parity_note,
         psi=compute_stability_index(scores_in.to_numpy(), scores_out.to_numpy()),
     )
 
 
-def _champion(settings: Settings) -> ModelRef | None:
+def _current_champion(settings: Settings) -> ModelRef | None:
     try:
-        return registry.champion(settings)
+        return find_champion(settings)
     except NoChampionError:
         return None
-
-
-def _load(settings: Settings, model: ModelRef) -> Any:  # noqa: ANN401 - sklearn.Pipeline
-    directory = registry.checked_directory(settings, model)
-    import mlflow.sklearn
-
-    return mlflow.sklearn.load_model(str(directory))
-
-
-def _universe(settings: Settings) -> str:
-    return ",".join(settings.universe.assets)

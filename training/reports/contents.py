@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+from model_registry.connection import load_mlflow, open_client, store_errors
 from pairity.errors import RegistryError, UnknownNameError
 from pairity.layout import Layout
-from training.tracking import load_mlflow, open_client, store_errors
 
 _UTC = pl.Datetime("us", "UTC")
 _TIMES = ("time", "decided_at", "opened_at", "closed_at")

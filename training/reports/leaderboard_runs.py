@@ -11,6 +11,7 @@ from training.data.training_sets import digest_training_rows
 from training.leaderboard import Leaderboard, Standing
 from training.reports.leaderboard_files import locate_directory, locate_family_directory
 from training.reports.run_files import list_setting_params
+from training.run_records import DatasetSource, FamilyRun
 
 
 def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
@@ -24,7 +25,7 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
         "trials": board.trials,
     }
     names = {f"contender.{s.family}": s.description for s in board.standings}
-    source = tracking.DatasetSource(
+    source = DatasetSource(
         PAIR_HOURLY.name, digest, str(layout.features / PAIR_HOURLY.name), board.training_set.rows.height
     )
     metrics = {
@@ -34,7 +35,7 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     }
     if board.overfitting is not None:
         metrics["probability_of_overfitting"] = board.overfitting.probability
-    parent = tracking.FamilyRun(
+    parent = FamilyRun(
         name="leaderboard",
         params=params | names,
         metrics=metrics,
@@ -45,7 +46,7 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     )
     starts = [fold.blocks[0].first for fold in board.folds]
     children = [
-        tracking.FamilyRun(
+        FamilyRun(
             name=standing.family,
             params=params | {"family": standing.family},
             metrics={f"model_{name}": value for name, value in _list_metrics(standing).items()},

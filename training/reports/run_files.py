@@ -12,19 +12,21 @@ import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
 from feature_repo.revision import code_revision
+from model_registry.records import ModelRef
+from model_registry.registry import register
 from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
-from training import registry, tracking
+from training import tracking
 from training.backtest import performance
 from training.backtest.comparison import Contender
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
 from training.evaluation import metrics
 from training.models.pair_forest import TRUSTED_TYPES
-from training.registry import ModelRef
 from training.reports import matplotlib_figures as figures
 from training.reports.model_card import render_model_card
+from training.run_records import RunRecord
 
 CARD = "model_card.md"
 _EXAMPLE_ROWS = 5
@@ -108,7 +110,7 @@ def record_run(
     card = render_model_card(settings, training_set, split, metrics, tags, names)
     (locate_directory(settings) / CARD).write_text(card, encoding="utf-8")
     tags = {**tags, "fitted_sha256": digest_fitted(pipeline)}
-    run = tracking.RunRecord(
+    run = RunRecord(
         params=_list_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
         metrics=metrics,
         tags=tags,
@@ -123,7 +125,7 @@ def record_run(
     example = model_matrix(split.train.head(_EXAMPLE_ROWS), training_set.service)
     with tracking.start_run(layout, run) as run_id:
         model_uri = tracking.log_forest(layout, pipeline, example, TRUSTED_TYPES)
-    return registry.register(settings, run_id, model_uri, tags)
+    return register(settings, run_id, model_uri, tags)
 
 
 def digest_fitted(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline

@@ -12,9 +12,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import serving.registered
+import serving.models.shadow
 from feature_repo.catalog import MARKET_STATE, PAIR_FOREST_FEATURES
+from model_registry import registry
+from model_registry.loading import verified_directory
+from model_registry.records import ModelRef
+from model_registry.registry import find_alias, find_champion, find_version
 from pairity.errors import LiveSwitchError, NoChampionError
+from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import Leg, PairPosition, Side
 from pairity.universe import Pair
@@ -23,13 +28,11 @@ from serving.decision import DecisionInputs, make_decision
 from serving.journal.journal import Journal
 from serving.journal.records import DecisionRecord, ShadowRecord, decision_id
 from serving.models.champion import Champion
-from serving.models.scoring import ModelRef
-from serving.models.shadow import Shadow, choice_of
-from serving.registered import find, load, load_champion
+from serving.models.scoring import load_scorer
+from serving.models.shadow import Shadow, find_best_candidate
 from serving.risk import Mode
 from tests.serving.registered_models import history, promote, register, seen_at, settings_in
 from tests.serving.trading import RUN
-from training import registry
 
 
 @dataclass
@@ -44,9 +47,17 @@ class Process:
 
     def decide(self, seen: DecisionInputs) -> DecisionRecord:
         ref = self.champion.ref
-        record = DecisionRecord(decision_id("test", seen.event_timestamp), RUN.run_id, seen.market.decision_time,
-                                seen.event_timestamp, ref.service.name, ref.name, ref.version, ref.sha256,
-                                make_decision(self.champion.scorer, seen, self.settings))  # fmt: skip
+        record = DecisionRecord(
+            decision_id=decision_id("test", seen.event_timestamp),
+            run_id=RUN.run_id,
+            decision_time=seen.market.decision_time,
+            event_timestamp=seen.event_timestamp,
+            feature_service=ref.service.name,
+            model_name=ref.name,
+            model_version=ref.version,
+            model_sha256=ref.sha256,
+            decision=make_decision(self.champion.scorer, seen, self.settings),
+        )
         self.journal.record_decision(record, [])
         return record
 
@@ -111,14 +122,14 @@ def test_a_shadow_is_the_challenger_s_own_word_bit_for_bit(process: Process) -> 
     shadows = process.journal.models.shadows()
     assert [shadow.model_version for shadow in shadows] == [challenger.version] * 3
     promote(process.settings, challenger)
-    as_champion = load_champion(process.settings)
+    as_champion = load_scorer(process.settings, find_champion(process.settings))
     assert as_champion.ref.version == challenger.version
     for shadow in shadows:
         record, seen = decided[shadow.decision_id]
         alone = make_decision(as_champion, seen, process.settings)
         assert bits(shadow.probabilities) == bits({s.pair.pair_id: s.probability for s in alone.scores})
         assert bits(shadow.probabilities) == by_hand(process.settings, as_champion.ref, seen)
-        assert shadow.choice == choice_of(alone)
+        assert shadow.choice == find_best_candidate(alone)
         champion = bits({s.pair.pair_id: s.probability for s in record.decision.scores})
         assert champion != bits(shadow.probabilities)  # else this test proves nothing
     assert {name for shadow in shadows for name in shadow.probabilities} == {"BTC__ETH", "BTC__SOL", "ETH__SOL"}
@@ -142,7 +153,7 @@ def test_without_a_challenger_nothing_is_said(process: Process) -> None:
 
 
 def model_file(settings: Settings, version: str) -> Path:
-    return registry.checked_directory(settings, registry.version_of(settings, version)) / "model.skops"
+    return verified_directory(Layout.of(settings), find_version(settings, version)) / "model.skops"
 
 
 def test_a_changed_file_of_the_challenger_stops_nothing(process: Process) -> None:
@@ -192,15 +203,14 @@ class Bursting:
 
 def test_an_exception_inside_the_challenger_stops_nothing(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     challenger = register(process.settings, seed=2)
-    real = serving.registered.load
-    monkeypatch.setattr("serving.models.shadow.load", lambda *given: replace(real(*given), estimator=Bursting()))
+    real = serving.models.shadow.load_scorer
+    monkeypatch.setattr("serving.models.shadow.load_scorer", lambda *given: replace(real(*given), estimator=Bursting()))
     record, problems = process.cycle(5)
     assert problems == ["challenger version 2 was not scored: ZeroDivisionError: inside the model"]
     assert process.journal.last_decision() == record
     (shadow,) = process.journal.models.shadows()
-    assert (shadow.model_version, shadow.failure) == (
-        challenger.version, "not scored: ZeroDivisionError: inside the model"
-    )  # fmt: skip
+    assert shadow.model_version == challenger.version
+    assert shadow.failure == "not scored: ZeroDivisionError: inside the model"
 
 
 def test_a_shadow_that_cannot_be_journalled_stops_nothing(process: Process) -> None:
@@ -239,12 +249,21 @@ def test_a_promotion_and_a_rollback_count_from_the_next_decision(process: Proces
 
 def test_positions_go_on_under_a_new_champion(process: Process) -> None:
     register(process.settings, seed=2)
-    leg = Leg("BTC", Side.SELL, Decimal(1), 100.0, 106.0, 95.0)
+    leg = Leg(asset="BTC", side=Side.SELL, contracts=Decimal(1), entry_price=100.0, stop_price=106.0, target_price=95.0)
     seen = seen_at(process.settings, 3)
-    held = PairPosition("p1", Pair("BTC", "ETH"), -1, (leg,), seen.event_timestamp - timedelta(hours=2), 1.5, 1.0, 1.4)
+    held = PairPosition(
+        position_id="p1",
+        pair=Pair("BTC", "ETH"),
+        direction=-1,
+        legs=(leg,),
+        opened_at=seen.event_timestamp - timedelta(hours=2),
+        entry_z=1.5,
+        entry_score=1.0,
+        last_z=1.4,
+    )
     process.journal.save_position(held)
     process.decide(replace(seen, state=process.journal.restore_state(100.0)))
-    promote(process.settings, registry.version_of(process.settings, "2"))
+    promote(process.settings, find_version(process.settings, "2"))
     assert process.champion.follow() == []
     record = process.decide(replace(seen_at(process.settings, 4), state=process.journal.restore_state(100.0)))
     assert record.model_version == "2"
@@ -261,13 +280,13 @@ def test_a_new_champion_that_cannot_be_loaded_opens_nothing_and_ends_nothing(pro
     (problem,) = process.champion.follow()
     assert "champion version 2 cannot be used" in problem
     assert "version 1 watches what is held, nothing is opened" in problem
-    seen = seen_at(process.settings, 4, suspended=process.champion.barred)
+    seen = seen_at(process.settings, 4, suspended=process.champion.suspended)
     decision = make_decision(process.champion.scorer, seen, process.settings)
     assert decision.entries == ()
-    assert {score.rejected for score in decision.scores} == {process.champion.barred}
+    assert {score.rejected for score in decision.scores} == {process.champion.suspended}
     file.write_bytes(good)
     assert process.champion.follow() == []
-    assert (process.champion.ref.version, process.champion.barred) == ("2", None)
+    assert (process.champion.ref.version, process.champion.suspended) == ("2", None)
 
 
 def test_a_champion_for_other_assets_is_not_taken_over(process: Process) -> None:
@@ -277,6 +296,14 @@ def test_a_champion_for_other_assets_is_not_taken_over(process: Process) -> None
     assert process.champion.ref.version == "1"
 
 
+def test_a_champion_for_features_that_nobody_declares_opens_nothing_and_ends_nothing(process: Process) -> None:
+    promote(process.settings, register(process.settings, seed=2, feature_service="forgotten_v0"))
+    (problem,) = process.champion.follow()
+    assert "champion version 2 cannot be used: unknown feature service 'forgotten_v0'" in problem
+    assert process.champion.ref.version == "1"
+    assert process.champion.suspended
+
+
 def test_an_alias_that_is_gone_opens_nothing(process: Process) -> None:
     changed = process.settings.model_copy(
         update={"serve": process.settings.serve.model_copy(update={"model_alias": "nobody"})}
@@ -284,7 +311,7 @@ def test_an_alias_that_is_gone_opens_nothing(process: Process) -> None:
     process.champion._settings = changed
     (problem,) = process.champion.follow()
     assert "carries the alias 'nobody'" in problem
-    assert process.champion.barred
+    assert process.champion.suspended
 
 
 def test_an_unreadable_registry_changes_nothing(process: Process) -> None:
@@ -297,7 +324,8 @@ def test_an_unreadable_registry_changes_nothing(process: Process) -> None:
         database.rmdir()
         moved.rename(database)
     assert len(problems) == 1
-    assert process.champion.ref.version == "1"
+    assert problems[0].startswith("version 1 goes on: the tracking store ")
+    assert (process.champion.ref.version, process.champion.suspended) == ("1", None)
     assert process.champion.follow() == []
 
 
@@ -309,23 +337,30 @@ def test_real_money_does_not_follow_a_champion_that_did_not_pass(process: Proces
     (problem,) = process.champion.follow()
     assert "may not trade real money" in problem
     assert process.champion.ref.version == "1"
-    assert process.champion.barred
+    assert process.champion.suspended
 
 
 def test_nobody_is_found_where_no_alias_is(settings: Settings) -> None:
     with pytest.raises(NoChampionError):
-        find(settings, "challenger")
+        find_alias(settings, "challenger")
     promote(settings, register(settings, seed=1))
     with pytest.raises(NoChampionError):
-        find(settings, "challenger")
-    assert load(settings, find(settings, "champion")).ref.version == "1"
+        find_alias(settings, "challenger")
+    assert load_scorer(settings, find_champion(settings)).ref.version == "1"
     assert history(settings).height > 0
 
 
 def test_a_shadow_comes_back_from_the_journal_as_it_was(process: Process) -> None:
     record, _ = process.cycle(3)
-    wanted = ShadowRecord(record.decision_id, record.decision_time, "m", "9", "f" * 64,
-                          {"BTC__ETH": 0.1 + 0.2, "BTC__SOL": None}, "BTC__ETH")  # fmt: skip
+    wanted = ShadowRecord(
+        decision_id=record.decision_id,
+        decision_time=record.decision_time,
+        model_name="m",
+        model_version="9",
+        model_sha256="f" * 64,
+        probabilities={"BTC__ETH": 0.1 + 0.2, "BTC__SOL": None},
+        choice="BTC__ETH",
+    )
     process.journal.models.record_shadow(wanted)
     process.journal.models.record_shadow(replace(wanted, choice=None))
     assert process.journal.models.shadows() == [wanted]

@@ -34,14 +34,28 @@ def met(
 ) -> tuple[DecisionRecord, ShadowRecord]:
     """A decision whose z-scores are all 2, and what the challenger said of it."""
     scores = tuple(
-        ScoredPair(Pair.from_id(name), 2.0, value, None if value is None else 2 * value,
-                   "probability unknown" if value is None else None if value > 0.5 else "too weak")
+        ScoredPair(
+            pair=Pair.from_id(name),
+            z=2.0,
+            probability=value,
+            divergence_score=None if value is None else 2 * value,
+            rejected="probability unknown" if value is None else None if value > 0.5 else "too weak",
+        )
         for name, value in zip(PAIRS, champion, strict=True)
-    )  # fmt: skip
+    )
     plain = decision_of(at=T0 + timedelta(hours=hour))
     record = replace(plain, model_version=versions[0], decision=replace(plain.decision, scores=scores))
     said = {} if failure else dict(zip(PAIRS, challenger, strict=True))
-    shadow = ShadowRecord(record.decision_id, record.decision_time, "m", versions[1], "f" * 64, said, choice, failure)
+    shadow = ShadowRecord(
+        decision_id=record.decision_id,
+        decision_time=record.decision_time,
+        model_name="m",
+        model_version=versions[1],
+        model_sha256="f" * 64,
+        probabilities=said,
+        choice=choice,
+        failure=failure,
+    )
     return record, shadow
 
 
@@ -85,7 +99,7 @@ def test_correlation_and_difference_are_those_of_pandas(journal: Journal, hours:
     (found,) = summarise(journal)
     frame = pd.DataFrame(
         {"a": [v for a, _ in hours for v in a], "b": [v for _, b in hours for v in b]}, dtype=float
-    ).dropna()  # fmt: skip
+    ).dropna()
     assert found.scores == len(frame)
     varies = len(frame) > 1 and frame["a"].nunique() > 1 and frame["b"].nunique() > 1
     if not varies:

@@ -5,17 +5,19 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from model_registry.registry import find_champion, list_versions
 from pairity.errors import LiveSwitchError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import GateSettings
 from pairity_cli.main import main
 from serving.models.champion import require_proven
-from serving.registered import load_champion
+from serving.models.scoring import load_scorer
 from serving.risk import Mode
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
-from training import job, registry, tracking
+from training import job
+from training.trials import read_trial_sharpes
 
 LENIENT = GateSettings(net_return_min=-1.0, trades_min=0, deflated_sharpe_min=0.0, psi_max=100.0)
 
@@ -38,24 +40,26 @@ def test_the_first_model_is_on_trial_and_the_next_must_pass(trained):
     assert first.outcome.promoted
     assert first.outcome.reason.startswith("first model, on trial: net: net return")
     assert not second.outcome.promoted
-    assert registry.champion(settings).version == first.model.version
-    by_version = {ref.version: ref for ref in registry.versions(settings)}
-    assert by_version["2"].tags["aliases"] == "challenger"
+    assert find_champion(settings).version == first.model.version
+    by_version = {ref.version: ref for ref in list_versions(settings)}
+    assert by_version["2"].aliases == ("challenger",)
     assert by_version["2"].verdict == second.outcome.verdict
     better = next(check for check in second.outcome.verdict.checks if check.name == "better")
-    assert "seen these hours" in better.found or "over the same hours" in better.found or "net return" in better.found
+    assert (
+        "seen these hours" in better.actual or "over the same hours" in better.actual or "net return" in better.actual
+    )
 
 
 def test_every_trial_counts(trained):
     """Both trainings, and every setting of both grids that traded."""
     settings, (first, second) = trained
-    sharpes = tracking.trial_sharpes(Layout.of(settings))
+    sharpes = read_trial_sharpes(Layout.of(settings))
     expected = [report.backtests["model"]["sharpe"] for report in (first, second)]
     expected += [values["sharpe"] for report in (first, second) for values in report.grid.metrics]
     assert len(first.grid.points) == 27
     assert sorted(value * 8760**0.5 for value in sharpes) == pytest.approx(sorted(v for v in expected if v is not None))
-    found = {check.name: check.found for check in second.outcome.verdict.checks}
-    assert found["deflated_sharpe"].endswith(f"over {len(sharpes)} trials")
+    values = {check.name: check.actual for check in second.outcome.verdict.checks}
+    assert values["deflated_sharpe"].endswith(f"over {len(sharpes)} trials")
     centre = next(
         values
         for point, values in zip(first.grid.points, first.grid.metrics, strict=True)
@@ -66,7 +70,7 @@ def test_every_trial_counts(trained):
 
 def test_real_money_is_refused_to_a_model_on_trial(trained):
     settings, _ = trained
-    champion = load_champion(settings).ref
+    champion = load_scorer(settings, find_champion(settings)).ref
     assert champion.gate == "failed"
     require_proven(Mode.DEMO, champion)
     with pytest.raises(LiveSwitchError, match="may not trade real money: the promotion gate says 'failed'"):
@@ -81,7 +85,7 @@ def test_a_model_that_passes_becomes_champion_and_may_be_rolled_back(tmp_path):
     if not report.outcome.verdict.passed:  # the baseline may have earned more: then the reason says so
         assert "baseline" in report.outcome.reason or "better" in report.outcome.reason
         return
-    assert registry.champion(settings).version == report.model.version != early.model.version
+    assert find_champion(settings).version == report.model.version != early.model.version
 
 
 def test_values_that_differ_live_stop_a_promotion(tmp_path):
@@ -100,7 +104,7 @@ def test_the_champion_is_measured_on_hours_that_it_has_not_seen(tmp_path):
     report = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
     better = next(check for check in report.outcome.verdict.checks if check.name == "better")
     assert better.needed.startswith("not below the champion's ")
-    assert better.found.startswith("net return ")
+    assert better.actual.startswith("net return ")
 
 
 def command(settings, tmp_path, *arguments):
@@ -123,10 +127,10 @@ def test_the_commands_show_promote_and_roll_back(trained, tmp_path, monkeypatch)
     assert command(settings, tmp_path, "promote", "2", "--force").exit_code == 2
     forced = command(settings, tmp_path, "promote", "2", "--force", "--reason", "an experiment")
     assert forced.exit_code == 0, forced.output
-    assert registry.champion(settings).tags["promotion_reason"] == "forced: an experiment"
+    assert find_champion(settings).tags["promotion_reason"] == "forced: an experiment"
     back = command(settings, tmp_path, "rollback", "--reason", "it was one")
     assert back.exit_code == 0, back.output
-    assert registry.champion(settings).version == "1"
+    assert find_champion(settings).version == "1"
     unknown = command(settings, tmp_path, "models", "9")
     assert unknown.exit_code == 2
     assert "choose from: 1, 2" in unknown.output

@@ -6,12 +6,16 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from feature_repo.model_files import model_digest
+from model_registry import registry
+from model_registry.connection import load_mlflow, open_client
+from model_registry.files import model_digest
+from model_registry.loading import load_estimator, verified_directory
 from pairity.errors import ModelIntegrityError, NoChampionError, RegistryError, UnknownNameError
 from pairity.layout import Layout
 from pairity.settings import ModelSettings, Settings
-from training import registry, tracking
+from training import tracking
 from training.models import pair_forest
+from training.run_records import RunRecord
 
 NOW = datetime(2025, 5, 1, tzinfo=UTC)
 TAGS = {
@@ -44,7 +48,7 @@ def log_and_register(settings, forest, name):
     files = layout.reports / name
     files.mkdir(parents=True)
     (files / "note.csv").write_text("a,b\n1,2\n")
-    record = tracking.RunRecord(
+    record = RunRecord(
         params={"label.horizon_bars": 102, "universe.assets": ("BTC", "ETH")},
         metrics={"test_roc_auc": None, "model_net_return": 0.01},
         tags=TAGS,
@@ -61,7 +65,7 @@ def log_and_register(settings, forest, name):
 
 def test_the_promoted_version_is_champion_with_its_lineage(trained):
     settings, (first, second) = trained
-    found = registry.champion(settings)
+    found = registry.find_champion(settings)
     assert (found.version, found.run_id, found.name) == (second.version, second.run_id, "pair_forest")
     assert (first.version, second.version) == ("1", "2")
     assert TAGS.items() <= dict(found.tags).items()
@@ -72,7 +76,7 @@ def test_the_promoted_version_is_champion_with_its_lineage(trained):
 
 def test_the_run_keeps_params_metrics_dataset_signature_and_files(trained):
     settings, (_, second) = trained
-    client = tracking.open_client(Layout.of(settings))
+    client = open_client(Layout.of(settings))
     run = client.get_run(second.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["universe.assets"] == "BTC, ETH"
@@ -81,39 +85,37 @@ def test_the_run_keeps_params_metrics_dataset_signature_and_files(trained):
     assert run.data.tags["snapshot_id"] == "abc"
     assert run.inputs.dataset_inputs[0].dataset.digest == "f" * 32
     assert [item.path for item in client.list_artifacts(second.run_id)] == ["note.csv"]
-    mlflow = tracking.load_mlflow(Layout.of(settings))
-    signature = mlflow.models.get_model_info(second.model_uri).signature
+    mlflow = load_mlflow(Layout.of(settings))
+    signature = mlflow.models.get_model_info(second.uri).signature
     assert signature.inputs.input_names() == ["z_score", "base_asset", "quote_asset"]
 
 
 def test_the_stored_model_gives_the_same_probabilities_to_the_bit(trained, forest):
     settings, (_, second) = trained
-    directory = registry.checked_directory(settings, second)
+    directory = verified_directory(Layout.of(settings), second)
     assert sorted(path.suffix for path in directory.iterdir() if path.stem == "model") == [".skops"]
-    import mlflow.sklearn
-
     pipeline, frame = forest
-    again = mlflow.sklearn.load_model(str(directory))
+    again = load_estimator(Layout.of(settings), second)
     assert (
         pair_forest.predict_probability(again, frame).tobytes()
         == pair_forest.predict_probability(pipeline, frame).tobytes()
     )
-    assert registry.champion(settings).model_sha256 == model_digest(directory)
+    assert registry.find_champion(settings).sha256 == model_digest(directory)
 
 
 def test_a_damaged_model_file_is_refused(tmp_path, forest):
     settings = Settings(home=tmp_path)
     reference = log_and_register(settings, forest, "only")
-    file = registry.checked_directory(settings, reference) / "model.skops"
+    file = verified_directory(Layout.of(settings), reference) / "model.skops"
     file.write_bytes(file.read_bytes()[:-1] + b"\xff")
     with pytest.raises(ModelIntegrityError, match="is not the one that was registered"):
-        registry.checked_directory(settings, registry.champion(settings))
+        verified_directory(Layout.of(settings), registry.find_champion(settings))
 
 
 def test_without_any_training_there_is_no_champion_and_nothing_is_created(tmp_path):
     settings = Settings(home=tmp_path / "home")
     with pytest.raises(NoChampionError, match="make train"):
-        registry.champion(settings)
+        registry.find_champion(settings)
     assert not (tmp_path / "home").exists()
 
 
@@ -122,7 +124,7 @@ def test_a_registry_without_the_alias_or_the_model_has_no_champion(trained):
     for section, update in (("serve", {"model_alias": "shadow"}), ("model", {"name": "other"})):
         changed = settings.model_copy(update={section: getattr(settings, section).model_copy(update=update)})
         with pytest.raises(NoChampionError, match="carries the alias"):
-            registry.champion(changed)
+            registry.find_champion(changed)
 
 
 def test_a_tracking_store_that_is_no_database_is_named(tmp_path):
@@ -131,36 +133,40 @@ def test_a_tracking_store_that_is_no_database_is_named(tmp_path):
     layout.mlflow.mkdir()
     (layout.mlflow / "mlflow.db").write_bytes(b"this is not a database" * 100)
     with pytest.raises(RegistryError, match=r"mlflow\.db cannot be used"):
-        registry.champion(settings)
+        registry.find_champion(settings)
 
 
 def test_a_tracking_store_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "mlflow").write_text("a file where a directory should be")
     with pytest.raises(RegistryError, match=r"mlflow\.db cannot be used"):
-        tracking.open_client(Layout.of(Settings(home=tmp_path)))
+        open_client(Layout.of(Settings(home=tmp_path)))
 
 
 def test_a_failed_run_is_marked_and_registers_nothing(trained):
     settings, _ = trained
     layout = Layout.of(settings)
     (layout.reports / "empty").mkdir()
-    record = tracking.RunRecord(
-        {}, {}, {}, pl.DataFrame({"label": [0, 1]}), "0" * 64, layout.features, layout.reports / "empty"
+    record = RunRecord(
+        params={},
+        metrics={},
+        tags={},
+        training_set=pl.DataFrame({"label": [0, 1]}),
+        training_digest="0" * 64,
+        source=layout.features,
+        artifacts=layout.reports / "empty",
     )
     run = tracking.start_run(layout, record)
     run_id = run.__enter__()
     assert not run.__exit__(KeyError, KeyError("interrupted"), None)  # the error goes on
-    assert tracking.open_client(layout).get_run(run_id).info.status == "FAILED"
-    assert registry.champion(settings).version == "2"
+    assert open_client(layout).get_run(run_id).info.status == "FAILED"
+    assert registry.find_champion(settings).version == "2"
 
 
 def test_registration_without_lineage_is_refused(trained):
     settings, (_, second) = trained
     with pytest.raises(RegistryError, match="lacks train_end"):
-        registry.register(
-            settings, second.run_id, second.model_uri, {k: v for k, v in TAGS.items() if k != "train_end"}
-        )
-    assert registry.champion(settings).version == "2"
+        registry.register(settings, second.run_id, second.uri, {k: v for k, v in TAGS.items() if k != "train_end"})
+    assert registry.find_champion(settings).version == "2"
 
 
 def test_mlflow_is_quiet_and_phones_nobody(trained, capsys):
@@ -170,50 +176,50 @@ def test_mlflow_is_quiet_and_phones_nobody(trained, capsys):
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert os.environ["DO_NOT_TRACK"] == "true"
     assert not logging.getLogger("alembic").isEnabledFor(logging.INFO)
-    registry.champion(settings)
+    registry.find_champion(settings)
     assert capsys.readouterr().out == ""
 
 
 def test_versions_promotion_and_rollback(tmp_path, forest):
     settings = Settings(home=tmp_path)
-    assert registry.versions(settings) == []
+    assert registry.list_versions(settings) == []
     for name in ("first", "second", "third"):
         log_and_register(settings, forest, name)
-    assert [ref.version for ref in registry.versions(settings)] == ["3", "2", "1"]
-    assert [ref.tags["aliases"] for ref in registry.versions(settings)] == ["champion", "", ""]
+    assert [ref.version for ref in registry.list_versions(settings)] == ["3", "2", "1"]
+    assert [ref.aliases for ref in registry.list_versions(settings)] == [("champion",), (), ()]
     with pytest.raises(RegistryError, match="champion already"):
         registry.promote(settings, "3", "again", NOW)
     with pytest.raises(UnknownNameError, match="'7'"):
         registry.promote(settings, "7", "a typing error", NOW)
     assert registry.rollback(settings, "it lost", NOW).version == "2"
-    assert registry.champion(settings).version == "2"
-    assert registry.version_of(settings, "3").tags["rolled_back"].endswith("it lost")
+    assert registry.find_champion(settings).version == "2"
+    assert registry.find_version(settings, "3").tags["rolled_back"].endswith("it lost")
     assert registry.rollback(settings, "this one too", NOW).version == "1"
     with pytest.raises(NoChampionError, match="first champion"):
         registry.rollback(settings, "and this", NOW)
-    assert registry.champion(settings).version == "1"
+    assert registry.find_champion(settings).version == "1"
 
 
 def test_a_version_whose_files_changed_is_not_promoted(tmp_path, forest):
     settings = Settings(home=tmp_path)
     first = log_and_register(settings, forest, "first")
     log_and_register(settings, forest, "second")
-    file = registry.checked_directory(settings, first) / "model.skops"
+    file = verified_directory(Layout.of(settings), first) / "model.skops"
     file.write_bytes(file.read_bytes()[:-1] + b"\xff")
     for attempt in (lambda: registry.promote(settings, "1", "x", NOW), lambda: registry.rollback(settings, "x", NOW)):
         with pytest.raises(ModelIntegrityError):
             attempt()
-    assert registry.champion(settings).version == "2"
+    assert registry.find_champion(settings).version == "2"
 
 
 def test_a_new_version_is_challenger_until_it_is_promoted(tmp_path, forest):
     settings = Settings(home=tmp_path)
     log_and_register(settings, forest, "first")
     layout = Layout.of(settings)
-    first = registry.champion(settings)
-    again = registry.register(settings, first.run_id, first.model_uri, TAGS)
-    by_version = {ref.version: ref.tags["aliases"] for ref in registry.versions(settings)}
-    assert by_version == {"1": "champion", again.version: "challenger"}
+    first = registry.find_champion(settings)
+    again = registry.register(settings, first.run_id, first.uri, TAGS)
+    by_version = {ref.version: ref.aliases for ref in registry.list_versions(settings)}
+    assert by_version == {"1": ("champion",), again.version: ("challenger",)}
     registry.promote(settings, again.version, "better", NOW)
-    aliases = tracking.open_client(layout).get_registered_model("pair_forest").aliases
+    aliases = open_client(layout).get_registered_model("pair_forest").aliases
     assert aliases == {"champion": int(again.version)} or aliases == {"champion": again.version}

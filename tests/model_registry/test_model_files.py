@@ -1,6 +1,6 @@
 import pytest
 
-from feature_repo.model_files import model_digest, verify_model
+from model_registry.files import model_digest, verify_model
 from pairity.errors import ModelIntegrityError
 
 

@@ -1,7 +1,6 @@
-"""The identity of a stored model: one digest over the files that it consists of, and the alias of a newcomer.
+"""The identity of a stored model: one digest over the files that it consists of.
 
-Written by training when a version is registered, recomputed by serving before a model is loaded: both must mean the
-same files and the same version, so the rule stands here, below both.
+Registration writes the digest, and loading computes it again: both must mean the same files.
 """
 
 from __future__ import annotations
@@ -11,20 +10,17 @@ from pathlib import Path
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ModelIntegrityError
 
-CHALLENGER = "challenger"
-"""Alias of the newest version that has not been champion yet; scored in shadow by the trading process."""
-
-# MLflow writes this one into the model's own directory whenever a registered version is resolved.
+# MLflow writes this file into the model's own directory whenever a registered version is resolved.
 _WRITTEN_ON_READ = frozenset({"registered_model_meta"})
-# Formats whose loading runs code of whoever wrote them.
+# Formats that run the code of whoever wrote them when they are loaded.
 _EXECUTABLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
 
 
 def model_digest(directory: Path) -> str:
-    """SHA-256 over (relative path, content digest) of every file of the model in `directory`.
+    """Return the SHA-256 over (relative path, content digest) of every file of the model in `directory`.
 
-    Independent of file order, times and owners. ModelIntegrityError if the directory holds no file, or a pickle in any
-    of its spellings: a model of unknown origin must not even be hashed as if it could be loaded.
+    It does not depend on file order, times or owners. Raises ModelIntegrityError if the directory holds no file, or a
+    pickle under any of its names: a model of unknown origin must not even be hashed as if it could be loaded.
     """
     files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name not in _WRITTEN_ON_READ)
     if not files:
@@ -41,10 +37,10 @@ def model_digest(directory: Path) -> str:
 
 
 def verify_model(directory: Path, expected: str) -> None:
-    """ModelIntegrityError unless the files in `directory` still have the digest that was registered."""
-    found = model_digest(directory)
-    if found != expected:
+    """Raise ModelIntegrityError unless the files in `directory` still have the registered digest."""
+    actual = model_digest(directory)
+    if actual != expected:
         raise ModelIntegrityError(
-            f"the model in {directory} is not the one that was registered: sha256 {found}, registered {expected}",
+            f"the model in {directory} is not the one that was registered: sha256 {actual}, registered {expected}",
             "restore the directory from a copy, or train again to register a new version",
         )

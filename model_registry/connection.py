@@ -1,0 +1,104 @@
+"""The connection to MLflow: a local database, no telemetry, no chatter. Nothing else in the product sets MLflow up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from pairity.errors import PairityError, RegistryError
+from pairity.layout import Layout
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+_QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "GIT_PYTHON_REFRESH": "quiet"}
+_CHATTY_LOGGERS = (
+    "alembic",
+    "mlflow.store.db.utils",
+    "mlflow.tracking._model_registry.fluent",
+    "mlflow.models.model",
+)
+_BUSY_TIMEOUT_S = 30.0
+# MLflow reports an unknown model or version by the first code, an unknown alias by the second.
+_MISSING_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
+
+
+def prepare_environment() -> None:
+    """Set the environment variables that keep MLflow quiet, for this process and its children."""
+    os.environ.update(_NO_TELEMETRY)
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def load_mlflow(layout: Layout) -> ModuleType:
+    """Import MLflow, point it at the layout's database, and return it."""
+    prepare_environment()  # before the first import: MLflow starts its telemetry when it is imported
+    # MLflow 3.17 maps a relation with a loader that SQLAlchemy 2.1 deprecates: nothing that our users could mend
+    warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
+    import mlflow
+
+    for name in _CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(layout.tracking_uri)
+    mlflow.set_registry_uri(layout.tracking_uri)
+    return sys.modules["mlflow"]
+
+
+def database_file(layout: Layout) -> Path:
+    """Return the path of MLflow's database; the file need not exist."""
+    return layout.mlflow / "mlflow.db"
+
+
+def has_database(layout: Layout) -> bool:
+    """Return whether anything was ever written: readers ask first, because connecting would create a database."""
+    return database_file(layout).exists()
+
+
+def open_client(layout: Layout) -> MlflowClient:
+    """Return a client of the layout's database, which is created if it does not exist.
+
+    Raises RegistryError where the database cannot be used.
+    """
+    mlflow = load_mlflow(layout)
+    with store_errors(layout):
+        layout.mlflow.mkdir(parents=True, exist_ok=True)
+        _require_database(database_file(layout))
+        return mlflow.MlflowClient(tracking_uri=layout.tracking_uri, registry_uri=layout.tracking_uri)
+
+
+@contextmanager
+def store_errors(layout: Layout, missing: Callable[[], PairityError] | None = None) -> Iterator[None]:
+    """Turn failures of the tracking store into RegistryError.
+
+    With `missing`, the error that it makes is raised where the store answers that the requested thing does not exist.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        if missing is not None and isinstance(error, MlflowException) and error.error_code in _MISSING_CODES:
+            raise missing() from None
+        # SQLAlchemy appends the statement and its parameters: only the first line says what happened
+        lines = str(error).strip().splitlines()
+        raise RegistryError(
+            f"the tracking store {layout.tracking_uri} cannot be used: {lines[0] if lines else type(error).__name__}",
+            "check that the file is a readable MLflow database, or move it away and train again",
+        ) from error
+
+
+def _require_database(path: Path) -> None:
+    """Raise sqlite3.Error for a file that is no database: MLflow would retry for minutes before it said so."""
+    if path.exists():
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)) as database:
+            database.execute("PRAGMA schema_version").fetchone()

@@ -1,0 +1,140 @@
+"""Records of the registry: a registered version, and the verdict of the promotion gate that is stored with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from feature_repo.catalog import Service, service
+from pairity.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+CHALLENGER = "challenger"
+"""Alias of the newest version that has not been champion yet; the trading process scores it in shadow."""
+GATE_PASSED, GATE_FAILED, GATE_NOT_ASKED = "passed", "failed", "not asked"
+GATE_TAG, CHECKS_TAG, DIGEST_TAG = "gate", "gate_checks", "model_sha256"
+REQUIRED_TAGS = ("feature_service", DIGEST_TAG, "snapshot_id", "code_revision", "train_end")
+"""Tags without which a version is neither registered nor used: they lead back to features, files, data and code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of the gate: whether it passed, the actual value in words, and the value it needed."""
+
+    name: str
+    passed: bool
+    actual: str
+    needed: str
+
+    def __str__(self) -> str:
+        return f"{'pass' if self.passed else 'FAIL'} {self.name}: {self.actual} (needed: {self.needed})"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All checks of the gate, in the order in which it makes them."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reason(self) -> str:
+        """What failed, in one line, or that nothing did."""
+        failed = [f"{check.name}: {check.actual}, needed {check.needed}" for check in self.checks if not check.passed]
+        return "; ".join(failed) if failed else f"passed all {len(self.checks)} checks of the gate"
+
+    def to_json(self) -> str:
+        """Return the checks as JSON, for a tag of the version."""
+        # Stored with every version since the first: `actual` keeps its name on disk, which is `found`.
+        stored = [
+            {"name": check.name, "passed": check.passed, "found": check.actual, "needed": check.needed}
+            for check in self.checks
+        ]
+        return json.dumps(stored, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Verdict:
+        """Return the verdict that `to_json` wrote."""
+        return cls(
+            tuple(Check(item["name"], item["passed"], item["found"], item["needed"]) for item in json.loads(text))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """One registered model version, and where it came from: an order is traced back to it."""
+
+    name: str
+    version: str
+    run_id: str
+    """MLflow run that trained it."""
+    uri: str
+    """Where MLflow finds its files."""
+    sha256: str
+    """`model_digest` of its files at registration."""
+    feature_service: str
+    """Name of the features that it was trained on and must be given."""
+    snapshot_id: str
+    train_end: str
+    """Last instant that training has seen (ISO 8601): nothing up to it may be used to compare models."""
+    gate: str = GATE_NOT_ASKED
+    """Answer of the promotion gate: `passed`, `failed` or `not asked`."""
+    universe: str = ""
+    """Assets that it was trained on, comma-separated in universe order; empty where that was not recorded."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """All tags of the version as stored, those above included."""
+    aliases: tuple[str, ...] = ()
+    """Aliases that pointed to it when it was read, sorted."""
+
+    @classmethod
+    def from_mlflow(cls, version: ModelVersion) -> ModelRef:
+        """Return the reference of MLflow's record; fields are empty where a tag is missing (see `require_tags`)."""
+        tags = dict(version.tags)
+        return cls(
+            name=str(version.name),
+            version=str(version.version),  # MLflow's SQL store answers with an int
+            run_id=str(version.run_id),
+            uri=str(version.source),
+            sha256=tags.get(DIGEST_TAG, ""),
+            feature_service=tags.get("feature_service", ""),
+            snapshot_id=tags.get("snapshot_id", ""),
+            train_end=tags.get("train_end", ""),
+            gate=tags.get(GATE_TAG, GATE_NOT_ASKED),
+            universe=tags.get("universe", ""),
+            tags=tags,
+            aliases=tuple(sorted(version.aliases)),
+        )
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Identity of the version: name, number and the digest of its files."""
+        return (self.name, self.version, self.sha256)
+
+    @property
+    def service(self) -> Service:
+        """The declared feature service; UnknownNameError where this code does not declare it any more."""
+        return service(self.feature_service)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Verdict of the gate; None where the gate was not asked."""
+        text = self.tags.get(CHECKS_TAG)
+        return None if text is None else Verdict.from_json(text)
+
+
+def require_tags(name: str, version: str, tags: Mapping[str, str]) -> None:
+    """Raise RegistryError unless every tag of `REQUIRED_TAGS` is present and not empty."""
+    missing = [tag for tag in REQUIRED_TAGS if not tags.get(tag)]
+    if missing:
+        raise RegistryError(
+            f"version {version} of model {name!r} lacks {', '.join(missing)}: its origin cannot be traced",
+            "train again: registration writes them",
+        )

@@ -1,0 +1,62 @@
+"""MLflow is set up in one place, quietly; its failures have names."""
+
+import os
+import sqlite3
+
+import pytest
+
+from model_registry.connection import has_database, open_client, prepare_environment, store_errors
+from pairity.errors import NoChampionError, RegistryError
+from pairity.layout import Layout
+
+
+def test_telemetry_is_off_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+    monkeypatch.setenv("DO_NOT_TRACK", "false")
+    monkeypatch.setenv("GIT_PYTHON_REFRESH", "raise")
+    prepare_environment()
+    assert (os.environ["MLFLOW_DISABLE_TELEMETRY"], os.environ["DO_NOT_TRACK"]) == ("true", "true")
+    assert os.environ["GIT_PYTHON_REFRESH"] == "raise"  # a matter of taste stays the user's
+
+
+def test_asking_for_the_database_creates_nothing_and_opening_does(tmp_path):
+    layout = Layout(tmp_path / "home")
+    assert not has_database(layout)
+    assert not layout.root.exists()
+    open_client(layout).search_registered_models()
+    assert has_database(layout)
+
+
+@pytest.mark.parametrize("kind", ["garbage", "folder"])
+def test_what_is_no_database_is_named_at_once(tmp_path, kind):
+    layout = Layout(tmp_path)
+    layout.mlflow.mkdir()
+    database = layout.mlflow / "mlflow.db"
+    if kind == "folder":
+        database.mkdir()
+    else:
+        database.write_bytes(b"this is not a database" * 100)
+    assert has_database(layout)  # something is there: it is reported, not taken for an empty registry
+    with pytest.raises(RegistryError, match=r"mlflow\.db cannot be used") as caught:
+        open_client(layout)
+    assert caught.value.exit_code == 5
+    assert "readable MLflow database" in caught.value.remedy
+
+
+def test_what_does_not_exist_is_the_error_that_the_caller_means(tmp_path):
+    layout = Layout(tmp_path)
+    client = open_client(layout)
+    client.create_registered_model("m")
+
+    def nobody():
+        return NoChampionError("nobody")
+
+    for name, alias in (("m", "champion"), ("other", "champion")):
+        with pytest.raises(NoChampionError, match="nobody"), store_errors(layout, nobody):
+            client.get_model_version_by_alias(name, alias)
+        with pytest.raises(RegistryError, match="cannot be used") as caught, store_errors(layout):
+            client.get_model_version_by_alias(name, alias)
+        assert not isinstance(caught.value, NoChampionError)
+    with pytest.raises(RegistryError) as caught, store_errors(layout, nobody):
+        raise sqlite3.OperationalError("locked\n[SQL: SELECT 1]")
+    assert caught.value.what.endswith("mlflow.db cannot be used: locked")

@@ -1,0 +1,56 @@
+"""No second way to MLflow grows anywhere in the product: one set-up, one place that loads, one record of a version."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]
+HOMES = {
+    "set_tracking_uri": "model_registry/connection.py",
+    "set_registry_uri": "model_registry/connection.py",
+    "MlflowClient": "model_registry/connection.py",
+    "load_model": "model_registry/loading.py",
+    "create_model_version": "model_registry/registry.py",
+    "set_registered_model_alias": "model_registry/registry.py",
+    "get_model_version_by_alias": "model_registry/registry.py",
+}
+
+
+def product():
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
+
+
+def called(call):
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+
+
+def test_each_call_that_touches_registered_models_has_one_home():
+    homes = {name: set() for name in HOMES}
+    for path, tree in product():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and called(node) in HOMES:
+                homes[called(node)].add(path)
+    assert homes == {name: {home} for name, home in HOMES.items()}
+
+
+def test_a_registered_version_has_one_record():
+    homes = [
+        path
+        for path, tree in product()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name == "ModelRef"
+    ]
+    assert homes == ["model_registry/records.py"]
+
+
+def test_the_telemetry_switch_stands_in_one_place():
+    holders = [
+        path
+        for path, tree in product()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value == "MLFLOW_DISABLE_TELEMETRY"
+    ]
+    assert holders == ["model_registry/connection.py"]
