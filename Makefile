@@ -1,8 +1,10 @@
-# Everything runs in .venv, which `make` creates from requirements.lock when it is missing or out of date.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Everything runs in .venv, which `make` creates from requirements.lock when it is missing or made from something else.
+# PYTHON names the interpreter to make it with, once: it is kept until `make clean`. By default, the newest supported
+# one on PATH that works.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+UV ?= uv
 MARKET ?= synthetic
 DATA ?=
 # Options for the command behind a target, for example: make ingest ARGS="--since 30d"
@@ -15,15 +17,87 @@ UI_PORT ?= 5000
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-	  { echo "Python 3.11 is needed, '$(PYTHON)' is not that; set PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@touch $@
+# A command that is there need not work: pyenv leaves one for versions that are not switched on, and Debian's python3
+# comes without ensurepip. So every candidate is started, and says its version or what it lacks.
+define PROBE
+import sys
+version = sys.version_info[:2]
+if not (3, 11) <= version <= (3, 13):
+    sys.exit("is Python %d.%d" % version)
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit("cannot create environments (on Debian and Ubuntu: apt install python%d.%d-venv)" % version)
+print("%d.%d" % version)
+endef
+export PROBE
 
-install: $(STAMP)  ## create .venv from requirements.lock (names, versions, hashes)
+define INSTALL
+set -eu
+version= found=
+try() {
+  if said=$$("$$1" -c "$$PROBE" 2>&1); then version=$$(printf '%s\n' "$$said" | tail -n 1) chosen=$$1; return; fi
+  found="$$found  $$1: $$(printf '%s\n' "$$said" | head -n 1)
+"
+  return 1
+}
+search() {
+  # An activated .venv is what is made, not what it is made from
+  PATH=$$(printf '%s' "$$PATH" | tr : '\n' | grep -vxF "$$PWD/$(BIN)" | paste -s -d : -)
+  for name in python3.13 python3.12 python3.11 python3 python; do
+    IFS=:
+    for folder in $$PATH; do
+      if [ -x "$$folder/$$name" ] && try "$$folder/$$name"; then unset IFS; return; fi
+    done
+    unset IFS
+  done
+  for python in "$${PYENV_ROOT:-$${HOME:-}/.pyenv}"/versions/3.1[123].*/bin/python; do
+    if [ -x "$$python" ]; then found="$$found  $$python: not on PATH, can be named
+"; fi
+  done
+}
+made_from() { cat $(VENV)/.$$1 2>/dev/null || true; }
+
+lock=$$(cksum < requirements.lock)
+named=$(PYTHON)
+if [ -n "$$named" ]; then
+  try "$$named" || true
+else
+  named=$$(made_from named)
+  if [ -z "$$named" ] || ! try "$$named"; then named=; search; fi
+fi
+if [ -z "$$version" ]; then
+  if [ -z "$(PYTHON)" ] && [ "$$(made_from lock)" = "$$lock" ] && $(BIN)/python -c "$$PROBE" >/dev/null 2>&1; then
+    version=$$(made_from python)  # nothing to make another one from, and nothing wrong with this one
+  else
+    printf 'Python 3.13, 3.12 or 3.11 with venv and ensurepip is needed. Found:\n%s' "$${found:-  no Python at all
+}" >&2
+    echo "Install one of them, put it on PATH, or name it: make PYTHON=/path/to/python3.13 ..." >&2
+    exit 1
+  fi
+fi
+if [ "$$(made_from lock) $$(made_from python)" != "$$lock $$version" ] || ! $(BIN)/python -c "" 2>/dev/null; then
+  echo "Creating $(VENV) with Python $$version ($$chosen)"
+  "$$chosen" -m venv --clear $(VENV)
+  # What is built from source (ta, an oracle, has no wheel) is built with the locked setuptools, not a fetched one
+  awk '/^[a-z]/ {keep = /^(setuptools|wheel|packaging)==/} keep' requirements.lock > $(VENV)/backend.lock
+  install="$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation"
+  $$install --require-hashes -r $(VENV)/backend.lock
+  $$install --require-hashes -r requirements.lock
+  echo "$$version" > $(VENV)/.python
+  echo "$$named" > $(VENV)/.named
+  echo "$$lock" > $(VENV)/.lock
+fi
+project=$$(cksum < pyproject.toml)
+if [ "$$(made_from project)" != "$$project" ]; then
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+  echo "$$project" > $(VENV)/.project
+fi
+endef
+export INSTALL
+
+install:  ## create .venv from requirements.lock (names, versions, hashes)
+	@sh -c "$$INSTALL"
 
 demo: install  ## market to protected order, end to end (MARKET=recorded DATA=folder for recorded data)
 	$(BIN)/pairity demo --market $(MARKET) $(if $(DATA),--data $(DATA)) $(ARGS)
@@ -71,9 +145,13 @@ bench-train: install  ## backtest grid and model fits against peers (ARGS=--smal
 docs: install  ## write docs/features.md from the catalogue
 	$(BIN)/python -m feature_repo.documentation > docs/features.md
 
-lock:  ## recompute requirements.lock (needs uv)
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --python-version 3.11 --custom-compile-command "make lock" --output-file requirements.lock --quiet
+lock:  ## recompute requirements.lock, for all Pythons and platforms (needs uv; ARGS=--upgrade for newer versions)
+	@command -v $(UV) >/dev/null || { \
+	  echo "uv is needed to lock, and '$(UV)' is not there: pip install uv, or name it: make lock UV=/path/to/uv"; \
+	  exit 1; }
+	$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  --output-file requirements.lock --quiet $(ARGS)
 
 clean:  ## remove the environment, caches and demo data (never ./var's own data)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var/demo-*

@@ -47,7 +47,10 @@ def open_small_store(folder: Path, offline: str) -> FeatureStore:
         project="small",
         provider="local",
         registry=str(folder / f"{offline}.registry.db"),
-        online_store={"type": "sqlite", "path": str(folder / f"{offline}.online.db")},
+        online_store={
+            "type": "feature_repo.online_store.NewestSqliteOnlineStore",
+            "path": str(folder / f"{offline}.online.db"),
+        },
         offline_store={"type": offline},
         repo_path=folder,
         entity_key_serialization_version=3,
