@@ -17,9 +17,10 @@ from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import CANDLES, dataset
 from feature_repo.transforms.computation import MAX_REACH
 from ingestion.lake import Lake
-from ingestion.lake.partitions import Partition, replace_file
+from ingestion.lake.partitions import Partition
 from ingestion.withheld import Withheld
 from pairity.digest import digest_bytes, digest_parts
+from pairity.durable import replace_file
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, month_key, month_start, months_between, next_month
@@ -57,15 +58,13 @@ class MonthLedger:
     def record(self, done: DueMonth) -> None:
         """The month was published and is online."""
         known = self._read() | {month_key(done.month): done.inputs}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(self._path, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode(), durable=True)
+        replace_file(self._path, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
 
     def stamp_snapshot(self, snapshot_id: str) -> None:
         """Note beside the features from which raw snapshot they come; an unchanged note is left alone."""
         path, content = self._path.with_name("snapshot.json"), {"snapshot_id": snapshot_id}
         if _read_ledger(path) != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, (json.dumps(content) + "\n").encode(), durable=True)
+            replace_file(path, (json.dumps(content) + "\n").encode())
 
     def _read(self) -> dict[str, str]:
         return _read_ledger(self._path)

@@ -7,7 +7,6 @@ the change happened; anything that fits neither manifest is corruption.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from ingestion.lake.manifest import NOTHING, Manifest, read_manifest
@@ -15,22 +14,18 @@ from ingestion.lake.partitions import (
     MANIFEST,
     NEXT_MANIFEST,
     PART,
-    TEMPORARY_SUFFIX,
     Partition,
     file_digest,
     partitions_below,
 )
+from pairity.durable import remove_unfinished, rename_flushed
 from pairity.errors import LakeCorruptError
 from pairity.universe import short_name
 
 
 def recover(root: Path) -> None:
     """Finish or undo what a killed writer left below `root`; call it with the writer lock held."""
-    for leftover in list(root.rglob(f".*{TEMPORARY_SUFFIX}")):
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
-        else:
-            leftover.unlink(missing_ok=True)
+    remove_unfinished(root)
     for pending in sorted(root.rglob(NEXT_MANIFEST)):
         _settle(pending.parent)
 
@@ -40,7 +35,8 @@ def _settle(folder: Path) -> None:
     after = read_manifest(pending)
     assert after is not None
     if _found(folder) == after.sha256:
-        pending.replace(current)
+        # Not flushed: after a power failure the pending manifest is there again, and is settled in the same way.
+        rename_flushed(pending, current, durable=False)
     else:  # the file was not replaced yet; if it is not the old one either, verification will say so
         pending.unlink()
 

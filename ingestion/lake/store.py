@@ -19,15 +19,13 @@ from ingestion.lake.partitions import (
     NEXT_MANIFEST,
     PART,
     Partition,
-    discard_folder,
     encode,
-    flush_folder,
     partitions_below,
-    replace_file,
 )
 from ingestion.lake.recovery import check_all, check_partition, recover
 from ingestion.lake.snapshot import snapshot_of
 from ingestion.lake.spans import Span, clip, union
+from pairity.durable import discard_folder, rename_flushed, replace_file
 from pairity.errors import LakeCorruptError
 from pairity.layout import Layout
 from pairity.timeline import months_between
@@ -151,7 +149,7 @@ class Lake:
 
     def remove(self, partition: Partition) -> None:
         """Delete a partition (staging: it was promoted or quarantined)."""
-        discard_folder(self.root, partition.folder(self.root))
+        discard_folder(partition.folder(self.root))
         self._checked.pop(partition, None)
 
     def snapshot_id(self) -> str:
@@ -216,18 +214,14 @@ class Lake:
                 self._replace(folder, describe(merged, content, kind, after.coverage), content)
                 return merged.height - stored.height
         if after != before:
-            folder.mkdir(parents=True, exist_ok=True)
             replace_file(folder / MANIFEST, after.to_bytes(), durable=self._durable)
         return 0
 
     def _replace(self, folder: Path, after: Manifest, content: bytes) -> None:
         """The three steps that `recovery` can complete or undo."""
-        folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / NEXT_MANIFEST, after.to_bytes(), durable=self._durable)
         replace_file(folder / PART, content, durable=self._durable)
-        (folder / NEXT_MANIFEST).replace(folder / MANIFEST)
-        if self._durable:
-            flush_folder(folder)
+        rename_flushed(folder / NEXT_MANIFEST, folder / MANIFEST, durable=self._durable)
 
 
 def _signature(folder: Path) -> Signature:

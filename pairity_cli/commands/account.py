@@ -65,13 +65,14 @@ def _export(view: AccountView, path: Path) -> Path:
 
     import polars as pl
 
+    from pairity.durable import replace_file_with
     from pairity.errors import ConfigError
 
     rows = pl.DataFrame([{name: str(value) for name, value in asdict(fill).items()} for fill in view.fills])
     if path.suffix == ".csv":
-        rows.write_csv(path)
+        replace_file_with(path, rows.write_csv)
     elif path.suffix == ".parquet":
-        rows.write_parquet(path)
+        replace_file_with(path, rows.write_parquet)
     else:
         raise ConfigError(f"--export {path} is neither .csv nor .parquet", "name the file with one of these endings")
     return path

@@ -15,6 +15,7 @@ from pairity_cli.commands.context import reports_errors, settings_from
 @reports_errors
 def report(run: str, output: Path | None) -> None:
     """Write one HTML page about RUN (an MLflow run id, or its beginning); it loads nothing from anywhere."""
+    from pairity.durable import replace_file
     from pairity.layout import Layout
     from training.reports.contents import read_run
     from training.reports.page import page
@@ -22,6 +23,5 @@ def report(run: str, output: Path | None) -> None:
     layout = Layout.of(settings_from())
     contents = read_run(layout, run)
     path = output or layout.reports / f"{contents.name}-{contents.run_id[:12]}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(contents), encoding="utf-8")
+    replace_file(path, page(contents).encode())
     click.echo(path)

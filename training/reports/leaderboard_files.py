@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pairity.durable import replace_file_with
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training.evaluation.forecasts import by_decile, monthly_rank_correlation
@@ -99,5 +100,5 @@ def _emptied(where: Path) -> Path:
 
 
 def _csv(path: Path, table: pl.DataFrame) -> Path:
-    table.write_csv(path)
+    replace_file_with(path, table.write_csv)
     return path

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from pairity.durable import replace_file_with
 from training.backtest.performance import drawdown
 from training.backtest.records import BacktestResult
 
@@ -159,6 +160,5 @@ def _figure(path: Path, draw: Callable[[list[Axes]], None], rows: int = 1) -> Pa
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, 1, squeeze=False, sharex=rows > 1)
     draw(list(axes[:, 0]))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=_DPI)
+    replace_file_with(path, lambda temporary: figure.savefig(temporary, dpi=_DPI, format="png"))
     return path

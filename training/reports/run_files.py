@@ -13,6 +13,7 @@ import polars as pl
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
 from feature_repo.revision import code_revision
 from pairity.digest import digest_bytes
+from pairity.durable import replace_file, replace_file_with
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training import registry, tracking
@@ -106,7 +107,7 @@ def record(
 
     layout = Layout.of(settings)
     card = model_card(settings, dataset, split, metrics, tags, names)
-    (directory(settings) / CARD).write_text(card, encoding="utf-8")
+    replace_file(directory(settings) / CARD, card.encode())
     tags = {**tags, "fitted_sha256": fitted_digest(pipeline)}
     run = tracking.RunRecord(
         params=_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
@@ -163,5 +164,5 @@ def importance_table(importances: Mapping[str, float]) -> pl.DataFrame:
 
 
 def _table(path: Path, frame: pl.DataFrame) -> Path:
-    frame.write_csv(path)
+    replace_file_with(path, frame.write_csv)
     return path
