@@ -46,7 +46,8 @@ def save(layout: Layout, suite: str, content: Mapping[str, Any], at: datetime, a
     """
     folder = _folder(layout) / suite
     target = folder / f"{at.strftime(_STAMP)}-{os.getpid()}-{_signature(content, about)}.json"
-    replace_file(target, json.dumps({"about": about, "result": content}).encode())
+    # Not flushed: every traded hour writes a dozen; one that a power failure tears is named by `load`.
+    replace_file(target, json.dumps({"about": about, "result": content}).encode(), durable=False)
     for same in folder.glob(f"{at:%Y%m%d}T*-{target.stem.rpartition('-')[2]}.json"):
         if same.name < target.name:
             same.unlink(missing_ok=True)

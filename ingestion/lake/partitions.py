@@ -23,7 +23,7 @@ _ROW_GROUP_ROWS = 65_536
 
 @dataclass(frozen=True, slots=True, order=True)
 class Partition:
-    """One dataset, instrument (canonical id), calendar month (its first instant) and venue."""
+    """Partition of the lake: dataset, instrument (canonical id), calendar month (its first instant) and venue."""
 
     dataset: str
     instrument: str
@@ -45,8 +45,8 @@ class Partition:
         return root / self.relative
 
 
-def partitions_below(root: Path, venue: str) -> Iterator[Partition]:
-    """All partitions of a venue that have a folder, sorted by path."""
+def list_partitions(root: Path, venue: str) -> Iterator[Partition]:
+    """Yield all partitions of a venue that have a folder, sorted by path."""
     for folder in sorted(root.glob(f"*/venue={venue}/instrument=*/month=*")):
         instrument, month = folder.parent.name.partition("=")[2], folder.name.partition("=")[2]
         start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
@@ -54,7 +54,8 @@ def partitions_below(root: Path, venue: str) -> Iterator[Partition]:
 
 
 def encode(rows: pl.DataFrame) -> bytes:
-    """Parquet bytes of sorted rows; the same rows always give the same bytes."""
+    """Return the Parquet bytes of sorted rows; the same rows always give the same bytes."""
+    # One chunk: how rows lie in memory would show in the row groups otherwise.
     buffer = io.BytesIO()
     rows.rechunk().write_parquet(
         buffer, compression="zstd", compression_level=_ZSTD_LEVEL, row_group_size=_ROW_GROUP_ROWS, statistics=True
@@ -62,7 +63,7 @@ def encode(rows: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

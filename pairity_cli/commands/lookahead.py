@@ -30,9 +30,9 @@ def lookahead(month: str | None, samples: int, views: str | None) -> None:
     """
     from feature_repo.catalog import VIEWS
     from feature_repo.catalog import view as declared
-    from ingestion.due_months import newest_close
+    from ingestion.due_months import find_newest_close
     from ingestion.lake import Lake
-    from ingestion.withheld import HeldBack, reader
+    from ingestion.withheld import WithheldRows, make_reader
     from pairity.errors import TimeRangeError
     from pairity.layout import Layout
     from pairity.timeline import month_start, next_month
@@ -42,14 +42,14 @@ def lookahead(month: str | None, samples: int, views: str | None) -> None:
     settings = settings_from()
     names = tuple(declared(name.strip()).name for name in views.split(",")) if views else tuple(VIEWS)
     lake = Lake(Layout.of(settings))
-    newest = newest_close(settings, lake)
+    newest = find_newest_close(settings, lake)
     if newest is None:
         raise TimeRangeError(f"there are no candles in {lake.root}", "run `pairity ingest` first")
     start = _month(month) if month else month_start(newest)
     until = min(newest, next_month(start))
     with ConsoleProgress() as progress:
         report = prove(
-            reader(settings, lake, HeldBack.of(Layout.of(settings), lake)),
+            make_reader(settings, lake, WithheldRows.of(Layout.of(settings), lake)),
             start,
             until,
             settings,

@@ -26,7 +26,7 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     """
     from feature_repo.transforms.exposures import minute_exposures, minutes_needed_from
     from ingestion.lake import Lake
-    from ingestion.withheld import HeldBack, reader
+    from ingestion.withheld import WithheldRows, make_reader
     from pairity.errors import MissingDataError
     from pairity.layout import Layout
     from pairity.timeline import SystemClock, check_range, parse_instant
@@ -40,7 +40,7 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     names = tuple(select_instruments(assets.split(","), settings.universe.assets))
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
-    read = reader(settings, lake, HeldBack.of(layout, lake))
+    read = make_reader(settings, lake, WithheldRows.of(layout, lake))
     begin = minutes_needed_from(first, settings.features)
     minutes = read("candles_1m", begin, end).collect()
     rows = minute_exposures(minutes, design, settings.features, names)
