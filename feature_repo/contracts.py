@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import fields
 from decimal import Decimal
 
 import polars as pl
 
+from pairity.durable import replace_file_with
 from pairity.errors import LakeCorruptError, MissingDataError
 from pairity.layout import Layout
 from pairity.universe import ContractSpec, short_name
@@ -21,10 +21,7 @@ def write_contracts(layout: Layout, specs: Iterable[ContractSpec]) -> None:
     known = {spec.instrument: spec for spec in (read_contracts(layout) if layout.contracts.exists() else {}).values()}
     known |= {spec.instrument: spec for spec in specs}
     rows = [{name: _text(getattr(known[key], name)) for name in _NAMES} for key in sorted(known)]
-    layout.contracts.parent.mkdir(parents=True, exist_ok=True)
-    temporary = layout.contracts.with_suffix(f".tmp-{os.getpid()}")
-    pl.DataFrame(rows, schema=dict.fromkeys(_NAMES, pl.String)).write_parquet(temporary)
-    temporary.replace(layout.contracts)
+    replace_file_with(layout.contracts, pl.DataFrame(rows, schema=dict.fromkeys(_NAMES, pl.String)).write_parquet)
 
 
 def read_contracts(layout: Layout) -> dict[str, ContractSpec]:

@@ -9,7 +9,6 @@ always taken from the project's folder, the one that holds this package.
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 from feast.infra.registry.file import FileRegistryStore
@@ -17,6 +16,7 @@ from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.repo_config import RegistryConfig
 
 from pairity.configuration import load_settings
+from pairity.durable import replace_file_with
 from pairity.settings import Settings
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
@@ -46,9 +46,13 @@ class HomeFileRegistryStore(FileRegistryStore):
 
     def _write_registry(self, registry_proto: RegistryProto) -> None:
         final = self._filepath
-        self._filepath = final.with_name(f".tmp-{os.getpid()}-{final.name}")
+
+        def write(temporary: Path) -> None:
+            # Feast writes to the path it was made with: lend it the temporary one for as long as it writes.
+            self._filepath = temporary
+            super(HomeFileRegistryStore, self)._write_registry(registry_proto)
+
         try:
-            super()._write_registry(registry_proto)
-            self._filepath.replace(final)
+            replace_file_with(final, write)
         finally:
             self._filepath = final

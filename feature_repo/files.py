@@ -16,13 +16,12 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, DType, View
 from pairity.digest import digest_bytes
+from pairity.durable import remove_unfinished, replace_file
 from pairity.errors import DataError, LakeCorruptError
 from pairity.layout import Layout
 
 TIME = pl.Datetime("us", "UTC")
 _DTYPES: dict[DType, pl.DataType] = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
-# Not *.parquet: nobody's pattern may take an unfinished file for a finished one.
-_TEMPORARY = ".unfinished-"
 _PARQUET_END = b"PAR1"
 
 
@@ -99,8 +98,7 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
         directory = view_directory(layout, view) / f"month={month}"
         stored = _scan(sorted(directory.glob("*.parquet")), view)
         due[directory] = _changed(part.drop("__month"), stored, view, counts)
-    for left_over in view_directory(layout, view).glob(f"month=*/{_TEMPORARY}*"):
-        left_over.unlink()  # of a process that was killed while it wrote
+    remove_unfinished(view_directory(layout, view))
     files = [_write(folder, part.sort(view.entity, EVENT_TIME)) for folder, part in due.items() if part.height]
     return PublishReport(view.name, counts["new"], counts["corrected"], counts["unchanged"], tuple(files))
 
@@ -153,28 +151,12 @@ def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[
 
 def _write(directory: Path, rows: pl.DataFrame) -> Path:
     """Write one file under the name of its content; the same rows always make the same file."""
-    directory.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
     content = buffer.getvalue()
     path = directory / f"{digest_bytes(content)[:24]}.parquet"
-    temporary = directory / f"{_TEMPORARY}{path.stem}"
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_directory(directory)
+    replace_file(path, content)
     return path
-
-
-def _sync_directory(directory: Path) -> None:
-    """The new name survives a power failure too."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _scan(files: list[Path], view: View) -> pl.LazyFrame:

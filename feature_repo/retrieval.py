@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
 from feature_repo.asof_files import local_path
+from pairity.durable import replace_file_with
 from pairity.errors import ConfigError, DataError
 
 
@@ -72,10 +72,7 @@ class AsofRetrievalJob(RetrievalJob):
         path = local_path(storage.file_options.uri, self._repo_path)
         if path.exists() and not allow_overwrite:
             raise DataError(f"the saved data set {path} exists", "choose another path, or pass allow_overwrite=True")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-        self.to_polars().write_parquet(temporary)
-        temporary.replace(path)
+        replace_file_with(path, self.to_polars().write_parquet)
 
     def supports_remote_storage_export(self) -> bool:
         """Results stay on this machine."""

@@ -9,9 +9,10 @@ from datetime import datetime
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS
-from ingestion.admission import Gate
+from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, subtract, union
+from ingestion.raw_admission import RawAdmission
 from ingestion.report import InstrumentFailure, QuarantinedPartition, RawRows
 from ingestion.session import STAGING
 from ingestion.sources.protocol import Source
@@ -75,9 +76,9 @@ def collect(
                 progress.say(f"{asset} {name}: {error.what}")
                 failures.append(InstrumentFailure(asset, f"{name}: {error}"))
             progress.advance(note=f"{asset} {name}")
-        gate = Gate(settings, now)
+        record = AdmissionRecord(settings, now)
         progress.stage("validate", 1)
-        new = gate.judge_raw(staging, lake)
+        new = RawAdmission(record).admit_staged(staging, lake)
         progress.advance()
     rows = []
     for asset, name in work:
@@ -85,7 +86,7 @@ def collect(
         rows.append(RawRows(asset, name, held, new.get((name, asset), 0)))
         if not held and not any(failure.asset == asset for failure in failures):
             failures.append(InstrumentFailure(asset, f"{source.name} has no {name} of it in this range"))
-    return CollectReport(source.venue, tuple(rows), tuple(gate.quarantined), tuple(failures), lake.snapshot_id())
+    return CollectReport(source.venue, tuple(rows), tuple(record.quarantined), tuple(failures), lake.snapshot_id())
 
 
 def _stage_missing(source: Source, lake: Lake, staging: Lake, name: str, asset: str, span: Span, now: datetime) -> None:

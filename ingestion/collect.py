@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, KNOWN_AT
+from feature_repo.knowledge_time import live_known_at
+from feature_repo.raw_datasets import DATASETS
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, subtract, union
 from ingestion.report import InstrumentFailure
@@ -156,8 +157,7 @@ class Collector:
 
     def _write(self, dataset: str, asset: str, rows: pl.DataFrame, covered: tuple[Span, ...]) -> None:
         if self.live:
-            arrived = pl.lit(self.clock.now())
-            rows = rows.with_columns(pl.max_horizontal(KNOWN_AT, arrived).cast(rows.schema[KNOWN_AT]).alias(KNOWN_AT))
+            rows = rows.with_columns(live_known_at(self.clock.now()))
         self.staging.write(dataset, asset, rows, covered=covered)
 
 

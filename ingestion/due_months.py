@@ -17,9 +17,10 @@ from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import CANDLES, dataset
 from feature_repo.transforms.computation import MAX_REACH
 from ingestion.lake import Lake
-from ingestion.lake.partitions import Partition, replace_file
-from ingestion.withheld import Withheld
+from ingestion.lake.partitions import Partition
+from ingestion.withheld import MonthInput
 from pairity.digest import digest_bytes, digest_parts
+from pairity.durable import replace_file
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, month_key, month_start, months_between, next_month
@@ -37,50 +38,50 @@ class DueMonth:
 
 
 class MonthLedger:
-    """What each month's features were computed from."""
+    """Ledger of what each month's features were computed from: `features/inputs.json`."""
 
     def __init__(self, layout: Layout) -> None:
         self._path = layout.features / "inputs.json"
 
-    def due(
-        self, settings: Settings, lake: Lake, until: datetime, withheld: Sequence[Withheld] = ()
+    def list_due(
+        self, settings: Settings, lake: Lake, until: datetime, withheld: Sequence[MonthInput] = ()
     ) -> tuple[DueMonth, ...]:
-        """Months with raw data whose inputs changed, oldest first; hours after `until` do not count.
+        """Return the months with raw data whose inputs changed, oldest first; hours after `until` do not count.
 
-        `withheld` (see `HeldBack`) is part of the inputs: what is released or repaired makes its months due.
+        `withheld` (see `WithheldRows`) is part of the inputs: what is released or repaired makes its months due.
         """
-        held = _of_universe(settings, lake.digests())
+        stored = _of_universe(settings, lake.digests())
         recorded = self._read()
-        months = (DueMonth(month, inputs_of(settings, held, month, until, withheld)) for month in _months(held, until))
+        months = (
+            DueMonth(month, digest_inputs(settings, stored, month, until, withheld)) for month in _months(stored, until)
+        )
         return tuple(item for item in months if recorded.get(month_key(item.month)) != item.inputs)
 
     def record(self, done: DueMonth) -> None:
-        """The month was published and is online."""
+        """Note that the month was published and is online."""
         known = self._read() | {month_key(done.month): done.inputs}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(self._path, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode(), durable=True)
+        replace_file(self._path, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
 
     def stamp_snapshot(self, snapshot_id: str) -> None:
         """Note beside the features from which raw snapshot they come; an unchanged note is left alone."""
         path, content = self._path.with_name("snapshot.json"), {"snapshot_id": snapshot_id}
         if _read_ledger(path) != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, (json.dumps(content) + "\n").encode(), durable=True)
+            replace_file(path, (json.dumps(content) + "\n").encode())
 
     def _read(self) -> dict[str, str]:
         return _read_ledger(self._path)
 
 
-def inputs_of(
+def digest_inputs(
     settings: Settings,
-    held: Mapping[Partition, str],
+    stored: Mapping[Partition, str],
     month: datetime,
     until: datetime,
-    withheld: Sequence[Withheld] = (),
+    withheld: Sequence[MonthInput] = (),
 ) -> str:
-    """Digest over all that a month's chunk depends on."""
+    """Return one digest over all that a month's chunk depends on."""
     since = month_start(month - _REACH)
-    raw = [(part.relative, sha256) for part, sha256 in held.items() if since <= part.month <= month]
+    raw = [(part.relative, sha256) for part, sha256 in stored.items() if since <= part.month <= month]
     raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
     configured = (
         f"{settings.universe.model_dump_json()}{settings.features.model_dump_json()}{settings.vwap.model_dump_json()}"
@@ -89,8 +90,8 @@ def inputs_of(
     return digest_parts([*raw, ("settings", digest_bytes(configured.encode())), ("end", end.isoformat())])
 
 
-def newest_close(settings: Settings, lake: Lake) -> datetime | None:
-    """The close of the newest stored candle of the universe, None where there is none."""
+def find_newest_close(settings: Settings, lake: Lake) -> datetime | None:
+    """Return the close of the newest stored candle of the universe, None where there is none."""
     closes = [
         last + dataset(part.dataset).known_after
         for part in _of_universe(settings, lake.digests())
@@ -99,21 +100,21 @@ def newest_close(settings: Settings, lake: Lake) -> datetime | None:
     return max(closes, default=None)
 
 
-def _of_universe(settings: Settings, held: Mapping[Partition, str]) -> dict[Partition, str]:
+def _of_universe(settings: Settings, stored: Mapping[Partition, str]) -> dict[Partition, str]:
     instruments = {inst_id(asset) for asset in settings.universe.assets}
-    return {part: sha256 for part, sha256 in held.items() if part.instrument in instruments}
+    return {part: sha256 for part, sha256 in stored.items() if part.instrument in instruments}
 
 
-def _months(held: Mapping[Partition, str], until: datetime) -> Iterator[datetime]:
-    """Months that candles reach into, and those before `until` that look back at them."""
-    with_candles = sorted({part.month for part in held if part.dataset in CANDLES})
+def _months(stored: Mapping[Partition, str], until: datetime) -> Iterator[datetime]:
+    """Yield the months that candles reach into, and those before `until` that look back at them."""
+    with_candles = sorted({part.month for part in stored if part.dataset in CANDLES})
     if with_candles:
         last = min(until, next_month(with_candles[-1]))
         yield from months_between(with_candles[0], last)
 
 
 def _read_ledger(path: Path) -> dict[str, str]:
-    """Nothing recorded, or nothing readable: then everything is due."""
+    """Return what a ledger holds; nothing where it is missing or unreadable, and then everything is due."""
     try:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ingestion.due_months import newest_close
+from ingestion.due_months import find_newest_close
 from ingestion.lake import Lake
-from ingestion.withheld import HeldBack, reader
+from ingestion.withheld import WithheldRows, make_reader
 from pairity.errors import TimeRangeError
 from pairity.layout import Layout
 from pairity.progress import Progress
@@ -26,13 +26,13 @@ def prove_month(
     """
     layout = Layout.of(settings)
     lake = Lake(layout)
-    newest = newest_close(settings, lake)
+    newest = find_newest_close(settings, lake)
     if newest is None:
         raise TimeRangeError(f"there are no candles in {lake.root}", "run `pairity ingest` first")
     start = month or month_start(newest)
     until = min(newest, next_month(start))
     return prove(
-        reader(settings, lake, HeldBack.of(layout, lake)),
+        make_reader(settings, lake, WithheldRows.of(layout, lake)),
         start,
         until,
         settings,

@@ -9,7 +9,7 @@ import polars as pl
 
 from feature_repo.transforms.exposures import minute_exposures, minutes_needed_from
 from ingestion.lake import Lake
-from ingestion.withheld import HeldBack, reader
+from ingestion.withheld import WithheldRows, make_reader
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -25,7 +25,7 @@ def compute_minute_exposures(
     """
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
-    read = reader(settings, lake, HeldBack.of(layout, lake))
+    read = make_reader(settings, lake, WithheldRows.of(layout, lake))
     begin = minutes_needed_from(first, settings.features)
     minutes = read("candles_1m", begin, end).collect()
     rows = minute_exposures(minutes, design, settings.features, tuple(assets))

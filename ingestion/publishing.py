@@ -1,11 +1,11 @@
-"""Features: compute the months that are due, judge them, append them to the offline files, put the newest online."""
+"""Features: compute the months that are due, admit them, append them to the offline files, put the newest online."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,12 +13,13 @@ import polars as pl
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
 from feature_repo.chunks import compute_views
 from feature_repo.files import feature_bits, newest, publish, scan_view
+from feature_repo.knowledge_time import correction_created_at
 from feature_repo.raw_datasets import CANDLES
-from ingestion.admission import Gate
-from ingestion.due_months import MonthLedger, newest_close
+from ingestion.due_months import MonthLedger, find_newest_close
+from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
 from ingestion.report import LeftOutPair, ViewRows
-from ingestion.withheld import HeldBack, reader
+from ingestion.withheld import WithheldRows, make_reader
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -27,16 +28,14 @@ from pairity.timeline import month_key
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-_TICK = timedelta(milliseconds=1)
-
 
 @dataclass
 class Publisher:
-    """Publishes what is due, and counts what it did."""
+    """Publisher of the months that are due; it counts the rows that it published."""
 
     settings: Settings
     lake: Lake
-    gate: Gate
+    admission: FeatureAdmission
     store: FeatureStore
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -48,15 +47,15 @@ class Publisher:
         """
         layout = Layout.of(self.settings)
         ledger = MonthLedger(layout)
-        stored = newest_close(self.settings, self.lake)
+        stored = find_newest_close(self.settings, self.lake)
         end = max(until, stored) if stored else until
-        held = HeldBack.of(layout, self.lake)
-        read = reader(self.settings, self.lake, held)
-        due = ledger.due(self.settings, self.lake, end, held.withheld(self.settings.universe.assets))
+        withheld = WithheldRows.of(layout, self.lake)
+        read = make_reader(self.settings, self.lake, withheld)
+        due = ledger.list_due(self.settings, self.lake, end, withheld.list_inputs(self.settings.universe.assets))
         progress.stage("features", len(due))
         latest: dict[str, pl.DataFrame] = {}
         for item in due:
-            frames = compute_views(read, item.month, end, self.settings, accept=self.gate.accept)
+            frames = compute_views(read, item.month, end, self.settings, accept=self.admission.accept)
             for name, frame in frames.items():
                 published = self._publish(layout, VIEWS[name], item.month, frame, now)
                 latest[name] = _latest(VIEWS[name], [latest.get(name, published), published])
@@ -69,13 +68,13 @@ class Publisher:
             ledger.record(item)
         ledger.stamp_snapshot(self.lake.snapshot_id())
 
-    def rows(self) -> tuple[ViewRows, ...]:
-        """What was published so far, per view."""
+    def count_rows(self) -> tuple[ViewRows, ...]:
+        """Return how many rows were published so far, per view."""
         kinds = ("new", "corrected", "unchanged", "online")
         return tuple(ViewRows(name, *(self.counts[name, kind] for kind in kinds)) for name in VIEWS)
 
     def _publish(self, layout: Layout, view: View, month: datetime, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
-        accepted = stamp_corrections(layout, view, self.gate.judge_features(view, month, frame), now)
+        accepted = stamp_corrections(layout, view, self.admission.admit(view, month, frame), now)
         report = publish(layout, view, accepted)
         self.counts[view.name, "new"] += report.new_rows
         self.counts[view.name, "corrected"] += report.corrected_rows
@@ -91,16 +90,15 @@ class Publisher:
 
 
 def _latest(view: View, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The newest row of each entity."""
+    """Return the newest row of each entity."""
     ordered = newest(pl.concat(frames).lazy(), view)
     return ordered.group_by(view.entity, maintain_order=True).last().collect()
 
 
 def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """`rows` with a later `created_timestamp` where they differ from stored rows that were known no earlier.
+    """Return `rows` with a later `created_timestamp` where they differ from stored rows that were known no earlier.
 
-    A row changes without any of its inputs being newer when older raw data arrive that its windows reach back to. What
-    was known stays known: the changed row is known from `now` on.
+    `now` is when they were computed; the rule is `knowledge_time.correction_created_at`.
     """
     key = [view.entity, EVENT_TIME]
     if rows.is_empty():
@@ -108,28 +106,26 @@ def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datet
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
     stored = newest(scan_view(layout, view).filter(pl.col(EVENT_TIME).is_between(since, until)), view).collect()
     joined = rows.join(stored, on=key, how="left", suffix="_stored", maintain_order="left")
-    known = pl.col(f"{CREATED_TIME}_stored")
     same = feature_bits(view).eq_missing(feature_bits(view, "_stored"))
-    late = known.is_not_null() & ~same & (pl.col(CREATED_TIME) <= known)
-    correction = pl.max_horizontal(pl.lit(now), known + _TICK).cast(rows.schema[CREATED_TIME])
-    created = pl.when(late).then(correction).otherwise(pl.col(CREATED_TIME)).alias(CREATED_TIME)
+    created = correction_created_at(~same, pl.col(f"{CREATED_TIME}_stored"), now)
     return joined.with_columns(created).select(rows.columns)
 
 
-def left_out_pairs(settings: Settings, lake: Lake, reasons: Mapping[str, str]) -> tuple[LeftOutPair, ...]:
-    """Pairs of the universe that have no features at all, each with its reason.
+def list_left_out_pairs(settings: Settings, lake: Lake, reasons: Mapping[str, str]) -> tuple[LeftOutPair, ...]:
+    """Return the pairs of the universe that have no features at all, each with its reason.
 
     `reasons` says for an asset why it has no data (a failure, a quarantine).
     """
     published = scan_view(Layout.of(settings), PAIR_HOURLY).select("pair_id").unique().collect()["pair_id"]
-    have = set(published.to_list())
+    with_features = set(published.to_list())
     stored = {part.instrument.removesuffix("-USDT-SWAP") for part in lake.digests() if part.dataset in CANDLES}
     needed = settings.universe.min_aligned_bars
-    found = []
+    left_out = []
     for pair in settings.universe.pairs:
-        if pair.pair_id in have:
+        if pair.pair_id in with_features:
             continue
         lacking = [asset for asset in pair.assets if asset not in stored]
-        told = "; ".join(f"{asset}: {reasons.get(asset, 'no candles')}" for asset in lacking)
-        found.append(LeftOutPair(pair.pair_id, told or f"fewer than {needed} bars in common since a chunk's start"))
-    return tuple(found)
+        reason = "; ".join(f"{asset}: {reasons.get(asset, 'no candles')}" for asset in lacking)
+        reason = reason or f"fewer than {needed} bars in common since a chunk's start"
+        left_out.append(LeftOutPair(pair.pair_id, reason))
+    return tuple(left_out)

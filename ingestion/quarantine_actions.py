@@ -1,19 +1,20 @@
-"""What can be done about rows in quarantine: a person says that they are right, or the venue is asked again."""
+"""Actions on rows in quarantine: a person says that they are right, or the venue is asked again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
-from ingestion.admission import Gate
+from feature_repo.knowledge_time import released_known_at
+from feature_repo.raw_datasets import DATASETS
+from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE, Partition
 from ingestion.lake.spans import Span, union
+from ingestion.raw_admission import RawAdmission
 from ingestion.sources.okx import BARS, OkxSource
 from pairity.errors import ConfigError
 from pairity.layout import Layout
@@ -27,28 +28,31 @@ from validation.splitting import BROKEN
 if TYPE_CHECKING:
     from ccxt.async_support import okx
 
-_TICK = timedelta(milliseconds=1)
+# What one instant covers in a dataset without a grid.
+_INSTANT_ITSELF = timedelta(milliseconds=1)
+# Rows that broke one of these rules should never have been: the item is repaired when the venue no longer gives them.
+_NEVER_RIGHT = frozenset({"misaligned_times", "future_times"})
 
 
 @dataclass(frozen=True, slots=True)
-class Remedy:
-    """What came of it: whether the item is closed, how many rows entered the lake, and what to tell."""
+class ActionOutcome:
+    """Outcome of a quarantine action: whether the item is closed, and how many rows entered the lake."""
 
     item: Quarantined
     closed: bool
     rows: int
-    told: str
+    message: str
 
 
-def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> Remedy:
-    """Take the rows of an item as right: they are known from `now` on and not held back for those rules again.
+def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> ActionOutcome:
+    """Take the rows of an item as right: they are known from `now` on and not withheld for those rules again.
 
     Feature rows are published by the next ingestion. ConfigError without a reason, for an item that is closed, and
     where one instant has several versions (which one is right cannot be said by releasing both).
     """
     if not reason.strip():
         raise ConfigError("a release needs a reason", "say why the rows are right: --reason TEXT")
-    item = _open(settings, id_)
+    item = _find_open(settings, id_)
     rows = item.read_rows().drop(BROKEN)
     added = 0
     if item.dataset in DATASETS:
@@ -57,17 +61,22 @@ def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> Reme
             raise ConfigError(
                 f"{item.id} holds several versions of one instant", f"pairity quarantine repair {item.id}"
             )
-        known = rows.with_columns(pl.max_horizontal(KNOWN_AT, pl.lit(now, INSTANT)).cast(INSTANT).alias(KNOWN_AT))
+        known = rows.with_columns(released_known_at(now))
         with lake.writing():
-            added = lake.write(item.dataset, item.entity, known, covered=_spans(item, rows), arrived_at=now)
+            # The rows first: a kill in between leaves the item open, and releasing it again adds nothing.
+            added = lake.write(item.dataset, item.entity, known, covered=_spans_of(item, rows), arrived_at=now)
             note(item, "release", reason, now=now)
     else:
         note(item, "release", reason, now=now)
-    told = f"released {item.rows} rows; `pairity ingest` computes what depends on them"
-    return Remedy(find(Layout.of(settings), item.id), True, added, told)
+    return ActionOutcome(
+        item=find(Layout.of(settings), item.id),
+        closed=True,
+        rows=added,
+        message=f"released {item.rows} rows; `pairity ingest` computes what depends on them",
+    )
 
 
-async def repair(settings: Settings, id_: str, clock: Clock) -> Remedy:
+async def repair(settings: Settings, id_: str, clock: Clock) -> ActionOutcome:
     """Ask the venue again for exactly the instants of an item, and judge its answer anew.
 
     The item is closed when every instant now has an accepted row, or is off the grid and no longer given. ConfigError
@@ -75,51 +84,57 @@ async def repair(settings: Settings, id_: str, clock: Clock) -> Remedy:
     """
     from venue.okx_client import aclose, make_client
 
-    item = _open(settings, id_)
+    item = _find_open(settings, id_)
     if item.dataset not in (*BARS, "funding") or item.venue:
         raise ConfigError(
             f"{item.dataset} cannot be asked for again row by row", f"pairity quarantine release {item.id} --reason …"
         )
     client = make_client(settings, signed=False)
     try:
-        rows = await _ask(settings, client, item)
+        rows = await _fetch_again(settings, client, item)
     finally:
         await aclose(client)
-    return _judged(settings, item, rows, clock.now())
+    return _admit_answer(settings, item, rows, clock.now())
 
 
-def _judged(settings: Settings, item: Quarantined, rows: pl.DataFrame, now: datetime) -> Remedy:
-    lake, kind = Lake(Layout.of(settings)), DATASETS[item.dataset]
+def _admit_answer(settings: Settings, item: Quarantined, rows: pl.DataFrame, now: datetime) -> ActionOutcome:
+    """Publish the sound rows of the venue's answer, and close the item if they stand for all of its instants."""
+    layout, lake, kind = Layout.of(settings), Lake(Layout.of(settings)), DATASETS[item.dataset]
     with lake.writing():
-        held = _judge(settings, lake, item, rows, now)
-        bad = set(held[kind.time].to_list())
+        withheld = _admit_months(settings, lake, item, rows, now)
+        bad = set(withheld[kind.time].to_list())
         good = set(rows[kind.time].to_list()) - bad
-        lacking = {instant for instant in _instants(item) if instant not in good and not _withdrawn(item, instant, bad)}
+        instants = set(item.read_rows()[kind.time].drop_nulls().to_list())
+        # An instant that should never have been and is no longer given is as good as repaired.
+        withdrawn = instants - bad if _NEVER_RIGHT & set(item.rules) else set()
+        lacking = instants - good - withdrawn
         if not lacking:
-            if find(Layout.of(settings), item.id).state == "held":
+            if find(layout, item.id).state == "held":  # else admission has closed it: good rows came for all of it
                 note(item, "repair", "the venue no longer gives these rows", now=now)
-            closed = find(Layout.of(settings), item.id)
-            return Remedy(closed, True, len(good), f"repaired {item.rows} rows; `pairity ingest` computes the rest")
-        told = f"{len(lacking)} of {len(set(_instants(item)))} instants are still wrong or missing at the venue"
-        note(item, "repair failed", told, now=now)
-    return Remedy(find(Layout.of(settings), item.id), False, len(good), told)
+            message = f"repaired {item.rows} rows; `pairity ingest` computes the rest"
+        else:
+            message = f"{len(lacking)} of {len(instants)} instants are still wrong or missing at the venue"
+            note(item, "repair failed", message, now=now)
+    return ActionOutcome(find(layout, item.id), not lacking, len(good), message)
 
 
-def _judge(settings: Settings, lake: Lake, item: Quarantined, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    kind, gate = DATASETS[item.dataset], Gate(settings, now)
+def _admit_months(settings: Settings, lake: Lake, item: Quarantined, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Let `rows` in month by month; returns those that are withheld."""
+    kind, admission = DATASETS[item.dataset], RawAdmission(AdmissionRecord(settings, now))
     months = sorted({month_start(instant) for instant in rows[kind.time].to_list()})
-    held = [rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN))]
+    withheld = [rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN))]
     for month in months:
         partition = Partition(item.dataset, inst_id(item.entity), month)
         own = rows.filter(pl.col(kind.time).is_between(month, partition.end, closed="left"))
-        held.append(gate.judge_batch(partition, own, lake))
-    return pl.concat(held)
+        withheld.append(admission.admit_batch(partition, own, lake))
+    return pl.concat(withheld)
 
 
-async def _ask(settings: Settings, client: okx, item: Quarantined) -> pl.DataFrame:
+async def _fetch_again(settings: Settings, client: okx, item: Quarantined) -> pl.DataFrame:
+    """Return what the venue gives today for the instants of the item."""
     source = OkxSource(client, settings.exchange.max_retries, settings.ingest.page_size)
     frames = [DATASETS[item.dataset].empty()]
-    for since, until in _spans(item, item.read_rows()):
+    for since, until in _spans_of(item, item.read_rows()):
         if item.dataset == "funding":
             frames.append(await source.funding(item.entity, since, until))
         else:
@@ -128,23 +143,16 @@ async def _ask(settings: Settings, client: okx, item: Quarantined) -> pl.DataFra
     return pl.concat(frames)
 
 
-def _open(settings: Settings, id_: str) -> Quarantined:
+def _find_open(settings: Settings, id_: str) -> Quarantined:
+    """Return the item whose id begins so; ConfigError where it is closed."""
     item = find(Layout.of(settings), id_)
     if item.state != "held":
         raise ConfigError(f"quarantine item {item.id} is closed already: {item.state}", "see pairity quarantine show")
     return item
 
 
-def _spans(item: Quarantined, rows: pl.DataFrame) -> tuple[Span, ...]:
-    length = grid_of(DATASETS[item.dataset]) or _TICK
-    length = _TICK if item.dataset == "funding" else length
-    return union((instant, instant + length) for instant in rows[DATASETS[item.dataset].time].drop_nulls().to_list())
-
-
-def _instants(item: Quarantined) -> Iterator[datetime]:
-    yield from item.read_rows()[DATASETS[item.dataset].time].drop_nulls().to_list()
-
-
-def _withdrawn(item: Quarantined, instant: datetime, bad: set[datetime]) -> bool:
-    """An instant that should never have been is gone."""
-    return instant not in bad and bool({"misaligned_times", "future_times"} & set(item.rules))
+def _spans_of(item: Quarantined, rows: pl.DataFrame) -> tuple[Span, ...]:
+    """Return the ranges that `rows` of the item cover: a bar each, or the instant itself where there are no bars."""
+    kind = DATASETS[item.dataset]
+    length = _INSTANT_ITSELF if item.dataset == "funding" else grid_of(kind) or _INSTANT_ITSELF
+    return union((instant, instant + length) for instant in rows[kind.time].drop_nulls().to_list())

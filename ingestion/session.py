@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS
-from ingestion.admission import Gate
+from ingestion.admission_record import AdmissionRecord
 from ingestion.collect import Collector
+from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
-from ingestion.publishing import Publisher, left_out_pairs
+from ingestion.publishing import Publisher, list_left_out_pairs
+from ingestion.raw_admission import RawAdmission
 from ingestion.report import IngestReport, InstrumentFailure, RawRows
 from ingestion.sources.okx import OkxSource, require_listed
 from pairity.errors import ConfigError, TimeRangeError
@@ -116,15 +118,15 @@ class IngestSession:
             )
             with watch.stage("collect"):
                 failures += await collector.collect(tradable, since, until, venue_now, self._progress)
-            gate = Gate(self.settings, max(self.clock.now(), venue_now) if live else venue_now)
+            record = AdmissionRecord(self.settings, max(self.clock.now(), venue_now) if live else venue_now)
             with watch.stage("validate"):
-                new_rows = gate.judge_raw(self._staging, self.lake)
+                new_rows = RawAdmission(record).admit_staged(self._staging, self.lake)
             with watch.stage("open feature store"):
                 store, is_new = self._feature_store()
-            publisher = Publisher(self.settings, self.lake, gate, store)
+            publisher = Publisher(self.settings, self.lake, FeatureAdmission(record), store)
             with watch.stage("features"):
-                publisher.publish_due(until, gate.now, self._progress, online_is_new=is_new)
-            return self._report(since, until, assets, failures, new_rows, gate, publisher, watch)
+                publisher.publish_due(until, record.now, self._progress, online_is_new=is_new)
+            return self._report(since, until, assets, failures, new_rows, record, publisher, watch)
 
     def _require_home_venue(self) -> None:
         if self.settings.features.venue != self.lake.venue:
@@ -172,22 +174,22 @@ class IngestSession:
         assets: Sequence[str],
         failures: tuple[InstrumentFailure, ...],
         new_rows: dict[tuple[str, str], int],
-        gate: Gate,
+        record: AdmissionRecord,
         publisher: Publisher,
         watch: _Stopwatch,
     ) -> IngestReport:
         reasons = {failure.asset: failure.reason for failure in failures if failure.dataset == "candles"}
-        reasons |= {item.key.partition("/")[0]: "quarantined" for item in gate.quarantined if item.stage in DATASETS}
+        reasons |= {item.key.partition("/")[0]: "quarantined" for item in record.quarantined if item.stage in DATASETS}
         return IngestReport(
             since=since,
             until=until,
             snapshot_id=self.lake.snapshot_id(),
             raw=self._raw_rows(since, until, assets, new_rows),
-            checks_passed=gate.checks_passed,
-            checks_failed=gate.checks_failed,
-            quarantined=tuple(gate.quarantined),
-            views=publisher.rows(),
-            left_out=left_out_pairs(self.settings, self.lake, reasons),
+            checks_passed=record.checks_passed,
+            checks_failed=record.checks_failed,
+            quarantined=tuple(record.quarantined),
+            views=publisher.count_rows(),
+            left_out=list_left_out_pairs(self.settings, self.lake, reasons),
             failures=failures,
             stage_seconds=dict(watch.seconds),
         )

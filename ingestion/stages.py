@@ -1,13 +1,14 @@
-"""Stages of the ingestion that run alone."""
+"""Stages of the ingestion that can run alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from ingestion.admission import Gate
+from ingestion.admission_record import AdmissionRecord
+from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
-from ingestion.publishing import Publisher, left_out_pairs
+from ingestion.publishing import Publisher, list_left_out_pairs
 from ingestion.report import LeftOutPair, QuarantinedPartition, ViewRows
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
@@ -17,7 +18,7 @@ from pairity.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class FeaturesReport:
-    """What was published, held back and left out."""
+    """Report of the features stage: what was published, withheld and left out."""
 
     views: tuple[ViewRows, ...]
     quarantined: tuple[QuarantinedPartition, ...]
@@ -25,9 +26,9 @@ class FeaturesReport:
 
 
 def publish_features(settings: Settings, until: datetime, now: datetime, progress: Progress) -> FeaturesReport:
-    """Features of the lake's months whose inputs changed, up to `until`: computed, judged, published, materialized.
+    """Compute, judge, publish and materialize the features of months whose inputs changed, up to `until`.
 
-    MissingDataError where the lake holds nothing of `features.venue`.
+    MissingDataError where the lake has nothing of `features.venue`.
     """
     from feature_repo.store import apply, open_store
 
@@ -38,8 +39,10 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
                 f"the lake {lake.root} holds nothing of venue {settings.features.venue!r}",
                 "collect it first, or set features.venue to a venue that is there",
             )
-        gate = Gate(settings, now)
+        record = AdmissionRecord(settings, now)
         store = open_store(settings)
-        publisher = Publisher(settings, lake, gate, store)
+        publisher = Publisher(settings, lake, FeatureAdmission(record), store)
         publisher.publish_due(until, now, progress, online_is_new=apply(settings, store))
-        return FeaturesReport(publisher.rows(), tuple(gate.quarantined), left_out_pairs(settings, lake, {}))
+        return FeaturesReport(
+            publisher.count_rows(), tuple(record.quarantined), list_left_out_pairs(settings, lake, {})
+        )

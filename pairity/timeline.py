@@ -4,8 +4,7 @@ Conventions (all instants are timezone-aware UTC, microsecond precision):
 
 * A raw bar is labelled by its `open_time`; it covers [open_time, open_time + bar) and is known from its close on.
 * A feature row carries `event_timestamp`, the close of its last bar: the first instant at which it could be known.
-* `known_at` (raw) and `created_timestamp` (features) say when *we* knew it: close + 1 ms for a first load of
-  history, arrival time live, arrival time of a later correction.
+* `known_at` (raw) and `created_timestamp` (features) say when *we* knew it: see `feature_repo.knowledge_time`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from pairity.errors import TimeRangeError
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-HISTORY_LAG = timedelta(milliseconds=1)
 
 _RELATIVE = re.compile(r"^(\d+)([hd])$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

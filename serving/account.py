@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pairity.durable import replace_file_with
 from pairity.errors import ConfigError
 from pairity.settings import Settings
 from serving.execution.okx import OkxVenue
@@ -69,8 +70,8 @@ def export_fills(fills: Sequence[VenueFill], path: Path) -> None:
     """
     rows = pl.DataFrame([{name: str(value) for name, value in asdict(fill).items()} for fill in fills])
     if path.suffix == ".csv":
-        rows.write_csv(path)
+        replace_file_with(path, rows.write_csv)
     elif path.suffix == ".parquet":
-        rows.write_parquet(path)
+        replace_file_with(path, rows.write_parquet)
     else:
         raise ConfigError(f"--export {path} is neither .csv nor .parquet", "name the file with one of these endings")

@@ -14,6 +14,7 @@ import polars as pl
 from feature_repo.catalog import ASSET_HOURLY, ASSET_VWAP_DISTANCE, CREATED_TIME, EVENT_TIME, VWAP_DISTANCE
 from feature_repo.files import latest_view, scan_view
 from feature_repo.transforms.vwap_distance import last_bar_close
+from pairity.durable import replace_file_with
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -68,13 +69,9 @@ def build_trade_sheet(settings: Settings, store: FeatureStore, day: date, top: i
 def write_sheet(layout: Layout, sheet: pl.DataFrame, day: date) -> tuple[Path, Path]:
     """Write the sheet as CSV and Parquet below `reports/trade-sheet`; both appear whole. Returns their paths."""
     folder = layout.root / "reports" / "trade-sheet"
-    folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{day.isoformat()}.csv", folder / f"{day.isoformat()}.parquet"
-    unfinished = [path.with_name(f".{path.name}.tmp") for path in paths]
-    sheet.write_csv(unfinished[0])
-    sheet.write_parquet(unfinished[1])
-    for temporary, path in zip(unfinished, paths, strict=True):
-        temporary.replace(path)
+    replace_file_with(paths[0], sheet.write_csv)
+    replace_file_with(paths[1], sheet.write_parquet)
     return paths
 
 
@@ -86,12 +83,9 @@ def write_evaluation(layout: Layout, report: RankingReport, first: date, last: d
     )
     stem = f"evaluation-{first.isoformat()}-{last.isoformat()}"
     folder = layout.reports / "trade-sheet"
-    folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{stem}.csv", folder / f"{stem}-buckets.csv"
     for path, rows in zip(paths, (measures, report.by_bucket), strict=True):
-        unfinished = path.with_name(f".{path.name}.tmp")
-        rows.write_csv(unfinished)
-        unfinished.replace(path)
+        replace_file_with(path, rows.write_csv)
     return paths
 
 

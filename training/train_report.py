@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+from model_registry.records import ModelRef
 from training.backtest.grid import GridResult
 from training.promotion.promotion import GateOutcome
-from model_registry.records import ModelRef
 
 
 @dataclass(frozen=True, slots=True)

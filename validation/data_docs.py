@@ -5,13 +5,11 @@ Built on request, beside the pages that exist, which they then replace: a reader
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pairity.durable import move_folder, take_turns
 from pairity.layout import Layout
 from pairity.settings import Settings
 from validation.expectations import ASSET, SOURCE, context, suite_of
@@ -22,7 +20,7 @@ from validation.suites import SUITES
 if TYPE_CHECKING:
     from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
 
-_SITE = "data_docs"
+_SITE, _LOCK = "data_docs", ".data_docs.lock"
 
 
 def build_docs(settings: Settings) -> Path:
@@ -32,15 +30,15 @@ def build_docs(settings: Settings) -> Path:
     """
     layout = Layout.of(settings)
     site, staging, replaced = (layout.expectations / name for name in (_SITE, ".data_docs.new", ".data_docs.old"))
-    with _in_turn(layout.expectations):
+    with take_turns(layout.expectations / _LOCK):
         for left_over in (staging, replaced):
             shutil.rmtree(left_over, ignore_errors=True)
         for suite in SUITES:
             suite_of(suite)
         _write_site(staging, list(load(layout)))
         if site.exists():
-            site.rename(replaced)
-        staging.rename(site)
+            move_folder(site, replaced, durable=False)
+        move_folder(staging, site, durable=False)  # pages can be built again from the results
         shutil.rmtree(replaced, ignore_errors=True)
     return site / "index.html"
 
@@ -48,7 +46,7 @@ def build_docs(settings: Settings) -> Path:
 def build_overview(settings: Settings) -> Path:
     """Write the overview page (`validation.overview`); returns it."""
     layout = Layout.of(settings)
-    with _in_turn(layout.expectations):
+    with take_turns(layout.expectations / _LOCK):
         return write_overview(layout)
 
 
@@ -95,12 +93,3 @@ def _identifier(result: StoredResult) -> ValidationResultIdentifier:
         run_id=RunIdentifier(run_name=result.about or f"process {result.process}", run_time=result.at),
         batch_identifier=f"{SOURCE}-{ASSET}",
     )
-
-
-@contextmanager
-def _in_turn(folder: Path) -> Iterator[None]:
-    """One builder at a time; the lock ends with the process, however that ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".data_docs.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import DATASETS
+from pairity.durable import replace_file
 from pairity.layout import Layout
 from validation.quarantine import Quarantined, listed
 from validation.verdict_counts import tallies
@@ -50,10 +51,7 @@ def cells(layout: Layout) -> dict[str, dict[str, Cell]]:
 def write_overview(layout: Layout) -> Path:
     """Write the page beside the Data Docs; returns it."""
     target = layout.expectations / NAME
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = target.with_suffix(".tmp")
-    staging.write_text(page(cells(layout), listed(layout, state="held")))
-    staging.replace(target)
+    replace_file(target, page(cells(layout), listed(layout, state="held")).encode())
     return target
 
 

@@ -8,8 +8,6 @@ values: the same rows again are the same item. One process at a time (the data d
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -20,6 +18,7 @@ import polars as pl
 
 from feature_repo.raw_datasets import DATASETS
 from pairity.digest import digest_bytes
+from pairity.durable import append_line, make_folder, move_folder, remove_unfinished, temporary_path
 from pairity.errors import ConfigError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
 from validation.row_rules import time_column
@@ -124,10 +123,8 @@ def find(layout: Layout, id_: str) -> Quarantined:
 
 def note(item: Quarantined, action: str, reason: str, *, now: datetime) -> None:
     """Append to the item's journal."""
-    with (item.path / _JOURNAL).open("a") as file:
-        file.write(json.dumps({"at": now.isoformat(), "action": action, "reason": reason}, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    entry = {"at": now.isoformat(), "action": action, "reason": reason}
+    append_line(item.path / _JOURNAL, json.dumps(entry, ensure_ascii=False))
 
 
 def released(layout: Layout, dataset: str, entity: str, venue: str = "") -> list[Released]:
@@ -179,13 +176,12 @@ def _keep(
         item = _read(target / _REASON)
         note(item, "held again", "the venue gave the same rows again", now=now)
         return _read(target / _REASON)
-    for left_over in target.parent.glob(".tmp-*"):  # of a writer that was killed
-        shutil.rmtree(left_over)
-    staging = target.with_name(f".tmp-{os.getpid()}-{id_}")
-    staging.mkdir(parents=True)
+    remove_unfinished(target.parent)
+    staging = temporary_path(target)
+    make_folder(staging)
     rows.write_parquet(staging / _ROWS)
     (staging / _REASON).write_text(json.dumps(_reason(id_, dataset, key, rules, rows, now), indent=2) + "\n")
-    staging.rename(target)
+    move_folder(staging, target)
     return _read(target / _REASON)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pairity.digest import digest_bytes
+from pairity.durable import replace_file
 from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.timeline import HOUR
@@ -44,11 +45,9 @@ def save(layout: Layout, suite: str, content: Mapping[str, Any], at: datetime, a
     Drops those of the same day that said the same, and the oldest beyond `KEPT`.
     """
     folder = _folder(layout) / suite
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{at.strftime(_STAMP)}-{os.getpid()}-{_signature(content, about)}.json"
-    staging = target.with_suffix(".tmp")
-    staging.write_text(json.dumps({"about": about, "result": content}))
-    staging.replace(target)
+    # Not flushed: every traded hour writes a dozen; one that a power failure tears is named by `load`.
+    replace_file(target, json.dumps({"about": about, "result": content}).encode(), durable=False)
     for same in folder.glob(f"{at:%Y%m%d}T*-{target.stem.rpartition('-')[2]}.json"):
         if same.name < target.name:
             same.unlink(missing_ok=True)
@@ -75,7 +74,7 @@ def _prune(folder: Path, at: datetime) -> None:
         old.unlink(missing_ok=True)
     abandoned = (at - HOUR).strftime(_STAMP)  # by a process that was killed while it wrote
     for staging in folder.glob("*.tmp"):
-        if staging.name < abandoned:
+        if staging.name.lstrip(".") < abandoned:
             staging.unlink(missing_ok=True)
 
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from pairity.durable import replace_file, take_turns
 from pairity.layout import Layout
 
 
 def count(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[str], month: str = "") -> None:
     """Note the newest verdict on each partition (`ASSET/2025-04`, or an entity of `month`)."""
     folder = layout.expectations / "tally"
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{suite}.json"
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with take_turns(folder / ".lock"):
         known = _read(path)
         for key in keys:
             entity, own, *_ = (*key.split("/"), "")
             known.setdefault(own or month or "any", {})[entity] = key not in failed
-        staging = path.with_suffix(".tmp")
-        staging.write_text(json.dumps(known, sort_keys=True))
-        staging.replace(path)
+        # Not flushed: every traded hour writes it, and a torn file is read as one in which nothing was judged yet.
+        replace_file(path, json.dumps(known, sort_keys=True).encode(), durable=False)
 
 
 def tallies(layout: Layout) -> Mapping[str, dict[str, tuple[int, int]]]:

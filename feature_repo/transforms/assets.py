@@ -7,11 +7,12 @@ from datetime import timedelta
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
+from feature_repo.knowledge_time import feature_created_at, inputs_known_at
 from feature_repo.raw_datasets import dataset
 from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
-from pairity.timeline import DAY, HISTORY_LAG
+from pairity.timeline import DAY
 
 FUNDING_MAX_AGE = DAY
 _INFLOW = dataset("inflow")
@@ -50,10 +51,8 @@ def asset_hourly(
     settled = _with_newest(observed_only(computed), funding, "funding", FUNDING_MAX_AGE)
     days = _INFLOW.empty().lazy().with_columns(asset=pl.lit(None, pl.String)) if inflow is None else inflow
     complete = _with_newest(settled, days, "inflow", _INFLOW_MAX_AGE)
-    known = pl.max_horizontal("known_at", "funding_known_at", "inflow_known_at").cum_max().over("asset")
-    return complete.with_columns(
-        pl.max_horizontal(known, pl.col(EVENT) + HISTORY_LAG).alias("created_timestamp")
-    ).select(ASSET_HOURLY.columns)
+    known = inputs_known_at("known_at", "funding_known_at", "inflow_known_at").cum_max().over("asset")
+    return complete.with_columns(feature_created_at(known)).select(ASSET_HOURLY.columns)
 
 
 def _with_newest(bars: pl.LazyFrame, rows: pl.LazyFrame, name: str, max_age: timedelta) -> pl.LazyFrame:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
+from feature_repo.knowledge_time import inputs_known_at
 from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
 from feature_repo.transforms.hours import summed
 from feature_repo.transforms.windows import MIN_SHARE, Floats, rolling_mean
@@ -28,7 +29,7 @@ def cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFrame:
     joined = (
         bars.select("asset", EVENT, "created_timestamp", "close", "volume_quote", "funding_rate", "atr_pct")
         .join(volatility, on=["asset", EVENT], how="left")
-        .with_columns(pl.max_horizontal("created_timestamp", "__known").alias("created_timestamp"))
+        .with_columns(inputs_known_at("created_timestamp", "__known").alias("created_timestamp"))
     )
     own = observed_only(_with_windows(with_hour_grid(joined, "asset")))
     whole = own.join(panel_hours(bars), on=EVENT)

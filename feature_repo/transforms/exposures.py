@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog.risk_factors import ASSET_EXPOSURES, ASSET_RISK_BUCKETS, BUCKETS10, FITTED, SPREADS4
+from feature_repo.knowledge_time import feature_created_at
 from feature_repo.transforms.risk_factors import (
     MIN_SHARE,
     Panel,
@@ -22,7 +23,7 @@ from feature_repo.transforms.risk_factors import (
 )
 from feature_repo.transforms.risk_kernels import hourly_fits, minute_fits
 from pairity.settings import FeatureSettings
-from pairity.timeline import DAY, HISTORY_LAG, HOUR, MINUTE
+from pairity.timeline import DAY, HOUR, MINUTE
 
 EVENT = "event_timestamp"
 Floats = NDArray[np.float64]
@@ -152,7 +153,7 @@ def _known_by(panel: Panel, counts: list[int], events: list[datetime]) -> pl.Ser
     """When the first `count` minutes of all assets were known, never before event + 1 ms."""
     known = np.maximum.accumulate(panel.known)[np.array(counts, dtype=np.int64) - 1] if counts else panel.known[:0]
     frame = pl.DataFrame({"known": pl.Series(known).cast(_INSTANT), "event": pl.Series(events, dtype=_INSTANT)})
-    return frame.select(pl.max_horizontal("known", pl.col("event") + HISTORY_LAG)).to_series()
+    return frame.select(feature_created_at("known", "event")).to_series()
 
 
 def _frame(asset: str, events: list[datetime], created: pl.Series, values: dict[str, Floats]) -> pl.DataFrame:

@@ -8,8 +8,9 @@ from datetime import timedelta
 import polars as pl
 
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
+from feature_repo.knowledge_time import feature_created_at, inputs_known_at
 from feature_repo.transforms.hours import EVENT, hours_from_minutes, summed
-from pairity.timeline import DAY, HISTORY_LAG, HOUR
+from pairity.timeline import DAY, HOUR
 
 OPEN_INTEREST_MAX_AGE = 25 * HOUR
 """Daily samples are the coarsest that venues give; one hour's grace."""
@@ -62,12 +63,8 @@ def microstructure(
     rows = _latest(rows, interest, "time", OPEN_INTEREST_MAX_AGE, timedelta(0), "interest")
     before = interest.rename({"open_interest": "open_interest_before"})
     rows = _latest(rows, before, "time", OPEN_INTEREST_MAX_AGE, DAY, "before")
-    known = pl.max_horizontal("known", pl.selectors.starts_with("known_at_")).cum_max().over("asset")
-    return (
-        rows.with_columns(_derived())
-        .with_columns(pl.max_horizontal(known, pl.col(EVENT) + HISTORY_LAG).alias("created_timestamp"))
-        .select(ASSET_MICROSTRUCTURE.columns)
-    )
+    known = inputs_known_at("known", pl.selectors.starts_with("known_at_")).cum_max().over("asset")
+    return rows.with_columns(_derived()).with_columns(feature_created_at(known)).select(ASSET_MICROSTRUCTURE.columns)
 
 
 def _derived() -> list[pl.Expr]:

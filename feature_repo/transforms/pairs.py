@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog import PAIR_HOURLY
+from feature_repo.knowledge_time import inputs_known_at
 from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
 from feature_repo.transforms.rsi import with_wilder_rsi
 from feature_repo.transforms.windows import Floats, correlation, hedge_and_half_life, rolling_mean, rolling_std
@@ -65,7 +66,7 @@ def align(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.LazyFrame:
             right_on=["asset", EVENT],
             maintain_order="left",
         )
-        .with_columns(pl.max_horizontal("created_a", "created_b").alias("created_timestamp"))
+        .with_columns(inputs_known_at("created_a", "created_b").alias("created_timestamp"))
         .drop("created_a", "created_b")
     )
 

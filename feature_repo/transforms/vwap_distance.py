@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog.vwap_distance import ASSET_VWAP_DISTANCE
+from feature_repo.knowledge_time import feature_created_at
 from feature_repo.transforms.grid import EVENT, GridColumns, with_computed
 from feature_repo.transforms.hours import summed
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import VwapSettings
-from pairity.timeline import DAY, HISTORY_LAG, HOUR, floor_to
+from pairity.timeline import DAY, HOUR, floor_to
 
 _COMPUTED = ("vwap", "vwap_simple", "avg_notional", "realized_var", "rolling_return", "sharpe")
 
@@ -38,8 +39,7 @@ def vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, settings:
     )
     known = pl.col("known_at").max().over(EVENT)
     by_time = ranked.with_columns(known).sort(EVENT, "asset").with_columns(pl.col("known_at").cum_max())
-    created = pl.max_horizontal("known_at", pl.col(EVENT) + HISTORY_LAG).alias("created_timestamp")
-    return by_time.with_columns(created).select(ASSET_VWAP_DISTANCE.columns).sort("asset", EVENT)
+    return by_time.with_columns(feature_created_at("known_at")).select(ASSET_VWAP_DISTANCE.columns).sort("asset", EVENT)
 
 
 def bars_of(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings) -> pl.LazyFrame:

@@ -6,23 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pairity.durable import AlreadyLockedError, lock_exclusively
 from pairity.errors import DataError
-from pairity.process_lock import LockHeldError, lock_exclusively
 
 LOCK_FILE = ".writer.lock"
 
 
 @contextmanager
 def single_writer(root: Path) -> Iterator[None]:
-    """Hold the data directory's writer lock; DataError names the process that holds it already.
-
-    The lock belongs to the open file: it ends with the process, however that ends.
-    """
+    """Own the data directory's writer lock inside the block; DataError names the process that has it already."""
     try:
         file = lock_exclusively(root / LOCK_FILE)
-    except LockHeldError as error:
+    except AlreadyLockedError as error:
         raise DataError(
-            f"another process (pid {error.holder}) is writing to {root}",
+            f"another process (pid {error.owner}) is writing to {root}",
             "wait until it has finished, or give this one a data directory of its own with PAIRITY_HOME",
         ) from None
     with file:

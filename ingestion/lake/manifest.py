@@ -1,4 +1,4 @@
-"""A partition's manifest: what its file holds, and which time ranges have been asked of the venue in full."""
+"""Manifest of a partition: what its file holds, and which time ranges the venue was asked for in full."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a partition holds. `sha256` is that of the file; None (and 0 rows) where the venue had nothing."""
+    """Description of a partition. `sha256` is the digest of its file; None (and 0 rows) where the venue had nothing."""
 
     rows: int
     superseded: int
-    """Rows that a correction has replaced; where there is none, a scan has nothing to choose between."""
+    """Rows that a correction has replaced; where there are none, a scan has nothing to choose between."""
     first: datetime | None
     last: datetime | None
     sha256: str | None
@@ -32,12 +32,12 @@ class Manifest:
     coverage: tuple[Span, ...]
 
     def to_bytes(self) -> bytes:
-        """JSON, the same bytes for the same manifest."""
+        """Return JSON, the same bytes for the same manifest."""
         content = {"version": _VERSION, **asdict(self), "coverage": [list(span) for span in self.coverage]}
         return (json.dumps(content, default=_iso, indent=1, sort_keys=True) + "\n").encode()
 
     def covering(self, spans: Sequence[Span]) -> Manifest:
-        """With `spans` added to the coverage."""
+        """Return this manifest with `spans` added to its coverage."""
         return replace(self, coverage=union((*self.coverage, *spans)))
 
 
@@ -45,15 +45,23 @@ NOTHING = Manifest(rows=0, superseded=0, first=None, last=None, sha256=None, sch
 
 
 def describe(rows: pl.DataFrame, content: bytes, dataset: Dataset, coverage: tuple[Span, ...]) -> Manifest:
-    """Manifest of sorted, non-empty `rows` encoded as `content`."""
+    """Return the manifest of sorted, non-empty `rows` that are encoded as `content`."""
     times = rows[dataset.time]
     schema = {name: str(kind) for name, kind in rows.schema.items()}
     superseded = rows.height - times.n_unique()
-    return Manifest(rows.height, superseded, times[0], times[-1], digest_bytes(content), schema, coverage)
+    return Manifest(
+        rows=rows.height,
+        superseded=superseded,
+        first=times[0],
+        last=times[-1],
+        sha256=digest_bytes(content),
+        schema=schema,
+        coverage=coverage,
+    )
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """The manifest at `path`, None where there is none; LakeCorruptError where it cannot be read."""
+    """Return the manifest at `path`, None where there is none; LakeCorruptError where it cannot be read."""
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:

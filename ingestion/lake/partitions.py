@@ -1,11 +1,9 @@
-"""Where a partition lies, and how its file is encoded and replaced."""
+"""Where a partition lies, and how its file is encoded."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +14,6 @@ import polars as pl
 from pairity.timeline import month_key, next_month
 
 PART, MANIFEST, NEXT_MANIFEST = "part.parquet", "manifest.json", "manifest.next.json"
-TEMPORARY_SUFFIX = ".tmp"
 HOME_VENUE = "okx"
 """The venue that is traded."""
 # Part of the format: other values give other bytes, hence another snapshot id for the same rows.
@@ -26,7 +23,7 @@ _ROW_GROUP_ROWS = 65_536
 
 @dataclass(frozen=True, slots=True, order=True)
 class Partition:
-    """One dataset, instrument (canonical id), calendar month (its first instant) and venue."""
+    """Partition of the lake: dataset, instrument (canonical id), calendar month (its first instant) and venue."""
 
     dataset: str
     instrument: str
@@ -48,8 +45,8 @@ class Partition:
         return root / self.relative
 
 
-def partitions_below(root: Path, venue: str) -> Iterator[Partition]:
-    """All partitions of a venue that have a folder, sorted by path."""
+def list_partitions(root: Path, venue: str) -> Iterator[Partition]:
+    """Yield all partitions of a venue that have a folder, sorted by path."""
     for folder in sorted(root.glob(f"*/venue={venue}/instrument=*/month=*")):
         instrument, month = folder.parent.name.partition("=")[2], folder.name.partition("=")[2]
         start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
@@ -57,7 +54,8 @@ def partitions_below(root: Path, venue: str) -> Iterator[Partition]:
 
 
 def encode(rows: pl.DataFrame) -> bytes:
-    """Parquet bytes of sorted rows; the same rows always give the same bytes."""
+    """Return the Parquet bytes of sorted rows; the same rows always give the same bytes."""
+    # One chunk: how rows lie in memory would show in the row groups otherwise.
     buffer = io.BytesIO()
     rows.rechunk().write_parquet(
         buffer, compression="zstd", compression_level=_ZSTD_LEVEL, row_group_size=_ROW_GROUP_ROWS, statistics=True
@@ -65,39 +63,7 @@ def encode(rows: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
-    """Put `content` at `path` so that readers, and a process killed at any moment, see the old file or the new one.
-
-    `durable` also survives a power failure (the file and its folder are flushed to the disk).
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    temporary.replace(path)
-    if durable:
-        flush_folder(path.parent)
-
-
-def discard_folder(root: Path, folder: Path) -> None:
-    """Delete a partition's folder: at one moment it is there, at the next it is not."""
-    hidden = root / f".{folder.name}.{os.getpid()}{TEMPORARY_SUFFIX}"
-    folder.rename(hidden)
-    shutil.rmtree(hidden)
-
-
-def flush_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk: a rename is durable only after that."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

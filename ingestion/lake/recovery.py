@@ -1,13 +1,12 @@
-"""Order after a killed writer, and the proof that files are what their manifests say.
+"""Recovery after a killed writer, and the proof that files are what their manifests say.
 
-A partition is replaced in three steps: the new manifest beside the old (`manifest.next.json`), then the file, then the
-new manifest takes the old one's place. Whatever the step at which a writer was killed, the file's digest tells whether
-the change happened; anything that fits neither manifest is corruption.
+A partition is replaced in three steps: the new manifest is put beside the old one (`manifest.next.json`), the file is
+replaced, and the new manifest takes the place of the old one. At whichever step a writer was killed, the file's digest
+shows whether the change happened. A file that fits neither manifest is corrupt.
 """
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from ingestion.lake.manifest import NOTHING, Manifest, read_manifest
@@ -15,70 +14,70 @@ from ingestion.lake.partitions import (
     MANIFEST,
     NEXT_MANIFEST,
     PART,
-    TEMPORARY_SUFFIX,
     Partition,
-    file_digest,
-    partitions_below,
+    digest_file,
+    list_partitions,
 )
+from pairity.durable import remove_unfinished, rename_flushed
 from pairity.errors import LakeCorruptError
 from pairity.universe import short_name
 
 
 def recover(root: Path) -> None:
     """Finish or undo what a killed writer left below `root`; call it with the writer lock held."""
-    for leftover in list(root.rglob(f".*{TEMPORARY_SUFFIX}")):
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
-        else:
-            leftover.unlink(missing_ok=True)
+    remove_unfinished(root)
     for pending in sorted(root.rglob(NEXT_MANIFEST)):
         _settle(pending.parent)
 
 
 def _settle(folder: Path) -> None:
+    """Let the pending manifest take effect if its file is in place, else drop it."""
     pending, current = folder / NEXT_MANIFEST, folder / MANIFEST
     after = read_manifest(pending)
     assert after is not None
-    if _found(folder) == after.sha256:
-        pending.replace(current)
+    if _digest_part(folder) == after.sha256:
+        # Not flushed: after a power failure the pending manifest is there again, and is settled in the same way.
+        rename_flushed(pending, current, durable=False)
     else:  # the file was not replaced yet; if it is not the old one either, verification will say so
         pending.unlink()
 
 
-def _found(folder: Path) -> str | None:
+def _digest_part(folder: Path) -> str | None:
+    """Return the digest of the partition's file, None where there is none."""
     part = folder / PART
-    return file_digest(part) if part.exists() else None
+    return digest_file(part) if part.exists() else None
 
 
 def check_partition(root: Path, partition: Partition) -> Manifest:
-    """The manifest of a partition whose file matches it (or the one about to take its place); else LakeCorruptError."""
+    """Return the manifest that a partition's file matches, the pending one included; else LakeCorruptError."""
     folder = partition.folder(root)
-    found = _found(folder)
+    actual = _digest_part(folder)
     current = read_manifest(folder / MANIFEST) or NOTHING
-    if found == current.sha256:
+    if actual == current.sha256:
         return current
     pending = read_manifest(folder / NEXT_MANIFEST)
-    if pending is not None and found == pending.sha256:
+    if pending is not None and actual == pending.sha256:
         return pending
-    # A writer may have finished between the two looks.
+    # A reader takes no lock: a writer may have finished between the two looks.
     current = read_manifest(folder / MANIFEST) or NOTHING
-    found = _found(folder)
-    if found != current.sha256:
+    actual = _digest_part(folder)
+    if actual != current.sha256:
         raise LakeCorruptError(
-            f"{folder / PART} does not match its manifest: expected sha256 {current.sha256}, found {found}",
-            f"delete the folder {folder} and run: {_again(partition)}",
+            f"{folder / PART} does not match its manifest: expected sha256 {current.sha256}, found {actual}",
+            f"delete the folder {folder} and run: {_ingest_command(partition)}",
         )
     return current
 
 
-def _again(partition: Partition) -> str:
+def _ingest_command(partition: Partition) -> str:
+    """Return the command line that fetches a partition again."""
     asset = short_name(partition.instrument)
     return f"pairity ingest --since {partition.month:%Y-%m-%d} --until {partition.end:%Y-%m-%d} --instruments {asset}"
 
 
 def check_all(root: Path, venue: str) -> int:
-    """Check every partition of a venue; how many there are. LakeCorruptError names the first that does not match."""
-    partitions = list(partitions_below(root, venue))
+    """Check every partition of a venue and return their number; LakeCorruptError names the first that fails."""
+    partitions = list(list_partitions(root, venue))
     for partition in partitions:
         check_partition(root, partition)
     return len(partitions)

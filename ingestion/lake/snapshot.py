@@ -9,9 +9,11 @@ from ingestion.lake.partitions import Partition
 from pairity.digest import digest_parts
 
 
-def snapshot_of(manifests: Iterable[tuple[Partition, Manifest]]) -> str:
-    """Digest over (partition path, file digest) of all partitions that hold rows.
+def digest_snapshot(manifests: Iterable[tuple[Partition, Manifest]]) -> str:
+    """Return a digest over (partition path, file digest) of all partitions that hold rows.
 
     Coverage is left out: how often the venue was asked does not change what is known.
     """
-    return digest_parts((partition.relative, held.sha256) for partition, held in manifests if held.sha256 is not None)
+    return digest_parts(
+        (partition.relative, manifest.sha256) for partition, manifest in manifests if manifest.sha256 is not None
+    )

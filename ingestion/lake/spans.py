@@ -9,7 +9,7 @@ Span = tuple[datetime, datetime]
 
 
 def union(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Sorted and merged; touching ranges become one, empty ones vanish.
+    """Return the ranges sorted and merged; touching ranges become one, empty ones vanish.
 
     >>> union([(3, 5), (1, 2), (2, 3), (9, 9)])
     ((1, 5),)
@@ -24,7 +24,7 @@ def union(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def subtract(span: Span, covered: Iterable[Span]) -> tuple[Span, ...]:
-    """The parts of `span` outside all of `covered`.
+    """Return the parts of `span` outside all of `covered`.
 
     >>> subtract((0, 10), [(2, 4), (6, 20)])
     ((0, 2), (4, 6))
@@ -41,5 +41,5 @@ def subtract(span: Span, covered: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def clip(spans: Iterable[Span], since: datetime, until: datetime) -> tuple[Span, ...]:
-    """The parts of `spans` inside [since, until)."""
+    """Return the parts of `spans` inside [since, until)."""
     return union((max(start, since), min(end, until)) for start, end in spans)

@@ -1,4 +1,4 @@
-"""The lake itself: write rows, scan rows, ask what is missing."""
+"""The lake: write rows, scan rows, ask what is missing."""
 
 from __future__ import annotations
 
@@ -12,22 +12,20 @@ import polars as pl
 from feature_repo.raw_datasets import KNOWN_AT, Dataset, dataset
 from ingestion.lake.lock import single_writer
 from ingestion.lake.manifest import NOTHING, Manifest, describe, read_manifest
-from ingestion.lake.merge import merge, newest_known
+from ingestion.lake.merge import merge, select_newest
 from ingestion.lake.partitions import (
     HOME_VENUE,
     MANIFEST,
     NEXT_MANIFEST,
     PART,
     Partition,
-    discard_folder,
     encode,
-    flush_folder,
-    partitions_below,
-    replace_file,
+    list_partitions,
 )
 from ingestion.lake.recovery import check_all, check_partition, recover
-from ingestion.lake.snapshot import snapshot_of
+from ingestion.lake.snapshot import digest_snapshot
 from ingestion.lake.spans import Span, clip, union
+from pairity.durable import discard_folder, rename_flushed, replace_file
 from pairity.errors import LakeCorruptError
 from pairity.layout import Layout
 from pairity.timeline import months_between
@@ -39,8 +37,9 @@ Signature = tuple[int, int]
 class Lake:
     """Raw rows of one venue's instruments below one folder. Instruments may be given as `BTC` or `BTC-USDT-SWAP`.
 
-    Writing needs `writing()` around it. `durable` False (staging) leaves flushing to the operating system. A `folder`
-    of its own (staging) keeps rows that contradict each other: they have not been judged.
+    Writing needs `writing()` around it. `durable=False` leaves flushing to the operating system, for speed: staging is
+    written once per unit fetched, and what a power failure tears there is dropped and fetched again. A `folder` of its
+    own (staging) keeps rows that contradict each other: they have not been judged.
     """
 
     def __init__(
@@ -55,13 +54,13 @@ class Lake:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the data directory's single-writer lock; what a killed writer left is put in order first."""
+        """Lock the data directory for this writer alone; what a killed writer left is put in order first."""
         with single_writer(self._data_root):
             self.recover()
             yield
 
     def recover(self) -> None:
-        """Finish or undo half-done replacements (the caller holds the lock)."""
+        """Finish or undo half-done replacements (the caller has the lock)."""
         self.root.mkdir(parents=True, exist_ok=True)
         recover(self.root)
         if not self._durable:
@@ -76,7 +75,7 @@ class Lake:
         covered: Sequence[Span] = (),
         arrived_at: datetime | None = None,
     ) -> int:
-        """Merge `rows` (the dataset's columns, any order) and note `covered` ranges; how many rows are new.
+        """Merge `rows` (the dataset's columns, any order), note `covered` ranges, and return how many rows are new.
 
         Repetitions are dropped, corrections added (see `merge`; `arrived_at` is when the rows came in). A partition
         to which nothing is new keeps its file, bytes and modification time.
@@ -98,45 +97,46 @@ class Lake:
         until: datetime,
         known_by: datetime | None = None,
     ) -> pl.LazyFrame:
-        """Rows with since <= time < until: the newest known (by `known_by`) per asset and time.
+        """Return rows with since <= time < until: the newest known (by `known_by`) per asset and time.
 
         Columns: `asset` (short name), then the dataset's; sorted by asset, time. Each file read is checked against its
         manifest first (LakeCorruptError). No rows, not an error, where nothing is stored.
         """
         kind = dataset(name)
-        found: list[pl.LazyFrame] = []
+        frames: list[pl.LazyFrame] = []
         corrected = False
         for instrument in sorted({inst_id(instrument) for instrument in instruments}, key=short_name):
             for partition in self._of_range(kind, instrument, since, until):
-                held = self.manifest(partition)
-                if held.rows:
-                    found.append(self._file(kind, partition))
-                    corrected |= held.superseded > 0
-        if not found:
+                manifest = self.manifest(partition)
+                if manifest.rows:
+                    frames.append(self._file(kind, partition))
+                    corrected |= manifest.superseded > 0
+        if not frames:
             return kind.empty().lazy().select(pl.lit(None, pl.String).alias("asset"), *kind.schema)
-        rows = pl.concat(found).filter(pl.col(kind.time).is_between(since, until, closed="left"))
+        rows = pl.concat(frames).filter(pl.col(kind.time).is_between(since, until, closed="left"))
         if known_by is not None:
             rows = rows.filter(pl.col(KNOWN_AT) <= known_by)
         # Files are sorted and their order is that of asset and month: without corrections nothing is left to do.
-        return newest_known(rows, ["asset", kind.time]) if corrected else rows
+        return select_newest(rows, ["asset", kind.time]) if corrected else rows
 
     def versions(self, partition: Partition) -> pl.DataFrame:
-        """All rows of a partition, superseded ones included, sorted by time and `known_at`."""
+        """Return all rows of a partition, superseded ones included, sorted by time and `known_at`."""
         kind = dataset(partition.dataset)
         if not self.manifest(partition).rows:
             return kind.empty()
         return kind.conform(pl.read_parquet(partition.folder(self.root) / PART, glob=False, hive_partitioning=False))
 
     def coverage(self, name: str, instrument: str, since: datetime, until: datetime) -> tuple[Span, ...]:
-        """The parts of [since, until) that have been asked of the venue in full."""
+        """Return the parts of [since, until) for which the venue was asked in full."""
         spans: list[Span] = []
         for partition in self._of_range(dataset(name), inst_id(instrument), since, until):
             spans.extend(self.manifest(partition).coverage)
         return clip(union(spans), since, until)
 
     def manifest(self, partition: Partition) -> Manifest:
-        """The manifest of a partition whose file was found to match it; an empty one where there is no partition."""
+        """Return the manifest of a partition after checking its file; an empty one where there is no partition."""
         folder = partition.folder(self.root)
+        # A digest reads the whole file: it is taken once, and again only after the file or manifest was replaced.
         signature = _signature(folder)
         known = self._checked.get(partition)
         if known is not None and known[0] == signature:
@@ -146,29 +146,29 @@ class Lake:
         return checked
 
     def partitions(self) -> tuple[Partition, ...]:
-        """All partitions, sorted by path."""
-        return tuple(partitions_below(self.root, self.venue))
+        """Return all partitions, sorted by path."""
+        return tuple(list_partitions(self.root, self.venue))
 
     def remove(self, partition: Partition) -> None:
         """Delete a partition (staging: it was promoted or quarantined)."""
-        discard_folder(self.root, partition.folder(self.root))
+        discard_folder(partition.folder(self.root))
         self._checked.pop(partition, None)
 
     def snapshot_id(self) -> str:
-        """Digest over all rows (see `snapshot_of`), from the manifests: `verify` proves that they are true."""
-        return snapshot_of((partition, self._unchecked(partition)) for partition in self.partitions())
+        """Return the digest over all rows (see `digest_snapshot`), from the manifests; `verify` proves them true."""
+        return digest_snapshot((partition, self._unchecked(partition)) for partition in self.partitions())
 
     def digests(self) -> dict[Partition, str]:
-        """File digest of each partition that holds rows, from the manifests."""
-        held = ((partition, self._unchecked(partition).sha256) for partition in self.partitions())
-        return {partition: sha256 for partition, sha256 in held if sha256 is not None}
+        """Return the file digest of each partition that holds rows, from the manifests."""
+        digests = ((partition, self._unchecked(partition).sha256) for partition in self.partitions())
+        return {partition: sha256 for partition, sha256 in digests if sha256 is not None}
 
     def verify(self) -> int:
-        """Read every file and compare it with its manifest; how many partitions there are, or LakeCorruptError."""
+        """Compare every file with its manifest and return the number of partitions; LakeCorruptError otherwise."""
         return check_all(self.root, self.venue)
 
     def _drop_broken(self) -> None:
-        """What was not flushed may be torn after a power failure; it can be fetched again."""
+        """Remove what a power failure has torn because it was not flushed; it can be fetched again."""
         for partition in self.partitions():
             try:
                 self.manifest(partition)
@@ -216,22 +216,18 @@ class Lake:
                 self._replace(folder, describe(merged, content, kind, after.coverage), content)
                 return merged.height - stored.height
         if after != before:
-            folder.mkdir(parents=True, exist_ok=True)
             replace_file(folder / MANIFEST, after.to_bytes(), durable=self._durable)
         return 0
 
     def _replace(self, folder: Path, after: Manifest, content: bytes) -> None:
-        """The three steps that `recovery` can complete or undo."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Replace file and manifest in the three steps that `recovery` can complete or undo: their order matters."""
         replace_file(folder / NEXT_MANIFEST, after.to_bytes(), durable=self._durable)
         replace_file(folder / PART, content, durable=self._durable)
-        (folder / NEXT_MANIFEST).replace(folder / MANIFEST)
-        if self._durable:
-            flush_folder(folder)
+        rename_flushed(folder / NEXT_MANIFEST, folder / MANIFEST, durable=self._durable)
 
 
 def _signature(folder: Path) -> Signature:
-    """Changes whenever a file or manifest of the partition is replaced."""
+    """Return what changes whenever a file or manifest of the partition is replaced."""
     times = [path.stat().st_mtime_ns for name in (PART, MANIFEST) if (path := folder / name).exists()]
     sizes = [path.stat().st_size for name in (PART, MANIFEST) if (path := folder / name).exists()]
     return hash(tuple(times)), sum(sizes)

@@ -10,10 +10,11 @@ from datetime import timedelta
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
+from feature_repo.knowledge_time import closed_known_at, history_known_at
+from feature_repo.raw_datasets import DATASETS, INSTANT
 from feature_repo.transforms.ticks import bars_from_trades
 from pairity.errors import VenueAnswerError
-from pairity.timeline import HISTORY_LAG, MINUTE
+from pairity.timeline import MINUTE
 
 _KLINE = ("open_time", "open", "high", "low", "close", "volume", "close_time", "volume_quote", "trade_count",
           "taker_buy_volume", "taker_buy_quote_volume", "ignore")  # fmt: skip
@@ -52,15 +53,14 @@ def klines(csv: bytes, dataset: str, where: str) -> pl.DataFrame:
     """Candles of a klines file, in the dataset's columns."""
     kind = DATASETS[dataset]
     rows = _table(csv, _KLINE, where).with_columns(_instant("open_time"))
-    known = (pl.col("open_time") + kind.known_after + HISTORY_LAG).alias(KNOWN_AT)
-    return kind.conform(rows.with_columns(known)).sort("open_time")
+    return kind.conform(rows.with_columns(history_known_at(kind))).sort("open_time")
 
 
 def funding(csv: bytes, where: str) -> pl.DataFrame:
     """Settlements of a fundingRate file; a settlement some milliseconds late is that of its full second."""
     rows = _table(csv, _FUNDING, where).with_columns(_instant("funding_time").dt.truncate("1s"))
-    known = (pl.col("funding_time") + HISTORY_LAG).alias(KNOWN_AT)
-    return DATASETS["funding"].conform(rows.with_columns(known)).sort("funding_time")
+    kind = DATASETS["funding"]
+    return kind.conform(rows.with_columns(history_known_at(kind))).sort("funding_time")
 
 
 def trade_bars(csv: bytes, where: str, *, every: timedelta = MINUTE) -> pl.DataFrame:
@@ -75,7 +75,7 @@ def trade_bars(csv: bytes, where: str, *, every: timedelta = MINUTE) -> pl.DataF
         pl.lit("").alias("asset"), _instant("time"), identity.cast(pl.Int64).alias("trade_id"),
         pl.col("price").cast(pl.Float64), pl.col("size").cast(pl.Float64),
         (pl.col("buyer_is_maker").str.to_lowercase() != "true").alias("taker_buys"), count.alias("trades"),
-        (_instant("time").dt.truncate(every) + every + HISTORY_LAG).alias(KNOWN_AT),
+        closed_known_at(_instant("time").dt.truncate(every) + every),
     )  # fmt: skip
     return DATASETS["trade_bars_1m"].conform(bars_from_trades(ticks.lazy(), every).collect())
 

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
+from feature_repo.knowledge_time import history_known_at
+from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
 from pairity.errors import ConfigError, UnknownNameError, VenueAnswerError, VenueRejectedError, VenueUnreachableError
-from pairity.timeline import HISTORY_LAG, from_ms, months_between, next_month, to_ms
+from pairity.timeline import from_ms, months_between, next_month, to_ms
 
 _BARS = {"candles_1m": "1m", "candles_1h": "1h"}
 _PAGE = 300
@@ -78,8 +79,8 @@ class CcxtAny:
         frame = pl.DataFrame([row[:6] for row in rows], schema=dict.fromkeys(names, pl.Float64), orient="row")
         opened = pl.col("open_time").cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
         candles = frame.with_columns(opened, pl.col("volume") * coins)
-        known = (pl.col("open_time") + kind.known_after + HISTORY_LAG).alias(KNOWN_AT)
-        return kind.conform(candles.filter(pl.col("open_time") < closed).with_columns(known)).sort("open_time")
+        candles = candles.filter(pl.col("open_time") < closed).with_columns(history_known_at(kind))
+        return kind.conform(candles).sort("open_time")
 
     def _funding(self, symbol: str, since: datetime, until: datetime) -> pl.DataFrame:
         rows = self._pages(
@@ -92,8 +93,7 @@ class CcxtAny:
         values = [(row["timestamp"], row["fundingRate"]) for row in rows]
         frame = pl.DataFrame(values, schema={"funding_time": pl.Int64, "funding_rate": pl.Float64}, orient="row")
         settled = pl.col("funding_time").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).dt.truncate("1s")
-        known = (pl.col("funding_time") + HISTORY_LAG).alias(KNOWN_AT)
-        return kind.conform(frame.with_columns(settled).with_columns(known)).sort("funding_time")
+        return kind.conform(frame.with_columns(settled).with_columns(history_known_at(kind))).sort("funding_time")
 
     def _pages(
         self, page: Callable[[int], list[Any]], at: Callable[[Any], int], since: datetime, until: datetime

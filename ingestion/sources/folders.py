@@ -9,10 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
+from feature_repo.knowledge_time import history_known_at, recorded_known_at
+from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
 from pairity.errors import ConfigError, DataError
-from pairity.timeline import HISTORY_LAG, HOUR, MINUTE, months_between, next_month
+from pairity.timeline import HOUR, MINUTE, months_between, next_month
 
 _CSV = ".csv.gz"
 _QUOTES = ("-USDT-SWAP", "-USDT-PERP", "-USDT", "_USDT", "USDT")
@@ -47,12 +48,11 @@ class MinuteCsv:
         needed = ("origin_time", "received_time", "open", "high", "low", "close", "volume", "trades")
         rows = _read(path, lambda: pl.read_csv(path, infer_schema=False), needed)
         kind = DATASETS[dataset]
-        close = _instant("origin_time") + kind.known_after + HISTORY_LAG
         candles = rows.select(
             _instant("origin_time").alias("open_time"), *_numbers(("open", "high", "low", "close", "volume")),
             pl.col("trades").cast(pl.Float64, strict=False).alias("trade_count"),
-            pl.max_horizontal(close, _instant("received_time")).alias(KNOWN_AT),
-        )  # fmt: skip
+            _instant("received_time").alias("received_time"),
+        ).with_columns(recorded_known_at(kind, "received_time"))  # fmt: skip
         return _conformed(dataset, candles, path, since, until)
 
 
@@ -95,8 +95,7 @@ class ParquetFolder:
         time = pl.col("ts").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).alias(kind.time)
         given = {"quote_volume": "volume_quote", "trades": "trade_count"}
         renamed = rows.rename({old: new for old, new in given.items() if old in rows.columns}).with_columns(time)
-        known = (pl.col(kind.time) + kind.known_after + HISTORY_LAG).alias(KNOWN_AT)
-        return _conformed(dataset, renamed.with_columns(known), path, since, until)
+        return _conformed(dataset, renamed.with_columns(history_known_at(kind)), path, since, until)
 
     def _folders(self) -> list[Path]:
         if not self.folder.is_dir():

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from feature_repo.transforms.ticks import bars_from_trades
 from ingestion.sources.okx_rows import TimeOf, finish
 from pairity.errors import VenueAnswerError
-from pairity.timeline import HISTORY_LAG, MINUTE, ceil_to, floor_to, to_ms
+from pairity.timeline import MINUTE, ceil_to, floor_to, to_ms
 from pairity.universe import inst_id
 
 Request = Callable[[str, Mapping[str, str]], Awaitable[list[Any]]]
@@ -136,7 +137,7 @@ class Ticks:
             )
         )  # fmt: skip
         bars = bars_from_trades(trades.lazy(), MINUTE).collect()
-        return kind.conform(bars.with_columns((pl.col("open_time") + MINUTE + HISTORY_LAG).alias("known_at")))
+        return kind.conform(bars.with_columns(history_known_at(kind)))
 
 
 @dataclass(frozen=True, slots=True)

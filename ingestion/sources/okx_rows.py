@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from feature_repo.raw_datasets import INSTANT, KNOWN_AT, Dataset
+from feature_repo.knowledge_time import history_known_at
+from feature_repo.raw_datasets import INSTANT, Dataset
 from pairity.errors import VenueAnswerError
-from pairity.timeline import HISTORY_LAG
 
 
 class TimeOf:
@@ -41,5 +41,4 @@ def finish(dataset: Dataset, raw: pl.DataFrame, what: str) -> pl.DataFrame:
     broken = typed.filter(pl.any_horizontal(pl.col(required).is_null()))
     if broken.height:
         raise VenueAnswerError(f"the venue sent a {what} with empty fields: {broken.row(0, named=True)}")
-    known = (pl.col(dataset.time) + dataset.known_after + HISTORY_LAG).alias(KNOWN_AT)
-    return dataset.conform(typed.with_columns(known)).unique(maintain_order=True).sort(dataset.time)
+    return dataset.conform(typed.with_columns(history_known_at(dataset))).unique(maintain_order=True).sort(dataset.time)

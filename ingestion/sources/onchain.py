@@ -9,11 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
+from feature_repo.knowledge_time import history_known_at
+from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
 from ingestion.sources.http import Http
 from pairity.errors import ConfigError, DataError, VenueAnswerError
-from pairity.timeline import HISTORY_LAG
 
 _COVERED = ("BTC", "ETH")
 _KIND = DATASETS["inflow"]
@@ -91,6 +91,5 @@ class InflowCsv:
 def _rows(days: pl.DataFrame, since: datetime, until: datetime) -> pl.DataFrame:
     time = pl.col("date").str.slice(0, 10).str.to_datetime("%Y-%m-%d", time_unit="us").dt.replace_time_zone("UTC")
     rows = days.select(time.cast(INSTANT).alias("time"), pl.col("inflow").cast(pl.Float64))
-    known = (pl.col("time") + _KIND.known_after + HISTORY_LAG).alias(KNOWN_AT)
     wanted = pl.col("time").is_between(since, until, closed="left")
-    return _KIND.conform(rows.with_columns(known).filter(wanted)).sort("time")
+    return _KIND.conform(rows.with_columns(history_known_at(_KIND)).filter(wanted)).sort("time")

@@ -9,11 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
+from feature_repo.knowledge_time import history_known_at
+from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
 from ingestion.sources.http import Http
 from pairity.errors import VenueAnswerError
-from pairity.timeline import DAY, HISTORY_LAG
+from pairity.timeline import DAY
 
 _FREQUENCY = {"candles_1m": "1min", "candles_1h": "1hour"}
 _UNIT_DAYS = {"candles_1m": 3, "candles_1h": 90}  # an answer holds at most about 5,000 bars
@@ -84,9 +85,12 @@ class Tiingo:
             [{names.get(key, key): bar.get(key) for key in _KEYS} for bar in traded], schema=_SCHEMA, orient="row"
         )
         time = pl.col("open_time").str.to_datetime(time_unit="us", time_zone="UTC").cast(INSTANT)
-        known = (pl.col("open_time") + kind.known_after + HISTORY_LAG).alias(KNOWN_AT)
         wanted = pl.col("open_time").is_between(since, until, closed="left")
-        return kind.conform(rows.with_columns(time).with_columns(known).filter(wanted)).unique().sort("open_time")
+        return (
+            kind.conform(rows.with_columns(time).with_columns(history_known_at(kind)).filter(wanted))
+            .unique()
+            .sort("open_time")
+        )
 
     def _prices(self, tickers: Sequence[str], since: datetime, until: datetime, every: str) -> list[Mapping[str, Any]]:
         answer = self.http.json(

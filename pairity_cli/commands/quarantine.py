@@ -11,7 +11,7 @@ import click
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
 
 if TYPE_CHECKING:
-    from ingestion.quarantine_actions import Remedy
+    from ingestion.quarantine_actions import ActionOutcome
     from pairity.settings import Settings
     from validation.quarantine import Quarantined
 
@@ -66,9 +66,9 @@ def show(id_: str) -> None:
 @reports_errors
 def release(id_: str, reason: str) -> None:
     """The rows are right: publish them, known from now on, and never hold them back for these rules again."""
-    from ingestion import quarantine_actions as remedies
+    from ingestion import quarantine_actions
 
-    _tell(remedies.release(settings_from(), id_, reason, now=datetime.now(UTC)))
+    _report(quarantine_actions.release(settings_from(), id_, reason, now=datetime.now(UTC)))
 
 
 @quarantine.command()
@@ -78,19 +78,19 @@ def release(id_: str, reason: str) -> None:
 @reports_errors
 def repair(id_: str, exchange_url: str | None, control_url: str | None) -> None:
     """Ask the venue again for exactly these rows; the exit code is 4 while they are still wrong or missing."""
-    _tell(run_async(_repair(settings_from(exchange_url, control_url), id_)))
+    _report(run_async(_repair(settings_from(exchange_url, control_url), id_)))
 
 
-async def _repair(settings: Settings, id_: str) -> Remedy:
-    from ingestion import quarantine_actions as remedies
+async def _repair(settings: Settings, id_: str) -> ActionOutcome:
+    from ingestion import quarantine_actions
     from venue.clock import clock_for
 
-    return await remedies.repair(settings, id_, await clock_for(settings.exchange))
+    return await quarantine_actions.repair(settings, id_, await clock_for(settings.exchange))
 
 
-def _tell(remedy: Remedy) -> None:
-    click.echo(f"{remedy.item.id} {remedy.item.state}: {remedy.told}")
-    sys.exit(0 if remedy.closed else 4)
+def _report(outcome: ActionOutcome) -> None:
+    click.echo(f"{outcome.item.id} {outcome.item.state}: {outcome.message}")
+    sys.exit(0 if outcome.closed else 4)
 
 
 def _line(item: Quarantined) -> str:

@@ -95,13 +95,13 @@ async def _daily(settings: Settings) -> None:
 @contextlib.contextmanager
 def _locked(settings: Settings) -> Iterator[None]:
     """Own the retraining lock: cron, a scheduler and the trading process never train at the same time."""
+    from pairity.durable import AlreadyLockedError, lock_exclusively
     from pairity.errors import ConfigError
     from pairity.layout import Layout
-    from pairity.process_lock import LockHeldError, lock_exclusively
 
     try:
         file = lock_exclusively(Layout.of(settings).retrain_lock)
-    except LockHeldError as error:
-        raise ConfigError(f"another retraining (pid {error.holder}) is running", "wait until it has ended") from None
+    except AlreadyLockedError as error:
+        raise ConfigError(f"another retraining (pid {error.owner}) is running", "wait until it has ended") from None
     with file:
         yield

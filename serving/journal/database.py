@@ -8,8 +8,8 @@ from typing import IO, Any
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
+from pairity.durable import AlreadyLockedError, lock_exclusively
 from pairity.errors import JournalError
-from pairity.process_lock import LockHeldError, lock_exclusively
 from serving.journal import tables
 
 RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
@@ -65,7 +65,7 @@ def lock_for_writing(path: Path) -> IO[str]:
     """
     try:
         return lock_exclusively(path.with_suffix(".lock"))
-    except LockHeldError as error:
+    except AlreadyLockedError as error:
         raise JournalError(
-            f"another process (pid {error.holder}) writes the journal {path}", "only one may trade: stop that one first"
+            f"another process (pid {error.owner}) writes the journal {path}", "only one may trade: stop that one first"
         ) from None

@@ -170,7 +170,7 @@ def test_any_chunking_gives_the_same_latest_view(tmp_path_factory, seed, cuts, s
 
 
 KILLED = """
-    import os, signal, sys
+    import os, signal, stat, sys
     from pathlib import Path
     import polars as pl
     from feature_repo import files
@@ -180,19 +180,26 @@ KILLED = """
     def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    really = os.fsync
-    calls = []
+    really_flush, really_replace = os.fsync, os.replace
+    flushed = []
 
-    def die_in_the_second_month(handle):
-        calls.append(handle)
-        die() if len(calls) == 3 else really(handle)
+    def die_at_file(number):
+        def flush(handle):
+            if stat.S_ISREG(os.fstat(handle).st_mode):
+                flushed.append(handle)
+            die() if len(flushed) == number else really_flush(handle)
+        return flush
+
+    def die_after_the_rename(*names):
+        really_replace(*names)
+        die()
 
     if sys.argv[3] == "before":
-        os.fsync = die
+        os.fsync = die_at_file(1)
     elif sys.argv[3] == "between":
-        os.fsync = die_in_the_second_month
+        os.fsync = die_at_file(2)
     else:
-        files._sync_directory = die
+        os.replace = die_after_the_rename
     files.publish(Layout(Path(sys.argv[1])), ASSET_HOURLY, pl.read_parquet(sys.argv[2]))
 """
 

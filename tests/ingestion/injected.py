@@ -1,4 +1,4 @@
-"""Recorded minutes of three assets staged as the collector would, with one fault; then the real gate and publisher."""
+"""Recorded minutes of three assets staged as the collector would, with one fault; then admitted and published."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from feature_repo.catalog import VIEWS
 from feature_repo.files import newest, scan_view
 from feature_repo.raw_datasets import DATASETS
 from feature_repo.store import apply, open_store
-from ingestion.admission import Gate
+from ingestion.admission_record import AdmissionRecord
+from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
 from ingestion.publishing import Publisher
+from ingestion.raw_admission import RawAdmission
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import Settings, UniverseSettings
@@ -66,7 +68,7 @@ class Run:
         apply(self.settings, self.store)
         self.faults = faults
 
-    def ingest(self, now=UNTIL + MINUTE, since=SINCE, until=UNTIL, assets=ASSETS) -> Gate:
+    def ingest(self, now=UNTIL + MINUTE, since=SINCE, until=UNTIL, assets=ASSETS) -> AdmissionRecord:
         with self.lake.writing():
             self.staging.recover()
             for asset in assets:
@@ -77,10 +79,11 @@ class Run:
                         pl.col(time).is_between(since, until, closed="left" if name != "funding" else "both")
                     )
                     self.staging.write(name, asset, asked, covered=[(since, until)])
-            gate = Gate(self.settings, now)
-            gate.judge_raw(self.staging, self.lake)
-            Publisher(self.settings, self.lake, gate, self.store).publish_due(until, now, Silent())
-        return gate
+            record = AdmissionRecord(self.settings, now)
+            RawAdmission(record).admit_staged(self.staging, self.lake)
+            admission = FeatureAdmission(record)
+            Publisher(self.settings, self.lake, admission, self.store).publish_due(until, now, Silent())
+        return record
 
     def view(self, name: str) -> pl.DataFrame:
         return newest(scan_view(self.layout, VIEWS[name]), VIEWS[name]).collect()

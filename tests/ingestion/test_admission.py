@@ -7,27 +7,28 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from ingestion.admission import Gate
+from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
-from ingestion.withheld import HeldBack
+from ingestion.raw_admission import RawAdmission
+from ingestion.withheld import WithheldRows
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.validation.frames import NOW, at, candles
 from validation.quarantine import listed
 
 
-def judged(home, stored, incoming):
+def admitted(home, stored, incoming):
     """What one run promotes and quarantines when `incoming` arrives at a lake that holds `stored`."""
     layout = Layout(home)
     lake, staging = Lake(layout), Lake(layout, folder="staging", durable=False)
-    gate = Gate(Settings(home=home), NOW)
+    record = AdmissionRecord(Settings(home=home), NOW)
     with lake.writing():
         staging.recover()
         lake.write("candles_1m", "BTC", stored)
         staging.write("candles_1m", "BTC", incoming)
-        new_rows = gate.judge_raw(staging, lake)
+        new_rows = RawAdmission(record).admit_staged(staging, lake)
     assert staging.partitions() == ()
-    return new_rows, [rule.partition(" ")[0] for item in gate.quarantined for rule in item.rules]
+    return new_rows, [rule.partition(" ")[0] for item in record.quarantined for rule in item.rules]
 
 
 def times_ten(rows):
@@ -36,13 +37,13 @@ def times_ten(rows):
 
 def test_an_hour_at_ten_times_the_price_is_quarantined_though_it_is_even_in_itself(tmp_path):
     rows = candles(180)
-    assert judged(tmp_path, rows.head(120), times_ten(rows.tail(60))) == ({}, ["price_jump"])
+    assert admitted(tmp_path, rows.head(120), times_ten(rows.tail(60))) == ({}, ["price_jump"])
     assert [(item.key, item.rows) for item in listed(Layout(tmp_path))] == [("BTC/2025-04", 60)]
 
 
 def test_a_sound_hour_is_promoted(tmp_path):
     rows = candles(180)
-    assert judged(tmp_path, rows.head(120), rows.tail(60)) == ({("candles_1m", "BTC"): 60}, [])
+    assert admitted(tmp_path, rows.head(120), rows.tail(60)) == ({("candles_1m", "BTC"): 60}, [])
 
 
 @pytest.mark.parametrize("missing", [59, 60, 61])
@@ -50,7 +51,7 @@ def test_after_a_hole_of_an_hour_the_price_may_be_another(tmp_path, missing):
     rows = candles(200)
     after = times_ten(rows.slice(60 + missing))
     assert after["open_time"][0] - rows["open_time"][59] == timedelta(minutes=missing + 1)
-    _, broken = judged(tmp_path, rows.head(60), after)
+    _, broken = admitted(tmp_path, rows.head(60), after)
     assert broken == (["price_jump"] if missing + 1 <= 60 else [])
 
 
@@ -58,11 +59,10 @@ def test_what_another_venue_gave_wrong_hides_nothing_of_the_one_that_is_traded(t
     layout = Layout(tmp_path)
     lake = Lake(layout, venue="binance")
     staging = Lake(layout, folder="staging", durable=False, venue="binance")
-    gate = Gate(Settings(home=tmp_path), NOW)
     with lake.writing():
         staging.recover()
         staging.write("candles_1m", "BTC", at(50, volume=-1.0)(candles()))
-        gate.judge_raw(staging, lake)
+        RawAdmission(AdmissionRecord(Settings(home=tmp_path), NOW)).admit_staged(staging, lake)
     assert [(item.key, item.venue, item.rows) for item in listed(layout)] == [("BTC/2025-04/binance", "binance", 1)]
-    assert HeldBack.of(layout, Lake(layout)).instants.is_empty()
-    assert HeldBack.of(layout, lake).instants.height == 1
+    assert WithheldRows.of(layout, Lake(layout)).instants.is_empty()
+    assert WithheldRows.of(layout, lake).instants.height == 1

@@ -31,13 +31,17 @@ def write_market(folder, *, bar=1.0, rate=0.0):
     """A recording with BTC's `CHANGED_BAR` multiplied by `bar` and ETH's `CHANGED_RATE` moved by `rate`."""
     minutes = candles(ASSETS, 5 * 1440 + 300, bar=timedelta(minutes=1), start=START, seed=4, volatility=0.0005)
     touched = (pl.col("asset") == "BTC") & (pl.col("open_time") == CHANGED_BAR)
-    prices = pl.when(touched).then(pl.col("open", "high", "low", "close") * bar).otherwise(
-        pl.col("open", "high", "low", "close")
-    )  # fmt: skip
+    prices = (
+        pl.when(touched)
+        .then(pl.col("open", "high", "low", "close") * bar)
+        .otherwise(pl.col("open", "high", "low", "close"))
+    )
     rates = settlements(ASSETS, 24 * 6, start=START, seed=4).with_columns(
         pl.when((pl.col("asset") == "ETH") & (pl.col("funding_time") == CHANGED_RATE))
-        .then(pl.col("funding_rate") + rate).otherwise(pl.col("funding_rate")).alias("funding_rate")
-    )  # fmt: skip
+        .then(pl.col("funding_rate") + rate)
+        .otherwise(pl.col("funding_rate"))
+        .alias("funding_rate")
+    )
     for name, frame, time in (("1m_x", minutes.with_columns(prices), "open_time"), ("funding", rates, "funding_time")):
         (folder / name).mkdir(parents=True)
         for asset in ASSETS:
@@ -81,9 +85,11 @@ def training_set(settings, known_at):
 def test_a_changed_bar_and_a_changed_rate_are_new_raw_rows(corrected):
     root, _, report, _ = corrected
     assert {(row.asset, row.dataset): row.new_rows for row in report.raw if row.new_rows} == {
-        ("BTC", "candles_1m"): 1, ("ETH", "funding"): 1,
-        ("BTC", "mark_1h"): 1, ("BTC", "index_1h"): 1,  # a recording without marks has its last prices as marks
-    }  # fmt: skip
+        ("BTC", "candles_1m"): 1,
+        ("ETH", "funding"): 1,
+        ("BTC", "mark_1h"): 1,
+        ("BTC", "index_1h"): 1,  # a recording without marks has its last prices as marks
+    }
     lake = Lake(Layout(root / "home"))
     before = lake.scan("candles_1m", ["BTC"], CHANGED_BAR, CHANGED_CLOSE, known_by=UNTIL + HOUR).head(1).collect()
     after = lake.scan("candles_1m", ["BTC"], CHANGED_BAR, CHANGED_CLOSE).head(1).collect()
@@ -136,9 +142,13 @@ def test_a_decision_sees_the_version_of_its_time(corrected):
     root, settings, _, _ = corrected
     old, new = versions(root / "home", PAIR_HOURLY, "ETH__SOL", CHANGED_RATE)["base_funding"]
     assert new - old == pytest.approx(2e-4)
-    asked = pl.DataFrame({
-        "pair_id": ["ETH__SOL"], "event_timestamp": [CHANGED_RATE + timedelta(seconds=30)],
-    }, schema_overrides={"event_timestamp": pl.Datetime("us", "UTC")})  # fmt: skip
+    asked = pl.DataFrame(
+        {
+            "pair_id": ["ETH__SOL"],
+            "event_timestamp": [CHANGED_RATE + timedelta(seconds=30)],
+        },
+        schema_overrides={"event_timestamp": pl.Datetime("us", "UTC")},
+    )
     assert historical(open_store(settings), "pair_forest_v1", asked)["base_funding"].item() == old
 
 

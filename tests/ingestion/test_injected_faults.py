@@ -1,4 +1,4 @@
-"""Faults put into recorded minutes: each held back under its rule, what depends on it null, the rest published."""
+"""Faults put into recorded minutes: each withheld under its rule, what depends on it null, the rest published."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import VIEWS
+from ingestion.admission_record import AdmissionRecord
+from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake.partitions import Partition
 from ingestion.quarantine_actions import release
-from ingestion.withheld import HeldBack
+from ingestion.raw_admission import RawAdmission
+from ingestion.withheld import WithheldRows
 from pairity.errors import ConfigError
 from pairity.timeline import month_start
 from pairity.universe import inst_id
@@ -47,11 +50,11 @@ CANDLE_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", CANDLE_FAULTS)
-def test_a_faulty_minute_is_held_back_alone_and_its_hour_has_no_bar(fault, tmp_path, sound):
+def test_a_faulty_minute_is_withheld_alone_and_its_hour_has_no_bar(fault, tmp_path, sound):
     faulty, rule, count = CANDLE_FAULTS[fault]
     run = Run(tmp_path, BTC_candles_1m=faulty)
-    gate = run.ingest()
-    assert [(item.stage, item.key) for item in gate.quarantined] == [("candles_1m", "BTC/2025-03")]
+    record = run.ingest()
+    assert [(item.stage, item.key) for item in record.quarantined] == [("candles_1m", "BTC/2025-03")]
     (item,) = listed(run.layout)
     assert (item.rules, item.rows) == ((rule,), count)
     given = faulty(minutes("BTC"))
@@ -77,28 +80,26 @@ def sound(tmp_path_factory):
     return run
 
 
-def test_a_minute_of_the_future_is_held_back(tmp_path):
+def test_a_minute_of_the_future_is_withheld(tmp_path):
     now = UNTIL - 30 * MINUTE
     run = Run(tmp_path)
-    gate = run.ingest(now=now, until=UNTIL)
-    assert {rule.partition(" ")[0] for item in gate.quarantined for rule in item.rules} == {"future_times"}
+    record = run.ingest(now=now, until=UNTIL)
+    assert {rule.partition(" ")[0] for item in record.quarantined for rule in item.rules} == {"future_times"}
     assert run.raw("candles_1m", "BTC")["open_time"].max() == now - MINUTE
 
 
-def test_rows_that_come_out_of_order_are_held_back(tmp_path):
+def test_rows_that_come_out_of_order_are_withheld(tmp_path):
     run, rows = Run(tmp_path), minutes("BTC")
     late = rows.slice(100, 5).with_columns(pl.col("known_at") + HOUR, volume=pl.lit(2.5))
     partition = Partition("candles_1m", inst_id("BTC"), month_start(SINCE))
-    from ingestion.admission import Gate
-
-    gate = Gate(run.settings, UNTIL + MINUTE)
+    admission = RawAdmission(AdmissionRecord(run.settings, UNTIL + MINUTE))
     with run.lake.writing():
-        held = gate.judge_batch(partition, pl.concat([rows.head(200), late, rows.slice(200)]), run.lake)
-    assert held["broken_rules"].to_list() == [["non_monotone_times"]] * 5
+        withheld = admission.admit_batch(partition, pl.concat([rows.head(200), late, rows.slice(200)]), run.lake)
+    assert withheld["broken_rules"].to_list() == [["non_monotone_times"]] * 5
     assert run.raw("candles_1m", "BTC").height == rows.height
 
 
-def test_a_hole_is_told_and_holds_nothing_back(tmp_path):
+def test_a_hole_is_told_and_withholds_nothing(tmp_path):
     run = Run(tmp_path, BTC_candles_1m=lambda frame: frame.filter(~pl.col("open_time").is_between(BAD, FIVE)))
     assert run.ingest().quarantined == []
     row = run.view("asset_hourly").filter(asset="BTC", event_timestamp=BAD.replace(minute=0) + HOUR)
@@ -123,8 +124,11 @@ def test_a_rate_out_of_bounds_makes_funding_null_until_the_next_good_settlement(
 def test_the_same_rows_again_add_nothing(tmp_path):
     run = Run(tmp_path, BTC_candles_1m=change(BAD, volume=-1.0))
     run.ingest()
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and "gx" not in path.parts
-              and "feast" not in path.parts}  # fmt: skip
+    before = {
+        path: path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file() and "gx" not in path.parts and "feast" not in path.parts
+    }
     again = run.ingest()
     assert [item.key for item in again.quarantined] == ["BTC/2025-03"]
     after = {path: path.read_bytes() for path in before}
@@ -133,7 +137,7 @@ def test_the_same_rows_again_add_nothing(tmp_path):
     assert (BAD, BAD + MINUTE) not in run.lake.coverage("candles_1m", "BTC", BAD, BAD + MINUTE)
 
 
-def test_live_hour_by_hour_equals_backfill_with_rows_held_back(tmp_path):
+def test_live_hour_by_hour_equals_backfill_with_rows_withheld(tmp_path):
     faulty = change(BAD, FIVE, **{name: pl.col(name) * 10 for name in PRICES})
     live, whole = Run(tmp_path / "live", BTC_candles_1m=faulty), Run(tmp_path / "whole", BTC_candles_1m=faulty)
     start, end = BAD - timedelta(hours=1, minutes=30), BAD + timedelta(hours=2, minutes=30)
@@ -156,8 +160,8 @@ def test_released_rows_enter_known_from_then_and_stay_in(tmp_path):
     with pytest.raises(ConfigError, match="reason"):
         release(run.settings, item.id, " ", now=at)
     assert release(run.settings, item.id[:6], "seen on two venues", now=at).rows == 5
-    gate = run.ingest(now=at + MINUTE)
-    assert gate.quarantined == []
+    record = run.ingest(now=at + MINUTE)
+    assert record.quarantined == []
     assert [(entry.state, entry.journal[-1].reason) for entry in listed(run.layout)] == [
         ("released", "seen on two venues")
     ]
@@ -177,7 +181,7 @@ def test_good_rows_that_come_later_close_the_item_and_are_known_from_then(tmp_pa
     at = UNTIL + HOUR
     assert run.ingest(now=at).quarantined == []
     assert [item.state for item in listed(run.layout)] == ["repaired"]
-    assert HeldBack.of(run.layout, run.lake).instants.is_empty()
+    assert WithheldRows.of(run.layout, run.lake).instants.is_empty()
     assert run.raw("candles_1m", "BTC").filter(open_time=BAD)["known_at"].to_list() == [at]
     for name in VIEWS:
         assert run.view(name).drop("created_timestamp").equals(sound.view(name).drop("created_timestamp")), name
@@ -190,29 +194,29 @@ def test_a_refused_correction_leaves_the_accepted_row_in_force(tmp_path, sound):
     run.ingest()
     run.faults = {"BTC_candles_1m": change(BAD, volume=-1.0)}
     assert len(run.ingest().quarantined) == 1
-    assert HeldBack.of(run.layout, run.lake).instants.is_empty()
+    assert WithheldRows.of(run.layout, run.lake).instants.is_empty()
     assert run.view("asset_hourly").equals(sound.view("asset_hourly"))
 
 
-def test_one_bad_feature_row_is_held_back_alone_with_what_is_computed_from_it(tmp_path):
-    from ingestion.admission import Gate
-
+def test_one_bad_feature_row_is_withheld_alone_with_what_is_computed_from_it(tmp_path):
     run = Run(tmp_path)
     view = VIEWS["asset_hourly"]
     run.ingest()
     rows = run.view(view.name)
     bad = rows.with_columns(
         pl.when((pl.col("asset") == "BTC") & (pl.col("event_timestamp") == BAD.replace(minute=0)))
-        .then(-2.0).otherwise(pl.col("return_1h")).alias("return_1h")
-    )  # fmt: skip
-    gate = Gate(run.settings, UNTIL + MINUTE)
-    accepted = gate.accept(view, bad)
+        .then(-2.0)
+        .otherwise(pl.col("return_1h"))
+        .alias("return_1h")
+    )
+    admission = FeatureAdmission(AdmissionRecord(run.settings, UNTIL + MINUTE))
+    accepted = admission.accept(view, bad)
     assert accepted.height == rows.height - 1
-    assert gate.judge_features(view, month_start(SINCE), accepted).equals(accepted)
+    assert admission.admit(view, month_start(SINCE), accepted).equals(accepted)
     (item,) = listed(run.layout)
     assert (item.dataset, item.key, item.rules) == ("asset_hourly", "BTC/2025-03", ("out_of_bounds__return_1h",))
     release(run.settings, item.id, "a merger of two coins", now=UNTIL + HOUR)
-    later = Gate(run.settings, UNTIL + 2 * HOUR)
-    published = later.judge_features(view, month_start(SINCE), later.accept(view, bad))
+    later = FeatureAdmission(AdmissionRecord(run.settings, UNTIL + 2 * HOUR))
+    published = later.admit(view, month_start(SINCE), later.accept(view, bad))
     assert published.height == rows.height
     assert published["created_timestamp"].max() == UNTIL + HOUR

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake import Lake
-from ingestion.lake.partitions import MANIFEST, PART, partitions_below
+from ingestion.lake.partitions import MANIFEST, PART, list_partitions
 from pairity.errors import DataError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
 
@@ -241,8 +241,8 @@ def test_each_step_of_a_replacement_can_be_the_last(tmp_path: Path, step: str) -
     for lake in (before, after):
         lake.write("candles_1m", "BTC", candles([1]))
     after.write("candles_1m", "BTC", candles([2]))
-    folder = next(partitions_below(before.root, "okx")).folder(before.root)
-    done = next(partitions_below(after.root, "okx")).folder(after.root)
+    folder = next(list_partitions(before.root, "okx")).folder(before.root)
+    done = next(list_partitions(after.root, "okx")).folder(after.root)
     if step == STEPS[2]:
         (folder / ".part.parquet.123.tmp").write_bytes(b"PAR1")
     else:

@@ -1,4 +1,4 @@
-"""Repair asks the venue again for exactly what is held back; the command line says what came of it."""
+"""Repair asks the venue again for exactly what is withheld; the command line says what came of it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from feature_repo.raw_datasets import DATASETS
-from ingestion.admission import Gate
+from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
 from ingestion.quarantine_actions import release, repair
+from ingestion.raw_admission import RawAdmission
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.layout import Layout
 from pairity_cli.main import main
@@ -24,7 +25,7 @@ BAD = UNTIL - 2 * HOUR
 
 
 @pytest.fixture
-def held(okx, tmp_path):
+def withheld(okx, tmp_path):
     """A minute that came with a high below its low."""
     settings, layout = okx.settings(tmp_path), Layout(tmp_path)
     lake, staging = Lake(layout), Lake(layout, folder="staging", durable=False)
@@ -32,15 +33,15 @@ def held(okx, tmp_path):
     with lake.writing():
         staging.recover()
         staging.write("candles_1m", "ETH", DATASETS["candles_1m"].conform(pl.DataFrame([row])))
-        Gate(settings, NOW).judge_raw(staging, lake)
+        RawAdmission(AdmissionRecord(settings, NOW)).admit_staged(staging, lake)
     (item,) = listed(layout)
     return okx, settings, lake, item
 
 
-def test_a_good_answer_closes_the_item_and_is_known_from_its_arrival(held):
-    okx, settings, lake, item = held
-    remedy = asyncio.run(repair(settings, item.id, okx))
-    assert (remedy.closed, remedy.rows, remedy.item.state) == (True, 1, "repaired")
+def test_a_good_answer_closes_the_item_and_is_known_from_its_arrival(withheld):
+    okx, settings, lake, item = withheld
+    outcome = asyncio.run(repair(settings, item.id, okx))
+    assert (outcome.closed, outcome.rows, outcome.item.state) == (True, 1, "repaired")
     rows = lake.scan("candles_1m", ["ETH"], BAD - HOUR, UNTIL).collect()
     assert rows["open_time"].to_list() == [BAD]
     assert rows["known_at"].to_list() == [okx.now()]
@@ -48,28 +49,28 @@ def test_a_good_answer_closes_the_item_and_is_known_from_its_arrival(held):
         asyncio.run(repair(settings, item.id, okx))
 
 
-def test_an_instant_that_the_venue_does_not_give_stays_held(held):
-    okx, settings, lake, item = held
+def test_an_instant_that_the_venue_does_not_give_stays_withheld(withheld):
+    okx, settings, lake, item = withheld
     frame = item.read_rows().with_columns(
         pl.lit(BAD - timedelta(days=300)).cast(pl.Datetime("us", "UTC")).alias("open_time")
     )
     frame.write_parquet(item.path / "rows.parquet")
-    remedy = asyncio.run(repair(settings, item.id, okx))
-    assert (remedy.closed, remedy.item.state) == (False, "held")
-    assert "1 of 1 instants" in remedy.item.journal[-1].reason
+    outcome = asyncio.run(repair(settings, item.id, okx))
+    assert (outcome.closed, outcome.item.state) == (False, "held")
+    assert "1 of 1 instants" in outcome.item.journal[-1].reason
     assert lake.partitions() == ()
 
 
-def test_names_and_reasons(held):
-    _, settings, _, item = held
+def test_names_and_reasons(withheld):
+    _, settings, _, item = withheld
     with pytest.raises(UnknownNameError, match="quarantine item 'zz'"):
         release(settings, "zz", "why", now=NOW)
     with pytest.raises(ConfigError, match="needs a reason"):
         release(settings, item.id, "", now=NOW)
 
 
-def test_the_command_line(held, monkeypatch):
-    _, settings, _, item = held
+def test_the_command_line(withheld, monkeypatch):
+    _, settings, _, item = withheld
     monkeypatch.setenv("PAIRITY_HOME", str(settings.home))
     run = CliRunner().invoke
     shown = run(main, ["quarantine", "list"])

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pairity.durable import temporary_path
 from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -115,7 +116,7 @@ def test_the_newest_validations_of_each_suite_are_kept(tmp_path):
 
 def test_what_a_killed_writer_left_goes_after_an_hour(tmp_path):
     layout = Layout(tmp_path)
-    left_over = save(layout, "funding", {}, T0).with_suffix(".tmp")
+    left_over = temporary_path(save(layout, "funding", {}, T0))
     left_over.write_text('{"resul')
     save(layout, "funding", {}, T0 + timedelta(minutes=59))
     assert left_over.exists()

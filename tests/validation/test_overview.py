@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from ingestion.admission import Gate
+from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
+from ingestion.raw_admission import RawAdmission
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.validation.frames import NOW, at, candles, funding
@@ -19,16 +20,16 @@ from validation.results import load
 @pytest.fixture
 def home(tmp_path):
     layout = Layout(tmp_path)
-    lake, staging, gate = (
+    lake, staging, admission = (
         Lake(layout),
         Lake(layout, folder="staging", durable=False),
-        Gate(Settings(home=tmp_path), NOW),
+        RawAdmission(AdmissionRecord(Settings(home=tmp_path), NOW)),
     )
     with lake.writing():
         staging.recover()
         staging.write("candles_1m", "BTC", at(50, volume=-1.0)(candles()))
         staging.write("candles_1m", "ETH", candles())
-        gate.judge_raw(staging, lake)
+        admission.admit_staged(staging, lake)
     return Settings(home=tmp_path)
 
 

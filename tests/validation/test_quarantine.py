@@ -35,7 +35,7 @@ def test_only_the_offending_rows_are_kept_with_their_rule(layout):
     assert item.failed[0].meaning == "a rate beyond ±5 % per interval"
     assert item.read_rows().drop("broken_rules").equals(funding((0.0001, 0.5)).tail(1))
     assert held_instants(layout).rows() == [("funding", "BTC", T0 + timedelta(hours=8))]
-    assert not list(layout.root.rglob(".tmp-*"))
+    assert not list(layout.root.rglob("*.tmp"))
 
 
 def test_the_same_rows_again_are_no_news_whenever_they_came(layout):
@@ -79,7 +79,7 @@ def test_released_rows_are_not_held_back_again_for_that_rule(layout):
 
 
 def test_what_a_killed_writer_left_is_not_listed_and_goes_with_the_next(layout):
-    left_over = layout.quarantine / "funding" / "BTC_2025-04" / ".tmp-1-abc"
+    left_over = layout.quarantine / "funding" / "BTC_2025-04" / ".abc.1.tmp"
     left_over.mkdir(parents=True)
     (left_over / "reason.json").write_text("{")
     assert listed(layout) == []

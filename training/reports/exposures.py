@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pairity.durable import replace_file_with
 from pairity.layout import Layout
 
 _NOT_FACTORS = {"asset", "time", "const", "r2", "adj_r2"}
@@ -20,14 +21,9 @@ def write_exposures(layout: Layout, rows: pl.DataFrame, design: str) -> tuple[Pa
     Returns both paths; each file appears whole.
     """
     folder = layout.root / "reports" / "risk-factors"
-    folder.mkdir(parents=True, exist_ok=True)
     data, picture = folder / f"exposures-{design}.parquet", folder / f"exposures-{design}.png"
-    unfinished = data.with_name(f".{data.name}.tmp")
-    rows.write_parquet(unfinished)
-    unfinished.replace(data)
-    unfinished = picture.with_name(f".{picture.name}.tmp")
-    _draw(rows, design, unfinished)
-    unfinished.replace(picture)
+    replace_file_with(data, rows.write_parquet)
+    replace_file_with(picture, lambda path: _draw(rows, design, path))
     return data, picture
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pairity.durable import replace_file_with
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training.evaluation.forecasts import average_by_decile, correlate_ranks_by_month
@@ -109,5 +110,5 @@ def _make_empty(where: Path) -> Path:
 
 
 def _write_csv(path: Path, table: pl.DataFrame) -> Path:
-    table.write_csv(path)
+    replace_file_with(path, table.write_csv)
     return path

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from pairity.durable import replace_file_with
 from training.backtest.performance import compute_drawdown
 from training.backtest.records import BacktestResult
 
@@ -162,6 +163,5 @@ def _save_figure(path: Path, draw: Callable[[list[Axes]], None], rows: int = 1) 
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, 1, squeeze=False, sharex=rows > 1)
     draw(list(axes[:, 0]))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=_DPI)
+    replace_file_with(path, lambda temporary: figure.savefig(temporary, dpi=_DPI, format="png"))
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pairity.durable import replace_file
 from pairity.layout import Layout
 from training.reports.contents import read_run
 from training.reports.page import render_page
@@ -16,6 +17,5 @@ def write_report(layout: Layout, run: str, path: Path | None = None) -> Path:
     """
     contents = read_run(layout, run)
     path = path or layout.reports / f"{contents.name}-{contents.run_id[:12]}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_page(contents), encoding="utf-8")
+    replace_file(path, render_page(contents).encode())
     return path

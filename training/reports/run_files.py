@@ -15,6 +15,7 @@ from feature_repo.revision import code_revision
 from model_registry.records import ModelRef
 from model_registry.registry import register
 from pairity.digest import digest_bytes
+from pairity.durable import replace_file, replace_file_with
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training import tracking
@@ -108,7 +109,7 @@ def record_run(
 
     layout = Layout.of(settings)
     card = render_model_card(settings, training_set, split, metrics, tags, names)
-    (locate_directory(settings) / CARD).write_text(card, encoding="utf-8")
+    replace_file(locate_directory(settings) / CARD, card.encode())
     tags = {**tags, "fitted_sha256": digest_fitted(pipeline)}
     run = RunRecord(
         params=_list_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
@@ -165,5 +166,5 @@ def tabulate_importances(importances: Mapping[str, float]) -> pl.DataFrame:
 
 
 def _write_table(path: Path, frame: pl.DataFrame) -> Path:
-    frame.write_csv(path)
+    replace_file_with(path, frame.write_csv)
     return path

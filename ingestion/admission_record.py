@@ -1,0 +1,60 @@
+"""Record of one run's admissions: what was judged, what was withheld, and what a person had released before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from ingestion.report import QuarantinedPartition
+from pairity.layout import Layout
+from pairity.settings import Settings
+from validation.quarantine import hold, released
+from validation.rules import FailedRule
+from validation.splitting import BROKEN, Released
+from validation.suites import meaning_of
+
+
+@dataclass
+class AdmissionRecord:
+    """What one run let in and withheld; raw and feature admission of the run share it.
+
+    `now` is the venue's time: nothing that is admitted may lie after it.
+    """
+
+    settings: Settings
+    now: datetime
+    checks_passed: int = 0
+    checks_failed: int = 0
+    quarantined: list[QuarantinedPartition] = field(default_factory=list)
+    _released: dict[tuple[str, str, str], list[Released]] = field(default_factory=dict)
+
+    @property
+    def layout(self) -> Layout:
+        """The data directory's layout."""
+        return Layout.of(self.settings)
+
+    def count(self, checks: int, failed: Mapping[str, tuple[FailedRule, ...]]) -> None:
+        """Add the checks of one verdict to those that passed and failed."""
+        broken = sum(len(rules) for rules in failed.values())
+        self.checks_passed += checks - broken
+        self.checks_failed += broken
+
+    def withhold(self, name: str, key: str, rows: pl.DataFrame) -> None:
+        """Put `rows` (with `broken_rules`) into quarantine and note them, also where they lie in quarantine already."""
+        hold(self.layout, name, key, rows, now=self.now)
+        counts = rows.select(pl.col(BROKEN).explode().value_counts(sort=True)).unnest(BROKEN)
+        broken = tuple(f"{rule} = {count} ({meaning_of(name, rule)})" for rule, count in counts.iter_rows())
+        self.quarantined.append(QuarantinedPartition(name, key, broken))
+
+    def list_released(self, name: str, entities: Iterable[str], venue: str = "") -> list[Released]:
+        """Return what people released of a dataset or view and some assets or pairs."""
+        items = []
+        for entity in sorted(entities):
+            key = name, entity, venue
+            if key not in self._released:  # once per run: every partition of an asset asks, and reading takes files
+                self._released[key] = released(self.layout, name, entity, venue)
+            items += self._released[key]
+        return items

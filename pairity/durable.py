@@ -1,0 +1,190 @@
+"""Durable files and locks: how everything that somebody reads later, or that must survive a crash, is written.
+
+A file is replaced in four steps, and their order is what makes it safe:
+
+1. The new content goes into a temporary file in the same folder. A rename across file systems would be a copy.
+2. The temporary file is flushed. Otherwise its new name could reach the disk before its content does.
+3. It is renamed over the old file. Readers see the old file until then and the new one from then on.
+4. The folder is flushed. A name is an entry of its folder and reaches the disk on its own.
+
+A process that is killed at any moment, and a machine that loses its power, therefore leave the old file or the new one,
+never half of one. What a killed process may leave is a hidden temporary file, `.<name>.<pid>.tmp`.
+
+`durable=False` leaves out steps 2 and 4: a killed process does no harm, a power failure may leave a torn file. It is
+for data that can be made again and for readers that notice a torn file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_SUFFIX = ".tmp"
+# No file takes that long to write: an older temporary file belongs to a process that was killed.
+_ABANDONED_AFTER_S = 3600.0
+
+
+class AlreadyLockedError(Exception):
+    """Refusal of a lock that another process has; `owner` is that process's pid as it wrote it down, or `unknown`."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"locked by process {owner}")
+        self.owner = owner
+
+
+def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Put `content` at `path`; the folder is made if needed.
+
+    OSError (no space, no permission) leaves the old file as it was and no temporary one.
+    """
+    replace_file_with(path, lambda temporary: temporary.write_bytes(content), durable=durable)
+
+
+def replace_file_with(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
+    """Put at `path` the file that `write` writes to the path it is given; the folder is made if needed.
+
+    Whatever `write` raises leaves the old file as it was and no temporary one. A link, a pipe or a terminal that a
+    person named as output is written into as it is: a rename would put a file in its place.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        write(path)
+        return
+    make_folder(path.parent, durable=durable)
+    _remove_abandoned(path)
+    temporary = temporary_path(path)
+    try:
+        write(temporary)
+        if durable:
+            _flush(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        _flush(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append `line` (UTF-8) and a line feed to a journal in an existing folder; it is on the disk on return."""
+    is_new = not path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        _flush(path.parent)
+
+
+def rename_flushed(source: Path, target: Path, *, durable: bool = True) -> None:
+    """Rename a file whose content is on the disk already over `target`, in the same folder."""
+    os.replace(source, target)
+    if durable:
+        _flush(target.parent)
+
+
+def move_folder(finished: Path, target: Path, *, durable: bool = True) -> None:
+    """Give a folder that was filled under a temporary name its own name; `target` must not exist or be empty."""
+    if durable:
+        # From the leaves up: an entry must not be on the disk before what it names.
+        for folder, _, names in os.walk(finished, topdown=False):
+            for name in names:
+                _flush(Path(folder, name))
+            _flush(Path(folder))
+    rename_flushed(finished, target, durable=durable)
+
+
+def make_folder(folder: Path, *, durable: bool = True) -> None:
+    """Make a folder and its parents, so that what is flushed into it can be found after a power failure too."""
+    missing = []
+    for candidate in (folder, *folder.parents):
+        if candidate.exists():
+            break
+        missing.append(candidate)
+    if not missing:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if durable:
+        for made in reversed(missing):
+            _flush(made.parent)
+
+
+def discard_folder(folder: Path) -> None:
+    """Delete a folder: at one moment it is there whole, at the next it is not. It is not flushed."""
+    hidden = temporary_path(folder)
+    folder.rename(hidden)
+    shutil.rmtree(hidden)
+
+
+def temporary_path(path: Path) -> Path:
+    """Where this process prepares what will be called `path`; its ending is none that a reader looks for."""
+    # The pid keeps two processes that write the same file apart: the last rename wins, and both files are whole.
+    return path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
+
+
+def remove_unfinished(root: Path) -> None:
+    """Delete what killed processes were writing anywhere below `root`; only for whoever is the only writer there."""
+    for left_over in list(root.rglob(f".*{_SUFFIX}")):
+        if left_over.is_dir():
+            shutil.rmtree(left_over)
+        else:
+            left_over.unlink(missing_ok=True)
+
+
+def lock_exclusively(path: Path) -> IO[str]:
+    """Lock the file, making it and its folder if needed; the lock lasts until the returned file is closed.
+
+    The lock belongs to the open file: it ends with the process, however that ends, and needs no cleaning up.
+    AlreadyLockedError where another process has it; nothing is waited for.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+")  # not "w": the owner's pid must still be there when the lock is refused
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        owner = file.read().strip() or "unknown"
+        file.close()
+        raise AlreadyLockedError(owner) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+@contextmanager
+def take_turns(path: Path) -> Iterator[None]:
+    """Wait until no other process is inside this block for the same lock file; make the file and its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's entries, are on the disk."""
+    # fsync flushes the file whoever wrote it: a library may have written and closed it before.
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Delete what processes that were killed long ago had prepared for the name of `path`."""
+    oldest = time.time() - _ABANDONED_AFTER_S
+    with os.scandir(path.parent) as entries:
+        for entry in entries:
+            # Names first: a stat of every file in the folder would cost more than the write.
+            if entry.name.startswith(f".{path.name}.") and entry.name.endswith(_SUFFIX):
+                try:
+                    if entry.stat().st_mtime < oldest:
+                        os.unlink(entry.path)
+                except FileNotFoundError:  # its writer has just renamed it, or another process removed it
+                    continue

@@ -1,0 +1,373 @@
+"""Old or new, never half: a fault at every step of a replacement, the order of the flushes, locks between processes."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pairity import durable
+from pairity.durable import (
+    AlreadyLockedError,
+    append_line,
+    discard_folder,
+    lock_exclusively,
+    make_folder,
+    move_folder,
+    remove_unfinished,
+    rename_flushed,
+    replace_file,
+    replace_file_with,
+    temporary_path,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What is done to the disk, in order: `write NAME`, `fsync NAME`, `replace OLD NEW`."""
+    made: list[str] = []
+    really = {name: getattr(os, name) for name in ("open", "fsync", "replace")}
+    handles: dict[int, str] = {}
+
+    def spy_open(path, *args, **kwargs):
+        handle = really["open"](path, *args, **kwargs)
+        handles[handle] = Path(path).name
+        return handle
+
+    def spy_fsync(handle):
+        made.append(f"fsync {handles.pop(handle, 'an open file')}")
+        return really["fsync"](handle)
+
+    def spy_replace(source, target):
+        made.append(f"replace {Path(source).name} {Path(target).name}")
+        return really["replace"](source, target)
+
+    for name, spy in (("open", spy_open), ("fsync", spy_fsync), ("replace", spy_replace)):
+        monkeypatch.setattr(os, name, spy)
+    return made
+
+
+def test_content_is_flushed_before_the_rename_and_the_folder_after_it(tmp_path, calls):
+    replace_file(tmp_path / "a.json", b"new")
+    temporary = f".a.json.{os.getpid()}.tmp"
+    assert calls == [f"fsync {temporary}", f"replace {temporary} a.json", f"fsync {tmp_path.name}"]
+
+
+def test_a_new_folder_is_flushed_into_its_parent_from_the_top_down(tmp_path, calls):
+    replace_file(tmp_path / "one" / "two" / "a.json", b"new")
+    assert calls[:2] == [f"fsync {tmp_path.name}", "fsync one"]
+    assert calls[-1] == "fsync two"
+    calls.clear()
+    make_folder(tmp_path / "one" / "two")
+    assert calls == []
+
+
+def test_what_need_not_be_durable_is_renamed_all_the_same_and_flushed_nowhere(tmp_path, calls):
+    replace_file(tmp_path / "one" / "a.json", b"new", durable=False)
+    assert calls == [f"replace .a.json.{os.getpid()}.tmp a.json"]
+    assert (tmp_path / "one" / "a.json").read_bytes() == b"new"
+
+
+def test_a_folder_is_flushed_from_the_leaves_up_before_it_gets_its_name(tmp_path, calls):
+    staging = tmp_path / ".staging"
+    (staging / "inner").mkdir(parents=True)
+    for path in (staging / "rows", staging / "inner" / "leaf"):
+        path.write_bytes(b"1")
+    move_folder(staging, tmp_path / "item")
+    assert calls == [
+        "fsync leaf",
+        "fsync inner",
+        "fsync rows",
+        "fsync .staging",
+        "replace .staging item",
+        f"fsync {tmp_path.name}",
+    ]
+    assert names(tmp_path / "item") == ["inner", "rows"]
+
+
+def test_a_line_is_flushed_and_so_is_the_folder_of_a_new_journal(tmp_path, calls):
+    for line in ("first", "zweite Zeile: ±5 %"):
+        append_line(tmp_path / "journal.jsonl", line)
+    assert calls == ["fsync an open file", f"fsync {tmp_path.name}", "fsync an open file"]
+    assert (tmp_path / "journal.jsonl").read_text(encoding="utf-8") == "first\nzweite Zeile: ±5 %\n"
+
+
+def test_what_was_flushed_before_is_only_renamed_and_its_folder_flushed(tmp_path, calls):
+    (tmp_path / "next").write_bytes(b"2")
+    rename_flushed(tmp_path / "next", tmp_path / "now")
+    assert calls == ["replace next now", f"fsync {tmp_path.name}"]
+
+
+FAULTS = [
+    ("write_bytes", PermissionError(errno.EACCES, "not allowed")),
+    ("write_bytes", OSError(errno.ENOSPC, "no space left")),
+    ("fsync", OSError(errno.ENOSPC, "no space left")),
+    ("fsync", OSError(errno.EIO, "the disk gave up")),
+    ("replace", PermissionError(errno.EACCES, "not allowed")),
+    ("replace", KeyboardInterrupt()),
+]
+
+
+@pytest.mark.parametrize(("step", "error"), FAULTS)
+@pytest.mark.parametrize("old", [b"old", None])
+def test_an_error_leaves_the_old_file_and_no_temporary_one(tmp_path, monkeypatch, step, error, old):
+    path = tmp_path / "a.json"
+    if old is not None:
+        path.write_bytes(old)
+
+    def fail(*args):
+        if step == "write_bytes":  # half of it is on the disk when the space is gone
+            with Path.open(args[0], "wb") as file:
+                file.write(args[1][: len(args[1]) // 2])
+        raise error
+
+    monkeypatch.setattr(Path if step == "write_bytes" else os, step, fail)
+    with pytest.raises(type(error)):
+        replace_file(path, b"new content")
+    monkeypatch.undo()
+    assert (path.read_bytes() if path.exists() else None) == old
+    assert names(tmp_path) == ([] if old is None else ["a.json"])
+
+
+def test_an_error_of_the_writer_leaves_the_old_file_and_no_temporary_one(tmp_path):
+    replace_file(tmp_path / "a.csv", b"old")
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(b"hal")
+        raise ValueError("no such column")
+
+    with pytest.raises(ValueError, match="no such column"):
+        replace_file_with(tmp_path / "a.csv", write)
+    assert (tmp_path / "a.csv").read_bytes() == b"old"
+    assert names(tmp_path) == ["a.csv"]
+
+
+def test_a_folder_that_may_not_be_written_keeps_its_file(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("the superuser may write everywhere")
+    replace_file(tmp_path / "a.json", b"old")
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError):
+            replace_file(tmp_path / "a.json", b"new")
+    finally:
+        tmp_path.chmod(0o700)
+    assert names(tmp_path) == ["a.json"]
+    assert (tmp_path / "a.json").read_bytes() == b"old"
+
+
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from pairity import durable
+
+    path, number, when = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    steps = 0
+
+    def deadly(really):
+        def step(*args, **kwargs):
+            global steps
+            steps += 1
+            if steps == number and when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = really(*args, **kwargs)
+            if steps == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+        return step
+
+    for name in ("mkdir", "fsync", "replace"):
+        setattr(os, name, deadly(getattr(os, name)))
+
+    def write(temporary):  # in two halves, each a step of its own
+        with temporary.open("wb") as file:
+            for half in (b"new ", b"content"):
+                deadly(file.write)(half)
+                file.flush()
+
+    durable.replace_file_with(path, write)
+"""
+STEPS = 5  # two halves written, flushed, renamed, folder flushed; two more where the folder must be made
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", range(1, STEPS + 3))
+@pytest.mark.parametrize("old", [b"old", None])
+def test_killed_at_each_step_there_is_the_old_file_or_the_new_one(tmp_path, step, when, old):
+    root = tmp_path / "root"
+    path = root / "folder" / "a.parquet"
+    root.mkdir()
+    if old is not None:
+        replace_file(path, old)
+    code = [sys.executable, "-c", textwrap.dedent(KILLED), str(path), str(step), when]
+    ended = subprocess.run(code, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False).returncode
+    steps = STEPS if old is not None else STEPS + 2
+    assert ended == (-signal.SIGKILL if step <= steps else 0)
+    found = path.read_bytes() if path.exists() else None
+    renamed = step >= steps if when == "before" else step >= steps - 1
+    assert found == (b"new content" if renamed else old)
+    remove_unfinished(root)
+    left = names(path.parent) if path.parent.exists() else []
+    assert left == ([] if found is None else ["a.parquet"])
+    replace_file(path, b"new content")
+    assert names(path.parent) == ["a.parquet"]
+
+
+def test_a_temporary_file_is_none_that_readers_look_for(tmp_path):
+    path = temporary_path(tmp_path / "month=2025-03" / "part.parquet")
+    path.parent.mkdir()
+    path.write_bytes(b"PAR1")
+    assert list(tmp_path.glob("month=*/*.parquet")) == []
+    remove_unfinished(tmp_path)
+    assert names(path.parent) == []
+
+
+def test_what_was_abandoned_an_hour_ago_goes_with_the_next_write_of_that_file(tmp_path):
+    fresh, stale, other = (tmp_path / name for name in (".a.csv.1.tmp", ".a.csv.2.tmp", ".b.csv.2.tmp"))
+    for path in (fresh, stale, other):
+        path.write_bytes(b"hal")
+    for path in (stale, other):
+        os.utime(path, (time.time() - 3700, time.time() - 3700))
+    replace_file(tmp_path / "a.csv", b"whole")
+    assert names(tmp_path) == [".a.csv.1.tmp", ".b.csv.2.tmp", "a.csv"]
+
+
+def test_a_discarded_folder_is_gone_and_what_a_kill_leaves_of_it_is_hidden(tmp_path, monkeypatch):
+    folder = tmp_path / "month=2025-03"
+    folder.mkdir()
+    (folder / "part.parquet").write_bytes(b"PAR1")
+    with monkeypatch.context() as patched:
+        patched.setattr(durable.shutil, "rmtree", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            discard_folder(folder)
+    assert not folder.exists()
+    assert list(tmp_path.glob("month=*")) == []
+    remove_unfinished(tmp_path)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_bytes_are_those_of_the_writer(tmp_path, ending):
+    rows = pl.DataFrame({"a": [1, 2, 3], "b": [0.1, None, -0.0], "c": ["x", "±", ""]})
+    write = rows.write_csv if ending == "csv" else rows.write_parquet
+    write(tmp_path / f"plain.{ending}")
+    replace_file_with(tmp_path / f"durable.{ending}", write)
+    plain, ours = (tmp_path / f"{name}.{ending}" for name in ("plain", "durable"))
+    assert ours.read_bytes() == plain.read_bytes()
+    assert stat.S_IMODE(ours.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_what_a_person_named_and_is_no_file_is_written_into(tmp_path):
+    target, link = tmp_path / "target.html", tmp_path / "link.html"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    replace_file(link, b"new")
+    assert (link.is_symlink(), target.read_bytes()) == (True, b"new")
+    replace_file(Path("/dev/null"), b"new")
+    assert Path("/dev/null").is_char_device()
+
+
+OWN = """
+import sys
+from pathlib import Path
+from pairity.durable import lock_exclusively
+file = lock_exclusively(Path(sys.argv[1]))
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_process_has_the_lock_and_its_death_ends_it(tmp_path):
+    path = tmp_path / "new" / "folder" / "one.lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", OWN, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout.readline() == "locked\n"
+        with pytest.raises(AlreadyLockedError) as caught:
+            lock_exclusively(path)
+        assert caught.value.owner == str(owner.pid)
+        owner.kill()
+    with lock_exclusively(path):
+        assert path.read_text() == str(os.getpid())
+    lock_exclusively(path).close()
+
+
+ADD = """
+import sys, time
+from pathlib import Path
+from pairity.durable import take_turns
+number = Path(sys.argv[1])
+for _ in range(20):
+    with take_turns(number.parent / "locks" / "number.lock"):
+        known = int(number.read_text())
+        time.sleep(0.001)
+        number.write_text(str(known + 1))
+"""
+
+
+def test_whoever_takes_turns_loses_nothing(tmp_path):
+    number = tmp_path / "number"
+    number.write_text("0")
+    writers = [subprocess.Popen([sys.executable, "-c", ADD, str(number)]) for _ in range(3)]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
+    assert number.read_text() == "60"
+
+
+PRODUCT = ("pairity", "pairity_cli", "feature_repo", "venue", "paper_exchange", "model_registry", "ingestion",
+           "validation", "training", "serving")  # fmt: skip
+WRITES = {"write_text", "write_bytes", "write_csv", "write_parquet", "savefig", "rename", "fsync", "flock", "to_csv",
+          "NamedTemporaryFile", "mkstemp"}  # fmt: skip
+LOGS = {"pairity_cli/commands/demo_exchange.py", "serving/retraining.py"}
+# To memory, to the temporary path that `durable` gave, or into a folder that `durable` moves.
+EXPECTED = {
+    "feature_repo/files.py": {"write_parquet"},
+    "ingestion/lake/partitions.py": {"write_parquet"},
+    "training/reports/exposures.py": {"savefig"},
+    "training/reports/matplotlib_figures.py": {"savefig"},
+    "validation/quarantine.py": {"write_csv", "write_parquet", "write_text"},
+}
+
+
+def written(path: Path) -> set[str]:
+    """Names of the calls in a module by which something could get onto the disk."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        modes = {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+        if name in WRITES and not (name == "rename" and isinstance(node.args[0], ast.Dict | ast.DictComp)):
+            found.add(name)
+        if name == "open" and any(re.fullmatch("[rbt]?[wax+][bt+]?", str(mode)) for mode in modes):
+            found.add("open")
+        on = node.func.value if isinstance(node.func, ast.Attribute) else None
+        # text.replace(old, new) has two arguments and path.replace(target) one, as time.replace(day=1) has none
+        if on and (name == "dump" or (name == "replace" and (len(node.args) == 1 or getattr(on, "id", "") == "os"))):
+            found.add(name)
+    return found
+
+
+def test_nothing_else_in_the_product_writes_files_renames_or_locks_them():
+    modules = [path for room in PRODUCT for path in sorted((ROOT / room).rglob("*.py"))]
+    assert len(modules) > 200
+    found = {str(path.relative_to(ROOT)): written(path) for path in modules}
+    found.pop("pairity/durable.py")
+    assert {name for name in LOGS if found.pop(name) == {"open"}} == LOGS
+    assert {name: calls for name, calls in found.items() if calls} == EXPECTED
