@@ -45,7 +45,7 @@ from validation.quarantine import reasons
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-    from ingestion.session import IngestSession
+    from ingestion.pipeline import Pipeline
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Parts:
 
     settings: Settings
     clock: Clock
-    ingest: IngestSession
+    ingest: Pipeline
     store: FeatureStore
     champion: Champion
     shadow: Shadow | None

@@ -13,12 +13,12 @@ import ipaddress
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pairity.backoff import Backoff
 from pairity.errors import (
     ConfigError,
     CredentialsError,
@@ -33,34 +33,15 @@ from venue.okx_answers import KEY_VARIABLES, POINT_TO_DEMO, Failure, base_url, d
 if TYPE_CHECKING:
     from ccxt.async_support import okx
 
-__all__ = [
-    "DEFAULT_BACKOFF", "KEY_VARIABLES", "LIVE_CONSENT", "LIVE_VARIABLE", "Backoff", "aclose", "base_url", "call",
-    "make_client", "server_time",
-]  # fmt: skip
-
+Sleep = Callable[[float], Awaitable[None]]
 LIVE_VARIABLE = "PAIRITY_LIVE_TRADING"
 LIVE_CONSENT = "i-accept-the-risk"
 _DEMO_HEADER = "x-simulated-trading"
-
-
-@dataclass(frozen=True)
-class Backoff:
-    """Waiting times between repeated reads: exponential, capped, with jitter so that clients do not march in step."""
-
-    first_s: float = 0.25
-    cap_s: float = 8.0
-    rate_limited_s: float = 1.0
-    """Least first wait after "too many requests": the venue counts in windows of two seconds."""
-    jitter: random.Random = field(default_factory=lambda: random.Random(0))
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    def delay_s(self, attempt: int, *, rate_limited: bool) -> float:
-        """Seconds before repetition `attempt` (0 = first), between half and all of the exponential step."""
-        first_s = max(self.first_s, self.rate_limited_s) if rate_limited else self.first_s
-        return min(self.cap_s, first_s * 2.0**attempt) * (0.5 + self.jitter.random() / 2.0)
-
-
-DEFAULT_BACKOFF = Backoff()
+# The venue counts requests in windows of two seconds: a shorter wait would only meet the same window again.
+_RATE_LIMITED_S = 1.0
+# Seeded: two runs over the same answers wait equally long. One state for all clients of a process, so that calls that
+# fail together do not come back together.
+READ_BACKOFF = Backoff(first_s=0.25, cap_s=8.0, jitter=random.Random(0))
 
 
 def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
@@ -108,9 +89,9 @@ async def aclose(client: okx) -> None:
     await client.close()
 
 
-async def server_time(client: okx, *, retries: int = 1, backoff: Backoff = DEFAULT_BACKOFF) -> datetime:
-    """The venue's own time (aware UTC, millisecond precision); of a paper exchange, its virtual time."""
-    rows = await call(client, "publicGetPublicTime", {}, retries=retries, backoff=backoff)
+async def server_time(client: okx, *, retries: int = 1) -> datetime:
+    """Return the venue's own time (aware UTC, millisecond precision); of a paper exchange, its virtual time."""
+    rows = await call(client, "publicGetPublicTime", {}, retries=retries)
     try:
         return from_ms(int(rows[0]["ts"]))
     except (IndexError, KeyError, TypeError, ValueError):
@@ -126,9 +107,10 @@ async def call(
     params: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     *,
     retries: int,
-    backoff: Backoff = DEFAULT_BACKOFF,
+    backoff: Backoff = READ_BACKOFF,
+    sleep: Sleep = asyncio.sleep,
 ) -> list[Any]:
-    """One call of ccxt's implicit API (`publicGetMarketHistoryCandles`, `privatePostTradeOrder`, …); returns `data`.
+    """Call ccxt's implicit API (`publicGetMarketHistoryCandles`, `privatePostTradeOrder`, …) and return `data`.
 
     `retries` bounds repetitions of a read after transient failures (no answer, HTTP 5xx, throttling, an answer that is
     not JSON); a write is sent once, whatever `retries` says. Elements of `data` are as the venue sent them (text, not
@@ -147,7 +129,7 @@ async def call(
             ) from outcome.error
         if not (reads and outcome.transient and attempt < retries):
             raise outcome.error
-        await backoff.sleep(backoff.delay_s(attempt, rate_limited=outcome.rate_limited))
+        await sleep(backoff.delay_s(attempt, least_first_s=_RATE_LIMITED_S if outcome.rate_limited else 0.0))
         attempt += 1
     return outcome
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from pairity.backoff import Backoff
 from pairity.errors import (
     JournalError,
     OrderUnknownError,
@@ -69,7 +70,7 @@ class Pace:
 
     async def wait(self, attempt: int = 0) -> None:
         """Sleep one poll, doubled with every attempt, capped."""
-        await self.sleep(min(self.poll_s * 2.0 ** min(attempt, 16), max(self.max_wait_s, self.poll_s)))
+        await self.sleep(Backoff(self.poll_s, max(self.max_wait_s, self.poll_s)).delay_s(attempt))
 
 
 def no_checkpoint(_step: str) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingestion.bulk import collect
 from ingestion.lake import Lake
 from ingestion.sources import binance_files
 from ingestion.sources.binance_archive import BinanceArchive
@@ -27,6 +26,7 @@ from pairity.errors import (
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import Settings, UniverseSettings
+from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
 
 RECORDED = os.environ.get("PAIRITY_RECORDED_DATA")
@@ -222,7 +222,7 @@ def test_nothing_listening_is_said(tmp_path):
         url = gone.url
     archive = BinanceArchive(Http(0, 1.0, sleep=lambda _: None), url)
     with pytest.raises(VenueUnreachableError, match="did not answer in full"):
-        archive.fetch("candles_1h", "BTC", MARCH, MARCH + timedelta(days=1))
+        archive.read("candles_1h", "BTC", MARCH, MARCH + timedelta(days=1))
 
 
 def test_errors_are_of_their_kind(web):
@@ -251,16 +251,16 @@ def test_recorded_archives_are_read_as_they_are():
         "freqtrade__futures-um-klines-BTCUSDT-1h-2024-10-28.zip",
         "freqtrade__spot-klines-BTCUSDT-1h-2024-10-28.zip",
     ):
-        csv = binance_files.unzipped((folder / name).read_bytes(), name)
-        hours.append(binance_files.klines(csv, "candles_1h", name))
+        csv = binance_files.unzip_csv((folder / name).read_bytes(), name)
+        hours.append(binance_files.read_klines(csv, "candles_1h", name))
     assert [rows.height for rows in hours] == [24, 24]  # with a header, and without one
     assert hours[0]["open_time"].to_list() == hours[1]["open_time"].to_list()
-    csv = binance_files.unzipped((folder / "BTCUSDT-1m-2026-03.zip").read_bytes(), "")
-    minutes = binance_files.klines(csv, "candles_1m", "")  # microseconds
+    csv = binance_files.unzip_csv((folder / "BTCUSDT-1m-2026-03.zip").read_bytes(), "")
+    minutes = binance_files.read_klines(csv, "candles_1m", "")  # microseconds
     assert (minutes.height, minutes["open_time"][0]) == (44_640, datetime(2026, 3, 1, tzinfo=UTC))
     assert minutes["open_time"].diff().drop_nulls().unique().to_list() == [timedelta(minutes=1)]
-    csv = binance_files.unzipped((folder / "freqtrade__futures-APEUSDT-aggTrades-2024-10-18.zip").read_bytes(), "")
-    bars = binance_files.trade_bars(csv, "")
+    csv = binance_files.unzip_csv((folder / "freqtrade__futures-APEUSDT-aggTrades-2024-10-18.zip").read_bytes(), "")
+    bars = binance_files.read_trade_bars(csv, "")
     assert (
         bars["open_time"]
         .is_between(datetime(2024, 10, 18, tzinfo=UTC), datetime(2024, 10, 18, 23, 59, tzinfo=UTC))
@@ -272,8 +272,8 @@ def test_recorded_archives_are_read_as_they_are():
     ).row(0)  # fmt: skip
     assert bars["trade_count"].sum() == total[0]
     assert bars["volume"].sum() == pytest.approx(total[1])
-    csv = binance_files.unzipped((folder / "freqtrade__spot-PEPEUSDT-aggTrades-2024-10-27.zip").read_bytes(), "")
-    assert binance_files.trade_bars(csv, "").height > 1000
+    csv = binance_files.unzip_csv((folder / "freqtrade__spot-PEPEUSDT-aggTrades-2024-10-27.zip").read_bytes(), "")
+    assert binance_files.read_trade_bars(csv, "").height > 1000
 
 
 @pytest.mark.recorded

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingestion.bulk import collect
 from ingestion.lake import Lake
 from ingestion.sources.catalog import open_source
 from ingestion.sources.ccxt_any import CcxtAny
@@ -15,6 +14,7 @@ from pairity.errors import ConfigError, UnknownNameError, VenueUnreachableError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import Settings, UniverseSettings
+from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
 from tests.ingestion.venue import HOUR, NOW, UNTIL, synthetic, venue
 
@@ -34,7 +34,7 @@ def test_okx_through_unified_calls_gives_the_rows_of_our_own_source(market, tmp_
 
         since = UNTIL - 20 * HOUR
         source = CcxtAny("okx", 1, 5.0, okx.url, sleep=lambda _: None)
-        assert {"BTC", "ETH", "SOL"} <= set(source.assets())
+        assert {"BTC", "ETH", "SOL"} <= set(source.list_assets())
         settings = okx.settings(tmp_path)
         report = collect(settings, source, ("BTC",), ("candles_1m", "candles_1h", "funding"), since, NOW, NOW, Silent())
         assert report.ok, report
@@ -93,7 +93,7 @@ def test_binance_futures_are_paged_and_only_closed_bars_taken(tmp_path):
     with serving() as web:
         binance(web)
         source = CcxtAny("binanceusdm", 1, 5.0, web.url, sleep=lambda _: None)
-        assert source.assets() == ("BTC",)
+        assert source.list_assets() == ("BTC",)
         settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH")))
         now = T0 + timedelta(hours=30, minutes=10)
         report = collect(settings, source, ("BTC", "ETH"), ("candles_1h", "funding"), T0, now, now, Silent())
@@ -111,16 +111,16 @@ def test_transient_faults_are_waited_out_and_lasting_ones_told():
         waits = []
         web.faults["/fapi/v1/klines"] = [503, 503]
         source = CcxtAny("binanceusdm", 3, 5.0, web.url, sleep=waits.append)
-        assert source.fetch("candles_1h", "BTC", T0, T0 + 3 * HOUR).height == 3
+        assert source.read("candles_1h", "BTC", T0, T0 + 3 * HOUR).height == 3
         assert waits == [0.5, 1.0]
         web.faults["/fapi/v1/klines"] = [503] * 9
         with pytest.raises(VenueUnreachableError, match=r"binanceusdm fetch_ohlcv: .*, 4 times"):
-            source.fetch("candles_1h", "BTC", T0, T0 + 3 * HOUR)
+            source.read("candles_1h", "BTC", T0, T0 + 3 * HOUR)
 
 
 def test_unknown_exchanges_and_unknown_units_are_refused(tmp_path):
     with pytest.raises(UnknownNameError, match="ccxt exchange"):
-        CcxtAny("binanceus_dm").assets()
+        CcxtAny("binanceus_dm").list_assets()
     assert open_source("ccxt:bybit", Settings(home=tmp_path)).venue == "ccxt_bybit"
     with pytest.raises(ConfigError, match=r"in coins or contracts of 0\.01"):
         CcxtAny("phemex")._coins_per_unit({"symbol": "BTC/USDT:USDT", "contractSize": 0.01})

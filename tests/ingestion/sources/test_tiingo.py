@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.bulk import collect
 from ingestion.lake import Lake
 from ingestion.sources.catalog import open_source
 from ingestion.sources.http import Http
@@ -18,6 +17,7 @@ from pairity.errors import CredentialsError, VenueAnswerError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import Settings, SourceSettings, UniverseSettings
+from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
 
 RECORDED = os.environ.get("PAIRITY_RECORDED_DATA")
@@ -131,5 +131,5 @@ def test_recorded_answers_are_understood(web):
     told = [
         item for item in answer[0]["exchangeData"][exchange] if item["close"] is not None and item["volume"] is not None
     ]
-    rows = source.fetch("candles_1h", "BTC", day, day + timedelta(days=3))
+    rows = source.read("candles_1h", "BTC", day, day + timedelta(days=3))
     assert rows["close"].to_list() == [item["close"] for item in told]
