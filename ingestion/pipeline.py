@@ -102,9 +102,8 @@ class Pipeline:
             with watch.stage("features"):
                 publisher.publish_due(until, gate.now, self._progress, online_is_new=is_new)
             reasons = {failure.asset: failure.reason for failure in failures if failure.dataset == "candles"}
-            reasons |= {
-                item.key.partition("/")[0]: "quarantined" for item in gate.quarantined if item.stage in DATASETS
-            }
+            items = (item for item in gate.quarantined if item.stage in DATASETS)
+            reasons |= {item.key.partition("/")[0]: "quarantined" for item in items}
             return IngestReport(
                 since=since,
                 until=until,

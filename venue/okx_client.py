@@ -45,9 +45,9 @@ READ_BACKOFF = Backoff(first_s=0.25, cap_s=8.0, jitter=random.Random(0))
 
 
 def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
-    """A `ccxt.async_support.okx` client for `settings.exchange`; close it with `aclose`.
+    """Return a `ccxt.async_support.okx` client for `settings.exchange`; close it with `aclose`.
 
-    Signed clients carry the demo header, so that orders reach demo trading, unless `live` is asked for *and* the
+    Signed clients carry the demo header, so that orders reach demo trading, unless `live` is given *and* the
     environment says so too. Unsigned ones carry none: market data is that of the real market. Raises CredentialsError
     (a key is missing), LiveSwitchError (one switch only) and ConfigError (an unusable URL).
     """
@@ -61,6 +61,7 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
             "defaultType": "swap",
             "fetchMarkets": {"types": ["swap"]},
             "brokerId": None,
+            # ccxt would repeat writes too; `call` repeats reads only.
             "maxRetriesOnFailure": 0,
         },
     }
@@ -79,7 +80,7 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
 
 
 async def _liquidation_orders(client: okx, params: dict[str, Any]) -> object:
-    """`public/liquidation-orders`, which ccxt's table of endpoints does not have; 40 requests in two seconds."""
+    """Read `public/liquidation-orders`, which ccxt's table of endpoints lacks; the venue allows 40 in two seconds."""
     answer: object = await client.request("public/liquidation-orders", ["public"], "GET", params, config={"cost": 0.5})
     return answer
 
@@ -188,6 +189,6 @@ def _is_loopback(host: str) -> bool:
 def _check_live_switch() -> None:
     if os.environ.get(LIVE_VARIABLE) != LIVE_CONSENT:
         raise LiveSwitchError(
-            f"live trading was asked for, but {LIVE_VARIABLE} is not {LIVE_CONSENT!r}",
+            f"live trading was requested, but {LIVE_VARIABLE} is not {LIVE_CONSENT!r}",
             f"set {LIVE_VARIABLE}={LIVE_CONSENT} as the second switch, or leave the live flag out to trade in the demo",
         )

@@ -15,8 +15,20 @@ from feature_repo.transforms.ticks import bars_from_trades
 from pairity.errors import VenueAnswerError
 from pairity.timeline import HISTORY_LAG, MINUTE
 
-_KLINE = ("open_time", "open", "high", "low", "close", "volume", "close_time", "volume_quote", "trade_count",
-          "taker_buy_volume", "taker_buy_quote_volume", "ignore")  # fmt: skip
+_KLINE = (
+    "open_time",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "close_time",
+    "volume_quote",
+    "trade_count",
+    "taker_buy_volume",
+    "taker_buy_quote_volume",
+    "ignore",
+)
 _AGG_TRADE = ("agg_trade_id", "price", "size", "first_trade_id", "last_trade_id", "time", "buyer_is_maker")
 _TRADE = ("trade_id", "price", "size", "quote_size", "time", "buyer_is_maker")
 _FUNDING = ("funding_time", "interval_h", "funding_rate")
@@ -73,11 +85,15 @@ def read_trade_bars(csv: bytes, where: str, *, every: timedelta = MINUTE) -> pl.
     if aggregated:
         count = pl.col("last_trade_id").cast(pl.Int64) - pl.col("first_trade_id").cast(pl.Int64) + 1
     ticks = rows.select(
-        pl.lit("").alias("asset"), _instant("time"), identity.cast(pl.Int64).alias("trade_id"),
-        pl.col("price").cast(pl.Float64), pl.col("size").cast(pl.Float64),
-        (pl.col("buyer_is_maker").str.to_lowercase() != "true").alias("taker_buys"), count.alias("trades"),
+        pl.lit("").alias("asset"),
+        _instant("time"),
+        identity.cast(pl.Int64).alias("trade_id"),
+        pl.col("price").cast(pl.Float64),
+        pl.col("size").cast(pl.Float64),
+        (pl.col("buyer_is_maker").str.to_lowercase() != "true").alias("taker_buys"),
+        count.alias("trades"),
         (_instant("time").dt.truncate(every) + every + HISTORY_LAG).alias(KNOWN_AT),
-    )  # fmt: skip
+    )
     return DATASETS["trade_bars_1m"].conform(bars_from_trades(ticks.lazy(), every).collect())
 
 

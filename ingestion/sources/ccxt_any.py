@@ -126,10 +126,13 @@ class CcxtAny(BlockingSource):
         if self._client is None:
             if self.exchange not in ccxt.exchanges:
                 raise UnknownNameError("ccxt exchange", self.exchange, ccxt.exchanges)
-            client = getattr(ccxt, self.exchange)({
-                "enableRateLimit": self.url is None, "timeout": int(self.timeout_s * 1000),
-                "options": {"defaultType": "swap", **_MARKETS.get(self.exchange, {})},
-            })  # fmt: skip
+            client = getattr(ccxt, self.exchange)(
+                {
+                    "enableRateLimit": self.url is None,
+                    "timeout": int(self.timeout_s * 1000),
+                    "options": {"defaultType": "swap", **_MARKETS.get(self.exchange, {})},
+                }
+            )
             if self.url is not None:
                 client.urls["api"] = _moved(client.urls["api"], self.url)
             self._client = client

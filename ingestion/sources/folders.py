@@ -50,10 +50,11 @@ class MinuteCsv(BlockingSource):
         kind = DATASETS[dataset]
         close = _instant("origin_time") + kind.known_after + HISTORY_LAG
         candles = rows.select(
-            _instant("origin_time").alias("open_time"), *_numbers(("open", "high", "low", "close", "volume")),
+            _instant("origin_time").alias("open_time"),
+            *_numbers(("open", "high", "low", "close", "volume")),
             pl.col("trades").cast(pl.Float64, strict=False).alias("trade_count"),
             pl.max_horizontal(close, _instant("received_time")).alias(KNOWN_AT),
-        )  # fmt: skip
+        )
         return _conformed(dataset, candles, path, since, until)
 
 

@@ -53,7 +53,12 @@ class OkxSource:
     def of(cls, client: okx, settings: Settings) -> OkxSource:
         """Return the source that reads with `client` as the settings say."""
         own = settings.ingest
-        return cls(client, settings.exchange.max_retries, page_size=own.page_size, concurrency=own.concurrency)
+        return cls(
+            client=client,
+            retries=settings.exchange.max_retries,
+            page_size=own.page_size,
+            concurrency=own.concurrency,
+        )
 
     async def listings(self, assets: Sequence[str]) -> dict[str, Listing]:
         """Return the listings of those `assets` (short names) that the venue has; the caller judges the others."""

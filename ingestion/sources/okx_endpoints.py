@@ -67,9 +67,14 @@ def lacks_dataset(refusal: VenueRejectedError) -> bool:
 
 
 async def page_downwards(
-    call: Request, method: str, request: Mapping[str, str], cursor: str, time_key: int | str, since: datetime,
+    call: Request,
+    method: str,
+    request: Mapping[str, str],
+    cursor: str,
+    time_key: int | str,
+    since: datetime,
     until: datetime,
-) -> list[Any]:  # fmt: skip
+) -> list[Any]:
     """Return all rows in [since, until) from new to old, whatever the order inside a page.
 
     `cursor` is the parameter that takes the time below which the next page lies, `time_key` the cell of a row's time.
@@ -197,25 +202,28 @@ def _lacks_bar_size(refusal: VenueRejectedError) -> bool:
 
 
 def _candles(dataset: str, bar: str) -> Series:
-    columns = ("open", "high", "low", "close", "contracts", "volume", "volume_quote", "confirm")
     return Series(
         dataset=dataset,
         method="publicGetMarketHistoryCandles",
-        columns=columns,
+        columns=("open", "high", "low", "close", "contracts", "volume", "volume_quote", "confirm"),
         fixed={"bar": bar},
         page_size=None,
         is_missing=_lacks_bar_size,
     )
 
 
-_REFERENCE = ("open", "high", "low", "close", "confirm")
+def _reference(dataset: str, method: str, *, of_index: bool = False) -> Series:
+    columns = ("open", "high", "low", "close", "confirm")
+    return Series(dataset=dataset, method=method, columns=columns, fixed={"bar": "1H"}, of_index=of_index)
+
+
 _STATISTICS = "publicGetRubikStat"
 HISTORIES: Mapping[str, History] = {
     "candles_1m": _candles("candles_1m", "1m"),
     "candles_1h": _candles("candles_1h", "1H"),
     "funding": Settlements(),
-    "mark_1h": Series("mark_1h", "publicGetMarketHistoryMarkPriceCandles", _REFERENCE, {"bar": "1H"}),
-    "index_1h": Series("index_1h", "publicGetMarketHistoryIndexCandles", _REFERENCE, {"bar": "1H"}, of_index=True),
+    "mark_1h": _reference("mark_1h", "publicGetMarketHistoryMarkPriceCandles"),
+    "index_1h": _reference("index_1h", "publicGetMarketHistoryIndexCandles", of_index=True),
     "open_interest": Series(
         dataset="open_interest",
         method=f"{_STATISTICS}ContractsOpenInterestHistory",

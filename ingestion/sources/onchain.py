@@ -44,9 +44,14 @@ class CryptoQuant(BlockingSource):
             return None
         answer = self.http.json(
             f"{self.url}/v1/{asset.lower()}/exchange-flows/inflow",
-            {"exchange": "all_exchange", "window": "day", "from": f"{since:%Y%m%dT%H%M%S}",
-             "to": f"{until:%Y%m%dT%H%M%S}", "limit": "100000"},
-        )  # fmt: skip
+            {
+                "exchange": "all_exchange",
+                "window": "day",
+                "from": f"{since:%Y%m%dT%H%M%S}",
+                "to": f"{until:%Y%m%dT%H%M%S}",
+                "limit": "100000",
+            },
+        )
         try:
             days = [(str(row["date"]), float(row["inflow_total"])) for row in answer["result"]["data"]]
         except (KeyError, TypeError, ValueError) as error:

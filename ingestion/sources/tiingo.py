@@ -92,9 +92,14 @@ class Tiingo(BlockingSource):
     def _prices(self, tickers: Sequence[str], since: datetime, until: datetime, every: str) -> list[Mapping[str, Any]]:
         answer = self.http.json(
             f"{self.url}/tiingo/crypto/prices",
-            {"tickers": ",".join(tickers), "startDate": f"{since:%Y-%m-%dT%H:%M:%SZ}", "resampleFreq": every,
-             "endDate": f"{until:%Y-%m-%dT%H:%M:%SZ}", "includeRawExchangeData": "true"},
-        )  # fmt: skip
+            {
+                "tickers": ",".join(tickers),
+                "startDate": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+                "resampleFreq": every,
+                "endDate": f"{until:%Y-%m-%dT%H:%M:%SZ}",
+                "includeRawExchangeData": "true",
+            },
+        )
         return self._list(answer, "prices")
 
     def _list(self, answer: Any, what: str) -> list[Mapping[str, Any]]:  # noqa: ANN401 - the source's JSON
@@ -106,5 +111,7 @@ class Tiingo(BlockingSource):
 
 
 _KEYS = ("date", "open", "high", "low", "close", "volume", "volumeNotional", "tradesDone")
-_SCHEMA = {"open_time": pl.String, **dict.fromkeys(
-    ("open", "high", "low", "close", "volume", "volume_quote", "trade_count"), pl.Float64)}  # fmt: skip
+_SCHEMA = {
+    "open_time": pl.String,
+    **dict.fromkeys(("open", "high", "low", "close", "volume", "volume_quote", "trade_count"), pl.Float64),
+}

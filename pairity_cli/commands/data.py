@@ -27,7 +27,7 @@ _SHOWN_GAPS = 40
 @click.pass_context
 @reports_errors
 def data(context: click.Context, venue: str | None, as_json: bool) -> None:
-    """What is stored: coverage, freshness, quarantine and size per dataset and feature view."""
+    """Show what is stored: coverage, freshness, quarantine and size per dataset and feature view."""
     if context.invoked_subcommand is not None:
         return
     from datetime import UTC, datetime
@@ -44,8 +44,13 @@ def data(context: click.Context, venue: str | None, as_json: bool) -> None:
     for entry in listed(layout, state="held"):
         waiting[entry.dataset] = waiting.get(entry.dataset, 0) + entry.rows
     if as_json:
-        click.echo(json.dumps([{**asdict(item), "quarantined_rows": waiting.get(item.name, 0)} for item in items],
-                              default=str, indent=1))  # fmt: skip
+        click.echo(
+            json.dumps(
+                [{**asdict(item), "quarantined_rows": waiting.get(item.name, 0)} for item in items],
+                default=str,
+                indent=1,
+            )
+        )
         return
     _show(items, waiting)
 
@@ -65,17 +70,17 @@ def verify() -> None:
 @click.command()
 @click.option("--datasets", metavar="A,B,…", help="Only these; by default all that lie on a grid.")
 @click.option("--assets", metavar="A,B,…", help="Only these of the universe.")
-@click.option("--repair", is_flag=True, help="Ask the venue again for the ranges that hold them.")
+@click.option("--repair", is_flag=True, help="Fetch the ranges that hold them again.")
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
 def gaps(
     datasets: str | None, assets: str | None, repair: bool, exchange_url: str | None, control_url: str | None
 ) -> None:
-    """Bars that are missing between an instrument's first and last: asked for and not there, or never asked for.
+    """Show bars that are missing between an instrument's first and last: asked for and not there, or never asked for.
 
-    With --repair the range that holds them is asked for again; what the venue has now is known from now on. Exit code 4
-    where holes stay that nobody was asked about, or the repair failed.
+    With --repair the range that holds them is fetched again; what the venue has now is known from now on. Exit code 4
+    where holes stay that were never asked for, or the repair failed.
     """
     from feature_repo.raw_datasets import DATASETS, dataset
     from ingestion.coverage import find_gaps
@@ -122,13 +127,36 @@ def _show(items: tuple[StoredSummary, ...], waiting: dict[str, int]) -> None:
     from pairity_cli.commands.tables import table
 
     rows = [
-        (item.name, item.kind, item.entities, item.rows, item.corrections, _time(item.first), _time(item.last),
-         None if item.complete is None else f"{item.complete:.2%}", _age(item.age), waiting.get(item.name, 0),
-         item.files, f"{item.size_bytes / 1e6:.1f} MB")
+        (
+            item.name,
+            item.kind,
+            item.entities,
+            item.rows,
+            item.corrections,
+            _time(item.first),
+            _time(item.last),
+            None if item.complete is None else f"{item.complete:.2%}",
+            _age(item.age),
+            waiting.get(item.name, 0),
+            item.files,
+            f"{item.size_bytes / 1e6:.1f} MB",
+        )
         for item in items
-    ]  # fmt: skip
-    columns = ("dataset", "kind", "entities", "rows", "corrections", "first", "last", "of the grid", "age",
-               "quarantined rows", "files", "size")  # fmt: skip
+    ]
+    columns = (
+        "dataset",
+        "kind",
+        "entities",
+        "rows",
+        "corrections",
+        "first",
+        "last",
+        "of the grid",
+        "age",
+        "quarantined rows",
+        "files",
+        "size",
+    )
     table(columns, rows)
     if not rows:
         click.echo("nothing is stored yet: run `pairity ingest`, or `pairity collect`")
@@ -141,10 +169,16 @@ def _show_gaps(holes: tuple[Gap, ...]) -> None:
         click.echo("no hole between any instrument's first and last bar")
         return
     rows = [
-        (gap.dataset, gap.asset, _time(gap.first), _time(gap.until), gap.bars,
-         "asked for, not there or held back" if gap.requested else "never asked for")
+        (
+            gap.dataset,
+            gap.asset,
+            _time(gap.first),
+            _time(gap.until),
+            gap.bars,
+            "asked for, not there or held back" if gap.requested else "never asked for",
+        )
         for gap in holes[:_SHOWN_GAPS]
-    ]  # fmt: skip
+    ]
     table(("dataset", "asset", "from", "until", "bars", ""), rows)
     if len(holes) > _SHOWN_GAPS:
         click.echo(f"… and {len(holes) - _SHOWN_GAPS:,} more")

@@ -100,9 +100,20 @@ def test_only_what_is_missing_is_asked_for(okx, tmp_path):
 
 
 FAULTS = [
-    "reset", "abort_body", "rate_limit_json", "rate_limit_html", "html_502", "html_200", "empty_200", "cut_json_200",
-    "timeout_50004", "system_50026", "maintenance_50001", "duplicate_rows", "unsorted_rows",
-]  # fmt: skip
+    "reset",
+    "abort_body",
+    "rate_limit_json",
+    "rate_limit_html",
+    "html_502",
+    "html_200",
+    "empty_200",
+    "cut_json_200",
+    "timeout_50004",
+    "system_50026",
+    "maintenance_50001",
+    "duplicate_rows",
+    "unsorted_rows",
+]
 
 
 @pytest.fixture(scope="module")
@@ -178,8 +189,11 @@ def test_native_hours_where_the_recording_has_no_minutes(tmp_path):
         staging, failures = collected(okx, tmp_path, since, until, ("BTC", "LINK"))
         assert failures == ()
         assert {(part.dataset, part.instrument[:4]) for part in staging.partitions()} == {
-            ("candles_1m", "BTC-"), ("candles_1h", "LINK"), ("funding", "BTC-"), ("funding", "LINK"),
-        }  # fmt: skip
+            ("candles_1m", "BTC-"),
+            ("candles_1h", "LINK"),
+            ("funding", "BTC-"),
+            ("funding", "LINK"),
+        }
         hours = staging.scan("candles_1h", ["LINK"], since, until).collect()
         assert hours["open_time"].min() == datetime(2025, 4, 8, 4, tzinfo=UTC)
         assert hours["open_time"].max() == datetime(2025, 4, 10, 11, tzinfo=UTC)

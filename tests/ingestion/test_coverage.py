@@ -45,9 +45,12 @@ def test_holes_are_told_from_what_was_never_asked(tmp_path):
 
 def environment(okx, home):
     return {
-        "PAIRITY_HOME": str(home), "PAIRITY_EXCHANGE__URL": okx.url, "PAIRITY_EXCHANGE__RATE_LIMIT": "false",
-        "PAIRITY_UNIVERSE__ASSETS": json.dumps(ASSETS), "PAIRITY_UNIVERSE__MIN_ALIGNED_BARS": "24",
-    }  # fmt: skip
+        "PAIRITY_HOME": str(home),
+        "PAIRITY_EXCHANGE__URL": okx.url,
+        "PAIRITY_EXCHANGE__RATE_LIMIT": "false",
+        "PAIRITY_UNIVERSE__ASSETS": json.dumps(ASSETS),
+        "PAIRITY_UNIVERSE__MIN_ALIGNED_BARS": "24",
+    }
 
 
 def test_the_commands_show_and_repair(market, tmp_path):

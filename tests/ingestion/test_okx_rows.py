@@ -14,9 +14,15 @@ from pairity.errors import DataError, VenueAnswerError
 
 CANDLE = ["1742317080000", "82000.1", "82010", "81990.5", "82005", "1234", "12.34", "1012000.5", "1"]
 SWAP = {
-    "instId": "BTC-USDT-SWAP", "ctVal": "0.01", "lotSz": "0.01", "minSz": "0.01", "tickSz": "0.1", "lever": "100",
-    "maxMktSz": "", "state": "live",
-}  # fmt: skip
+    "instId": "BTC-USDT-SWAP",
+    "ctVal": "0.01",
+    "lotSz": "0.01",
+    "minSz": "0.01",
+    "tickSz": "0.1",
+    "lever": "100",
+    "maxMktSz": "",
+    "state": "live",
+}
 
 
 def with_cell(at: int, value: str) -> list[str]:
@@ -30,11 +36,20 @@ def read_candles(dataset: str, rows: list[list[str]]):
 def test_a_candle_is_labelled_by_its_open_and_known_after_its_close():
     rows = read_candles("candles_1m", [CANDLE]).to_dicts()
     opened = datetime(2025, 3, 18, 16, 58, tzinfo=UTC)
-    assert rows == [{
-        "open_time": opened, "open": 82000.1, "high": 82010.0, "low": 81990.5, "close": 82005.0, "volume": 12.34,
-        "volume_quote": 1012000.5, "trade_count": None, "taker_buy_volume": None,
-        "known_at": opened.replace(minute=59, microsecond=1000),
-    }]  # fmt: skip
+    assert rows == [
+        {
+            "open_time": opened,
+            "open": 82000.1,
+            "high": 82010.0,
+            "low": 81990.5,
+            "close": 82005.0,
+            "volume": 12.34,
+            "volume_quote": 1012000.5,
+            "trade_count": None,
+            "taker_buy_volume": None,
+            "known_at": opened.replace(minute=59, microsecond=1000),
+        }
+    ]
     assert read_candles("candles_1h", [CANDLE])["known_at"].item().minute == 58
 
 

@@ -106,10 +106,18 @@ def test_months_and_the_days_of_the_running_month(web, tmp_path):
     assert rows.height == report.rows[0].rows == 33 * 24  # the third day has no archive yet
     assert rows["open_time"].diff().drop_nulls().unique().to_list() == [timedelta(hours=1)]  # ms and µs alike
     assert rows.row(0, named=True) == {
-        "asset": "BTC", "open_time": MARCH, "open": 100.0, "high": 102.0, "low": 98.0, "close": 101.0, "volume": 10.5,
-        "volume_quote": 1060.5, "trade_count": 42.0, "taker_buy_volume": 4.5,
+        "asset": "BTC",
+        "open_time": MARCH,
+        "open": 100.0,
+        "high": 102.0,
+        "low": 98.0,
+        "close": 101.0,
+        "volume": 10.5,
+        "volume_quote": 1060.5,
+        "trade_count": 42.0,
+        "taker_buy_volume": 4.5,
         "known_at": MARCH + timedelta(hours=1, milliseconds=1),
-    }  # fmt: skip
+    }
     assert Lake(Layout(tmp_path)).partitions() == ()  # another venue's rows
 
 
@@ -163,12 +171,13 @@ ENDS = {
     "no checksum": (lambda web, path: web.files.pop(f"{path}.CHECKSUM"), "has no checksum beside it"),
     "corrupted ZIP": (lambda web, path: put(web, path, web.files[path][:-60]), "is no whole ZIP"),
     "damaged ZIP": (
-        lambda web, path: put(web, path, web.files[path][:300] + b"\0" * 40 + web.files[path][340:]), "is no whole ZIP",
+        lambda web, path: put(web, path, web.files[path][:300] + b"\0" * 40 + web.files[path][340:]),
+        "is no whole ZIP",
     ),
     "two files": (lambda web, path: put(web, path, zipped(b"", "readme.txt")), "instead of one CSV"),
     "no table": (lambda web, path: put(web, path, zipped(b"<html>\n")), "columns instead of 12"),
     "no numbers": (lambda web, path: put(web, path, zipped(HEADER + b"1,2,x,4,5,6,7,8,9,10,11,12\n")), "not numbers"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -267,9 +276,14 @@ def test_recorded_archives_are_read_as_they_are():
         .all()
     )
     assert (bars["taker_buy_volume"] <= bars["volume"] + 1e-6).all()
-    total = pl.read_csv(csv).select(
-        (pl.col("last_trade_id") - pl.col("first_trade_id") + 1).sum().alias("n"), pl.col("quantity").sum().alias("q")
-    ).row(0)  # fmt: skip
+    total = (
+        pl.read_csv(csv)
+        .select(
+            (pl.col("last_trade_id") - pl.col("first_trade_id") + 1).sum().alias("n"),
+            pl.col("quantity").sum().alias("q"),
+        )
+        .row(0)
+    )
     assert bars["trade_count"].sum() == total[0]
     assert bars["volume"].sum() == pytest.approx(total[1])
     csv = binance_files.unzip_csv((folder / "freqtrade__spot-PEPEUSDT-aggTrades-2024-10-27.zip").read_bytes(), "")
@@ -283,7 +297,15 @@ def test_recorded_archives_are_ingested_from_a_server(web, tmp_path):
     archive = (Path(RECORDED) / "raw_archives" / "binance" / "BTCUSDT-1m-2026-04.zip").read_bytes()
     put(web, "/data/spot/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2026-04.zip", archive)
     since, until = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
-    report = collect(settings_for(tmp_path), source_of(web, "spot"), ("BTC",), ("candles_1m",), since, until,
-                     until + timedelta(days=5), Silent())  # fmt: skip
+    report = collect(
+        settings_for(tmp_path),
+        source_of(web, "spot"),
+        ("BTC",),
+        ("candles_1m",),
+        since,
+        until,
+        until + timedelta(days=5),
+        Silent(),
+    )
     assert report.ok, report
     assert report.rows[0].rows == 30 * 1440

@@ -59,8 +59,10 @@ def test_minute_csv_knows_a_bar_when_it_was_received(tmp_path):
     assert [row.new_rows for row in again.rows] == [0]
 
 
-@pytest.mark.parametrize("stamp", [lambda t: t.isoformat(), lambda t: t.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                                   lambda t: str(int(t.timestamp()) * 10**9)])  # fmt: skip
+@pytest.mark.parametrize(
+    "stamp",
+    [lambda t: t.isoformat(), lambda t: t.strftime("%Y-%m-%dT%H:%M:%SZ"), lambda t: str(int(t.timestamp()) * 10**9)],
+)
 def test_times_may_be_iso_or_nanoseconds_and_a_bar_is_not_known_before_its_close(tmp_path, stamp):
     plain = (lambda t: stamp(t).replace("+00:00", "")) if "+" in stamp(T0) else stamp
     write_csv(tmp_path / "BTCUSDT.csv.gz", csv_rows(3, late=timedelta(seconds=-30), stamp=plain))
