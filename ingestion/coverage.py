@@ -1,8 +1,8 @@
-"""What the lake and the features hold: ranges, holes, age, size."""
+"""What is stored in the lake and as features: rows, ranges, holes, age, size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,21 +20,21 @@ from pairity.universe import inst_id
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Neighbouring bars of a dataset that are not there, between an instrument's first and last one."""
+    """Neighbouring bars of a dataset that are missing between an instrument's first and last one."""
 
     dataset: str
     asset: str
     first: datetime
     """Open time of the first missing bar."""
     until: datetime
-    """Open time of the first bar that is there again."""
+    """Open time of the first stored bar after the gap."""
     bars: int
-    asked: bool
-    """The source was asked for all of it, and did not have it; False: nobody asked yet."""
+    requested: bool
+    """Whether all of it was requested of the source, which did not have it; False: not requested yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredSummary:
     """What is stored of one dataset of the lake, or of one feature view."""
 
     name: str
@@ -54,24 +54,35 @@ class Held:
     files: int
 
 
-def gaps(lake: Lake, assets: Sequence[str], datasets: Sequence[str]) -> tuple[Gap, ...]:
-    """All holes of datasets that lie on a grid, by dataset, asset and time."""
-    found = []
+def find_gaps(lake: Lake, assets: Sequence[str], datasets: Sequence[str]) -> tuple[Gap, ...]:
+    """Return all gaps of datasets that lie on a grid, by dataset, asset and time."""
+    gaps = []
     for name in datasets:
         kind = DATASETS[name]
         if kind.every is None:
             continue
         for asset in assets:
             times = _times(lake, kind, asset)
-            found += [_gap(lake, kind, asset, before, after) for before, after in _steps(times, kind.every)]
-    return tuple(found)
+            gaps += [_gap(lake, kind, asset, before, after) for before, after in _steps(times, kind.every)]
+    return tuple(gaps)
 
 
-def held(layout: Layout, lake: Lake, now: datetime) -> tuple[Held, ...]:
-    """All datasets and views that hold something, raw first."""
-    raw = [_raw(lake, kind, now) for kind in DATASETS.values()]
-    views = [_features(layout, name, now) for name in VIEWS]
+def summarize(layout: Layout, lake: Lake, now: datetime) -> tuple[StoredSummary, ...]:
+    """Return a summary of every dataset and view with rows, raw ones first."""
+    raw = [_summarize_raw(lake, kind, now) for kind in DATASETS.values()]
+    views = [_summarize_view(layout, name, now) for name in VIEWS]
     return tuple(item for item in (*raw, *views) if item.rows)
+
+
+def count_rows(
+    lake: Lake, datasets: Iterable[str], assets: Sequence[str], since: datetime, until: datetime
+) -> dict[tuple[str, str], int]:
+    """Return how many rows of [since, until) are stored, by (dataset, asset); nothing where there are none."""
+    counts: dict[tuple[str, str], int] = {}
+    for name in datasets:
+        rows = lake.scan(name, assets, since, until).group_by("asset").agg(pl.len()).collect()
+        counts |= {(name, asset): count for asset, count in rows.iter_rows()}
+    return counts
 
 
 def _times(lake: Lake, kind: Dataset, asset: str) -> pl.Series:
@@ -83,7 +94,7 @@ def _times(lake: Lake, kind: Dataset, asset: str) -> pl.Series:
 
 
 def _steps(times: pl.Series, every: timedelta) -> list[Span]:
-    """(last bar before, first bar after) of each hole."""
+    """Return (last bar before, first bar after) of each gap."""
     frame = pl.DataFrame({"at": times}).with_columns(pl.col("at").shift(1).alias("before"))
     return [(before, at) for at, before in frame.filter(pl.col("at") - pl.col("before") > every).iter_rows()]
 
@@ -92,10 +103,17 @@ def _gap(lake: Lake, kind: Dataset, asset: str, before: datetime, after: datetim
     assert kind.every is not None
     first = before + kind.every
     covered = union(lake.coverage(kind.name, asset, first, after))
-    return Gap(kind.name, asset, first, after, (after - first) // kind.every, not subtract((first, after), covered))
+    return Gap(
+        dataset=kind.name,
+        asset=asset,
+        first=first,
+        until=after,
+        bars=(after - first) // kind.every,
+        requested=not subtract((first, after), covered),
+    )
 
 
-def _raw(lake: Lake, kind: Dataset, now: datetime) -> Held:
+def _summarize_raw(lake: Lake, kind: Dataset, now: datetime) -> StoredSummary:
     parts = [part for part in lake.partitions() if part.dataset == kind.name]
     manifests = [(part, lake.manifest(part)) for part in parts]
     filled = [(part, manifest) for part, manifest in manifests if manifest.rows]
@@ -112,14 +130,22 @@ def _raw(lake: Lake, kind: Dataset, now: datetime) -> Held:
         expected = sum((lasts[name] - firsts[name]) // kind.every + 1 for name in firsts)
     last = max(lasts.values(), default=None)
     size, files = _size([part.folder(lake.root) for part, _ in filled])
-    return Held(
-        kind.name, "raw", len(firsts), total, sum(manifest.superseded for _, manifest in filled),
-        min(firsts.values(), default=None), last, total / expected if expected else None,
-        None if last is None else now - last - kind.known_after, size, files,
-    )  # fmt: skip
+    return StoredSummary(
+        name=kind.name,
+        kind="raw",
+        entities=len(firsts),
+        rows=total,
+        corrections=sum(manifest.superseded for _, manifest in filled),
+        first=min(firsts.values(), default=None),
+        last=last,
+        complete=total / expected if expected else None,
+        age=None if last is None else now - last - kind.known_after,
+        size_bytes=size,
+        files=files,
+    )
 
 
-def _features(layout: Layout, name: str, now: datetime) -> Held:
+def _summarize_view(layout: Layout, name: str, now: datetime) -> StoredSummary:
     view = VIEWS[name]
     rows = scan_view(layout, view).select(view.entity, EVENT_TIME, CREATED_TIME)
     newest = rows.group_by(view.entity, EVENT_TIME).agg(pl.len().alias("versions"))
@@ -134,8 +160,19 @@ def _features(layout: Layout, name: str, now: datetime) -> Held:
     first = table["first"].min()
     assert first is None or isinstance(first, datetime)
     size, files = _size([view_directory(layout, view)])
-    return Held(name, "features", table.height, count, versions - count, first, last,
-                count / expected if expected else None, None if last is None else now - last, size, files)  # fmt: skip
+    return StoredSummary(
+        name=name,
+        kind="features",
+        entities=table.height,
+        rows=count,
+        corrections=versions - count,
+        first=first,
+        last=last,
+        complete=count / expected if expected else None,
+        age=None if last is None else now - last,
+        size_bytes=size,
+        files=files,
+    )
 
 
 def _size(folders: Sequence[Path]) -> tuple[int, int]:

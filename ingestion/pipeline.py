@@ -1,15 +1,174 @@
-"""The whole way once: plan → collect → validate → lake → transform → validate → publish → online."""
+"""The pipeline over one range: contracts → collect → admit → features → online. Whole, or one end of it alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING
 
-from ingestion.report import IngestReport
-from ingestion.session import IngestSession
-from pairity.progress import Progress
+from feature_repo.raw_datasets import DATASETS
+from ingestion.admission_record import AdmissionRecord
+from ingestion.collector import STAGING, Collector, require_datasets
+from ingestion.coverage import count_rows
+from ingestion.feature_admission import FeatureAdmission
+from ingestion.lake import Lake
+from ingestion.publishing import Publisher, list_left_out_pairs
+from ingestion.raw_admission import RawAdmission
+from ingestion.report import CollectReport, FeaturesReport, IngestReport, InstrumentFailure, RawRows, Stopwatch
+from ingestion.sources.okx import OkxSource, require_listed
+from ingestion.sources.protocol import Source
+from ingestion.targets import Target, clip_to_closed, targets_of_ingest
+from pairity.errors import ConfigError, MissingDataError
+from pairity.layout import Layout
+from pairity.progress import Progress, Silent
 from pairity.settings import Settings
-from pairity.timeline import Clock
+from pairity.timeline import Clock, check_range
+from venue.okx_client import aclose, make_client, server_time
+
+if TYPE_CHECKING:
+    from ccxt.async_support import okx
+    from feast import FeatureStore
+
+
+class Pipeline:
+    """The pipeline of the traded venue: client, lakes and feature store are opened once and serve every further bar.
+
+    `async with Pipeline(settings, clock) as pipeline: await pipeline.run(…)`. `clock` stamps arrivals; where a paper
+    exchange's time is virtual, give its clock.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, *, progress: Progress | None = None) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.lake = Lake(Layout.of(settings))
+        self._staging = Lake(Layout.of(settings), folder=STAGING, durable=False)
+        self._progress: Progress = progress or Silent()
+        self._client: okx | None = None
+        self._store: FeatureStore | None = None
+
+    async def __aenter__(self) -> Pipeline:
+        """Return the pipeline; nothing is opened before it is needed."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await aclose(self._client)
+            self._client = None
+
+    async def run(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        instruments: Sequence[str] | None = None,
+        live: bool = False,
+        recheck: bool = False,
+    ) -> IngestReport:
+        """Make raw data and features complete for [since, until), closed bars only; return what happened.
+
+        `until` is clipped to the last closed minute of the venue's time. `live`: rows are known from their arrival, and
+        an instrument that the venue does not list is a failure of its own instead of an error. `recheck`: what is
+        stored is fetched again; rows that the venue has changed become corrections, known from now on. Raises
+        TimeRangeError, UnknownNameError, VenueError (before anything was collected) and LakeCorruptError.
+        """
+        check_range(since, until)
+        self._require_home_venue()
+        watch = Stopwatch()
+        assets = tuple(instruments or self.settings.universe.assets)
+        source = self._source()
+        with watch.stage("connect"):
+            venue_now = await server_time(source.client)
+            until = clip_to_closed(since, until, venue_now)
+            tradable, failures = await self._store_contracts(source, assets, live=live)
+        with self.lake.writing():
+            self._staging.recover()
+            arrivals = self.clock if live else None
+            collector = Collector(source, self.lake, self._staging, arrivals, recheck)
+            with watch.stage("collect"):
+                targets = targets_of_ingest(self.settings.ingest.datasets, since, until)
+                failures += await collector.collect(tradable, targets, venue_now, self._progress)
+            record = AdmissionRecord(self.settings, max(self.clock.now(), venue_now) if live else venue_now)
+            with watch.stage("validate"):
+                new_rows = RawAdmission(record).admit_staged(self._staging, self.lake)
+            with watch.stage("open feature store"):
+                store, is_new = self._feature_store()
+            publisher = Publisher(self.settings, self.lake, FeatureAdmission(record), store)
+            with watch.stage("features"):
+                publisher.publish_due(until, record.now, self._progress, online_is_new=is_new)
+            reasons = {failure.asset: failure.reason for failure in failures if failure.dataset == "candles"}
+            items = (item for item in record.quarantined if item.stage in DATASETS)
+            reasons |= {item.key.partition("/")[0]: "quarantined" for item in items}
+            return IngestReport(
+                since=since,
+                until=until,
+                snapshot_id=self.lake.snapshot_id(),
+                raw=self._raw_rows(since, until, assets, new_rows),
+                checks_passed=record.checks_passed,
+                checks_failed=record.checks_failed,
+                quarantined=tuple(record.quarantined),
+                views=publisher.count_rows(),
+                left_out=list_left_out_pairs(self.settings, self.lake, reasons),
+                failures=failures,
+                stage_seconds=dict(watch.seconds),
+            )
+
+    def _require_home_venue(self) -> None:
+        if self.settings.features.venue != self.lake.venue:
+            raise ConfigError(
+                f"features.venue is {self.settings.features.venue!r}, but this collects and trades {self.lake.venue!r}",
+                "use a data directory of its own for another venue, with `pairity collect` and `pairity features`",
+            )
+
+    def _source(self) -> OkxSource:
+        if self._client is None:
+            self._client = make_client(self.settings, signed=False)
+        return OkxSource.of(self._client, self.settings)
+
+    def _feature_store(self) -> tuple[FeatureStore, bool]:
+        """Return the store, and whether its definitions were registered just now."""
+        if self._store is not None:
+            return self._store, False
+        from feature_repo.store import apply, open_store
+
+        self._store = open_store(self.settings)
+        return self._store, apply(self.settings, self._store)
+
+    async def _store_contracts(
+        self, source: OkxSource, assets: Sequence[str], *, live: bool
+    ) -> tuple[tuple[str, ...], tuple[InstrumentFailure, ...]]:
+        """Store the contracts; return the assets that can be collected, and those that cannot be traded at present."""
+        from feature_repo.contracts import write_contracts
+
+        listings = await source.listings(assets)
+        if not live and len(listings) < len(assets):
+            require_listed(assets, listings, await source.assets())
+        write_contracts(Layout.of(self.settings), (listing.spec for listing in listings.values()))
+        failures = [InstrumentFailure(asset, "the venue does not list it") for asset in assets if asset not in listings]
+        failures += [
+            InstrumentFailure(asset, f"the venue does not trade it now (state {listing.state})")
+            for asset, listing in listings.items()
+            if listing.state != "live"
+        ]
+        return tuple(asset for asset in assets if asset in listings), tuple(failures)
+
+    def _raw_rows(
+        self, since: datetime, until: datetime, assets: Sequence[str], new_rows: dict[tuple[str, str], int]
+    ) -> tuple[RawRows, ...]:
+        stored = count_rows(self.lake, DATASETS, assets, since, until)
+        return tuple(
+            RawRows(asset, name, stored.get((name, asset), 0), new_rows.get((name, asset), 0))
+            for asset in assets
+            for name in DATASETS
+            if (name, asset) in stored or (name, asset) in new_rows
+        )
 
 
 async def ingest(
@@ -23,9 +182,75 @@ async def ingest(
     recheck: bool = False,
     progress: Progress | None = None,
 ) -> IngestReport:
-    """One run of an `IngestSession` of its own (see `IngestSession.run`); a process that runs often keeps the session.
+    """Run the whole pipeline once (see `Pipeline.run`); a process that runs it often keeps a `Pipeline`.
 
     `instruments` are short names, by default the whole universe.
     """
-    async with IngestSession(settings, clock, progress=progress) as session:
-        return await session.run(since, until, instruments=instruments, live=live, recheck=recheck)
+    async with Pipeline(settings, clock, progress=progress) as pipeline:
+        return await pipeline.run(since, until, instruments=instruments, live=live, recheck=recheck)
+
+
+async def collect_history(
+    settings: Settings,
+    source: Source,
+    assets: Sequence[str],
+    datasets: Sequence[str],
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    progress: Progress,
+) -> CollectReport:
+    """Collect and admit alone: make `datasets` of `assets` complete for [since, until) as far as the source has them.
+
+    A second run fetches only what is missing. `now` is the instant of the verdict; nothing may lie after it. Raises
+    TimeRangeError, and UnknownNameError for a dataset that the source does not have.
+    """
+    check_range(since, until)
+    require_datasets(source, datasets)
+    layout = Layout.of(settings)
+    lake = Lake(layout, venue=source.venue)
+    staging = Lake(layout, folder=STAGING, durable=False, venue=source.venue)
+    targets = [Target.of(name, (since, min(until, now))) for name in datasets]
+    with lake.writing():
+        staging.recover()
+        failures = list(await Collector(source, lake, staging).collect(assets, targets, now, progress))
+        record = AdmissionRecord(settings, now)
+        progress.stage("validate", 1)
+        new_rows = RawAdmission(record).admit_staged(staging, lake)
+        progress.advance()
+    stored = count_rows(lake, datasets, assets, since, until)
+    rows = []
+    for asset, name in ((asset, name) for asset in assets for name in datasets):
+        rows.append(RawRows(asset, name, stored.get((name, asset), 0), new_rows.get((name, asset), 0)))
+        if not rows[-1].rows and not any(failure.asset == asset for failure in failures):
+            failures.append(InstrumentFailure(asset, f"{source.name} has no {name} of it in this range", name))
+    return CollectReport(
+        venue=source.venue,
+        rows=tuple(rows),
+        quarantined=tuple(record.quarantined),
+        failures=tuple(failures),
+        snapshot_id=lake.snapshot_id(),
+    )
+
+
+def publish_features(settings: Settings, until: datetime, now: datetime, progress: Progress) -> FeaturesReport:
+    """Compute and publish alone: features of the lake's months whose inputs changed, up to `until`, online too.
+
+    MissingDataError where the lake holds nothing of `features.venue`.
+    """
+    from feature_repo.store import apply, open_store
+
+    lake = Lake(Layout.of(settings), venue=settings.features.venue)
+    with lake.writing():
+        if not lake.partitions():
+            raise MissingDataError(
+                f"the lake {lake.root} holds nothing of venue {settings.features.venue!r}",
+                "collect it first, or set features.venue to a venue that is there",
+            )
+        record = AdmissionRecord(settings, now)
+        store = open_store(settings)
+        publisher = Publisher(settings, lake, FeatureAdmission(record), store)
+        publisher.publish_due(until, now, progress, online_is_new=apply(settings, store))
+        return FeaturesReport(
+            publisher.count_rows(), tuple(record.quarantined), list_left_out_pairs(settings, lake, {})
+        )

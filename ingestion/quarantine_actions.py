@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from ingestion.lake.partitions import HOME_VENUE, Partition
 from ingestion.lake.spans import Span, union
 from ingestion.raw_admission import RawAdmission
 from ingestion.sources.okx import BARS, OkxSource
+from ingestion.sources.protocol import NotServedError
 from pairity.errors import ConfigError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -132,14 +134,11 @@ def _admit_months(settings: Settings, lake: Lake, item: Quarantined, rows: pl.Da
 
 async def _fetch_again(settings: Settings, client: okx, item: Quarantined) -> pl.DataFrame:
     """Return what the venue gives today for the instants of the item."""
-    source = OkxSource(client, settings.exchange.max_retries, settings.ingest.page_size)
+    source = OkxSource.of(client, settings)
     frames = [DATASETS[item.dataset].empty()]
     for since, until in _spans_of(item, item.read_rows()):
-        if item.dataset == "funding":
-            frames.append(await source.funding(item.entity, since, until))
-        else:
-            rows = await source.candles(item.dataset, item.entity, since, until)
-            frames += [] if rows is None else [rows]
+        with contextlib.suppress(NotServedError):  # then its instants stay wrong or missing, which is what is reported
+            frames.append(await source.fetch(item.dataset, item.entity, since, until))
     return pl.concat(frames)
 
 

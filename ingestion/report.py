@@ -1,14 +1,17 @@
-"""What one run of the ingestion did, for people and for the exit code."""
+"""What one run of the ingestion, or of a part of it, did: for people and for the exit code."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
 class RawRows:
-    """Raw rows of one asset and dataset inside the range that was asked for, and how many of all stored are new."""
+    """Raw rows of one asset and dataset: stored ones in the requested range, and those that this run added anywhere."""
 
     asset: str
     dataset: str
@@ -18,18 +21,18 @@ class RawRows:
 
 @dataclass(frozen=True, slots=True)
 class InstrumentFailure:
-    """An instrument whose raw data could not be collected; the others were."""
+    """Failure to collect one dataset of one instrument; the others were collected."""
 
     asset: str
     reason: str
     dataset: str = "candles"
     served: bool = True
-    """False: the venue does not have this dataset for the instrument, which is told and no failure of the run."""
+    """False: the venue does not have this dataset for the instrument. The run reports it and has not failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedPartition:
-    """A partition that validation refused: `stage` is the dataset or view, `key` the asset or pair and its month."""
+    """Partition of which validation refused rows: `stage` is the dataset or view, `key` the asset or pair and month."""
 
     stage: str
     key: str
@@ -49,7 +52,7 @@ class ViewRows:
 
 @dataclass(frozen=True, slots=True)
 class LeftOutPair:
-    """A pair without features, and why."""
+    """Pair without features, and why."""
 
     pair_id: str
     reason: str
@@ -57,7 +60,7 @@ class LeftOutPair:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """One run. `until` is where the range ended after clipping to the venue's last closed minute."""
+    """Result of one run of the pipeline. `until` is the end of the range after clipping to the last closed minute."""
 
     since: datetime
     until: datetime
@@ -73,10 +76,51 @@ class IngestReport:
 
     @property
     def ok(self) -> bool:
-        """No instrument failed and nothing was quarantined."""
+        """Whether no instrument failed and nothing was quarantined."""
         return not any(failure.served for failure in self.failures) and not self.quarantined
 
     @property
     def new_rows(self) -> int:
         """Raw rows that were not in the lake before."""
         return sum(item.new_rows for item in self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectReport:
+    """Result of collecting alone. `rows`: of every asset and dataset that was requested, also where there are none."""
+
+    venue: str
+    rows: tuple[RawRows, ...]
+    quarantined: tuple[QuarantinedPartition, ...]
+    failures: tuple[InstrumentFailure, ...]
+    snapshot_id: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed and nothing was quarantined."""
+        return not self.failures and not self.quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesReport:
+    """Result of publishing features alone: rows per view, what was withheld, pairs without features."""
+
+    views: tuple[ViewRows, ...]
+    quarantined: tuple[QuarantinedPartition, ...]
+    left_out: tuple[LeftOutPair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopwatch:
+    """Wall-clock seconds per stage of a run."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes, also where it fails."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun

@@ -20,7 +20,7 @@ from serving.retraining import Retrainer
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-    from ingestion.session import IngestSession
+    from ingestion.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Parts:
 
     settings: Settings
     clock: Clock
-    ingest: IngestSession
+    ingest: Pipeline
     store: FeatureStore
     champion: Champion
     shadow: Shadow | None

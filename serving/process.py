@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from feature_repo.contracts import read_contracts
 from feature_repo.revision import code_revision
-from ingestion.session import IngestSession
+from ingestion.pipeline import Pipeline
 from model_registry.records import ModelRef
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, MissingDataError, StaleFeaturesError
@@ -72,7 +72,7 @@ async def serve(
         executor = Executor(
             OrderDesk(venue, journal, clock, Pace.of(settings.serve)), contracts, settings.strategy.leverage
         )
-        session = await stack.enter_async_context(IngestSession(settings, clock))
+        session = await stack.enter_async_context(Pipeline(settings, clock))
         run = _make_run(settings, clock, mode, champion.ref)
         status = Status(mode=str(mode), market=settings.exchange.url or "OKX", model=describe_model(champion.ref))
         shadow = Shadow(settings, journal, status, progress.say) if settings.serve.shadow else None

@@ -1,4 +1,4 @@
-"""The trading process's clocks: the machine's, or the venue's where the venue's time is virtual."""
+"""Clocks of the trading process: the machine's, or the venue's where the venue's time is virtual."""
 
 from __future__ import annotations
 
@@ -28,25 +28,26 @@ class SteppedClock:
 
     @classmethod
     async def connect(cls, control_url: str, timeout_s: float = 60.0) -> SteppedClock:
-        """Read the exchange's present instant; VenueUnreachableError where nobody answers."""
+        """Return a clock at the exchange's present instant. VenueUnreachableError where nothing answers."""
         state = await _request("GET", f"{control_url.rstrip('/')}/state", None, timeout_s)
         return cls(control_url, _instant(state, control_url), timeout_s)
 
     def now(self) -> datetime:
-        """The instant to which the exchange was last stepped."""
+        """Return the instant to which the exchange was last stepped."""
         return self._now
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Step the exchange to `instant` (rounded up to its millisecond); nothing if that is past."""
+        """Step the exchange to `instant`; do nothing if that is past."""
         if instant <= self._now:
             return
+        # Rounded up: the exchange counts milliseconds, and `now() >= instant` must hold afterwards.
         target = to_ms(instant + timedelta(microseconds=999))
         state = await _request("POST", f"{self._control_url}/advance", {"to": target}, self._timeout_s)
         self._now = _instant(state, self._control_url)
 
 
 class PolledClock:
-    """Time of an accelerated paper exchange: asked for while sleeping, never ahead of the exchange in between."""
+    """Time of an accelerated paper exchange: polled while sleeping, never ahead of the exchange in between."""
 
     def __init__(self, base_url: str, now: datetime, timeout_s: float) -> None:
         self._url = f"{base_url.rstrip('/')}/api/v5/public/time"
@@ -56,18 +57,19 @@ class PolledClock:
 
     @classmethod
     async def connect(cls, base_url: str, timeout_s: float) -> PolledClock:
-        """Read the exchange's present instant; VenueUnreachableError where nobody answers."""
+        """Return a clock at the exchange's present instant. VenueUnreachableError where nothing answers."""
         clock = cls(base_url, from_ms(0), timeout_s)
         await clock._poll()
         return clock
 
     def now(self) -> datetime:
-        """The last instant heard plus the real time since (an accelerated exchange is at least that far)."""
+        """Return the last instant heard plus the real time since: an accelerated exchange is at least that far."""
         return self._seen + timedelta(seconds=time.monotonic() - self._seen_at)
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Ask the exchange until its time has come."""
+        """Poll the exchange until its time has come."""
         while self._seen < instant:
+            # No back-off: a poll is no failure, and the instant must not be missed by more than one poll.
             await asyncio.sleep(min(_POLL_S, max((instant - self.now()).total_seconds(), 0.01)))
             await self._poll()
 
@@ -81,7 +83,7 @@ class PolledClock:
 
 
 async def clock_for(settings: ExchangeSettings) -> Clock:
-    """The clock that fits the venue: stepped, polled (any other local exchange) or the machine's."""
+    """Return the clock that fits the venue: stepped, polled (any other exchange with a URL) or the machine's."""
     if settings.control_url is not None:
         return await SteppedClock.connect(settings.control_url)
     if settings.url is not None:
@@ -95,8 +97,10 @@ def _instant(state: dict[str, Any], where: str) -> datetime:
     try:
         return from_ms(int(state["now_ms"]))
     except (KeyError, TypeError, ValueError):
-        raise VenueAnswerError(f"{where} is not the control endpoint of a paper exchange: {state!r}",
-                               "start it with: pairity paper-exchange --clock stepped --control") from None  # fmt: skip
+        raise VenueAnswerError(
+            f"{where} is not the control endpoint of a paper exchange: {state!r}",
+            "start it with: pairity paper-exchange --clock stepped --control",
+        ) from None
 
 
 async def _request(method: str, url: str, body: dict[str, int] | None, timeout_s: float) -> dict[str, Any]:
@@ -107,8 +111,10 @@ async def _request(method: str, url: str, body: dict[str, int] | None, timeout_s
         async with aiohttp.ClientSession(timeout=timeout) as http, http.request(method, url, json=body) as answer:
             parsed = await answer.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise VenueUnreachableError(f"no exchange answers at {url} ({type(error).__name__})",
-                                    "start one, or run make demo, which brings its own") from None  # fmt: skip
+        raise VenueUnreachableError(
+            f"no exchange answers at {url} ({type(error).__name__})",
+            "start one, or run make demo, which brings its own",
+        ) from None
     except ValueError:
         raise VenueAnswerError(f"{url} did not answer in JSON", "is this the paper exchange's address?") from None
     if not isinstance(parsed, dict):

@@ -32,9 +32,9 @@ _CREDENTIAL_CODES = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a failed attempt means: the error to raise in the end, and whether a read may be tried again.
+    """Meaning of a failed attempt: the error to raise in the end, and whether a read may be tried again.
 
-    `refused` says that the venue certainly did not act on the request (so a write's outcome is known: nothing).
+    `refused` says that the venue certainly did not act on the request: the outcome of a write is known, nothing.
     """
 
     error: VenueError
@@ -44,22 +44,25 @@ class Failure:
 
 
 def base_url(client: okx) -> str:
-    """Where the client's requests go."""
+    """Return the URL to which the client's requests go."""
     return str(client.implode_hostname(client.urls["api"]["rest"]))
 
 
 def data_of(client: okx, method: str, answer: object) -> list[Any] | Failure:
-    """`data` of an envelope with code 0 or 2; everything else is not an answer."""
+    """Return `data` of an envelope with code 0 or 2; everything else is not an answer.
+
+    Code 2 is a batch of which some elements failed: each element carries its own code.
+    """
     if isinstance(answer, dict) and str(answer.get("code")) in {"0", "2"} and isinstance(answer.get("data"), list):
         return list(answer["data"])
-    found = short(answer) if isinstance(answer, str | dict | list) else "a body that is not JSON"
-    what = f"{method} at {base_url(client)} answered {found or 'nothing'} instead of an OKX envelope"
+    body = short(answer) if isinstance(answer, str | dict | list) else "a body that is not JSON"
+    what = f"{method} at {base_url(client)} answered {body or 'nothing'} instead of an OKX envelope"
     remedy = "the venue may be in maintenance, or the URL is not an OKX v5 API; try again later or correct exchange.url"
     return Failure(VenueAnswerError(what, remedy), transient=True)
 
 
 def explain(client: okx, method: str, error: Exception) -> Failure:
-    """Meaning of a ccxt exception: the venue's code decides where there is one, else the transport."""
+    """Return the meaning of a ccxt exception: the venue's code decides where there is one, else the transport."""
     body = _json_body(str(error))
     if isinstance(body, dict) and body.get("code") not in (None, ""):
         return _explain_code(client, method, body)
@@ -93,13 +96,14 @@ def _explain_code(client: okx, method: str, body: Mapping[str, Any]) -> Failure:
 
 
 def _explain_transport(client: okx, method: str, error: Exception) -> Failure:
-    """No JSON came back: nothing listens, the connection broke, time ran out, or a gateway answered with a page."""
+    """Explain why no JSON came back: nothing listens, the connection broke, time ran out, or a gateway sent a page."""
     import aiohttp
     import ccxt
 
     url = base_url(client)
     if isinstance(error, ccxt.AuthenticationError) and error.__cause__ is None and "requires" in str(error):
         return Failure(CredentialsError(f"{method} needs credentials", f"set {', '.join(KEY_VARIABLES)}"), refused=True)
+    # No connection was made, so nothing was sent: a write may be taken as refused.
     if isinstance(error.__cause__, aiohttp.ClientConnectorError | socket.gaierror):
         what = f"nothing answers at {url}: {error.__cause__}"
         remedy = f"check exchange.url and the network, or start a paper exchange; {POINT_TO_DEMO}"
@@ -120,7 +124,7 @@ def _transport_detail(error: Exception) -> str:
 
 
 def _venue_code(body: Mapping[str, Any]) -> tuple[str, str]:
-    """Code and message that say why: those of the first failing element, else those of the envelope."""
+    """Return code and message that say why: those of the first failing element, else those of the envelope."""
     data = body.get("data")
     for row in data if isinstance(data, list) else ():
         if isinstance(row, dict) and str(row.get("sCode", "0")) not in {"0", ""}:
@@ -129,7 +133,7 @@ def _venue_code(body: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _json_body(message: str) -> object | None:
-    """The JSON that ccxt put behind its exchange id in an exception's text, or None."""
+    """Return the JSON that ccxt puts behind its exchange id in an exception's text, or None."""
     start = min((at for at in (message.find("{"), message.find("[")) if at >= 0), default=-1)
     if start < 0:
         return None
@@ -141,6 +145,6 @@ def _json_body(message: str) -> object | None:
 
 
 def short(value: object, limit: int = 160) -> str:
-    """`value` as one line of at most `limit` characters."""
+    """Return `value` as one line of at most `limit` characters."""
     text = " ".join(str(value).split())
     return text if len(text) <= limit else f"{text[:limit]}…"

@@ -13,12 +13,12 @@ import ipaddress
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pairity.backoff import Backoff
 from pairity.errors import (
     ConfigError,
     CredentialsError,
@@ -33,40 +33,21 @@ from venue.okx_answers import KEY_VARIABLES, POINT_TO_DEMO, Failure, base_url, d
 if TYPE_CHECKING:
     from ccxt.async_support import okx
 
-__all__ = [
-    "DEFAULT_BACKOFF", "KEY_VARIABLES", "LIVE_CONSENT", "LIVE_VARIABLE", "Backoff", "aclose", "base_url", "call",
-    "make_client", "server_time",
-]  # fmt: skip
-
+Sleep = Callable[[float], Awaitable[None]]
 LIVE_VARIABLE = "PAIRITY_LIVE_TRADING"
 LIVE_CONSENT = "i-accept-the-risk"
 _DEMO_HEADER = "x-simulated-trading"
-
-
-@dataclass(frozen=True)
-class Backoff:
-    """Waiting times between repeated reads: exponential, capped, with jitter so that clients do not march in step."""
-
-    first_s: float = 0.25
-    cap_s: float = 8.0
-    rate_limited_s: float = 1.0
-    """Least first wait after "too many requests": the venue counts in windows of two seconds."""
-    jitter: random.Random = field(default_factory=lambda: random.Random(0))
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    def delay_s(self, attempt: int, *, rate_limited: bool) -> float:
-        """Seconds before repetition `attempt` (0 = first), between half and all of the exponential step."""
-        first_s = max(self.first_s, self.rate_limited_s) if rate_limited else self.first_s
-        return min(self.cap_s, first_s * 2.0**attempt) * (0.5 + self.jitter.random() / 2.0)
-
-
-DEFAULT_BACKOFF = Backoff()
+# The venue counts requests in windows of two seconds: a shorter wait would only meet the same window again.
+_RATE_LIMITED_S = 1.0
+# Seeded: two runs over the same answers wait equally long. One state for all clients of a process, so that calls that
+# fail together do not come back together.
+READ_BACKOFF = Backoff(first_s=0.25, cap_s=8.0, jitter=random.Random(0))
 
 
 def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
-    """A `ccxt.async_support.okx` client for `settings.exchange`; close it with `aclose`.
+    """Return a `ccxt.async_support.okx` client for `settings.exchange`; close it with `aclose`.
 
-    Signed clients carry the demo header, so that orders reach demo trading, unless `live` is asked for *and* the
+    Signed clients carry the demo header, so that orders reach demo trading, unless `live` is given *and* the
     environment says so too. Unsigned ones carry none: market data is that of the real market. Raises CredentialsError
     (a key is missing), LiveSwitchError (one switch only) and ConfigError (an unusable URL).
     """
@@ -80,6 +61,7 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
             "defaultType": "swap",
             "fetchMarkets": {"types": ["swap"]},
             "brokerId": None,
+            # ccxt would repeat writes too; `call` repeats reads only.
             "maxRetriesOnFailure": 0,
         },
     }
@@ -98,7 +80,7 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
 
 
 async def _liquidation_orders(client: okx, params: dict[str, Any]) -> object:
-    """`public/liquidation-orders`, which ccxt's table of endpoints does not have; 40 requests in two seconds."""
+    """Read `public/liquidation-orders`, which ccxt's table of endpoints lacks; the venue allows 40 in two seconds."""
     answer: object = await client.request("public/liquidation-orders", ["public"], "GET", params, config={"cost": 0.5})
     return answer
 
@@ -108,9 +90,9 @@ async def aclose(client: okx) -> None:
     await client.close()
 
 
-async def server_time(client: okx, *, retries: int = 1, backoff: Backoff = DEFAULT_BACKOFF) -> datetime:
-    """The venue's own time (aware UTC, millisecond precision); of a paper exchange, its virtual time."""
-    rows = await call(client, "publicGetPublicTime", {}, retries=retries, backoff=backoff)
+async def server_time(client: okx, *, retries: int = 1) -> datetime:
+    """Return the venue's own time (aware UTC, millisecond precision); of a paper exchange, its virtual time."""
+    rows = await call(client, "publicGetPublicTime", {}, retries=retries)
     try:
         return from_ms(int(rows[0]["ts"]))
     except (IndexError, KeyError, TypeError, ValueError):
@@ -126,9 +108,10 @@ async def call(
     params: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     *,
     retries: int,
-    backoff: Backoff = DEFAULT_BACKOFF,
+    backoff: Backoff = READ_BACKOFF,
+    sleep: Sleep = asyncio.sleep,
 ) -> list[Any]:
-    """One call of ccxt's implicit API (`publicGetMarketHistoryCandles`, `privatePostTradeOrder`, …); returns `data`.
+    """Call ccxt's implicit API (`publicGetMarketHistoryCandles`, `privatePostTradeOrder`, …) and return `data`.
 
     `retries` bounds repetitions of a read after transient failures (no answer, HTTP 5xx, throttling, an answer that is
     not JSON); a write is sent once, whatever `retries` says. Elements of `data` are as the venue sent them (text, not
@@ -147,7 +130,7 @@ async def call(
             ) from outcome.error
         if not (reads and outcome.transient and attempt < retries):
             raise outcome.error
-        await backoff.sleep(backoff.delay_s(attempt, rate_limited=outcome.rate_limited))
+        await sleep(backoff.delay_s(attempt, least_first_s=_RATE_LIMITED_S if outcome.rate_limited else 0.0))
         attempt += 1
     return outcome
 
@@ -206,6 +189,6 @@ def _is_loopback(host: str) -> bool:
 def _check_live_switch() -> None:
     if os.environ.get(LIVE_VARIABLE) != LIVE_CONSENT:
         raise LiveSwitchError(
-            f"live trading was asked for, but {LIVE_VARIABLE} is not {LIVE_CONSENT!r}",
+            f"live trading was requested, but {LIVE_VARIABLE} is not {LIVE_CONSENT!r}",
             f"set {LIVE_VARIABLE}={LIVE_CONSENT} as the second switch, or leave the live flag out to trade in the demo",
         )

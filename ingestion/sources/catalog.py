@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One source as `pairity sources` lists it; `open` takes the settings and the folder that was given."""
+    """One source as `pairity sources` lists it. `open` takes the settings and the folder of the command line."""
 
     name: str
     venue: str
@@ -29,14 +29,14 @@ class Offer:
     needs: str
     ready: Callable[[Settings], bool]
     open: Callable[[Settings, Path | None], Source] | None
-    """None: collected by `pairity ingest`."""
+    """None: the name alone does not open it (OKX is collected by `pairity ingest`, ccxt needs an exchange)."""
 
 
 def _http(settings: Settings, headers: Mapping[str, str] | None = None) -> Http:
     from ingestion.sources.http import Http
 
     own = settings.sources
-    return Http(own.max_retries, own.timeout_s, own.spacing_s, headers or {})
+    return Http(retries=own.max_retries, timeout_s=own.timeout_s, spacing_s=own.spacing_s, headers=headers or {})
 
 
 def _key(secret: SecretStr | None, name: str) -> str:
@@ -112,27 +112,87 @@ def _always(_settings: Settings) -> bool:
 _CCXT = "ccxt:"
 _FUTURES, _SPOT = "candles_1m, candles_1h, funding, trade_bars_1m", "candles_1m, candles_1h, trade_bars_1m"
 _OFFERS = (
-    Offer("okx", "okx", "all datasets but inflow", "network; no key for market data", _always, None),
-    Offer("binance-archive", "binance_um", _FUTURES, "network", _always, _binance_um),
-    Offer("binance-archive-spot", "binance_spot", _SPOT, "network", _always, _binance_spot),
-    Offer(f"{_CCXT}EXCHANGE", "ccxt_<exchange>", "candles_1m, candles_1h, funding", "network", _always, None),
-    Offer("tiingo", "tiingo_<exchange>", "candles_1m, candles_1h", "network, PAIRITY_SOURCES__TIINGO_API_KEY",
-          lambda settings: settings.sources.tiingo_api_key is not None, _tiingo),
-    Offer("minute-csv", "csv, or --venue", "candles_1m", "--folder with SYMBOL.csv.gz", _always, _minute_csv),
-    Offer("parquet-folder", "folder, or --venue", "candles_1m, candles_1h, funding",
-          "--folder with SYMBOL-USDT.parquet", _always, _parquet_folder),
-    Offer("cryptoquant", "okx", "inflow of BTC and ETH", "network, PAIRITY_SOURCES__CRYPTOQUANT_API_KEY",
-          lambda settings: settings.sources.cryptoquant_api_key is not None, _cryptoquant),
-    Offer("inflow-csv", "okx", "inflow", "--folder FILE with date, asset, inflow", _always, _inflow_csv),
-)  # fmt: skip
+    Offer(
+        name="okx",
+        venue="okx",
+        datasets="all datasets but inflow",
+        needs="network; no key for market data",
+        ready=_always,
+        open=None,
+    ),
+    Offer(
+        name="binance-archive",
+        venue="binance_um",
+        datasets=_FUTURES,
+        needs="network",
+        ready=_always,
+        open=_binance_um,
+    ),
+    Offer(
+        name="binance-archive-spot",
+        venue="binance_spot",
+        datasets=_SPOT,
+        needs="network",
+        ready=_always,
+        open=_binance_spot,
+    ),
+    Offer(
+        name=f"{_CCXT}EXCHANGE",
+        venue="ccxt_<exchange>",
+        datasets="candles_1m, candles_1h, funding",
+        needs="network",
+        ready=_always,
+        open=None,
+    ),
+    Offer(
+        name="tiingo",
+        venue="tiingo_<exchange>",
+        datasets="candles_1m, candles_1h",
+        needs="network, PAIRITY_SOURCES__TIINGO_API_KEY",
+        ready=lambda settings: settings.sources.tiingo_api_key is not None,
+        open=_tiingo,
+    ),
+    Offer(
+        name="minute-csv",
+        venue="csv, or --venue",
+        datasets="candles_1m",
+        needs="--folder with SYMBOL.csv.gz",
+        ready=_always,
+        open=_minute_csv,
+    ),
+    Offer(
+        name="parquet-folder",
+        venue="folder, or --venue",
+        datasets="candles_1m, candles_1h, funding",
+        needs="--folder with SYMBOL-USDT.parquet",
+        ready=_always,
+        open=_parquet_folder,
+    ),
+    Offer(
+        name="cryptoquant",
+        venue="okx",
+        datasets="inflow of BTC and ETH",
+        needs="network, PAIRITY_SOURCES__CRYPTOQUANT_API_KEY",
+        ready=lambda settings: settings.sources.cryptoquant_api_key is not None,
+        open=_cryptoquant,
+    ),
+    Offer(
+        name="inflow-csv",
+        venue="okx",
+        datasets="inflow",
+        needs="--folder FILE with date, asset, inflow",
+        ready=_always,
+        open=_inflow_csv,
+    ),
+)
 OFFERS: Mapping[str, Offer] = MappingProxyType({offer.name: offer for offer in _OFFERS})
 
 
 def open_source(name: str, settings: Settings, folder: Path | None = None, venue: str | None = None) -> Source:
-    """The source of that name; `venue` is where a folder's rows belong.
+    """Return the source of that name; `venue` is the venue of a folder's rows.
 
-    UnknownNameError; ConfigError where a folder is missing, or a source that is a venue itself is given another;
-    CredentialsError without its key.
+    UnknownNameError for a name that no source has, ConfigError where a folder is missing or `venue` is given for a
+    source that has its own, CredentialsError without its key.
     """
     if name.startswith(_CCXT) and venue is None:
         return _ccxt(name, settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,9 +13,10 @@ import polars as pl
 
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
-from ingestion.lake.spans import Span
+from ingestion.sources.blocking import BlockingSource
+from ingestion.sources.http import SOURCE_BACKOFF
 from pairity.errors import ConfigError, UnknownNameError, VenueAnswerError, VenueRejectedError, VenueUnreachableError
-from pairity.timeline import from_ms, months_between, next_month, to_ms
+from pairity.timeline import from_ms, to_ms
 
 _BARS = {"candles_1m": "1m", "candles_1h": "1h"}
 _PAGE = 300
@@ -27,7 +28,7 @@ _MARKETS = {"okx": {"fetchMarkets": {"types": ["swap"]}}}
 
 
 @dataclass
-class CcxtAny:
+class CcxtAny(BlockingSource):
     """One exchange by its ccxt id; `url` replaces its scheme and host (tests). Public data only: no key is used."""
 
     exchange: str
@@ -40,26 +41,24 @@ class CcxtAny:
 
     @property
     def name(self) -> str:
-        """As `pairity collect --source` takes it."""
+        """Name as `pairity collect --source` takes it."""
         return f"ccxt:{self.exchange}"
 
     @property
     def venue(self) -> str:
-        """The exchange is the venue; OKX has a source of its own, whose rows these must not be mixed with."""
+        """Venue in the lake. Not the exchange's own name: rows of OKX's own source must not be mixed with these."""
         return f"ccxt_{self.exchange}"
 
-    def assets(self) -> tuple[str, ...]:
-        """Bases of all linear USDT perpetuals."""
+    def list_assets(self) -> tuple[str, ...]:
+        """Return the bases of all linear USDT perpetuals."""
         markets = self._open().markets.values()
         return tuple(sorted(market["base"] for market in markets if _is_linear_usdt(market)))
 
-    def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
-        """Calendar months."""
-        for month in months_between(since, until):
-            yield max(month, since), min(next_month(month), until)
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """Return the rows of [since, until); None for an instrument that the exchange does not have.
 
-    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """See `Source.fetch`; bars that had not closed at the exchange's time are left out."""
+        Bars that have not closed at the exchange's time are left out.
+        """
         client = self._open()
         market = client.markets.get(f"{asset}/USDT:USDT")
         if market is None or not _is_linear_usdt(market):
@@ -98,17 +97,17 @@ class CcxtAny:
     def _pages(
         self, page: Callable[[int], list[Any]], at: Callable[[Any], int], since: datetime, until: datetime
     ) -> list[Any]:
-        """All rows in [since, until), from old to new; exchanges may answer less than was asked for."""
+        """Return all rows in [since, until), from old to new. Exchanges may answer fewer than requested."""
         cursor, end = to_ms(since), to_ms(until)
-        found: dict[int, Any] = {}
+        rows_at: dict[int, Any] = {}
         while cursor < end:
             rows = [row for row in page(cursor) if at(row) >= cursor]
-            found |= {at(row): row for row in rows if at(row) < end}
+            rows_at |= {at(row): row for row in rows if at(row) < end}
             newest = max((at(row) for row in rows), default=None)
             if newest is None:
                 break
             cursor = newest + 1
-        return [found[key] for key in sorted(found)]
+        return [rows_at[key] for key in sorted(rows_at)]
 
     def _coins_per_unit(self, market: dict[str, Any]) -> float:
         size = float(market.get("contractSize") or 0.0)
@@ -127,10 +126,13 @@ class CcxtAny:
         if self._client is None:
             if self.exchange not in ccxt.exchanges:
                 raise UnknownNameError("ccxt exchange", self.exchange, ccxt.exchanges)
-            client = getattr(ccxt, self.exchange)({
-                "enableRateLimit": self.url is None, "timeout": int(self.timeout_s * 1000),
-                "options": {"defaultType": "swap", **_MARKETS.get(self.exchange, {})},
-            })  # fmt: skip
+            client = getattr(ccxt, self.exchange)(
+                {
+                    "enableRateLimit": self.url is None,
+                    "timeout": int(self.timeout_s * 1000),
+                    "options": {"defaultType": "swap", **_MARKETS.get(self.exchange, {})},
+                }
+            )
             if self.url is not None:
                 client.urls["api"] = _moved(client.urls["api"], self.url)
             self._client = client
@@ -138,7 +140,7 @@ class CcxtAny:
         return self._client
 
     def _call(self, method: str, *arguments: Any) -> Any:  # noqa: ANN401 - ccxt is untyped
-        """One unified call, repeated after transient failures only."""
+        """Make one unified call; repeat it after transient failures only."""
         import ccxt
 
         for attempt in range(self.retries + 1):
@@ -150,7 +152,7 @@ class CcxtAny:
                         f"{self.exchange} {method}: {type(error).__name__}: {_brief(error)}, {attempt + 1} times",
                         "try again later: what was fetched before is kept",
                     ) from None
-                self.sleep(min(0.5 * 2**attempt, 60.0))
+                self.sleep(SOURCE_BACKOFF.delay_s(attempt))
             except ccxt.NotSupported:
                 raise ConfigError(
                     f"ccxt's {self.exchange} does not support {method}", "choose another source"

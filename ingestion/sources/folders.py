@@ -12,8 +12,9 @@ import polars as pl
 from feature_repo.knowledge_time import history_known_at, recorded_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
+from ingestion.sources.blocking import BlockingSource
 from pairity.errors import ConfigError, DataError
-from pairity.timeline import HOUR, MINUTE, months_between, next_month
+from pairity.timeline import HOUR, MINUTE
 
 _CSV = ".csv.gz"
 _QUOTES = ("-USDT-SWAP", "-USDT-PERP", "-USDT", "_USDT", "USDT")
@@ -21,10 +22,10 @@ _BAR_OF = {MINUTE: "candles_1m", HOUR: "candles_1h"}
 
 
 @dataclass
-class MinuteCsv:
+class MinuteCsv(BlockingSource):
     """`SYMBOL.csv.gz` with origin_time, received_time, symbol, open, high, low, close, volume, trades.
 
-    `received_time` is when a bar was known: never before it closed.
+    `known_at` is the bar's `received_time`, but never before its close.
     """
 
     folder: Path
@@ -32,16 +33,16 @@ class MinuteCsv:
     name: str = field(default="minute-csv", init=False)
     datasets: tuple[str, ...] = field(default=("candles_1m",), init=False)
 
-    def assets(self) -> tuple[str, ...]:
-        """Of the files in the folder."""
+    def list_assets(self) -> tuple[str, ...]:
+        """Return the assets of the files in the folder."""
         return tuple(sorted(_files(self.folder, _CSV)))
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
-        """All of it: a file is read as a whole."""
+        """Leave [since, until) whole: a file is read as a whole."""
         yield since, until
 
-    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """See `Source.fetch`."""
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """Return the rows of the asset's file in [since, until); None without such a file."""
         path = _files(self.folder, _CSV).get(asset)
         if path is None:
             return None
@@ -49,15 +50,16 @@ class MinuteCsv:
         rows = _read(path, lambda: pl.read_csv(path, infer_schema=False), needed)
         kind = DATASETS[dataset]
         candles = rows.select(
-            _instant("origin_time").alias("open_time"), *_numbers(("open", "high", "low", "close", "volume")),
+            _instant("origin_time").alias("open_time"),
+            *_numbers(("open", "high", "low", "close", "volume")),
             pl.col("trades").cast(pl.Float64, strict=False).alias("trade_count"),
             _instant("received_time").alias("received_time"),
-        ).with_columns(recorded_known_at(kind, "received_time"))  # fmt: skip
+        ).with_columns(recorded_known_at(kind, "received_time"))
         return _conformed(dataset, candles, path, since, until)
 
 
 @dataclass
-class ParquetFolder:
+class ParquetFolder(BlockingSource):
     """`<SYMBOL>-USDT.parquet`: `ts` (ms, bar open or settlement), prices and `volume` (base), or `funding_rate`.
 
     Candles may also have quote_volume, trades and taker_buy_volume. Sub-folders (`1h`, `1m_…`, `funding`) are looked
@@ -70,17 +72,12 @@ class ParquetFolder:
     datasets: tuple[str, ...] = field(default=("candles_1m", "candles_1h", "funding"), init=False)
     _kinds: dict[Path, str | None] = field(default_factory=dict, init=False)
 
-    def assets(self) -> tuple[str, ...]:
-        """Of all files."""
+    def list_assets(self) -> tuple[str, ...]:
+        """Return the assets of all files."""
         return tuple(sorted({asset for folder in self._folders() for asset in _files(folder, ".parquet")}))
 
-    def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
-        """Calendar months."""
-        for month in months_between(since, until):
-            yield max(month, since), min(next_month(month), until)
-
-    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """See `Source.fetch`."""
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """Return the rows of the asset's files that hold `dataset`; None without such a file."""
         paths = [path for folder in self._folders() if (path := _files(folder, ".parquet").get(asset))]
         own = [path for path in paths if self._kind(path) == dataset]
         if not own:
@@ -103,7 +100,7 @@ class ParquetFolder:
         return [self.folder, *sorted(path for path in self.folder.iterdir() if path.is_dir())]
 
     def _kind(self, path: Path) -> str | None:
-        """What a file holds, from its columns and the distance of its rows; mark candles and the like are left out."""
+        """Return the dataset of a file, judged by its columns and the distance of its rows; None for mark candles."""
         if path not in self._kinds:
             names = pl.read_parquet_schema(path)
             if path.parent.name.startswith("mark"):
@@ -117,16 +114,16 @@ class ParquetFolder:
 
 
 def _files(folder: Path, suffix: str) -> dict[str, Path]:
-    """Asset → file; ConfigError where there is no such folder."""
+    """Return the file of each asset. ConfigError where there is no such folder."""
     if not folder.is_dir():
         raise ConfigError(f"no folder {str(folder)!r}", "give --folder the folder that holds the files")
-    found: dict[str, Path] = {}
+    by_asset: dict[str, Path] = {}
     for path in sorted(folder.glob(f"*{suffix}")):
         symbol = path.name.removesuffix(suffix).upper()
         quote = next((quote for quote in _QUOTES if symbol.endswith(quote)), None)
         if quote is not None:
-            found.setdefault(symbol.removesuffix(quote), path)
-    return found
+            by_asset.setdefault(symbol.removesuffix(quote), path)
+    return by_asset
 
 
 def _read(path: Path, read: object, needed: tuple[str, ...]) -> pl.DataFrame:
@@ -154,7 +151,7 @@ def _numbers(names: tuple[str, ...]) -> list[pl.Expr]:
 
 
 def _instant(name: str) -> pl.Expr:
-    """Of text: ISO (UTC where it names no zone), or nanoseconds since 1970."""
+    """Parse text: ISO time (UTC where it names no zone) or nanoseconds since 1970."""
     number = pl.col(name).cast(pl.Int64, strict=False)
     text = pl.col(name).str.replace("Z$", "").str.replace(" ", "T")
     parsed = text.str.to_datetime(time_unit="us", strict=False).dt.replace_time_zone("UTC")

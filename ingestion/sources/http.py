@@ -1,4 +1,4 @@
-"""Plain HTTP for sources of history: what is retried, what is refused, what an error says."""
+"""Plain HTTP for sources of history: which failures are retried, which are refused, what an error says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pairity.backoff import Backoff
 from pairity.errors import ConfigError, CredentialsError, VenueAnswerError, VenueRejectedError, VenueUnreachableError
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REFUSED = frozenset({401, 403})
 _NOT_FOUND = 404
+# A server that asks for more than a minute is asked again after one: a run must come to an end.
 _LONGEST_WAIT_S = 60.0
+SOURCE_BACKOFF = Backoff(first_s=0.5, cap_s=_LONGEST_WAIT_S)
 
 
 @dataclass
@@ -36,7 +39,7 @@ class Http:
     _last: float = 0.0
 
     def get(self, url: str, params: Mapping[str, str] | None = None) -> bytes | None:
-        """The body; None for 404. VenueError's children otherwise."""
+        """Return the body; None for 404. Every other failure is a child of VenueError."""
         attempt = 0
         while True:
             outcome = self._attempt(url, params or {})
@@ -44,14 +47,14 @@ class Http:
                 return outcome
             if attempt >= self.retries:
                 raise VenueUnreachableError(
-                    f"{_shown(url)} {outcome.what}, {attempt + 1} times",
+                    f"{_address(url)} {outcome.problem}, {attempt + 1} times",
                     "try again later: what was fetched before is kept, and a second run continues there",
                 )
-            self.sleep(outcome.wait_s if outcome.wait_s is not None else min(0.5 * 2**attempt, _LONGEST_WAIT_S))
+            self.sleep(SOURCE_BACKOFF.delay_s(attempt) if outcome.wait_s is None else outcome.wait_s)
             attempt += 1
 
     def json(self, url: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - whatever the source sends
-        """The body as JSON; None for 404. VenueAnswerError where it is something else, such as a page of HTML."""
+        """Return the body as JSON; None for 404. VenueAnswerError where it is something else, such as HTML."""
         import json
 
         body = self.get(url, params)
@@ -61,7 +64,7 @@ class Http:
             return json.loads(body)
         except ValueError:
             raise VenueAnswerError(
-                f"{_shown(url)} answered {_start(body)} instead of JSON", "check the address in [sources]"
+                f"{_address(url)} answered {_start(body)} instead of JSON", "check the address in [sources]"
             ) from None
 
     def _attempt(self, url: str, params: Mapping[str, str]) -> bytes | _Transient | None:
@@ -76,15 +79,17 @@ class Http:
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             return _Transient(f"did not answer in full ({type(error).__name__})", None)
         except requests.RequestException as error:
-            raise ConfigError(f"{_shown(url)} cannot be asked: {type(error).__name__}", "check [sources]") from None
+            raise ConfigError(f"{_address(url)} cannot be asked: {type(error).__name__}", "check [sources]") from None
         if answer.status_code in _TRANSIENT:
             return _Transient(f"answered {answer.status_code}", _retry_after(answer.headers.get("Retry-After")))
         if answer.status_code == _NOT_FOUND:
             return None
         if answer.status_code in _REFUSED:
-            raise CredentialsError(f"{_shown(url)} refused the key ({answer.status_code})", "check the key's variable")
+            raise CredentialsError(
+                f"{_address(url)} refused the key ({answer.status_code})", "check the key's variable"
+            )
         if not answer.ok:
-            raise VenueRejectedError(f"{_shown(url)} answered {answer.status_code}", str(answer.status_code))
+            raise VenueRejectedError(f"{_address(url)} answered {answer.status_code}", str(answer.status_code))
         promised = answer.headers.get("Content-Length")
         if promised is not None and "Content-Encoding" not in answer.headers and int(promised) != len(answer.content):
             return _Transient(f"sent {len(answer.content)} of {promised} bytes", None)
@@ -99,7 +104,7 @@ class Http:
 
 @dataclass(frozen=True, slots=True)
 class _Transient:
-    what: str
+    problem: str
     wait_s: float | None
 
 
@@ -110,7 +115,8 @@ def _retry_after(text: str | None) -> float | None:
         return None
 
 
-def _shown(url: str) -> str:
+def _address(url: str) -> str:
+    # Neither a query nor user information may reach a message: both carry keys.
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

@@ -1,44 +1,190 @@
-"""Rows of OKX answers as rows of the lake: text to numbers and instants, refused where the protocol is broken."""
+"""What OKX answers about a market, read: text becomes numbers, instants and rows of the lake.
+
+Every reader refuses what breaks the protocol with a VenueAnswerError that shows the row. OKX counts trades, books and
+liquidations in contracts; rows carry base coins (contracts × contract value).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import polars as pl
 
 from feature_repo.knowledge_time import history_known_at
-from feature_repo.raw_datasets import INSTANT, Dataset
+from feature_repo.raw_datasets import DATASETS, INSTANT, Dataset
+from feature_repo.transforms.ticks import bars_from_trades
 from pairity.errors import VenueAnswerError
+from pairity.timeline import MINUTE
+from pairity.universe import ContractSpec
+
+BOOK_LEVELS = 20
+SnapshotReader = Callable[[Sequence[Mapping[str, Any]], float], list[tuple[Any, ...]]]
+"""From an answer and the contract value to tuples: Unix milliseconds, then the dataset's values."""
+_TRADE_COLUMNS = {
+    "ts": pl.Int64,
+    "trade_id": pl.Int64,
+    "price": pl.Float64,
+    "contracts": pl.Float64,
+    "taker_buys": pl.Boolean,
+}
 
 
-class TimeOf:
-    """Unix milliseconds of a row, checked: a row without a time breaks the protocol."""
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One swap as the venue lists it: its contract, and whether it trades now (`live`) or is suspended."""
 
-    def __init__(self, key: int | str) -> None:
-        self._key = key
-
-    def __call__(self, row: Any) -> int:  # noqa: ANN401 - the venue's JSON
-        """VenueAnswerError where the row has none."""
-        try:
-            return int(row[self._key])
-        except (IndexError, KeyError, TypeError, ValueError):
-            raise VenueAnswerError(f"the venue sent a row without a time: {row!r}") from None
+    spec: ContractSpec
+    state: str
 
 
-def finish(dataset: Dataset, raw: pl.DataFrame, what: str) -> pl.DataFrame:
-    """Text to numbers and instants; VenueAnswerError shows the row that is not what the protocol promises."""
-    time = pl.col(dataset.time).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
+def read_listing(row: Mapping[str, Any]) -> Listing:
+    """Return the listing of one row of public/instruments; sizes and ticks are exact decimals."""
+    try:
+        maximum = row.get("maxMktSz")
+        spec = ContractSpec(
+            instrument=row["instId"],
+            ct_val=Decimal(row["ctVal"]),
+            lot_sz=Decimal(row["lotSz"]),
+            min_sz=Decimal(row["minSz"]),
+            tick_sz=Decimal(row["tickSz"]),
+            max_leverage=Decimal(row["lever"]),
+            max_market_sz=Decimal(maximum) if maximum else None,
+        )
+        return Listing(spec, str(row["state"]))
+    except (KeyError, InvalidOperation, TypeError) as error:
+        raise VenueAnswerError(f"public/instruments describes {row.get('instId')} without {error}") from None
+
+
+def read_whole_number(row: Any, key: int | str) -> int:  # noqa: ANN401 - the venue's JSON
+    """Return the cell `key` of a row: a time in Unix milliseconds, or an id."""
+    try:
+        return int(row[key])
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise VenueAnswerError(f"the venue sent a row without a time or id at {key!r}: {row!r}") from None
+
+
+def read_series(kind: Dataset, columns: tuple[str, ...], rows: list[Any], until: datetime) -> pl.DataFrame:
+    """Return rows that are lists (their time, then `columns`) in the dataset's columns, ascending.
+
+    Where `columns` end in `confirm`, only confirmed bars count. Where the venue marks nothing, a bar counts when it
+    ends by `until`, which must not lie beyond the venue's now.
+    """
+    names = (kind.time, *columns)
+    odd = next((row for row in rows if len(row) != len(names)), None)
+    if odd is not None:
+        raise VenueAnswerError(f"{kind.name}: a row has {len(odd)} columns instead of {len(names)}: {odd!r}")
+    marked = names[-1] == "confirm"
+    if marked:
+        rows = [row for row in rows if row[-1] == "1"]
+    typed = type_rows(kind, pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row"))
+    return typed if marked else typed.filter(pl.col(kind.time) + kind.known_after <= until)
+
+
+def read_funding(rows: list[Any]) -> pl.DataFrame:
+    """Return settlements, ascending: the realized rate, or the announced one where there is no other."""
+    texts = [(str(row["fundingTime"]), row.get("realizedRate") or row.get("fundingRate")) for row in rows]
+    raw = pl.DataFrame(texts, schema={"funding_time": pl.String, "funding_rate": pl.String}, orient="row")
+    return type_rows(DATASETS["funding"], raw)
+
+
+def read_trades(rows: list[Any], contract_value: float) -> pl.DataFrame:
+    """Return trades as bars of one minute in base coins; a minute without trades has no row."""
+    kind = DATASETS["trade_bars_1m"]
+    if not rows:
+        return kind.empty()
+    time = pl.from_epoch("ts", time_unit="ms").dt.replace_time_zone("UTC").cast(INSTANT)
+    trades = (
+        pl.DataFrame([_trade_cells(row) for row in rows], orient="row", schema=_TRADE_COLUMNS)
+        # Pages overlap when trades arrive between two requests.
+        .unique("trade_id", maintain_order=True)
+        .select(
+            pl.lit("").alias("asset"),
+            time.alias("time"),
+            "trade_id",
+            "price",
+            (pl.col("contracts") * contract_value).alias("size"),
+            "taker_buys",
+            pl.lit(1, pl.Int64).alias("trades"),
+            time.alias("known_at"),
+        )
+    )
+    bars = bars_from_trades(trades.lazy(), MINUTE).collect()
+    return kind.conform(bars.with_columns(history_known_at(kind)))
+
+
+def read_snapshot(
+    kind: Dataset, method: str, rows: Sequence[Mapping[str, Any]], contract_value: float, read: SnapshotReader
+) -> pl.DataFrame:
+    """Return the present state that `read` takes from an answer of `method`, in the dataset's columns."""
+    try:
+        values = read(rows, contract_value)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise VenueAnswerError(f"{method} answered {str(rows)[:200]}: {error!r}") from None
+    schema = {kind.time: pl.Int64, **dict.fromkeys(kind.values, pl.Float64)}
+    return type_rows(kind, pl.DataFrame(values, schema=schema, orient="row"))
+
+
+def read_book(rows: Sequence[Mapping[str, Any]], contract_value: float) -> list[tuple[Any, ...]]:
+    """Return top of book and the sizes of 20 levels, in coins. A side with fewer has no sum; an empty one no row."""
+    tops = []
+    for row in rows:
+        bids, asks = (
+            [(float(level[0]), float(level[1]) * contract_value) for level in row[side]] for side in ("bids", "asks")
+        )
+        if bids and asks:
+            deep = [sum(s for _, s in side) if len(side) == BOOK_LEVELS else None for side in (bids, asks)]
+            tops.append((int(row["ts"]), *bids[0], *asks[0], *deep))
+    return tops
+
+
+def read_liquidations(rows: Sequence[Mapping[str, Any]], contract_value: float) -> list[tuple[Any, ...]]:
+    """Return USDT at the bankruptcy price by side of the position, summed per instant."""
+    sums: dict[int, list[float]] = {}
+    for detail in (detail for row in rows for detail in row["details"]):
+        side = detail.get("posSide")
+        if side not in ("long", "short"):
+            # In net mode only the order's side is given: a forced sale ends a long.
+            side = {"sell": "long", "buy": "short"}[detail["side"]]
+        both = sums.setdefault(int(detail["ts"]), [0.0, 0.0])
+        both[side == "short"] += float(detail["sz"]) * contract_value * float(detail["bkPx"])
+    return [(at, *both) for at, both in sums.items()]
+
+
+def read_open_interest(rows: Sequence[Mapping[str, Any]], _contract_value: float) -> list[tuple[Any, ...]]:
+    """Return open interest in coins and in USD (null where the venue gives none); no row where there are no coins."""
+    return [
+        (int(row["ts"]), float(row["oiCcy"]), float(row["oiUsd"]) if row.get("oiUsd") else None)
+        for row in rows
+        if row["oiCcy"]
+    ]
+
+
+def type_rows(kind: Dataset, raw: pl.DataFrame) -> pl.DataFrame:
+    """Return `raw` (time in Unix milliseconds, values as text) in the dataset's columns, ascending, without doubles."""
+    time = pl.col(kind.time).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
+    # OKX writes "" for what it does not know.
     numbers = [
-        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64)
-        for name in dataset.values
-        if name in raw.columns
+        pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in kind.values if name in raw.columns
     ]
     try:
         typed = raw.select(time, *numbers)
     except pl.exceptions.InvalidOperationError as error:
-        raise VenueAnswerError(f"the venue sent a {what} that is not a number: {error}") from None
-    required = [name for name in typed.columns if name not in dataset.nullable]
+        raise VenueAnswerError(f"the venue sent a row of {kind.name} that is not a number: {error}") from None
+    required = [name for name in typed.columns if name not in kind.nullable]
     broken = typed.filter(pl.any_horizontal(pl.col(required).is_null()))
     if broken.height:
-        raise VenueAnswerError(f"the venue sent a {what} with empty fields: {broken.row(0, named=True)}")
-    return dataset.conform(typed.with_columns(history_known_at(dataset))).unique(maintain_order=True).sort(dataset.time)
+        row = broken.row(0, named=True)
+        raise VenueAnswerError(f"the venue sent a row of {kind.name} with empty fields: {row}")
+    return kind.conform(typed.with_columns(history_known_at(kind))).unique(maintain_order=True).sort(kind.time)
+
+
+def _trade_cells(row: Mapping[str, Any]) -> tuple[int, int, float, float, bool]:
+    try:
+        buys = {"buy": True, "sell": False}[row["side"]]
+        return int(row["ts"]), int(row["tradeId"]), float(row["px"]), float(row["sz"]), buys
+    except (KeyError, TypeError, ValueError):
+        raise VenueAnswerError(f"the venue sent a trade that is not one: {row!r}") from None

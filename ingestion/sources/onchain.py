@@ -12,6 +12,7 @@ import polars as pl
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
+from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.http import Http
 from pairity.errors import ConfigError, DataError, VenueAnswerError
 
@@ -20,8 +21,8 @@ _KIND = DATASETS["inflow"]
 
 
 @dataclass
-class CryptoQuant:
-    """Daily inflow to all exchanges; `http` carries the key in its headers."""
+class CryptoQuant(BlockingSource):
+    """Daily inflow of coins to all exchanges, from CryptoQuant. `http` carries the key in its headers."""
 
     http: Http
     url: str
@@ -29,23 +30,28 @@ class CryptoQuant:
     name: str = field(default="cryptoquant", init=False)
     datasets: tuple[str, ...] = field(default=("inflow",), init=False)
 
-    def assets(self) -> tuple[str, ...]:
-        """The two coins that it covers."""
+    def list_assets(self) -> tuple[str, ...]:
+        """Return the two coins that are covered."""
         return _COVERED
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
-        """All of it: one answer holds years of days."""
+        """Leave [since, until) whole: one answer holds years of days."""
         yield since, until
 
-    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """See `Source.fetch`."""
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """Return the days of [since, until) in coins; None for a coin that is not covered."""
         if asset not in _COVERED:
             return None
         answer = self.http.json(
             f"{self.url}/v1/{asset.lower()}/exchange-flows/inflow",
-            {"exchange": "all_exchange", "window": "day", "from": f"{since:%Y%m%dT%H%M%S}",
-             "to": f"{until:%Y%m%dT%H%M%S}", "limit": "100000"},
-        )  # fmt: skip
+            {
+                "exchange": "all_exchange",
+                "window": "day",
+                "from": f"{since:%Y%m%dT%H%M%S}",
+                "to": f"{until:%Y%m%dT%H%M%S}",
+                "limit": "100000",
+            },
+        )
         try:
             days = [(str(row["date"]), float(row["inflow_total"])) for row in answer["result"]["data"]]
         except (KeyError, TypeError, ValueError) as error:
@@ -54,7 +60,7 @@ class CryptoQuant:
 
 
 @dataclass
-class InflowCsv:
+class InflowCsv(BlockingSource):
     """A CSV with `date` (UTC day), `asset` and `inflow` (coins)."""
 
     file: Path
@@ -62,16 +68,16 @@ class InflowCsv:
     name: str = field(default="inflow-csv", init=False)
     datasets: tuple[str, ...] = field(default=("inflow",), init=False)
 
-    def assets(self) -> tuple[str, ...]:
-        """Those of the file."""
+    def list_assets(self) -> tuple[str, ...]:
+        """Return the assets of the file."""
         return tuple(sorted(self._table()["asset"].unique()))
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
-        """All of it."""
+        """Leave [since, until) whole: the file is read as a whole."""
         yield since, until
 
-    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """See `Source.fetch`."""
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """Return the days of [since, until) in coins; None for a coin that the file does not have."""
         own = self._table().filter(pl.col("asset") == asset)
         return None if own.is_empty() else _rows(own, since, until)
 

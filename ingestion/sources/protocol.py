@@ -1,45 +1,71 @@
-"""What a source of history is: where rows come from that were not traded through this process."""
+"""What a source is: a place from which raw rows come, whether it answers at once or blocks for minutes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import polars as pl
 
 from ingestion.lake.spans import Span
+from pairity.errors import VenueError
+
+
+class NotServedError(VenueError):
+    """The source does not have the dataset of this instrument, whatever the range: asking for more of it is useless."""
 
 
 class Source(Protocol):
-    """A place with history. Calls block; one source serves one thread at a time."""
+    """A place with raw rows of one venue. The collector talks to every source in this way."""
 
     @property
     def name(self) -> str:
-        """What commands call it."""
+        """Name on the command line."""
         ...
 
     @property
     def venue(self) -> str:
-        """Where its rows lie in the lake."""
+        """Venue under which the rows are stored in the lake."""
         ...
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """What it can give."""
+        """Datasets with a history: what `fetch` can give."""
         ...
 
-    def assets(self) -> tuple[str, ...]:
-        """Short names of what it holds; empty where it cannot tell."""
+    @property
+    def snapshots(self) -> tuple[str, ...]:
+        """Datasets without a history: what `snapshot` can give besides."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """How many instruments may be collected at the same time."""
+        ...
+
+    @property
+    def settles_after(self) -> timedelta:
+        """How long after a row's time the source may still bring it: a younger hole does not count as fetched."""
+        ...
+
+    async def assets(self) -> tuple[str, ...]:
+        """Return the short names of what the source has; empty where it cannot tell."""
         ...
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
-        """[since, until) in the pieces in which it is fetched and stored: what a kill can lose is one of them."""
+        """Cut [since, until) into the pieces that are fetched and stored as a whole: a kill loses at most one."""
         ...
 
-    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """Rows of one unit in the dataset's columns, ascending; None where the source does not have the instrument.
+    async def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """Return one unit's rows (since <= time < until) in the dataset's columns, ascending; complete bars only.
 
-        VenueError where the source does not answer, or not as it promises; DataError where a file cannot be read.
+        None where the source has nothing for this unit and may have something later, such as a month whose archive is
+        not there yet: the unit does not count as fetched. NotServedError where it has nothing for any unit, VenueError
+        where it does not answer or not as it promises, DataError where a file cannot be read.
         """
+        ...
+
+    async def snapshot(self, dataset: str, asset: str) -> pl.DataFrame:
+        """Return what the source shows of `dataset` now. NotServedError where it does not have it."""
         ...

@@ -12,6 +12,7 @@ import polars as pl
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
+from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.http import Http
 from pairity.errors import VenueAnswerError
 from pairity.timeline import DAY
@@ -22,8 +23,8 @@ _TICKERS_PER_CALL = 50
 
 
 @dataclass
-class Tiingo:
-    """`http` carries the token in its headers. `exchange` is Tiingo's code, `quote` the currency of the universe."""
+class Tiingo(BlockingSource):
+    """Prices of one exchange (Tiingo's code) in the currency `quote`. `http` carries the token in its headers."""
 
     http: Http
     url: str
@@ -34,45 +35,45 @@ class Tiingo:
 
     @property
     def venue(self) -> str:
-        """Prices of different exchanges are different venues."""
+        """Venue in the lake: prices of different exchanges are different venues."""
         return f"tiingo_{self.exchange.lower()}"
 
     def tickers(self) -> tuple[str, ...]:
-        """All tickers of the quote currency, from the metadata."""
+        """Return all tickers of the quote currency, from the metadata."""
         rows = self._list(self.http.json(f"{self.url}/tiingo/crypto"), "metadata")
         return tuple(sorted(str(row["ticker"]) for row in rows if row.get("quoteCurrency") == self.quote))
 
     def exchange_map(self, tickers: Sequence[str], day: datetime) -> dict[str, tuple[str, ...]]:
-        """Ticker → codes of the exchanges that had prices of it on that day (UTC)."""
-        found: dict[str, tuple[str, ...]] = {}
+        """Return for each ticker the codes of the exchanges that had prices of it on that day (UTC)."""
+        exchanges: dict[str, tuple[str, ...]] = {}
         for start in range(0, len(tickers), _TICKERS_PER_CALL):
-            asked = tickers[start : start + _TICKERS_PER_CALL]
-            for item in self._prices(asked, day, day + DAY, "1day"):
-                found[str(item.get("ticker"))] = tuple(sorted(item.get("exchangeData") or {}))
-        return {ticker: found.get(ticker, ()) for ticker in tickers}
+            requested = tickers[start : start + _TICKERS_PER_CALL]
+            for item in self._prices(requested, day, day + DAY, "1day"):
+                exchanges[str(item.get("ticker"))] = tuple(sorted(item.get("exchangeData") or {}))
+        return {ticker: exchanges.get(ticker, ()) for ticker in tickers}
 
     def universe(self, day: datetime) -> tuple[str, ...]:
-        """Short names of the coins that the exchange listed against the quote currency on that day."""
+        """Return the short names of the coins that the exchange listed against the quote currency on that day."""
         tickers = self.tickers()
         where = self.exchange_map(tickers, day)
         return tuple(
             ticker.removesuffix(self.quote).upper() for ticker in tickers if self.exchange.upper() in where[ticker]
         )
 
-    def assets(self) -> tuple[str, ...]:
-        """Bases of all tickers; `universe` tells which of them the exchange has."""
+    def list_assets(self) -> tuple[str, ...]:
+        """Return the bases of all tickers; `universe` says which of them the exchange has."""
         return tuple(ticker.removesuffix(self.quote).upper() for ticker in self.tickers())
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
-        """As many whole days as one answer holds."""
+        """Cut [since, until) into as many whole days as one answer holds."""
         start, step = since, _UNIT_DAYS[dataset] * DAY
         while start < until:
             end = min(start.replace(hour=0, minute=0, second=0, microsecond=0) + step, until)
             yield start, end
             start = end
 
-    def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """See `Source.fetch`; bars of this exchange alone, not Tiingo's mean over exchanges."""
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+        """Return bars of this exchange alone, not Tiingo's mean over exchanges; None where it has none in the range."""
         ticker = f"{asset.lower()}{self.quote}"
         answer = self._prices([ticker], since, until, _FREQUENCY[dataset])
         bars = [bar for item in answer for bar in (item.get("exchangeData") or {}).get(self.exchange.upper(), [])]
@@ -95,9 +96,14 @@ class Tiingo:
     def _prices(self, tickers: Sequence[str], since: datetime, until: datetime, every: str) -> list[Mapping[str, Any]]:
         answer = self.http.json(
             f"{self.url}/tiingo/crypto/prices",
-            {"tickers": ",".join(tickers), "startDate": f"{since:%Y-%m-%dT%H:%M:%SZ}", "resampleFreq": every,
-             "endDate": f"{until:%Y-%m-%dT%H:%M:%SZ}", "includeRawExchangeData": "true"},
-        )  # fmt: skip
+            {
+                "tickers": ",".join(tickers),
+                "startDate": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+                "resampleFreq": every,
+                "endDate": f"{until:%Y-%m-%dT%H:%M:%SZ}",
+                "includeRawExchangeData": "true",
+            },
+        )
         return self._list(answer, "prices")
 
     def _list(self, answer: Any, what: str) -> list[Mapping[str, Any]]:  # noqa: ANN401 - the source's JSON
@@ -109,5 +115,7 @@ class Tiingo:
 
 
 _KEYS = ("date", "open", "high", "low", "close", "volume", "volumeNotional", "tradesDone")
-_SCHEMA = {"open_time": pl.String, **dict.fromkeys(
-    ("open", "high", "low", "close", "volume", "volume_quote", "trade_count"), pl.Float64)}  # fmt: skip
+_SCHEMA = {
+    "open_time": pl.String,
+    **dict.fromkeys(("open", "high", "low", "close", "volume", "volume_quote", "trade_count"), pl.Float64),
+}

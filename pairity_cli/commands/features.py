@@ -17,7 +17,7 @@ def features(until: str) -> None:
 
     Months whose inputs did not change are left alone. The venue is that of `features.venue`.
     """
-    from ingestion.stages import publish_features
+    from ingestion.pipeline import publish_features
     from pairity.timeline import SystemClock, parse_instant
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.tables import print_table

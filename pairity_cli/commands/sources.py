@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import reports_errors, run_async, settings_from
 
 
 @click.command()
@@ -51,7 +51,7 @@ def collect(
     A second run adds nothing, one that was killed continues. Features are computed from one venue (`features.venue`) by
     `pairity features`.
     """
-    from ingestion.bulk import collect as run_collect
+    from ingestion.pipeline import collect_history
     from ingestion.sources.catalog import open_source
     from pairity.timeline import SystemClock, parse_instant
     from pairity.universe import select_instruments
@@ -62,7 +62,7 @@ def collect(
     source = open_source(name, settings, folder, venue)
     now = SystemClock().now()
     if list_assets:
-        click.echo(" ".join(source.assets()))
+        click.echo(" ".join(run_async(source.assets())))
         return
     chosen = (
         tuple(select_instruments(assets.split(","), settings.universe.assets)) if assets else settings.universe.assets
@@ -71,11 +71,11 @@ def collect(
     start = parse_instant(since, now=now, name="--since")
     end = parse_instant(until, now=now, name="--until")
     with ConsoleProgress() as progress:
-        report = run_collect(settings, source, chosen, wanted, start, end, now, progress)
+        report = run_async(collect_history(settings, source, chosen, wanted, start, end, now, progress))
     print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
     for item in report.quarantined:
         click.echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     for failure in report.failures:
-        click.echo(f"failed: {failure.asset}: {failure.reason}")
+        click.echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
     click.echo(f"venue {report.venue}, snapshot {report.snapshot_id}")
     sys.exit(0 if report.ok else 4)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from pairity.backoff import Backoff
 from pairity.settings import ServeSettings
 
 
@@ -34,4 +35,4 @@ class Pace:
     async def wait(self, attempt: int = 0) -> None:
         """Sleep one poll interval, doubled with every attempt, capped."""
         # The exponent is capped too: 2.0 ** 1024 overflows.
-        await self.sleep(min(self.poll_s * 2.0 ** min(attempt, 16), max(self.max_wait_s, self.poll_s)))
+        await self.sleep(Backoff(self.poll_s, max(self.max_wait_s, self.poll_s)).delay_s(attempt))

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from ingestion.coverage import gaps, held
+from ingestion.coverage import find_gaps, summarize
 from ingestion.lake import Lake
 from ingestion.pipeline import ingest
 from pairity.layout import Layout
@@ -31,23 +31,26 @@ def test_holes_are_told_from_what_was_never_asked(tmp_path):
     lake = Lake(Layout(tmp_path))
     with lake.writing():
         lake.write("candles_1m", "BTC", minutes(SINCE, 60, skip=(10, 11, 30)), covered=[(SINCE, SINCE + 20 * MINUTE)])
-    found = gaps(lake, ("BTC", "ETH"), ("candles_1m", "funding"))
-    assert [(gap.asset, gap.first, gap.until, gap.bars, gap.asked) for gap in found] == [
+    gaps = find_gaps(lake, ("BTC", "ETH"), ("candles_1m", "funding"))
+    assert [(gap.asset, gap.first, gap.until, gap.bars, gap.requested) for gap in gaps] == [
         ("BTC", SINCE + 10 * MINUTE, SINCE + 12 * MINUTE, 2, True),
         ("BTC", SINCE + 30 * MINUTE, SINCE + 31 * MINUTE, 1, False),
     ]
-    (item,) = held(Layout(tmp_path), lake, SINCE + 2 * HOUR)
+    (item,) = summarize(Layout(tmp_path), lake, SINCE + 2 * HOUR)
     assert (item.name, item.entities, item.rows, item.files) == ("candles_1m", 1, 57, 1)
     assert item.complete == pytest.approx(57 / 60)
     assert item.age == HOUR
-    assert held(Layout(tmp_path / "empty"), Lake(Layout(tmp_path / "empty")), NOW) == ()
+    assert summarize(Layout(tmp_path / "empty"), Lake(Layout(tmp_path / "empty")), NOW) == ()
 
 
 def environment(okx, home):
     return {
-        "PAIRITY_HOME": str(home), "PAIRITY_EXCHANGE__URL": okx.url, "PAIRITY_EXCHANGE__RATE_LIMIT": "false",
-        "PAIRITY_UNIVERSE__ASSETS": json.dumps(ASSETS), "PAIRITY_UNIVERSE__MIN_ALIGNED_BARS": "24",
-    }  # fmt: skip
+        "PAIRITY_HOME": str(home),
+        "PAIRITY_EXCHANGE__URL": okx.url,
+        "PAIRITY_EXCHANGE__RATE_LIMIT": "false",
+        "PAIRITY_UNIVERSE__ASSETS": json.dumps(ASSETS),
+        "PAIRITY_UNIVERSE__MIN_ALIGNED_BARS": "24",
+    }
 
 
 def test_the_commands_show_and_repair(market, tmp_path):
@@ -55,14 +58,14 @@ def test_the_commands_show_and_repair(market, tmp_path):
         settings = okx.settings(tmp_path)
         asyncio.run(ingest(settings, SINCE, UNTIL, clock=okx))
         lake = Lake(Layout(tmp_path))
-        holes = gaps(lake, ASSETS, ("candles_1m",))
+        holes = find_gaps(lake, ASSETS, ("candles_1m",))
         assert holes  # the synthetic venue has some itself
-        assert all(gap.asked for gap in holes)
+        assert all(gap.requested for gap in holes)
         shown = CliRunner().invoke(main, ["data"], env=environment(okx, tmp_path))
         assert shown.exit_code == 0, shown.output
         assert all(name in shown.output for name in ("candles_1m", "funding", "pair_hourly", "asset_exposures"))
-        told = json.loads(CliRunner().invoke(main, ["data", "--json"], env=environment(okx, tmp_path)).stdout)
-        rows = {item["name"]: item for item in told}
+        summaries = json.loads(CliRunner().invoke(main, ["data", "--json"], env=environment(okx, tmp_path)).stdout)
+        rows = {item["name"]: item for item in summaries}
         assert rows["candles_1m"]["rows"] == sum(6 * 1440 for _ in ASSETS) - sum(gap.bars for gap in holes)
         assert (
             "partitions are what" in CliRunner().invoke(main, ["data", "verify"], env=environment(okx, tmp_path)).output

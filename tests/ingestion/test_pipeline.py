@@ -21,8 +21,7 @@ from feature_repo.contracts import read_contracts
 from feature_repo.files import newest, scan_view
 from feature_repo.store import open_store, read_online
 from ingestion.lake import Lake
-from ingestion.pipeline import ingest
-from ingestion.session import IngestSession
+from ingestion.pipeline import Pipeline, ingest
 from pairity.errors import LakeCorruptError, TimeRangeError, UnknownNameError, VenueUnreachableError
 from pairity.layout import Layout
 from pairity.settings import ExchangeSettings, Settings
@@ -162,12 +161,12 @@ def test_bars_taken_live_have_the_bits_of_a_later_backfill(market, tmp_path):
     with venue(market, start + timedelta(seconds=30)) as okx:
 
         async def trade():
-            async with IngestSession(okx.settings(tmp_path / "live"), okx) as session:
-                await session.run(SINCE, start)
+            async with Pipeline(okx.settings(tmp_path / "live"), okx) as pipeline:
+                await pipeline.run(SINCE, start)
                 for hour in range(1, 6):
                     close = start + hour * HOUR
                     okx.step_to(close + timedelta(seconds=30))
-                    report = await session.run(close - 6 * HOUR, close, live=True)
+                    report = await pipeline.run(close - 6 * HOUR, close, live=True)
                     assert report.ok
                     hourly = [view for view in report.views if view.view in HOURLY]
                     assert {view.view: (view.new_rows, view.corrected_rows) for view in hourly} == dict.fromkeys(

@@ -7,10 +7,12 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
+from pairity.backoff import Backoff
 from pairity.errors import (
     ConfigError,
     CredentialsError,
@@ -22,7 +24,7 @@ from pairity.errors import (
     VenueUnreachableError,
 )
 from pairity.settings import ExchangeSettings, Settings
-from venue.okx_client import Backoff, aclose, call, make_client, server_time
+from venue.okx_client import READ_BACKOFF, aclose, call, make_client, server_time
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 GOOD = {"code": "0", "msg": "", "data": [{"ts": "1742317080000"}]}
@@ -73,7 +75,7 @@ class Naps:
         self.taken.append(seconds)
 
     def backoff(self) -> Backoff:
-        return Backoff(jitter=random.Random(7), sleep=self)
+        return replace(READ_BACKOFF, jitter=random.Random(7))
 
 
 def answer(status: int, body: str, content_type: str = "application/json") -> Handler:
@@ -141,7 +143,7 @@ def test_a_read_survives_two_transient_failures(name: str) -> None:
         async with venue_with(TRANSIENT[name], times=2) as (venue, url):
             client = make_client(settings_for(url), signed=False)
             try:
-                assert await call(client, READ, {}, retries=3, backoff=naps.backoff()) == GOOD["data"]
+                assert await call(client, READ, {}, retries=3, backoff=naps.backoff(), sleep=naps) == GOOD["data"]
             finally:
                 await aclose(client)
         assert len(venue.requests) == 3
@@ -181,7 +183,7 @@ async def _failure(fault: Handler, method: str, *, retries: int = 0, **more: obj
         client = make_client(settings_for(url, **more), signed=True)
         try:
             with pytest.raises(PairityError) as caught:
-                await call(client, method, {}, retries=retries, backoff=Naps().backoff())
+                await call(client, method, {}, retries=retries, sleep=Naps())
         finally:
             await aclose(client)
     assert "top-secret" not in str(caught.value)
@@ -240,7 +242,7 @@ def test_nothing_listening_names_the_url_and_the_demo(method: str) -> None:
         client = make_client(settings_for(url), signed=True)
         try:
             with pytest.raises(VenueUnreachableError, match="make demo") as caught:
-                await call(client, method, {}, retries=1, backoff=Naps().backoff())
+                await call(client, method, {}, retries=1, sleep=Naps())
         finally:
             await aclose(client)
         assert url in caught.value.what

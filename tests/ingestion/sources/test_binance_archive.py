@@ -12,7 +12,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingestion.bulk import collect
 from ingestion.lake import Lake
 from ingestion.sources import binance_files
 from ingestion.sources.binance_archive import BinanceArchive
@@ -27,6 +26,7 @@ from pairity.errors import (
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import Settings, UniverseSettings
+from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
 
 RECORDED = os.environ.get("PAIRITY_RECORDED_DATA")
@@ -106,10 +106,18 @@ def test_months_and_the_days_of_the_running_month(web, tmp_path):
     assert rows.height == report.rows[0].rows == 33 * 24  # the third day has no archive yet
     assert rows["open_time"].diff().drop_nulls().unique().to_list() == [timedelta(hours=1)]  # ms and µs alike
     assert rows.row(0, named=True) == {
-        "asset": "BTC", "open_time": MARCH, "open": 100.0, "high": 102.0, "low": 98.0, "close": 101.0, "volume": 10.5,
-        "volume_quote": 1060.5, "trade_count": 42.0, "taker_buy_volume": 4.5,
+        "asset": "BTC",
+        "open_time": MARCH,
+        "open": 100.0,
+        "high": 102.0,
+        "low": 98.0,
+        "close": 101.0,
+        "volume": 10.5,
+        "volume_quote": 1060.5,
+        "trade_count": 42.0,
+        "taker_buy_volume": 4.5,
         "known_at": MARCH + timedelta(hours=1, milliseconds=1),
-    }  # fmt: skip
+    }
     assert Lake(Layout(tmp_path)).partitions() == ()  # another venue's rows
 
 
@@ -163,12 +171,13 @@ ENDS = {
     "no checksum": (lambda web, path: web.files.pop(f"{path}.CHECKSUM"), "has no checksum beside it"),
     "corrupted ZIP": (lambda web, path: put(web, path, web.files[path][:-60]), "is no whole ZIP"),
     "damaged ZIP": (
-        lambda web, path: put(web, path, web.files[path][:300] + b"\0" * 40 + web.files[path][340:]), "is no whole ZIP",
+        lambda web, path: put(web, path, web.files[path][:300] + b"\0" * 40 + web.files[path][340:]),
+        "is no whole ZIP",
     ),
     "two files": (lambda web, path: put(web, path, zipped(b"", "readme.txt")), "instead of one CSV"),
     "no table": (lambda web, path: put(web, path, zipped(b"<html>\n")), "columns instead of 12"),
     "no numbers": (lambda web, path: put(web, path, zipped(HEADER + b"1,2,x,4,5,6,7,8,9,10,11,12\n")), "not numbers"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -222,7 +231,7 @@ def test_nothing_listening_is_said(tmp_path):
         url = gone.url
     archive = BinanceArchive(Http(0, 1.0, sleep=lambda _: None), url)
     with pytest.raises(VenueUnreachableError, match="did not answer in full"):
-        archive.fetch("candles_1h", "BTC", MARCH, MARCH + timedelta(days=1))
+        archive.read("candles_1h", "BTC", MARCH, MARCH + timedelta(days=1))
 
 
 def test_errors_are_of_their_kind(web):
@@ -251,29 +260,34 @@ def test_recorded_archives_are_read_as_they_are():
         "freqtrade__futures-um-klines-BTCUSDT-1h-2024-10-28.zip",
         "freqtrade__spot-klines-BTCUSDT-1h-2024-10-28.zip",
     ):
-        csv = binance_files.unzipped((folder / name).read_bytes(), name)
-        hours.append(binance_files.klines(csv, "candles_1h", name))
+        csv = binance_files.unzip_csv((folder / name).read_bytes(), name)
+        hours.append(binance_files.read_klines(csv, "candles_1h", name))
     assert [rows.height for rows in hours] == [24, 24]  # with a header, and without one
     assert hours[0]["open_time"].to_list() == hours[1]["open_time"].to_list()
-    csv = binance_files.unzipped((folder / "BTCUSDT-1m-2026-03.zip").read_bytes(), "")
-    minutes = binance_files.klines(csv, "candles_1m", "")  # microseconds
+    csv = binance_files.unzip_csv((folder / "BTCUSDT-1m-2026-03.zip").read_bytes(), "")
+    minutes = binance_files.read_klines(csv, "candles_1m", "")  # microseconds
     assert (minutes.height, minutes["open_time"][0]) == (44_640, datetime(2026, 3, 1, tzinfo=UTC))
     assert minutes["open_time"].diff().drop_nulls().unique().to_list() == [timedelta(minutes=1)]
-    csv = binance_files.unzipped((folder / "freqtrade__futures-APEUSDT-aggTrades-2024-10-18.zip").read_bytes(), "")
-    bars = binance_files.trade_bars(csv, "")
+    csv = binance_files.unzip_csv((folder / "freqtrade__futures-APEUSDT-aggTrades-2024-10-18.zip").read_bytes(), "")
+    bars = binance_files.read_trade_bars(csv, "")
     assert (
         bars["open_time"]
         .is_between(datetime(2024, 10, 18, tzinfo=UTC), datetime(2024, 10, 18, 23, 59, tzinfo=UTC))
         .all()
     )
     assert (bars["taker_buy_volume"] <= bars["volume"] + 1e-6).all()
-    total = pl.read_csv(csv).select(
-        (pl.col("last_trade_id") - pl.col("first_trade_id") + 1).sum().alias("n"), pl.col("quantity").sum().alias("q")
-    ).row(0)  # fmt: skip
+    total = (
+        pl.read_csv(csv)
+        .select(
+            (pl.col("last_trade_id") - pl.col("first_trade_id") + 1).sum().alias("n"),
+            pl.col("quantity").sum().alias("q"),
+        )
+        .row(0)
+    )
     assert bars["trade_count"].sum() == total[0]
     assert bars["volume"].sum() == pytest.approx(total[1])
-    csv = binance_files.unzipped((folder / "freqtrade__spot-PEPEUSDT-aggTrades-2024-10-27.zip").read_bytes(), "")
-    assert binance_files.trade_bars(csv, "").height > 1000
+    csv = binance_files.unzip_csv((folder / "freqtrade__spot-PEPEUSDT-aggTrades-2024-10-27.zip").read_bytes(), "")
+    assert binance_files.read_trade_bars(csv, "").height > 1000
 
 
 @pytest.mark.recorded
@@ -283,7 +297,15 @@ def test_recorded_archives_are_ingested_from_a_server(web, tmp_path):
     archive = (Path(RECORDED) / "raw_archives" / "binance" / "BTCUSDT-1m-2026-04.zip").read_bytes()
     put(web, "/data/spot/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2026-04.zip", archive)
     since, until = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
-    report = collect(settings_for(tmp_path), source_of(web, "spot"), ("BTC",), ("candles_1m",), since, until,
-                     until + timedelta(days=5), Silent())  # fmt: skip
+    report = collect(
+        settings_for(tmp_path),
+        source_of(web, "spot"),
+        ("BTC",),
+        ("candles_1m",),
+        since,
+        until,
+        until + timedelta(days=5),
+        Silent(),
+    )
     assert report.ok, report
     assert report.rows[0].rows == 30 * 1440

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingestion.bulk import collect
 from ingestion.lake import Lake
 from ingestion.sources.catalog import open_source
 from ingestion.sources.ccxt_any import CcxtAny
@@ -15,6 +14,7 @@ from pairity.errors import ConfigError, UnknownNameError, VenueUnreachableError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import Settings, UniverseSettings
+from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
 from tests.ingestion.venue import HOUR, NOW, UNTIL, synthetic, venue
 
@@ -34,7 +34,7 @@ def test_okx_through_unified_calls_gives_the_rows_of_our_own_source(market, tmp_
 
         since = UNTIL - 20 * HOUR
         source = CcxtAny("okx", 1, 5.0, okx.url, sleep=lambda _: None)
-        assert {"BTC", "ETH", "SOL"} <= set(source.assets())
+        assert {"BTC", "ETH", "SOL"} <= set(source.list_assets())
         settings = okx.settings(tmp_path)
         report = collect(settings, source, ("BTC",), ("candles_1m", "candles_1h", "funding"), since, NOW, NOW, Silent())
         assert report.ok, report
@@ -57,15 +57,28 @@ def test_okx_through_unified_calls_gives_the_rows_of_our_own_source(market, tmp_
 
 def binance(web):
     """The three answers of Binance's futures API that the unified calls need."""
-    filters = [{"filterType": "PRICE_FILTER", "minPrice": "0.1", "maxPrice": "1000000", "tickSize": "0.10"},
-               {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"}]  # fmt: skip
+    filters = [
+        {"filterType": "PRICE_FILTER", "minPrice": "0.1", "maxPrice": "1000000", "tickSize": "0.10"},
+        {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"},
+    ]
     symbol = {
-        "symbol": "BTCUSDT", "pair": "BTCUSDT", "contractType": "PERPETUAL", "deliveryDate": 4133404800000,
-        "onboardDate": 1569398400000, "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT",
+        "symbol": "BTCUSDT",
+        "pair": "BTCUSDT",
+        "contractType": "PERPETUAL",
+        "deliveryDate": 4133404800000,
+        "onboardDate": 1569398400000,
+        "status": "TRADING",
+        "baseAsset": "BTC",
+        "quoteAsset": "USDT",
         "marginAsset": "USDT",
-        "pricePrecision": 2, "quantityPrecision": 3, "baseAssetPrecision": 8, "quotePrecision": 8, "filters": filters,
-        "orderTypes": ["LIMIT"], "timeInForce": ["GTC"],
-    }  # fmt: skip
+        "pricePrecision": 2,
+        "quantityPrecision": 3,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "filters": filters,
+        "orderTypes": ["LIMIT"],
+        "timeInForce": ["GTC"],
+    }
     web.files["/fapi/v1/exchangeInfo"] = json.dumps({"timezone": "UTC", "symbols": [symbol], "rateLimits": []}).encode()
     now = int((T0 + timedelta(hours=30, minutes=10)).timestamp() * 1000)
     web.files["/fapi/v1/time"] = json.dumps({"serverTime": now}).encode()
@@ -76,8 +89,7 @@ def binance(web):
     def klines(query):
         start = -(-int(query.get("startTime", 0)) // 3_600_000) * 3_600_000
         times = [start + k * 3_600_000 for k in range(7) if start + k * 3_600_000 <= now]  # short pages
-        rows = [[t, "100", "102", "99", price(t), "12.5", t + 3_599_999, "1250", 9, "5", "500", "0"]
-                for t in times]  # fmt: skip
+        rows = [[t, "100", "102", "99", price(t), "12.5", t + 3_599_999, "1250", 9, "5", "500", "0"] for t in times]
         return json.dumps(rows).encode()
 
     def funding(query):
@@ -93,13 +105,16 @@ def test_binance_futures_are_paged_and_only_closed_bars_taken(tmp_path):
     with serving() as web:
         binance(web)
         source = CcxtAny("binanceusdm", 1, 5.0, web.url, sleep=lambda _: None)
-        assert source.assets() == ("BTC",)
+        assert source.list_assets() == ("BTC",)
         settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH")))
         now = T0 + timedelta(hours=30, minutes=10)
         report = collect(settings, source, ("BTC", "ETH"), ("candles_1h", "funding"), T0, now, now, Silent())
         assert {(row.asset, row.dataset): row.rows for row in report.rows} == {
-            ("BTC", "candles_1h"): 30, ("BTC", "funding"): 4, ("ETH", "candles_1h"): 0, ("ETH", "funding"): 0,
-        }  # fmt: skip
+            ("BTC", "candles_1h"): 30,
+            ("BTC", "funding"): 4,
+            ("ETH", "candles_1h"): 0,
+            ("ETH", "funding"): 0,
+        }
         rows = Lake(Layout(tmp_path), venue="ccxt_binanceusdm").scan("candles_1h", ["BTC"], T0, now).collect()
         assert rows["open_time"].to_list() == [T0 + k * HOUR for k in range(30)]  # the thirty-first is not closed
         assert rows["volume"].unique().to_list() == [12.5]
@@ -111,16 +126,16 @@ def test_transient_faults_are_waited_out_and_lasting_ones_told():
         waits = []
         web.faults["/fapi/v1/klines"] = [503, 503]
         source = CcxtAny("binanceusdm", 3, 5.0, web.url, sleep=waits.append)
-        assert source.fetch("candles_1h", "BTC", T0, T0 + 3 * HOUR).height == 3
+        assert source.read("candles_1h", "BTC", T0, T0 + 3 * HOUR).height == 3
         assert waits == [0.5, 1.0]
         web.faults["/fapi/v1/klines"] = [503] * 9
         with pytest.raises(VenueUnreachableError, match=r"binanceusdm fetch_ohlcv: .*, 4 times"):
-            source.fetch("candles_1h", "BTC", T0, T0 + 3 * HOUR)
+            source.read("candles_1h", "BTC", T0, T0 + 3 * HOUR)
 
 
 def test_unknown_exchanges_and_unknown_units_are_refused(tmp_path):
     with pytest.raises(UnknownNameError, match="ccxt exchange"):
-        CcxtAny("binanceus_dm").assets()
+        CcxtAny("binanceus_dm").list_assets()
     assert open_source("ccxt:bybit", Settings(home=tmp_path)).venue == "ccxt_bybit"
     with pytest.raises(ConfigError, match=r"in coins or contracts of 0\.01"):
         CcxtAny("phemex")._coins_per_unit({"symbol": "BTC/USDT:USDT", "contractSize": 0.01})

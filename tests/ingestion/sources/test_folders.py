@@ -11,7 +11,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingestion.bulk import collect
 from ingestion.lake import Lake
 from ingestion.sources.catalog import OFFERS, open_source
 from ingestion.sources.http import Http
@@ -20,6 +19,7 @@ from pairity.errors import ConfigError, DataError, UnknownNameError, VenueAnswer
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import Settings, UniverseSettings
+from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
 
 RECORDED = os.environ.get("PAIRITY_RECORDED_DATA")
@@ -48,7 +48,7 @@ def csv_rows(count, late=timedelta(seconds=2), stamp=lambda t: t.strftime("%Y-%m
 def test_minute_csv_knows_a_bar_when_it_was_received(tmp_path):
     write_csv(tmp_path / "in" / "BTC-USDT.csv.gz", csv_rows(120))
     source = open_source("minute-csv", settings_for(tmp_path), tmp_path / "in", "crypto_lake")
-    assert source.assets() == ("BTC",)
+    assert source.list_assets() == ("BTC",)
     report = collect(settings_for(tmp_path), source, ("BTC",), ("candles_1m",), T0, NOW, NOW, Silent())
     assert report.ok, report
     rows = Lake(Layout(tmp_path), venue="crypto_lake").scan("candles_1m", ["BTC"], T0, NOW).collect()
@@ -59,12 +59,14 @@ def test_minute_csv_knows_a_bar_when_it_was_received(tmp_path):
     assert [row.new_rows for row in again.rows] == [0]
 
 
-@pytest.mark.parametrize("stamp", [lambda t: t.isoformat(), lambda t: t.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                                   lambda t: str(int(t.timestamp()) * 10**9)])  # fmt: skip
+@pytest.mark.parametrize(
+    "stamp",
+    [lambda t: t.isoformat(), lambda t: t.strftime("%Y-%m-%dT%H:%M:%SZ"), lambda t: str(int(t.timestamp()) * 10**9)],
+)
 def test_times_may_be_iso_or_nanoseconds_and_a_bar_is_not_known_before_its_close(tmp_path, stamp):
     plain = (lambda t: stamp(t).replace("+00:00", "")) if "+" in stamp(T0) else stamp
     write_csv(tmp_path / "BTCUSDT.csv.gz", csv_rows(3, late=timedelta(seconds=-30), stamp=plain))
-    rows = open_source("minute-csv", settings_for(tmp_path), tmp_path).fetch("candles_1m", "BTC", T0, NOW)
+    rows = open_source("minute-csv", settings_for(tmp_path), tmp_path).read("candles_1m", "BTC", T0, NOW)
     assert rows["open_time"].to_list() == [T0, T0 + MINUTE, T0 + 2 * MINUTE]
     assert rows["known_at"][0] == T0 + MINUTE + timedelta(milliseconds=1)
 
@@ -73,14 +75,14 @@ def test_files_that_are_not_what_they_should_be_are_named(tmp_path):
     write_csv(tmp_path / "BTCUSDT.csv.gz", ["1,2"], header="a,b")
     source = open_source("minute-csv", settings_for(tmp_path), tmp_path)
     with pytest.raises(DataError, match=r"BTCUSDT\.csv\.gz lacks the columns origin_time"):
-        source.fetch("candles_1m", "BTC", T0, NOW)
+        source.read("candles_1m", "BTC", T0, NOW)
     (tmp_path / "ETHUSDT.csv.gz").write_bytes(b"no gzip \x00\xff")
     with pytest.raises(DataError, match=r"ETHUSDT\.csv\.gz"):
-        source.fetch("candles_1m", "ETH", T0, NOW)
+        source.read("candles_1m", "ETH", T0, NOW)
     write_csv(tmp_path / "SOLUSDT.csv.gz", ["2024-05-01 00:00:00,2024-05-01 00:01:00,SOL,1,x,1,1,1,1"])
     with pytest.raises(DataError, match=r"SOLUSDT\.csv\.gz: 1 rows .* have no high"):
-        source.fetch("candles_1m", "SOL", T0, NOW)
-    assert source.fetch("candles_1m", "XRP", T0, NOW) is None
+        source.read("candles_1m", "SOL", T0, NOW)
+    assert source.read("candles_1m", "XRP", T0, NOW) is None
 
 
 def write_parquet(path, every, count, **more):
@@ -119,7 +121,7 @@ def test_a_parquet_folder_is_read_for_what_its_files_hold(tmp_path):
 def test_inflow_from_a_csv(tmp_path):
     (tmp_path / "in.csv").write_text("date,asset,inflow\n2024-05-01,btc,120.5\n2024-05-02,BTC,99\n2024-05-01,ETH,7\n")
     source = open_source("inflow-csv", settings_for(tmp_path), tmp_path / "in.csv")
-    assert source.assets() == ("BTC", "ETH")
+    assert source.list_assets() == ("BTC", "ETH")
     assert collect(settings_for(tmp_path), source, ("BTC", "ETH"), ("inflow",), T0, NOW, NOW, Silent()).ok
     rows = Lake(Layout(tmp_path)).scan("inflow", ["BTC"], T0, NOW).collect()
     assert rows["inflow"].to_list() == [120.5, 99.0]
@@ -131,11 +133,11 @@ def test_inflow_from_cryptoquant():
         days = [{"date": "2024-05-01", "inflow_total": 12.5}, {"date": "2024-05-02", "inflow_total": "13"}]
         web.files["/v1/btc/exchange-flows/inflow"] = json.dumps({"result": {"data": days}}).encode()
         source = CryptoQuant(Http(0, 5.0, headers={"Authorization": "Bearer k"}), web.url)
-        assert source.fetch("inflow", "BTC", T0, NOW)["inflow"].to_list() == [12.5, 13.0]
-        assert source.fetch("inflow", "SOL", T0, NOW) is None
+        assert source.read("inflow", "BTC", T0, NOW)["inflow"].to_list() == [12.5, 13.0]
+        assert source.read("inflow", "SOL", T0, NOW) is None
         web.files["/v1/eth/exchange-flows/inflow"] = b'{"status": "denied"}'
         with pytest.raises(VenueAnswerError, match="denied"):
-            source.fetch("inflow", "ETH", T0, NOW)
+            source.read("inflow", "ETH", T0, NOW)
 
 
 def test_a_source_that_does_not_exist_or_lacks_its_folder_is_refused(tmp_path):
@@ -145,7 +147,7 @@ def test_a_source_that_does_not_exist_or_lacks_its_folder_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no --folder"):
         open_source("minute-csv", settings)
     with pytest.raises(ConfigError, match="no folder"):
-        open_source("parquet-folder", settings, tmp_path / "nowhere").assets()
+        open_source("parquet-folder", settings, tmp_path / "nowhere").list_assets()
     with pytest.raises(ConfigError, match="whose rows belong to binance_um"):
         open_source("binance-archive", settings, None, "mine")
     documented = (Path(__file__).parents[3] / "docs" / "sources.md").read_text()
@@ -157,7 +159,7 @@ def test_recorded_hours_of_another_venue_become_features(tmp_path):
     if not RECORDED:
         pytest.skip("PAIRITY_RECORDED_DATA is not set: no recorded candles")
     from feature_repo.files import scan_view, view_directory
-    from ingestion.stages import publish_features
+    from ingestion.pipeline import publish_features
 
     settings = Settings(
         home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH", "SOL")), features={"venue": "binance_um"}

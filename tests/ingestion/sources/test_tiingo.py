@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ingestion.bulk import collect
 from ingestion.lake import Lake
 from ingestion.sources.catalog import open_source
 from ingestion.sources.http import Http
@@ -18,6 +17,7 @@ from pairity.errors import CredentialsError, VenueAnswerError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.settings import Settings, SourceSettings, UniverseSettings
+from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
 
 RECORDED = os.environ.get("PAIRITY_RECORDED_DATA")
@@ -30,8 +30,17 @@ METADATA = [
 
 
 def bar(code, at, price, volume=2.0):
-    return {"exchangeCode": code, "date": at.isoformat(), "open": price, "high": price + 1, "low": price - 1,
-            "close": price, "volume": volume, "volumeNotional": price * (volume or 0), "tradesDone": 5}  # fmt: skip
+    return {
+        "exchangeCode": code,
+        "date": at.isoformat(),
+        "open": price,
+        "high": price + 1,
+        "low": price - 1,
+        "close": price,
+        "volume": volume,
+        "volumeNotional": price * (volume or 0),
+        "tradesDone": 5,
+    }
 
 
 def prices(query):
@@ -86,15 +95,29 @@ def test_prices_are_those_of_the_exchange_and_a_bar_without_trades_is_no_bar(web
     assert len(web.asked) == asked  # all of it is there
 
 
-@pytest.mark.parametrize(("fault", "message"), [
-    ([429] * 3, "answered 429, 2 times"), ([500] * 3, "answered 500, 2 times"), (["html"], "instead of JSON"),
-    (["cut"] * 3, "did not answer in full"), ([401], "refused the key"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ([429] * 3, "answered 429, 2 times"),
+        ([500] * 3, "answered 500, 2 times"),
+        (["html"], "instead of JSON"),
+        (["cut"] * 3, "did not answer in full"),
+        ([401], "refused the key"),
+    ],
+)
 def test_faults_end_as_documented_and_never_tell_the_token(web, tmp_path, fault, message):
     web.faults["/tiingo/crypto/prices"] = fault
     settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH")))
-    report = collect(settings, source_of(web), ("BTC",), ("candles_1h",), DAY0, DAY0 + timedelta(days=1),
-                     DAY0 + timedelta(days=9), Silent())  # fmt: skip
+    report = collect(
+        settings,
+        source_of(web),
+        ("BTC",),
+        ("candles_1h",),
+        DAY0,
+        DAY0 + timedelta(days=1),
+        DAY0 + timedelta(days=9),
+        Silent(),
+    )
     assert message in report.failures[0].reason
     assert "hidden" not in report.failures[0].reason
     assert report.rows[0].rows == 0
@@ -131,5 +154,5 @@ def test_recorded_answers_are_understood(web):
     told = [
         item for item in answer[0]["exchangeData"][exchange] if item["close"] is not None and item["volume"] is not None
     ]
-    rows = source.fetch("candles_1h", "BTC", day, day + timedelta(days=3))
+    rows = source.read("candles_1h", "BTC", day, day + timedelta(days=3))
     assert rows["close"].to_list() == [item["close"] for item in told]

@@ -11,16 +11,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingestion.collect import Collector
+from ingestion.collector import Collector
 from ingestion.lake import Lake
 from ingestion.sources.okx import OkxSource
+from ingestion.sources.okx_endpoints import page_downwards
+from ingestion.targets import targets_of_ingest
 from pairity.errors import VenueAnswerError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.timeline import to_ms
 from paper_exchange.market.recorded import RecordedMarket
 from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, Venue, venue
-from venue.okx_client import Backoff, aclose, make_client
+from venue.okx_client import aclose, make_client
 
 DAY_AGO = UNTIL - timedelta(days=1)
 
@@ -29,10 +31,10 @@ async def no_wait(_: float) -> None: ...
 
 
 @asynccontextmanager
-async def source_of(okx: Venue, home: Path):
+async def source_of(okx: Venue, home: Path, concurrency: int = 4):
     client = make_client(okx.settings(home), signed=False)
     try:
-        yield OkxSource(client, retries=3, page_size=100, backoff=Backoff(sleep=no_wait))
+        yield OkxSource(client, retries=3, page_size=100, concurrency=concurrency, sleep=no_wait)
     finally:
         await aclose(client)
 
@@ -42,9 +44,10 @@ def collected(okx: Venue, home: Path, since: datetime, until: datetime, assets=A
     lake, staging = Lake(Layout(home), durable=False), Lake(Layout(home), folder="staging", durable=False)
 
     async def run():
-        async with source_of(okx, home) as source:
-            collector = Collector(source, lake, staging, okx, concurrency, live)
-            return await collector.collect(assets, since, until, okx.now(), Silent())
+        async with source_of(okx, home, concurrency) as source:
+            collector = Collector(source, lake, staging, okx if live else None)
+            targets = targets_of_ingest(("funding",), since, until)
+            return await collector.collect(assets, targets, okx.now(), Silent())
 
     return staging, asyncio.run(run())
 
@@ -97,9 +100,20 @@ def test_only_what_is_missing_is_asked_for(okx, tmp_path):
 
 
 FAULTS = [
-    "reset", "abort_body", "rate_limit_json", "rate_limit_html", "html_502", "html_200", "empty_200", "cut_json_200",
-    "timeout_50004", "system_50026", "maintenance_50001", "duplicate_rows", "unsorted_rows",
-]  # fmt: skip
+    "reset",
+    "abort_body",
+    "rate_limit_json",
+    "rate_limit_html",
+    "html_502",
+    "html_200",
+    "empty_200",
+    "cut_json_200",
+    "timeout_50004",
+    "system_50026",
+    "maintenance_50001",
+    "duplicate_rows",
+    "unsorted_rows",
+]
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +166,13 @@ def test_a_range_before_the_markets_first_bar_is_a_hole_not_an_error(okx, market
 def test_a_venue_that_pages_the_wrong_way_is_refused(okx, tmp_path):
     async def run():
         async with source_of(okx, tmp_path) as source:
+
+            async def newest_page(method, request):  # whatever was requested
+                return await source._call(method, {**request, "after": str(to_ms(NOW))})
+
             request = {"instId": "BTC-USDT-SWAP", "bar": "1m", "limit": "10"}
-            await source._pages("publicGetMarketHistoryCandles", request, lambda _: to_ms(NOW), SINCE, UNTIL)
+            method, middle = "publicGetMarketHistoryCandles", SINCE + HOUR
+            await page_downwards(newest_page, method, request, "after", 0, SINCE, middle)
 
     with pytest.raises(VenueAnswerError, match="does not page"):
         asyncio.run(run())
@@ -170,8 +189,11 @@ def test_native_hours_where_the_recording_has_no_minutes(tmp_path):
         staging, failures = collected(okx, tmp_path, since, until, ("BTC", "LINK"))
         assert failures == ()
         assert {(part.dataset, part.instrument[:4]) for part in staging.partitions()} == {
-            ("candles_1m", "BTC-"), ("candles_1h", "LINK"), ("funding", "BTC-"), ("funding", "LINK"),
-        }  # fmt: skip
+            ("candles_1m", "BTC-"),
+            ("candles_1h", "LINK"),
+            ("funding", "BTC-"),
+            ("funding", "LINK"),
+        }
         hours = staging.scan("candles_1h", ["LINK"], since, until).collect()
         assert hours["open_time"].min() == datetime(2025, 4, 8, 4, tzinfo=UTC)
         assert hours["open_time"].max() == datetime(2025, 4, 10, 11, tzinfo=UTC)

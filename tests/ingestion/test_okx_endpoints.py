@@ -9,19 +9,23 @@ import polars as pl
 import pytest
 
 from feature_repo.raw_datasets import DATASETS
-from ingestion.collect import Collector
+from ingestion.collector import Collector
 from ingestion.lake import Lake
-from ingestion.session import IngestSession
-from ingestion.sources.okx_market_data import MARKET_DATA, SNAPSHOTS
+from ingestion.pipeline import Pipeline
+from ingestion.sources.okx_endpoints import HISTORIES, SNAPSHOTS
+from ingestion.targets import targets_of_ingest
 from pairity.errors import UnknownNameError, VenueAnswerError
 from pairity.layout import Layout
 from pairity.progress import Silent
 from pairity.timeline import floor_to, to_ms
-from tests.ingestion.test_collect import source_of
+from tests.ingestion.test_collector import source_of
 from tests.ingestion.venue import HOUR, NOW, UNTIL
 
 DAY = 24 * HOUR
 PATHS = {
+    "candles_1m": "market/history-candles",
+    "candles_1h": "market/history-candles",
+    "funding": "public/funding-rate-history",
     "mark_1h": "market/history-mark-price-candles",
     "index_1h": "market/history-index-candles",
     "open_interest": "rubik/stat/contracts/open-interest-history",
@@ -122,9 +126,9 @@ def test_liquidations_are_usdt_by_side_of_the_position_summed_per_instant():
 FAULTS = ("rate_limit_json", "rate_limit_html", "html_502", "html_200", "cut_json_200", "abort_body", "system_50026")
 
 
-@pytest.mark.parametrize("dataset", list(MARKET_DATA))
+@pytest.mark.parametrize("dataset", list(HISTORIES))
 def test_faults_leave_the_same_rows(okx, tmp_path, dataset):
-    since = LAST_HOUR - (HOUR if dataset == "trade_bars_1m" else 6 * HOUR)
+    since = LAST_HOUR - (HOUR if dataset == "trade_bars_1m" else 12 * HOUR)
     calm = fetched(okx, tmp_path, dataset, since, LAST_HOUR)
     assert calm.height
     for kind in FAULTS:
@@ -137,8 +141,9 @@ def collected(okx, home, datasets, *, live=False):
 
     async def run():
         async with source_of(okx, home) as source:
-            collector = Collector(source, lake, staging, okx, 4, live, datasets=datasets)
-            return await collector.collect(("BTC", "ETH"), UNTIL - DAY, UNTIL, okx.now(), Silent())
+            collector = Collector(source, lake, staging, okx if live else None)
+            targets = targets_of_ingest(datasets, UNTIL - DAY, UNTIL)
+            return await collector.collect(("BTC", "ETH"), targets, okx.now(), Silent())
 
     return staging, asyncio.run(run())
 
@@ -169,8 +174,8 @@ def test_a_second_ingest_adds_nothing_and_counts_per_dataset(okx, tmp_path):
     settings = okx.settings(tmp_path)
 
     async def twice():
-        async with IngestSession(settings, okx) as session:
-            return [await session.run(UNTIL - 2 * DAY, UNTIL) for _ in range(2)]
+        async with Pipeline(settings, okx) as pipeline:
+            return [await pipeline.run(UNTIL - 2 * DAY, UNTIL) for _ in range(2)]
 
     first, second = asyncio.run(twice())
     assert (first.failures, first.quarantined) == ((), ())

@@ -1,0 +1,272 @@
+"""Which endpoint of OKX gives which dataset, and how it is paged. The answers are read in `okx_rows`.
+
+Everything is paged from new to old: `before` alone answers the *latest* page, whatever it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import polars as pl
+
+from feature_repo.raw_datasets import DATASETS
+from ingestion.sources.okx_rows import (
+    BOOK_LEVELS,
+    SnapshotReader,
+    read_book,
+    read_funding,
+    read_liquidations,
+    read_open_interest,
+    read_series,
+    read_snapshot,
+    read_trades,
+    read_whole_number,
+)
+from pairity.errors import VenueAnswerError, VenueRejectedError
+from pairity.timeline import MINUTE, ceil_to, floor_to, to_ms
+from pairity.universe import inst_id
+
+Request = Callable[[str, Mapping[str, str]], Awaitable[list[Any]]]
+"""One read of the venue: method and parameters to `data`."""
+_PAGE, _FUNDING_PAGE = 100, 400
+_REFUSED_PARAMETER, _NO_INSTRUMENT = "51000", "51001"
+
+
+class History(Protocol):
+    """A dataset with a history."""
+
+    @property
+    def in_contracts(self) -> bool:
+        """Whether its sizes are contracts on the wire."""
+        ...
+
+    async def pages(self, call: Request, asset: str, since: datetime, until: datetime, page_size: int) -> list[Any]:
+        """Return all of the venue's rows with since <= time < until, newest page first."""
+        ...
+
+    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
+        """Return those rows in the dataset's columns, ascending; bars that are not complete are left out."""
+        ...
+
+    def is_missing(self, refusal: VenueRejectedError) -> bool:
+        """Return whether a refusal says that the venue does not have the dataset for the instrument."""
+        ...
+
+
+def index_id(asset: str) -> str:
+    """Return the venue's id of the index that a swap follows (`BTC-USDT`); also the swap's instrument family."""
+    return inst_id(asset).removesuffix("-SWAP")
+
+
+def lacks_dataset(refusal: VenueRejectedError) -> bool:
+    """Return whether the venue refused the instrument or the request for it: it has no such data."""
+    return refusal.code in {_REFUSED_PARAMETER, _NO_INSTRUMENT}
+
+
+async def page_downwards(
+    call: Request,
+    method: str,
+    request: Mapping[str, str],
+    cursor: str,
+    time_key: int | str,
+    since: datetime,
+    until: datetime,
+) -> list[Any]:
+    """Return all rows in [since, until) from new to old, whatever the order inside a page.
+
+    `cursor` is the parameter that takes the time below which the next page lies, `time_key` the cell of a row's time.
+    VenueAnswerError where a page does not lie below the cursor: going on would loop or lose rows.
+    """
+    first, oldest = to_ms(since), to_ms(until)
+    rows: list[Any] = []
+    while oldest > first:
+        page = await call(method, {**request, cursor: str(oldest)})
+        timed = [(read_whole_number(row, time_key), row) for row in page]
+        below = [(at, row) for at, row in timed if at < oldest]
+        if not below:
+            # `end` of the statistics includes its own instant: a page with that row alone is the end of the history.
+            if any(at > oldest or cursor == "after" for at, _ in timed):
+                raise VenueAnswerError(
+                    f"{method} for {request['instId']} answered no row before {oldest}, but {page[0]!r}",
+                    "the venue does not page as OKX v5 does; nothing of this range was stored",
+                )
+            break
+        rows += [row for at, row in below if at >= first]
+        oldest = min(at for at, _ in below)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Rows that are lists: their time, then `columns`. `page_size` None takes that of the settings."""
+
+    dataset: str
+    method: str
+    columns: tuple[str, ...]
+    fixed: Mapping[str, str]
+    cursor: str = "after"
+    page_size: int | None = _PAGE
+    of_index: bool = False
+    is_missing: Callable[[VenueRejectedError], bool] = lacks_dataset
+    in_contracts: bool = False
+
+    async def pages(self, call: Request, asset: str, since: datetime, until: datetime, page_size: int) -> list[Any]:
+        """Return all of the venue's rows with since <= time < until, newest page first."""
+        name = index_id(asset) if self.of_index else inst_id(asset)
+        request = {"instId": name, "limit": str(self.page_size or page_size), **self.fixed}
+        return await page_downwards(call, self.method, request, self.cursor, 0, since, until)
+
+    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
+        """Return the rows as they are: this dataset is in base coins or has no sizes."""
+        return read_series(DATASETS[self.dataset], self.columns, rows, until)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlements:
+    """Settled funding."""
+
+    in_contracts: bool = False
+
+    async def pages(self, call: Request, asset: str, since: datetime, until: datetime, page_size: int) -> list[Any]:
+        """Return all settlements with since <= time < until, newest page first."""
+        request = {"instId": inst_id(asset), "limit": str(_FUNDING_PAGE)}
+        return await page_downwards(
+            call, "publicGetPublicFundingRateHistory", request, "after", "fundingTime", since, until
+        )
+
+    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
+        """Return the settlements, ascending."""
+        return read_funding(rows)
+
+    def is_missing(self, refusal: VenueRejectedError) -> bool:
+        """Return False: every swap has funding, so a refusal is a failure."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """`history-trades` as bars of a minute. Only minutes that lie in the range as a whole become bars."""
+
+    in_contracts: bool = True
+
+    async def pages(self, call: Request, asset: str, since: datetime, until: datetime, page_size: int) -> list[Any]:
+        """Return trades from new to old."""
+        method, request = "publicGetMarketHistoryTrades", {"instId": inst_id(asset), "limit": str(_PAGE)}
+        first, last = to_ms(ceil_to(since, MINUTE)), to_ms(floor_to(until, MINUTE))
+        rows: list[Any] = []
+        # The first page is found by time (type 2), the others by id (type 1): instants repeat, ids do not.
+        page = await call(method, {**request, "type": "2", "after": str(last)}) if first < last else []
+        lowest: int | None = None
+        while page:
+            times = [read_whole_number(row, "ts") for row in page]
+            rows += [row for row, at in zip(page, times, strict=True) if first <= at < last]
+            oldest_id = min(read_whole_number(row, "tradeId") for row in page)
+            if min(times) < first:
+                break
+            if lowest is not None and oldest_id >= lowest:
+                raise VenueAnswerError(f"history-trades of {asset} does not page: id {oldest_id} after id {lowest}")
+            lowest = oldest_id
+            page = await call(method, {**request, "type": "1", "after": str(oldest_id)})
+        return rows
+
+    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
+        """Return bars in base coins; a minute without trades has no row."""
+        return read_trades(rows, contract_value)
+
+    def is_missing(self, refusal: VenueRejectedError) -> bool:
+        """Return whether the venue does not have the instrument's trades."""
+        return lacks_dataset(refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What exists only now."""
+
+    dataset: str
+    method: str
+    request: Callable[[str], dict[str, str]]
+    read: SnapshotReader
+    in_contracts: bool
+
+    def frame(self, rows: list[dict[str, Any]], contract_value: float) -> pl.DataFrame:
+        """Return the present state in the dataset's columns."""
+        return read_snapshot(DATASETS[self.dataset], self.method, rows, contract_value, self.read)
+
+
+def _lacks_bar_size(refusal: VenueRejectedError) -> bool:
+    # Any other refusal of candles is a failure: an instrument without candles is of no use.
+    return refusal.code == _REFUSED_PARAMETER and "bar" in refusal.what
+
+
+def _candles(dataset: str, bar: str) -> Series:
+    return Series(
+        dataset=dataset,
+        method="publicGetMarketHistoryCandles",
+        columns=("open", "high", "low", "close", "contracts", "volume", "volume_quote", "confirm"),
+        fixed={"bar": bar},
+        page_size=None,
+        is_missing=_lacks_bar_size,
+    )
+
+
+def _reference(dataset: str, method: str, *, of_index: bool = False) -> Series:
+    columns = ("open", "high", "low", "close", "confirm")
+    return Series(dataset=dataset, method=method, columns=columns, fixed={"bar": "1H"}, of_index=of_index)
+
+
+_STATISTICS = "publicGetRubikStat"
+HISTORIES: Mapping[str, History] = {
+    "candles_1m": _candles("candles_1m", "1m"),
+    "candles_1h": _candles("candles_1h", "1H"),
+    "funding": Settlements(),
+    "mark_1h": _reference("mark_1h", "publicGetMarketHistoryMarkPriceCandles"),
+    "index_1h": _reference("index_1h", "publicGetMarketHistoryIndexCandles", of_index=True),
+    "open_interest": Series(
+        dataset="open_interest",
+        method=f"{_STATISTICS}ContractsOpenInterestHistory",
+        columns=("contracts", "open_interest", "open_interest_usd"),
+        fixed={"period": "1H"},
+        cursor="end",
+    ),
+    "taker_volume_1h": Series(
+        dataset="taker_volume_1h",
+        method=f"{_STATISTICS}TakerVolumeContract",
+        columns=("sell_volume", "buy_volume"),
+        fixed={"period": "1H", "unit": "0"},
+        cursor="end",
+    ),
+    "trade_bars_1m": Trades(),
+}
+"""Datasets with a history, by name."""
+SNAPSHOTS: Mapping[str, Snapshot] = {
+    "book_tops": Snapshot(
+        dataset="book_tops",
+        method="publicGetMarketBooks",
+        request=lambda asset: {"instId": inst_id(asset), "sz": str(BOOK_LEVELS)},
+        read=read_book,
+        in_contracts=True,
+    ),
+    "liquidations": Snapshot(
+        dataset="liquidations",
+        method="publicGetPublicLiquidationOrders",
+        request=lambda asset: {
+            "instType": "SWAP",
+            "instFamily": index_id(asset),
+            "state": "filled",
+            "limit": str(_PAGE),
+        },
+        read=read_liquidations,
+        in_contracts=True,
+    ),
+    "open_interest": Snapshot(
+        dataset="open_interest",
+        method="publicGetPublicOpenInterest",
+        request=lambda asset: {"instType": "SWAP", "instId": inst_id(asset)},
+        read=read_open_interest,
+        in_contracts=False,
+    ),
+}
+"""Datasets with a present state, by name; open interest has a history too."""
