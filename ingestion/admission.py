@@ -82,7 +82,7 @@ class Gate:
     def accept(self, view: View, rows: pl.DataFrame) -> pl.DataFrame:
         """The feature rows that other views may be computed from; the others are kept for `judge_features`."""
         split = self._split_view(view, rows)
-        self._refused[view.name] = split.held
+        self._refused[view.name] = split.withheld
         return split.accepted
 
     def judge_features(self, view: View, month: datetime, rows: pl.DataFrame) -> pl.DataFrame:
@@ -98,7 +98,7 @@ class Gate:
         if not verdict.failed:
             return rows
         split = self._split_view(view, rows)
-        for (entity,), own in split.held.group_by(view.entity, maintain_order=True):
+        for (entity,), own in split.withheld.group_by(view.entity, maintain_order=True):
             self._hold(view.name, f"{entity}/{month_key(month)}", own)
         return self._known_from_release(view, split.accepted)
 
@@ -149,8 +149,8 @@ class Gate:
             time = DATASETS[name].time
             last = split.accepted.sort(time).tail(1).select(pl.col(time).alias("time"), "close")
             ends[asset] = last if last.height else ends.get(asset, last)
-            self._chain(ends, asset, split.held, time)
-        return _Batch(partition, profile_raw(rows, name, _key(partition), self.now, close_before=close), split.held)
+            self._chain(ends, asset, split.withheld, time)
+        return _Batch(partition, profile_raw(rows, name, _key(partition), self.now, close_before=close), split.withheld)
 
     def _chain(self, ends: dict[str, pl.DataFrame], asset: str, held: pl.DataFrame, time: str) -> None:
         """Remember until when rows of `asset` were held back after its last accepted one."""

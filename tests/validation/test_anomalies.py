@@ -51,7 +51,7 @@ def test_the_outage_of_december_2022_holds_no_bar_back_it_is_the_truth():
         silent = own.with_columns(pl.lit(True).alias("seen")).filter(pl.col("volume") == 0)
         known = silent.with_columns((pl.col("open_time") + HOUR).alias("known_at"))
         kept = split_raw(DATASETS["candles_1m"].conform(known), "candles_1m", datetime(2026, 1, 1, tzinfo=UTC))
-        assert kept.held.is_empty()
+        assert kept.withheld.is_empty()
 
 
 @pytest.mark.recorded
@@ -68,7 +68,7 @@ def test_the_first_mark_prices_of_ada_are_deviations_and_held_back_alone():
     )
     rows = DATASETS["mark_1h"].conform(ada.head(700))
     split = split_raw(rows, "mark_1h", datetime(2026, 1, 1, tzinfo=UTC))
-    assert split.held.select("open_time", pl.col("broken_rules").list.join("+")).rows() == [
+    assert split.withheld.select("open_time", pl.col("broken_rules").list.join("+")).rows() == [
         (first + HOUR, "impossible_ranges"), (datetime(2020, 3, 13, 4, tzinfo=UTC), "impossible_ranges"),
         (first, "price_jump"),
     ]  # fmt: skip

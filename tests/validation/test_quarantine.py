@@ -14,7 +14,7 @@ from validation.splitting import split_raw
 
 
 def held(rows, dataset="funding"):
-    return split_raw(rows, dataset, NOW).held
+    return split_raw(rows, dataset, NOW).withheld
 
 
 @pytest.fixture
@@ -72,10 +72,10 @@ def test_released_rows_are_not_held_back_again_for_that_rule(layout):
     (item,) = hold(layout, "funding", "BTC/2025-04", held(rates), now=NOW)
     note(item, "release", "the venue announced it", now=NOW)
     again = split_raw(rates, "funding", NOW, released=released(layout, "funding", "BTC"))
-    assert again.held.is_empty()
+    assert again.withheld.is_empty()
     assert again.accepted.equals(rates)
     other = split_raw(funding((0.0001, 0.6)), "funding", NOW, released=released(layout, "funding", "BTC"))
-    assert other.held.height == 1
+    assert other.withheld.height == 1
 
 
 def test_what_a_killed_writer_left_is_not_listed_and_goes_with_the_next(layout):

@@ -17,10 +17,10 @@ NOTHING = ([], set())
 
 def held(rows, dataset="candles_1m", now=NOW, before=None):
     split = split_raw(rows, dataset, now, close_before=before)
-    assert split.accepted.height + split.held.height == rows.height
+    assert split.accepted.height + split.withheld.height == rows.height
     time = rows.columns[0]
-    places = [int((t - T0) / MINUTE) for t in split.held[time].to_list()]
-    return places, set(split.held["broken_rules"].explode().to_list())
+    places = [int((t - T0) / MINUTE) for t in split.withheld[time].to_list()]
+    return places, set(split.withheld["broken_rules"].explode().to_list())
 
 
 def scaled(first, last, factor=10.0, minutes=120):
