@@ -52,8 +52,10 @@ def test_one_item_per_combination_of_rules(layout):
     rows = at(9, volume=-1.0)(at(3, high=1.0)(at(5, high=1.0, volume=-1.0)(candles())))
     items = hold(layout, "candles_1m", "BTC/2025-04", held(rows, "candles_1m"), now=NOW)
     assert sorted(item.rules for item in items) == [
-        ("high_low_violations",), ("negative_volumes",), ("negative_volumes", "high_low_violations"),
-    ]  # fmt: skip
+        ("high_low_violations",),
+        ("negative_volumes",),
+        ("negative_volumes", "high_low_violations"),
+    ]
 
 
 def test_the_journal_closes_an_item_and_the_same_rows_open_it_again(layout):
