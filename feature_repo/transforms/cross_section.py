@@ -22,9 +22,11 @@ _TURNOVER_BARS, _REGIME_BARS = 24, 168
 def cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_CROSS_SECTION`: one row per asset and hour of the panel.
 
-    `bars`: rows of `asset_hourly`; `micro`: rows of `asset_microstructure`; hours outside `panel_hours` have no row.
-    Sorted by asset and time. `event_timestamp` is the hour's close; `created_timestamp` is when that hour of *all*
-    assets, and every hour before it, was known. Ratios are null where their denominator is 0 or missing.
+    `bars`: rows of `asset_hourly`; `micro`: rows of `asset_microstructure`. Hours outside
+    `panel_hours` have no row. Sorted by asset and time.
+
+    `event_timestamp` is the hour's close. `created_timestamp` is when that hour of *all* assets, and every hour before
+    it, was known. Ratios are null where their denominator is 0 or missing.
     """
     volatility = micro.select("asset", EVENT, "realized_vol_1h", pl.col("created_timestamp").alias("__known"))
     joined = (
