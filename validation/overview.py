@@ -33,15 +33,15 @@ class Cell:
 
 def cells(layout: Layout) -> dict[str, dict[str, Cell]]:
     """Return the cells per dataset or view and month; datasets that were never seen are left out."""
-    judged, stored = tallies(layout), _stored_rows(layout)
+    verdicts, stored = tallies(layout), _stored_rows(layout)
     withheld: Counter[tuple[str, str]] = Counter()
     for item in listed(layout, state="held"):
         withheld[item.dataset, (item.key.split("/")[1:2] or ["any"])[0]] += item.rows
     table: dict[str, dict[str, Cell]] = defaultdict(dict)
     for name in (*DATASETS, *VIEWS):
-        months = {*judged.get(name, {}), *stored.get(name, {}), *(month for of, month in withheld if of == name)}
+        months = {*verdicts.get(name, {}), *stored.get(name, {}), *(month for of, month in withheld if of == name)}
         for month in sorted(months):
-            passed, failed = judged.get(name, {}).get(month, (0, 0))
+            passed, failed = verdicts.get(name, {}).get(month, (0, 0))
             rows = stored.get(name, {}).get(month, 0) if name in DATASETS else None
             table[name][month] = Cell(rows, passed, failed, withheld[name, month])
     return dict(table)

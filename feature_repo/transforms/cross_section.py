@@ -71,7 +71,7 @@ def panel_hours(bars: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _with_panel(rows: pl.LazyFrame) -> pl.LazyFrame:
-    # The sum over assets runs in the order of their names: a query engine's own sum may add in another order.
+    # The sum over assets runs in the order of their names: Polars' own sum may add in another order.
     volumes = rows.sort(EVENT, "asset").select(
         EVENT, pl.col("volume_quote").alias("__total"), known_at="created_timestamp"
     )

@@ -25,7 +25,7 @@ def with_hour_grid(frame: pl.LazyFrame, entity: str) -> pl.LazyFrame:
     Adds `__observed`, which is False on the added rows; their other columns are null. Sorted by entity and time.
     """
 
-    def filled(rows: pl.DataFrame) -> pl.DataFrame:
+    def add_missing(rows: pl.DataFrame) -> pl.DataFrame:
         observed = rows.with_columns(pl.lit(True).alias(OBSERVED))
         missing = _holes(rows, entity)
         if missing.is_empty():  # the usual case, and the sort of a whole history is not free
@@ -34,7 +34,7 @@ def with_hour_grid(frame: pl.LazyFrame, entity: str) -> pl.LazyFrame:
 
     ordered = frame.select(entity, EVENT, pl.exclude(entity, EVENT)).sort(entity, EVENT)
     schema = pl.Schema({**ordered.collect_schema(), OBSERVED: pl.Boolean()})
-    return _whole(ordered, filled, schema)
+    return _whole(ordered, add_missing, schema)
 
 
 def _holes(rows: pl.DataFrame, entity: str) -> pl.DataFrame:

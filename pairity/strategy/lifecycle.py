@@ -75,7 +75,7 @@ def decide(
 
 
 def with_opened(state: StrategyState, position: PairPosition) -> StrategyState:
-    """Return the state after a position was filled."""
+    """Return the state after a position was opened."""
     return replace(state, positions=(*state.positions, position))
 
 
