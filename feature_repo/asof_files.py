@@ -1,4 +1,4 @@
-"""Parquet files behind Feast's `FileSource`s, as lazy frames."""
+"""Parquet files behind Feast's `FileSource`s, read as lazy frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOCAL = "file://"
 
 
 def file_source(source: DataSource | None) -> FileSource:
-    """`source` if it is a Parquet file source; ConfigError otherwise."""
+    """Return `source` if it is a file source; ConfigError otherwise."""
     if not isinstance(source, FileSource):
         raise ConfigError(
             f"the as-of store reads Parquet files, not a {type(source).__name__}",
@@ -29,7 +29,7 @@ def file_source(source: DataSource | None) -> FileSource:
 
 
 def local_path(uri: str, repo_path: Path | None) -> Path:
-    """The local path of `uri`, relative ones below `repo_path`; ConfigError for object stores."""
+    """Return the local path of `uri`, relative ones below `repo_path`; ConfigError for object stores."""
     if "://" in uri.removeprefix(_LOCAL):
         raise ConfigError(f"the as-of store reads local files, not {uri}", "give a local path or pattern")
     path = Path(uri.removeprefix(_LOCAL))
@@ -37,16 +37,21 @@ def local_path(uri: str, repo_path: Path | None) -> Path:
 
 
 def files_of(source: FileSource, repo_path: Path | None) -> list[Path]:
-    """The files that a source's path means now (a file, a folder or a pattern), sorted; hidden ones are not seen."""
+    """Return the files that a source's path means now (a file, a folder or a pattern), sorted by name.
+
+    Hidden files are not among them: unfinished ones have hidden names. The order is fixed because the row that is
+    stored last wins a tie.
+    """
     path = local_path(source.path, repo_path)
     pattern = str(path / "**" / "*.parquet") if path.is_dir() else str(path)
     return sorted(map(Path, glob.glob(pattern, recursive=True)))
 
 
 def scan(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-    """All rows, times as UTC microseconds whatever they were stored as; no rows of type `empty` where no file is.
+    """Return all rows of a source, with times as UTC microseconds whatever they were stored as.
 
-    The list of files is taken once: files that appear while the frame is in use are not seen.
+    Where there is no file yet, the frame has no rows and the columns `empty`. The list of files is taken once: files
+    that appear while the frame is in use are not seen. LakeCorruptError for a file that cannot be read.
     """
     files = files_of(source, config.repo_path)
     if not files:
@@ -61,7 +66,7 @@ def scan(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType
 
 
 def between(rows: pl.LazyFrame, time: str, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
-    """Rows with start ≤ time ≤ end (None: unbounded; naive instants are UTC)."""
+    """Return the rows with start ≤ time ≤ end (None: unbounded; naive instants are UTC)."""
     if start is not None:
         rows = rows.filter(pl.col(time) >= _aware(start))
     if end is not None:

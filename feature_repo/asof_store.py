@@ -1,8 +1,8 @@
 """`AsofOfflineStore`: Feast's offline store over Parquet files, by one as-of join per view in Polars.
 
-Differs from Feast's own file stores on purpose: entity rows are never dropped (rows outside the TTL become null),
-duplicates and order are kept, and the join does not grow with the product of labels and rows. Used by naming this class
-in feature_store.yaml. What exactly it promises, beside Feast's DuckDB store: docs/point-in-time.md.
+It differs from Feast's own file stores on purpose. Entity rows are never dropped: features outside the TTL become null.
+Duplicates and order are kept. The join does not grow with the product of labels and rows. feature_store.yaml names this
+class. docs/point-in-time.md says exactly what it promises, beside Feast's DuckDB store.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class AsofOfflineStoreConfig(FeastConfigBaseModel):
 
 
 class AsofOfflineStore(OfflineStore):
-    """Point-in-time joins over Parquet `FileSource`s; see the module's text for what it promises."""
+    """Point-in-time joins over Parquet `FileSource`s; the module's docstring says what it promises."""
 
     supports_filter_by_created_timestamp = True
 
@@ -69,17 +69,20 @@ class AsofOfflineStore(OfflineStore):
         filter_by_created_timestamp: bool = False,
         **_: Any,  # noqa: ANN401 - Feast's options for retrieval without entity rows
     ) -> RetrievalJob:
-        """Join every view to `entity_df` as of its event_timestamp (naive times are UTC)."""
+        """Return a job that joins every view to `entity_df` as of its event_timestamp (naive times are UTC).
+
+        ConfigError where join keys or the event_timestamp are missing; the job raises JoinError if rows are lost.
+        """
         labels = _labels(entity_df)
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
         requested, _rest = utils._group_feature_refs(feature_refs, feature_views, on_demand)
-        _require(labels, (key for asked, _features in requested for key in _join_keys(asked).values()))
+        _require(labels, (key for declared, _features in requested for key in _join_keys(declared).values()))
 
         def evaluate() -> pl.DataFrame:
             joined = labels
-            for asked, features in requested:
+            for declared, features in requested:
                 joined = _join_view(
-                    joined, asked, list(features), config, full_feature_names, filter_by_created_timestamp
+                    joined, declared, list(features), config, full_feature_names, filter_by_created_timestamp
                 )
             if joined.height != labels.height:
                 raise JoinError(f"{labels.height} entity rows went into the join, {joined.height} came out")
@@ -109,7 +112,7 @@ class AsofOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """The newest row of each entity within [start_date, end_date]; serves materialization."""
+        """Return a job for the newest row of each entity within [start_date, end_date]; serves materialization."""
         times = [timestamp_field, *([created_timestamp_column] if created_timestamp_column else [])]
 
         def evaluate() -> pl.DataFrame:
@@ -133,7 +136,7 @@ class AsofOfflineStore(OfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
-        """All rows, all versions, within [start_date, end_date]."""
+        """Return a job for all rows, in all versions, within [start_date, end_date]."""
         created = [created_timestamp_column] if created_timestamp_column else []
         columns = list(dict.fromkeys([*join_key_columns, *feature_name_columns, timestamp_field, *created]))
 
@@ -147,7 +150,7 @@ class AsofOfflineStore(OfflineStore):
     def offline_write_batch(
         config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Callable[[int], Any] | None
     ) -> None:
-        """Append rows through `feature_repo.files.publish`: validated, atomic, nothing rewritten."""
+        """Append rows through `feature_repo.files.publish`: checked, atomic, no file rewritten."""
         declared = view(feature_view.name)
         path = local_path(file_source(feature_view.batch_source).path, config.repo_path)
         # …/features/<view>/month=*/*.parquet: the data directory is three folders above the files' folder.
@@ -158,7 +161,7 @@ class AsofOfflineStore(OfflineStore):
             progress(table.num_rows)
 
     def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
-        """Files, where some exist already, must have the columns that the source declares as its times."""
+        """Raise DataError where files exist already and lack the time columns that the source declares."""
         source = file_source(data_source)
         if not files_of(source, config.repo_path):
             return
@@ -173,7 +176,7 @@ class AsofOfflineStore(OfflineStore):
     def get_table_column_names_and_types_from_data_source(
         self, config: RepoConfig, data_source: DataSource
     ) -> Iterable[tuple[str, str]]:
-        """(column, Arrow type) of the source's first file; of the catalogue's view where no file exists yet."""
+        """Return (column, Arrow type) of the source's first file, or of the catalogue's view without one."""
         source = file_source(data_source)
         if files := files_of(source, config.repo_path):
             arrow = pq.read_schema(files[0])
@@ -185,7 +188,7 @@ class AsofOfflineStore(OfflineStore):
 
 
 def _join_keys(feature_view: FeatureView) -> dict[str, str]:
-    """Stored key column → column of the entity rows."""
+    """Return stored key column → column of the entity rows."""
     mapping = feature_view.projection.join_key_map
     names = [column.name for column in feature_view.entity_columns if column.name != DUMMY_ENTITY_ID]
     return {name: mapping.get(name, name) for name in names}
@@ -230,7 +233,7 @@ def _join_view(
 
 
 def _declared(feature_view: FeatureView, stored_as: dict[str, str]) -> dict[str, pl.DataType]:
-    """Columns and types that a view's files would have, for a view of which nothing is stored yet."""
+    """Return the columns and types that a view's files will have, for a view without files yet."""
     source = file_source(feature_view.batch_source)
     times = [name for name in (source.timestamp_field, source.created_timestamp_column) if name]
     fields = [*feature_view.entity_columns, *feature_view.features]
@@ -247,8 +250,8 @@ def _plain_scan(data_source: DataSource, config: RepoConfig, columns: Iterable[s
 
 
 def _labels(entity_df: pd.DataFrame | pl.DataFrame | str | None) -> pl.DataFrame:
-    """Entity rows as Polars, event_timestamp in UTC microseconds; naive and mixed-zone times are understood."""
-    if isinstance(entity_df, pl.DataFrame):
+    """Return entity rows as Polars, event_timestamp in UTC microseconds; naive times are UTC, zones may be mixed."""
+    if isinstance(entity_df, pl.DataFrame):  # one path for both: pandas reads every spelling of a time
         entity_df = entity_df.to_pandas()
     if not isinstance(entity_df, pd.DataFrame):
         what = "a retrieval without entity rows" if entity_df is None else f"entity rows as {type(entity_df).__name__}"
@@ -259,7 +262,7 @@ def _labels(entity_df: pd.DataFrame | pl.DataFrame | str | None) -> pl.DataFrame
     if EVENT_TIME not in entity_df.columns:
         raise ConfigError(
             f"entity rows lack the column {EVENT_TIME}; they have {', '.join(map(str, entity_df.columns))}",
-            "add the instant as of which each row is asked",
+            "add the instant as of which each row is joined",
         )
     frame = entity_df.reset_index(drop=True)
     frame[EVENT_TIME] = pd.to_datetime(frame[EVENT_TIME], utc=True).dt.as_unit("us")

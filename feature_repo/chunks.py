@@ -31,12 +31,11 @@ def compute_views(
     *,
     accept: Accept | None = None,
 ) -> dict[str, pl.DataFrame]:
-    """Rows of `views` (default all) with month < event_timestamp <= min(until, next month), of `month`'s chunk.
-
-    `accept` says which rows of a view (from the chunk's start on) other views may be computed from; default all.
+    """Return the rows of `views` (default all) with month < event_timestamp <= min(until, next month).
 
     `month` is a month's first instant; only hours that are complete at `until` are computed. A row at the first instant
-    of a month closes the last hour of the month before and belongs to that month's chunk.
+    of a month closes the last hour of the month before and belongs to that month's chunk. `accept` returns the rows of
+    a view (from the chunk's start on) that other views may be computed from; default all.
 
     TimeRangeError where `month` is no month's first instant; ConfigError where a window is longer than the lookback:
     its values would depend on where the chunk begins. UnknownNameError for a view that does not exist.
@@ -55,7 +54,7 @@ def compute_views(
 
 
 def _with_inputs(wanted: Sequence[str]) -> list[str]:
-    """`wanted` and all views that they are computed from, in the order of computation."""
+    """Return `wanted` and all views that they are computed from, in the order of computation."""
     needed = set(wanted)
     for name in reversed(tuple(VIEWS)):
         if name in needed:

@@ -1,4 +1,7 @@
-"""Contract specifications as the venue last gave them: reference data that backtest and trading process share."""
+"""Contract specifications on disk, as the venue last gave them; backtest and trading process share them.
+
+One Parquet file, a row per instrument. Numbers are text: Decimal in, the same Decimal out.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _NAMES = tuple(field.name for field in fields(ContractSpec))
 
 
 def write_contracts(layout: Layout, specs: Iterable[ContractSpec]) -> None:
-    """Replace the stored specifications of the given instruments, atomically; numbers are kept as text, exactly."""
+    """Replace the stored specifications of the given instruments in one atomic step; others stay."""
     known = {spec.instrument: spec for spec in (read_contracts(layout) if layout.contracts.exists() else {}).values()}
     known |= {spec.instrument: spec for spec in specs}
     rows = [{name: _text(getattr(known[key], name)) for name in _NAMES} for key in sorted(known)]
@@ -25,7 +28,7 @@ def write_contracts(layout: Layout, specs: Iterable[ContractSpec]) -> None:
 
 
 def read_contracts(layout: Layout) -> dict[str, ContractSpec]:
-    """Specifications by asset (short name); MissingDataError where none were stored."""
+    """Return the specifications by asset (short name); MissingDataError where none were stored."""
     if not layout.contracts.exists():
         raise MissingDataError(f"no contract specifications at {layout.contracts}", "run pairity ingest first")
     try:

@@ -11,7 +11,7 @@ from pairity.layout import Layout
 
 
 def source_of(view: View, layout: Layout) -> FileSource:
-    """The Parquet files of `view`, as an absolute pattern; both times are declared."""
+    """Return Feast's source for the Parquet files of `view`: an absolute pattern, with both times declared."""
     return FileSource(
         name=f"{view.name}_files",
         path=view_glob(layout, view),

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from feature_repo.catalog import SERVICES, VIEWS, Feature, View
 from feature_repo.raw_datasets import DATASETS
 from pairity.timeline import DAY, HOUR
 
+WIDTH = 100
+"""Characters per line of prose, as in all documents of the repository; rows of tables are as long as they must be."""
 _INTRODUCTION = """# Features
 
-Generated from the catalogue (`feature_repo/catalog`) by `make docs`. The same declarations make the Feast views, the
-validation suites and the lookahead proof.
+Generated from the catalogue (`feature_repo/catalog`) by `make docs`. The Feast views, the
+validation suites and the lookahead proof follow from the same declarations.
+[formulas.md](formulas.md) says how each column is computed.
 
-Every row has an entity, `event_timestamp` (the close of its last bar: the first instant at which it could be known)
-and `created_timestamp` (when it was known: for history close + 1 ms, or when the last of its inputs since the chunk's
-start was; live, when they arrived). A correction is another row of the same entity and event with a later
-`created_timestamp`. All windows look back from and include the event's bar. Nothing is filled but what a null policy
-says; nothing is zero for want of data.
+Every row has an entity, `event_timestamp` and `created_timestamp`. `event_timestamp` is the close
+of the row's last bar: the first instant at which it could be known. `created_timestamp` is when it
+was known: for history close + 1 ms, or when the last of its inputs since the chunk's start was
+known; live, when they arrived. A correction is another row of the same entity and event with a
+later `created_timestamp`. All windows look back from the event's bar and include it. Values are
+carried forward only where a null policy says so; nothing is zero for want of data.
 """
 
 
 def document() -> str:
-    """Markdown: one table per view, then services and raw datasets."""
+    """Return the document as Markdown: one table per view, then services and raw datasets."""
     return "\n".join([_INTRODUCTION, *(_view(view) for view in VIEWS.values()), _services(), _datasets()])
 
 
@@ -28,10 +34,12 @@ def _view(view: View) -> str:
     lines = [
         f"## `{view.name}`",
         "",
-        f"{view.description}",
+        _wrapped(view.description),
         "",
-        f"Entity `{view.entity}`, a row every {_span(view)}; computed from {_names(view.inputs)}; a chunk begins "
-        f"{view.lookback // HOUR} hours before its month.",
+        _wrapped(
+            f"Entity `{view.entity}`, a row every {_span(view)}; computed from {_names(view.inputs)}; a chunk begins "
+            f"{view.lookback // HOUR} hours before its month."
+        ),
         "",
         "| feature | formula | unit | source | lookback | known when | null policy |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -58,11 +66,15 @@ def _services() -> str:
 
 def _datasets() -> str:
     rows = (
-        f"| `{kind.name}` | {kind.description} | {_names((kind.time, *kind.values))} | "
-        f"{'at its instant' if not kind.known_after else f'{_duration(kind.known_after)} after it'} |"
-        for kind in DATASETS.values()
+        f"| `{dataset.name}` | {dataset.description} | {_names((dataset.time, *dataset.values))} | "
+        f"{'at its instant' if not dataset.known_after else f'{_duration(dataset.known_after)} after it'} |"
+        for dataset in DATASETS.values()
     )
     return "\n".join(["## Raw datasets", "", "| dataset | | columns | known |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -1,9 +1,9 @@
-"""Where Feast's registry and embedded online store lie: below the data directory, for Feast's own CLI as for pairity.
+"""Place of Feast's registry and embedded online store: below the data directory, for Feast's own CLI as for pairity.
 
 feature_store.yaml names classes that resolve its relative paths here. They are relative to the data directory
 (`PAIRITY_HOME`, or `home` of pairity.toml or .env, default `./var`), as everything generated is; Feast alone would put
-them beside the feature definitions. The CLI changes its working directory as it goes, so a relative data directory is
-always taken from the project's folder, the one that holds this package.
+them beside the feature definitions. The CLI changes its working directory while it runs, so a relative data directory
+is always taken from the project's folder, the one that holds this package.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 
 
 def project_settings() -> Settings:
-    """Settings as pairity reads them in the project's folder, with an absolute `home`. For Feast's CLI."""
+    """Return settings as pairity reads them in the project's folder, with an absolute `home`; for Feast's CLI."""
     with contextlib.chdir(PROJECT_FOLDER):
         settings = load_settings()
         return settings.model_copy(update={"home": settings.root})
 
 
 def below_home(path: str) -> Path:
-    """`path` as it is if absolute, else below the data directory; the folder that is to hold it is made."""
+    """Return `path` if it is absolute, else `path` below the data directory; its folder is created."""
     located = Path(path) if Path(path).is_absolute() else project_settings().root / path
     located.parent.mkdir(parents=True, exist_ok=True)
     return located
 
 
 class HomeFileRegistryStore(FileRegistryStore):
-    """Feast's file registry below the data directory, replaced whole: a reader never sees half of it."""
+    """Feast's file registry below the data directory, replaced as a whole: a reader never sees half of it."""
 
     def __init__(self, registry_config: RegistryConfig, repo_path: Path) -> None:
         resolved = registry_config.model_copy(update={"path": str(below_home(registry_config.path))})

@@ -1,4 +1,4 @@
-"""The one file that Feast's CLI scans: everything below is collected by `feast apply`."""
+"""The one file that Feast's CLI scans: `feast apply` collects the objects below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feast feature services, derived from the catalogue: what a model, or the decision, asks for."""
+"""Feast feature services, derived from the catalogue: the features that a model or the decision asks for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from feature_repo.catalog import SERVICES
 
 
 def feature_services(views: Mapping[str, FeatureView]) -> dict[str, FeatureService]:
-    """All services by name."""
+    """Return all services by name, made of the given Feast views."""
     return {
         name: FeatureService(
             name=name, features=[views[service.view][list(service.features)]], description=service.description

@@ -17,9 +17,9 @@ _TYPES = {"float64": Float64, "int64": Int64, "string": String}
 
 
 def feature_view(view: View, layout: Layout, ttl: timedelta) -> FeatureView:
-    """The Feast view of a declaration; the schema is explicit, so that it exists before its first file does.
+    """Return the Feast view of a declaration. Its schema is explicit, so that it exists before its first file does.
 
-    `ttl` is that of an hourly view; rows of slower views live longer by the difference.
+    `ttl` is that of an hourly view; rows of slower views live longer by the difference of their distances.
     """
     entity = ENTITIES[view.entity]
     fields = [
@@ -38,5 +38,5 @@ def feature_view(view: View, layout: Layout, ttl: timedelta) -> FeatureView:
 
 
 def feature_views(layout: Layout, ttl: timedelta) -> dict[str, FeatureView]:
-    """All views by name."""
+    """Return all Feast views by name."""
     return {name: feature_view(view, layout, ttl) for name, view in VIEWS.items()}

@@ -27,7 +27,7 @@ _PARQUET_END = b"PAR1"
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What `publish` did with the rows that it was given."""
+    """Outcome of `publish`: rows by what was done with them, and the files that were written."""
 
     view: str
     new_rows: int
@@ -37,40 +37,40 @@ class PublishReport:
 
 
 def schema(view: View) -> pl.Schema:
-    """Columns and types of a view's files, in order."""
+    """Return the columns and types of a view's files, in order."""
     features = {feature.name: _DTYPES[feature.dtype] for feature in view.features}
     return pl.Schema({view.entity: pl.String(), EVENT_TIME: TIME, CREATED_TIME: TIME, **features})
 
 
 def view_directory(layout: Layout, view: View) -> Path:
-    """Where a view's files lie."""
+    """Return the folder of a view's files."""
     return layout.features / view.name
 
 
 def view_glob(layout: Layout, view: View) -> str:
-    """Absolute pattern of a view's files (Feast's `FileSource` path)."""
+    """Return the absolute pattern of a view's files (Feast's `FileSource` path)."""
     return str(view_directory(layout, view) / "month=*" / "*.parquet")
 
 
 def scan_view(layout: Layout, view: View) -> pl.LazyFrame:
-    """All rows of a view, all versions; no rows where nothing was published. Not sorted."""
+    """Return all rows of a view in all versions, unsorted; no rows where nothing was published."""
     return _scan(sorted(view_directory(layout, view).glob("month=*/*.parquet")), view)
 
 
 def latest_view(layout: Layout, view: View, since: datetime, until: datetime) -> pl.DataFrame:
-    """The newest version of each row with since <= event_timestamp < until, sorted by entity and time."""
+    """Return the newest version of each row with since <= event_timestamp < until, sorted by entity and time."""
     rows = stored_since(layout, view, since).filter(pl.col(EVENT_TIME) < until)
     return newest(rows, view).collect()
 
 
 def newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
-    """The newest version of each (entity, event time), sorted by entity and time."""
+    """Return the newest version of each (entity, event time), sorted by entity and time."""
     key = [view.entity, EVENT_TIME]
     return rows.sort(*key, CREATED_TIME).unique(key, keep="last", maintain_order=True)
 
 
 def feature_bits(view: View, suffix: str = "") -> pl.Expr:
-    """All features of a row as one comparable value; floats by their bits, so that −0.0 ≠ 0.0 and NaN = NaN.
+    """Return all features of a row as one comparable value; floats by their bits, so that −0.0 ≠ 0.0 and NaN = NaN.
 
     `suffix` is appended to the names of the columns that are read, for frames that hold two versions side by side.
     """
@@ -85,10 +85,10 @@ def feature_bits(view: View, suffix: str = "") -> pl.Expr:
 def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     """Append the rows that are new or changed; rows whose features equal the stored newest bit for bit are skipped.
 
-    Raises DataError for other columns or types than the catalogue's, for a null key or time, for two rows with one key,
-    and for a changed value that does not claim to be known later than the one it corrects: nothing is written then, of
-    no month. Months are written in order; a killed call is completed by calling again. One writer at a time: what a
-    killed one left unfinished is removed here.
+    DataError for other columns or types than the catalogue's, for a null key or time, for two rows with one key, and
+    for a changed value that does not claim to be known later than the one it corrects. Nothing is written then, of any
+    month. Months are written in order; calling again completes a killed call. Only one process may write at a time: the
+    files that a killed one left unfinished are removed here.
     """
     _check(rows, view)
     counts = {"new": 0, "corrected": 0, "unchanged": 0}
@@ -125,7 +125,7 @@ def _check(rows: pl.DataFrame, view: View) -> None:
 
 
 def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[str, int]) -> pl.DataFrame:
-    """Rows to append: those of unknown keys, and those whose features differ in any bit from the newest stored."""
+    """Return the rows to append: those with new keys, and those that differ in any bit from the newest stored."""
     key = [view.entity, EVENT_TIME]
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
     old = newest(stored.filter(pl.col(EVENT_TIME).is_between(since, until)), view).select(
@@ -162,6 +162,7 @@ def _write(directory: Path, rows: pl.DataFrame) -> Path:
 def _scan(files: list[Path], view: View) -> pl.LazyFrame:
     if not files:
         return pl.LazyFrame(schema=schema(view))
+    # A lazy scan would fail much later, in the middle of a join, and name no file.
     for path in files:
         if not _ends_well(path):
             raise LakeCorruptError(f"feature file {path} is cut short", "delete it and run pairity ingest again")
@@ -170,14 +171,14 @@ def _scan(files: list[Path], view: View) -> pl.LazyFrame:
 
 
 def _ends_well(path: Path) -> bool:
-    """Whether the file ends as Parquet does: cheap, and true of no file that was cut."""
+    """Return whether the file ends as Parquet does: a cheap check that no cut file passes."""
     with path.open("rb") as file:
         file.seek(-min(len(_PARQUET_END), path.stat().st_size), os.SEEK_END)
         return file.read() == _PARQUET_END
 
 
 def stored_since(layout: Layout, view: View, since: datetime) -> pl.LazyFrame:
-    """All versions of the rows with event_timestamp >= since; only the months that can hold them are read."""
+    """Return all versions of the rows with event_timestamp >= since, reading only the months that can have them."""
     first = since.strftime("month=%Y-%m")
     files = sorted(p for p in view_directory(layout, view).glob("month=*/*.parquet") if p.parent.name >= first)
     return _scan(files, view).filter(pl.col(EVENT_TIME) >= since)

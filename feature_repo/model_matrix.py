@@ -1,4 +1,4 @@
-"""The one conversion from feature rows to model input, for training and serving alike."""
+"""The one conversion from feature rows to model input (the design matrix), for training and serving alike."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
-    """The service's features in its order, one row per row: numbers as float64 (null → NaN), categories as str.
+    """Return rows × features of `service`, in its order: numbers as float64 (null → NaN), categories as str.
 
-    DataError names columns that are missing (a model is never fed fewer columns than it was trained on), and those
-    with an infinite value: features are finite or null, so something wrote them that is not a feature.
+    Rows keep their order. DataError names the columns that are missing: a model is never fed fewer columns than it was
+    trained on. It also names columns with an infinite value: transforms give finite numbers or null, so an infinity
+    was not computed by one.
     """
     missing = [name for name in service.features if name not in rows.columns]
     if missing:

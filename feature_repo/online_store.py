@@ -1,8 +1,8 @@
 """The embedded online store: Feast's SQLite store, with exact times and a guard against going back in time.
 
-Feast's own keeps times as whole seconds of *local* time (an hour off where clocks change) and lets whoever writes last
-win. Here times are UTC microseconds, and a row is replaced only by one that is newer: by event time, then by created
-time. The rule is part of the write itself, so it holds for pairity, for `feast materialize` and for both at once.
+Feast's own store keeps times as whole seconds of *local* time (an hour off where clocks change), and the last writer
+wins. Here times are UTC microseconds, and a row is replaced only by a newer one: by event time, then by created time.
+The rule is part of the SQL of the write, so it holds for pairity, for `feast materialize` and for both at once.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
         entity_keys: list[EntityKey],
         requested_features: list[str] | None = None,
     ) -> list[tuple[datetime | None, dict[str, Value] | None]]:
-        """(event time, values) per entity, in order; (None, None) where nothing is stored."""
+        """Return (event time, values) per entity, in order; (None, None) where nothing is stored."""
         rows = self.online_read_known(config, table, entity_keys, requested_features)
         return [(event, values) for event, _, values in rows]
 
@@ -101,10 +101,10 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
         entity_keys: Sequence[EntityKey],
         requested_features: Sequence[str] | None = None,
     ) -> list[StoredRow]:
-        """Event time, created time and values per entity, in order.
+        """Return event time, created time and values per entity, in order.
 
-        A row of which some feature is older than the rest carries the oldest of its times: freshness is never
-        overstated.
+        A row carries the oldest time of its features: freshness is never overstated when some feature is older than the
+        rest.
         """
         name = self._existing_table(config, table)
         keys = [_key(config, entity) for entity in entity_keys]
@@ -125,7 +125,7 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
         return [_row(rows.get(key)) for key in keys]
 
     def _existing_table(self, config: RepoConfig, table: FeatureView) -> str:
-        """Quoted name of the view's table; made if the database was deleted since `apply`."""
+        """Return the quoted name of the view's table, created here if the database was deleted since `apply`."""
         name = compute_table_id(config.project, table, config.registry.enable_online_feature_view_versioning)
         quoted = '"' + name.replace('"', '""') + '"'
         self._get_conn(config).execute(
@@ -140,7 +140,7 @@ def _key(config: RepoConfig, entity: EntityKey) -> bytes:
 
 
 def _ticks(instant: datetime | None) -> int | None:
-    """Microseconds since the epoch; naive times are UTC."""
+    """Return microseconds since the epoch; naive times are UTC."""
     if instant is None:
         return None
     aware = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant

@@ -1,4 +1,4 @@
-"""What is known of a pair besides its features: its legs, whether the venue lists the cross itself, why it is left out.
+"""Facts about a pair besides its features: its legs, whether the venue lists the cross itself, why it is left out.
 
 A pair of two coins is traded through the USDT swaps of both unless the venue lists one against the other.
 """
@@ -28,10 +28,10 @@ SCHEMA = {
 def pair_metadata(
     pairs: Sequence[Pair], listed: Iterable[str], coverage: pl.DataFrame, *, min_aligned_bars: int
 ) -> pl.DataFrame:
-    """One row per pair, in the order of `pairs`.
+    """Return one row per pair with the columns `SCHEMA`, in the order of `pairs`.
 
     `listed`: ids of all instruments of the venue, of any kind (OKX: `ETH-BTC` is spot, `ETH-BTC-SWAP` a perpetual).
-    `coverage`: pair_id, aligned_bars (see `transforms.pairs.pair_coverage`); a pair that it does not name has 0.
+    `coverage`: pair_id, aligned_bars (see `transforms.pairs.pair_coverage`); a pair without a row has 0.
 
     - `base`, `quote`: short names; spread = price of base in units of quote.
     - `is_direct`: the venue lists the cross; `exchange_symbol` is its id, a perpetual before spot, base/quote before

@@ -1,4 +1,4 @@
-"""What kinds of raw rows exist, and the exact columns of their files."""
+"""Raw datasets of the lake: which exist, the exact columns of their files, and when a row is complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KNOWN_AT = "known_at"
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One kind of raw row of one instrument; at most one row per instant, and one per correction of it."""
+    """One kind of raw rows of one instrument: at most one row per instant, and one more per correction of it."""
 
     name: str
     time: str
@@ -26,9 +26,9 @@ class Dataset:
     """All float64. Prices in USDT, volumes in base coins unless the name says otherwise."""
     nullable: frozenset[str]
     known_after: timedelta
-    """From the labelled time until the row is complete: one bar for candles, nothing for settlements and snapshots."""
+    """From the labelled instant until the row is complete: one bar for candles, 0 for settlements and snapshots."""
     every: timedelta | None
-    """Distance of the rows of a complete history; None where instants come as they come."""
+    """Distance of the rows of a complete history; None where rows have no grid."""
     description: str
 
     @property
@@ -37,20 +37,20 @@ class Dataset:
         return {self.time: INSTANT, **{name: pl.Float64() for name in self.values}, KNOWN_AT: INSTANT}
 
     def empty(self) -> pl.DataFrame:
-        """No rows, right columns."""
+        """Return a frame with the columns of the files and no rows."""
         return pl.DataFrame(schema=self.schema)
 
     def conform(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """`rows` in the exact columns and types; a nullable column that a source does not give is null.
+        """Return `rows` with the exact columns and types; a nullable column that a source does not give is null.
 
-        DataError names what is missing or null but must not be.
+        DataError names a required column that is missing or has nulls.
         """
         missing = [name for name in self.schema if name not in rows.columns and name not in self.nullable]
         if missing:
             raise DataError(f"rows for {self.name} lack the columns {', '.join(missing)}; found {rows.columns}")
         conformed = rows.select(
-            (pl.col(name) if name in rows.columns else pl.lit(None).alias(name)).cast(kind)
-            for name, kind in self.schema.items()
+            (pl.col(name) if name in rows.columns else pl.lit(None).alias(name)).cast(dtype)
+            for name, dtype in self.schema.items()
         )
         for name in self.schema:
             if name not in self.nullable and conformed[name].null_count():
@@ -65,8 +65,8 @@ _NOT_EVERY_VENUE = frozenset({"volume_quote", "trade_count", "taker_buy_volume"}
 
 DATASETS: Mapping[str, Dataset] = MappingProxyType(
     {
-        kind.name: kind
-        for kind in (
+        dataset.name: dataset
+        for dataset in (
             Dataset(
                 name="candles_1m",
                 time="open_time",
@@ -173,7 +173,7 @@ CANDLES = ("candles_1m", "candles_1h")
 
 
 def dataset(name: str) -> Dataset:
-    """The dataset of that name; UnknownNameError lists those that exist."""
+    """Return the raw dataset of that name; UnknownNameError lists those that exist."""
     if name not in DATASETS:
         raise UnknownNameError("dataset", name, DATASETS)
     return DATASETS[name]

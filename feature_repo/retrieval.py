@@ -1,4 +1,4 @@
-"""`AsofRetrievalJob`: what `AsofOfflineStore` hands out, run when its result is asked for."""
+"""`AsofRetrievalJob`: the result of `AsofOfflineStore`, computed when it is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pairity.errors import ConfigError, DataError
 
 
 class AsofRetrievalJob(RetrievalJob):
-    """A retrieval; each call that asks for its result runs it. Feast computes on-demand views on top of it."""
+    """A retrieval; every call that reads its result runs it. Feast computes on-demand views on top of it."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class AsofRetrievalJob(RetrievalJob):
 
     @property
     def full_feature_names(self) -> bool:
-        """Whether columns are called view__feature."""
+        """Whether columns are named view__feature."""
         return self._full_feature_names
 
     @property
@@ -48,11 +48,11 @@ class AsofRetrievalJob(RetrievalJob):
 
     @property
     def metadata(self) -> RetrievalMetadata | None:
-        """What was asked for."""
+        """Features, keys and range of event times that were requested."""
         return self._metadata
 
     def to_polars(self) -> pl.DataFrame:
-        """The rows with all columns, on-demand ones included; times in UTC microseconds."""
+        """Return the rows with all columns, on-demand ones included; times in UTC microseconds."""
         return pl.DataFrame(pl.from_arrow(self.to_arrow()))
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
@@ -64,7 +64,7 @@ class AsofRetrievalJob(RetrievalJob):
     def persist(
         self, storage: SavedDatasetStorage, allow_overwrite: bool | None = False, timeout: int | None = None
     ) -> None:
-        """Write the result to one Parquet file, atomically; over an existing one only if asked to."""
+        """Write the result to one Parquet file atomically; DataError if the file exists and may not be replaced."""
         if not isinstance(storage, SavedDatasetFileStorage):
             raise ConfigError(
                 f"a {type(storage).__name__} cannot hold this data set", "use SavedDatasetFileStorage with a path"
@@ -75,9 +75,9 @@ class AsofRetrievalJob(RetrievalJob):
         replace_file_with(path, self.to_polars().write_parquet)
 
     def supports_remote_storage_export(self) -> bool:
-        """Results stay on this machine."""
+        """Return False: results stay on this machine."""
         return False
 
     def to_sql(self) -> str:
-        """There is no SQL behind this store."""
+        """Raise ConfigError: there is no SQL behind this store."""
         raise ConfigError("the as-of store runs no SQL", "use to_df, to_arrow or to_polars")

@@ -1,4 +1,4 @@
-"""Which code produced a result."""
+"""Code revision: the commit that produced a result."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """Commit of the checkout that the running code comes from; `dirty`: files differ from that commit.
+    """Commit of the checkout that the running code comes from; `dirty` says whether tracked files differ from it.
 
-    Both are None outside a git checkout (an installed package, a machine without git): then nothing is claimed.
+    Both are None outside a git checkout (an installed package, a machine without git): nothing is claimed then.
     """
 
     commit: str | None
@@ -19,7 +19,7 @@ class Revision:
 
 
 def code_revision() -> Revision:
-    """Ask git about the directory that this package lies in."""
+    """Return the revision that git reports for the folder of this package."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return Revision(None, None)

@@ -1,4 +1,7 @@
-"""The feature store as pairity uses it: apply, history, online write and read. Feast is imported when it is needed."""
+"""The feature store as pairity uses it: apply definitions, read history, write and read online.
+
+Feast is imported inside the functions: it takes seconds to load, and most commands do not need it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _ROW = "__row"
 
 
 def open_store(settings: Settings) -> FeatureStore:
-    """The store of `settings`' data directory, configured by the feature_store.yaml that Feast's CLI reads."""
+    """Open the store below the data directory, configured by the feature_store.yaml that Feast's CLI reads."""
     import yaml
     from feast import FeatureStore, RepoConfig
 
@@ -34,7 +37,7 @@ def open_store(settings: Settings) -> FeatureStore:
 
 
 def apply(settings: Settings, store: FeatureStore) -> bool:
-    """Register what the catalogue declares, as `feast apply` does; returns whether anything had changed."""
+    """Register what the catalogue declares, as `feast apply` does; return whether anything had changed."""
     from feature_repo.entities import ENTITIES, PROJECT
     from feature_repo.feature_services import feature_services
     from feature_repo.feature_views import feature_views
@@ -42,7 +45,7 @@ def apply(settings: Settings, store: FeatureStore) -> bool:
     registered = _registered(store)
     views = feature_views(Layout.of(settings), settings.features.ttl)
     for name, declared in views.items():
-        # What Feast has noted about a view is no part of its definition, but of its equality.
+        # Feast compares these notes of its own too; without them an unchanged view would look changed.
         if known := registered.get((type(declared).__name__, name)):
             declared.materialization_intervals = known.materialization_intervals
     wanted = {_name(item): item for item in (*ENTITIES.values(), *views.values(), *feature_services(views).values())}
@@ -54,7 +57,7 @@ def apply(settings: Settings, store: FeatureStore) -> bool:
 
 
 def _registered(store: FeatureStore) -> dict[tuple[str, str], Any]:
-    """Entities (without Feast's own placeholder), views and services of the registry."""
+    """Return entities (without Feast's own placeholder), views and services of the registry."""
     entities = [item for item in store.list_entities() if not item.name.startswith("__")]
     items = [*entities, *store.list_feature_views(), *store.list_feature_services()]
     return {_name(item): item for item in items}
@@ -65,11 +68,12 @@ def _name(item: Any) -> tuple[str, str]:  # noqa: ANN401 - entities, views and s
 
 
 def historical(store: FeatureStore, service_name: str, entity_rows: pl.DataFrame) -> pl.DataFrame:
-    """Features of a service as known at each row's `event_timestamp` (the decision time).
+    """Return `entity_rows` with the features of a service as known at each row's `event_timestamp` (the decision time).
 
-    `entity_rows`: the entity, event_timestamp and any other columns; they come back unchanged, in their order, with the
-    service's features beside them (null where nothing was known, or what was known is older than the TTL). Only rows
-    created at or before the decision are seen. JoinError if as many rows do not come back as went in.
+    `entity_rows`: the entity, event_timestamp and any other columns; they come back unchanged and in their order, with
+    the service's features beside them. A feature is null where nothing was known, and where the newest known row is
+    older than the TTL. Only rows created at or before the decision are seen. JoinError if other rows come back than
+    went in.
     """
     declared = service(service_name)
     entity = view(declared.view).entity
@@ -90,10 +94,11 @@ def historical(store: FeatureStore, service_name: str, entity_rows: pl.DataFrame
 
 
 def write_online(store: FeatureStore, view_name: str, rows: pl.DataFrame) -> int:
-    """Write the newest of `rows` per entity and return how many were not behind what is stored.
+    """Write the newest of `rows` per entity; return how many were written because nothing newer is stored.
 
-    Whole rows: nulls overwrite older values. A row never replaces one with a later event time, nor a later version of
-    the same event: skipped here, and refused by the embedded store itself should two processes write at once.
+    Rows are written whole: nulls overwrite older values. A row never replaces one with a later event time, nor a later
+    version of the same event. Such a row is skipped here; the embedded store refuses it too, in case two processes
+    write at once. DataError where columns are missing.
     """
     declared = view(view_name)
     if missing := [name for name in declared.columns if name not in rows.columns]:
@@ -113,11 +118,11 @@ def write_online(store: FeatureStore, view_name: str, rows: pl.DataFrame) -> int
 
 
 def read_online(store: FeatureStore, service_name: str, entities: Sequence[str]) -> pl.DataFrame:
-    """What is stored now: one row per entity asked for, in their order.
+    """Return what is stored now: one row per entity of `entities`, in their order.
 
     Columns: entity, event_timestamp (null: nothing stored), created_timestamp (null also where the online store keeps
-    none), the service's features, bit for bit as written. Feast applies no TTL to online reads: whoever trades on these
-    rows must look at event_timestamp.
+    none), and the service's features, bit for bit as written. Feast applies no TTL to online reads: whoever trades on
+    these rows must check event_timestamp.
     """
     declared = service(service_name)
     declared_view = view(declared.view)
@@ -135,7 +140,7 @@ def read_online(store: FeatureStore, service_name: str, entities: Sequence[str])
 def _read(
     store: FeatureStore, registered: FeatureView, declared: View, entities: Sequence[str], features: Sequence[str]
 ) -> list[tuple[datetime | None, datetime | None, Any]]:
-    """(event time, created time or None, feature → proto) per entity; Redis and the like keep no created time."""
+    """Return (event time, created time, feature → proto) per entity; Redis and others keep no created time (None)."""
     from feature_repo.online_store import NewestSqliteOnlineStore
 
     keys = [_entity_key(declared, name) for name in entities]
@@ -154,15 +159,18 @@ def _entity_key(declared: View, name: str) -> Any:  # noqa: ANN401 - Feast's gen
 
 
 def _rows_as_protos(declared: View, rows: pl.DataFrame) -> list[tuple[Any, dict[str, Any], datetime, datetime]]:
-    """Rows as Feast writes them. Not through pandas, which would turn nulls into NaN and whole numbers into floats."""
+    """Return rows as Feast writes them; not through pandas, which turns nulls into NaN and integers into floats."""
     from feast.protos.feast.types.Value_pb2 import Value
 
     fields = {"float64": "double_val", "int64": "int64_val", "string": "string_val"}
-    kinds = {feature.name: fields[feature.dtype] for feature in declared.features}
+    value_fields = {feature.name: fields[feature.dtype] for feature in declared.features}
     return [
         (
             _entity_key(declared, row[declared.entity]),
-            {name: Value() if row[name] is None else Value(**{kind: row[name]}) for name, kind in kinds.items()},
+            {
+                name: Value() if row[name] is None else Value(**{field: row[name]})
+                for name, field in value_fields.items()
+            },
             row[EVENT_TIME],
             row[CREATED_TIME],
         )
@@ -171,8 +179,8 @@ def _rows_as_protos(declared: View, rows: pl.DataFrame) -> list[tuple[Any, dict[
 
 
 def _python(value: Any) -> float | int | str | None:  # noqa: ANN401 - Feast's generated message
-    kind = value.WhichOneof("val")
-    return None if kind is None else getattr(value, kind)
+    field = value.WhichOneof("val")
+    return None if field is None else getattr(value, field)
 
 
 def _view(store: FeatureStore, name: str) -> FeatureView:

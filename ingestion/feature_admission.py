@@ -31,7 +31,7 @@ class FeatureAdmission:
         with those months.
         """
         split = self._split(view, rows)
-        self._refused[view.name] = split.held
+        self._refused[view.name] = split.withheld
         return split.accepted
 
     def admit(self, view: View, month: datetime, rows: pl.DataFrame) -> pl.DataFrame:
@@ -52,7 +52,7 @@ class FeatureAdmission:
         if not verdict.failed:
             return rows
         split = self._split(view, rows)
-        for (entity,), own in split.held.group_by(view.entity, maintain_order=True):
+        for (entity,), own in split.withheld.group_by(view.entity, maintain_order=True):
             self.record.withhold(view.name, f"{entity}/{month_key(month)}", own)
         return self._date_released(view, split.accepted)
 

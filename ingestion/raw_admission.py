@@ -117,7 +117,7 @@ class RawAdmission:
         if closes is not None and "close" in DATASETS[name].values and rows.height:
             _carry_close(closes, asset, split, DATASETS[name].time)
         profile = profile_raw(rows, name, _key(partition), self.record.now, close_before=close)
-        return _Batch(partition, profile, split.held)
+        return _Batch(partition, profile, split.withheld)
 
     def _judge(
         self, name: str, batches: Sequence[_Batch], read: Callable[[Partition], pl.DataFrame]
@@ -184,7 +184,7 @@ def _carry_close(closes: _LastCloses, asset: str, split: Split, time: str) -> No
         at, close = closes[asset].time, closes[asset].close
     else:
         return
-    last = split.held[time].max()
+    last = split.withheld[time].max()
     closes[asset] = _LastClose(at, close, until=max(at, last) if isinstance(last, datetime) else at)
 
 

@@ -1,4 +1,4 @@
-"""Settings read from file, environment and command line; what is misspelt or misplaced is refused by name."""
+"""Settings, read from file, environment and command line; misspelt and misplaced names are refused by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pairity.settings import CONFIG_FILE, OTHER_VARIABLES, PREFIX, SECRET_SETTIN
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - values of any section, checked by the model
-    """Read file and environment; ConfigError names the setting, the value and the choices.
+    """Return the settings of file and environment; ConfigError names the setting, the value and the choices.
 
     `overrides` are nested dictionaries per section (command-line options), merged over the other sources.
     """
@@ -24,22 +24,23 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - values of any
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{CONFIG_FILE} is not TOML: {error}", "correct the line that is named") from None
     except ValidationError as error:
-        what = "; ".join(_explain(item) for item in error.errors(include_url=False))
+        faults = "; ".join(_explain(item) for item in error.errors(include_url=False))
         places = f"{CONFIG_FILE}, .env, the environment ({PREFIX}SECTION__NAME) or the command line"
-        raise ConfigError(what, f"correct it in {places}") from None
+        raise ConfigError(faults, f"correct it in {places}") from None
     _refuse_secrets_in_file()
     return settings
 
 
 def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries
     path = ".".join(str(part) for part in item["loc"])
+    # A secret must not be printed, and neither a whole section, which may hold one.
     if not isinstance(item.get("input"), str | int | float) or any(secret in path for secret in SECRETS):
         return f"setting {path}: {item['msg']}"
     return f"setting {path} = {item.get('input')!r}: {item['msg']}"
 
 
 def _refuse_unknown_variables() -> None:
-    """A misspelt variable would otherwise be ignored in silence."""
+    """Raise UnknownNameError for a misspelt variable, which pydantic would ignore in silence."""
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
@@ -50,6 +51,7 @@ def _refuse_unknown_variables() -> None:
 
 
 def _refuse_secrets_in_file() -> None:
+    """Raise ConfigError where the settings file, which people share, holds a secret."""
     path = Path(CONFIG_FILE)
     if not path.is_file():
         return

@@ -1,4 +1,4 @@
-"""Content hashes: of files that a model consists of, of records, of manifests."""
+"""Content hashes of model files, records and manifests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 
 def digest_bytes(content: bytes) -> str:
-    """SHA-256 of `content`, hexadecimal."""
+    """Return the SHA-256 of `content`, hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def digest_parts(parts: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 over (name, content digest) pairs, independent of their order.
+    """Return one SHA-256 over (name, content digest) pairs, whatever their order.
 
     Used for a model's directory (relative path, file digest) and for the snapshot id (partition, manifest digest).
     """

@@ -4,7 +4,7 @@
     ├── ConfigError                 a setting or argument cannot be used
     │   ├── UnknownNameError        a name that is not among those that exist (lists them)
     │   ├── TimeRangeError          an empty, inverted or unusable time range
-    │   └── LiveSwitchError         real money asked for without both switches
+    │   └── LiveSwitchError         real money requested without both switches
     ├── VenueError                  the exchange, as we see it
     │   ├── VenueUnreachableError   nothing answers at the URL, or it stopped answering
     │   ├── CredentialsError        the venue refuses the key, secret or passphrase
@@ -13,12 +13,12 @@
     │   └── OrderUnknownError       an order's outcome is not known until the venue answers a query
     ├── DataError                   stored data
     │   ├── LakeCorruptError        a file does not match its manifest or cannot be read
-    │   ├── MissingDataError        what was asked for is not there, or too little of it
+    │   ├── MissingDataError        the requested data is not there, or too little of it
     │   ├── JoinError               a point-in-time join did not return what went in
     │   ├── QuarantineError         data failed validation and was quarantined
     │   └── StaleFeaturesError      online features are older than allowed, or missing
     ├── RegistryError               models and their registry
-    │   ├── NoChampionError         no model version carries the alias that was asked for
+    │   ├── NoChampionError         no model version has the requested alias
     │   └── ModelIntegrityError     a model file is not the one that was registered
     └── TradingError                trading cannot go on
         ├── InsufficientBalanceError  balance below what the smallest position needs
@@ -36,7 +36,7 @@ from difflib import get_close_matches
 
 
 class PairityError(Exception):
-    """Base of the tree: `what` happened, with the value found, and the `remedy`."""
+    """Base of the tree: `what` happened, with the value that was found, and the `remedy`."""
 
     exit_code = 1
 
@@ -68,7 +68,7 @@ class TimeRangeError(ConfigError):
 
 
 class LiveSwitchError(ConfigError):
-    """Real money was asked for without both switches."""
+    """Real money was requested without both switches."""
 
 
 class VenueError(PairityError):
@@ -112,7 +112,7 @@ class LakeCorruptError(DataError):
 
 
 class MissingDataError(DataError):
-    """What was asked for is not there, or there is too little of it."""
+    """The requested data is not there, or there is too little of it."""
 
 
 class JoinError(DataError):
@@ -134,7 +134,7 @@ class RegistryError(PairityError):
 
 
 class NoChampionError(RegistryError):
-    """No model version carries the alias that was asked for."""
+    """No model version has the requested alias."""
 
 
 class ModelIntegrityError(RegistryError):

@@ -1,4 +1,4 @@
-"""Where things lie below the data directory (`PAIRITY_HOME`). Paths only; nothing here touches the disk."""
+"""Paths below the data directory (`PAIRITY_HOME`). Nothing here touches the disk."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pairity.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All locations of one data directory, absolute."""
+    """All paths of one data directory, absolute."""
 
     root: Path
 
     @classmethod
     def of(cls, settings: Settings) -> Layout:
-        """The layout below `settings.root`."""
+        """Return the layout below `settings.root`."""
         return cls(settings.root)
 
     @property
@@ -66,7 +66,7 @@ class Layout:
 
     @property
     def retrain_lock(self) -> Path:
-        """Held by whoever retrains."""
+        """Lock file of the process that retrains."""
         return self.root / "retrain.lock"
 
     @property

@@ -1,4 +1,4 @@
-"""How long work tells about itself, without knowing who listens (a terminal with a bar and an ETA, or plain lines)."""
+"""Progress reports of long work, whoever listens: a terminal with a bar and an ETA, or plain lines."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """A listener of one job's stages."""
+    """Listener to the stages of one job."""
 
     def stage(self, name: str, total: int) -> None:
-        """A stage of `total` steps begins; the one before it has ended."""
+        """Begin a stage of `total` steps; the one before it has ended."""
         ...
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """`steps` more steps of the current stage are done."""
+        """Report `steps` more steps of the current stage as done."""
         ...
 
     def say(self, line: str) -> None:
-        """Something worth a line of its own happened."""
+        """Report something that is worth a line of its own."""
         ...
 
 
 class Silent:
-    """Nobody listens."""
+    """Progress that discards everything."""
 
     def stage(self, name: str, total: int) -> None:
         """Ignore."""

@@ -1,4 +1,4 @@
-"""Something that happens once a day at a time of day. All instants are UTC: no day is longer than another."""
+"""Daily schedule: slots at one time of day. All instants are UTC, so that no day is longer than another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pairity.timeline import DAY
 
 
 def time_of_day(text: str) -> time:
-    """Read `HH:MM`; ValueError says what is wrong.
+    """Return the time of day written as `HH:MM`; ValueError says what is wrong.
 
     >>> time_of_day("00:30")
     datetime.time(0, 30)
@@ -22,17 +22,17 @@ def time_of_day(text: str) -> time:
 
 
 def newest_slot(at: time, instant: datetime) -> datetime:
-    """The newest instant with time of day `at` that is not after `instant` (aware, UTC)."""
+    """Return the newest instant with time of day `at` that is not after `instant` (aware, UTC)."""
     midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
     slot = midnight + timedelta(hours=at.hour, minutes=at.minute)
     return slot if slot <= instant else slot - DAY
 
 
 def due_slot(at: time, last: datetime, now: datetime) -> datetime:
-    """The slot to run next, if the one of `last` was the last that counted: in the future, or past and to be run now.
+    """Return the slot to run next after a run at `last`: a future one, or a past one that is due now.
 
-    However many slots were missed between `last` and `now` (the machine slept, the process was down), one run makes up
-    for all of them: that of the newest.
+    However many slots were missed between `last` and `now` (the machine slept, the process was down), one run of the
+    newest slot makes up for all of them.
 
     >>> from datetime import UTC
     >>> last = datetime(2025, 3, 18, 0, 30, tzinfo=UTC)

@@ -69,7 +69,7 @@ def _time_of_day(text: str) -> str:
 
 
 class UniverseSettings(Section):
-    """Which assets are traded, in the order that defines pair ids."""
+    """Assets that are traded, in the order that defines pair ids."""
 
     assets: Annotated[tuple[str, ...], Field(min_length=2, max_length=60), AfterValidator(_distinct)] = DEFAULT_UNIVERSE
     min_aligned_bars: PositiveInt = 200
@@ -102,17 +102,17 @@ class ExchangeSettings(Section):
 
 
 class IngestSettings(Section):
-    """How raw data is collected."""
+    """Collection of raw data."""
 
     page_size: Annotated[int, Field(ge=1, le=300)] = 300
     concurrency: Annotated[int, Field(ge=1, le=32)] = 8
     datasets: tuple[str, ...] = ("funding", "mark_1h", "index_1h", "open_interest")
-    """Collected besides candles. Also there: `taker_volume_1h`, `trade_bars_1m` (many requests), and `book_tops` and
-    `liquidations`, of which a live cycle takes a snapshot."""
+    """Datasets collected besides candles. Others that exist: `taker_volume_1h`, `trade_bars_1m` (many requests), and
+    `book_tops` and `liquidations`, of which a live cycle takes a snapshot."""
 
 
 class SourceSettings(Section):
-    """Where history comes from that the traded venue does not serve."""
+    """Sources of history that the traded venue does not serve."""
 
     binance_archive_url: str = "https://data.binance.vision"
     tiingo_url: str = "https://api.tiingo.com"
@@ -132,7 +132,7 @@ class FeatureSettings(Section):
     """Windows of the features."""
 
     venue: str = "okx"
-    """Whose raw data the features are computed from; the trading process needs the venue that it trades on."""
+    """Venue whose raw data the features are computed from; the trading process needs the one that it trades on."""
     z_window_bars: Annotated[int, Field(ge=3)] = 24
     rsi_period_bars: Annotated[int, Field(ge=2)] = 14
     roc_bars: PositiveInt = 5
@@ -170,7 +170,7 @@ class VwapSettings(Section):
     bar_hours: Literal[1, 2, 3, 4, 6, 8, 12] = 4
     window_bars: Annotated[int, Field(ge=3, le=60)] = 6
     max_fill_bars: Annotated[int, Field(ge=0, le=60)] = 6
-    """Missing bars in a row that carry the last close, with zero volume."""
+    """Most missing bars in a row that carry the last close forward, with zero volume."""
     rebalancing_hour: Annotated[int, Field(ge=0, le=23)] = 0
     """Hour of the day, in `time_zone`, at which the sheet is decided: only bars that closed by then count."""
     top: PositiveInt = 10
@@ -183,11 +183,11 @@ class VwapSettings(Section):
 
 
 class LabelSettings(Section):
-    """What a model learns. A label looks up to `horizon_bars` ahead: splits purge by the interval that it looked at."""
+    """What a model learns. A label looks up to `horizon_bars` ahead; splits purge by the interval that it looked at."""
 
     kind: Literal["touch", "triple_barrier"] = "touch"
     """`touch`: whether the spread comes back by `target`. `triple_barrier`: whether the strategy's own position would
-    have earned anything, after costs, by its target, its stop or the end of the horizon; `target` is then not used."""
+    have earned anything, after costs, by its target, its stop or the end of the horizon; `target` is not used then."""
     z_entry: PositiveFloat = 1.0
     horizon_bars: PositiveInt = 102
     target: Fraction = 0.005
@@ -201,13 +201,13 @@ class ModelSettings(Section):
 
     name: str = "pair_forest"
     feature_service: str = "pair_forest_v1"
-    """What the model is trained on and asked with: a service of the pair view."""
+    """Features for training and scoring: a service of the pair view."""
     n_estimators: PositiveInt = 300
     max_depth: PositiveInt = 5
     min_samples_leaf: PositiveInt = 30
     positive_weight: PositiveFloat = 3.0
     calibration: Literal["none", "sigmoid", "isotonic"] = "none"
-    """Map the forest's votes to frequencies, learnt on purged folds inside the training rows."""
+    """Map from the forest's votes to frequencies, learnt on purged folds inside the training rows."""
     seed: int = 42
     test_fraction: Fraction = 0.30
 
@@ -221,7 +221,7 @@ class StrategySettings(Section):
     correlation_max: Annotated[float, Field(gt=0, le=1)] = 0.85
     correlation_refresh_bars: PositiveInt = 24
     exit_z: float = 0.0
-    """The z-score at which a position entered from above is closed (mirrored for one entered from below)."""
+    """z-score at which a position entered from above is closed (mirrored for one entered from below)."""
     switch_threshold: PositiveFloat | None = None
     min_hold_bars: Annotated[int, Field(ge=0)] = 0
     cooldown_bars: Annotated[int, Field(ge=0)] = 0
@@ -230,7 +230,7 @@ class StrategySettings(Section):
     legs: Literal["base", "both"] = "base"
     """`base` trades the base asset alone; `both` also the opposite side of the quote asset (backtests only)."""
     hedge_tolerance: Fraction = 0.05
-    """How far the ratio of two legs' notionals, in whole lots, may lie from the hedge ratio."""
+    """Largest relative distance between the ratio of two legs' notionals, in whole lots, and the hedge ratio."""
     stop_model: Literal["atr", "volatility"] = "atr"
     stop_atr: PositiveFloat = 10.0
     target_atr: PositiveFloat = 8.0
@@ -259,9 +259,9 @@ class CostSettings(Section):
     maker_fee_bps: NonNegativeFloat = 2.0
     slippage_bps: NonNegativeFloat = 1.0
     fill_model: Literal["next_open_taker", "limit_maker"] = "next_open_taker"
-    """How a backtest fills entries: at the next bar's open, or by a limit order at the decision's close."""
+    """Fills of entries in a backtest: at the next bar's open, or by a limit order at the decision's close."""
     initial_equity_usdt: PositiveFloat | None = None
-    """What a backtest begins with; not set: `strategy.max_position_usdt`."""
+    """Equity at the start of a backtest; not set: `strategy.max_position_usdt`."""
 
 
 class EvaluationSettings(Section):
@@ -275,7 +275,7 @@ class EvaluationSettings(Section):
 
 
 class GateSettings(Section):
-    """What a model must show before it is promoted (see training.promotion.gate)."""
+    """Promotion gate: what a model must show before it is promoted (see training.promotion.gate)."""
 
     net_return_min: float = 0.0
     trades_min: Annotated[int, Field(ge=0)] = 30
@@ -309,7 +309,7 @@ class RetrainSettings(Section):
     at: Annotated[str, AfterValidator(_time_of_day)] = "00:30"
     """Time of day in UTC, HH:MM."""
     niceness: Annotated[int, Field(ge=0, le=19)] = 10
-    """How far the job steps back behind other processes."""
+    """CPU niceness of the job (0–19)."""
     limit_hours: PositiveFloat = 12.0
     """A job that takes longer is ended: the next one must not find it still running."""
 
@@ -352,7 +352,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, the environment over `.env`, that over the file."""
+        """Return the sources by rank: arguments, the environment, `.env`, the file."""
         if isinstance(dotenv_settings, DotEnvSettingsSource):
             _refuse_consent_in_dotenv(dotenv_settings.env_vars)
             dotenv_settings.env_vars = _ours(dotenv_settings.env_vars)
@@ -365,11 +365,12 @@ class Settings(BaseSettings):
 
 
 def _ours(variables: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Variables of a `.env` that are settings; the file may hold those of other programs too."""
+    """Return the variables of a `.env` that are settings; the file may have those of other programs too."""
     return {name: value for name, value in variables.items() if name.upper().startswith(PREFIX)}
 
 
 def _refuse_consent_in_dotenv(variables: Mapping[str, str | None]) -> None:
+    """Raise ConfigError where `.env` has the switch for real money: consent is given per command, not for ever."""
     for name in variables:
         if name.upper() in OTHER_VARIABLES:
             raise ConfigError(

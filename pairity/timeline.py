@@ -26,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
-    """The only source of "now" outside tests; live, it is the wall clock, in replay the venue's."""
+    """The only source of "now" outside tests: live the wall clock, in replay the venue's clock."""
 
     def now(self) -> datetime:
         """Return the current instant (aware, UTC)."""
@@ -45,13 +45,13 @@ class SystemClock:
         return datetime.now(UTC)
 
     async def sleep_until(self, instant: datetime) -> None:
-        """Sleep in short steps, so that a suspended machine or a stepped clock is noticed."""
+        """Return once `now() >= instant`; short sleeps notice a suspended machine or a clock that was set."""
         while (left := (instant - self.now()).total_seconds()) > 0:
             await asyncio.sleep(min(left, 30.0))
 
 
 def floor_to(instant: datetime, bar: timedelta) -> datetime:
-    """Start of the bar that contains `instant` (bars are aligned to the Unix epoch).
+    """Return the start of the bar that contains `instant` (bars are aligned to the Unix epoch).
 
     >>> floor_to(datetime(2025, 3, 18, 16, 58, tzinfo=UTC), HOUR).isoformat()
     '2025-03-18T16:00:00+00:00'
@@ -60,7 +60,7 @@ def floor_to(instant: datetime, bar: timedelta) -> datetime:
 
 
 def ceil_to(instant: datetime, bar: timedelta) -> datetime:
-    """First bar boundary at or after `instant`.
+    """Return the first bar boundary at or after `instant`.
 
     >>> ceil_to(datetime(2025, 3, 18, 16, 0, tzinfo=UTC), HOUR).isoformat()
     '2025-03-18T16:00:00+00:00'
@@ -70,23 +70,23 @@ def ceil_to(instant: datetime, bar: timedelta) -> datetime:
 
 
 def last_closed(instant: datetime, bar: timedelta) -> datetime:
-    """Close time of the newest bar that is closed at `instant` (a bar that closes now is closed)."""
+    """Return the close of the newest bar that is closed at `instant` (a bar that closes now is closed)."""
     return floor_to(instant, bar)
 
 
 def month_start(instant: datetime) -> datetime:
-    """First instant of the calendar month: the anchor of chunked computation."""
+    """Return the first instant of the calendar month: the anchor of chunked computation."""
     return instant.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def next_month(instant: datetime) -> datetime:
-    """First instant of the following calendar month."""
+    """Return the first instant of the following calendar month."""
     start = month_start(instant)
     return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
 
 
 def months_between(since: datetime, until: datetime) -> Iterator[datetime]:
-    """Month starts of all months that intersect [since, until).
+    """Yield the first instants of all months that intersect [since, until).
 
     >>> since, until = datetime(2024, 11, 5, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
     >>> [month_key(month) for month in months_between(since, until)]
@@ -99,22 +99,24 @@ def months_between(since: datetime, until: datetime) -> Iterator[datetime]:
 
 
 def month_key(instant: datetime) -> str:
-    """`YYYY-MM`, the partition key of the lake and of feature files."""
+    """Return `YYYY-MM`, the partition key of the lake and of feature files."""
     return instant.strftime("%Y-%m")
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """Instant of a Unix time in milliseconds (exact, no float)."""
+    """Return the instant of a Unix time in milliseconds (exact, no float)."""
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def to_ms(instant: datetime) -> int:
-    """Unix time in milliseconds, floored (exact, no float)."""
+    """Return the Unix time in milliseconds, floored (exact, no float)."""
     return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
 def parse_instant(text: str, *, now: datetime, name: str = "time") -> datetime:
-    """Read an ISO date or time, `now`, or an age such as `90d` or `36h`; naive times are UTC.
+    """Return the instant of an ISO date or time, of `now`, or of an age such as `90d` or `36h`; naive times are UTC.
+
+    TimeRangeError for any other text.
 
     >>> parse_instant("2025-03-18", now=_EPOCH).isoformat()
     '2025-03-18T00:00:00+00:00'

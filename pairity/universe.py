@@ -2,7 +2,7 @@
 
 The canonical id of an instrument is the OKX `instId` (`BTC-USDT-SWAP`); its short name is the base coin (`BTC`). A
 pair is unordered; its id `BASE__QUOTE` follows the order of the universe. Sizes on the wire are *contracts* of
-`ct_val` base units: everything here that holds a size says which.
+`ct_val` base units; every size here says which of the two it is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PAIR_SEPARATOR = "__"
 
 
 def inst_id(short: str) -> str:
-    """Canonical OKX id of the USDT-margined perpetual swap on `short`.
+    """Return the canonical OKX id of the USDT-margined perpetual swap on `short`.
 
     >>> inst_id("BTC")
     'BTC-USDT-SWAP'
@@ -29,7 +29,7 @@ def inst_id(short: str) -> str:
 
 
 def short_name(instrument: str) -> str:
-    """Base coin of a canonical id.
+    """Return the base coin of a canonical id.
 
     >>> short_name("BTC-USDT-SWAP")
     'BTC'
@@ -38,7 +38,7 @@ def short_name(instrument: str) -> str:
 
 
 def ccxt_symbol(instrument: str) -> str:
-    """Unified ccxt symbol of a canonical id.
+    """Return the unified ccxt symbol of a canonical id.
 
     >>> ccxt_symbol("BTC-USDT-SWAP")
     'BTC/USDT:USDT'
@@ -65,7 +65,7 @@ class Pair:
 
     @classmethod
     def from_id(cls, pair_id: str) -> Pair:
-        """Read a `BASE__QUOTE` id; ConfigError if it is not one."""
+        """Return the pair of a `BASE__QUOTE` id; ConfigError if it is not one."""
         base, separator, quote = pair_id.partition(_PAIR_SEPARATOR)
         if not (base and separator and quote):
             raise ConfigError(f"{pair_id!r} is not a pair id", "write it as BASE__QUOTE, for example BTC__ETH")
@@ -73,7 +73,7 @@ class Pair:
 
 
 def pairs_of(universe: Sequence[str]) -> tuple[Pair, ...]:
-    """All N(N−1)/2 unordered pairs, in universe order.
+    """Return all N(N−1)/2 unordered pairs, in universe order.
 
     >>> [p.pair_id for p in pairs_of(["BTC", "ETH", "SOL"])]
     ['BTC__ETH', 'BTC__SOL', 'ETH__SOL']
@@ -82,7 +82,7 @@ def pairs_of(universe: Sequence[str]) -> tuple[Pair, ...]:
 
 
 def select_instruments(names: Sequence[str], universe: Sequence[str]) -> tuple[str, ...]:
-    """Short names of `names` (short or canonical), in universe order; UnknownNameError names the first stranger."""
+    """Return the short names of `names` (short or canonical), in universe order; UnknownNameError for others."""
     wanted = {short_name(name.strip().upper()) for name in names if name.strip()}
     for name in sorted(wanted - set(universe)):
         raise UnknownNameError("instrument", name, universe)
@@ -91,7 +91,7 @@ def select_instruments(names: Sequence[str], universe: Sequence[str]) -> tuple[s
 
 @dataclass(frozen=True, slots=True)
 class ContractSpec:
-    """What the venue trades: sizes are contracts, one contract is `ct_val` base units.
+    """Specification of one contract: sizes are contracts, one contract is `ct_val` base units.
 
     `lot_sz` and `min_sz` are in contracts, `tick_sz` in quote units.
     """
@@ -105,7 +105,7 @@ class ContractSpec:
     max_market_sz: Decimal | None = None
 
     def contracts_for(self, notional_usdt: Decimal, price: Decimal) -> Decimal:
-        """Whole lots whose notional does not exceed `notional_usdt`; 0 where that is below `min_sz`."""
+        """Return contracts in whole lots worth at most `notional_usdt`; 0 where they are fewer than `min_sz`."""
         if notional_usdt <= 0 or price <= 0:
             return Decimal(0)
         raw = notional_usdt / (price * self.ct_val)
@@ -115,15 +115,15 @@ class ContractSpec:
         return lots if lots >= self.min_sz else Decimal(0)
 
     def notional(self, contracts: Decimal, price: Decimal) -> Decimal:
-        """Quote value of `contracts` at `price`."""
+        """Return the value of `contracts` at `price`, in quote units."""
         return contracts * self.ct_val * price
 
     def round_price(self, price: Decimal) -> Decimal:
-        """Nearest multiple of the tick, half up, never below one tick."""
+        """Return the nearest multiple of the tick, half up, never below one tick."""
         ticks = (price / self.tick_sz).to_integral_value(rounding=ROUND_HALF_UP)
         return max(ticks, Decimal(1)) * self.tick_sz
 
 
 def exact(value: float) -> Decimal:
-    """Decimal of the shortest text that reads back as the same float (what the wire would carry)."""
+    """Return the Decimal of the shortest text that reads back as the same float, as it would stand on the wire."""
     return Decimal(repr(value))

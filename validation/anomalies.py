@@ -1,7 +1,6 @@
-"""What recordings of real markets contain that is no fault of the data: reported as what it is, by name.
+"""Anomalies of real markets that are no fault of the data: outages, deviations of the mark price, short bars.
 
-Frames hold the columns of the raw datasets with `asset`; each function returns one row per finding, nothing where
-there is none.
+Frames hold the columns of the raw datasets with `asset`. Each function returns one row per finding.
 """
 
 from __future__ import annotations
@@ -13,16 +12,17 @@ import polars as pl
 from validation.sequence_rules import MAX_ABS_LOG_RETURN
 
 SILENT_SHARE = 0.85
-"""Of the instruments: with nine, eight."""
+"""Share of instruments that must be silent in an outage: with nine, eight of them."""
 NEIGHBOURS = 25
+"""Bars of the running median: a day of hours around a bar, odd so that the bar stands in the middle."""
 _PRICES = ("open", "high", "low", "close")
 
 
 def market_outages(bars: pl.DataFrame, every: timedelta, *, min_assets: int = 3, min_bars: int = 2) -> pl.DataFrame:
-    """Stretches of `min_bars` bars or more in which nearly the whole market traded nothing: the venue was down.
+    """Return stretches of `min_bars` bars or more in which nearly no instrument traded: the venue was down.
 
     `bars`: asset, open_time, volume. One row per outage: first (open of its first bar), last (open of its last), bars,
-    assets_silent (fewest in any bar), assets (listed then). A single quiet instrument is no outage.
+    assets_silent (fewest in any bar), assets (most listed in any bar). A single quiet instrument is no outage.
     """
     counted = (
         bars.group_by("open_time")
@@ -31,18 +31,18 @@ def market_outages(bars: pl.DataFrame, every: timedelta, *, min_assets: int = 3,
         .sort("open_time")
     )
     stretch = (pl.col("open_time").diff() != every).fill_null(True).cum_sum().alias("stretch")
-    found = counted.group_by(stretch, maintain_order=True).agg(
+    outages = counted.group_by(stretch, maintain_order=True).agg(
         first=pl.col("open_time").min(),
         last=pl.col("open_time").max(),
         bars=pl.len(),
         assets_silent=pl.col("silent").min(),
         assets=pl.col("listed").max(),
     )
-    return found.filter(pl.col("bars") >= min_bars).drop("stretch")
+    return outages.filter(pl.col("bars") >= min_bars).drop("stretch")
 
 
 def mark_deviations(marks: pl.DataFrame, traded: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Mark or index bars with a price beyond 4.5 times, or below 1/4.5 of, what surrounds it.
+    """Return mark or index bars with a price beyond 4.5 times, or below 1/4.5 of, the prices around it.
 
     The reference is the traded close of the same hour (`traded`: asset, open_time, close) where there is one, else the
     median close of the 25 bars around. One row per bar: asset, open_time, price (the farthest of the four), reference.
@@ -59,14 +59,14 @@ def mark_deviations(marks: pl.DataFrame, traded: pl.DataFrame | None = None) -> 
         pl.when((pl.col(name).log() - pl.col("reference").log()).abs() == farthest).then(pl.col(name))
         for name in _PRICES
     )
-    found = beside.with_columns(farthest.alias("_far"), price.alias("price")).filter(
+    deviating = beside.with_columns(farthest.alias("_far"), price.alias("price")).filter(
         pl.col("_far") > MAX_ABS_LOG_RETURN
     )
-    return found.select("asset", "open_time", "price", "reference")
+    return deviating.select("asset", "open_time", "price", "reference")
 
 
 def short_bars(bars: pl.DataFrame, every: timedelta, length: timedelta) -> pl.DataFrame:
-    """Bars of `length` that hold fewer bars of `every` than they should, and why.
+    """Return the bars of `length` that hold fewer bars of `every` than they should, and why.
 
     `bars`: asset, open_time. One row per short bar: asset, open_time, bars, expected, reason: `recording begins`,
     `recording ends` or `hole`.

@@ -1,7 +1,8 @@
-"""The judge: which partitions of a profile may be used, and which rule stops the others.
+"""The checkpoint that data passes before it is used: which partitions may be, and which rule stops the others.
 
-The verdict is Great Expectations' own, partition by partition; it takes moments. Each one is kept for the Data Docs,
-which are built on request (`build_docs`).
+A checkpoint, in Great Expectations' words, runs a suite on a batch and acts on the result. Here the batch is a profile
+(one row per partition), the verdict is Great Expectations' own, and the action is to store it for the Data Docs, which
+are built on request (`build_docs`), and to count it for the overview page.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ __all__ = ["FailedRule", "Judgement", "about", "build_docs", "judge"]
 
 
 SHOWN = 6
-"""Entities named in a run's name."""
+"""Most entities in a run's name; the rest is a number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on a profile: which partitions may be used, and which must not, with the rules that they broke."""
+    """Verdict on a profile: which partitions may be used, and which must not be, with the rules that they broke."""
 
     suite: str
     passed: tuple[str, ...]
@@ -42,10 +43,11 @@ class Judgement:
 
 
 def judge(settings: Settings, suite: str, profile: pl.DataFrame, *, month: str = "") -> Judgement:
-    """Judge every row of `profile` by the rules of `suite`; keys without a month of their own are of `month`.
+    """Judge every row of `profile` by the rules of `suite`, and store the verdict.
 
-    A number that is null or NaN has not been measured and fails as `unmeasured`. DataError if the profile lacks a
-    column that a rule needs, has a key twice or none, or if Great Expectations could not evaluate a rule.
+    `profile`: `key` and the columns that the rules look at, one row per partition; a key without a month belongs to
+    `month`. A number that is null or NaN has not been measured and fails as `unmeasured`. DataError if the profile
+    lacks a column that a rule needs, has a key twice or a null key, or if Great Expectations cannot evaluate a rule.
     """
     rules = rules_of(suite)
     numbers = _numbers(suite, rules, profile)
@@ -71,25 +73,25 @@ def judge(settings: Settings, suite: str, profile: pl.DataFrame, *, month: str =
 
 
 def about(keys: pl.Series, month: str = "") -> str:
-    """What was judged, as the name of a run: how many partitions, which, of which months.
+    """Describe what was judged, as the name of a run: the entities of the partitions and their months.
 
     >>> about(pl.Series(["BTC/2025-03", "ETH/2025-04"]))
     'BTC, ETH of 2025-03 … 2025-04'
     """
     entities = list(dict.fromkeys(key.partition("/")[0] for key in keys))
     months = sorted({(key.split("/")[1:2] or [month])[0] for key in keys} - {""})
-    told = (
+    named = (
         ", ".join(entities)
         if len(entities) <= SHOWN
         else f"{', '.join(entities[:SHOWN])} and {len(entities) - SHOWN} more"
     )
     if not months:
-        return told
-    return f"{told} of {months[0]}" + (f" … {months[-1]}" if len(months) > 1 else "")
+        return named
+    return f"{named} of {months[0]}" + (f" … {months[-1]}" if len(months) > 1 else "")
 
 
 def _numbers(suite: str, rules: tuple[Rule, ...], profile: pl.DataFrame) -> pl.DataFrame:
-    """What the rules look at: `key`, one float64 column per rule, and how many of those numbers are not there."""
+    """Return what the rules look at: `key`, one float64 column per rule, and how many of the numbers are missing."""
     columns = [rule.column for rule in rules if rule.column != UNMEASURED]
     lacking = sorted({"key", *columns} - set(profile.columns))
     if lacking:
@@ -97,8 +99,8 @@ def _numbers(suite: str, rules: tuple[Rule, ...], profile: pl.DataFrame) -> pl.D
             f"the profile for suite {suite} lacks {', '.join(lacking)}", "profile it with validation.profiles"
         )
     if profile["key"].null_count() or profile["key"].is_duplicated().any():
-        found = profile.filter(pl.col("key").is_null() | pl.col("key").is_duplicated())["key"].to_list()
-        raise DataError(f"partitions of a profile for suite {suite} cannot be told apart: {found[:4]}")
+        ambiguous = profile.filter(pl.col("key").is_null() | pl.col("key").is_duplicated())["key"].to_list()
+        raise DataError(f"partitions of a profile for suite {suite} cannot be told apart: {ambiguous[:4]}")
     numbers = profile.select("key", *(pl.col(name).cast(pl.Float64) for name in dict.fromkeys(columns)))
     absent = pl.sum_horizontal(
         (pl.col(name).is_null() | pl.col(name).is_nan()).cast(pl.Float64) for name in numbers.columns if name != "key"
@@ -107,9 +109,9 @@ def _numbers(suite: str, rules: tuple[Rule, ...], profile: pl.DataFrame) -> pl.D
 
 
 def _offenders(rule: Rule, item: Any) -> list[tuple[str, FailedRule]]:  # noqa: ANN401 - of Great Expectations
-    """The partitions that Great Expectations names behind a failed expectation."""
+    """Return the partitions that Great Expectations names behind a failed expectation, with the observed number."""
     named = item.result.get("unexpected_index_list")
     if not named:
-        told = (item.exception_info or {}).get("exception_message") or f"result {item.result}"
-        raise DataError(f"rule {rule.name} failed, but Great Expectations names no partition: {told}")
+        message = (item.exception_info or {}).get("exception_message") or f"result {item.result}"
+        raise DataError(f"rule {rule.name} failed, but Great Expectations names no partition: {message}")
     return [(row["key"], FailedRule(rule.name, float(row[rule.column]), rule.meaning)) for row in named]

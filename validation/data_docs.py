@@ -1,6 +1,7 @@
-"""Data Docs: pages of the suites and of the newest validations of each, for people.
+"""Data Docs: pages for people about the suites and the newest validations of each.
 
-Built on request, beside the pages that exist, which they then replace: a reader never finds half a site.
+They are built on request, in a folder beside the existing pages, and then replace them: a reader never finds half a
+site.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _SITE, _LOCK = "data_docs", ".data_docs.lock"
 
 
 def build_docs(settings: Settings) -> Path:
-    """Write the Data Docs of all suites and their newest validations; returns the index page.
+    """Write the Data Docs of all suites and their newest validations; return the path of the index page.
 
     DataError if a stored validation result cannot be read. Processes that build at the same time take turns.
     """
@@ -44,19 +45,19 @@ def build_docs(settings: Settings) -> Path:
 
 
 def build_overview(settings: Settings) -> Path:
-    """Write the overview page (`validation.overview`); returns it."""
+    """Write the overview page (see `validation.overview`); return its path."""
     layout = Layout.of(settings)
     with take_turns(layout.expectations / _LOCK):
         return write_overview(layout)
 
 
 def _write_site(folder: Path, results: list[StoredResult]) -> None:
-    made = context()
-    store = made.validation_results_store
+    gx_context = context()
+    store = gx_context.validation_results_store
     keys = [_identifier(result) for result in results]
     backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)}
     index = {"class_name": "DefaultSiteIndexBuilder"}
-    made.add_data_docs_site(
+    gx_context.add_data_docs_site(
         _SITE,
         {
             "class_name": "SiteBuilder",
@@ -68,15 +69,15 @@ def _write_site(folder: Path, results: list[StoredResult]) -> None:
     try:
         for key, result in zip(keys, results, strict=True):
             store.set(key, store.deserialize(_named(result)))
-        made.build_data_docs(site_names=[_SITE])
-    finally:
+        gx_context.build_data_docs(site_names=[_SITE])
+    finally:  # the context lives as long as the process: it must not keep these results in memory
         for key in filter(store.has_key, keys):
             store.remove_key(key)
-        made.delete_data_docs_site(_SITE)
+        gx_context.delete_data_docs_site(_SITE)
 
 
 def _named(result: StoredResult) -> dict[str, Any]:
-    """Great Expectations shows the name of a run from the result's own description."""
+    """Return the result's content with the run's name, which Great Expectations reads from inside the result."""
     run = {"run_name": result.about or f"process {result.process}", "run_time": result.at.isoformat()}
     return {**result.content, "meta": {**result.content.get("meta", {}), "run_id": run}}
 

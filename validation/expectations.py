@@ -1,7 +1,7 @@
 """Rules as expectations, evaluated by Great Expectations.
 
-One context per process, in memory: nothing of it is shared with another process, and a process that is killed leaves
-nothing half-written behind. What is worth keeping is written by `validation.results`.
+Each process has one context, in memory. Nothing of it is shared with another process, and a process that is killed
+leaves nothing half-written behind. `validation.results` writes what is worth keeping.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _NAMED: dict[str, Any] = {"result_format": "COMPLETE", "unexpected_index_column_
 
 
 def evaluate(suite: str, numbers: pl.DataFrame) -> ExpectationSuiteValidationResult:
-    """Great Expectations' result of `suite` on `numbers` (`key`, and float64 columns for all rules).
+    """Return Great Expectations' result of `suite` on `numbers` (`key`, and float64 columns for all rules).
 
-    Each rule is first judged by one aggregate (a verdict is due every hour, and looking at each value costs four times
-    as much); a rule that fails is judged again value by value, so that the result names the keys that broke it.
+    Each rule is first judged by one aggregate: a verdict is due every hour, and looking at each value costs four times
+    as much. A rule that fails is judged again value by value, so that the result names the keys that broke it.
     """
     batch = _batches().get_batch(batch_parameters={"dataframe": numbers.to_pandas()})
     result = batch.validate(suite_of(suite))
@@ -44,13 +44,13 @@ def evaluate(suite: str, numbers: pl.DataFrame) -> ExpectationSuiteValidationRes
 
 
 def rule_of(item: Any) -> str:  # noqa: ANN401 - an expectation's result, of Great Expectations
-    """The name of the rule that an expectation's result is about."""
+    """Return the name of the rule behind an expectation's result."""
     return str(item.expectation_config.meta["rule"])
 
 
 @lru_cache(maxsize=64)
 def suite_of(name: str) -> ExpectationSuite:
-    """The suite of that name, registered with the context."""
+    """Return the suite of that name, registered with the context at the first call."""
     import great_expectations as gx
 
     expectations = [_expectation(rule, "aggregate") for rule in rules_of(name)]
@@ -59,16 +59,16 @@ def suite_of(name: str) -> ExpectationSuite:
 
 @lru_cache(maxsize=1)
 def context() -> EphemeralDataContext:
-    """The process's context: no analytics, no progress bars, no files."""
+    """Return the process's context: no analytics, no progress bars, no files."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported
     with warnings.catch_warnings():
         # Great Expectations imports a module of the standard library that Python 3.11 deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations as gx
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    made = gx.get_context(mode="ephemeral")
-    made.variables.progress_bars = {"globally": False}
-    return made
+    created = gx.get_context(mode="ephemeral")
+    created.variables.progress_bars = {"globally": False}
+    return created
 
 
 @lru_cache(maxsize=1)

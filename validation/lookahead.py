@@ -2,11 +2,12 @@
 
 The views of one month are computed from all data, and again, at sampled instants t, from three other worlds:
 
-- truncated: what was not complete at t is not there;
-- poisoned: what was not complete at t is there, with other values;
-- unknown: of all rows, those that became known after t are not there.
+- truncated: rows that were not complete at t are missing;
+- poisoned: rows that were not complete at t have other values;
+- unknown: rows that became known after t are missing.
 
-Every column of every row of an event at or before t (in the third world: known at or before t) must have the same bits.
+Every column of every row with an event at or before t (in the third world: known at or before t) must have the same
+bits.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ WORLDS: tuple[World, ...] = ("truncated", "poisoned", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """The first row at which a column depends on what lies after `instant`, and how many rows do."""
+    """First row at which a column depends on data after `instant`, and how many rows do."""
 
     world: World
     instant: datetime
@@ -42,13 +43,13 @@ class Leak:
     entity: str
     event: datetime
     expected: object
-    found: object
+    actual: object
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnProof:
-    """How often one column was compared, over all instants and worlds."""
+    """Comparisons of one column, over all instants and worlds."""
 
     view: str
     column: str
@@ -61,7 +62,7 @@ class ColumnProof:
 
 @dataclass(frozen=True, slots=True)
 class LookaheadReport:
-    """What was compared, and every leak."""
+    """Outcome of a lookahead proof: what was compared, and every leak."""
 
     instants: tuple[datetime, ...]
     columns: tuple[ColumnProof, ...]
@@ -69,7 +70,7 @@ class LookaheadReport:
 
     @property
     def unproven(self) -> tuple[ColumnProof, ...]:
-        """Columns of which no value was there to compare."""
+        """Columns without a single value to compare."""
         return tuple(proof for proof in self.columns if not proof.measured)
 
 
@@ -87,10 +88,10 @@ def prove(
 
     `views` default to all. TimeRangeError where an instant has no computed row before it to compare.
     """
-    told = progress or Silent()
+    listener = progress or Silent()
     names = tuple(VIEWS if views is None else views)
     whole = compute_views(read, month, until, settings, names)
-    told.stage("lookahead", len(instants) * len(WORLDS))
+    listener.stage("lookahead", len(instants) * len(WORLDS))
     counts = {(name, column): [0, 0, 0] for name in names for column in _columns(VIEWS[name])}
     leaks: list[Leak] = []
     for instant in instants:
@@ -100,7 +101,7 @@ def prove(
                 "choose later instants, or ingest what they need",
             )
         for world in WORLDS:
-            # What is not there cannot end a chunk: the truncated worlds are computed up to their instant.
+            # Missing rows cannot end a chunk: the worlds without later rows are computed up to their instant.
             end = until if world == "poisoned" else instant
             other = compute_views(_WORLD[world](read, instant), month, end, settings, names)
             for name in names:
@@ -111,13 +112,13 @@ def prove(
                     if isinstance(leak, Leak):
                         column[2] += leak.rows
                         leaks.append(leak)
-            told.advance(note=f"{world} at {instant:%Y-%m-%d %H:%M}")
+            listener.advance(note=f"{world} at {instant:%Y-%m-%d %H:%M}")
     proofs = tuple(ColumnProof(name, column, *numbers) for (name, column), numbers in counts.items())
     return LookaheadReport(tuple(instants), proofs, tuple(leaks))
 
 
 def sample_instants(month: datetime, until: datetime, count: int) -> tuple[datetime, ...]:
-    """`count` full hours spread over (month, until], the last of them strictly before `until`."""
+    """Return `count` full hours spread over (month, until]; the last of them lies strictly before `until`."""
     hours = int((floor_to(until, HOUR) - month) / HOUR) - 1
     if hours < 1:
         raise TimeRangeError(f"{month_key(month)} has no full hour before {until.isoformat()}", "choose a longer range")
@@ -133,10 +134,11 @@ def _truncated(read: ReadRaw, instant: datetime) -> ReadRaw:
 
 
 def _poisoned(read: ReadRaw, instant: datetime) -> ReadRaw:
-    """Later values are multiplied by something between 2 and 8 that changes from row to row; they stay positive."""
+    """Multiply later values by a factor between 2 and 8 that changes from row to row; they stay positive."""
 
     def reading(name: str, since: datetime, until: datetime) -> pl.LazyFrame:
         kind = dataset(name)
+        # 7919 and 61 are primes: neighbouring minutes get unrelated factors, so that no ratio or return is spared.
         factor = 2.0 + (pl.col(kind.time).dt.epoch("s") // 60 * 7919 % 61) / 10.0
         later = ~_complete(kind, instant)
         return read(name, since, until).with_columns(
@@ -168,7 +170,7 @@ def _columns(view: View) -> tuple[str, ...]:
 def _compare(
     view: View, world: World, instant: datetime, whole: pl.DataFrame, other: pl.DataFrame
 ) -> Iterator[tuple[Leak | str, int, int]]:
-    """Per column: the leak, or its name where there is none; values compared; those that are not null."""
+    """Yield per column: the leak, or the column's name without one; values compared; values that are not null."""
     key = [view.entity, EVENT_TIME]
     clock = CREATED_TIME if world == "unknown" else EVENT_TIME
     ours, theirs = (frame.filter(pl.col(clock) <= instant) for frame in (whole, other))
@@ -176,8 +178,8 @@ def _compare(
     for column in _columns(view):
         different = both.filter(_bits(column, both).ne_missing(_bits(f"{column}_other", both)))
         # A row that only one world has: no column of it is the same.
-        alone = both.filter(pl.col(CREATED_TIME).is_null() != pl.col(f"{CREATED_TIME}_other").is_null())
-        apart = pl.concat([different, alone]).unique(key).sort(key)
+        in_one_world = both.filter(pl.col(CREATED_TIME).is_null() != pl.col(f"{CREATED_TIME}_other").is_null())
+        apart = pl.concat([different, in_one_world]).unique(key).sort(key)
         measured = both.height - both[column].null_count()
         if apart.is_empty():
             yield column, both.height, measured
@@ -191,7 +193,7 @@ def _compare(
             entity=first[view.entity],
             event=first[EVENT_TIME],
             expected=first[column],
-            found=first[f"{column}_other"],
+            actual=first[f"{column}_other"],
             rows=apart.height,
         )
         yield leak, both.height, measured

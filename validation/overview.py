@@ -1,4 +1,4 @@
-"""The overview page: datasets × months with what is stored, passed, failed and held back. One file, no scripts."""
+"""The overview page: datasets × months with rows stored, passed, failed and withheld. One file, no scripts."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ text-align:left}.held{background:#fff1cc}.failed{background:#ffdcdc}.fine{backgr
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One dataset and month: stored rows (None where they are not counted), verdicts by partition, rows held back."""
+    """One dataset and month: stored rows (None for views), verdicts by partition, rows withheld."""
 
     rows: int | None
     passed: int
     failed: int
-    held: int
+    withheld: int
 
 
 def cells(layout: Layout) -> dict[str, dict[str, Cell]]:
-    """Per dataset or view and month; datasets of which nothing is known are left out."""
-    judged, stored = tallies(layout), _stored_rows(layout)
-    held: Counter[tuple[str, str]] = Counter()
+    """Return the cells per dataset or view and month; datasets that were never seen are left out."""
+    verdicts, stored = tallies(layout), _stored_rows(layout)
+    withheld: Counter[tuple[str, str]] = Counter()
     for item in listed(layout, state="held"):
-        held[item.dataset, (item.key.split("/")[1:2] or ["any"])[0]] += item.rows
-    found: dict[str, dict[str, Cell]] = defaultdict(dict)
+        withheld[item.dataset, (item.key.split("/")[1:2] or ["any"])[0]] += item.rows
+    table: dict[str, dict[str, Cell]] = defaultdict(dict)
     for name in (*DATASETS, *VIEWS):
-        months = {*judged.get(name, {}), *stored.get(name, {}), *(month for of, month in held if of == name)}
+        months = {*verdicts.get(name, {}), *stored.get(name, {}), *(month for of, month in withheld if of == name)}
         for month in sorted(months):
-            passed, failed = judged.get(name, {}).get(month, (0, 0))
+            passed, failed = verdicts.get(name, {}).get(month, (0, 0))
             rows = stored.get(name, {}).get(month, 0) if name in DATASETS else None
-            found[name][month] = Cell(rows, passed, failed, held[name, month])
-    return dict(found)
+            table[name][month] = Cell(rows, passed, failed, withheld[name, month])
+    return dict(table)
 
 
 def write_overview(layout: Layout) -> Path:
-    """Write the page beside the Data Docs; returns it."""
+    """Write the page beside the Data Docs; return its path."""
     target = layout.expectations / NAME
     replace_file(target, page(cells(layout), listed(layout, state="held")).encode())
     return target
 
 
-def page(found: Mapping[str, Mapping[str, Cell]], items: Iterable[Quarantined]) -> str:
-    """The page as text."""
-    months = sorted({month for row in found.values() for month in row})
+def page(table: Mapping[str, Mapping[str, Cell]], items: Iterable[Quarantined]) -> str:
+    """Return the page as HTML text."""
+    months = sorted({month for row in table.values() for month in row})
     head = "".join(f"<th>{escape(month)}</th>" for month in months)
     body = "".join(
         f"<tr><td>{escape(name)}</td>{''.join(_cell(row.get(month)) for month in months)}</tr>"
-        for name, row in found.items()
+        for name, row in table.items()
     )
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>pairity: data</title>"
         f"<style>{_STYLE}</style></head><body><h1>What was judged</h1>"
         f"<table><tr><th>dataset</th>{head}</tr>{body}</table>"
-        f"<h2>Held back</h2>{_held_table(list(items))}"
+        f"<h2>Held back</h2>{_withheld_table(list(items))}"
         "<p><a href='data_docs/index.html'>Great Expectations' pages of the newest validations</a></p></body></html>\n"
     )
 
@@ -75,13 +75,13 @@ def page(found: Mapping[str, Mapping[str, Cell]], items: Iterable[Quarantined]) 
 def _cell(cell: Cell | None) -> str:
     if cell is None:
         return "<td></td>"
-    kind = "held" if cell.held else "failed" if cell.failed else "fine"
+    style = "held" if cell.withheld else "failed" if cell.failed else "fine"
     rows = "" if cell.rows is None else f"{cell.rows:,} rows<br>"
-    held = f"<br>{cell.held:,} held back" if cell.held else ""
-    return f"<td class='{kind}'>{rows}<small>{cell.passed} passed, {cell.failed} failed</small>{held}</td>"
+    withheld = f"<br>{cell.withheld:,} held back" if cell.withheld else ""
+    return f"<td class='{style}'>{rows}<small>{cell.passed} passed, {cell.failed} failed</small>{withheld}</td>"
 
 
-def _held_table(items: list[Quarantined]) -> str:
+def _withheld_table(items: list[Quarantined]) -> str:
     if not items:
         return "<p>Nothing.</p>"
     lines = "".join(
@@ -95,9 +95,9 @@ def _held_table(items: list[Quarantined]) -> str:
 
 
 def _stored_rows(layout: Layout) -> dict[str, Counter[str]]:
-    """Rows per dataset and month, from the lake's manifests."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    """Return rows per dataset and month, from the lake's manifests."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     for path in layout.lake.glob("*/venue=*/instrument=*/month=*/manifest.json"):
         dataset, month = path.parents[3].name, path.parent.name.partition("=")[2]
-        found[dataset][month] += int(json.loads(path.read_text())["rows"])
-    return found
+        counts[dataset][month] += int(json.loads(path.read_text())["rows"])
+    return counts

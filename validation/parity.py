@@ -1,4 +1,4 @@
-"""Parity: what was read online is what the offline store returns for the same instant, bit for bit."""
+"""Parity: features read online are those that the offline store returns for the same instant, bit for bit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Value = float | int | str | None
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One value that differs: row of the comparison, column, and both sides."""
+    """One value that differs: row of the comparison, column, and both values."""
 
     row: int
     column: str
@@ -24,10 +24,10 @@ class Mismatch:
 
 
 def compare_rows(online: pl.DataFrame, offline: pl.DataFrame, columns: Sequence[str]) -> list[Mismatch]:
-    """Values of `columns` that differ between two frames of the same rows in the same order.
+    """Return the values of `columns` that differ between two frames of the same rows in the same order.
 
     Floats are compared by their bits (0.0 differs from −0.0, NaN equals itself), null equals null only. JoinError if
-    the frames do not have the same number of rows: then they are not the same rows.
+    the frames differ in their number of rows: they are not the same rows then.
     """
     if online.height != offline.height:
         raise JoinError(f"{online.height} rows were read online, {offline.height} came from the offline store")
@@ -40,7 +40,7 @@ def compare_rows(online: pl.DataFrame, offline: pl.DataFrame, columns: Sequence[
 
 
 def same(one: Value, other: Value) -> bool:
-    """Whether two values are the same to the last bit."""
+    """Return whether two values are the same to the last bit (and of the same type)."""
     if isinstance(one, float) and isinstance(other, float):
         return struct.pack("<d", one) == struct.pack("<d", other)
     return type(one) is type(other) and one == other

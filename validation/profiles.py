@@ -1,4 +1,4 @@
-"""One small row of numbers per partition: what Great Expectations judges instead of millions of raw rows.
+"""Profiles: one row of numbers per partition, which Great Expectations judges instead of millions of raw rows.
 
 Every profile has `key` (the partition), `rows`, and the columns that the suite of its dataset names. Counting is exact;
 nothing is sampled.
@@ -21,12 +21,12 @@ _BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 def profile_raw(
     rows: pl.DataFrame, name: str, key: str, now: datetime, *, close_before: float | None = None
 ) -> pl.DataFrame:
-    """Profile of rows of the raw dataset `name` in the order in which they came; `now` is the venue's time.
+    """Return the profile of rows of the raw dataset `name`, in the order in which they came: one row.
 
-    Per rule on rows, how many break it; where the dataset has a grid, `expected_rows` from the first to the last and
-    the `missing_rows` among them; of candles the longest run of equal bars, of funding the irregular intervals.
-    `close_before` is the last accepted close before the first row: without it a batch that is wrong from its first row
-    to its last (all prices × 10) shows no jump.
+    It counts how many rows break each rule on rows. Where the dataset has a grid, `expected_rows` counts its instants
+    from the first row to the last and `missing_rows` those without a row. Candles add the longest run of equal bars,
+    funding the irregular intervals. `now` is the venue's time. `close_before` is the last accepted close before the
+    first row: without it a batch that is wrong from its first row to its last (all prices × 10) shows no jump.
     """
     kind = dataset(name)
     counts = offences(rows, name, now, close_before=close_before).sum()
@@ -37,7 +37,7 @@ def profile_raw(
 
 
 def profile_view(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """One profile row per entity of a feature view; `key` is the entity, `now` the venue's time."""
+    """Return one profile row per entity of a feature view; `key` is the entity, `now` the venue's time."""
     columns = {
         "rows": pl.len(),
         "first": pl.col(EVENT_TIME).min(),
@@ -50,20 +50,20 @@ def profile_view(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
 
 
 def _structure(kind: Dataset) -> dict[str, pl.Expr]:
-    """Numbers about the whole, of the newest known version of each instant."""
-    found = {}
+    """Return numbers about the partition as a whole, from the newest known version of each instant."""
+    numbers = {}
     if kind.every is not None:
         times = pl.col(kind.time).drop_nulls()
         on_grid = times.filter(times.dt.truncate(kind.every) == times)
-        found["expected_rows"] = _grid_length(on_grid, kind.every)
-        found["missing_rows"] = _grid_length(on_grid, kind.every) - on_grid.len().cast(pl.Int64)
+        numbers["expected_rows"] = _grid_length(on_grid, kind.every)
+        numbers["missing_rows"] = _grid_length(on_grid, kind.every) - on_grid.len().cast(pl.Int64)
     if "close" in kind.values:
         usable = pl.col("close").is_finite() & (pl.col("close") > 0)
         logarithm = pl.when(usable).then(pl.col("close")).log()
-        found["max_abs_log_return"] = logarithm.diff().abs().max().fill_null(0.0)
+        numbers["max_abs_log_return"] = logarithm.diff().abs().max().fill_null(0.0)
     if kind.name in CANDLES:
-        found["longest_stale_run"] = pl.struct(_BAR_COLUMNS).rle_id().value_counts().struct.field("count").max()
-    return found
+        numbers["longest_stale_run"] = pl.struct(_BAR_COLUMNS).rle_id().value_counts().struct.field("count").max()
+    return numbers
 
 
 def _steps(kind: Dataset) -> dict[str, pl.Expr]:
@@ -74,7 +74,7 @@ def _steps(kind: Dataset) -> dict[str, pl.Expr]:
 
 
 def _grid_length(on_grid: pl.Expr, bar: timedelta) -> pl.Expr:
-    """Bars from the first to the last, both included."""
+    """Return the number of bars from the first to the last, both included."""
     return (on_grid.max() - on_grid.min()).dt.total_microseconds() // _microseconds(bar) + 1
 
 
@@ -83,6 +83,6 @@ def _microseconds(span: timedelta) -> int:
 
 
 def _finished(profile: pl.DataFrame, key: str) -> pl.DataFrame:
-    """`key` first; counts that nothing could be counted for are zero, extremes stay as they are."""
+    """Return the profile with `key` first and null counts as 0; extremes that do not exist stay null."""
     counts = [pl.col(name).fill_null(0) for name, dtype in profile.schema.items() if dtype.is_integer()]
     return profile.with_columns(counts).select(pl.lit(key).alias("key"), pl.all())

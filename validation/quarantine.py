@@ -1,8 +1,9 @@
-"""Quarantine: the rows that were not published, each with the rules it broke, until someone says or shows better.
+"""Quarantine: rows that were withheld, with the rules they broke, until they are released or repaired.
 
-`quarantine/<dataset>/<partition>/<id>/`: `rows.parquet` holds the rows as they came with `broken_rules`, `reason.json`
-says why, `journal.jsonl` (appended) what has been done about them. The id follows from dataset, partition, rules and
-values: the same rows again are the same item. One process at a time (the data directory's writer) may write.
+An item is the folder `quarantine/<dataset>/<partition>/<id>/`. Its `rows.parquet` has the rows as they came with
+`broken_rules`, `reason.json` says why they were withheld, and `journal.jsonl` lists what has been done about them. The
+id follows from dataset, partition, rules and values: the same rows again are the same item. Only one process at a time
+(the data directory's writer) may write.
 """
 
 from __future__ import annotations
@@ -29,12 +30,16 @@ from validation.suites import meaning_of
 _REASON, _ROWS, _JOURNAL = "reason.json", "rows.parquet", "journal.jsonl"
 _ID_LENGTH = 12
 State = Literal["held", "released", "repaired"]
+"""`held` is the word of the files and of the command line for rows that are withheld."""
 _STATE_AFTER: dict[str, State] = {"release": "released", "repair": "repaired", "held again": "held"}
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One line of an item's journal: `release` and `repair` close it, `held again` opens it, `repair failed` notes."""
+    """One line of an item's journal. `release` and `repair` close the item, `held again` opens it again.
+
+    `repair failed` changes nothing.
+    """
 
     at: datetime
     action: str
@@ -43,7 +48,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """Rows of one partition that broke the same rules. `first` and `last` are instants of rows, None without times."""
+    """Rows of one partition that broke the same rules. `first` and `last` are their times, None where none has one."""
 
     id: str
     dataset: str
@@ -58,17 +63,17 @@ class Quarantined:
 
     @property
     def entity(self) -> str:
-        """Asset or pair."""
+        """The asset or pair."""
         return self.key.partition("/")[0]
 
     @property
     def venue(self) -> str:
-        """The venue whose lake the rows were meant for; none for the one that is traded, and for features."""
+        """The venue whose lake the rows were meant for; empty for the venue that is traded, and for features."""
         return self.key.split("/")[2] if self.key.count("/") > 1 else ""
 
     @property
     def state(self) -> State:
-        """What the journal has made of it."""
+        """State after the last line of the journal that changed it."""
         states = [_STATE_AFTER[entry.action] for entry in self.journal if entry.action in _STATE_AFTER]
         return states[-1] if states else "held"
 
@@ -78,63 +83,63 @@ class Quarantined:
         return tuple(rule.rule for rule in self.failed)
 
     def read_rows(self) -> pl.DataFrame:
-        """The rows as they came, with `broken_rules`."""
+        """Read the rows as they came, with `broken_rules`."""
         return pl.read_parquet(self.path / _ROWS, glob=False)
 
 
-def hold(layout: Layout, dataset: str, key: str, held: pl.DataFrame, *, now: datetime) -> list[Quarantined]:
-    """Keep `held` rows (with `broken_rules`) out of the data and in sight: the items that are new or open again.
+def hold(layout: Layout, dataset: str, key: str, withheld: pl.DataFrame, *, now: datetime) -> list[Quarantined]:
+    """Put `withheld` rows (with `broken_rules`) into quarantine; return the items that are new or open again.
 
-    One item per combination of rules; rows that are held already for the same rules are no news.
+    There is one item per combination of rules. Rows that are withheld already for the same rules make no new item.
     """
-    made = []
-    for (names,), rows in held.group_by(pl.col(BROKEN).list.join("+"), maintain_order=True):
+    items = []
+    for (names,), rows in withheld.group_by(pl.col(BROKEN).list.join("+"), maintain_order=True):
         rules = str(names).split("+")
         known = [item for item in listed(layout, dataset, key) if item.rules == tuple(rules) and item.state == "held"]
-        news = _unknown(rows, known)
-        if news.height:
-            made.append(_keep(layout, dataset, key, rules, news, now))
-    return made
+        new_rows = _unknown(rows, known)
+        if new_rows.height:
+            items.append(_keep(layout, dataset, key, rules, new_rows, now))
+    return items
 
 
 def listed(layout: Layout, dataset: str = "*", key: str = "*", *, state: State | None = None) -> list[Quarantined]:
-    """What is or was in quarantine, by dataset, partition and age; LakeCorruptError names what cannot be read."""
-    found = [
+    """Return all items by dataset, partition and age; LakeCorruptError names a file that cannot be read."""
+    items = [
         _read(path)
         for path in sorted(layout.quarantine.glob(f"{dataset}/{_folder(key)}/*/{_REASON}"))
         if not path.parent.name.startswith(".")
     ]
     return sorted(
-        (item for item in found if state is None or item.state == state),
+        (item for item in items if state is None or item.state == state),
         key=lambda item: (item.dataset, item.key, item.at, item.id),
     )
 
 
 def find(layout: Layout, id_: str) -> Quarantined:
-    """The item whose id begins so; UnknownNameError lists those that exist, ConfigError where it is ambiguous."""
+    """Return the item whose id begins with `id_`; UnknownNameError lists all ids, ConfigError if several begin so."""
     everything = listed(layout)
-    found = [item for item in everything if id_ and item.id.startswith(id_)]
-    if not found:
+    matching = [item for item in everything if id_ and item.id.startswith(id_)]
+    if not matching:
         raise UnknownNameError("quarantine item", id_, [item.id for item in everything])
-    if len(found) > 1:
-        raise ConfigError(f"{id_!r} begins {len(found)} quarantine items", "give more of the id")
-    return found[0]
+    if len(matching) > 1:
+        raise ConfigError(f"{id_!r} begins {len(matching)} quarantine items", "give more of the id")
+    return matching[0]
 
 
 def note(item: Quarantined, action: str, reason: str, *, now: datetime) -> None:
-    """Append to the item's journal."""
+    """Append one action to the item's journal."""
     entry = {"at": now.isoformat(), "action": action, "reason": reason}
     append_line(item.path / _JOURNAL, json.dumps(entry, ensure_ascii=False))
 
 
 def released(layout: Layout, dataset: str, entity: str, venue: str = "") -> list[Released]:
-    """What a person has declared right of one asset or pair."""
+    """Read the rows of one asset or pair that a person has declared right."""
     items = [item for item in listed(layout, dataset, f"{entity}_*", state="released") if item.venue == venue]
     return [Released(frozenset(item.rules), item.read_rows(), item.journal[-1].at) for item in items]
 
 
 def held_instants(layout: Layout, venue: str = "") -> pl.DataFrame:
-    """Of one venue: dataset, asset, time of every raw row in quarantine that was neither released nor repaired."""
+    """Return dataset, asset and time of every raw row of a venue that is neither released nor repaired."""
     frames = [
         item.read_rows().select(
             pl.lit(item.dataset).alias("dataset"),
@@ -149,12 +154,13 @@ def held_instants(layout: Layout, venue: str = "") -> pl.DataFrame:
 
 
 def reasons(layout: Layout, event: datetime, since: datetime) -> dict[str, str]:
-    """Per asset or pair what is held back of its rows in [since, event]: why its features are null or missing."""
-    told: dict[str, list[str]] = {}
+    """Explain per asset or pair which of its rows in [since, event] are withheld: why features are null or missing."""
+    lines_by_entity: dict[str, list[str]] = {}
     for item in listed(layout, state="held"):
         if item.first is not None and item.last is not None and item.first <= event and item.last >= since:
-            told.setdefault(item.entity, []).append(f"held back: {item.dataset} {'+'.join(item.rules)} ({item.id})")
-    return {entity: "; ".join(lines) for entity, lines in told.items()}
+            lines = lines_by_entity.setdefault(item.entity, [])
+            lines.append(f"held back: {item.dataset} {'+'.join(item.rules)} ({item.id})")
+    return {entity: "; ".join(lines) for entity, lines in lines_by_entity.items()}
 
 
 def _unknown(rows: pl.DataFrame, known: Iterable[Quarantined]) -> pl.DataFrame:
@@ -167,10 +173,10 @@ def _unknown(rows: pl.DataFrame, known: Iterable[Quarantined]) -> pl.DataFrame:
 def _keep(
     layout: Layout, dataset: str, key: str, rules: Sequence[str], rows: pl.DataFrame, now: datetime
 ) -> Quarantined:
-    """Write the item, whole or not at all; one that was closed and is back is opened again."""
+    """Write the item, whole or not at all; an item that was closed and whose rows are back is opened again."""
     values = rows.select(values_of(rows)).write_csv().encode()
-    told = "\n".join((dataset, key, *rules)).encode()
-    id_ = digest_bytes(told + values)[:_ID_LENGTH]
+    identity = "\n".join((dataset, key, *rules)).encode()
+    id_ = digest_bytes(identity + values)[:_ID_LENGTH]
     target = layout.quarantine / dataset / _folder(key) / id_
     if (target / _REASON).exists():
         item = _read(target / _REASON)

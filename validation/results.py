@@ -1,10 +1,11 @@
 """Validation results on disk: `<data>/gx/validations/<suite>/<instant>-<process>-<signature>.json`.
 
-The newest of each suite are kept, and of those of one day that say the same about the same partitions only the last: a
-traded hour adds no page of its own unless something new failed in it.
+The newest results of each suite are kept. Of one day's results that say the same about the same partitions only the
+last is kept: a traded hour adds no page of its own unless something new failed in it.
 
-Written by whoever judges, read when Data Docs are built. A file appears whole or not at all, and processes do not share
-files: an ingestion, the trading process and `pairity data-docs` may run at the same time, and be killed at any moment.
+The checkpoint writes them, and Data Docs are built from them. A file appears whole or not at all, and processes do not
+share files (their number is in the name): an ingestion, the trading process and `pairity data-docs` may run at the same
+time, and be killed at any moment.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from pairity.layout import Layout
 from pairity.timeline import HOUR
 
 KEPT = 50
-"""Validations per suite: pages of thousands of hours would help nobody."""
+"""Most results per suite: pages of thousands of hours would help nobody."""
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """One validation: when it was made, by which process, and Great Expectations' result as plain values."""
+    """One validation: its instant, its process, what it was about, and Great Expectations' result as plain values."""
 
     suite: str
     at: datetime
@@ -40,9 +41,9 @@ class StoredResult:
 
 
 def save(layout: Layout, suite: str, content: Mapping[str, Any], at: datetime, about: str = "") -> Path:
-    """Keep a result of `suite`, made at `at` (UTC) `about` some partitions.
+    """Write a result of `suite`, made at `at` (UTC) `about` some partitions; return its file.
 
-    Drops those of the same day that said the same, and the oldest beyond `KEPT`.
+    Deletes results of the same day that said the same, and the oldest beyond `KEPT`.
     """
     folder = _folder(layout) / suite
     target = folder / f"{at.strftime(_STAMP)}-{os.getpid()}-{_signature(content, about)}.json"
@@ -56,7 +57,7 @@ def save(layout: Layout, suite: str, content: Mapping[str, Any], at: datetime, a
 
 
 def load(layout: Layout) -> Iterator[StoredResult]:
-    """All results that are kept, oldest first per suite; DataError names a file that cannot be read."""
+    """Yield all stored results, oldest first per suite; DataError names a file that cannot be read."""
     for path in sorted(_folder(layout).glob("*/*.json")):
         stamp, process, _ = path.stem.split("-")
         at = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
@@ -79,12 +80,12 @@ def _prune(folder: Path, at: datetime) -> None:
 
 
 def _signature(content: Mapping[str, Any], about: str) -> str:
-    """Equal for results about the same partitions in which the same rules failed."""
+    """Return a digest that is equal for results about the same partitions in which the same rules failed."""
     failed = sorted(
         str(item["expectation_config"]["meta"]["rule"]) for item in content.get("results", ()) if not item["success"]
     )
-    told = [about, *failed] if "results" in content else [about, json.dumps(content, sort_keys=True)]
-    return digest_bytes("\n".join(told).encode())[:10]
+    statement = [about, *failed] if "results" in content else [about, json.dumps(content, sort_keys=True)]
+    return digest_bytes("\n".join(statement).encode())[:10]
 
 
 def _folder(layout: Layout) -> Path:

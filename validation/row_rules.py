@@ -1,8 +1,8 @@
-"""Which rows break which rule: the one definition behind the counts of a profile and the rows that quarantine holds.
+"""Which rows break which rule: the one definition behind the counts of a profile and the rows that are withheld.
 
-An offence is a boolean per row; null (what it looks at is missing) is no offence, as a missing value is one of its own.
-Each fault is one offence: comparisons look at finite numbers only, because what is not finite is told by
-`nonfinite_values`. What a raw dataset is judged by follows from its declaration: its grid, its columns.
+An offence is a boolean per row. A null (a value that the rule looks at is missing) is no offence: a missing value is an
+offence of its own. Each fault counts once: comparisons look at finite numbers only, because `nonfinite_values` reports
+the others. The rules of a raw dataset follow from its declaration: its grid and its columns.
 """
 
 from __future__ import annotations
@@ -37,59 +37,61 @@ NONNEGATIVE = (
     "short_notional",
 )
 MAX_FUNDING = 0.05
+"""Largest funding rate per interval that can be right, either sign (docs/formulas.md, Sources)."""
+# For names of rules only: no row is read, so no instant lies in the future of this one.
 _EVER = datetime.max.replace(tzinfo=UTC)
 _NEIGHBOURS = ("non_monotone_times", "price_jump", "stale_bars")
 
 
 def grid_of(kind: Dataset) -> timedelta | None:
-    """The grid on which the instants of a raw dataset lie; None where they come as they come."""
+    """Return the grid on which the instants of a raw dataset lie; None where they have none."""
     return kind.every or kind.known_after or (MINUTE if kind.name == "funding" else None)
 
 
 def own_rules(kind: Dataset, now: datetime, columns: Iterable[str]) -> dict[str, pl.Expr]:
-    """Per rule that concerns single rows, which rows of a frame with `columns` break it; `now` is the venue's time."""
-    there = [name for name in kind.values if name in set(columns)]
+    """Return per rule on single rows which rows of a frame with `columns` break it; `now` is the venue's time."""
+    present = [name for name in kind.values if name in set(columns)]
     time, known = pl.col(kind.time), pl.col(KNOWN_AT)
-    required = [name for name in there if name not in kind.nullable]
+    required = [name for name in present if name not in kind.nullable]
     rules = {
         "null_values": _any(pl.col(name).is_null() for name in (*required, kind.time, KNOWN_AT)),
-        "nonfinite_values": _any(~pl.col(name).is_finite() for name in there),
+        "nonfinite_values": _any(~pl.col(name).is_finite() for name in present),
         **_repetitions(kind.time),
         "future_times": time + kind.known_after > now,
         "known_too_early": known < time + kind.known_after,
     }
     grid = grid_of(kind)
-    if "close" in there and "volume" not in kind.values:  # a traded wick may be real, a mark price has none
+    if "close" in present and "volume" not in kind.values:  # a traded wick may be real, a mark price has none
         wide = pl.col("high").log() - pl.col("low").log() > MAX_ABS_LOG_RETURN
         rules["impossible_ranges"] = pl.all_horizontal(_finite(name) & (pl.col(name) > 0) for name in BAR) & wide
     if grid is not None:
         rules["misaligned_times"] = time.dt.truncate(grid) != time
-    return rules | _of_values(there)
+    return rules | _value_rules(present)
 
 
-def _of_values(there: list[str]) -> dict[str, pl.Expr]:
+def _value_rules(present: list[str]) -> dict[str, pl.Expr]:
     rules = {}
-    if prices := [name for name in there if name in PRICES]:
+    if prices := [name for name in present if name in PRICES]:
         rules["nonpositive_prices"] = _any(_finite(name) & (pl.col(name) <= 0) for name in prices)
-    if amounts := [name for name in there if name in NONNEGATIVE]:
+    if amounts := [name for name in present if name in NONNEGATIVE]:
         rules["negative_volumes"] = _any(_finite(name) & (pl.col(name) < 0) for name in amounts)
-    if "high" in there:
+    if "high" in present:
         finite = pl.all_horizontal(pl.col(name).is_finite().fill_null(True) for name in BAR)
         high, low = pl.col("high"), pl.col("low")
         rules["high_low_violations"] = finite & (
             (high < pl.max_horizontal("open", "close", "low")) | (low > pl.min_horizontal("open", "close", "high"))
         )
-    if "ask_price" in there:
+    if "ask_price" in present:
         rules["crossed_books"] = (
             _finite("bid_price") & _finite("ask_price") & (pl.col("bid_price") > pl.col("ask_price"))
         )
-    if "funding_rate" in there:
+    if "funding_rate" in present:
         rules["rates_out_of_bounds"] = _finite("funding_rate") & (pl.col("funding_rate").abs() > MAX_FUNDING)
     return rules
 
 
 def neighbour_rules(kind: Dataset, rows: pl.DataFrame, close_before: float | None = None) -> dict[str, pl.Series]:
-    """Per rule that concerns a row among others, which of `rows` (in the order in which they came) break it.
+    """Return per rule on a row among its neighbours which of `rows` (in the order in which they came) break it.
 
     `close_before` is the last close that was accepted before the first of them.
     """
@@ -102,7 +104,7 @@ def neighbour_rules(kind: Dataset, rows: pl.DataFrame, close_before: float | Non
 
 
 def offences(rows: pl.DataFrame, dataset: str, now: datetime, *, close_before: float | None = None) -> pl.DataFrame:
-    """One boolean column per rule on rows, one line per row of a raw dataset (`rows` in the order of arrival)."""
+    """Return one boolean column per rule, one line per row of a raw dataset (`rows` in the order of arrival)."""
     kind = _raw(dataset)
     own = own_rules(kind, now, rows.columns)
     marked = rows.select(**{name: broken.fill_null(False) for name, broken in own.items()})
@@ -110,7 +112,7 @@ def offences(rows: pl.DataFrame, dataset: str, now: datetime, *, close_before: f
 
 
 def view_offences(view: View, now: datetime, *, key: pl.Expr | None = None) -> dict[str, pl.Expr]:
-    """Per rule, which feature rows break it; `key` (default the event time: rows of one entity) must not repeat."""
+    """Return per rule which feature rows break it; `key` (default the event time, for one entity) must not repeat."""
     floats = [feature.name for feature in view.features if feature.dtype == "float64"]
     rules = {
         "null_times": _any(pl.col(name).is_null() for name in (EVENT_TIME, CREATED_TIME)),
@@ -133,7 +135,7 @@ def view_offences(view: View, now: datetime, *, key: pl.Expr | None = None) -> d
 
 
 def feature_offences(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
-    """One boolean column per rule, one line per feature row of any number of entities."""
+    """Return one boolean column per rule, one line per feature row of any number of entities."""
     rules = view_offences(view, now, key=pl.struct(view.entity, EVENT_TIME))
     return rows.select(**{name: broken.fill_null(False) for name, broken in rules.items()})
 
@@ -141,7 +143,7 @@ def feature_offences(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFr
 def offending_rows(
     rows: pl.DataFrame, dataset: str, rule: str, now: datetime, *, close_before: float | None = None
 ) -> pl.DataFrame:
-    """The rows of one partition (raw dataset) or of a feature view that break `rule`.
+    """Return the rows of one partition (raw dataset) or of a feature view that break `rule`.
 
     UnknownNameError for a dataset that does not exist and for rules that no row breaks (see `row_rules`).
     """
@@ -154,7 +156,7 @@ def offending_rows(
 
 
 def row_rules(dataset: str) -> tuple[str, ...]:
-    """Names of the rules of a raw dataset or feature view that name the rows that break them."""
+    """Return the names of the rules of a raw dataset or feature view that say which rows break them."""
     if dataset in VIEWS:
         return tuple(view_offences(VIEWS[dataset], _EVER))
     kind = _raw(dataset)
@@ -163,12 +165,12 @@ def row_rules(dataset: str) -> tuple[str, ...]:
 
 
 def alone(dataset: str) -> tuple[str, ...]:
-    """The rules of a raw dataset that look at a row by itself: they come first, the others judge what is left."""
+    """Return the rules of a raw dataset that look at a row by itself; they are applied before those on neighbours."""
     return tuple(name for name in row_rules(dataset) if name not in _NEIGHBOURS)
 
 
 def time_column(dataset: str) -> str:
-    """The column that places a row of a raw dataset or a feature view in time."""
+    """Return the name of the time column of a raw dataset or a feature view."""
     return EVENT_TIME if dataset in VIEWS else _raw(dataset).time
 
 
@@ -179,7 +181,7 @@ def _raw(dataset: str) -> Dataset:
 
 
 def _repetitions(time: str) -> Mapping[str, pl.Expr]:
-    """Rows that share their instant and knowledge time with another: with equal values, or contradicting it."""
+    """Return rows that share instant and knowledge time with another: those with equal values, and those without."""
     key, row = pl.struct(time, KNOWN_AT).is_duplicated(), pl.struct(pl.all()).is_duplicated()
     return {"duplicate_times": key & row, "conflicting_duplicates": key & ~row}
 

@@ -1,7 +1,7 @@
-"""Rules: what a column of a profile must look like, and what it means when it does not.
+"""Rules: the bounds of a column of a profile, and what it means when a partition lies outside.
 
-A rule judges one number per profile row (a count of offences, a share, an extreme). `critical` rules quarantine the
-partition; the others are reported and shown in the Data Docs.
+A rule judges one number per profile row: a count of offences, a share or an extreme. A broken `critical` rule puts the
+partition's rows into quarantine; the others are reported and shown in the Data Docs.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 UNMEASURED = "unmeasured"
+"""Column with the count of a partition's numbers that could not be computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`column` of the profile must nowhere be below `lower` or above `upper` (one of the two is given)."""
+    """Bound of one profile column: no value below `lower` or above `upper` (one of the two is given)."""
 
     name: str
     column: str
@@ -25,7 +26,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class FailedRule:
-    """One rule that one partition broke: the number that was observed and what it means."""
+    """One rule that one partition broke: its name, the number that was observed and what it means."""
 
     rule: str
     observed: float
@@ -33,10 +34,10 @@ class FailedRule:
 
 
 def none_of(column: str, meaning: str, *, critical: bool = True) -> Rule:
-    """A count of offences that must be zero."""
+    """Return the rule that a count of offences is zero."""
     return Rule(name=column, column=column, meaning=meaning, upper=0.0, critical=critical)
 
 
 def unmeasured() -> Rule:
-    """Every number that a rule judges must be there: what could not be measured has not passed."""
+    """Return the rule that every judged number exists: what could not be measured has not passed."""
     return none_of(UNMEASURED, "a number of the profile that could not be computed")

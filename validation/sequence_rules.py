@@ -1,6 +1,6 @@
-"""Rules that concern a row among its neighbours: which rows are affected, not only where it shows.
+"""Rules on a row among its neighbours: they mark all rows that are wrong, not only the one where it shows.
 
-The numbers are those of the newest known version of each instant, in time order.
+They look at the newest known version of each instant, in time order.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from feature_repo.raw_datasets import KNOWN_AT, Dataset
 from pairity.timeline import HOUR
 
 MAX_ABS_LOG_RETURN = 1.5
-"""Between two closes; recorded markets reach 0.13 within a minute and 0.85 within an hour."""
+"""Largest |ln c/c[−1]| between two closes; recorded markets reach 0.13 within a minute and 0.85 within an hour."""
 STALE_BARS = 10
-"""As many bars in a row with the same prices and the same traded volume; recorded minutes reach 2."""
+"""Least run of bars with the same prices and the same traded volume that is stale; recorded minutes reach 2."""
 _REMEMBERED_BARS = 24
 _BAR = ("open", "high", "low", "close", "volume")
 
 
 def remembered(kind: Dataset) -> timedelta:
-    """After a hole longer than this (an hour of minutes, a day of hours) a price may be another."""
+    """Return the longest hole across which closes are compared: an hour for minutes, a day for hours."""
     return max(HOUR, _REMEMBERED_BARS * kind.known_after)
 
 
 def out_of_order(times: pl.Series) -> pl.Series:
-    """Rows that came after a row of a later instant."""
+    """Return whether a row came after a row of a later instant."""
     newest = times.cum_max().forward_fill().shift(1)
     return (times < newest).fill_null(False)
 
 
 def price_jumps(rows: pl.DataFrame, kind: Dataset, close_before: float | None = None) -> pl.Series:
-    """Rows on the wrong side of a jump of the close beyond `MAX_ABS_LOG_RETURN`.
+    """Return whether a row lies on the wrong side of a jump of the close beyond `MAX_ABS_LOG_RETURN`.
 
-    The right side is the one of `close_before`; without it, the longest stretch without a jump. Rows are wrong until
-    the close is back within the limit of the last right one: a level that stays is wrong to the end of the batch, and
-    a person must say (`pairity quarantine release`) that it is right. Closes that are no positive number are no part
-    of it, and none are compared across a hole of more than an hour (hourly bars: a day).
+    The right side is that of `close_before`; without it, the longest stretch without a jump. Rows are wrong until the
+    close is back within the limit of the last right one. A new level that stays is wrong to the end of the batch, and a
+    person must say (`pairity quarantine release`) that it is right. Closes that are no positive number are ignored, and
+    none are compared across a hole of more than an hour (hourly bars: a day).
     """
     time = kind.time
     newest = _newest(rows, time).filter(pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null())
@@ -55,7 +55,10 @@ def price_jumps(rows: pl.DataFrame, kind: Dataset, close_before: float | None = 
 
 
 def stale_bars(rows: pl.DataFrame, time: str) -> pl.Series:
-    """Every bar but the first of a run of `STALE_BARS` or more equal ones with a volume: nothing trades like that."""
+    """Return whether a bar repeats the one before it in a run of `STALE_BARS` or more equal bars with a volume.
+
+    The first bar of the run is not stale. Bars without volume repeat in quiet markets; equal volumes do not.
+    """
     newest = _newest(rows, time)
     run = pl.struct(_BAR).rle_id()
     runs = newest.with_columns(run.alias("_run")).with_columns(
@@ -66,6 +69,7 @@ def stale_bars(rows: pl.DataFrame, time: str) -> pl.Series:
 
 
 def _wrong_side(levels: NDArray[np.float64], holes: set[int], before: float | None) -> list[bool]:
+    """Return which levels are wrong: walk forward from the trusted stretch, then backward from it."""
     starts = [
         0,
         *(i for i in range(1, len(levels)) if abs(levels[i] - levels[i - 1]) > MAX_ABS_LOG_RETURN or i in holes),
@@ -85,7 +89,7 @@ def _wrong_side(levels: NDArray[np.float64], holes: set[int], before: float | No
 
 
 def _walk(levels: NDArray[np.float64], wrong: list[bool], stretch: range, level: float, *, anew: bool) -> float:
-    """Accept or refuse one stretch beside the last accepted level; the level afterwards."""
+    """Accept one stretch, or mark it as wrong, beside the last accepted level; return the level afterwards."""
     if anew or abs(levels[stretch[0]] - level) <= MAX_ABS_LOG_RETURN:
         return float(levels[stretch[-1]])
     for place in stretch:
@@ -102,9 +106,9 @@ def _newest(rows: pl.DataFrame, time: str) -> pl.DataFrame:
     return rows.sort(time, KNOWN_AT, maintain_order=True).unique(time, keep="last", maintain_order=True)
 
 
-def _marked(rows: pl.DataFrame, found: pl.DataFrame, time: str, name: str) -> pl.Series:
-    """Per row of `rows` whether it is the version of an instant that was found."""
-    keys = found.select(time, KNOWN_AT).unique()
+def _marked(rows: pl.DataFrame, offending: pl.DataFrame, time: str, name: str) -> pl.Series:
+    """Return per row of `rows` whether it is one of the `offending` versions of an instant."""
+    keys = offending.select(time, KNOWN_AT).unique()
     marked = rows.select(time, KNOWN_AT).with_row_index("_row")
     places = marked.join(keys, on=[time, KNOWN_AT], how="semi", nulls_equal=True)["_row"]
     hit = np.zeros(rows.height, dtype=bool)

@@ -1,4 +1,4 @@
-"""A batch in two: the rows that may be used, and those that are held back, each with the rules it broke."""
+"""Verdicts on the rows of a batch: which may be used, and which are withheld, with the rules that each broke."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from feature_repo.raw_datasets import KNOWN_AT
 from validation.row_rules import alone, feature_offences, offences
 
 BROKEN = "broken_rules"
+"""Column of withheld rows with the names of the rules that they broke."""
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Rows that a person has declared right although they break `rules`; `at` is when."""
+    """Rows that a person has declared right although they break `rules`; `at` is when that was."""
 
     rules: frozenset[str]
     rows: pl.DataFrame
@@ -26,10 +27,10 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """`held` has the columns of the batch and `broken_rules` (list of names); `accepted` is the rest, in order."""
+    """Rows of a batch that may be used, and rows withheld with `broken_rules` (list of names); order is kept."""
 
     accepted: pl.DataFrame
-    held: pl.DataFrame
+    withheld: pl.DataFrame
 
 
 def split_raw(
@@ -40,25 +41,25 @@ def split_raw(
     close_before: float | None = None,
     released: Sequence[Released] = (),
 ) -> Split:
-    """Hold back the rows that are wrong by themselves; then, of what is left, those that do not fit their neighbours.
+    """Withhold the rows that are wrong by themselves, then the rest's rows that do not fit their neighbours.
 
-    One row of the wrong century must not put all that follow it out of order, hence the two steps. Rows that were
-    released are not held back for the rules they were released for.
+    Two steps, because one row of the wrong century would put all rows after it out of order. Rows that were released
+    are not withheld for the rules they were released for. `close_before` is the last accepted close before the batch.
     """
     first = _split(rows, offences(rows, dataset, now).select(alone(dataset)), released)
     left = first.accepted
     among = offences(left, dataset, now, close_before=close_before).drop(alone(dataset))
     second = _split(left, among, released)
-    return Split(second.accepted, pl.concat([first.held, second.held]))
+    return Split(second.accepted, pl.concat([first.withheld, second.withheld]))
 
 
 def split_features(view: View, rows: pl.DataFrame, now: datetime, released: Sequence[Released] = ()) -> Split:
-    """Hold back the feature rows that break a rule of their view."""
+    """Withhold the feature rows that break a rule of their view."""
     return _split(rows, feature_offences(view, rows, now), released)
 
 
 def values_of(rows: pl.DataFrame) -> list[str]:
-    """The columns that make a row what it is: all but when it became known."""
+    """Return the columns that make a row what it is: all but when it became known."""
     return [name for name in rows.columns if name not in (KNOWN_AT, CREATED_TIME, BROKEN)]
 
 
@@ -66,7 +67,7 @@ def _split(rows: pl.DataFrame, marks: pl.DataFrame, released: Sequence[Released]
     if not rows.height or not any(marks[name].any() for name in marks.columns):
         return Split(rows, rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN)))
     for item in released:
-        exempt = pl.Series(_same(rows, item.rows))
+        exempt = pl.Series(_same_rows(rows, item.rows))
         marks = marks.with_columns(marks[name] & ~exempt for name in marks.columns if name in item.rules)
     names = pl.concat_list(pl.when(pl.col(name)).then(pl.lit(name)) for name in marks.columns).list.drop_nulls()
     broken = marks.select(names.alias(BROKEN))[BROKEN]
@@ -74,7 +75,7 @@ def _split(rows: pl.DataFrame, marks: pl.DataFrame, released: Sequence[Released]
     return Split(rows.filter(~wrong), rows.with_columns(broken).filter(wrong))
 
 
-def _same(rows: pl.DataFrame, known: pl.DataFrame) -> list[bool]:
+def _same_rows(rows: pl.DataFrame, known: pl.DataFrame) -> list[bool]:
     on = [name for name in values_of(rows) if name in known.columns]
     marked = rows.select(on).with_row_index("_row")
     hits = set(marked.join(known.select(on).unique(), on=on, how="semi", nulls_equal=True)["_row"].to_list())

@@ -1,4 +1,4 @@
-"""How many verdicts passed and failed per suite and month: `<data>/gx/tally/<suite>.json`, for the overview page."""
+"""Counts of passed and failed partitions per suite and month: `<data>/gx/tally/<suite>.json`, for the overview page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pairity.layout import Layout
 
 
 def count(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[str], month: str = "") -> None:
-    """Note the newest verdict on each partition (`ASSET/2025-04`, or an entity of `month`)."""
+    """Record the newest verdict on each partition (`ASSET/2025-04`, or an entity of `month`)."""
     folder = layout.expectations / "tally"
     path = folder / f"{suite}.json"
     with take_turns(folder / ".lock"):
@@ -24,16 +24,16 @@ def count(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[st
 
 
 def tallies(layout: Layout) -> Mapping[str, dict[str, tuple[int, int]]]:
-    """Per suite and month how many partitions passed and failed when they were last judged."""
+    """Return per suite and month how many partitions passed and failed when they were last judged."""
     folder = layout.expectations / "tally"
-    found = {}
+    counts = {}
     for path in sorted(folder.glob("*.json")):
         months = _read(path)
-        found[path.stem] = {
+        counts[path.stem] = {
             month: (sum(entities.values()), sum(not sound for sound in entities.values()))
             for month, entities in months.items()
         }
-    return found
+    return counts
 
 
 def _read(path: Path) -> dict[str, dict[str, bool]]:

@@ -1,7 +1,7 @@
-"""Every feature, declared once.
+"""Catalogue: every feature, declared once.
 
-Feast views, validation suites, documentation and proofs are derived from these declarations; the transforms produce
-exactly these columns. A row's `event_timestamp` is the close of its last bar.
+Feast views, validation suites, documentation and the lookahead proof follow from these declarations; the transforms
+return exactly these columns. A row's `event_timestamp` is the close of its last bar.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _ALL = (
     PAIR_HOURLY,
 )
 VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
-"""In the order of computation: a view comes after those that it reads."""
+"""All views, in the order of computation: a view comes after those that it reads."""
 _SERVED = (
     PAIR_FOREST_FEATURES,
     MARKET_STATE,
@@ -81,14 +81,14 @@ SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for se
 
 
 def view(name: str) -> View:
-    """The view of that name; UnknownNameError lists those that exist."""
+    """Return the view of that name; UnknownNameError lists those that exist."""
     if name not in VIEWS:
         raise UnknownNameError("feature view", name, VIEWS)
     return VIEWS[name]
 
 
 def service(name: str) -> Service:
-    """The feature service of that name; UnknownNameError lists those that exist."""
+    """Return the feature service of that name; UnknownNameError lists those that exist."""
     if name not in SERVICES:
         raise UnknownNameError("feature service", name, SERVICES)
     return SERVICES[name]

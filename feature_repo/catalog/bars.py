@@ -1,4 +1,4 @@
-"""Hourly bars of one asset."""
+"""Declaration of the hourly bars and features of one asset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One asset among all assets of the same hour."""
+"""Declaration of the features of one asset among all assets of the same hour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lagged returns of one asset."""
+"""Declaration of the lagged returns of one asset."""
 
 from __future__ import annotations
 

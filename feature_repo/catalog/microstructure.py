@@ -1,4 +1,4 @@
-"""Hourly microstructure of one asset."""
+"""Declaration of the hourly microstructure of one asset."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ ASSET_MICROSTRUCTURE = View(
             ("candles_1m", "trade_bars_1m", "taker_volume_1h"),
             "null where no source tells the taker's side, or nothing traded",
             lower=0.0,
-            upper=1.0000001,
+            upper=1.0000001,  # a ratio of two sums of the same parts may exceed 1 by rounding
         ),
         _feature(
             "parkinson_vol",

@@ -1,4 +1,4 @@
-"""Features of a pair."""
+"""Declaration of the hourly features of a pair."""
 
 from __future__ import annotations
 

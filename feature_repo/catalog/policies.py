@@ -1,4 +1,4 @@
-"""Null policies that several views share."""
+"""Null policies and the lookback that several views share."""
 
 from pairity.timeline import HOUR
 
@@ -8,4 +8,4 @@ FUNDING = "null before the first settlement, and when the newest one is older th
 INFLOW = "null without a source, and when the newest day was complete more than 2 days ago"
 
 LOOKBACK = 400 * HOUR
-"""From where every chunk starts before its month: all views share one anchor."""
+"""How long before its month every chunk starts: all views share one anchor, longer than their longest window."""

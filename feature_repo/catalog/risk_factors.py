@@ -1,4 +1,4 @@
-"""Systematic risk factors: daily buckets, and exposures to what the buckets earn."""
+"""Declaration of the risk factors: daily buckets, and exposures to the returns of the buckets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feature services: what a model is trained on and later asks for online."""
+"""Feature services: the features that a model is trained on and later reads online."""
 
 from __future__ import annotations
 

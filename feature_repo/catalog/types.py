@@ -1,4 +1,4 @@
-"""What is declared of a feature, of a view and of a service."""
+"""Records of the catalogue: what is declared about a feature, a view and a service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CREATED_TIME = "created_timestamp"
 class Feature:
     """One column. `lookback_bars` counts the bars of its view (`View.every`) that a value needs, its own included.
 
-    `lower` and `upper` are bounds outside which a value cannot be right (validation quarantines it).
+    Outside `lower` and `upper` a value cannot be right (validation withholds it).
     """
 
     name: str
@@ -39,12 +39,12 @@ class View:
     entity: str
     description: str
     lookback: timedelta
-    """How far before a chunk's anchor (a month's start) computation begins."""
+    """How long before a chunk's anchor (a month's start) computation begins."""
     features: tuple[Feature, ...]
     inputs: tuple[str, ...]
     """Raw datasets and views that the transform reads."""
     every: timedelta = HOUR
-    """Distance of the event times of one entity."""
+    """Distance between the event times of one entity."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A named set of features: what a model is trained on and later asks for online."""
+    """A named set of features of one view: what a model is trained on and later reads online."""
 
     name: str
     description: str

@@ -1,4 +1,4 @@
-"""Distance from the volume-weighted price, in bars of 4 hours: what a daily ranking decides on."""
+"""Declaration of the distance from VWAP in bars of several hours, on which a daily ranking decides."""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""Pure feature maths: LazyFrame in, LazyFrame out; no disk, no network, no clock."""
+"""Pure feature maths: each transform takes lazy frames and returns one; no disk, no network, no clock.
+
+Modules named `…_kernels` hold the compiled loops; the module of the same subject checks, aligns and calls them.
+"""

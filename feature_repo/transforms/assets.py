@@ -1,4 +1,7 @@
-"""Hourly features of one asset: returns, volatility, range, funding, inflow."""
+"""Hourly features of one asset: returns, volatility, range, funding, inflow.
+
+Formulas: docs/formulas.md, Hourly bars and asset features.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +18,29 @@ from pairity.settings import FeatureSettings
 from pairity.timeline import DAY
 
 FUNDING_MAX_AGE = DAY
+"""Three settlements of 8 h: one that is missing is waited for, a venue that stopped settling is not."""
 _INFLOW = dataset("inflow")
 _INFLOW_MAX_AGE = 2 * DAY
 INFLOW_REACH = _INFLOW.known_after + _INFLOW_MAX_AGE
-"""How long before a close the day may have begun whose inflow is still used."""
+"""How long before a close a day may have begun for its inflow still to be used."""
 
 
 def asset_hourly(
     bars: pl.LazyFrame, funding: pl.LazyFrame, settings: FeatureSettings, inflow: pl.LazyFrame | None = None
 ) -> pl.LazyFrame:
-    """Exactly the columns of `catalog.ASSET_HOURLY`.
+    """Return the columns of `catalog.ASSET_HOURLY`: one row per asset and observed hour, sorted by asset and time.
 
-    `bars`: see `bars.COLUMNS`. `funding`: asset, funding_time, funding_rate, known_at. `inflow` (None: there
-    is no source): asset, time (a day's start), inflow, known_at. One output row per observed hour. `created_timestamp`
-    is the instant from which the whole row could be computed: the latest `known_at` of everything since the chunk's
-    start, never before close + 1 ms. Settled funding older than 24 h is null, never 0; so is the inflow of a day that
-    ended more than 2 days before the close.
+    `bars`: the columns `bars.COLUMNS`, prices in USDT. `funding`: asset, funding_time, funding_rate (fraction per
+    interval), known_at. `inflow`: asset, time (a day's start), inflow (coins), known_at; None where there is no source.
+
+    `event_timestamp` is the hour's close. `created_timestamp` is the instant from which the whole row could be
+    computed: the latest `known_at` of everything since the chunk's start, never before close + 1 ms. A window is null
+    unless all its hours were observed. Settled funding older than 24 h is null, never 0; so is the inflow of a day
+    that ended more than 2 days before the close.
     """
     series = with_hour_grid(bars, "asset")
     previous = pl.col("close").shift(1).over("asset")
+    # max_horizontal ignores nulls: without the guard below, an asset's first hour would have the range high − low.
     true_range = pl.max_horizontal(
         pl.col("high") - pl.col("low"), (pl.col("high") - previous).abs(), (pl.col("low") - previous).abs()
     )
@@ -44,6 +51,7 @@ def asset_hourly(
 
     def windowed(asset: GridColumns) -> dict[str, Floats]:
         atr = rolling_mean(asset["true_range"], settings.atr_period_bars)
+        # scale=1: a return is a difference of ratios near 1, so its rounding is that of 1, however small the return.
         volatility = rolling_std(asset["return_1h"], settings.volatility_window_bars, scale=1.0)
         return {"realized_vol_24h": volatility, "atr_14": atr, "atr_pct": atr / asset["close"]}
 
@@ -51,12 +59,13 @@ def asset_hourly(
     settled = _with_newest(observed_only(computed), funding, "funding", FUNDING_MAX_AGE)
     days = _INFLOW.empty().lazy().with_columns(asset=pl.lit(None, pl.String)) if inflow is None else inflow
     complete = _with_newest(settled, days, "inflow", _INFLOW_MAX_AGE)
+    # cum_max: a row's windows reach back, so it is known no earlier than any row before it.
     known = inputs_known_at("known_at", "funding_known_at", "inflow_known_at").cum_max().over("asset")
     return complete.with_columns(feature_created_at(known)).select(ASSET_HOURLY.columns)
 
 
 def _with_newest(bars: pl.LazyFrame, rows: pl.LazyFrame, name: str, max_age: timedelta) -> pl.LazyFrame:
-    """The newest row of a raw dataset that was complete at or before each close; null where it is older than that."""
+    """Add to each bar the newest row of a raw dataset that was complete at its close; null if older than `max_age`."""
     kind = dataset(name)
     complete = (pl.col(kind.time) + kind.known_after).alias("__complete")
     known = pl.col("known_at").alias(f"{name}_known_at")

@@ -1,4 +1,4 @@
-"""Hourly bars, from minutes or from the venue's own hours."""
+"""Hourly bars, from minutes or from the venue's own hours (docs/formulas.md, Bars)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ COLUMNS = ("asset", "event_timestamp", *_VALUES)
 
 
 def hourly_bars(minutes: pl.LazyFrame) -> pl.LazyFrame:
-    """Bars of one hour from 1-minute candles.
+    """Return bars of one hour, made of 1-minute candles.
 
-    Input: asset, open_time, open, high, low, close, volume (base), volume_quote (nullable), known_at; one row per asset
-    and minute, in any order. Output: `COLUMNS`, `event_timestamp` being the hour's *close*; an hour without minutes has
-    no row; sorted by asset and time. `volume_quote` is the venue's where it gives one, else (high + low + close)/3 ·
-    volume, minute by minute. `known_at` is that of the minute known last.
+    `minutes`: asset, open_time, open, high, low, close (USDT), volume (base coins), volume_quote (USDT, nullable),
+    known_at; one row per asset and minute, in any order. Returns `COLUMNS`, sorted by asset and time; `event_timestamp`
+    is the hour's *close*. An hour without minutes has no row. `volume_quote` is the venue's where it gives one, else
+    (high + low + close)/3 · volume, minute by minute. `known_at` is when the last of the minutes became known.
     """
     return hours_from_minutes(minutes).select(COLUMNS)
 
 
 def native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:
-    """The same columns from the venue's own hourly candles (`minutes_observed` is 60: the venue saw the whole hour)."""
+    """Return the same columns from the venue's own hourly candles.
+
+    `minutes_observed` is 60: the venue saw the whole hour. A missing `volume_quote` becomes (high + low + close)/3 ·
+    volume.
+    """
     typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0
     return hours.select(
         pl.col("asset"),
@@ -40,6 +44,6 @@ def native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def prefer_minutes(from_minutes: pl.LazyFrame, native: pl.LazyFrame) -> pl.LazyFrame:
-    """Bars built from minutes where there are any, the venue's own hours elsewhere."""
+    """Return bars made of minutes where there are any, the venue's own hours elsewhere; sorted by asset and time."""
     only_native = native.join(from_minutes, on=["asset", "event_timestamp"], how="anti")
     return pl.concat([from_minutes, only_native]).sort("asset", "event_timestamp")

@@ -1,4 +1,8 @@
-"""What a view's transform is given, and which transform computes which view."""
+"""Which transform computes which view, and the inputs that it gets.
+
+A transform is a function of one `Inputs`. The functions below pick what each view needs; the maths is in the modules
+beside this one.
+"""
 
 from __future__ import annotations
 
@@ -32,16 +36,23 @@ from pairity.settings import Settings
 from pairity.timeline import DAY
 
 ReadRaw = Callable[[str, datetime, datetime], pl.LazyFrame]
-"""(dataset, since, until) → rows with since <= time < until, newest version of each, with `asset`; sorted by both."""
+"""Reader of raw rows: (dataset, since, until) → rows with since <= time < until, the newest version of each.
+
+Rows have the columns of the dataset and `asset`; they are sorted by asset and time.
+"""
 
 MAX_REACH = timedelta(days=4)
-"""How far before its start a chunk may look for a value that lasts (a settlement, a sample)."""
+"""Longest reach before a chunk's start for a value that lasts (a settlement, a sample)."""
 _TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """One chunk's inputs: everything complete in [start, end], `end` being a full hour. `month` is what it anchors."""
+    """Inputs of one chunk: everything that is complete in [start, end].
+
+    `end` is a full hour. `month` is the first instant of the month that the chunk computes; `start` lies a lookback
+    before it. `views` holds the views computed so far, from `start` on.
+    """
 
     read: ReadRaw
     views: Mapping[str, pl.DataFrame]
@@ -51,16 +62,17 @@ class Inputs:
     end: datetime
 
     def raw(self, name: str, *, reach: timedelta = timedelta(0)) -> pl.LazyFrame:
-        """Rows of a raw dataset from start − reach on that were complete at `end`; an empty frame without any.
+        """Return the rows of a raw dataset from start − `reach` on that were complete at `end`; no rows without any.
 
-        What is labelled with the very instant of `end` and complete at once (a settlement) is part of it.
+        A row labelled with the very instant of `end` that is complete at once (a settlement) is part of it. ValueError
+        for a reach beyond `MAX_REACH`: a change of older rows would not make the month due again.
         """
         if not timedelta(0) <= reach <= MAX_REACH:
             raise ValueError(f"reach {reach} is not between 0 and {MAX_REACH}")
         return self.read(name, self.start - reach, self.end - dataset(name).known_after + _TICK)
 
     def view(self, name: str) -> pl.LazyFrame:
-        """All rows of a view computed before, from the chunk's start on."""
+        """Return all rows of a view that was computed before, from the chunk's start on."""
         return self.views[name].lazy()
 
 
@@ -125,4 +137,4 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
         PAIR_HOURLY.name: _pair_hourly,
     }
 )
-"""Exactly the columns of the catalogue's view, sorted by entity and time."""
+"""Transform of each view: returns exactly the columns of the catalogue, sorted by entity and time."""

@@ -1,4 +1,4 @@
-"""One asset among all assets of the same hour."""
+"""One asset among all assets of the same hour (docs/formulas.md, Cross-section)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from feature_repo.transforms.windows import MIN_SHARE, Floats, rolling_mean
 from pairity.timeline import DAY
 
 LISTED_FOR = DAY
-"""An asset without bars counts as listed for so long after its last one: that it is gone is known only then."""
+"""How long an asset without bars still counts as listed: only after that is it known to be gone."""
 MIN_PANEL_SHARE = 0.5
+"""Least share of the listed assets with a bar: with fewer, the median and mean are those of a few survivors."""
 _MOMENTUM_BARS = (1, 24, 168)
 _TURNOVER_BARS, _REGIME_BARS = 24, 168
 
 
 def cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFrame:
-    """Exactly the columns of `catalog.ASSET_CROSS_SECTION`, for the hours of the panel (see `panel_hours`).
+    """Return the columns of `catalog.ASSET_CROSS_SECTION`: one row per asset and hour of the panel.
 
-    `bars`: rows of `asset_hourly`, `micro`: rows of `asset_microstructure`. `created_timestamp` is when the whole hour
-    of all assets was known.
+    `bars`: rows of `asset_hourly`; `micro`: rows of `asset_microstructure`. Hours outside
+    `panel_hours` have no row. Sorted by asset and time.
+
+    `event_timestamp` is the hour's close. `created_timestamp` is when that hour of *all* assets, and every hour before
+    it, was known. Ratios are null where their denominator is 0 or missing.
     """
     volatility = micro.select("asset", EVENT, "realized_vol_1h", pl.col("created_timestamp").alias("__known"))
     joined = (
@@ -37,9 +41,10 @@ def cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def panel_hours(bars: pl.LazyFrame) -> pl.LazyFrame:
-    """event_timestamp, assets_observed: hours in which at least half of the assets listed then have a bar.
+    """Return event_timestamp and assets_observed of the hours in which at least half of the listed assets have a bar.
 
-    Known then: an asset is listed from its first bar on, and for `LISTED_FOR` after its last one so far.
+    An asset is listed from its first bar on, and for `LISTED_FOR` after its last one so far: nothing later decides
+    whether an hour belongs to the panel. Sorted by time.
     """
     seen = bars.select("asset", EVENT).sort("asset", EVENT)
     hours = seen.select(EVENT).unique().sort(EVENT)
@@ -67,11 +72,13 @@ def panel_hours(bars: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _with_panel(rows: pl.LazyFrame) -> pl.LazyFrame:
+    # The sum over assets runs in the order of their names: Polars' own sum may add in another order.
     volumes = rows.sort(EVENT, "asset").select(
         EVENT, pl.col("volume_quote").alias("__total"), known_at="created_timestamp"
     )
     ordered = rows.join(summed(volumes, (EVENT,), ("__total",)), on=EVENT).sort(EVENT, "asset")
     mean_volume = pl.col("__total") / pl.col("assets_observed")
+    # Rows are ordered by time, then asset, and all assets of an hour share its `known_at`: cum_max is over whole hours.
     known = pl.col("known_at").cum_max()
     efficient = pl.when(pl.col("atr_pct") > 0).then(pl.col("realized_vol_1h") / pl.col("atr_pct"))
     return ordered.with_columns(

@@ -1,4 +1,7 @@
-"""Views of the risk factors: daily buckets, hourly exposures; and exposures of every minute for reports."""
+"""Views of the risk factors: daily buckets, hourly exposures, and exposures of every minute for reports.
+
+Formulas: docs/formulas.md, Risk factors.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +37,12 @@ DESIGNS = {"spreads4": ("s4", SPREADS4), "buckets10": ("b10", BUCKETS10)}
 
 
 def risk_buckets(minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings) -> pl.LazyFrame:
-    """Exactly the columns of `catalog.ASSET_RISK_BUCKETS`; one row per asset and midnight up to `end`.
+    """Return the columns of `catalog.ASSET_RISK_BUCKETS`: one row per asset and midnight up to `end`, sorted by both.
 
-    `minutes`: rows of `candles_1m` from `start` on, complete at `end`. The row of midnight D holds what was known then,
-    and is valid for the day that begins.
+    `minutes`: rows of `candles_1m` from `start` on, complete at `end`. The row of a midnight holds the scores (see the
+    catalogue for units) and terciles that were known then; they are valid for the day that begins. Null where an asset
+    is not eligible; an asset without any score at a midnight
+    has no row then.
     """
     panel = _panel(minutes, start)
     if panel is None:
@@ -57,10 +62,12 @@ def risk_buckets(minutes: pl.LazyFrame, start: datetime, end: datetime, settings
 
 
 def asset_exposures(minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings) -> pl.LazyFrame:
-    """Exactly the columns of `catalog.ASSET_EXPOSURES`; one row per asset and hour in which it has a bar, up to `end`.
+    """Return the columns of `catalog.ASSET_EXPOSURES`: one row per asset and hour in which it has a bar, up to `end`.
 
-    `minutes`: rows of `candles_1m` from `start` on, complete at `end`, a full hour. Windows are the minutes of the last
-    `exposure_minutes`. Hours whose window gives no number in either design have no row.
+    `minutes`: rows of `candles_1m` from `start` on, complete at `end`, a full hour. A window is the last
+    `exposure_minutes` before the hour's close, where the row is known. Coefficients are returns per return (ratio), the
+    constant is a fraction per minute. Null as in `risk_kernels.hourly_fits`; hours without a number in either design
+    have no row.
     """
     panel = _panel(minutes, start)
     if panel is None:
@@ -82,7 +89,7 @@ def asset_exposures(minutes: pl.LazyFrame, start: datetime, end: datetime, setti
 
 
 def minutes_needed_from(first: datetime, settings: FeatureSettings) -> datetime:
-    """From when on `minute_exposures` needs minutes for the values after `first`: a midnight.
+    """Return the midnight from which on `minute_exposures` needs minutes to give values after `first`.
 
     The window of `first` reaches into a day whose buckets are estimated from `risk_days` whole days before it.
     """
@@ -93,10 +100,11 @@ def minutes_needed_from(first: datetime, settings: FeatureSettings) -> datetime:
 def minute_exposures(
     minutes: pl.DataFrame, design: str, settings: FeatureSettings, assets: tuple[str, ...]
 ) -> pl.DataFrame:
-    """asset, time (the minute's close), constant, one coefficient per factor, r2, adj_r2, for every minute of `assets`.
+    """Return asset, time (the minute's close), const, a coefficient per factor, r2, adj_r2 of every minute of `assets`.
 
-    All rows of `minutes` (whole universe; see `minutes_needed_from`) make the factors. Null where a window is not
-    complete or degenerate; at a full hour, the bits of `asset_exposures`.
+    All rows of `minutes` (the whole universe; see `minutes_needed_from`) make the factors. `design` is a key of
+    `DESIGNS`. Null where a window is not complete or degenerate. At a full hour the bits are those of
+    `asset_exposures`.
     """
     prefix, _ = DESIGNS[design]
     panel = panel_of(minutes)
@@ -122,6 +130,7 @@ def _fits(
 ) -> dict[str, Floats]:
     prefix, names = DESIGNS[design]
     regressors, ridge = (spreads(factors), 0.0) if design == "spreads4" else (factors, settings.risk_ridge)
+    # Contiguous: numba compiles anew for each memory layout, and the kernels read whole rows.
     observed = np.ascontiguousarray(np.column_stack([regressors, panel.returns[:, number]]))
     fit = hourly_fits if hourly else minute_fits
     fitted = fit(observed, settings.exposure_minutes // 60, ridge, MIN_SHARE)
@@ -129,13 +138,13 @@ def _fits(
 
 
 def _panel(minutes: pl.LazyFrame, start: datetime) -> Panel | None:
-    """From the first whole day on: half a day would make a score that another chunk makes from the whole."""
+    """Return the panel from the first whole day on: another chunk would score the first half day from the whole day."""
     needed = minutes.filter(pl.col("open_time") >= midnight_of(start))
     return panel_of(needed.collect())
 
 
 def _reaching(panel: Panel, end: datetime) -> Panel:
-    """`panel` with minutes that nothing is known of, up to `end`."""
+    """Return `panel` with empty minutes (NaN) appended up to `end`."""
     missing = (end - panel.start) // MINUTE - len(panel.returns)
     if missing <= 0:
         return panel
@@ -150,7 +159,7 @@ def _reaching(panel: Panel, end: datetime) -> Panel:
 
 
 def _known_by(panel: Panel, counts: list[int], events: list[datetime]) -> pl.Series:
-    """When the first `count` minutes of all assets were known, never before event + 1 ms."""
+    """Return when the first `count` minutes of all assets were known, one per event, never before event + 1 ms."""
     known = np.maximum.accumulate(panel.known)[np.array(counts, dtype=np.int64) - 1] if counts else panel.known[:0]
     frame = pl.DataFrame({"known": pl.Series(known).cast(_INSTANT), "event": pl.Series(events, dtype=_INSTANT)})
     return frame.select(feature_created_at("known", "event")).to_series()

@@ -20,25 +20,25 @@ OBSERVED = "__observed"
 
 
 def with_hour_grid(frame: pl.LazyFrame, entity: str) -> pl.LazyFrame:
-    """`frame` (one row per entity and hour) with every hour between an entity's first and last row.
+    """Return `frame` (one row per entity and hour) with every hour between an entity's first and last row.
 
-    Adds `__observed` (False on the added rows, whose other columns are null). Sorted by entity and time.
+    Adds `__observed`, which is False on the added rows; their other columns are null. Sorted by entity and time.
     """
 
-    def filled(rows: pl.DataFrame) -> pl.DataFrame:
+    def add_missing(rows: pl.DataFrame) -> pl.DataFrame:
         observed = rows.with_columns(pl.lit(True).alias(OBSERVED))
         missing = _holes(rows, entity)
-        if missing.is_empty():  # the usual case: nothing to move
+        if missing.is_empty():  # the usual case, and the sort of a whole history is not free
             return observed
         return pl.concat([observed, missing], how="diagonal").sort(entity, EVENT)
 
     ordered = frame.select(entity, EVENT, pl.exclude(entity, EVENT)).sort(entity, EVENT)
     schema = pl.Schema({**ordered.collect_schema(), OBSERVED: pl.Boolean()})
-    return _whole(ordered, filled, schema)
+    return _whole(ordered, add_missing, schema)
 
 
 def _holes(rows: pl.DataFrame, entity: str) -> pl.DataFrame:
-    """The hours that lie between two neighbouring rows of one entity; `rows` are sorted by both."""
+    """Return the hours between two neighbouring rows of one entity; `rows` are sorted by entity and time."""
     before = pl.col(EVENT).shift(1)
     reaches = (pl.col(entity) == pl.col(entity).shift(1)) & (pl.col(EVENT) - before > HOUR)
     return (
@@ -58,7 +58,7 @@ def observed_only(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 class GridColumns:
-    """GridColumns of one entity as arrays, NaN where null; views of what all entities share."""
+    """Columns of one entity as float arrays, NaN where null. They are slices of arrays that all entities share."""
 
     def __init__(self, whole: Mapping[str, Floats], rows: slice) -> None:
         self._whole = whole
@@ -69,7 +69,7 @@ class GridColumns:
 
 
 class _Arrays(dict[str, Floats]):
-    """Whole columns of a grid, made when they are first asked for."""
+    """Whole columns of a grid as arrays, each converted at its first use."""
 
     def __init__(self, grid: pl.DataFrame) -> None:
         self._grid = grid
@@ -82,9 +82,10 @@ class _Arrays(dict[str, Floats]):
 def with_computed(
     frame: pl.LazyFrame, entity: str, names: tuple[str, ...], compute: Callable[[GridColumns], Mapping[str, Floats]]
 ) -> pl.LazyFrame:
-    """`frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity; NaN becomes null.
+    """Return `frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity.
 
-    Entities are computed at the same time, in as many threads as Polars has: none sees another's values or results.
+    `compute` takes one entity's columns and returns arrays of its length; their NaN become null. Entities are computed
+    at the same time, in as many threads as Polars has. None sees another's values, so threads change no bit.
     """
 
     def add(grid: pl.DataFrame) -> pl.DataFrame:
@@ -99,7 +100,7 @@ def with_computed(
 
         parts = list(_rows_of_each(grid[entity]))
         for first in parts[:1]:
-            one(first)  # compiles what must be compiled and makes the arrays, once
+            one(first)  # alone: it compiles the kernels and converts the columns once, for all threads
         with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
             list(threads.map(one, parts[1:]))
         return grid.with_columns(pl.Series(name, values).fill_nan(None) for name, values in out.items())
@@ -109,14 +110,14 @@ def with_computed(
 
 
 def _whole(frame: pl.LazyFrame, change: Callable[[pl.DataFrame], pl.DataFrame], schema: pl.Schema) -> pl.LazyFrame:
-    # A filter or a selection pushed below this point would take away hours or columns that the windows need.
+    # No pushdown: a filter or a selection moved below this point would take hours or columns that the windows need.
     return frame.map_batches(
         change, schema=schema, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
     )
 
 
 def _rows_of_each(entities: pl.Series) -> Iterator[slice]:
-    """Where each entity's rows lie; equal ones stand together."""
+    """Yield where each entity's rows lie; rows of one entity stand together."""
     start = 0
     for length in entities.rle().struct.field("len").to_list():
         yield slice(start, start + length)

@@ -1,4 +1,8 @@
-"""The loop behind `microstructure`: statistics of each hour from its minutes, in one pass over all of history."""
+"""The loop behind `microstructure` and `bars`: statistics of each hour from its minutes, in one pass over the history.
+
+One pass is the point: an hour's minutes are read once, while they are in the cache, for all of its fifteen statistics.
+Formulas: docs/formulas.md, Hourly microstructure.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,7 @@ _MINUTES = 60
 
 @compiled
 def _deviation(values: Floats) -> float:
-    """Sample standard deviation of the values that are not NaN; NaN for fewer than two."""
+    """Return the sample standard deviation (ddof 1) of the values that are not NaN; NaN for fewer than two."""
     count, total, squares = 0, 0.0, 0.0
     for value in values:
         if not math.isnan(value):
@@ -43,6 +47,7 @@ def _deviation(values: Floats) -> float:
             total += value
     if count < 2:
         return math.nan
+    # A second pass around the mean: Σx² − (Σx)²/n would lose the digits of small returns.
     for value in values:
         if not math.isnan(value):
             squares += (value - total / count) ** 2
@@ -51,9 +56,11 @@ def _deviation(values: Floats) -> float:
 
 @compiled
 def _roll_spread(moves: Floats, price: float, rounding: float) -> float:
-    """2·√(−cov) of neighbouring price changes; NaN for fewer than two pairs, or without negative covariance.
+    """Return 2·√(−cov) of neighbouring price changes, in USDT (Roll 1984).
 
-    `moves` begins with the change before the hour's first; NaN: no change, as a minute is missing.
+    NaN for fewer than two pairs of changes, and where the covariance is not negative beyond rounding: without a bid–ask
+    bounce there is no spread to see. `moves` begins with the change before the hour's first; NaN marks a change that
+    does not exist because a minute is missing.
     """
     count, total, before, cross = 0, 0.0, 0.0, 0.0
     for at in range(1, len(moves)):
@@ -76,7 +83,7 @@ def _roll_spread(moves: Floats, price: float, rounding: float) -> float:
 def _fill_moves(
     moves: Floats, returns: Floats, first: int, closes: Floats, minute: Ints, new_asset: NDArray[np.bool_]
 ) -> None:
-    """Price changes and returns of the rows first−1, first, …; NaN between rows that are not neighbouring minutes."""
+    """Write price changes and returns of the rows first−1, first, …; NaN between rows that are not a minute apart."""
     for step in range(len(moves)):
         at = first - 1 + step
         moves[step] = returns[step] = math.nan
@@ -84,19 +91,19 @@ def _fill_moves(
             moves[step] = closes[at] - closes[at - 1]
             returns[step] = closes[at] / closes[at - 1] - 1.0
     if new_asset[first]:
-        moves[0] = returns[0] = math.nan  # of another asset
+        moves[0] = returns[0] = math.nan  # the row before belongs to another asset
 
 
 @compiled
 def hour_statistics(
     starts: Ints, minute: Ints, new_asset: NDArray[np.bool_], prices: Floats, traded: Floats, rounding: float
 ) -> Floats:
-    """One row of `STATISTICS` per hour.
+    """Return hours × `STATISTICS`, NaN where a statistic is not defined.
 
-    `starts`: where each hour's minutes begin, and their total number at the end. `minute`: minutes since 1970,
-    ascending within an asset; `new_asset` marks an asset's first. `prices`: open, high, low, close; `traded`: volume,
-    quote volume, taker-buy volume (NaN: not given); one row each per minute. A return, or a price change, exists
-    between two neighbouring minutes only; that of an hour's first minute reaches into the hour before.
+    `starts`: index of each hour's first minute, and at the end the number of minutes. `minute`: minutes since 1970,
+    ascending within an asset; `new_asset` marks an asset's first. `prices`: (open, high, low, close) × minutes, USDT;
+    `traded`: (volume, quote volume, taker-buy volume) × minutes, NaN where not given. A return or price change exists
+    only between two neighbouring minutes; that of an hour's first minute reaches into the hour before.
     """
     out = np.full((len(starts) - 1, 15), np.nan)
     all_moves, all_returns = np.empty(_MINUTES + 1), np.empty(_MINUTES + 1)
@@ -113,13 +120,13 @@ def hour_statistics(
             volume, quote = traded[0, at], traded[1, at]
             if math.isnan(quote):
                 quote = (high + low + close) / 3.0 * volume
-            if volume > 0.0:
+            if volume > 0.0:  # a quote volume without volume would move the price
                 money += quote
                 coins += volume
             volume_total += volume
             quote_total += quote
             top, bottom = max(top, high), min(bottom, low)
-            if not math.isnan(traded[2, at]):
+            if not math.isnan(traded[2, at]):  # otherwise left out of both sums: a ratio of the rest stays a ratio
                 known_taker += 1
                 taker += traded[2, at]
                 taker_of += volume

@@ -1,4 +1,8 @@
-"""Statistics of each hour from its minutes, and sums over the rows of each hour, in one order of summation."""
+"""Statistics of each hour from its minutes, and sums over the rows of each key.
+
+Both add in the order of the rows. Polars' own group sums may add in another order when the data lies elsewhere in
+memory, or when more threads work on it, and then differ in the last bit.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +19,17 @@ from pairity.timeline import HOUR, MINUTE
 
 EVENT = "event_timestamp"
 _ROLL_ROUNDING = 1e-10
-"""A covariance below this, relative to the squared price, is rounding: no venue quotes so finely."""
+"""A covariance whose root lies below this share of the price is rounding: no venue quotes so finely."""
 _MICROSECONDS = MINUTE // timedelta(microseconds=1)
 _INSTANT = pl.Datetime("us", "UTC")
 
 
 def hours_from_minutes(minutes: pl.LazyFrame) -> pl.LazyFrame:
-    """asset, event_timestamp (the hour's close), `STATISTICS`, minutes_observed, known_at (of the minute known last).
+    """Return asset, event_timestamp (the hour's close), `STATISTICS`, minutes_observed and known_at per hour.
 
-    `minutes`: rows of `candles_1m`, one per asset and minute. An hour without minutes has no row. Formulas: see the
-    catalogue.
+    `minutes`: rows of `candles_1m`, one per asset and minute, in any order. An hour without minutes has no row; a
+    statistic that is not defined is null. `known_at` is when the last of the minutes became known. Sorted by asset and
+    time. Formulas and units: the catalogue.
     """
     schema = {
         "asset": pl.String(),
@@ -42,9 +47,10 @@ def hours_from_minutes(minutes: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def summed(rows: pl.LazyFrame, keys: Sequence[str], columns: Sequence[str]) -> pl.LazyFrame:
-    """`keys`, `columns` (float64) summed over the rows of each key in the order of `rows`, nulls left out; known_at.
+    """Return `keys`, each of `columns` (float64) summed over the rows of a key, and known_at.
 
-    `rows` are sorted by `keys`; `known_at` is that of the row known last.
+    `rows` are sorted by `keys`; sums run in their order and leave nulls out (a key with nulls only sums to 0).
+    `known_at` is when the last row of the key became known.
     """
 
     def add(frame: pl.DataFrame) -> pl.DataFrame:
@@ -68,7 +74,7 @@ def summed(rows: pl.LazyFrame, keys: Sequence[str], columns: Sequence[str]) -> p
 
 
 def _hours(minutes: pl.DataFrame) -> pl.DataFrame:
-    """See `hours_from_minutes`; rows that are not in order are put in order first."""
+    """Compute `hours_from_minutes` on a frame, sorting it first where it is not in order."""
     if not _in_order(minutes):
         minutes = minutes.sort("asset", "open_time")
     minute = minutes["open_time"].to_physical().to_numpy() // _MICROSECONDS
@@ -97,7 +103,7 @@ def _in_order(minutes: pl.DataFrame) -> bool:
 
 
 def _changes(values: pl.Series) -> NDArray[np.bool_]:
-    """True on the first row of each run of equal values."""
+    """Return True on the first row of each run of equal values."""
     marks = np.zeros(len(values), dtype=bool)
     lengths = values.rle().struct.field("len").to_numpy().astype(np.int64)
     marks[np.cumsum(lengths) - lengths] = True

@@ -1,4 +1,4 @@
-"""Lagged logarithmic returns, for bars of any size."""
+"""Lagged logarithmic returns, for bars of any size (docs/formulas.md, Lagged returns)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ EVENT = "event_timestamp"
 
 
 def lagged_returns(bars: pl.LazyFrame, *, every: timedelta, horizon_bars: int, lags: int) -> pl.LazyFrame:
-    """`bars` (asset, event_timestamp, close, …) with log_return = ln(close/close.shift(h)) and its lags 1…k.
+    """Return `bars` (asset, event_timestamp, close, …) with log_return and log_return_lag_1 … `lags`.
 
-    A lag of one is one bar of size `every`, not one row: it is looked up by time, and is null where that bar does not
-    exist. Sorted by asset and time; bars are not invented.
+    log_return = ln close − ln close `horizon_bars` before. A lag of one is one bar of size `every`, not one row: it is
+    looked up by time, and is null where that bar does not exist. Everything is known at the bar's close. Sorted by
+    asset and time; no row is added.
     """
     closes = bars.select("asset", EVENT, pl.col("close").alias("__before"))
     with_return = (
@@ -32,7 +33,7 @@ def lagged_returns(bars: pl.LazyFrame, *, every: timedelta, horizon_bars: int, l
 
 
 def asset_lags(bars: pl.LazyFrame) -> pl.LazyFrame:
-    """Exactly the columns of `catalog.ASSET_LAGS`. `bars`: rows of `asset_hourly`."""
+    """Return the columns of `catalog.ASSET_LAGS`, one row per row of `bars` (rows of `asset_hourly`)."""
     rows = bars.select("asset", EVENT, "created_timestamp", "close")
     return lagged_returns(rows, every=HOUR, horizon_bars=1, lags=LAGS).select(ASSET_LAGS.columns)
 

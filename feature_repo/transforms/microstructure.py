@@ -1,4 +1,7 @@
-"""Hourly microstructure of one asset, from its minutes, its samples (open interest, index) and collected snapshots."""
+"""Hourly microstructure of one asset, from its minutes, its samples (open interest, index) and collected snapshots.
+
+Formulas: docs/formulas.md, Hourly microstructure.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ from feature_repo.transforms.hours import EVENT, hours_from_minutes, summed
 from pairity.timeline import DAY, HOUR
 
 OPEN_INTEREST_MAX_AGE = 25 * HOUR
-"""Daily samples are the coarsest that venues give; one hour's grace."""
+"""Daily samples are the coarsest that venues give; one hour of grace for a late one."""
 INTERVAL_MAX_AGE = DAY
+"""As long as the rate of the same settlement is used (`assets.FUNDING_MAX_AGE`)."""
 _OF_MINUTES = (
     "vwap",
     "realized_vol_1h",
@@ -38,11 +42,14 @@ def microstructure(
     books: pl.LazyFrame,
     liquidations: pl.LazyFrame,
 ) -> pl.LazyFrame:
-    """Exactly the columns of `catalog.ASSET_MICROSTRUCTURE`, one row per row of `bars`.
+    """Return the columns of `catalog.ASSET_MICROSTRUCTURE`, one row per row of `bars`, sorted by asset and time.
 
-    `bars`: rows of `asset_hourly`. The others: raw rows of `candles_1m`, `funding`, `index_1h`, `open_interest`,
-    (`trade_bars_1m`, `taker_volume_1h`), `book_tops` and `liquidations`; empty where nothing was collected, and what is
-    computed from them is null then. `created_timestamp`: when everything since the chunk's start was known.
+    `bars`: rows of `asset_hourly`. The others are raw rows: `minutes` of `candles_1m`, `index` of `index_1h`, `traded`
+    of (`trade_bars_1m`, `taker_volume_1h`), `books` of `book_tops`; `funding`, `open_interest` and `liquidations` of
+    the dataset of that name. A dataset of which nothing was collected is empty, and its features are null.
+
+    `event_timestamp` is the hour's close. `created_timestamp` is when everything since the chunk's start was known,
+    never before close + 1 ms.
     """
     trade_bars, taker_volumes = traded
     rows = bars.select("asset", EVENT, pl.col("close").alias("bar_close"), pl.col("created_timestamp").alias("known"))
@@ -68,6 +75,7 @@ def microstructure(
 
 
 def _derived() -> list[pl.Expr]:
+    # One source decides for an hour: its two columns are null together, so bought and total never mix sources.
     bought = pl.coalesce("taker_buy_volume", "taker_buy_trades", "taker_buy_hours")
     total = pl.coalesce("taker_volume", "taker_trades", "taker_hours")
     interest, before = pl.col("open_interest"), pl.col("open_interest_before")
@@ -85,7 +93,7 @@ def _renamed(part: pl.LazyFrame, source: str) -> pl.LazyFrame:
 
 
 def _hour_close(time: str) -> pl.Expr:
-    """The close of the hour in which an instant lies; an instant at a close belongs to the hour that ends there."""
+    """Return the close of an instant's hour; an instant at a close belongs to the hour that ends there."""
     floor = pl.col(time).dt.truncate("1h")
     return pl.when(pl.col(time) == floor).then(floor).otherwise(floor + HOUR).alias(EVENT)
 
@@ -119,7 +127,7 @@ def _index_closes(index: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _last_books(books: pl.LazyFrame) -> pl.LazyFrame:
-    """Of the last snapshot of each hour."""
+    """Return spread (bps) and imbalances (−1…1) of the last snapshot of each hour; null where a side is missing."""
     bid, ask = pl.col("bid_price"), pl.col("ask_price")
     return (
         books.sort("asset", "time")
@@ -148,7 +156,7 @@ def _liquidated(liquidations: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _intervals(funding: pl.LazyFrame) -> pl.LazyFrame:
-    """Hours between each settlement and the one before it; null for one whose rate is held back (null)."""
+    """Return the hours between each settlement and the one before it; null where its rate is withheld (null)."""
     hours = pl.col("funding_time").diff().over("asset").dt.total_seconds() / 3600.0
     step = pl.when(pl.col("funding_rate").is_not_null()).then(hours)
     return funding.sort("asset", "funding_time").select(
@@ -159,20 +167,20 @@ def _intervals(funding: pl.LazyFrame) -> pl.LazyFrame:
 def _latest(
     rows: pl.LazyFrame, samples: pl.LazyFrame, time: str, max_age: timedelta, back: timedelta, source: str
 ) -> pl.LazyFrame:
-    """`rows` (sorted) with the newest sample at or before event − `back`, null where that is older than `max_age`."""
+    """Add to `rows` the newest sample at or before event − `back`; null where that is older than `max_age`."""
     right = samples.rename({"known_at": f"known_at_{source}", time: "__time"}).sort("__time")
     return (
-        rows.with_columns((pl.col(EVENT) - back).alias("__asked"))
-        .sort("__asked")
+        rows.with_columns((pl.col(EVENT) - back).alias("__as_of"))
+        .sort("__as_of")
         .join_asof(
             right,
-            left_on="__asked",
+            left_on="__as_of",
             right_on="__time",
             by="asset",
             strategy="backward",
             tolerance=max_age,
             check_sortedness=False,  # both sides are sorted just above; Polars cannot check that within groups
         )
-        .drop("__asked", "__time", strict=False)
+        .drop("__as_of", "__time", strict=False)
         .sort("asset", EVENT)
     )

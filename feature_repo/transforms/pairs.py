@@ -1,4 +1,7 @@
-"""Hourly features of a pair: a = base asset, b = quote asset, spread = close_a / close_b (SPEC: pair features)."""
+"""Hourly features of a pair: a = base asset, b = quote asset, spread = close_a / close_b.
+
+Formulas: docs/formulas.md, Pair features.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,11 @@ _WINDOWED = ("z_score", "vol_ratio_rel", "correlation_168h", "hedge_ratio", "hal
 def pair_hourly(
     assets: pl.LazyFrame, pairs: Sequence[Pair], settings: FeatureSettings, min_aligned_bars: int
 ) -> pl.LazyFrame:
-    """Exactly the columns of `catalog.PAIR_HOURLY`, one row per pair and hour that both assets have.
+    """Return the columns of `catalog.PAIR_HOURLY`: one row per pair and hour that both assets have, sorted by both.
 
-    `assets`: rows of `catalog.ASSET_HOURLY`. Rows appear once a pair has `min_aligned_bars` common hours since the
-    chunk's start, this one included. Null policy: see the catalogue; nothing is filled.
+    `assets`: rows of `catalog.ASSET_HOURLY`. A pair has rows once it has `min_aligned_bars` common hours since the
+    chunk's start, this one included. `event_timestamp` is the close of the hour, `created_timestamp` the later of both
+    assets'. Units and null policies: the catalogue; nothing is carried forward.
     """
     aligned = align(assets, pairs).with_columns(pl.int_range(1, pl.len() + 1).over("pair_id").alias("aligned_bars"))
     series = with_hour_grid(aligned, "pair_id")
@@ -35,7 +39,7 @@ def pair_hourly(
 
 
 def pair_coverage(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.DataFrame:
-    """pair_id, aligned_bars: how many hours both assets of each pair have in common (0 where none)."""
+    """Return pair_id and aligned_bars: hours that both assets of a pair have (0 where none), in order of `pairs`."""
     listed = pl.LazyFrame({"pair_id": [pair.pair_id for pair in pairs]}, schema={"pair_id": pl.String})
     counts = align(assets, pairs).group_by("pair_id").agg(pl.len().cast(pl.Int64).alias("aligned_bars"))
     joined = listed.join(counts, on="pair_id", how="left", maintain_order="left")
@@ -43,9 +47,9 @@ def pair_coverage(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.DataFrame:
 
 
 def align(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.LazyFrame:
-    """Both assets side by side (`…_a`, `…_b`) at the hours that both have; sorted by pair_id and time.
+    """Return both assets side by side (`…_a`, `…_b`) at the hours that both have; sorted by pair_id and time.
 
-    `created_timestamp` is the later of the two; as neither ever goes back within a chunk, nor does it.
+    `created_timestamp` is the later of the two. Neither goes back within a chunk, so the later one does not either.
     """
     listed = pl.LazyFrame(
         [(pair.pair_id, pair.base, pair.quote) for pair in pairs],
@@ -137,6 +141,7 @@ def _with_windows(series: pl.LazyFrame, settings: FeatureSettings) -> pl.LazyFra
 
 def _z_score(spread: Floats, window: int) -> Floats:
     mean, std = rolling_mean(spread, window), rolling_std(spread, window)
+    # rolling_std is exactly 0 for a spread that is constant to rounding: noise over noise is no score.
     score: Floats = np.divide(spread - mean, std, out=np.full(len(spread), np.nan), where=std > 0)
     return score
 

@@ -1,7 +1,8 @@
-"""Systematic risk factors of the universe: what the market, and terciles of it, earned each minute.
+"""Systematic risk factors of the universe: returns of the market and of its terciles, each minute.
 
 The factors follow the design of cross-sectional risk models: an equal-weighted market, and terciles by liquidity,
 volatility (beta to the market) and momentum. Membership for a day is estimated from data before that day alone.
+Formulas: docs/formulas.md, Risk factors.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pairity.timeline import DAY, MINUTE
 
 Floats = NDArray[np.float64]
 MIN_SHARE = 0.9
+"""Least share of a window's minutes that an asset needs."""
 MOMENTUM_MINUTES = (60, 120, 180, 360, 720)
 KINDS = ("liquidity", "volatility", "momentum")
 _DAY_MINUTES = DAY // MINUTE
@@ -27,7 +29,7 @@ _TERCILES = 3
 
 @dataclass(frozen=True)
 class Panel:
-    """Minutes × assets from a midnight on: returns (close − open)/open, trades, quote volume; NaN where no bar is."""
+    """Minutes × assets from a midnight on: return (close − open)/open, trades, quote volume; NaN without a bar."""
 
     start: datetime
     assets: tuple[str, ...]
@@ -35,20 +37,20 @@ class Panel:
     trades: Floats
     volumes: Floats
     known: NDArray[np.int64]
-    """Per minute, the latest `known_at` of all assets (µs since 1970); 0 where nothing is."""
+    """Per minute, the latest `known_at` of all assets (µs since 1970); 0 without a bar."""
 
     @property
     def days(self) -> int:
-        """Days begun."""
+        """Number of days, the one that has begun included."""
         return -(-len(self.returns) // _DAY_MINUTES)
 
     def day(self, number: int) -> datetime:
-        """Midnight at which a day begins."""
+        """Return the midnight at which day `number` begins."""
         return self.start + number * DAY
 
 
 def panel_of(minutes: pl.DataFrame) -> Panel | None:
-    """The panel of rows of `candles_1m` (asset, open_time, open, high, low, close, volume, …); None without rows."""
+    """Return the panel of rows of `candles_1m` (asset, open_time, open, high, low, close, …); None without rows."""
     if minutes.is_empty():
         return None
     first, last = minutes["open_time"].min(), minutes["open_time"].max()
@@ -72,10 +74,12 @@ def panel_of(minutes: pl.DataFrame) -> Panel | None:
 
 
 def scores(panel: Panel, settings: FeatureSettings) -> Floats:
-    """Days × kinds × assets: liquidity, beta and momentum as known at each day's midnight; NaN where not eligible.
+    """Return days × `KINDS` × assets: liquidity, beta and momentum as known at each day's midnight.
 
-    An asset is eligible with `MIN_SHARE` of the minutes of the last two days; the window of `risk_days` counts what
-    there is of it, and days whose window reaches before the panel have no score.
+    Liquidity is trades per minute (quote volume per minute where some eligible asset has no counts), beta a ratio,
+    momentum a sum of returns. An asset is eligible with `MIN_SHARE` of the minutes of the last two days; otherwise its
+    scores are NaN. The window of `risk_days` uses the minutes that exist. Days whose window reaches before the panel
+    have no score.
     """
     market = market_returns(panel)
     weights = _momentum_weights()
@@ -89,39 +93,43 @@ def scores(panel: Panel, settings: FeatureSettings) -> Floats:
         # Days are added one after another: the order of a sum over few numbers stays the same everywhere.
         window = sum(moments[first:day], np.zeros_like(moments[0]))
         trades, trade_minutes, volume, minutes = sum(traded[first:day], np.zeros_like(traded[0]))
-        told = bool((trade_minutes[eligible] > 0).all())
+        # One unit for the whole day: trades and quote volumes cannot be ranked against each other.
+        have_trades = bool((trade_minutes[eligible] > 0).all())
         for asset in np.flatnonzero(eligible):
             count, r, m, rm, mm = window[asset]
-            spread = mm - m * m / count
-            out[day, 0, asset] = trades[asset] / trade_minutes[asset] if told else volume[asset] / minutes[asset]
-            out[day, 1, asset] = (rm - r * m / count) / spread if spread > 0 else np.nan
+            variance = mm - m * m / count  # of the market, times count
+            out[day, 0, asset] = trades[asset] / trade_minutes[asset] if have_trades else volume[asset] / minutes[asset]
+            out[day, 1, asset] = (rm - r * m / count) / variance if variance > 0 else np.nan
             out[day, 2, asset] = weighted_sum(panel.returns[end - len(weights) : end, asset], weights)
     return out
 
 
 def buckets(scored: Floats) -> Floats:
-    """Tercile (0 low, 1 medium, 2 high) of each score among the assets that have one; NaN elsewhere.
+    """Return the tercile (0 low, 1 medium, 2 high) of each score among the assets that have one; NaN elsewhere.
 
-    Of n assets in ascending order (equal scores in order of their names), asset k is in tercile ⌊3k/n⌋. Fewer than
-    three assets make no terciles.
+    Of n assets in ascending order, asset k is in tercile ⌊3k/n⌋. Fewer than three assets make no terciles.
     """
     out = np.full(scored.shape, np.nan)
     for day in range(scored.shape[0]):
         for kind in range(scored.shape[1]):
-            held = np.flatnonzero(~np.isnan(scored[day, kind]))
-            if len(held) >= _TERCILES:
-                order = held[np.argsort(scored[day, kind, held], kind="stable")]
+            ranked = np.flatnonzero(~np.isnan(scored[day, kind]))
+            if len(ranked) >= _TERCILES:
+                # Stable: assets stand in order of their names, and equal scores keep that order.
+                order = ranked[np.argsort(scored[day, kind, ranked], kind="stable")]
                 out[day, kind, order] = np.arange(len(order)) * _TERCILES // len(order)
     return out
 
 
 def market_returns(panel: Panel) -> Floats:
-    """Equal-weighted mean over all instruments with a bar at that minute."""
+    """Return each minute's equal-weighted mean return of all assets with a bar; NaN where none has one."""
     return bucket_means(panel.returns, np.zeros_like(panel.returns), 0.0)
 
 
 def factor_returns(panel: Panel, membership: Floats) -> Floats:
-    """Minutes × 10: market; low, medium, high of liquidity, of volatility, of momentum. Each day by its own buckets."""
+    """Return minutes × 10 factor returns: market, then low, medium and high of each of `KINDS`.
+
+    `membership` is days × kinds × assets (see `buckets`); each day uses its own. NaN where a bucket has no bar.
+    """
     columns = [market_returns(panel)]
     for kind in range(len(KINDS)):
         members = np.repeat(membership[:, kind, :], _DAY_MINUTES, axis=0)[: len(panel.returns)]
@@ -130,7 +138,7 @@ def factor_returns(panel: Panel, membership: Floats) -> Floats:
 
 
 def spreads(factors: Floats) -> Floats:
-    """Minutes × 4: market; high minus low of liquidity, volatility, momentum."""
+    """Return minutes × 4 factor returns: market, then high minus low of liquidity, volatility and momentum."""
     high_minus_low = [factors[:, 3 * kind + 3] - factors[:, 3 * kind + 1] for kind in range(len(KINDS))]
     return np.ascontiguousarray(np.stack([factors[:, 0], *high_minus_low], axis=1))
 
@@ -142,14 +150,14 @@ def _dense(shape: tuple[int, int], at: NDArray[np.int64], of: NDArray[np.int64],
 
 
 def _daily_moments(panel: Panel, market: Floats) -> Floats:
-    """Days × assets × moments of `market_moments`."""
+    """Return days × assets × moments of `market_moments`: windows of days are then sums of a few rows."""
     days = [slice(day * _DAY_MINUTES, (day + 1) * _DAY_MINUTES) for day in range(panel.days)]
     each = range(len(panel.assets))
     return np.array([[market_moments(panel.returns[day, asset], market[day]) for asset in each] for day in days])
 
 
 def _daily_volumes(panel: Panel) -> Floats:
-    """Days × (Σ trades, minutes with trades told, Σ quote volume, minutes) × assets."""
+    """Return days × (Σ trades, minutes with a count, Σ quote volume, minutes with one) × assets."""
     out = np.zeros((panel.days, 4, len(panel.assets)))
     ones = np.ones(_DAY_MINUTES)
     for day in range(panel.days):
@@ -162,7 +170,11 @@ def _daily_volumes(panel: Panel) -> Floats:
 
 
 def _momentum_weights() -> Floats:
-    """How often each minute's return is counted in the mean over the last day of all rolling sums."""
+    """Return how often each minute's return counts in the mean over the last day of all rolling sums.
+
+    One weighted sum per asset and day replaces five rolling sums of 1,440 values each. The first weight belongs to the
+    minute that lies `max(MOMENTUM_MINUTES)` before the last day.
+    """
     longest = max(MOMENTUM_MINUTES)
     offsets = np.arange(-longest, _DAY_MINUTES)  # minute 0 is the first of the last day
     weights = np.zeros(len(offsets))
@@ -174,6 +186,6 @@ def _momentum_weights() -> Floats:
 
 
 def midnight_of(instant: datetime) -> datetime:
-    """The first midnight at or after an instant: a panel begins with a whole day."""
+    """Return the first midnight at or after `instant`: a panel begins with a whole day."""
     floor = instant.replace(hour=0, minute=0, second=0, microsecond=0)
     return floor if floor == instant else floor + timedelta(days=1)

@@ -1,7 +1,8 @@
 """Loops behind the risk factors: windows of minutes as sums over full hours and parts of hours.
 
-A window's moments are the sum of its full hours' moments and of those of the partial hours at its ends, each summed on
-its own: the result depends on the window's values alone, and costs little more than one pass over the data.
+A window's moments are the sum of its full hours' moments and of those of the partial hours at its ends. Each is summed
+on its own, in a fixed order: the result depends on the window's values alone, unlike a running sum, which keeps the
+rounding of everything that left the window. It costs little more than one pass over the data.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from feature_repo.transforms.compiled import compiled
 Floats = NDArray[np.float64]
 _HOUR = 60
 _SINGULAR = 1e-12
-"""A pivot below this share of its diagonal: the regressors are collinear to rounding. A sum of squared deviations below
-this share of the sum of squares: the series is flat."""
+"""Share below which a difference is rounding: of the diagonal for a pivot (the regressors are collinear), of the sum of
+squares for a sum of squared deviations (the series is flat)."""
 _UNDERFLOW = 1e-200
-"""Sums of squares below this have lost their digits."""
+"""Sums of squares below this are near the smallest floats and have lost their digits."""
 
 
 @compiled
 def bucket_means(returns: Floats, members: Floats, wanted: float) -> Floats:
-    """Per minute, the mean return of the assets in bucket `wanted`; NaN where none has one. Both: minutes × assets."""
+    """Return each minute's mean return of the assets in bucket `wanted` (both minutes × assets); NaN without any."""
     out = np.full(len(returns), np.nan)
     for at in range(len(returns)):
         count, total = 0, 0.0
@@ -39,7 +40,7 @@ def bucket_means(returns: Floats, members: Floats, wanted: float) -> Floats:
 
 @compiled
 def market_moments(returns: Floats, market: Floats) -> Floats:
-    """One day of one asset: count, Σr, Σm, Σrm, Σmm over the minutes that have both."""
+    """Return count, Σr, Σm, Σrm, Σmm of one asset and day, over the minutes that have both returns."""
     out = np.zeros(5)
     for at in range(len(returns)):
         r, m = returns[at], market[at]
@@ -54,7 +55,7 @@ def market_moments(returns: Floats, market: Floats) -> Floats:
 
 @compiled
 def weighted_sum(values: Floats, weights: Floats) -> float:
-    """Σ value·weight over the values that are not NaN, from left to right."""
+    """Return Σ value·weight over the values that are not NaN, added from left to right."""
     total = 0.0
     for at in range(len(values)):
         if not math.isnan(values[at]):
@@ -64,7 +65,10 @@ def weighted_sum(values: Floats, weights: Floats) -> float:
 
 @compiled
 def _add(moments: Floats, row: Floats) -> None:
-    """Add one observation (regressors, then the response) to packed moments (count, sums, products), if it is whole."""
+    """Add one observation (regressors, then the response) to packed moments, if none of its values is NaN.
+
+    Packed: the count, the sums, then the products of the upper triangle row by row.
+    """
     for value in row:
         if math.isnan(value):
             return
@@ -79,7 +83,7 @@ def _add(moments: Floats, row: Floats) -> None:
 
 @compiled
 def _centred(moments: Floats, size: int) -> Floats:
-    """Sums of products of deviations from the means; exactly 0 on the diagonal where a series is flat."""
+    """Return the sums of products of deviations from the means; exactly 0 on the diagonal where a series is flat."""
     gram = np.empty((size, size))
     at = 1 + size
     for first in range(size):
@@ -94,7 +98,7 @@ def _centred(moments: Floats, size: int) -> Floats:
 
 @compiled
 def _cholesky(gram: Floats, factors: int, ridge: float, lower: Floats) -> bool:
-    """Lower triangle of gram + ridge·1 into `lower`; False where the regressors are collinear to rounding."""
+    """Write the lower triangle of gram + ridge·1 into `lower`; return False where the regressors are collinear."""
     for row in range(factors):
         for column in range(row + 1):
             value = gram[row, column] + (ridge if row == column else 0.0)
@@ -111,7 +115,7 @@ def _cholesky(gram: Floats, factors: int, ridge: float, lower: Floats) -> bool:
 
 @compiled
 def _substitute(lower: Floats, gram: Floats, factors: int) -> Floats:
-    """Slopes, from the triangle and the products with the response (the last column of `gram`)."""
+    """Return the slopes, from the triangle and the products with the response (the last column of `gram`)."""
     slopes = np.empty(factors)
     for row in range(factors):
         value = gram[row, factors]
@@ -129,10 +133,11 @@ def _substitute(lower: Floats, gram: Floats, factors: int) -> Floats:
 
 @compiled
 def _fit(moments: Floats, size: int, ridge: float, needed: float, out: Floats) -> None:
-    """constant, coefficients, R², adjusted R² of one window into `out` (NaN before); left alone if not defined.
+    """Write constant, coefficients, R² and adjusted R² of one window into `out`; leave it NaN if they are not defined.
 
-    Minimises Σ(y − c − xb)² + ridge·Σb² in units of the returns themselves: the intercept is free, the coefficients are
-    (X'X + ridge·1)⁻¹X'y with X and y centred on the window's means. R² = 1 − Σe²/Σ(y − ȳ)², e with the ridge's b.
+    Minimises Σ(y − c − xb)² + ridge·Σb² in units of the returns themselves. The intercept is free; the coefficients are
+    (X'X + ridge·1)⁻¹X'y with X and y centred on the window's means (ridge regression, Hoerl & Kennard 1970). R² = 1 −
+    Σe²/Σ(y − ȳ)², with the residuals e of these coefficients.
     """
     count, factors = moments[0], size - 1
     if count < needed or count <= factors + 1:
@@ -144,6 +149,7 @@ def _fit(moments: Floats, size: int, ridge: float, needed: float, out: Floats) -
     if not _cholesky(gram, factors, ridge, lower):
         return
     slopes = _substitute(lower, gram, factors)
+    # Σe² = Σy² − 2·b'X'y + b'X'Xb in full: the shorter Σy² − b'X'y holds for a ridge of 0 only.
     constant, error = moments[size] / count, gram[factors, factors]
     for row in range(factors):
         constant -= slopes[row] * moments[1 + row] / count
@@ -159,7 +165,7 @@ def _fit(moments: Floats, size: int, ridge: float, needed: float, out: Floats) -
 
 @compiled
 def _hour_blocks(observations: Floats) -> Floats:
-    """Moments of each full hour."""
+    """Return the packed moments of each full hour."""
     size = observations.shape[1]
     blocks = np.zeros((len(observations) // _HOUR, 1 + size + size * (size + 1) // 2))
     for at in range(len(blocks) * _HOUR):
@@ -169,7 +175,7 @@ def _hour_blocks(observations: Floats) -> Floats:
 
 @compiled
 def _between(blocks: Floats, first: int, end: int) -> Floats:
-    """Sum of blocks first … end − 1, in this order."""
+    """Return the sum of the blocks first … end − 1, added in this order."""
     total = np.zeros(blocks.shape[1])
     for block in range(first, end):
         total += blocks[block]
@@ -178,16 +184,17 @@ def _between(blocks: Floats, first: int, end: int) -> Floats:
 
 @compiled
 def hourly_fits(observations: Floats, hours: int, ridge: float, min_share: float) -> Floats:
-    """Regression of the last column on the others over the last `hours` hours, at the end of each full hour.
+    """Regress the last column on the others over the last `hours` hours, at the end of each full hour.
 
-    `observations`: minutes × (regressors, response), beginning at a full hour; NaN: not observed. Returns hours ×
-    (constant, coefficients, R², adjusted R²), NaN before the first whole window, and where less than `min_share` of its
-    minutes are whole, the regressors are collinear, or one of them or the response is flat.
+    `observations`: minutes × (regressors, response), beginning at a full hour; NaN where not observed. Returns hours ×
+    (constant, coefficients, R², adjusted R²): NaN before the first whole window, where less than `min_share` of the
+    window's minutes have all values, where the regressors are collinear, and where one of them or the response is flat.
     """
     size = observations.shape[1]
     blocks = _hour_blocks(observations)
     out = np.full((len(blocks), size + 2), np.nan)
     for block in range(hours - 1, len(blocks)):
+        # The last hour is added last, as in `minute_fits`, where it is the partial hour at the window's end.
         window = _between(blocks, block - hours + 1, block) + blocks[block]
         _fit(window, size, ridge, min_share * hours * _HOUR, out[block])
     return out
@@ -195,7 +202,11 @@ def hourly_fits(observations: Floats, hours: int, ridge: float, min_share: float
 
 @compiled
 def minute_fits(observations: Floats, hours: int, ridge: float, min_share: float) -> Floats:
-    """The same at every minute; at a full hour's last minute, the same bits as `hourly_fits`."""
+    """Regress at every minute as `hourly_fits` does at every hour; at an hour's last minute the bits are the same.
+
+    A window of minutes is the rest of its oldest hour (`tail`), whole hours between (`middle`) and the begun hour at
+    its end (`head`).
+    """
     size = observations.shape[1]
     blocks = _hour_blocks(observations)
     out = np.full((len(observations), size + 2), np.nan)
@@ -203,7 +214,8 @@ def minute_fits(observations: Floats, hours: int, ridge: float, min_share: float
     for block in range(hours - 1, (len(observations) - 1) // _HOUR + 1):
         middle = _between(blocks, block - hours + 1, block)
         tail[:] = 0.0
-        if block >= hours:  # what the oldest, partial hour still gives
+        if block >= hours:
+            # tail[m]: the moments of the oldest hour's minutes after m, built from the hour's end backwards.
             for step in range(_HOUR - 1):
                 minute = _HOUR - 2 - step
                 tail[minute] = tail[minute + 1]

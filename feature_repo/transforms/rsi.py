@@ -1,4 +1,4 @@
-"""Relative strength index with Wilder's smoothing (Wilder, 1978)."""
+"""Relative strength index with Wilder's smoothing (Wilder 1978; docs/formulas.md, RSI)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ _SCRATCH = ("__change", "__segment", "__position", "__gain", "__loss")
 
 
 def with_wilder_rsi(frame: pl.LazyFrame, column: str, entity: str, period: int, name: str) -> pl.LazyFrame:
-    """`frame` with RSI of `column` within each `entity` as `name`, 0–100; rows lie on a sorted, complete hourly grid.
+    """Return `frame` with the RSI of `column` within each `entity` as `name`, in 0–100.
 
-    The first average of gains and losses is the mean of the first `period` changes; later ones are
-    (previous·(period − 1) + change)/period. Null until `period` changes are known; a hole (null) starts anew after it.
-    100 where only gains were seen, 0 where only losses, null where the series has not moved since its start: there is
-    no strength to compare (other libraries say 100 or 50). A change within `ROUNDING` of the value counts as none.
+    Rows lie on a sorted, complete hourly grid. The first average of gains and of losses is the mean of the first
+    `period` changes; later ones are (previous·(period − 1) + change)/period. The index is null until `period` changes
+    are known, and starts anew after a hole (null). It is 100 where only gains were seen and 0 where only losses. It is
+    null where the series has not moved since its start: there is no strength to compare (other libraries say 100 or
+    50). A change within `ROUNDING` of the value counts as none.
     """
+    # An average with infinite memory: its value depends on where it starts. Chunks start at one anchor for that reason.
+
     return (
         frame.with_columns(pl.col(column).diff().over(entity).alias("__change"))
         .with_columns(
@@ -25,6 +28,7 @@ def with_wilder_rsi(frame: pl.LazyFrame, column: str, entity: str, period: int, 
             .otherwise(pl.col("__change"))
             .alias("__change")
         )
+        # A null change ends a segment; averages run within one segment and never across a hole.
         .with_columns(pl.col("__change").is_null().cum_sum().over(entity).alias("__segment"))
         .with_columns(pl.col("__change").is_not_null().cum_sum().over(entity, "__segment").alias("__position"))
         .with_columns(
@@ -49,7 +53,7 @@ def with_wilder_rsi(frame: pl.LazyFrame, column: str, entity: str, period: int, 
 
 
 def _seeded(moves: pl.Expr, entity: str, period: int) -> pl.Expr:
-    """The moves from which Wilder's recursion runs: nothing before `period` of them, then their mean, then each."""
+    """Return the moves that Wilder's recursion runs over: null before `period` of them, then their mean, then each."""
     seed = moves.rolling_mean(period, min_samples=period).over(entity, "__segment")
     position = pl.col("__position")
     return pl.when(position == period).then(seed).when(position > period).then(moves)

@@ -1,7 +1,7 @@
-"""Sums over runs of rows, from left to right.
+"""Sums over runs of rows, added from left to right.
 
-A group's sum in a query engine may add in another order when the group lies elsewhere in memory, and differ in the last
-bit; these do not.
+A group's sum in Polars may add in another order when the group lies elsewhere in memory, and then differs in the last
+bit. These sums do not.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Floats = NDArray[np.float64]
 
 @compiled
 def run_sums(values: Floats, starts: NDArray[np.int64]) -> Floats:
-    """Sum of the values that are not NaN in each run; `starts` ends with the number of values."""
+    """Return the sum of each run's values that are not NaN; `starts`: each run's first row, then the number of rows."""
     out = np.zeros(len(starts) - 1)
     for run in range(len(starts) - 1):
         for at in range(starts[run], starts[run + 1]):
-            if values[at] == values[at]:
+            if values[at] == values[at]:  # not NaN
                 out[run] += values[at]
     return out

@@ -1,4 +1,4 @@
-"""Ticks into bars of any size."""
+"""Bars of any size, made of trades (docs/formulas.md, Sources)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from feature_repo.transforms.hours import summed
 
 
 def bars_from_trades(trades: pl.LazyFrame, every: timedelta) -> pl.LazyFrame:
-    """Bars of size `every`, aligned to 1970, from trades; a bar without trades has no row.
+    """Return bars of size `every`, aligned to 1970, made of trades; a bar without trades has no row.
 
-    `trades`: asset, time (Datetime µs UTC), trade_id (Int64), price, size (base coins), taker_buys (Boolean: the taker
-    bought), trades (Int64: how many trades the row stands for; 1 but for aggregated ones), known_at. In any order: they
-    are put in that of (time, trade_id). Returns asset, open_time, open, high, low, close, volume, volume_quote,
-    trade_count, taker_buy_volume, known_at; sorted by asset and time. Sums run from left to right.
+    `trades`: asset, time (Datetime µs UTC), trade_id (Int64), price (USDT), size (base coins), taker_buys (Boolean: the
+    taker bought), trades (Int64: how many trades the row stands for; 1 unless aggregated), known_at; in any order.
+    Trades are ordered by (time, trade_id), which decides open and close. Returns asset, open_time, open, high, low,
+    close, volume, volume_quote, trade_count, taker_buy_volume, known_at, sorted by asset and time. Sums run from left
+    to right; `known_at` is when the last trade of the bar became known.
     """
     keys = ("asset", "open_time")
     ordered = trades.sort("asset", "time", "trade_id").with_columns(

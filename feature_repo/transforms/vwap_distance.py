@@ -1,4 +1,7 @@
-"""Bars of several hours on a wall clock, and the distance of their closes from VWAP."""
+"""Bars of several hours on a wall clock, and the distance of their closes from VWAP.
+
+Formulas: docs/formulas.md, Distance from VWAP.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,15 @@ _COMPUTED = ("vwap", "vwap_simple", "avg_notional", "realized_var", "rolling_ret
 
 
 def vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings) -> pl.LazyFrame:
-    """Exactly the columns of `catalog.ASSET_VWAP_DISTANCE`; a row per asset and bar that ended by `end`.
+    """Return the columns of `catalog.ASSET_VWAP_DISTANCE`: one row per asset and bar that ended by `end`.
 
-    `hours`: rows of `asset_hourly` in (start, end]. A bar without any hour has no row, but carries the last close with
-    zero volume inside windows, for `max_fill_bars` at most. `created_timestamp`: when all assets up to then were known.
+    `hours`: rows of `asset_hourly` in (start, end]. A bar without any hour has no row; inside windows it carries the
+    last close forward with zero volume, for at most `max_fill_bars` bars in a row. `event_timestamp` is the bar's
+    close. `created_timestamp` is when all assets up to then were known, because the rank compares them. Sorted by asset
+    and time; units and null policies: the catalogue.
     """
     bars = bars_of(hours, start, end, settings)
-    series = with_computed(_filled(bars, settings), "asset", _COMPUTED, lambda asset: _windows(asset, settings))
+    series = with_computed(_carry_forward(bars, settings), "asset", _COMPUTED, lambda asset: _windows(asset, settings))
     rows = series.filter(pl.col("hours_observed").is_not_null()).with_columns(
         (100.0 * (pl.col("close") - pl.col("vwap")) / pl.col("vwap")).alias("dist_from_vwap"),
         (100.0 * (365.0 * pl.col("realized_var")).sqrt()).alias("realized_vol"),
@@ -43,10 +48,11 @@ def vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, settings:
 
 
 def bars_of(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings) -> pl.LazyFrame:
-    """asset, event_timestamp (close), number (of the bar), open, high, low, close, volume, hours_observed, known_at.
+    """Return asset, event_timestamp (close), number, open, high, low, close, volume, hours_observed, known_at per bar.
 
-    Bars begin at midnight and every `bar_hours` after it on the wall clock of `time_zone`: one lasts an hour less or
-    more where clocks change. Only bars that ended by `end`, and only those with at least one hour.
+    Bars begin at midnight and every `bar_hours` after it on the wall clock of `time_zone`; where clocks change, one
+    lasts an hour less or more. Only bars that ended by `end` and have at least one hour. `number` counts bars of the
+    calendar, missing ones included. Prices in USDT, volume in base coins. Sorted by asset and number.
     """
     placed = hours.join(_calendar(start, end, settings).lazy(), on=EVENT).sort("asset", EVENT)
     sums = summed(
@@ -66,7 +72,7 @@ def bars_of(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapS
 
 
 def last_bar_close(instant: datetime, settings: VwapSettings) -> datetime:
-    """Close of the newest bar that had ended at `instant`, whether or not any asset traded in it."""
+    """Return the close of the newest bar that had ended at `instant`, whether or not any asset traded in it."""
     hour = floor_to(instant, HOUR)
     close = _calendar(hour - 2 * DAY, hour, settings)["bar_close"].max()
     assert isinstance(close, datetime)
@@ -74,8 +80,9 @@ def last_bar_close(instant: datetime, settings: VwapSettings) -> datetime:
 
 
 def _calendar(start: datetime, end: datetime, settings: VwapSettings) -> pl.DataFrame:
-    """Every hour's close in (start, end] with the number and the close of its bar; bars that ended only."""
+    """Return every hour's close in (start, end] with the number and the close of its bar; bars that ended only."""
     closes = pl.datetime_range(start + HOUR, end + HOUR, HOUR, eager=True, time_unit="us", time_zone="UTC")
+    # By the wall clock without its zone: truncating instants would put bars an hour off after the clocks change.
     opened = (pl.col(EVENT) - HOUR).dt.convert_time_zone(settings.time_zone).dt.replace_time_zone(None)
     frame = pl.DataFrame({EVENT: closes}).with_columns(opened.dt.truncate(f"{settings.bar_hours}h").alias("begins"))
     ends = frame.with_columns((pl.col("begins") != pl.col("begins").shift(-1)).alias("is_last"))
@@ -88,19 +95,19 @@ def _calendar(start: datetime, end: datetime, settings: VwapSettings) -> pl.Data
     return whole.select(EVENT, "number", "bar_close")
 
 
-def _filled(bars: pl.LazyFrame, settings: VwapSettings) -> pl.LazyFrame:
-    """Every bar between an asset's first and last; missing ones with the last close and no volume."""
+def _carry_forward(bars: pl.LazyFrame, settings: VwapSettings) -> pl.LazyFrame:
+    """Return every bar between an asset's first and last; a missing one carries the last close, with zero volume."""
     spans = bars.group_by("asset").agg(first=pl.col("number").min(), last=pl.col("number").max())
     numbers = spans.select("asset", pl.int_ranges("first", pl.col("last") + 1).alias("number")).explode("number")
     joined = numbers.join(bars, on=["asset", "number"], how="left").sort("asset", "number")
     carried = pl.col("close").forward_fill(limit=settings.max_fill_bars).over("asset").alias("close")
-    filled = joined.with_columns(carried)
+    whole = joined.with_columns(carried)
     missing = pl.col("hours_observed").is_null() & pl.col("close").is_not_null()
     price = [pl.when(missing).then("close").otherwise(name).alias(name) for name in ("open", "high", "low")]
     volume = pl.when(missing).then(0.0).otherwise("volume").alias("volume")
     central = ((pl.col("open") + pl.col("high") + pl.col("low") + pl.col("close")) / 4.0).alias("central")
     return (
-        filled.with_columns(*price, volume)
+        whole.with_columns(*price, volume)
         .with_columns(central)
         .with_columns((pl.col("central") * pl.col("volume")).alias("notional"))
     )
@@ -118,7 +125,7 @@ def _windows(asset: GridColumns, settings: VwapSettings) -> dict[str, Floats]:
     if len(close) >= window:
         returned[window - 1 :] = 100.0 * (close[window - 1 :] / close[: len(close) - window + 1] - 1.0)
     spread = rolling_std(changes, window - 1, scale=100.0) * np.sqrt(window - 1.0)
-    # Closes of a window with a bar that was not carried are not compared across it.
+    # A window with a bar that has no close, not even a carried one, gives no return across it.
     returned[np.isnan(rolling_mean(close, window))] = np.nan
     return {
         "vwap": np.divide(money, coins, out=np.full(len(close), np.nan), where=coins > 0),

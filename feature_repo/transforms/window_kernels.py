@@ -1,4 +1,9 @@
-"""Loops behind `windows`: one value per row, of the `window` values that end at it. NaN: not observed, not defined."""
+"""Loops behind `windows`: one value per row, computed from the `window` values that end at it.
+
+NaN stands for "not observed" in inputs and for "not defined" in results. Every window is added from left to right from
+its own values; sums of deviations are taken in a second pass around the mean, because Σx² − (Σx)²/n loses the digits of
+prices that hardly move.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @compiled
 def means(values: Floats, window: int, needed: int) -> Floats:
-    """Mean of the observed values; NaN where fewer than `needed` are."""
+    """Return the mean of the observed values; NaN where fewer than `needed` are observed."""
     out = np.full(len(values), np.nan)
     for row in range(len(values)):
         count, total = 0, 0.0
@@ -29,7 +34,7 @@ def means(values: Floats, window: int, needed: int) -> Floats:
 
 @compiled
 def deviations(values: Floats, window: int, scale: float, rounding: float) -> Floats:
-    """Sample standard deviation; NaN unless all are observed, 0 where they differ by rounding alone."""
+    """Return the sample standard deviation; NaN unless all are observed, 0 where they differ by rounding alone."""
     out = np.full(len(values), np.nan)
     for row in range(window - 1, len(values)):
         first = row - window + 1
@@ -38,7 +43,7 @@ def deviations(values: Floats, window: int, scale: float, rounding: float) -> Fl
             value = values[at]
             total += value
             low, high = min(low, value), max(high, value)
-        if math.isnan(total):
+        if math.isnan(total):  # one missing value makes the whole sum NaN
             continue
         if high - low <= rounding * max(abs(high), abs(low), scale):
             out[row] = 0.0
@@ -53,7 +58,7 @@ def deviations(values: Floats, window: int, scale: float, rounding: float) -> Fl
 
 @compiled
 def correlations(first: Floats, second: Floats, window: int, needed: int, rounding: float) -> Floats:
-    """Pearson correlation over the rows that both have; NaN where these are too few or one series is flat."""
+    """Return the Pearson correlation over the rows that both have; NaN where they are too few or a series is flat."""
     out = np.full(len(first), np.nan)
     for row in range(len(first)):
         start = max(0, row - window + 1)
@@ -90,7 +95,10 @@ def correlations(first: Floats, second: Floats, window: int, needed: int, roundi
 
 @compiled
 def _half_life(residual: Floats, rounding: float) -> float:
-    """−ln 2 / ln(1 + φ) of one window's residual, φ from the neighbouring rows that are both observed; else NaN."""
+    """Return −ln 2 / ln(1 + φ) of one window's residual, in rows; NaN where it does not revert to its mean.
+
+    φ comes from the neighbouring rows that are both observed. φ ≥ 0 never reverts; φ ≤ −1 jumps past the mean.
+    """
     low, high = np.inf, -np.inf
     steps, lagged_total = 0, 0.0
     for at in range(len(residual)):
@@ -111,12 +119,13 @@ def _half_life(residual: Floats, rounding: float) -> float:
             cross += lagged * (residual[at] - residual[at - 1])
             squares += lagged * lagged
     phi = cross / squares
+    # log1p: φ is close to 0 for slow reversion, where ln(1 + φ) would lose its digits.
     return -math.log(2.0) / math.log1p(phi) if -1.0 < phi < 0.0 else math.nan
 
 
 @compiled
 def reversions(log_a: Floats, log_b: Floats, window: int, needed: int, rounding: float) -> tuple[Floats, Floats]:
-    """Slope of OLS of a on b, and half-life of the residual in rows (see `windows.hedge_and_half_life`)."""
+    """Return the OLS slope of a on b, and the half-life of the residual in rows (see `windows.hedge_and_half_life`)."""
     slopes, half_lives = np.full(len(log_a), np.nan), np.full(len(log_a), np.nan)
     residual = np.empty(window)
     for row in range(len(log_a)):

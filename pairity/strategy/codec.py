@@ -1,4 +1,4 @@
-"""Exact JSON of strategy records, for the journal: what is read back equals what was written, to the last bit."""
+"""Exact JSON of strategy records, for the journal: a record read back equals the written one to the last bit."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ _POSITION = TypeAdapter(PairPosition)
 
 
 def state_to_json(state: StrategyState) -> str:
-    """JSON text of a state."""
+    """Return the JSON text of a state."""
     return _STATE.dump_json(state).decode()
 
 
 def state_from_json(text: str) -> StrategyState:
-    """The state of a JSON text; pydantic's ValidationError if it is not one."""
+    """Return the state of a JSON text; pydantic's ValidationError if it is not one."""
     return _STATE.validate_json(text)
 
 
 def decision_to_json(decision: Decision) -> str:
-    """JSON text of a decision."""
+    """Return the JSON text of a decision."""
     return _DECISION.dump_json(decision).decode()
 
 
 def decision_from_json(text: str) -> Decision:
-    """The decision of a JSON text; pydantic's ValidationError if it is not one."""
+    """Return the decision of a JSON text; pydantic's ValidationError if it is not one."""
     return _DECISION.validate_json(text)
 
 
 def position_to_json(position: PairPosition) -> str:
-    """JSON text of a position."""
+    """Return the JSON text of a position."""
     return _POSITION.dump_json(position).decode()
 
 
 def position_from_json(text: str) -> PairPosition:
-    """The position of a JSON text; pydantic's ValidationError if it is not one."""
+    """Return the position of a JSON text; pydantic's ValidationError if it is not one."""
     return _POSITION.validate_json(text)

@@ -1,5 +1,7 @@
 """Whole lots for both legs of a pair at once: rounding each leg by itself would undo the hedge.
 
+Formulas: docs/formulas.md, Size.
+
 The hedge ratio is the slope of ln a on ln b: a USDT in the base leg is balanced by `hedge_ratio` USDT in the quote leg.
 """
 
@@ -18,7 +20,7 @@ _DIGITS = 80
 
 @dataclass(frozen=True, slots=True)
 class Lots:
-    """What one leg can be made of: `unit` is the notional of one lot in USDT, counts are in lots."""
+    """Limits of one leg in lots: `unit` is the notional of one lot in USDT, `fewest` and `most` are counts."""
 
     unit: Decimal
     fewest: int
@@ -26,14 +28,14 @@ class Lots:
 
     @classmethod
     def of(cls, spec: ContractSpec, price: Decimal, least_notional: Decimal) -> Lots:
-        """Lots of a contract at `price`, of which the venue and `least_notional` (USDT) ask a minimum."""
+        """Return the limits of a contract at `price`, given the venue's minimum and `least_notional` (USDT)."""
         unit = spec.notional(spec.lot_sz, price)
         fewest = max(_ceiling(spec.min_sz / spec.lot_sz), _ceiling(least_notional / unit), 1)
         most = None if spec.max_market_sz is None else _floor(spec.max_market_sz / spec.lot_sz)
         return cls(unit, fewest, most)
 
     def allow(self, count: int) -> bool:
-        """Whether so many lots may be ordered at once."""
+        """Return whether so many lots may be ordered at once."""
         return self.fewest <= count and (self.most is None or count <= self.most)
 
 
@@ -48,18 +50,19 @@ class _Fit:
 def hedged_lots(
     budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots, tolerance: Decimal
 ) -> tuple[int, int] | str:
-    """Lots of the base and of the quote leg, or the reason for which there are none.
+    """Return the lots of the base and the quote leg, or the reason why there are none.
 
-    Admitted are counts whose quote leg is the whole number of lots just below or above the exact hedge, with both legs
-    within their limits, a total notional of at most `budget` and |N_quote/(hedge_ratio·N_base) − 1| ≤ `tolerance`. Of
-    those whose total is at most the share `tolerance` below the largest one, the best ratio is taken; then the largest
-    total, then the largest base leg. `hedge_ratio` is positive.
+    A candidate is a number of base lots with the whole number of quote lots just below or above the exact hedge. Both
+    legs must be within their limits, the total notional must be at most `budget` (USDT), and |N_quote/(hedge_ratio·
+    N_base) − 1| at most `tolerance`. Among candidates whose total is at most the share `tolerance` below the largest
+    total, the best ratio wins; then the largest total, then the largest base leg. `hedge_ratio` is positive.
     """
     with localcontext() as context:
         context.prec = _DIGITS
         fits: list[_Fit] = []
         largest, sized = Decimal(0), False
         for count in _descending(budget, hedge_ratio, base, quote):
+            # Counts descend: from here on every total is too far below the largest one.
             if count * base.unit * (1 + hedge_ratio) + quote.unit < (1 - tolerance) * largest:
                 break
             for fit in _fits(count, budget, hedge_ratio, base, quote):
@@ -75,7 +78,7 @@ def hedged_lots(
 
 
 def _descending(budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots) -> Iterator[int]:
-    """Base lots to be tried, most first: outside them a leg breaks its limits or the total the budget."""
+    """Return the base lots to try, most first; with others a leg breaks its limits or the total the budget."""
     top = _floor((budget + quote.unit) / (base.unit * (1 + hedge_ratio)))
     top = top if base.most is None else min(top, base.most)
     bottom = max(base.fewest, _floor((quote.fewest - 1) * quote.unit / (base.unit * hedge_ratio)))

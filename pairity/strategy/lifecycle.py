@@ -1,8 +1,8 @@
-"""`decide`: from state, scores and market to exits and entries. Pure: no I/O, no clock, no randomness.
+"""`decide`: from state, scores and market to exits and entries. It is pure: no I/O, no clock, no randomness.
 
 Backtest, replay and live call this one function once per closed bar and differ only in who executes its outcome.
 Stop-loss and take-profit act between decisions (on the venue, or on a bar's extremes in the backtest); whoever sees one
-reports it with `with_closed` before the next decision.
+reports it with `with_closed` before the next decision. Rules: docs/formulas.md, Strategy.
 """
 
 from __future__ import annotations
@@ -40,45 +40,47 @@ def decide(
 ) -> Decision:
     """Decide at the close of one bar.
 
-    `scores` lists every pair of the universe in universe order; `market` holds what is known at the same instant. The
-    returned state has its positions aged by this bar and its correlation matrix refreshed when due; positions to be
-    closed are still in it, and entries are not yet: the executor reports both with `with_closed` and `with_opened`.
-    A decision that closes opens nothing (its proceeds are not known yet), except as the second half of a switch.
+    `scores` lists every pair of the universe in universe order; `market` is what is known at the same instant. In the
+    returned state, positions are aged by this bar and the correlation matrix is refreshed when due. Positions to close
+    are still in it, and entries are not in it yet: the executor reports both with `with_closed` and `with_opened`. A
+    decision that closes opens nothing (its proceeds are not known yet), except as the second half of a switch.
     """
     state = _refresh_correlations(_age(state, scores), market, settings, bar)
     exits = tuple(filter(None, (_exit(position, settings) for position in state.positions)))
-    judged = [judge(score, market.assets, state.positions, state.correlations, settings) for score in scores]
+    assessed = [judge(score, market.assets, state.positions, state.correlations, settings) for score in scores]
     if exits:
         reason = "; ".join(f"{item.position_id}: {item.reason}" for item in exits)
-        return Decision(action=Action.CLOSE, reason=reason, scores=tuple(judged), exits=exits, entries=(), state=state)
+        return Decision(
+            action=Action.CLOSE, reason=reason, scores=tuple(assessed), exits=exits, entries=(), state=state
+        )
     if len(state.positions) >= settings.max_concurrent_positions:
-        return _consider_switch(state, scores, judged, market, settings)
+        return _consider_switch(state, scores, assessed, market, settings)
     if state.bars_since_exit is not None and state.bars_since_exit < settings.cooldown_bars:
         return Decision(
             action=Action.HOLD,
             reason=f"cooling down, {state.bars_since_exit} of {settings.cooldown_bars} bars",
-            scores=tuple(judged),
+            scores=tuple(assessed),
             exits=(),
             entries=(),
             state=state,
         )
-    entry, judged = _best_entry(state, judged, market, settings)
+    entry, assessed = _best_entry(state, assessed, market, settings)
     if entry is None:
         return Decision(
-            action=Action.HOLD, reason="no candidate", scores=tuple(judged), exits=(), entries=(), state=state
+            action=Action.HOLD, reason="no candidate", scores=tuple(assessed), exits=(), entries=(), state=state
         )
     return Decision(
-        action=Action.OPEN, reason=_describe(entry), scores=tuple(judged), exits=(), entries=(entry,), state=state
+        action=Action.OPEN, reason=_describe(entry), scores=tuple(assessed), exits=(), entries=(entry,), state=state
     )
 
 
 def with_opened(state: StrategyState, position: PairPosition) -> StrategyState:
-    """The state after a position was filled."""
+    """Return the state after a position was opened."""
     return replace(state, positions=(*state.positions, position))
 
 
 def with_closed(state: StrategyState, position_id: str) -> StrategyState:
-    """The state after a position was closed, by a decision, a stop or the venue."""
+    """Return the state after a position was closed, by a decision, a stop or the venue."""
     left = tuple(position for position in state.positions if position.position_id != position_id)
     return replace(state, positions=left, bars_since_exit=0)
 
@@ -91,10 +93,11 @@ def _age(state: StrategyState, scores: Sequence[PairScore]) -> StrategyState:
 
 
 def _age_position(position: PairPosition, score: PairScore | None) -> PairPosition:
-    held = position.bars_held + 1
+    bars_held = position.bars_held + 1
     if score is None or score.unusable is not None or score.z is None:
-        return replace(position, bars_held=held, missing_bars=position.missing_bars + 1)
-    return replace(position, bars_held=held, missing_bars=0, last_z=score.z)
+        # last_z stays: an exit needs a crossing that was seen, not one that may have happened in the dark.
+        return replace(position, bars_held=bars_held, missing_bars=position.missing_bars + 1)
+    return replace(position, bars_held=bars_held, missing_bars=0, last_z=score.z)
 
 
 def _refresh_correlations(
@@ -107,7 +110,7 @@ def _refresh_correlations(
 
 
 def _exit(position: PairPosition, settings: StrategySettings) -> Exit | None:
-    """An exit is a crossing *from the entry side*: the tempting test |z| < 0 can never be true."""
+    """Return the exit that is due. It is a crossing *from the entry side*: the tempting test |z| < 0 is never true."""
     if position.missing_bars > settings.max_missing_bars:
         return Exit(position.position_id, ExitReason.DATA_MISSING)
     if position.missing_bars or position.bars_held < settings.min_hold_bars:
@@ -119,12 +122,14 @@ def _exit(position: PairPosition, settings: StrategySettings) -> Exit | None:
 def _consider_switch(
     state: StrategyState,
     scores: Sequence[PairScore],
-    judged: list[ScoredPair],
+    assessed: list[ScoredPair],
     market: Market,
     settings: StrategySettings,
 ) -> Decision:
     """Leave the weakest position for a candidate that beats it by the threshold (off by default)."""
-    hold = Decision(action=Action.HOLD, reason="position held", scores=tuple(judged), exits=(), entries=(), state=state)
+    hold = Decision(
+        action=Action.HOLD, reason="position held", scores=tuple(assessed), exits=(), entries=(), state=state
+    )
     if settings.switch_threshold is None:
         return hold
     by_pair = {score.pair: divergence(score) for score in scores}
@@ -132,16 +137,16 @@ def _consider_switch(
     if weakest.bars_held < settings.min_hold_bars:
         return hold
     others = tuple(position for position in state.positions if position is not weakest)
-    rejudged = [judge(score, market.assets, others, state.correlations, settings) for score in scores]
-    rejudged = [replace(p, rejected="already held") if p.pair == weakest.pair else p for p in rejudged]
-    entry, rejudged = _best_entry(replace(state, positions=others), rejudged, market, settings)
+    reassessed = [judge(score, market.assets, others, state.correlations, settings) for score in scores]
+    reassessed = [replace(p, rejected="already held") if p.pair == weakest.pair else p for p in reassessed]
+    entry, reassessed = _best_entry(replace(state, positions=others), reassessed, market, settings)
     if entry is None or entry.score <= (by_pair.get(weakest.pair) or 0.0) + settings.switch_threshold:
         return hold
     exits = (Exit(weakest.position_id, ExitReason.SWITCH),)
     return Decision(
         action=Action.SWITCH,
         reason=f"{weakest.position_id} → {_describe(entry)}",
-        scores=tuple(rejudged),
+        scores=tuple(reassessed),
         exits=exits,
         entries=(entry,),
         state=state,
@@ -149,19 +154,19 @@ def _consider_switch(
 
 
 def _best_entry(
-    state: StrategyState, judged: list[ScoredPair], market: Market, settings: StrategySettings
+    state: StrategyState, assessed: list[ScoredPair], market: Market, settings: StrategySettings
 ) -> tuple[Entry | None, list[ScoredPair]]:
-    """The best candidate that can be sized; those that cannot are marked, and the next is tried."""
-    for candidate in rank(judged):
+    """Return the best candidate that can be sized; a better one that cannot be is marked with the reason."""
+    for candidate in rank(assessed):
         entry = _entry(state, candidate, market, settings)
         if isinstance(entry, Entry):
-            return entry, judged
-        judged = [replace(p, rejected=entry) if p is candidate else p for p in judged]
-    return None, judged
+            return entry, assessed
+        assessed = [replace(p, rejected=entry) if p is candidate else p for p in assessed]
+    return None, assessed
 
 
 def _entry(state: StrategyState, candidate: ScoredPair, market: Market, settings: StrategySettings) -> Entry | str:
-    """The entry of a candidate, or the reason for which it cannot be sized."""
+    """Return the entry of a candidate, or the reason why it cannot be sized."""
     z, probability, score = candidate.z, candidate.probability, candidate.divergence_score
     if z is None or probability is None or score is None:
         return TOO_SMALL

@@ -1,4 +1,7 @@
-"""Which pair to trade: every pair is judged, and every rejection says why."""
+"""Selection of the pair to trade: every pair is assessed, and every rejection says why.
+
+Rules: docs/formulas.md, Candidates.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +14,24 @@ from pairity.universe import Pair
 
 
 def divergence(score: PairScore) -> float | None:
-    """`|z|·probability`; None where either is unknown."""
+    """Return |z|·probability; None where either is unknown."""
     if score.z is None or score.probability is None:
         return None
     return abs(score.z) * score.probability
 
 
 def spread_direction(z: float) -> int:
-    """−1 (short the spread) for a spread above its mean, +1 (long the spread) below it."""
+    """Return −1 (short the spread) for a spread above its mean, +1 (long the spread) below it."""
     return -1 if z > 0 else 1
 
 
 def leg_side(direction: int) -> Side:
-    """Side of the base leg."""
+    """Return the side of the base leg."""
     return Side.BUY if direction > 0 else Side.SELL
 
 
 def legs_of(pair: Pair, direction: int, settings: StrategySettings) -> tuple[tuple[str, Side], ...]:
-    """What a position in `pair` trades: the base asset, and with `legs = "both"` the opposite side of the quote."""
+    """Return the legs of a position in `pair`: the base asset, and with `legs = "both"` the quote's opposite side."""
     base = (pair.base, leg_side(direction))
     return (base,) if settings.legs == "base" else (base, (pair.quote, base[1].opposite))
 
@@ -40,7 +43,7 @@ def judge(
     correlations: Mapping[str, float | None],
     settings: StrategySettings,
 ) -> ScoredPair:
-    """The pair with its divergence score, and the first reason for which it must not be traded (None: a candidate)."""
+    """Return the pair with its divergence score and the first reason not to trade it (None: it is a candidate)."""
     reason = (
         _unusable(score)
         or _too_weak(score, settings)
@@ -58,9 +61,10 @@ def judge(
     )
 
 
-def rank(judged: Sequence[ScoredPair]) -> list[ScoredPair]:
-    """Candidates, highest divergence first; ties keep universe order."""
-    candidates = [pair for pair in judged if pair.rejected is None and pair.divergence_score is not None]
+def rank(assessed: Sequence[ScoredPair]) -> list[ScoredPair]:
+    """Return the candidates, highest divergence first; ties keep universe order."""
+    candidates = [pair for pair in assessed if pair.rejected is None and pair.divergence_score is not None]
+    # The sort is stable: that keeps universe order.
     return sorted(candidates, key=lambda pair: -(pair.divergence_score or 0.0))
 
 
@@ -82,7 +86,7 @@ def _too_weak(score: PairScore, settings: StrategySettings) -> str | None:
 
 
 def _not_hedged(score: PairScore, settings: StrategySettings) -> str | None:
-    """Two legs on opposite sides hedge each other only where the assets move together."""
+    """Return why two legs on opposite sides do not hedge each other: they do only if the assets move together."""
     if settings.legs == "base":
         return None
     if score.hedge_ratio is None or not math.isfinite(score.hedge_ratio):
@@ -91,7 +95,7 @@ def _not_hedged(score: PairScore, settings: StrategySettings) -> str | None:
 
 
 def _not_tradable(score: PairScore, assets: Mapping[str, AssetView], settings: StrategySettings) -> str | None:
-    """Every traded leg needs a contract, a price and a *known* funding rate on the right side of the limit."""
+    """Return why a leg cannot be traded: each needs a contract, a price and a *known* funding rate within the limit."""
     legs = legs_of(score.pair, spread_direction(score.z or 0.0), settings)
     return next(filter(None, (_leg_not_tradable(name, side, assets, settings) for name, side in legs)), None)
 
@@ -117,7 +121,7 @@ def _too_close_to_held(
     correlations: Mapping[str, float | None],
     settings: StrategySettings,
 ) -> str | None:
-    """Either asset too correlated with a held one. An unknown correlation counts as too high."""
+    """Return which asset is too correlated with a held one; an unknown correlation counts as too high."""
     for position in held:
         if position.pair == pair:
             return "already held"

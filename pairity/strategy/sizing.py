@@ -1,4 +1,4 @@
-"""How large a position may be."""
+"""Size of a position: its notional, and the contracts of each leg (docs/formulas.md, Size)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOO_SMALL = "position below the minimum size"
 
 
 def entry_notional(available_usdt: float, score: float, settings: StrategySettings) -> float:
-    """Notional in USDT for a new position with divergence `score`; 0.0 where it would be too small to trade.
+    """Return the notional in USDT of a new position with divergence `score`; 0.0 where it is too small to trade.
 
     base = the smaller of available balance and `max_position_usdt`; times clamp(1 + (score − 0.5)/0.5, 1, 2); never
     above `max_balance_fraction` (95 %) of available times leverage; below `min_position_usdt` there is no trade.
@@ -26,14 +26,14 @@ def entry_notional(available_usdt: float, score: float, settings: StrategySettin
 
 
 def leg_contracts(notional_usdt: float, price: float, spec: ContractSpec) -> Decimal:
-    """Contracts of one leg in whole lots, rounded down; 0 where the venue's minimum is not reached."""
+    """Return the contracts of one leg in whole lots, rounded down; 0 where the venue's minimum is not reached."""
     return spec.contracts_for(exact(notional_usdt), exact(price))
 
 
 def contracts_of(
     notional_usdt: float, assets: tuple[AssetView, ...], hedge_ratio: float | None, settings: StrategySettings
 ) -> tuple[Decimal, ...] | str:
-    """Contracts of each leg in whole lots, or the reason for which the position cannot be sized.
+    """Return the contracts of each leg in whole lots, or the reason why the position cannot be sized.
 
     One leg (its `close` and `spec` are known) takes all of `notional_usdt`; two legs share it so that their notionals
     keep `hedge_ratio` within `settings.hedge_tolerance`. No leg is smaller than the venue's minimum or than

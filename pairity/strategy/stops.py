@@ -1,7 +1,7 @@
-"""Stop-loss and take-profit distances, and the prices that follow from an actual fill.
+"""Stop-loss and take-profit distances, and the prices that follow from an actual fill (docs/formulas.md, Stops).
 
-Distances are fractions of the entry price. They are recomputed from the fill: a rule keeps the volatility that was
-known at the decision and meets the price only when there is one.
+Distances become fractions of the entry price once there is one: a rule keeps the volatility that was known at the
+decision, and the prices follow from the fill.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pairity.strategy.types import AssetView, Side, StopRule
 from pairity.universe import ContractSpec, exact
 
 REFERENCE_ASSET = "BTC"
-"""Against whose volatility `stop_model = "volatility"` measures an asset's."""
+"""Asset whose volatility `stop_model = "volatility"` compares an asset's own with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class StopPrices:
 
 
 def stop_rule(asset: AssetView, reference: AssetView | None, settings: StrategySettings) -> StopRule:
-    """The rule for one leg, from what was known at the decision.
+    """Return the rule for one leg, from what was known at the decision.
 
     `atr`: ATR·`stop_atr` and ATR·`target_atr` in price units; the defaults (6 % / 5 %) where ATR is unknown.
     `volatility`: the defaults times clamp(vol_asset / vol_reference, 0.5, 2), reference being
@@ -55,7 +55,7 @@ def stop_rule(asset: AssetView, reference: AssetView | None, settings: StrategyS
 
 
 def fractions(rule: StopRule, entry_price: float) -> tuple[float, float]:
-    """(stop, target) as fractions of `entry_price`; distances are clamped to the rule's bounds."""
+    """Return (stop, target) as fractions of `entry_price`; distances are clamped to the rule's bounds."""
     if rule.stop_distance is None or rule.target_distance is None:
         return rule.stop_default, rule.target_default
     return (
@@ -65,7 +65,7 @@ def fractions(rule: StopRule, entry_price: float) -> tuple[float, float]:
 
 
 def stop_prices(rule: StopRule, side: Side, entry_price: Decimal, spec: ContractSpec) -> StopPrices:
-    """Trigger prices for a leg opened on `side` at `entry_price`, rounded to the tick."""
+    """Return the trigger prices of a leg opened on `side` at `entry_price`, rounded to the tick."""
     stop, target = fractions(rule, float(entry_price))
     sign = side.sign
     return StopPrices(

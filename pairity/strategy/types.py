@@ -32,7 +32,7 @@ class Side(StrEnum):
 
 
 class Action(StrEnum):
-    """What a decision does."""
+    """Action of a decision."""
 
     HOLD = "hold"
     OPEN = "open"
@@ -92,9 +92,9 @@ class PairScore:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Everything known at the decision time besides the scores.
+    """View of the market at the decision: everything that is known then besides the scores.
 
-    `correlations` holds the 168h return correlation of asset pairs, keyed by `pair_id` in universe order.
+    `correlations` are the 168h return correlations of asset pairs, keyed by `pair_id` in universe order.
     """
 
     decision_time: datetime
@@ -137,7 +137,7 @@ class PairPosition:
 
 @dataclass(frozen=True, slots=True)
 class StrategyState:
-    """What the strategy carries from one decision to the next, plus the account as the venue reports it."""
+    """State of the strategy from one decision to the next, with the balance that the venue reports."""
 
     available_usdt: float
     positions: tuple[PairPosition, ...] = ()
@@ -162,7 +162,7 @@ class ScoredPair:
 
 @dataclass(frozen=True, slots=True)
 class StopRule:
-    """How far stop and target lie from an entry price that is not known yet.
+    """Distances of stop and target from an entry price that is not known yet.
 
     Distances are in price units (None: not known, the defaults apply); bounds and defaults are fractions of the entry.
     """
@@ -188,7 +188,7 @@ class LegOrder:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A position to open; `position_id` is the pair and the bar: the same decision always names it the same."""
+    """Position to open; `position_id` is made of pair and bar, so that the same decision always gives the same id."""
 
     position_id: str
     pair: Pair
@@ -201,7 +201,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A position to close, and why."""
+    """Position to close, and why."""
 
     position_id: str
     reason: ExitReason
@@ -209,7 +209,7 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome of one decision. `state` is the state to carry on, with held positions aged by this bar."""
+    """Outcome of one decision. `state` is the state to carry on, with held positions aged by this bar."""
 
     action: Action
     reason: str

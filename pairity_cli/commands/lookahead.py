@@ -65,7 +65,7 @@ def _show(report: LookaheadReport) -> None:
     for leak in report.leaks[:_SHOWN_LEAKS]:
         click.echo(
             f"LEAK {leak.view}.{leak.column} ({leak.world} at {leak.instant:%Y-%m-%d %H:%M}): {leak.entity} at "
-            f"{leak.event:%Y-%m-%d %H:%M} is {leak.expected!r} with the future and {leak.found!r} without; "
+            f"{leak.event:%Y-%m-%d %H:%M} is {leak.expected!r} with the future and {leak.actual!r} without; "
             f"{leak.rows:,} rows"
         )
     for name in views:

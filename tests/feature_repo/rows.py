@@ -19,9 +19,12 @@ SPECIAL = (-0.0, 0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, 
 
 
 def make_rows(
-    view: View, entities: Iterable[str] = ("A", "B"), hours: Iterable[int] = range(4), seed: int = 0,
+    view: View,
+    entities: Iterable[str] = ("A", "B"),
+    hours: Iterable[int] = range(4),
+    seed: int = 0,
     lag: timedelta = TICK,
-) -> pl.DataFrame:  # fmt: skip
+) -> pl.DataFrame:
     """One row per entity and hour, known `lag` after its event; values are drawn from the seed."""
     rng = random.Random(seed)
     rows = [

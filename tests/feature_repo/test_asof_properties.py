@@ -97,16 +97,25 @@ def test_several_keys_single_microseconds_and_sources_without_created_time(rows,
     tick = timedelta(microseconds=1)
     stored = pl.DataFrame(
         [(a, k, at(0) + e * tick, at(0) + c * tick, x) for a, k, e, c, x in rows],
-        schema={"asset": pl.String, "venue": pl.Int64, "e": TIME, "c": TIME, "x": pl.Float64}, orient="row",
-    )  # fmt: skip
+        schema={"asset": pl.String, "venue": pl.Int64, "e": TIME, "c": TIME, "x": pl.Float64},
+        orient="row",
+    )
     labels = pl.DataFrame(
         [(a, k, at(0) + t * tick, n) for n, (a, k, t) in enumerate(asked)],
-        schema={"asset": pl.String, "venue": pl.Int64, "event_timestamp": TIME, "note": pl.Int64}, orient="row",
-    )  # fmt: skip
+        schema={"asset": pl.String, "venue": pl.Int64, "event_timestamp": TIME, "note": pl.Int64},
+        orient="row",
+    )
     answer = asof_join(
-        labels, stored.lazy(), keys=["asset", "venue"], time="event_timestamp", event="e",
-        created="c" if created else None, columns=["x"], ttl=ttl, known_only=True,
-    )  # fmt: skip
+        labels,
+        stored.lazy(),
+        keys=["asset", "venue"],
+        time="event_timestamp",
+        event="e",
+        created="c" if created else None,
+        columns=["x"],
+        ttl=ttl,
+        known_only=True,
+    )
     # Without created time a row counts as known at its event.
     facts = [
         {
@@ -129,9 +138,16 @@ def test_features_may_share_names_with_nothing_but_their_own_labels():
     )
     rows = pl.DataFrame([{"asset": "A", "event_timestamp": at(0), "created_timestamp": at(0), "x": 1.0}], schema=FAST)
     answer = asof_join(
-        labels, rows.lazy().select("asset", "x", e="event_timestamp", c="created_timestamp"), keys=["asset"],
-        time="event_timestamp", event="e", created="c", columns=["x"], ttl=None, known_only=True,
-    )  # fmt: skip
+        labels,
+        rows.lazy().select("asset", "x", e="event_timestamp", c="created_timestamp"),
+        keys=["asset"],
+        time="event_timestamp",
+        event="e",
+        created="c",
+        columns=["x"],
+        ttl=None,
+        known_only=True,
+    )
     assert answer.row(0) == ("A", at(1), "kept", 1.0)
 
 
@@ -147,7 +163,14 @@ def test_of_exact_duplicates_the_one_stored_last_is_seen_in_long_files_too():
     last = {(asset, event): x for asset, event, x in rows.iter_rows()}
     for _ in range(3):
         answer = asof_join(
-            labels, rows.lazy().with_columns(c="e"), keys=["asset"], time="event_timestamp", event="e", created="c",
-            columns=["x"], ttl=None, known_only=True,
-        )  # fmt: skip
+            labels,
+            rows.lazy().with_columns(c="e"),
+            keys=["asset"],
+            time="event_timestamp",
+            event="e",
+            created="c",
+            columns=["x"],
+            ttl=None,
+            known_only=True,
+        )
         assert answer["x"].to_list() == [last[label] for label in labels.iter_rows()]

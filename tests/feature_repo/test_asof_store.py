@@ -161,9 +161,15 @@ def test_pull_latest_is_the_newest_version_within_the_range(small):
 
 def test_pull_all_keeps_every_version(small):
     job = small.provider.offline_store.pull_all_from_table_or_query(
-        small.config, source_of(small), ["asset"], ["x"], "event_timestamp", "created_timestamp",
-        at(2).replace(tzinfo=None), None,
-    )  # fmt: skip
+        small.config,
+        source_of(small),
+        ["asset"],
+        ["x"],
+        "event_timestamp",
+        "created_timestamp",
+        at(2).replace(tzinfo=None),
+        None,
+    )
     assert sorted(job.to_arrow()["x"].to_pylist()) == [2.0, 9.0]
 
 

@@ -12,9 +12,13 @@ from pairity.errors import LakeCorruptError, MissingDataError
 from pairity.universe import ContractSpec
 
 BTC = ContractSpec(
-    instrument="BTC-USDT-SWAP", ct_val=Decimal("0.01"), lot_sz=Decimal("0.01"), min_sz=Decimal("0.01"),
-    tick_sz=Decimal("0.1"), max_leverage=Decimal(100),
-)  # fmt: skip
+    instrument="BTC-USDT-SWAP",
+    ct_val=Decimal("0.01"),
+    lot_sz=Decimal("0.01"),
+    min_sz=Decimal("0.01"),
+    tick_sz=Decimal("0.1"),
+    max_leverage=Decimal(100),
+)
 PEPE = replace(BTC, instrument="PEPE-USDT-SWAP", tick_sz=Decimal("0.000000001"), ct_val=Decimal("10000000"))
 
 

@@ -26,19 +26,20 @@ def test_a_pair_is_synthetic_through_both_usdt_swaps():
     rows = metadata()
     assert rows.schema == SCHEMA
     assert rows["pair_id"].to_list() == ["BTC__ETH", "BTC__SOL", "ETH__SOL"]
-    assert rows.row(0) == (
-        "BTC__ETH", "BTC", "ETH", False, False, None, "BTC-USDT-SWAP", "ETH-USDT-SWAP", 200, None
-    )  # fmt: skip
+    assert rows.row(0) == ("BTC__ETH", "BTC", "ETH", False, False, None, "BTC-USDT-SWAP", "ETH-USDT-SWAP", 200, None)
 
 
-@pytest.mark.parametrize(("crosses", "symbol", "inverted"), [
-    (["BTC-ETH"], "BTC-ETH", False),
-    (["ETH-BTC"], "ETH-BTC", True),
-    (["ETH-BTC", "BTC-ETH"], "BTC-ETH", False),
-    (["BTC-ETH", "ETH-BTC-SWAP"], "ETH-BTC-SWAP", True),
-    (["BTC-ETH-SWAP", "ETH-BTC-SWAP"], "BTC-ETH-SWAP", False),
-    (["BTC-ETH-260327", "BTC-ETHW", "WBTC-ETH", "BTC-USDT", "ETH-USDT"], None, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("crosses", "symbol", "inverted"),
+    [
+        (["BTC-ETH"], "BTC-ETH", False),
+        (["ETH-BTC"], "ETH-BTC", True),
+        (["ETH-BTC", "BTC-ETH"], "BTC-ETH", False),
+        (["BTC-ETH", "ETH-BTC-SWAP"], "ETH-BTC-SWAP", True),
+        (["BTC-ETH-SWAP", "ETH-BTC-SWAP"], "BTC-ETH-SWAP", False),
+        (["BTC-ETH-260327", "BTC-ETHW", "WBTC-ETH", "BTC-USDT", "ETH-USDT"], None, False),
+    ],
+)
 def test_a_listed_cross_is_found_in_either_direction_perpetuals_first(crosses, symbol, inverted):
     row = metadata(listed=iter([*LEGS, *crosses])).row(0, named=True)
     found = row["is_direct"], row["is_inverted"], row["exchange_symbol"]

@@ -32,9 +32,12 @@ most = st.one_of(st.none(), st.integers(3, 40))
 @example(Decimal(100), Decimal(1), (Decimal(10), 1, None), (Decimal(10), 1, None), "0.05")
 def test_trap_12_lots_of_both_legs_equal_those_of_trying_every_count(budget, hedge, base, quote, tolerance):
     expected = hedged_lots_by_force(
-        Fraction(budget), Fraction(hedge), (Fraction(base[0]), *base[1:]), (Fraction(quote[0]), *quote[1:]),
+        Fraction(budget),
+        Fraction(hedge),
+        (Fraction(base[0]), *base[1:]),
+        (Fraction(quote[0]), *quote[1:]),
         Fraction(tolerance),
-    )  # fmt: skip
+    )
     found = hedged_lots(budget, hedge, Lots(*base), Lots(*quote), Decimal(tolerance))
     assert (None if isinstance(found, str) else found) == expected
 
@@ -77,7 +80,8 @@ def test_a_leg_below_its_minimum_is_a_reason():
 @pytest.mark.parametrize(("least", "fewest"), [("0", 5), ("10", 17), ("0.61", 5)])
 def test_the_fewest_lots_meet_the_venue_and_the_smallest_notional(least, fewest):
     """0.05 contracts of 0.01 BTC in lots of 0.01 at 6000 USDT: one lot is 0.6 USDT."""
-    spec = ContractSpec("BTC-USDT-SWAP", Decimal("0.01"), Decimal("0.01"), Decimal("0.05"), Decimal("0.1"),
-                        Decimal(100), Decimal("2.5"))  # fmt: skip
+    spec = ContractSpec(
+        "BTC-USDT-SWAP", Decimal("0.01"), Decimal("0.01"), Decimal("0.05"), Decimal("0.1"), Decimal(100), Decimal("2.5")
+    )
     found = Lots.of(spec, Decimal(6000), Decimal(least))
     assert found == Lots(Decimal("0.6"), fewest, 250)

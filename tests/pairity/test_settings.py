@@ -113,9 +113,22 @@ def test_consent_to_real_money_is_not_read_from_a_file(tmp_path):
 
 def test_every_setting_has_a_section_known_to_the_docs():
     assert set(Settings.model_fields) == {
-        "home", "universe", "exchange", "ingest", "sources", "features", "vwap", "label", "model", "strategy", "costs",
-        "evaluation", "gate", "serve", "retrain",
-    }  # fmt: skip
+        "home",
+        "universe",
+        "exchange",
+        "ingest",
+        "sources",
+        "features",
+        "vwap",
+        "label",
+        "model",
+        "strategy",
+        "costs",
+        "evaluation",
+        "gate",
+        "serve",
+        "retrain",
+    }
 
 
 def test_the_documentation_lists_every_setting_with_its_default():

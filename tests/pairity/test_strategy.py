@@ -32,8 +32,9 @@ SETTINGS = StrategySettings()
 
 
 def spec(asset="BTC", ct_val="0.01"):
-    return ContractSpec(f"{asset}-USDT-SWAP", Decimal(ct_val), Decimal("0.01"), Decimal("0.01"), Decimal("0.1"),
-                        Decimal(100))  # fmt: skip
+    return ContractSpec(
+        f"{asset}-USDT-SWAP", Decimal(ct_val), Decimal("0.01"), Decimal("0.01"), Decimal("0.1"), Decimal(100)
+    )
 
 
 def asset(name="BTC", close=50_000.0, atr=250.0, vol=0.005, funding: float | None = 0.0001):
@@ -249,8 +250,9 @@ def test_stop_and_target_lie_on_their_sides_of_the_fill(price, atr, side):
 
 
 def test_records_survive_json_to_the_last_bit():
-    state = replace(StrategyState(0.1 + 0.2, (position(1 / 3),)), correlations={"BTC__ETH": 1 / 7, "X__Y": None},
-                    correlations_at=T0)  # fmt: skip
+    state = replace(
+        StrategyState(0.1 + 0.2, (position(1 / 3),)), correlations={"BTC__ETH": 1 / 7, "X__Y": None}, correlations_at=T0
+    )
     assert state_from_json(state_to_json(state)) == state
     decision = run([PairScore(BTC_ETH, 3.0, 0.9), PairScore(ETH_SOL, None, None)])
     assert decision_from_json(decision_to_json(decision)) == decision
@@ -268,8 +270,10 @@ def test_decide_is_pure():
 def score_lists(draw):
     values = st.one_of(st.none(), st.floats(-5, 5))
     probabilities = st.one_of(st.none(), st.floats(0, 1))
-    return [PairScore(pair, draw(values), draw(probabilities), draw(st.sampled_from([None, None, "stale"])))
-            for pair in (BTC_ETH, BTC_SOL, ETH_SOL)]  # fmt: skip
+    return [
+        PairScore(pair, draw(values), draw(probabilities), draw(st.sampled_from([None, None, "stale"])))
+        for pair in (BTC_ETH, BTC_SOL, ETH_SOL)
+    ]
 
 
 @given(st.lists(score_lists(), min_size=1, max_size=30))

@@ -31,8 +31,9 @@ BOTH = StrategySettings(legs="both")
 
 
 def view(name, close, ct_val, funding=0.0001, atr=None):
-    spec = ContractSpec(f"{name}-USDT-SWAP", Decimal(ct_val), Decimal("0.01"), Decimal("0.01"), Decimal("0.01"),
-                        Decimal(100))  # fmt: skip
+    spec = ContractSpec(
+        f"{name}-USDT-SWAP", Decimal(ct_val), Decimal("0.01"), Decimal("0.01"), Decimal("0.01"), Decimal(100)
+    )
     return AssetView(name, close, atr if atr is not None else close / 200, 0.005, funding, spec)
 
 
@@ -149,9 +150,12 @@ def test_both_legs_leave_together():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    hedge=st.floats(0.02, 30), available=st.floats(0, 20_000), z=st.floats(-6, 6),
-    tolerance=st.floats(0.001, 0.5), least=st.floats(1, 300),
-)  # fmt: skip
+    hedge=st.floats(0.02, 30),
+    available=st.floats(0, 20_000),
+    z=st.floats(-6, 6),
+    tolerance=st.floats(0.001, 0.5),
+    least=st.floats(1, 300),
+)
 def test_trap_12_no_entry_breaks_ratio_budget_or_minimum(hedge, available, z, tolerance, least):
     strategy = StrategySettings(legs="both", hedge_tolerance=tolerance, min_position_usdt=least)
     for entry in run([score(z, hedge)], StrategyState(available), strategy).entries:

@@ -14,7 +14,7 @@ from validation.splitting import split_raw
 
 
 def test_the_reason_of_a_missing_row_is_part_of_the_score(tmp_path):
-    held = split_raw(at(50, volume=-1.0)(candles()), "candles_1m", NOW).held
+    held = split_raw(at(50, volume=-1.0)(candles()), "candles_1m", NOW).withheld
     (item,) = hold(Layout(tmp_path), "candles_1m", "BTC/2025-04", held, now=NOW)
     hour = timedelta(hours=1)
     told = reasons(Layout(tmp_path), T0 + hour, T0)

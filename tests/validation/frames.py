@@ -50,8 +50,10 @@ def at(row, **values):
 def funding(rates=(0.0001, -0.0002, 0.0001)):
     times = [T0 + timedelta(hours=8 * i) for i in range(len(rates))]
     known = [t + timedelta(milliseconds=1) for t in times]
-    return pl.DataFrame({"funding_time": times, "funding_rate": list(rates), "known_at": known},
-                        schema_overrides={"funding_time": UTC_TIME, "known_at": UTC_TIME})  # fmt: skip
+    return pl.DataFrame(
+        {"funding_time": times, "funding_rate": list(rates), "known_at": known},
+        schema_overrides={"funding_time": UTC_TIME, "known_at": UTC_TIME},
+    )
 
 
 def feature_rows(asset="BTC", hours=30):
@@ -59,5 +61,7 @@ def feature_rows(asset="BTC", hours=30):
     values = {f.name: [60 if f.dtype == "int64" else 1.0] * hours for f in ASSET_HOURLY.features}
     values |= {"funding_rate": [0.0001] * hours, "return_1h": [0.001] * hours}
     known = [t + timedelta(milliseconds=1) for t in times]
-    return pl.DataFrame({"asset": [asset] * hours, "event_timestamp": times, "created_timestamp": known, **values},
-                        schema=schema(ASSET_HOURLY))  # fmt: skip
+    return pl.DataFrame(
+        {"asset": [asset] * hours, "event_timestamp": times, "created_timestamp": known, **values},
+        schema=schema(ASSET_HOURLY),
+    )

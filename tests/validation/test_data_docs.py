@@ -63,8 +63,9 @@ def test_pages_name_every_suite_and_the_partitions_that_failed(home):
     pages = [page.read_text() for page in index.parent.glob("validations/funding/**/*.html")]
     assert len(pages) == 2
     assert [("DOGE/2025-04" in page, "BTC/2025-04" in page) for page in sorted(pages, key=len)] == [
-        (False, False), (True, False),
-    ]  # fmt: skip
+        (False, False),
+        (True, False),
+    ]
 
 
 def test_pages_are_replaced_not_added_to(home):
@@ -74,8 +75,11 @@ def test_pages_are_replaced_not_added_to(home):
     assert build_docs(home) == first
     assert not (first.parent / "old.html").exists()
     assert sorted(path.name for path in first.parents[1].iterdir()) == [
-        ".data_docs.lock", "data_docs", "tally", "validations",
-    ]  # fmt: skip
+        ".data_docs.lock",
+        "data_docs",
+        "tally",
+        "validations",
+    ]
 
 
 def test_pages_of_one_data_directory_show_nothing_of_another(tmp_path):

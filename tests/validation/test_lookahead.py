@@ -53,10 +53,14 @@ def next_bar(column, entity):
 
 @pytest.mark.parametrize(
     ("view", "column", "entity"),
-    [("asset_hourly", "close", "asset"), ("asset_hourly", "funding_rate", "asset"),
-     ("asset_hourly", "created_timestamp", "asset"), ("pair_hourly", "z_score", "pair_id"),
-     ("pair_hourly", "hedge_ratio", "pair_id")],
-)  # fmt: skip
+    [
+        ("asset_hourly", "close", "asset"),
+        ("asset_hourly", "funding_rate", "asset"),
+        ("asset_hourly", "created_timestamp", "asset"),
+        ("pair_hourly", "z_score", "pair_id"),
+        ("pair_hourly", "hedge_ratio", "pair_id"),
+    ],
+)
 def test_a_leak_of_one_bar_is_caught_in_that_column(market, monkeypatch, view, column, entity):
     leaking(monkeypatch, view, next_bar(column, entity))
     report = run(market, views=(view,))

@@ -37,7 +37,7 @@ def test_datasets_by_month_with_what_passed_failed_and_is_held_back(home):
     found = cells(Layout(home.root))["candles_1m"]
     assert list(found) == ["2025-04"]
     cell = found["2025-04"]
-    assert (cell.rows, cell.passed, cell.failed, cell.held) == (239, 1, 1, 1)
+    assert (cell.rows, cell.passed, cell.failed, cell.withheld) == (239, 1, 1, 1)
 
 
 def test_the_page_stands_alone(home):

@@ -14,10 +14,17 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("one", "other", "equal"),
     [
-        (1.0, 1.0, True), (0.0, -0.0, False), (NAN, NAN, True), (None, None, True), (None, NAN, False),
-        (1.0, math.nextafter(1.0, 2.0), False), (1, 1.0, False), ("a", "a", True), (5e-324, 5e-324, True),
+        (1.0, 1.0, True),
+        (0.0, -0.0, False),
+        (NAN, NAN, True),
+        (None, None, True),
+        (None, NAN, False),
+        (1.0, math.nextafter(1.0, 2.0), False),
+        (1, 1.0, False),
+        ("a", "a", True),
+        (5e-324, 5e-324, True),
     ],
-)  # fmt: skip
+)
 def test_same_means_the_same_bits(one, other, equal):
     assert same(one, other) is equal
     assert same(other, one) is equal

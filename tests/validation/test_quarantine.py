@@ -14,7 +14,7 @@ from validation.splitting import split_raw
 
 
 def held(rows, dataset="funding"):
-    return split_raw(rows, dataset, NOW).held
+    return split_raw(rows, dataset, NOW).withheld
 
 
 @pytest.fixture
@@ -52,8 +52,10 @@ def test_one_item_per_combination_of_rules(layout):
     rows = at(9, volume=-1.0)(at(3, high=1.0)(at(5, high=1.0, volume=-1.0)(candles())))
     items = hold(layout, "candles_1m", "BTC/2025-04", held(rows, "candles_1m"), now=NOW)
     assert sorted(item.rules for item in items) == [
-        ("high_low_violations",), ("negative_volumes",), ("negative_volumes", "high_low_violations"),
-    ]  # fmt: skip
+        ("high_low_violations",),
+        ("negative_volumes",),
+        ("negative_volumes", "high_low_violations"),
+    ]
 
 
 def test_the_journal_closes_an_item_and_the_same_rows_open_it_again(layout):
@@ -72,10 +74,10 @@ def test_released_rows_are_not_held_back_again_for_that_rule(layout):
     (item,) = hold(layout, "funding", "BTC/2025-04", held(rates), now=NOW)
     note(item, "release", "the venue announced it", now=NOW)
     again = split_raw(rates, "funding", NOW, released=released(layout, "funding", "BTC"))
-    assert again.held.is_empty()
+    assert again.withheld.is_empty()
     assert again.accepted.equals(rates)
     other = split_raw(funding((0.0001, 0.6)), "funding", NOW, released=released(layout, "funding", "BTC"))
-    assert other.held.height == 1
+    assert other.withheld.height == 1
 
 
 def test_what_a_killed_writer_left_is_not_listed_and_goes_with_the_next(layout):

@@ -17,10 +17,10 @@ NOTHING = ([], set())
 
 def held(rows, dataset="candles_1m", now=NOW, before=None):
     split = split_raw(rows, dataset, now, close_before=before)
-    assert split.accepted.height + split.held.height == rows.height
+    assert split.accepted.height + split.withheld.height == rows.height
     time = rows.columns[0]
-    places = [int((t - T0) / MINUTE) for t in split.held[time].to_list()]
-    return places, set(split.held["broken_rules"].explode().to_list())
+    places = [int((t - T0) / MINUTE) for t in split.withheld[time].to_list()]
+    return places, set(split.withheld["broken_rules"].explode().to_list())
 
 
 def scaled(first, last, factor=10.0, minutes=120):
@@ -84,14 +84,27 @@ def test_a_stale_run_with_volume_is_held_back_from_its_second_bar_on_a_halt_is_n
         (at(50, high=1.0), [50], "high_low_violations"),
         (at(50, close=float("nan")), [50], "nonfinite_values"),
         (lambda f: pl.concat([f, at(50, volume=9.0)(f).slice(50, 1)]), [50, 50], "conflicting_duplicates"),
-        (lambda f: pl.concat([f.head(60), f.slice(10, 5).with_columns(volume=pl.lit(3.5))
-                              .with_columns(pl.col("known_at") + timedelta(hours=3)), f.slice(60)]),
-         [10, 11, 12, 13, 14], "non_monotone_times"),
+        (
+            lambda f: pl.concat(
+                [
+                    f.head(60),
+                    f.slice(10, 5)
+                    .with_columns(volume=pl.lit(3.5))
+                    .with_columns(pl.col("known_at") + timedelta(hours=3)),
+                    f.slice(60),
+                ]
+            ),
+            [10, 11, 12, 13, 14],
+            "non_monotone_times",
+        ),
         (at(119, open_time=NOW + MINUTE, known_at=NOW + 3 * MINUTE), [2881], "future_times"),
-        (lambda f: pl.concat([at(119, open_time=NOW + MINUTE, known_at=NOW + 3 * MINUTE)(f).tail(1), f.head(119)]),
-         [2881], "future_times"),
+        (
+            lambda f: pl.concat([at(119, open_time=NOW + MINUTE, known_at=NOW + 3 * MINUTE)(f).tail(1), f.head(119)]),
+            [2881],
+            "future_times",
+        ),
     ],
-)  # fmt: skip
+)
 def test_faults_of_rows(change, places, rule):
     assert held(change(candles())) == (places, {rule})
 

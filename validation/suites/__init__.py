@@ -17,12 +17,12 @@ SUITES: Mapping[str, tuple[Rule, ...]] = {
 
 
 def rules_of(suite: str) -> tuple[Rule, ...]:
-    """The rules of a suite; UnknownNameError lists those that exist."""
+    """Return the rules of a suite; UnknownNameError lists the suites that exist."""
     if suite not in SUITES:
         raise UnknownNameError("expectation suite", suite, SUITES)
     return SUITES[suite]
 
 
 def meaning_of(suite: str, rule: str) -> str:
-    """What it means when `rule` of `suite` is broken."""
+    """Return what it means that `rule` of `suite` is broken."""
     return next((known.meaning for known in rules_of(suite) if known.name == rule), "a rule that no longer exists")

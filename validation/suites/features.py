@@ -7,7 +7,7 @@ from validation.rules import Rule, none_of, unmeasured
 
 
 def feature_rules(view: View) -> tuple[Rule, ...]:
-    """Keys, times, finiteness and the catalogue's bounds; columns that are never null must not be."""
+    """Return rules on keys, times, finiteness, the catalogue's bounds, and nulls in columns that are never null."""
     bounded = [
         none_of(f"out_of_bounds__{feature.name}", f"{feature.name} outside [{feature.lower}, {feature.upper}]")
         for feature in view.features

@@ -30,12 +30,12 @@ _MEANINGS: Mapping[str, str] = {
 
 
 def raw_rules(kind: Dataset) -> tuple[Rule, ...]:
-    """What stops rows (`row_rules`, or all of them), then what is only told."""
-    told = []
+    """Return the rules that withhold rows (`row_rules`, or all rows of a partition), then those only reported."""
+    reported = []
     if kind.every is not None:
-        told.append(none_of("missing_rows", "bars that the venue did not give", critical=False))
+        reported.append(none_of("missing_rows", "bars that the venue did not give", critical=False))
     if kind.name in CANDLES:
-        told.append(
+        reported.append(
             Rule(
                 name="stale_run",
                 column="longest_stale_run",
@@ -45,13 +45,13 @@ def raw_rules(kind: Dataset) -> tuple[Rule, ...]:
             )
         )
     if kind.name == "funding":
-        told.append(none_of("irregular_intervals", "settlements that are not whole hours apart", critical=False))
+        reported.append(none_of("irregular_intervals", "settlements that are not whole hours apart", critical=False))
     stopping = (none_of(name, _MEANINGS[name]) for name in row_rules(kind.name))
     return (
         Rule(name="rows", column="rows", meaning="a partition without rows", lower=1.0),
         unmeasured(),
         *stopping,
-        *told,
+        *reported,
     )
 
 

@@ -22,9 +22,15 @@ RECORDED_DATA = os.environ.get("PAIRITY_RECORDED_DATA")
 
 # Short windows: everything that a window can do happens within a few dozen hours.
 SHORT = FeatureSettings(
-    z_window_bars=6, rsi_period_bars=4, roc_bars=3, volume_mean_bars=4, volatility_window_bars=5, atr_period_bars=4,
-    correlation_window_bars=20, hedge_window_bars=20,
-)  # fmt: skip
+    z_window_bars=6,
+    rsi_period_bars=4,
+    roc_bars=3,
+    volume_mean_bars=4,
+    volatility_window_bars=5,
+    atr_period_bars=4,
+    correlation_window_bars=20,
+    hedge_window_bars=20,
+)
 
 
 def settings(assets, features=None, minimum=200):
@@ -50,11 +56,15 @@ def candles(assets, count, *, bar=HOUR, start=START, seed=0, gaps=0.0, volatilit
             {
                 "asset": [asset] * count,
                 "open_time": [start + step * bar for step in range(count)],
-                "open": opened, "high": high, "low": low, "close": close, "volume": volume,
+                "open": opened,
+                "high": high,
+                "low": low,
+                "close": close,
+                "volume": volume,
                 "volume_quote": [v * c if seen else None for v, c, seen in zip(volume, close, given, strict=True)],
             },
             schema_overrides={"open_time": UTC_US, "volume_quote": pl.Float64},
-        )  # fmt: skip
+        )
         parts.append(frame.filter(pl.Series(rng.random(count) >= gaps)))
     return pl.concat(parts).with_columns((pl.col("open_time") + bar + lag).alias("known_at"))
 
@@ -62,15 +72,28 @@ def candles(assets, count, *, bar=HOUR, start=START, seed=0, gaps=0.0, volatilit
 def bars_of(closes, *, start=START, volume=10.0):
     """Hourly bars of {asset: [close or None, …]}: high and low 1 % around the close."""
     rows = [
-        (asset, start + step * HOUR, close, close * 1.01, close * 0.99, close, volume, volume * close, 60,
-         start + step * HOUR + LAG)
+        (
+            asset,
+            start + step * HOUR,
+            close,
+            close * 1.01,
+            close * 0.99,
+            close,
+            volume,
+            volume * close,
+            60,
+            start + step * HOUR + LAG,
+        )
         for asset, path in closes.items()
         for step, close in enumerate(path)
         if close is not None
-    ]  # fmt: skip
+    ]
     schema = dict.fromkeys(COLUMNS, pl.Float64) | {
-        "asset": pl.String, "event_timestamp": UTC_US, "minutes_observed": pl.Int64, "known_at": UTC_US,
-    }  # fmt: skip
+        "asset": pl.String,
+        "event_timestamp": UTC_US,
+        "minutes_observed": pl.Int64,
+        "known_at": UTC_US,
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -149,21 +172,30 @@ def recorded_candles(folder, assets, bar):
     """A recorded candle folder as transform input; the recordings carry no quote volume."""
     return pl.concat(
         pl.read_parquet(recorded_folder(folder) / f"{asset}-USDT.parquet").select(
-            pl.lit(asset).alias("asset"), _instant().alias("open_time"), "open", "high", "low", "close", "volume",
-            pl.lit(None, dtype=pl.Float64).alias("volume_quote"), (_instant() + bar + LAG).alias("known_at"),
+            pl.lit(asset).alias("asset"),
+            _instant().alias("open_time"),
+            "open",
+            "high",
+            "low",
+            "close",
+            "volume",
+            pl.lit(None, dtype=pl.Float64).alias("volume_quote"),
+            (_instant() + bar + LAG).alias("known_at"),
         )
         for asset in assets
-    )  # fmt: skip
+    )
 
 
 def recorded_funding(assets):
     return pl.concat(
         pl.read_parquet(recorded_folder("funding") / f"{asset}-USDT.parquet").select(
-            pl.lit(asset).alias("asset"), _instant().alias("funding_time"), "funding_rate",
+            pl.lit(asset).alias("asset"),
+            _instant().alias("funding_time"),
+            "funding_rate",
             (_instant() + LAG).alias("known_at"),
         )
         for asset in assets
-    )  # fmt: skip
+    )
 
 
 def reader(minutes, hours, funding):

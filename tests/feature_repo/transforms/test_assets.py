@@ -41,9 +41,12 @@ def compute(bars, funding=None, windows=SHORT, inflow=None):
 
 def assert_equals_pandas(bars, funding, windows, inflow=None):
     expected = features_pandas.asset_features(
-        bars.to_pandas(), funding.to_pandas(), windows.volatility_window_bars, windows.atr_period_bars,
+        bars.to_pandas(),
+        funding.to_pandas(),
+        windows.volatility_window_bars,
+        windows.atr_period_bars,
         None if inflow is None else inflow.to_pandas(),
-    )  # fmt: skip
+    )
     actual = compute(bars, funding, windows, inflow)
     assert_close(actual.drop("return_1h", "realized_vol_24h"), expected, keys=KEYS)
     # Returns are differences from 1: their rounding is that of 1.
@@ -51,8 +54,13 @@ def assert_equals_pandas(bars, funding, windows, inflow=None):
 
 
 @settings(deadline=None, max_examples=15)
-@given(seed=st.integers(0, 10**6), count=st.sampled_from([1, 2, 5, 40, 130]), gaps=st.sampled_from([0.0, 0.1, 0.6]),
-       level=st.sampled_from([100.0, 1e9, 1e-8]), missing=st.sampled_from([0.0, 0.7]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.sampled_from([1, 2, 5, 40, 130]),
+    gaps=st.sampled_from([0.0, 0.1, 0.6]),
+    level=st.sampled_from([100.0, 1e9, 1e-8]),
+    missing=st.sampled_from([0.0, 0.7]),
+)
 def test_equals_pandas_on_random_gaps_and_levels(seed, count, gaps, level, missing):
     bars = native_hours(candles(("B", "A"), count, seed=seed, gaps=gaps, level=level).lazy()).collect()
     if bars.height:

@@ -32,8 +32,12 @@ def assert_equals_sql(minutes):
 
 
 @settings(deadline=None, max_examples=25)
-@given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.3, 0.97]), offset=st.integers(0, 59),
-       count=st.sampled_from([1, 2, 59, 200]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    gaps=st.sampled_from([0.0, 0.3, 0.97]),
+    offset=st.integers(0, 59),
+    count=st.sampled_from([1, 2, 59, 200]),
+)
 def test_bars_equal_sql(seed, gaps, offset, count):
     minutes = candles(("B", "A"), count, bar=MINUTE, start=START + offset * MINUTE, seed=seed, gaps=gaps)
     if minutes.height:
@@ -72,9 +76,12 @@ def test_an_hour_without_minutes_has_no_row_and_its_neighbours_say_what_they_saw
 
 def test_trap_10_quote_volume_is_the_venues_or_typical_price_times_volume_minute_by_minute():
     minutes = candles(("A",), 2, bar=MINUTE).with_columns(
-        high=pl.Series([12.0, 24.0]), low=pl.Series([6.0, 12.0]), close=pl.Series([9.0, 18.0]),
-        volume=pl.Series([2.0, 5.0]), volume_quote=pl.Series([None, 77.0]),
-    )  # fmt: skip
+        high=pl.Series([12.0, 24.0]),
+        low=pl.Series([6.0, 12.0]),
+        close=pl.Series([9.0, 18.0]),
+        volume=pl.Series([2.0, 5.0]),
+        volume_quote=pl.Series([None, 77.0]),
+    )
     (row,) = hourly_bars(minutes.lazy()).collect().iter_rows(named=True)
     assert (row["volume_base"], row["volume_quote"]) == (7.0, 9.0 * 2.0 + 77.0)
 
@@ -94,9 +101,11 @@ def test_minutes_win_over_the_venues_hour_and_the_venues_hour_fills_in():
     assert merged.columns == list(COLUMNS)
     seen = merged.select("asset", "event_timestamp", "minutes_observed").rows()
     assert seen == [
-        ("A", START + HOUR, 60), ("A", START + 2 * HOUR, 30), ("A", START + 3 * HOUR, 60),
+        ("A", START + HOUR, 60),
+        ("A", START + 2 * HOUR, 30),
+        ("A", START + 3 * HOUR, 60),
         *(("B", START + step * HOUR, 60) for step in (1, 2, 3)),
-    ]  # fmt: skip
+    ]
     assert merged["close"][1] == minutes["close"][-1]
     assert merged["close"][2] == hours["close"][2]
 

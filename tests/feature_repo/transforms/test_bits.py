@@ -61,8 +61,12 @@ def poisoned(bars, funding, inflow, instant, garbage):
 
 
 @settings(deadline=None, max_examples=25)
-@given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.03, 0.3]), cut=st.integers(1, 70),
-       garbage=st.sampled_from([1e6, -1e6, float("nan"), float("inf"), 0.0]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    gaps=st.sampled_from([0.0, 0.03, 0.3]),
+    cut=st.integers(1, 70),
+    garbage=st.sampled_from([1e6, -1e6, float("nan"), float("inf"), 0.0]),
+)
 def test_no_row_looks_ahead(seed, gaps, cut, garbage):
     bars, funding, inflow = market(seed, 70, gaps)
     instant = START + cut * HOUR
@@ -145,9 +149,13 @@ def test_machine_code_of_any_processor_gives_the_same_bits(one_thread, tmp_path)
 
 def printed(threads, hash_seed, **more):
     environment = {
-        **os.environ, "POLARS_MAX_THREADS": threads, "NUMBA_NUM_THREADS": threads, "PYTHONHASHSEED": hash_seed,
-        "PYTHONPATH": str(ROOT), **more,
-    }  # fmt: skip
+        **os.environ,
+        "POLARS_MAX_THREADS": threads,
+        "NUMBA_NUM_THREADS": threads,
+        "PYTHONHASHSEED": hash_seed,
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
     command = [sys.executable, "-m", "tests.feature_repo.transforms.bits_of_a_market"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120)
     return done.stdout.split()

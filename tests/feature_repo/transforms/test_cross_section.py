@@ -17,8 +17,17 @@ from tests.feature_repo.transforms.markets import HOUR, START, bars_of, candles,
 from tests.oracles import microstructure_pandas
 
 NAMES = ("A", "B", "C")
-FEATURES = ("funding_pressure", "relative_volume", "turnover_ratio", "price_efficiency", "momentum_1h", "momentum_24h",
-            "momentum_168h", "volatility_regime", "assets_observed")  # fmt: skip
+FEATURES = (
+    "funding_pressure",
+    "relative_volume",
+    "turnover_ratio",
+    "price_efficiency",
+    "momentum_1h",
+    "momentum_24h",
+    "momentum_168h",
+    "volatility_regime",
+    "assets_observed",
+)
 
 
 def volatilities(bars, seed=0):

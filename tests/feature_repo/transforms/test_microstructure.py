@@ -61,9 +61,16 @@ def computed(minutes, **parts):
             "liquidations",
         )
     }
-    return microstructure(hourly, minutes.lazy(), inputs["funding"], inputs["index_1h"], inputs["open_interest"],
-                          (inputs["trade_bars_1m"], inputs["taker_volume_1h"]), inputs["book_tops"],
-                          inputs["liquidations"]).collect()  # fmt: skip
+    return microstructure(
+        hourly,
+        minutes.lazy(),
+        inputs["funding"],
+        inputs["index_1h"],
+        inputs["open_interest"],
+        (inputs["trade_bars_1m"], inputs["taker_volume_1h"]),
+        inputs["book_tops"],
+        inputs["liquidations"],
+    ).collect()
 
 
 def compare(ours, theirs, columns, rtol=1e-9):
@@ -76,8 +83,12 @@ def compare(ours, theirs, columns, rtol=1e-9):
 
 
 @settings(deadline=None, max_examples=15)
-@given(seed=st.integers(0, 10**6), count=st.integers(1, 400), gaps=st.sampled_from([0.0, 0.1, 0.7]),
-       volatility=st.sampled_from([0.001, 0.05, 0.0]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.integers(1, 400),
+    gaps=st.sampled_from([0.0, 0.1, 0.7]),
+    volatility=st.sampled_from([0.001, 0.05, 0.0]),
+)
 def test_hours_are_those_of_pandas(seed, count, gaps, volatility):
     minutes = with_takers(candles(NAMES, count, bar=MINUTE, seed=seed, gaps=gaps, volatility=volatility))
     if minutes.is_empty():
@@ -97,10 +108,19 @@ def test_the_first_return_of_an_hour_reaches_into_the_hour_before():
     closes = [100.0] * 60 + [101.0] + [101.0] * 59
     times = [START + k * MINUTE for k in range(120)]
     frame = pl.DataFrame(
-        {"asset": "A", "open_time": times, "open": closes, "high": closes, "low": closes, "close": closes,
-         "volume": 1.0, "volume_quote": closes, "known_at": [t + MINUTE + LAG for t in times]},
+        {
+            "asset": "A",
+            "open_time": times,
+            "open": closes,
+            "high": closes,
+            "low": closes,
+            "close": closes,
+            "volume": 1.0,
+            "volume_quote": closes,
+            "known_at": [t + MINUTE + LAG for t in times],
+        },
         schema_overrides={"open_time": UTC_US, "known_at": UTC_US},
-    )  # fmt: skip
+    )
     first, second = computed(with_takers(frame))["realized_vol_1h"]
     assert first == 0.0
     assert second == pytest.approx(np.std([0.01] + [0.0] * 59, ddof=1) * np.sqrt(60))
@@ -203,10 +223,17 @@ def test_recorded_taker_volumes_give_a_ratio_between_none_and_all():
     own = pl.read_parquet(folder / "FIL-USDT.parquet").head(5 * 1440)
     time = pl.from_epoch("ts", time_unit="ms").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     minutes = own.select(
-        pl.lit("FIL").alias("asset"), time.alias("open_time"), "open", "high", "low", "close", "volume",
-        pl.col("quote_volume").alias("volume_quote"), pl.col("taker_buy_volume"),
+        pl.lit("FIL").alias("asset"),
+        time.alias("open_time"),
+        "open",
+        "high",
+        "low",
+        "close",
+        "volume",
+        pl.col("quote_volume").alias("volume_quote"),
+        pl.col("taker_buy_volume"),
         (time + MINUTE + LAG).alias("known_at"),
-    )  # fmt: skip
+    )
     theirs = microstructure_sql.hours(minutes)
     ours = computed(minutes)
     assert ours["taker_buy_ratio"].null_count() == 0

@@ -52,13 +52,19 @@ def compute(bars, pairs=PAIR, funding=None, windows=SHORT, minimum=1, inflow=Non
 
 def assert_equals_pandas(bars, pairs, funding, windows, minimum, atol=1e-9, inflow=None):
     assets = features_pandas.asset_features(
-        bars.to_pandas(), funding.to_pandas(), windows.volatility_window_bars, windows.atr_period_bars,
+        bars.to_pandas(),
+        funding.to_pandas(),
+        windows.volatility_window_bars,
+        windows.atr_period_bars,
         None if inflow is None else inflow.to_pandas(),
-    )  # fmt: skip
+    )
     sizes = {
-        "z": windows.z_window_bars, "rsi": windows.rsi_period_bars, "roc": windows.roc_bars,
-        "volume": windows.volume_mean_bars, "correlation": windows.correlation_window_bars,
-    }  # fmt: skip
+        "z": windows.z_window_bars,
+        "rsi": windows.rsi_period_bars,
+        "roc": windows.roc_bars,
+        "volume": windows.volume_mean_bars,
+        "correlation": windows.correlation_window_bars,
+    }
     parts = [features_pandas.pair_features(assets, p.base, p.quote, sizes, minimum) for p in pairs]
     actual = compute(bars, pairs, funding, windows, minimum, inflow)
     parts = [part for part in parts if len(part)]
@@ -72,8 +78,13 @@ def assert_equals_pandas(bars, pairs, funding, windows, minimum, atol=1e-9, infl
 
 
 @settings(deadline=None, max_examples=12)
-@given(seed=st.integers(0, 10**6), count=st.sampled_from([1, 2, 12, 70]), gaps=st.sampled_from([0.0, 0.05, 0.4]),
-       level=st.sampled_from([100.0, 1e9, 1e-8]), minimum=st.sampled_from([1, 15]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.sampled_from([1, 2, 12, 70]),
+    gaps=st.sampled_from([0.0, 0.05, 0.4]),
+    level=st.sampled_from([100.0, 1e9, 1e-8]),
+    minimum=st.sampled_from([1, 15]),
+)
 def test_equals_pandas_on_random_gaps_and_levels(seed, count, gaps, level, minimum):
     names = ("A", "B", "C")
     bars = native_hours(candles(names, count, seed=seed, gaps=gaps, level=level).lazy()).collect()
@@ -127,8 +138,10 @@ def test_nothing_reaches_across_a_hole():
     path = [100.0 + step % 7 for step in range(40)]
     holed = [50.0 + step % 5 if step != 20 else None for step in range(40)]
     rows = compute(bars_of({"A": path, "B": holed}))
-    hours = {name: [int((t - START) / HOUR) for t in rows.filter(pl.col(name).is_null())["event_timestamp"]]
-             for name in ("spread_change_1h", "spread_roc", "z_score", "spread_rsi", "vol_ratio_rel")}  # fmt: skip
+    hours = {
+        name: [int((t - START) / HOUR) for t in rows.filter(pl.col(name).is_null())["event_timestamp"]]
+        for name in ("spread_change_1h", "spread_roc", "z_score", "spread_rsi", "vol_ratio_rel")
+    }
     assert hours["spread_change_1h"] == [0, 21]
     assert hours["spread_roc"] == [0, 1, 2, 23]
     assert hours["z_score"] == [*range(5), *range(21, 26)]
@@ -264,9 +277,12 @@ def test_nothing_in_nothing_out():
 def test_every_value_lies_within_the_catalogues_bounds_and_types():
     names = ("A", "B")
     rows = compute(
-        native_hours(candles(names, 900, gaps=0.01).lazy()).collect(), PAIR, settlements(names, 900), FeatureSettings(),
+        native_hours(candles(names, 900, gaps=0.01).lazy()).collect(),
+        PAIR,
+        settlements(names, 900),
+        FeatureSettings(),
         inflow=inflows(names, 900),
-    )  # fmt: skip
+    )
     for feature in PAIR_HOURLY.features:
         column = rows[feature.name]
         assert column.dtype == {"float64": pl.Float64, "string": pl.String}[feature.dtype]

@@ -44,8 +44,12 @@ def check_buckets(minutes, settings, days):
         assert rows["asset"].to_list() == list(theirs.index)
         for name, other in (("liquidity_score", "liquidity"), ("beta", "beta"), ("momentum_score", "momentum")):
             np.testing.assert_allclose(rows[name].to_numpy(), theirs[other].to_numpy(), rtol=1e-8, atol=1e-14)
-        grouped = pd.DataFrame({kind: oracle.terciles(theirs[score]) for kind, score in (
-            ("liquidity", "liquidity"), ("volatility", "beta"), ("momentum", "momentum"))})  # fmt: skip
+        grouped = pd.DataFrame(
+            {
+                kind: oracle.terciles(theirs[score])
+                for kind, score in (("liquidity", "liquidity"), ("volatility", "beta"), ("momentum", "momentum"))
+            }
+        )
         for kind in grouped:
             assert rows[f"{kind}_bucket"].to_list() == grouped[kind].sort_index().tolist()
         membership[pd.Timestamp(day)] = grouped
@@ -85,8 +89,9 @@ def test_beta_is_that_of_the_coin_to_the_market():
     doubled = rows.with_columns(
         pl.when(pl.col("asset") == "A")
         .then(pl.col("open") * (1 + 4 * (pl.col("close") / pl.col("open") - 1)))
-        .otherwise(pl.col("close")).alias("close")
-    )  # fmt: skip
+        .otherwise(pl.col("close"))
+        .alias("close")
+    )
     found = risk_buckets(doubled.lazy(), START, START + 4 * DAY, SETTINGS).collect()
     betas = dict(found.filter(pl.col("event_timestamp") == START + 4 * DAY).select("asset", "beta").iter_rows())
     assert betas["A"] > 1.5 > max(value for name, value in betas.items() if name != "A")
@@ -170,9 +175,11 @@ def test_a_window_is_written_at_its_last_row_and_depends_on_nothing_else(minutes
 def test_where_history_begins_does_not_matter(minutes):
     whole = asset_exposures(minutes.lazy(), START, START + 7 * DAY, SETTINGS)
     later = asset_exposures(
-        minutes.filter(pl.col("open_time") >= START + DAY + 5 * HOUR).lazy(), START + DAY + 5 * HOUR, START + 7 * DAY,
+        minutes.filter(pl.col("open_time") >= START + DAY + 5 * HOUR).lazy(),
+        START + DAY + 5 * HOUR,
+        START + 7 * DAY,
         SETTINGS,
-    )  # fmt: skip
+    )
     since = pl.col("event_timestamp") > START + 5 * DAY + 4 * HOUR
     assert_same_bits(
         later.filter(since).drop("created_timestamp").collect(), whole.filter(since).drop("created_timestamp").collect()
@@ -228,9 +235,11 @@ def test_recorded_minutes_give_the_exposures_of_qr():
 
 def test_what_is_known_late_makes_all_rows_late(minutes):
     late = minutes.with_columns(
-        pl.when((pl.col("asset") == "B") & (pl.col("open_time") == START + 4 * DAY)).then(START + 5 * DAY)
-        .otherwise(pl.col("known_at")).alias("known_at")
-    )  # fmt: skip
+        pl.when((pl.col("asset") == "B") & (pl.col("open_time") == START + 4 * DAY))
+        .then(START + 5 * DAY)
+        .otherwise(pl.col("known_at"))
+        .alias("known_at")
+    )
     rows = (
         asset_exposures(late.lazy(), START, START + 7 * DAY, SETTINGS)
         .filter(pl.col("event_timestamp").is_between(START + 4 * DAY, START + 6 * DAY))

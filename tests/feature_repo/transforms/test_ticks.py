@@ -19,8 +19,16 @@ SIZES = st.sampled_from([timedelta(seconds=5), timedelta(minutes=1), timedelta(h
 
 
 def ticks(rows):
-    schema = {"asset": pl.String, "time": UTC_US, "trade_id": pl.Int64, "price": pl.Float64, "size": pl.Float64,
-              "taker_buys": pl.Boolean, "trades": pl.Int64, "known_at": UTC_US}  # fmt: skip
+    schema = {
+        "asset": pl.String,
+        "time": UTC_US,
+        "trade_id": pl.Int64,
+        "price": pl.Float64,
+        "size": pl.Float64,
+        "taker_buys": pl.Boolean,
+        "trades": pl.Int64,
+        "known_at": UTC_US,
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -39,16 +47,40 @@ def by_loop(rows, every):
 
 
 @settings(deadline=None, max_examples=40)
-@given(every=SIZES, raw=st.lists(st.tuples(
-    st.sampled_from("AB"), st.integers(0, 200_000), st.integers(0, 50), st.floats(0.1, 1e5), st.floats(1e-6, 1e6),
-    st.booleans(), st.integers(1, 9)), max_size=60, unique_by=lambda r: (r[0], r[1], r[2])))  # fmt: skip
+@given(
+    every=SIZES,
+    raw=st.lists(
+        st.tuples(
+            st.sampled_from("AB"),
+            st.integers(0, 200_000),
+            st.integers(0, 50),
+            st.floats(0.1, 1e5),
+            st.floats(1e-6, 1e6),
+            st.booleans(),
+            st.integers(1, 9),
+        ),
+        max_size=60,
+        unique_by=lambda r: (r[0], r[1], r[2]),
+    ),
+)
 def test_bars_are_those_of_a_loop_whatever_the_order(every, raw):
     rows = [
         (a, T0 + timedelta(seconds=s), i, p, q, b, n, T0 + timedelta(seconds=s, days=1)) for a, s, i, p, q, b, n in raw
     ]
     ours = bars_from_trades(ticks(rows).lazy(), every).collect()
-    columns = ("asset", "open_time", "open", "high", "low", "close", "volume", "volume_quote", "trade_count",
-               "taker_buy_volume", "known_at")  # fmt: skip
+    columns = (
+        "asset",
+        "open_time",
+        "open",
+        "high",
+        "low",
+        "close",
+        "volume",
+        "volume_quote",
+        "trade_count",
+        "taker_buy_volume",
+        "known_at",
+    )
     assert ours.select(columns).rows() == by_loop(rows, every)
     assert_same_bits(bars_from_trades(ticks(rows[::-1]).lazy(), every).collect(), ours)
 
@@ -60,10 +92,15 @@ def test_recorded_ticks_of_an_hour_are_the_bars_of_sql():
     recorded = pl.read_parquet(Path(RECORDED) / "binance_um" / "trades" / "BTC-USDT.parquet")
     time = pl.from_epoch("ts", time_unit="ms").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     rows = recorded.select(
-        pl.lit("BTC").alias("asset"), time.alias("time"), pl.col("trade_id").cast(pl.Int64), "price", "size",
-        (pl.col("side").str.to_lowercase() == "buy").alias("taker_buys"), pl.lit(1, pl.Int64).alias("trades"),
+        pl.lit("BTC").alias("asset"),
+        time.alias("time"),
+        pl.col("trade_id").cast(pl.Int64),
+        "price",
+        "size",
+        (pl.col("side").str.to_lowercase() == "buy").alias("taker_buys"),
+        pl.lit(1, pl.Int64).alias("trades"),
         time.alias("known_at"),
-    )  # fmt: skip
+    )
     for every, unit in ((timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
         ours = bars_from_trades(rows.lazy(), every).collect()
         assert ours["trade_count"].sum() == recorded.height

@@ -27,8 +27,19 @@ from tests.oracles import vwap_pandas
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 NEW_YORK = VwapSettings()
-NUMBERS = ("central", "vwap", "vwap_simple", "dist_from_vwap", "notional", "avg_notional", "realized_var",
-           "realized_vol", "exp_vol", "rolling_return", "sharpe")  # fmt: skip
+NUMBERS = (
+    "central",
+    "vwap",
+    "vwap_simple",
+    "dist_from_vwap",
+    "notional",
+    "avg_notional",
+    "realized_var",
+    "realized_vol",
+    "exp_vol",
+    "rolling_return",
+    "sharpe",
+)
 
 
 def hours(count, gaps=0.0, seed=1, names=("A", "B", "C"), start=START):
@@ -41,8 +52,13 @@ def computed(rows, end, config=NEW_YORK, start=START):
 
 
 @settings(deadline=None, max_examples=20)
-@given(seed=st.integers(0, 10**6), count=st.integers(1, 400), gaps=st.sampled_from([0.0, 0.1, 0.6, 0.95]),
-       zone=st.sampled_from(["America/New_York", "UTC", "Asia/Kolkata"]), size=st.sampled_from([4, 6]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.integers(1, 400),
+    gaps=st.sampled_from([0.0, 0.1, 0.6, 0.95]),
+    zone=st.sampled_from(["America/New_York", "UTC", "Asia/Kolkata"]),
+    size=st.sampled_from([4, 6]),
+)
 def test_every_number_is_that_of_pandas(seed, count, gaps, zone, size):
     config = VwapSettings(time_zone=zone, bar_hours=size, window_bars=5, max_fill_bars=3)
     rows, end = hours(count, gaps, seed), START + count * HOUR

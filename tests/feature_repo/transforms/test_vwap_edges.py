@@ -107,8 +107,9 @@ def test_nothing_traded_in_the_window_has_no_distance():
 
 
 def test_equal_distances_share_their_rank():
-    hours = pl.concat([quarters(name, [100.0] * 6 + [last]) for name, last in
-                       (("A", 110.0), ("B", 90.0), ("C", 110.0), ("D", 100.0))])  # fmt: skip
+    hours = pl.concat(
+        [quarters(name, [100.0] * 6 + [last]) for name, last in (("A", 110.0), ("B", 90.0), ("C", 110.0), ("D", 100.0))]
+    )
     newest = computed(hours).filter(pl.col(EVENT) == MIDNIGHT + 28 * HOUR)
     assert newest.select("asset", "ranked_dist").rows() == [("A", 0.875), ("B", 0.25), ("C", 0.875), ("D", 0.5)]
 
@@ -119,8 +120,12 @@ def test_a_short_bar_tells_how_short_it_is():
 
 
 @settings(deadline=None, max_examples=20)
-@given(seed=st.integers(0, 10**6), gaps=st.sampled_from([0.0, 0.1, 0.6]), cut=st.integers(8, 139),
-       garbage=st.sampled_from([1e6, float("nan"), 0.0, -1.0]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    gaps=st.sampled_from([0.0, 0.1, 0.6]),
+    cut=st.integers(8, 139),
+    garbage=st.sampled_from([1e6, float("nan"), 0.0, -1.0]),
+)
 def test_hours_after_a_bar_do_not_touch_it(seed, gaps, cut, garbage):
     hours, instant = market(NAMES, 140, seed=seed, gaps=gaps), SPRING + cut * HOUR
     later = pl.col(EVENT) > instant

@@ -27,8 +27,13 @@ def cointegrated(rng, count, level=1.0):
 
 
 @settings(deadline=None, max_examples=30)
-@given(seed=st.integers(0, 10**6), count=st.sampled_from([1, 2, 10, 47, 300]), window=st.sampled_from([20, 30, 168]),
-       holes=st.sampled_from([0.0, 0.03, 0.2]), level=st.sampled_from([1.0, 1e9, 1e-8]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.sampled_from([1, 2, 10, 47, 300]),
+    window=st.sampled_from([20, 30, 168]),
+    holes=st.sampled_from([0.0, 0.03, 0.2]),
+    level=st.sampled_from([1.0, 1e9, 1e-8]),
+)
 def test_hedge_ratio_and_half_life_equal_least_squares_in_every_window(seed, count, window, holes, level):
     rng = np.random.default_rng(seed)
     a, b = cointegrated(rng, count, level)
@@ -148,8 +153,13 @@ def rational(compute, window, *series):
 
 
 @settings(deadline=None, max_examples=25)
-@given(seed=st.integers(0, 10**6), count=st.sampled_from([1, 2, 9, 40]), window=st.sampled_from([3, 8, 20]),
-       holes=st.sampled_from([0.0, 0.05, 0.3]), level=st.sampled_from([1.0, 1e9, 1e-8]))  # fmt: skip
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.sampled_from([1, 2, 9, 40]),
+    window=st.sampled_from([3, 8, 20]),
+    holes=st.sampled_from([0.0, 0.05, 0.3]),
+    level=st.sampled_from([1.0, 1e9, 1e-8]),
+)
 def test_kernels_equal_rational_arithmetic(seed, count, window, holes, level):
     rng = np.random.default_rng(seed)
     a, b = cointegrated(rng, count, level)
