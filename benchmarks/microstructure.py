@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.case import Case
-from feature_repo.transforms.hours import hours_from_minutes
+from feature_repo.transforms.hours import summarise_hours
 
 ASSETS = tuple(f"A{number:02}" for number in range(10))
 MONTHS = 12
@@ -75,7 +75,7 @@ def minutes(folder: Path, month: int) -> pl.LazyFrame:
 
 
 def ours(folder: Path, months: int = MONTHS) -> pl.DataFrame:
-    return pl.concat(hours_from_minutes(minutes(folder, month)).collect() for month in range(1, months + 1))
+    return pl.concat(summarise_hours(minutes(folder, month)).collect() for month in range(1, months + 1))
 
 
 def read(folder: Path, months: int = MONTHS) -> int:

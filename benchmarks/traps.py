@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, PAIR_FOREST_FEATURES, VWAP_DISTANCE
-from feature_repo.files import scan_view
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
+from feature_repo.offline_files import scan_view
 from pairity.configuration import load_settings
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -271,7 +271,7 @@ class _Coins:
 def _fold_auc(study: Study, train: pl.DataFrame, test: pl.DataFrame) -> float:
     pipeline = fit_forest(train, study.dataset.service, study.settings)
     candidates = test.filter(pl.col("z_score").abs() > study.settings.label.z_entry)
-    said = pair_forest.predict(pipeline, model_matrix(candidates, study.dataset.service))
+    said = pair_forest.predict(pipeline, build_model_matrix(candidates, study.dataset.service))
     return _auc(candidates.with_columns(pl.Series("said", said)), "said") or float("nan")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
+def build_model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
     """Return rows × features of `service`, in its order: numbers as float64 (null → NaN), categories as str.
 
     Rows keep their order. DataError names the columns that are missing: a model is never fed fewer columns than it was

@@ -21,7 +21,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 
-from feature_repo.feast_home import below_home
+from feature_repo.feast_home import resolve_below_home
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -43,7 +43,7 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
 
     @staticmethod
     def _get_db_path(config: RepoConfig) -> str:
-        return str(below_home(config.online_store.path))
+        return str(resolve_below_home(config.online_store.path))
 
     def plan(self, config: RepoConfig, desired_registry_proto: RegistryProto) -> list[InfraObject]:
         """Nothing to plan: tables are made on apply and at first use."""

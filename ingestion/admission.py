@@ -21,12 +21,12 @@ from pairity.timeline import month_key
 from pairity.universe import short_name
 from validation.checkpoint import judge
 from validation.profiles import profile_raw, profile_view
-from validation.quarantine import hold, listed, note, released
-from validation.row_rules import grid_of, row_rules
+from validation.quarantine import read_items, read_released, record_action, withhold
+from validation.row_rules import infer_grid, list_row_rules
+from validation.row_verdicts import BROKEN, ReleasedRows, Verdicts, judge_feature_rows, judge_raw_rows
 from validation.rules import FailedRule
-from validation.sequence_rules import remembered
-from validation.splitting import BROKEN, Released, Split, split_features, split_raw
-from validation.suites import meaning_of
+from validation.sequence_rules import find_longest_comparable_hole
+from validation.suites import explain_rule
 
 _TICK = timedelta(milliseconds=1)
 
@@ -49,7 +49,7 @@ class Gate:
     checks_passed: int = 0
     checks_failed: int = 0
     quarantined: list[QuarantinedPartition] = field(default_factory=list)
-    _released: dict[tuple[str, str, str], list[Released]] = field(default_factory=dict)
+    _released: dict[tuple[str, str, str], list[ReleasedRows]] = field(default_factory=dict)
     _refused: dict[str, pl.DataFrame] = field(default_factory=dict)
 
     def judge_raw(self, staging: Lake, lake: Lake) -> dict[tuple[str, str], int]:
@@ -102,14 +102,14 @@ class Gate:
             self._hold(view.name, f"{entity}/{month_key(month)}", own)
         return self._known_from_release(view, split.accepted)
 
-    def _split_view(self, view: View, rows: pl.DataFrame) -> Split:
-        items = listed(Layout.of(self.settings), view.name, state="released")
-        return split_features(view, rows, self.now, self._of_items(view.name, {item.entity for item in items}))
+    def _split_view(self, view: View, rows: pl.DataFrame) -> Verdicts:
+        items = read_items(Layout.of(self.settings), view.name, state="released")
+        return judge_feature_rows(view, rows, self.now, self._of_items(view.name, {item.entity for item in items}))
 
     def _known_from_release(self, view: View, rows: pl.DataFrame) -> pl.DataFrame:
         """What a person released was not known as a feature before that."""
         on = [view.entity, EVENT_TIME]
-        entities = {item.entity for item in listed(Layout.of(self.settings), view.name, state="released")}
+        entities = {item.entity for item in read_items(Layout.of(self.settings), view.name, state="released")}
         for item in self._of_items(view.name, entities):
             keys = item.rows.select(*on, pl.lit(True).alias("_released"))
             late = pl.max_horizontal(CREATED_TIME, pl.lit(item.at, INSTANT))
@@ -142,7 +142,7 @@ class Gate:
     ) -> _Batch:
         name, asset = partition.dataset, short_name(partition.instrument)
         close = _close_before(rows, partition, lake, before, None if ends is None else ends.get(asset))
-        split = split_raw(
+        split = judge_raw_rows(
             rows, name, self.now, close_before=close, released=self._of_items(name, (asset,), venue_of(lake))
         )
         if ends is not None and "close" in DATASETS[name].values and rows.height:
@@ -170,7 +170,9 @@ class Gate:
         self._count(verdict.checks, verdict.failed)
         held = {}
         for batch in batches:
-            whole = [rule for rule in verdict.failed.get(_key(batch.partition), ()) if rule.rule not in row_rules(name)]
+            whole = [
+                rule for rule in verdict.failed.get(_key(batch.partition), ()) if rule.rule not in list_row_rules(name)
+            ]
             source = sources[batch.partition]
             held[batch.partition] = batch.held
             if whole:
@@ -195,7 +197,7 @@ class Gate:
             self._hold(name, _key(partition), held)
             sound = rows.join(held.select(rows.columns), on=rows.columns, how="anti", nulls_equal=True,
                               maintain_order="left")  # fmt: skip
-            covered = _without(covered, held[kind.time], grid_of(kind) or _TICK)
+            covered = _without(covered, held[kind.time], infer_grid(kind) or _TICK)
         late = pl.col(kind.time).is_in(before.of_asset(name, asset).implode())
         known = pl.when(late).then(pl.max_horizontal(KNOWN_AT, pl.lit(self.now, INSTANT))).otherwise(pl.col(KNOWN_AT))
         sound = sound.with_columns(known.cast(INSTANT).alias(KNOWN_AT))
@@ -208,23 +210,23 @@ class Gate:
         good = set(arrived.to_list()) - set(held[DATASETS[name].time].to_list())
         if not good:
             return
-        for item in listed(Layout.of(self.settings), name, f"{asset}_*", state="held"):
+        for item in read_items(Layout.of(self.settings), name, f"{asset}_*", state="held"):
             if item.venue == venue and set(item.read_rows()[DATASETS[name].time].to_list()) <= good:
-                note(item, "repair", "the venue gave rows that were accepted", now=self.now)
+                record_action(item, "repair", "the venue gave rows that were accepted", now=self.now)
 
-    def _of_items(self, name: str, entities: Iterable[str], venue: str = "") -> list[Released]:
+    def _of_items(self, name: str, entities: Iterable[str], venue: str = "") -> list[ReleasedRows]:
         found = []
         for entity in sorted(entities):
             if (name, entity, venue) not in self._released:
-                self._released[name, entity, venue] = released(Layout.of(self.settings), name, entity, venue)
+                self._released[name, entity, venue] = read_released(Layout.of(self.settings), name, entity, venue)
             found += self._released[name, entity, venue]
         return found
 
     def _hold(self, name: str, key: str, held: pl.DataFrame) -> None:
         """Into quarantine, and into the report of this run (also where it lies there already)."""
-        hold(Layout.of(self.settings), name, key, held, now=self.now)
+        withhold(Layout.of(self.settings), name, key, held, now=self.now)
         counts = held.select(pl.col(BROKEN).explode().value_counts(sort=True)).unnest(BROKEN)
-        told = tuple(f"{rule} = {count} ({meaning_of(name, rule)})" for rule, count in counts.iter_rows())
+        told = tuple(f"{rule} = {count} ({explain_rule(name, rule)})" for rule, count in counts.iter_rows())
         self.quarantined.append(QuarantinedPartition(name, key, told))
 
     def _held_keys(self) -> set[tuple[str, str]]:
@@ -239,7 +241,7 @@ class Gate:
 def _close_before(
     rows: pl.DataFrame, partition: Partition, lake: Lake, before: HeldBack, end: pl.DataFrame | None
 ) -> float | None:
-    """The last accepted close shortly (see `remembered`) before the first of `rows`; None where there is none.
+    """The last accepted close within `find_longest_comparable_hole` before the first of `rows`; None without one.
 
     Rows that are held back bridge the way to it: a level that was wrong for days does not become right by that.
     """
@@ -247,14 +249,16 @@ def _close_before(
     first = rows[kind.time].min() if "close" in kind.values else None
     if not isinstance(first, datetime):
         return None
-    if end is not None and end.height and first - end["until"][0] <= remembered(kind):
+    if end is not None and end.height and first - end["until"][0] <= find_longest_comparable_hole(kind):
         return float(end["close"][0])
     since = first
     for instant in reversed(before.of_asset(partition.dataset, short_name(partition.instrument)).to_list()):
-        if instant < since and since - instant <= remembered(kind):
+        if instant < since and since - instant <= find_longest_comparable_hole(kind):
             since = instant
     closes = (
-        lake.scan(partition.dataset, [partition.instrument], since - remembered(kind), first).tail(1).collect()["close"]
+        lake.scan(partition.dataset, [partition.instrument], since - find_longest_comparable_hole(kind), first)
+        .tail(1)
+        .collect()["close"]
     )
     return float(closes[0]) if len(closes) else None
 

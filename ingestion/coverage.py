@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS
-from feature_repo.files import scan_view, view_directory
+from feature_repo.offline_files import locate_view, scan_view
 from feature_repo.raw_datasets import DATASETS, Dataset
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, subtract, union
@@ -133,7 +133,7 @@ def _features(layout: Layout, name: str, now: datetime) -> Held:
     assert last is None or isinstance(last, datetime)
     first = table["first"].min()
     assert first is None or isinstance(first, datetime)
-    size, files = _size([view_directory(layout, view)])
+    size, files = _size([locate_view(layout, view)])
     return Held(name, "features", table.height, count, versions - count, first, last,
                 count / expected if expected else None, None if last is None else now - last, size, files)  # fmt: skip
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import CANDLES, dataset
-from feature_repo.transforms.computation import MAX_REACH
+from feature_repo.transforms.view_transforms import MAX_REACH
 from ingestion.lake import Lake
 from ingestion.lake.partitions import Partition, replace_file
 from ingestion.withheld import Withheld

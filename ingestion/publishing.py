@@ -12,7 +12,7 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
 from feature_repo.chunks import compute_views
-from feature_repo.files import feature_bits, newest, publish, scan_view
+from feature_repo.offline_files import combine_bits, keep_newest, publish, scan_view
 from feature_repo.raw_datasets import CANDLES
 from ingestion.admission import Gate
 from ingestion.due_months import MonthLedger, newest_close
@@ -83,7 +83,7 @@ class Publisher:
         return accepted
 
     def _write_online(self, latest: Mapping[str, pl.DataFrame]) -> None:
-        from feature_repo.store import write_online
+        from feature_repo.feature_store import write_online
 
         for name, rows in latest.items():
             if rows.height:
@@ -92,7 +92,7 @@ class Publisher:
 
 def _latest(view: View, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The newest row of each entity."""
-    ordered = newest(pl.concat(frames).lazy(), view)
+    ordered = keep_newest(pl.concat(frames).lazy(), view)
     return ordered.group_by(view.entity, maintain_order=True).last().collect()
 
 
@@ -106,10 +106,10 @@ def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datet
     if rows.is_empty():
         return rows
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
-    stored = newest(scan_view(layout, view).filter(pl.col(EVENT_TIME).is_between(since, until)), view).collect()
+    stored = keep_newest(scan_view(layout, view).filter(pl.col(EVENT_TIME).is_between(since, until)), view).collect()
     joined = rows.join(stored, on=key, how="left", suffix="_stored", maintain_order="left")
     known = pl.col(f"{CREATED_TIME}_stored")
-    same = feature_bits(view).eq_missing(feature_bits(view, "_stored"))
+    same = combine_bits(view).eq_missing(combine_bits(view, "_stored"))
     late = known.is_not_null() & ~same & (pl.col(CREATED_TIME) <= known)
     correction = pl.max_horizontal(pl.lit(now), known + _TICK).cast(rows.schema[CREATED_TIME])
     created = pl.when(late).then(correction).otherwise(pl.col(CREATED_TIME)).alias(CREATED_TIME)

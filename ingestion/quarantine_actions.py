@@ -20,9 +20,9 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import Clock, month_start
 from pairity.universe import inst_id
-from validation.quarantine import Quarantined, find, note
-from validation.row_rules import grid_of
-from validation.splitting import BROKEN
+from validation.quarantine import QuarantineItem, find_item, record_action
+from validation.row_rules import infer_grid
+from validation.row_verdicts import BROKEN
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
@@ -34,7 +34,7 @@ _TICK = timedelta(milliseconds=1)
 class Remedy:
     """What came of it: whether the item is closed, how many rows entered the lake, and what to tell."""
 
-    item: Quarantined
+    item: QuarantineItem
     closed: bool
     rows: int
     told: str
@@ -60,11 +60,11 @@ def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> Reme
         known = rows.with_columns(pl.max_horizontal(KNOWN_AT, pl.lit(now, INSTANT)).cast(INSTANT).alias(KNOWN_AT))
         with lake.writing():
             added = lake.write(item.dataset, item.entity, known, covered=_spans(item, rows), arrived_at=now)
-            note(item, "release", reason, now=now)
+            record_action(item, "release", reason, now=now)
     else:
-        note(item, "release", reason, now=now)
+        record_action(item, "release", reason, now=now)
     told = f"released {item.rows} rows; `pairity ingest` computes what depends on them"
-    return Remedy(find(Layout.of(settings), item.id), True, added, told)
+    return Remedy(find_item(Layout.of(settings), item.id), True, added, told)
 
 
 async def repair(settings: Settings, id_: str, clock: Clock) -> Remedy:
@@ -88,7 +88,7 @@ async def repair(settings: Settings, id_: str, clock: Clock) -> Remedy:
     return _judged(settings, item, rows, clock.now())
 
 
-def _judged(settings: Settings, item: Quarantined, rows: pl.DataFrame, now: datetime) -> Remedy:
+def _judged(settings: Settings, item: QuarantineItem, rows: pl.DataFrame, now: datetime) -> Remedy:
     lake, kind = Lake(Layout.of(settings)), DATASETS[item.dataset]
     with lake.writing():
         held = _judge(settings, lake, item, rows, now)
@@ -96,16 +96,16 @@ def _judged(settings: Settings, item: Quarantined, rows: pl.DataFrame, now: date
         good = set(rows[kind.time].to_list()) - bad
         lacking = {instant for instant in _instants(item) if instant not in good and not _withdrawn(item, instant, bad)}
         if not lacking:
-            if find(Layout.of(settings), item.id).state == "held":
-                note(item, "repair", "the venue no longer gives these rows", now=now)
-            closed = find(Layout.of(settings), item.id)
+            if find_item(Layout.of(settings), item.id).state == "held":
+                record_action(item, "repair", "the venue no longer gives these rows", now=now)
+            closed = find_item(Layout.of(settings), item.id)
             return Remedy(closed, True, len(good), f"repaired {item.rows} rows; `pairity ingest` computes the rest")
         told = f"{len(lacking)} of {len(set(_instants(item)))} instants are still wrong or missing at the venue"
-        note(item, "repair failed", told, now=now)
-    return Remedy(find(Layout.of(settings), item.id), False, len(good), told)
+        record_action(item, "repair failed", told, now=now)
+    return Remedy(find_item(Layout.of(settings), item.id), False, len(good), told)
 
 
-def _judge(settings: Settings, lake: Lake, item: Quarantined, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+def _judge(settings: Settings, lake: Lake, item: QuarantineItem, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
     kind, gate = DATASETS[item.dataset], Gate(settings, now)
     months = sorted({month_start(instant) for instant in rows[kind.time].to_list()})
     held = [rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN))]
@@ -116,7 +116,7 @@ def _judge(settings: Settings, lake: Lake, item: Quarantined, rows: pl.DataFrame
     return pl.concat(held)
 
 
-async def _ask(settings: Settings, client: okx, item: Quarantined) -> pl.DataFrame:
+async def _ask(settings: Settings, client: okx, item: QuarantineItem) -> pl.DataFrame:
     source = OkxSource(client, settings.exchange.max_retries, settings.ingest.page_size)
     frames = [DATASETS[item.dataset].empty()]
     for since, until in _spans(item, item.read_rows()):
@@ -128,23 +128,23 @@ async def _ask(settings: Settings, client: okx, item: Quarantined) -> pl.DataFra
     return pl.concat(frames)
 
 
-def _open(settings: Settings, id_: str) -> Quarantined:
-    item = find(Layout.of(settings), id_)
+def _open(settings: Settings, id_: str) -> QuarantineItem:
+    item = find_item(Layout.of(settings), id_)
     if item.state != "held":
         raise ConfigError(f"quarantine item {item.id} is closed already: {item.state}", "see pairity quarantine show")
     return item
 
 
-def _spans(item: Quarantined, rows: pl.DataFrame) -> tuple[Span, ...]:
-    length = grid_of(DATASETS[item.dataset]) or _TICK
+def _spans(item: QuarantineItem, rows: pl.DataFrame) -> tuple[Span, ...]:
+    length = infer_grid(DATASETS[item.dataset]) or _TICK
     length = _TICK if item.dataset == "funding" else length
     return union((instant, instant + length) for instant in rows[DATASETS[item.dataset].time].drop_nulls().to_list())
 
 
-def _instants(item: Quarantined) -> Iterator[datetime]:
+def _instants(item: QuarantineItem) -> Iterator[datetime]:
     yield from item.read_rows()[DATASETS[item.dataset].time].drop_nulls().to_list()
 
 
-def _withdrawn(item: Quarantined, instant: datetime, bad: set[datetime]) -> bool:
+def _withdrawn(item: QuarantineItem, instant: datetime, bad: set[datetime]) -> bool:
     """An instant that should never have been is gone."""
     return instant not in bad and bool({"misaligned_times", "future_times"} & set(item.rules))

@@ -21,7 +21,7 @@ from ingestion.report import IngestReport, InstrumentFailure, RawRows
 from ingestion.sources.okx import OkxSource, require_listed
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.layout import Layout
-from pairity.progress import Progress, Silent
+from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
 from pairity.timeline import MINUTE, Clock, check_range, last_closed
 from venue.okx_client import aclose, make_client, server_time
@@ -57,7 +57,7 @@ class IngestSession:
         self.clock = clock
         self.lake = Lake(Layout.of(settings))
         self._staging = Lake(Layout.of(settings), folder=STAGING, durable=False)
-        self._progress: Progress = progress or Silent()
+        self._progress: Progress = progress or SilentProgress()
         self._client: okx | None = None
         self._store: FeatureStore | None = None
 
@@ -142,16 +142,16 @@ class IngestSession:
         """The store, and whether its definitions were registered just now."""
         if self._store is not None:
             return self._store, False
-        from feature_repo.store import apply, open_store
+        from feature_repo.feature_store import apply_definitions, open_store
 
         self._store = open_store(self.settings)
-        return self._store, apply(self.settings, self._store)
+        return self._store, apply_definitions(self.settings, self._store)
 
     async def _contracts(
         self, source: OkxSource, assets: Sequence[str], *, live: bool
     ) -> tuple[tuple[str, ...], tuple[InstrumentFailure, ...]]:
         """Store the contracts; the assets that can be collected, and those that cannot be traded at present."""
-        from feature_repo.contracts import write_contracts
+        from feature_repo.contract_specs import write_contracts
 
         listings = await source.listings(assets)
         if not live and len(listings) < len(assets):

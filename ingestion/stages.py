@@ -29,7 +29,7 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
 
     MissingDataError where the lake holds nothing of `features.venue`.
     """
-    from feature_repo.store import apply, open_store
+    from feature_repo.feature_store import apply_definitions, open_store
 
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     with lake.writing():
@@ -41,5 +41,5 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
         gate = Gate(settings, now)
         store = open_store(settings)
         publisher = Publisher(settings, lake, gate, store)
-        publisher.publish_due(until, now, progress, online_is_new=apply(settings, store))
+        publisher.publish_due(until, now, progress, online_is_new=apply_definitions(settings, store))
         return FeaturesReport(publisher.rows(), tuple(gate.quarantined), left_out_pairs(settings, lake, {}))

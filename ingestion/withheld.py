@@ -21,7 +21,7 @@ from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import DAY, HISTORY_LAG, HOUR, month_start
-from validation.quarantine import held_instants, listed
+from validation.quarantine import read_items, read_withheld_instants
 
 LASTING = frozenset({"funding", "open_interest"})
 """Datasets whose newest row stays in force until the next."""
@@ -42,14 +42,14 @@ class HeldBack:
     @classmethod
     def of(cls, layout: Layout, lake: Lake) -> HeldBack:
         """Read the quarantine and compare it with the lake."""
-        found = held_instants(layout, venue_of(lake))
+        found = read_withheld_instants(layout, venue_of(lake))
         parts = [
             _not_stored(lake, str(name), str(asset), own)
             for (name, asset), own in found.group_by("dataset", "asset", maintain_order=True)
         ]
         released = [
             (month_start(item.first - _TICK), f"released/{item.dataset}", item.id)
-            for item in listed(layout, state="released")
+            for item in read_items(layout, state="released")
             if item.dataset not in DATASETS and item.first is not None
         ]
         return cls(pl.concat([found.clear(), *parts]), tuple(released))

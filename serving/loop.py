@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_repo import store as feature_store
+from feature_repo import feature_store
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_HOURLY, Service
 from pairity.errors import PairityError, TradingError, VenueError
 from pairity.layout import Layout
@@ -40,7 +40,7 @@ from serving.models.shadow import Shadow
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.retraining import Retrainer
 from serving.shutdown import unless_stopped
-from validation.quarantine import reasons
+from validation.quarantine import explain_withheld
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -186,7 +186,7 @@ class TradingLoop:
             pair_rows,
             market(pair_rows, views, decision_time, close),
             parts.journal.restore_state(float(balance.available)),
-            held_back=reasons(Layout.of(settings), close, close - HOUR),
+            held_back=explain_withheld(Layout.of(settings), close, close - HOUR),
             barred=_unresolved(reconciled) or parts.champion.barred,
         )
         record = self._record(close, decision_time, choose(parts.champion.scorer, seen, settings))

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from feature_repo.contracts import read_contracts
-from feature_repo.revision import code_revision
+from feature_repo.contract_specs import read_contracts
 from ingestion.session import IngestSession
+from pairity.code_revision import read_code_revision
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
@@ -120,10 +120,10 @@ def _contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
 
 
 def _store(settings: Settings) -> FeatureStore:
-    from feature_repo.store import apply, open_store
+    from feature_repo.feature_store import apply_definitions, open_store
 
     store = open_store(settings)
-    apply(settings, store)
+    apply_definitions(settings, store)
     return store
 
 
@@ -134,6 +134,6 @@ async def _prices(venue: OkxVenue, specs: dict[str, ContractSpec]) -> dict[str, 
 def _run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:
     # Secrets are written as asterisks: the digest tells settings apart, not keys.
     digest = digest_bytes(settings.model_dump_json().encode())
-    revision = code_revision()
+    revision = read_code_revision()
     code = f"{revision.commit or 'unknown'}{'-dirty' if revision.dirty else ''}"
     return Run(uuid.uuid4().hex, clock.now(), str(mode), digest, model.name, model.version, model.sha256, code)

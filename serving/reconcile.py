@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from pairity.errors import ForeignPositionError, JournalError, OrderUnknownError, VenueRejectedError
 from pairity.settings import Settings
-from pairity.strategy.stops import stop_prices
+from pairity.strategy.stops import compute_stop_prices
 from pairity.strategy.types import Entry, Leg, PairPosition, StopRule
 from pairity.universe import Pair, inst_id, short_name
 from serving.execution.executor import UNPROTECTED, Closed, Executor
@@ -207,7 +207,7 @@ class Reconciler:
             raise _foreign({there.instrument: there}, f"no pair of the universe has {asset} as its base; ")
         rule = StopRule(None, None, strategy.stop_bounds, strategy.target_bounds, strategy.stop_default,
                         strategy.target_default)  # fmt: skip
-        prices = stop_prices(rule, there.side, there.average_price, self._executor.spec(asset))
+        prices = compute_stop_prices(rule, there.side, there.average_price, self._executor.spec(asset))
         position = self._adopted(pair, there, float(prices.stop), float(prices.target))
         self._journal.save_position(position)
         report.adopted.append(position.position_id)

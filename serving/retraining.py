@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pairity.layout import Layout
-from pairity.schedule import due_slot, time_of_day
+from pairity.schedule import find_due_slot, parse_time_of_day
 from pairity.settings import Section, Settings
 from pairity.timeline import Clock
 from serving.api import Status
@@ -107,14 +107,14 @@ class Retrainer:
         self._status = status
         self._say = say
         self._command = command
-        self._at = time_of_day(settings.retrain.at)
+        self._at = parse_time_of_day(settings.retrain.at)
         self._last = journal.models.last_retraining_due() or clock.now()
         self._task: asyncio.Task[None] | None = None
         self._tell(f"next due at {self.due():%Y-%m-%d %H:%M}")
 
     def due(self) -> datetime:
         """When to start the next one; not after now: at once."""
-        return due_slot(self._at, self._last, self._clock.now())
+        return find_due_slot(self._at, self._last, self._clock.now())
 
     async def start(self, due: datetime) -> None:
         """Start the retraining that was due then, unless one is still running; returns at once.
@@ -167,9 +167,9 @@ async def every_day(
     command: Command = retrain_command,
 ) -> None:  # fmt: skip
     """Retrain at `retrain.at` until `stop` is set; a run that fails is told, and the next one happens all the same."""
-    at, last = time_of_day(settings.retrain.at), clock.now()
+    at, last = parse_time_of_day(settings.retrain.at), clock.now()
     while not stop.is_set():
-        due = due_slot(at, last, clock.now())
+        due = find_due_slot(at, last, clock.now())
         if due > clock.now():
             say(f"next retraining at {due:%Y-%m-%d %H:%M} UTC")
         if not await unless_stopped(stop, clock.sleep_until(due)):

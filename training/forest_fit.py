@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, Service
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from pairity.settings import Settings
 from training.data import training_sets as datasets
 from training.data.folds import purged_positions
@@ -34,7 +34,7 @@ def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_thr
     labels = rows["label"].cast(pl.Int64).to_numpy()
     calibrated = settings.model.calibration != "none"
     return pair_forest.fit(
-        model_matrix(rows, service),
+        build_model_matrix(rows, service),
         labels,
         settings.universe.assets,
         settings.model,
@@ -50,7 +50,7 @@ def score(pipeline: Any, dataset: Dataset, split: Split, pair_id: str | None = N
     if pair_id is not None:
         rows = rows.filter(pl.col("pair_id") == pair_id)
     known = rows.filter(pl.col(datasets.KNOWN))
-    probabilities = pair_forest.predict(pipeline, model_matrix(known, dataset.service))
+    probabilities = pair_forest.predict(pipeline, build_model_matrix(known, dataset.service))
     scored = pl.concat(
         [
             known.with_columns(pl.Series("probability", probabilities, dtype=pl.Float64)),
@@ -63,5 +63,5 @@ def score(pipeline: Any, dataset: Dataset, split: Split, pair_id: str | None = N
 
 def seen_scores(pipeline: Any, dataset: Dataset, split: Split) -> pl.Series:  # noqa: ANN401 - sklearn.Pipeline
     """Probabilities on the training rows themselves: what the model's scores look like where it learnt."""
-    values = pair_forest.predict(pipeline, model_matrix(split.train, dataset.service))
+    values = pair_forest.predict(pipeline, build_model_matrix(split.train, dataset.service))
     return pl.Series("probability", values, dtype=pl.Float64)

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, ASSET_VWAP_DISTANCE, CREATED_TIME, EVENT_TIME, VWAP_DISTANCE
-from feature_repo.files import latest_view, scan_view
-from feature_repo.transforms.vwap_distance import last_bar_close
+from feature_repo.offline_files import read_latest_view, scan_view
+from feature_repo.transforms.vwap_distance import find_last_bar_close
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -48,7 +48,7 @@ def trade_sheet(settings: Settings, store: FeatureStore, day: date, top: int) ->
     if ranked.is_empty():
         raise MissingDataError(
             f"no asset has a distance from VWAP at {decision_time(day, settings).isoformat()}: nothing is known of the "
-            f"bar that closed at {last_bar_close(decision_time(day, settings), settings.vwap).isoformat()}",
+            f"bar that closed at {find_last_bar_close(decision_time(day, settings), settings.vwap).isoformat()}",
             f"ingest at least {settings.vwap.window_bars * settings.vwap.bar_hours + 1} hours up to then",
         )
     best = ranked.sort("ranked_dist", "asset", descending=[True, False]).head(top)
@@ -104,7 +104,7 @@ def evaluate_sheets(settings: Settings, store: FeatureStore, first: date, last: 
 
 
 def _known_at(settings: Settings, store: FeatureStore, days: Sequence[date]) -> pl.DataFrame:
-    from feature_repo.store import historical
+    from feature_repo.feature_store import read_historical
 
     at = {day: decision_time(day, settings) + settings.features.decision_lag for day in days}
     asked = pl.DataFrame(
@@ -112,7 +112,7 @@ def _known_at(settings: Settings, store: FeatureStore, days: Sequence[date]) -> 
         schema={"asset": pl.String, EVENT_TIME: pl.Datetime("us", "UTC"), "day": pl.Date},
         orient="row",
     )
-    known = historical(store, VWAP_DISTANCE.name, asked)
+    known = read_historical(store, VWAP_DISTANCE.name, asked)
     return known.join(_with_newest_bar(settings, at), on=["day", "asset"], how="semi", maintain_order="left")
 
 
@@ -121,7 +121,9 @@ def _with_newest_bar(settings: Settings, at: Mapping[date, datetime]) -> pl.Data
 
     The join gives the newest row within the TTL, which may be of the bar before, ranked among other assets.
     """
-    closes = [(day, known, last_bar_close(decision_time(day, settings), settings.vwap)) for day, known in at.items()]
+    closes = [
+        (day, known, find_last_bar_close(decision_time(day, settings), settings.vwap)) for day, known in at.items()
+    ]
     instant = pl.Datetime("us", "UTC")
     wanted = pl.LazyFrame(closes, schema={"day": pl.Date, "known": instant, EVENT_TIME: instant}, orient="row")
     rows = scan_view(Layout.of(settings), ASSET_VWAP_DISTANCE).select("asset", EVENT_TIME, CREATED_TIME)
@@ -133,7 +135,7 @@ def _forward_returns(settings: Settings, days: Sequence[date]) -> pl.DataFrame:
     """day, asset, forward_return: from the first full hour at or after the decision to that of the next day."""
     nexts = (days[-1] + timedelta(days=1),)
     hours = {day: ceil_to(decision_time(day, settings), HOUR) for day in (*days, *nexts)}
-    bars = latest_view(Layout.of(settings), ASSET_HOURLY, min(hours.values()) - HOUR, max(hours.values()) + HOUR)
+    bars = read_latest_view(Layout.of(settings), ASSET_HOURLY, min(hours.values()) - HOUR, max(hours.values()) + HOUR)
     closes = {(asset, at): close for asset, at, close in bars.select("asset", EVENT_TIME, "close").iter_rows()}
     rows = []
     for day in days:

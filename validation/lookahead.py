@@ -22,9 +22,9 @@ import polars as pl
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
 from feature_repo.chunks import compute_views
 from feature_repo.raw_datasets import KNOWN_AT, Dataset, dataset
-from feature_repo.transforms.computation import ReadRaw
+from feature_repo.transforms.view_transforms import ReadRaw
 from pairity.errors import TimeRangeError
-from pairity.progress import Progress, Silent
+from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, month_key
 
@@ -88,7 +88,7 @@ def prove(
 
     `views` default to all. TimeRangeError where an instant has no computed row before it to compare.
     """
-    listener = progress or Silent()
+    listener = progress or SilentProgress()
     names = tuple(VIEWS if views is None else views)
     whole = compute_views(read, month, until, settings, names)
     listener.stage("lookahead", len(instants) * len(WORLDS))

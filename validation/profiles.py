@@ -13,7 +13,7 @@ import polars as pl
 from feature_repo.catalog import EVENT_TIME, View
 from feature_repo.raw_datasets import CANDLES, KNOWN_AT, Dataset, dataset
 from pairity.timeline import HOUR
-from validation.row_rules import offences, view_offences
+from validation.row_rules import build_view_offences, mark_offences
 
 _BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -29,7 +29,7 @@ def profile_raw(
     first row: without it a batch that is wrong from its first row to its last (all prices × 10) shows no jump.
     """
     kind = dataset(name)
-    counts = offences(rows, name, now, close_before=close_before).sum()
+    counts = mark_offences(rows, name, now, close_before=close_before).sum()
     newest = rows.sort(kind.time, KNOWN_AT, maintain_order=True).unique(kind.time, keep="last", maintain_order=True)
     extent = newest.select(first=pl.col(kind.time).min(), last=pl.col(kind.time).max() + kind.known_after)
     parts = [rows.select(rows=pl.len()), counts, extent, newest.select(**_structure(kind)), rows.select(**_steps(kind))]
@@ -42,7 +42,7 @@ def profile_view(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
         "rows": pl.len(),
         "first": pl.col(EVENT_TIME).min(),
         "last": pl.col(EVENT_TIME).max(),
-        **{name: offence.sum() for name, offence in view_offences(view, now).items()},
+        **{name: offence.sum() for name, offence in build_view_offences(view, now).items()},
         **{f"null_share__{feature.name}": pl.col(feature.name).is_null().mean() for feature in view.features},
     }
     profile = rows.group_by(pl.col(view.entity).alias("key"), maintain_order=True).agg(**columns)

@@ -10,7 +10,7 @@ from pathlib import Path
 from pairity.layout import Layout
 
 
-def count(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[str], month: str = "") -> None:
+def record_verdicts(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[str], month: str = "") -> None:
     """Record the newest verdict on each partition (`ASSET/2025-04`, or an entity of `month`)."""
     folder = layout.expectations / "tally"
     folder.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def count(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[st
         staging.replace(path)
 
 
-def tallies(layout: Layout) -> Mapping[str, dict[str, tuple[int, int]]]:
+def count_verdicts(layout: Layout) -> Mapping[str, dict[str, tuple[int, int]]]:
     """Return per suite and month how many partitions passed and failed when they were last judged."""
     folder = layout.expectations / "tally"
     counts = {}

@@ -11,7 +11,7 @@ import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
 from feature_repo.raw_datasets import dataset
-from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
+from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, with_computed, with_hour_grid
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY, HISTORY_LAG
@@ -24,7 +24,7 @@ INFLOW_REACH = _INFLOW.known_after + _INFLOW_MAX_AGE
 """How long before a close a day may have begun for its inflow still to be used."""
 
 
-def asset_hourly(
+def compute_asset_hourly(
     bars: pl.LazyFrame, funding: pl.LazyFrame, settings: FeatureSettings, inflow: pl.LazyFrame | None = None
 ) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_HOURLY`: one row per asset and observed hour, sorted by asset and time.
@@ -55,7 +55,7 @@ def asset_hourly(
         return {"realized_vol_24h": volatility, "atr_14": atr, "atr_pct": atr / asset["close"]}
 
     computed = with_computed(moved, "asset", ("realized_vol_24h", "atr_14", "atr_pct"), windowed)
-    settled = _with_newest(observed_only(computed), funding, "funding", FUNDING_MAX_AGE)
+    settled = _with_newest(drop_unobserved(computed), funding, "funding", FUNDING_MAX_AGE)
     days = _INFLOW.empty().lazy().with_columns(asset=pl.lit(None, pl.String)) if inflow is None else inflow
     complete = _with_newest(settled, days, "inflow", _INFLOW_MAX_AGE)
     # cum_max: a row's windows reach back, so it is known no earlier than any row before it.

@@ -11,7 +11,7 @@ from datetime import timedelta
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
-from feature_repo.transforms.ticks import bars_from_trades
+from feature_repo.transforms.ticks import build_bars_from_trades
 from pairity.errors import VenueAnswerError
 from pairity.timeline import HISTORY_LAG, MINUTE
 
@@ -77,7 +77,7 @@ def trade_bars(csv: bytes, where: str, *, every: timedelta = MINUTE) -> pl.DataF
         (pl.col("buyer_is_maker").str.to_lowercase() != "true").alias("taker_buys"), count.alias("trades"),
         (_instant("time").dt.truncate(every) + every + HISTORY_LAG).alias(KNOWN_AT),
     )  # fmt: skip
-    return DATASETS["trade_bars_1m"].conform(bars_from_trades(ticks.lazy(), every).collect())
+    return DATASETS["trade_bars_1m"].conform(build_bars_from_trades(ticks.lazy(), every).collect())
 
 
 def _is_aggregated(csv: bytes) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS, INSTANT
-from feature_repo.transforms.ticks import bars_from_trades
+from feature_repo.transforms.ticks import build_bars_from_trades
 from ingestion.sources.okx_rows import TimeOf, finish
 from pairity.errors import VenueAnswerError
 from pairity.timeline import HISTORY_LAG, MINUTE, ceil_to, floor_to, to_ms
@@ -135,7 +135,7 @@ class Ticks:
                 "taker_buys", pl.lit(1, pl.Int64).alias("trades"), time.alias("known_at"),
             )
         )  # fmt: skip
-        bars = bars_from_trades(trades.lazy(), MINUTE).collect()
+        bars = build_bars_from_trades(trades.lazy(), MINUTE).collect()
         return kind.conform(bars.with_columns((pl.col("open_time") + MINUTE + HISTORY_LAG).alias("known_at")))
 
 

@@ -149,7 +149,7 @@ class StrategyState:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredPair:
+class PairAssessment:
     """One line of the decision record: the score and, if the pair was not taken, why."""
 
     pair: Pair
@@ -213,7 +213,7 @@ class Decision:
 
     action: Action
     reason: str
-    scores: tuple[ScoredPair, ...]
+    scores: tuple[PairAssessment, ...]
     exits: tuple[Exit, ...]
     entries: tuple[Entry, ...]
     state: StrategyState

@@ -41,21 +41,21 @@ def anomalies(dataset: str | None) -> None:
 
 def _findings(lake: Lake, name: str, rows: pl.DataFrame) -> list[str]:
     from feature_repo.raw_datasets import CANDLES, DATASETS
-    from validation.anomalies import mark_deviations, market_outages, short_bars
+    from validation.anomalies import find_mark_deviations, find_market_outages, find_short_bars
 
     kind, lines = DATASETS[name], []
     if name in CANDLES and kind.every:
         lines += [
             f"outage {first:%Y-%m-%d %H:%M} to {last + kind.every:%Y-%m-%d %H:%M}: {silent} of {assets} traded nothing"
-            for first, last, _, silent, assets in market_outages(rows, kind.every).iter_rows()
+            for first, last, _, silent, assets in find_market_outages(rows, kind.every).iter_rows()
         ]
         lines += [
             f"short 4h bar {asset} {at:%Y-%m-%d %H:%M}: {bars} of {expected} ({reason})"
-            for asset, at, bars, expected, reason in short_bars(rows, kind.every, _FOUR_HOURS).iter_rows()
+            for asset, at, bars, expected, reason in find_short_bars(rows, kind.every, _FOUR_HOURS).iter_rows()
         ]
     if name in ("mark_1h", "index_1h"):
         traded = _everything(lake, "candles_1h")
-        odd = mark_deviations(rows, traded if traded.height else None)
+        odd = find_mark_deviations(rows, traded if traded.height else None)
         lines += [
             f"{asset} {at:%Y-%m-%d %H:%M} at {price:g}, the market at {reference:g}"
             for asset, at, price, reference in odd.iter_rows()

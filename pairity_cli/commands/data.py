@@ -35,13 +35,13 @@ def data(context: click.Context, venue: str | None, as_json: bool) -> None:
     from ingestion.coverage import held
     from ingestion.lake import Lake
     from pairity.layout import Layout
-    from validation.quarantine import listed
+    from validation.quarantine import read_items
 
     settings = settings_from()
     layout = Layout.of(settings)
     items = held(layout, Lake(layout, venue=venue or settings.features.venue), datetime.now(UTC))
     waiting: dict[str, int] = {}
-    for entry in listed(layout, state="held"):
+    for entry in read_items(layout, state="held"):
         waiting[entry.dataset] = waiting.get(entry.dataset, 0) + entry.rows
     if as_json:
         click.echo(json.dumps([{**asdict(item), "quarantined_rows": waiting.get(item.name, 0)} for item in items],

@@ -62,8 +62,8 @@ def check_parity(settings: Settings) -> ParityReport:
     import polars as pl
 
     from feature_repo.catalog import EVENT_TIME, service, view
-    from feature_repo.files import schema
-    from feature_repo.store import historical, open_store
+    from feature_repo.feature_store import open_store, read_historical
+    from feature_repo.offline_files import make_schema
     from pairity.layout import Layout
     from serving.journal.journal import Journal
     from validation.parity import compare_rows
@@ -80,7 +80,7 @@ def check_parity(settings: Settings) -> ParityReport:
         declared = view(service(name).view)
         own = [vector for vector in vectors if vector.service == name]
         features = service(name).features
-        types = {feature: schema(declared)[feature] for feature in features}
+        types = {feature: make_schema(declared)[feature] for feature in features}
         online = pl.DataFrame([dict(vector.values) for vector in own], schema=types)
         asked = pl.DataFrame(
             {
@@ -89,7 +89,7 @@ def check_parity(settings: Settings) -> ParityReport:
             },
             schema_overrides={EVENT_TIME: pl.Datetime("us", "UTC")},
         )
-        offline = historical(store, name, asked)
+        offline = read_historical(store, name, asked)
         for mismatch in compare_rows(online, offline, features):
             vector = own[mismatch.row]
             at = decisions[vector.decision_id].event_timestamp

@@ -24,7 +24,7 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     Factors are made of all assets of the universe with minutes in the lake (none of what is held back); the buckets of
     a day from the days before it. The values at full hours are those of the view asset_exposures, to the bit.
     """
-    from feature_repo.transforms.exposures import minute_exposures, minutes_needed_from
+    from feature_repo.transforms.exposures import compute_minute_exposures, find_first_minute
     from ingestion.lake import Lake
     from ingestion.withheld import HeldBack, reader
     from pairity.errors import MissingDataError
@@ -41,9 +41,9 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
     read = reader(settings, lake, HeldBack.of(layout, lake))
-    begin = minutes_needed_from(first, settings.features)
+    begin = find_first_minute(first, settings.features)
     minutes = read("candles_1m", begin, end).collect()
-    rows = minute_exposures(minutes, design, settings.features, names)
+    rows = compute_minute_exposures(minutes, design, settings.features, names)
     rows = rows.filter(rows["time"] > first).drop_nulls("r2") if rows.height else rows
     if rows.is_empty():
         raise MissingDataError(

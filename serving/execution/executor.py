@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from pairity.errors import OrderUnknownError, TradingError, UnknownNameError, VenueError
-from pairity.strategy.stops import StopPrices, stop_prices
+from pairity.strategy.stops import StopPrices, compute_stop_prices
 from pairity.strategy.types import Entry, Leg, LegOrder, PairPosition
 from pairity.universe import ContractSpec, exact, inst_id
 from serving.execution.orders import OrderDesk
@@ -183,7 +183,7 @@ class Executor:
             assert stops.target_price is not None
             attached = AttachedStops(stops.client_order_id, stops.stop_price, stops.target_price)
             return await self.desk.carry_out(known[0], attached)
-        prices = stop_prices(leg.stops, leg.side, exact(leg.reference_price), spec)
+        prices = compute_stop_prices(leg.stops, leg.side, exact(leg.reference_price), spec)
         intent = Intent(
             client_order_id=client_order_id(journal.scope, entry.position_id, index, Purpose.ENTRY),
             decision_id=decision_id,
@@ -292,7 +292,7 @@ class Executor:
     def _with_stops(self, leg: Leg, entry: Entry) -> Leg:
         """The leg with the stops that its rule makes of the actual fill."""
         rule = next(order.stops for order in entry.legs if order.asset == leg.asset)
-        prices = stop_prices(rule, leg.side, exact(leg.entry_price), self.spec(leg.asset))
+        prices = compute_stop_prices(rule, leg.side, exact(leg.entry_price), self.spec(leg.asset))
         return replace(leg, stop_price=float(prices.stop), target_price=float(prices.target))
 
     def _claim(self, position: PairPosition, index: int, decision_id: str | None) -> Claim:

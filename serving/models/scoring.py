@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, Service
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from pairity.strategy.types import PairScore
 from pairity.universe import Pair
 
@@ -66,7 +66,7 @@ class Scorer:
         if not pairs:
             return {}
         order = pl.DataFrame({"pair_id": [pair.pair_id for pair in pairs]})
-        matrix = model_matrix(order.join(rows, on="pair_id", how="left", maintain_order="left"), self.ref.service)
+        matrix = build_model_matrix(order.join(rows, on="pair_id", how="left", maintain_order="left"), self.ref.service)
         return dict(zip(pairs, positive_probabilities(self.estimator, matrix), strict=True))
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from feature_repo.model_files import CHALLENGER
 from pairity.errors import NoChampionError, PairityError, RegistryError
 from pairity.settings import Settings
-from pairity.strategy.selection import rank
+from pairity.strategy.selection import rank_candidates
 from pairity.strategy.types import Decision
 from serving.api import Status
 from serving.decision import Seen, choose
@@ -88,7 +88,7 @@ def shadow_of(
 
 def choice_of(decision: Decision) -> str | None:
     """Pair id of the best candidate of a decision, whether or not it could be opened; None where there was none."""
-    best = rank(decision.scores)
+    best = rank_candidates(decision.scores)
     return best[0].pair.pair_id if best else None
 
 

@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import VIEWS
-from feature_repo.files import newest, scan_view
+from feature_repo.feature_store import apply_definitions, open_store
+from feature_repo.offline_files import keep_newest, scan_view
 from feature_repo.raw_datasets import DATASETS
-from feature_repo.store import apply, open_store
 from ingestion.admission import Gate
 from ingestion.lake import Lake
 from ingestion.publishing import Publisher
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import Settings, UniverseSettings
 
 ASSETS = ("BTC", "ETH", "SOL")
@@ -63,7 +63,7 @@ class Run:
         self.settings, self.layout = settings_of(home), Layout(home)
         self.lake, self.staging = Lake(self.layout), Lake(self.layout, folder="staging", durable=False)
         self.store = open_store(self.settings)
-        apply(self.settings, self.store)
+        apply_definitions(self.settings, self.store)
         self.faults = faults
 
     def ingest(self, now=UNTIL + MINUTE, since=SINCE, until=UNTIL, assets=ASSETS) -> Gate:
@@ -79,11 +79,11 @@ class Run:
                     self.staging.write(name, asset, asked, covered=[(since, until)])
             gate = Gate(self.settings, now)
             gate.judge_raw(self.staging, self.lake)
-            Publisher(self.settings, self.lake, gate, self.store).publish_due(until, now, Silent())
+            Publisher(self.settings, self.lake, gate, self.store).publish_due(until, now, SilentProgress())
         return gate
 
     def view(self, name: str) -> pl.DataFrame:
-        return newest(scan_view(self.layout, VIEWS[name]), VIEWS[name]).collect()
+        return keep_newest(scan_view(self.layout, VIEWS[name]), VIEWS[name]).collect()
 
     def raw(self, name: str, asset: str) -> pl.DataFrame:
         return self.lake.scan(name, [asset], SINCE, UNTIL + HOUR).collect()

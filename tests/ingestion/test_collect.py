@@ -16,7 +16,7 @@ from ingestion.lake import Lake
 from ingestion.sources.okx import OkxSource
 from pairity.errors import VenueAnswerError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.timeline import to_ms
 from paper_exchange.market.recorded import RecordedMarket
 from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, Venue, venue
@@ -44,7 +44,7 @@ def collected(okx: Venue, home: Path, since: datetime, until: datetime, assets=A
     async def run():
         async with source_of(okx, home) as source:
             collector = Collector(source, lake, staging, okx, concurrency, live)
-            return await collector.collect(assets, since, until, okx.now(), Silent())
+            return await collector.collect(assets, since, until, okx.now(), SilentProgress())
 
     return staging, asyncio.run(run())
 

@@ -15,7 +15,7 @@ from ingestion.session import IngestSession
 from ingestion.sources.okx_market_data import MARKET_DATA, SNAPSHOTS
 from pairity.errors import UnknownNameError, VenueAnswerError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.timeline import floor_to, to_ms
 from tests.ingestion.test_collect import source_of
 from tests.ingestion.venue import HOUR, NOW, UNTIL
@@ -138,7 +138,7 @@ def collected(okx, home, datasets, *, live=False):
     async def run():
         async with source_of(okx, home) as source:
             collector = Collector(source, lake, staging, okx, 4, live, datasets=datasets)
-            return await collector.collect(("BTC", "ETH"), UNTIL - DAY, UNTIL, okx.now(), Silent())
+            return await collector.collect(("BTC", "ETH"), UNTIL - DAY, UNTIL, okx.now(), SilentProgress())
 
     return staging, asyncio.run(run())
 

@@ -17,7 +17,7 @@ from pairity.errors import ConfigError, UnknownNameError
 from pairity.layout import Layout
 from pairity_cli.main import main
 from tests.ingestion.venue import HOUR, NOW, UNTIL
-from validation.quarantine import listed
+from validation.quarantine import read_items
 
 MINUTE = timedelta(minutes=1)
 BAD = UNTIL - 2 * HOUR
@@ -33,7 +33,7 @@ def held(okx, tmp_path):
         staging.recover()
         staging.write("candles_1m", "ETH", DATASETS["candles_1m"].conform(pl.DataFrame([row])))
         Gate(settings, NOW).judge_raw(staging, lake)
-    (item,) = listed(layout)
+    (item,) = read_items(layout)
     return okx, settings, lake, item
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import AssetView, Market, StrategyState
@@ -41,7 +41,7 @@ def register(settings: Settings, seed: int, **tags: str) -> ModelRef:
     rows = history(settings)
     rng = np.random.default_rng(seed)
     labels = (rows["z_score"].to_numpy() + rng.normal(0, 1.5, rows.height) > 0.5).astype(np.int64)
-    matrix = model_matrix(rows, PAIR_FOREST_FEATURES)
+    matrix = build_model_matrix(rows, PAIR_FOREST_FEATURES)
     pipeline = pair_forest.fit(matrix, labels, ASSETS, settings.model, fit_threads=1)
     layout = Layout.of(settings)
     files = layout.reports / f"seed{seed}"

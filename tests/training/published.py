@@ -15,8 +15,8 @@ from feature_repo.catalog import (
     VIEWS,
     service,
 )
-from feature_repo.contracts import write_contracts
-from feature_repo.files import publish, scan_view
+from feature_repo.contract_specs import write_contracts
+from feature_repo.offline_files import publish, scan_view
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.training.generated import HOUR, START, hours, spec

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import EvaluationSettings
 from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
@@ -35,7 +35,7 @@ EVALUATION = EvaluationSettings(train_bars=240, test_bars=160)
 def compared(tmp_path_factory):
     settings = settings_for(tmp_path_factory.mktemp("home")).model_copy(update={"evaluation": EVALUATION})
     publish_all(settings, bars=640)
-    board = compare_families(settings, list(FAMILIES.values()), brute_join(settings), NOW, Silent())
+    board = compare_families(settings, list(FAMILIES.values()), brute_join(settings), NOW, SilentProgress())
     leaderboard_files.write(settings, board)
     return settings, board, leaderboard_runs.record(settings, board)
 
@@ -87,7 +87,7 @@ def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared,
     again = walk_forward(changed.labelled(settings.label), test_bars=160, train_bars=240)
     assert [fold.train_end for fold in again] == [fold.train_end for fold in folds]
     before, after = (
-        walk(settings, FAMILIES[name], data, own, Silent()).rows.filter(pl.col(EVENT) < cut)["probability"]
+        walk(settings, FAMILIES[name], data, own, SilentProgress()).rows.filter(pl.col(EVENT) < cut)["probability"]
         for data, own in ((board.dataset, folds), (changed, again))
     )
     assert before.len() > 100
@@ -103,7 +103,7 @@ def test_a_model_that_has_seen_the_period_is_refused(compared):
                          ("purged", 0), ("embargoed", 0)):  # fmt: skip
         object.__setattr__(seen, field, value)
     with pytest.raises(TimeRangeError, match="was trained on data up to"):
-        walk(settings, FAMILIES["always_revert"], board.dataset, [seen], Silent())
+        walk(settings, FAMILIES["always_revert"], board.dataset, [seen], SilentProgress())
 
 
 def test_boosting_is_the_same_whatever_the_threads(compared):

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, Service, View, view
-from feature_repo.transforms.vwap_distance import last_bar_close
+from feature_repo.transforms.vwap_distance import find_last_bar_close
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -49,7 +49,7 @@ def build(
     are known at `now`. MissingDataError where the service's view has no rows of these assets.
     """
     layout, kind = Layout.of(settings), view(service.view)
-    from feature_repo.files import scan_view
+    from feature_repo.offline_files import scan_view
 
     wanted = pl.col("asset").is_in(list(assets))
     latest = now - settings.features.decision_lag
@@ -84,7 +84,7 @@ def _sheet_rows(keys: pl.DataFrame, settings: Settings, now: datetime) -> pl.Dat
     days: list[date] = [first.date() + timedelta(days=number) for number in range(-1, (last - first).days + 3)]
     decided = [(decision_time(day, settings), settings.features.decision_lag) for day in days]
     table = pl.DataFrame(
-        [(last_bar_close(at, settings.vwap), at + lag) for at, lag in decided if ceil_to(at, HOUR) + lag <= now],
+        [(find_last_bar_close(at, settings.vwap), at + lag) for at, lag in decided if ceil_to(at, HOUR) + lag <= now],
         schema={EVENT_TIME: _INSTANT, datasets.DECISION_TIME: _INSTANT}, orient="row",
     )  # fmt: skip
     found = keys.join(table, on=EVENT_TIME, how="inner")

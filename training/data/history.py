@@ -38,8 +38,8 @@ def history_between(
     settings: Settings, join: Join, since: datetime, last: datetime, now: datetime
 ) -> tuple[MarketHistory, pl.DataFrame]:
     """`load_history` over the bar closes from `since` to `last`, both included, using nothing unknown at `now`."""
-    from feature_repo.contracts import read_contracts
-    from feature_repo.files import scan_view
+    from feature_repo.contract_specs import read_contracts
+    from feature_repo.offline_files import scan_view
 
     layout, assets = Layout.of(settings), settings.universe.assets
     hours = hours_between(since, last)
@@ -60,15 +60,15 @@ def store_join(settings: Settings) -> Join:
 
     @cache
     def store() -> FeatureStore:
-        from feature_repo.store import apply, open_store
+        from feature_repo.feature_store import apply_definitions, open_store
 
         opened = open_store(settings)
-        apply(settings, opened)
+        apply_definitions(settings, opened)
         return opened
 
     def join(service_name: str, rows: pl.DataFrame) -> pl.DataFrame:
-        from feature_repo.store import historical
+        from feature_repo.feature_store import read_historical
 
-        return historical(store(), service_name, rows)
+        return read_historical(store(), service_name, rows)
 
     return join

@@ -166,7 +166,7 @@ def read_snapshot_id(layout: Layout) -> str:
 
 def _published(settings: Settings, now: datetime) -> pl.DataFrame:
     """Newest pair rows of the universe whose decision time has come."""
-    from feature_repo.files import scan_view
+    from feature_repo.offline_files import scan_view
 
     wanted = [pair.pair_id for pair in settings.universe.pairs]
     latest = now - settings.features.decision_lag

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, LAGGED_RETURNS, RISK_EXPOSURES, VWAP_DISTANCE, Service
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from pairity.errors import UnknownNameError
 from pairity.settings import Settings
 from pairity.universe import Pair
@@ -77,7 +77,7 @@ class Forest:
 
     def predict(self, rows: pl.DataFrame) -> Floats:
         """See `Model`."""
-        return pair_forest.predict(self.pipeline, model_matrix(rows, self.service))
+        return pair_forest.predict(self.pipeline, build_model_matrix(rows, self.service))
 
     def importances(self) -> dict[str, float]:
         """Mean decrease in impurity."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feature_repo.catalog import PAIR_HOURLY
-from feature_repo.revision import code_revision
+from pairity.code_revision import read_code_revision
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training import tracking
@@ -64,7 +64,7 @@ def summary(board: Leaderboard) -> str:
 
 
 def _tags(settings: Settings, board: Leaderboard, digest: str) -> dict[str, str]:
-    revision = code_revision()
+    revision = read_code_revision()
     return {
         "feature_service": board.dataset.service.name, "snapshot_id": board.dataset.snapshot_id,
         "training_digest": digest, "code_revision": revision.commit or "unknown",

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
-from feature_repo.revision import code_revision
+from pairity.code_revision import read_code_revision
 from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -77,7 +77,7 @@ def write(
 
 def lineage(settings: Settings, dataset: Dataset, split: Split, digest: str) -> dict[str, str]:
     """Tags that lead from a model back to code, data and time."""
-    revision = code_revision()
+    revision = read_code_revision()
     return {
         "feature_service": dataset.service.name,
         "snapshot_id": dataset.snapshot_id,
@@ -102,7 +102,7 @@ def record(
     trials: Sequence[float | None],
 ) -> ModelRef:
     """Log the run with its dataset, files and model, and register the model as challenger."""
-    from feature_repo.model_matrix import model_matrix
+    from feature_repo.model_matrix import build_model_matrix
 
     layout = Layout.of(settings)
     card = model_card(settings, dataset, split, metrics, tags, names)
@@ -120,7 +120,7 @@ def record(
         note=card,
         name=f"{settings.model.name} tested from {split.test_start:%Y-%m-%d}",
     )
-    example = model_matrix(split.train.head(_EXAMPLE_ROWS), dataset.service)
+    example = build_model_matrix(split.train.head(_EXAMPLE_ROWS), dataset.service)
     with tracking.start_run(layout, run) as run_id:
         model_uri = tracking.log_forest(layout, pipeline, example, TRUSTED_TYPES)
     return registry.register(settings, run_id, model_uri, tags)

@@ -25,7 +25,7 @@ from pairity.errors import (
     VenueUnreachableError,
 )
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import Settings, UniverseSettings
 from tests.ingestion.sources.web import serving
 
@@ -76,7 +76,7 @@ def settings_for(home):
 
 
 def run(web, home, *, assets=("BTC",), datasets=("candles_1h",), since=MARCH, until=NOW, source=None):
-    return collect(settings_for(home), source or source_of(web), assets, datasets, since, until, NOW, Silent())
+    return collect(settings_for(home), source or source_of(web), assets, datasets, since, until, NOW, SilentProgress())
 
 
 def march(web, header=True):
@@ -284,6 +284,6 @@ def test_recorded_archives_are_ingested_from_a_server(web, tmp_path):
     put(web, "/data/spot/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2026-04.zip", archive)
     since, until = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
     report = collect(settings_for(tmp_path), source_of(web, "spot"), ("BTC",), ("candles_1m",), since, until,
-                     until + timedelta(days=5), Silent())  # fmt: skip
+                     until + timedelta(days=5), SilentProgress())  # fmt: skip
     assert report.ok, report
     assert report.rows[0].rows == 30 * 1440

@@ -16,7 +16,7 @@ from ingestion.sources.http import Http
 from ingestion.sources.tiingo import Tiingo
 from pairity.errors import CredentialsError, VenueAnswerError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import Settings, SourceSettings, UniverseSettings
 from tests.ingestion.sources.web import serving
 
@@ -72,7 +72,14 @@ def test_prices_are_those_of_the_exchange_and_a_bar_without_trades_is_no_bar(web
     settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH")))
     until = DAY0 + timedelta(days=2)
     report = collect(
-        settings, source_of(web), ("BTC", "ETH"), ("candles_1h",), DAY0, until, until + timedelta(days=3), Silent()
+        settings,
+        source_of(web),
+        ("BTC", "ETH"),
+        ("candles_1h",),
+        DAY0,
+        until,
+        until + timedelta(days=3),
+        SilentProgress(),
     )
     assert [(row.asset, row.rows) for row in report.rows] == [("BTC", 47), ("ETH", 0)]
     assert [failure.asset for failure in report.failures] == ["ETH"]
@@ -81,7 +88,7 @@ def test_prices_are_those_of_the_exchange_and_a_bar_without_trades_is_no_bar(web
     assert rows["trade_count"][0] == 5
     asked = len(web.asked)
     assert collect(
-        settings, source_of(web), ("BTC",), ("candles_1h",), DAY0, until, until + timedelta(days=3), Silent()
+        settings, source_of(web), ("BTC",), ("candles_1h",), DAY0, until, until + timedelta(days=3), SilentProgress()
     ).ok
     assert len(web.asked) == asked  # all of it is there
 
@@ -94,7 +101,7 @@ def test_faults_end_as_documented_and_never_tell_the_token(web, tmp_path, fault,
     web.faults["/tiingo/crypto/prices"] = fault
     settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH")))
     report = collect(settings, source_of(web), ("BTC",), ("candles_1h",), DAY0, DAY0 + timedelta(days=1),
-                     DAY0 + timedelta(days=9), Silent())  # fmt: skip
+                     DAY0 + timedelta(days=9), SilentProgress())  # fmt: skip
     assert message in report.failures[0].reason
     assert "hidden" not in report.failures[0].reason
     assert report.rows[0].rows == 0

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pairity.strategy.types import ScoredPair
+from pairity.strategy.types import PairAssessment
 from pairity.universe import Pair
 from pairity_cli.main import main
 from serving.journal.journal import Journal
@@ -34,7 +34,7 @@ def met(
 ) -> tuple[DecisionRecord, ShadowRecord]:
     """A decision whose z-scores are all 2, and what the challenger said of it."""
     scores = tuple(
-        ScoredPair(Pair.from_id(name), 2.0, value, None if value is None else 2 * value,
+        PairAssessment(Pair.from_id(name), 2.0, value, None if value is None else 2 * value,
                    "probability unknown" if value is None else None if value > 0.5 else "too weak")
         for name, value in zip(PAIRS, champion, strict=True)
     )  # fmt: skip

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from pairity.settings import StrategySettings
-from pairity.strategy.stops import stop_prices, stop_rule
+from pairity.strategy.stops import choose_stop_rule, compute_stop_prices
 from pairity.strategy.types import Action, AssetView, Market, Side, StrategyState
 from tests.training.generated import LAG, START, random_market, spec
 from training.backtest.engine import run
@@ -16,7 +16,7 @@ def test_the_baselines_stops_are_fixed_whatever_the_volatility(atr):
     settings = baseline_strategy(StrategySettings(stop_model="volatility"))
     view = AssetView("BTC", 100.0, atr, 0.05, 0.0, spec("BTC"))
     reference = AssetView("BTC", 100.0, atr, 0.01, 0.0, spec("BTC"))
-    prices = stop_prices(stop_rule(view, reference, settings), Side.BUY, Decimal(100), spec("BTC"))
+    prices = compute_stop_prices(choose_stop_rule(view, reference, settings), Side.BUY, Decimal(100), spec("BTC"))
     assert (prices.stop, prices.target) == (Decimal(94), Decimal(105))
 
 
