@@ -22,7 +22,7 @@ from feature_repo.offline_files import scan_view
 from pairity.configuration import load_settings
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.strategy.types import Decision, Market, PairScore, StrategyState
+from pairity.strategy.types import Decision, MarketView, PairScore, StrategyState
 from pairity.timeline import SystemClock, parse_instant
 from training.backtest.comparison import Arena, Contender
 from training.backtest.policies import Strategy
@@ -260,7 +260,7 @@ class _Coins:
     def __init__(self, inner: Policy) -> None:
         self._inner = inner
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         assets = {
             name: view if view.spec is None else replace(view, spec=replace(view.spec, ct_val=Decimal(1)))
             for name, view in market.assets.items()

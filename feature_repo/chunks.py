@@ -12,7 +12,7 @@ from datetime import datetime
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, VIEWS, View
-from feature_repo.catalog import view as declared
+from feature_repo.catalog import find_view as declared
 from feature_repo.transforms.view_transforms import TRANSFORMS, Inputs, ReadRaw
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import Settings

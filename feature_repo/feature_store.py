@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View, service, view
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View, find_service, find_view
 from feature_repo.offline_files import make_schema
 from pairity.errors import ConfigError, DataError, JoinError, MissingDataError
 from pairity.layout import Layout
@@ -77,8 +77,8 @@ def read_historical(store: FeatureStore, service_name: str, entity_rows: pl.Data
     older than the TTL. Only rows created at or before the decision are seen. JoinError if other rows come back than
     went in.
     """
-    declared = service(service_name)
-    entity = view(declared.view).entity
+    declared = find_service(service_name)
+    entity = find_view(declared.view).entity
     if taken := [name for name in declared.features if name in entity_rows.columns]:
         raise ConfigError(f"the entity rows have columns called {', '.join(taken)}", "rename them before the join")
     numbered = entity_rows.select(entity, EVENT_TIME).with_row_index(_ROW)
@@ -102,7 +102,7 @@ def write_online(store: FeatureStore, view_name: str, rows: pl.DataFrame) -> int
     version of the same event. Such a row is skipped here; the embedded store refuses it too, in case two processes
     write at once. DataError where columns are missing.
     """
-    declared = view(view_name)
+    declared = find_view(view_name)
     if missing := [name for name in declared.columns if name not in rows.columns]:
         raise DataError(f"rows for the online view {view_name} lack {', '.join(missing)}", "write whole rows")
     newest = rows.select(pl.col(name).cast(dtype) for name, dtype in make_schema(declared).items())
@@ -126,8 +126,8 @@ def read_online(store: FeatureStore, service_name: str, entities: Sequence[str])
     none), and the service's features, bit for bit as written. Feast applies no TTL to online reads: whoever trades on
     these rows must check event_timestamp.
     """
-    declared = service(service_name)
-    declared_view = view(declared.view)
+    declared = find_service(service_name)
+    declared_view = find_view(declared.view)
     stored = _read(store, _view(store, declared.view), declared_view, entities, declared.features)
     rows = [
         (name, event, created, *((_python(values[feature]) for feature in declared.features) if values else nothing))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_repo.catalog import Service, view
+from feature_repo.catalog import Service, find_view
 from pairity.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def build_model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
             f"rows for service {service.name} lack the features {', '.join(missing)}",
             "read them with the same feature service that the model was trained with",
         )
-    types = {feature.name: feature.dtype for feature in view(service.view).features}
+    types = {feature.name: feature.dtype for feature in find_view(service.view).features}
     columns = [
         pl.col(name) if types[name] == "string" else pl.col(name).cast(pl.Float64).fill_null(float("nan"))
         for name in service.features

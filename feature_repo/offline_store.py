@@ -26,7 +26,7 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.value_type import ValueType
 
 from feature_repo.asof_join import asof_join
-from feature_repo.catalog import EVENT_TIME, VIEWS, view
+from feature_repo.catalog import EVENT_TIME, VIEWS, find_view
 from feature_repo.offline_files import make_schema, publish
 from feature_repo.retrieval_job import AsofRetrievalJob
 from feature_repo.source_files import (
@@ -158,7 +158,7 @@ class AsofOfflineStore(OfflineStore):
         config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Callable[[int], Any] | None
     ) -> None:
         """Append rows through `feature_repo.offline_files.publish`: checked, atomic, no file rewritten."""
-        declared = view(feature_view.name)
+        declared = find_view(feature_view.name)
         path = resolve_local_path(require_file_source(feature_view.batch_source).path, config.repo_path)
         # …/features/<view>/month=*/*.parquet: the data directory is three folders above the files' folder.
         layout = Layout(path.parents[3])

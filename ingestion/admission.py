@@ -191,18 +191,18 @@ class Gate:
     ) -> int:
         """Hold back `held`, write the rest of `rows`; what was held back before is known from now on."""
         name, asset = partition.dataset, short_name(partition.instrument)
-        kind = DATASETS[name]
+        dataset = DATASETS[name]
         sound = rows
         if held.height:
             self._hold(name, _key(partition), held)
             sound = rows.join(held.select(rows.columns), on=rows.columns, how="anti", nulls_equal=True,
                               maintain_order="left")  # fmt: skip
-            covered = _without(covered, held[kind.time], infer_grid(kind) or _TICK)
-        late = pl.col(kind.time).is_in(before.of_asset(name, asset).implode())
+            covered = _without(covered, held[dataset.time], infer_grid(dataset) or _TICK)
+        late = pl.col(dataset.time).is_in(before.of_asset(name, asset).implode())
         known = pl.when(late).then(pl.max_horizontal(KNOWN_AT, pl.lit(self.now, INSTANT))).otherwise(pl.col(KNOWN_AT))
         sound = sound.with_columns(known.cast(INSTANT).alias(KNOWN_AT))
         added = lake.write(name, partition.instrument, sound, covered=covered, arrived_at=self.now)
-        self._close(name, asset, venue_of(lake), sound[kind.time], held)
+        self._close(name, asset, venue_of(lake), sound[dataset.time], held)
         return added
 
     def _close(self, name: str, asset: str, venue: str, arrived: pl.Series, held: pl.DataFrame) -> None:
@@ -245,18 +245,18 @@ def _close_before(
 
     Rows that are held back bridge the way to it: a level that was wrong for days does not become right by that.
     """
-    kind = DATASETS[partition.dataset]
-    first = rows[kind.time].min() if "close" in kind.values else None
+    dataset = DATASETS[partition.dataset]
+    first = rows[dataset.time].min() if "close" in dataset.values else None
     if not isinstance(first, datetime):
         return None
-    if end is not None and end.height and first - end["until"][0] <= find_longest_comparable_hole(kind):
+    if end is not None and end.height and first - end["until"][0] <= find_longest_comparable_hole(dataset):
         return float(end["close"][0])
     since = first
     for instant in reversed(before.of_asset(partition.dataset, short_name(partition.instrument)).to_list()):
-        if instant < since and since - instant <= find_longest_comparable_hole(kind):
+        if instant < since and since - instant <= find_longest_comparable_hole(dataset):
             since = instant
     closes = (
-        lake.scan(partition.dataset, [partition.instrument], since - find_longest_comparable_hole(kind), first)
+        lake.scan(partition.dataset, [partition.instrument], since - find_longest_comparable_hole(dataset), first)
         .tail(1)
         .collect()["close"]
     )

@@ -100,9 +100,9 @@ def _stage_missing(source: Source, lake: Lake, staging: Lake, name: str, asset: 
 def _settled(name: str, rows: pl.DataFrame, unit: Span, now: datetime) -> tuple[Span, ...]:
     """The part of the unit that will not change any more: until two days ago, or up to its newest row."""
     since, until = unit
-    kind = DATASETS[name]
+    dataset = DATASETS[name]
     settled = min(until, now - _SETTLED_AFTER)
-    newest = rows[kind.time].max()
+    newest = rows[dataset.time].max()
     if isinstance(newest, datetime):
-        settled = max(settled, min(until, newest + kind.known_after))
+        settled = max(settled, min(until, newest + dataset.known_after))
     return union([(since, settled)]) if settled > since else ()

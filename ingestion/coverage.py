@@ -11,7 +11,7 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS
 from feature_repo.offline_files import locate_view, scan_view
-from feature_repo.raw_datasets import DATASETS, Dataset
+from feature_repo.raw_datasets import DATASETS, RawDataset
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, subtract, union
 from pairity.layout import Layout
@@ -58,28 +58,28 @@ def gaps(lake: Lake, assets: Sequence[str], datasets: Sequence[str]) -> tuple[Ga
     """All holes of datasets that lie on a grid, by dataset, asset and time."""
     found = []
     for name in datasets:
-        kind = DATASETS[name]
-        if kind.every is None:
+        dataset = DATASETS[name]
+        if dataset.every is None:
             continue
         for asset in assets:
-            times = _times(lake, kind, asset)
-            found += [_gap(lake, kind, asset, before, after) for before, after in _steps(times, kind.every)]
+            times = _times(lake, dataset, asset)
+            found += [_gap(lake, dataset, asset, before, after) for before, after in _steps(times, dataset.every)]
     return tuple(found)
 
 
 def held(layout: Layout, lake: Lake, now: datetime) -> tuple[Held, ...]:
     """All datasets and views that hold something, raw first."""
-    raw = [_raw(lake, kind, now) for kind in DATASETS.values()]
+    raw = [_raw(lake, dataset, now) for dataset in DATASETS.values()]
     views = [_features(layout, name, now) for name in VIEWS]
     return tuple(item for item in (*raw, *views) if item.rows)
 
 
-def _times(lake: Lake, kind: Dataset, asset: str) -> pl.Series:
-    own = [part for part in lake.partitions() if part.dataset == kind.name and part.instrument == inst_id(asset)]
+def _times(lake: Lake, dataset: RawDataset, asset: str) -> pl.Series:
+    own = [part for part in lake.partitions() if part.dataset == dataset.name and part.instrument == inst_id(asset)]
     if not own:
         return pl.Series(dtype=pl.Datetime("us", "UTC"))
-    rows = lake.scan(kind.name, [asset], own[0].month, own[-1].end)
-    return rows.select(kind.time).collect().to_series()
+    rows = lake.scan(dataset.name, [asset], own[0].month, own[-1].end)
+    return rows.select(dataset.time).collect().to_series()
 
 
 def _steps(times: pl.Series, every: timedelta) -> list[Span]:
@@ -88,15 +88,17 @@ def _steps(times: pl.Series, every: timedelta) -> list[Span]:
     return [(before, at) for at, before in frame.filter(pl.col("at") - pl.col("before") > every).iter_rows()]
 
 
-def _gap(lake: Lake, kind: Dataset, asset: str, before: datetime, after: datetime) -> Gap:
-    assert kind.every is not None
-    first = before + kind.every
-    covered = union(lake.coverage(kind.name, asset, first, after))
-    return Gap(kind.name, asset, first, after, (after - first) // kind.every, not subtract((first, after), covered))
+def _gap(lake: Lake, dataset: RawDataset, asset: str, before: datetime, after: datetime) -> Gap:
+    assert dataset.every is not None
+    first = before + dataset.every
+    covered = union(lake.coverage(dataset.name, asset, first, after))
+    return Gap(
+        dataset.name, asset, first, after, (after - first) // dataset.every, not subtract((first, after), covered)
+    )
 
 
-def _raw(lake: Lake, kind: Dataset, now: datetime) -> Held:
-    parts = [part for part in lake.partitions() if part.dataset == kind.name]
+def _raw(lake: Lake, dataset: RawDataset, now: datetime) -> Held:
+    parts = [part for part in lake.partitions() if part.dataset == dataset.name]
     manifests = [(part, lake.manifest(part)) for part in parts]
     filled = [(part, manifest) for part, manifest in manifests if manifest.rows]
     total = sum(manifest.rows - manifest.superseded for _, manifest in filled)
@@ -108,14 +110,14 @@ def _raw(lake: Lake, kind: Dataset, now: datetime) -> Held:
         firsts[part.instrument] = min(manifest.first, firsts.get(part.instrument, manifest.first))
         lasts[part.instrument] = max(manifest.last, lasts.get(part.instrument, manifest.last))
     expected = 0
-    if kind.every is not None:
-        expected = sum((lasts[name] - firsts[name]) // kind.every + 1 for name in firsts)
+    if dataset.every is not None:
+        expected = sum((lasts[name] - firsts[name]) // dataset.every + 1 for name in firsts)
     last = max(lasts.values(), default=None)
     size, files = _size([part.folder(lake.root) for part, _ in filled])
     return Held(
-        kind.name, "raw", len(firsts), total, sum(manifest.superseded for _, manifest in filled),
+        dataset.name, "raw", len(firsts), total, sum(manifest.superseded for _, manifest in filled),
         min(firsts.values(), default=None), last, total / expected if expected else None,
-        None if last is None else now - last - kind.known_after, size, files,
+        None if last is None else now - last - dataset.known_after, size, files,
     )  # fmt: skip
 
 

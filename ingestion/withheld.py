@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT, Dataset
+from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT, RawDataset
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE
 from pairity.digest import digest_bytes
@@ -72,7 +72,7 @@ class HeldBack:
 
     def hide(self, name: str, rows: pl.LazyFrame, since: datetime, until: datetime) -> pl.LazyFrame:
         """`rows` (asset, the dataset's columns) without what must not be used, sorted by asset and time."""
-        kind = DATASETS[name]
+        dataset = DATASETS[name]
         causes = (name, *_ALSO_HIDDEN_BY.get(name, ()))
         held = self.instants.filter(
             pl.col("dataset").is_in(causes), pl.col("time").is_between(since - DAY, until + DAY)
@@ -80,9 +80,9 @@ class HeldBack:
         if not held.height:
             return rows
         if name in LASTING:
-            return _with_markers(kind, rows, held.filter(pl.col("time").is_between(since, until, closed="left")))
-        blocked = held.lazy().select("asset", _period(kind, "time")).unique()
-        with_period = rows.with_columns(_period(kind, kind.time))
+            return _with_markers(dataset, rows, held.filter(pl.col("time").is_between(since, until, closed="left")))
+        blocked = held.lazy().select("asset", _period(dataset, "time")).unique()
+        with_period = rows.with_columns(_period(dataset, dataset.time))
         return with_period.join(blocked, on=["asset", "_period"], how="anti", maintain_order="left").drop("_period")
 
 
@@ -108,18 +108,18 @@ def _not_stored(lake: Lake, name: str, asset: str, held: pl.DataFrame) -> pl.Dat
     return held.join(stored, on="time", how="anti", maintain_order="left")
 
 
-def _with_markers(kind: Dataset, rows: pl.LazyFrame, held: pl.DataFrame) -> pl.LazyFrame:
+def _with_markers(dataset: RawDataset, rows: pl.LazyFrame, held: pl.DataFrame) -> pl.LazyFrame:
     """A row without values at each held-back instant: from there on nothing is known."""
-    nothing = [pl.lit(None, pl.Float64).alias(name) for name in kind.values]
-    known = (pl.col("time") + kind.known_after + HISTORY_LAG).cast(INSTANT).alias(KNOWN_AT)
-    markers = held.lazy().select("asset", pl.col("time").alias(kind.time), *nothing, known)
-    return pl.concat([rows, markers]).sort("asset", kind.time)
+    nothing = [pl.lit(None, pl.Float64).alias(name) for name in dataset.values]
+    known = (pl.col("time") + dataset.known_after + HISTORY_LAG).cast(INSTANT).alias(KNOWN_AT)
+    markers = held.lazy().select("asset", pl.col("time").alias(dataset.time), *nothing, known)
+    return pl.concat([rows, markers]).sort("asset", dataset.time)
 
 
-def _period(kind: Dataset, time: str) -> pl.Expr:
+def _period(dataset: RawDataset, time: str) -> pl.Expr:
     """The close of the hour (of the row's own period where that is longer) in which a row is used."""
-    length = max(kind.every or HOUR, HOUR)
+    length = max(dataset.every or HOUR, HOUR)
     floor = pl.col(time).dt.truncate(length)
-    if kind.time == "open_time":
+    if dataset.time == "open_time":
         return (floor + length).alias("_period")
     return pl.when(pl.col(time) == floor).then(floor).otherwise(floor + length).alias("_period")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from feature_repo.catalog import service
+from feature_repo.catalog import find_service
 from feature_repo.model_files import verify_model
 from pairity.errors import NoChampionError, RegistryError
 from pairity.layout import Layout
@@ -92,7 +92,7 @@ def _reference(version: ModelVersion) -> ModelRef:
         version=str(version.version),
         run_id=version.run_id,
         sha256=tags["model_sha256"],
-        service=service(tags["feature_service"]),
+        service=find_service(tags["feature_service"]),
         snapshot_id=tags["snapshot_id"],
         train_end=tags["train_end"],
         gate=tags.get("gate", "not asked"),

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_repo.raw_datasets import KNOWN_AT, Dataset
+from feature_repo.raw_datasets import KNOWN_AT, RawDataset
 from pairity.timeline import HOUR
 
 MAX_ABS_LOG_RETURN = 1.5
@@ -23,9 +23,9 @@ _REMEMBERED_BARS = 24
 _BAR = ("open", "high", "low", "close", "volume")
 
 
-def find_longest_comparable_hole(kind: Dataset) -> timedelta:
+def find_longest_comparable_hole(dataset: RawDataset) -> timedelta:
     """Return the longest hole across which closes are compared: an hour for minutes, a day for hours."""
-    return max(HOUR, _REMEMBERED_BARS * kind.known_after)
+    return max(HOUR, _REMEMBERED_BARS * dataset.known_after)
 
 
 def mark_out_of_order(times: pl.Series) -> pl.Series:
@@ -34,7 +34,7 @@ def mark_out_of_order(times: pl.Series) -> pl.Series:
     return (times < newest).fill_null(False)
 
 
-def mark_price_jumps(rows: pl.DataFrame, kind: Dataset, close_before: float | None = None) -> pl.Series:
+def mark_price_jumps(rows: pl.DataFrame, dataset: RawDataset, close_before: float | None = None) -> pl.Series:
     """Return whether a row lies on the wrong side of a jump of the close beyond `MAX_ABS_LOG_RETURN`.
 
     The right side is that of `close_before`; without it, the longest stretch without a jump. Rows are wrong until the
@@ -42,7 +42,7 @@ def mark_price_jumps(rows: pl.DataFrame, kind: Dataset, close_before: float | No
     person must say (`pairity quarantine release`) that it is right. Closes that are no positive number are ignored, and
     none are compared across a hole of more than an hour (hourly bars: a day).
     """
-    time = kind.time
+    time = dataset.time
     newest = _keep_newest(rows, time).filter(
         pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null()
     )
@@ -52,7 +52,7 @@ def mark_price_jumps(rows: pl.DataFrame, kind: Dataset, close_before: float | No
     starts_off = before is not None and len(levels) > 0 and abs(levels[0] - before) > MAX_ABS_LOG_RETURN
     if not starts_off and not (steps > MAX_ABS_LOG_RETURN).any():
         return pl.Series("price_jump", np.zeros(rows.height, dtype=bool))
-    wrong = _find_wrong_side(levels, _find_holes(newest[time], find_longest_comparable_hole(kind)), before)
+    wrong = _find_wrong_side(levels, _find_holes(newest[time], find_longest_comparable_hole(dataset)), before)
     return _mark_rows(rows, newest.filter(pl.Series(wrong)), time, "price_jump")
 
 

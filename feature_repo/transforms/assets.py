@@ -10,7 +10,7 @@ from datetime import timedelta
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
-from feature_repo.raw_datasets import dataset
+from feature_repo.raw_datasets import find_dataset
 from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, with_computed, with_hour_grid
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
@@ -18,7 +18,7 @@ from pairity.timeline import DAY, HISTORY_LAG
 
 FUNDING_MAX_AGE = DAY
 """Three settlements of 8 h: one that is missing is waited for, a venue that stopped settling is not."""
-_INFLOW = dataset("inflow")
+_INFLOW = find_dataset("inflow")
 _INFLOW_MAX_AGE = 2 * DAY
 INFLOW_REACH = _INFLOW.known_after + _INFLOW_MAX_AGE
 """How long before a close a day may have begun for its inflow still to be used."""
@@ -67,13 +67,13 @@ def compute_asset_hourly(
 
 def _with_newest(bars: pl.LazyFrame, rows: pl.LazyFrame, name: str, max_age: timedelta) -> pl.LazyFrame:
     """Add to each bar the newest row of a raw dataset that was complete at its close; null if older than `max_age`."""
-    kind = dataset(name)
-    complete = (pl.col(kind.time) + kind.known_after).alias("__complete")
+    dataset = find_dataset(name)
+    complete = (pl.col(dataset.time) + dataset.known_after).alias("__complete")
     known = pl.col("known_at").alias(f"{name}_known_at")
     return (
         bars.sort(EVENT)
         .join_asof(
-            rows.select("asset", complete, *kind.values, known).sort("__complete"),
+            rows.select("asset", complete, *dataset.values, known).sort("__complete"),
             left_on=EVENT,
             right_on="__complete",
             by="asset",

@@ -23,7 +23,7 @@ from feature_repo.catalog import (
     ASSET_VWAP_DISTANCE,
     PAIR_HOURLY,
 )
-from feature_repo.raw_datasets import dataset
+from feature_repo.raw_datasets import find_dataset
 from feature_repo.transforms.assets import FUNDING_MAX_AGE, INFLOW_REACH, compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars, prefer_minutes
 from feature_repo.transforms.cross_section import compute_cross_section
@@ -69,7 +69,7 @@ class Inputs:
         """
         if not timedelta(0) <= reach <= MAX_REACH:
             raise ValueError(f"reach {reach} is not between 0 and {MAX_REACH}")
-        return self.read(name, self.start - reach, self.end - dataset(name).known_after + _TICK)
+        return self.read(name, self.start - reach, self.end - find_dataset(name).known_after + _TICK)
 
     def view(self, name: str) -> pl.LazyFrame:
         """Return all rows of a view that was computed before, from the chunk's start on."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from feature_repo.raw_datasets import INSTANT, KNOWN_AT, Dataset
+from feature_repo.raw_datasets import INSTANT, KNOWN_AT, RawDataset
 from pairity.errors import DataError
 
 _TICK = timedelta(milliseconds=1)
@@ -18,7 +18,7 @@ def newest_known(rows: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
 
 
 def merge(
-    dataset: Dataset,
+    dataset: RawDataset,
     stored: pl.DataFrame,
     incoming: pl.DataFrame,
     arrived_at: datetime | None,
@@ -43,7 +43,7 @@ def merge(
 
 
 def _news(
-    dataset: Dataset, stored: pl.DataFrame, layer: pl.DataFrame, arrived_at: datetime | None, *, keep_clashes: bool
+    dataset: RawDataset, stored: pl.DataFrame, layer: pl.DataFrame, arrived_at: datetime | None, *, keep_clashes: bool
 ) -> pl.DataFrame:
     """The rows of `layer` (one per time) that say something new, with the `known_at` under which they are stored."""
     newest = newest_known(stored.lazy(), [dataset.time]).collect()
@@ -60,7 +60,7 @@ def _news(
 
 
 def _earlier_versions(
-    dataset: Dataset, stored: pl.DataFrame, news: pl.DataFrame, late: pl.Expr, *, keep_clashes: bool
+    dataset: RawDataset, stored: pl.DataFrame, news: pl.DataFrame, late: pl.Expr, *, keep_clashes: bool
 ) -> pl.DataFrame:
     rows = news.select(*dataset.schema)
     if not news.select(late.any()).item():

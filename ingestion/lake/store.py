@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.raw_datasets import KNOWN_AT, Dataset, dataset
+from feature_repo.raw_datasets import KNOWN_AT, RawDataset, find_dataset
 from ingestion.lake.lock import single_writer
 from ingestion.lake.manifest import NOTHING, Manifest, describe, read_manifest
 from ingestion.lake.merge import merge, newest_known
@@ -81,13 +81,13 @@ class Lake:
         Repetitions are dropped, corrections added (see `merge`; `arrived_at` is when the rows came in). A partition
         to which nothing is new keeps its file, bytes and modification time.
         """
-        kind = dataset(name)
-        conformed = kind.conform(rows)
+        dataset = find_dataset(name)
+        conformed = dataset.conform(rows)
         added = 0
-        for partition in self._touched(kind, inst_id(instrument), conformed, covered):
-            in_month = pl.col(kind.time).is_between(partition.month, partition.end, closed="left")
+        for partition in self._touched(dataset, inst_id(instrument), conformed, covered):
+            in_month = pl.col(dataset.time).is_between(partition.month, partition.end, closed="left")
             own_spans = clip(covered, partition.month, partition.end)
-            added += self._write_partition(kind, partition, conformed.filter(in_month), own_spans, arrived_at)
+            added += self._write_partition(dataset, partition, conformed.filter(in_month), own_spans, arrived_at)
         return added
 
     def scan(
@@ -103,34 +103,34 @@ class Lake:
         Columns: `asset` (short name), then the dataset's; sorted by asset, time. Each file read is checked against its
         manifest first (LakeCorruptError). No rows, not an error, where nothing is stored.
         """
-        kind = dataset(name)
+        dataset = find_dataset(name)
         found: list[pl.LazyFrame] = []
         corrected = False
         for instrument in sorted({inst_id(instrument) for instrument in instruments}, key=short_name):
-            for partition in self._of_range(kind, instrument, since, until):
+            for partition in self._of_range(dataset, instrument, since, until):
                 held = self.manifest(partition)
                 if held.rows:
-                    found.append(self._file(kind, partition))
+                    found.append(self._file(dataset, partition))
                     corrected |= held.superseded > 0
         if not found:
-            return kind.empty().lazy().select(pl.lit(None, pl.String).alias("asset"), *kind.schema)
-        rows = pl.concat(found).filter(pl.col(kind.time).is_between(since, until, closed="left"))
+            return dataset.empty().lazy().select(pl.lit(None, pl.String).alias("asset"), *dataset.schema)
+        rows = pl.concat(found).filter(pl.col(dataset.time).is_between(since, until, closed="left"))
         if known_by is not None:
             rows = rows.filter(pl.col(KNOWN_AT) <= known_by)
         # Files are sorted and their order is that of asset and month: without corrections nothing is left to do.
-        return newest_known(rows, ["asset", kind.time]) if corrected else rows
+        return newest_known(rows, ["asset", dataset.time]) if corrected else rows
 
     def versions(self, partition: Partition) -> pl.DataFrame:
         """All rows of a partition, superseded ones included, sorted by time and `known_at`."""
-        kind = dataset(partition.dataset)
+        dataset = find_dataset(partition.dataset)
         if not self.manifest(partition).rows:
-            return kind.empty()
-        return kind.conform(pl.read_parquet(partition.folder(self.root) / PART, glob=False, hive_partitioning=False))
+            return dataset.empty()
+        return dataset.conform(pl.read_parquet(partition.folder(self.root) / PART, glob=False, hive_partitioning=False))
 
     def coverage(self, name: str, instrument: str, since: datetime, until: datetime) -> tuple[Span, ...]:
         """The parts of [since, until) that have been asked of the venue in full."""
         spans: list[Span] = []
-        for partition in self._of_range(dataset(name), inst_id(instrument), since, until):
+        for partition in self._of_range(find_dataset(name), inst_id(instrument), since, until):
             spans.extend(self.manifest(partition).coverage)
         return clip(union(spans), since, until)
 
@@ -175,31 +175,33 @@ class Lake:
             except LakeCorruptError:
                 self.remove(partition)
 
-    def _file(self, kind: Dataset, partition: Partition) -> pl.LazyFrame:
+    def _file(self, dataset: RawDataset, partition: Partition) -> pl.LazyFrame:
         path = partition.folder(self.root) / PART
         asset = pl.lit(short_name(partition.instrument)).alias("asset")
         # Files written before a nullable column was added hold null there.
-        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=kind.schema, missing_columns="insert")
-        return rows.select(asset, *kind.schema)
+        rows = pl.scan_parquet(
+            path, glob=False, hive_partitioning=False, schema=dataset.schema, missing_columns="insert"
+        )
+        return rows.select(asset, *dataset.schema)
 
     def _unchecked(self, partition: Partition) -> Manifest:
         return read_manifest(partition.folder(self.root) / MANIFEST) or NOTHING
 
     def _touched(
-        self, kind: Dataset, instrument: str, rows: pl.DataFrame, covered: Sequence[Span]
+        self, dataset: RawDataset, instrument: str, rows: pl.DataFrame, covered: Sequence[Span]
     ) -> Iterator[Partition]:
         months = {month for span in covered for month in months_between(*span)}
-        months |= set(rows[kind.time].dt.truncate("1mo").unique())
+        months |= set(rows[dataset.time].dt.truncate("1mo").unique())
         for month in sorted(months):
-            yield Partition(kind.name, instrument, month, self.venue)
+            yield Partition(dataset.name, instrument, month, self.venue)
 
-    def _of_range(self, kind: Dataset, instrument: str, since: datetime, until: datetime) -> Iterator[Partition]:
+    def _of_range(self, dataset: RawDataset, instrument: str, since: datetime, until: datetime) -> Iterator[Partition]:
         for month in months_between(since, until):
-            yield Partition(kind.name, instrument, month, self.venue)
+            yield Partition(dataset.name, instrument, month, self.venue)
 
     def _write_partition(
         self,
-        kind: Dataset,
+        dataset: RawDataset,
         partition: Partition,
         incoming: pl.DataFrame,
         covered: tuple[Span, ...],
@@ -210,10 +212,10 @@ class Lake:
         folder = partition.folder(self.root)
         if incoming.height:
             stored = self.versions(partition)
-            merged = merge(kind, stored, incoming, arrived_at, keep_clashes=self._unjudged)
+            merged = merge(dataset, stored, incoming, arrived_at, keep_clashes=self._unjudged)
             if merged.height != stored.height:
                 content = encode(merged)
-                self._replace(folder, describe(merged, content, kind, after.coverage), content)
+                self._replace(folder, describe(merged, content, dataset, after.coverage), content)
                 return merged.height - stored.height
         if after != before:
             folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 
-from feature_repo.raw_datasets import dataset as declared
+from feature_repo.raw_datasets import find_dataset as declared
 from ingestion.lake.spans import Span
 from ingestion.sources import binance_files
 from ingestion.sources.http import Http

@@ -88,12 +88,12 @@ class CcxtAny:
             since,
             until,
         )
-        kind = DATASETS["funding"]
+        dataset = DATASETS["funding"]
         values = [(row["timestamp"], row["fundingRate"]) for row in rows]
         frame = pl.DataFrame(values, schema={"funding_time": pl.Int64, "funding_rate": pl.Float64}, orient="row")
         settled = pl.col("funding_time").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).dt.truncate("1s")
         known = (pl.col("funding_time") + HISTORY_LAG).alias(KNOWN_AT)
-        return kind.conform(frame.with_columns(settled).with_columns(known)).sort("funding_time")
+        return dataset.conform(frame.with_columns(settled).with_columns(known)).sort("funding_time")
 
     def _pages(
         self, page: Callable[[int], list[Any]], at: Callable[[Any], int], since: datetime, until: datetime

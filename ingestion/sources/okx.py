@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS, Dataset
+from feature_repo.raw_datasets import DATASETS, RawDataset
 from ingestion.sources.okx_market_data import MARKET_DATA, SNAPSHOTS
 from ingestion.sources.okx_rows import TimeOf, finish
 from pairity.errors import UnknownNameError, VenueAnswerError, VenueRejectedError
@@ -182,7 +182,7 @@ def _listing(row: Mapping[str, Any]) -> Listing:
         raise VenueAnswerError(f"public/instruments describes {row.get('instId')} without {error}") from None
 
 
-def _candle_frame(dataset: Dataset, rows: list[Any]) -> pl.DataFrame:
+def _candle_frame(dataset: RawDataset, rows: list[Any]) -> pl.DataFrame:
     if not rows:
         return dataset.empty()
     if any(len(row) != _CANDLE_COLUMNS for row in rows):

@@ -81,16 +81,16 @@ class Listed:
 
     def frame(self, rows: list[Any], contract_value: float, since: datetime, until: datetime) -> pl.DataFrame:
         """The rows as they are: this dataset is in base coins or has no sizes."""
-        kind = DATASETS[self.dataset]
-        names = (kind.time, *self.columns)
+        dataset = DATASETS[self.dataset]
+        names = (dataset.time, *self.columns)
         odd = next((row for row in rows if len(row) != len(names)), None)
         if odd is not None:
             raise VenueAnswerError(f"{self.dataset}: a row has {len(odd)} columns instead of {len(names)}: {odd!r}")
         if "confirm" in names:
             rows = [row for row in rows if row[-1] == "1"]
         raw = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
-        typed = finish(kind, raw, self.dataset)
-        return typed.filter(pl.col(kind.time) + kind.known_after <= until)
+        typed = finish(dataset, raw, self.dataset)
+        return typed.filter(pl.col(dataset.time) + dataset.known_after <= until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,9 @@ class Ticks:
 
     def frame(self, rows: list[Any], contract_value: float, since: datetime, until: datetime) -> pl.DataFrame:
         """Bars; a minute without trades has no row."""
-        kind = DATASETS["trade_bars_1m"]
+        dataset = DATASETS["trade_bars_1m"]
         if not rows:
-            return kind.empty()
+            return dataset.empty()
         time = pl.from_epoch("ts", time_unit="ms").dt.replace_time_zone("UTC").cast(INSTANT)
         trades = (
             pl.DataFrame([_trade(row) for row in rows], orient="row", schema=_TRADE_COLUMNS)
@@ -136,7 +136,7 @@ class Ticks:
             )
         )  # fmt: skip
         bars = build_bars_from_trades(trades.lazy(), MINUTE).collect()
-        return kind.conform(bars.with_columns((pl.col("open_time") + MINUTE + HISTORY_LAG).alias("known_at")))
+        return dataset.conform(bars.with_columns((pl.col("open_time") + MINUTE + HISTORY_LAG).alias("known_at")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +151,13 @@ class Snapshot:
 
     def frame(self, rows: list[dict[str, Any]], contract_value: float) -> pl.DataFrame:
         """Rows in the dataset's columns; an answer that is not as promised is a VenueAnswerError."""
-        kind = DATASETS[self.dataset]
+        dataset = DATASETS[self.dataset]
         try:
             values = self.read(rows, contract_value)
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise VenueAnswerError(f"{self.method} answered {str(rows)[:200]}: {error!r}") from None
-        schema = {kind.time: pl.Int64, **dict.fromkeys(kind.values, pl.Float64)}
-        return finish(kind, pl.DataFrame(values, schema=schema, orient="row"), self.dataset)
+        schema = {dataset.time: pl.Int64, **dict.fromkeys(dataset.values, pl.Float64)}
+        return finish(dataset, pl.DataFrame(values, schema=schema, orient="row"), self.dataset)
 
 
 def _book(rows: list[dict[str, Any]], value: float) -> list[tuple[Any, ...]]:

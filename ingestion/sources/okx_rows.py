@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from feature_repo.raw_datasets import INSTANT, KNOWN_AT, Dataset
+from feature_repo.raw_datasets import INSTANT, KNOWN_AT, RawDataset
 from pairity.errors import VenueAnswerError
 from pairity.timeline import HISTORY_LAG
 
@@ -25,7 +25,7 @@ class TimeOf:
             raise VenueAnswerError(f"the venue sent a row without a time: {row!r}") from None
 
 
-def finish(dataset: Dataset, raw: pl.DataFrame, what: str) -> pl.DataFrame:
+def finish(dataset: RawDataset, raw: pl.DataFrame, what: str) -> pl.DataFrame:
     """Text to numbers and instants; VenueAnswerError shows the row that is not what the protocol promises."""
     time = pl.col(dataset.time).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
     numbers = [

@@ -22,7 +22,7 @@ from pairity.strategy.types import (
     Exit,
     ExitReason,
     LegOrder,
-    Market,
+    MarketView,
     PairAssessment,
     PairPosition,
     PairScore,
@@ -34,7 +34,7 @@ from pairity.timeline import HOUR
 def decide(
     state: StrategyState,
     scores: Sequence[PairScore],
-    market: Market,
+    market: MarketView,
     settings: StrategySettings,
     bar: timedelta = HOUR,
 ) -> Decision:
@@ -101,7 +101,7 @@ def _age_position(position: PairPosition, score: PairScore | None) -> PairPositi
 
 
 def _refresh_correlations(
-    state: StrategyState, market: Market, settings: StrategySettings, bar: timedelta
+    state: StrategyState, market: MarketView, settings: StrategySettings, bar: timedelta
 ) -> StrategyState:
     at = state.correlations_at
     if at is not None and market.event_timestamp - at < settings.correlation_refresh_bars * bar:
@@ -123,7 +123,7 @@ def _consider_switch(
     state: StrategyState,
     scores: Sequence[PairScore],
     assessed: list[PairAssessment],
-    market: Market,
+    market: MarketView,
     settings: StrategySettings,
 ) -> Decision:
     """Leave the weakest position for a candidate that beats it by the threshold (off by default)."""
@@ -154,7 +154,7 @@ def _consider_switch(
 
 
 def _find_best_entry(
-    state: StrategyState, assessed: list[PairAssessment], market: Market, settings: StrategySettings
+    state: StrategyState, assessed: list[PairAssessment], market: MarketView, settings: StrategySettings
 ) -> tuple[Entry | None, list[PairAssessment]]:
     """Return the best candidate that can be sized; a better one that cannot be is marked with the reason."""
     for candidate in rank_candidates(assessed):
@@ -166,7 +166,7 @@ def _find_best_entry(
 
 
 def _size_entry(
-    state: StrategyState, candidate: PairAssessment, market: Market, settings: StrategySettings
+    state: StrategyState, candidate: PairAssessment, market: MarketView, settings: StrategySettings
 ) -> Entry | str:
     """Return the entry of a candidate, or the reason why it cannot be sized."""
     z, probability, score = candidate.z, candidate.probability, candidate.divergence_score

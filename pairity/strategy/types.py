@@ -91,7 +91,7 @@ class PairScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class MarketView:
     """View of the market at the decision: everything that is known then besides the scores.
 
     `correlations` are the 168h return correlations of asset pairs, keyed by `pair_id` in universe order.

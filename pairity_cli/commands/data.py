@@ -77,7 +77,7 @@ def gaps(
     With --repair the range that holds them is asked for again; what the venue has now is known from now on. Exit code 4
     where holes stay that nobody was asked about, or the repair failed.
     """
-    from feature_repo.raw_datasets import DATASETS, dataset
+    from feature_repo.raw_datasets import DATASETS, find_dataset
     from ingestion.coverage import gaps as find
     from ingestion.lake import Lake
     from pairity.layout import Layout
@@ -86,7 +86,7 @@ def gaps(
     settings = settings_from(exchange_url, control_url)
     universe = settings.universe.assets
     names = select_instruments(assets.split(","), universe) if assets else universe
-    kinds = tuple(dataset(name.strip()).name for name in datasets.split(",")) if datasets else tuple(DATASETS)
+    kinds = tuple(find_dataset(name.strip()).name for name in datasets.split(",")) if datasets else tuple(DATASETS)
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     found = find(lake, names, kinds)
     _show_gaps(found)

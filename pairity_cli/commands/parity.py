@@ -61,7 +61,7 @@ def check_parity(settings: Settings) -> ParityReport:
     """Compare every journalled feature vector with the offline store's answer for its decision time."""
     import polars as pl
 
-    from feature_repo.catalog import EVENT_TIME, service, view
+    from feature_repo.catalog import EVENT_TIME, find_service, find_view
     from feature_repo.feature_store import open_store, read_historical
     from feature_repo.offline_files import make_schema
     from pairity.layout import Layout
@@ -77,9 +77,9 @@ def check_parity(settings: Settings) -> ParityReport:
     store = open_store(settings)
     mismatches, values = [], 0
     for name in sorted({vector.service for vector in vectors}):
-        declared = view(service(name).view)
+        declared = find_view(find_service(name).view)
         own = [vector for vector in vectors if vector.service == name]
-        features = service(name).features
+        features = find_service(name).features
         types = {feature: make_schema(declared)[feature] for feature in features}
         online = pl.DataFrame([dict(vector.values) for vector in own], schema=types)
         asked = pl.DataFrame(

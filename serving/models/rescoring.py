@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from feature_repo.catalog import service, view
+from feature_repo.catalog import find_service, find_view
 from feature_repo.model_matrix import build_model_matrix
 from feature_repo.offline_files import make_schema
 from pairity.errors import ModelIntegrityError
@@ -37,8 +37,8 @@ def rescore(settings: Settings, decision: DecisionRecord, vector: FeatureVector 
         )
     probability = None
     if vector is not None:
-        declared = service(vector.service)
-        types = {name: make_schema(view(declared.view))[name] for name in declared.features}
+        declared = find_service(vector.service)
+        types = {name: make_schema(find_view(declared.view))[name] for name in declared.features}
         row = pl.DataFrame([dict(vector.values)], schema=types)
         probability = positive_probabilities(scorer.estimator, build_model_matrix(row, declared))[0]
     return Rescored(probability, scorer.ref.run_id, scorer.ref.train_end, scorer.ref.snapshot_id)

@@ -18,7 +18,7 @@ from pairity.strategy.types import (
     AssetView,
     ExitReason,
     Leg,
-    Market,
+    MarketView,
     PairPosition,
     PairScore,
     Side,
@@ -45,7 +45,7 @@ def market(hours=0, correlations=None, **assets):
     views = {name: asset(name) for name in ("BTC", "ETH", "SOL")} | assets
     at = T0 + timedelta(hours=hours)
     known = {"BTC__ETH": 0.5, "BTC__SOL": 0.5, "ETH__SOL": 0.5} if correlations is None else correlations
-    return Market(at + timedelta(seconds=30), at, views, known)
+    return MarketView(at + timedelta(seconds=30), at, views, known)
 
 
 def position(z=1.5, pair=BTC_ETH, held=3):

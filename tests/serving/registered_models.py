@@ -13,7 +13,7 @@ from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
 from feature_repo.model_matrix import build_model_matrix
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.strategy.types import AssetView, Market, StrategyState
+from pairity.strategy.types import AssetView, MarketView, StrategyState
 from serving.decision import Seen
 from tests.serving.trading import SPECS, T0
 from tests.training.published import asset_rows, pair_rows
@@ -65,6 +65,6 @@ def seen_at(settings: Settings, hour: int, **changes: Any) -> Seen:
     times = rows[EVENT_TIME].unique().sort()
     close = times[hour]
     assets = {asset: AssetView(asset, 100.0, 1.0, 0.01, 0.0, SPECS.get(asset)) for asset in ASSETS}
-    market = Market(close + timedelta(seconds=30), close, assets, {})
+    market = MarketView(close + timedelta(seconds=30), close, assets, {})
     given = {"state": StrategyState(10_000.0), "held_back": {}} | changes
     return Seen(close, rows.filter(pl.col(EVENT_TIME) == close), market, **given)

@@ -12,7 +12,7 @@ from pairity.strategy.types import (
     Decision,
     Entry,
     LegOrder,
-    Market,
+    MarketView,
     PairScore,
     Side,
     StrategyState,
@@ -32,7 +32,7 @@ class Strategy:
     def __init__(self, settings: StrategySettings) -> None:
         self._settings = settings
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         """Ask `pairity.strategy.lifecycle.decide` about the pairs that matter.
 
         Those are the held ones and, while there is room for another position, those above both thresholds: `decide`
@@ -67,7 +67,7 @@ class BuyAndHold:
     def __init__(self, asset: str, balance_fraction: float) -> None:
         self._asset, self._fraction = asset, balance_fraction
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         """Buy once; the scores do not matter."""
         view = market.assets.get(self._asset)
         if state.positions or view is None or view.spec is None or view.close is None:

@@ -20,7 +20,7 @@ from pairity.strategy.types import (
     Exit,
     ExitReason,
     LegOrder,
-    Market,
+    MarketView,
     PairPosition,
     PairScore,
     Side,
@@ -68,7 +68,7 @@ class RankingPolicy:
         self._every, self._phase = every_hours, phase_hours % every_hours
         self._gross, self._leverage = gross_exposure, leverage
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         """Rebalance when it is time; the exits and entries of one decision do not depend on each other."""
         state = aged(state)
         if _hours(market) % self._every != self._phase:
@@ -108,7 +108,7 @@ class SingleAssetPolicy:
             )
         self._threshold, self._fraction, self._leverage = threshold, balance_fraction, leverage
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         """Follow the sign of the forecast; a change of side is one decision, whose entry waits for its exit."""
         state = aged(state)
         if not scores:
@@ -138,12 +138,12 @@ def aged(state: StrategyState) -> StrategyState:
     return replace(state, positions=tuple(replace(p, bars_held=p.bars_held + 1) for p in state.positions))
 
 
-def rankable(scores: Iterable[PairScore], market: Market) -> list[PairScore]:
+def rankable(scores: Iterable[PairScore], market: MarketView) -> list[PairScore]:
     """Scores with a finite forecast whose asset has a price and a contract."""
     return [score for score in scores if _finite(score) and _priced(market.assets.get(score.pair.base)) is not None]
 
 
-def margin(positions: Iterable[PairPosition], market: Market, leverage: int) -> float:
+def margin(positions: Iterable[PairPosition], market: MarketView, leverage: int) -> float:
     """Initial margin of one-legged positions at the known closes, at the entry price where no close is known."""
     total = 0.0
     for leg in (leg for position in positions for leg in position.legs):
@@ -153,7 +153,7 @@ def margin(positions: Iterable[PairPosition], market: Market, leverage: int) -> 
     return total
 
 
-def entry(side: Side, score: PairScore, notional_usdt: float, market: Market) -> Entry | None:
+def entry(side: Side, score: PairScore, notional_usdt: float, market: MarketView) -> Entry | None:
     """A position of at most `notional_usdt` in whole lots, unprotected; None below the venue's minimum."""
     asset = score.pair.base
     view = _priced(market.assets.get(asset))
@@ -179,7 +179,7 @@ def _places(wanted: Mapping[str, tuple[Side, PairScore]]) -> set[tuple[str, Side
     return {(asset, side) for asset, (side, _) in wanted.items()}
 
 
-def _hours(market: Market) -> int:
+def _hours(market: MarketView) -> int:
     return int(market.event_timestamp.timestamp() // HOUR.total_seconds())
 
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, Service, View, view
+from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, Service, View, find_view
 from feature_repo.transforms.vwap_distance import find_last_bar_close
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
@@ -48,7 +48,7 @@ def build(
     = ln(close `horizon_bars` later / close), null where either is missing; t0, t1 (label interval). Bars are as they
     are known at `now`. MissingDataError where the service's view has no rows of these assets.
     """
-    layout, kind = Layout.of(settings), view(service.view)
+    layout, kind = Layout.of(settings), find_view(service.view)
     from feature_repo.offline_files import scan_view
 
     wanted = pl.col("asset").is_in(list(assets))

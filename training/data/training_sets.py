@@ -16,7 +16,7 @@ from math import ceil
 
 import polars as pl
 
-from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, SERVICES, Service, View, service
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, SERVICES, Service, View, find_service
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, JoinError, MissingDataError
 from pairity.layout import Layout
@@ -82,7 +82,7 @@ def build(settings: Settings, service: Service, join: Join, now: datetime) -> Da
 
 def pair_service(settings: Settings) -> Service:
     """The feature service of `model.feature_service`; UnknownNameError, or ConfigError if it is not one of pairs."""
-    chosen = service(settings.model.feature_service)
+    chosen = find_service(settings.model.feature_service)
     if chosen.view != PAIR_HOURLY.name:
         fitting = ", ".join(name for name, found in SERVICES.items() if found.view == PAIR_HOURLY.name)
         raise ConfigError(

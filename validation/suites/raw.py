@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from feature_repo.raw_datasets import CANDLES, DATASETS, Dataset
+from feature_repo.raw_datasets import CANDLES, DATASETS, RawDataset
 from validation.row_rules import list_row_rules
 from validation.rules import Rule, require_measured, require_none
 from validation.sequence_rules import STALE_BARS
@@ -29,12 +29,12 @@ _MEANINGS: Mapping[str, str] = {
 }
 
 
-def list_raw_rules(kind: Dataset) -> tuple[Rule, ...]:
+def list_raw_rules(dataset: RawDataset) -> tuple[Rule, ...]:
     """Return the rules that withhold rows (`list_row_rules`, or all rows of a partition), then those only reported."""
     reported = []
-    if kind.every is not None:
+    if dataset.every is not None:
         reported.append(require_none("missing_rows", "bars that the venue did not give", critical=False))
-    if kind.name in CANDLES:
+    if dataset.name in CANDLES:
         reported.append(
             Rule(
                 name="stale_run",
@@ -44,11 +44,11 @@ def list_raw_rules(kind: Dataset) -> tuple[Rule, ...]:
                 critical=False,
             )
         )
-    if kind.name == "funding":
+    if dataset.name == "funding":
         reported.append(
             require_none("irregular_intervals", "settlements that are not whole hours apart", critical=False)
         )
-    stopping = (require_none(name, _MEANINGS[name]) for name in list_row_rules(kind.name))
+    stopping = (require_none(name, _MEANINGS[name]) for name in list_row_rules(dataset.name))
     return (
         Rule(name="rows", column="rows", meaning="a partition without rows", lower=1.0),
         require_measured(),
@@ -57,4 +57,4 @@ def list_raw_rules(kind: Dataset) -> tuple[Rule, ...]:
     )
 
 
-RAW_RULES: Mapping[str, tuple[Rule, ...]] = {name: list_raw_rules(kind) for name, kind in DATASETS.items()}
+RAW_RULES: Mapping[str, tuple[Rule, ...]] = {name: list_raw_rules(dataset) for name, dataset in DATASETS.items()}

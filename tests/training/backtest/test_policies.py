@@ -4,7 +4,7 @@ import pytest
 
 from pairity.settings import StrategySettings
 from pairity.strategy.stops import choose_stop_rule, compute_stop_prices
-from pairity.strategy.types import Action, AssetView, Market, Side, StrategyState
+from pairity.strategy.types import Action, AssetView, MarketView, Side, StrategyState
 from tests.training.generated import LAG, START, random_market, spec
 from training.backtest.engine import run
 from training.backtest.policies import BuyAndHold, Strategy, baseline_pair, baseline_strategy
@@ -41,9 +41,9 @@ def test_buy_and_hold_waits_for_a_price_and_a_contract():
         AssetView("BTC", 100.0, None, None, None, None),
         AssetView("BTC", 1e9, None, None, None, spec("BTC")),
     ):
-        market = Market(START, START, {} if view is None else {"BTC": view})
+        market = MarketView(START, START, {} if view is None else {"BTC": view})
         assert policy.decide(state, (), market).action is Action.HOLD
-    market = Market(START, START, {"BTC": AssetView("BTC", 100.0, None, None, None, spec("BTC"))})
+    market = MarketView(START, START, {"BTC": AssetView("BTC", 100.0, None, None, None, spec("BTC"))})
     (entry,) = policy.decide(state, (), market).entries
     assert entry.legs[0].contracts == Decimal("950.0")
 

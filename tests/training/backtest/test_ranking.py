@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairity.errors import ConfigError
-from pairity.strategy.types import Action, AssetView, ExitReason, Leg, Market, PairPosition, PairScore, StrategyState
+from pairity.strategy.types import (
+    Action,
+    AssetView,
+    ExitReason,
+    Leg,
+    MarketView,
+    PairPosition,
+    PairScore,
+    StrategyState,
+)
 from pairity.universe import Pair
 from tests.training.generated import HOUR, LAG, START, flat_history, hours, spec
 from training.backtest.engine import run
@@ -25,7 +34,7 @@ def forecasts(*values, names=NAMES):
 
 def market(at=START, price=10.0, **views):
     assets = {name: AssetView(name, price, None, None, None, spec(name)) for name in NAMES}
-    return Market(at + LAG, at, assets | views)
+    return MarketView(at + LAG, at, assets | views)
 
 
 def opened(state, decision):
