@@ -17,7 +17,13 @@ import numpy as np
 import polars as pl
 
 from benchmarks.case import Case
-from feature_repo.transforms.risk_factors import buckets, factor_returns, panel_of, scores, spreads
+from feature_repo.transforms.risk_factors import (
+    assign_buckets,
+    build_panel,
+    compute_factor_returns,
+    compute_scores,
+    compute_spreads,
+)
 from feature_repo.transforms.risk_kernels import minute_fits
 from pairity.settings import FeatureSettings
 
@@ -72,7 +78,7 @@ def measure_design_errors() -> Iterator[str]:
     """Yield, per design, the largest differences from QR least squares (ridge as rows √λ below) on sampled windows."""
     data = os.environ.get("PAIRITY_RECORDED_DATA")
     minutes = read_recorded(Path(data) / RECORDED) if data else make_up_minutes()
-    panel = panel_of(
+    panel = build_panel(
         minutes.with_columns(
             pl.lit(None, pl.Float64).alias("volume_quote"),
             pl.lit(None, pl.Float64).alias("trade_count"),
@@ -80,9 +86,9 @@ def measure_design_errors() -> Iterator[str]:
         )
     )
     assert panel is not None
-    factors = factor_returns(panel, buckets(scores(panel, SETTINGS)))
+    factors = compute_factor_returns(panel, assign_buckets(compute_scores(panel, SETTINGS)))
     response = panel.returns[:, 1]
-    for name, x, ridge in (("spreads4", spreads(factors), 0.0), ("buckets10", factors, SETTINGS.risk_ridge)):
+    for name, x, ridge in (("spreads4", compute_spreads(factors), 0.0), ("buckets10", factors, SETTINGS.risk_ridge)):
         fitted = minute_fits(np.ascontiguousarray(np.column_stack([x, response])), WINDOW // 60, ridge, 1.0)
         ends = np.flatnonzero(~np.isnan(fitted[:, -1]))[::97]
         truth = np.array(

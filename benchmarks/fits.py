@@ -18,7 +18,7 @@ import polars as pl
 from benchmarks.case import Case
 from benchmarks.isolated_process import IsolatedJob, Job
 from feature_repo.catalog import PAIR_FOREST_FEATURES
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from pairity.digest import digest_bytes
 from pairity.settings import ModelSettings, Settings
 from pairity.timeline import HOUR
@@ -83,7 +83,9 @@ def fit_our_forest(hours: int, threads: int, trees: int) -> Job:
 
     def job() -> str:
         fitted = fit_forest(labelled, _SERVICE, settings, fit_threads=threads)
-        return _digest_values(pair_forest.predict_probability(fitted, model_matrix(labelled.head(_SEEN), _SERVICE)))
+        return _digest_values(
+            pair_forest.predict_probability(fitted, build_model_matrix(labelled.head(_SEEN), _SERVICE))
+        )
 
     return job
 
@@ -234,7 +236,7 @@ def _refuse() -> None:
 
 def _make_plain_matrix(labelled: pl.DataFrame) -> np.ndarray:
     """Return the model matrix as bare numbers: the assets first, as their places in the universe."""
-    matrix = model_matrix(labelled, _SERVICE)
+    matrix = build_model_matrix(labelled, _SERVICE)
     places = {asset: place for place, asset in enumerate(DEFAULT_UNIVERSE)}
     assets = [matrix[name].map(places).to_numpy(np.float64) for name in _CATEGORIES]
     rest = matrix.drop(columns=list(_CATEGORIES)).to_numpy(np.float64)

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.pairs import pair_hourly
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.pairs import compute_pair_hourly
 from pairity.settings import FeatureSettings, StrategySettings
 from pairity.timeline import HOUR
 from pairity.universe import DEFAULT_UNIVERSE, ContractSpec, inst_id, pairs_of
@@ -61,8 +61,8 @@ def make_frames(hours: int) -> Frames:
     times = tuple(closes.to_list())
     generator = np.random.default_rng(7)
     rates = {asset: _draw_settlements(generator, times) for asset in DEFAULT_UNIVERSE}
-    features = asset_hourly(bars.lazy(), _make_funding(rates).lazy(), SETTINGS).collect()
-    pairs = pair_hourly(features.lazy(), pairs_of(DEFAULT_UNIVERSE), SETTINGS, _WARM_UP).collect()
+    features = compute_asset_hourly(bars.lazy(), _make_funding(rates).lazy(), SETTINGS).collect()
+    pairs = compute_pair_hourly(features.lazy(), pairs_of(DEFAULT_UNIVERSE), SETTINGS, _WARM_UP).collect()
     rows = pairs.filter(pl.col("event_timestamp").is_in(closes.implode())).sort("event_timestamp", "pair_id")
     scored = rows.with_columns(
         probability=generator.uniform(0.2, 0.9, rows.height).round(3), known=generator.random(rows.height) > 0.01

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.case import Case
-from feature_repo.transforms.hours import hours_from_minutes
+from feature_repo.transforms.hours import summarise_hours
 
 ASSETS = tuple(f"A{number:02}" for number in range(10))
 MONTHS = 12
@@ -83,7 +83,7 @@ def scan_minutes(folder: Path, month: int) -> pl.LazyFrame:
 
 
 def compute_ours(folder: Path, months: int = MONTHS) -> pl.DataFrame:
-    return pl.concat(hours_from_minutes(scan_minutes(folder, month)).collect() for month in range(1, months + 1))
+    return pl.concat(summarise_hours(scan_minutes(folder, month)).collect() for month in range(1, months + 1))
 
 
 def read_columns(folder: Path, months: int = MONTHS) -> int:

@@ -14,8 +14,8 @@ from ta.momentum import ROCIndicator, RSIIndicator
 
 from benchmarks.case import Case
 from feature_repo.catalog import PAIR_HOURLY
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.pairs import pair_hourly
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.pairs import compute_pair_hourly
 from pairity.settings import FeatureSettings
 from pairity.universe import DEFAULT_UNIVERSE, pairs_of
 
@@ -71,8 +71,8 @@ def cases(_scratch: Path) -> Iterator[Case]:
     inflow = make_samples("time", "inflow", timedelta(days=1), timedelta(days=1))
 
     def ours() -> pl.DataFrame:
-        assets = asset_hourly(observed.lazy(), funding.lazy(), settings, inflow.lazy()).collect()
-        return pair_hourly(assets.lazy(), pairs, settings, 200).collect()
+        assets = compute_asset_hourly(observed.lazy(), funding.lazy(), settings, inflow.lazy()).collect()
+        return compute_pair_hourly(assets.lazy(), pairs, settings, 200).collect()
 
     wide = {asset: _compute_asset(asset, observed, funding, inflow) for asset in DEFAULT_UNIVERSE}
 

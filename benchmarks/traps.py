@@ -17,12 +17,12 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, PAIR_FOREST_FEATURES, VWAP_DISTANCE
-from feature_repo.files import scan_view
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
+from feature_repo.offline_files import scan_view
 from pairity.configuration import load_settings
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.strategy.types import Decision, Market, PairScore, StrategyState
+from pairity.strategy.types import Decision, MarketView, PairScore, StrategyState
 from pairity.timeline import SystemClock, parse_instant
 from training.backtest.comparison import Arena, Contender
 from training.backtest.policies import Strategy
@@ -287,7 +287,7 @@ class _CoinSizes:
     def __init__(self, inner: Policy) -> None:
         self._inner = inner
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         assets = {
             name: view if view.spec is None else replace(view, spec=replace(view.spec, ct_val=Decimal(1)))
             for name, view in market.assets.items()
@@ -298,7 +298,7 @@ class _CoinSizes:
 def _compute_fold_auc(study: TrapStudy, train: pl.DataFrame, test: pl.DataFrame) -> float:
     pipeline = fit_forest(train, study.training_set.service, study.settings)
     candidates = test.filter(pl.col("z_score").abs() > study.settings.label.z_entry)
-    probability = pair_forest.predict_probability(pipeline, model_matrix(candidates, study.training_set.service))
+    probability = pair_forest.predict_probability(pipeline, build_model_matrix(candidates, study.training_set.service))
     return _compute_auc(candidates.with_columns(pl.Series("probability", probability)), "probability") or float("nan")
 
 

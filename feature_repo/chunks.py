@@ -12,8 +12,8 @@ from datetime import datetime
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, VIEWS, View
-from feature_repo.catalog import view as declared
-from feature_repo.transforms.computation import TRANSFORMS, Inputs, ReadRaw
+from feature_repo.catalog import find_view as declared
+from feature_repo.transforms.view_transforms import TRANSFORMS, Inputs, ReadRaw
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, month_start, next_month

@@ -6,15 +6,15 @@ from feast import FileSource
 from feast.data_format import ParquetFormat
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View
-from feature_repo.files import view_glob
+from feature_repo.offline_files import locate_view_files
 from pairity.layout import Layout
 
 
-def source_of(view: View, layout: Layout) -> FileSource:
+def make_source(view: View, layout: Layout) -> FileSource:
     """Return Feast's source for the Parquet files of `view`: an absolute pattern, with both times declared."""
     return FileSource(
         name=f"{view.name}_files",
-        path=view_glob(layout, view),
+        path=locate_view_files(layout, view),
         timestamp_field=EVENT_TIME,
         created_timestamp_column=CREATED_TIME,
         file_format=ParquetFormat(),

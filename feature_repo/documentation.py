@@ -25,7 +25,7 @@ carried forward only where a null policy says so; nothing is zero for want of da
 """
 
 
-def document() -> str:
+def render_document() -> str:
     """Return the document as Markdown: one table per view, then services and raw datasets."""
     return "\n".join([_INTRODUCTION, *(_view(view) for view in VIEWS.values()), _services(), _datasets()])
 
@@ -92,4 +92,4 @@ def _duration(span: object) -> str:
 if __name__ == "__main__":
     import sys
 
-    sys.stdout.write(document())
+    sys.stdout.write(render_document())

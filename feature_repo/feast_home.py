@@ -22,16 +22,16 @@ from pairity.settings import Settings
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 
 
-def project_settings() -> Settings:
+def load_project_settings() -> Settings:
     """Return settings as pairity reads them in the project's folder, with an absolute `home`; for Feast's CLI."""
     with contextlib.chdir(PROJECT_FOLDER):
         settings = load_settings()
         return settings.model_copy(update={"home": settings.root})
 
 
-def below_home(path: str) -> Path:
+def resolve_below_home(path: str) -> Path:
     """Return `path` if it is absolute, else `path` below the data directory; its folder is created."""
-    located = Path(path) if Path(path).is_absolute() else project_settings().root / path
+    located = Path(path) if Path(path).is_absolute() else load_project_settings().root / path
     located.parent.mkdir(parents=True, exist_ok=True)
     return located
 
@@ -40,7 +40,7 @@ class HomeFileRegistryStore(FileRegistryStore):
     """Feast's file registry below the data directory, replaced as a whole: a reader never sees half of it."""
 
     def __init__(self, registry_config: RegistryConfig, repo_path: Path) -> None:
-        resolved = registry_config.model_copy(update={"path": str(below_home(registry_config.path))})
+        resolved = registry_config.model_copy(update={"path": str(resolve_below_home(registry_config.path))})
         super().__init__(resolved, repo_path)
         self._filepath = Path(resolved.path)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from feature_repo.entities import ASSET, PAIR, PROJECT
-from feature_repo.feast_home import project_settings
-from feature_repo.feature_services import feature_services
-from feature_repo.feature_views import feature_views
+from feature_repo.feast_home import load_project_settings
+from feature_repo.feature_services import make_feature_services
+from feature_repo.feature_views import make_feature_views
 from pairity.layout import Layout
 
-_settings = project_settings()
-_views = feature_views(Layout.of(_settings), _settings.features.ttl)
-_services = feature_services(_views)
+_settings = load_project_settings()
+_views = make_feature_views(Layout.of(_settings), _settings.features.ttl)
+_services = make_feature_services(_views)
 
 project = PROJECT
 asset, pair = ASSET, PAIR

@@ -9,7 +9,7 @@ from feast import FeatureService, FeatureView
 from feature_repo.catalog import SERVICES
 
 
-def feature_services(views: Mapping[str, FeatureView]) -> dict[str, FeatureService]:
+def make_feature_services(views: Mapping[str, FeatureView]) -> dict[str, FeatureService]:
     """Return all services by name, made of the given Feast views."""
     return {
         name: FeatureService(

@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from feature_repo.catalog.types import CREATED_TIME, EVENT_TIME
-from feature_repo.raw_datasets import INSTANT, KNOWN_AT, Dataset
+from feature_repo.raw_datasets import INSTANT, KNOWN_AT, RawDataset
 
 HISTORY_LAG = timedelta(milliseconds=1)
 """From the close to the instant at which a bar of history counts as known."""
@@ -42,7 +42,7 @@ def closed_known_at(close: pl.Expr) -> pl.Expr:
     return (close + HISTORY_LAG).cast(INSTANT).alias(KNOWN_AT)
 
 
-def history_known_at(dataset: Dataset) -> pl.Expr:
+def history_known_at(dataset: RawDataset) -> pl.Expr:
     """Return the `known_at` of rows of a first load, from their time: see `closed_known_at`.
 
     A settlement or a sample is complete at its instant, a bar one bar after the instant that it is labelled with.
@@ -50,7 +50,7 @@ def history_known_at(dataset: Dataset) -> pl.Expr:
     return closed_known_at(pl.col(dataset.time) + dataset.known_after)
 
 
-def recorded_known_at(dataset: Dataset, received: str) -> pl.Expr:
+def recorded_known_at(dataset: RawDataset, received: str) -> pl.Expr:
     """Return the `known_at` of rows whose recorder noted in column `received` when each came in.
 
     Not before the row was complete: a recorder's clock may be slow, and a bar that was received early was not final.

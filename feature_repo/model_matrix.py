@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_repo.catalog import Service, view
+from feature_repo.catalog import Service, find_view
 from pairity.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
+def build_model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
     """Return rows × features of `service`, in its order: numbers as float64 (null → NaN), categories as str.
 
     Rows keep their order. DataError names the columns that are missing: a model is never fed fewer columns than it was
@@ -26,7 +26,7 @@ def model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
             f"rows for service {service.name} lack the features {', '.join(missing)}",
             "read them with the same feature service that the model was trained with",
         )
-    types = {feature.name: feature.dtype for feature in view(service.view).features}
+    types = {feature.name: feature.dtype for feature in find_view(service.view).features}
     columns = [
         pl.col(name) if types[name] == "string" else pl.col(name).cast(pl.Float64).fill_null(float("nan"))
         for name in service.features

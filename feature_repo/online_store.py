@@ -23,7 +23,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 
-from feature_repo.feast_home import below_home
+from feature_repo.feast_home import resolve_below_home
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -45,7 +45,7 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
 
     @staticmethod
     def _get_db_path(config: RepoConfig) -> str:
-        return str(below_home(config.online_store.path))
+        return str(resolve_below_home(config.online_store.path))
 
     def _get_conn(self, config: RepoConfig) -> sqlite3.Connection:
         """The store's one connection, closed when the store goes; Feast leaves it open, of which Python 3.13 warns."""

@@ -25,13 +25,13 @@ SCHEMA = {
 }
 
 
-def pair_metadata(
+def describe_pairs(
     pairs: Sequence[Pair], listed: Iterable[str], coverage: pl.DataFrame, *, min_aligned_bars: int
 ) -> pl.DataFrame:
     """Return one row per pair with the columns `SCHEMA`, in the order of `pairs`.
 
     `listed`: ids of all instruments of the venue, of any kind (OKX: `ETH-BTC` is spot, `ETH-BTC-SWAP` a perpetual).
-    `coverage`: pair_id, aligned_bars (see `transforms.pairs.pair_coverage`); a pair without a row has 0.
+    `coverage`: pair_id, aligned_bars (see `transforms.pairs.count_aligned_bars`); a pair without a row has 0.
 
     - `base`, `quote`: short names; spread = price of base in units of quote.
     - `is_direct`: the venue lists the cross; `exchange_symbol` is its id, a perpetual before spot, base/quote before

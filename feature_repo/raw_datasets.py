@@ -17,7 +17,7 @@ KNOWN_AT = "known_at"
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class RawDataset:
     """One kind of raw rows of one instrument: at most one row per instant, and one more per correction of it."""
 
     name: str
@@ -63,11 +63,11 @@ _PRICES = ("open", "high", "low", "close")
 _TRADED = ("volume", "volume_quote", "trade_count", "taker_buy_volume")
 _NOT_EVERY_VENUE = frozenset({"volume_quote", "trade_count", "taker_buy_volume"})
 
-DATASETS: Mapping[str, Dataset] = MappingProxyType(
+DATASETS: Mapping[str, RawDataset] = MappingProxyType(
     {
         dataset.name: dataset
         for dataset in (
-            Dataset(
+            RawDataset(
                 name="candles_1m",
                 time="open_time",
                 values=(*_PRICES, *_TRADED),
@@ -76,7 +76,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=MINUTE,
                 description="traded prices and volumes of one minute",
             ),
-            Dataset(
+            RawDataset(
                 name="candles_1h",
                 time="open_time",
                 values=(*_PRICES, *_TRADED),
@@ -85,7 +85,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=HOUR,
                 description="traded prices and volumes of one hour, for instruments without minutes",
             ),
-            Dataset(
+            RawDataset(
                 name="funding",
                 time="funding_time",
                 values=("funding_rate",),
@@ -94,7 +94,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=None,
                 description="settled funding, fraction per interval",
             ),
-            Dataset(
+            RawDataset(
                 name="mark_1h",
                 time="open_time",
                 values=_PRICES,
@@ -103,7 +103,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=HOUR,
                 description="mark price of one hour",
             ),
-            Dataset(
+            RawDataset(
                 name="index_1h",
                 time="open_time",
                 values=_PRICES,
@@ -112,7 +112,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=HOUR,
                 description="index price of one hour",
             ),
-            Dataset(
+            RawDataset(
                 name="open_interest",
                 time="time",
                 values=("open_interest", "open_interest_usd"),
@@ -121,7 +121,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=None,
                 description="open interest, base coins",
             ),
-            Dataset(
+            RawDataset(
                 name="taker_volume_1h",
                 time="open_time",
                 values=("buy_volume", "sell_volume"),
@@ -130,7 +130,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=HOUR,
                 description="taker volumes of one hour",
             ),
-            Dataset(
+            RawDataset(
                 name="trade_bars_1m",
                 time="open_time",
                 values=(*_PRICES, *_TRADED),
@@ -139,7 +139,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=None,
                 description="one minute's trades, where there were any",
             ),
-            Dataset(
+            RawDataset(
                 name="book_tops",
                 time="time",
                 values=("bid_price", "bid_size", "ask_price", "ask_size", "bid_size_20", "ask_size_20"),
@@ -148,7 +148,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=None,
                 description="top of book, and the sizes of its first 20 levels together",
             ),
-            Dataset(
+            RawDataset(
                 name="liquidations",
                 time="time",
                 values=("long_notional", "short_notional"),
@@ -157,7 +157,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 every=None,
                 description="liquidated positions of one instant, USDT by side of the position",
             ),
-            Dataset(
+            RawDataset(
                 name="inflow",
                 time="time",
                 values=("inflow",),
@@ -172,7 +172,7 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
 CANDLES = ("candles_1m", "candles_1h")
 
 
-def dataset(name: str) -> Dataset:
+def find_dataset(name: str) -> RawDataset:
     """Return the raw dataset of that name; UnknownNameError lists those that exist."""
     if name not in DATASETS:
         raise UnknownNameError("dataset", name, DATASETS)

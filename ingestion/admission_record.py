@@ -11,10 +11,10 @@ import polars as pl
 from ingestion.report import QuarantinedPartition
 from pairity.layout import Layout
 from pairity.settings import Settings
-from validation.quarantine import hold, released
+from validation.quarantine import read_released, withhold
+from validation.row_verdicts import BROKEN, ReleasedRows
 from validation.rules import FailedRule
-from validation.splitting import BROKEN, Released
-from validation.suites import meaning_of
+from validation.suites import explain_rule
 
 
 @dataclass
@@ -29,7 +29,7 @@ class AdmissionRecord:
     checks_passed: int = 0
     checks_failed: int = 0
     quarantined: list[QuarantinedPartition] = field(default_factory=list)
-    _released: dict[tuple[str, str, str], list[Released]] = field(default_factory=dict)
+    _released: dict[tuple[str, str, str], list[ReleasedRows]] = field(default_factory=dict)
 
     @property
     def layout(self) -> Layout:
@@ -44,17 +44,17 @@ class AdmissionRecord:
 
     def withhold(self, name: str, key: str, rows: pl.DataFrame) -> None:
         """Put `rows` (with `broken_rules`) into quarantine and note them, also where they lie in quarantine already."""
-        hold(self.layout, name, key, rows, now=self.now)
+        withhold(self.layout, name, key, rows, now=self.now)
         counts = rows.select(pl.col(BROKEN).explode().value_counts(sort=True)).unnest(BROKEN)
-        broken = tuple(f"{rule} = {count} ({meaning_of(name, rule)})" for rule, count in counts.iter_rows())
+        broken = tuple(f"{rule} = {count} ({explain_rule(name, rule)})" for rule, count in counts.iter_rows())
         self.quarantined.append(QuarantinedPartition(name, key, broken))
 
-    def list_released(self, name: str, entities: Iterable[str], venue: str = "") -> list[Released]:
+    def list_released(self, name: str, entities: Iterable[str], venue: str = "") -> list[ReleasedRows]:
         """Return what people released of a dataset or view and some assets or pairs."""
         items = []
         for entity in sorted(entities):
             key = name, entity, venue
             if key not in self._released:  # once per run: every partition of an asset asks, and reading takes files
-                self._released[key] = released(self.layout, name, entity, venue)
+                self._released[key] = read_released(self.layout, name, entity, venue)
             items += self._released[key]
         return items

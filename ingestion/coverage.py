@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS
-from feature_repo.files import scan_view, view_directory
-from feature_repo.raw_datasets import DATASETS, Dataset
+from feature_repo.offline_files import locate_view, scan_view
+from feature_repo.raw_datasets import DATASETS, RawDataset
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, subtract, union
 from pairity.layout import Layout
@@ -85,7 +85,7 @@ def count_rows(
     return counts
 
 
-def _times(lake: Lake, kind: Dataset, asset: str) -> pl.Series:
+def _times(lake: Lake, kind: RawDataset, asset: str) -> pl.Series:
     own = [part for part in lake.partitions() if part.dataset == kind.name and part.instrument == inst_id(asset)]
     if not own:
         return pl.Series(dtype=pl.Datetime("us", "UTC"))
@@ -99,7 +99,7 @@ def _steps(times: pl.Series, every: timedelta) -> list[Span]:
     return [(before, at) for at, before in frame.filter(pl.col("at") - pl.col("before") > every).iter_rows()]
 
 
-def _gap(lake: Lake, kind: Dataset, asset: str, before: datetime, after: datetime) -> Gap:
+def _gap(lake: Lake, kind: RawDataset, asset: str, before: datetime, after: datetime) -> Gap:
     assert kind.every is not None
     first = before + kind.every
     covered = union(lake.coverage(kind.name, asset, first, after))
@@ -113,7 +113,7 @@ def _gap(lake: Lake, kind: Dataset, asset: str, before: datetime, after: datetim
     )
 
 
-def _summarize_raw(lake: Lake, kind: Dataset, now: datetime) -> StoredSummary:
+def _summarize_raw(lake: Lake, kind: RawDataset, now: datetime) -> StoredSummary:
     parts = [part for part in lake.partitions() if part.dataset == kind.name]
     manifests = [(part, lake.manifest(part)) for part in parts]
     filled = [(part, manifest) for part, manifest in manifests if manifest.rows]
@@ -159,7 +159,7 @@ def _summarize_view(layout: Layout, name: str, now: datetime) -> StoredSummary:
     assert last is None or isinstance(last, datetime)
     first = table["first"].min()
     assert first is None or isinstance(first, datetime)
-    size, files = _size([view_directory(layout, view)])
+    size, files = _size([locate_view(layout, view)])
     return StoredSummary(
         name=name,
         kind="features",

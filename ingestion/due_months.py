@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 
 from feature_repo.catalog import VIEWS
-from feature_repo.raw_datasets import CANDLES, dataset
-from feature_repo.transforms.computation import MAX_REACH
+from feature_repo.raw_datasets import CANDLES, find_dataset
+from feature_repo.transforms.view_transforms import MAX_REACH
 from ingestion.lake import Lake
 from ingestion.lake.partitions import Partition
 from ingestion.withheld import MonthInput
@@ -93,7 +93,7 @@ def digest_inputs(
 def find_newest_close(settings: Settings, lake: Lake) -> datetime | None:
     """Return the close of the newest stored candle of the universe, None where there is none."""
     closes = [
-        last + dataset(part.dataset).known_after
+        last + find_dataset(part.dataset).known_after
         for part in _of_universe(settings, lake.digests())
         if part.dataset in CANDLES and (last := lake.manifest(part).last) is not None
     ]

@@ -13,8 +13,8 @@ from ingestion.admission_record import AdmissionRecord
 from pairity.timeline import month_key
 from validation.checkpoint import judge
 from validation.profiles import profile_view
-from validation.quarantine import listed
-from validation.splitting import Split, split_features
+from validation.quarantine import read_items
+from validation.row_verdicts import Verdicts, judge_feature_rows
 
 
 @dataclass
@@ -56,9 +56,9 @@ class FeatureAdmission:
             self.record.withhold(view.name, f"{entity}/{month_key(month)}", own)
         return self._date_released(view, split.accepted)
 
-    def _split(self, view: View, rows: pl.DataFrame) -> Split:
+    def _split(self, view: View, rows: pl.DataFrame) -> Verdicts:
         released = self.record.list_released(view.name, self._released_entities(view))
-        return split_features(view, rows, self.record.now, released)
+        return judge_feature_rows(view, rows, self.record.now, released)
 
     def _date_released(self, view: View, rows: pl.DataFrame) -> pl.DataFrame:
         """Return `rows` with those that a person released known from the release on."""
@@ -70,4 +70,4 @@ class FeatureAdmission:
         return rows
 
     def _released_entities(self, view: View) -> set[str]:
-        return {item.entity for item in listed(self.record.layout, view.name, state="released")}
+        return {item.entity for item in read_items(self.record.layout, view.name, state="released")}

@@ -9,7 +9,7 @@ import polars as pl
 
 from feature_repo.raw_datasets import CANDLES, DATASETS
 from ingestion.lake import Lake
-from validation.anomalies import mark_deviations, market_outages, short_bars
+from validation.anomalies import find_mark_deviations, find_market_outages, find_short_bars
 
 _FOUR_HOURS = timedelta(hours=4)
 
@@ -24,14 +24,14 @@ def describe_anomalies(lake: Lake, dataset: str) -> Iterator[str]:
         return
     every = DATASETS[dataset].every
     if dataset in CANDLES and every:
-        for first, last, _, silent, assets in market_outages(rows, every).iter_rows():
+        for first, last, _, silent, assets in find_market_outages(rows, every).iter_rows():
             until = last + every
             yield f"outage {first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}: {silent} of {assets} traded nothing"
-        for asset, at, bars, expected, reason in short_bars(rows, every, _FOUR_HOURS).iter_rows():
+        for asset, at, bars, expected, reason in find_short_bars(rows, every, _FOUR_HOURS).iter_rows():
             yield f"short 4h bar {asset} {at:%Y-%m-%d %H:%M}: {bars} of {expected} ({reason})"
     if dataset in ("mark_1h", "index_1h"):
         traded = _read_all(lake, "candles_1h")
-        for asset, at, price, reference in mark_deviations(rows, traded if traded.height else None).iter_rows():
+        for asset, at, price, reference in find_mark_deviations(rows, traded if traded.height else None).iter_rows():
             yield f"{asset} {at:%Y-%m-%d %H:%M} at {price:g}, the market at {reference:g}"
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from feature_repo.transforms.exposures import minute_exposures, minutes_needed_from
+from feature_repo.transforms.exposures import compute_minute_exposures, find_first_minute
 from ingestion.lake import Lake
 from ingestion.withheld import WithheldRows, make_reader
 from pairity.errors import MissingDataError
@@ -15,7 +15,7 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 
 
-def compute_minute_exposures(
+def regress_minutes(
     settings: Settings, first: datetime, end: datetime, assets: Sequence[str], design: str
 ) -> pl.DataFrame:
     """Return the exposures of `assets` for every minute in (first, end] for which the regression has a result.
@@ -26,9 +26,9 @@ def compute_minute_exposures(
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
     read = make_reader(settings, lake, WithheldRows.of(layout, lake))
-    begin = minutes_needed_from(first, settings.features)
+    begin = find_first_minute(first, settings.features)
     minutes = read("candles_1m", begin, end).collect()
-    rows = minute_exposures(minutes, design, settings.features, tuple(assets))
+    rows = compute_minute_exposures(minutes, design, settings.features, tuple(assets))
     rows = rows.filter(rows["time"] > first).drop_nulls("r2") if rows.height else rows
     if rows.is_empty():
         raise MissingDataError(

@@ -21,7 +21,7 @@ from ingestion.sources.protocol import Source
 from ingestion.targets import Target, clip_to_closed, targets_of_ingest
 from pairity.errors import ConfigError, MissingDataError
 from pairity.layout import Layout
-from pairity.progress import Progress, Silent
+from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
 from pairity.timeline import Clock, check_range
 from venue.okx_client import aclose, make_client, server_time
@@ -43,7 +43,7 @@ class Pipeline:
         self.clock = clock
         self.lake = Lake(Layout.of(settings))
         self._staging = Lake(Layout.of(settings), folder=STAGING, durable=False)
-        self._progress: Progress = progress or Silent()
+        self._progress: Progress = progress or SilentProgress()
         self._client: okx | None = None
         self._store: FeatureStore | None = None
 
@@ -136,16 +136,16 @@ class Pipeline:
         """Return the store, and whether its definitions were registered just now."""
         if self._store is not None:
             return self._store, False
-        from feature_repo.store import apply, open_store
+        from feature_repo.feature_store import apply_definitions, open_store
 
         self._store = open_store(self.settings)
-        return self._store, apply(self.settings, self._store)
+        return self._store, apply_definitions(self.settings, self._store)
 
     async def _store_contracts(
         self, source: OkxSource, assets: Sequence[str], *, live: bool
     ) -> tuple[tuple[str, ...], tuple[InstrumentFailure, ...]]:
         """Store the contracts; return the assets that can be collected, and those that cannot be traded at present."""
-        from feature_repo.contracts import write_contracts
+        from feature_repo.contract_specs import write_contracts
 
         listings = await source.listings(assets)
         if not live and len(listings) < len(assets):
@@ -238,7 +238,7 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
 
     MissingDataError where the lake holds nothing of `features.venue`.
     """
-    from feature_repo.store import apply, open_store
+    from feature_repo.feature_store import apply_definitions, open_store
 
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     with lake.writing():
@@ -250,7 +250,7 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
         record = AdmissionRecord(settings, now)
         store = open_store(settings)
         publisher = Publisher(settings, lake, FeatureAdmission(record), store)
-        publisher.publish_due(until, now, progress, online_is_new=apply(settings, store))
+        publisher.publish_due(until, now, progress, online_is_new=apply_definitions(settings, store))
         return FeaturesReport(
             publisher.count_rows(), tuple(record.quarantined), list_left_out_pairs(settings, lake, {})
         )

@@ -12,8 +12,8 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
 from feature_repo.chunks import compute_views
-from feature_repo.files import feature_bits, newest, publish, scan_view
 from feature_repo.knowledge_time import correction_created_at
+from feature_repo.offline_files import combine_bits, keep_newest, publish, scan_view
 from feature_repo.raw_datasets import CANDLES
 from ingestion.due_months import MonthLedger, find_newest_close
 from ingestion.feature_admission import FeatureAdmission
@@ -82,7 +82,7 @@ class Publisher:
         return accepted
 
     def _write_online(self, latest: Mapping[str, pl.DataFrame]) -> None:
-        from feature_repo.store import write_online
+        from feature_repo.feature_store import write_online
 
         for name, rows in latest.items():
             if rows.height:
@@ -91,7 +91,7 @@ class Publisher:
 
 def _latest(view: View, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return the newest row of each entity."""
-    ordered = newest(pl.concat(frames).lazy(), view)
+    ordered = keep_newest(pl.concat(frames).lazy(), view)
     return ordered.group_by(view.entity, maintain_order=True).last().collect()
 
 
@@ -104,9 +104,9 @@ def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datet
     if rows.is_empty():
         return rows
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
-    stored = newest(scan_view(layout, view).filter(pl.col(EVENT_TIME).is_between(since, until)), view).collect()
+    stored = keep_newest(scan_view(layout, view).filter(pl.col(EVENT_TIME).is_between(since, until)), view).collect()
     joined = rows.join(stored, on=key, how="left", suffix="_stored", maintain_order="left")
-    same = feature_bits(view).eq_missing(feature_bits(view, "_stored"))
+    same = combine_bits(view).eq_missing(combine_bits(view, "_stored"))
     created = correction_created_at(~same, pl.col(f"{CREATED_TIME}_stored"), now)
     return joined.with_columns(created).select(rows.columns)
 

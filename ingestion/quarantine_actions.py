@@ -23,9 +23,9 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import Clock, month_start
 from pairity.universe import inst_id
-from validation.quarantine import Quarantined, find, note
-from validation.row_rules import grid_of
-from validation.splitting import BROKEN
+from validation.quarantine import QuarantineItem, find_item, record_action
+from validation.row_rules import infer_grid
+from validation.row_verdicts import BROKEN
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
@@ -40,7 +40,7 @@ _NEVER_RIGHT = frozenset({"misaligned_times", "future_times"})
 class ActionOutcome:
     """Outcome of a quarantine action: whether the item is closed, and how many rows entered the lake."""
 
-    item: Quarantined
+    item: QuarantineItem
     closed: bool
     rows: int
     message: str
@@ -67,11 +67,11 @@ def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> Acti
         with lake.writing():
             # The rows first: a kill in between leaves the item open, and releasing it again adds nothing.
             added = lake.write(item.dataset, item.entity, known, covered=_spans_of(item, rows), arrived_at=now)
-            note(item, "release", reason, now=now)
+            record_action(item, "release", reason, now=now)
     else:
-        note(item, "release", reason, now=now)
+        record_action(item, "release", reason, now=now)
     return ActionOutcome(
-        item=find(Layout.of(settings), item.id),
+        item=find_item(Layout.of(settings), item.id),
         closed=True,
         rows=added,
         message=f"released {item.rows} rows; `pairity ingest` computes what depends on them",
@@ -99,7 +99,7 @@ async def repair(settings: Settings, id_: str, clock: Clock) -> ActionOutcome:
     return _admit_answer(settings, item, rows, clock.now())
 
 
-def _admit_answer(settings: Settings, item: Quarantined, rows: pl.DataFrame, now: datetime) -> ActionOutcome:
+def _admit_answer(settings: Settings, item: QuarantineItem, rows: pl.DataFrame, now: datetime) -> ActionOutcome:
     """Publish the sound rows of the venue's answer, and close the item if they stand for all of its instants."""
     layout, lake, kind = Layout.of(settings), Lake(Layout.of(settings)), DATASETS[item.dataset]
     with lake.writing():
@@ -111,16 +111,18 @@ def _admit_answer(settings: Settings, item: Quarantined, rows: pl.DataFrame, now
         withdrawn = instants - bad if _NEVER_RIGHT & set(item.rules) else set()
         lacking = instants - good - withdrawn
         if not lacking:
-            if find(layout, item.id).state == "held":  # else admission has closed it: good rows came for all of it
-                note(item, "repair", "the venue no longer gives these rows", now=now)
+            if find_item(layout, item.id).state == "held":  # else admission has closed it: good rows came for all of it
+                record_action(item, "repair", "the venue no longer gives these rows", now=now)
             message = f"repaired {item.rows} rows; `pairity ingest` computes the rest"
         else:
             message = f"{len(lacking)} of {len(instants)} instants are still wrong or missing at the venue"
-            note(item, "repair failed", message, now=now)
-    return ActionOutcome(find(layout, item.id), not lacking, len(good), message)
+            record_action(item, "repair failed", message, now=now)
+    return ActionOutcome(find_item(layout, item.id), not lacking, len(good), message)
 
 
-def _admit_months(settings: Settings, lake: Lake, item: Quarantined, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+def _admit_months(
+    settings: Settings, lake: Lake, item: QuarantineItem, rows: pl.DataFrame, now: datetime
+) -> pl.DataFrame:
     """Let `rows` in month by month; returns those that are withheld."""
     kind, admission = DATASETS[item.dataset], RawAdmission(AdmissionRecord(settings, now))
     months = sorted({month_start(instant) for instant in rows[kind.time].to_list()})
@@ -132,7 +134,7 @@ def _admit_months(settings: Settings, lake: Lake, item: Quarantined, rows: pl.Da
     return pl.concat(withheld)
 
 
-async def _fetch_again(settings: Settings, client: okx, item: Quarantined) -> pl.DataFrame:
+async def _fetch_again(settings: Settings, client: okx, item: QuarantineItem) -> pl.DataFrame:
     """Return what the venue gives today for the instants of the item."""
     source = OkxSource.of(client, settings)
     frames = [DATASETS[item.dataset].empty()]
@@ -142,16 +144,16 @@ async def _fetch_again(settings: Settings, client: okx, item: Quarantined) -> pl
     return pl.concat(frames)
 
 
-def _find_open(settings: Settings, id_: str) -> Quarantined:
+def _find_open(settings: Settings, id_: str) -> QuarantineItem:
     """Return the item whose id begins so; ConfigError where it is closed."""
-    item = find(Layout.of(settings), id_)
+    item = find_item(Layout.of(settings), id_)
     if item.state != "held":
         raise ConfigError(f"quarantine item {item.id} is closed already: {item.state}", "see pairity quarantine show")
     return item
 
 
-def _spans_of(item: Quarantined, rows: pl.DataFrame) -> tuple[Span, ...]:
+def _spans_of(item: QuarantineItem, rows: pl.DataFrame) -> tuple[Span, ...]:
     """Return the ranges that `rows` of the item cover: a bar each, or the instant itself where there are no bars."""
     kind = DATASETS[item.dataset]
-    length = _INSTANT_ITSELF if item.dataset == "funding" else grid_of(kind) or _INSTANT_ITSELF
+    length = _INSTANT_ITSELF if item.dataset == "funding" else infer_grid(kind) or _INSTANT_ITSELF
     return union((instant, instant + length) for instant in rows[kind.time].drop_nulls().to_list())

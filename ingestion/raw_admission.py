@@ -19,10 +19,10 @@ from pairity.timeline import month_key
 from pairity.universe import short_name
 from validation.checkpoint import judge
 from validation.profiles import profile_raw
-from validation.quarantine import listed, note
-from validation.row_rules import grid_of, row_rules
-from validation.sequence_rules import remembered
-from validation.splitting import BROKEN, Split, split_raw
+from validation.quarantine import read_items, record_action
+from validation.row_rules import infer_grid, list_row_rules
+from validation.row_verdicts import BROKEN, Verdicts, judge_raw_rows
+from validation.sequence_rules import find_longest_comparable_hole
 
 # What one instant covers in a dataset without a grid.
 _INSTANT_ITSELF = timedelta(milliseconds=1)
@@ -113,7 +113,7 @@ class RawAdmission:
         name, asset = partition.dataset, short_name(partition.instrument)
         close = _close_before(rows, partition, lake, before, closes.get(asset) if closes else None)
         released = self.record.list_released(name, (asset,), quarantine_venue(lake))
-        split = split_raw(rows, name, self.record.now, close_before=close, released=released)
+        split = judge_raw_rows(rows, name, self.record.now, close_before=close, released=released)
         if closes is not None and "close" in DATASETS[name].values and rows.height:
             _carry_close(closes, asset, split, DATASETS[name].time)
         profile = profile_raw(rows, name, _key(partition), self.record.now, close_before=close)
@@ -134,7 +134,7 @@ class RawAdmission:
         withheld = {}
         for batch in batches:
             failed = verdict.failed.get(_key(batch.partition), ())
-            of_whole_batch = [rule.rule for rule in failed if rule.rule not in row_rules(name)]
+            of_whole_batch = [rule.rule for rule in failed if rule.rule not in list_row_rules(name)]
             withheld[batch.partition] = batch.withheld
             if of_whole_batch:
                 rows = read(batch.partition)
@@ -158,7 +158,7 @@ class RawAdmission:
             self.record.withhold(name, _key(partition), withheld)
             wrong = withheld.select(rows.columns)
             sound = rows.join(wrong, on=rows.columns, how="anti", nulls_equal=True, maintain_order="left")
-            covered = _without(covered, withheld[kind.time], grid_of(kind) or _INSTANT_ITSELF)
+            covered = _without(covered, withheld[kind.time], infer_grid(kind) or _INSTANT_ITSELF)
         was_withheld = pl.col(kind.time).is_in(before.of_asset(name, asset).implode())
         sound = sound.with_columns(repaired_known_at(was_withheld, self.record.now))
         added = lake.write(name, partition.instrument, sound, covered=covered, arrived_at=self.record.now)
@@ -170,12 +170,12 @@ class RawAdmission:
         good = set(arrived.to_list()) - set(withheld[DATASETS[name].time].to_list())
         if not good:
             return
-        for item in listed(self.record.layout, name, f"{asset}_*", state="held"):
+        for item in read_items(self.record.layout, name, f"{asset}_*", state="held"):
             if item.venue == venue and set(item.read_rows()[DATASETS[name].time].to_list()) <= good:
-                note(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
+                record_action(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
 
 
-def _carry_close(closes: _LastCloses, asset: str, split: Split, time: str) -> None:
+def _carry_close(closes: _LastCloses, asset: str, split: Verdicts, time: str) -> None:
     """Note the last accepted close of a partition for the next one, and until when rows after it were withheld."""
     newest = split.accepted.sort(time).tail(1)
     if newest.height:
@@ -199,13 +199,13 @@ def _close_before(
     first = rows[kind.time].min() if "close" in kind.values else None
     if not isinstance(first, datetime):
         return None
-    if carried is not None and first - carried.until <= remembered(kind):
+    if carried is not None and first - carried.until <= find_longest_comparable_hole(kind):
         return carried.close
     since = first
     for instant in reversed(before.of_asset(partition.dataset, short_name(partition.instrument)).to_list()):
-        if instant < since and since - instant <= remembered(kind):
+        if instant < since and since - instant <= find_longest_comparable_hole(kind):
             since = instant
-    earlier = lake.scan(partition.dataset, [partition.instrument], since - remembered(kind), first)
+    earlier = lake.scan(partition.dataset, [partition.instrument], since - find_longest_comparable_hole(kind), first)
     closes = earlier.tail(1).collect()["close"]
     return float(closes[0]) if len(closes) else None
 

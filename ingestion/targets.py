@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from feature_repo.raw_datasets import dataset as declared
+from feature_repo.raw_datasets import find_dataset as declared
 from ingestion.lake.spans import Span
 from pairity.errors import TimeRangeError
 from pairity.timeline import HOUR, MINUTE, ceil_to, floor_to, last_closed

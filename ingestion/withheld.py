@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from feature_repo.knowledge_time import history_known_at
-from feature_repo.raw_datasets import DATASETS, Dataset
+from feature_repo.raw_datasets import DATASETS, RawDataset
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE
 from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import DAY, HOUR, month_start
-from validation.quarantine import held_instants, listed
+from validation.quarantine import read_items, read_withheld_instants
 
 LASTING = frozenset({"funding", "open_interest"})
 """Datasets whose newest row stays in force until the next."""
@@ -45,14 +45,14 @@ class WithheldRows:
     @classmethod
     def of(cls, layout: Layout, lake: Lake) -> WithheldRows:
         """Read the quarantine and compare it with the lake."""
-        quarantined = held_instants(layout, quarantine_venue(lake))
+        quarantined = read_withheld_instants(layout, quarantine_venue(lake))
         parts = [
             _not_stored(lake, str(name), str(asset), own)
             for (name, asset), own in quarantined.group_by("dataset", "asset", maintain_order=True)
         ]
         released = [
             (month_start(item.first - _STEP), f"released/{item.dataset}", item.id)
-            for item in listed(layout, state="released")
+            for item in read_items(layout, state="released")
             if item.dataset not in DATASETS and item.first is not None
         ]
         return cls(pl.concat([quarantined.clear(), *parts]), tuple(released))
@@ -115,14 +115,14 @@ def _not_stored(lake: Lake, name: str, asset: str, withheld: pl.DataFrame) -> pl
     return withheld.join(stored, on="time", how="anti", maintain_order="left")
 
 
-def _with_markers(kind: Dataset, rows: pl.LazyFrame, withheld: pl.DataFrame) -> pl.LazyFrame:
+def _with_markers(kind: RawDataset, rows: pl.LazyFrame, withheld: pl.DataFrame) -> pl.LazyFrame:
     """Add a row without values at each withheld instant: from there on nothing is known."""
     nothing = [pl.lit(None, pl.Float64).alias(name) for name in kind.values]
     markers = withheld.lazy().select("asset", pl.col("time").alias(kind.time), *nothing)
     return pl.concat([rows, markers.with_columns(history_known_at(kind))]).sort("asset", kind.time)
 
 
-def _period(kind: Dataset, time: str) -> pl.Expr:
+def _period(kind: RawDataset, time: str) -> pl.Expr:
     """Return the close of the hour (of the row's own period where that is longer) in which a row is used."""
     length = max(kind.every or HOUR, HOUR)
     floor = pl.col(time).dt.truncate(length)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from feature_repo.catalog import Service, service
+from feature_repo.catalog import Service, find_service
 from pairity.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class ModelRef:
     @property
     def service(self) -> Service:
         """The declared feature service; UnknownNameError where this code does not declare it any more."""
-        return service(self.feature_service)
+        return find_service(self.feature_service)
 
     @property
     def verdict(self) -> Verdict | None:

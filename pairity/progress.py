@@ -21,7 +21,7 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
+class SilentProgress:
     """Progress that discards everything."""
 
     def stage(self, name: str, total: int) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from pairity.timeline import DAY
 
 
-def time_of_day(text: str) -> time:
+def parse_time_of_day(text: str) -> time:
     """Return the time of day written as `HH:MM`; ValueError says what is wrong.
 
     >>> time_of_day("00:30")
@@ -21,14 +21,14 @@ def time_of_day(text: str) -> time:
     return time(int(hours), int(minutes))
 
 
-def newest_slot(at: time, instant: datetime) -> datetime:
+def find_newest_slot(at: time, instant: datetime) -> datetime:
     """Return the newest instant with time of day `at` that is not after `instant` (aware, UTC)."""
     midnight = instant.replace(hour=0, minute=0, second=0, microsecond=0)
     slot = midnight + timedelta(hours=at.hour, minutes=at.minute)
     return slot if slot <= instant else slot - DAY
 
 
-def due_slot(at: time, last: datetime, now: datetime) -> datetime:
+def find_due_slot(at: time, last: datetime, now: datetime) -> datetime:
     """Return the slot to run next after a run at `last`: a future one, or a past one that is due now.
 
     However many slots were missed between `last` and `now` (the machine slept, the process was down), one run of the
@@ -41,4 +41,4 @@ def due_slot(at: time, last: datetime, now: datetime) -> datetime:
     >>> due_slot(time(0, 30), last, last + timedelta(days=3, hours=1)).isoformat()
     '2025-03-21T00:30:00+00:00'
     """
-    return max(newest_slot(at, last) + DAY, newest_slot(at, now))
+    return max(find_newest_slot(at, last) + DAY, find_newest_slot(at, now))

@@ -31,7 +31,7 @@ from pydantic_settings import (
 )
 
 from pairity.errors import ConfigError
-from pairity.schedule import time_of_day
+from pairity.schedule import parse_time_of_day
 from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
 CONFIG_FILE = "pairity.toml"
@@ -64,7 +64,7 @@ def _known_zone(name: str) -> str:
 
 
 def _time_of_day(text: str) -> str:
-    time_of_day(text)
+    parse_time_of_day(text)
     return text
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from pairity.settings import Settings
 from pairity.strategy.lifecycle import decide
-from pairity.strategy.types import Decision, Market, PairScore, StrategyState
+from pairity.strategy.types import Decision, MarketView, PairScore, StrategyState
 from pairity.universe import Pair
 from serving.models.scoring import Scorer
 
@@ -22,7 +22,7 @@ class DecisionInputs:
     event_timestamp: datetime
     pair_rows: pl.DataFrame
     """One row per pair as read online: pair_id, event_timestamp, features; nulls where nothing is known."""
-    market: Market
+    market: MarketView
     state: StrategyState
     withheld: Mapping[str, str]
     """Assets and pairs with withheld rows, and the rule that withholds them."""

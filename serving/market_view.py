@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME
-from pairity.strategy.types import AssetView, Market
+from pairity.strategy.types import AssetView, MarketView
 from pairity.universe import ContractSpec
 
 
@@ -26,11 +26,11 @@ def make_asset_views(
 
 def make_market_view(
     pair_rows: pl.DataFrame, views: dict[str, AssetView], decision_time: datetime, event_timestamp: datetime
-) -> Market:
+) -> MarketView:
     """Return the market of one decision; correlations are those of the pairs with features of `event_timestamp`."""
     fresh = pair_rows.filter(pl.col(EVENT_TIME) == event_timestamp)
     correlations = dict(zip(fresh["pair_id"].to_list(), fresh["correlation_168h"].to_list(), strict=True))
-    return Market(decision_time, event_timestamp, views, correlations)
+    return MarketView(decision_time, event_timestamp, views, correlations)
 
 
 def _make_view(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from feature_repo.catalog import EVENT_TIME, service, view
-from feature_repo.files import schema
-from feature_repo.store import historical, open_store
+from feature_repo.catalog import EVENT_TIME, find_service, find_view
+from feature_repo.feature_store import open_store, read_historical
+from feature_repo.offline_files import make_schema
 from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.journal import DecisionRecord, FeatureVector, Journal
@@ -68,7 +68,7 @@ def check_parity(settings: Settings) -> ParityReport:
     for name in sorted({vector.service for vector in vectors}):
         own = [vector for vector in vectors if vector.service == name]
         mismatches += _compare_service(store, name, own, decisions)
-        values += len(own) * len(service(name).features)
+        values += len(own) * len(find_service(name).features)
     return ParityReport(len(decisions), len(vectors), values, tuple(mismatches))
 
 
@@ -76,8 +76,8 @@ def _compare_service(
     store: FeatureStore, name: str, vectors: Sequence[FeatureVector], decisions: Mapping[str, DecisionRecord]
 ) -> list[tuple[str, Mismatch]]:
     """Compare the vectors of one feature service; one query of the offline store answers for all of them."""
-    declared, features = view(service(name).view), service(name).features
-    types = {feature: schema(declared)[feature] for feature in features}
+    declared, features = find_view(find_service(name).view), find_service(name).features
+    types = {feature: make_schema(declared)[feature] for feature in features}
     # The declared types, not inferred ones: a column of nulls would otherwise differ by its type.
     online = pl.DataFrame([dict(vector.values) for vector in vectors], schema=types)
     entity_rows = pl.DataFrame(
@@ -87,7 +87,7 @@ def _compare_service(
         },
         schema_overrides={EVENT_TIME: pl.Datetime("us", "UTC")},
     )
-    offline = historical(store, name, entity_rows)
+    offline = read_historical(store, name, entity_rows)
     mismatches = []
     for mismatch in compare_rows(online, offline, features):
         vector = vectors[mismatch.row]

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from feature_repo.contracts import read_contracts
-from feature_repo.revision import code_revision
+from feature_repo.contract_specs import read_contracts
 from ingestion.pipeline import Pipeline
 from model_registry.records import ModelRef
+from pairity.code_revision import read_code_revision
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
@@ -133,10 +133,10 @@ def _read_universe_contracts(settings: Settings, layout: Layout) -> dict[str, Co
 
 
 def _open_store(settings: Settings) -> FeatureStore:
-    from feature_repo.store import apply, open_store
+    from feature_repo.feature_store import apply_definitions, open_store
 
     store = open_store(settings)
-    apply(settings, store)
+    apply_definitions(settings, store)
     return store
 
 
@@ -147,7 +147,7 @@ async def _read_prices(venue: OkxVenue, contracts: dict[str, ContractSpec]) -> d
 def _make_run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:
     # Secrets are dumped as asterisks: the digest tells settings apart, not keys.
     digest = digest_bytes(settings.model_dump_json().encode())
-    revision = code_revision()
+    revision = read_code_revision()
     code = f"{revision.commit or 'unknown'}{'-dirty' if revision.dirty else ''}"
     return Run(
         run_id=uuid.uuid4().hex,

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pairity.layout import Layout
-from pairity.schedule import due_slot, time_of_day
+from pairity.schedule import find_due_slot, parse_time_of_day
 from pairity.settings import Section, Settings
 from pairity.timeline import Clock
 from serving.api import Status
@@ -111,14 +111,14 @@ class Retrainer:
         self._status = status
         self._say = say
         self._command = command
-        self._at = time_of_day(settings.retrain.at)
+        self._at = parse_time_of_day(settings.retrain.at)
         self._last = journal.models.last_retraining_due() or clock.now()
         self._task: asyncio.Task[None] | None = None
         self._set_status(f"next due at {self.due():%Y-%m-%d %H:%M}")
 
     def due(self) -> datetime:
         """Return when to start the next retraining; an instant that has passed means at once."""
-        return due_slot(self._at, self._last, self._clock.now())
+        return find_due_slot(self._at, self._last, self._clock.now())
 
     async def start(self, due: datetime) -> None:
         """Start the retraining that was due then, unless one is still running; return at once.
@@ -175,9 +175,9 @@ async def retrain_daily(
     command: Command = make_retrain_command,
 ) -> None:
     """Retrain at `retrain.at` every day until `stop` is set; a failure is reported, and the next run happens anyway."""
-    at, last = time_of_day(settings.retrain.at), clock.now()
+    at, last = parse_time_of_day(settings.retrain.at), clock.now()
     while not stop.is_set():
-        due = due_slot(at, last, clock.now())
+        due = find_due_slot(at, last, clock.now())
         if due > clock.now():
             say(f"next retraining at {due:%Y-%m-%d %H:%M} UTC")
         if not await finish_unless_stopped(stop, clock.sleep_until(due)):

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, Service
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from pairity.settings import Settings
 from training.data.folds import index_purged_kfold
 from training.data.point_in_time import KNOWN
@@ -34,7 +34,7 @@ def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_thr
     labels = rows["label"].cast(pl.Int64).to_numpy()
     calibrated = settings.model.calibration != "none"
     return pair_forest.fit_pipeline(
-        model_matrix(rows, service),
+        build_model_matrix(rows, service),
         labels,
         settings.universe.assets,
         settings.model,
@@ -55,7 +55,7 @@ def score_test_period(
     if pair_id is not None:
         rows = rows.filter(pl.col("pair_id") == pair_id)
     known = rows.filter(pl.col(KNOWN))
-    probabilities = pair_forest.predict_probability(pipeline, model_matrix(known, training_set.service))
+    probabilities = pair_forest.predict_probability(pipeline, build_model_matrix(known, training_set.service))
     scored = pl.concat(
         [
             known.with_columns(pl.Series("probability", probabilities, dtype=pl.Float64)),
@@ -68,5 +68,5 @@ def score_test_period(
 
 def score_training_rows(pipeline: Any, training_set: TrainingSet, split: Split) -> pl.Series:  # noqa: ANN401 - sklearn.Pipeline
     """Return the probabilities on the training rows themselves, the reference for the drift of later scores."""
-    values = pair_forest.predict_probability(pipeline, model_matrix(split.train, training_set.service))
+    values = pair_forest.predict_probability(pipeline, build_model_matrix(split.train, training_set.service))
     return pl.Series("probability", values, dtype=pl.Float64)

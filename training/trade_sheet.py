@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY, ASSET_VWAP_DISTANCE, CREATED_TIME, EVENT_TIME, VWAP_DISTANCE
-from feature_repo.files import latest_view, scan_view
-from feature_repo.transforms.vwap_distance import last_bar_close
+from feature_repo.offline_files import read_latest_view, scan_view
+from feature_repo.transforms.vwap_distance import find_last_bar_close
 from pairity.durable import replace_file_with
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
@@ -51,7 +51,7 @@ def build_trade_sheet(settings: Settings, store: FeatureStore, day: date, top: i
         decided_at = find_decision_time(day, settings)
         raise MissingDataError(
             f"no asset has a distance from VWAP at {decided_at.isoformat()}: nothing is known of the "
-            f"bar that closed at {last_bar_close(decided_at, settings.vwap).isoformat()}",
+            f"bar that closed at {find_last_bar_close(decided_at, settings.vwap).isoformat()}",
             f"ingest at least {settings.vwap.window_bars * settings.vwap.bar_hours + 1} hours up to then",
         )
     best = ranked.sort("ranked_dist", "asset", descending=[True, False]).head(top)
@@ -100,7 +100,7 @@ def evaluate_sheets(settings: Settings, store: FeatureStore, first: date, last: 
 
 
 def _read_known(settings: Settings, store: FeatureStore, days: Sequence[date]) -> pl.DataFrame:
-    from feature_repo.store import historical
+    from feature_repo.feature_store import read_historical
 
     at = {day: find_decision_time(day, settings) + settings.features.decision_lag for day in days}
     requested = pl.DataFrame(
@@ -108,7 +108,7 @@ def _read_known(settings: Settings, store: FeatureStore, days: Sequence[date]) -
         schema={"asset": pl.String, EVENT_TIME: pl.Datetime("us", "UTC"), "day": pl.Date},
         orient="row",
     )
-    known = historical(store, VWAP_DISTANCE.name, requested)
+    known = read_historical(store, VWAP_DISTANCE.name, requested)
     return known.join(_find_newest_bars(settings, at), on=["day", "asset"], how="semi", maintain_order="left")
 
 
@@ -119,7 +119,7 @@ def _find_newest_bars(settings: Settings, at: Mapping[date, datetime]) -> pl.Dat
     assets.
     """
     closes = [
-        (day, known, last_bar_close(find_decision_time(day, settings), settings.vwap)) for day, known in at.items()
+        (day, known, find_last_bar_close(find_decision_time(day, settings), settings.vwap)) for day, known in at.items()
     ]
     instant = pl.Datetime("us", "UTC")
     wanted = pl.LazyFrame(closes, schema={"day": pl.Date, "known": instant, EVENT_TIME: instant}, orient="row")
@@ -132,7 +132,7 @@ def _compute_forward_returns(settings: Settings, days: Sequence[date]) -> pl.Dat
     """Return day, asset, forward_return: from the first full hour at or after the decision to that of the next day."""
     nexts = (days[-1] + timedelta(days=1),)
     hours = {day: ceil_to(find_decision_time(day, settings), HOUR) for day in (*days, *nexts)}
-    bars = latest_view(Layout.of(settings), ASSET_HOURLY, min(hours.values()) - HOUR, max(hours.values()) + HOUR)
+    bars = read_latest_view(Layout.of(settings), ASSET_HOURLY, min(hours.values()) - HOUR, max(hours.values()) + HOUR)
     closes = {(asset, at): close for asset, at, close in bars.select("asset", EVENT_TIME, "close").iter_rows()}
     rows = []
     for day in days:

@@ -18,7 +18,9 @@ NEIGHBOURS = 25
 _PRICES = ("open", "high", "low", "close")
 
 
-def market_outages(bars: pl.DataFrame, every: timedelta, *, min_assets: int = 3, min_bars: int = 2) -> pl.DataFrame:
+def find_market_outages(
+    bars: pl.DataFrame, every: timedelta, *, min_assets: int = 3, min_bars: int = 2
+) -> pl.DataFrame:
     """Return stretches of `min_bars` bars or more in which nearly no instrument traded: the venue was down.
 
     `bars`: asset, open_time, volume. One row per outage: first (open of its first bar), last (open of its last), bars,
@@ -41,7 +43,7 @@ def market_outages(bars: pl.DataFrame, every: timedelta, *, min_assets: int = 3,
     return outages.filter(pl.col("bars") >= min_bars).drop("stretch")
 
 
-def mark_deviations(marks: pl.DataFrame, traded: pl.DataFrame | None = None) -> pl.DataFrame:
+def find_mark_deviations(marks: pl.DataFrame, traded: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return mark or index bars with a price beyond 4.5 times, or below 1/4.5 of, the prices around it.
 
     The reference is the traded close of the same hour (`traded`: asset, open_time, close) where there is one, else the
@@ -65,7 +67,7 @@ def mark_deviations(marks: pl.DataFrame, traded: pl.DataFrame | None = None) -> 
     return deviating.select("asset", "open_time", "price", "reference")
 
 
-def short_bars(bars: pl.DataFrame, every: timedelta, length: timedelta) -> pl.DataFrame:
+def find_short_bars(bars: pl.DataFrame, every: timedelta, length: timedelta) -> pl.DataFrame:
     """Return the bars of `length` that hold fewer bars of `every` than they should, and why.
 
     `bars`: asset, open_time. One row per short bar: asset, open_time, bars, expected, reason: `recording begins`,

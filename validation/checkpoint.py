@@ -18,13 +18,13 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import SystemClock
 from validation.data_docs import build_docs
-from validation.expectations import evaluate, rule_of
+from validation.expectations import evaluate, read_rule_name
 from validation.results import save
 from validation.rules import UNMEASURED, FailedRule, Rule
-from validation.suites import rules_of
-from validation.verdict_counts import count
+from validation.suites import find_rules
+from validation.verdict_counts import record_verdicts
 
-__all__ = ["FailedRule", "Judgement", "about", "build_docs", "judge"]
+__all__ = ["FailedRule", "Judgement", "build_docs", "describe_partitions", "judge"]
 
 
 SHOWN = 6
@@ -49,20 +49,26 @@ def judge(settings: Settings, suite: str, profile: pl.DataFrame, *, month: str =
     `month`. A number that is null or NaN has not been measured and fails as `unmeasured`. DataError if the profile
     lacks a column that a rule needs, has a key twice or a null key, or if Great Expectations cannot evaluate a rule.
     """
-    rules = rules_of(suite)
-    numbers = _numbers(suite, rules, profile)
+    rules = find_rules(suite)
+    numbers = _select_numbers(suite, rules, profile)
     result = evaluate(suite, numbers)
-    save(Layout.of(settings), suite, result.to_json_dict(), SystemClock().now(), about(profile["key"], month))
+    save(
+        Layout.of(settings),
+        suite,
+        result.to_json_dict(),
+        SystemClock().now(),
+        describe_partitions(profile["key"], month),
+    )
     by_name = {rule.name: rule for rule in rules}
     failed: dict[str, list[FailedRule]] = {}
     warned: dict[str, list[FailedRule]] = {}
     for item in result.results:
         if not item.success:
-            rule = by_name[rule_of(item)]
-            for key, broken in _offenders(rule, item):
+            rule = by_name[read_rule_name(item)]
+            for key, broken in _read_offenders(rule, item):
                 (failed if rule.critical else warned).setdefault(key, []).append(broken)
     keys = profile["key"].to_list()
-    count(Layout.of(settings), suite, keys, failed, month)
+    record_verdicts(Layout.of(settings), suite, keys, failed, month)
     return Judgement(
         suite=suite,
         passed=tuple(key for key in keys if key not in failed),
@@ -72,7 +78,7 @@ def judge(settings: Settings, suite: str, profile: pl.DataFrame, *, month: str =
     )
 
 
-def about(keys: pl.Series, month: str = "") -> str:
+def describe_partitions(keys: pl.Series, month: str = "") -> str:
     """Describe what was judged, as the name of a run: the entities of the partitions and their months.
 
     >>> about(pl.Series(["BTC/2025-03", "ETH/2025-04"]))
@@ -90,7 +96,7 @@ def about(keys: pl.Series, month: str = "") -> str:
     return f"{named} of {months[0]}" + (f" … {months[-1]}" if len(months) > 1 else "")
 
 
-def _numbers(suite: str, rules: tuple[Rule, ...], profile: pl.DataFrame) -> pl.DataFrame:
+def _select_numbers(suite: str, rules: tuple[Rule, ...], profile: pl.DataFrame) -> pl.DataFrame:
     """Return what the rules look at: `key`, one float64 column per rule, and how many of the numbers are missing."""
     columns = [rule.column for rule in rules if rule.column != UNMEASURED]
     lacking = sorted({"key", *columns} - set(profile.columns))
@@ -108,7 +114,7 @@ def _numbers(suite: str, rules: tuple[Rule, ...], profile: pl.DataFrame) -> pl.D
     return numbers.with_columns(absent.alias(UNMEASURED))
 
 
-def _offenders(rule: Rule, item: Any) -> list[tuple[str, FailedRule]]:  # noqa: ANN401 - of Great Expectations
+def _read_offenders(rule: Rule, item: Any) -> list[tuple[str, FailedRule]]:  # noqa: ANN401 - of Great Expectations
     """Return the partitions that Great Expectations names behind a failed expectation, with the observed number."""
     named = item.result.get("unexpected_index_list")
     if not named:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pairity.durable import move_folder, take_turns
 from pairity.layout import Layout
 from pairity.settings import Settings
-from validation.expectations import ASSET, SOURCE, context, suite_of
+from validation.expectations import ASSET, SOURCE, open_context, register_suite
 from validation.overview import write_overview
 from validation.results import StoredResult, load
 from validation.suites import SUITES
@@ -35,7 +35,7 @@ def build_docs(settings: Settings) -> Path:
         for left_over in (staging, replaced):
             shutil.rmtree(left_over, ignore_errors=True)
         for suite in SUITES:
-            suite_of(suite)
+            register_suite(suite)
         _write_site(staging, list(load(layout)))
         if site.exists():
             move_folder(site, replaced, durable=False)
@@ -52,7 +52,7 @@ def build_overview(settings: Settings) -> Path:
 
 
 def _write_site(folder: Path, results: list[StoredResult]) -> None:
-    gx_context = context()
+    gx_context = open_context()
     store = gx_context.validation_results_store
     keys = [_identifier(result) for result in results]
     backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from validation.rules import Rule
-from validation.suites import rules_of
+from validation.suites import find_rules
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -33,32 +33,34 @@ def evaluate(suite: str, numbers: pl.DataFrame) -> ExpectationSuiteValidationRes
     Each rule is first judged by one aggregate: a verdict is due every hour, and looking at each value costs four times
     as much. A rule that fails is judged again value by value, so that the result names the keys that broke it.
     """
-    batch = _batches().get_batch(batch_parameters={"dataframe": numbers.to_pandas()})
-    result = batch.validate(suite_of(suite))
-    rules = {rule.name: rule for rule in rules_of(suite)}
+    batch = _open_batches().get_batch(batch_parameters={"dataframe": numbers.to_pandas()})
+    result = batch.validate(register_suite(suite))
+    rules = {rule.name: rule for rule in find_rules(suite)}
     result.results = [
-        item if item.success else batch.validate(_expectation(rules[rule_of(item)], "values"), result_format=_NAMED)
+        item
+        if item.success
+        else batch.validate(_make_expectation(rules[read_rule_name(item)], "values"), result_format=_NAMED)
         for item in result.results
     ]
     return result
 
 
-def rule_of(item: Any) -> str:  # noqa: ANN401 - an expectation's result, of Great Expectations
+def read_rule_name(item: Any) -> str:  # noqa: ANN401 - an expectation's result, of Great Expectations
     """Return the name of the rule behind an expectation's result."""
     return str(item.expectation_config.meta["rule"])
 
 
 @lru_cache(maxsize=64)
-def suite_of(name: str) -> ExpectationSuite:
+def register_suite(name: str) -> ExpectationSuite:
     """Return the suite of that name, registered with the context at the first call."""
     import great_expectations as gx
 
-    expectations = [_expectation(rule, "aggregate") for rule in rules_of(name)]
-    return context().suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    expectations = [_make_expectation(rule, "aggregate") for rule in find_rules(name)]
+    return open_context().suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
 
 
 @lru_cache(maxsize=1)
-def context() -> EphemeralDataContext:
+def open_context() -> EphemeralDataContext:
     """Return the process's context: no analytics, no progress bars, no files."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported
     with warnings.catch_warnings():
@@ -72,12 +74,12 @@ def context() -> EphemeralDataContext:
 
 
 @lru_cache(maxsize=1)
-def _batches() -> BatchDefinition:
-    asset = context().data_sources.add_pandas(SOURCE).add_dataframe_asset(ASSET)
+def _open_batches() -> BatchDefinition:
+    asset = open_context().data_sources.add_pandas(SOURCE).add_dataframe_asset(ASSET)
     return asset.add_batch_definition_whole_dataframe("all")
 
 
-def _expectation(rule: Rule, on: Literal["aggregate", "values"]) -> Any:  # noqa: ANN401 - an expectation class
+def _make_expectation(rule: Rule, on: Literal["aggregate", "values"]) -> Any:  # noqa: ANN401 - an expectation class
     import great_expectations.expectations as gxe
 
     if on == "values":

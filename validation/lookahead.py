@@ -21,10 +21,10 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
 from feature_repo.chunks import compute_views
-from feature_repo.raw_datasets import KNOWN_AT, Dataset, dataset
-from feature_repo.transforms.computation import ReadRaw
+from feature_repo.raw_datasets import KNOWN_AT, RawDataset, find_dataset
+from feature_repo.transforms.view_transforms import ReadRaw
 from pairity.errors import TimeRangeError
-from pairity.progress import Progress, Silent
+from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, month_key
 
@@ -88,7 +88,7 @@ def prove(
 
     `views` default to all. TimeRangeError where an instant has no computed row before it to compare.
     """
-    listener = progress or Silent()
+    listener = progress or SilentProgress()
     names = tuple(VIEWS if views is None else views)
     whole = compute_views(read, month, until, settings, names)
     listener.stage("lookahead", len(instants) * len(WORLDS))
@@ -128,7 +128,7 @@ def sample_instants(month: datetime, until: datetime, count: int) -> tuple[datet
 
 def _truncated(read: ReadRaw, instant: datetime) -> ReadRaw:
     def reading(name: str, since: datetime, until: datetime) -> pl.LazyFrame:
-        return read(name, since, until).filter(_complete(dataset(name), instant))
+        return read(name, since, until).filter(_complete(find_dataset(name), instant))
 
     return reading
 
@@ -137,13 +137,13 @@ def _poisoned(read: ReadRaw, instant: datetime) -> ReadRaw:
     """Multiply later values by a factor between 2 and 8 that changes from row to row; they stay positive."""
 
     def reading(name: str, since: datetime, until: datetime) -> pl.LazyFrame:
-        kind = dataset(name)
+        dataset = find_dataset(name)
         # 7919 and 61 are primes: neighbouring minutes get unrelated factors, so that no ratio or return is spared.
-        factor = 2.0 + (pl.col(kind.time).dt.epoch("s") // 60 * 7919 % 61) / 10.0
-        later = ~_complete(kind, instant)
+        factor = 2.0 + (pl.col(dataset.time).dt.epoch("s") // 60 * 7919 % 61) / 10.0
+        later = ~_complete(dataset, instant)
         return read(name, since, until).with_columns(
             pl.when(later).then(pl.col(value) * factor + 1e-9).otherwise(pl.col(value)).alias(value)
-            for value in kind.values
+            for value in dataset.values
         )
 
     return reading
@@ -159,8 +159,8 @@ def _unknown(read: ReadRaw, instant: datetime) -> ReadRaw:
 _WORLD = {"truncated": _truncated, "poisoned": _poisoned, "unknown": _unknown}
 
 
-def _complete(kind: Dataset, instant: datetime) -> pl.Expr:
-    return pl.col(kind.time) + kind.known_after <= instant
+def _complete(dataset: RawDataset, instant: datetime) -> pl.Expr:
+    return pl.col(dataset.time) + dataset.known_after <= instant
 
 
 def _columns(view: View) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import DATASETS
 from pairity.durable import replace_file
 from pairity.layout import Layout
-from validation.quarantine import Quarantined, listed
-from validation.verdict_counts import tallies
+from validation.quarantine import QuarantineItem, read_items
+from validation.verdict_counts import count_verdicts
 
 NAME = "overview.html"
 _STYLE = """body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#222}table{border-collapse:collapse;margin:1em 0}
@@ -32,11 +32,11 @@ class Cell:
     withheld: int
 
 
-def cells(layout: Layout) -> dict[str, dict[str, Cell]]:
+def collect_cells(layout: Layout) -> dict[str, dict[str, Cell]]:
     """Return the cells per dataset or view and month; datasets that were never seen are left out."""
-    verdicts, stored = tallies(layout), _stored_rows(layout)
+    verdicts, stored = count_verdicts(layout), _stored_rows(layout)
     withheld: Counter[tuple[str, str]] = Counter()
-    for item in listed(layout, state="held"):
+    for item in read_items(layout, state="held"):
         withheld[item.dataset, (item.key.split("/")[1:2] or ["any"])[0]] += item.rows
     table: dict[str, dict[str, Cell]] = defaultdict(dict)
     for name in (*DATASETS, *VIEWS):
@@ -51,11 +51,11 @@ def cells(layout: Layout) -> dict[str, dict[str, Cell]]:
 def write_overview(layout: Layout) -> Path:
     """Write the page beside the Data Docs; return its path."""
     target = layout.expectations / NAME
-    replace_file(target, page(cells(layout), listed(layout, state="held")).encode())
+    replace_file(target, render_page(collect_cells(layout), read_items(layout, state="held")).encode())
     return target
 
 
-def page(table: Mapping[str, Mapping[str, Cell]], items: Iterable[Quarantined]) -> str:
+def render_page(table: Mapping[str, Mapping[str, Cell]], items: Iterable[QuarantineItem]) -> str:
     """Return the page as HTML text."""
     months = sorted({month for row in table.values() for month in row})
     head = "".join(f"<th>{escape(month)}</th>" for month in months)
@@ -81,7 +81,7 @@ def _cell(cell: Cell | None) -> str:
     return f"<td class='{style}'>{rows}<small>{cell.passed} passed, {cell.failed} failed</small>{withheld}</td>"
 
 
-def _withheld_table(items: list[Quarantined]) -> str:
+def _withheld_table(items: list[QuarantineItem]) -> str:
     if not items:
         return "<p>Nothing.</p>"
     lines = "".join(

@@ -35,11 +35,11 @@ def compare_rows(online: pl.DataFrame, offline: pl.DataFrame, columns: Sequence[
         Mismatch(row, column, live, stored)
         for column in columns
         for row, (live, stored) in enumerate(zip(online[column].to_list(), offline[column].to_list(), strict=True))
-        if not same(live, stored)
+        if not is_same(live, stored)
     ]
 
 
-def same(one: Value, other: Value) -> bool:
+def is_same(one: Value, other: Value) -> bool:
     """Return whether two values are the same to the last bit (and of the same type)."""
     if isinstance(one, float) and isinstance(other, float):
         return struct.pack("<d", one) == struct.pack("<d", other)

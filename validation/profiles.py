@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, View
-from feature_repo.raw_datasets import CANDLES, KNOWN_AT, Dataset, dataset
+from feature_repo.raw_datasets import CANDLES, KNOWN_AT, RawDataset, find_dataset
 from pairity.timeline import HOUR
-from validation.row_rules import offences, view_offences
+from validation.row_rules import build_view_offences, mark_offences
 
 _BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -28,11 +28,19 @@ def profile_raw(
     funding the irregular intervals. `now` is the venue's time. `close_before` is the last accepted close before the
     first row: without it a batch that is wrong from its first row to its last (all prices × 10) shows no jump.
     """
-    kind = dataset(name)
-    counts = offences(rows, name, now, close_before=close_before).sum()
-    newest = rows.sort(kind.time, KNOWN_AT, maintain_order=True).unique(kind.time, keep="last", maintain_order=True)
-    extent = newest.select(first=pl.col(kind.time).min(), last=pl.col(kind.time).max() + kind.known_after)
-    parts = [rows.select(rows=pl.len()), counts, extent, newest.select(**_structure(kind)), rows.select(**_steps(kind))]
+    dataset = find_dataset(name)
+    counts = mark_offences(rows, name, now, close_before=close_before).sum()
+    newest = rows.sort(dataset.time, KNOWN_AT, maintain_order=True).unique(
+        dataset.time, keep="last", maintain_order=True
+    )
+    extent = newest.select(first=pl.col(dataset.time).min(), last=pl.col(dataset.time).max() + dataset.known_after)
+    parts = [
+        rows.select(rows=pl.len()),
+        counts,
+        extent,
+        newest.select(**_structure(dataset)),
+        rows.select(**_steps(dataset)),
+    ]
     return _finished(pl.concat([part for part in parts if part.width], how="horizontal"), key)
 
 
@@ -42,34 +50,34 @@ def profile_view(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
         "rows": pl.len(),
         "first": pl.col(EVENT_TIME).min(),
         "last": pl.col(EVENT_TIME).max(),
-        **{name: offence.sum() for name, offence in view_offences(view, now).items()},
+        **{name: offence.sum() for name, offence in build_view_offences(view, now).items()},
         **{f"null_share__{feature.name}": pl.col(feature.name).is_null().mean() for feature in view.features},
     }
     profile = rows.group_by(pl.col(view.entity).alias("key"), maintain_order=True).agg(**columns)
     return profile.sort("key")
 
 
-def _structure(kind: Dataset) -> dict[str, pl.Expr]:
+def _structure(dataset: RawDataset) -> dict[str, pl.Expr]:
     """Return numbers about the partition as a whole, from the newest known version of each instant."""
     numbers = {}
-    if kind.every is not None:
-        times = pl.col(kind.time).drop_nulls()
-        on_grid = times.filter(times.dt.truncate(kind.every) == times)
-        numbers["expected_rows"] = _grid_length(on_grid, kind.every)
-        numbers["missing_rows"] = _grid_length(on_grid, kind.every) - on_grid.len().cast(pl.Int64)
-    if "close" in kind.values:
+    if dataset.every is not None:
+        times = pl.col(dataset.time).drop_nulls()
+        on_grid = times.filter(times.dt.truncate(dataset.every) == times)
+        numbers["expected_rows"] = _grid_length(on_grid, dataset.every)
+        numbers["missing_rows"] = _grid_length(on_grid, dataset.every) - on_grid.len().cast(pl.Int64)
+    if "close" in dataset.values:
         usable = pl.col("close").is_finite() & (pl.col("close") > 0)
         logarithm = pl.when(usable).then(pl.col("close")).log()
         numbers["max_abs_log_return"] = logarithm.diff().abs().max().fill_null(0.0)
-    if kind.name in CANDLES:
+    if dataset.name in CANDLES:
         numbers["longest_stale_run"] = pl.struct(_BAR_COLUMNS).rle_id().value_counts().struct.field("count").max()
     return numbers
 
 
-def _steps(kind: Dataset) -> dict[str, pl.Expr]:
-    if kind.name != "funding":
+def _steps(dataset: RawDataset) -> dict[str, pl.Expr]:
+    if dataset.name != "funding":
         return {}
-    steps = pl.col(kind.time).drop_nulls().sort().diff().dt.total_microseconds()
+    steps = pl.col(dataset.time).drop_nulls().sort().diff().dt.total_microseconds()
     return {"irregular_intervals": (steps % _microseconds(HOUR) != 0).sum()}
 
 

@@ -22,10 +22,10 @@ from pairity.digest import digest_bytes
 from pairity.durable import append_line, make_folder, move_folder, remove_unfinished, temporary_path
 from pairity.errors import ConfigError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
-from validation.row_rules import time_column
+from validation.row_rules import find_time_column
+from validation.row_verdicts import BROKEN, ReleasedRows, list_value_columns
 from validation.rules import FailedRule
-from validation.splitting import BROKEN, Released, values_of
-from validation.suites import meaning_of
+from validation.suites import explain_rule
 
 _REASON, _ROWS, _JOURNAL = "reason.json", "rows.parquet", "journal.jsonl"
 _ID_LENGTH = 12
@@ -35,7 +35,7 @@ _STATE_AFTER: dict[str, State] = {"release": "released", "repair": "repaired", "
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class QuarantineAction:
     """One line of an item's journal. `release` and `repair` close the item, `held again` opens it again.
 
     `repair failed` changes nothing.
@@ -47,7 +47,7 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantined:
+class QuarantineItem:
     """Rows of one partition that broke the same rules. `first` and `last` are their times, None where none has one."""
 
     id: str
@@ -58,7 +58,7 @@ class Quarantined:
     first: datetime | None
     last: datetime | None
     failed: tuple[FailedRule, ...]
-    journal: tuple[Action, ...]
+    journal: tuple[QuarantineAction, ...]
     path: Path
 
     @property
@@ -87,7 +87,7 @@ class Quarantined:
         return pl.read_parquet(self.path / _ROWS, glob=False)
 
 
-def hold(layout: Layout, dataset: str, key: str, withheld: pl.DataFrame, *, now: datetime) -> list[Quarantined]:
+def withhold(layout: Layout, dataset: str, key: str, withheld: pl.DataFrame, *, now: datetime) -> list[QuarantineItem]:
     """Put `withheld` rows (with `broken_rules`) into quarantine; return the items that are new or open again.
 
     There is one item per combination of rules. Rows that are withheld already for the same rules make no new item.
@@ -95,14 +95,18 @@ def hold(layout: Layout, dataset: str, key: str, withheld: pl.DataFrame, *, now:
     items = []
     for (names,), rows in withheld.group_by(pl.col(BROKEN).list.join("+"), maintain_order=True):
         rules = str(names).split("+")
-        known = [item for item in listed(layout, dataset, key) if item.rules == tuple(rules) and item.state == "held"]
+        known = [
+            item for item in read_items(layout, dataset, key) if item.rules == tuple(rules) and item.state == "held"
+        ]
         new_rows = _unknown(rows, known)
         if new_rows.height:
             items.append(_keep(layout, dataset, key, rules, new_rows, now))
     return items
 
 
-def listed(layout: Layout, dataset: str = "*", key: str = "*", *, state: State | None = None) -> list[Quarantined]:
+def read_items(
+    layout: Layout, dataset: str = "*", key: str = "*", *, state: State | None = None
+) -> list[QuarantineItem]:
     """Return all items by dataset, partition and age; LakeCorruptError names a file that cannot be read."""
     items = [
         _read(path)
@@ -115,9 +119,9 @@ def listed(layout: Layout, dataset: str = "*", key: str = "*", *, state: State |
     )
 
 
-def find(layout: Layout, id_: str) -> Quarantined:
+def find_item(layout: Layout, id_: str) -> QuarantineItem:
     """Return the item whose id begins with `id_`; UnknownNameError lists all ids, ConfigError if several begin so."""
-    everything = listed(layout)
+    everything = read_items(layout)
     matching = [item for item in everything if id_ and item.id.startswith(id_)]
     if not matching:
         raise UnknownNameError("quarantine item", id_, [item.id for item in everything])
@@ -126,45 +130,45 @@ def find(layout: Layout, id_: str) -> Quarantined:
     return matching[0]
 
 
-def note(item: Quarantined, action: str, reason: str, *, now: datetime) -> None:
+def record_action(item: QuarantineItem, action: str, reason: str, *, now: datetime) -> None:
     """Append one action to the item's journal."""
     entry = {"at": now.isoformat(), "action": action, "reason": reason}
     append_line(item.path / _JOURNAL, json.dumps(entry, ensure_ascii=False))
 
 
-def released(layout: Layout, dataset: str, entity: str, venue: str = "") -> list[Released]:
+def read_released(layout: Layout, dataset: str, entity: str, venue: str = "") -> list[ReleasedRows]:
     """Read the rows of one asset or pair that a person has declared right."""
-    items = [item for item in listed(layout, dataset, f"{entity}_*", state="released") if item.venue == venue]
-    return [Released(frozenset(item.rules), item.read_rows(), item.journal[-1].at) for item in items]
+    items = [item for item in read_items(layout, dataset, f"{entity}_*", state="released") if item.venue == venue]
+    return [ReleasedRows(frozenset(item.rules), item.read_rows(), item.journal[-1].at) for item in items]
 
 
-def held_instants(layout: Layout, venue: str = "") -> pl.DataFrame:
+def read_withheld_instants(layout: Layout, venue: str = "") -> pl.DataFrame:
     """Return dataset, asset and time of every raw row of a venue that is neither released nor repaired."""
     frames = [
         item.read_rows().select(
             pl.lit(item.dataset).alias("dataset"),
             pl.lit(item.entity).alias("asset"),
-            pl.col(time_column(item.dataset)).alias("time"),
+            pl.col(find_time_column(item.dataset)).alias("time"),
         )
-        for item in listed(layout, state="held")
+        for item in read_items(layout, state="held")
         if item.dataset in DATASETS and item.venue == venue
     ]
     schema: dict[str, pl.DataType] = {"dataset": pl.String(), "asset": pl.String(), "time": pl.Datetime("us", "UTC")}
     return pl.concat([pl.DataFrame(schema=schema), *frames]).drop_nulls().unique().sort("dataset", "asset", "time")
 
 
-def reasons(layout: Layout, event: datetime, since: datetime) -> dict[str, str]:
+def explain_withheld(layout: Layout, event: datetime, since: datetime) -> dict[str, str]:
     """Explain per asset or pair which of its rows in [since, event] are withheld: why features are null or missing."""
     lines_by_entity: dict[str, list[str]] = {}
-    for item in listed(layout, state="held"):
+    for item in read_items(layout, state="held"):
         if item.first is not None and item.last is not None and item.first <= event and item.last >= since:
             lines = lines_by_entity.setdefault(item.entity, [])
             lines.append(f"held back: {item.dataset} {'+'.join(item.rules)} ({item.id})")
     return {entity: "; ".join(lines) for entity, lines in lines_by_entity.items()}
 
 
-def _unknown(rows: pl.DataFrame, known: Iterable[Quarantined]) -> pl.DataFrame:
-    on = values_of(rows)
+def _unknown(rows: pl.DataFrame, known: Iterable[QuarantineItem]) -> pl.DataFrame:
+    on = list_value_columns(rows)
     for item in known:
         rows = rows.join(item.read_rows().select(on), on=on, how="anti", nulls_equal=True, maintain_order="left")
     return rows
@@ -172,15 +176,15 @@ def _unknown(rows: pl.DataFrame, known: Iterable[Quarantined]) -> pl.DataFrame:
 
 def _keep(
     layout: Layout, dataset: str, key: str, rules: Sequence[str], rows: pl.DataFrame, now: datetime
-) -> Quarantined:
+) -> QuarantineItem:
     """Write the item, whole or not at all; an item that was closed and whose rows are back is opened again."""
-    values = rows.select(values_of(rows)).write_csv().encode()
+    values = rows.select(list_value_columns(rows)).write_csv().encode()
     identity = "\n".join((dataset, key, *rules)).encode()
     id_ = digest_bytes(identity + values)[:_ID_LENGTH]
     target = layout.quarantine / dataset / _folder(key) / id_
     if (target / _REASON).exists():
         item = _read(target / _REASON)
-        note(item, "held again", "the venue gave the same rows again", now=now)
+        record_action(item, "held again", "the venue gave the same rows again", now=now)
         return _read(target / _REASON)
     remove_unfinished(target.parent)
     staging = temporary_path(target)
@@ -194,8 +198,8 @@ def _keep(
 def _reason(
     id_: str, dataset: str, key: str, rules: Sequence[str], rows: pl.DataFrame, now: datetime
 ) -> dict[str, Any]:
-    times = rows[time_column(dataset)].drop_nulls()
-    failed = [FailedRule(rule, float(rows.height), meaning_of(dataset, rule)) for rule in rules]
+    times = rows[find_time_column(dataset)].drop_nulls()
+    failed = [FailedRule(rule, float(rows.height), explain_rule(dataset, rule)) for rule in rules]
     ends = {"first": times.min(), "last": times.max()} if len(times) else {"first": None, "last": None}
     return {
         "id": id_,
@@ -208,12 +212,12 @@ def _reason(
     }
 
 
-def _read(path: Path) -> Quarantined:
+def _read(path: Path) -> QuarantineItem:
     try:
         reason = json.loads(path.read_text())
         failed = tuple(FailedRule(**rule) for rule in reason["failed"])
         first, last = (datetime.fromisoformat(reason[name]) if reason[name] else None for name in ("first", "last"))
-        return Quarantined(
+        return QuarantineItem(
             id=reason["id"],
             dataset=reason["dataset"],
             key=reason["key"],
@@ -229,11 +233,13 @@ def _read(path: Path) -> Quarantined:
         raise LakeCorruptError(f"{path} cannot be read: {error}", "delete the folder if it is of no use") from None
 
 
-def _journal(path: Path) -> tuple[Action, ...]:
+def _journal(path: Path) -> tuple[QuarantineAction, ...]:
     if not path.exists():
         return ()
     entries = [json.loads(line) for line in path.read_text().splitlines()]
-    return tuple(Action(datetime.fromisoformat(entry["at"]), entry["action"], entry["reason"]) for entry in entries)
+    return tuple(
+        QuarantineAction(datetime.fromisoformat(entry["at"]), entry["action"], entry["reason"]) for entry in entries
+    )
 
 
 def _folder(key: str) -> str:

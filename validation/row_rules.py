@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
-from feature_repo.raw_datasets import DATASETS, KNOWN_AT, Dataset
+from feature_repo.raw_datasets import DATASETS, KNOWN_AT, RawDataset
 from pairity.errors import UnknownNameError
 from pairity.timeline import MINUTE
-from validation.sequence_rules import MAX_ABS_LOG_RETURN, out_of_order, price_jumps, stale_bars
+from validation.sequence_rules import MAX_ABS_LOG_RETURN, mark_out_of_order, mark_price_jumps, mark_stale_bars
 
 BAR = ("open", "high", "low", "close")
 PRICES = (*BAR, "bid_price", "ask_price")
@@ -43,33 +43,33 @@ _EVER = datetime.max.replace(tzinfo=UTC)
 _NEIGHBOURS = ("non_monotone_times", "price_jump", "stale_bars")
 
 
-def grid_of(kind: Dataset) -> timedelta | None:
+def infer_grid(dataset: RawDataset) -> timedelta | None:
     """Return the grid on which the instants of a raw dataset lie; None where they have none."""
-    return kind.every or kind.known_after or (MINUTE if kind.name == "funding" else None)
+    return dataset.every or dataset.known_after or (MINUTE if dataset.name == "funding" else None)
 
 
-def own_rules(kind: Dataset, now: datetime, columns: Iterable[str]) -> dict[str, pl.Expr]:
+def build_own_rules(dataset: RawDataset, now: datetime, columns: Iterable[str]) -> dict[str, pl.Expr]:
     """Return per rule on single rows which rows of a frame with `columns` break it; `now` is the venue's time."""
-    present = [name for name in kind.values if name in set(columns)]
-    time, known = pl.col(kind.time), pl.col(KNOWN_AT)
-    required = [name for name in present if name not in kind.nullable]
+    present = [name for name in dataset.values if name in set(columns)]
+    time, known = pl.col(dataset.time), pl.col(KNOWN_AT)
+    required = [name for name in present if name not in dataset.nullable]
     rules = {
-        "null_values": _any(pl.col(name).is_null() for name in (*required, kind.time, KNOWN_AT)),
+        "null_values": _any(pl.col(name).is_null() for name in (*required, dataset.time, KNOWN_AT)),
         "nonfinite_values": _any(~pl.col(name).is_finite() for name in present),
-        **_repetitions(kind.time),
-        "future_times": time + kind.known_after > now,
-        "known_too_early": known < time + kind.known_after,
+        **_build_repetition_rules(dataset.time),
+        "future_times": time + dataset.known_after > now,
+        "known_too_early": known < time + dataset.known_after,
     }
-    grid = grid_of(kind)
-    if "close" in present and "volume" not in kind.values:  # a traded wick may be real, a mark price has none
+    grid = infer_grid(dataset)
+    if "close" in present and "volume" not in dataset.values:  # a traded wick may be real, a mark price has none
         wide = pl.col("high").log() - pl.col("low").log() > MAX_ABS_LOG_RETURN
         rules["impossible_ranges"] = pl.all_horizontal(_finite(name) & (pl.col(name) > 0) for name in BAR) & wide
     if grid is not None:
         rules["misaligned_times"] = time.dt.truncate(grid) != time
-    return rules | _value_rules(present)
+    return rules | _build_value_rules(present)
 
 
-def _value_rules(present: list[str]) -> dict[str, pl.Expr]:
+def _build_value_rules(present: list[str]) -> dict[str, pl.Expr]:
     rules = {}
     if prices := [name for name in present if name in PRICES]:
         rules["nonpositive_prices"] = _any(_finite(name) & (pl.col(name) <= 0) for name in prices)
@@ -90,28 +90,30 @@ def _value_rules(present: list[str]) -> dict[str, pl.Expr]:
     return rules
 
 
-def neighbour_rules(kind: Dataset, rows: pl.DataFrame, close_before: float | None = None) -> dict[str, pl.Series]:
+def check_neighbours(
+    dataset: RawDataset, rows: pl.DataFrame, close_before: float | None = None
+) -> dict[str, pl.Series]:
     """Return per rule on a row among its neighbours which of `rows` (in the order in which they came) break it.
 
     `close_before` is the last close that was accepted before the first of them.
     """
-    rules = {"non_monotone_times": out_of_order(rows[kind.time])}
-    if "close" in kind.values:
-        rules["price_jump"] = price_jumps(rows, kind, close_before)
-    if "close" in kind.values and "volume" in kind.values and kind.every is not None:
-        rules["stale_bars"] = stale_bars(rows, kind.time)
+    rules = {"non_monotone_times": mark_out_of_order(rows[dataset.time])}
+    if "close" in dataset.values:
+        rules["price_jump"] = mark_price_jumps(rows, dataset, close_before)
+    if "close" in dataset.values and "volume" in dataset.values and dataset.every is not None:
+        rules["stale_bars"] = mark_stale_bars(rows, dataset.time)
     return rules
 
 
-def offences(rows: pl.DataFrame, dataset: str, now: datetime, *, close_before: float | None = None) -> pl.DataFrame:
+def mark_offences(rows: pl.DataFrame, name: str, now: datetime, *, close_before: float | None = None) -> pl.DataFrame:
     """Return one boolean column per rule, one line per row of a raw dataset (`rows` in the order of arrival)."""
-    kind = _raw(dataset)
-    own = own_rules(kind, now, rows.columns)
-    marked = rows.select(**{name: broken.fill_null(False) for name, broken in own.items()})
-    return marked.with_columns(**neighbour_rules(kind, rows, close_before))
+    dataset = _find_raw(name)
+    own = build_own_rules(dataset, now, rows.columns)
+    marked = rows.select(**{rule: broken.fill_null(False) for rule, broken in own.items()})
+    return marked.with_columns(**check_neighbours(dataset, rows, close_before))
 
 
-def view_offences(view: View, now: datetime, *, key: pl.Expr | None = None) -> dict[str, pl.Expr]:
+def build_view_offences(view: View, now: datetime, *, key: pl.Expr | None = None) -> dict[str, pl.Expr]:
     """Return per rule which feature rows break it; `key` (default the event time, for one entity) must not repeat."""
     floats = [feature.name for feature in view.features if feature.dtype == "float64"]
     rules = {
@@ -134,53 +136,53 @@ def view_offences(view: View, now: datetime, *, key: pl.Expr | None = None) -> d
     return rules
 
 
-def feature_offences(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+def mark_feature_offences(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """Return one boolean column per rule, one line per feature row of any number of entities."""
-    rules = view_offences(view, now, key=pl.struct(view.entity, EVENT_TIME))
+    rules = build_view_offences(view, now, key=pl.struct(view.entity, EVENT_TIME))
     return rows.select(**{name: broken.fill_null(False) for name, broken in rules.items()})
 
 
-def offending_rows(
-    rows: pl.DataFrame, dataset: str, rule: str, now: datetime, *, close_before: float | None = None
+def select_offending_rows(
+    rows: pl.DataFrame, name: str, rule: str, now: datetime, *, close_before: float | None = None
 ) -> pl.DataFrame:
     """Return the rows of one partition (raw dataset) or of a feature view that break `rule`.
 
-    UnknownNameError for a dataset that does not exist and for rules that no row breaks (see `row_rules`).
+    UnknownNameError for a dataset that does not exist and for rules that no row breaks (see `list_row_rules`).
     """
-    known = row_rules(dataset)
+    known = list_row_rules(name)
     if rule not in known:
-        raise UnknownNameError(f"rule on single rows of {dataset}", rule, known)
-    if dataset in VIEWS:
-        return rows.filter(feature_offences(VIEWS[dataset], rows, now)[rule])
-    return rows.filter(offences(rows, dataset, now, close_before=close_before)[rule])
+        raise UnknownNameError(f"rule on single rows of {name}", rule, known)
+    if name in VIEWS:
+        return rows.filter(mark_feature_offences(VIEWS[name], rows, now)[rule])
+    return rows.filter(mark_offences(rows, name, now, close_before=close_before)[rule])
 
 
-def row_rules(dataset: str) -> tuple[str, ...]:
+def list_row_rules(name: str) -> tuple[str, ...]:
     """Return the names of the rules of a raw dataset or feature view that say which rows break them."""
-    if dataset in VIEWS:
-        return tuple(view_offences(VIEWS[dataset], _EVER))
-    kind = _raw(dataset)
-    own = tuple(own_rules(kind, _EVER, kind.schema))
-    return own + tuple(name for name in neighbour_rules(kind, kind.empty()))
+    if name in VIEWS:
+        return tuple(build_view_offences(VIEWS[name], _EVER))
+    dataset = _find_raw(name)
+    own = tuple(build_own_rules(dataset, _EVER, dataset.schema))
+    return own + tuple(check_neighbours(dataset, dataset.empty()))
 
 
-def alone(dataset: str) -> tuple[str, ...]:
+def list_single_row_rules(name: str) -> tuple[str, ...]:
     """Return the rules of a raw dataset that look at a row by itself; they are applied before those on neighbours."""
-    return tuple(name for name in row_rules(dataset) if name not in _NEIGHBOURS)
+    return tuple(rule for rule in list_row_rules(name) if rule not in _NEIGHBOURS)
 
 
-def time_column(dataset: str) -> str:
+def find_time_column(name: str) -> str:
     """Return the name of the time column of a raw dataset or a feature view."""
-    return EVENT_TIME if dataset in VIEWS else _raw(dataset).time
+    return EVENT_TIME if name in VIEWS else _find_raw(name).time
 
 
-def _raw(dataset: str) -> Dataset:
-    if dataset not in DATASETS:
-        raise UnknownNameError("dataset", dataset, (*DATASETS, *VIEWS))
-    return DATASETS[dataset]
+def _find_raw(name: str) -> RawDataset:
+    if name not in DATASETS:
+        raise UnknownNameError("dataset", name, (*DATASETS, *VIEWS))
+    return DATASETS[name]
 
 
-def _repetitions(time: str) -> Mapping[str, pl.Expr]:
+def _build_repetition_rules(time: str) -> Mapping[str, pl.Expr]:
     """Return rows that share instant and knowledge time with another: those with equal values, and those without."""
     key, row = pl.struct(time, KNOWN_AT).is_duplicated(), pl.struct(pl.all()).is_duplicated()
     return {"duplicate_times": key & row, "conflicting_duplicates": key & ~row}

@@ -33,11 +33,11 @@ class FailedRule:
     meaning: str
 
 
-def none_of(column: str, meaning: str, *, critical: bool = True) -> Rule:
+def require_none(column: str, meaning: str, *, critical: bool = True) -> Rule:
     """Return the rule that a count of offences is zero."""
     return Rule(name=column, column=column, meaning=meaning, upper=0.0, critical=critical)
 
 
-def unmeasured() -> Rule:
+def require_measured() -> Rule:
     """Return the rule that every judged number exists: what could not be measured has not passed."""
-    return none_of(UNMEASURED, "a number of the profile that could not be computed")
+    return require_none(UNMEASURED, "a number of the profile that could not be computed")

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from feature_repo.raw_datasets import KNOWN_AT, Dataset
+from feature_repo.raw_datasets import KNOWN_AT, RawDataset
 from pairity.timeline import HOUR
 
 MAX_ABS_LOG_RETURN = 1.5
@@ -23,18 +23,18 @@ _REMEMBERED_BARS = 24
 _BAR = ("open", "high", "low", "close", "volume")
 
 
-def remembered(kind: Dataset) -> timedelta:
+def find_longest_comparable_hole(dataset: RawDataset) -> timedelta:
     """Return the longest hole across which closes are compared: an hour for minutes, a day for hours."""
-    return max(HOUR, _REMEMBERED_BARS * kind.known_after)
+    return max(HOUR, _REMEMBERED_BARS * dataset.known_after)
 
 
-def out_of_order(times: pl.Series) -> pl.Series:
+def mark_out_of_order(times: pl.Series) -> pl.Series:
     """Return whether a row came after a row of a later instant."""
     newest = times.cum_max().forward_fill().shift(1)
     return (times < newest).fill_null(False)
 
 
-def price_jumps(rows: pl.DataFrame, kind: Dataset, close_before: float | None = None) -> pl.Series:
+def mark_price_jumps(rows: pl.DataFrame, dataset: RawDataset, close_before: float | None = None) -> pl.Series:
     """Return whether a row lies on the wrong side of a jump of the close beyond `MAX_ABS_LOG_RETURN`.
 
     The right side is that of `close_before`; without it, the longest stretch without a jump. Rows are wrong until the
@@ -42,33 +42,35 @@ def price_jumps(rows: pl.DataFrame, kind: Dataset, close_before: float | None = 
     person must say (`pairity quarantine release`) that it is right. Closes that are no positive number are ignored, and
     none are compared across a hole of more than an hour (hourly bars: a day).
     """
-    time = kind.time
-    newest = _newest(rows, time).filter(pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null())
+    time = dataset.time
+    newest = _keep_newest(rows, time).filter(
+        pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null()
+    )
     levels = newest["close"].log().to_numpy()
     steps = np.abs(np.diff(levels))
     before = None if close_before is None else math.log(close_before)
     starts_off = before is not None and len(levels) > 0 and abs(levels[0] - before) > MAX_ABS_LOG_RETURN
     if not starts_off and not (steps > MAX_ABS_LOG_RETURN).any():
         return pl.Series("price_jump", np.zeros(rows.height, dtype=bool))
-    wrong = _wrong_side(levels, _holes(newest[time], remembered(kind)), before)
-    return _marked(rows, newest.filter(pl.Series(wrong)), time, "price_jump")
+    wrong = _find_wrong_side(levels, _find_holes(newest[time], find_longest_comparable_hole(dataset)), before)
+    return _mark_rows(rows, newest.filter(pl.Series(wrong)), time, "price_jump")
 
 
-def stale_bars(rows: pl.DataFrame, time: str) -> pl.Series:
+def mark_stale_bars(rows: pl.DataFrame, time: str) -> pl.Series:
     """Return whether a bar repeats the one before it in a run of `STALE_BARS` or more equal bars with a volume.
 
     The first bar of the run is not stale. Bars without volume repeat in quiet markets; equal volumes do not.
     """
-    newest = _newest(rows, time)
+    newest = _keep_newest(rows, time)
     run = pl.struct(_BAR).rle_id()
     runs = newest.with_columns(run.alias("_run")).with_columns(
         pl.len().over("_run").alias("_length"), pl.int_range(pl.len()).over("_run").alias("_place")
     )
     stale = (pl.col("_length") >= STALE_BARS) & (pl.col("_place") > 0) & (pl.col("volume") > 0)
-    return _marked(rows, runs.filter(stale), time, "stale_bars")
+    return _mark_rows(rows, runs.filter(stale), time, "stale_bars")
 
 
-def _wrong_side(levels: NDArray[np.float64], holes: set[int], before: float | None) -> list[bool]:
+def _find_wrong_side(levels: NDArray[np.float64], holes: set[int], before: float | None) -> list[bool]:
     """Return which levels are wrong: walk forward from the trusted stretch, then backward from it."""
     starts = [
         0,
@@ -97,16 +99,16 @@ def _walk(levels: NDArray[np.float64], wrong: list[bool], stretch: range, level:
     return level
 
 
-def _holes(times: pl.Series, longest: timedelta) -> set[int]:
+def _find_holes(times: pl.Series, longest: timedelta) -> set[int]:
     steps = times.diff().dt.total_microseconds().fill_null(0).to_numpy()
     return set(np.flatnonzero(steps > longest // timedelta(microseconds=1)).tolist())
 
 
-def _newest(rows: pl.DataFrame, time: str) -> pl.DataFrame:
+def _keep_newest(rows: pl.DataFrame, time: str) -> pl.DataFrame:
     return rows.sort(time, KNOWN_AT, maintain_order=True).unique(time, keep="last", maintain_order=True)
 
 
-def _marked(rows: pl.DataFrame, offending: pl.DataFrame, time: str, name: str) -> pl.Series:
+def _mark_rows(rows: pl.DataFrame, offending: pl.DataFrame, time: str, name: str) -> pl.Series:
     """Return per row of `rows` whether it is one of the `offending` versions of an instant."""
     keys = offending.select(time, KNOWN_AT).unique()
     marked = rows.select(time, KNOWN_AT).with_row_index("_row")

@@ -10,7 +10,7 @@ from pairity.durable import replace_file, take_turns
 from pairity.layout import Layout
 
 
-def count(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[str], month: str = "") -> None:
+def record_verdicts(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[str], month: str = "") -> None:
     """Record the newest verdict on each partition (`ASSET/2025-04`, or an entity of `month`)."""
     folder = layout.expectations / "tally"
     path = folder / f"{suite}.json"
@@ -23,7 +23,7 @@ def count(layout: Layout, suite: str, keys: Sequence[str], failed: Collection[st
         replace_file(path, json.dumps(known, sort_keys=True).encode(), durable=False)
 
 
-def tallies(layout: Layout) -> Mapping[str, dict[str, tuple[int, int]]]:
+def count_verdicts(layout: Layout) -> Mapping[str, dict[str, tuple[int, int]]]:
     """Return per suite and month how many partitions passed and failed when they were last judged."""
     folder = layout.expectations / "tally"
     counts = {}

@@ -52,8 +52,8 @@ __all__ = [
     "Feature",
     "Service",
     "View",
-    "service",
-    "view",
+    "find_service",
+    "find_view",
 ]
 
 _ALL = (
@@ -80,14 +80,14 @@ _SERVED = (
 SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for service in _SERVED})
 
 
-def view(name: str) -> View:
+def find_view(name: str) -> View:
     """Return the view of that name; UnknownNameError lists those that exist."""
     if name not in VIEWS:
         raise UnknownNameError("feature view", name, VIEWS)
     return VIEWS[name]
 
 
-def service(name: str) -> Service:
+def find_service(name: str) -> Service:
     """Return the feature service of that name; UnknownNameError lists those that exist."""
     if name not in SERVICES:
         raise UnknownNameError("feature service", name, SERVICES)

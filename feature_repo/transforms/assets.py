@@ -11,21 +11,21 @@ import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
 from feature_repo.knowledge_time import feature_created_at, inputs_known_at
-from feature_repo.raw_datasets import dataset
-from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
+from feature_repo.raw_datasets import find_dataset
+from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, with_computed, with_hour_grid
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY
 
 FUNDING_MAX_AGE = DAY
 """Three settlements of 8 h: one that is missing is waited for, a venue that stopped settling is not."""
-_INFLOW = dataset("inflow")
+_INFLOW = find_dataset("inflow")
 _INFLOW_MAX_AGE = 2 * DAY
 INFLOW_REACH = _INFLOW.known_after + _INFLOW_MAX_AGE
 """How long before a close a day may have begun for its inflow still to be used."""
 
 
-def asset_hourly(
+def compute_asset_hourly(
     bars: pl.LazyFrame, funding: pl.LazyFrame, settings: FeatureSettings, inflow: pl.LazyFrame | None = None
 ) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_HOURLY`: one row per asset and observed hour, sorted by asset and time.
@@ -56,7 +56,7 @@ def asset_hourly(
         return {"realized_vol_24h": volatility, "atr_14": atr, "atr_pct": atr / asset["close"]}
 
     computed = with_computed(moved, "asset", ("realized_vol_24h", "atr_14", "atr_pct"), windowed)
-    settled = _with_newest(observed_only(computed), funding, "funding", FUNDING_MAX_AGE)
+    settled = _with_newest(drop_unobserved(computed), funding, "funding", FUNDING_MAX_AGE)
     days = _INFLOW.empty().lazy().with_columns(asset=pl.lit(None, pl.String)) if inflow is None else inflow
     complete = _with_newest(settled, days, "inflow", _INFLOW_MAX_AGE)
     # cum_max: a row's windows reach back, so it is known no earlier than any row before it.
@@ -66,13 +66,13 @@ def asset_hourly(
 
 def _with_newest(bars: pl.LazyFrame, rows: pl.LazyFrame, name: str, max_age: timedelta) -> pl.LazyFrame:
     """Add to each bar the newest row of a raw dataset that was complete at its close; null if older than `max_age`."""
-    kind = dataset(name)
-    complete = (pl.col(kind.time) + kind.known_after).alias("__complete")
+    dataset = find_dataset(name)
+    complete = (pl.col(dataset.time) + dataset.known_after).alias("__complete")
     known = pl.col("known_at").alias(f"{name}_known_at")
     return (
         bars.sort(EVENT)
         .join_asof(
-            rows.select("asset", complete, *kind.values, known).sort("__complete"),
+            rows.select("asset", complete, *dataset.values, known).sort("__complete"),
             left_on=EVENT,
             right_on="__complete",
             by="asset",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from feature_repo.transforms.hours import hours_from_minutes
+from feature_repo.transforms.hours import summarise_hours
 from pairity.timeline import HOUR
 
 _VALUES = ("open", "high", "low", "close", "volume_base", "volume_quote", "minutes_observed", "known_at")
 COLUMNS = ("asset", "event_timestamp", *_VALUES)
 
 
-def hourly_bars(minutes: pl.LazyFrame) -> pl.LazyFrame:
+def build_hourly_bars(minutes: pl.LazyFrame) -> pl.LazyFrame:
     """Return bars of one hour, made of 1-minute candles.
 
     `minutes`: asset, open_time, open, high, low, close (USDT), volume (base coins), volume_quote (USDT, nullable),
@@ -19,10 +19,10 @@ def hourly_bars(minutes: pl.LazyFrame) -> pl.LazyFrame:
     is the hour's *close*. An hour without minutes has no row. `volume_quote` is the venue's where it gives one, else
     (high + low + close)/3 · volume, minute by minute. `known_at` is when the last of the minutes became known.
     """
-    return hours_from_minutes(minutes).select(COLUMNS)
+    return summarise_hours(minutes).select(COLUMNS)
 
 
-def native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:
+def adopt_native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:
     """Return the same columns from the venue's own hourly candles.
 
     `minutes_observed` is 60: the venue saw the whole hour. A missing `volume_quote` becomes (high + low + close)/3 ·

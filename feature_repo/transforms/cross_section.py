@@ -7,8 +7,8 @@ import polars as pl
 
 from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
 from feature_repo.knowledge_time import inputs_known_at
-from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
-from feature_repo.transforms.hours import summed
+from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, with_computed, with_hour_grid
+from feature_repo.transforms.hours import sum_by_key
 from feature_repo.transforms.windows import MIN_SHARE, Floats, rolling_mean
 from pairity.timeline import DAY
 
@@ -20,11 +20,11 @@ _MOMENTUM_BARS = (1, 24, 168)
 _TURNOVER_BARS, _REGIME_BARS = 24, 168
 
 
-def cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFrame:
+def compute_cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_CROSS_SECTION`: one row per asset and hour of the panel.
 
     `bars`: rows of `asset_hourly`; `micro`: rows of `asset_microstructure`. Hours outside
-    `panel_hours` have no row. Sorted by asset and time.
+    `select_panel_hours` have no row. Sorted by asset and time.
 
     `event_timestamp` is the hour's close. `created_timestamp` is when that hour of *all* assets, and every hour before
     it, was known. Ratios are null where their denominator is 0 or missing.
@@ -35,12 +35,12 @@ def cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFrame:
         .join(volatility, on=["asset", EVENT], how="left")
         .with_columns(inputs_known_at("created_timestamp", "__known").alias("created_timestamp"))
     )
-    own = observed_only(_with_windows(with_hour_grid(joined, "asset")))
-    whole = own.join(panel_hours(bars), on=EVENT)
+    own = drop_unobserved(_with_windows(with_hour_grid(joined, "asset")))
+    whole = own.join(select_panel_hours(bars), on=EVENT)
     return _with_panel(whole).select(ASSET_CROSS_SECTION.columns).sort("asset", EVENT)
 
 
-def panel_hours(bars: pl.LazyFrame) -> pl.LazyFrame:
+def select_panel_hours(bars: pl.LazyFrame) -> pl.LazyFrame:
     """Return event_timestamp and assets_observed of the hours in which at least half of the listed assets have a bar.
 
     An asset is listed from its first bar on, and for `LISTED_FOR` after its last one so far: nothing later decides
@@ -76,7 +76,7 @@ def _with_panel(rows: pl.LazyFrame) -> pl.LazyFrame:
     volumes = rows.sort(EVENT, "asset").select(
         EVENT, pl.col("volume_quote").alias("__total"), known_at="created_timestamp"
     )
-    ordered = rows.join(summed(volumes, (EVENT,), ("__total",)), on=EVENT).sort(EVENT, "asset")
+    ordered = rows.join(sum_by_key(volumes, (EVENT,), ("__total",)), on=EVENT).sort(EVENT, "asset")
     mean_volume = pl.col("__total") / pl.col("assets_observed")
     # Rows are ordered by time, then asset, and all assets of an hour share its `known_at`: cum_max is over whole hours.
     known = pl.col("known_at").cum_max()

@@ -17,12 +17,12 @@ from feature_repo.knowledge_time import feature_created_at
 from feature_repo.transforms.risk_factors import (
     MIN_SHARE,
     Panel,
-    buckets,
-    factor_returns,
-    midnight_of,
-    panel_of,
-    scores,
-    spreads,
+    assign_buckets,
+    build_panel,
+    ceil_to_midnight,
+    compute_factor_returns,
+    compute_scores,
+    compute_spreads,
 )
 from feature_repo.transforms.risk_kernels import hourly_fits, minute_fits
 from pairity.settings import FeatureSettings
@@ -36,7 +36,9 @@ _BUCKETS = ("liquidity_bucket", "volatility_bucket", "momentum_bucket")
 DESIGNS = {"spreads4": ("s4", SPREADS4), "buckets10": ("b10", BUCKETS10)}
 
 
-def risk_buckets(minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings) -> pl.LazyFrame:
+def compute_risk_buckets(
+    minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings
+) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_RISK_BUCKETS`: one row per asset and midnight up to `end`, sorted by both.
 
     `minutes`: rows of `candles_1m` from `start` on, complete at `end`. The row of a midnight holds the scores (see the
@@ -49,8 +51,8 @@ def risk_buckets(minutes: pl.LazyFrame, start: datetime, end: datetime, settings
         return _empty(ASSET_RISK_BUCKETS.columns)
     # The day that begins at `end` has no minute yet, but its buckets are known.
     panel = _reaching(panel, end + MINUTE)
-    scored = scores(panel, settings)
-    grouped = buckets(scored)
+    scored = compute_scores(panel, settings)
+    grouped = assign_buckets(scored)
     days = [day for day in range(1, panel.days) if panel.day(day) <= end]
     created = _known_by(panel, [day * (DAY // MINUTE) for day in days], [panel.day(day) for day in days])
     frames = []
@@ -61,7 +63,9 @@ def risk_buckets(minutes: pl.LazyFrame, start: datetime, end: datetime, settings
     return pl.concat(frames).select(ASSET_RISK_BUCKETS.columns).filter(_any(_SCORES)).lazy()
 
 
-def asset_exposures(minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings) -> pl.LazyFrame:
+def compute_asset_exposures(
+    minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings
+) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_EXPOSURES`: one row per asset and hour in which it has a bar, up to `end`.
 
     `minutes`: rows of `candles_1m` from `start` on, complete at `end`, a full hour. A window is the last
@@ -74,7 +78,7 @@ def asset_exposures(minutes: pl.LazyFrame, start: datetime, end: datetime, setti
         return _empty(ASSET_EXPOSURES.columns)
     # An hour is over at its close, whether or not its last minutes have bars.
     panel = _reaching(panel, end)
-    factors = factor_returns(panel, buckets(scores(panel, settings)))
+    factors = compute_factor_returns(panel, assign_buckets(compute_scores(panel, settings)))
     hours = len(panel.returns) // 60
     closes = [panel.start + (hour + 1) * HOUR for hour in range(hours)]
     created = _known_by(panel, [60 * (hour + 1) for hour in range(hours)], closes)
@@ -88,8 +92,8 @@ def asset_exposures(minutes: pl.LazyFrame, start: datetime, end: datetime, setti
     return pl.concat(frames).select(ASSET_EXPOSURES.columns).filter(_any(ASSET_EXPOSURES.feature_names)).lazy()
 
 
-def minutes_needed_from(first: datetime, settings: FeatureSettings) -> datetime:
-    """Return the midnight from which on `minute_exposures` needs minutes to give values after `first`.
+def find_first_minute(first: datetime, settings: FeatureSettings) -> datetime:
+    """Return the midnight from which on `compute_minute_exposures` needs minutes to give values after `first`.
 
     The window of `first` reaches into a day whose buckets are estimated from `risk_days` whole days before it.
     """
@@ -97,20 +101,20 @@ def minutes_needed_from(first: datetime, settings: FeatureSettings) -> datetime:
     return reach.replace(hour=0, minute=0, second=0, microsecond=0) - settings.risk_days * DAY
 
 
-def minute_exposures(
+def compute_minute_exposures(
     minutes: pl.DataFrame, design: str, settings: FeatureSettings, assets: tuple[str, ...]
 ) -> pl.DataFrame:
     """Return asset, time (the minute's close), const, a coefficient per factor, r2, adj_r2 of every minute of `assets`.
 
-    All rows of `minutes` (the whole universe; see `minutes_needed_from`) make the factors. `design` is a key of
+    All rows of `minutes` (the whole universe; see `find_first_minute`) make the factors. `design` is a key of
     `DESIGNS`. Null where a window is not complete or degenerate. At a full hour the bits are those of
-    `asset_exposures`.
+    `compute_asset_exposures`.
     """
     prefix, _ = DESIGNS[design]
-    panel = panel_of(minutes)
+    panel = build_panel(minutes)
     if panel is None:
         return pl.DataFrame(schema={"asset": pl.String, "time": _INSTANT})
-    factors = factor_returns(panel, buckets(scores(panel, settings)))
+    factors = compute_factor_returns(panel, assign_buckets(compute_scores(panel, settings)))
     closes = pl.datetime_range(
         panel.start + MINUTE, panel.start + len(panel.returns) * MINUTE, MINUTE, eager=True, time_unit="us"
     )
@@ -129,7 +133,7 @@ def _fits(
     panel: Panel, factors: Floats, number: int, design: str, settings: FeatureSettings, *, hourly: bool
 ) -> dict[str, Floats]:
     prefix, names = DESIGNS[design]
-    regressors, ridge = (spreads(factors), 0.0) if design == "spreads4" else (factors, settings.risk_ridge)
+    regressors, ridge = (compute_spreads(factors), 0.0) if design == "spreads4" else (factors, settings.risk_ridge)
     # Contiguous: numba compiles anew for each memory layout, and the kernels read whole rows.
     observed = np.ascontiguousarray(np.column_stack([regressors, panel.returns[:, number]]))
     fit = hourly_fits if hourly else minute_fits
@@ -139,8 +143,8 @@ def _fits(
 
 def _panel(minutes: pl.LazyFrame, start: datetime) -> Panel | None:
     """Return the panel from the first whole day on: another chunk would score the first half day from the whole day."""
-    needed = minutes.filter(pl.col("open_time") >= midnight_of(start))
-    return panel_of(needed.collect())
+    needed = minutes.filter(pl.col("open_time") >= ceil_to_midnight(start))
+    return build_panel(needed.collect())
 
 
 def _reaching(panel: Panel, end: datetime) -> Panel:

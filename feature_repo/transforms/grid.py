@@ -52,7 +52,7 @@ def _holes(rows: pl.DataFrame, entity: str) -> pl.DataFrame:
     )
 
 
-def observed_only(frame: pl.LazyFrame) -> pl.LazyFrame:
+def drop_unobserved(frame: pl.LazyFrame) -> pl.LazyFrame:
     """Drop the rows that `with_hour_grid` added."""
     return frame.filter(pl.col(OBSERVED)).drop(OBSERVED)
 

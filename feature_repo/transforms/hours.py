@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.transforms.hour_kernels import STATISTICS, hour_statistics
-from feature_repo.transforms.run_kernels import run_sums
+from feature_repo.transforms.run_kernels import sum_runs
 from pairity.timeline import HOUR, MINUTE
 
 EVENT = "event_timestamp"
@@ -24,7 +24,7 @@ _MICROSECONDS = MINUTE // timedelta(microseconds=1)
 _INSTANT = pl.Datetime("us", "UTC")
 
 
-def hours_from_minutes(minutes: pl.LazyFrame) -> pl.LazyFrame:
+def summarise_hours(minutes: pl.LazyFrame) -> pl.LazyFrame:
     """Return asset, event_timestamp (the hour's close), `STATISTICS`, minutes_observed and known_at per hour.
 
     `minutes`: rows of `candles_1m`, one per asset and minute, in any order. An hour without minutes has no row; a
@@ -46,7 +46,7 @@ def hours_from_minutes(minutes: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def summed(rows: pl.LazyFrame, keys: Sequence[str], columns: Sequence[str]) -> pl.LazyFrame:
+def sum_by_key(rows: pl.LazyFrame, keys: Sequence[str], columns: Sequence[str]) -> pl.LazyFrame:
     """Return `keys`, each of `columns` (float64) summed over the rows of a key, and known_at.
 
     `rows` are sorted by `keys`; sums run in their order and leave nulls out (a key with nulls only sums to 0).
@@ -56,7 +56,7 @@ def summed(rows: pl.LazyFrame, keys: Sequence[str], columns: Sequence[str]) -> p
     def add(frame: pl.DataFrame) -> pl.DataFrame:
         begins = np.flatnonzero(_changes(frame.select(pl.struct(keys).alias("key"))["key"]))
         starts = np.append(begins, frame.height)
-        sums = {name: run_sums(frame[name].fill_null(np.nan).to_numpy(), starts) for name in columns}
+        sums = {name: sum_runs(frame[name].fill_null(np.nan).to_numpy(), starts) for name in columns}
         known = frame["known_at"].to_physical().to_numpy()
         latest = np.maximum.reduceat(known, begins) if len(begins) else known
         return frame.select(keys)[begins].with_columns(
@@ -74,7 +74,7 @@ def summed(rows: pl.LazyFrame, keys: Sequence[str], columns: Sequence[str]) -> p
 
 
 def _hours(minutes: pl.DataFrame) -> pl.DataFrame:
-    """Compute `hours_from_minutes` on a frame, sorting it first where it is not in order."""
+    """Compute `summarise_hours` on a frame, sorting it first where it is not in order."""
     if not _in_order(minutes):
         minutes = minutes.sort("asset", "open_time")
     minute = minutes["open_time"].to_physical().to_numpy() // _MICROSECONDS

@@ -12,7 +12,7 @@ from pairity.timeline import HOUR
 EVENT = "event_timestamp"
 
 
-def lagged_returns(bars: pl.LazyFrame, *, every: timedelta, horizon_bars: int, lags: int) -> pl.LazyFrame:
+def compute_lagged_returns(bars: pl.LazyFrame, *, every: timedelta, horizon_bars: int, lags: int) -> pl.LazyFrame:
     """Return `bars` (asset, event_timestamp, close, …) with log_return and log_return_lag_1 … `lags`.
 
     log_return = ln close − ln close `horizon_bars` before. A lag of one is one bar of size `every`, not one row: it is
@@ -32,10 +32,10 @@ def lagged_returns(bars: pl.LazyFrame, *, every: timedelta, horizon_bars: int, l
     return with_return.sort("asset", EVENT)
 
 
-def asset_lags(bars: pl.LazyFrame) -> pl.LazyFrame:
+def compute_asset_lags(bars: pl.LazyFrame) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_LAGS`, one row per row of `bars` (rows of `asset_hourly`)."""
     rows = bars.select("asset", EVENT, "created_timestamp", "close")
-    return lagged_returns(rows, every=HOUR, horizon_bars=1, lags=LAGS).select(ASSET_LAGS.columns)
+    return compute_lagged_returns(rows, every=HOUR, horizon_bars=1, lags=LAGS).select(ASSET_LAGS.columns)
 
 
 def _later(frame: pl.LazyFrame, by: timedelta) -> pl.LazyFrame:

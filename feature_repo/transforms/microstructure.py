@@ -12,7 +12,7 @@ import polars as pl
 
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.knowledge_time import feature_created_at, inputs_known_at
-from feature_repo.transforms.hours import EVENT, hours_from_minutes, summed
+from feature_repo.transforms.hours import EVENT, sum_by_key, summarise_hours
 from pairity.timeline import DAY, HOUR
 
 OPEN_INTEREST_MAX_AGE = 25 * HOUR
@@ -32,7 +32,7 @@ _OF_MINUTES = (
 )
 
 
-def microstructure(
+def compute_microstructure(
     bars: pl.LazyFrame,
     minutes: pl.LazyFrame,
     funding: pl.LazyFrame,
@@ -53,7 +53,7 @@ def microstructure(
     """
     trade_bars, taker_volumes = traded
     rows = bars.select("asset", EVENT, pl.col("close").alias("bar_close"), pl.col("created_timestamp").alias("known"))
-    of_minutes = hours_from_minutes(minutes).select("asset", EVENT, *_OF_MINUTES, "minutes_observed", "known_at")
+    of_minutes = summarise_hours(minutes).select("asset", EVENT, *_OF_MINUTES, "minutes_observed", "known_at")
     parts = (
         _renamed(of_minutes, "minutes"),
         _renamed(_takers_of_trades(trade_bars), "trades"),
@@ -107,7 +107,7 @@ def _takers_of_trades(trade_bars: pl.LazyFrame) -> pl.LazyFrame:
         pl.col("volume").alias("taker_trades"),
         "known_at",
     )
-    return summed(renamed, ("asset", EVENT), ("taker_buy_trades", "taker_trades"))
+    return sum_by_key(renamed, ("asset", EVENT), ("taker_buy_trades", "taker_trades"))
 
 
 def _takers_of_hours(volumes: pl.LazyFrame) -> pl.LazyFrame:
@@ -152,7 +152,7 @@ def _imbalance(bid: str, ask: str) -> pl.Expr:
 def _liquidated(liquidations: pl.LazyFrame) -> pl.LazyFrame:
     both = (pl.col("long_notional") + pl.col("short_notional")).alias("liquidation_notional")
     rows = liquidations.sort("asset", "time").select("asset", _hour_close("time"), both, "known_at")
-    return summed(rows, ("asset", EVENT), ("liquidation_notional",))
+    return sum_by_key(rows, ("asset", EVENT), ("liquidation_notional",))
 
 
 def _intervals(funding: pl.LazyFrame) -> pl.LazyFrame:

@@ -12,9 +12,9 @@ import polars as pl
 
 from feature_repo.catalog import PAIR_HOURLY
 from feature_repo.knowledge_time import inputs_known_at
-from feature_repo.transforms.grid import EVENT, GridColumns, observed_only, with_computed, with_hour_grid
+from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, with_computed, with_hour_grid
 from feature_repo.transforms.rsi import with_wilder_rsi
-from feature_repo.transforms.windows import Floats, correlation, hedge_and_half_life, rolling_mean, rolling_std
+from feature_repo.transforms.windows import Floats, hedge_and_half_life, rolling_correlation, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
 from pairity.universe import Pair
 
@@ -22,7 +22,7 @@ _TAKEN = ("close", "volume_quote", "return_1h", "realized_vol_24h", "atr_14", "a
 _WINDOWED = ("z_score", "vol_ratio_rel", "correlation_168h", "hedge_ratio", "half_life_h")
 
 
-def pair_hourly(
+def compute_pair_hourly(
     assets: pl.LazyFrame, pairs: Sequence[Pair], settings: FeatureSettings, min_aligned_bars: int
 ) -> pl.LazyFrame:
     """Return the columns of `catalog.PAIR_HOURLY`: one row per pair and hour that both assets have, sorted by both.
@@ -35,10 +35,10 @@ def pair_hourly(
     series = with_hour_grid(aligned, "pair_id")
     windowed = _with_windows(_with_rsi(_with_ratios(series, settings), settings), settings)
     computed = windowed.with_columns(_averages())
-    return observed_only(computed).filter(pl.col("aligned_bars") >= min_aligned_bars).select(PAIR_HOURLY.columns)
+    return drop_unobserved(computed).filter(pl.col("aligned_bars") >= min_aligned_bars).select(PAIR_HOURLY.columns)
 
 
-def pair_coverage(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.DataFrame:
+def count_aligned_bars(assets: pl.LazyFrame, pairs: Sequence[Pair]) -> pl.DataFrame:
     """Return pair_id and aligned_bars: hours that both assets of a pair have (0 where none), in order of `pairs`."""
     listed = pl.LazyFrame({"pair_id": [pair.pair_id for pair in pairs]}, schema={"pair_id": pl.String})
     counts = align(assets, pairs).group_by("pair_id").agg(pl.len().cast(pl.Int64).alias("aligned_bars"))
@@ -131,7 +131,9 @@ def _with_windows(series: pl.LazyFrame, settings: FeatureSettings) -> pl.LazyFra
         return {
             "z_score": _z_score(pair["spread"], settings.z_window_bars),
             "vol_ratio_rel": _relative(pair["vol_ratio"], settings.volume_mean_bars),
-            "correlation_168h": correlation(pair["return_1h_a"], pair["return_1h_b"], settings.correlation_window_bars),
+            "correlation_168h": rolling_correlation(
+                pair["return_1h_a"], pair["return_1h_b"], settings.correlation_window_bars
+            ),
             "hedge_ratio": hedge,
             "half_life_h": half_life,
         }

@@ -49,7 +49,7 @@ class Panel:
         return self.start + number * DAY
 
 
-def panel_of(minutes: pl.DataFrame) -> Panel | None:
+def build_panel(minutes: pl.DataFrame) -> Panel | None:
     """Return the panel of rows of `candles_1m` (asset, open_time, open, high, low, close, …); None without rows."""
     if minutes.is_empty():
         return None
@@ -73,7 +73,7 @@ def panel_of(minutes: pl.DataFrame) -> Panel | None:
     return Panel(start=start, assets=assets, known=known, **columns)
 
 
-def scores(panel: Panel, settings: FeatureSettings) -> Floats:
+def compute_scores(panel: Panel, settings: FeatureSettings) -> Floats:
     """Return days × `KINDS` × assets: liquidity, beta and momentum as known at each day's midnight.
 
     Liquidity is trades per minute (quote volume per minute where some eligible asset has no counts), beta a ratio,
@@ -81,7 +81,7 @@ def scores(panel: Panel, settings: FeatureSettings) -> Floats:
     scores are NaN. The window of `risk_days` uses the minutes that exist. Days whose window reaches before the panel
     have no score.
     """
-    market = market_returns(panel)
+    market = compute_market_returns(panel)
     weights = _momentum_weights()
     out = np.full((panel.days, len(KINDS), len(panel.assets)), np.nan)
     moments = _daily_moments(panel, market)
@@ -104,7 +104,7 @@ def scores(panel: Panel, settings: FeatureSettings) -> Floats:
     return out
 
 
-def buckets(scored: Floats) -> Floats:
+def assign_buckets(scored: Floats) -> Floats:
     """Return the tercile (0 low, 1 medium, 2 high) of each score among the assets that have one; NaN elsewhere.
 
     Of n assets in ascending order, asset k is in tercile ⌊3k/n⌋. Fewer than three assets make no terciles.
@@ -120,24 +120,24 @@ def buckets(scored: Floats) -> Floats:
     return out
 
 
-def market_returns(panel: Panel) -> Floats:
+def compute_market_returns(panel: Panel) -> Floats:
     """Return each minute's equal-weighted mean return of all assets with a bar; NaN where none has one."""
     return bucket_means(panel.returns, np.zeros_like(panel.returns), 0.0)
 
 
-def factor_returns(panel: Panel, membership: Floats) -> Floats:
+def compute_factor_returns(panel: Panel, membership: Floats) -> Floats:
     """Return minutes × 10 factor returns: market, then low, medium and high of each of `KINDS`.
 
-    `membership` is days × kinds × assets (see `buckets`); each day uses its own. NaN where a bucket has no bar.
+    `membership` is days × kinds × assets (see `assign_buckets`); each day uses its own. NaN where a bucket has no bar.
     """
-    columns = [market_returns(panel)]
+    columns = [compute_market_returns(panel)]
     for kind in range(len(KINDS)):
         members = np.repeat(membership[:, kind, :], _DAY_MINUTES, axis=0)[: len(panel.returns)]
         columns += [bucket_means(panel.returns, members, float(part)) for part in range(_TERCILES)]
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 
-def spreads(factors: Floats) -> Floats:
+def compute_spreads(factors: Floats) -> Floats:
     """Return minutes × 4 factor returns: market, then high minus low of liquidity, volatility and momentum."""
     high_minus_low = [factors[:, 3 * kind + 3] - factors[:, 3 * kind + 1] for kind in range(len(KINDS))]
     return np.ascontiguousarray(np.stack([factors[:, 0], *high_minus_low], axis=1))
@@ -185,7 +185,7 @@ def _momentum_weights() -> Floats:
     return weights
 
 
-def midnight_of(instant: datetime) -> datetime:
+def ceil_to_midnight(instant: datetime) -> datetime:
     """Return the first midnight at or after `instant`: a panel begins with a whole day."""
     floor = instant.replace(hour=0, minute=0, second=0, microsecond=0)
     return floor if floor == instant else floor + timedelta(days=1)

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 @compiled
-def run_sums(values: Floats, starts: NDArray[np.int64]) -> Floats:
+def sum_runs(values: Floats, starts: NDArray[np.int64]) -> Floats:
     """Return the sum of each run's values that are not NaN; `starts`: each run's first row, then the number of rows."""
     out = np.zeros(len(starts) - 1)
     for run in range(len(starts) - 1):

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import polars as pl
 
-from feature_repo.transforms.hours import summed
+from feature_repo.transforms.hours import sum_by_key
 
 
-def bars_from_trades(trades: pl.LazyFrame, every: timedelta) -> pl.LazyFrame:
+def build_bars_from_trades(trades: pl.LazyFrame, every: timedelta) -> pl.LazyFrame:
     """Return bars of size `every`, aligned to 1970, made of trades; a bar without trades has no row.
 
     `trades`: asset, time (Datetime µs UTC), trade_id (Int64), price (USDT), size (base coins), taker_buys (Boolean: the
@@ -32,5 +32,5 @@ def bars_from_trades(trades: pl.LazyFrame, every: timedelta) -> pl.LazyFrame:
         low=pl.col("price").min(),
         close=pl.col("price").last(),
     )
-    sums = summed(ordered, keys, ("volume", "volume_quote", "trade_count", "taker_buy_volume"))
+    sums = sum_by_key(ordered, keys, ("volume", "volume_quote", "trade_count", "taker_buy_volume"))
     return prices.join(sums, on=keys).sort(*keys)

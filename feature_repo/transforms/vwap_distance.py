@@ -13,7 +13,7 @@ import polars as pl
 from feature_repo.catalog.vwap_distance import ASSET_VWAP_DISTANCE
 from feature_repo.knowledge_time import feature_created_at
 from feature_repo.transforms.grid import EVENT, GridColumns, with_computed
-from feature_repo.transforms.hours import summed
+from feature_repo.transforms.hours import sum_by_key
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import VwapSettings
 from pairity.timeline import DAY, HOUR, floor_to
@@ -21,7 +21,7 @@ from pairity.timeline import DAY, HOUR, floor_to
 _COMPUTED = ("vwap", "vwap_simple", "avg_notional", "realized_var", "rolling_return", "sharpe")
 
 
-def vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings) -> pl.LazyFrame:
+def compute_vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_VWAP_DISTANCE`: one row per asset and bar that ended by `end`.
 
     `hours`: rows of `asset_hourly` in (start, end]. A bar without any hour has no row; inside windows it carries the
@@ -29,7 +29,7 @@ def vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, settings:
     close. `created_timestamp` is when all assets up to then were known, because the rank compares them. Sorted by asset
     and time; units and null policies: the catalogue.
     """
-    bars = bars_of(hours, start, end, settings)
+    bars = build_wall_clock_bars(hours, start, end, settings)
     series = with_computed(_carry_forward(bars, settings), "asset", _COMPUTED, lambda asset: _windows(asset, settings))
     rows = series.filter(pl.col("hours_observed").is_not_null()).with_columns(
         (100.0 * (pl.col("close") - pl.col("vwap")) / pl.col("vwap")).alias("dist_from_vwap"),
@@ -47,7 +47,7 @@ def vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, settings:
     return by_time.with_columns(feature_created_at("known_at")).select(ASSET_VWAP_DISTANCE.columns).sort("asset", EVENT)
 
 
-def bars_of(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings) -> pl.LazyFrame:
+def build_wall_clock_bars(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings) -> pl.LazyFrame:
     """Return asset, event_timestamp (close), number, open, high, low, close, volume, hours_observed, known_at per bar.
 
     Bars begin at midnight and every `bar_hours` after it on the wall clock of `time_zone`; where clocks change, one
@@ -55,7 +55,7 @@ def bars_of(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapS
     calendar, missing ones included. Prices in USDT, volume in base coins. Sorted by asset and number.
     """
     placed = hours.join(_calendar(start, end, settings).lazy(), on=EVENT).sort("asset", EVENT)
-    sums = summed(
+    sums = sum_by_key(
         placed.select("asset", "number", pl.col("volume_base").alias("volume"), known_at="created_timestamp"),
         ("asset", "number"),
         ("volume",),
@@ -71,7 +71,7 @@ def bars_of(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapS
     return prices.join(sums, on=["asset", "number"]).sort("asset", "number")
 
 
-def last_bar_close(instant: datetime, settings: VwapSettings) -> datetime:
+def find_last_bar_close(instant: datetime, settings: VwapSettings) -> datetime:
     """Return the close of the newest bar that had ended at `instant`, whether or not any asset traded in it."""
     hour = floor_to(instant, HOUR)
     close = _calendar(hour - 2 * DAY, hour, settings)["bar_close"].max()

@@ -40,7 +40,7 @@ def rolling_std(values: Floats, window: int, *, scale: float = 0.0) -> Floats:
     return window_kernels.deviations(values, window, scale, ROUNDING)
 
 
-def correlation(first: Floats, second: Floats, window: int) -> Floats:
+def rolling_correlation(first: Floats, second: Floats, window: int) -> Floats:
     """Return the Pearson correlation (−1…1) of two return series over `window` rows, from the rows that both have.
 
     NaN where these are fewer than `MIN_SHARE` of the window, and where either series is flat.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.raw_datasets import Dataset
+from feature_repo.raw_datasets import RawDataset
 from ingestion.lake.spans import Span, union
 from pairity.digest import digest_bytes
 from pairity.errors import LakeCorruptError
@@ -44,7 +44,7 @@ class Manifest:
 NOTHING = Manifest(rows=0, superseded=0, first=None, last=None, sha256=None, schema={}, coverage=())
 
 
-def describe(rows: pl.DataFrame, content: bytes, dataset: Dataset, coverage: tuple[Span, ...]) -> Manifest:
+def describe(rows: pl.DataFrame, content: bytes, dataset: RawDataset, coverage: tuple[Span, ...]) -> Manifest:
     """Return the manifest of sorted, non-empty `rows` that are encoded as `content`."""
     times = rows[dataset.time]
     schema = {name: str(kind) for name, kind in rows.schema.items()}

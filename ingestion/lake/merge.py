@@ -7,7 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from feature_repo.knowledge_time import correction_known_at
-from feature_repo.raw_datasets import KNOWN_AT, Dataset
+from feature_repo.raw_datasets import KNOWN_AT, RawDataset
 from pairity.errors import DataError
 
 
@@ -17,7 +17,7 @@ def select_newest(rows: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
 
 
 def merge(
-    dataset: Dataset,
+    dataset: RawDataset,
     stored: pl.DataFrame,
     incoming: pl.DataFrame,
     arrived_at: datetime | None,
@@ -43,7 +43,7 @@ def merge(
 
 
 def _news(
-    dataset: Dataset, stored: pl.DataFrame, layer: pl.DataFrame, arrived_at: datetime | None, *, keep_clashes: bool
+    dataset: RawDataset, stored: pl.DataFrame, layer: pl.DataFrame, arrived_at: datetime | None, *, keep_clashes: bool
 ) -> pl.DataFrame:
     """Return the rows of `layer` (one per time) that say something new, with the `known_at` to store them under."""
     newest = select_newest(stored.lazy(), [dataset.time]).collect()
@@ -58,7 +58,7 @@ def _news(
 
 
 def _earlier_versions(
-    dataset: Dataset, stored: pl.DataFrame, news: pl.DataFrame, late: pl.Expr, *, keep_clashes: bool
+    dataset: RawDataset, stored: pl.DataFrame, news: pl.DataFrame, late: pl.Expr, *, keep_clashes: bool
 ) -> pl.DataFrame:
     """Return `news` without the versions that are stored already."""
     rows = news.select(*dataset.schema)

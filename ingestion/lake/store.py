@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.raw_datasets import KNOWN_AT, Dataset, dataset
+from feature_repo.raw_datasets import KNOWN_AT, RawDataset, find_dataset
 from ingestion.lake.lock import single_writer
 from ingestion.lake.manifest import NOTHING, Manifest, describe, read_manifest
 from ingestion.lake.merge import merge, select_newest
@@ -80,7 +80,7 @@ class Lake:
         Repetitions are dropped, corrections added (see `merge`; `arrived_at` is when the rows came in). A partition
         to which nothing is new keeps its file, bytes and modification time.
         """
-        kind = dataset(name)
+        kind = find_dataset(name)
         conformed = kind.conform(rows)
         added = 0
         for partition in self._touched(kind, inst_id(instrument), conformed, covered):
@@ -102,7 +102,7 @@ class Lake:
         Columns: `asset` (short name), then the dataset's; sorted by asset, time. Each file read is checked against its
         manifest first (LakeCorruptError). No rows, not an error, where nothing is stored.
         """
-        kind = dataset(name)
+        kind = find_dataset(name)
         frames: list[pl.LazyFrame] = []
         corrected = False
         for instrument in sorted({inst_id(instrument) for instrument in instruments}, key=short_name):
@@ -121,7 +121,7 @@ class Lake:
 
     def versions(self, partition: Partition) -> pl.DataFrame:
         """Return all rows of a partition, superseded ones included, sorted by time and `known_at`."""
-        kind = dataset(partition.dataset)
+        kind = find_dataset(partition.dataset)
         if not self.manifest(partition).rows:
             return kind.empty()
         return kind.conform(pl.read_parquet(partition.folder(self.root) / PART, glob=False, hive_partitioning=False))
@@ -129,7 +129,7 @@ class Lake:
     def coverage(self, name: str, instrument: str, since: datetime, until: datetime) -> tuple[Span, ...]:
         """Return the parts of [since, until) for which the venue was asked in full."""
         spans: list[Span] = []
-        for partition in self._of_range(dataset(name), inst_id(instrument), since, until):
+        for partition in self._of_range(find_dataset(name), inst_id(instrument), since, until):
             spans.extend(self.manifest(partition).coverage)
         return clip(union(spans), since, until)
 
@@ -175,7 +175,7 @@ class Lake:
             except LakeCorruptError:
                 self.remove(partition)
 
-    def _file(self, kind: Dataset, partition: Partition) -> pl.LazyFrame:
+    def _file(self, kind: RawDataset, partition: Partition) -> pl.LazyFrame:
         path = partition.folder(self.root) / PART
         asset = pl.lit(short_name(partition.instrument)).alias("asset")
         # Files written before a nullable column was added hold null there.
@@ -186,20 +186,20 @@ class Lake:
         return read_manifest(partition.folder(self.root) / MANIFEST) or NOTHING
 
     def _touched(
-        self, kind: Dataset, instrument: str, rows: pl.DataFrame, covered: Sequence[Span]
+        self, kind: RawDataset, instrument: str, rows: pl.DataFrame, covered: Sequence[Span]
     ) -> Iterator[Partition]:
         months = {month for span in covered for month in months_between(*span)}
         months |= set(rows[kind.time].dt.truncate("1mo").unique())
         for month in sorted(months):
             yield Partition(kind.name, instrument, month, self.venue)
 
-    def _of_range(self, kind: Dataset, instrument: str, since: datetime, until: datetime) -> Iterator[Partition]:
+    def _of_range(self, kind: RawDataset, instrument: str, since: datetime, until: datetime) -> Iterator[Partition]:
         for month in months_between(since, until):
             yield Partition(kind.name, instrument, month, self.venue)
 
     def _write_partition(
         self,
-        kind: Dataset,
+        kind: RawDataset,
         partition: Partition,
         incoming: pl.DataFrame,
         covered: tuple[Span, ...],

@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from feature_repo.raw_datasets import dataset as declared
+from feature_repo.raw_datasets import find_dataset as declared
 from ingestion.sources import binance_files
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.http import Http

@@ -12,7 +12,7 @@ import polars as pl
 
 from feature_repo.knowledge_time import closed_known_at, history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
-from feature_repo.transforms.ticks import bars_from_trades
+from feature_repo.transforms.ticks import build_bars_from_trades
 from pairity.errors import VenueAnswerError
 from pairity.timeline import MINUTE
 
@@ -94,7 +94,7 @@ def read_trade_bars(csv: bytes, where: str, *, every: timedelta = MINUTE) -> pl.
         count.alias("trades"),
         closed_known_at(_instant("time").dt.truncate(every) + every),
     )
-    return DATASETS["trade_bars_1m"].conform(bars_from_trades(ticks.lazy(), every).collect())
+    return DATASETS["trade_bars_1m"].conform(build_bars_from_trades(ticks.lazy(), every).collect())
 
 
 def _is_aggregated(csv: bytes) -> bool:

@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from feature_repo.knowledge_time import history_known_at
-from feature_repo.raw_datasets import DATASETS, INSTANT, Dataset
-from feature_repo.transforms.ticks import bars_from_trades
+from feature_repo.raw_datasets import DATASETS, INSTANT, RawDataset
+from feature_repo.transforms.ticks import build_bars_from_trades
 from pairity.errors import VenueAnswerError
 from pairity.timeline import MINUTE
 from pairity.universe import ContractSpec
@@ -67,7 +67,7 @@ def read_whole_number(row: Any, key: int | str) -> int:  # noqa: ANN401 - the ve
         raise VenueAnswerError(f"the venue sent a row without a time or id at {key!r}: {row!r}") from None
 
 
-def read_series(kind: Dataset, columns: tuple[str, ...], rows: list[Any], until: datetime) -> pl.DataFrame:
+def read_series(kind: RawDataset, columns: tuple[str, ...], rows: list[Any], until: datetime) -> pl.DataFrame:
     """Return rows that are lists (their time, then `columns`) in the dataset's columns, ascending.
 
     Where `columns` end in `confirm`, only confirmed bars count. Where the venue marks nothing, a bar counts when it
@@ -112,12 +112,12 @@ def read_trades(rows: list[Any], contract_value: float) -> pl.DataFrame:
             time.alias("known_at"),
         )
     )
-    bars = bars_from_trades(trades.lazy(), MINUTE).collect()
+    bars = build_bars_from_trades(trades.lazy(), MINUTE).collect()
     return kind.conform(bars.with_columns(history_known_at(kind)))
 
 
 def read_snapshot(
-    kind: Dataset, method: str, rows: Sequence[Mapping[str, Any]], contract_value: float, read: SnapshotReader
+    kind: RawDataset, method: str, rows: Sequence[Mapping[str, Any]], contract_value: float, read: SnapshotReader
 ) -> pl.DataFrame:
     """Return the present state that `read` takes from an answer of `method`, in the dataset's columns."""
     try:
@@ -163,7 +163,7 @@ def read_open_interest(rows: Sequence[Mapping[str, Any]], _contract_value: float
     ]
 
 
-def type_rows(kind: Dataset, raw: pl.DataFrame) -> pl.DataFrame:
+def type_rows(kind: RawDataset, raw: pl.DataFrame) -> pl.DataFrame:
     """Return `raw` (time in Unix milliseconds, values as text) in the dataset's columns, ascending, without doubles."""
     time = pl.col(kind.time).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
     # OKX writes "" for what it does not know.

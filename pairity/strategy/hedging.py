@@ -47,7 +47,7 @@ class _Fit:
     error: Decimal
 
 
-def hedged_lots(
+def find_hedged_lots(
     budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots, tolerance: Decimal
 ) -> tuple[int, int] | str:
     """Return the lots of the base and the quote leg, or the reason why there are none.
@@ -61,11 +61,11 @@ def hedged_lots(
         context.prec = _DIGITS
         fits: list[_Fit] = []
         largest, sized = Decimal(0), False
-        for count in _descending(budget, hedge_ratio, base, quote):
+        for count in _list_counts(budget, hedge_ratio, base, quote):
             # Counts descend: from here on every total is too far below the largest one.
             if count * base.unit * (1 + hedge_ratio) + quote.unit < (1 - tolerance) * largest:
                 break
-            for fit in _fits(count, budget, hedge_ratio, base, quote):
+            for fit in _fit_counts(count, budget, hedge_ratio, base, quote):
                 sized = True
                 if fit.error <= tolerance:
                     fits.append(fit)
@@ -77,7 +77,7 @@ def hedged_lots(
         return best.base, best.quote
 
 
-def _descending(budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots) -> Iterator[int]:
+def _list_counts(budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots) -> Iterator[int]:
     """Return the base lots to try, most first; with others a leg breaks its limits or the total the budget."""
     top = _floor((budget + quote.unit) / (base.unit * (1 + hedge_ratio)))
     top = top if base.most is None else min(top, base.most)
@@ -85,7 +85,7 @@ def _descending(budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots) 
     return iter(range(top, bottom - 1, -1))
 
 
-def _fits(count: int, budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots) -> Iterator[_Fit]:
+def _fit_counts(count: int, budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots) -> Iterator[_Fit]:
     notional = count * base.unit
     wanted = notional * hedge_ratio
     below = _floor(wanted / quote.unit)

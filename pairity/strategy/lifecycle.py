@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pairity.settings import StrategySettings
-from pairity.strategy.selection import divergence, judge, legs_of, rank, spread_direction
-from pairity.strategy.sizing import TOO_SMALL, contracts_of, entry_notional
-from pairity.strategy.stops import REFERENCE_ASSET, stop_rule
+from pairity.strategy.selection import assess_pair, choose_direction, compute_divergence, list_legs, rank_candidates
+from pairity.strategy.sizing import TOO_SMALL, compute_entry_notional, size_legs
+from pairity.strategy.stops import REFERENCE_ASSET, choose_stop_rule
 from pairity.strategy.types import (
     Action,
     Decision,
@@ -22,10 +22,10 @@ from pairity.strategy.types import (
     Exit,
     ExitReason,
     LegOrder,
-    Market,
+    MarketView,
+    PairAssessment,
     PairPosition,
     PairScore,
-    ScoredPair,
     StrategyState,
 )
 from pairity.timeline import HOUR
@@ -34,7 +34,7 @@ from pairity.timeline import HOUR
 def decide(
     state: StrategyState,
     scores: Sequence[PairScore],
-    market: Market,
+    market: MarketView,
     settings: StrategySettings,
     bar: timedelta = HOUR,
 ) -> Decision:
@@ -46,8 +46,8 @@ def decide(
     decision that closes opens nothing (its proceeds are not known yet), except as the second half of a switch.
     """
     state = _refresh_correlations(_age(state, scores), market, settings, bar)
-    exits = tuple(filter(None, (_exit(position, settings) for position in state.positions)))
-    assessed = [judge(score, market.assets, state.positions, state.correlations, settings) for score in scores]
+    exits = tuple(filter(None, (_find_exit(position, settings) for position in state.positions)))
+    assessed = [assess_pair(score, market.assets, state.positions, state.correlations, settings) for score in scores]
     if exits:
         reason = "; ".join(f"{item.position_id}: {item.reason}" for item in exits)
         return Decision(
@@ -64,7 +64,7 @@ def decide(
             entries=(),
             state=state,
         )
-    entry, assessed = _best_entry(state, assessed, market, settings)
+    entry, assessed = _find_best_entry(state, assessed, market, settings)
     if entry is None:
         return Decision(
             action=Action.HOLD, reason="no candidate", scores=tuple(assessed), exits=(), entries=(), state=state
@@ -101,7 +101,7 @@ def _age_position(position: PairPosition, score: PairScore | None) -> PairPositi
 
 
 def _refresh_correlations(
-    state: StrategyState, market: Market, settings: StrategySettings, bar: timedelta
+    state: StrategyState, market: MarketView, settings: StrategySettings, bar: timedelta
 ) -> StrategyState:
     at = state.correlations_at
     if at is not None and market.event_timestamp - at < settings.correlation_refresh_bars * bar:
@@ -109,7 +109,7 @@ def _refresh_correlations(
     return replace(state, correlations=dict(market.correlations), correlations_at=market.event_timestamp)
 
 
-def _exit(position: PairPosition, settings: StrategySettings) -> Exit | None:
+def _find_exit(position: PairPosition, settings: StrategySettings) -> Exit | None:
     """Return the exit that is due. It is a crossing *from the entry side*: the tempting test |z| < 0 is never true."""
     if position.missing_bars > settings.max_missing_bars:
         return Exit(position.position_id, ExitReason.DATA_MISSING)
@@ -122,8 +122,8 @@ def _exit(position: PairPosition, settings: StrategySettings) -> Exit | None:
 def _consider_switch(
     state: StrategyState,
     scores: Sequence[PairScore],
-    assessed: list[ScoredPair],
-    market: Market,
+    assessed: list[PairAssessment],
+    market: MarketView,
     settings: StrategySettings,
 ) -> Decision:
     """Leave the weakest position for a candidate that beats it by the threshold (off by default)."""
@@ -132,14 +132,14 @@ def _consider_switch(
     )
     if settings.switch_threshold is None:
         return hold
-    by_pair = {score.pair: divergence(score) for score in scores}
+    by_pair = {score.pair: compute_divergence(score) for score in scores}
     weakest = min(state.positions, key=lambda position: by_pair.get(position.pair) or 0.0)
     if weakest.bars_held < settings.min_hold_bars:
         return hold
     others = tuple(position for position in state.positions if position is not weakest)
-    reassessed = [judge(score, market.assets, others, state.correlations, settings) for score in scores]
+    reassessed = [assess_pair(score, market.assets, others, state.correlations, settings) for score in scores]
     reassessed = [replace(p, rejected="already held") if p.pair == weakest.pair else p for p in reassessed]
-    entry, reassessed = _best_entry(replace(state, positions=others), reassessed, market, settings)
+    entry, reassessed = _find_best_entry(replace(state, positions=others), reassessed, market, settings)
     if entry is None or entry.score <= (by_pair.get(weakest.pair) or 0.0) + settings.switch_threshold:
         return hold
     exits = (Exit(weakest.position_id, ExitReason.SWITCH),)
@@ -153,33 +153,35 @@ def _consider_switch(
     )
 
 
-def _best_entry(
-    state: StrategyState, assessed: list[ScoredPair], market: Market, settings: StrategySettings
-) -> tuple[Entry | None, list[ScoredPair]]:
+def _find_best_entry(
+    state: StrategyState, assessed: list[PairAssessment], market: MarketView, settings: StrategySettings
+) -> tuple[Entry | None, list[PairAssessment]]:
     """Return the best candidate that can be sized; a better one that cannot be is marked with the reason."""
-    for candidate in rank(assessed):
-        entry = _entry(state, candidate, market, settings)
+    for candidate in rank_candidates(assessed):
+        entry = _size_entry(state, candidate, market, settings)
         if isinstance(entry, Entry):
             return entry, assessed
         assessed = [replace(p, rejected=entry) if p is candidate else p for p in assessed]
     return None, assessed
 
 
-def _entry(state: StrategyState, candidate: ScoredPair, market: Market, settings: StrategySettings) -> Entry | str:
+def _size_entry(
+    state: StrategyState, candidate: PairAssessment, market: MarketView, settings: StrategySettings
+) -> Entry | str:
     """Return the entry of a candidate, or the reason why it cannot be sized."""
     z, probability, score = candidate.z, candidate.probability, candidate.divergence_score
     if z is None or probability is None or score is None:
         return TOO_SMALL
-    direction = spread_direction(z)
-    legs = legs_of(candidate.pair, direction, settings)
+    direction = choose_direction(z)
+    legs = list_legs(candidate.pair, direction, settings)
     assets = tuple(market.assets[name] for name, _ in legs)
-    notional = entry_notional(state.available_usdt, score, settings)
-    sizes = contracts_of(notional, assets, candidate.hedge_ratio, settings)
+    notional = compute_entry_notional(state.available_usdt, score, settings)
+    sizes = size_legs(notional, assets, candidate.hedge_ratio, settings)
     if isinstance(sizes, str):
         return sizes
     reference = market.assets.get(REFERENCE_ASSET)
     orders = tuple(
-        LegOrder(asset.asset, side, contracts, asset.close or 0.0, stop_rule(asset, reference, settings))
+        LegOrder(asset.asset, side, contracts, asset.close or 0.0, choose_stop_rule(asset, reference, settings))
         for asset, (_, side), contracts in zip(assets, legs, sizes, strict=True)
     )
     position_id = f"{candidate.pair.pair_id}@{market.event_timestamp:%Y%m%dT%H%MZ}"

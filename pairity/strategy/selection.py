@@ -9,40 +9,40 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pairity.settings import StrategySettings
-from pairity.strategy.types import AssetView, PairPosition, PairScore, ScoredPair, Side
+from pairity.strategy.types import AssetView, PairAssessment, PairPosition, PairScore, Side
 from pairity.universe import Pair
 
 
-def divergence(score: PairScore) -> float | None:
+def compute_divergence(score: PairScore) -> float | None:
     """Return |z|·probability; None where either is unknown."""
     if score.z is None or score.probability is None:
         return None
     return abs(score.z) * score.probability
 
 
-def spread_direction(z: float) -> int:
+def choose_direction(z: float) -> int:
     """Return −1 (short the spread) for a spread above its mean, +1 (long the spread) below it."""
     return -1 if z > 0 else 1
 
 
-def leg_side(direction: int) -> Side:
+def choose_base_side(direction: int) -> Side:
     """Return the side of the base leg."""
     return Side.BUY if direction > 0 else Side.SELL
 
 
-def legs_of(pair: Pair, direction: int, settings: StrategySettings) -> tuple[tuple[str, Side], ...]:
+def list_legs(pair: Pair, direction: int, settings: StrategySettings) -> tuple[tuple[str, Side], ...]:
     """Return the legs of a position in `pair`: the base asset, and with `legs = "both"` the quote's opposite side."""
-    base = (pair.base, leg_side(direction))
+    base = (pair.base, choose_base_side(direction))
     return (base,) if settings.legs == "base" else (base, (pair.quote, base[1].opposite))
 
 
-def judge(
+def assess_pair(
     score: PairScore,
     assets: Mapping[str, AssetView],
     held: Sequence[PairPosition],
     correlations: Mapping[str, float | None],
     settings: StrategySettings,
-) -> ScoredPair:
+) -> PairAssessment:
     """Return the pair with its divergence score and the first reason not to trade it (None: it is a candidate)."""
     reason = (
         _unusable(score)
@@ -51,17 +51,17 @@ def judge(
         or _not_tradable(score, assets, settings)
         or _too_close_to_held(score.pair, held, correlations, settings)
     )
-    return ScoredPair(
+    return PairAssessment(
         pair=score.pair,
         z=score.z,
         probability=score.probability,
-        divergence_score=divergence(score),
+        divergence_score=compute_divergence(score),
         rejected=reason,
         hedge_ratio=score.hedge_ratio,
     )
 
 
-def rank(assessed: Sequence[ScoredPair]) -> list[ScoredPair]:
+def rank_candidates(assessed: Sequence[PairAssessment]) -> list[PairAssessment]:
     """Return the candidates, highest divergence first; ties keep universe order."""
     candidates = [pair for pair in assessed if pair.rejected is None and pair.divergence_score is not None]
     # The sort is stable: that keeps universe order.
@@ -96,7 +96,7 @@ def _not_hedged(score: PairScore, settings: StrategySettings) -> str | None:
 
 def _not_tradable(score: PairScore, assets: Mapping[str, AssetView], settings: StrategySettings) -> str | None:
     """Return why a leg cannot be traded: each needs a contract, a price and a *known* funding rate within the limit."""
-    legs = legs_of(score.pair, spread_direction(score.z or 0.0), settings)
+    legs = list_legs(score.pair, choose_direction(score.z or 0.0), settings)
     return next(filter(None, (_leg_not_tradable(name, side, assets, settings) for name, side in legs)), None)
 
 
@@ -127,7 +127,7 @@ def _too_close_to_held(
             return "already held"
         for leg in position.legs:
             for asset in pair.assets:
-                value = 1.0 if asset == leg.asset else _correlation(correlations, asset, leg.asset)
+                value = 1.0 if asset == leg.asset else _find_correlation(correlations, asset, leg.asset)
                 if value is None:
                     return f"correlation of {asset} with held {leg.asset} unknown"
                 if abs(value) > settings.correlation_max:
@@ -136,6 +136,6 @@ def _too_close_to_held(
     return None
 
 
-def _correlation(correlations: Mapping[str, float | None], one: str, other: str) -> float | None:
+def _find_correlation(correlations: Mapping[str, float | None], one: str, other: str) -> float | None:
     forward = correlations.get(Pair(one, other).pair_id)
     return forward if forward is not None else correlations.get(Pair(other, one).pair_id)

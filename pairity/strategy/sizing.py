@@ -5,14 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pairity.settings import StrategySettings
-from pairity.strategy.hedging import Lots, hedged_lots
+from pairity.strategy.hedging import Lots, find_hedged_lots
 from pairity.strategy.types import AssetView
 from pairity.universe import ContractSpec, exact
 
 TOO_SMALL = "position below the minimum size"
 
 
-def entry_notional(available_usdt: float, score: float, settings: StrategySettings) -> float:
+def compute_entry_notional(available_usdt: float, score: float, settings: StrategySettings) -> float:
     """Return the notional in USDT of a new position with divergence `score`; 0.0 where it is too small to trade.
 
     base = the smaller of available balance and `max_position_usdt`; times clamp(1 + (score − 0.5)/0.5, 1, 2); never
@@ -25,12 +25,12 @@ def entry_notional(available_usdt: float, score: float, settings: StrategySettin
     return notional if notional >= settings.min_position_usdt else 0.0
 
 
-def leg_contracts(notional_usdt: float, price: float, spec: ContractSpec) -> Decimal:
+def size_leg(notional_usdt: float, price: float, spec: ContractSpec) -> Decimal:
     """Return the contracts of one leg in whole lots, rounded down; 0 where the venue's minimum is not reached."""
     return spec.contracts_for(exact(notional_usdt), exact(price))
 
 
-def contracts_of(
+def size_legs(
     notional_usdt: float, assets: tuple[AssetView, ...], hedge_ratio: float | None, settings: StrategySettings
 ) -> tuple[Decimal, ...] | str:
     """Return the contracts of each leg in whole lots, or the reason why the position cannot be sized.
@@ -45,11 +45,11 @@ def contracts_of(
     least = exact(settings.min_position_usdt)
     if len(priced) == 1:
         ((spec, price),) = priced
-        contracts = leg_contracts(notional_usdt, float(price), spec)
+        contracts = size_leg(notional_usdt, float(price), spec)
         return TOO_SMALL if spec.notional(contracts, spec.round_price(price)) < least else (contracts,)
     base, quote = (Lots.of(spec, price, least) for spec, price in priced)
     tolerance = exact(settings.hedge_tolerance)
-    lots = hedged_lots(exact(notional_usdt), exact(hedge_ratio or 0.0), base, quote, tolerance)
+    lots = find_hedged_lots(exact(notional_usdt), exact(hedge_ratio or 0.0), base, quote, tolerance)
     if isinstance(lots, str):
         return lots
     return tuple(count * spec.lot_sz for count, (spec, _) in zip(lots, priced, strict=True))

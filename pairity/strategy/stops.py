@@ -25,7 +25,7 @@ class StopPrices:
     target: Decimal
 
 
-def stop_rule(asset: AssetView, reference: AssetView | None, settings: StrategySettings) -> StopRule:
+def choose_stop_rule(asset: AssetView, reference: AssetView | None, settings: StrategySettings) -> StopRule:
     """Return the rule for one leg, from what was known at the decision.
 
     `atr`: ATR·`stop_atr` and ATR·`target_atr` in price units; the defaults (6 % / 5 %) where ATR is unknown.
@@ -54,7 +54,7 @@ def stop_rule(asset: AssetView, reference: AssetView | None, settings: StrategyS
     )
 
 
-def fractions(rule: StopRule, entry_price: float) -> tuple[float, float]:
+def compute_fractions(rule: StopRule, entry_price: float) -> tuple[float, float]:
     """Return (stop, target) as fractions of `entry_price`; distances are clamped to the rule's bounds."""
     if rule.stop_distance is None or rule.target_distance is None:
         return rule.stop_default, rule.target_default
@@ -64,9 +64,9 @@ def fractions(rule: StopRule, entry_price: float) -> tuple[float, float]:
     )
 
 
-def stop_prices(rule: StopRule, side: Side, entry_price: Decimal, spec: ContractSpec) -> StopPrices:
+def compute_stop_prices(rule: StopRule, side: Side, entry_price: Decimal, spec: ContractSpec) -> StopPrices:
     """Return the trigger prices of a leg opened on `side` at `entry_price`, rounded to the tick."""
-    stop, target = fractions(rule, float(entry_price))
+    stop, target = compute_fractions(rule, float(entry_price))
     sign = side.sign
     return StopPrices(
         stop=spec.round_price(entry_price * (1 - sign * exact(stop))),

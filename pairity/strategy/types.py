@@ -91,7 +91,7 @@ class PairScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class MarketView:
     """View of the market at the decision: everything that is known then besides the scores.
 
     `correlations` are the 168h return correlations of asset pairs, keyed by `pair_id` in universe order.
@@ -149,7 +149,7 @@ class StrategyState:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredPair:
+class PairAssessment:
     """One line of the decision record: the score and, if the pair was not taken, why."""
 
     pair: Pair
@@ -213,7 +213,7 @@ class Decision:
 
     action: Action
     reason: str
-    scores: tuple[ScoredPair, ...]
+    scores: tuple[PairAssessment, ...]
     exits: tuple[Exit, ...]
     entries: tuple[Entry, ...]
     state: StrategyState

@@ -13,7 +13,7 @@ from pairity_cli.context import reports_errors, settings_from
 def anomalies(dataset: str | None) -> None:
     """Outages of the venue, mark prices far from the market, bars of 4 hours that are not whole."""
     from feature_repo.raw_datasets import DATASETS
-    from feature_repo.raw_datasets import dataset as declared
+    from feature_repo.raw_datasets import find_dataset as declared
     from ingestion.lake import Lake
     from ingestion.market_anomalies import describe_anomalies
     from pairity.layout import Layout

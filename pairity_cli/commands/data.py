@@ -35,13 +35,13 @@ def data(context: click.Context, venue: str | None, as_json: bool) -> None:
     from ingestion.coverage import summarize
     from ingestion.lake import Lake
     from pairity.layout import Layout
-    from validation.quarantine import listed
+    from validation.quarantine import read_items
 
     settings = settings_from()
     layout = Layout.of(settings)
     items = summarize(layout, Lake(layout, venue=venue or settings.features.venue), datetime.now(UTC))
     waiting: dict[str, int] = {}
-    for entry in listed(layout, state="held"):
+    for entry in read_items(layout, state="held"):
         waiting[entry.dataset] = waiting.get(entry.dataset, 0) + entry.rows
     if as_json:
         click.echo(
@@ -82,7 +82,7 @@ def gaps(
     With --repair the range that holds them is fetched again; what the venue has now is known from now on. Exit code 4
     where holes stay that were never asked for, or the repair failed.
     """
-    from feature_repo.raw_datasets import DATASETS, dataset
+    from feature_repo.raw_datasets import DATASETS, find_dataset
     from ingestion.coverage import find_gaps
     from ingestion.lake import Lake
     from pairity.layout import Layout
@@ -91,7 +91,7 @@ def gaps(
     settings = settings_from(exchange_url, control_url)
     universe = settings.universe.assets
     names = select_instruments(assets.split(","), universe) if assets else universe
-    kinds = tuple(dataset(name.strip()).name for name in datasets.split(",")) if datasets else tuple(DATASETS)
+    kinds = tuple(find_dataset(name.strip()).name for name in datasets.split(",")) if datasets else tuple(DATASETS)
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     holes = find_gaps(lake, names, kinds)
     _show_gaps(holes)

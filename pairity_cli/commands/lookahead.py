@@ -29,7 +29,7 @@ def lookahead(month: str | None, samples: int, views: str | None) -> None:
     values, and from what was known then; all earlier rows must come out with identical bits. Exit code 1 on a leak.
     """
     from feature_repo.catalog import VIEWS
-    from feature_repo.catalog import view as declared
+    from feature_repo.catalog import find_view as declared
     from ingestion.lookahead_proof import prove_month
     from pairity_cli.console import ConsoleProgress
 

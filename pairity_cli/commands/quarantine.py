@@ -13,7 +13,7 @@ from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_a
 if TYPE_CHECKING:
     from ingestion.quarantine_actions import ActionOutcome
     from pairity.settings import Settings
-    from validation.quarantine import Quarantined
+    from validation.quarantine import QuarantineItem
 
 _SHOWN = 40
 
@@ -29,9 +29,9 @@ def quarantine() -> None:
 def list_items(everything: bool) -> None:
     """One line per item: id, dataset, partition, rules, rows, instants, age, path."""
     from pairity.layout import Layout
-    from validation.quarantine import listed
+    from validation.quarantine import read_items
 
-    items = listed(Layout.of(settings_from()), state=None if everything else "held")
+    items = read_items(Layout.of(settings_from()), state=None if everything else "held")
     for item in items:
         click.echo(_line(item))
     click.echo(f"{len(items)} items, {sum(item.rows for item in items):,} rows")
@@ -45,9 +45,9 @@ def show(id_: str) -> None:
     import polars as pl
 
     from pairity.layout import Layout
-    from validation.quarantine import find
+    from validation.quarantine import find_item
 
-    item = find(Layout.of(settings_from()), id_)
+    item = find_item(Layout.of(settings_from()), id_)
     click.echo(_line(item))
     for rule in item.failed:
         click.echo(f"  {rule.rule} = {rule.observed:g}: {rule.meaning}")
@@ -93,7 +93,7 @@ def _report(outcome: ActionOutcome) -> None:
     sys.exit(0 if outcome.closed else 4)
 
 
-def _line(item: Quarantined) -> str:
+def _line(item: QuarantineItem) -> str:
     age_h = (datetime.now(UTC) - item.at).total_seconds() / 3600
     ends = f"{item.first:%Y-%m-%d %H:%M} … {item.last:%Y-%m-%d %H:%M}" if item.first and item.last else "no instants"
     told = f"{item.id}  {item.state}  {item.dataset} {item.key}  {'+'.join(item.rules)}  {item.rows:,} rows  {ends}"

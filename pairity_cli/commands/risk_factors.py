@@ -24,7 +24,7 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     Factors are made of all assets of the universe with minutes in the lake (withheld rows are not used); the buckets of
     a day come from the days before it. The values at full hours are those of the view asset_exposures, to the bit.
     """
-    from ingestion.minute_exposures import compute_minute_exposures
+    from ingestion.minute_exposures import regress_minutes
     from pairity.layout import Layout
     from pairity.timeline import SystemClock, check_range, parse_instant
     from pairity.universe import select_instruments
@@ -35,7 +35,7 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     first, end = parse_instant(since, now=now, name="--since"), parse_instant(until, now=now, name="--until")
     check_range(first, end)
     names = tuple(select_instruments(assets.split(","), settings.universe.assets))
-    rows = compute_minute_exposures(settings, first, end, names, design)
+    rows = regress_minutes(settings, first, end, names, design)
     _show(rows)
     for path in write_exposures(Layout.of(settings), rows, design):
         click.echo(path)

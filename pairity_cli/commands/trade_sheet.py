@@ -28,7 +28,7 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
 
     Read through the feature store as a live process would have: only bars that had closed, as they were known then.
     """
-    from feature_repo.store import open_store
+    from feature_repo.feature_store import open_store
     from pairity.errors import ConfigError
     from pairity.layout import Layout
     from pairity.timeline import SystemClock

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from pairity.errors import OrderUnknownError, VenueError
-from pairity.strategy.stops import stop_prices
+from pairity.strategy.stops import compute_stop_prices
 from pairity.strategy.types import Entry, Leg, LegOrder, PairPosition
 from pairity.universe import ContractSpec, exact, inst_id
 from serving.execution.contracts import get_contract
@@ -125,7 +125,7 @@ class Entries:
         self, entry: Entry, index: int, leg: LegOrder, contract: ContractSpec, decision_id: str, at: datetime
     ) -> tuple[Intent, Intent]:
         """Return the intents of a leg's market order and of the protection that is attached to it."""
-        prices = stop_prices(leg.stops, leg.side, exact(leg.reference_price), contract)
+        prices = compute_stop_prices(leg.stops, leg.side, exact(leg.reference_price), contract)
         intent = Intent(
             client_order_id=client_order_id(self._journal.scope, entry.position_id, index, Purpose.ENTRY),
             decision_id=decision_id,
@@ -178,7 +178,7 @@ class Entries:
     def _compute_stops(self, leg: Leg, entry: Entry) -> Leg:
         """Return the leg with the stops that its rule gives for the actual fill."""
         rule = next(order.stops for order in entry.legs if order.asset == leg.asset)
-        prices = stop_prices(rule, leg.side, exact(leg.entry_price), get_contract(self._contracts, leg.asset))
+        prices = compute_stop_prices(rule, leg.side, exact(leg.entry_price), get_contract(self._contracts, leg.asset))
         return replace(leg, stop_price=float(prices.stop), target_price=float(prices.target))
 
 

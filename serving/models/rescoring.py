@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from feature_repo.catalog import service, view
-from feature_repo.files import schema
-from feature_repo.model_matrix import model_matrix
+from feature_repo.catalog import find_service, find_view
+from feature_repo.model_matrix import build_model_matrix
+from feature_repo.offline_files import make_schema
 from model_registry.records import ModelRef
 from model_registry.registry import find_version
 from pairity.errors import ModelIntegrityError, RegistryError, UnknownNameError
@@ -44,10 +44,10 @@ def rescore(settings: Settings, decision: DecisionRecord, vector: FeatureVector 
         )
     probability = None
     if vector is not None:
-        declared = service(vector.service)
-        types = {name: schema(view(declared.view))[name] for name in declared.features}
+        declared = find_service(vector.service)
+        types = {name: make_schema(find_view(declared.view))[name] for name in declared.features}
         row = pl.DataFrame([dict(vector.values)], schema=types)
-        probability = positive_probabilities(scorer.estimator, model_matrix(row, declared))[0]
+        probability = positive_probabilities(scorer.estimator, build_model_matrix(row, declared))[0]
     return RescoredDecision(probability, model.run_id, model.train_end, model.snapshot_id)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from model_registry.loading import load_estimator
 from model_registry.records import ModelRef
 from pairity.layout import Layout
@@ -49,7 +49,7 @@ class Scorer:
             return {}
         order = pl.DataFrame({"pair_id": [pair.pair_id for pair in pairs]})
         # Joined onto the order of the pairs: rows of a DataFrame carry no names, only their position counts
-        matrix = model_matrix(order.join(rows, on="pair_id", how="left", maintain_order="left"), self.ref.service)
+        matrix = build_model_matrix(order.join(rows, on="pair_id", how="left", maintain_order="left"), self.ref.service)
         return dict(zip(pairs, positive_probabilities(self.estimator, matrix), strict=True))
 
 

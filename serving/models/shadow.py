@@ -13,7 +13,7 @@ from model_registry.records import CHALLENGER, ModelRef
 from model_registry.registry import find_alias
 from pairity.errors import NoChampionError, PairityError, RegistryError
 from pairity.settings import Settings
-from pairity.strategy.selection import rank
+from pairity.strategy.selection import rank_candidates
 from pairity.strategy.types import Decision
 from serving.api import Status
 from serving.decision import DecisionInputs, make_decision
@@ -96,7 +96,7 @@ def make_shadow_record(
 
 def find_best_candidate(decision: Decision) -> str | None:
     """Return the pair id of a decision's best candidate, whether or not it could be opened; None without candidates."""
-    best = rank(decision.scores)
+    best = rank_candidates(decision.scores)
     return best[0].pair.pair_id if best else None
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pairity.errors import ForeignPositionError
 from pairity.settings import Settings
-from pairity.strategy.stops import stop_prices
+from pairity.strategy.stops import compute_stop_prices
 from pairity.strategy.types import Leg, PairPosition, StopRule
 from pairity.universe import ContractSpec, short_name
 from serving.execution.contracts import get_contract
@@ -34,7 +34,7 @@ def make_adopted_position(
         stop_default=strategy.stop_default,
         target_default=strategy.target_default,
     )
-    prices = stop_prices(rule, there.side, there.average_price, get_contract(contracts, asset))
+    prices = compute_stop_prices(rule, there.side, there.average_price, get_contract(contracts, asset))
     z = -there.side.sign * strategy.z_entry  # as if it had been entered at the threshold
     leg = Leg(
         asset=pair.base,

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from feature_repo.catalog import VIEWS
-from feature_repo.files import latest_view, scan_view
+from feature_repo.offline_files import read_latest_view, scan_view
 from ingestion.lake import Lake
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -82,5 +82,5 @@ def test_nothing_is_stored_twice(tmp_path):
             rows = scan_view(layout_of(place), view).collect()
             bounds = rows["event_timestamp"].min(), rows["event_timestamp"].max()
             if rows.height:
-                newest = latest_view(layout_of(place), view, bounds[0], bounds[1])
+                newest = read_latest_view(layout_of(place), view, bounds[0], bounds[1])
                 assert rows.height == newest.height + rows.filter(rows["event_timestamp"] == bounds[1]).height

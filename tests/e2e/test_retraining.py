@@ -10,9 +10,9 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from feature_repo.catalog import service, view
-from feature_repo.files import schema
-from feature_repo.model_matrix import model_matrix
+from feature_repo.catalog import find_service, find_view
+from feature_repo.model_matrix import build_model_matrix
+from feature_repo.offline_files import make_schema
 from model_registry.registry import find_version
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -146,8 +146,8 @@ def test_a_promotion_while_trading_counts_from_the_next_decision(day):
 
 def rescored(scorer, vectors):
     """Probabilities of a version from the journalled vectors, as bytes."""
-    declared = service(scorer.ref.service.name)
-    types = {name: schema(view(declared.view))[name] for name in declared.features}
+    declared = find_service(scorer.ref.service.name)
+    types = {name: make_schema(find_view(declared.view))[name] for name in declared.features}
     rows = pl.DataFrame([dict(vector.values) for vector in vectors], schema=types)
-    values = positive_probabilities(scorer.estimator, model_matrix(rows, declared))
+    values = positive_probabilities(scorer.estimator, build_model_matrix(rows, declared))
     return {vector.entity: struct.pack(">d", value) for vector, value in zip(vectors, values, strict=True)}

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS
-from feature_repo.files import scan_view
+from feature_repo.offline_files import scan_view
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.e2e.running import Place, paper_exchange

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from feature_repo.store import apply, open_store
+from feature_repo.feature_store import apply_definitions, open_store
 from pairity.layout import Layout
 from pairity.settings import Settings
 
@@ -30,5 +30,5 @@ def layout(settings):
 @pytest.fixture
 def store(settings):
     opened = open_store(settings)
-    assert apply(settings, opened)
+    assert apply_definitions(settings, opened)
     return opened

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from feature_repo.catalog import View
-from feature_repo.files import schema
+from feature_repo.offline_files import make_schema
 
 START = datetime(2025, 2, 27, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -33,7 +33,7 @@ def make_rows(
         for name in entities
         for hour in hours
     ]
-    return pl.DataFrame(rows, schema=schema(view))
+    return pl.DataFrame(rows, schema=make_schema(view))
 
 
 def as_bits(frame: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConf
 from feast.data_format import ParquetFormat
 from feast.types import Float64, Int64, String
 
-ASOF = "feature_repo.asof_store.AsofOfflineStore"
+ASOF = "feature_repo.offline_store.AsofOfflineStore"
 DUCKDB = "duckdb"
 DASK = "dask"  # Feast's default
 START = datetime(2025, 3, 1, tzinfo=UTC)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, PAIR_HOURLY, VIEWS
 from feature_repo.chunks import compute_views
 from feature_repo.raw_datasets import DATASETS
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.bars import native_hours
-from feature_repo.transforms.computation import MAX_REACH
-from feature_repo.transforms.pairs import pair_hourly
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours
+from feature_repo.transforms.pairs import compute_pair_hourly
+from feature_repo.transforms.view_transforms import MAX_REACH
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import FeatureSettings, VwapSettings
 from tests.feature_repo.transforms.markets import (
@@ -139,8 +139,8 @@ def test_two_chunks_agree_to_the_bit_on_every_hour_that_both_compute(market):
     config = settings_for(NAMES)
     april = compute_views(reader(hours.clear(), hours, funding), APRIL, MAY, config)["pair_hourly"]
     inputs = hours.filter(pl.col("open_time") >= MAY - LOOKBACK)
-    assets = asset_hourly(native_hours(inputs.lazy()), funding.lazy(), config.features).collect()
-    on_the_way = pair_hourly(assets.lazy(), config.universe.pairs, config.features, 200).collect()
+    assets = compute_asset_hourly(adopt_native_hours(inputs.lazy()), funding.lazy(), config.features).collect()
+    on_the_way = compute_pair_hourly(assets.lazy(), config.universe.pairs, config.features, 200).collect()
     shared = on_the_way.filter(pl.col(EVENT_TIME) <= MAY)
     rows = shared.select("pair_id", EVENT_TIME).join(april, on=["pair_id", EVENT_TIME], maintain_order="left")
     assert rows.height == shared.height > 400

@@ -3,17 +3,17 @@
 from pathlib import Path
 
 from feature_repo.catalog import VIEWS
-from feature_repo.documentation import document
+from feature_repo.documentation import render_document
 
 FILE = Path(__file__).parents[2] / "docs" / "features.md"
 
 
 def test_the_document_is_not_stale():
-    assert FILE.read_text() == document(), "run `make docs`"
+    assert FILE.read_text() == render_document(), "run `make docs`"
 
 
 def test_every_feature_has_its_line():
-    text = document()
+    text = render_document()
     for view in VIEWS.values():
         part = text.partition(f"## `{view.name}`")[2].partition("\n## ")[0]
         for feature in view.features:

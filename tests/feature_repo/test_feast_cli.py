@@ -15,8 +15,8 @@ from feast.repo_operations import get_repo_files
 import feature_repo
 from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE, SERVICES, VIEWS
 from feature_repo.entities import ENTITIES
-from feature_repo.files import publish
-from feature_repo.store import apply, open_store, read_online
+from feature_repo.feature_store import apply_definitions, open_store, read_online
+from feature_repo.offline_files import publish
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings, Settings
 from tests.feature_repo.rows import HOUR, START, as_bits, make_rows
@@ -47,7 +47,7 @@ def test_apply_plan_list_and_materialize_share_one_store_with_the_code(tmp_path)
     settings = Settings(home=home)
     applied = feast("-c", REPOSITORY, "apply", cwd=elsewhere, home=home)
     assert "asset_hourly" in applied
-    assert not apply(settings, open_store(settings))
+    assert not apply_definitions(settings, open_store(settings))
 
     plan = feast("-c", REPOSITORY, "plan", cwd=elsewhere, home=home)
     assert "No changes to registry" in plan
@@ -62,13 +62,13 @@ def test_apply_plan_list_and_materialize_share_one_store_with_the_code(tmp_path)
     newest = rows.filter(event_timestamp=START + 2 * HOUR).sort("asset")
     online = read_online(open_store(settings), MARKET_STATE.name, ["A", "B"])
     assert as_bits(online.select(newest.columns)).equals(as_bits(newest))
-    assert not apply(settings, open_store(settings))
+    assert not apply_definitions(settings, open_store(settings))
     assert not any(elsewhere.iterdir())
 
 
 def test_the_cli_finds_nothing_to_change_after_the_codes_own_apply(tmp_path):
     settings = Settings(home=tmp_path / "home")
-    apply(settings, open_store(settings))
+    apply_definitions(settings, open_store(settings))
     registry = (tmp_path / "home" / "feast" / "registry.db").read_bytes()
     plan = feast("-c", REPOSITORY, "plan", cwd=tmp_path, home=tmp_path / "home")
     assert "No changes to registry" in plan
@@ -94,4 +94,4 @@ def test_a_clone_uses_its_own_var_and_its_own_settings(tmp_path, inside):
     store = open_store(settings)
     hourly = {view.name for view in VIEWS.values() if view.every == HOUR}
     assert {view.ttl for view in store.list_feature_views() if view.name in hourly} == {timedelta(hours=5)}
-    assert not apply(settings, store)
+    assert not apply_definitions(settings, store)

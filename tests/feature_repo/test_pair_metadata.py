@@ -1,9 +1,9 @@
 import polars as pl
 import pytest
 
-from feature_repo.pair_metadata import SCHEMA, pair_metadata
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.pairs import pair_coverage, pair_hourly
+from feature_repo.pair_metadata import SCHEMA, describe_pairs
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.pairs import compute_pair_hourly, count_aligned_bars
 from pairity.universe import Pair, inst_id, pairs_of
 from tests.feature_repo.transforms.markets import SHORT, bars_of, funding_of
 
@@ -19,7 +19,7 @@ ENOUGH = covered(BTC__ETH=200, BTC__SOL=500, ETH__SOL=200)
 
 
 def metadata(pairs=PAIRS, listed=LEGS, coverage=ENOUGH, needed=200):
-    return pair_metadata(pairs, listed, coverage, min_aligned_bars=needed)
+    return describe_pairs(pairs, listed, coverage, min_aligned_bars=needed)
 
 
 def test_a_pair_is_synthetic_through_both_usdt_swaps():
@@ -67,13 +67,17 @@ def test_an_unlisted_leg_leaves_a_pair_out_even_where_the_cross_is_listed():
 
 def test_who_is_left_out_is_who_has_no_features():
     bars = bars_of({"A": [1.0 + step % 3 for step in range(30)], "B": [2.0] * 30, "C": [None] * 11 + [3.0] * 19})
-    assets = asset_hourly(bars.lazy(), funding_of().lazy(), SHORT).collect()
+    assets = compute_asset_hourly(bars.lazy(), funding_of().lazy(), SHORT).collect()
     pairs = pairs_of(("A", "B", "C"))
     listed = [inst_id(name) for name in "ABC"]
-    rows = pair_metadata(pairs, listed, pair_coverage(assets.lazy(), pairs), min_aligned_bars=20)
+    rows = describe_pairs(pairs, listed, count_aligned_bars(assets.lazy(), pairs), min_aligned_bars=20)
     used = rows.filter(pl.col("left_out").is_null())["pair_id"].to_list()
     assert (
-        used == pair_hourly(assets.lazy(), pairs, SHORT, 20).collect()["pair_id"].unique(maintain_order=True).to_list()
+        used
+        == compute_pair_hourly(assets.lazy(), pairs, SHORT, 20)
+        .collect()["pair_id"]
+        .unique(maintain_order=True)
+        .to_list()
     )
     assert used == ["A__B"]
     assert rows["left_out"][1] == "19 aligned bars, 20 are needed"

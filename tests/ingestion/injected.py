@@ -10,16 +10,16 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import VIEWS
-from feature_repo.files import newest, scan_view
+from feature_repo.feature_store import apply_definitions, open_store
+from feature_repo.offline_files import keep_newest, scan_view
 from feature_repo.raw_datasets import DATASETS
-from feature_repo.store import apply, open_store
 from ingestion.admission_record import AdmissionRecord
 from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
 from ingestion.publishing import Publisher
 from ingestion.raw_admission import RawAdmission
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import Settings, UniverseSettings
 
 ASSETS = ("BTC", "ETH", "SOL")
@@ -65,7 +65,7 @@ class Run:
         self.settings, self.layout = settings_of(home), Layout(home)
         self.lake, self.staging = Lake(self.layout), Lake(self.layout, folder="staging", durable=False)
         self.store = open_store(self.settings)
-        apply(self.settings, self.store)
+        apply_definitions(self.settings, self.store)
         self.faults = faults
 
     def ingest(self, now=UNTIL + MINUTE, since=SINCE, until=UNTIL, assets=ASSETS) -> AdmissionRecord:
@@ -82,11 +82,11 @@ class Run:
             record = AdmissionRecord(self.settings, now)
             RawAdmission(record).admit_staged(self.staging, self.lake)
             admission = FeatureAdmission(record)
-            Publisher(self.settings, self.lake, admission, self.store).publish_due(until, now, Silent())
+            Publisher(self.settings, self.lake, admission, self.store).publish_due(until, now, SilentProgress())
         return record
 
     def view(self, name: str) -> pl.DataFrame:
-        return newest(scan_view(self.layout, VIEWS[name]), VIEWS[name]).collect()
+        return keep_newest(scan_view(self.layout, VIEWS[name]), VIEWS[name]).collect()
 
     def raw(self, name: str, asset: str) -> pl.DataFrame:
         return self.lake.scan(name, [asset], SINCE, UNTIL + HOUR).collect()

@@ -14,7 +14,7 @@ from ingestion.withheld import WithheldRows
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.validation.frames import NOW, at, candles
-from validation.quarantine import listed
+from validation.quarantine import read_items
 
 
 def admitted(home, stored, incoming):
@@ -38,7 +38,7 @@ def times_ten(rows):
 def test_an_hour_at_ten_times_the_price_is_quarantined_though_it_is_even_in_itself(tmp_path):
     rows = candles(180)
     assert admitted(tmp_path, rows.head(120), times_ten(rows.tail(60))) == ({}, ["price_jump"])
-    assert [(item.key, item.rows) for item in listed(Layout(tmp_path))] == [("BTC/2025-04", 60)]
+    assert [(item.key, item.rows) for item in read_items(Layout(tmp_path))] == [("BTC/2025-04", 60)]
 
 
 def test_a_sound_hour_is_promoted(tmp_path):
@@ -63,6 +63,6 @@ def test_what_another_venue_gave_wrong_hides_nothing_of_the_one_that_is_traded(t
         staging.recover()
         staging.write("candles_1m", "BTC", at(50, volume=-1.0)(candles()))
         RawAdmission(AdmissionRecord(Settings(home=tmp_path), NOW)).admit_staged(staging, lake)
-    assert [(item.key, item.venue, item.rows) for item in listed(layout)] == [("BTC/2025-04/binance", "binance", 1)]
+    assert [(item.key, item.venue, item.rows) for item in read_items(layout)] == [("BTC/2025-04/binance", "binance", 1)]
     assert WithheldRows.of(layout, Lake(layout)).instants.is_empty()
     assert WithheldRows.of(layout, lake).instants.height == 1

@@ -18,7 +18,7 @@ from ingestion.sources.okx_endpoints import page_downwards
 from ingestion.targets import targets_of_ingest
 from pairity.errors import VenueAnswerError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.timeline import to_ms
 from paper_exchange.market.recorded import RecordedMarket
 from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, Venue, venue
@@ -47,7 +47,7 @@ def collected(okx: Venue, home: Path, since: datetime, until: datetime, assets=A
         async with source_of(okx, home, concurrency) as source:
             collector = Collector(source, lake, staging, okx if live else None)
             targets = targets_of_ingest(("funding",), since, until)
-            return await collector.collect(assets, targets, okx.now(), Silent())
+            return await collector.collect(assets, targets, okx.now(), SilentProgress())
 
     return staging, asyncio.run(run())
 

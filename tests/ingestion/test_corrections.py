@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
-from feature_repo.files import newest, scan_view
-from feature_repo.store import historical, open_store
+from feature_repo.feature_store import open_store, read_historical
+from feature_repo.offline_files import keep_newest, scan_view
 from ingestion.lake import Lake
 from ingestion.pipeline import ingest
 from pairity.layout import Layout
@@ -79,7 +79,9 @@ def training_set(settings, known_at):
 
     quick = settings.model_copy(update={"label": settings.label.model_copy(update={"horizon_bars": 6})})
     store = open_store(quick)
-    return build_training_set(quick, PAIR_FOREST_FEATURES, lambda name, rows: historical(store, name, rows), known_at)
+    return build_training_set(
+        quick, PAIR_FOREST_FEATURES, lambda name, rows: read_historical(store, name, rows), known_at
+    )
 
 
 def test_a_changed_bar_and_a_changed_rate_are_new_raw_rows(corrected):
@@ -124,7 +126,7 @@ def test_the_new_versions_are_those_of_a_store_that_never_knew_otherwise(correct
     run(root / "second", tmp_path / "fresh", UNTIL + LATER)
     for view in (ASSET_HOURLY, PAIR_HOURLY):
         ours, fresh = (
-            newest(scan_view(Layout(home), view), view).drop("created_timestamp").collect()
+            keep_newest(scan_view(Layout(home), view), view).drop("created_timestamp").collect()
             for home in (root / "home", tmp_path / "fresh")
         )
         assert ours.equals(fresh, null_equal=True)
@@ -149,7 +151,7 @@ def test_a_decision_sees_the_version_of_its_time(corrected):
         },
         schema_overrides={"event_timestamp": pl.Datetime("us", "UTC")},
     )
-    assert historical(open_store(settings), "pair_forest_v1", asked)["base_funding"].item() == old
+    assert read_historical(open_store(settings), "pair_forest_v1", asked)["base_funding"].item() == old
 
 
 def test_a_recheck_that_finds_nothing_changes_nothing(corrected):

@@ -18,7 +18,7 @@ from pairity.errors import ConfigError
 from pairity.timeline import month_start
 from pairity.universe import inst_id
 from tests.ingestion.injected import ASSETS, BAD, HOUR, MINUTE, SINCE, UNTIL, Run, change, minutes
-from validation.quarantine import listed
+from validation.quarantine import read_items
 
 pytestmark = pytest.mark.recorded
 PRICES = ("open", "high", "low", "close")
@@ -55,7 +55,7 @@ def test_a_faulty_minute_is_withheld_alone_and_its_hour_has_no_bar(fault, tmp_pa
     run = Run(tmp_path, BTC_candles_1m=faulty)
     record = run.ingest()
     assert [(item.stage, item.key) for item in record.quarantined] == [("candles_1m", "BTC/2025-03")]
-    (item,) = listed(run.layout)
+    (item,) = read_items(run.layout)
     assert (item.rules, item.rows) == ((rule,), count)
     given = faulty(minutes("BTC"))
     assert run.raw("candles_1m", "BTC").height == given.height - count
@@ -110,7 +110,7 @@ def test_a_rate_out_of_bounds_makes_funding_null_until_the_next_good_settlement(
     at = SINCE + timedelta(hours=32)
     run = Run(tmp_path, BTC_funding=change(at, time="funding_time", funding_rate=0.2))
     run.ingest()
-    (item,) = listed(run.layout)
+    (item,) = read_items(run.layout)
     assert (item.rules, item.rows, item.first) == (("rates_out_of_bounds",), 1, at)
     bars = run.view("asset_hourly").filter(asset="BTC")
     null = bars.filter(pl.col("funding_rate").is_null())["event_timestamp"]
@@ -147,7 +147,7 @@ def test_live_hour_by_hour_equals_backfill_with_rows_withheld(tmp_path):
         live.ingest(now=close + HOUR + MINUTE, since=close, until=close + HOUR)
         close += HOUR
     whole.ingest(now=end + MINUTE, until=end)
-    assert [(i.id, i.rules) for i in listed(live.layout)] == [(i.id, i.rules) for i in listed(whole.layout)]
+    assert [(i.id, i.rules) for i in read_items(live.layout)] == [(i.id, i.rules) for i in read_items(whole.layout)]
     for name in VIEWS:
         assert live.view(name).drop("created_timestamp").equals(whole.view(name).drop("created_timestamp")), name
 
@@ -155,14 +155,14 @@ def test_live_hour_by_hour_equals_backfill_with_rows_withheld(tmp_path):
 def test_released_rows_enter_known_from_then_and_stay_in(tmp_path):
     run = Run(tmp_path, BTC_candles_1m=change(BAD, FIVE, **{name: pl.col(name) * 10 for name in PRICES}))
     run.ingest()
-    (item,) = listed(run.layout)
+    (item,) = read_items(run.layout)
     at = UNTIL + HOUR
     with pytest.raises(ConfigError, match="reason"):
         release(run.settings, item.id, " ", now=at)
     assert release(run.settings, item.id[:6], "seen on two venues", now=at).rows == 5
     record = run.ingest(now=at + MINUTE)
     assert record.quarantined == []
-    assert [(entry.state, entry.journal[-1].reason) for entry in listed(run.layout)] == [
+    assert [(entry.state, entry.journal[-1].reason) for entry in read_items(run.layout)] == [
         ("released", "seen on two venues")
     ]
     stored = run.raw("candles_1m", "BTC").filter(pl.col("open_time").is_between(BAD, FIVE))
@@ -180,7 +180,7 @@ def test_good_rows_that_come_later_close_the_item_and_are_known_from_then(tmp_pa
     run.faults = {}
     at = UNTIL + HOUR
     assert run.ingest(now=at).quarantined == []
-    assert [item.state for item in listed(run.layout)] == ["repaired"]
+    assert [item.state for item in read_items(run.layout)] == ["repaired"]
     assert WithheldRows.of(run.layout, run.lake).instants.is_empty()
     assert run.raw("candles_1m", "BTC").filter(open_time=BAD)["known_at"].to_list() == [at]
     for name in VIEWS:
@@ -213,7 +213,7 @@ def test_one_bad_feature_row_is_withheld_alone_with_what_is_computed_from_it(tmp
     accepted = admission.accept(view, bad)
     assert accepted.height == rows.height - 1
     assert admission.admit(view, month_start(SINCE), accepted).equals(accepted)
-    (item,) = listed(run.layout)
+    (item,) = read_items(run.layout)
     assert (item.dataset, item.key, item.rules) == ("asset_hourly", "BTC/2025-03", ("out_of_bounds__return_1h",))
     release(run.settings, item.id, "a merger of two coins", now=UNTIL + HOUR)
     later = FeatureAdmission(AdmissionRecord(run.settings, UNTIL + 2 * HOUR))

@@ -16,7 +16,7 @@ from ingestion.sources.okx_endpoints import HISTORIES, SNAPSHOTS
 from ingestion.targets import targets_of_ingest
 from pairity.errors import UnknownNameError, VenueAnswerError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.timeline import floor_to, to_ms
 from tests.ingestion.test_collector import source_of
 from tests.ingestion.venue import HOUR, NOW, UNTIL
@@ -143,7 +143,7 @@ def collected(okx, home, datasets, *, live=False):
         async with source_of(okx, home) as source:
             collector = Collector(source, lake, staging, okx if live else None)
             targets = targets_of_ingest(datasets, UNTIL - DAY, UNTIL)
-            return await collector.collect(("BTC", "ETH"), targets, okx.now(), Silent())
+            return await collector.collect(("BTC", "ETH"), targets, okx.now(), SilentProgress())
 
     return staging, asyncio.run(run())
 

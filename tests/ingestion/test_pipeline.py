@@ -17,9 +17,9 @@ import pytest
 
 from feature_repo import catalog
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY, SERVICES
-from feature_repo.contracts import read_contracts
-from feature_repo.files import newest, scan_view
-from feature_repo.store import open_store, read_online
+from feature_repo.contract_specs import read_contracts
+from feature_repo.feature_store import open_store, read_online
+from feature_repo.offline_files import keep_newest, scan_view
 from ingestion.lake import Lake
 from ingestion.pipeline import Pipeline, ingest
 from pairity.errors import LakeCorruptError, TimeRangeError, UnknownNameError, VenueUnreachableError
@@ -27,7 +27,7 @@ from pairity.layout import Layout
 from pairity.settings import ExchangeSettings, Settings
 from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, Venue, synthetic, venue
 from training.data.point_in_time import read_snapshot_id
-from validation.quarantine import listed
+from validation.quarantine import read_items
 
 VIEWS = tuple(view for view in catalog.VIEWS.values() if view.every == HOUR)
 HOURLY = tuple(view.name for view in VIEWS)
@@ -47,7 +47,7 @@ def contents(home: Path, *folders: str) -> dict[str, bytes]:
 
 
 def features(home: Path, view, *, bits=True) -> pl.DataFrame:
-    rows = newest(scan_view(Layout(home), view), view).drop("created_timestamp").collect()
+    rows = keep_newest(scan_view(Layout(home), view), view).drop("created_timestamp").collect()
     floats = [name for name, kind in rows.schema.items() if kind == pl.Float64]
     return rows.with_columns(pl.col(floats).reinterpret(dtype=pl.Int64)) if bits else rows
 
@@ -209,7 +209,7 @@ def test_a_row_that_fails_is_held_back_and_fetched_again_next_time(market, tmp_p
         assert not report.ok
         assert [(item.stage, item.key) for item in report.quarantined] == [("candles_1m", "ETH/2025-12")]
         assert any("high_low_violations" in rule for rule in report.quarantined[0].rules)
-        assert [entry.rows for entry in listed(Layout(tmp_path))] == [1]
+        assert [entry.rows for entry in read_items(Layout(tmp_path))] == [1]
         assert lake.coverage("candles_1m", "ETH", since, UNTIL) == ((since + timedelta(minutes=1), UNTIL),)
         again = run(okx, tmp_path, since=since)
     assert again.ok

@@ -18,7 +18,7 @@ from pairity.errors import ConfigError, UnknownNameError
 from pairity.layout import Layout
 from pairity_cli.main import main
 from tests.ingestion.venue import HOUR, NOW, UNTIL
-from validation.quarantine import listed
+from validation.quarantine import read_items
 
 MINUTE = timedelta(minutes=1)
 BAD = UNTIL - 2 * HOUR
@@ -34,7 +34,7 @@ def withheld(okx, tmp_path):
         staging.recover()
         staging.write("candles_1m", "ETH", DATASETS["candles_1m"].conform(pl.DataFrame([row])))
         RawAdmission(AdmissionRecord(settings, NOW)).admit_staged(staging, lake)
-    (item,) = listed(layout)
+    (item,) = read_items(layout)
     return okx, settings, lake, item
 
 

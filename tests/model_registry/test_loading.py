@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from model_registry import loading, registry
 from model_registry.connection import open_client
 from model_registry.loading import load_estimator, verified_directory
@@ -66,7 +66,7 @@ def test_training_and_serving_mean_the_same_version_by_the_same_record(settings)
 
 def test_training_and_serving_load_the_same_model(settings):
     model = register(settings, seed=1)
-    matrix = model_matrix(history(settings).head(50), PAIR_FOREST_FEATURES)
+    matrix = build_model_matrix(history(settings).head(50), PAIR_FOREST_FEATURES)
     here, there = load_estimator(Layout.of(settings), model), load_scorer(settings, model).estimator
     assert here is not there
     assert np.asarray(here.predict_proba(matrix)).tobytes() == np.asarray(there.predict_proba(matrix)).tobytes()

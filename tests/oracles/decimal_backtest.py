@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from pairity.strategy.lifecycle import decide, with_closed, with_opened
-from pairity.strategy.types import Action, ExitReason, Leg, Market, PairPosition, Side, StrategyState
+from pairity.strategy.types import Action, ExitReason, Leg, MarketView, PairPosition, Side, StrategyState
 
 HOUR = timedelta(hours=1)
 
@@ -237,7 +237,7 @@ def _loop(history, scores, choose, protected, lag, terms):
         books.equity.append(equity())
         free = max(equity() - gross() / terms.leverage, Decimal(0))
         scored = scores.get(hour)
-        market = Market(hour + lag, hour, dict(history.views.get(hour, {})), scored.correlations if scored else {})
+        market = MarketView(hour + lag, hour, dict(history.views.get(hour, {})), scored.correlations if scored else {})
         decision = choose(replace(state, available_usdt=float(free)), scored.scores if scored else (), market)
         state = decision.state
     for x in list(held):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pairity.strategy.hedging import TOO_SMALL, Lots, hedged_lots
+from pairity.strategy.hedging import TOO_SMALL, Lots, find_hedged_lots
 from pairity.universe import ContractSpec
 from tests.oracles.lots_by_force import hedged_lots_by_force
 
@@ -38,7 +38,7 @@ def test_trap_12_lots_of_both_legs_equal_those_of_trying_every_count(budget, hed
         (Fraction(quote[0]), *quote[1:]),
         Fraction(tolerance),
     )
-    found = hedged_lots(budget, hedge, Lots(*base), Lots(*quote), Decimal(tolerance))
+    found = find_hedged_lots(budget, hedge, Lots(*base), Lots(*quote), Decimal(tolerance))
     assert (None if isinstance(found, str) else found) == expected
 
 
@@ -47,7 +47,7 @@ def test_trap_12_lots_of_both_legs_equal_those_of_trying_every_count(budget, hed
 def test_what_is_found_keeps_budget_ratio_and_minimum(budget, hedge, unit_a, unit_b):
     budget_usdt, ratio = Decimal(repr(budget)), Decimal(repr(hedge))
     a, b = Lots(Decimal(repr(unit_a)), 2, 5000), Lots(Decimal(repr(unit_b)), 3, 5000)
-    found = hedged_lots(budget_usdt, ratio, a, b, TOLERANCE)
+    found = find_hedged_lots(budget_usdt, ratio, a, b, TOLERANCE)
     if isinstance(found, str):
         return
     m, n = found
@@ -58,23 +58,23 @@ def test_what_is_found_keeps_budget_ratio_and_minimum(budget, hedge, unit_a, uni
 
 
 def test_fine_lots_use_the_budget_and_hedge_closely():
-    m, n = hedged_lots(Decimal(1000), Decimal("0.6"), lots("0.1"), lots("0.1"), TOLERANCE)
+    m, n = find_hedged_lots(Decimal(1000), Decimal("0.6"), lots("0.1"), lots("0.1"), TOLERANCE)
     assert (m, n) == (6250, 3750)
 
 
 def test_rounding_each_leg_by_itself_would_have_lost_the_hedge():
     """500 : 500 USDT in lots of 100 and 160 are 5 and 3; 425 : 425 rounded by leg are 4 and 2, hedged to 80 % only."""
-    assert hedged_lots(Decimal(1000), Decimal(1), lots(100), lots(160), TOLERANCE) == (5, 3)
-    assert hedged_lots(Decimal(850), Decimal(1), lots(100), lots(160), TOLERANCE) == (
+    assert find_hedged_lots(Decimal(1000), Decimal(1), lots(100), lots(160), TOLERANCE) == (5, 3)
+    assert find_hedged_lots(Decimal(850), Decimal(1), lots(100), lots(160), TOLERANCE) == (
         "no whole lots within 5% of the hedge ratio"
     )
-    assert hedged_lots(Decimal(850), Decimal(1), lots(100), lots(160), Decimal("0.25")) == (3, 2)
+    assert find_hedged_lots(Decimal(850), Decimal(1), lots(100), lots(160), Decimal("0.25")) == (3, 2)
 
 
 def test_a_leg_below_its_minimum_is_a_reason():
-    assert hedged_lots(Decimal(100), Decimal("0.1"), lots(1), lots(1, fewest=20), TOLERANCE) == TOO_SMALL
-    assert hedged_lots(Decimal(0), Decimal(1), lots(1), lots(1), TOLERANCE) == TOO_SMALL
-    assert hedged_lots(Decimal(100), Decimal(1), lots(1, most=0), lots(1), TOLERANCE) == TOO_SMALL
+    assert find_hedged_lots(Decimal(100), Decimal("0.1"), lots(1), lots(1, fewest=20), TOLERANCE) == TOO_SMALL
+    assert find_hedged_lots(Decimal(0), Decimal(1), lots(1), lots(1), TOLERANCE) == TOO_SMALL
+    assert find_hedged_lots(Decimal(100), Decimal(1), lots(1, most=0), lots(1), TOLERANCE) == TOO_SMALL
 
 
 @pytest.mark.parametrize(("least", "fewest"), [("0", 5), ("10", 17), ("0.61", 5)])

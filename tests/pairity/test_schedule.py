@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairity.schedule import due_slot, newest_slot, time_of_day
+from pairity.schedule import find_due_slot, find_newest_slot, parse_time_of_day
 
 TIMES = st.builds(time, st.integers(0, 23), st.integers(0, 59))
 INSTANTS = st.datetimes(datetime(2023, 12, 25), datetime(2024, 3, 5), timezones=st.just(UTC))
@@ -32,13 +32,13 @@ def walked_forward(at: time, instant: datetime) -> datetime:
 
 @given(TIMES, INSTANTS)
 def test_the_newest_slot_is_found_by_walking_too(at: time, instant: datetime) -> None:
-    assert newest_slot(at, instant) == walked_back(at, instant)
+    assert find_newest_slot(at, instant) == walked_back(at, instant)
 
 
 @given(TIMES, INSTANTS, st.timedeltas(timedelta(0), timedelta(days=9)))
 def test_the_next_slot_is_due_or_the_newest_of_the_missed(at: time, last: datetime, since: timedelta) -> None:
     now = last + since
-    due = due_slot(at, last, now)
+    due = find_due_slot(at, last, now)
     following = walked_forward(at, last)
     assert due == (following if following > now else walked_back(at, now))
     assert due > last
@@ -52,11 +52,11 @@ def test_however_seldom_one_looks_a_slot_runs_once_and_missed_ones_run_as_one(
     last, now, ran = start, start, []
     for step in steps:
         now += step
-        due = due_slot(at, last, now)
+        due = find_due_slot(at, last, now)
         if due <= now:
             ran.append(due)
             last = due
-        assert due_slot(at, last, now) > now
+        assert find_due_slot(at, last, now) > now
     assert ran == sorted(set(ran))
     missed = {walked_back(at, now)} if walked_back(at, now) > start else set()
     assert missed <= set(ran[-1:])
@@ -64,16 +64,16 @@ def test_however_seldom_one_looks_a_slot_runs_once_and_missed_ones_run_as_one(
 
 def test_a_slot_is_due_at_its_very_instant() -> None:
     slot = datetime(2025, 3, 18, 0, 30, tzinfo=UTC)
-    assert due_slot(time(0, 30), slot - timedelta(microseconds=1), slot) == slot
-    assert due_slot(time(0, 30), slot, slot) == slot + timedelta(days=1)
+    assert find_due_slot(time(0, 30), slot - timedelta(microseconds=1), slot) == slot
+    assert find_due_slot(time(0, 30), slot, slot) == slot + timedelta(days=1)
 
 
 @given(TIMES)
 def test_a_time_of_day_is_read_back(at: time) -> None:
-    assert time_of_day(at.strftime("%H:%M")) == at
+    assert parse_time_of_day(at.strftime("%H:%M")) == at
 
 
 @pytest.mark.parametrize("text", ["", "24:00", "00:60", "9:30", "0930", "09:30:00", "ab:cd", "-1:30", "٠٩:٣٠", " 9:30"])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"HH:MM|from 00 to"):
-        time_of_day(text)
+        parse_time_of_day(text)

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from pairity.settings import StrategySettings
 from pairity.strategy.codec import decision_from_json, decision_to_json, state_from_json, state_to_json
 from pairity.strategy.lifecycle import decide, with_closed, with_opened
-from pairity.strategy.sizing import entry_notional
-from pairity.strategy.stops import fractions, stop_prices, stop_rule
+from pairity.strategy.sizing import compute_entry_notional
+from pairity.strategy.stops import choose_stop_rule, compute_fractions, compute_stop_prices
 from pairity.strategy.types import (
     Action,
     AssetView,
     ExitReason,
     Leg,
-    Market,
+    MarketView,
     PairPosition,
     PairScore,
     Side,
@@ -45,7 +45,7 @@ def market(hours=0, correlations=None, **assets):
     views = {name: asset(name) for name in ("BTC", "ETH", "SOL")} | assets
     at = T0 + timedelta(hours=hours)
     known = {"BTC__ETH": 0.5, "BTC__SOL": 0.5, "ETH__SOL": 0.5} if correlations is None else correlations
-    return Market(at + timedelta(seconds=30), at, views, known)
+    return MarketView(at + timedelta(seconds=30), at, views, known)
 
 
 def position(z=1.5, pair=BTC_ETH, held=3):
@@ -210,7 +210,7 @@ def test_a_balance_below_the_minimum_trades_nothing():
 
 @given(st.floats(0, 1e7), st.floats(0, 20))
 def test_size_stays_below_95_percent_of_the_balance(available, score):
-    notional = entry_notional(available, score, SETTINGS)
+    notional = compute_entry_notional(available, score, SETTINGS)
     assert notional == 0 or SETTINGS.min_position_usdt <= notional <= 0.95 * available
     assert notional <= 2 * SETTINGS.max_position_usdt
 
@@ -220,30 +220,30 @@ def test_size_stays_below_95_percent_of_the_balance(available, score):
     [(250.0, (0.05, 0.04)), (10.0, (0.02, 0.02)), (5_000.0, (0.10, 0.15)), (None, (0.06, 0.05))],
 )
 def test_atr_stops_are_clamped_fractions_of_the_fill(atr, expected):
-    rule = stop_rule(replace(asset(), atr=atr), None, SETTINGS)
-    assert fractions(rule, 50_000.0) == pytest.approx(expected)
+    rule = choose_stop_rule(replace(asset(), atr=atr), None, SETTINGS)
+    assert compute_fractions(rule, 50_000.0) == pytest.approx(expected)
 
 
 def test_stops_follow_the_actual_fill_not_the_reference_price():
-    rule = stop_rule(asset(), None, SETTINGS)
-    assert fractions(rule, 25_000.0) == pytest.approx((0.10, 0.08))
+    rule = choose_stop_rule(asset(), None, SETTINGS)
+    assert compute_fractions(rule, 25_000.0) == pytest.approx((0.10, 0.08))
 
 
 def test_volatility_stops_scale_the_defaults_within_half_and_double():
     settings = replace_settings(stop_model="volatility")
     btc = asset(vol=0.01)
     for vol, factor in ((0.01, 1.0), (0.001, 0.5), (0.015, 1.5), (0.1, 2.0)):
-        assert fractions(stop_rule(asset("X", vol=vol), btc, settings), 1.0) == pytest.approx(
+        assert compute_fractions(choose_stop_rule(asset("X", vol=vol), btc, settings), 1.0) == pytest.approx(
             (0.06 * factor, 0.05 * factor)
         )
-    assert fractions(stop_rule(asset("X"), None, settings), 1.0) == (0.06, 0.05)
+    assert compute_fractions(choose_stop_rule(asset("X"), None, settings), 1.0) == (0.06, 0.05)
 
 
 @given(st.floats(1.0, 150_000.0), st.floats(0.001, 10_000.0), st.sampled_from(list(Side)))
 def test_stop_and_target_lie_on_their_sides_of_the_fill(price, atr, side):
-    rule = stop_rule(replace(asset(), atr=atr), None, SETTINGS)
+    rule = choose_stop_rule(replace(asset(), atr=atr), None, SETTINGS)
     entry = spec().round_price(Decimal(repr(price)))
-    prices = stop_prices(rule, side, entry, spec())
+    prices = compute_stop_prices(rule, side, entry, spec())
     if entry > 10:  # below that, a tick of 0.1 is larger than the distance
         assert (prices.target - entry) * side.sign > 0 > (prices.stop - entry) * side.sign
     assert prices.stop % spec().tick_sz == prices.target % spec().tick_sz == 0

@@ -17,7 +17,7 @@ from pairity.strategy.types import (
     AssetView,
     ExitReason,
     Leg,
-    Market,
+    MarketView,
     PairPosition,
     PairScore,
     Side,
@@ -47,7 +47,7 @@ KNOWN = {"BTC__ETH": 0.9, "BTC__SOL": 0.5, "BTC__XRP": 0.5, "ETH__SOL": 0.5, "ET
 
 
 def run(scores, state=None, strategy=BOTH, **views):
-    market = Market(T0 + timedelta(seconds=30), T0, VIEWS | views, KNOWN)
+    market = MarketView(T0 + timedelta(seconds=30), T0, VIEWS | views, KNOWN)
     return decide(state or StrategyState(10_000.0), scores, market, strategy)
 
 

@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from feature_repo.raw_datasets import DATASETS
-from feature_repo.transforms.exposures import asset_exposures, minute_exposures
+from feature_repo.transforms.exposures import compute_asset_exposures, compute_minute_exposures
 from ingestion.lake import Lake
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings
 from pairity_cli.main import main
 from tests.feature_repo.transforms.markets import DAY, HOUR, MINUTE, assert_same_bits, candles, recorded_candles
-from validation.quarantine import hold
+from validation.quarantine import withhold
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 NAMES = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")
@@ -70,7 +70,7 @@ def test_every_minute_as_table_parquet_and_picture(run, tmp_path, minutes, desig
     assert sorted(path.name for path in folder.iterdir()) == [f"exposures-{design}.parquet", f"exposures-{design}.png"]
     for expected in ("mean over all minutes", "up to 2025-03-05 00:00 UTC", "market", "adj. R²", "BTC", "ETH"):
         assert expected in done.output
-    hourly = asset_exposures(minutes.lazy(), START, START + 4 * DAY, SETTINGS).collect()
+    hourly = compute_asset_exposures(minutes.lazy(), START, START + 4 * DAY, SETTINGS).collect()
     hourly = hourly.filter(pl.col("asset").is_in(["BTC", "ETH"]), pl.col("event_timestamp") > rows["time"].min())
     ours = rows.filter(pl.col("time").dt.minute() == 0).rename({"time": "event_timestamp"})
     columns = [pl.col(f"{prefix}{name}").alias(name) for name in ours.columns[2:]]
@@ -85,12 +85,12 @@ def test_an_hour_with_a_minute_that_is_held_back_is_not_used(run, tmp_path, minu
     stored(tmp_path / "var", minutes.filter(~bad))
     refused = DATASETS["candles_1m"].conform(minutes.filter(bad).drop("asset"))
     refused = refused.with_columns(pl.lit(["price_jump"]).alias("broken_rules"))
-    hold(Layout(tmp_path / "var"), "candles_1m", "SOL/2025-03", refused, now=START + 9 * DAY)
+    withhold(Layout(tmp_path / "var"), "candles_1m", "SOL/2025-03", refused, now=START + 9 * DAY)
     assert run(*RANGE, "--assets", "BTC").exit_code == 0
     found = pl.read_parquet(tmp_path / "var" / "reports" / "risk-factors" / "exposures-spreads4.parquet")
     hidden = (pl.col("asset") == "SOL") & (pl.col("open_time").dt.truncate("1h") == hour)
     without = minutes.filter(~hidden, pl.col("open_time") >= START + DAY)
-    expected = minute_exposures(without, "spreads4", SETTINGS, ("BTC",))
+    expected = compute_minute_exposures(without, "spreads4", SETTINGS, ("BTC",))
     assert_same_bits(found, expected.filter(pl.col("time") > START + 3 * DAY + 5.5 * HOUR).drop_nulls("r2"))
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_FOREST_FEATURES
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from model_registry import registry
 from model_registry.records import ModelRef
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.strategy.types import AssetView, Market, StrategyState
+from pairity.strategy.types import AssetView, MarketView, StrategyState
 from serving.decision import DecisionInputs
 from tests.serving.trading import SPECS, T0
 from tests.training.published import asset_rows, pair_rows
@@ -43,7 +43,7 @@ def register(settings: Settings, seed: int, **tags: str) -> ModelRef:
     rows = history(settings)
     rng = np.random.default_rng(seed)
     labels = (rows["z_score"].to_numpy() + rng.normal(0, 1.5, rows.height) > 0.5).astype(np.int64)
-    matrix = model_matrix(rows, PAIR_FOREST_FEATURES)
+    matrix = build_model_matrix(rows, PAIR_FOREST_FEATURES)
     pipeline = pair_forest.fit_pipeline(matrix, labels, ASSETS, settings.model, fit_threads=1)
     layout = Layout.of(settings)
     files = layout.reports / f"seed{seed}"
@@ -84,6 +84,6 @@ def seen_at(settings: Settings, hour: int, **changes: Any) -> DecisionInputs:
         asset: AssetView(asset=asset, close=100.0, atr=1.0, volatility=0.01, funding_rate=0.0, spec=SPECS.get(asset))
         for asset in ASSETS
     }
-    market = Market(close + timedelta(seconds=30), close, assets, {})
+    market = MarketView(close + timedelta(seconds=30), close, assets, {})
     given = {"state": StrategyState(10_000.0), "withheld": {}} | changes
     return DecisionInputs(close, rows.filter(pl.col(EVENT_TIME) == close), market, **given)

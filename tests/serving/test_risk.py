@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pairity.errors import ConfigError, InsufficientBalanceError, LiveSwitchError
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import ExchangeSettings, Settings, StrategySettings
 from serving.execution.venue_records import Balance
 from serving.process import serve
@@ -67,5 +67,5 @@ def test_the_venue_s_own_minimum_counts_and_leverage_helps() -> None:
 def test_two_legs_are_refused_by_the_trading_process_before_anything_else(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "nothing", strategy=StrategySettings(legs="both"))
     with pytest.raises(ConfigError, match=r"strategy\.legs = 'both'"):
-        asyncio.run(serve(settings, live=False, cycles=1, progress=Silent(), on_ready=lambda _: None))
+        asyncio.run(serve(settings, live=False, cycles=1, progress=SilentProgress(), on_ready=lambda _: None))
     assert not (tmp_path / "nothing").exists()

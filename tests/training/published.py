@@ -13,10 +13,10 @@ from feature_repo.catalog import (
     ASSET_VWAP_DISTANCE,
     PAIR_HOURLY,
     VIEWS,
-    service,
+    find_service,
 )
-from feature_repo.contracts import write_contracts
-from feature_repo.files import publish, scan_view
+from feature_repo.contract_specs import write_contracts
+from feature_repo.offline_files import publish, scan_view
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.training.generated import HOUR, START, hours, spec
@@ -156,7 +156,7 @@ def brute_join(settings):
     layout, ttl = Layout.of(settings), settings.features.ttl
 
     def join(service_name, rows):
-        chosen = service(service_name)
+        chosen = find_service(service_name)
         view = VIEWS[chosen.view]
         stored = {}
         for row in scan_view(layout, view).collect().iter_rows(named=True):

@@ -8,7 +8,7 @@ from model_registry.registry import find_champion
 from pairity.digest import digest_bytes
 from pairity.errors import MissingDataError, NoChampionError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import forest_fit as scoring
@@ -23,7 +23,7 @@ from training.evaluation import metrics
 from training.reports import run_files
 
 
-class Recorder(Silent):
+class Recorder(SilentProgress):
     def __init__(self):
         self.stages = []
 
@@ -174,7 +174,7 @@ def test_a_baseline_without_both_classes_is_left_out_with_a_note(tmp_path):
 def test_training_on_candidates_is_judged_on_candidates(tmp_path):
     settings = settings_for(tmp_path, label={"rows": "candidates"})
     publish_all(settings)
-    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
     assert report.labelled_rows < report.rows / 2
     assert report.classification["rows"] == report.test_rows
     assert report.backtests["model"]["trades"] > 0
@@ -184,7 +184,7 @@ def test_a_model_of_what_positions_earn_is_trained_judged_and_registered(tmp_pat
     monkeypatch.setenv("PAIRITY_LABEL__KIND", "triple_barrier")
     settings = settings_for(tmp_path, strategy={"stop_atr": 2.0, "target_atr": 2.0})
     publish_all(settings)
-    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
     assert report.train_rows + report.test_rows + report.purged_rows == report.labelled_rows
     assert 0 < report.purged_rows < 3 * 12  # positions that ended before the horizon need not be purged
     assert report.train_end < report.test_start
@@ -199,7 +199,7 @@ def test_a_history_too_short_registers_nothing(tmp_path):
     settings = settings_for(tmp_path, horizon=102)
     publish_all(settings, bars=150)
     with pytest.raises(MissingDataError, match="too short for the label horizon"):
-        job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+        job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
     with pytest.raises(NoChampionError):
         find_champion(settings)
 
@@ -209,7 +209,7 @@ def test_the_feature_stores_join_gives_the_same_training_set_and_trades(trained,
     settings, _, expected = trained
     own = settings_for(tmp_path)
     publish_all(own)
-    report = job.train(own, Silent(), now=NOW)
+    report = job.train(own, SilentProgress(), now=NOW)
     assert report.training_digest == expected.training_digest
     assert report.classification == expected.classification
     assert report.backtests == expected.backtests

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from model_registry.connection import open_client
 from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import EvaluationSettings
 from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
@@ -36,7 +36,7 @@ EVALUATION = EvaluationSettings(train_bars=240, test_bars=160)
 def compared(tmp_path_factory):
     settings = settings_for(tmp_path_factory.mktemp("home")).model_copy(update={"evaluation": EVALUATION})
     publish_all(settings, bars=640)
-    board = compare_families(settings, list(FAMILIES.values()), brute_join(settings), NOW, Silent())
+    board = compare_families(settings, list(FAMILIES.values()), brute_join(settings), NOW, SilentProgress())
     leaderboard_files.write_leaderboard(settings, board)
     return settings, board, leaderboard_runs.record_leaderboard(settings, board)
 
@@ -88,7 +88,7 @@ def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared,
     again = split_walk_forward(changed.labelled(settings.label), test_bars=160, train_bars=240)
     assert [fold.train_end for fold in again] == [fold.train_end for fold in folds]
     before, after = (
-        score_walk_forward(settings, FAMILIES[name], data, own, Silent()).rows.filter(pl.col(EVENT) < cut)[
+        score_walk_forward(settings, FAMILIES[name], data, own, SilentProgress()).rows.filter(pl.col(EVENT) < cut)[
             "probability"
         ]
         for data, own in ((board.training_set, folds), (changed, again))
@@ -112,7 +112,7 @@ def test_a_model_that_has_seen_the_period_is_refused(compared):
     ):
         object.__setattr__(seen, field, value)
     with pytest.raises(TimeRangeError, match="was trained on data up to"):
-        score_walk_forward(settings, FAMILIES["always_revert"], board.training_set, [seen], Silent())
+        score_walk_forward(settings, FAMILIES["always_revert"], board.training_set, [seen], SilentProgress())
 
 
 def test_boosting_is_the_same_whatever_the_threads(compared):

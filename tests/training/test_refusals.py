@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
-from feature_repo.files import publish, scan_view
+from feature_repo.offline_files import publish, scan_view
 from model_registry.connection import open_client
 from model_registry.registry import list_versions
 from pairity.errors import ConfigError, DataError, MissingDataError, RegistryError, UnknownNameError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import job
@@ -21,7 +21,7 @@ from training.forest_fit import fit_forest
 
 
 def train(settings):
-    return job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    return job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
 
 
 def nothing_registered(settings):

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from feature_repo.catalog import ASSET_HOURLY, ASSET_VWAP_DISTANCE
-from feature_repo.files import publish
-from feature_repo.store import apply, open_store
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.bars import native_hours
-from feature_repo.transforms.vwap_distance import vwap_distance
+from feature_repo.feature_store import apply_definitions, open_store
+from feature_repo.offline_files import publish
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours
+from feature_repo.transforms.vwap_distance import compute_vwap_distance
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings, Settings, UniverseSettings, VwapSettings
@@ -42,13 +42,13 @@ def published(tmp_path_factory):
         home=tmp_path_factory.mktemp("sheet"), universe=UniverseSettings(assets=NAMES), vwap=VwapSettings(top=2)
     )
     end = START + 24 * 14 * HOUR
-    hours = native_hours(candles(NAMES, 24 * 14, start=START, seed=5).lazy())
-    rows = asset_hourly(hours, settlements((), 1).lazy(), FeatureSettings()).collect()
+    hours = adopt_native_hours(candles(NAMES, 24 * 14, start=START, seed=5).lazy())
+    rows = compute_asset_hourly(hours, settlements((), 1).lazy(), FeatureSettings()).collect()
     layout = Layout.of(settings)
     publish(layout, ASSET_HOURLY, rows)
-    publish(layout, ASSET_VWAP_DISTANCE, vwap_distance(rows.lazy(), START, end, settings.vwap).collect())
+    publish(layout, ASSET_VWAP_DISTANCE, compute_vwap_distance(rows.lazy(), START, end, settings.vwap).collect())
     store = open_store(settings)
-    apply(settings, store)
+    apply_definitions(settings, store)
     return settings, store, rows
 
 
@@ -57,7 +57,7 @@ def test_the_sheet_is_decided_on_the_wall_clock_from_closed_bars(published):
     assert find_decision_time(DAY, settings) == datetime(2025, 3, 11, 4, tzinfo=UTC)  # midnight in New York, in summer
     assert find_decision_time(date(2025, 3, 5), settings) == datetime(2025, 3, 5, 5, tzinfo=UTC)
     sheet = build_trade_sheet(settings, store, DAY, 2)
-    bars = vwap_distance(rows.lazy(), START, find_decision_time(DAY, settings), settings.vwap).collect()
+    bars = compute_vwap_distance(rows.lazy(), START, find_decision_time(DAY, settings), settings.vwap).collect()
     known = bars.filter(pl.col("event_timestamp") == find_decision_time(DAY, settings)).sort(
         "ranked_dist", descending=True
     )
@@ -79,16 +79,16 @@ def test_a_day_without_data_is_refused(published):
 def holed(tmp_path, missing, last=24 * 14, config=None):
     """A store without the hours of `missing` (asset, from, to), and nothing after `last` hours."""
     settings = Settings(home=tmp_path, universe=UniverseSettings(assets=NAMES), vwap=config or VwapSettings(top=4))
-    hours = native_hours(candles(NAMES, last, start=START, seed=5).lazy())
-    rows = asset_hourly(hours, settlements((), 1).lazy(), FeatureSettings()).collect()
+    hours = adopt_native_hours(candles(NAMES, last, start=START, seed=5).lazy())
+    rows = compute_asset_hourly(hours, settlements((), 1).lazy(), FeatureSettings()).collect()
     asset, since, until = missing
     gone = (pl.col("asset") == asset) & (pl.col("event_timestamp") > since) & (pl.col("event_timestamp") <= until)
     rows = rows.filter(~gone)
     publish(Layout.of(settings), ASSET_HOURLY, rows)
-    bars = vwap_distance(rows.lazy(), START, START + last * HOUR, settings.vwap).collect()
+    bars = compute_vwap_distance(rows.lazy(), START, START + last * HOUR, settings.vwap).collect()
     publish(Layout.of(settings), ASSET_VWAP_DISTANCE, bars)
     store = open_store(settings)
-    apply(settings, store)
+    apply_definitions(settings, store)
     return settings, store
 
 
@@ -109,14 +109,14 @@ def test_nothing_after_the_decision_changes_the_sheet(published, tmp_path):
     prices = ("open", "high", "low", "close", "volume_base")
     garbage = rows.with_columns(pl.when(later).then(pl.col(name) * 7).otherwise(name).alias(name) for name in prices)
     other = settings.model_copy(update={"home": tmp_path})
-    bars = vwap_distance(garbage.lazy(), START, START + 24 * 14 * HOUR, other.vwap).collect()
+    bars = compute_vwap_distance(garbage.lazy(), START, START + 24 * 14 * HOUR, other.vwap).collect()
     publish(Layout.of(other), ASSET_HOURLY, garbage)
     publish(Layout.of(other), ASSET_VWAP_DISTANCE, bars)
     own = bars.filter(pl.col("event_timestamp") == decided)
     arrived = pl.lit(decided + timedelta(minutes=1), pl.Datetime("us", "UTC")).alias("created_timestamp")
     publish(Layout.of(other), ASSET_VWAP_DISTANCE, own.with_columns(arrived, dist_from_vwap=0.0, ranked_dist=0.5))
     again = open_store(other)
-    apply(other, again)
+    apply_definitions(other, again)
     assert build_trade_sheet(other, again, DAY, 4).equals(build_trade_sheet(settings, store, DAY, 4))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
-from feature_repo.files import schema
+from feature_repo.offline_files import make_schema
 
 T0 = datetime(2025, 4, 1, tzinfo=UTC)
 NOW = T0 + timedelta(days=2)
@@ -63,5 +63,5 @@ def feature_rows(asset="BTC", hours=30):
     known = [t + timedelta(milliseconds=1) for t in times]
     return pl.DataFrame(
         {"asset": [asset] * hours, "event_timestamp": times, "created_timestamp": known, **values},
-        schema=schema(ASSET_HOURLY),
+        schema=make_schema(ASSET_HOURLY),
     )

@@ -11,8 +11,8 @@ import pytest
 
 from feature_repo.raw_datasets import DATASETS
 from tests.validation.frames import T0, candles
-from validation.anomalies import mark_deviations, market_outages, short_bars
-from validation.splitting import split_raw
+from validation.anomalies import find_mark_deviations, find_market_outages, find_short_bars
+from validation.row_verdicts import judge_raw_rows
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -39,7 +39,7 @@ def recordings(folder):
 
 @pytest.mark.recorded
 def test_the_outage_of_december_2022_is_an_outage():
-    found = market_outages(recordings("okx_swap/5m_20220501_20221231"), 5 * MINUTE)
+    found = find_market_outages(recordings("okx_swap/5m_20220501_20221231"), 5 * MINUTE)
     outage = found.filter(pl.col("first").dt.date() == datetime(2022, 12, 18).date())
     assert outage.select("first", "last").rows() == [
         (datetime(2022, 12, 18, 8, 40, tzinfo=UTC), datetime(2022, 12, 18, 18, 45, tzinfo=UTC))
@@ -57,14 +57,14 @@ def test_the_outage_of_december_2022_holds_no_bar_back_it_is_the_truth():
     for _, own in bars.partition_by("asset", as_dict=True).items():
         silent = own.with_columns(pl.lit(True).alias("seen")).filter(pl.col("volume") == 0)
         known = silent.with_columns((pl.col("open_time") + HOUR).alias("known_at"))
-        kept = split_raw(DATASETS["candles_1m"].conform(known), "candles_1m", datetime(2026, 1, 1, tzinfo=UTC))
+        kept = judge_raw_rows(DATASETS["candles_1m"].conform(known), "candles_1m", datetime(2026, 1, 1, tzinfo=UTC))
         assert kept.withheld.is_empty()
 
 
 @pytest.mark.recorded
 def test_the_first_mark_prices_of_ada_are_deviations_and_held_back_alone():
     marks = recordings("okx_swap/mark_1h")
-    found = mark_deviations(marks)
+    found = find_mark_deviations(marks)
     first = datetime(2020, 3, 10, 8, tzinfo=UTC)
     assert found.select("asset", "open_time", "price", "reference").rows() == [
         ("ADA", first, 10_000.0, 0.041),
@@ -75,7 +75,7 @@ def test_the_first_mark_prices_of_ada_are_deviations_and_held_back_alone():
         (pl.col("open_time") + HOUR + timedelta(milliseconds=1)).alias("known_at")
     )
     rows = DATASETS["mark_1h"].conform(ada.head(700))
-    split = split_raw(rows, "mark_1h", datetime(2026, 1, 1, tzinfo=UTC))
+    split = judge_raw_rows(rows, "mark_1h", datetime(2026, 1, 1, tzinfo=UTC))
     assert split.withheld.select("open_time", pl.col("broken_rules").list.join("+")).rows() == [
         (first + HOUR, "impossible_ranges"),
         (datetime(2020, 3, 13, 4, tzinfo=UTC), "impossible_ranges"),
@@ -86,13 +86,13 @@ def test_the_first_mark_prices_of_ada_are_deviations_and_held_back_alone():
 @pytest.mark.recorded
 def test_short_bars_of_four_hours_are_told_with_their_reason():
     bars = recordings("okx_swap/1m_20250318_20250417")
-    found = short_bars(bars, MINUTE, 4 * HOUR)
+    found = find_short_bars(bars, MINUTE, 4 * HOUR)
     assert set(found["reason"]) == {"recording begins", "recording ends"}
     begin = bars.filter(asset="ADA")["open_time"].min()
     first = found.filter(asset="ADA", reason="recording begins")
     assert first["bars"].to_list() == [240 - (begin.hour % 4) * 60 - begin.minute]
     holed = bars.filter(pl.col("open_time") != datetime(2025, 4, 1, 9, 30, tzinfo=UTC))
-    inside = short_bars(holed, MINUTE, 4 * HOUR).filter(reason="hole")
+    inside = find_short_bars(holed, MINUTE, 4 * HOUR).filter(reason="hole")
     assert set(inside["open_time"]) == {datetime(2025, 4, 1, 8, tzinfo=UTC)}
     assert set(inside["bars"]) == {239}
 
@@ -100,14 +100,14 @@ def test_short_bars_of_four_hours_are_told_with_their_reason():
 def test_one_quiet_instrument_is_no_outage_and_two_halves_are_two():
     quiet = candles().with_columns(pl.lit("A").alias("asset"), volume=pl.lit(0.0))
     loud = [candles().with_columns(pl.lit(name).alias("asset"), volume=pl.lit(1.0)) for name in "BC"]
-    assert market_outages(pl.concat([quiet, *loud]), MINUTE).is_empty()
+    assert find_market_outages(pl.concat([quiet, *loud]), MINUTE).is_empty()
     silent = pl.concat([quiet, *(frame.with_columns(volume=pl.lit(0.0)) for frame in loud)])
     halves = silent.filter(pl.col("open_time") != T0 + 60 * MINUTE)
-    assert market_outages(halves, MINUTE)["bars"].to_list() == [60, 59]
+    assert find_market_outages(halves, MINUTE)["bars"].to_list() == [60, 59]
 
 
 def test_a_mark_far_from_the_traded_close_is_told_even_where_its_neighbours_agree():
     marks = candles(60).with_columns(pl.lit("A").alias("asset"))
     traded = marks.with_columns(pl.col("close") / 10)
-    assert mark_deviations(marks).is_empty()
-    assert mark_deviations(marks, traded).height == 60
+    assert find_mark_deviations(marks).is_empty()
+    assert find_mark_deviations(marks, traded).height == 60

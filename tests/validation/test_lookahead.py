@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import VIEWS
-from feature_repo.transforms import computation
+from feature_repo.transforms import view_transforms
 from pairity.errors import TimeRangeError
 from tests.feature_repo.transforms.markets import HOUR, SHORT, candles, reader, settlements
 from tests.feature_repo.transforms.markets import settings as settings_for
@@ -42,8 +42,8 @@ def test_every_column_is_compared_and_none_looks_ahead(market):
 
 
 def leaking(monkeypatch, view, change):
-    honest = computation.TRANSFORMS[view]
-    patched = {**computation.TRANSFORMS, view: lambda inputs: change(honest(inputs), inputs)}
+    honest = view_transforms.TRANSFORMS[view]
+    patched = {**view_transforms.TRANSFORMS, view: lambda inputs: change(honest(inputs), inputs)}
     monkeypatch.setattr("feature_repo.chunks.TRANSFORMS", MappingProxyType(patched))
 
 

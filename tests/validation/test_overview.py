@@ -10,9 +10,9 @@ from ingestion.raw_admission import RawAdmission
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.validation.frames import NOW, at, candles, funding
-from validation.checkpoint import about, judge
+from validation.checkpoint import describe_partitions, judge
 from validation.data_docs import build_docs, build_overview
-from validation.overview import cells
+from validation.overview import collect_cells
 from validation.profiles import profile_raw
 from validation.results import load
 
@@ -34,7 +34,7 @@ def home(tmp_path):
 
 
 def test_datasets_by_month_with_what_passed_failed_and_is_held_back(home):
-    found = cells(Layout(home.root))["candles_1m"]
+    found = collect_cells(Layout(home.root))["candles_1m"]
     assert list(found) == ["2025-04"]
     cell = found["2025-04"]
     assert (cell.rows, cell.passed, cell.failed, cell.withheld) == (239, 1, 1, 1)
@@ -72,5 +72,8 @@ def test_the_same_verdict_on_the_same_day_is_one_page(home):
 def test_many_partitions_are_not_all_named():
     import polars as pl
 
-    assert about(pl.Series([f"A{i}/2025-04" for i in range(9)])) == "A0, A1, A2, A3, A4, A5 and 3 more of 2025-04"
-    assert about(pl.Series(["BTC"])) == "BTC"
+    assert (
+        describe_partitions(pl.Series([f"A{i}/2025-04" for i in range(9)]))
+        == "A0, A1, A2, A3, A4, A5 and 3 more of 2025-04"
+    )
+    assert describe_partitions(pl.Series(["BTC"])) == "BTC"

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pairity.errors import JoinError
-from validation.parity import compare_rows, same
+from validation.parity import compare_rows, is_same
 
 NAN = float("nan")
 
@@ -26,8 +26,8 @@ NAN = float("nan")
     ],
 )
 def test_same_means_the_same_bits(one, other, equal):
-    assert same(one, other) is equal
-    assert same(other, one) is equal
+    assert is_same(one, other) is equal
+    assert is_same(other, one) is equal
 
 
 def test_differences_are_named_by_row_and_column():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
-from feature_repo.files import schema
+from feature_repo.offline_files import make_schema
 from tests.oracles import profile_loops
 from tests.validation.frames import MINUTE, T0, UTC_TIME
 from validation.profiles import profile_raw, profile_view
@@ -102,7 +102,7 @@ def test_views(declared):
     @given(st.lists(row, max_size=12))
     def check(drawn):
         rows = [{**r, "created_timestamp": r["event_timestamp"] + r["delay"]} for r in drawn]
-        profile = profile_view(declared, pl.DataFrame(rows, schema=schema(declared)), NOW)
+        profile = profile_view(declared, pl.DataFrame(rows, schema=make_schema(declared)), NOW)
         entities = sorted({r[declared.entity] for r in rows})
         assert profile["key"].to_list() == entities
         for entity in entities:

@@ -9,12 +9,12 @@ import pytest
 from pairity.errors import ConfigError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
 from tests.validation.frames import NOW, T0, at, candles, funding
-from validation.quarantine import find, held_instants, hold, listed, note, released
-from validation.splitting import split_raw
+from validation.quarantine import find_item, read_items, read_released, read_withheld_instants, record_action, withhold
+from validation.row_verdicts import judge_raw_rows
 
 
 def held(rows, dataset="funding"):
-    return split_raw(rows, dataset, NOW).withheld
+    return judge_raw_rows(rows, dataset, NOW).withheld
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def layout(tmp_path):
 
 
 def test_only_the_offending_rows_are_kept_with_their_rule(layout):
-    (item,) = hold(layout, "funding", "BTC/2025-04", held(funding((0.0001, 0.5))), now=NOW)
-    assert listed(layout) == [item] == [find(layout, item.id[:5])]
+    (item,) = withhold(layout, "funding", "BTC/2025-04", held(funding((0.0001, 0.5))), now=NOW)
+    assert read_items(layout) == [item] == [find_item(layout, item.id[:5])]
     assert item.path.parent == layout.root / "quarantine" / "funding" / "BTC_2025-04"
     assert (item.rows, item.first, item.rules, item.state) == (
         1,
@@ -34,23 +34,23 @@ def test_only_the_offending_rows_are_kept_with_their_rule(layout):
     )
     assert item.failed[0].meaning == "a rate beyond ±5 % per interval"
     assert item.read_rows().drop("broken_rules").equals(funding((0.0001, 0.5)).tail(1))
-    assert held_instants(layout).rows() == [("funding", "BTC", T0 + timedelta(hours=8))]
+    assert read_withheld_instants(layout).rows() == [("funding", "BTC", T0 + timedelta(hours=8))]
     assert not list(layout.root.rglob("*.tmp"))
 
 
 def test_the_same_rows_again_are_no_news_whenever_they_came(layout):
     rows = held(funding((0.0001, 0.5)))
-    (item,) = hold(layout, "funding", "BTC/2025-04", rows, now=NOW)
+    (item,) = withhold(layout, "funding", "BTC/2025-04", rows, now=NOW)
     later = rows.with_columns(pl.col("known_at") + timedelta(hours=1))
-    assert hold(layout, "funding", "BTC/2025-04", later, now=NOW + timedelta(hours=1)) == []
+    assert withhold(layout, "funding", "BTC/2025-04", later, now=NOW + timedelta(hours=1)) == []
     more = held(funding((0.0001, 0.5, 0.6)))
-    (other,) = hold(layout, "funding", "BTC/2025-04", more, now=NOW)
+    (other,) = withhold(layout, "funding", "BTC/2025-04", more, now=NOW)
     assert (other.rows, other.id != item.id) == (1, True)
 
 
 def test_one_item_per_combination_of_rules(layout):
     rows = at(9, volume=-1.0)(at(3, high=1.0)(at(5, high=1.0, volume=-1.0)(candles())))
-    items = hold(layout, "candles_1m", "BTC/2025-04", held(rows, "candles_1m"), now=NOW)
+    items = withhold(layout, "candles_1m", "BTC/2025-04", held(rows, "candles_1m"), now=NOW)
     assert sorted(item.rules for item in items) == [
         ("high_low_violations",),
         ("negative_volumes",),
@@ -60,23 +60,23 @@ def test_one_item_per_combination_of_rules(layout):
 
 def test_the_journal_closes_an_item_and_the_same_rows_open_it_again(layout):
     rows = held(funding((0.0001, 0.5)))
-    (item,) = hold(layout, "funding", "BTC/2025-04", rows, now=NOW)
-    note(item, "repair failed", "still wrong", now=NOW)
-    assert find(layout, item.id).state == "held"
-    note(item, "repair", "good rows", now=NOW)
-    assert find(layout, item.id).state == "repaired"
-    assert held_instants(layout).is_empty()
-    assert [again.state for again in hold(layout, "funding", "BTC/2025-04", rows, now=NOW)] == ["held"]
+    (item,) = withhold(layout, "funding", "BTC/2025-04", rows, now=NOW)
+    record_action(item, "repair failed", "still wrong", now=NOW)
+    assert find_item(layout, item.id).state == "held"
+    record_action(item, "repair", "good rows", now=NOW)
+    assert find_item(layout, item.id).state == "repaired"
+    assert read_withheld_instants(layout).is_empty()
+    assert [again.state for again in withhold(layout, "funding", "BTC/2025-04", rows, now=NOW)] == ["held"]
 
 
 def test_released_rows_are_not_held_back_again_for_that_rule(layout):
     rates = funding((0.0001, 0.5))
-    (item,) = hold(layout, "funding", "BTC/2025-04", held(rates), now=NOW)
-    note(item, "release", "the venue announced it", now=NOW)
-    again = split_raw(rates, "funding", NOW, released=released(layout, "funding", "BTC"))
+    (item,) = withhold(layout, "funding", "BTC/2025-04", held(rates), now=NOW)
+    record_action(item, "release", "the venue announced it", now=NOW)
+    again = judge_raw_rows(rates, "funding", NOW, released=read_released(layout, "funding", "BTC"))
     assert again.withheld.is_empty()
     assert again.accepted.equals(rates)
-    other = split_raw(funding((0.0001, 0.6)), "funding", NOW, released=released(layout, "funding", "BTC"))
+    other = judge_raw_rows(funding((0.0001, 0.6)), "funding", NOW, released=read_released(layout, "funding", "BTC"))
     assert other.withheld.height == 1
 
 
@@ -84,24 +84,24 @@ def test_what_a_killed_writer_left_is_not_listed_and_goes_with_the_next(layout):
     left_over = layout.quarantine / "funding" / "BTC_2025-04" / ".abc.1.tmp"
     left_over.mkdir(parents=True)
     (left_over / "reason.json").write_text("{")
-    assert listed(layout) == []
-    hold(layout, "funding", "BTC/2025-04", held(funding((0.5,))), now=NOW)
+    assert read_items(layout) == []
+    withhold(layout, "funding", "BTC/2025-04", held(funding((0.5,))), now=NOW)
     assert not left_over.exists()
 
 
 def test_names_that_do_not_exist_and_ambiguous_ones_are_refused(layout):
     with pytest.raises(UnknownNameError, match="quarantine item 'abc'"):
-        find(layout, "abc")
-    items = [hold(layout, "funding", f"A{i}/2025-04", held(funding((0.5,))), now=NOW)[0] for i in range(17)]
+        find_item(layout, "abc")
+    items = [withhold(layout, "funding", f"A{i}/2025-04", held(funding((0.5,))), now=NOW)[0] for i in range(17)]
     first = next(a.id[0] for a in items if sum(b.id[0] == a.id[0] for b in items) > 1)
     with pytest.raises(ConfigError, match="begins"):
-        find(layout, first)
+        find_item(layout, first)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"failed": 1}'])
 def test_a_reason_that_cannot_be_read_is_named(layout, text):
-    (item,) = hold(layout, "funding", "BTC", held(funding((0.5,))), now=NOW)
+    (item,) = withhold(layout, "funding", "BTC", held(funding((0.5,))), now=NOW)
     assert json.loads((item.path / "reason.json").read_text())["rows"] == 1
     (item.path / "reason.json").write_text(text)
     with pytest.raises(LakeCorruptError, match=r"reason\.json cannot be read"):
-        listed(layout)
+        read_items(layout)

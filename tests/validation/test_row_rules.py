@@ -9,7 +9,7 @@ from feature_repo.catalog import ASSET_HOURLY
 from pairity.errors import UnknownNameError
 from tests.validation.frames import MINUTE, NOW, T0, at, candles, feature_rows, funding
 from validation.profiles import profile_raw
-from validation.row_rules import offending_rows, row_rules
+from validation.row_rules import list_row_rules, select_offending_rows
 from validation.suites import SUITES
 
 NAN = float("nan")
@@ -28,43 +28,43 @@ NAN = float("nan")
     ],
 )
 def test_the_row_that_breaks_a_rule_is_found(rule, change):
-    found = offending_rows(change(candles()), "candles_1m", rule, NOW)
+    found = select_offending_rows(change(candles()), "candles_1m", rule, NOW)
     assert found.equals(change(candles()).slice(50, 1))
 
 
 def test_a_jump_and_back_is_told_at_the_rows_between_whatever_their_order():
     shuffled = at(50, close=1000.0)(candles()).sample(fraction=1.0, shuffle=True, seed=1)
-    found = offending_rows(shuffled, "candles_1m", "price_jump", NOW)
+    found = select_offending_rows(shuffled, "candles_1m", "price_jump", NOW)
     assert found["open_time"].to_list() == [T0 + 50 * MINUTE]
 
 
 def test_both_rows_that_contradict_each_other_are_found():
     rows = pl.concat([candles(), at(7, close=101.0)(candles()).slice(7, 1)])
-    found = offending_rows(rows, "candles_1m", "conflicting_duplicates", NOW)
+    found = select_offending_rows(rows, "candles_1m", "conflicting_duplicates", NOW)
     assert found["open_time"].to_list() == [T0 + 7 * MINUTE] * 2
-    assert offending_rows(rows, "candles_1m", "duplicate_times", NOW).is_empty()
+    assert select_offending_rows(rows, "candles_1m", "duplicate_times", NOW).is_empty()
 
 
 def test_settlements_and_features_too():
-    assert offending_rows(funding((0.1, 0.0, -0.2)), "funding", "rates_out_of_bounds", NOW).height == 2
+    assert select_offending_rows(funding((0.1, 0.0, -0.2)), "funding", "rates_out_of_bounds", NOW).height == 2
     rows = at(3, funding_rate=0.2)(feature_rows())
-    assert offending_rows(rows, ASSET_HOURLY.name, "out_of_bounds__funding_rate", NOW).equals(rows.slice(3, 1))
+    assert select_offending_rows(rows, ASSET_HOURLY.name, "out_of_bounds__funding_rate", NOW).equals(rows.slice(3, 1))
 
 
 def test_there_are_as_many_offending_rows_as_the_profile_counts():
     broken = pl.concat([at(50, high=1.0, volume=-2.0)(candles()), candles().slice(3, 2)])
     profile = profile_raw(broken, "candles_1m", "X", NOW).row(0, named=True)
-    for rule in set(row_rules("candles_1m")):
-        assert offending_rows(broken, "candles_1m", rule, NOW).height == profile[rule], rule
+    for rule in set(list_row_rules("candles_1m")):
+        assert select_offending_rows(broken, "candles_1m", rule, NOW).height == profile[rule], rule
 
 
 def test_every_rule_on_single_rows_is_one_of_its_suite():
     for dataset, rules in SUITES.items():
-        assert set(row_rules(dataset)) <= {rule.name for rule in rules}
+        assert set(list_row_rules(dataset)) <= {rule.name for rule in rules}
 
 
 def test_other_names_are_refused():
     with pytest.raises(UnknownNameError, match=r"rule on single rows of candles_1m 'missing_rows'"):
-        offending_rows(candles(), "candles_1m", "missing_rows", NOW)
+        select_offending_rows(candles(), "candles_1m", "missing_rows", NOW)
     with pytest.raises(UnknownNameError, match="dataset 'trades'"):
-        row_rules("trades")
+        list_row_rules("trades")

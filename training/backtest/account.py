@@ -8,7 +8,7 @@ from math import fsum
 from typing import Any
 
 from pairity.strategy.lifecycle import with_closed, with_opened
-from pairity.strategy.stops import stop_prices
+from pairity.strategy.stops import compute_stop_prices
 from pairity.strategy.types import Action, Decision, Entry, ExitReason, Leg, LegOrder, PairPosition, StrategyState
 from pairity.timeline import HOUR, ceil_to
 from pairity.universe import ContractSpec, exact
@@ -149,7 +149,7 @@ class Account:
         size = float(order.contracts * spec.ct_val)
         stop = target = None
         if self._protected:
-            prices = stop_prices(order.stops, order.side, exact(fill.price), spec)
+            prices = compute_stop_prices(order.stops, order.side, exact(fill.price), spec)
             stop, target = float(prices.stop), float(prices.target)
         return OpenLeg(
             index=index,

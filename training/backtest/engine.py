@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from pairity.errors import TimeRangeError
-from pairity.strategy.types import Decision, Market
+from pairity.strategy.types import Decision, MarketView
 from training.backtest.account import Account
 from training.backtest.records import (
     DECISION_SCHEMA,
@@ -57,7 +57,7 @@ def run_backtest(
     for hour in history.hours:
         account.live_through(hour, pending)
         scored = scores.get(hour, _NOTHING_SCORED)
-        market = Market(hour + decision_lag, hour, dict(history.views.get(hour, {})), scored.correlations)
+        market = MarketView(hour + decision_lag, hour, dict(history.views.get(hour, {})), scored.correlations)
         state = replace(account.state, available_usdt=account.available)
         pending = policy.decide(state, scored.scores, market)
         account.state = pending.state

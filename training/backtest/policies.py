@@ -7,16 +7,7 @@ from decimal import Decimal
 
 from pairity.settings import StrategySettings
 from pairity.strategy.lifecycle import decide
-from pairity.strategy.types import (
-    Action,
-    Decision,
-    Entry,
-    LegOrder,
-    Market,
-    PairScore,
-    Side,
-    StrategyState,
-)
+from pairity.strategy.types import Action, Decision, Entry, LegOrder, MarketView, PairScore, Side, StrategyState
 from pairity.universe import Pair, exact
 from training.backtest.ranking import NO_STOPS
 
@@ -32,7 +23,7 @@ class Strategy:
     def __init__(self, settings: StrategySettings) -> None:
         self._settings = settings
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         """Call `pairity.strategy.lifecycle.decide` with the scores that can matter.
 
         These are the scores of held pairs and, while there is room for another position, of pairs above both
@@ -71,7 +62,7 @@ class BuyAndHold:
     def __init__(self, asset: str, balance_fraction: float) -> None:
         self._asset, self._fraction = asset, balance_fraction
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         """Buy once; the scores do not matter."""
         view = market.assets.get(self._asset)
         if state.positions or view is None or view.spec is None or view.close is None:

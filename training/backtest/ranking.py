@@ -22,7 +22,7 @@ from pairity.strategy.types import (
     Exit,
     ExitReason,
     LegOrder,
-    Market,
+    MarketView,
     PairPosition,
     PairScore,
     Side,
@@ -77,7 +77,7 @@ class RankingPolicy:
         self._every, self._phase = every_hours, phase_hours % every_hours
         self._gross, self._leverage = gross_exposure, leverage
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         """Rebalance when it is due; the exits and entries of one decision do not depend on each other."""
         state = age_positions(state)
         if _count_hours(market) % self._every != self._phase:
@@ -116,7 +116,7 @@ class SingleAssetPolicy:
             )
         self._threshold, self._fraction, self._leverage = threshold, balance_fraction, leverage
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         """Follow the sign of the forecast; a change of side is one decision, whose entry waits for its exit."""
         state = age_positions(state)
         if not scores:
@@ -148,7 +148,7 @@ def age_positions(state: StrategyState) -> StrategyState:
     return replace(state, positions=tuple(replace(p, bars_held=p.bars_held + 1) for p in state.positions))
 
 
-def select_rankable(scores: Iterable[PairScore], market: Market) -> list[PairScore]:
+def select_rankable(scores: Iterable[PairScore], market: MarketView) -> list[PairScore]:
     """Return the scores with a finite forecast whose asset has a price and a contract."""
     return [
         score
@@ -157,7 +157,7 @@ def select_rankable(scores: Iterable[PairScore], market: Market) -> list[PairSco
     ]
 
 
-def sum_margin(positions: Iterable[PairPosition], market: Market, leverage: int) -> float:
+def sum_margin(positions: Iterable[PairPosition], market: MarketView, leverage: int) -> float:
     """Return the initial margin of one-legged positions in USDT, at known closes, else at the entry price."""
     total = 0.0
     for leg in (leg for position in positions for leg in position.legs):
@@ -167,7 +167,7 @@ def sum_margin(positions: Iterable[PairPosition], market: Market, leverage: int)
     return total
 
 
-def size_entry(side: Side, score: PairScore, notional_usdt: float, market: Market) -> Entry | None:
+def size_entry(side: Side, score: PairScore, notional_usdt: float, market: MarketView) -> Entry | None:
     """Return an entry of at most `notional_usdt` in whole lots, without stops; None below the venue's minimum."""
     asset = score.pair.base
     view = _require_priced(market.assets.get(asset))
@@ -201,7 +201,7 @@ def _list_places(wanted: Mapping[str, tuple[Side, PairScore]]) -> set[tuple[str,
     return {(asset, side) for asset, (side, _) in wanted.items()}
 
 
-def _count_hours(market: Market) -> int:
+def _count_hours(market: MarketView) -> int:
     return int(market.event_timestamp.timestamp() // HOUR.total_seconds())
 
 

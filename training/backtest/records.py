@@ -17,7 +17,7 @@ from pairity.strategy.types import (
     AssetView,
     Decision,
     ExitReason,
-    Market,
+    MarketView,
     PairPosition,
     PairScore,
     Side,
@@ -74,7 +74,7 @@ class Policy(Protocol):
     protected: bool
     """Whether positions carry a stop-loss and a take-profit."""
 
-    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: Market) -> Decision:
+    def decide(self, state: StrategyState, scores: Sequence[PairScore], market: MarketView) -> Decision:
         """Decide at one close, from what is known then."""
         ...
 

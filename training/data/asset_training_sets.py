@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, Service, View, view
-from feature_repo.transforms.vwap_distance import last_bar_close
+from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, Service, View, find_view
+from feature_repo.transforms.vwap_distance import find_last_bar_close
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -60,9 +60,9 @@ def build_asset_training_set(
     **Looks ahead**: the label of t0 is known at t1 = t0 + `horizon_bars` hours only; splits purge by that interval.
     MissingDataError where the service's view has no rows of these assets.
     """
-    from feature_repo.files import scan_view
+    from feature_repo.offline_files import scan_view
 
-    layout, source = Layout.of(settings), view(service.view)
+    layout, source = Layout.of(settings), find_view(service.view)
     keys = read_decided_rows(settings, source, assets, now).select("asset", EVENT_TIME, FIRST_KNOWN)
     if keys.is_empty():
         raise MissingDataError(f"no row of {source.name} is published for any of {len(assets)} assets", _remedy(source))
@@ -94,7 +94,7 @@ def _select_sheet_rows(keys: pl.DataFrame, settings: Settings, now: datetime) ->
     days: list[date] = [first.date() + timedelta(days=number) for number in range(-1, (last - first).days + 3)]
     decided = [(find_decision_time(day, settings), settings.features.decision_lag) for day in days]
     decisions = pl.DataFrame(
-        [(last_bar_close(at, settings.vwap), at + lag) for at, lag in decided if ceil_to(at, HOUR) + lag <= now],
+        [(find_last_bar_close(at, settings.vwap), at + lag) for at, lag in decided if ceil_to(at, HOUR) + lag <= now],
         schema={EVENT_TIME: _INSTANT, DECISION_TIME: _INSTANT},
         orient="row",
     )

@@ -27,8 +27,8 @@ def load_history(
     The history holds what was known at each decision and the bars that followed; nothing that is unknown at `now` is
     used. The bars are rows of (asset, event_timestamp, open, high, low, close, …).
     """
-    from feature_repo.contracts import read_contracts
-    from feature_repo.files import scan_view
+    from feature_repo.contract_specs import read_contracts
+    from feature_repo.offline_files import scan_view
 
     layout, assets = Layout.of(settings), settings.universe.assets
     hours = list_hours(since, last)
@@ -50,15 +50,15 @@ def make_store_join(settings: Settings) -> Join:
 
     @cache
     def store() -> FeatureStore:
-        from feature_repo.store import apply, open_store
+        from feature_repo.feature_store import apply_definitions, open_store
 
         opened = open_store(settings)
-        apply(settings, opened)
+        apply_definitions(settings, opened)
         return opened
 
     def join(service_name: str, rows: pl.DataFrame) -> pl.DataFrame:
-        from feature_repo.store import historical
+        from feature_repo.feature_store import read_historical
 
-        return historical(store(), service_name, rows)
+        return read_historical(store(), service_name, rows)
 
     return join

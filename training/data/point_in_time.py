@@ -46,7 +46,7 @@ def select_newest_known(rows: pl.LazyFrame, view: View, known_by: datetime) -> p
 
 def read_decided_rows(settings: Settings, view: View, entities: Sequence[str], now: datetime) -> pl.DataFrame:
     """Return the newest known rows of `entities` in a stored view whose decision time is not later than `now`."""
-    from feature_repo.files import scan_view
+    from feature_repo.offline_files import scan_view
 
     latest = now - settings.features.decision_lag
     wanted = pl.col(view.entity).is_in(list(entities)) & (pl.col(EVENT_TIME) <= latest)

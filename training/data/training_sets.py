@@ -14,7 +14,7 @@ from math import ceil
 
 import polars as pl
 
-from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY, SERVICES, Service, service
+from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY, SERVICES, Service, find_service
 from pairity.digest import digest_bytes
 from pairity.errors import ConfigError, JoinError, MissingDataError
 from pairity.layout import Layout
@@ -103,7 +103,7 @@ def choose_pair_service(settings: Settings) -> Service:
 
     UnknownNameError for a name that does not exist, ConfigError for a service that does not hold features of pairs.
     """
-    chosen = service(settings.model.feature_service)
+    chosen = find_service(settings.model.feature_service)
     if chosen.view != PAIR_HOURLY.name:
         fitting = ", ".join(name for name, other in SERVICES.items() if other.view == PAIR_HOURLY.name)
         raise ConfigError(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairity.settings import CostSettings, StrategySettings
-from pairity.strategy.stops import REFERENCE_ASSET, fractions, stop_prices, stop_rule
+from pairity.strategy.stops import REFERENCE_ASSET, choose_stop_rule, compute_fractions, compute_stop_prices
 from pairity.strategy.types import AssetView, Side
 from pairity.timeline import HOUR, ceil_to
 from pairity.universe import exact
@@ -85,9 +85,9 @@ class PricePaths:
 def _find_stop_and_target(
     view: AssetView, reference: AssetView | None, side: Side, entry: float, strategy: StrategySettings
 ) -> tuple[float, float]:
-    rule = stop_rule(view, reference, strategy)
+    rule = choose_stop_rule(view, reference, strategy)
     if view.spec is not None:
-        prices = stop_prices(rule, side, exact(entry), view.spec)
+        prices = compute_stop_prices(rule, side, exact(entry), view.spec)
         return float(prices.stop), float(prices.target)
-    stop, target = fractions(rule, entry)
+    stop, target = compute_fractions(rule, entry)
     return entry * (1.0 - side.sign * stop), entry * (1.0 + side.sign * target)

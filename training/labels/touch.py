@@ -6,7 +6,7 @@ import math
 
 import polars as pl
 
-from feature_repo.transforms.grid import EVENT, observed_only, with_hour_grid
+from feature_repo.transforms.grid import EVENT, drop_unobserved, with_hour_grid
 from pairity.settings import LabelSettings
 from pairity.timeline import HOUR
 
@@ -48,7 +48,7 @@ def label_touch(pairs: pl.DataFrame, settings: LabelSettings) -> pl.DataFrame:
         pl.col(EVENT).alias("t0"),
         (pl.col(EVENT) + horizon * HOUR).alias("t1"),
     )
-    return observed_only(labelled).select("pair_id", EVENT, "label", "t0", "t1").collect()
+    return drop_unobserved(labelled).select("pair_id", EVENT, "label", "t0", "t1").collect()
 
 
 def _look_ahead(spread: pl.Expr, horizon: int, needed: int, how: str) -> pl.Expr:

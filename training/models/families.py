@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, LAGGED_RETURNS, RISK_EXPOSURES, VWAP_DISTANCE, Service
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from pairity.errors import UnknownNameError
 from pairity.settings import Settings
 from pairity.universe import Pair
@@ -82,7 +82,7 @@ class Forest:
 
     def predict(self, rows: pl.DataFrame) -> Floats:
         """Return the probability of label 1 per row."""
-        return pair_forest.predict_probability(self.pipeline, model_matrix(rows, self.service))
+        return pair_forest.predict_probability(self.pipeline, build_model_matrix(rows, self.service))
 
     def compute_importances(self) -> dict[str, float]:
         """Return the mean decrease in impurity per feature."""

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.catalog import Service
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
 from training.data.folds import split_purged_kfold
@@ -123,7 +123,7 @@ def _train(rows: pl.DataFrame, service: Service, settings: Settings, candidate: 
 
 def _make_matrix(rows: pl.DataFrame, service: Service, universe: tuple[str, ...]) -> pd.DataFrame:
     """Return the model matrix with assets as their places in the universe."""
-    matrix = model_matrix(rows, service)
+    matrix = build_model_matrix(rows, service)
     places = {asset: place for place, asset in enumerate(universe)}
     for name in CATEGORIES:
         if name in matrix.columns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feature_repo.catalog import PAIR_HOURLY
-from feature_repo.revision import code_revision
+from pairity.code_revision import read_code_revision
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training import tracking
@@ -81,7 +81,7 @@ def summarise_leaderboard(board: Leaderboard) -> str:
 
 
 def _list_tags(settings: Settings, board: Leaderboard, digest: str) -> dict[str, str]:
-    revision = code_revision()
+    revision = read_code_revision()
     return {
         "feature_service": board.training_set.service.name,
         "snapshot_id": board.training_set.snapshot_id,

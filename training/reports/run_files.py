@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
-from feature_repo.revision import code_revision
 from model_registry.records import ModelRef
 from model_registry.registry import register
+from pairity.code_revision import read_code_revision
 from pairity.digest import digest_bytes
 from pairity.durable import replace_file, replace_file_with
 from pairity.layout import Layout
@@ -80,7 +80,7 @@ def write_run_files(
 
 def list_lineage_tags(settings: Settings, training_set: TrainingSet, split: Split, digest: str) -> dict[str, str]:
     """Return the tags that lead from a model back to code, data and time."""
-    revision = code_revision()
+    revision = read_code_revision()
     return {
         "feature_service": training_set.service.name,
         "snapshot_id": training_set.snapshot_id,
@@ -105,7 +105,7 @@ def record_run(
     trials: Sequence[float | None],
 ) -> ModelRef:
     """Log the run with its training_set, files and model, and register the model as challenger."""
-    from feature_repo.model_matrix import model_matrix
+    from feature_repo.model_matrix import build_model_matrix
 
     layout = Layout.of(settings)
     card = render_model_card(settings, training_set, split, metrics, tags, names)
@@ -123,7 +123,7 @@ def record_run(
         note=card,
         name=f"{settings.model.name} tested from {split.test_start:%Y-%m-%d}",
     )
-    example = model_matrix(split.train.head(_EXAMPLE_ROWS), training_set.service)
+    example = build_model_matrix(split.train.head(_EXAMPLE_ROWS), training_set.service)
     with tracking.start_run(layout, run) as run_id:
         model_uri = tracking.log_forest(layout, pipeline, example, TRUSTED_TYPES)
     return register(settings, run_id, model_uri, tags)

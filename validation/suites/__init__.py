@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from feature_repo.catalog import VIEWS
 from pairity.errors import UnknownNameError
 from validation.rules import Rule
-from validation.suites.features import feature_rules
+from validation.suites.features import list_feature_rules
 from validation.suites.raw import RAW_RULES
 
 SUITES: Mapping[str, tuple[Rule, ...]] = {
     **RAW_RULES,
-    **{name: feature_rules(view) for name, view in VIEWS.items()},
+    **{name: list_feature_rules(view) for name, view in VIEWS.items()},
 }
 
 
-def rules_of(suite: str) -> tuple[Rule, ...]:
+def find_rules(suite: str) -> tuple[Rule, ...]:
     """Return the rules of a suite; UnknownNameError lists the suites that exist."""
     if suite not in SUITES:
         raise UnknownNameError("expectation suite", suite, SUITES)
     return SUITES[suite]
 
 
-def meaning_of(suite: str, rule: str) -> str:
+def explain_rule(suite: str, rule: str) -> str:
     """Return what it means that `rule` of `suite` is broken."""
-    return next((known.meaning for known in rules_of(suite) if known.name == rule), "a rule that no longer exists")
+    return next((known.meaning for known in find_rules(suite) if known.name == rule), "a rule that no longer exists")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from feature_repo.raw_datasets import CANDLES, DATASETS, Dataset
-from validation.row_rules import row_rules
-from validation.rules import Rule, none_of, unmeasured
+from feature_repo.raw_datasets import CANDLES, DATASETS, RawDataset
+from validation.row_rules import list_row_rules
+from validation.rules import Rule, require_measured, require_none
 from validation.sequence_rules import STALE_BARS
 
 _MEANINGS: Mapping[str, str] = {
@@ -29,12 +29,12 @@ _MEANINGS: Mapping[str, str] = {
 }
 
 
-def raw_rules(kind: Dataset) -> tuple[Rule, ...]:
-    """Return the rules that withhold rows (`row_rules`, or all rows of a partition), then those only reported."""
+def list_raw_rules(dataset: RawDataset) -> tuple[Rule, ...]:
+    """Return the rules that withhold rows (`list_row_rules`, or all rows of a partition), then those only reported."""
     reported = []
-    if kind.every is not None:
-        reported.append(none_of("missing_rows", "bars that the venue did not give", critical=False))
-    if kind.name in CANDLES:
+    if dataset.every is not None:
+        reported.append(require_none("missing_rows", "bars that the venue did not give", critical=False))
+    if dataset.name in CANDLES:
         reported.append(
             Rule(
                 name="stale_run",
@@ -44,15 +44,17 @@ def raw_rules(kind: Dataset) -> tuple[Rule, ...]:
                 critical=False,
             )
         )
-    if kind.name == "funding":
-        reported.append(none_of("irregular_intervals", "settlements that are not whole hours apart", critical=False))
-    stopping = (none_of(name, _MEANINGS[name]) for name in row_rules(kind.name))
+    if dataset.name == "funding":
+        reported.append(
+            require_none("irregular_intervals", "settlements that are not whole hours apart", critical=False)
+        )
+    stopping = (require_none(name, _MEANINGS[name]) for name in list_row_rules(dataset.name))
     return (
         Rule(name="rows", column="rows", meaning="a partition without rows", lower=1.0),
-        unmeasured(),
+        require_measured(),
         *stopping,
         *reported,
     )
 
 
-RAW_RULES: Mapping[str, tuple[Rule, ...]] = {name: raw_rules(kind) for name, kind in DATASETS.items()}
+RAW_RULES: Mapping[str, tuple[Rule, ...]] = {name: list_raw_rules(dataset) for name, dataset in DATASETS.items()}

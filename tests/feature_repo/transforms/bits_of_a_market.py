@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.bars import hourly_bars
-from feature_repo.transforms.pairs import pair_hourly
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import build_hourly_bars
+from feature_repo.transforms.pairs import compute_pair_hourly
 from pairity.settings import FeatureSettings
 from pairity.universe import pairs_of
 from tests.feature_repo.transforms.markets import MINUTE, bits, candles, inflows, settlements
@@ -14,10 +14,10 @@ ASSETS = ("A", "B", "C", "D", "E", "F")
 
 def main() -> None:
     minutes = candles(ASSETS, 60 * 260, bar=MINUTE, seed=11, gaps=0.05, volatility=0.001)
-    bars = hourly_bars(minutes.lazy()).collect()
+    bars = build_hourly_bars(minutes.lazy()).collect()
     funding, inflow = settlements(ASSETS, 260), inflows(ASSETS, 260)
-    assets = asset_hourly(bars.lazy(), funding.lazy(), FeatureSettings(), inflow.lazy()).collect()
-    pairs = pair_hourly(assets.lazy(), pairs_of(ASSETS), FeatureSettings(), 200).collect()
+    assets = compute_asset_hourly(bars.lazy(), funding.lazy(), FeatureSettings(), inflow.lazy()).collect()
+    pairs = compute_pair_hourly(assets.lazy(), pairs_of(ASSETS), FeatureSettings(), 200).collect()
     print(pl.thread_pool_size(), bits(bars), bits(assets), bits(pairs))
 
 

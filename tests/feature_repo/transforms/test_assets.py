@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_HOURLY
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.bars import hourly_bars, native_hours
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars
 from pairity.settings import FeatureSettings
 from tests.feature_repo.transforms.markets import (
     DAY,
@@ -34,7 +34,9 @@ KEYS = ["asset", "event_timestamp"]
 
 def compute(bars, funding=None, windows=SHORT, inflow=None):
     funding = funding if funding is not None else funding_of()
-    frame = asset_hourly(bars.lazy(), funding.lazy(), windows, None if inflow is None else inflow.lazy()).collect()
+    frame = compute_asset_hourly(
+        bars.lazy(), funding.lazy(), windows, None if inflow is None else inflow.lazy()
+    ).collect()
     assert frame.columns == list(ASSET_HOURLY.columns)
     return frame
 
@@ -62,7 +64,7 @@ def assert_equals_pandas(bars, funding, windows, inflow=None):
     missing=st.sampled_from([0.0, 0.7]),
 )
 def test_equals_pandas_on_random_gaps_and_levels(seed, count, gaps, level, missing):
-    bars = native_hours(candles(("B", "A"), count, seed=seed, gaps=gaps, level=level).lazy()).collect()
+    bars = adopt_native_hours(candles(("B", "A"), count, seed=seed, gaps=gaps, level=level).lazy()).collect()
     if bars.height:
         inflow = inflows(("A",), count, seed=seed, missing=missing)
         assert_equals_pandas(bars, settlements(("A", "B"), count, seed=seed, missing=missing), SHORT, inflow)
@@ -71,7 +73,7 @@ def test_equals_pandas_on_random_gaps_and_levels(seed, count, gaps, level, missi
 @pytest.mark.recorded
 def test_equals_pandas_on_thirty_recorded_days():
     assets = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")
-    bars = hourly_bars(recorded_candles("1m_20250318_20250417", assets, MINUTE).lazy()).collect()
+    bars = build_hourly_bars(recorded_candles("1m_20250318_20250417", assets, MINUTE).lazy()).collect()
     first, last = bars["event_timestamp"].min(), bars["event_timestamp"].max()
     funding = recorded_funding(assets).filter(pl.col("funding_time").is_between(first - DAY, last))
     assert_equals_pandas(bars, funding, FeatureSettings())
@@ -189,7 +191,7 @@ def test_types_are_those_of_the_catalogue():
 
 
 def test_every_value_lies_within_the_catalogues_bounds():
-    bars = native_hours(candles(("A",), 500, gaps=0.1).lazy()).collect()
+    bars = adopt_native_hours(candles(("A",), 500, gaps=0.1).lazy()).collect()
     rows = compute(bars, settlements(("A",), 500), inflow=inflows(("A",), 500))
     for feature in ASSET_HOURLY.features:
         values = rows[feature.name].drop_nulls()

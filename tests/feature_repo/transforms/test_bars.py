@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.transforms.bars import COLUMNS, hourly_bars, native_hours, prefer_minutes
+from feature_repo.transforms.bars import COLUMNS, adopt_native_hours, build_hourly_bars, prefer_minutes
 from tests.feature_repo.transforms.markets import (
     HOUR,
     MINUTE,
@@ -20,7 +20,7 @@ RECORDED = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")
 
 
 def assert_equals_sql(minutes):
-    ours = hourly_bars(minutes.lazy()).collect()
+    ours = build_hourly_bars(minutes.lazy()).collect()
     theirs = hourly_bars_sql.hourly_bars(minutes)
     assert ours["asset"].to_list() == theirs["asset"].to_list()
     assert ours["event_timestamp"].dt.epoch("us").to_list() == theirs["close_us"].to_list()
@@ -58,10 +58,10 @@ def test_extreme_price_levels(level):
 
 def test_trap_14_a_bar_is_stamped_with_its_close_not_its_open():
     minutes = candles(("A",), 60, bar=MINUTE)
-    (row,) = hourly_bars(minutes.lazy()).collect().iter_rows(named=True)
+    (row,) = build_hourly_bars(minutes.lazy()).collect().iter_rows(named=True)
     assert row["event_timestamp"] == minutes["open_time"].max() + MINUTE == START + HOUR
     assert row["known_at"] > row["event_timestamp"]
-    native = native_hours(candles(("A",), 1).lazy()).collect()
+    native = adopt_native_hours(candles(("A",), 1).lazy()).collect()
     assert native["event_timestamp"].item() == START + HOUR
 
 
@@ -69,7 +69,7 @@ def test_an_hour_without_minutes_has_no_row_and_its_neighbours_say_what_they_saw
     minutes = candles(("A",), 180, bar=MINUTE).filter(
         ~pl.col("open_time").is_between(START + 50 * MINUTE, START + 130 * MINUTE, closed="left")
     )
-    bars = hourly_bars(minutes.lazy()).collect()
+    bars = build_hourly_bars(minutes.lazy()).collect()
     assert bars["event_timestamp"].to_list() == [START + HOUR, START + 3 * HOUR]
     assert bars["minutes_observed"].to_list() == [50, 50]
 
@@ -82,22 +82,22 @@ def test_trap_10_quote_volume_is_the_venues_or_typical_price_times_volume_minute
         volume=pl.Series([2.0, 5.0]),
         volume_quote=pl.Series([None, 77.0]),
     )
-    (row,) = hourly_bars(minutes.lazy()).collect().iter_rows(named=True)
+    (row,) = build_hourly_bars(minutes.lazy()).collect().iter_rows(named=True)
     assert (row["volume_base"], row["volume_quote"]) == (7.0, 9.0 * 2.0 + 77.0)
 
 
 def test_rows_in_any_order_and_other_assets_change_no_bit():
     minutes = candles(("A", "B", "C"), 600, bar=MINUTE, gaps=0.2)
-    bars = hourly_bars(minutes.lazy()).collect()
-    assert_same_bits(hourly_bars(minutes.sample(fraction=1, shuffle=True, seed=3).lazy()).collect(), bars)
-    alone = hourly_bars(minutes.filter(pl.col("asset") == "B").lazy()).collect()
+    bars = build_hourly_bars(minutes.lazy()).collect()
+    assert_same_bits(build_hourly_bars(minutes.sample(fraction=1, shuffle=True, seed=3).lazy()).collect(), bars)
+    alone = build_hourly_bars(minutes.filter(pl.col("asset") == "B").lazy()).collect()
     assert_same_bits(alone, bars.filter(pl.col("asset") == "B"))
 
 
 def test_minutes_win_over_the_venues_hour_and_the_venues_hour_fills_in():
     minutes = candles(("A",), 90, bar=MINUTE, seed=1)
     hours = candles(("A", "B"), 3, seed=2)
-    merged = prefer_minutes(hourly_bars(minutes.lazy()), native_hours(hours.lazy())).collect()
+    merged = prefer_minutes(build_hourly_bars(minutes.lazy()), adopt_native_hours(hours.lazy())).collect()
     assert merged.columns == list(COLUMNS)
     seen = merged.select("asset", "event_timestamp", "minutes_observed").rows()
     assert seen == [
@@ -117,10 +117,10 @@ def test_known_when_the_last_minute_was_known():
         .otherwise(pl.col("known_at"))
         .alias("known_at")
     )
-    assert hourly_bars(minutes.lazy()).collect()["known_at"].item() == minutes["known_at"][7]
+    assert build_hourly_bars(minutes.lazy()).collect()["known_at"].item() == minutes["known_at"][7]
 
 
 def test_nothing_in_nothing_out():
     empty = candles(("A",), 1, bar=MINUTE).clear()
-    assert hourly_bars(empty.lazy()).collect().shape == (0, len(COLUMNS))
-    assert native_hours(empty.lazy()).collect().shape == (0, len(COLUMNS))
+    assert build_hourly_bars(empty.lazy()).collect().shape == (0, len(COLUMNS))
+    assert adopt_native_hours(empty.lazy()).collect().shape == (0, len(COLUMNS))

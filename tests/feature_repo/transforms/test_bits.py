@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.bars import hourly_bars, native_hours
-from feature_repo.transforms.pairs import pair_hourly
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars
+from feature_repo.transforms.pairs import compute_pair_hourly
 from pairity.universe import Pair, pairs_of
 from tests.feature_repo.transforms.markets import (
     DAY,
@@ -32,12 +32,12 @@ EVENT = "event_timestamp"
 
 
 def features(bars, funding, inflow, pairs):
-    assets = asset_hourly(bars.lazy(), funding.lazy(), SHORT, inflow.lazy()).collect()
-    return assets, pair_hourly(assets.lazy(), pairs, SHORT, 10).collect()
+    assets = compute_asset_hourly(bars.lazy(), funding.lazy(), SHORT, inflow.lazy()).collect()
+    return assets, compute_pair_hourly(assets.lazy(), pairs, SHORT, 10).collect()
 
 
 def market(seed, count, gaps):
-    bars = native_hours(candles(NAMES, count, seed=seed, gaps=gaps).lazy()).collect()
+    bars = adopt_native_hours(candles(NAMES, count, seed=seed, gaps=gaps).lazy()).collect()
     return bars, settlements(NAMES, count, seed=seed, missing=0.3), inflows(NAMES, count, seed=seed, missing=0.3)
 
 
@@ -99,8 +99,8 @@ def test_neither_row_order_nor_other_assets_and_pairs_change_a_bit(seed, gaps):
 def test_a_closed_hour_does_not_change_when_more_minutes_arrive(seed, cut):
     minutes = candles(NAMES, 300, bar=MINUTE, seed=seed, gaps=0.2)
     closed = START + (cut // 60) * HOUR
-    part = hourly_bars(minutes.filter(pl.col("open_time") < START + cut * MINUTE).lazy()).collect()
-    assert_same_bits(until(part, closed), until(hourly_bars(minutes.lazy()).collect(), closed))
+    part = build_hourly_bars(minutes.filter(pl.col("open_time") < START + cut * MINUTE).lazy()).collect()
+    assert_same_bits(until(part, closed), until(build_hourly_bars(minutes.lazy()).collect(), closed))
 
 
 def test_a_bar_that_arrives_later_elsewhere_changes_nothing_before_it():
@@ -118,9 +118,9 @@ def test_the_streaming_engine_gives_the_same_bits():
     funding = settlements(NAMES, 40)
     results = []
     for engine in ("in-memory", "streaming"):
-        bars = hourly_bars(minutes.lazy()).collect(engine=engine)
-        assets = asset_hourly(bars.lazy(), funding.lazy(), SHORT).collect(engine=engine)
-        pairs = pair_hourly(assets.lazy(), pairs_of(NAMES), SHORT, 10).collect(engine=engine)
+        bars = build_hourly_bars(minutes.lazy()).collect(engine=engine)
+        assets = compute_asset_hourly(bars.lazy(), funding.lazy(), SHORT).collect(engine=engine)
+        pairs = compute_pair_hourly(assets.lazy(), pairs_of(NAMES), SHORT, 10).collect(engine=engine)
         results.append((bars, assets, pairs))
     for one, other in zip(*results, strict=True):
         assert_same_bits(one, other)

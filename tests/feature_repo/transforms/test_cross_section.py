@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_CROSS_SECTION
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.bars import native_hours
-from feature_repo.transforms.cross_section import cross_section, panel_hours
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours
+from feature_repo.transforms.cross_section import compute_cross_section, select_panel_hours
 from pairity.settings import FeatureSettings
 from tests.feature_repo.transforms.markets import HOUR, START, bars_of, candles, settlements
 from tests.oracles import microstructure_pandas
@@ -36,8 +36,8 @@ def volatilities(bars, seed=0):
 
 
 def market(seed, count, gaps):
-    hours = native_hours(candles(NAMES, count, seed=seed, gaps=gaps).lazy())
-    return asset_hourly(hours, settlements(NAMES, count, seed=seed).lazy(), FeatureSettings()).collect()
+    hours = adopt_native_hours(candles(NAMES, count, seed=seed, gaps=gaps).lazy())
+    return compute_asset_hourly(hours, settlements(NAMES, count, seed=seed).lazy(), FeatureSettings()).collect()
 
 
 @settings(deadline=None, max_examples=12)
@@ -47,7 +47,7 @@ def test_every_feature_is_that_of_pandas(seed, count, gaps):
     if bars.is_empty():
         return
     volatility = volatilities(bars, seed)
-    ours = cross_section(bars.lazy(), volatility.lazy()).collect()
+    ours = compute_cross_section(bars.lazy(), volatility.lazy()).collect()
     frame = volatility.to_pandas().set_index(["asset", "event_timestamp"])["realized_vol_1h"]
     theirs = microstructure_pandas.cross_section(bars.to_pandas(), frame)
     assert ours.columns == list(ASSET_CROSS_SECTION.columns)
@@ -58,12 +58,12 @@ def test_every_feature_is_that_of_pandas(seed, count, gaps):
 
 
 def hourly(paths):
-    return asset_hourly(bars_of(paths).lazy(), settlements((), 1).lazy(), FeatureSettings()).collect()
+    return compute_asset_hourly(bars_of(paths).lazy(), settlements((), 1).lazy(), FeatureSettings()).collect()
 
 
 def test_an_hour_needs_half_of_the_assets_that_are_listed_then():
     paths = {"A": [1.0] * 40, "B": [1.0] * 5 + [None] * 35, "C": [1.0] * 5 + [None] * 35, "D": [None] * 38 + [1.0] * 2}
-    hours = panel_hours(hourly(paths).lazy()).collect()
+    hours = select_panel_hours(hourly(paths).lazy()).collect()
     counted = dict(zip(hours["event_timestamp"], hours["assets_observed"], strict=True))
     assert [counted.get(START + k * HOUR) for k in range(5)] == [3] * 5
     # B and C are gone, which nobody knows for 24 hours: one of three is too few.
@@ -73,14 +73,14 @@ def test_an_hour_needs_half_of_the_assets_that_are_listed_then():
 
 def test_a_coin_that_is_not_listed_yet_is_not_counted_and_one_that_left_stays_in_the_past():
     early = {"A": [1.0] * 30, "B": [None] * 10 + [2.0] * 20}
-    rows = cross_section(hourly(early).lazy(), volatilities(hourly(early)).lazy()).collect()
+    rows = compute_cross_section(hourly(early).lazy(), volatilities(hourly(early)).lazy()).collect()
     assert rows.filter(pl.col("asset") == "A")["assets_observed"].to_list() == [1] * 10 + [2] * 20
     assert rows.filter(pl.col("asset") == "B").height == 20
 
 
 def test_volumes_are_compared_in_quote_units():
     bars = hourly({"A": [100.0] * 3, "B": [1.0] * 3})  # the same number of coins traded of both
-    rows = cross_section(bars.lazy(), volatilities(bars).lazy()).collect()
+    rows = compute_cross_section(bars.lazy(), volatilities(bars).lazy()).collect()
     ratio = rows.group_by("asset").agg(pl.col("relative_volume").first()).sort("asset")["relative_volume"].to_list()
     assert ratio == [pytest.approx(200 / 101), pytest.approx(2 / 101)]
 
@@ -92,7 +92,7 @@ def test_a_row_is_known_when_all_assets_of_its_hour_are():
         .otherwise(pl.col("created_timestamp"))
         .alias("created_timestamp")
     )
-    rows = cross_section(bars.lazy(), volatilities(bars).lazy()).collect()
+    rows = compute_cross_section(bars.lazy(), volatilities(bars).lazy()).collect()
     late = rows["created_timestamp"] - rows["event_timestamp"]
     assert late.unique().to_list() == [timedelta(seconds=7, milliseconds=1)]
 
@@ -100,6 +100,6 @@ def test_a_row_is_known_when_all_assets_of_its_hour_are():
 def test_what_comes_later_changes_nothing():
     bars, cut = market(5, 200, 0.05), START + 150 * HOUR
     volatility = volatilities(bars)
-    whole = cross_section(bars.lazy(), volatility.lazy()).filter(pl.col("event_timestamp") <= cut).collect()
+    whole = compute_cross_section(bars.lazy(), volatility.lazy()).filter(pl.col("event_timestamp") <= cut).collect()
     until = (frame.lazy().filter(pl.col("event_timestamp") <= cut) for frame in (bars, volatility))
-    assert cross_section(*until).collect().equals(whole, null_equal=True)
+    assert compute_cross_section(*until).collect().equals(whole, null_equal=True)

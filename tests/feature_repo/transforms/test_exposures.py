@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.chunks import compute_views
-from feature_repo.transforms.exposures import asset_exposures, minute_exposures, minutes_needed_from, risk_buckets
-from feature_repo.transforms.risk_factors import buckets
+from feature_repo.transforms.exposures import (
+    compute_asset_exposures,
+    compute_minute_exposures,
+    compute_risk_buckets,
+    find_first_minute,
+)
+from feature_repo.transforms.risk_factors import assign_buckets
 from feature_repo.transforms.risk_kernels import hourly_fits, minute_fits
 from pairity.settings import FeatureSettings
 from tests.feature_repo.transforms.markets import (
@@ -64,18 +69,18 @@ def test_an_hour_has_the_same_rows_when_it_was_the_newest(outages, hours):
     close = START + hours * HOUR
     known = outages.filter(pl.col("open_time") < close).lazy()
     whole, then = (
-        asset_exposures(rows, START, end, SETTINGS).filter(at(close)).collect()
+        compute_asset_exposures(rows, START, end, SETTINGS).filter(at(close)).collect()
         for rows, end in ((outages.lazy(), END), (known, close))
     )
     assert then.height == (4 if hours > 105 else 5)
     assert_same_bits(then, whole)
-    days = (risk_buckets(rows, START, end, SETTINGS) for rows, end in ((outages.lazy(), END), (known, close)))
+    days = (compute_risk_buckets(rows, START, end, SETTINGS) for rows, end in ((outages.lazy(), END), (known, close)))
     late, early = (rows.filter(pl.col("event_timestamp") <= close).collect() for rows in days)
     assert_same_bits(early, late)
 
 
 def test_an_asset_without_a_bar_in_the_hour_has_no_row(outages):
-    rows = asset_exposures(outages.lazy(), START, END, SETTINGS).filter(pl.col("asset") == "D").collect()
+    rows = compute_asset_exposures(outages.lazy(), START, END, SETTINGS).filter(pl.col("asset") == "D").collect()
     assert rows["event_timestamp"].max() == START + 4 * DAY + 9 * HOUR
 
 
@@ -85,16 +90,16 @@ def test_minutes_have_the_bits_of_the_view_from_where_they_are_needed(design, wi
     settings = FeatureSettings(risk_days=2, exposure_minutes=window)
     rows = minutes_of(6)
     first = START + 5 * DAY + 7 * HOUR + 13 * MINUTE
-    needed = minutes_needed_from(first, settings)
+    needed = find_first_minute(first, settings)
     assert needed == START + (3 if window == 240 else 1) * DAY
     prefix = {"spreads4": "s4_", "buckets10": "b10_"}[design]
     hourly = (
-        asset_exposures(rows.lazy(), START, START + 6 * DAY, settings)
+        compute_asset_exposures(rows.lazy(), START, START + 6 * DAY, settings)
         .filter(pl.col("event_timestamp") > first)
         .select("asset", pl.col("event_timestamp").alias("time"), pl.col(f"^{prefix}.*$").name.replace(prefix, ""))
         .collect()
     )
-    every = minute_exposures(rows.filter(pl.col("open_time") >= needed), design, settings, NAMES)
+    every = compute_minute_exposures(rows.filter(pl.col("open_time") >= needed), design, settings, NAMES)
     every = every.filter(pl.col("time") > first)
     assert every["r2"].null_count() == 0
     assert_same_bits(every.filter(pl.col("time").dt.minute() == 0).sort("asset", "time"), hourly)
@@ -171,7 +176,7 @@ def test_what_cannot_be_a_return_spoils_only_the_windows_that_hold_it(value):
     ],
 )
 def test_terciles_of_ties_gaps_and_other_numbers_than_three(scores, expected):
-    np.testing.assert_array_equal(buckets(np.array([[scores]]))[0, 0], expected)
+    np.testing.assert_array_equal(assign_buckets(np.array([[scores]]))[0, 0], expected)
 
 
 def test_liquidity_is_trades_where_all_assets_tell_them_and_quote_volume_elsewhere():
@@ -181,7 +186,9 @@ def test_liquidity_is_trades_where_all_assets_tell_them_and_quote_volume_elsewhe
         (trades, [9.0, 8.0, 7.0, 6.0, 5.0]),
         (pl.when(pl.col("asset") != "C").then(trades), None),
     ):
-        found = risk_buckets(rows.with_columns(told.alias("trade_count")).lazy(), START, START + 3 * DAY, SETTINGS)
+        found = compute_risk_buckets(
+            rows.with_columns(told.alias("trade_count")).lazy(), START, START + 3 * DAY, SETTINGS
+        )
         day = found.filter(at(START + 3 * DAY)).collect()
         typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3 * pl.col("volume")
         quote = (
@@ -207,6 +214,6 @@ def test_nothing_in_either_view_looks_ahead_or_depends_on_the_chunk():
     assert days.dtype == UTC_US
     # What April's last day and May's first make of the minutes before midnight is the same: no chunk begins there.
     late = minutes.filter(pl.col("open_time") >= may - 3 * DAY).lazy()
-    again = asset_exposures(late, may - 3 * DAY, may + DAY, SETTINGS).filter(pl.col("event_timestamp") > may)
+    again = compute_asset_exposures(late, may - 3 * DAY, may + DAY, SETTINGS).filter(pl.col("event_timestamp") > may)
     computed = compute_views(read, may, may + DAY, settings, views)[ASSET_EXPOSURES.name]
     assert_same_bits(again.drop("created_timestamp").collect(), computed.drop("created_timestamp"))

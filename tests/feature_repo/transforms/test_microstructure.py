@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_MICROSTRUCTURE
 from feature_repo.raw_datasets import DATASETS
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.bars import hourly_bars, native_hours
-from feature_repo.transforms.microstructure import hours_from_minutes, microstructure
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars
+from feature_repo.transforms.microstructure import compute_microstructure, summarise_hours
 from pairity.settings import FeatureSettings
 from tests.feature_repo.transforms.markets import (
     HOUR,
@@ -47,8 +47,8 @@ def with_takers(minutes, share=0.4):
 
 def computed(minutes, **parts):
     bars = parts.pop("bars", None)
-    bars = hourly_bars(minutes.lazy()) if bars is None else bars
-    hourly = asset_hourly(bars, funding_of().lazy(), FeatureSettings())
+    bars = build_hourly_bars(minutes.lazy()) if bars is None else bars
+    hourly = compute_asset_hourly(bars, funding_of().lazy(), FeatureSettings())
     inputs = {
         name: parts.get(name, raw(name))
         for name in (
@@ -61,7 +61,7 @@ def computed(minutes, **parts):
             "liquidations",
         )
     }
-    return microstructure(
+    return compute_microstructure(
         hourly,
         minutes.lazy(),
         inputs["funding"],
@@ -101,7 +101,7 @@ def test_hours_are_those_of_pandas(seed, count, gaps, volatility):
 def test_the_order_in_which_minutes_come_does_not_matter():
     minutes = with_takers(candles(NAMES, 300, bar=MINUTE, seed=3, gaps=0.1, volatility=0.001))
     shuffled = minutes.sample(fraction=1.0, shuffle=True, seed=1)
-    assert_same_bits(hours_from_minutes(shuffled.lazy()).collect(), hours_from_minutes(minutes.lazy()).collect())
+    assert_same_bits(summarise_hours(shuffled.lazy()).collect(), summarise_hours(minutes.lazy()).collect())
 
 
 def test_the_first_return_of_an_hour_reaches_into_the_hour_before():
@@ -130,7 +130,7 @@ def test_the_first_return_of_an_hour_reaches_into_the_hour_before():
 
 def test_native_hours_have_no_minutes_and_no_statistics_of_them():
     hours = candles(("A",), 30)
-    rows = computed(with_takers(hours.clear()), bars=native_hours(hours.lazy()))
+    rows = computed(with_takers(hours.clear()), bars=adopt_native_hours(hours.lazy()))
     assert rows.height == hours.height
     assert rows["minutes_observed"].unique().to_list() == [0]
     assert all(rows[name].null_count() == rows.height for name in OF_MINUTES)
@@ -168,7 +168,7 @@ def test_samples_are_taken_as_known_and_not_for_ever():
 
 def test_basis_books_and_liquidations_belong_to_their_hour():
     minutes = with_takers(candles(("A",), 180, bar=MINUTE, volatility=0.001))
-    close = hourly_bars(minutes.lazy()).collect()["close"][1]
+    close = build_hourly_bars(minutes.lazy()).collect()["close"][1]
     index = raw("index_1h", [("A", START + HOUR, 1.0, 1.0, 1.0, close / 1.01, START + 2 * HOUR + LAG)])
     seen = START + HOUR + 5 * MINUTE
     books = raw(
@@ -202,9 +202,9 @@ def test_recorded_minutes_are_those_of_pandas_and_of_sql():
         pl.lit(None, pl.Float64).alias("taker_buy_volume")
     )
     some = minutes.filter(pl.col("open_time") < pl.col("open_time").min() + timedelta(days=6))
-    rows = hours_from_minutes(some.lazy()).collect().sort("asset", "event_timestamp")
+    rows = summarise_hours(some.lazy()).collect().sort("asset", "event_timestamp")
     compare(rows, microstructure_pandas.hours_of(some.to_pandas()), OF_MINUTES, rtol=1e-8)
-    everything = hours_from_minutes(minutes.lazy()).collect().sort("asset", "event_timestamp")
+    everything = summarise_hours(minutes.lazy()).collect().sort("asset", "event_timestamp")
     assert everything.height == 4 * 721  # the first and the last hour are cut
     assert everything["minutes_observed"].sum() == minutes.height
     sql = microstructure_sql.hours(minutes)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.bars import hourly_bars, native_hours
-from feature_repo.transforms.pairs import pair_coverage, pair_hourly
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars
+from feature_repo.transforms.pairs import compute_pair_hourly, count_aligned_bars
 from pairity.settings import FeatureSettings
 from pairity.universe import Pair, pairs_of
 from tests.feature_repo.transforms.markets import (
@@ -44,8 +44,8 @@ PAIR = (Pair("A", "B"),)
 def compute(bars, pairs=PAIR, funding=None, windows=SHORT, minimum=1, inflow=None):
     funding = funding if funding is not None else funding_of()
     inflow = inflow if inflow is not None else inflow_of()
-    assets = asset_hourly(bars.lazy(), funding.lazy(), windows, inflow.lazy()).collect()
-    frame = pair_hourly(assets.lazy(), pairs, windows, minimum).collect()
+    assets = compute_asset_hourly(bars.lazy(), funding.lazy(), windows, inflow.lazy()).collect()
+    frame = compute_pair_hourly(assets.lazy(), pairs, windows, minimum).collect()
     assert frame.columns == list(PAIR_HOURLY.columns)
     return frame
 
@@ -87,7 +87,7 @@ def assert_equals_pandas(bars, pairs, funding, windows, minimum, atol=1e-9, infl
 )
 def test_equals_pandas_on_random_gaps_and_levels(seed, count, gaps, level, minimum):
     names = ("A", "B", "C")
-    bars = native_hours(candles(names, count, seed=seed, gaps=gaps, level=level).lazy()).collect()
+    bars = adopt_native_hours(candles(names, count, seed=seed, gaps=gaps, level=level).lazy()).collect()
     if bars.height:
         funding = settlements(names[:2], count, seed=seed, missing=0.3)
         inflow = inflows(names, count, seed=seed, missing=0.3)
@@ -97,7 +97,7 @@ def test_equals_pandas_on_random_gaps_and_levels(seed, count, gaps, level, minim
 @pytest.fixture(scope="module")
 def recorded():
     assets = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")
-    bars = hourly_bars(recorded_candles("1m_20250318_20250417", assets, MINUTE).lazy()).collect()
+    bars = build_hourly_bars(recorded_candles("1m_20250318_20250417", assets, MINUTE).lazy()).collect()
     first, last = bars["event_timestamp"].min(), bars["event_timestamp"].max()
     funding = recorded_funding(assets).filter(pl.col("funding_time").is_between(first - DAY, last))
     return bars, pairs_of(assets), funding
@@ -222,18 +222,20 @@ def test_trap_9_the_z_score_of_a_jump_stands_at_the_jump():
 
 
 def test_a_pair_appears_with_its_two_hundredth_aligned_bar():
-    rows = compute(native_hours(candles(("A", "B"), 230).lazy()).collect(), minimum=200)
+    rows = compute(adopt_native_hours(candles(("A", "B"), 230).lazy()).collect(), minimum=200)
     assert rows["event_timestamp"].to_list() == [START + step * HOUR for step in range(200, 231)]
-    holed = native_hours(candles(("A", "B"), 230, gaps=0.02, seed=4).lazy()).collect()
-    aligned = pair_coverage(asset_hourly(holed.lazy(), funding_of().lazy(), SHORT), PAIR)["aligned_bars"].item()
+    holed = adopt_native_hours(candles(("A", "B"), 230, gaps=0.02, seed=4).lazy()).collect()
+    aligned = count_aligned_bars(compute_asset_hourly(holed.lazy(), funding_of().lazy(), SHORT), PAIR)[
+        "aligned_bars"
+    ].item()
     assert 200 < aligned < 230
     assert compute(holed, minimum=200).height == aligned - 199
 
 
 def test_coverage_counts_common_hours_and_lists_pairs_without_any():
     bars = bars_of({"A": [1.0, 2.0, None], "B": [1.0, None, 1.0]})
-    assets = asset_hourly(bars.lazy(), funding_of().lazy(), SHORT)
-    found = pair_coverage(assets, (Pair("A", "B"), Pair("A", "NONE")))
+    assets = compute_asset_hourly(bars.lazy(), funding_of().lazy(), SHORT)
+    found = count_aligned_bars(assets, (Pair("A", "B"), Pair("A", "NONE")))
     assert found.rows() == [("A__B", 1), ("A__NONE", 0)]
 
 
@@ -257,9 +259,9 @@ def test_created_is_the_later_of_both_and_never_goes_back():
 
 
 def test_selecting_or_filtering_the_lazy_result_changes_nothing():
-    bars = native_hours(candles(("A", "B", "C"), 80, gaps=0.05).lazy()).collect()
-    assets = asset_hourly(bars.lazy(), funding_of().lazy(), SHORT).collect()
-    lazy = pair_hourly(assets.lazy(), pairs_of(("A", "B", "C")), SHORT, 1)
+    bars = adopt_native_hours(candles(("A", "B", "C"), 80, gaps=0.05).lazy()).collect()
+    assets = compute_asset_hourly(bars.lazy(), funding_of().lazy(), SHORT).collect()
+    lazy = compute_pair_hourly(assets.lazy(), pairs_of(("A", "B", "C")), SHORT, 1)
     whole = lazy.collect()
     since = START + 50 * HOUR
     assert_same_bits(
@@ -277,7 +279,7 @@ def test_nothing_in_nothing_out():
 def test_every_value_lies_within_the_catalogues_bounds_and_types():
     names = ("A", "B")
     rows = compute(
-        native_hours(candles(names, 900, gaps=0.01).lazy()).collect(),
+        adopt_native_hours(candles(names, 900, gaps=0.01).lazy()).collect(),
         PAIR,
         settlements(names, 900),
         FeatureSettings(),
@@ -298,7 +300,7 @@ def recorded_hours():
     """A quarter of native hourly bars of four majors, as the features of all six pairs."""
     assets = ("BTC", "ETH", "SOL", "DOGE")
     span = pl.col("open_time").is_between(datetime(2025, 2, 1, tzinfo=UTC), datetime(2025, 4, 30, 23, tzinfo=UTC))
-    bars = native_hours(recorded_candles("1h", assets, HOUR).filter(span).lazy()).collect()
+    bars = adopt_native_hours(recorded_candles("1h", assets, HOUR).filter(span).lazy()).collect()
     funding = recorded_funding(assets).filter(pl.col("funding_time") >= bars["event_timestamp"].min() - DAY)
     return bars, compute(bars, pairs_of(assets), funding, FeatureSettings(), 200)
 

@@ -9,8 +9,14 @@ import pytest
 
 from feature_repo.catalog import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.catalog.risk_factors import BUCKETS10, SPREADS4
-from feature_repo.transforms.exposures import asset_exposures, minute_exposures, risk_buckets
-from feature_repo.transforms.risk_factors import buckets, factor_returns, panel_of, scores, spreads
+from feature_repo.transforms.exposures import compute_asset_exposures, compute_minute_exposures, compute_risk_buckets
+from feature_repo.transforms.risk_factors import (
+    assign_buckets,
+    build_panel,
+    compute_factor_returns,
+    compute_scores,
+    compute_spreads,
+)
 from feature_repo.transforms.risk_kernels import hourly_fits, minute_fits
 from pairity.settings import FeatureSettings
 from tests.feature_repo.transforms.markets import DAY, HOUR, MINUTE, assert_same_bits, candles, recorded_candles
@@ -35,7 +41,7 @@ def check_buckets(minutes, settings, days):
     frame = minutes.to_pandas()
     returns, liquidity = oracle.returns_of(frame), oracle.volumes_of(frame)
     end = minutes["open_time"].max() + MINUTE
-    ours = risk_buckets(minutes.lazy(), minutes["open_time"].min(), end, settings).collect()
+    ours = compute_risk_buckets(minutes.lazy(), minutes["open_time"].min(), end, settings).collect()
     assert ours.columns == list(ASSET_RISK_BUCKETS.columns)
     membership = {}
     for day in days:
@@ -59,13 +65,13 @@ def check_buckets(minutes, settings, days):
 def test_scores_and_terciles_are_those_of_pandas(minutes):
     days = [START + number * DAY for number in (3, 5, 6, 7)]
     returns, membership = check_buckets(minutes, SETTINGS, days)
-    panel = panel_of(minutes)
-    ours = factor_returns(panel, buckets(scores(panel, SETTINGS)))
+    panel = build_panel(minutes)
+    ours = compute_factor_returns(panel, assign_buckets(compute_scores(panel, SETTINGS)))
     theirs = oracle.factors(returns, {day: membership[day] for day in (days[1], days[2])})
     rows = returns.index.get_indexer(theirs.index)
     np.testing.assert_allclose(ours[rows], theirs.to_numpy(), rtol=1e-9, atol=1e-16)
     low, high = theirs["momentum_low"], theirs["momentum_high"]
-    np.testing.assert_allclose(spreads(ours)[rows, 3], high - low, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(compute_spreads(ours)[rows, 3], high - low, rtol=1e-9, atol=1e-15)
 
 
 def test_a_bucket_knows_nothing_of_its_own_day(minutes):
@@ -76,11 +82,13 @@ def test_a_bucket_knows_nothing_of_its_own_day(minutes):
         for name, factor in (("open", 3.0), ("close", 0.2), ("volume", 50.0))
     )
     whole, other = (
-        risk_buckets(frame.lazy(), START, START + 7 * DAY, SETTINGS).filter(pl.col("event_timestamp") <= day).collect()
+        compute_risk_buckets(frame.lazy(), START, START + 7 * DAY, SETTINGS)
+        .filter(pl.col("event_timestamp") <= day)
+        .collect()
         for frame in (minutes, poisoned)
     )
     assert_same_bits(other, whole)
-    cut = risk_buckets(minutes.filter(~later).lazy(), START, day, SETTINGS).collect()
+    cut = compute_risk_buckets(minutes.filter(~later).lazy(), START, day, SETTINGS).collect()
     assert_same_bits(cut, whole)
 
 
@@ -92,7 +100,7 @@ def test_beta_is_that_of_the_coin_to_the_market():
         .otherwise(pl.col("close"))
         .alias("close")
     )
-    found = risk_buckets(doubled.lazy(), START, START + 4 * DAY, SETTINGS).collect()
+    found = compute_risk_buckets(doubled.lazy(), START, START + 4 * DAY, SETTINGS).collect()
     betas = dict(found.filter(pl.col("event_timestamp") == START + 4 * DAY).select("asset", "beta").iter_rows())
     assert betas["A"] > 1.5 > max(value for name, value in betas.items() if name != "A")
     assert sum(betas.values()) == pytest.approx(len(NAMES), rel=1e-6)  # the market's own beta is 1
@@ -106,24 +114,24 @@ def test_too_few_minutes_make_no_score_and_too_few_assets_no_tercile():
             & (pl.col("open_time") < START + 3.3 * DAY)
         )
     )
-    day = risk_buckets(rows.lazy(), START, START + 4 * DAY, SETTINGS).filter(
+    day = compute_risk_buckets(rows.lazy(), START, START + 4 * DAY, SETTINGS).filter(
         pl.col("event_timestamp") == START + 4 * DAY
     )
     assert day.collect()["asset"].to_list() == ["B", "C", "D", "E"]
-    two = risk_buckets(minutes_of(5, names=("A", "B")).lazy(), START, START + 4 * DAY, SETTINGS).collect()
+    two = compute_risk_buckets(minutes_of(5, names=("A", "B")).lazy(), START, START + 4 * DAY, SETTINGS).collect()
     assert two["beta"].null_count() == 0
     assert two["liquidity_bucket"].null_count() == two.height
 
 
 def regressors(minutes, names):
-    panel = panel_of(minutes)
-    factors = factor_returns(panel, buckets(scores(panel, SETTINGS)))
-    return panel, {"s4": spreads(factors), "b10": factors}[names]
+    panel = build_panel(minutes)
+    factors = compute_factor_returns(panel, assign_buckets(compute_scores(panel, SETTINGS)))
+    return panel, {"s4": compute_spreads(factors), "b10": factors}[names]
 
 
 @pytest.mark.parametrize(("prefix", "names", "ridge"), [("s4", SPREADS4, 0.0), ("b10", BUCKETS10, 1e-6)])
 def test_exposures_are_those_of_qr(minutes, prefix, names, ridge):
-    rows = asset_exposures(minutes.lazy(), START, START + 7 * DAY, SETTINGS).collect()
+    rows = compute_asset_exposures(minutes.lazy(), START, START + 7 * DAY, SETTINGS).collect()
     assert rows.columns == list(ASSET_EXPOSURES.columns)
     panel, x = regressors(minutes, prefix)
     columns = [f"{prefix}_{name}" for name in ("const", *names, "r2", "adj_r2")]
@@ -173,8 +181,8 @@ def test_a_window_is_written_at_its_last_row_and_depends_on_nothing_else(minutes
 
 
 def test_where_history_begins_does_not_matter(minutes):
-    whole = asset_exposures(minutes.lazy(), START, START + 7 * DAY, SETTINGS)
-    later = asset_exposures(
+    whole = compute_asset_exposures(minutes.lazy(), START, START + 7 * DAY, SETTINGS)
+    later = compute_asset_exposures(
         minutes.filter(pl.col("open_time") >= START + DAY + 5 * HOUR).lazy(),
         START + DAY + 5 * HOUR,
         START + 7 * DAY,
@@ -195,15 +203,15 @@ def test_collinear_factors_give_no_number():
 
 def test_too_few_minutes_give_no_number(minutes):
     holes = minutes.filter((pl.col("open_time").dt.minute() % 5 > 0) | (pl.col("open_time") < START + 5 * DAY))
-    rows = asset_exposures(holes.lazy(), START, START + 7 * DAY, SETTINGS)
+    rows = compute_asset_exposures(holes.lazy(), START, START + 7 * DAY, SETTINGS)
     assert rows.filter(pl.col("event_timestamp") > START + 5 * DAY + 5 * HOUR).collect().is_empty()
 
 
 def test_nothing_gives_nothing(minutes):
-    assert risk_buckets(minutes.clear().lazy(), START, START + DAY, SETTINGS).collect().columns == list(
+    assert compute_risk_buckets(minutes.clear().lazy(), START, START + DAY, SETTINGS).collect().columns == list(
         ASSET_RISK_BUCKETS.columns
     )
-    nothing = asset_exposures(minutes.clear().lazy(), START, START + DAY, SETTINGS).collect()
+    nothing = compute_asset_exposures(minutes.clear().lazy(), START, START + DAY, SETTINGS).collect()
     assert nothing.columns == list(ASSET_EXPOSURES.columns)
 
 
@@ -215,10 +223,10 @@ def test_recorded_minutes_give_the_exposures_of_qr():
     )
     settings = FeatureSettings()
     check_buckets(recorded, settings, [datetime(2025, 3, 26, tzinfo=UTC), datetime(2025, 4, 17, tzinfo=UTC)])
-    panel = panel_of(recorded)
-    factors = factor_returns(panel, buckets(scores(panel, settings)))
-    for design, prefix_factors, ridge in (("spreads4", spreads(factors), 0.0), ("buckets10", factors, 1e-6)):
-        rows = minute_exposures(recorded, design, settings, ("BTC", "ETH", "BNB", "XRP"))
+    panel = build_panel(recorded)
+    factors = compute_factor_returns(panel, assign_buckets(compute_scores(panel, settings)))
+    for design, prefix_factors, ridge in (("spreads4", compute_spreads(factors), 0.0), ("buckets10", factors, 1e-6)):
+        rows = compute_minute_exposures(recorded, design, settings, ("BTC", "ETH", "BNB", "XRP"))
         fitted = rows.drop_nulls("r2")
         # Every minute has its exposures once a window is known to 90 %: 1,296 minutes after the first buckets.
         assert fitted.height == 4 * (len(panel.returns) - 7 * 1440 - 1295)
@@ -241,7 +249,7 @@ def test_what_is_known_late_makes_all_rows_late(minutes):
         .alias("known_at")
     )
     rows = (
-        asset_exposures(late.lazy(), START, START + 7 * DAY, SETTINGS)
+        compute_asset_exposures(late.lazy(), START, START + 7 * DAY, SETTINGS)
         .filter(pl.col("event_timestamp").is_between(START + 4 * DAY, START + 6 * DAY))
         .collect()
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.transforms.ticks import bars_from_trades
+from feature_repo.transforms.ticks import build_bars_from_trades
 from tests.feature_repo.transforms.markets import UTC_US, assert_same_bits
 
 RECORDED = os.environ.get("PAIRITY_RECORDED_DATA")
@@ -67,7 +67,7 @@ def test_bars_are_those_of_a_loop_whatever_the_order(every, raw):
     rows = [
         (a, T0 + timedelta(seconds=s), i, p, q, b, n, T0 + timedelta(seconds=s, days=1)) for a, s, i, p, q, b, n in raw
     ]
-    ours = bars_from_trades(ticks(rows).lazy(), every).collect()
+    ours = build_bars_from_trades(ticks(rows).lazy(), every).collect()
     columns = (
         "asset",
         "open_time",
@@ -82,7 +82,7 @@ def test_bars_are_those_of_a_loop_whatever_the_order(every, raw):
         "known_at",
     )
     assert ours.select(columns).rows() == by_loop(rows, every)
-    assert_same_bits(bars_from_trades(ticks(rows[::-1]).lazy(), every).collect(), ours)
+    assert_same_bits(build_bars_from_trades(ticks(rows[::-1]).lazy(), every).collect(), ours)
 
 
 @pytest.mark.recorded
@@ -102,7 +102,7 @@ def test_recorded_ticks_of_an_hour_are_the_bars_of_sql():
         time.alias("known_at"),
     )
     for every, unit in ((timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
-        ours = bars_from_trades(rows.lazy(), every).collect()
+        ours = build_bars_from_trades(rows.lazy(), every).collect()
         assert ours["trade_count"].sum() == recorded.height
         with duckdb.connect() as database:
             database.execute("set timezone = 'UTC'")

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_VWAP_DISTANCE
-from feature_repo.transforms.assets import asset_hourly
-from feature_repo.transforms.bars import native_hours
-from feature_repo.transforms.vwap_distance import bars_of, vwap_distance
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours
+from feature_repo.transforms.vwap_distance import build_wall_clock_bars, compute_vwap_distance
 from pairity.settings import FeatureSettings, VwapSettings
 from tests.feature_repo.transforms.markets import (
     HOUR,
@@ -43,12 +43,12 @@ NUMBERS = (
 
 
 def hours(count, gaps=0.0, seed=1, names=("A", "B", "C"), start=START):
-    bars = native_hours(candles(names, count, start=start, seed=seed, gaps=gaps).lazy())
-    return asset_hourly(bars, settlements((), 1).lazy(), FeatureSettings()).collect()
+    bars = adopt_native_hours(candles(names, count, start=start, seed=seed, gaps=gaps).lazy())
+    return compute_asset_hourly(bars, settlements((), 1).lazy(), FeatureSettings()).collect()
 
 
 def computed(rows, end, config=NEW_YORK, start=START):
-    return vwap_distance(rows.lazy(), start, end, config).collect()
+    return compute_vwap_distance(rows.lazy(), start, end, config).collect()
 
 
 @settings(deadline=None, max_examples=20)
@@ -80,20 +80,26 @@ def test_every_number_is_that_of_pandas(seed, count, gaps, zone, size):
 
 def test_bars_follow_the_wall_clock_through_a_change():
     rows = hours(24 * 14)
-    bars = bars_of(rows.lazy(), START, START + 24 * 14 * HOUR, NEW_YORK).filter(pl.col("asset") == "A").collect()
+    bars = (
+        build_wall_clock_bars(rows.lazy(), START, START + 24 * 14 * HOUR, NEW_YORK)
+        .filter(pl.col("asset") == "A")
+        .collect()
+    )
     local = bars["event_timestamp"].dt.convert_time_zone("America/New_York")
     assert set(local.dt.hour()) == {0, 4, 8, 12, 16, 20}
     short = bars.filter(pl.col("hours_observed") == 3)["event_timestamp"].to_list()
     assert short == [datetime(2025, 3, 9, 8, tzinfo=UTC)]  # clocks went forward that night
     autumn = datetime(2025, 10, 31, tzinfo=UTC)
-    later = bars_of(hours(72, start=autumn).lazy(), autumn, autumn + 72 * HOUR, NEW_YORK).collect()
+    later = build_wall_clock_bars(hours(72, start=autumn).lazy(), autumn, autumn + 72 * HOUR, NEW_YORK).collect()
     assert later.filter(pl.col("hours_observed") == 5)["event_timestamp"].unique().to_list() == [
         datetime(2025, 11, 2, 9, tzinfo=UTC)
     ]
 
 
 def flat(closes):
-    return asset_hourly(hourly_of(closes, start=START).lazy(), settlements((), 1).lazy(), FeatureSettings()).collect()
+    return compute_asset_hourly(
+        hourly_of(closes, start=START).lazy(), settlements((), 1).lazy(), FeatureSettings()
+    ).collect()
 
 
 def test_a_missing_bar_carries_the_close_and_no_volume():
@@ -149,7 +155,7 @@ def test_recorded_hours_are_those_of_pandas():
     candles_1h = recorded_candles("1h", names, HOUR)
     since, end = datetime(2025, 2, 20, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC)
     some = candles_1h.filter(pl.col("open_time").is_between(since, end, closed="left"))
-    rows = asset_hourly(native_hours(some.lazy()), settlements((), 1).lazy(), FeatureSettings()).collect()
+    rows = compute_asset_hourly(adopt_native_hours(some.lazy()), settlements((), 1).lazy(), FeatureSettings()).collect()
     ours = computed(rows, end, start=since)
     assert ours.height == 4 * 241  # 40 days of six bars, the first of them cut
     for name in names:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.transforms.bars import native_hours
-from feature_repo.transforms.vwap_distance import vwap_distance
+from feature_repo.transforms.bars import adopt_native_hours
+from feature_repo.transforms.vwap_distance import compute_vwap_distance
 from pairity.settings import VwapSettings
 from tests.feature_repo.transforms.markets import (
     HOUR,
@@ -32,7 +32,7 @@ def hours_of(bars):
 
 
 def market(names, count, *, start=SPRING, seed=0, gaps=0.0):
-    return hours_of(native_hours(candles(names, count, start=start, seed=seed, gaps=gaps).lazy()).collect())
+    return hours_of(adopt_native_hours(candles(names, count, start=start, seed=seed, gaps=gaps).lazy()).collect())
 
 
 def flat(asset, closes, *, start=MIDNIGHT, volume=10.0):
@@ -59,7 +59,7 @@ def quarters(asset, closes, **how):
 
 def computed(hours, end=None, start=None, config=None):
     first, last = hours[EVENT].min(), hours[EVENT].max()
-    return vwap_distance(hours.lazy(), start or first - HOUR, end or last, config or VwapSettings()).collect()
+    return compute_vwap_distance(hours.lazy(), start or first - HOUR, end or last, config or VwapSettings()).collect()
 
 
 @pytest.mark.parametrize("bars", range(1, 10))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.transforms.windows import correlation, hedge_and_half_life, rolling_mean, rolling_std
+from feature_repo.transforms.windows import hedge_and_half_life, rolling_correlation, rolling_mean, rolling_std
 from tests.oracles import exact_windows
 from tests.oracles.reversion_lstsq import reversion
 
@@ -68,7 +68,7 @@ def test_ninety_percent_of_168_bars_are_152(present, defined):
     rng = np.random.default_rng(present)
     a, b = cointegrated(rng, 168)
     a[rng.permutation(167)[: 168 - present]] = np.nan
-    assert np.isfinite(correlation(np.log(a), np.log(b), 168)[-1]) == defined
+    assert np.isfinite(rolling_correlation(np.log(a), np.log(b), 168)[-1]) == defined
     assert np.isfinite(hedge_and_half_life(np.log(a), np.log(b), 168).hedge_ratio[-1]) == defined
 
 
@@ -91,7 +91,7 @@ def test_a_constant_series_has_no_deviation_even_where_division_left_rounding(va
     assert (rolling_std(noise, 24)[23:] == 0.0).all()
     returns = noise[1:] / noise[:-1] - 1
     assert (rolling_std(returns, 24, scale=1.0)[23:] == 0.0).all()
-    assert np.isnan(correlation(returns, np.random.default_rng(2).normal(0, 1, 49), 24)).all()
+    assert np.isnan(rolling_correlation(returns, np.random.default_rng(2).normal(0, 1, 49), 24)).all()
     assert np.isnan(hedge_and_half_life(np.random.default_rng(2).normal(0, 1, 50), np.log(noise), 24).hedge_ratio).all()
 
 
@@ -127,7 +127,7 @@ def test_a_value_depends_on_its_window_alone_to_the_bit(seed, count, cut):
     for compute in (
         lambda x, y: rolling_mean(x, 12),
         lambda x, y: rolling_std(x, 12),
-        lambda x, y: correlation(x, y, 30),
+        lambda x, y: rolling_correlation(x, y, 30),
         lambda x, y: hedge_and_half_life(x, y, 30).hedge_ratio,
         lambda x, y: hedge_and_half_life(x, y, 30).half_life,
     ):
@@ -173,7 +173,7 @@ def test_kernels_equal_rational_arithmetic(seed, count, window, holes, level):
         "deviation": (rational(exact_windows.deviation, window, a), rolling_std(a, window)),
         "correlation": (
             rational(lambda x, y: exact_windows.correlation(x, y, needed), window, *returns),
-            correlation(*returns, window),
+            rolling_correlation(*returns, window),
         ),
     }
     for name, (exact, found) in expected.items():

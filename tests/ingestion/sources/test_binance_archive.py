@@ -24,7 +24,7 @@ from pairity.errors import (
     VenueUnreachableError,
 )
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import Settings, UniverseSettings
 from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
@@ -76,7 +76,7 @@ def settings_for(home):
 
 
 def run(web, home, *, assets=("BTC",), datasets=("candles_1h",), since=MARCH, until=NOW, source=None):
-    return collect(settings_for(home), source or source_of(web), assets, datasets, since, until, NOW, Silent())
+    return collect(settings_for(home), source or source_of(web), assets, datasets, since, until, NOW, SilentProgress())
 
 
 def march(web, header=True):
@@ -305,7 +305,7 @@ def test_recorded_archives_are_ingested_from_a_server(web, tmp_path):
         since,
         until,
         until + timedelta(days=5),
-        Silent(),
+        SilentProgress(),
     )
     assert report.ok, report
     assert report.rows[0].rows == 30 * 1440

@@ -12,7 +12,7 @@ from ingestion.sources.catalog import open_source
 from ingestion.sources.ccxt_any import CcxtAny
 from pairity.errors import ConfigError, UnknownNameError, VenueUnreachableError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import Settings, UniverseSettings
 from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
@@ -36,7 +36,9 @@ def test_okx_through_unified_calls_gives_the_rows_of_our_own_source(market, tmp_
         source = CcxtAny("okx", 1, 5.0, okx.url, sleep=lambda _: None)
         assert {"BTC", "ETH", "SOL"} <= set(source.list_assets())
         settings = okx.settings(tmp_path)
-        report = collect(settings, source, ("BTC",), ("candles_1m", "candles_1h", "funding"), since, NOW, NOW, Silent())
+        report = collect(
+            settings, source, ("BTC",), ("candles_1m", "candles_1h", "funding"), since, NOW, NOW, SilentProgress()
+        )
         assert report.ok, report
         asyncio.run(ingest(settings, since, UNTIL, clock=okx))
         ours, theirs = (
@@ -51,7 +53,7 @@ def test_okx_through_unified_calls_gives_the_rows_of_our_own_source(market, tmp_
             for name in ("okx", "ccxt_okx")
         ]
         assert funding[0].equals(funding[1])
-        again = collect(settings, source, ("BTC",), ("candles_1m",), since, UNTIL, NOW, Silent())
+        again = collect(settings, source, ("BTC",), ("candles_1m",), since, UNTIL, NOW, SilentProgress())
         assert [row.new_rows for row in again.rows] == [0]
 
 
@@ -108,7 +110,7 @@ def test_binance_futures_are_paged_and_only_closed_bars_taken(tmp_path):
         assert source.list_assets() == ("BTC",)
         settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH")))
         now = T0 + timedelta(hours=30, minutes=10)
-        report = collect(settings, source, ("BTC", "ETH"), ("candles_1h", "funding"), T0, now, now, Silent())
+        report = collect(settings, source, ("BTC", "ETH"), ("candles_1h", "funding"), T0, now, now, SilentProgress())
         assert {(row.asset, row.dataset): row.rows for row in report.rows} == {
             ("BTC", "candles_1h"): 30,
             ("BTC", "funding"): 4,

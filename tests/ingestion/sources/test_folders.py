@@ -17,7 +17,7 @@ from ingestion.sources.http import Http
 from ingestion.sources.onchain import CryptoQuant
 from pairity.errors import ConfigError, DataError, UnknownNameError, VenueAnswerError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import Settings, UniverseSettings
 from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
@@ -49,13 +49,13 @@ def test_minute_csv_knows_a_bar_when_it_was_received(tmp_path):
     write_csv(tmp_path / "in" / "BTC-USDT.csv.gz", csv_rows(120))
     source = open_source("minute-csv", settings_for(tmp_path), tmp_path / "in", "crypto_lake")
     assert source.list_assets() == ("BTC",)
-    report = collect(settings_for(tmp_path), source, ("BTC",), ("candles_1m",), T0, NOW, NOW, Silent())
+    report = collect(settings_for(tmp_path), source, ("BTC",), ("candles_1m",), T0, NOW, NOW, SilentProgress())
     assert report.ok, report
     rows = Lake(Layout(tmp_path), venue="crypto_lake").scan("candles_1m", ["BTC"], T0, NOW).collect()
     assert rows.height == 120
     assert (rows["known_at"] - rows["open_time"]).unique().to_list() == [timedelta(minutes=1, seconds=2)]
     assert rows["trade_count"].unique().to_list() == [7.0]
-    again = collect(settings_for(tmp_path), source, ("BTC",), ("candles_1m",), T0, NOW, NOW, Silent())
+    again = collect(settings_for(tmp_path), source, ("BTC",), ("candles_1m",), T0, NOW, NOW, SilentProgress())
     assert [row.new_rows for row in again.rows] == [0]
 
 
@@ -111,7 +111,7 @@ def test_a_parquet_folder_is_read_for_what_its_files_hold(tmp_path):
     rates = pl.DataFrame({"ts": [int(T0.timestamp() * 1000)], "funding_rate": [1e-4]})
     rates.write_parquet(tmp_path / "in" / "funding" / "BTC-USDT.parquet")
     source = open_source("parquet-folder", settings_for(tmp_path), tmp_path / "in", "binance_um")
-    report = collect(settings_for(tmp_path), source, ("BTC",), source.datasets, T0, NOW, NOW, Silent())
+    report = collect(settings_for(tmp_path), source, ("BTC",), source.datasets, T0, NOW, NOW, SilentProgress())
     assert report.ok, report
     assert {row.dataset: row.rows for row in report.rows} == {"candles_1m": 90, "candles_1h": 48, "funding": 1}
     minute = Lake(Layout(tmp_path), venue="binance_um").scan("candles_1m", ["BTC"], T0, NOW).collect()
@@ -122,7 +122,7 @@ def test_inflow_from_a_csv(tmp_path):
     (tmp_path / "in.csv").write_text("date,asset,inflow\n2024-05-01,btc,120.5\n2024-05-02,BTC,99\n2024-05-01,ETH,7\n")
     source = open_source("inflow-csv", settings_for(tmp_path), tmp_path / "in.csv")
     assert source.list_assets() == ("BTC", "ETH")
-    assert collect(settings_for(tmp_path), source, ("BTC", "ETH"), ("inflow",), T0, NOW, NOW, Silent()).ok
+    assert collect(settings_for(tmp_path), source, ("BTC", "ETH"), ("inflow",), T0, NOW, NOW, SilentProgress()).ok
     rows = Lake(Layout(tmp_path)).scan("inflow", ["BTC"], T0, NOW).collect()
     assert rows["inflow"].to_list() == [120.5, 99.0]
     assert rows["known_at"][0] == T0 + timedelta(days=1, milliseconds=1)
@@ -158,7 +158,7 @@ def test_a_source_that_does_not_exist_or_lacks_its_folder_is_refused(tmp_path):
 def test_recorded_hours_of_another_venue_become_features(tmp_path):
     if not RECORDED:
         pytest.skip("PAIRITY_RECORDED_DATA is not set: no recorded candles")
-    from feature_repo.files import scan_view, view_directory
+    from feature_repo.offline_files import locate_view, scan_view
     from ingestion.pipeline import publish_features
 
     settings = Settings(
@@ -169,14 +169,14 @@ def test_recorded_hours_of_another_venue_become_features(tmp_path):
     for part, name in (("1h", "candles_1h"), ("funding", "funding")):
         source = open_source("parquet-folder", settings, folder / part, "binance_um")
         report = collect(
-            settings, source, ("BTC", "ETH", "SOL"), (name,), since, until, until + timedelta(days=5), Silent()
+            settings, source, ("BTC", "ETH", "SOL"), (name,), since, until, until + timedelta(days=5), SilentProgress()
         )
         assert report.ok, report
-    published = publish_features(settings, until, until + timedelta(days=5), Silent())
+    published = publish_features(settings, until, until + timedelta(days=5), SilentProgress())
     assert not published.quarantined
     from feature_repo.catalog import PAIR_HOURLY
 
     rows = scan_view(Layout(tmp_path), PAIR_HOURLY).collect()
     assert rows.height == 3 * (31 * 24 - 199)
     assert rows["base_funding"].null_count() == 0
-    assert view_directory(Layout(tmp_path), PAIR_HOURLY).is_dir()
+    assert locate_view(Layout(tmp_path), PAIR_HOURLY).is_dir()

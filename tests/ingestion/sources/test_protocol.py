@@ -22,7 +22,7 @@ from ingestion.sources.protocol import Source
 from ingestion.targets import Target
 from pairity.errors import UnknownNameError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import Settings, SourceSettings
 from pairity.timeline import DAY, HOUR, MINUTE
 
@@ -118,7 +118,9 @@ def test_a_cancelled_collection_ends_with_the_unit_at_work(tmp_path):
     async def run():
         span = (SINCE, SINCE + 365 * DAY)
         targets = [Target.of("candles_1h", span)]
-        job = asyncio.create_task(Collector(source, lake, staging).collect(("BTC",), targets, span[1], Silent()))
+        job = asyncio.create_task(
+            Collector(source, lake, staging).collect(("BTC",), targets, span[1], SilentProgress())
+        )
         while not source.months:
             await asyncio.sleep(0.005)
         job.cancel()

@@ -15,7 +15,7 @@ from ingestion.sources.http import Http
 from ingestion.sources.tiingo import Tiingo
 from pairity.errors import CredentialsError, VenueAnswerError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import Settings, SourceSettings, UniverseSettings
 from tests.ingestion.sources.collecting import collect
 from tests.ingestion.sources.web import serving
@@ -81,7 +81,14 @@ def test_prices_are_those_of_the_exchange_and_a_bar_without_trades_is_no_bar(web
     settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH")))
     until = DAY0 + timedelta(days=2)
     report = collect(
-        settings, source_of(web), ("BTC", "ETH"), ("candles_1h",), DAY0, until, until + timedelta(days=3), Silent()
+        settings,
+        source_of(web),
+        ("BTC", "ETH"),
+        ("candles_1h",),
+        DAY0,
+        until,
+        until + timedelta(days=3),
+        SilentProgress(),
     )
     assert [(row.asset, row.rows) for row in report.rows] == [("BTC", 47), ("ETH", 0)]
     assert [failure.asset for failure in report.failures] == ["ETH"]
@@ -90,7 +97,7 @@ def test_prices_are_those_of_the_exchange_and_a_bar_without_trades_is_no_bar(web
     assert rows["trade_count"][0] == 5
     asked = len(web.asked)
     assert collect(
-        settings, source_of(web), ("BTC",), ("candles_1h",), DAY0, until, until + timedelta(days=3), Silent()
+        settings, source_of(web), ("BTC",), ("candles_1h",), DAY0, until, until + timedelta(days=3), SilentProgress()
     ).ok
     assert len(web.asked) == asked  # all of it is there
 
@@ -116,7 +123,7 @@ def test_faults_end_as_documented_and_never_tell_the_token(web, tmp_path, fault,
         DAY0,
         DAY0 + timedelta(days=1),
         DAY0 + timedelta(days=9),
-        Silent(),
+        SilentProgress(),
     )
     assert message in report.failures[0].reason
     assert "hidden" not in report.failures[0].reason

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pairity.strategy.types import ScoredPair
+from pairity.strategy.types import PairAssessment
 from pairity.universe import Pair
 from pairity_cli.main import main
 from serving.journal.journal import Journal
@@ -34,7 +34,7 @@ def met(
 ) -> tuple[DecisionRecord, ShadowRecord]:
     """A decision whose z-scores are all 2, and what the challenger said of it."""
     scores = tuple(
-        ScoredPair(
+        PairAssessment(
             pair=Pair.from_id(name),
             z=2.0,
             probability=value,

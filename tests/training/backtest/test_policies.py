@@ -3,8 +3,8 @@ from decimal import Decimal
 import pytest
 
 from pairity.settings import StrategySettings
-from pairity.strategy.stops import stop_prices, stop_rule
-from pairity.strategy.types import Action, AssetView, Market, Side, StrategyState
+from pairity.strategy.stops import choose_stop_rule, compute_stop_prices
+from pairity.strategy.types import Action, AssetView, MarketView, Side, StrategyState
 from tests.training.generated import LAG, START, random_market, spec
 from training.backtest.engine import run_backtest
 from training.backtest.policies import BuyAndHold, Strategy, choose_baseline_pair, make_baseline_strategy
@@ -16,7 +16,7 @@ def test_the_baselines_stops_are_fixed_whatever_the_volatility(atr):
     settings = make_baseline_strategy(StrategySettings(stop_model="volatility"))
     view = AssetView(asset="BTC", close=100.0, atr=atr, volatility=0.05, funding_rate=0.0, spec=spec("BTC"))
     reference = AssetView(asset="BTC", close=100.0, atr=atr, volatility=0.01, funding_rate=0.0, spec=spec("BTC"))
-    prices = stop_prices(stop_rule(view, reference, settings), Side.BUY, Decimal(100), spec("BTC"))
+    prices = compute_stop_prices(choose_stop_rule(view, reference, settings), Side.BUY, Decimal(100), spec("BTC"))
     assert (prices.stop, prices.target) == (Decimal(94), Decimal(105))
 
 
@@ -41,9 +41,9 @@ def test_buy_and_hold_waits_for_a_price_and_a_contract():
         AssetView(asset="BTC", close=100.0, atr=None, volatility=None, funding_rate=None, spec=None),
         AssetView(asset="BTC", close=1e9, atr=None, volatility=None, funding_rate=None, spec=spec("BTC")),
     ):
-        market = Market(START, START, {} if view is None else {"BTC": view})
+        market = MarketView(START, START, {} if view is None else {"BTC": view})
         assert policy.decide(state, (), market).action is Action.HOLD
-    market = Market(
+    market = MarketView(
         START,
         START,
         {"BTC": AssetView(asset="BTC", close=100.0, atr=None, volatility=None, funding_rate=None, spec=spec("BTC"))},

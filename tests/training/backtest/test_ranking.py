@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairity.errors import ConfigError
-from pairity.strategy.types import Action, AssetView, ExitReason, Leg, Market, PairPosition, PairScore, StrategyState
+from pairity.strategy.types import (
+    Action,
+    AssetView,
+    ExitReason,
+    Leg,
+    MarketView,
+    PairPosition,
+    PairScore,
+    StrategyState,
+)
 from pairity.universe import Pair
 from tests.training.generated import HOUR, LAG, START, flat_history, hours, spec
 from training.backtest.engine import run_backtest
@@ -28,7 +37,7 @@ def market(at=START, price=10.0, **views):
         name: AssetView(asset=name, close=price, atr=None, volatility=None, funding_rate=None, spec=spec(name))
         for name in NAMES
     }
-    return Market(at + LAG, at, assets | views)
+    return MarketView(at + LAG, at, assets | views)
 
 
 def opened(state, decision):

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_FOREST_FEATURES, PAIR_HOURLY
-from feature_repo.files import publish, scan_view
+from feature_repo.offline_files import publish, scan_view
 from pairity.errors import JoinError, MissingDataError
 from pairity.layout import Layout
 from tests.training.generated import HOUR, START

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairity.settings import Settings
-from pairity.strategy.selection import legs_of, spread_direction
-from pairity.strategy.stops import stop_rule
+from pairity.strategy.selection import choose_direction, list_legs
+from pairity.strategy.stops import choose_stop_rule
 from pairity.strategy.types import Action, Decision, Entry, LegOrder
 from pairity.universe import Pair, exact, pairs_of
 from tests.training.generated import HOUR, LAG, random_market, spec
@@ -36,12 +36,12 @@ class OnePosition:
     def decide(self, state, scores, market):
         if market.event_timestamp != self.at:
             return Decision(action=Action.HOLD, reason="", scores=(), exits=(), entries=(), state=state)
-        direction = spread_direction(self.z)
+        direction = choose_direction(self.z)
         orders = []
-        for share, (name, side) in zip((1.0, self.ratio), legs_of(self.pair, direction, self.strategy), strict=False):
+        for share, (name, side) in zip((1.0, self.ratio), list_legs(self.pair, direction, self.strategy), strict=False):
             asset = market.assets[name]
             contracts = exact(1000.0 * share / asset.close) / asset.spec.ct_val
-            rule = stop_rule(asset, market.assets.get("BTC"), self.strategy)
+            rule = choose_stop_rule(asset, market.assets.get("BTC"), self.strategy)
             orders.append(LegOrder(name, side, contracts, asset.close, rule))
         entry = Entry(
             position_id="one",

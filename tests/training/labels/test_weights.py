@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES
-from feature_repo.model_matrix import model_matrix
+from feature_repo.model_matrix import build_model_matrix
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training.data.training_sets import build_training_set
 from training.forest_fit import fit_forest
@@ -57,7 +57,7 @@ def test_weights_reach_the_model_and_change_it_only_where_asked_for(tmp_path):
     join = brute_join(settings)
     weighted = settings.model_copy(update={"label": settings.label.model_copy(update={"weights": "uniqueness"})})
     rows = build_training_set(settings, PAIR_FOREST_FEATURES, join, NOW).labelled(settings.label)
-    matrix = model_matrix(rows, PAIR_FOREST_FEATURES)
+    matrix = build_model_matrix(rows, PAIR_FOREST_FEATURES)
     plain, own = (fit_forest(rows, PAIR_FOREST_FEATURES, one) for one in (settings, weighted))
     again = pair_forest.fit_pipeline(
         matrix,

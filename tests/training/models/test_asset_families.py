@@ -16,10 +16,10 @@ from feature_repo.catalog import (
     RISK_EXPOSURES,
     VWAP_DISTANCE,
 )
-from feature_repo.files import publish, scan_view
+from feature_repo.offline_files import publish, scan_view
 from pairity.errors import DataError, MissingDataError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import EvaluationSettings
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, publish_single_assets, settings_for
@@ -48,7 +48,7 @@ def home(tmp_path_factory):
 def board(home):
     settings, _ = home
     return compare_families(
-        settings, [FAMILIES[n] for n in (*PORTFOLIOS, "always_revert")], brute_join(settings), NOW, Silent()
+        settings, [FAMILIES[n] for n in (*PORTFOLIOS, "always_revert")], brute_join(settings), NOW, SilentProgress()
     )
 
 
@@ -248,7 +248,7 @@ def test_scores_keep_their_bits_whatever_comes_later(home, name):
     )
     before, after = (
         score_walk_forward(
-            settings, family, one, mirror_folds(one.rows.drop_nulls("label"), pair_folds), Silent()
+            settings, family, one, mirror_folds(one.rows.drop_nulls("label"), pair_folds), SilentProgress()
         ).rows.filter(pl.col(EVENT) < cut)["score"]
         for one in (data, poisoned)
     )

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from model_registry.registry import find_champion, list_versions
 from pairity.errors import LiveSwitchError
 from pairity.layout import Layout
-from pairity.progress import Silent
+from pairity.progress import SilentProgress
 from pairity.settings import GateSettings
 from pairity_cli.main import main
 from serving.models.champion import require_proven
@@ -32,7 +32,7 @@ def trained(tmp_path_factory):
     settings = settings_for(tmp_path_factory.mktemp("home"))
     publish_all(settings)
     strict = with_gate(settings, GateSettings(net_return_min=100.0))
-    return strict, [job.train(strict, Silent(), now=NOW, join=brute_join(settings)) for _ in range(2)]
+    return strict, [job.train(strict, SilentProgress(), now=NOW, join=brute_join(settings)) for _ in range(2)]
 
 
 def test_the_first_model_is_on_trial_and_the_next_must_pass(trained):
@@ -80,8 +80,10 @@ def test_real_money_is_refused_to_a_model_on_trial(trained):
 def test_a_model_that_passes_becomes_champion_and_may_be_rolled_back(tmp_path):
     settings = with_gate(settings_for(tmp_path), LENIENT)
     publish_all(settings, bars=400)
-    early = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
-    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings), parity=lambda: (0, "all identical"))
+    early = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
+    report = job.train(
+        settings, SilentProgress(), now=NOW, join=brute_join(settings), parity=lambda: (0, "all identical")
+    )
     if not report.outcome.verdict.passed:  # the baseline may have earned more: then the reason says so
         assert "baseline" in report.outcome.reason or "better" in report.outcome.reason
         return
@@ -91,8 +93,8 @@ def test_a_model_that_passes_becomes_champion_and_may_be_rolled_back(tmp_path):
 def test_values_that_differ_live_stop_a_promotion(tmp_path):
     settings = with_gate(settings_for(tmp_path), LENIENT)
     publish_all(settings)
-    job.train(settings, Silent(), now=NOW, join=brute_join(settings))
-    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings), parity=lambda: (3, "3 DIFFER"))
+    job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
+    report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings), parity=lambda: (3, "3 DIFFER"))
     assert not report.outcome.promoted
     assert "parity: 3 DIFFER" in report.outcome.reason
 
@@ -100,8 +102,8 @@ def test_values_that_differ_live_stop_a_promotion(tmp_path):
 def test_the_champion_is_measured_on_hours_that_it_has_not_seen(tmp_path):
     settings = with_gate(settings_for(tmp_path), LENIENT)
     publish_all(settings, bars=420)
-    job.train(settings, Silent(), now=START + 200 * HOUR, join=brute_join(settings))
-    report = job.train(settings, Silent(), now=NOW, join=brute_join(settings))
+    job.train(settings, SilentProgress(), now=START + 200 * HOUR, join=brute_join(settings))
+    report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
     better = next(check for check in report.outcome.verdict.checks if check.name == "better")
     assert better.needed.startswith("not below the champion's ")
     assert better.actual.startswith("net return ")

@@ -16,7 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
-from feature_repo.files import latest_view, newest, publish, scan_view, schema, stored_since, view_directory
+from feature_repo.offline_files import (
+    keep_newest,
+    locate_view,
+    make_schema,
+    publish,
+    read_latest_view,
+    scan_since,
+    scan_view,
+)
 from pairity.errors import DataError, LakeCorruptError
 from pairity.layout import Layout
 from tests.feature_repo.rows import HOUR, START, as_bits, make_rows
@@ -41,7 +49,7 @@ def test_rows_come_back_as_published_in_month_partitions(layout):
     assert (report.new_rows, report.corrected_rows, report.unchanged_rows) == (32, 0, 0)
     assert {path.parent.name for path in report.files} == {"month=2025-02", "month=2025-03"}
     stored = scan_view(layout, ASSET_HOURLY).collect()
-    assert stored.schema == schema(ASSET_HOURLY)
+    assert stored.schema == make_schema(ASSET_HOURLY)
     order = ["asset", "event_timestamp"]
     assert as_bits(stored.sort(order)).equals(as_bits(rows.sort(order)))
 
@@ -80,7 +88,7 @@ def test_a_change_of_one_bit_is_a_correction(layout, old, new):
     correction = changed(rows, "close", new, known_later=MINUTE)
     assert publish(layout, ASSET_HOURLY, correction).corrected_rows == 1
     assert scan_view(layout, ASSET_HOURLY).collect().height == 2
-    latest = newest(scan_view(layout, ASSET_HOURLY), ASSET_HOURLY).collect()
+    latest = keep_newest(scan_view(layout, ASSET_HOURLY), ASSET_HOURLY).collect()
     assert latest.equals(correction)
     assert publish(layout, ASSET_HOURLY, correction).unchanged_rows == 1
 
@@ -128,8 +136,8 @@ def test_other_columns_types_duplicates_and_nulls_are_refused(layout):
 
 
 def test_nothing_published_is_an_empty_frame(layout):
-    assert scan_view(layout, PAIR_HOURLY).collect().equals(pl.DataFrame(schema=schema(PAIR_HOURLY)))
-    report = publish(layout, PAIR_HOURLY, pl.DataFrame(schema=schema(PAIR_HOURLY)))
+    assert scan_view(layout, PAIR_HOURLY).collect().equals(pl.DataFrame(schema=make_schema(PAIR_HOURLY)))
+    report = publish(layout, PAIR_HOURLY, pl.DataFrame(schema=make_schema(PAIR_HOURLY)))
     assert (report.files, contents(layout)) == ((), {})
 
 
@@ -138,10 +146,10 @@ def test_latest_view_is_the_newest_version_within_the_range(layout):
     publish(layout, ASSET_HOURLY, rows)
     publish(layout, ASSET_HOURLY, changed(rows[3:4], "close", 7.0, known_later=MINUTE))
     since, until = START + 42 * HOUR, START + 50 * HOUR
-    latest = latest_view(layout, ASSET_HOURLY, since, until)
+    latest = read_latest_view(layout, ASSET_HOURLY, since, until)
     assert latest["event_timestamp"].to_list() == [since + hour * HOUR for hour in range(8)]
     assert latest["close"][1] == 7.0
-    assert stored_since(layout, ASSET_HOURLY, START + 50 * HOUR).collect().height == 6
+    assert scan_since(layout, ASSET_HOURLY, START + 50 * HOUR).collect().height == 6
 
 
 @pytest.mark.parametrize("keep", [0, 3, 200])
@@ -165,7 +173,7 @@ def test_any_chunking_gives_the_same_latest_view(tmp_path_factory, seed, cuts, s
         edges = [0, *sorted(min(cut, part.height) for cut in cuts), part.height]
         for start, end in itertools.pairwise(edges):
             publish(pieces, ASSET_HOURLY, mixed[start:end])
-    views = [newest(scan_view(layout, ASSET_HOURLY), ASSET_HOURLY).collect() for layout in (whole, pieces)]
+    views = [keep_newest(scan_view(layout, ASSET_HOURLY), ASSET_HOURLY).collect() for layout in (whole, pieces)]
     assert as_bits(views[0]).equals(as_bits(views[1]))
 
 
@@ -173,7 +181,7 @@ KILLED = """
     import os, signal, stat, sys
     from pathlib import Path
     import polars as pl
-    from feature_repo import files
+    from feature_repo import offline_files
     from feature_repo.catalog import ASSET_HOURLY
     from pairity.layout import Layout
 
@@ -200,7 +208,7 @@ KILLED = """
         os.fsync = die_at_file(2)
     else:
         os.replace = die_after_the_rename
-    files.publish(Layout(Path(sys.argv[1])), ASSET_HOURLY, pl.read_parquet(sys.argv[2]))
+    offline_files.publish(Layout(Path(sys.argv[1])), ASSET_HOURLY, pl.read_parquet(sys.argv[2]))
 """
 
 
@@ -222,7 +230,7 @@ def test_a_killed_writer_leaves_a_whole_file_or_none(layout, moment):
     assert scan_view(layout, ASSET_HOURLY).collect().height == (0 if moment == "before" else rows.height)
     report = publish(layout, ASSET_HOURLY, rows)
     assert (report.new_rows, report.unchanged_rows) == ((rows.height, 0) if moment == "before" else (0, rows.height))
-    directory = view_directory(layout, ASSET_HOURLY) / "month=2025-02"
+    directory = locate_view(layout, ASSET_HOURLY) / "month=2025-02"
     assert [path.suffix for path in directory.iterdir()] == [".parquet"]
 
 

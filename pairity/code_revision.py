@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class CodeRevision:
     """Commit of the checkout that the running code comes from; `dirty` says whether tracked files differ from it.
 
     Both are None outside a git checkout (an installed package, a machine without git): nothing is claimed then.
@@ -18,12 +18,12 @@ class Revision:
     dirty: bool | None
 
 
-def code_revision() -> Revision:
+def read_code_revision() -> CodeRevision:
     """Return the revision that git reports for the folder of this package."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
-        return Revision(None, None)
-    return Revision(commit.strip(), bool(_git("status", "--porcelain", "--untracked-files=no")))
+        return CodeRevision(None, None)
+    return CodeRevision(commit.strip(), bool(_git("status", "--porcelain", "--untracked-files=no")))
 
 
 def _git(*arguments: str) -> str | None:

@@ -18,7 +18,7 @@ UTC_TIME = pl.Datetime("us", "UTC")
 _LOCAL = "file://"
 
 
-def file_source(source: DataSource | None) -> FileSource:
+def require_file_source(source: DataSource | None) -> FileSource:
     """Return `source` if it is a file source; ConfigError otherwise."""
     if not isinstance(source, FileSource):
         raise ConfigError(
@@ -28,7 +28,7 @@ def file_source(source: DataSource | None) -> FileSource:
     return source
 
 
-def local_path(uri: str, repo_path: Path | None) -> Path:
+def resolve_local_path(uri: str, repo_path: Path | None) -> Path:
     """Return the local path of `uri`, relative ones below `repo_path`; ConfigError for object stores."""
     if "://" in uri.removeprefix(_LOCAL):
         raise ConfigError(f"the as-of store reads local files, not {uri}", "give a local path or pattern")
@@ -36,24 +36,24 @@ def local_path(uri: str, repo_path: Path | None) -> Path:
     return path if path.is_absolute() or repo_path is None else repo_path / path
 
 
-def files_of(source: FileSource, repo_path: Path | None) -> list[Path]:
+def list_files(source: FileSource, repo_path: Path | None) -> list[Path]:
     """Return the files that a source's path means now (a file, a folder or a pattern), sorted by name.
 
     Hidden files are not among them: unfinished ones have hidden names. The order is fixed because the row that is
     stored last wins a tie.
     """
-    path = local_path(source.path, repo_path)
+    path = resolve_local_path(source.path, repo_path)
     pattern = str(path / "**" / "*.parquet") if path.is_dir() else str(path)
     return sorted(map(Path, glob.glob(pattern, recursive=True)))
 
 
-def scan(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+def scan_source(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType]) -> pl.LazyFrame:
     """Return all rows of a source, with times as UTC microseconds whatever they were stored as.
 
     Where there is no file yet, the frame has no rows and the columns `empty`. The list of files is taken once: files
     that appear while the frame is in use are not seen. LakeCorruptError for a file that cannot be read.
     """
-    files = files_of(source, config.repo_path)
+    files = list_files(source, config.repo_path)
     if not files:
         return pl.LazyFrame(schema=pl.Schema(empty))
     frame = pl.scan_parquet(files, hive_partitioning=False, missing_columns="raise")
@@ -65,7 +65,7 @@ def scan(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.DataType
     return frame.with_columns(_as_utc(name, stored[name]) for name in times)
 
 
-def between(rows: pl.LazyFrame, time: str, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
+def filter_between(rows: pl.LazyFrame, time: str, start: datetime | None, end: datetime | None) -> pl.LazyFrame:
     """Return the rows with start ≤ time ≤ end (None: unbounded; naive instants are UTC)."""
     if start is not None:
         rows = rows.filter(pl.col(time) >= _aware(start))

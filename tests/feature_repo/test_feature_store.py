@@ -14,8 +14,8 @@ import pytest
 from feast import FeatureStore, RepoConfig
 
 from feature_repo.catalog import ASSET_HOURLY, MARKET_STATE, PAIR_FOREST_FEATURES, PAIR_HOURLY, SERVICES, VIEWS
-from feature_repo.files import TIME, newest, publish, scan_view, schema
-from feature_repo.store import apply, historical, open_store, read_online, write_online
+from feature_repo.feature_store import apply_definitions, open_store, read_historical, read_online, write_online
+from feature_repo.offline_files import TIME, keep_newest, make_schema, publish, scan_view
 from pairity.errors import ConfigError, DataError, JoinError, MissingDataError, UnknownNameError
 from pairity.settings import FeatureSettings, Settings
 from tests.feature_repo.rows import HOUR, START, TICK, as_bits, make_rows
@@ -30,19 +30,19 @@ def decisions(entity: str, rows: list[tuple[str, datetime]]) -> pl.DataFrame:
 def test_apply_registers_the_catalogue_once(settings, store):
     assert {view.name for view in store.list_feature_views()} == set(VIEWS)
     assert {service.name for service in store.list_feature_services()} == set(SERVICES)
-    assert not apply(settings, store)
-    assert not apply(settings, open_store(settings))
+    assert not apply_definitions(settings, store)
+    assert not apply_definitions(settings, open_store(settings))
 
 
 def test_apply_notices_a_changed_definition_and_drops_what_is_gone(settings, store):
     other = Settings(home=settings.home, features=FeatureSettings(ttl_hours=5))
-    assert apply(other, store)
+    assert apply_definitions(other, store)
     hourly = {view.name for view in VIEWS.values() if view.every == timedelta(hours=1)}
     assert {view.ttl for view in store.list_feature_views() if view.name in hourly} == {timedelta(hours=5)}
     service = store.get_feature_service("market_state_v1")
     service.name = "gone_v0"
     store.apply([service])
-    assert apply(other, store)
+    assert apply_definitions(other, store)
     assert {service.name for service in store.list_feature_services()} == set(SERVICES)
 
 
@@ -59,7 +59,7 @@ def test_history_keeps_rows_order_and_passengers(layout, store):
         "pair_id", [("B", START + 3 * HOUR), ("Z", START + HOUR), ("A", START - HOUR), ("B", START + 3 * HOUR)]
     ).with_columns(pl.Series("label", [1, None, 0, 1]), weight=pl.lit(0.5))
     asked = asked.with_columns(pl.col("event_timestamp") + 30 * SECOND)
-    answer = historical(store, PAIR_FOREST_FEATURES.name, asked)
+    answer = read_historical(store, PAIR_FOREST_FEATURES.name, asked)
     assert answer.columns == [*asked.columns, *PAIR_FOREST_FEATURES.features]
     assert answer.select(asked.columns).equals(asked)
     nulls = answer.select(pl.all_horizontal(pl.col(PAIR_FOREST_FEATURES.features).is_null())).to_series()
@@ -73,27 +73,27 @@ def test_history_shows_a_correction_only_from_when_it_was_known(layout, store):
     publish(layout, ASSET_HOURLY, rows)
     publish(layout, ASSET_HOURLY, rows.with_columns(pl.col("created_timestamp") + HOUR, close=pl.lit(2.0)))
     asked = decisions("asset", [("A", START), ("A", START + TICK), ("A", START + HOUR), ("A", START + HOUR + TICK)])
-    assert historical(store, MARKET_STATE.name, asked)["close"].to_list() == [None, 1.0, 1.0, 2.0]
+    assert read_historical(store, MARKET_STATE.name, asked)["close"].to_list() == [None, 1.0, 1.0, 2.0]
 
 
 def test_history_of_nothing_published_and_of_no_rows_is_null_and_empty(store):
-    types = schema(ASSET_HOURLY)
-    answer = historical(store, MARKET_STATE.name, decisions("asset", [("A", START)]))
+    types = make_schema(ASSET_HOURLY)
+    answer = read_historical(store, MARKET_STATE.name, decisions("asset", [("A", START)]))
     assert answer.height == 1
     assert answer.select(MARKET_STATE.features).null_count().row(0) == (1,) * len(MARKET_STATE.features)
     assert [answer.schema[name] for name in MARKET_STATE.features] == [types[name] for name in MARKET_STATE.features]
-    empty = historical(store, MARKET_STATE.name, decisions("asset", []))
+    empty = read_historical(store, MARKET_STATE.name, decisions("asset", []))
     assert (empty.height, empty.columns) == (0, ["asset", "event_timestamp", *MARKET_STATE.features])
 
 
 def test_history_refuses_what_it_cannot_answer(settings, store):
     with pytest.raises(UnknownNameError, match="market_state_v1"):
-        historical(store, "market_state", decisions("asset", []))
+        read_historical(store, "market_state", decisions("asset", []))
     with pytest.raises(ConfigError, match="have columns called close"):
-        historical(store, MARKET_STATE.name, decisions("asset", [("A", START)]).with_columns(close=1.0))
+        read_historical(store, MARKET_STATE.name, decisions("asset", [("A", START)]).with_columns(close=1.0))
     untouched = open_store(Settings(home=settings.root.parent / "other"))
     with pytest.raises(MissingDataError, match=r"market_state_v1 is not registered in .*registry.db"):
-        historical(untouched, MARKET_STATE.name, decisions("asset", [("A", START)]))
+        read_historical(untouched, MARKET_STATE.name, decisions("asset", [("A", START)]))
     with pytest.raises(MissingDataError, match="asset_hourly is not registered"):
         read_online(untouched, MARKET_STATE.name, ["A"])
 
@@ -108,9 +108,9 @@ def test_an_offline_store_that_loses_or_reorders_rows_is_found_out(settings, lay
     config = store.config.model_dump(by_alias=True, exclude_unset=True) | {"offline_store": {"type": "dask"}}
     careless = FeatureStore(config=RepoConfig(**config))
     asked = decisions("asset", [("A", START + hour * HOUR + TICK) for hour in hours])
-    assert historical(store, MARKET_STATE.name, asked).height == 2
+    assert read_historical(store, MARKET_STATE.name, asked).height == 2
     with pytest.raises(JoinError, match=f"2 entity rows went into the join with market_state_v1, {came} came out of"):
-        historical(careless, MARKET_STATE.name, asked)
+        read_historical(careless, MARKET_STATE.name, asked)
 
 
 def test_asking_online_for_nobody_is_an_empty_frame(store):
@@ -125,7 +125,7 @@ def test_online_rows_come_back_bit_for_bit_with_both_times(store):
     names = ["P3", "nobody", "P0", "P3"]
     answer = read_online(store, PAIR_FOREST_FEATURES.name, names)
     columns = ["pair_id", "event_timestamp", "created_timestamp", *PAIR_FOREST_FEATURES.features]
-    assert answer.schema == pl.Schema({name: schema(PAIR_HOURLY)[name] for name in columns})
+    assert answer.schema == pl.Schema({name: make_schema(PAIR_HOURLY)[name] for name in columns})
     assert answer["pair_id"].to_list() == names
     assert answer["event_timestamp"].to_list() == [START + 7 * HOUR, None, START + 7 * HOUR, START + 7 * HOUR]
     expected = pl.DataFrame({"pair_id": names}).join(rows, on="pair_id", how="left", maintain_order="left")
@@ -139,7 +139,7 @@ def test_special_values_survive_both_trips(layout, store, value):
     publish(layout, ASSET_HOURLY, rows)
     write_online(store, "asset_hourly", rows)
     online = read_online(store, MARKET_STATE.name, ["A"]).select("close")
-    offline = historical(store, MARKET_STATE.name, decisions("asset", [("A", START + HOUR)])).select("close")
+    offline = read_historical(store, MARKET_STATE.name, decisions("asset", [("A", START + HOUR)])).select("close")
     assert as_bits(online).equals(as_bits(offline))
     assert as_bits(online).equals(as_bits(rows.select("close")))
 
@@ -147,7 +147,7 @@ def test_special_values_survive_both_trips(layout, store, value):
 def test_a_row_of_nulls_replaces_the_values_before_it(store):
     rows = make_rows(ASSET_HOURLY, entities=["A"], hours=[0, 1])
     nulls = rows[1:].with_columns(
-        pl.lit(None, schema(ASSET_HOURLY)[name]).alias(name) for name in MARKET_STATE.features
+        pl.lit(None, make_schema(ASSET_HOURLY)[name]).alias(name) for name in MARKET_STATE.features
     )
     write_online(store, "asset_hourly", rows[:1])
     assert write_online(store, "asset_hourly", nulls) == 1
@@ -165,7 +165,7 @@ def test_an_older_row_never_replaces_a_newer_one(store):
 
 def test_the_online_store_itself_refuses_to_go_back(store):
     """Two processes may both have found an older row before they write: the write decides."""
-    from feature_repo.store import _rows_as_protos
+    from feature_repo.feature_store import _rows_as_protos
 
     old, new = (make_rows(ASSET_HOURLY, entities=["A"], hours=[hour], seed=hour) for hour in (1, 2))
     view = store.get_feature_view("asset_hourly")
@@ -199,7 +199,7 @@ def test_stored_times_do_not_depend_on_the_machines_time_zone(settings, store):
     )
     write_online(store, "asset_hourly", rows)
     code = f"""
-        from feature_repo.store import open_store, read_online
+        from feature_repo.feature_store import open_store, read_online
         from pairity.settings import Settings
         rows = read_online(open_store(Settings(home={str(settings.root)!r})), "market_state_v1", ["A"])
         print(*rows.select("event_timestamp", "created_timestamp").row(0), sep="\\n")
@@ -232,10 +232,10 @@ def test_history_equals_what_was_online_at_every_decision(layout, store):
         seen.append(read_online(store, service.name, names).with_columns(pl.lit(moment).cast(TIME).alias("at")))
     online = pl.concat(seen)
     asked = online.select("pair_id", event_timestamp="at")
-    offline = historical(store, service.name, asked)
+    offline = read_historical(store, service.name, asked)
     ttl = store.get_feature_view("pair_hourly").ttl
     fresh = (pl.col("at") - pl.col("event_timestamp") <= ttl).fill_null(False)
     shown = online.with_columns(pl.when(fresh).then(pl.col(name)).alias(name) for name in service.features)
     assert as_bits(offline.select(service.features)).equals(as_bits(shown.select(service.features)))
     assert online.filter(fresh).height > 600
-    assert newest(scan_view(layout, PAIR_HOURLY), PAIR_HOURLY).collect().height == 180
+    assert keep_newest(scan_view(layout, PAIR_HOURLY), PAIR_HOURLY).collect().height == 180

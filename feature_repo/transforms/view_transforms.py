@@ -23,15 +23,15 @@ from feature_repo.catalog import (
     ASSET_VWAP_DISTANCE,
     PAIR_HOURLY,
 )
-from feature_repo.raw_datasets import dataset
-from feature_repo.transforms.assets import FUNDING_MAX_AGE, INFLOW_REACH, asset_hourly
-from feature_repo.transforms.bars import hourly_bars, native_hours, prefer_minutes
-from feature_repo.transforms.cross_section import cross_section
-from feature_repo.transforms.exposures import asset_exposures, risk_buckets
-from feature_repo.transforms.lags import asset_lags
-from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, microstructure
-from feature_repo.transforms.pairs import pair_hourly
-from feature_repo.transforms.vwap_distance import vwap_distance
+from feature_repo.raw_datasets import find_dataset
+from feature_repo.transforms.assets import FUNDING_MAX_AGE, INFLOW_REACH, compute_asset_hourly
+from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars, prefer_minutes
+from feature_repo.transforms.cross_section import compute_cross_section
+from feature_repo.transforms.exposures import compute_asset_exposures, compute_risk_buckets
+from feature_repo.transforms.lags import compute_asset_lags
+from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, compute_microstructure
+from feature_repo.transforms.pairs import compute_pair_hourly
+from feature_repo.transforms.vwap_distance import compute_vwap_distance
 from pairity.settings import Settings
 from pairity.timeline import DAY
 
@@ -69,7 +69,7 @@ class Inputs:
         """
         if not timedelta(0) <= reach <= MAX_REACH:
             raise ValueError(f"reach {reach} is not between 0 and {MAX_REACH}")
-        return self.read(name, self.start - reach, self.end - dataset(name).known_after + _TICK)
+        return self.read(name, self.start - reach, self.end - find_dataset(name).known_after + _TICK)
 
     def view(self, name: str) -> pl.LazyFrame:
         """Return all rows of a view that was computed before, from the chunk's start on."""
@@ -80,24 +80,24 @@ Transform = Callable[[Inputs], pl.LazyFrame]
 
 
 def _asset_hourly(inputs: Inputs) -> pl.LazyFrame:
-    bars = prefer_minutes(hourly_bars(inputs.raw("candles_1m")), native_hours(inputs.raw("candles_1h")))
+    bars = prefer_minutes(build_hourly_bars(inputs.raw("candles_1m")), adopt_native_hours(inputs.raw("candles_1h")))
     funding, inflow = inputs.raw("funding", reach=FUNDING_MAX_AGE), inputs.raw("inflow", reach=INFLOW_REACH)
-    return asset_hourly(bars, funding, inputs.settings.features, inflow)
+    return compute_asset_hourly(bars, funding, inputs.settings.features, inflow)
 
 
 def _asset_vwap_distance(inputs: Inputs) -> pl.LazyFrame:
-    return vwap_distance(inputs.view(ASSET_HOURLY.name), inputs.start, inputs.end, inputs.settings.vwap)
+    return compute_vwap_distance(inputs.view(ASSET_HOURLY.name), inputs.start, inputs.end, inputs.settings.vwap)
 
 
 def _pair_hourly(inputs: Inputs) -> pl.LazyFrame:
     universe = inputs.settings.universe
-    return pair_hourly(
+    return compute_pair_hourly(
         inputs.view(ASSET_HOURLY.name), universe.pairs, inputs.settings.features, universe.min_aligned_bars
     )
 
 
 def _asset_microstructure(inputs: Inputs) -> pl.LazyFrame:
-    return microstructure(
+    return compute_microstructure(
         inputs.view(ASSET_HOURLY.name),
         inputs.raw("candles_1m"),
         inputs.raw("funding", reach=2 * INTERVAL_MAX_AGE),
@@ -110,19 +110,19 @@ def _asset_microstructure(inputs: Inputs) -> pl.LazyFrame:
 
 
 def _asset_cross_section(inputs: Inputs) -> pl.LazyFrame:
-    return cross_section(inputs.view(ASSET_HOURLY.name), inputs.view(ASSET_MICROSTRUCTURE.name))
+    return compute_cross_section(inputs.view(ASSET_HOURLY.name), inputs.view(ASSET_MICROSTRUCTURE.name))
 
 
 def _asset_risk_buckets(inputs: Inputs) -> pl.LazyFrame:
-    return risk_buckets(inputs.raw("candles_1m"), inputs.start, inputs.end, inputs.settings.features)
+    return compute_risk_buckets(inputs.raw("candles_1m"), inputs.start, inputs.end, inputs.settings.features)
 
 
 def _asset_exposures(inputs: Inputs) -> pl.LazyFrame:
-    return asset_exposures(inputs.raw("candles_1m"), inputs.start, inputs.end, inputs.settings.features)
+    return compute_asset_exposures(inputs.raw("candles_1m"), inputs.start, inputs.end, inputs.settings.features)
 
 
 def _asset_lags(inputs: Inputs) -> pl.LazyFrame:
-    return asset_lags(inputs.view(ASSET_HOURLY.name))
+    return compute_asset_lags(inputs.view(ASSET_HOURLY.name))
 
 
 TRANSFORMS: Mapping[str, Transform] = MappingProxyType(

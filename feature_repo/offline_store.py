@@ -25,11 +25,18 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.value_type import ValueType
 
-from feature_repo.asof_files import UTC_TIME, between, file_source, files_of, local_path, scan
 from feature_repo.asof_join import asof_join
-from feature_repo.catalog import EVENT_TIME, VIEWS, view
-from feature_repo.files import publish, schema
-from feature_repo.retrieval import AsofRetrievalJob
+from feature_repo.catalog import EVENT_TIME, VIEWS, find_view
+from feature_repo.offline_files import make_schema, publish
+from feature_repo.retrieval_job import AsofRetrievalJob
+from feature_repo.source_files import (
+    UTC_TIME,
+    filter_between,
+    list_files,
+    require_file_source,
+    resolve_local_path,
+    scan_source,
+)
 from pairity.errors import ConfigError, DataError, JoinError, MissingDataError
 from pairity.layout import Layout
 
@@ -49,7 +56,7 @@ _CREATED = "__created_time"
 class AsofOfflineStoreConfig(FeastConfigBaseModel):
     """`offline_store:` section of feature_store.yaml."""
 
-    type: Literal["feature_repo.asof_store.AsofOfflineStore"] = "feature_repo.asof_store.AsofOfflineStore"
+    type: Literal["feature_repo.offline_store.AsofOfflineStore"] = "feature_repo.offline_store.AsofOfflineStore"
 
 
 class AsofOfflineStore(OfflineStore):
@@ -117,7 +124,7 @@ class AsofOfflineStore(OfflineStore):
 
         def evaluate() -> pl.DataFrame:
             columns = [*join_key_columns, *feature_name_columns, *times]
-            rows = between(_plain_scan(data_source, config, columns), timestamp_field, start_date, end_date)
+            rows = filter_between(_plain_scan(data_source, config, columns), timestamp_field, start_date, end_date)
             ordered = rows.select(columns).sort(*times, maintain_order=True).collect()
             if not join_key_columns:
                 return ordered.tail(1).with_columns(pl.lit(DUMMY_ENTITY_VAL).alias(DUMMY_ENTITY_ID))
@@ -141,7 +148,7 @@ class AsofOfflineStore(OfflineStore):
         columns = list(dict.fromkeys([*join_key_columns, *feature_name_columns, timestamp_field, *created]))
 
         def evaluate() -> pl.DataFrame:
-            rows = between(_plain_scan(data_source, config, columns), timestamp_field, start_date, end_date)
+            rows = filter_between(_plain_scan(data_source, config, columns), timestamp_field, start_date, end_date)
             return rows.select(columns).collect()
 
         return AsofRetrievalJob(evaluate, repo_path=config.repo_path)
@@ -150,20 +157,22 @@ class AsofOfflineStore(OfflineStore):
     def offline_write_batch(
         config: RepoConfig, feature_view: FeatureView, table: pa.Table, progress: Callable[[int], Any] | None
     ) -> None:
-        """Append rows through `feature_repo.files.publish`: checked, atomic, no file rewritten."""
-        declared = view(feature_view.name)
-        path = local_path(file_source(feature_view.batch_source).path, config.repo_path)
+        """Append rows through `feature_repo.offline_files.publish`: checked, atomic, no file rewritten."""
+        declared = find_view(feature_view.name)
+        path = resolve_local_path(require_file_source(feature_view.batch_source).path, config.repo_path)
         # …/features/<view>/month=*/*.parquet: the data directory is three folders above the files' folder.
         layout = Layout(path.parents[3])
         frame = pl.DataFrame(pl.from_arrow(table))
-        publish(layout, declared, frame.select(pl.col(name).cast(dtype) for name, dtype in schema(declared).items()))
+        publish(
+            layout, declared, frame.select(pl.col(name).cast(dtype) for name, dtype in make_schema(declared).items())
+        )
         if progress is not None:
             progress(table.num_rows)
 
     def validate_data_source(self, config: RepoConfig, data_source: DataSource) -> None:
         """Raise DataError where files exist already and lack the time columns that the source declares."""
-        source = file_source(data_source)
-        if not files_of(source, config.repo_path):
+        source = require_file_source(data_source)
+        if not list_files(source, config.repo_path):
             return
         stored = dict(self.get_table_column_names_and_types_from_data_source(config, source))
         lacking = {source.timestamp_field, source.created_timestamp_column or source.timestamp_field} - set(stored)
@@ -177,11 +186,11 @@ class AsofOfflineStore(OfflineStore):
         self, config: RepoConfig, data_source: DataSource
     ) -> Iterable[tuple[str, str]]:
         """Return (column, Arrow type) of the source's first file, or of the catalogue's view without one."""
-        source = file_source(data_source)
-        if files := files_of(source, config.repo_path):
+        source = require_file_source(data_source)
+        if files := list_files(source, config.repo_path):
             arrow = pq.read_schema(files[0])
-        elif (name := local_path(source.path, config.repo_path).parent.parent.name) in VIEWS:
-            arrow = pl.DataFrame(schema=schema(VIEWS[name])).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+        elif (name := resolve_local_path(source.path, config.repo_path).parent.parent.name) in VIEWS:
+            arrow = pl.DataFrame(schema=make_schema(VIEWS[name])).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
         else:
             raise MissingDataError(f"no file at {source.path}", "write it first, or declare the view's schema")
         return [(field.name, str(field.type)) for field in arrow]
@@ -202,7 +211,7 @@ def _join_view(
     full_feature_names: bool,
     known_only: bool,
 ) -> pl.DataFrame:
-    source = file_source(feature_view.batch_source)
+    source = require_file_source(feature_view.batch_source)
     keys = _join_keys(feature_view)
     prefix = f"{feature_view.projection.name_to_use()}__" if full_feature_names else ""
     named = {name: f"{prefix}{name}" for name in features}
@@ -213,7 +222,7 @@ def _join_view(
         )
     stored_as = {str(new): str(old) for old, new in (source.field_mapping or {}).items()}
     created = str(source.created_timestamp_column or "")
-    rows = scan(source, config, _declared(feature_view, stored_as)).select(
+    rows = scan_source(source, config, _declared(feature_view, stored_as)).select(
         *(pl.col(stored_as.get(name, name)).alias(key) for name, key in keys.items()),
         pl.col(str(source.timestamp_field)).alias(_EVENT),
         *([pl.col(created).alias(_CREATED)] if created else []),
@@ -234,7 +243,7 @@ def _join_view(
 
 def _declared(feature_view: FeatureView, stored_as: dict[str, str]) -> dict[str, pl.DataType]:
     """Return the columns and types that a view's files will have, for a view without files yet."""
-    source = file_source(feature_view.batch_source)
+    source = require_file_source(feature_view.batch_source)
     times = [name for name in (source.timestamp_field, source.created_timestamp_column) if name]
     fields = [*feature_view.entity_columns, *feature_view.features]
     types = {
@@ -244,9 +253,9 @@ def _declared(feature_view: FeatureView, stored_as: dict[str, str]) -> dict[str,
 
 
 def _plain_scan(data_source: DataSource, config: RepoConfig, columns: Iterable[str]) -> pl.LazyFrame:
-    source: FileSource = file_source(data_source)
+    source: FileSource = require_file_source(data_source)
     times = {source.timestamp_field, source.created_timestamp_column}
-    return scan(source, config, {name: UTC_TIME if name in times else pl.Null() for name in columns})
+    return scan_source(source, config, {name: UTC_TIME if name in times else pl.Null() for name in columns})
 
 
 def _labels(entity_df: pd.DataFrame | pl.DataFrame | str | None) -> pl.DataFrame:

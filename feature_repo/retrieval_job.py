@@ -13,7 +13,7 @@ from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMeta
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.saved_dataset import SavedDatasetStorage
 
-from feature_repo.asof_files import local_path
+from feature_repo.source_files import resolve_local_path
 from pairity.durable import replace_file_with
 from pairity.errors import ConfigError, DataError
 
@@ -69,7 +69,7 @@ class AsofRetrievalJob(RetrievalJob):
             raise ConfigError(
                 f"a {type(storage).__name__} cannot hold this data set", "use SavedDatasetFileStorage with a path"
             )
-        path = local_path(storage.file_options.uri, self._repo_path)
+        path = resolve_local_path(storage.file_options.uri, self._repo_path)
         if path.exists() and not allow_overwrite:
             raise DataError(f"the saved data set {path} exists", "choose another path, or pass allow_overwrite=True")
         replace_file_with(path, self.to_polars().write_parquet)

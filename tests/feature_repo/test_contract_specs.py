@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from feature_repo.contracts import read_contracts, write_contracts
+from feature_repo.contract_specs import read_contracts, write_contracts
 from pairity.errors import LakeCorruptError, MissingDataError
 from pairity.universe import ContractSpec
 

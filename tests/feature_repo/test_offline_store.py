@@ -14,7 +14,7 @@ from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Float64
 
 from feature_repo.catalog import ASSET_HOURLY
-from feature_repo.files import scan_view, schema
+from feature_repo.offline_files import make_schema, scan_view
 from pairity.errors import ConfigError, DataError, LakeCorruptError
 from tests.feature_repo.rows import as_bits, make_rows
 from tests.feature_repo.stores import ASOF, at, open_small_store, write_rows
@@ -230,4 +230,4 @@ def test_progress_is_told(layout, store):
 def test_columns_of_a_view_are_known_before_its_first_file(store):
     view: FeatureView = store.get_feature_view("asset_hourly")
     columns = store.provider.get_table_column_names_and_types_from_data_source(store.config, view.batch_source)
-    assert [name for name, _ in columns] == list(schema(ASSET_HOURLY))
+    assert [name for name, _ in columns] == list(make_schema(ASSET_HOURLY))

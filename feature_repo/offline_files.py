@@ -36,40 +36,40 @@ class PublishReport:
     files: tuple[Path, ...]
 
 
-def schema(view: View) -> pl.Schema:
+def make_schema(view: View) -> pl.Schema:
     """Return the columns and types of a view's files, in order."""
     features = {feature.name: _DTYPES[feature.dtype] for feature in view.features}
     return pl.Schema({view.entity: pl.String(), EVENT_TIME: TIME, CREATED_TIME: TIME, **features})
 
 
-def view_directory(layout: Layout, view: View) -> Path:
+def locate_view(layout: Layout, view: View) -> Path:
     """Return the folder of a view's files."""
     return layout.features / view.name
 
 
-def view_glob(layout: Layout, view: View) -> str:
+def locate_view_files(layout: Layout, view: View) -> str:
     """Return the absolute pattern of a view's files (Feast's `FileSource` path)."""
-    return str(view_directory(layout, view) / "month=*" / "*.parquet")
+    return str(locate_view(layout, view) / "month=*" / "*.parquet")
 
 
 def scan_view(layout: Layout, view: View) -> pl.LazyFrame:
     """Return all rows of a view in all versions, unsorted; no rows where nothing was published."""
-    return _scan(sorted(view_directory(layout, view).glob("month=*/*.parquet")), view)
+    return _scan(sorted(locate_view(layout, view).glob("month=*/*.parquet")), view)
 
 
-def latest_view(layout: Layout, view: View, since: datetime, until: datetime) -> pl.DataFrame:
+def read_latest_view(layout: Layout, view: View, since: datetime, until: datetime) -> pl.DataFrame:
     """Return the newest version of each row with since <= event_timestamp < until, sorted by entity and time."""
-    rows = stored_since(layout, view, since).filter(pl.col(EVENT_TIME) < until)
-    return newest(rows, view).collect()
+    rows = scan_since(layout, view, since).filter(pl.col(EVENT_TIME) < until)
+    return keep_newest(rows, view).collect()
 
 
-def newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
+def keep_newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
     """Return the newest version of each (entity, event time), sorted by entity and time."""
     key = [view.entity, EVENT_TIME]
     return rows.sort(*key, CREATED_TIME).unique(key, keep="last", maintain_order=True)
 
 
-def feature_bits(view: View, suffix: str = "") -> pl.Expr:
+def combine_bits(view: View, suffix: str = "") -> pl.Expr:
     """Return all features of a row as one comparable value; floats by their bits, so that −0.0 ≠ 0.0 and NaN = NaN.
 
     `suffix` is appended to the names of the columns that are read, for frames that hold two versions side by side.
@@ -95,16 +95,16 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     months = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
     due: dict[Path, pl.DataFrame] = {}
     for (month,), part in sorted(months.partition_by("__month", as_dict=True).items()):
-        directory = view_directory(layout, view) / f"month={month}"
+        directory = locate_view(layout, view) / f"month={month}"
         stored = _scan(sorted(directory.glob("*.parquet")), view)
         due[directory] = _changed(part.drop("__month"), stored, view, counts)
-    remove_unfinished(view_directory(layout, view))
+    remove_unfinished(locate_view(layout, view))
     files = [_write(folder, part.sort(view.entity, EVENT_TIME)) for folder, part in due.items() if part.height]
     return PublishReport(view.name, counts["new"], counts["corrected"], counts["unchanged"], tuple(files))
 
 
 def _check(rows: pl.DataFrame, view: View) -> None:
-    expected = schema(view)
+    expected = make_schema(view)
     if rows.schema != expected:
         raise DataError(
             f"rows for view {view.name} have columns {dict(rows.schema)}", f"the catalogue declares {dict(expected)}"
@@ -128,12 +128,12 @@ def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[
     """Return the rows to append: those with new keys, and those that differ in any bit from the newest stored."""
     key = [view.entity, EVENT_TIME]
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
-    old = newest(stored.filter(pl.col(EVENT_TIME).is_between(since, until)), view).select(
-        *key, pl.col(CREATED_TIME).alias("__created"), feature_bits(view).alias("__bits")
+    old = keep_newest(stored.filter(pl.col(EVENT_TIME).is_between(since, until)), view).select(
+        *key, pl.col(CREATED_TIME).alias("__created"), combine_bits(view).alias("__bits")
     )
     joined = rows.join(old.collect(), on=key, how="left", maintain_order="left")
     fresh = pl.col("__created").is_null()
-    differs = ~fresh & feature_bits(view).ne_missing(pl.col("__bits"))
+    differs = ~fresh & combine_bits(view).ne_missing(pl.col("__bits"))
     late = joined.filter(differs & (pl.col(CREATED_TIME) <= pl.col("__created")))
     if late.height:
         first = late.row(0, named=True)
@@ -161,13 +161,13 @@ def _write(directory: Path, rows: pl.DataFrame) -> Path:
 
 def _scan(files: list[Path], view: View) -> pl.LazyFrame:
     if not files:
-        return pl.LazyFrame(schema=schema(view))
+        return pl.LazyFrame(schema=make_schema(view))
     # A lazy scan would fail much later, in the middle of a join, and name no file.
     for path in files:
         if not _ends_well(path):
             raise LakeCorruptError(f"feature file {path} is cut short", "delete it and run pairity ingest again")
     # Files written before a feature was declared hold null there.
-    return pl.scan_parquet(files, hive_partitioning=False, schema=schema(view), missing_columns="insert")
+    return pl.scan_parquet(files, hive_partitioning=False, schema=make_schema(view), missing_columns="insert")
 
 
 def _ends_well(path: Path) -> bool:
@@ -177,8 +177,8 @@ def _ends_well(path: Path) -> bool:
         return file.read() == _PARQUET_END
 
 
-def stored_since(layout: Layout, view: View, since: datetime) -> pl.LazyFrame:
+def scan_since(layout: Layout, view: View, since: datetime) -> pl.LazyFrame:
     """Return all versions of the rows with event_timestamp >= since, reading only the months that can have them."""
     first = since.strftime("month=%Y-%m")
-    files = sorted(p for p in view_directory(layout, view).glob("month=*/*.parquet") if p.parent.name >= first)
+    files = sorted(p for p in locate_view(layout, view).glob("month=*/*.parquet") if p.parent.name >= first)
     return _scan(files, view).filter(pl.col(EVENT_TIME) >= since)

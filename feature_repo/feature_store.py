@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View, service, view
-from feature_repo.files import schema
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View, find_service, find_view
+from feature_repo.offline_files import make_schema
 from pairity.errors import ConfigError, DataError, JoinError, MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -36,19 +36,21 @@ def open_store(settings: Settings) -> FeatureStore:
     return FeatureStore(config=RepoConfig(repo_path=REPOSITORY, **raw))
 
 
-def apply(settings: Settings, store: FeatureStore) -> bool:
+def apply_definitions(settings: Settings, store: FeatureStore) -> bool:
     """Register what the catalogue declares, as `feast apply` does; return whether anything had changed."""
     from feature_repo.entities import ENTITIES, PROJECT
-    from feature_repo.feature_services import feature_services
-    from feature_repo.feature_views import feature_views
+    from feature_repo.feature_services import make_feature_services
+    from feature_repo.feature_views import make_feature_views
 
     registered = _registered(store)
-    views = feature_views(Layout.of(settings), settings.features.ttl)
+    views = make_feature_views(Layout.of(settings), settings.features.ttl)
     for name, declared in views.items():
         # Feast compares these notes of its own too; without them an unchanged view would look changed.
         if known := registered.get((type(declared).__name__, name)):
             declared.materialization_intervals = known.materialization_intervals
-    wanted = {_name(item): item for item in (*ENTITIES.values(), *views.values(), *feature_services(views).values())}
+    wanted = {
+        _name(item): item for item in (*ENTITIES.values(), *views.values(), *make_feature_services(views).values())
+    }
     if registered == wanted:
         return False
     obsolete = [item for key, item in registered.items() if key not in wanted]
@@ -67,7 +69,7 @@ def _name(item: Any) -> tuple[str, str]:  # noqa: ANN401 - entities, views and s
     return type(item).__name__, item.name
 
 
-def historical(store: FeatureStore, service_name: str, entity_rows: pl.DataFrame) -> pl.DataFrame:
+def read_historical(store: FeatureStore, service_name: str, entity_rows: pl.DataFrame) -> pl.DataFrame:
     """Return `entity_rows` with the features of a service as known at each row's `event_timestamp` (the decision time).
 
     `entity_rows`: the entity, event_timestamp and any other columns; they come back unchanged and in their order, with
@@ -75,8 +77,8 @@ def historical(store: FeatureStore, service_name: str, entity_rows: pl.DataFrame
     older than the TTL. Only rows created at or before the decision are seen. JoinError if other rows come back than
     went in.
     """
-    declared = service(service_name)
-    entity = view(declared.view).entity
+    declared = find_service(service_name)
+    entity = find_view(declared.view).entity
     if taken := [name for name in declared.features if name in entity_rows.columns]:
         raise ConfigError(f"the entity rows have columns called {', '.join(taken)}", "rename them before the join")
     numbered = entity_rows.select(entity, EVENT_TIME).with_row_index(_ROW)
@@ -100,10 +102,10 @@ def write_online(store: FeatureStore, view_name: str, rows: pl.DataFrame) -> int
     version of the same event. Such a row is skipped here; the embedded store refuses it too, in case two processes
     write at once. DataError where columns are missing.
     """
-    declared = view(view_name)
+    declared = find_view(view_name)
     if missing := [name for name in declared.columns if name not in rows.columns]:
         raise DataError(f"rows for the online view {view_name} lack {', '.join(missing)}", "write whole rows")
-    newest = rows.select(pl.col(name).cast(dtype) for name, dtype in schema(declared).items())
+    newest = rows.select(pl.col(name).cast(dtype) for name, dtype in make_schema(declared).items())
     newest = newest.sort(EVENT_TIME, CREATED_TIME).unique(declared.entity, keep="last", maintain_order=True)
     registered = _view(store, view_name)
     stored = _read(store, registered, declared, newest[declared.entity].to_list(), declared.feature_names[:1])
@@ -124,8 +126,8 @@ def read_online(store: FeatureStore, service_name: str, entities: Sequence[str])
     none), and the service's features, bit for bit as written. Feast applies no TTL to online reads: whoever trades on
     these rows must check event_timestamp.
     """
-    declared = service(service_name)
-    declared_view = view(declared.view)
+    declared = find_service(service_name)
+    declared_view = find_view(declared.view)
     stored = _read(store, _view(store, declared.view), declared_view, entities, declared.features)
     rows = [
         (name, event, created, *((_python(values[feature]) for feature in declared.features) if values else nothing))
@@ -133,7 +135,7 @@ def read_online(store: FeatureStore, service_name: str, entities: Sequence[str])
         for name, (event, created, values) in zip(entities, stored, strict=True)
     ]
     columns = [declared_view.entity, EVENT_TIME, CREATED_TIME, *declared.features]
-    types = schema(declared_view)
+    types = make_schema(declared_view)
     return pl.DataFrame(rows, schema={name: types[name] for name in columns}, orient="row")
 
 
