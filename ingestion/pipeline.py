@@ -95,7 +95,9 @@ class Pipeline:
             with watch.stage("collect"):
                 targets = targets_of_ingest(self.settings.ingest.datasets, since, until)
                 failures += await collector.collect(tradable, targets, venue_now, self._progress)
-            record = AdmissionRecord(self.settings, max(self.clock.now(), venue_now) if live else venue_now)
+            record = AdmissionRecord(
+                settings=self.settings, now=max(self.clock.now(), venue_now) if live else venue_now
+            )
             with watch.stage("validate"):
                 new_rows = RawAdmission(record).admit_staged(self._staging, self.lake)
             with watch.stage("open feature store"):
@@ -214,7 +216,7 @@ async def collect_history(
     with lake.writing():
         staging.recover()
         failures = list(await Collector(source, lake, staging).collect(assets, targets, now, progress))
-        record = AdmissionRecord(settings, now)
+        record = AdmissionRecord(settings=settings, now=now)
         progress.stage("validate", 1)
         new_rows = RawAdmission(record).admit_staged(staging, lake)
         progress.advance()
@@ -247,7 +249,7 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
                 f"the lake {lake.root} holds nothing of venue {settings.features.venue!r}",
                 "collect it first, or set features.venue to a venue that is there",
             )
-        record = AdmissionRecord(settings, now)
+        record = AdmissionRecord(settings=settings, now=now)
         store = open_store(settings)
         publisher = Publisher(settings, lake, FeatureAdmission(record), store)
         publisher.publish_due(until, now, progress, online_is_new=apply_definitions(settings, store))

@@ -124,7 +124,7 @@ def _admit_months(
     settings: Settings, lake: Lake, item: QuarantineItem, rows: pl.DataFrame, now: datetime
 ) -> pl.DataFrame:
     """Let `rows` in month by month; returns those that are withheld."""
-    kind, admission = DATASETS[item.dataset], RawAdmission(AdmissionRecord(settings, now))
+    kind, admission = DATASETS[item.dataset], RawAdmission(AdmissionRecord(settings=settings, now=now))
     months = sorted({month_start(instant) for instant in rows[kind.time].to_list()})
     withheld = [rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN))]
     for month in months:

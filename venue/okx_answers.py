@@ -25,9 +25,23 @@ _SKEW_CODE = "50102"
 _RATE_CODES = frozenset({"50011", "50061", "51113", "51115"})
 # Gateway trouble: try again later. 500 is what an internal error of the gateway carries as its code.
 _BUSY_CODES = frozenset({"50001", "50004", "50005", "50013", "50026", "500"})
-_CREDENTIAL_CODES = frozenset({
-    "50100", "50101", "50103", "50104", "50105", "50106", "50107", "50110", "50111", "50112", "50113", "50114", "50119",
-})  # fmt: skip
+_CREDENTIAL_CODES = frozenset(
+    {
+        "50100",
+        "50101",
+        "50103",
+        "50104",
+        "50105",
+        "50106",
+        "50107",
+        "50110",
+        "50111",
+        "50112",
+        "50113",
+        "50114",
+        "50119",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

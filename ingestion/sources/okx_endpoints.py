@@ -100,7 +100,7 @@ async def page_downwards(
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class PagedSeries:
     """Rows that are lists: their time, then `columns`. `page_size` None takes that of the settings."""
 
     dataset: str
@@ -201,8 +201,8 @@ def _lacks_bar_size(refusal: VenueRejectedError) -> bool:
     return refusal.code == _REFUSED_PARAMETER and "bar" in refusal.what
 
 
-def _candles(dataset: str, bar: str) -> Series:
-    return Series(
+def _candles(dataset: str, bar: str) -> PagedSeries:
+    return PagedSeries(
         dataset=dataset,
         method="publicGetMarketHistoryCandles",
         columns=("open", "high", "low", "close", "contracts", "volume", "volume_quote", "confirm"),
@@ -212,9 +212,9 @@ def _candles(dataset: str, bar: str) -> Series:
     )
 
 
-def _reference(dataset: str, method: str, *, of_index: bool = False) -> Series:
+def _reference(dataset: str, method: str, *, of_index: bool = False) -> PagedSeries:
     columns = ("open", "high", "low", "close", "confirm")
-    return Series(dataset=dataset, method=method, columns=columns, fixed={"bar": "1H"}, of_index=of_index)
+    return PagedSeries(dataset=dataset, method=method, columns=columns, fixed={"bar": "1H"}, of_index=of_index)
 
 
 _STATISTICS = "publicGetRubikStat"
@@ -224,14 +224,14 @@ HISTORIES: Mapping[str, History] = {
     "funding": Settlements(),
     "mark_1h": _reference("mark_1h", "publicGetMarketHistoryMarkPriceCandles"),
     "index_1h": _reference("index_1h", "publicGetMarketHistoryIndexCandles", of_index=True),
-    "open_interest": Series(
+    "open_interest": PagedSeries(
         dataset="open_interest",
         method=f"{_STATISTICS}ContractsOpenInterestHistory",
         columns=("contracts", "open_interest", "open_interest_usd"),
         fixed={"period": "1H"},
         cursor="end",
     ),
-    "taker_volume_1h": Series(
+    "taker_volume_1h": PagedSeries(
         dataset="taker_volume_1h",
         method=f"{_STATISTICS}TakerVolumeContract",
         columns=("sell_volume", "buy_volume"),

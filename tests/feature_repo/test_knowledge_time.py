@@ -117,8 +117,18 @@ def test_no_rule_makes_a_row_known_earlier(known, stored, now, flag):
         assert computed(rule, known_at=[known], stored=[stored], flag=[flag])[0] >= known
 
 
-PRODUCT = ("pairity", "pairity_cli", "feature_repo", "venue", "paper_exchange", "model_registry", "ingestion",
-           "validation", "training", "serving")  # fmt: skip
+PRODUCT = (
+    "pairity",
+    "pairity_cli",
+    "feature_repo",
+    "venue",
+    "paper_exchange",
+    "model_registry",
+    "ingestion",
+    "validation",
+    "training",
+    "serving",
+)
 NAMES = {KNOWN_AT, CREATED_TIME, "KNOWN_AT", "CREATED_TIME"}
 
 
@@ -160,8 +170,10 @@ def offences(source: str) -> list[int]:
             lines += [node.lineno for value in named if is_computed(value)]
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             # Of texts and lists of names nothing is computed.
-            plain = any(isinstance(side, ast.List | ast.Tuple | ast.Constant | ast.JoinedStr) for side in (
-                node.left, node.right))  # fmt: skip
+            plain = any(
+                isinstance(side, ast.List | ast.Tuple | ast.Constant | ast.JoinedStr)
+                for side in (node.left, node.right)
+            )
             lines += [node.lineno] if mentions(node) and not plain else []
         if isinstance(node, ast.Name) and node.id == "HISTORY_LAG":
             lines.append(node.lineno)
@@ -183,11 +195,11 @@ def test_no_other_module_computes_when_something_was_known():
         'rows.with_columns((pl.col("open_time") + kind.known_after + lag).alias(KNOWN_AT))',
         'rows.with_columns(pl.max_horizontal(KNOWN_AT, pl.lit(now)).alias("x"))',
         'pl.col("known_at") + timedelta(milliseconds=1)',
-        'rows.with_columns(pl.when(late).then(now).otherwise(CREATED_TIME).alias(CREATED_TIME))',
+        "rows.with_columns(pl.when(late).then(now).otherwise(CREATED_TIME).alias(CREATED_TIME))",
         "rows.with_columns(created_timestamp=pl.col(EVENT_TIME) + step)",
         'known = close + lag; rows.with_columns(known.alias("known_at"))',
     ],
-)  # fmt: skip
+)
 def test_a_rule_of_ones_own_would_be_seen(line):
     assert offences(line)
     assert EVENT_TIME not in NAMES

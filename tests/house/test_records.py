@@ -30,31 +30,55 @@ def fields_of(node: ast.ClassDef) -> list[str]:
 
 
 def large_records(all_modules: list[Module]) -> set[str]:
-    return {
-        node.name
+    """Dotted names of the records with more than five fields, under every name by which modules offer them."""
+    records = {
+        f"{module.name}.{node.name}"
         for module in all_modules
         for node in ast.walk(module.tree)
         if isinstance(node, ast.ClassDef) and is_record(node) and len(fields_of(node)) > MOST_POSITIONAL
     }
+    return records | {
+        f"{module.name}.{name}"
+        for module in all_modules
+        for name, origin in origins(module).items()
+        if origin in records
+    }
+
+
+def origins(module: Module) -> dict[str, str]:
+    """What the names of a module stand for, as dotted names."""
+    names = {
+        node.name: f"{module.name}.{node.name}" for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)
+    }
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def positional_calls(module: Module, records: set[str]) -> Iterator[str]:
-    """Where a large record is built with positions, as `file:line Name`; `cls(…)` counts inside its class."""
-    for scope in ast.walk(module.tree):
-        own = scope.name if isinstance(scope, ast.ClassDef) and scope.name in records else None
-        for node in ast.walk(scope) if own else ast.iter_child_nodes(scope):
-            if not isinstance(node, ast.Call) or not node.args:
-                continue
-            called = ast.unparse(node.func).rpartition(".")[2]
-            if called in records or (own and called == "cls"):
+    """Where a large record is built with positions, as `file:line name`; `cls(…)` counts inside its class."""
+    known = origins(module)
+
+    def walk(node: ast.AST, own: str | None) -> Iterator[str]:
+        if isinstance(node, ast.ClassDef):
+            own = f"{module.name}.{node.name}"
+        if isinstance(node, ast.Call) and node.args:
+            first, _, rest = ast.unparse(node.func).partition(".")
+            called = own if first == "cls" and not rest else ".".join(filter(None, (known.get(first, first), rest)))
+            if called in records:
                 yield f"{module.path.name}:{node.lineno} {called}"
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, own)
+
+    yield from walk(module.tree, None)
 
 
 def test_large_records_are_built_with_keywords():
     everything = list(modules().values())
     records = large_records(everything)
-    assert "PairPosition" in records
-    offences = sorted({call for module in everything for call in positional_calls(module, records)})
+    assert "pairity.strategy.types.PairPosition" in records
+    offences = [call for module in everything for call in positional_calls(module, records)]
     assert offences == []
 
 

@@ -64,14 +64,19 @@ def cross_section(bars: pd.DataFrame, volatility: pd.Series) -> pd.DataFrame:
             momentum = {
                 f"momentum_{k}h": row.close / own["close"].get(hour - k * HOUR, np.nan) - 1 for k in (1, 24, 168)
             }
-            out.append({
-                "asset": row.asset, "event_timestamp": hour,
-                "funding_pressure": row.funding_rate - present["funding_rate"].median(),
-                "relative_volume": row.volume_quote / mean if (mean := present["volume_quote"].mean()) > 0 else np.nan,
-                "turnover_ratio": row.volume_quote / np.mean(past) if np.mean(past) > 0 else np.nan,
-                "price_efficiency": now / row.atr_pct if row.atr_pct > 0 else np.nan,
-                **momentum,
-                "volatility_regime": now / np.mean(seen) if len(seen) >= 152 and np.mean(seen) > 0 else np.nan,
-                "assets_observed": len(present),
-            })  # fmt: skip
+            out.append(
+                {
+                    "asset": row.asset,
+                    "event_timestamp": hour,
+                    "funding_pressure": row.funding_rate - present["funding_rate"].median(),
+                    "relative_volume": row.volume_quote / mean
+                    if (mean := present["volume_quote"].mean()) > 0
+                    else np.nan,
+                    "turnover_ratio": row.volume_quote / np.mean(past) if np.mean(past) > 0 else np.nan,
+                    "price_efficiency": now / row.atr_pct if row.atr_pct > 0 else np.nan,
+                    **momentum,
+                    "volatility_regime": now / np.mean(seen) if len(seen) >= 152 and np.mean(seen) > 0 else np.nan,
+                    "assets_observed": len(present),
+                }
+            )
     return pd.DataFrame(out).set_index(["asset", "event_timestamp"]).sort_index()

@@ -10,9 +10,14 @@ Row = Mapping[str, Any]
 
 
 def pit_join(
-    labels: Sequence[Row], rows: Sequence[Row], *, key: str, features: Sequence[str], ttl: timedelta | None,
+    labels: Sequence[Row],
+    rows: Sequence[Row],
+    *,
+    key: str,
+    features: Sequence[str],
+    ttl: timedelta | None,
     known_only: bool,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """Features per label, in the labels' order. Rows are in the order in which they are stored."""
     return [_as_of(label, rows, key, features, ttl, known_only) for label in labels]
 

@@ -9,10 +9,16 @@ def bars_of(hours: pd.DataFrame, zone: str, size: int) -> pd.DataFrame:
     local = (hours["event_timestamp"] - pd.Timedelta(hours=1)).dt.tz_convert(zone).dt.tz_localize(None)
     begins = local.dt.floor("D") + pd.to_timedelta(local.dt.hour // size * size, unit="h")
     grouped = hours.groupby(begins)
-    return pd.DataFrame({
-        "open": grouped["open"].first(), "high": grouped["high"].max(), "low": grouped["low"].min(),
-        "close": grouped["close"].last(), "volume": grouped["volume_base"].sum(), "hours_observed": grouped.size(),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "open": grouped["open"].first(),
+            "high": grouped["high"].max(),
+            "low": grouped["low"].min(),
+            "close": grouped["close"].last(),
+            "volume": grouped["volume_base"].sum(),
+            "hours_observed": grouped.size(),
+        }
+    )
 
 
 def distances(bars: pd.DataFrame, size: int, w: int, fill: int) -> pd.DataFrame:

@@ -330,10 +330,31 @@ def test_whoever_takes_turns_loses_nothing(tmp_path):
     assert number.read_text() == "60"
 
 
-PRODUCT = ("pairity", "pairity_cli", "feature_repo", "venue", "paper_exchange", "model_registry", "ingestion",
-           "validation", "training", "serving")  # fmt: skip
-WRITES = {"write_text", "write_bytes", "write_csv", "write_parquet", "savefig", "rename", "fsync", "flock", "to_csv",
-          "NamedTemporaryFile", "mkstemp"}  # fmt: skip
+PRODUCT = (
+    "pairity",
+    "pairity_cli",
+    "feature_repo",
+    "venue",
+    "paper_exchange",
+    "model_registry",
+    "ingestion",
+    "validation",
+    "training",
+    "serving",
+)
+WRITES = {
+    "write_text",
+    "write_bytes",
+    "write_csv",
+    "write_parquet",
+    "savefig",
+    "rename",
+    "fsync",
+    "flock",
+    "to_csv",
+    "NamedTemporaryFile",
+    "mkstemp",
+}
 LOGS = {"pairity_cli/commands/demo_exchange.py", "serving/retraining.py"}
 # To memory, to the temporary path that `durable` gave, or into a folder that `durable` moves.
 EXPECTED = {
