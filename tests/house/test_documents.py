@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.house.source_tree import ROOT
+from tests.house.source_tree import PACKAGES, ROOT
 
 WIDTH = 100
 _TITLES = re.compile(r"^#{1,6} +(.*?) *#*$", re.MULTILINE)
@@ -75,3 +75,15 @@ def test_links_inside_documents_lead_somewhere():
             if not (ROOT / document).parent.joinpath(target).exists():
                 broken.append(f"{document} → {target}")
     assert broken == []
+
+
+_CODE = re.compile(
+    rf"(?<![\w/.-])((?:{'|'.join((*PACKAGES, 'tests', 'benchmarks'))})/[a-z0-9_/]*(?:\.[a-z]+)?)(?![\w*-])"
+)
+
+
+@pytest.mark.parametrize("document", tracked("*.md"))
+def test_code_that_documents_name_exists(document):
+    paths = {path.rstrip("/") for path in _CODE.findall((ROOT / document).read_text())}
+    missing = sorted(path for path in paths if not (ROOT / path).exists())
+    assert missing == []
