@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from feature_repo.raw_datasets import DATASETS
 from ingestion.admission_record import AdmissionRecord
 from ingestion.collector import STAGING, Collector, require_datasets
+from ingestion.contracts import store_contracts
 from ingestion.coverage import count_rows
 from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
 from ingestion.publishing import Publisher, list_left_out_pairs
 from ingestion.raw_admission import RawAdmission
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, InstrumentFailure, RawRows, Stopwatch
-from ingestion.sources.okx import OkxSource, require_listed
+from ingestion.sources.okx import OkxSource
 from ingestion.sources.protocol import Source
 from ingestion.targets import Target, clip_to_closed, targets_of_ingest
 from pairity.errors import ConfigError, MissingDataError
@@ -87,7 +88,7 @@ class Pipeline:
         with watch.stage("connect"):
             venue_now = await server_time(source.client)
             until = clip_to_closed(since, until, venue_now)
-            tradable, failures = await self._store_contracts(source, assets, live=live)
+            tradable, failures = await store_contracts(Layout.of(self.settings), source, assets, live=live)
         with self.lake.writing():
             self._staging.recover()
             arrivals = self.clock if live else None
@@ -142,24 +143,6 @@ class Pipeline:
 
         self._store = open_store(self.settings)
         return self._store, apply_definitions(self.settings, self._store)
-
-    async def _store_contracts(
-        self, source: OkxSource, assets: Sequence[str], *, live: bool
-    ) -> tuple[tuple[str, ...], tuple[InstrumentFailure, ...]]:
-        """Store the contracts; return the assets that can be collected, and those that cannot be traded at present."""
-        from feature_repo.contract_specs import write_contracts
-
-        listings = await source.listings(assets)
-        if not live and len(listings) < len(assets):
-            require_listed(assets, listings, await source.assets())
-        write_contracts(Layout.of(self.settings), (listing.spec for listing in listings.values()))
-        failures = [InstrumentFailure(asset, "the venue does not list it") for asset in assets if asset not in listings]
-        failures += [
-            InstrumentFailure(asset, f"the venue does not trade it now (state {listing.state})")
-            for asset, listing in listings.items()
-            if listing.state != "live"
-        ]
-        return tuple(asset for asset in assets if asset in listings), tuple(failures)
 
     def _raw_rows(
         self, since: datetime, until: datetime, assets: Sequence[str], new_rows: dict[tuple[str, str], int]
