@@ -23,7 +23,7 @@ from pairity.configuration import load_settings
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import Decision, MarketView, PairScore, StrategyState
-from pairity.timeline import SystemClock, parse_instant
+from pairity.timeline import parse_instant
 from training.backtest.comparison import Arena, Contender
 from training.backtest.policies import Strategy
 from training.backtest.ranking import RankingPolicy
@@ -38,6 +38,7 @@ from training.evaluation.metrics import measure_classification
 from training.forest_fit import fit_forest, score_test_period
 from training.models import pair_forest
 from training.models.families import count_third
+from venue.clock import SystemClock
 
 _FUNDING = ("base_funding", "quote_funding", "funding_diff", "funding_avg")
 _KEPT_LIVE = ("z_score", "spread_rsi", "spread_roc", "base_asset", "quote_asset")

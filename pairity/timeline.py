@@ -9,7 +9,6 @@ Conventions (all instants are timezone-aware UTC, microsecond precision):
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,19 +34,6 @@ class Clock(Protocol):
     async def sleep_until(self, instant: datetime) -> None:
         """Return once `now() >= instant`."""
         ...
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> datetime:
-        """Return the current instant (aware, UTC)."""
-        return datetime.now(UTC)
-
-    async def sleep_until(self, instant: datetime) -> None:
-        """Return once `now() >= instant`; short sleeps notice a suspended machine or a clock that was set."""
-        while (left := (instant - self.now()).total_seconds()) > 0:
-            await asyncio.sleep(min(left, 30.0))
 
 
 def floor_to(instant: datetime, bar: timedelta) -> datetime:

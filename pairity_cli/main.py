@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("serve", "serve", "Run the trading process."),
     "demo": ("demo", "demo", "From market to protected order, end to end."),
     "account": ("account", "account", "Show balance, positions, orders and fills."),
+    "why": ("why", "why", "Why a pair was traded at a bar, or why it was not."),
     "trace": ("trace", "trace", "From an order back to decision, features, model and data."),
     "parity": ("parity", "parity", "Prove that online features equal offline ones, bit for bit."),
     "trade-sheet": ("trade_sheet", "trade_sheet", "The daily ranking by distance from VWAP, and how it did."),

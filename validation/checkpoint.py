@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,6 @@ import polars as pl
 from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.timeline import SystemClock
 from validation.data_docs import build_docs
 from validation.expectations import evaluate, read_rule_name
 from validation.results import save
@@ -56,7 +56,7 @@ def judge(settings: Settings, suite: str, profile: pl.DataFrame, *, month: str =
         Layout.of(settings),
         suite,
         result.to_json_dict(),
-        SystemClock().now(),
+        datetime.now(UTC),
         describe_partitions(profile["key"], month),
     )
     by_name = {rule.name: rule for rule in rules}

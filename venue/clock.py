@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pairity.errors import VenueAnswerError, VenueUnreachableError
 from pairity.settings import ExchangeSettings
-from pairity.timeline import Clock, SystemClock, from_ms, to_ms
+from pairity.timeline import Clock, from_ms, to_ms
 
 _POLL_S = 0.5
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the current instant (aware, UTC)."""
+        return datetime.now(UTC)
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Return once `now() >= instant`; short sleeps notice a suspended machine or a clock that was set."""
+        while (left := (instant - self.now()).total_seconds()) > 0:
+            await asyncio.sleep(min(left, 30.0))
 
 
 class SteppedClock:

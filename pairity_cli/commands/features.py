@@ -18,9 +18,10 @@ def features(until: str) -> None:
     Months whose inputs did not change are left alone. The venue is that of `features.venue`.
     """
     from ingestion.pipeline import publish_features
-    from pairity.timeline import SystemClock, parse_instant
+    from pairity.timeline import parse_instant
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.tables import print_table
+    from venue.clock import SystemClock
 
     settings = settings_from()
     now = SystemClock().now()

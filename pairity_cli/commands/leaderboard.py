@@ -41,7 +41,8 @@ def leaderboard(families: str | None, train_bars: int | None, test_bars: int | N
 
     Every test period is scored by models trained on what was known before it. `pairity report` draws the result.
     """
-    from pairity.timeline import SystemClock, parse_instant
+    from pairity.timeline import parse_instant
+    from venue.clock import SystemClock
 
     chosen = {"train_bars": train_bars, "test_bars": test_bars}
     settings = settings_from(evaluation={name: value for name, value in chosen.items() if value is not None})

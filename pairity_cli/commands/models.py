@@ -61,7 +61,7 @@ def promote(version: str, force: bool, reason: str | None) -> None:
     """Make VERSION champion: the trading process uses it from its next decision on."""
     from model_registry import registry
     from pairity.errors import ConfigError
-    from pairity.timeline import SystemClock
+    from venue.clock import SystemClock
 
     settings = settings_from()
     verdict = registry.find_version(settings, version).verdict
@@ -84,7 +84,7 @@ def promote(version: str, force: bool, reason: str | None) -> None:
 def rollback(reason: str) -> None:
     """Make the version before the champion champion again."""
     from model_registry import registry
-    from pairity.timeline import SystemClock
+    from venue.clock import SystemClock
 
     settings = settings_from()
     restored = registry.rollback(settings, reason, SystemClock().now())

@@ -51,10 +51,11 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     import os
     import signal
 
-    from pairity.timeline import SystemClock, parse_instant
+    from pairity.timeline import parse_instant
     from pairity_cli.console import ConsoleProgress
     from serving.parity import live_parity
     from training.job import train
+    from venue.clock import SystemClock
 
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
     # SystemExit unwinds the stack, sudden death does not: a run that has begun is marked as failed

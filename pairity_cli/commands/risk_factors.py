@@ -26,9 +26,10 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     """
     from ingestion.minute_exposures import regress_minutes
     from pairity.layout import Layout
-    from pairity.timeline import SystemClock, check_range, parse_instant
+    from pairity.timeline import check_range, parse_instant
     from pairity.universe import select_instruments
     from training.reports.exposures import write_exposures
+    from venue.clock import SystemClock
 
     settings = settings_from()
     now = SystemClock().now()

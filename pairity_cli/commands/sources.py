@@ -53,10 +53,11 @@ def collect(
     """
     from ingestion.pipeline import collect_history
     from ingestion.sources.catalog import open_source
-    from pairity.timeline import SystemClock, parse_instant
+    from pairity.timeline import parse_instant
     from pairity.universe import select_instruments
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.tables import print_table
+    from venue.clock import SystemClock
 
     settings = settings_from()
     source = open_source(name, settings, folder, venue)

@@ -31,9 +31,9 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
     from feature_repo.feature_store import open_store
     from pairity.errors import ConfigError
     from pairity.layout import Layout
-    from pairity.timeline import SystemClock
     from training.trade_sheet import build_trade_sheet as sheet_of
     from training.trade_sheet import evaluate_sheets, find_latest_day, write_evaluation, write_sheet
+    from venue.clock import SystemClock
 
     settings = settings_from()
     if evaluate:

@@ -30,12 +30,13 @@ def train(rows: str | None, as_known_at: str, with_families: bool) -> None:
     The gate decides whether it becomes champion; `pairity models` shows what it said.
     """
     from pairity.errors import MissingDataError
-    from pairity.timeline import SystemClock, parse_instant
+    from pairity.timeline import parse_instant
     from pairity_cli.commands.leaderboard import compare
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.summaries import show_training
     from serving.parity import live_parity
     from training.job import train as run_training
+    from venue.clock import SystemClock
 
     settings = settings_from(label={"rows": rows}) if rows else settings_from()
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")

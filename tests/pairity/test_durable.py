@@ -355,10 +355,10 @@ WRITES = {
     "NamedTemporaryFile",
     "mkstemp",
 }
-LOGS = {"pairity_cli/commands/demo_exchange.py", "serving/retraining.py"}
+LOGS = {"pairity_cli/demo/exchange.py", "serving/retraining.py"}
 # To memory, to the temporary path that `durable` gave, or into a folder that `durable` moves.
 EXPECTED = {
-    "feature_repo/files.py": {"write_parquet"},
+    "feature_repo/offline_files.py": {"write_parquet"},
     "ingestion/lake/partitions.py": {"write_parquet"},
     "training/reports/exposures.py": {"savefig"},
     "training/reports/matplotlib_figures.py": {"savefig"},

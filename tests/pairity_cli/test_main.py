@@ -30,6 +30,7 @@ def test_the_public_commands_are_these():
         "serve",
         "demo",
         "account",
+        "why",
         "trace",
         "parity",
         "trade-sheet",

@@ -7,9 +7,9 @@ import pytest
 
 from pairity.errors import VenueAnswerError, VenueUnreachableError
 from pairity.settings import ExchangeSettings
-from pairity.timeline import SystemClock, from_ms
+from pairity.timeline import from_ms
 from tests.e2e.running import paper_exchange
-from venue.clock import PolledClock, SteppedClock, clock_for
+from venue.clock import PolledClock, SteppedClock, SystemClock, clock_for
 
 
 @pytest.fixture(scope="module")

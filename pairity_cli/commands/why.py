@@ -1,0 +1,41 @@
+"""`pairity why`."""
+
+from __future__ import annotations
+
+import click
+
+from pairity_cli.context import reports_errors, settings_from
+
+
+@click.command()
+@click.argument("pair", required=False)
+@click.option(
+    "--at",
+    "instant",
+    default="now",
+    show_default=True,
+    help="Instant (ISO time in UTC, an age such as 7h, or now); the newest decision up to then is explained.",
+)
+@reports_errors
+def why(pair: str | None, instant: str) -> None:
+    """Say why PAIR (such as XRP/ADA; default: every pair) was traded, or not, as the journal has it.
+
+    The first reason against a pair is shown. docs/architecture.md lists where each reason is decided.
+    """
+    from pairity.timeline import parse_instant
+    from pairity_cli.tables import Cell, print_heading, print_line, print_table
+    from serving.explanation import explain_assessment, read_decision_at, select_assessments
+    from venue.clock import SystemClock
+
+    record = read_decision_at(settings_from(), parse_instant(instant, now=SystemClock().now(), name="--at"))
+    assessments = select_assessments(record, pair)
+    print_heading(f"Bar closed at {record.event_timestamp:%Y-%m-%d %H:%M} UTC")
+    print_line(
+        f"decided {record.decision_time.isoformat()} by {record.model_name} version {record.model_version}: "
+        f"{record.decision.action}: {record.decision.reason}"
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (item.pair.pair_id, item.z, item.probability, item.divergence_score, explain_assessment(record, item))
+        for item in assessments
+    ]
+    print_table(("pair", "z", "probability", "score", "why"), rows)

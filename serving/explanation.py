@@ -1,0 +1,56 @@
+"""Explanation of a past decision: why a pair was traded at a bar's close, or why it was not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pairity.errors import MissingDataError, UnknownNameError
+from pairity.layout import Layout
+from pairity.settings import Settings
+from pairity.strategy.types import PairAssessment
+from serving.journal import DecisionRecord, Journal
+
+
+def read_decision_at(settings: Settings, instant: datetime) -> DecisionRecord:
+    """Read the decision that was in force at `instant`: the newest one whose bar had closed by then.
+
+    MissingDataError where nothing had been decided by then, JournalError where the journal cannot be read.
+    """
+    journal = Journal.read(Layout.of(settings).journal)
+    try:
+        decisions = journal.decisions()
+    finally:
+        journal.close()
+    before = [record for record in decisions if record.event_timestamp <= instant]
+    if not before:
+        first = f"the first one is of {decisions[0].event_timestamp:%Y-%m-%d %H:%M}" if decisions else "there is none"
+        raise MissingDataError(
+            f"nothing was decided up to {instant:%Y-%m-%d %H:%M} UTC: {first}",
+            "give --at the close of a bar that was traded, or look whether the trading process ran",
+        )
+    return before[-1]
+
+
+def select_assessments(record: DecisionRecord, pair: str | None = None) -> tuple[PairAssessment, ...]:
+    """Return what the decision said of every pair, or of `pair`: `BASE__QUOTE` or `BASE/QUOTE`, in either order.
+
+    UnknownNameError lists the pairs of the decision.
+    """
+    assessments = record.decision.scores
+    if pair is None:
+        return assessments
+    wanted = set(pair.upper().replace("__", "/").split("/"))
+    selected = tuple(item for item in assessments if set(item.pair.assets) == wanted)
+    if not selected:
+        raise UnknownNameError("pair", pair, (item.pair.pair_id for item in assessments))
+    return selected
+
+
+def explain_assessment(record: DecisionRecord, assessment: PairAssessment) -> str:
+    """Say in one line what became of a pair: opened, passed over in favour of another, or the reason against it."""
+    if assessment.rejected is not None:
+        return assessment.rejected
+    if any(entry.pair == assessment.pair for entry in record.decision.entries):
+        return "opened"
+    # No reason of its own: the decision as a whole took another way.
+    return f"a candidate, but the decision was to {record.decision.action}: {record.decision.reason}"
