@@ -1,6 +1,6 @@
 # Everything runs in .venv, which `make` creates from requirements.lock when it is missing or made from something else.
 # PYTHON names the interpreter to make it with, once: it is kept until `make clean`. By default, the newest supported
-# one on PATH that works.
+# one that works, on PATH or under pyenv.
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ ARGS ?=
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data bench-train lock clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data bench-train lock hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,17 +44,24 @@ try() {
 search() {
   # An activated .venv is what is made, not what it is made from
   PATH=$$(printf '%s' "$$PATH" | tr : '\n' | grep -vxF "$$PWD/$(BIN)" | paste -s -d : -)
-  for name in python3.13 python3.12 python3.11 python3 python; do
+  for version_name in 3.13 3.12 3.11; do
     IFS=:
     for folder in $$PATH; do
-      if [ -x "$$folder/$$name" ] && try "$$folder/$$name"; then unset IFS; return; fi
+      if [ -x "$$folder/python$$version_name" ] && try "$$folder/python$$version_name"; then unset IFS; return; fi
     done
     unset IFS
+    # What pyenv has is there too, switched on or not; the newest patch first
+    for python in $$(ls -r -d "$${PYENV_ROOT:-$${HOME:-}/.pyenv}/versions/$$version_name".*/bin/python 2>/dev/null); do
+      if try "$$python"; then return; fi
+    done
   done
-  for python in "$${PYENV_ROOT:-$${HOME:-}/.pyenv}"/versions/3.1[123].*/bin/python; do
-    if [ -x "$$python" ]; then found="$$found  $$python: not on PATH, can be named
-"; fi
+  IFS=:
+  for folder in $$PATH; do
+    for name in python3 python; do
+      if [ -x "$$folder/$$name" ] && try "$$folder/$$name"; then unset IFS; return; fi
+    done
   done
+  unset IFS
 }
 made_from() { cat $(VENV)/.$$1 2>/dev/null || true; }
 
@@ -72,7 +79,7 @@ if [ -z "$$version" ]; then
   else
     printf 'Python 3.13, 3.12 or 3.11 with venv and ensurepip is needed. Found:\n%s' "$${found:-  no Python at all
 }" >&2
-    echo "Install one of them, put it on PATH, or name it: make PYTHON=/path/to/python3.13 ..." >&2
+    echo "Install one of them (on PATH or with pyenv), or name it: make PYTHON=/path/to/python3.13 ..." >&2
     exit 1
   fi
 fi
@@ -144,6 +151,9 @@ bench-train: install  ## backtest grid and model fits against peers (ARGS=--smal
 
 docs: install  ## write docs/features.md from the catalogue
 	$(BIN)/python -m feature_repo.documentation > docs/features.md
+
+hooks: install  ## check style, types and floors before every commit (pre-commit, tools of the lock)
+	$(BIN)/pre-commit install
 
 lock:  ## recompute requirements.lock, for all Pythons and platforms (needs uv; ARGS=--upgrade for newer versions)
 	@command -v $(UV) >/dev/null || { \
