@@ -25,10 +25,13 @@ def prove_month(
     lake has no candles.
     """
     layout = Layout.of(settings)
-    lake = Lake(layout)
+    lake = Lake(layout, venue=settings.features.venue)
     newest = find_newest_close(settings, lake)
     if newest is None:
-        raise TimeRangeError(f"there are no candles in {lake.root}", "run `pairity ingest` first")
+        raise TimeRangeError(
+            f"there are no candles of venue {lake.venue!r} in {lake.root}",
+            "run `pairity ingest` first, or set features.venue to a venue that is there",
+        )
     start = month or month_start(newest)
     until = min(newest, next_month(start))
     return prove(

@@ -39,7 +39,7 @@ def _http(settings: Settings, headers: Mapping[str, str] | None = None) -> Http:
     return Http(retries=own.max_retries, timeout_s=own.timeout_s, spacing_s=own.spacing_s, headers=headers or {})
 
 
-def _key(secret: SecretStr | None, name: str) -> str:
+def _require_key(secret: SecretStr | None, name: str) -> str:
     if secret is None or not secret.get_secret_value():
         raise CredentialsError(
             f"this source needs a key, and PAIRITY_SOURCES__{name} is not set", "set it, or use .env"
@@ -47,7 +47,7 @@ def _key(secret: SecretStr | None, name: str) -> str:
     return secret.get_secret_value()
 
 
-def _folder(folder: Path | None) -> Path:
+def _require_folder(folder: Path | None) -> Path:
     if folder is None:
         raise ConfigError("this source reads files, and no --folder was given", "give --folder PATH")
     return folder
@@ -69,7 +69,7 @@ def _tiingo(settings: Settings, _folder_given: Path | None) -> Source:
     from ingestion.sources.tiingo import Tiingo
 
     own = settings.sources
-    headers = {"Authorization": f"Token {_key(own.tiingo_api_key, 'TIINGO_API_KEY')}"}
+    headers = {"Authorization": f"Token {_require_key(own.tiingo_api_key, 'TIINGO_API_KEY')}"}
     return Tiingo(_http(settings, headers), own.tiingo_url, own.tiingo_exchange, own.tiingo_quote)
 
 
@@ -77,7 +77,7 @@ def _cryptoquant(settings: Settings, _folder_given: Path | None) -> Source:
     from ingestion.sources.onchain import CryptoQuant
 
     own = settings.sources
-    headers = {"Authorization": f"Bearer {_key(own.cryptoquant_api_key, 'CRYPTOQUANT_API_KEY')}"}
+    headers = {"Authorization": f"Bearer {_require_key(own.cryptoquant_api_key, 'CRYPTOQUANT_API_KEY')}"}
     return CryptoQuant(_http(settings, headers), own.cryptoquant_url)
 
 
@@ -90,19 +90,19 @@ def _ccxt(name: str, settings: Settings) -> Source:
 def _minute_csv(_settings: Settings, folder: Path | None) -> MinuteCsv:
     from ingestion.sources.folders import MinuteCsv
 
-    return MinuteCsv(_folder(folder))
+    return MinuteCsv(_require_folder(folder))
 
 
 def _parquet_folder(_settings: Settings, folder: Path | None) -> ParquetFolder:
     from ingestion.sources.folders import ParquetFolder
 
-    return ParquetFolder(_folder(folder))
+    return ParquetFolder(_require_folder(folder))
 
 
 def _inflow_csv(_settings: Settings, folder: Path | None) -> Source:
     from ingestion.sources.onchain import InflowCsv
 
-    return InflowCsv(_folder(folder))
+    return InflowCsv(_require_folder(folder))
 
 
 def _always(_settings: Settings) -> bool:

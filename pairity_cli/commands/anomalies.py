@@ -18,7 +18,8 @@ def anomalies(dataset: str | None) -> None:
     from ingestion.market_anomalies import describe_anomalies
     from pairity.layout import Layout
 
-    lake = Lake(Layout.of(settings_from()))
+    settings = settings_from()
+    lake = Lake(Layout.of(settings), venue=settings.features.venue)
     names = [declared(dataset).name] if dataset else [name for name, kind in DATASETS.items() if "close" in kind.values]
     count = 0
     for name in names:

@@ -51,7 +51,7 @@ def typed() -> dict[str, list[str]]:
         "settings": settings,
         "raw datasets": list(DATASETS),
         "feature views": list(VIEWS),
-        "feature services": list(SERVICES),
+        **{f"feature service {name}": list(service.features) for name, service in SERVICES.items()},
         "model families": list(FAMILIES),
         "sources": list(OFFERS),
         "faults": list(CATALOGUE),

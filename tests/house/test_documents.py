@@ -87,3 +87,19 @@ def test_code_that_documents_name_exists(document):
     paths = {path.rstrip("/") for path in _CODE.findall((ROOT / document).read_text())}
     missing = sorted(path for path in paths if not (ROOT / path).exists())
     assert missing == []
+
+
+def anchors(document: str) -> set[str]:
+    """The anchors that GitHub makes of a document's headings."""
+    headings = _TITLES.findall((ROOT / document).read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_to_sections_lead_to_one():
+    broken = []
+    for document in tracked("*.md"):
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", (ROOT / document).read_text()):
+            place = place_of(target, document) if target else document
+            if place is None or anchor not in anchors(place):
+                broken.append(f"{document} → {target}#{anchor}")
+    assert broken == []
