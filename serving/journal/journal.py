@@ -7,6 +7,7 @@ writes (a lock file keeps a second one out); any number may read.
 from __future__ import annotations
 
 import uuid
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -41,20 +42,26 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The lock comes first: two processes must not create, or extend, the same tables.
         lock = lock_for_writing(path)
-        try:
+        with ExitStack() as undo:  # a refused journal is closed again, and the next writer let in
+            undo.callback(lock.close)
             database = open_database(path)
+            undo.callback(database.dispose)
             create_tables(database, path, scope or uuid.uuid4().hex)
-            return cls(path, database, lock)
-        except BaseException:
-            lock.close()
-            raise
+            journal = cls(path, database, lock)
+            undo.pop_all()
+        return journal
 
     @classmethod
     def read(cls, path: Path) -> Journal:
         """Open beside a writer, to look things up; JournalError where there is none."""
         if not path.is_file():
             raise JournalError(f"there is no journal at {path}", "nothing was traded yet: run pairity serve")
-        return cls(path, open_database(path), None)
+        with ExitStack() as undo:
+            database = open_database(path)
+            undo.callback(database.dispose)
+            journal = cls(path, database, None)
+            undo.pop_all()
+        return journal
 
     def restore_state(self, available_usdt: float) -> StrategyState:
         """Return the state to go on with: the last decision's, corrected by what happened to its positions since."""

@@ -35,7 +35,9 @@ from serving.journal import (
     decision_id,
     tables,
 )
+from serving.journal import journal as journal_module
 from serving.journal.codec import time_from_text, time_to_text, values_from_json, values_to_json
+from serving.journal.database import lock_for_writing
 from serving.journal.records import TRANSITIONS
 from tests.serving.trading import RUN, T0, decision_of, entry
 
@@ -288,6 +290,20 @@ def test_another_schema_version_is_refused(statement: str, tmp_path: Path) -> No
     connection.close()
     with pytest.raises(JournalError, match="schema version"):
         Journal.open(tmp_path / "j.db")
+
+
+@pytest.mark.parametrize("opened", [Journal.open, Journal.read])
+def test_a_refused_journal_is_closed_again(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Journal.open(tmp_path / "j.db").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "j.db")) as connection, connection:
+        connection.execute("DELETE FROM meta")
+    databases = []
+    real = journal_module.open_database
+    monkeypatch.setattr(journal_module, "open_database", lambda path: databases.append(real(path)) or databases[-1])
+    with pytest.raises(JournalError, match="schema version"):
+        opened(tmp_path / "j.db")
+    assert [database.pool.checkedin() for database in databases] == [0]
+    lock_for_writing(tmp_path / "j.db").close()
 
 
 def test_another_program_s_database_is_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_the_same_frames_give_the_same_trade_log_byte_for_byte(legs):
 def test_the_number_of_threads_changes_nothing(threads):
     command = [sys.executable, "-m", "tests.training.synthetic_run"]
     environment = os.environ | {"POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads}
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [PINNED["base"], PINNED["both"]]
 
