@@ -148,7 +148,8 @@ class FeatureSettings(Section):
     exposure_minutes: Annotated[int, Field(ge=120, le=2880, multiple_of=60)] = 1440
     """Window of the exposures to the risk factors."""
     ttl_hours: PositiveInt = 2
-    """A feature row older than this at the decision time counts as missing, offline and online."""
+    """A feature row older than this at an instant counts as missing in the offline join. Decisions go further, live and
+    in training: they use the row of the bar that has just closed and no other."""
     decision_lag_s: NonNegativeFloat = 30.0
     """Seconds after a bar's close at which history is joined: the grace that the live loop gives the venue."""
 

@@ -13,7 +13,7 @@ def _bar(name: str, formula: str, unit: str, lower: float | None = None) -> Feat
         unit=unit,
         lookback_bars=1,
         inputs=("candles_1m",),
-        nulls="null where the hour has no minute",
+        nulls="never null: an hour without minutes has the venue's own bar, or no row",
         lower=lower,
     )
 

@@ -22,7 +22,7 @@ PAIR_HOURLY = View(
             unit="ratio",
             lookback_bars=1,
             inputs=("close",),
-            nulls="null where either close is missing",
+            nulls="never null: a row exists only where both assets have a bar",
             lower=0.0,
         ),
         Feature(

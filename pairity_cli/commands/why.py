@@ -22,18 +22,21 @@ def why(pair: str | None, instant: str) -> None:
 
     The first reason against a pair is shown. docs/architecture.md lists where each reason is decided.
     """
-    from pairity.timeline import parse_instant
+    from pairity.timeline import HOUR, last_closed, parse_instant
     from pairity_cli.tables import Cell, print_heading, print_line, print_table
     from serving.explanation import explain_assessment, read_decision_at, select_assessments
     from venue.clock import SystemClock
 
-    record = read_decision_at(settings_from(), parse_instant(instant, now=SystemClock().now(), name="--at"))
+    requested = parse_instant(instant, now=SystemClock().now(), name="--at")
+    record = read_decision_at(settings_from(), requested)
     assessments = select_assessments(record, pair)
     print_heading(f"Bar closed at {record.event_timestamp:%Y-%m-%d %H:%M} UTC")
     print_line(
         f"decided {record.decision_time.isoformat()} by {record.model_name} version {record.model_version}: "
         f"{record.decision.action}: {record.decision.reason}"
     )
+    if last_closed(requested, HOUR) > record.event_timestamp:
+        print_line(f"no later bar up to {requested:%Y-%m-%d %H:%M} UTC was decided")
     rows: list[tuple[Cell, ...]] = [
         (item.pair.pair_id, item.z, item.probability, item.divergence_score, explain_assessment(record, item))
         for item in assessments

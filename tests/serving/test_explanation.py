@@ -76,6 +76,9 @@ def test_the_command_prints_the_reason(settings, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "|z| not above 1.0" in result.output
     assert "BTC__SOL" not in result.output
+    assert "was decided" not in result.output
+    later = CliRunner().invoke(main, ["why", "--at", (T0 + 5 * HOUR).isoformat()]).output
+    assert f"no later bar up to {T0 + 5 * HOUR:%Y-%m-%d %H:%M} UTC was decided" in later
     everything = CliRunner().invoke(main, ["why", "--at", T0.isoformat()]).output
     assert all(item.pair.pair_id in everything for item in (OPENED, REFUSED, PASSED_OVER))
 

@@ -61,16 +61,20 @@ def group_scores_by_hour(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[da
     return hours
 
 
-def read_lake_settlements(layout: Layout, assets: Sequence[str], known_by: datetime) -> dict[str, list[Settlement]]:
-    """Read the funding settlements of the raw lake: per settlement, the newest row known at `known_by`.
+def read_lake_settlements(
+    layout: Layout, venue: str, assets: Sequence[str], known_by: datetime
+) -> dict[str, list[Settlement]]:
+    """Read a venue's funding settlements from the raw lake: per settlement, the newest row known at `known_by`.
 
     An asset without files has no settlements: the engine counts the hours in which none was known.
     """
-    return {asset: _read_settlements(layout, asset, known_by) for asset in assets}
+    return {asset: _read_settlements(layout, venue, asset, known_by) for asset in assets}
 
 
-def _read_settlements(layout: Layout, asset: str, known_by: datetime) -> list[Settlement]:
-    files = sorted((layout.lake / "funding").glob(f"venue=*/instrument={inst_id(asset)}/month=*/part.parquet"))
+def _read_settlements(layout: Layout, venue: str, asset: str, known_by: datetime) -> list[Settlement]:
+    # One venue: another one settles at other rates, and would be newer by chance.
+    folder = layout.lake / "funding" / f"venue={venue}" / f"instrument={inst_id(asset)}"
+    files = sorted(folder.glob("month=*/part.parquet"))
     if not files:
         return []
     rows = (

@@ -41,7 +41,7 @@ def load_history(
     first_known = bars.select("asset", EVENT_TIME, FIRST_KNOWN)
     keys = keys.join(first_known, on=["asset", EVENT_TIME], how="left")
     known = join_checked(join, MARKET_STATE, add_decision_times(keys, settings))
-    settlements = read_lake_settlements(layout, assets, now)
+    settlements = read_lake_settlements(layout, settings.features.venue, assets, now)
     return build_market_history(hours, known, bars, settlements, read_contracts(layout)), bars
 
 

@@ -19,8 +19,8 @@ from training.backtest.records import PriceBar, Settlement
 UTC_US = pl.Datetime("us", "UTC")
 
 
-def write_funding(root, month, rows):
-    path = root / f"lake/funding/venue=okx/instrument=BTC-USDT-SWAP/month={month}/part.parquet"
+def write_funding(root, month, rows, venue="okx"):
+    path = root / f"lake/funding/venue={venue}/instrument=BTC-USDT-SWAP/month={month}/part.parquet"
     path.parent.mkdir(parents=True)
     schema = {"funding_time": UTC_US, "funding_rate": pl.Float64, "known_at": UTC_US}
     pl.DataFrame(rows, schema=schema, orient="row").write_parquet(path)
@@ -40,9 +40,18 @@ def test_settlements_are_the_newest_known_rows_in_order(tmp_path: Path):
             (START + 8 * HOUR, 0.5, late + HOUR),  # one that is not known yet
         ],
     )
-    known = read_lake_settlements(Layout(tmp_path), ["BTC", "ETH"], known_by=late + lag)
+    known = read_lake_settlements(Layout(tmp_path), "okx", ["BTC", "ETH"], known_by=late + lag)
     assert known["BTC"] == [Settlement(START, 0.0009), Settlement(START + 8 * HOUR, 0.0002), Settlement(late, 0.003)]
     assert known["ETH"] == []
+
+
+def test_settlements_of_another_venue_are_not_mixed_in(tmp_path: Path):
+    soon = timedelta(milliseconds=1)
+    write_funding(tmp_path, "2025-03", [(START, 0.0001, START + soon)])
+    write_funding(tmp_path, "2025-03", [(START, 0.04, START + HOUR), (START + HOUR, 0.04, START + HOUR)], "ccxt_bybit")
+    layout, late = Layout(tmp_path), START + 9 * HOUR
+    assert read_lake_settlements(layout, "okx", ["BTC"], late) == {"BTC": [Settlement(START, 0.0001)]}
+    assert len(read_lake_settlements(layout, "ccxt_bybit", ["BTC"], late)["BTC"]) == 2
 
 
 def test_hours_are_complete_even_where_rows_are_missing():
