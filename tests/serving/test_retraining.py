@@ -126,7 +126,7 @@ def test_the_command_is_the_plain_one() -> None:
     arguments = make_retrain_command(NOON)
     assert arguments[1:] == [
         "-m",
-        "pairity_cli.main",
+        "pairity_cli",
         "retrain",
         "--once",
         "--as-known-at",
