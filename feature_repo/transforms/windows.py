@@ -5,7 +5,7 @@ values of its window and on nothing else: not on rows before or after, on block 
 
 Inputs are the values of one entity on its complete hourly grid, oldest first, NaN where nothing was observed. Results
 have the same length. Each stands at the row of its window's *last* value, where it is known, and is NaN where it is not
-defined. See docs/formulas.md, Statistics.
+defined. Rows before `begin` are NaN, because they are not wanted. See docs/formulas.md, Statistics.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ ROUNDING = 1e-12
 """Share of a value below which a move is rounding of a division or a logarithm, not a price (a tick is ≥ 1e-7)."""
 
 
-def rolling_mean(values: Floats, window: int, *, min_share: float = 1.0) -> Floats:
+def rolling_mean(values: Floats, window: int, *, min_share: float = 1.0, begin: int = 0) -> Floats:
     """Return the mean over `window` rows, in their units; NaN where less than `min_share` of them are observed."""
-    return window_kernels.means(values, window, math.ceil(min_share * window))
+    return window_kernels.means(values, window, math.ceil(min_share * window), begin)
 
 
-def rolling_std(values: Floats, window: int, *, scale: float = 0.0) -> Floats:
+def rolling_std(values: Floats, window: int, *, scale: float = 0.0, begin: int = 0) -> Floats:
     """Return the sample standard deviation (ddof 1) of `window` values, in their units; NaN unless all are observed.
 
     Exactly 0 where the values differ by no more than `ROUNDING` times their size. `scale` is the least size assumed: 1
     for returns and logarithms, whose rounding is that of the prices they come from.
     """
-    return window_kernels.deviations(values, window, scale, ROUNDING)
+    return window_kernels.deviations(values, window, scale, ROUNDING, begin)
 
 
-def rolling_correlation(first: Floats, second: Floats, window: int) -> Floats:
+def rolling_correlation(first: Floats, second: Floats, window: int, *, begin: int = 0) -> Floats:
     """Return the Pearson correlation (−1…1) of two return series over `window` rows, from the rows that both have.
 
     NaN where these are fewer than `MIN_SHARE` of the window, and where either series is flat.
     """
-    return window_kernels.correlations(first, second, window, math.ceil(MIN_SHARE * window), ROUNDING)
+    return window_kernels.correlations(first, second, window, math.ceil(MIN_SHARE * window), ROUNDING, begin)
 
 
 class Reversion(NamedTuple):
@@ -55,7 +55,7 @@ class Reversion(NamedTuple):
     half_life: Floats
 
 
-def hedge_and_half_life(log_a: Floats, log_b: Floats, window: int) -> Reversion:
+def hedge_and_half_life(log_a: Floats, log_b: Floats, window: int, *, begin: int = 0) -> Reversion:
     """Regress `log_a` on `log_b` (OLS with intercept) over `window` rows; return slope and residual's half-life.
 
     half_life = −ln 2 / ln(1 + φ). φ is the OLS slope (with intercept) of Δe on e[−1], for the residual e, over
@@ -63,4 +63,4 @@ def hedge_and_half_life(log_a: Floats, log_b: Floats, window: int) -> Reversion:
     `MIN_SHARE` of the window's rows are observed and where `log_b` is flat. The half-life is NaN also where the
     residual is rounding only, and where −1 < φ < 0 does not hold.
     """
-    return Reversion(*window_kernels.reversions(log_a, log_b, window, math.ceil(MIN_SHARE * window), ROUNDING))
+    return Reversion(*window_kernels.reversions(log_a, log_b, window, math.ceil(MIN_SHARE * window), ROUNDING, begin))

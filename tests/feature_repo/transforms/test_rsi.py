@@ -1,9 +1,9 @@
-import polars as pl
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.transforms.rsi import with_wilder_rsi
+from feature_repo.transforms.rsi import wilder_rsi
 from tests.oracles.features_pandas import wilder
 
 # Wilder's worked example as published with 14 periods (closes, and the first values of the index).
@@ -29,12 +29,8 @@ FIRST = [70.46, 66.25]
 
 
 def rsi(series, period=14):
-    frame = pl.LazyFrame(
-        [pl.Series("x", series, dtype=pl.Float64), pl.Series("g", ["a"] * len(series), dtype=pl.String)]
-    )
-    result = with_wilder_rsi(frame, "x", "g", period, "rsi").collect()
-    assert result.columns == ["x", "g", "rsi"]
-    return result["rsi"].to_list()
+    values = wilder_rsi(np.array([np.nan if value is None else value for value in series], dtype=float), period)
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def test_the_published_example():
@@ -70,9 +66,3 @@ def test_a_hole_is_null_and_starts_anew():
     values = rsi(series)
     assert values[16:17] == [None]
     assert values[17:] == rsi(CLOSES)
-
-
-def test_groups_do_not_touch():
-    frame = pl.LazyFrame({"x": [*CLOSES, *CLOSES], "g": ["a"] * 16 + ["b"] * 16})
-    values = with_wilder_rsi(frame, "x", "g", 14, "rsi").collect()["rsi"].to_list()
-    assert values == rsi(CLOSES) * 2
