@@ -1,7 +1,8 @@
 """Anchored computation: one calendar month of features at a time, always from the same starting point.
 
-A chunk starts at the month's first instant minus the common lookback, in backfill and live alike. Live recomputes the
-current month's chunk up to the newest closed bar, so its last row has the bits that a later backfill will produce.
+A chunk starts at the month's first instant minus the common lookback, in backfill and live alike. `compute_views` does
+the whole of it. A live process keeps its `Chunk` and continues it by each hour that closes: only that hour is computed,
+from what its windows need, and its rows have the bits that the whole chunk will give them in a later backfill.
 """
 
 from __future__ import annotations
@@ -11,15 +12,100 @@ from datetime import datetime
 
 import polars as pl
 
-from feature_repo.catalog import EVENT_TIME, VIEWS, View
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
 from feature_repo.catalog import find_view as declared
-from feature_repo.transforms.view_transforms import TRANSFORMS, Inputs, ReadRaw
+from feature_repo.knowledge_time import inputs_known_at
+from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
+from feature_repo.transforms.view_transforms import CARRIED, TRANSFORMS, Inputs, NewAssetError, ReadRaw
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import Settings
-from pairity.timeline import HOUR, floor_to, month_start, next_month
+from pairity.timeline import DAY, HOUR, floor_to, month_start, next_month
 
 Accept = Callable[[View, pl.DataFrame], pl.DataFrame]
 _LOOKBACK = max(view.lookback for view in VIEWS.values())
+_USED = frozenset(source for view in VIEWS.values() for source in view.inputs if source in VIEWS)
+"""Views that others are computed from."""
+REMEMBERED = 2 * DAY
+"""How far back a chunk can be taken without computing it anew: late rows and corrections come within hours."""
+
+
+class Chunk:
+    """The features of one month so far. `month` is its first instant; `end` the last hour that was computed, or None.
+
+    TimeRangeError where `month` is no month's first instant; ConfigError where a window is longer than the lookback:
+    its values would depend on where the chunk begins. UnknownNameError for a view that does not exist.
+    """
+
+    def __init__(self, month: datetime, settings: Settings, views: Sequence[str] | None = None) -> None:
+        if month != month_start(month):
+            raise TimeRangeError(
+                f"a chunk cannot start at {month.isoformat()}", "start it at a month's first instant, UTC"
+            )
+        _check_windows(settings)
+        self.month = month
+        self.settings = settings
+        self.end: datetime | None = None
+        self._wanted = tuple(VIEWS) if views is None else tuple(declared(name).name for name in views)
+        self._memory = ChunkMemory()
+
+    def advance(
+        self, read: ReadRaw, until: datetime, *, changed_at: datetime | None = None, accept: Accept | None = None
+    ) -> dict[str, pl.DataFrame]:
+        """Continue to the last full hour at `until` or the month's end; return the rows of the views that are new.
+
+        Rows have month < event_timestamp: one at the first instant of a month closes the last hour of the month before.
+        `changed_at` is the earliest instant at which a raw row is complete that came, changed or went since the last
+        call: the hours from it on are computed again; None where nothing did. `accept` returns the rows of a view that
+        other views may be computed from; default all. The first call computes everything since the anchor.
+        """
+        end = min(floor_to(until, HOUR), next_month(self.month))
+        after = self._take_back(changed_at)
+        if after is not None and end < after:
+            self._memory, after = ChunkMemory(), None
+        try:
+            rows = self._compute(read, after, end, accept)
+        except NewAssetError:
+            self._memory, after = ChunkMemory(), None
+            rows = self._compute(read, after, end, accept)
+        self.end = end
+        since = self.month if after is None else max(self.month, after)
+        return {name: rows[name].filter(pl.col(EVENT_TIME) > since) for name in self._wanted}
+
+    def _take_back(self, changed_at: datetime | None) -> datetime | None:
+        """Return the hour from which to go on; None from the anchor."""
+        if self.end is None or changed_at is None or changed_at > self.end:
+            return self.end
+        last_good = floor_to(changed_at - TICK, HOUR)
+        if last_good < max(self.month, self.end - REMEMBERED):
+            self._memory = ChunkMemory()
+            return None
+        self._memory.rewind(last_good)
+        return last_good
+
+    def _compute(
+        self, read: ReadRaw, after: datetime | None, end: datetime, accept: Accept | None
+    ) -> dict[str, pl.DataFrame]:
+        memory = self._memory
+        inputs = Inputs(
+            read=read,
+            memory=memory,
+            settings=self.settings,
+            start=self.month - _LOOKBACK,
+            month=self.month,
+            end=end,
+            after=after,
+        )
+        computed: dict[str, pl.DataFrame] = {}
+        for name in _with_inputs(self._wanted):
+            rows = _carry(name, TRANSFORMS[name](inputs).collect(), memory, after)
+            if name in CARRIED:
+                memory.note_created(name, rows, VIEWS[name].entity)
+            computed[name] = rows if accept is None else accept(VIEWS[name], rows)
+            if name in _USED:
+                memory.views[name] = append(memory.views.get(name), computed[name])
+        if memory.risk is not None:
+            memory.risk = memory.risk.recent(self.settings.features, REMEMBERED)
+        return computed
 
 
 def compute_views(
@@ -33,24 +119,23 @@ def compute_views(
 ) -> dict[str, pl.DataFrame]:
     """Return the rows of `views` (default all) with month < event_timestamp <= min(until, next month).
 
-    `month` is a month's first instant; only hours that are complete at `until` are computed. A row at the first instant
-    of a month closes the last hour of the month before and belongs to that month's chunk. `accept` returns the rows of
-    a view (from the chunk's start on) that other views may be computed from; default all.
-
-    TimeRangeError where `month` is no month's first instant; ConfigError where a window is longer than the lookback:
-    its values would depend on where the chunk begins. UnknownNameError for a view that does not exist.
+    Computed from the anchor; see `Chunk` for arguments and errors.
     """
-    if month != month_start(month):
-        raise TimeRangeError(f"a chunk cannot start at {month.isoformat()}", "start it at a month's first instant, UTC")
-    _check_windows(settings)
-    wanted = tuple(VIEWS) if views is None else tuple(declared(name).name for name in views)
-    end = min(floor_to(until, HOUR), next_month(month))
-    computed: dict[str, pl.DataFrame] = {}
-    for name in _with_inputs(wanted):
-        inputs = Inputs(read=read, views=computed, settings=settings, start=month - _LOOKBACK, month=month, end=end)
-        rows = TRANSFORMS[name](inputs).collect()
-        computed[name] = rows if accept is None else accept(VIEWS[name], rows)
-    return {name: computed[name].filter(pl.col(EVENT_TIME) > month) for name in wanted}
+    return Chunk(month, settings, views).advance(read, until, accept=accept)
+
+
+def _carry(name: str, rows: pl.DataFrame, memory: ChunkMemory, after: datetime | None) -> pl.DataFrame:
+    """Return new `rows` known no earlier than the rows before them (see `CARRIED`)."""
+    if name not in CARRIED or after is None or rows.is_empty():
+        return rows
+    earlier = memory.created[name]
+    if CARRIED[name] == "all":
+        latest = pl.lit(earlier[CREATED_TIME].max(), earlier.schema[CREATED_TIME])
+        return rows.with_columns(inputs_known_at(CREATED_TIME, latest).alias(CREATED_TIME))
+    entity = VIEWS[name].entity
+    known = earlier.group_by(entity).agg(pl.col(CREATED_TIME).max().alias("__carried"))
+    joined = rows.join(known, on=entity, how="left", maintain_order="left")
+    return joined.with_columns(inputs_known_at(CREATED_TIME, "__carried").alias(CREATED_TIME)).drop("__carried")
 
 
 def _with_inputs(wanted: Sequence[str]) -> list[str]:

@@ -1,10 +1,11 @@
 """Lookahead proof: no value of any view depends on what came, or became known, after it.
 
-The views of one month are computed from all data, and again, at sampled instants t, from three other worlds:
+The views of one month are computed from all data, and again, at sampled instants t, from four other worlds:
 
 - truncated: rows that were not complete at t are missing;
 - poisoned: rows that were not complete at t have other values;
-- unknown: rows that became known after t are missing.
+- unknown: rows that became known after t are missing;
+- continued: as truncated, computed as a live process does: up to some hours before t, and continued hour by hour.
 
 Every column of every row with an event at or before t (in the third world: known at or before t) must have the same
 bits.
@@ -20,7 +21,7 @@ from typing import Literal
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
-from feature_repo.chunks import compute_views
+from feature_repo.chunks import Chunk, compute_views
 from feature_repo.raw_datasets import KNOWN_AT, RawDataset, find_dataset
 from feature_repo.transforms.view_transforms import ReadRaw
 from pairity.errors import TimeRangeError
@@ -28,8 +29,9 @@ from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, month_key
 
-World = Literal["truncated", "poisoned", "unknown"]
-WORLDS: tuple[World, ...] = ("truncated", "poisoned", "unknown")
+World = Literal["truncated", "poisoned", "unknown", "continued"]
+WORLDS: tuple[World, ...] = ("truncated", "poisoned", "unknown", "continued")
+_LIVE_HOURS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,12 @@ def prove(
                 "choose later instants, or ingest what they need",
             )
         for world in WORLDS:
-            # Missing rows cannot end a chunk: the worlds without later rows are computed up to their instant.
-            end = until if world == "poisoned" else instant
-            other = compute_views(_WORLD[world](read, instant), month, end, settings, names)
+            if world == "continued":
+                other = _continue(_truncated(read, instant), month, instant, settings, names)
+            else:
+                # Missing rows cannot end a chunk: the worlds without later rows are computed up to their instant.
+                end = until if world == "poisoned" else instant
+                other = compute_views(_WORLD[world](read, instant), month, end, settings, names)
             for name in names:
                 for leak, compared, measured in _compare(VIEWS[name], world, instant, whole[name], other[name]):
                     column = counts[name, leak.column if isinstance(leak, Leak) else leak]
@@ -115,6 +120,22 @@ def prove(
             listener.advance(note=f"{world} at {instant:%Y-%m-%d %H:%M}")
     proofs = tuple(ColumnProof(name, column, *numbers) for (name, column), numbers in counts.items())
     return LookaheadReport(tuple(instants), proofs, tuple(leaks))
+
+
+def _continue(
+    read: ReadRaw, month: datetime, instant: datetime, settings: Settings, names: Sequence[str]
+) -> dict[str, pl.DataFrame]:
+    """Compute the chunk as a live process does that was started some hours before `instant`."""
+    chunk = Chunk(month, settings, names)
+    closes = [max(month, instant - hours * HOUR) for hours in reversed(range(_LIVE_HOURS + 1))]
+    parts = [chunk.advance(read, close) for close in closes]
+    # A chunk that had to be computed anew gives earlier rows once more.
+    return {
+        name: pl.concat([part[name] for part in parts])
+        .unique([VIEWS[name].entity, EVENT_TIME], keep="last", maintain_order=True)
+        .sort(VIEWS[name].entity, EVENT_TIME)
+        for name in names
+    }
 
 
 def sample_instants(month: datetime, until: datetime, count: int) -> tuple[datetime, ...]:

@@ -5,14 +5,14 @@ Formulas: docs/formulas.md, Hourly bars and asset features.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
 from feature_repo.knowledge_time import feature_created_at, inputs_known_at
 from feature_repo.raw_datasets import find_dataset
-from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, with_computed, with_hour_grid
+from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, only_after, with_computed, with_hour_grid
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY
@@ -26,9 +26,16 @@ INFLOW_REACH = _INFLOW.known_after + _INFLOW_MAX_AGE
 
 
 def compute_asset_hourly(
-    bars: pl.LazyFrame, funding: pl.LazyFrame, settings: FeatureSettings, inflow: pl.LazyFrame | None = None
+    bars: pl.LazyFrame,
+    funding: pl.LazyFrame,
+    settings: FeatureSettings,
+    inflow: pl.LazyFrame | None = None,
+    *,
+    after: datetime | None = None,
 ) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_HOURLY`: one row per asset and observed hour, sorted by asset and time.
+
+    Only rows later than `after` are returned; `bars` need to reach a window before it.
 
     `bars`: the columns `bars.COLUMNS`, prices in USDT. `funding`: asset, funding_time, funding_rate (fraction per
     interval), known_at. `inflow`: asset, time (a day's start), inflow (coins), known_at; None where there is no source.
@@ -50,13 +57,13 @@ def compute_asset_hourly(
     )
 
     def windowed(asset: GridColumns) -> dict[str, Floats]:
-        atr = rolling_mean(asset["true_range"], settings.atr_period_bars)
+        atr = rolling_mean(asset["true_range"], settings.atr_period_bars, begin=asset.begin)
         # scale=1: a return is a difference of ratios near 1, so its rounding is that of 1, however small the return.
-        volatility = rolling_std(asset["return_1h"], settings.volatility_window_bars, scale=1.0)
+        volatility = rolling_std(asset["return_1h"], settings.volatility_window_bars, scale=1.0, begin=asset.begin)
         return {"realized_vol_24h": volatility, "atr_14": atr, "atr_pct": atr / asset["close"]}
 
-    computed = with_computed(moved, "asset", ("realized_vol_24h", "atr_14", "atr_pct"), windowed)
-    settled = _with_newest(drop_unobserved(computed), funding, "funding", FUNDING_MAX_AGE)
+    computed = with_computed(moved, "asset", ("realized_vol_24h", "atr_14", "atr_pct"), windowed, after=after)
+    settled = _with_newest(only_after(drop_unobserved(computed), after), funding, "funding", FUNDING_MAX_AGE)
     days = _INFLOW.empty().lazy().with_columns(asset=pl.lit(None, pl.String)) if inflow is None else inflow
     complete = _with_newest(settled, days, "inflow", _INFLOW_MAX_AGE)
     # cum_max: a row's windows reach back, so it is known no earlier than any row before it.

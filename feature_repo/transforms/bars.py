@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import polars as pl
 
-from feature_repo.transforms.hours import summarise_hours
+from feature_repo.transforms.division import divide
 from pairity.timeline import HOUR
 
 _VALUES = ("open", "high", "low", "close", "volume_base", "volume_quote", "minutes_observed", "known_at")
 COLUMNS = ("asset", "event_timestamp", *_VALUES)
 
 
-def build_hourly_bars(minutes: pl.LazyFrame) -> pl.LazyFrame:
+def select_bars(hours: pl.LazyFrame) -> pl.LazyFrame:
     """Return bars of one hour, made of 1-minute candles.
 
-    `minutes`: asset, open_time, open, high, low, close (USDT), volume (base coins), volume_quote (USDT, nullable),
-    known_at; one row per asset and minute, in any order. Returns `COLUMNS`, sorted by asset and time; `event_timestamp`
+    `hours`: statistics of hours (see `summarise_hours`). Returns `COLUMNS`, sorted by asset and time; `event_timestamp`
     is the hour's *close*. An hour without minutes has no row. `volume_quote` is the venue's where it gives one, else
     (high + low + close)/3 · volume, minute by minute. `known_at` is when the last of the minutes became known.
     """
-    return summarise_hours(minutes).select(COLUMNS)
+    return hours.select(COLUMNS)
 
 
 def adopt_native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:
@@ -28,7 +27,7 @@ def adopt_native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:
     `minutes_observed` is 60: the venue saw the whole hour. A missing `volume_quote` becomes (high + low + close)/3 ·
     volume.
     """
-    typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0
+    typical = divide(pl.col("high") + pl.col("low") + pl.col("close"), 3.0)
     return hours.select(
         pl.col("asset"),
         (pl.col("open_time") + HOUR).alias("event_timestamp"),

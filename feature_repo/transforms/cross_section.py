@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import polars as pl
 
 from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
 from feature_repo.knowledge_time import inputs_known_at
-from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, with_computed, with_hour_grid
+from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, only_after, with_computed, with_hour_grid
 from feature_repo.transforms.hours import sum_by_key
 from feature_repo.transforms.windows import MIN_SHARE, Floats, rolling_mean
-from pairity.timeline import DAY
+from pairity.timeline import DAY, HOUR
 
 LISTED_FOR = DAY
 """How long an asset without bars still counts as listed: only after that is it known to be gone."""
@@ -18,10 +20,14 @@ MIN_PANEL_SHARE = 0.5
 """Least share of the listed assets with a bar: with fewer, the median and mean are those of a few survivors."""
 _MOMENTUM_BARS = (1, 24, 168)
 _TURNOVER_BARS, _REGIME_BARS = 24, 168
+REACH = max(LISTED_FOR, max(*_MOMENTUM_BARS, _TURNOVER_BARS, _REGIME_BARS) * HOUR) + HOUR
+"""How long before an hour its values may reach back."""
 
 
-def compute_cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFrame:
+def compute_cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame, *, after: datetime | None = None) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_CROSS_SECTION`: one row per asset and hour of the panel.
+
+    Only rows later than `after` are returned; both inputs need to reach `REACH` before it.
 
     `bars`: rows of `asset_hourly`; `micro`: rows of `asset_microstructure`. Hours outside
     `select_panel_hours` have no row. Sorted by asset and time.
@@ -35,7 +41,7 @@ def compute_cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame) -> pl.LazyFra
         .join(volatility, on=["asset", EVENT], how="left")
         .with_columns(inputs_known_at("created_timestamp", "__known").alias("created_timestamp"))
     )
-    own = drop_unobserved(_with_windows(with_hour_grid(joined, "asset")))
+    own = only_after(drop_unobserved(_with_windows(with_hour_grid(joined, "asset"), after)), after)
     whole = own.join(select_panel_hours(bars), on=EVENT)
     return _with_panel(whole).select(ASSET_CROSS_SECTION.columns).sort("asset", EVENT)
 
@@ -89,7 +95,7 @@ def _with_panel(rows: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _with_windows(series: pl.LazyFrame) -> pl.LazyFrame:
+def _with_windows(series: pl.LazyFrame, after: datetime | None) -> pl.LazyFrame:
     momentum = [
         (pl.col("close") / pl.col("close").shift(bars).over("asset") - 1.0).alias(f"momentum_{bars}h")
         for bars in _MOMENTUM_BARS
@@ -98,14 +104,15 @@ def _with_windows(series: pl.LazyFrame) -> pl.LazyFrame:
     def windowed(asset: GridColumns) -> dict[str, Floats]:
         volatility = asset["realized_vol_1h"]
         return {
-            "turnover_ratio": _relative(asset["volume_quote"], _TURNOVER_BARS, 1.0),
-            "volatility_regime": _relative(volatility, _REGIME_BARS, MIN_SHARE),
+            "turnover_ratio": _relative(asset["volume_quote"], _TURNOVER_BARS, 1.0, asset.begin),
+            "volatility_regime": _relative(volatility, _REGIME_BARS, MIN_SHARE, asset.begin),
         }
 
-    return with_computed(series.with_columns(momentum), "asset", ("turnover_ratio", "volatility_regime"), windowed)
+    names = ("turnover_ratio", "volatility_regime")
+    return with_computed(series.with_columns(momentum), "asset", names, windowed, after=after)
 
 
-def _relative(values: Floats, window: int, min_share: float) -> Floats:
-    mean = rolling_mean(values, window, min_share=min_share)
+def _relative(values: Floats, window: int, min_share: float, begin: int) -> Floats:
+    mean = rolling_mean(values, window, min_share=min_share, begin=begin)
     relative: Floats = np.divide(values, mean, out=np.full(len(values), np.nan), where=mean > 0)
     return relative

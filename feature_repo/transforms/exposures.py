@@ -5,7 +5,6 @@ Formulas: docs/formulas.md, Risk factors.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -19,12 +18,13 @@ from feature_repo.transforms.risk_factors import (
     Panel,
     assign_buckets,
     build_panel,
-    ceil_to_midnight,
     compute_factor_returns,
     compute_scores,
     compute_spreads,
+    floor_to_midnight,
 )
 from feature_repo.transforms.risk_kernels import hourly_fits, minute_fits
+from feature_repo.transforms.risk_panel import RiskPanel
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY, HOUR, MINUTE
 
@@ -36,60 +36,54 @@ _BUCKETS = ("liquidity_bucket", "volatility_bucket", "momentum_bucket")
 DESIGNS = {"spreads4": ("s4", SPREADS4), "buckets10": ("b10", BUCKETS10)}
 
 
-def compute_risk_buckets(
-    minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings
-) -> pl.LazyFrame:
-    """Return the columns of `catalog.ASSET_RISK_BUCKETS`: one row per asset and midnight up to `end`, sorted by both.
+def compute_risk_buckets(risk: RiskPanel, *, after: datetime | None = None) -> pl.DataFrame:
+    """Return the columns of `catalog.ASSET_RISK_BUCKETS`: one row per asset and midnight so far, sorted by both.
 
-    `minutes`: rows of `candles_1m` from `start` on, complete at `end`. The row of a midnight holds the scores (see the
-    catalogue for units) and terciles that were known then; they are valid for the day that begins. Null where an asset
-    is not eligible; an asset without any score at a midnight
-    has no row then.
+    Only rows later than `after` are returned. The row of a midnight holds the scores (see the catalogue for units) and
+    terciles that were known then; they are valid for the day that begins. Null where an asset is not eligible; an asset
+    without any score at a midnight has no row then.
     """
-    panel = _panel(minutes, start)
-    if panel is None:
-        return _empty(ASSET_RISK_BUCKETS.columns)
-    # The day that begins at `end` has no minute yet, but its buckets are known.
-    panel = _reaching(panel, end + MINUTE)
-    scored = compute_scores(panel, settings)
-    grouped = assign_buckets(scored)
-    days = [day for day in range(1, panel.days) if panel.day(day) <= end]
-    created = _known_by(panel, [day * (DAY // MINUTE) for day in days], [panel.day(day) for day in days])
+    panel = risk.panel
+    days = [day for day in range(1, panel.days) if after is None or panel.day(day) > after]
+    events = [panel.day(day) for day in days]
+    created = _known_by(risk, events)
     frames = []
     for number, asset in enumerate(panel.assets):
-        values = {name: scored[days, kind, number] for kind, name in enumerate(_SCORES)}
-        values |= {name: grouped[days, kind, number] for kind, name in enumerate(_BUCKETS)}
-        frames.append(_frame(asset, [panel.day(day) for day in days], created, values))
-    return pl.concat(frames).select(ASSET_RISK_BUCKETS.columns).filter(_any(_SCORES)).lazy()
+        values = {name: risk.scores[days, kind, number] for kind, name in enumerate(_SCORES)}
+        values |= {name: risk.buckets[days, kind, number] for kind, name in enumerate(_BUCKETS)}
+        frames.append((asset, values))
+    return _stack(frames, events, created).select(ASSET_RISK_BUCKETS.columns).filter(_any(_SCORES))
 
 
 def compute_asset_exposures(
-    minutes: pl.LazyFrame, start: datetime, end: datetime, settings: FeatureSettings
-) -> pl.LazyFrame:
-    """Return the columns of `catalog.ASSET_EXPOSURES`: one row per asset and hour in which it has a bar, up to `end`.
+    risk: RiskPanel, settings: FeatureSettings, *, after: datetime | None = None
+) -> pl.DataFrame:
+    """Return the columns of `catalog.ASSET_EXPOSURES`: one row per asset and hour in which it has a bar so far.
 
-    `minutes`: rows of `candles_1m` from `start` on, complete at `end`, a full hour. A window is the last
-    `exposure_minutes` before the hour's close, where the row is known. Coefficients are returns per return (ratio), the
-    constant is a fraction per minute. Null as in `risk_kernels.hourly_fits`; hours without a number in either design
-    have no row.
+    Only rows later than `after` are returned. A window is the last `exposure_minutes` before the hour's close, where
+    the row is known. Coefficients are returns per return (ratio), the constant is a fraction per minute. Null as in
+    `risk_kernels.hourly_fits`; hours without a number in either design have no row.
     """
-    panel = _panel(minutes, start)
-    if panel is None:
-        return _empty(ASSET_EXPOSURES.columns)
-    # An hour is over at its close, whether or not its last minutes have bars.
-    panel = _reaching(panel, end)
-    factors = compute_factor_returns(panel, assign_buckets(compute_scores(panel, settings)))
+    begin = 0 if after is None else max(0, (after - risk.panel.start) // HOUR)
+    # Whole windows, from a midnight on: buckets are those of days.
+    needed = risk.since(
+        floor_to_midnight(risk.panel.start + begin * HOUR - timedelta(minutes=settings.exposure_minutes))
+    )
+    panel = needed.panel
+    first = (risk.panel.start + begin * HOUR - panel.start) // HOUR
+    factors = compute_factor_returns(panel, needed.buckets)
     hours = len(panel.returns) // 60
-    closes = [panel.start + (hour + 1) * HOUR for hour in range(hours)]
-    created = _known_by(panel, [60 * (hour + 1) for hour in range(hours)], closes)
-    seen = (~np.isnan(panel.returns[: 60 * hours])).reshape(hours, 60, len(panel.assets)).sum(axis=1)
+    closes = [panel.start + (hour + 1) * HOUR for hour in range(first, hours)]
+    created = _known_by(needed, closes)
+    seen = (~np.isnan(panel.returns[60 * first : 60 * hours])).reshape(-1, 60, len(panel.assets)).sum(axis=1)
     frames = []
     for number, asset in enumerate(panel.assets):
         values: dict[str, Floats] = {}
         for design in DESIGNS:
-            values |= _fits(panel, factors, number, design, settings, hourly=True)
-        frames.append(_frame(asset, closes, created, values).filter(pl.Series(seen[:, number] > 0)))
-    return pl.concat(frames).select(ASSET_EXPOSURES.columns).filter(_any(ASSET_EXPOSURES.feature_names)).lazy()
+            values |= _fits(panel, factors, number, design, settings, hourly=True, begin=first)
+        frames.append((asset, values))
+    rows = _stack(frames, closes, created).filter(pl.Series(seen.T.reshape(-1) > 0))
+    return rows.select(ASSET_EXPOSURES.columns).filter(_any(ASSET_EXPOSURES.feature_names))
 
 
 def find_first_minute(first: datetime, settings: FeatureSettings) -> datetime:
@@ -98,7 +92,7 @@ def find_first_minute(first: datetime, settings: FeatureSettings) -> datetime:
     The window of `first` reaches into a day whose buckets are estimated from `risk_days` whole days before it.
     """
     reach = first - timedelta(minutes=settings.exposure_minutes)
-    return reach.replace(hour=0, minute=0, second=0, microsecond=0) - settings.risk_days * DAY
+    return floor_to_midnight(reach) - settings.risk_days * DAY
 
 
 def compute_minute_exposures(
@@ -130,55 +124,54 @@ def compute_minute_exposures(
 
 
 def _fits(
-    panel: Panel, factors: Floats, number: int, design: str, settings: FeatureSettings, *, hourly: bool
+    panel: Panel,
+    factors: Floats,
+    number: int,
+    design: str,
+    settings: FeatureSettings,
+    *,
+    hourly: bool,
+    begin: int = 0,
 ) -> dict[str, Floats]:
+    """Return the fits of one asset, at each hour from the `begin`-th on, or at each minute of all."""
     prefix, names = DESIGNS[design]
     regressors, ridge = (compute_spreads(factors), 0.0) if design == "spreads4" else (factors, settings.risk_ridge)
+    window = settings.exposure_minutes // 60
+    # A window's hours and no others: an hour before them would only cost time.
+    first = max(0, begin - window + 1) if hourly else 0
     # Contiguous: numba compiles anew for each memory layout, and the kernels read whole rows.
-    observed = np.ascontiguousarray(np.column_stack([regressors, panel.returns[:, number]]))
-    fit = hourly_fits if hourly else minute_fits
-    fitted = fit(observed, settings.exposure_minutes // 60, ridge, MIN_SHARE)
-    return {f"{prefix}_{name}": fitted[:, place] for place, name in enumerate(("const", *names, *FITTED))}
+    observed = np.ascontiguousarray(np.column_stack([regressors, panel.returns[:, number]])[60 * first :])
+    fitted = (hourly_fits if hourly else minute_fits)(observed, window, ridge, MIN_SHARE)
+    wanted = fitted[begin - first :]
+    return {f"{prefix}_{name}": wanted[:, place] for place, name in enumerate(("const", *names, *FITTED))}
 
 
-def _panel(minutes: pl.LazyFrame, start: datetime) -> Panel | None:
-    """Return the panel from the first whole day on: another chunk would score the first half day from the whole day."""
-    needed = minutes.filter(pl.col("open_time") >= ceil_to_midnight(start))
-    return build_panel(needed.collect())
-
-
-def _reaching(panel: Panel, end: datetime) -> Panel:
-    """Return `panel` with empty minutes (NaN) appended up to `end`."""
-    missing = (end - panel.start) // MINUTE - len(panel.returns)
-    if missing <= 0:
-        return panel
-    empty = np.full((missing, len(panel.assets)), np.nan)
-    return replace(
-        panel,
-        returns=np.concatenate([panel.returns, empty]),
-        trades=np.concatenate([panel.trades, empty]),
-        volumes=np.concatenate([panel.volumes, empty]),
-        known=np.concatenate([panel.known, np.zeros(missing, dtype=np.int64)]),
-    )
-
-
-def _known_by(panel: Panel, counts: list[int], events: list[datetime]) -> pl.Series:
-    """Return when the first `count` minutes of all assets were known, one per event, never before event + 1 ms."""
-    known = np.maximum.accumulate(panel.known)[np.array(counts, dtype=np.int64) - 1] if counts else panel.known[:0]
-    frame = pl.DataFrame({"known": pl.Series(known).cast(_INSTANT), "event": pl.Series(events, dtype=_INSTANT)})
+def _known_by(risk: RiskPanel, events: list[datetime]) -> pl.Series:
+    """Return when all minutes of all assets up to each event were known, never before event + 1 ms."""
+    counts = [(event - risk.panel.start) // MINUTE for event in events]
+    known = np.maximum(np.maximum.accumulate(risk.panel.known), risk.known_before)
+    latest = known[np.array(counts, dtype=np.int64) - 1] if counts else known[:0]
+    frame = pl.DataFrame({"known": pl.Series(latest).cast(_INSTANT), "event": pl.Series(events, dtype=_INSTANT)})
     return frame.select(feature_created_at("known", "event")).to_series()
 
 
-def _frame(asset: str, events: list[datetime], created: pl.Series, values: dict[str, Floats]) -> pl.DataFrame:
-    columns = {name: pl.Series(numbers, dtype=pl.Float64).fill_nan(None) for name, numbers in values.items()}
-    times = {EVENT: pl.Series(events, dtype=_INSTANT), "created_timestamp": created}
-    return pl.DataFrame({**times, **columns}).select(pl.lit(asset).alias("asset"), pl.all())
+def _stack(frames: list[tuple[str, dict[str, Floats]]], events: list[datetime], created: pl.Series) -> pl.DataFrame:
+    """Return the columns of all assets one below the other, each with the same events; NaN becomes null."""
+    count = len(frames)
+    names = frames[0][1]
+    columns = {
+        name: pl.Series(np.concatenate([values[name] for _, values in frames]), dtype=pl.Float64).fill_nan(None)
+        for name in names
+    }
+    return pl.DataFrame(
+        {
+            "asset": pl.Series([asset for asset, _ in frames for _ in events], dtype=pl.String),
+            EVENT: pl.Series(events * count, dtype=_INSTANT),
+            "created_timestamp": pl.concat([created] * count),
+            **columns,
+        }
+    )
 
 
 def _any(names: tuple[str, ...]) -> pl.Expr:
     return pl.any_horizontal(pl.col(names).is_not_null())
-
-
-def _empty(columns: tuple[str, ...]) -> pl.LazyFrame:
-    types = {"asset": pl.String(), EVENT: _INSTANT, "created_timestamp": _INSTANT}
-    return pl.LazyFrame(schema={name: types.get(name, pl.Float64()) for name in columns})

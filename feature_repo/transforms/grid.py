@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -58,11 +59,15 @@ def drop_unobserved(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 class GridColumns:
-    """Columns of one entity as float arrays, NaN where null. They are slices of arrays that all entities share."""
+    """Columns of one entity as float arrays, NaN where null. They are slices of arrays that all entities share.
 
-    def __init__(self, whole: Mapping[str, Floats], rows: slice) -> None:
+    `begin` is the first row whose values are wanted.
+    """
+
+    def __init__(self, whole: Mapping[str, Floats], rows: slice, begin: int) -> None:
         self._whole = whole
         self._rows = rows
+        self.begin = begin
 
     def __getitem__(self, name: str) -> Floats:
         return self._whole[name][self._rows]
@@ -80,29 +85,43 @@ class _Arrays(dict[str, Floats]):
 
 
 def with_computed(
-    frame: pl.LazyFrame, entity: str, names: tuple[str, ...], compute: Callable[[GridColumns], Mapping[str, Floats]]
+    frame: pl.LazyFrame,
+    entity: str,
+    names: tuple[str, ...],
+    compute: Callable[[GridColumns], Mapping[str, Floats]],
+    *,
+    after: datetime | None = None,
 ) -> pl.LazyFrame:
     """Return `frame` (a grid: see `with_hour_grid`) with the columns `names`, computed entity by entity.
 
-    `compute` takes one entity's columns and returns arrays of its length; their NaN become null. Entities are computed
-    at the same time, in as many threads as Polars has. None sees another's values, so threads change no bit.
+    `compute` takes one entity's columns and returns arrays of its length; their NaN become null. Only the values of
+    rows later than `after` are wanted. Entities are computed at the same time, in as many threads as Polars has. None
+    sees another's values, so threads change no bit.
     """
 
     def add(grid: pl.DataFrame) -> pl.DataFrame:
         whole = _Arrays(grid)
         out = {name: np.empty(grid.height) for name in names}
 
+        # Of each entity: its rows are in order of time, so those that are known come first.
+        known = np.zeros(grid.height, bool) if after is None else (grid[EVENT] <= after).to_numpy()
+
         def one(rows: slice) -> None:
+            begin = int(np.count_nonzero(known[rows]))
             with np.errstate(all="ignore"):  # 0/0 and the like are NaN, and NaN becomes null
-                computed = compute(GridColumns(whole, rows))
+                computed = compute(GridColumns(whole, rows, begin))
             for name in names:
                 out[name][rows] = computed[name]
 
         parts = list(_rows_of_each(grid[entity]))
         for first in parts[:1]:
             one(first)  # alone: it compiles the kernels and converts the columns once, for all threads
-        with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-            list(threads.map(one, parts[1:]))
+        if after is None:
+            with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+                list(threads.map(one, parts[1:]))
+        else:  # a row or two of each entity: threads would cost more than they save
+            for rows in parts[1:]:
+                one(rows)
         return grid.with_columns(pl.Series(name, values).fill_nan(None) for name, values in out.items())
 
     schema = pl.Schema({**frame.collect_schema(), **dict.fromkeys(names, pl.Float64())})
@@ -122,3 +141,8 @@ def _rows_of_each(entities: pl.Series) -> Iterator[slice]:
     for length in entities.rle().struct.field("len").to_list():
         yield slice(start, start + length)
         start += length
+
+
+def only_after(frame: pl.LazyFrame, after: datetime | None) -> pl.LazyFrame:
+    """Return the rows whose event is later than `after`; all where it is None."""
+    return frame if after is None else frame.filter(pl.col(EVENT) > after)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from feature_repo.catalog.lags import ASSET_LAGS, LAGS
+from feature_repo.transforms.grid import EVENT, only_after
 from pairity.timeline import HOUR
 
-EVENT = "event_timestamp"
+REACH = (LAGS + 2) * HOUR
+"""How long before an hour its values may reach back."""
 
 
 def compute_lagged_returns(bars: pl.LazyFrame, *, every: timedelta, horizon_bars: int, lags: int) -> pl.LazyFrame:
@@ -32,10 +34,14 @@ def compute_lagged_returns(bars: pl.LazyFrame, *, every: timedelta, horizon_bars
     return with_return.sort("asset", EVENT)
 
 
-def compute_asset_lags(bars: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the columns of `catalog.ASSET_LAGS`, one row per row of `bars` (rows of `asset_hourly`)."""
+def compute_asset_lags(bars: pl.LazyFrame, *, after: datetime | None = None) -> pl.LazyFrame:
+    """Return the columns of `catalog.ASSET_LAGS`, one row per row of `bars` (rows of `asset_hourly`).
+
+    Only rows later than `after` are returned; `bars` need to reach `REACH` before it.
+    """
     rows = bars.select("asset", EVENT, "created_timestamp", "close")
-    return compute_lagged_returns(rows, every=HOUR, horizon_bars=1, lags=LAGS).select(ASSET_LAGS.columns)
+    lagged = compute_lagged_returns(rows, every=HOUR, horizon_bars=1, lags=LAGS)
+    return only_after(lagged, after).select(ASSET_LAGS.columns)
 
 
 def _later(frame: pl.LazyFrame, by: timedelta) -> pl.LazyFrame:

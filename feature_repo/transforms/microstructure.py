@@ -6,13 +6,15 @@ Formulas: docs/formulas.md, Hourly microstructure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.knowledge_time import feature_created_at, inputs_known_at
-from feature_repo.transforms.hours import EVENT, sum_by_key, summarise_hours
+from feature_repo.transforms.division import divide
+from feature_repo.transforms.grid import only_after
+from feature_repo.transforms.hours import EVENT, sum_by_key
 from pairity.timeline import DAY, HOUR
 
 OPEN_INTEREST_MAX_AGE = 25 * HOUR
@@ -34,26 +36,31 @@ _OF_MINUTES = (
 
 def compute_microstructure(
     bars: pl.LazyFrame,
-    minutes: pl.LazyFrame,
+    hours: pl.LazyFrame,
     funding: pl.LazyFrame,
     index: pl.LazyFrame,
     open_interest: pl.LazyFrame,
     traded: Sequence[pl.LazyFrame],
     books: pl.LazyFrame,
     liquidations: pl.LazyFrame,
+    *,
+    after: datetime | None = None,
 ) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_MICROSTRUCTURE`, one row per row of `bars`, sorted by asset and time.
 
-    `bars`: rows of `asset_hourly`. The others are raw rows: `minutes` of `candles_1m`, `index` of `index_1h`, `traded`
-    of (`trade_bars_1m`, `taker_volume_1h`), `books` of `book_tops`; `funding`, `open_interest` and `liquidations` of
-    the dataset of that name. A dataset of which nothing was collected is empty, and its features are null.
+    `bars`: rows of `asset_hourly`; `hours`: statistics of hours (`summarise_hours`). The others are raw rows: `index`
+    of `index_1h`, `traded` of (`trade_bars_1m`, `taker_volume_1h`), `books` of `book_tops`; `funding`, `open_interest`
+    and `liquidations` of the dataset of that name. A dataset of which nothing was collected is empty, and its features
+    are null. Only rows later than `after` are returned.
 
     `event_timestamp` is the hour's close. `created_timestamp` is when everything since the chunk's start was known,
     never before close + 1 ms.
     """
     trade_bars, taker_volumes = traded
-    rows = bars.select("asset", EVENT, pl.col("close").alias("bar_close"), pl.col("created_timestamp").alias("known"))
-    of_minutes = summarise_hours(minutes).select("asset", EVENT, *_OF_MINUTES, "minutes_observed", "known_at")
+    rows = only_after(bars, after).select(
+        "asset", EVENT, pl.col("close").alias("bar_close"), pl.col("created_timestamp").alias("known")
+    )
+    of_minutes = hours.select("asset", EVENT, *_OF_MINUTES, "minutes_observed", "known_at")
     parts = (
         _renamed(of_minutes, "minutes"),
         _renamed(_takers_of_trades(trade_bars), "trades"),
@@ -63,7 +70,7 @@ def compute_microstructure(
         _renamed(_liquidated(liquidations), "liquidations"),
     )
     for part in parts:
-        rows = rows.join(part, on=["asset", EVENT], how="left")
+        rows = rows.join(only_after(part, after), on=["asset", EVENT], how="left")
     rows = rows.sort("asset", EVENT)
     rows = _latest(rows, _intervals(funding), "funding_time", INTERVAL_MAX_AGE, timedelta(0), "interval")
     interest = open_interest.select("asset", "time", "open_interest", "known_at")
@@ -136,7 +143,7 @@ def _last_books(books: pl.LazyFrame) -> pl.LazyFrame:
         .select(
             "asset",
             EVENT,
-            ((ask - bid) / ((ask + bid) / 2.0) * 10_000.0).alias("book_spread_bps"),
+            ((ask - bid) / divide(ask + bid, 2.0) * 10_000.0).alias("book_spread_bps"),
             _imbalance("bid_size", "ask_size").alias("depth_imbalance"),
             _imbalance("bid_size_20", "ask_size_20").alias("depth_imbalance_20"),
             "known_at",
@@ -157,7 +164,7 @@ def _liquidated(liquidations: pl.LazyFrame) -> pl.LazyFrame:
 
 def _intervals(funding: pl.LazyFrame) -> pl.LazyFrame:
     """Return the hours between each settlement and the one before it; null where its rate is withheld (null)."""
-    hours = pl.col("funding_time").diff().over("asset").dt.total_seconds() / 3600.0
+    hours = divide(pl.col("funding_time").diff().over("asset").dt.total_seconds(), 3600.0)
     step = pl.when(pl.col("funding_rate").is_not_null()).then(hours)
     return funding.sort("asset", "funding_time").select(
         "asset", "funding_time", step.alias("funding_interval_h"), "known_at"

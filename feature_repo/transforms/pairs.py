@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from feature_repo.catalog import PAIR_HOURLY
 from feature_repo.knowledge_time import inputs_known_at
 from feature_repo.raw_datasets import INSTANT
+from feature_repo.transforms.division import divide
 from feature_repo.transforms.grid import EVENT
 from feature_repo.transforms.window_kernels import all_pair_statistics
 from feature_repo.transforms.windows import MIN_SHARE, ROUNDING, Floats
@@ -163,7 +164,7 @@ def _side(rows: pl.DataFrame, places: Ints, suffix: str) -> pl.DataFrame:
 
 def _averages() -> list[pl.Expr]:
     def mean(name: str) -> pl.Expr:
-        return (pl.col(f"{name}_a") + pl.col(f"{name}_b")) / 2.0
+        return divide(pl.col(f"{name}_a") + pl.col(f"{name}_b"), 2.0)
 
     return [
         pl.when(pl.col("realized_vol_24h_b") > 0)

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feature_repo.transforms.division import divide
 from feature_repo.transforms.risk_kernels import bucket_means, market_moments, weighted_sum
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY, MINUTE
@@ -41,8 +42,8 @@ class Panel:
 
     @property
     def days(self) -> int:
-        """Number of days, the one that has begun included."""
-        return -(-len(self.returns) // _DAY_MINUTES)
+        """Number of days, the one that has begun included; it has begun when the one before it is over."""
+        return len(self.returns) // _DAY_MINUTES + 1
 
     def day(self, number: int) -> datetime:
         """Return the midnight at which day `number` begins."""
@@ -56,12 +57,15 @@ def build_panel(minutes: pl.DataFrame) -> Panel | None:
     first, last = minutes["open_time"].min(), minutes["open_time"].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
-    start = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    assets = tuple(minutes["asset"].unique().sort())
-    shape = ((last - start) // MINUTE + 1, len(assets))
+    return fill_panel(minutes, floor_to_midnight(first), last + MINUTE, tuple(minutes["asset"].unique().sort()))
+
+
+def fill_panel(minutes: pl.DataFrame, start: datetime, end: datetime, assets: tuple[str, ...]) -> Panel:
+    """Return the panel of [start, end) and `assets`; `minutes` (see `build_panel`) all lie in it."""
+    shape = ((end - start) // MINUTE, len(assets))
     at = (minutes["open_time"] - start).dt.total_minutes().to_numpy()
     of = minutes["asset"].replace_strict({name: number for number, name in enumerate(assets)}, return_dtype=pl.Int64)
-    typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3.0
+    typical = divide(pl.col("high") + pl.col("low") + pl.col("close"), 3.0)
     values = minutes.select(
         returns=(pl.col("close") - pl.col("open")) / pl.col("open"),
         trades=pl.col("trade_count"),
@@ -73,20 +77,24 @@ def build_panel(minutes: pl.DataFrame) -> Panel | None:
     return Panel(start=start, assets=assets, known=known, **columns)
 
 
-def compute_scores(panel: Panel, settings: FeatureSettings) -> Floats:
+def compute_scores(panel: Panel, settings: FeatureSettings, first_day: int = 0) -> Floats:
     """Return days × `KINDS` × assets: liquidity, beta and momentum as known at each day's midnight.
+
+    Days before `first_day` are not wanted and NaN.
 
     Liquidity is trades per minute (quote volume per minute where some eligible asset has no counts), beta a ratio,
     momentum a sum of returns. An asset is eligible with `MIN_SHARE` of the minutes of the last two days; otherwise its
     scores are NaN. The window of `risk_days` uses the minutes that exist. Days whose window reaches before the panel
     have no score.
     """
-    market = compute_market_returns(panel)
-    weights = _momentum_weights()
     out = np.full((panel.days, len(KINDS), len(panel.assets)), np.nan)
-    moments = _daily_moments(panel, market)
-    traded = _daily_volumes(panel)
-    for day in range(settings.risk_days, panel.days):
+    wanted = range(max(settings.risk_days, first_day), panel.days)
+    if not wanted:
+        return out
+    weights = _momentum_weights()
+    oldest = wanted[0] - settings.risk_days
+    moments, traded = _daily_moments(panel, oldest), _daily_volumes(panel, oldest)
+    for day in wanted:
         end, first = day * _DAY_MINUTES, day - settings.risk_days
         recent = panel.returns[end - 2 * _DAY_MINUTES : end]
         eligible = (~np.isnan(recent)).sum(axis=0) >= MIN_SHARE * len(recent)
@@ -149,18 +157,25 @@ def _dense(shape: tuple[int, int], at: NDArray[np.int64], of: NDArray[np.int64],
     return out
 
 
-def _daily_moments(panel: Panel, market: Floats) -> Floats:
-    """Return days × assets × moments of `market_moments`: windows of days are then sums of a few rows."""
-    days = [slice(day * _DAY_MINUTES, (day + 1) * _DAY_MINUTES) for day in range(panel.days)]
-    each = range(len(panel.assets))
-    return np.array([[market_moments(panel.returns[day, asset], market[day]) for asset in each] for day in days])
+def _daily_moments(panel: Panel, oldest: int) -> Floats:
+    """Return days × assets × moments of `market_moments`, of whole days from `oldest` on, zeros for other days.
+
+    Windows of days are then sums of a few rows.
+    """
+    out = np.zeros((panel.days, len(panel.assets), 5))
+    for day in range(oldest, panel.days - 1):
+        rows = slice(day * _DAY_MINUTES, (day + 1) * _DAY_MINUTES)
+        market = bucket_means(panel.returns[rows], np.zeros_like(panel.returns[rows]), 0.0)
+        for asset in range(len(panel.assets)):
+            out[day, asset] = market_moments(panel.returns[rows, asset], market)
+    return out
 
 
-def _daily_volumes(panel: Panel) -> Floats:
-    """Return days × (Σ trades, minutes with a count, Σ quote volume, minutes with one) × assets."""
+def _daily_volumes(panel: Panel, oldest: int) -> Floats:
+    """Return days × (Σ trades, minutes with a count, Σ quote volume, minutes with one) × assets, days as in moments."""
     out = np.zeros((panel.days, 4, len(panel.assets)))
     ones = np.ones(_DAY_MINUTES)
-    for day in range(panel.days):
+    for day in range(oldest, panel.days - 1):
         rows = slice(day * _DAY_MINUTES, (day + 1) * _DAY_MINUTES)
         for asset in range(len(panel.assets)):
             for place, values in ((0, panel.trades), (2, panel.volumes)):
@@ -185,7 +200,12 @@ def _momentum_weights() -> Floats:
     return weights
 
 
+def floor_to_midnight(instant: datetime) -> datetime:
+    """Return the midnight that begins the day of `instant`."""
+    return instant.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def ceil_to_midnight(instant: datetime) -> datetime:
     """Return the first midnight at or after `instant`: a panel begins with a whole day."""
-    floor = instant.replace(hour=0, minute=0, second=0, microsecond=0)
+    floor = floor_to_midnight(instant)
     return floor if floor == instant else floor + timedelta(days=1)

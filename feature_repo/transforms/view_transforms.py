@@ -1,7 +1,8 @@
 """Which transform computes which view, and the inputs that it gets.
 
 A transform is a function of one `Inputs`. The functions below pick what each view needs; the maths is in the modules
-beside this one.
+beside this one. A chunk is computed whole or continued by some hours: a transform reads what its windows need, returns
+the rows later than `Inputs.after`, and these have the bits that the whole chunk would give them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from types import MappingProxyType
+from typing import Literal
 
 import polars as pl
 
@@ -21,19 +24,28 @@ from feature_repo.catalog import (
     ASSET_MICROSTRUCTURE,
     ASSET_RISK_BUCKETS,
     ASSET_VWAP_DISTANCE,
+    CREATED_TIME,
+    EVENT_TIME,
     PAIR_HOURLY,
+    VIEWS,
+    View,
 )
-from feature_repo.raw_datasets import find_dataset
+from feature_repo.raw_datasets import DATASETS, INSTANT
+from feature_repo.transforms import cross_section, lags
 from feature_repo.transforms.assets import FUNDING_MAX_AGE, INFLOW_REACH, compute_asset_hourly
-from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars, prefer_minutes
+from feature_repo.transforms.bars import adopt_native_hours, prefer_minutes, select_bars
+from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
 from feature_repo.transforms.cross_section import compute_cross_section
 from feature_repo.transforms.exposures import compute_asset_exposures, compute_risk_buckets
+from feature_repo.transforms.grid import EVENT
+from feature_repo.transforms.hours import summarise_hours
 from feature_repo.transforms.lags import compute_asset_lags
 from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, compute_microstructure
 from feature_repo.transforms.pairs import compute_pair_hourly
+from feature_repo.transforms.risk_panel import RiskPanel, build_risk_panel
 from feature_repo.transforms.vwap_distance import compute_vwap_distance
 from pairity.settings import Settings
-from pairity.timeline import DAY
+from pairity.timeline import DAY, HOUR, MINUTE
 
 ReadRaw = Callable[[str, datetime, datetime], pl.LazyFrame]
 """Reader of raw rows: (dataset, since, until) → rows with since <= time < until, the newest version of each.
@@ -43,86 +55,171 @@ Rows have the columns of the dataset and `asset`; they are sorted by asset and t
 
 MAX_REACH = timedelta(days=4)
 """Longest reach before a chunk's start for a value that lasts (a settlement, a sample)."""
-_TICK = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+class NewAssetError(Exception):
+    """An asset appears that the chunk so far does not have: the chunk has to be computed anew."""
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Inputs of one chunk: everything that is complete in [start, end].
 
     `end` is a full hour. `month` is the first instant of the month that the chunk computes; `start` lies a lookback
-    before it. `views` holds the views computed so far, from `start` on.
+    before it. Rows up to `after` are computed already and lie in `memory`; None is for a whole chunk. NewAssetError
+    where minutes after `after` are of an asset that had none before.
     """
 
     read: ReadRaw
-    views: Mapping[str, pl.DataFrame]
+    memory: ChunkMemory
     settings: Settings
     start: datetime
     month: datetime
     end: datetime
+    after: datetime | None = None
 
     def raw(self, name: str, *, reach: timedelta = timedelta(0)) -> pl.LazyFrame:
         """Return the rows of a raw dataset from start − `reach` on that were complete at `end`; no rows without any.
 
-        A row labelled with the very instant of `end` that is complete at once (a settlement) is part of it. ValueError
-        for a reach beyond `MAX_REACH`: a change of older rows would not make the month due again.
+        A row labelled with the very instant of `end` that is complete at once (a settlement) is part of it. Of a
+        dataset of minutes only the rows that were not complete at `after` are returned, with two minutes before them.
+        ValueError for a reach beyond `MAX_REACH`: a change of older rows would not make the month due again.
         """
         if not timedelta(0) <= reach <= MAX_REACH:
             raise ValueError(f"reach {reach} is not between 0 and {MAX_REACH}")
-        return self.read(name, self.start - reach, self.end - find_dataset(name).known_after + _TICK)
+        kind = DATASETS[name]
+        until = self.end - kind.known_after + TICK
+        if kind.every == MINUTE:
+            return self.read(name, self.start if self.after is None else self.after - _MINUTES_BEFORE, until)
+        if name not in self._read:
+            lasts = kind.every is None or kind.every > HOUR
+            anchor = self.start - MAX_REACH if lasts else self.start
+            since = anchor if self.after is None else self.after - kind.known_after + TICK
+            self.memory.raw[name] = append(self.memory.raw.get(name), self.read(name, since, until).collect())
+            self._read.add(name)
+        rows = self.memory.raw[name].lazy().filter(pl.col(kind.time) >= self.start - reach)
+        return rows if self.after is None else rows.sort("asset", kind.time)
 
-    def view(self, name: str) -> pl.LazyFrame:
-        """Return all rows of a view that was computed before, from the chunk's start on."""
-        return self.views[name].lazy()
+    def view(self, name: str, *, reach: timedelta | None = None) -> pl.LazyFrame:
+        """Return the accepted rows of a view that was computed before: from the chunk's start, or `reach` before.
+
+        `reach` counts back from `after`, and from the chunk's start where that is None. Sorted by entity and time.
+        """
+        rows = self.memory.views[name].lazy()
+        if self.after is None:
+            return rows
+        if reach is not None:
+            rows = rows.filter(pl.col(EVENT) > self.after - reach)
+        return rows.sort(VIEWS[name].entity, EVENT)
+
+    @cached_property
+    def hours(self) -> pl.LazyFrame:
+        """Statistics of the hours that are new (see `summarise_hours`)."""
+        rows = summarise_hours(self._minutes.lazy())
+        return (rows if self.after is None else rows.filter(pl.col(EVENT) > self.after)).collect().lazy()
+
+    def bars(self, *, reach: timedelta) -> pl.LazyFrame:
+        """Hourly bars (`bars.COLUMNS`) of the new hours, and of `reach` before them; sorted by asset and time."""
+        native = adopt_native_hours(self.raw("candles_1h"))
+        if self.after is not None:
+            native = native.filter(pl.col(EVENT) > self.after)
+        new = prefer_minutes(select_bars(self.hours), native).collect()
+        before, self.memory.bars = self.memory.bars, append(self.memory.bars, new)
+        if before is None or self.after is None:
+            return new.lazy()
+        recent = before.lazy().filter(pl.col(EVENT) > self.after - reach)
+        return pl.concat([recent, new.lazy()]).sort("asset", EVENT)
+
+    @cached_property
+    def risk(self) -> RiskPanel | None:
+        """The panel behind the risk factors up to `end`; None without minutes."""
+        settings = self.settings.features
+        if self.after is None:
+            risk = build_risk_panel(self._minutes, self.start, self.end, settings)
+        else:
+            new = self._minutes.filter(pl.col("open_time") >= self.after)
+            before = self.memory.risk
+            risk = None if before is None else before.extended(new, self.end, settings)
+            if risk is None and new.height:
+                raise NewAssetError
+        self.memory.risk = risk
+        return risk
+
+    @cached_property
+    def _minutes(self) -> pl.DataFrame:
+        return self.raw("candles_1m").collect()
+
+    @cached_property
+    def _read(self) -> set[str]:
+        """Datasets whose memory is up to date."""
+        return set()
 
 
+# The first return of an hour needs the minute before it, and the first pair of price changes the one before that.
+_MINUTES_BEFORE = 2 * MINUTE
 Transform = Callable[[Inputs], pl.LazyFrame]
 
 
 def _asset_hourly(inputs: Inputs) -> pl.LazyFrame:
-    bars = prefer_minutes(build_hourly_bars(inputs.raw("candles_1m")), adopt_native_hours(inputs.raw("candles_1h")))
+    own = inputs.settings.features
+    bars = inputs.bars(reach=(max(own.volatility_window_bars, own.atr_period_bars) + 2) * HOUR)
     funding, inflow = inputs.raw("funding", reach=FUNDING_MAX_AGE), inputs.raw("inflow", reach=INFLOW_REACH)
-    return compute_asset_hourly(bars, funding, inputs.settings.features, inflow)
+    return compute_asset_hourly(bars, funding, own, inflow, after=inputs.after)
 
 
 def _asset_vwap_distance(inputs: Inputs) -> pl.LazyFrame:
-    return compute_vwap_distance(inputs.view(ASSET_HOURLY.name), inputs.start, inputs.end, inputs.settings.vwap)
+    own, start = inputs.settings.vwap, inputs.start
+    if inputs.after is not None:
+        start = max(start, inputs.after - own.reach_hours * HOUR)
+    hours = inputs.view(ASSET_HOURLY.name).filter(pl.col(EVENT) > start)
+    return compute_vwap_distance(hours, start, inputs.end, own, after=inputs.after)
 
 
 def _pair_hourly(inputs: Inputs) -> pl.LazyFrame:
-    universe = inputs.settings.universe
-    return compute_pair_hourly(
-        inputs.view(ASSET_HOURLY.name), universe.pairs, inputs.settings.features, universe.min_aligned_bars
-    )
+    universe, own = inputs.settings.universe, inputs.settings.features
+    # All hours since the chunk's start: the strength index and the count of common bars remember them.
+    bars = inputs.view(ASSET_HOURLY.name)
+    return compute_pair_hourly(bars, universe.pairs, own, universe.min_aligned_bars, after=inputs.after)
 
 
 def _asset_microstructure(inputs: Inputs) -> pl.LazyFrame:
     return compute_microstructure(
-        inputs.view(ASSET_HOURLY.name),
-        inputs.raw("candles_1m"),
+        inputs.view(ASSET_HOURLY.name, reach=timedelta(0)),
+        inputs.hours,
         inputs.raw("funding", reach=2 * INTERVAL_MAX_AGE),
         inputs.raw("index_1h"),
         inputs.raw("open_interest", reach=DAY + OPEN_INTEREST_MAX_AGE),
         (inputs.raw("trade_bars_1m"), inputs.raw("taker_volume_1h")),
         inputs.raw("book_tops"),
         inputs.raw("liquidations"),
+        after=inputs.after,
     )
 
 
 def _asset_cross_section(inputs: Inputs) -> pl.LazyFrame:
-    return compute_cross_section(inputs.view(ASSET_HOURLY.name), inputs.view(ASSET_MICROSTRUCTURE.name))
+    bars, micro = (inputs.view(view.name, reach=cross_section.REACH) for view in (ASSET_HOURLY, ASSET_MICROSTRUCTURE))
+    return compute_cross_section(bars, micro, after=inputs.after)
 
 
 def _asset_risk_buckets(inputs: Inputs) -> pl.LazyFrame:
-    return compute_risk_buckets(inputs.raw("candles_1m"), inputs.start, inputs.end, inputs.settings.features)
+    if inputs.risk is None:
+        return _nothing(ASSET_RISK_BUCKETS)
+    return compute_risk_buckets(inputs.risk, after=inputs.after).lazy()
 
 
 def _asset_exposures(inputs: Inputs) -> pl.LazyFrame:
-    return compute_asset_exposures(inputs.raw("candles_1m"), inputs.start, inputs.end, inputs.settings.features)
+    if inputs.risk is None:
+        return _nothing(ASSET_EXPOSURES)
+    return compute_asset_exposures(inputs.risk, inputs.settings.features, after=inputs.after).lazy()
 
 
 def _asset_lags(inputs: Inputs) -> pl.LazyFrame:
-    return compute_asset_lags(inputs.view(ASSET_HOURLY.name))
+    return compute_asset_lags(inputs.view(ASSET_HOURLY.name, reach=lags.REACH), after=inputs.after)
+
+
+def _nothing(view: View) -> pl.LazyFrame:
+    types = {view.entity: pl.String(), EVENT_TIME: INSTANT, CREATED_TIME: INSTANT}
+    return pl.LazyFrame(schema={name: types.get(name, pl.Float64()) for name in view.columns})
 
 
 TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
@@ -138,3 +235,16 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
     }
 )
 """Transform of each view: returns exactly the columns of the catalogue, sorted by entity and time."""
+
+CARRIED: Mapping[str, Literal["each", "all"]] = MappingProxyType(
+    {
+        ASSET_HOURLY.name: "each",
+        ASSET_MICROSTRUCTURE.name: "each",
+        ASSET_CROSS_SECTION.name: "all",
+        ASSET_VWAP_DISTANCE.name: "all",
+    }
+)
+"""Views of which a row is known no earlier than any row before it since the chunk's start: of its entity, or of all.
+
+The views of the risk factors see to that themselves: their panel remembers when its minutes were known.
+"""

@@ -12,7 +12,8 @@ import polars as pl
 
 from feature_repo.catalog.vwap_distance import ASSET_VWAP_DISTANCE
 from feature_repo.knowledge_time import feature_created_at
-from feature_repo.transforms.grid import EVENT, GridColumns, with_computed
+from feature_repo.transforms.division import divide
+from feature_repo.transforms.grid import EVENT, GridColumns, only_after, with_computed
 from feature_repo.transforms.hours import sum_by_key
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import VwapSettings
@@ -21,8 +22,12 @@ from pairity.timeline import DAY, HOUR, floor_to
 _COMPUTED = ("vwap", "vwap_simple", "avg_notional", "realized_var", "rolling_return", "sharpe")
 
 
-def compute_vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings) -> pl.LazyFrame:
+def compute_vwap_distance(
+    hours: pl.LazyFrame, start: datetime, end: datetime, settings: VwapSettings, *, after: datetime | None = None
+) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_VWAP_DISTANCE`: one row per asset and bar that ended by `end`.
+
+    Only rows later than `after` are returned; `start` has to lie `settings.reach_hours` before it.
 
     `hours`: rows of `asset_hourly` in (start, end]. A bar without any hour has no row; inside windows it carries the
     last close forward with zero volume, for at most `max_fill_bars` bars in a row. `event_timestamp` is the bar's
@@ -31,12 +36,12 @@ def compute_vwap_distance(hours: pl.LazyFrame, start: datetime, end: datetime, s
     """
     bars = build_wall_clock_bars(hours, start, end, settings)
     series = with_computed(_carry_forward(bars, settings), "asset", _COMPUTED, lambda asset: _windows(asset, settings))
-    rows = series.filter(pl.col("hours_observed").is_not_null()).with_columns(
+    rows = only_after(series.filter(pl.col("hours_observed").is_not_null()), after).with_columns(
         (100.0 * (pl.col("close") - pl.col("vwap")) / pl.col("vwap")).alias("dist_from_vwap"),
         (100.0 * (365.0 * pl.col("realized_var")).sqrt()).alias("realized_vol"),
     )
     ranked = rows.with_columns(
-        (pl.col("realized_vol") / 365.0**0.5).alias("exp_vol"),
+        divide(pl.col("realized_vol"), 365.0**0.5).alias("exp_vol"),
         pl.col("dist_from_vwap").count().over(EVENT).cast(pl.Int64).alias("assets_ranked"),
         (pl.col("dist_from_vwap").rank("average").over(EVENT) / pl.col("dist_from_vwap").count().over(EVENT)).alias(
             "ranked_dist"
@@ -105,7 +110,7 @@ def _carry_forward(bars: pl.LazyFrame, settings: VwapSettings) -> pl.LazyFrame:
     missing = pl.col("hours_observed").is_null() & pl.col("close").is_not_null()
     price = [pl.when(missing).then("close").otherwise(name).alias(name) for name in ("open", "high", "low")]
     volume = pl.when(missing).then(0.0).otherwise("volume").alias("volume")
-    central = ((pl.col("open") + pl.col("high") + pl.col("low") + pl.col("close")) / 4.0).alias("central")
+    central = divide(pl.col("open") + pl.col("high") + pl.col("low") + pl.col("close"), 4.0).alias("central")
     return (
         whole.with_columns(*price, volume)
         .with_columns(central)

@@ -220,7 +220,7 @@ def _ratios(numerators: Floats, denominators: Floats) -> Floats:
 def pair_statistics(
     a: Floats, b: Floats, both: NDArray[np.bool_], windows: Ints, needed: Ints, rounding: float, begin: int
 ) -> Floats:
-    """Return rows × (spread, z, RSI, rate of change, change, volume ratio, relative one, correlation, hedge, half-life).
+    """Return rows × (spread, z, RSI, rate of change, change, volume ratio, relative, correlation, hedge, half-life).
 
     `a`, `b`: (close, ln close, quote volume, return) × hours of the two assets, NaN where missing; `both` says where
     both have a bar. `windows`: of z, RSI, rate of change, mean volume ratio, correlation and hedge, in rows; `needed`:

@@ -74,4 +74,4 @@ def _show(report: LookaheadReport) -> None:
             click.echo(f"{name}: no value to compare in {', '.join(empty)}")
     instants = len(report.instants)
     verdict = f"{len(report.leaks):,} LEAKS" if report.leaks else "no value depends on what came later"
-    click.echo(f"{instants} instants, truncated, poisoned and as known then: {verdict}")
+    click.echo(f"{instants} instants, truncated, poisoned, as known then and as computed live: {verdict}")

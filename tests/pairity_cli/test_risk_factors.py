@@ -9,12 +9,20 @@ import pytest
 from click.testing import CliRunner
 
 from feature_repo.raw_datasets import DATASETS
-from feature_repo.transforms.exposures import compute_asset_exposures, compute_minute_exposures
+from feature_repo.transforms.exposures import compute_minute_exposures
 from ingestion.lake import Lake
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings
 from pairity_cli.main import main
-from tests.feature_repo.transforms.markets import DAY, HOUR, MINUTE, assert_same_bits, candles, recorded_candles
+from tests.feature_repo.transforms.markets import (
+    DAY,
+    HOUR,
+    MINUTE,
+    assert_same_bits,
+    candles,
+    compute_asset_exposures,
+    recorded_candles,
+)
 from validation.quarantine import withhold
 
 START = datetime(2025, 3, 1, tzinfo=UTC)

@@ -3,11 +3,10 @@
 import polars as pl
 
 from feature_repo.transforms.assets import compute_asset_hourly
-from feature_repo.transforms.bars import build_hourly_bars
 from feature_repo.transforms.pairs import compute_pair_hourly
 from pairity.settings import FeatureSettings
 from pairity.universe import pairs_of
-from tests.feature_repo.transforms.markets import MINUTE, bits, candles, inflows, settlements
+from tests.feature_repo.transforms.markets import MINUTE, bits, build_hourly_bars, candles, inflows, settlements
 
 ASSETS = ("A", "B", "C", "D", "E", "F")
 

@@ -9,8 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from feature_repo.catalog import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.raw_datasets import DATASETS
-from feature_repo.transforms.bars import COLUMNS
+from feature_repo.transforms import exposures
+from feature_repo.transforms.bars import COLUMNS, select_bars
+from feature_repo.transforms.hours import summarise_hours
+from feature_repo.transforms.risk_panel import build_risk_panel
 from pairity.settings import FeatureSettings, Settings, UniverseSettings
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
@@ -217,3 +221,24 @@ def reader(minutes, hours, funding):
 
     read.asked = asked
     return read
+
+
+def build_hourly_bars(minutes):
+    """Bars of one hour, made of 1-minute candles."""
+    return select_bars(summarise_hours(minutes))
+
+
+def compute_risk_buckets(minutes, start, end, config):
+    """Rows of `asset_risk_buckets` from minutes (lazy) alone."""
+    risk = build_risk_panel(minutes.collect(), start, end, config)
+    return exposures.compute_risk_buckets(risk).lazy() if risk else empty_rows(ASSET_RISK_BUCKETS)
+
+
+def compute_asset_exposures(minutes, start, end, config):
+    """Rows of `asset_exposures` from minutes (lazy) alone."""
+    risk = build_risk_panel(minutes.collect(), start, end, config)
+    return exposures.compute_asset_exposures(risk, config).lazy() if risk else empty_rows(ASSET_EXPOSURES)
+
+
+def empty_rows(view):
+    return pl.LazyFrame(schema=dict.fromkeys(view.columns, pl.Float64))

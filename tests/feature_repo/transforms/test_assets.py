@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from feature_repo.catalog import ASSET_HOURLY
 from feature_repo.transforms.assets import compute_asset_hourly
-from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars
+from feature_repo.transforms.bars import adopt_native_hours
 from pairity.settings import FeatureSettings
 from tests.feature_repo.transforms.markets import (
     DAY,
@@ -19,6 +19,7 @@ from tests.feature_repo.transforms.markets import (
     START,
     assert_close,
     bars_of,
+    build_hourly_bars,
     candles,
     funding_of,
     inflow_of,

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.transforms.bars import COLUMNS, adopt_native_hours, build_hourly_bars, prefer_minutes
+from feature_repo.transforms.bars import COLUMNS, adopt_native_hours, prefer_minutes
 from tests.feature_repo.transforms.markets import (
     HOUR,
     MINUTE,
     START,
     assert_same_bits,
+    build_hourly_bars,
     candles,
     recorded_candles,
 )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.transforms.assets import compute_asset_hourly
-from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars
+from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.pairs import compute_pair_hourly
 from pairity.universe import Pair, pairs_of
 from tests.feature_repo.transforms.markets import (
@@ -21,6 +21,7 @@ from tests.feature_repo.transforms.markets import (
     SHORT,
     START,
     assert_same_bits,
+    build_hourly_bars,
     candles,
     inflows,
     settlements,

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from feature_repo.catalog import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.chunks import compute_views
 from feature_repo.transforms.exposures import (
-    compute_asset_exposures,
     compute_minute_exposures,
-    compute_risk_buckets,
     find_first_minute,
 )
 from feature_repo.transforms.risk_factors import assign_buckets
@@ -27,6 +25,8 @@ from tests.feature_repo.transforms.markets import (
     UTC_US,
     assert_same_bits,
     candles,
+    compute_asset_exposures,
+    compute_risk_buckets,
     funding_of,
     reader,
 )

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from feature_repo.catalog import ASSET_MICROSTRUCTURE
 from feature_repo.raw_datasets import DATASETS
 from feature_repo.transforms.assets import compute_asset_hourly
-from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars
-from feature_repo.transforms.microstructure import compute_microstructure, summarise_hours
+from feature_repo.transforms.bars import adopt_native_hours
+from feature_repo.transforms.hours import summarise_hours
+from feature_repo.transforms.microstructure import compute_microstructure
 from pairity.settings import FeatureSettings
 from tests.feature_repo.transforms.markets import (
     HOUR,
@@ -21,6 +22,7 @@ from tests.feature_repo.transforms.markets import (
     START,
     UTC_US,
     assert_same_bits,
+    build_hourly_bars,
     candles,
     funding_of,
     recorded_candles,
@@ -63,7 +65,7 @@ def computed(minutes, **parts):
     }
     return compute_microstructure(
         hourly,
-        minutes.lazy(),
+        summarise_hours(minutes.lazy()),
         inputs["funding"],
         inputs["index_1h"],
         inputs["open_interest"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
 from feature_repo.transforms.assets import compute_asset_hourly
-from feature_repo.transforms.bars import adopt_native_hours, build_hourly_bars
+from feature_repo.transforms.bars import adopt_native_hours
 from feature_repo.transforms.pairs import compute_pair_hourly, count_aligned_bars
 from pairity.settings import FeatureSettings
 from pairity.universe import Pair, pairs_of
@@ -23,6 +23,7 @@ from tests.feature_repo.transforms.markets import (
     assert_close,
     assert_same_bits,
     bars_of,
+    build_hourly_bars,
     candles,
     funding_of,
     inflow_of,

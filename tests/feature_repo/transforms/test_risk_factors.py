@@ -9,7 +9,7 @@ import pytest
 
 from feature_repo.catalog import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.catalog.risk_factors import BUCKETS10, SPREADS4
-from feature_repo.transforms.exposures import compute_asset_exposures, compute_minute_exposures, compute_risk_buckets
+from feature_repo.transforms.exposures import compute_minute_exposures
 from feature_repo.transforms.risk_factors import (
     assign_buckets,
     build_panel,
@@ -19,7 +19,16 @@ from feature_repo.transforms.risk_factors import (
 )
 from feature_repo.transforms.risk_kernels import hourly_fits, minute_fits
 from pairity.settings import FeatureSettings
-from tests.feature_repo.transforms.markets import DAY, HOUR, MINUTE, assert_same_bits, candles, recorded_candles
+from tests.feature_repo.transforms.markets import (
+    DAY,
+    HOUR,
+    MINUTE,
+    assert_same_bits,
+    candles,
+    compute_asset_exposures,
+    compute_risk_buckets,
+    recorded_candles,
+)
 from tests.oracles import risk_factors_pandas as oracle
 
 START = datetime(2025, 3, 1, tzinfo=UTC)

@@ -1,10 +1,12 @@
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.transforms.rsi import wilder_rsi
 from tests.oracles.features_pandas import wilder
+from tests.oracles.rsi_polars import with_wilder_rsi
 
 # Wilder's worked example as published with 14 periods (closes, and the first values of the index).
 CLOSES = [
@@ -66,3 +68,15 @@ def test_a_hole_is_null_and_starts_anew():
     values = rsi(series)
     assert values[16:17] == [None]
     assert values[17:] == rsi(CLOSES)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**6), period=st.integers(2, 40), size=st.floats(-8, 0.3), holes=st.integers(0, 4))
+def test_the_bits_are_those_of_window_functions(seed, period, size, holes):
+    """What was published before as window functions of Polars must not change by a bit."""
+    draw = np.random.default_rng(seed)
+    values = np.exp(np.cumsum(draw.normal(0, 10**size, period + 90))) * 10 ** draw.uniform(-6, 6)
+    values[draw.integers(0, len(values), holes)] = np.nan
+    frame = pl.LazyFrame({"x": values, "g": ["a"] * len(values)}).with_columns(pl.col("x").fill_nan(None))
+    expected = with_wilder_rsi(frame, "x", "g", period, "rsi").collect()["rsi"].fill_null(np.nan).to_numpy()
+    assert wilder_rsi(values, period).tobytes() == expected.tobytes()
