@@ -20,7 +20,7 @@ from pairity.universe import short_name
 from validation.checkpoint import judge
 from validation.profiles import profile_raw
 from validation.quarantine import read_items, record_action
-from validation.row_rules import infer_grid, list_row_rules
+from validation.row_rules import infer_grid, list_row_rules, mark_offences
 from validation.row_verdicts import BROKEN, Verdicts, judge_raw_rows
 from validation.sequence_rules import find_longest_comparable_hole
 
@@ -113,10 +113,14 @@ class RawAdmission:
         name, asset = partition.dataset, short_name(partition.instrument)
         close = _close_before(rows, partition, lake, before, closes.get(asset) if closes else None)
         released = self.record.list_released(name, (asset,), quarantine_venue(lake))
-        split = judge_raw_rows(rows, name, self.record.now, close_before=close, released=released)
+        named, before_it = rows.select(pl.lit(asset).alias("asset"), pl.all()), {} if close is None else {asset: close}
+        marks = mark_offences(named, name, self.record.now, closes_before=before_it)
+        found = judge_raw_rows(named, name, self.record.now, closes_before=before_it, released=released, marks=marks)
+        split = Verdicts(found.accepted.drop("asset"), found.withheld.drop("asset"))
         if closes is not None and "close" in DATASETS[name].values and rows.height:
             _carry_close(closes, asset, split, DATASETS[name].time)
-        profile = profile_raw(rows, name, _key(partition), self.record.now, close_before=close)
+        month, venue = month_key(partition.month), quarantine_venue(lake)
+        profile = profile_raw(named, name, month, self.record.now, closes_before=before_it, venue=venue, marks=marks)
         return _Batch(partition, profile, split.withheld)
 
     def _judge(

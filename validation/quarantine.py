@@ -139,7 +139,7 @@ def record_action(item: QuarantineItem, action: str, reason: str, *, now: dateti
 def read_released(layout: Layout, dataset: str, entity: str, venue: str = "") -> list[ReleasedRows]:
     """Read the rows of one asset or pair that a person has declared right."""
     items = [item for item in read_items(layout, dataset, f"{entity}_*", state="released") if item.venue == venue]
-    return [ReleasedRows(frozenset(item.rules), item.read_rows(), item.journal[-1].at) for item in items]
+    return [ReleasedRows(entity, frozenset(item.rules), item.read_rows(), item.journal[-1].at) for item in items]
 
 
 def read_withheld_instants(layout: Layout, venue: str = "") -> pl.DataFrame:

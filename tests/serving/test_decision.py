@@ -8,13 +8,13 @@ from pairity.layout import Layout
 from pairity.strategy.types import PairScore
 from pairity.universe import Pair
 from serving.decision import explain_scores
-from tests.validation.frames import MINUTE, NOW, T0, at, candles
+from tests.validation.frames import MINUTE, NOW, T0, at, candles, of
 from validation.quarantine import explain_withheld, withhold
 from validation.row_verdicts import judge_raw_rows
 
 
 def test_the_reason_of_a_missing_row_is_part_of_the_score(tmp_path):
-    held = judge_raw_rows(at(50, volume=-1.0)(candles()), "candles_1m", NOW).withheld
+    held = judge_raw_rows(of("BTC", at(50, volume=-1.0)(candles())), "candles_1m", NOW).withheld.drop("asset")
     (item,) = withhold(Layout(tmp_path), "candles_1m", "BTC/2025-04", held, now=NOW)
     hour = timedelta(hours=1)
     told = explain_withheld(Layout(tmp_path), T0 + hour, T0)

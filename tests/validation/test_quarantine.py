@@ -8,13 +8,13 @@ import pytest
 
 from pairity.errors import ConfigError, LakeCorruptError, UnknownNameError
 from pairity.layout import Layout
-from tests.validation.frames import NOW, T0, at, candles, funding
+from tests.validation.frames import NOW, T0, at, candles, funding, of
 from validation.quarantine import find_item, read_items, read_released, read_withheld_instants, record_action, withhold
 from validation.row_verdicts import judge_raw_rows
 
 
 def held(rows, dataset="funding"):
-    return judge_raw_rows(rows, dataset, NOW).withheld
+    return judge_raw_rows(of("BTC", rows), dataset, NOW).withheld.drop("asset")
 
 
 @pytest.fixture
@@ -73,10 +73,13 @@ def test_released_rows_are_not_held_back_again_for_that_rule(layout):
     rates = funding((0.0001, 0.5))
     (item,) = withhold(layout, "funding", "BTC/2025-04", held(rates), now=NOW)
     record_action(item, "release", "the venue announced it", now=NOW)
-    again = judge_raw_rows(rates, "funding", NOW, released=read_released(layout, "funding", "BTC"))
+    released = read_released(layout, "funding", "BTC")
+    again = judge_raw_rows(of("BTC", rates), "funding", NOW, released=released)
     assert again.withheld.is_empty()
-    assert again.accepted.equals(rates)
-    other = judge_raw_rows(funding((0.0001, 0.6)), "funding", NOW, released=read_released(layout, "funding", "BTC"))
+    assert again.accepted.equals(of("BTC", rates))
+    other = judge_raw_rows(
+        of("BTC", funding((0.0001, 0.6))), "funding", NOW, released=read_released(layout, "funding", "BTC")
+    )
     assert other.withheld.height == 1
 
 
