@@ -47,7 +47,7 @@ class FeatureAdmission:
         if rows.is_empty():
             return rows
         profile = profile_view(view, rows, self.record.now)
-        verdict = judge(self.record.settings, view.name, profile, month=month_key(month))
+        verdict = judge(self.record.settings, {view.name: profile}, month=month_key(month))[view.name]
         self.record.count(verdict.checks, verdict.failed)
         if not verdict.failed:
             return rows

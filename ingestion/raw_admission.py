@@ -133,7 +133,8 @@ class RawAdmission:
         """
         if not batches:
             return {}
-        verdict = judge(self.record.settings, name, pl.concat([batch.profile for batch in batches]))
+        profile = pl.concat([batch.profile for batch in batches])
+        verdict = judge(self.record.settings, {name: profile})[name]
         self.record.count(verdict.checks, verdict.failed)
         withheld = {}
         for batch in batches:

@@ -14,6 +14,7 @@ from feature_repo.raw_datasets import DATASETS
 from pairity.durable import replace_file
 from pairity.layout import Layout
 from validation.quarantine import QuarantineItem, read_items
+from validation.results import count_older_files
 from validation.verdict_counts import count_verdicts
 
 NAME = "overview.html"
@@ -51,12 +52,21 @@ def collect_cells(layout: Layout) -> dict[str, dict[str, Cell]]:
 def write_overview(layout: Layout) -> Path:
     """Write the page beside the Data Docs; return its path."""
     target = layout.expectations / NAME
-    replace_file(target, render_page(collect_cells(layout), read_items(layout, state="held")).encode())
+    page = render_page(collect_cells(layout), read_items(layout, state="held"), older_results=count_older_files(layout))
+    replace_file(target, page.encode())
     return target
 
 
-def render_page(table: Mapping[str, Mapping[str, Cell]], items: Iterable[QuarantineItem]) -> str:
-    """Return the page as HTML text."""
+def render_page(
+    table: Mapping[str, Mapping[str, Cell]], items: Iterable[QuarantineItem], *, older_results: int = 0
+) -> str:
+    """Return the page as HTML text. `older_results` is how many results of an earlier version are not shown."""
+    older = (
+        f"<p>{older_results:,} validation results of an earlier version (gx/validations/*/) are not shown, and neither "
+        "are its counts (gx/tally/): both folders may be deleted.</p>"
+        if older_results
+        else ""
+    )
     months = sorted({month for row in table.values() for month in row})
     head = "".join(f"<th>{escape(month)}</th>" for month in months)
     body = "".join(
@@ -68,7 +78,8 @@ def render_page(table: Mapping[str, Mapping[str, Cell]], items: Iterable[Quarant
         f"<style>{_STYLE}</style></head><body><h1>What was judged</h1>"
         f"<table><tr><th>dataset</th>{head}</tr>{body}</table>"
         f"<h2>Held back</h2>{_withheld_table(list(items))}"
-        "<p><a href='data_docs/index.html'>Great Expectations' pages of the newest validations</a></p></body></html>\n"
+        "<p><a href='data_docs/index.html'>Great Expectations' pages of the newest validations</a></p>"
+        f"{older}</body></html>\n"
     )
 
 

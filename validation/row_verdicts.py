@@ -55,8 +55,10 @@ def judge_raw_rows(
     among = list_neighbour_rules(kind)
     own = mark_single_rows(kind, rows, now) if marks is None else marks.drop(among)
     first = _apply_rules(rows, own, released)
-    known = marks is not None and first.withheld.is_empty()  # all rows are left: they have the same neighbours
-    left = marks.select(among) if known else mark_neighbours(kind, first.accepted, closes_before)
+    if marks is None or first.withheld.height:
+        left = mark_neighbours(kind, first.accepted, closes_before)
+    else:  # all rows are left: they have the same neighbours
+        left = marks.select(among)
     second = _apply_rules(first.accepted, left, released)
     return Verdicts(second.accepted, pl.concat([first.withheld, second.withheld]))
 
