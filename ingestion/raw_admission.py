@@ -19,7 +19,6 @@ from pairity.timeline import month_key
 from pairity.universe import short_name
 from validation.checkpoint import judge
 from validation.profiles import profile_raw
-from validation.quarantine import read_items, record_action
 from validation.row_rules import infer_grid, list_row_rules, mark_offences
 from validation.row_verdicts import BROKEN, Verdicts, judge_raw_rows
 from validation.sequence_rules import find_longest_comparable_hole
@@ -64,7 +63,7 @@ class RawAdmission:
         new_rows: dict[tuple[str, str], int] = {}
         if not staging.partitions():
             return new_rows
-        before = WithheldRows.of(self.record.layout, lake)
+        before = WithheldRows.of(self.record.layout, lake, self.record.quarantine)
         for name, partitions in _by_dataset(staging.partitions()).items():
             for partition, withheld in self._judge_dataset(name, partitions, staging, lake, before):
                 key = name, short_name(partition.instrument)
@@ -81,7 +80,7 @@ class RawAdmission:
 
         Returns the rows that are withheld, with `broken_rules`.
         """
-        before = WithheldRows.of(self.record.layout, lake)
+        before = WithheldRows.of(self.record.layout, lake, self.record.quarantine)
         batch = self._examine(partition, rows, lake, before, None)
         withheld = self._judge(partition.dataset, [batch], lambda _: rows)[partition]
         self._publish(partition, rows, withheld, (), lake, before)
@@ -175,9 +174,10 @@ class RawAdmission:
         good = set(arrived.to_list()) - set(withheld[DATASETS[name].time].to_list())
         if not good:
             return
-        for item in read_items(self.record.layout, name, f"{asset}_*", state="held"):
-            if item.venue == venue and set(item.read_rows()[DATASETS[name].time].to_list()) <= good:
-                record_action(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
+        quarantine, time = self.record.quarantine, DATASETS[name].time
+        for item in quarantine.list_items(name, asset, venue=venue, state="held"):
+            if set(quarantine.read_rows(item)[time].to_list()) <= good:
+                quarantine.record(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
 
 
 def _carry_close(closes: _LastCloses, asset: str, split: Verdicts, time: str) -> None:

@@ -13,6 +13,7 @@ from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import DATASETS
 from pairity.durable import replace_file
 from pairity.layout import Layout
+from validation.measurements import split_key
 from validation.quarantine import QuarantineItem, read_items
 from validation.results import count_older_files
 from validation.verdict_counts import count_verdicts
@@ -33,12 +34,15 @@ class Cell:
     withheld: int
 
 
-def collect_cells(layout: Layout) -> dict[str, dict[str, Cell]]:
-    """Return the cells per dataset or view and month; datasets that were never seen are left out."""
+def collect_cells(layout: Layout, items: Iterable[QuarantineItem]) -> dict[str, dict[str, Cell]]:
+    """Return the cells per dataset or view and month; datasets that were never seen are left out.
+
+    `items` are the quarantine's items that are held.
+    """
     verdicts, stored = count_verdicts(layout), _stored_rows(layout)
     withheld: Counter[tuple[str, str]] = Counter()
-    for item in read_items(layout, state="held"):
-        withheld[item.dataset, (item.key.split("/")[1:2] or ["any"])[0]] += item.rows
+    for item in items:
+        withheld[item.dataset, split_key(item.key, "any")[1]] += item.rows
     table: dict[str, dict[str, Cell]] = defaultdict(dict)
     for name in (*DATASETS, *VIEWS):
         months = {*verdicts.get(name, {}), *stored.get(name, {}), *(month for of, month in withheld if of == name)}
@@ -52,7 +56,8 @@ def collect_cells(layout: Layout) -> dict[str, dict[str, Cell]]:
 def write_overview(layout: Layout) -> Path:
     """Write the page beside the Data Docs; return its path."""
     target = layout.expectations / NAME
-    page = render_page(collect_cells(layout), read_items(layout, state="held"), older_results=count_older_files(layout))
+    withheld = read_items(layout, state="held")
+    page = render_page(collect_cells(layout, withheld), withheld, older_results=count_older_files(layout))
     replace_file(target, page.encode())
     return target
 

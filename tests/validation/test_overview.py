@@ -13,6 +13,7 @@ from tests.validation.frames import NOW, at, candles, funding, profile
 from validation.checkpoint import judge
 from validation.data_docs import build_docs, build_overview
 from validation.overview import collect_cells
+from validation.quarantine import read_items
 from validation.results import describe_partitions, load
 
 
@@ -33,7 +34,7 @@ def home(tmp_path):
 
 
 def test_datasets_by_month_with_what_passed_failed_and_is_held_back(home):
-    found = collect_cells(Layout(home.root))["candles_1m"]
+    found = collect_cells(Layout(home.root), read_items(Layout(home.root)))["candles_1m"]
     assert list(found) == ["2025-04"]
     cell = found["2025-04"]
     assert (cell.rows, cell.passed, cell.failed, cell.withheld) == (239, 1, 1, 1)
