@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
 from ingestion.report import QuarantinedPartition
 from pairity.layout import Layout
 from pairity.settings import Settings
-from validation.quarantine import read_released, withhold
+from validation.quarantine import Quarantine
 from validation.row_verdicts import BROKEN, ReleasedRows
 from validation.rules import FailedRule
 from validation.suites import explain_rule
@@ -29,12 +30,16 @@ class AdmissionRecord:
     checks_passed: int = 0
     checks_failed: int = 0
     quarantined: list[QuarantinedPartition] = field(default_factory=list)
-    _released: dict[tuple[str, str, str], list[ReleasedRows]] = field(default_factory=dict)
 
     @property
     def layout(self) -> Layout:
         """The data directory's layout."""
         return Layout.of(self.settings)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """The quarantine as this run found it, and as it changes it."""
+        return Quarantine.read(self.layout)
 
     def count(self, checks: int, failed: Mapping[str, tuple[FailedRule, ...]]) -> None:
         """Add the checks of one verdict to those that passed and failed."""
@@ -44,17 +49,12 @@ class AdmissionRecord:
 
     def withhold(self, name: str, key: str, rows: pl.DataFrame) -> None:
         """Put `rows` (with `broken_rules`) into quarantine and note them, also where they lie in quarantine already."""
-        withhold(self.layout, name, key, rows, now=self.now)
+        self.quarantine.withhold(name, key, rows, now=self.now)
         counts = rows.select(pl.col(BROKEN).explode().value_counts(sort=True)).unnest(BROKEN)
         broken = tuple(f"{rule} = {count} ({explain_rule(name, rule)})" for rule, count in counts.iter_rows())
         self.quarantined.append(QuarantinedPartition(name, key, broken))
 
     def list_released(self, name: str, entities: Iterable[str], venue: str = "") -> list[ReleasedRows]:
         """Return what people released of a dataset or view and some assets or pairs."""
-        items = []
-        for entity in sorted(entities):
-            key = name, entity, venue
-            if key not in self._released:  # once per run: every partition of an asset asks, and reading takes files
-                self._released[key] = read_released(self.layout, name, entity, venue)
-            items += self._released[key]
-        return items
+        wanted = set(entities)
+        return [item for item in self.quarantine.list_released(name, venue) if item.entity in wanted]

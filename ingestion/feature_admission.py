@@ -13,7 +13,6 @@ from ingestion.admission_record import AdmissionRecord
 from pairity.timeline import month_key
 from validation.checkpoint import judge
 from validation.profiles import profile_view
-from validation.quarantine import read_items
 from validation.row_verdicts import Verdicts, judge_feature_rows
 
 
@@ -47,7 +46,7 @@ class FeatureAdmission:
         if rows.is_empty():
             return rows
         profile = profile_view(view, rows, self.record.now)
-        verdict = judge(self.record.settings, view.name, profile, month=month_key(month))
+        verdict = judge(self.record.settings, {view.name: profile}, month=month_key(month))[view.name]
         self.record.count(verdict.checks, verdict.failed)
         if not verdict.failed:
             return rows
@@ -57,17 +56,14 @@ class FeatureAdmission:
         return self._date_released(view, split.accepted)
 
     def _split(self, view: View, rows: pl.DataFrame) -> Verdicts:
-        released = self.record.list_released(view.name, self._released_entities(view))
+        released = self.record.quarantine.list_released(view.name)
         return judge_feature_rows(view, rows, self.record.now, released)
 
     def _date_released(self, view: View, rows: pl.DataFrame) -> pl.DataFrame:
         """Return `rows` with those that a person released known from the release on."""
         on = [view.entity, EVENT_TIME]
-        for item in self.record.list_released(view.name, self._released_entities(view)):
+        for item in self.record.quarantine.list_released(view.name):
             keys = item.rows.select(*on, pl.lit(True).alias("_released")).unique()
             joined = rows.join(keys, on=on, how="left", maintain_order="left")
             rows = joined.with_columns(released_created_at(pl.col("_released"), item.at)).drop("_released")
         return rows
-
-    def _released_entities(self, view: View) -> set[str]:
-        return {item.entity for item in read_items(self.record.layout, view.name, state="released")}

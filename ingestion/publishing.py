@@ -49,7 +49,7 @@ class Publisher:
         ledger = MonthLedger(layout)
         stored = find_newest_close(self.settings, self.lake)
         end = max(until, stored) if stored else until
-        withheld = WithheldRows.of(layout, self.lake)
+        withheld = WithheldRows.of(layout, self.lake, self.admission.record.quarantine)
         read = make_reader(self.settings, self.lake, withheld)
         due = ledger.list_due(self.settings, self.lake, end, withheld.list_inputs(self.settings.universe.assets))
         progress.stage("features", len(due))

@@ -19,8 +19,7 @@ from pairity.timeline import month_key
 from pairity.universe import short_name
 from validation.checkpoint import judge
 from validation.profiles import profile_raw
-from validation.quarantine import read_items, record_action
-from validation.row_rules import infer_grid, list_row_rules
+from validation.row_rules import infer_grid, list_row_rules, mark_offences
 from validation.row_verdicts import BROKEN, Verdicts, judge_raw_rows
 from validation.sequence_rules import find_longest_comparable_hole
 
@@ -64,7 +63,7 @@ class RawAdmission:
         new_rows: dict[tuple[str, str], int] = {}
         if not staging.partitions():
             return new_rows
-        before = WithheldRows.of(self.record.layout, lake)
+        before = WithheldRows.of(self.record.layout, lake, self.record.quarantine)
         for name, partitions in _by_dataset(staging.partitions()).items():
             for partition, withheld in self._judge_dataset(name, partitions, staging, lake, before):
                 key = name, short_name(partition.instrument)
@@ -81,7 +80,7 @@ class RawAdmission:
 
         Returns the rows that are withheld, with `broken_rules`.
         """
-        before = WithheldRows.of(self.record.layout, lake)
+        before = WithheldRows.of(self.record.layout, lake, self.record.quarantine)
         batch = self._examine(partition, rows, lake, before, None)
         withheld = self._judge(partition.dataset, [batch], lambda _: rows)[partition]
         self._publish(partition, rows, withheld, (), lake, before)
@@ -113,10 +112,14 @@ class RawAdmission:
         name, asset = partition.dataset, short_name(partition.instrument)
         close = _close_before(rows, partition, lake, before, closes.get(asset) if closes else None)
         released = self.record.list_released(name, (asset,), quarantine_venue(lake))
-        split = judge_raw_rows(rows, name, self.record.now, close_before=close, released=released)
+        named, before_it = rows.select(pl.lit(asset).alias("asset"), pl.all()), {} if close is None else {asset: close}
+        marks = mark_offences(named, name, self.record.now, closes_before=before_it)
+        found = judge_raw_rows(named, name, self.record.now, closes_before=before_it, released=released, marks=marks)
+        split = Verdicts(found.accepted.drop("asset"), found.withheld.drop("asset"))
         if closes is not None and "close" in DATASETS[name].values and rows.height:
             _carry_close(closes, asset, split, DATASETS[name].time)
-        profile = profile_raw(rows, name, _key(partition), self.record.now, close_before=close)
+        month, venue = month_key(partition.month), quarantine_venue(lake)
+        profile = profile_raw(named, name, month, self.record.now, closes_before=before_it, venue=venue, marks=marks)
         return _Batch(partition, profile, split.withheld)
 
     def _judge(
@@ -129,7 +132,8 @@ class RawAdmission:
         """
         if not batches:
             return {}
-        verdict = judge(self.record.settings, name, pl.concat([batch.profile for batch in batches]))
+        profile = pl.concat([batch.profile for batch in batches])
+        verdict = judge(self.record.settings, {name: profile})[name]
         self.record.count(verdict.checks, verdict.failed)
         withheld = {}
         for batch in batches:
@@ -170,9 +174,10 @@ class RawAdmission:
         good = set(arrived.to_list()) - set(withheld[DATASETS[name].time].to_list())
         if not good:
             return
-        for item in read_items(self.record.layout, name, f"{asset}_*", state="held"):
-            if item.venue == venue and set(item.read_rows()[DATASETS[name].time].to_list()) <= good:
-                record_action(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
+        quarantine, time = self.record.quarantine, DATASETS[name].time
+        for item in quarantine.list_items(name, asset, venue=venue, state="held"):
+            if set(quarantine.read_rows(item)[time].to_list()) <= good:
+                quarantine.record(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
 
 
 def _carry_close(closes: _LastCloses, asset: str, split: Verdicts, time: str) -> None:

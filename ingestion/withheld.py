@@ -22,7 +22,7 @@ from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import DAY, HOUR, month_start
-from validation.quarantine import read_items, read_withheld_instants
+from validation.quarantine import Quarantine
 
 LASTING = frozenset({"funding", "open_interest"})
 """Datasets whose newest row stays in force until the next."""
@@ -43,16 +43,17 @@ class WithheldRows:
     released: tuple[MonthInput, ...] = ()
 
     @classmethod
-    def of(cls, layout: Layout, lake: Lake) -> WithheldRows:
-        """Read the quarantine and compare it with the lake."""
-        quarantined = read_withheld_instants(layout, quarantine_venue(lake))
+    def of(cls, layout: Layout, lake: Lake, quarantine: Quarantine | None = None) -> WithheldRows:
+        """Compare the quarantine with the lake; a run that has read the quarantine gives it."""
+        quarantine = quarantine or Quarantine.read(layout)
+        quarantined = quarantine.list_withheld_instants(quarantine_venue(lake))
         parts = [
             _not_stored(lake, str(name), str(asset), own)
             for (name, asset), own in quarantined.group_by("dataset", "asset", maintain_order=True)
         ]
         released = [
             (month_start(item.first - _STEP), f"released/{item.dataset}", item.id)
-            for item in read_items(layout, state="released")
+            for item in quarantine.list_items(state="released")
             if item.dataset not in DATASETS and item.first is not None
         ]
         return cls(pl.concat([quarantined.clear(), *parts]), tuple(released))

@@ -23,7 +23,7 @@ from serving.market_view import make_asset_views, make_market_view
 from serving.parts import Parts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.report import Reporter, describe_model
-from validation.quarantine import explain_withheld
+from validation.quarantine import Quarantine
 
 
 class Cycle:
@@ -114,7 +114,7 @@ class Cycle:
             pair_rows=pair_rows,
             market=make_market_view(pair_rows, views, decision_time, close),
             state=parts.journal.restore_state(float(balance.available)),
-            withheld=explain_withheld(Layout.of(settings), close, close - HOUR),
+            withheld=Quarantine.read(Layout.of(settings)).explain_withheld(close, close - HOUR),
             suspended=_describe_unresolved(reconciled) or parts.champion.suspended,
         )
         record = self._make_record(close, decision_time, make_decision(parts.champion.scorer, inputs, settings))

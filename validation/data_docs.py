@@ -1,19 +1,20 @@
 """Data Docs: pages for people about the suites and the newest validations of each.
 
 They are built on request, in a folder beside the existing pages, and then replace them: a reader never finds half a
-site.
+site. What was stored of a validation are its numbers and limits: Great Expectations judges them again, rule by rule,
+for the page that shows them.
 """
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pairity.durable import move_folder, take_turns
 from pairity.layout import Layout
 from pairity.settings import Settings
-from validation.expectations import ASSET, SOURCE, open_context, register_suite
+from validation.expectations import ASSET, SOURCE, evaluate, open_context, register_suite
 from validation.overview import write_overview
 from validation.results import StoredResult, load
 from validation.suites import SUITES
@@ -36,7 +37,7 @@ def build_docs(settings: Settings) -> Path:
             shutil.rmtree(left_over, ignore_errors=True)
         for suite in SUITES:
             register_suite(suite)
-        _write_site(staging, list(load(layout)))
+        _write_site(staging, load(layout))
         if site.exists():
             move_folder(site, replaced, durable=False)
         move_folder(staging, site, durable=False)  # pages can be built again from the results
@@ -68,18 +69,14 @@ def _write_site(folder: Path, results: list[StoredResult]) -> None:
     )
     try:
         for key, result in zip(keys, results, strict=True):
-            store.set(key, store.deserialize(_named(result)))
+            page = evaluate(result.measured)
+            page.meta["run_id"] = key.run_id  # Great Expectations reads the run's name from inside the result
+            store.set(key, page)
         gx_context.build_data_docs(site_names=[_SITE])
     finally:  # the context lives as long as the process: it must not keep these results in memory
         for key in filter(store.has_key, keys):
             store.remove_key(key)
         gx_context.delete_data_docs_site(_SITE)
-
-
-def _named(result: StoredResult) -> dict[str, Any]:
-    """Return the result's content with the run's name, which Great Expectations reads from inside the result."""
-    run = {"run_name": result.about or f"process {result.process}", "run_time": result.at.isoformat()}
-    return {**result.content, "meta": {**result.content.get("meta", {}), "run_id": run}}
 
 
 def _identifier(result: StoredResult) -> ValidationResultIdentifier:

@@ -13,7 +13,9 @@ from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import DATASETS
 from pairity.durable import replace_file
 from pairity.layout import Layout
+from validation.measurements import split_key
 from validation.quarantine import QuarantineItem, read_items
+from validation.results import count_older_files
 from validation.verdict_counts import count_verdicts
 
 NAME = "overview.html"
@@ -32,12 +34,15 @@ class Cell:
     withheld: int
 
 
-def collect_cells(layout: Layout) -> dict[str, dict[str, Cell]]:
-    """Return the cells per dataset or view and month; datasets that were never seen are left out."""
+def collect_cells(layout: Layout, items: Iterable[QuarantineItem]) -> dict[str, dict[str, Cell]]:
+    """Return the cells per dataset or view and month; datasets that were never seen are left out.
+
+    `items` are the quarantine's items that are held.
+    """
     verdicts, stored = count_verdicts(layout), _stored_rows(layout)
     withheld: Counter[tuple[str, str]] = Counter()
-    for item in read_items(layout, state="held"):
-        withheld[item.dataset, (item.key.split("/")[1:2] or ["any"])[0]] += item.rows
+    for item in items:
+        withheld[item.dataset, split_key(item.key, "any")[1]] += item.rows
     table: dict[str, dict[str, Cell]] = defaultdict(dict)
     for name in (*DATASETS, *VIEWS):
         months = {*verdicts.get(name, {}), *stored.get(name, {}), *(month for of, month in withheld if of == name)}
@@ -51,12 +56,22 @@ def collect_cells(layout: Layout) -> dict[str, dict[str, Cell]]:
 def write_overview(layout: Layout) -> Path:
     """Write the page beside the Data Docs; return its path."""
     target = layout.expectations / NAME
-    replace_file(target, render_page(collect_cells(layout), read_items(layout, state="held")).encode())
+    withheld = read_items(layout, state="held")
+    page = render_page(collect_cells(layout, withheld), withheld, older_results=count_older_files(layout))
+    replace_file(target, page.encode())
     return target
 
 
-def render_page(table: Mapping[str, Mapping[str, Cell]], items: Iterable[QuarantineItem]) -> str:
-    """Return the page as HTML text."""
+def render_page(
+    table: Mapping[str, Mapping[str, Cell]], items: Iterable[QuarantineItem], *, older_results: int = 0
+) -> str:
+    """Return the page as HTML text. `older_results` is how many results of an earlier version are not shown."""
+    older = (
+        f"<p>{older_results:,} validation results of an earlier version (gx/validations/*/) are not shown, and neither "
+        "are its counts (gx/tally/): both folders may be deleted.</p>"
+        if older_results
+        else ""
+    )
     months = sorted({month for row in table.values() for month in row})
     head = "".join(f"<th>{escape(month)}</th>" for month in months)
     body = "".join(
@@ -68,7 +83,8 @@ def render_page(table: Mapping[str, Mapping[str, Cell]], items: Iterable[Quarant
         f"<style>{_STYLE}</style></head><body><h1>What was judged</h1>"
         f"<table><tr><th>dataset</th>{head}</tr>{body}</table>"
         f"<h2>Held back</h2>{_withheld_table(list(items))}"
-        "<p><a href='data_docs/index.html'>Great Expectations' pages of the newest validations</a></p></body></html>\n"
+        "<p><a href='data_docs/index.html'>Great Expectations' pages of the newest validations</a></p>"
+        f"{older}</body></html>\n"
     )
 
 

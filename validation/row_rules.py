@@ -3,12 +3,16 @@
 An offence is a boolean per row. A null (a value that the rule looks at is missing) is no offence: a missing value is an
 offence of its own. Each fault counts once: comparisons look at finite numbers only, because `nonfinite_values` reports
 the others. The rules of a raw dataset follow from its declaration: its grid and its columns.
+
+A frame of raw rows holds any number of instruments: `asset` (short name) and the dataset's columns, the rows of an
+asset in the order in which they came. The number of calls does not depend on the number of instruments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import polars as pl
 
@@ -16,7 +20,14 @@ from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
 from feature_repo.raw_datasets import DATASETS, KNOWN_AT, RawDataset
 from pairity.errors import UnknownNameError
 from pairity.timeline import MINUTE
-from validation.sequence_rules import MAX_ABS_LOG_RETURN, mark_out_of_order, mark_price_jumps, mark_stale_bars
+from validation.sequence_rules import (
+    MAX_ABS_LOG_RETURN,
+    NO_CLOSES,
+    build_out_of_order,
+    keep_newest,
+    mark_price_jumps,
+    mark_stale_bars,
+)
 
 BAR = ("open", "high", "low", "close")
 PRICES = (*BAR, "bid_price", "ask_price")
@@ -40,7 +51,6 @@ MAX_FUNDING = 0.05
 """Largest funding rate per interval that can be right, either sign (docs/formulas.md, Sources)."""
 # For names of rules only: no row is read, so no instant lies in the future of this one.
 _EVER = datetime.max.replace(tzinfo=UTC)
-_NEIGHBOURS = ("non_monotone_times", "price_jump", "stale_bars")
 
 
 def infer_grid(dataset: RawDataset) -> timedelta | None:
@@ -90,35 +100,55 @@ def _build_value_rules(present: list[str]) -> dict[str, pl.Expr]:
     return rules
 
 
-def check_neighbours(
-    dataset: RawDataset, rows: pl.DataFrame, close_before: float | None = None
-) -> dict[str, pl.Series]:
-    """Return per rule on a row among its neighbours which of `rows` (in the order in which they came) break it.
+def mark_neighbours(
+    dataset: RawDataset, rows: pl.DataFrame, closes_before: Mapping[str, float] = NO_CLOSES
+) -> pl.DataFrame:
+    """Return one boolean column per rule on a row among its neighbours, one line per row.
 
-    `close_before` is the last close that was accepted before the first of them.
+    `closes_before` has per asset the last close that was accepted before its first row.
     """
-    rules = {"non_monotone_times": mark_out_of_order(rows[dataset.time])}
+    marked = rows.select(build_out_of_order(dataset.time).fill_null(False).alias("non_monotone_times"))
+    rules = list_neighbour_rules(dataset)
+    if len(rules) == 1:
+        return marked
+    newest = keep_newest(rows, dataset.time)
+    marks = [mark_price_jumps(rows, newest, dataset, closes_before)]
+    if "stale_bars" in rules:
+        marks.append(mark_stale_bars(rows, newest, dataset.time))
+    return marked.with_columns(marks)
+
+
+def list_neighbour_rules(dataset: RawDataset) -> tuple[str, ...]:
+    """Return the rules on a row among its neighbours."""
+    rules = ["non_monotone_times"]
     if "close" in dataset.values:
-        rules["price_jump"] = mark_price_jumps(rows, dataset, close_before)
-    if "close" in dataset.values and "volume" in dataset.values and dataset.every is not None:
-        rules["stale_bars"] = mark_stale_bars(rows, dataset.time)
-    return rules
+        rules.append("price_jump")
+        if "volume" in dataset.values and dataset.every is not None:
+            rules.append("stale_bars")
+    return tuple(rules)
 
 
-def mark_offences(rows: pl.DataFrame, name: str, now: datetime, *, close_before: float | None = None) -> pl.DataFrame:
+def mark_single_rows(dataset: RawDataset, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Return one boolean column per rule on a row by itself, one line per row."""
+    own = build_own_rules(dataset, now, rows.columns)
+    return rows.select(**{rule: broken.fill_null(False) for rule, broken in own.items()})
+
+
+def mark_offences(
+    rows: pl.DataFrame, name: str, now: datetime, *, closes_before: Mapping[str, float] = NO_CLOSES
+) -> pl.DataFrame:
     """Return one boolean column per rule, one line per row of a raw dataset (`rows` in the order of arrival)."""
     dataset = _find_raw(name)
-    own = build_own_rules(dataset, now, rows.columns)
-    marked = rows.select(**{rule: broken.fill_null(False) for rule, broken in own.items()})
-    return marked.with_columns(**check_neighbours(dataset, rows, close_before))
+    marks = mark_single_rows(dataset, rows, now), mark_neighbours(dataset, rows, closes_before)
+    return pl.concat(marks, how="horizontal")
 
 
-def build_view_offences(view: View, now: datetime, *, key: pl.Expr | None = None) -> dict[str, pl.Expr]:
-    """Return per rule which feature rows break it; `key` (default the event time, for one entity) must not repeat."""
+def build_view_offences(view: View, now: datetime) -> dict[str, pl.Expr]:
+    """Return per rule which feature rows, of any number of entities, break it."""
     floats = [feature.name for feature in view.features if feature.dtype == "float64"]
     rules = {
         "null_times": _any(pl.col(name).is_null() for name in (EVENT_TIME, CREATED_TIME)),
-        "duplicate_keys": (pl.col(EVENT_TIME) if key is None else key).is_duplicated(),
+        "duplicate_keys": pl.struct(view.entity, EVENT_TIME).is_duplicated(),
         "known_before_event": pl.col(CREATED_TIME) < pl.col(EVENT_TIME),
         "future_times": pl.col(EVENT_TIME) > now,
         "nonfinite_values": _any(~pl.col(name).is_finite() for name in floats) if floats else pl.lit(False),
@@ -138,37 +168,17 @@ def build_view_offences(view: View, now: datetime, *, key: pl.Expr | None = None
 
 def mark_feature_offences(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
     """Return one boolean column per rule, one line per feature row of any number of entities."""
-    rules = build_view_offences(view, now, key=pl.struct(view.entity, EVENT_TIME))
+    rules = build_view_offences(view, now)
     return rows.select(**{name: broken.fill_null(False) for name, broken in rules.items()})
 
 
-def select_offending_rows(
-    rows: pl.DataFrame, name: str, rule: str, now: datetime, *, close_before: float | None = None
-) -> pl.DataFrame:
-    """Return the rows of one partition (raw dataset) or of a feature view that break `rule`.
-
-    UnknownNameError for a dataset that does not exist and for rules that no row breaks (see `list_row_rules`).
-    """
-    known = list_row_rules(name)
-    if rule not in known:
-        raise UnknownNameError(f"rule on single rows of {name}", rule, known)
-    if name in VIEWS:
-        return rows.filter(mark_feature_offences(VIEWS[name], rows, now)[rule])
-    return rows.filter(mark_offences(rows, name, now, close_before=close_before)[rule])
-
-
+@lru_cache(maxsize=64)
 def list_row_rules(name: str) -> tuple[str, ...]:
     """Return the names of the rules of a raw dataset or feature view that say which rows break them."""
     if name in VIEWS:
         return tuple(build_view_offences(VIEWS[name], _EVER))
     dataset = _find_raw(name)
-    own = tuple(build_own_rules(dataset, _EVER, dataset.schema))
-    return own + tuple(check_neighbours(dataset, dataset.empty()))
-
-
-def list_single_row_rules(name: str) -> tuple[str, ...]:
-    """Return the rules of a raw dataset that look at a row by itself; they are applied before those on neighbours."""
-    return tuple(rule for rule in list_row_rules(name) if rule not in _NEIGHBOURS)
+    return (*build_own_rules(dataset, _EVER, dataset.schema), *list_neighbour_rules(dataset))
 
 
 def find_time_column(name: str) -> str:
@@ -184,7 +194,7 @@ def _find_raw(name: str) -> RawDataset:
 
 def _build_repetition_rules(time: str) -> Mapping[str, pl.Expr]:
     """Return rows that share instant and knowledge time with another: those with equal values, and those without."""
-    key, row = pl.struct(time, KNOWN_AT).is_duplicated(), pl.struct(pl.all()).is_duplicated()
+    key, row = pl.struct("asset", time, KNOWN_AT).is_duplicated(), pl.struct(pl.all()).is_duplicated()
     return {"duplicate_times": key & row, "conflicting_duplicates": key & ~row}
 
 

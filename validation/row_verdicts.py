@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, View
-from feature_repo.raw_datasets import KNOWN_AT
-from validation.row_rules import list_single_row_rules, mark_feature_offences, mark_offences
+from feature_repo.raw_datasets import KNOWN_AT, find_dataset
+from validation.row_rules import list_neighbour_rules, mark_feature_offences, mark_neighbours, mark_single_rows
+from validation.sequence_rules import NO_CLOSES
 
 BROKEN = "broken_rules"
 """Column of withheld rows with the names of the rules that they broke."""
@@ -18,8 +19,9 @@ BROKEN = "broken_rules"
 
 @dataclass(frozen=True, slots=True)
 class ReleasedRows:
-    """Rows that a person has declared right although they break `rules`; `at` is when that was."""
+    """Rows of one asset or pair that a person has declared right although they break `rules`; `at` is when."""
 
+    entity: str
     rules: frozenset[str]
     rows: pl.DataFrame
     at: datetime
@@ -38,18 +40,26 @@ def judge_raw_rows(
     dataset: str,
     now: datetime,
     *,
-    close_before: float | None = None,
+    closes_before: Mapping[str, float] = NO_CLOSES,
     released: Sequence[ReleasedRows] = (),
+    marks: pl.DataFrame | None = None,
 ) -> Verdicts:
     """Withhold the rows that are wrong by themselves, then the rest's rows that do not fit their neighbours.
 
-    Two steps, because one row of the wrong century would put all rows after it out of order. Rows that were released
-    are not withheld for the rules they were released for. `close_before` is the last accepted close before the batch.
+    `rows`: `asset` and the dataset's columns, of any number of instruments, an asset's rows in the order in which they
+    came. Two steps, because one row of the wrong century would put all rows after it out of order. Rows that were
+    released are not withheld for the rules they were released for. `closes_before` has per asset the last accepted
+    close before its rows. `marks` may be given where they are known already: `mark_offences` of the same rows.
     """
-    first = _apply_rules(rows, mark_offences(rows, dataset, now).select(list_single_row_rules(dataset)), released)
-    left = first.accepted
-    among = mark_offences(left, dataset, now, close_before=close_before).drop(list_single_row_rules(dataset))
-    second = _apply_rules(left, among, released)
+    kind = find_dataset(dataset)
+    among = list_neighbour_rules(kind)
+    own = mark_single_rows(kind, rows, now) if marks is None else marks.drop(among)
+    first = _apply_rules(rows, own, released)
+    if marks is None or first.withheld.height:
+        left = mark_neighbours(kind, first.accepted, closes_before)
+    else:  # all rows are left: they have the same neighbours
+        left = marks.select(among)
+    second = _apply_rules(first.accepted, left, released)
     return Verdicts(second.accepted, pl.concat([first.withheld, second.withheld]))
 
 
@@ -66,19 +76,27 @@ def list_value_columns(rows: pl.DataFrame) -> list[str]:
 
 
 def _apply_rules(rows: pl.DataFrame, marks: pl.DataFrame, released: Sequence[ReleasedRows]) -> Verdicts:
-    if not rows.height or not any(marks[name].any() for name in marks.columns):
+    suspect = marks.select(pl.any_horizontal(pl.all())).to_series() if rows.height else pl.Series([], dtype=pl.Boolean)
+    if not suspect.any():
         return Verdicts(rows, rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN)))
+    # Names are put together for these rows only: they are few.
+    marked, left = rows.filter(suspect), marks.filter(suspect)
     for item in released:
-        exempt = pl.Series(_same_rows(rows, item.rows))
-        marks = marks.with_columns(marks[name] & ~exempt for name in marks.columns if name in item.rules)
-    names = pl.concat_list(pl.when(pl.col(name)).then(pl.lit(name)) for name in marks.columns).list.drop_nulls()
-    broken = marks.select(names.alias(BROKEN))[BROKEN]
+        exempt = _find_released(marked, item)
+        left = left.with_columns(left[name] & ~exempt for name in left.columns if name in item.rules)
+    names = pl.concat_list(pl.when(pl.col(name)).then(pl.lit(name)) for name in left.columns).list.drop_nulls()
+    broken = left.select(names.alias(BROKEN))[BROKEN]
     wrong = broken.list.len() > 0
-    return Verdicts(rows.filter(~wrong), rows.with_columns(broken).filter(wrong))
+    withheld = marked.with_columns(broken).filter(wrong)
+    return Verdicts(rows.filter(~suspect.scatter(suspect.arg_true(), wrong)), withheld)
 
 
-def _same_rows(rows: pl.DataFrame, known: pl.DataFrame) -> list[bool]:
+def _find_released(rows: pl.DataFrame, item: ReleasedRows) -> pl.Series:
+    """Return which of `rows` are those of the item, whenever they became known."""
+    known = item.rows
+    if "asset" in rows.columns and "asset" not in known.columns:  # raw rows are kept as they came, without their name
+        known = known.with_columns(pl.lit(item.entity).alias("asset"))
     on = [name for name in list_value_columns(rows) if name in known.columns]
-    marked = rows.select(on).with_row_index("_row")
-    hits = set(marked.join(known.select(on).unique(), on=on, how="semi", nulls_equal=True)["_row"].to_list())
-    return [place in hits for place in range(rows.height)]
+    places = rows.select(on).with_row_index("_row")
+    hits = places.join(known.select(on).unique(), on=on, how="semi", nulls_equal=True)["_row"]
+    return places["_row"].is_in(hits.implode())

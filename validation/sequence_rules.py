@@ -1,12 +1,15 @@
 """Rules on a row among its neighbours: they mark all rows that are wrong, not only the one where it shows.
 
-They look at the newest known version of each instant, in time order.
+A frame holds the rows of any number of instruments, with their short name in `asset`; an instrument's neighbours are
+its own. The rules look at the newest known version of each instant, in time order (`keep_newest`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -19,6 +22,8 @@ MAX_ABS_LOG_RETURN = 1.5
 """Largest |ln c/c[−1]| between two closes; recorded markets reach 0.13 within a minute and 0.85 within an hour."""
 STALE_BARS = 10
 """Least run of bars with the same prices and the same traded volume that is stale; recorded minutes reach 2."""
+NO_CLOSES: Mapping[str, float] = MappingProxyType({})
+"""Where no last accepted close of any asset is known."""
 _REMEMBERED_BARS = 24
 _BAR = ("open", "high", "low", "close", "volume")
 
@@ -28,46 +33,76 @@ def find_longest_comparable_hole(dataset: RawDataset) -> timedelta:
     return max(HOUR, _REMEMBERED_BARS * dataset.known_after)
 
 
-def mark_out_of_order(times: pl.Series) -> pl.Series:
-    """Return whether a row came after a row of a later instant."""
-    newest = times.cum_max().forward_fill().shift(1)
-    return (times < newest).fill_null(False)
+def keep_newest(rows: pl.DataFrame, time: str) -> pl.DataFrame:
+    """Return the newest known version of each instant per asset, sorted by asset and time; a missing time is one."""
+    key = ["asset", time]
+    return rows.sort(*key, KNOWN_AT, maintain_order=True).unique(key, keep="last", maintain_order=True)
 
 
-def mark_price_jumps(rows: pl.DataFrame, dataset: RawDataset, close_before: float | None = None) -> pl.Series:
+def build_out_of_order(time: str) -> pl.Expr:
+    """Return whether a row came after a row of its asset of a later instant."""
+    return pl.col(time) < pl.col(time).cum_max().forward_fill().shift(1).over("asset")
+
+
+def mark_price_jumps(
+    rows: pl.DataFrame, newest: pl.DataFrame, dataset: RawDataset, closes_before: Mapping[str, float] = NO_CLOSES
+) -> pl.Series:
     """Return whether a row lies on the wrong side of a jump of the close beyond `MAX_ABS_LOG_RETURN`.
 
-    The right side is that of `close_before`; without it, the longest stretch without a jump. Rows are wrong until the
-    close is back within the limit of the last right one. A new level that stays is wrong to the end of the batch, and a
-    person must say (`pairity quarantine release`) that it is right. Closes that are no positive number are ignored, and
-    none are compared across a hole of more than an hour (hourly bars: a day).
+    The right side is that of the asset's close in `closes_before`; without it, the longest stretch without a jump. Rows
+    are wrong until the close is back within the limit of the last right one. A new level that stays is wrong to the end
+    of the batch, and a person must say (`pairity quarantine release`) that it is right. Closes that are no positive
+    number are ignored, and none are compared across a hole of more than an hour (hourly bars: a day). `newest` is
+    `keep_newest` of `rows`.
     """
     time = dataset.time
-    newest = _keep_newest(rows, time).filter(
-        pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null()
-    )
-    levels = newest["close"].log().to_numpy()
-    steps = np.abs(np.diff(levels))
-    before = None if close_before is None else math.log(close_before)
-    starts_off = before is not None and len(levels) > 0 and abs(levels[0] - before) > MAX_ABS_LOG_RETURN
-    if not starts_off and not (steps > MAX_ABS_LOG_RETURN).any():
-        return pl.Series("price_jump", np.zeros(rows.height, dtype=bool))
-    wrong = _find_wrong_side(levels, _find_holes(newest[time], find_longest_comparable_hole(dataset)), before)
-    return _mark_rows(rows, newest.filter(pl.Series(wrong)), time, "price_jump")
+    usable = newest.filter(pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null())
+    levels = usable["close"].log().to_numpy()
+    wrong = np.zeros(len(levels), dtype=bool)
+    for begin, end, before in _find_suspects(usable["asset"], levels, closes_before):
+        holes = _find_holes(usable[time][begin:end], find_longest_comparable_hole(dataset))
+        wrong[begin:end] = _find_wrong_side(levels[begin:end], holes, before)
+    return _mark_rows(rows, usable.filter(wrong) if wrong.any() else usable.clear(), time, "price_jump")
 
 
-def mark_stale_bars(rows: pl.DataFrame, time: str) -> pl.Series:
+def mark_stale_bars(rows: pl.DataFrame, newest: pl.DataFrame, time: str) -> pl.Series:
     """Return whether a bar repeats the one before it in a run of `STALE_BARS` or more equal bars with a volume.
 
-    The first bar of the run is not stale. Bars without volume repeat in quiet markets; equal volumes do not.
+    The first bar of the run is not stale. Bars without volume repeat in quiet markets; equal volumes do not. `newest`
+    is `keep_newest` of `rows`.
     """
-    newest = _keep_newest(rows, time)
-    run = pl.struct(_BAR).rle_id()
-    runs = newest.with_columns(run.alias("_run")).with_columns(
-        pl.len().over("_run").alias("_length"), pl.int_range(pl.len()).over("_run").alias("_place")
-    )
-    stale = (pl.col("_length") >= STALE_BARS) & (pl.col("_place") > 0) & (pl.col("volume") > 0)
-    return _mark_rows(rows, runs.filter(stale), time, "stale_bars")
+    runs, traded = newest.select(number_runs(), (pl.col("volume") > 0).fill_null(False).alias("_traded"))
+    run = runs.to_numpy()
+    lengths = np.bincount(run)
+    places = np.arange(len(run)) - (np.cumsum(lengths) - lengths)[run]
+    stale = (lengths[run] >= STALE_BARS) & (places > 0) & traded.to_numpy()
+    return _mark_rows(rows, newest.filter(stale) if stale.any() else newest.clear(), time, "stale_bars")
+
+
+def number_runs() -> pl.Expr:
+    """Return the number of the run of equal bars of one asset in which a bar of `keep_newest` stands, from 0."""
+    return pl.struct("asset", *_BAR).rle_id().alias("_run")
+
+
+def _find_suspects(
+    assets: pl.Series, levels: NDArray[np.float64], closes_before: Mapping[str, float]
+) -> Iterator[tuple[int, int, float | None]]:
+    """Yield the places (from, until) of each asset in which a level jumps, and the level before them.
+
+    The whole frame is looked at in one go: a jump is rare, and most often no asset has to be walked through.
+    """
+    begins = np.flatnonzero((assets != assets.shift(1)).fill_null(True).to_numpy())
+    ends = np.append(begins[1:], len(levels))
+    jumps = np.abs(np.diff(levels)) > MAX_ABS_LOG_RETURN
+    jumps[begins[1:] - 1] = False  # from one asset to the next
+    jumping = set((np.searchsorted(begins, np.flatnonzero(jumps), side="right") - 1).tolist())
+    for number, asset in enumerate(assets.gather(begins).to_list()):
+        close = closes_before.get(asset)
+        before = None if close is None else math.log(close)
+        begin = int(begins[number])
+        starts_off = before is not None and abs(levels[begin] - before) > MAX_ABS_LOG_RETURN
+        if starts_off or number in jumping:
+            yield begin, int(ends[number]), before
 
 
 def _find_wrong_side(levels: NDArray[np.float64], holes: set[int], before: float | None) -> list[bool]:
@@ -104,15 +139,11 @@ def _find_holes(times: pl.Series, longest: timedelta) -> set[int]:
     return set(np.flatnonzero(steps > longest // timedelta(microseconds=1)).tolist())
 
 
-def _keep_newest(rows: pl.DataFrame, time: str) -> pl.DataFrame:
-    return rows.sort(time, KNOWN_AT, maintain_order=True).unique(time, keep="last", maintain_order=True)
-
-
 def _mark_rows(rows: pl.DataFrame, offending: pl.DataFrame, time: str, name: str) -> pl.Series:
     """Return per row of `rows` whether it is one of the `offending` versions of an instant."""
-    keys = offending.select(time, KNOWN_AT).unique()
-    marked = rows.select(time, KNOWN_AT).with_row_index("_row")
-    places = marked.join(keys, on=[time, KNOWN_AT], how="semi", nulls_equal=True)["_row"]
     hit = np.zeros(rows.height, dtype=bool)
-    hit[places.to_numpy()] = True
+    if offending.height:
+        version = ["asset", time, KNOWN_AT]
+        marked = rows.select(version).with_row_index("_row")
+        hit[marked.join(offending.select(version).unique(), on=version, how="semi", nulls_equal=True)["_row"]] = True
     return pl.Series(name, hit)

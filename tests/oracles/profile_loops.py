@@ -115,7 +115,6 @@ def view(rows, features, now):
     }
     for f in features:
         values = [row[f.name] for row in rows]
-        counts[f"null_share__{f.name}"] = sum(value is None for value in values) / len(values)
         if f.lower is not None or f.upper is not None:
             lower = -math.inf if f.lower is None else f.lower
             upper = math.inf if f.upper is None else f.upper

@@ -23,7 +23,7 @@ from tests.feature_repo.transforms.markets import (
     compute_asset_exposures,
     recorded_candles,
 )
-from validation.quarantine import withhold
+from validation.quarantine import Quarantine
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 NAMES = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")
@@ -93,7 +93,7 @@ def test_an_hour_with_a_minute_that_is_held_back_is_not_used(run, tmp_path, minu
     stored(tmp_path / "var", minutes.filter(~bad))
     refused = DATASETS["candles_1m"].conform(minutes.filter(bad).drop("asset"))
     refused = refused.with_columns(pl.lit(["price_jump"]).alias("broken_rules"))
-    withhold(Layout(tmp_path / "var"), "candles_1m", "SOL/2025-03", refused, now=START + 9 * DAY)
+    Quarantine.read(Layout(tmp_path / "var")).withhold("candles_1m", "SOL/2025-03", refused, now=START + 9 * DAY)
     assert run(*RANGE, "--assets", "BTC").exit_code == 0
     found = pl.read_parquet(tmp_path / "var" / "reports" / "risk-factors" / "exposures-spreads4.parquet")
     hidden = (pl.col("asset") == "SOL") & (pl.col("open_time").dt.truncate("1h") == hour)

@@ -9,6 +9,7 @@ import polars as pl
 
 from feature_repo.catalog import ASSET_HOURLY
 from feature_repo.offline_files import make_schema
+from validation.profiles import profile_raw
 
 T0 = datetime(2025, 4, 1, tzinfo=UTC)
 NOW = T0 + timedelta(days=2)
@@ -32,6 +33,18 @@ def candles(minutes=120):
         },
         schema_overrides={"open_time": UTC_TIME, "known_at": UTC_TIME, "volume_quote": pl.Float64},
     )
+
+
+def of(asset, rows):
+    """The rows of one instrument as they stand in a frame of several."""
+    return rows.select(pl.lit(asset).alias("asset"), pl.all())
+
+
+def profile(rows, dataset, now=NOW, *, key="BTC/2025-04", close_before=None):
+    """The profile of one instrument's rows."""
+    asset, _, month = key.partition("/")
+    closes = {} if close_before is None else {asset: close_before}
+    return profile_raw(of(asset, rows), dataset, month, now, closes_before=closes)
 
 
 def at(row, **values):

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from pairity.durable import temporary_path
 from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from tests.validation.frames import NOW, T0, funding
+from tests.validation.frames import T0, candles, funding, profile
 from validation.checkpoint import build_docs, judge
-from validation.profiles import profile_raw
-from validation.results import KEPT, load, save
+from validation.data_docs import build_overview
+from validation.measurements import Measurements
+from validation.results import KEPT, KEPT_FILES, load, save
 
 ROOT = Path(__file__).parents[2]
+HOUR = timedelta(hours=1)
 ALONE = """
 import socket, sys
 from pathlib import Path
@@ -32,14 +35,13 @@ def refuse(*args, **kwargs):
 
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 from pairity.settings import Settings
-from tests.validation.frames import NOW, funding
+from tests.validation.frames import funding, profile
 from validation.checkpoint import build_docs, judge
-from validation.profiles import profile_raw
 
 settings = Settings(home=Path(sys.argv[1]))
 for hour in range(4):
-    verdict = judge(settings, "funding", profile_raw(funding((0.5,)), "funding", "BTC", NOW))
-    assert list(verdict.failed) == ["BTC"]
+    verdict = judge(settings, {"funding": profile(funding((0.5,)), "funding")})["funding"]
+    assert list(verdict.failed) == ["BTC/2025-04"]
 assert build_docs(settings).is_file()
 """
 
@@ -50,7 +52,7 @@ def home(tmp_path):
 
 
 def verdict(home, key, *rates):
-    return judge(home, "funding", profile_raw(funding(rates), "funding", key, NOW))
+    return judge(home, {"funding": profile(funding(rates), "funding", key=key)})
 
 
 def test_pages_name_every_suite_and_the_partitions_that_failed(home):
@@ -69,7 +71,7 @@ def test_pages_name_every_suite_and_the_partitions_that_failed(home):
 
 
 def test_pages_are_replaced_not_added_to(home):
-    verdict(home, "BTC", 0.0001)
+    verdict(home, "BTC/2025-04", 0.0001)
     first = build_docs(home)
     (first.parent / "old.html").write_text("of an earlier time")
     assert build_docs(home) == first
@@ -77,8 +79,8 @@ def test_pages_are_replaced_not_added_to(home):
     assert sorted(path.name for path in first.parents[1].iterdir()) == [
         ".data_docs.lock",
         "data_docs",
-        "tally",
         "validations",
+        "verdicts",
     ]
 
 
@@ -107,30 +109,80 @@ def test_builders_take_turns(home, monkeypatch):
     assert begun.is_set()
 
 
-def test_the_newest_validations_of_each_suite_are_kept(tmp_path):
+def store(layout, at, *suites, failed=()):
+    measured = [Measurements.of(suite, profile(rows, suite)) for suite, rows in suites]
+    return save(layout, measured, {suite: failed for suite, _ in suites}, at)
+
+
+def test_the_newest_results_of_each_suite_are_returned_and_the_newest_files_are_kept(tmp_path):
     layout = Layout(tmp_path)
-    for hour in range(KEPT + 5):
-        save(layout, "funding", {"hour": hour}, T0 + timedelta(hours=hour))
-    save(layout, "candles_1m", {"hour": 0}, T0)
-    kept = {suite: [r.content["hour"] for r in load(layout) if r.suite == suite] for suite in ("funding", "candles_1m")}
-    assert kept == {"funding": list(range(5, KEPT + 5)), "candles_1m": [0]}
-    newest = list(load(layout))[-1]
-    assert (newest.at, newest.process) == (T0 + timedelta(hours=KEPT + 4), os.getpid())
+    for day in range(KEPT + 5):
+        store(layout, T0 + timedelta(days=day), ("funding", funding()))
+    store(layout, T0, ("candles_1m", candles()))
+    results = load(layout)
+    kept = {suite: [r.at for r in results if r.suite == suite] for suite in ("funding", "candles_1m")}
+    assert kept == {"funding": [T0 + timedelta(days=day) for day in range(5, KEPT + 5)], "candles_1m": [T0]}
+    assert results[-1].process == os.getpid()
+    for day in range(KEPT_FILES + 5):
+        store(layout, T0 + timedelta(days=day), ("funding", funding()))
+    assert len(list((tmp_path / "gx" / "validations").glob("*.json"))) == KEPT_FILES
+
+
+def test_a_file_holds_numbers_and_limits_of_all_suites_of_a_stage(tmp_path):
+    layout = Layout(tmp_path)
+    both = ("funding", funding((0.5,))), ("candles_1m", candles())
+    path = store(layout, T0, *both, failed=("rates_out_of_bounds",))
+    assert path.parent == tmp_path / "gx" / "validations"
+    results = {result.suite: result for result in load(layout)}
+    for suite, rows in both:
+        expected, found = Measurements.of(suite, profile(rows, suite)), results[suite].measured
+        assert (found.rules, found.keys) == (expected.rules, ("BTC/2025-04",))
+        assert found.values.tolist() == expected.values.tolist()
+        assert (results[suite].about, results[suite].failed) == ("BTC of 2025-04", ("rates_out_of_bounds",))
+
+
+def test_a_day_shows_a_suite_once_however_the_suites_are_judged_together(tmp_path):
+    layout = Layout(tmp_path)
+    store(layout, T0, ("candles_1m", candles()))
+    store(layout, T0 + HOUR, ("candles_1m", candles()), ("funding", funding()))
+    store(layout, T0 + 2 * HOUR, ("candles_1m", candles()))
+    assert [(r.suite, r.at) for r in load(layout)] == [("funding", T0 + HOUR), ("candles_1m", T0 + 2 * HOUR)]
+    assert len(list((tmp_path / "gx" / "validations").glob("*.json"))) == 2
+
+
+def test_a_page_shows_the_limits_that_were_in_force(home):
+    path = store(Layout.of(home), T0, ("funding", funding()))
+    stored = json.loads(path.read_text())
+    stored["suites"]["funding"]["rules"]["an_old_rule"] = ["an_old_rule", None, 7.0, True, 8.0]
+    path.write_text(json.dumps(stored))
+    (page,) = (build_docs(home).parent / "validations").rglob("*.html")
+    assert re.search(r"an_old_rule.*?less than or equal to.*?7", page.read_text(), re.DOTALL)
+
+
+def test_what_an_earlier_version_wrote_is_not_read_and_the_overview_says_so(home):
+    old = home.root / "gx" / "validations" / "funding" / "20250401T000000000000Z-1-abcdefghij.json"
+    old.parent.mkdir(parents=True)
+    old.write_text('{"about": "BTC", "result": {"success": true, "results": []}}')
+    (home.root / "gx" / "tally").mkdir()
+    (home.root / "gx" / "tally" / "funding.json").write_text('{"2025-04": {"BTC": true}}')
+    assert load(Layout.of(home)) == []
+    assert build_docs(home).is_file()
+    assert "1 validation results of an earlier version" in build_overview(home).read_text()
 
 
 def test_what_a_killed_writer_left_goes_after_an_hour(tmp_path):
     layout = Layout(tmp_path)
-    left_over = temporary_path(save(layout, "funding", {}, T0))
+    left_over = temporary_path(store(layout, T0, ("funding", funding())))
     left_over.write_text('{"resul')
-    save(layout, "funding", {}, T0 + timedelta(minutes=59))
+    store(layout, T0 + timedelta(minutes=59), ("funding", funding()))
     assert left_over.exists()
-    save(layout, "funding", {}, T0 + timedelta(minutes=61))
+    store(layout, T0 + timedelta(minutes=61), ("funding", funding()))
     assert not left_over.exists()
-    assert len(list(load(layout))) == 1
+    assert len(load(layout)) == 1
 
 
 def test_a_damaged_result_is_named(home):
-    path = save(Layout.of(home), "funding", {}, T0)
+    path = store(Layout.of(home), T0, ("funding", funding()))
     path.write_text('{"resul')
     with pytest.raises(DataError, match=path.name):
         build_docs(home)
@@ -146,14 +198,17 @@ def test_processes_judge_and_build_at_the_same_time_in_silence_and_without_netwo
         for _ in range(2)
     ]
     assert [(process.communicate()[0], process.returncode) for process in both] == [("", 0), ("", 0)]
-    results = list(load(Layout(tmp_path)))
+    results = load(Layout(tmp_path))
     assert 1 <= len(results) <= 2  # all said the same about the same partition on the same day, or just around midnight
     pages = list((tmp_path / "gx" / "data_docs" / "validations").rglob("*.html"))
     assert 1 <= len(pages) <= 2
 
 
-def test_a_verdict_leaves_one_file_and_no_pages(home):
-    verdict(home, "BTC", 0.0001)
-    files = [path for path in home.root.rglob("*") if path.is_file() and path.parent.name != "tally"]
-    assert [path.parent for path in files] == [home.root / "gx" / "validations" / "funding"]
-    assert pl.Series([path.suffix for path in files]).to_list() == [".json"]
+def test_a_stage_leaves_two_files_and_no_pages_and_says_nothing_twice(home):
+    profiles = {"funding": profile(funding(), "funding"), "candles_1m": profile(candles(), "candles_1m")}
+    judge(home, profiles)
+    files = {path: path.stat().st_ino for path in home.root.rglob("*.*") if path.is_file() and path.suffix}
+    assert sorted(path.parent.name for path in files) == ["validations", "verdicts"]
+    judge(home, profiles)
+    counts = home.root / "gx" / "verdicts" / "2025-04.json"
+    assert counts.stat().st_ino == files[counts]  # nothing new: not written again

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from feature_repo.offline_files import make_schema
 from tests.oracles import profile_loops
-from tests.validation.frames import MINUTE, T0, UTC_TIME
-from validation.profiles import profile_raw, profile_view
+from tests.validation.frames import MINUTE, T0, UTC_TIME, candles, profile
+from validation.profiles import profile_view
 
 NOW = T0 + timedelta(minutes=30)
 HOUR = timedelta(hours=1)
@@ -22,6 +22,7 @@ NUMBERS = ("open", "high", "low", "close", "volume", "volume_quote")
 
 offsets = st.sampled_from([timedelta(0), timedelta(0), timedelta(seconds=7), timedelta(microseconds=1)])
 delays = st.sampled_from([timedelta(milliseconds=-1), timedelta(0), timedelta(milliseconds=1), timedelta(days=1)])
+rates = st.sampled_from([*ODD, 0.05, -0.05, 0.0500001])
 values = st.sampled_from(ODD) | st.floats(90, 110)
 
 
@@ -34,6 +35,7 @@ def candle_rows(draw, bar):
     rows = draw(
         st.lists(
             st.fixed_dictionaries({"open_time": time(bar, 40), **dict.fromkeys(NUMBERS, values), "delay": delays}),
+            min_size=1,
             max_size=25,
         )
     )
@@ -62,21 +64,28 @@ def test_candles(dataset, bar):
     @given(candle_rows(bar))
     def check(rows):
         found = compared(
-            profile_raw(pl.DataFrame(rows, schema=types), dataset, "X", NOW), profile_loops.candles(rows, bar, NOW)
+            profile(pl.DataFrame(rows, schema=types), dataset, NOW, key="X/2025-04"),
+            profile_loops.candles(rows, bar, NOW),
         )
-        assert found["key"] == "X"
-        assert found["first"] == min((row["open_time"] for row in rows), default=None)
-        assert found["last"] == (max(row["open_time"] for row in rows) + bar if rows else None)
+        assert found["key"] == "X/2025-04"
+        assert found["first"] == min(row["open_time"] for row in rows)
+        assert found["last"] == max(row["open_time"] for row in rows) + bar
 
     check()
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(time(10 * MINUTE, 8), st.sampled_from([*ODD, 0.05, -0.05, 0.0500001]), delays), max_size=15))
+@given(
+    st.lists(
+        st.tuples(time(10 * MINUTE, 8), st.sampled_from([*ODD, 0.05, -0.05, 0.0500001]), delays),
+        min_size=1,
+        max_size=15,
+    )
+)
 def test_funding(settled):
     rows = [{"funding_time": at, "funding_rate": rate, "known_at": at + delay} for at, rate, delay in settled]
     types = {"funding_time": UTC_TIME, "funding_rate": pl.Float64, "known_at": UTC_TIME}
-    compared(profile_raw(pl.DataFrame(rows, schema=types), "funding", "X", NOW), profile_loops.funding(rows, NOW))
+    compared(profile(pl.DataFrame(rows, schema=types), "funding", NOW), profile_loops.funding(rows, NOW))
 
 
 def cell(feature):
@@ -102,17 +111,15 @@ def test_views(declared):
     @given(st.lists(row, max_size=12))
     def check(drawn):
         rows = [{**r, "created_timestamp": r["event_timestamp"] + r["delay"]} for r in drawn]
-        profile = profile_view(declared, pl.DataFrame(rows, schema=make_schema(declared)), NOW)
+        measured = profile_view(declared, pl.DataFrame(rows, schema=make_schema(declared)), NOW)
         entities = sorted({r[declared.entity] for r in rows})
-        assert profile["key"].to_list() == entities
+        assert measured["key"].to_list() == entities
         for entity in entities:
             own = [r for r in rows if r[declared.entity] == entity]
-            compared(profile.filter(pl.col("key") == entity), profile_loops.view(own, declared.features, NOW))
+            compared(measured.filter(pl.col("key") == entity), profile_loops.view(own, declared.features, NOW))
 
     check()
 
 
-def test_a_profile_of_no_rows_counts_nothing():
-    types = {"open_time": UTC_TIME, **dict.fromkeys(NUMBERS, pl.Float64), "known_at": UTC_TIME}
-    found = profile_raw(pl.DataFrame(schema=types), "candles_1m", "X", NOW).row(0, named=True)
-    assert {name: value for name, value in found.items() if value} == {"key": "X"}
+def test_a_frame_without_rows_has_no_partitions():
+    assert profile(candles().clear(), "candles_1m").is_empty()

@@ -7,12 +7,15 @@ import pytest
 
 from feature_repo.catalog import ASSET_HOURLY
 from pairity.errors import UnknownNameError
-from tests.validation.frames import MINUTE, NOW, T0, at, candles, feature_rows, funding
-from validation.profiles import profile_raw
-from validation.row_rules import list_row_rules, select_offending_rows
+from tests.validation.frames import MINUTE, NOW, T0, at, candles, feature_rows, funding, of, profile
+from validation.row_rules import list_row_rules, mark_feature_offences, mark_offences
 from validation.suites import SUITES
 
 NAN = float("nan")
+
+
+def offending(rows, dataset, rule):
+    return rows.filter(mark_offences(of("BTC", rows), dataset, NOW)[rule])
 
 
 @pytest.mark.parametrize(
@@ -28,34 +31,35 @@ NAN = float("nan")
     ],
 )
 def test_the_row_that_breaks_a_rule_is_found(rule, change):
-    found = select_offending_rows(change(candles()), "candles_1m", rule, NOW)
+    found = offending(change(candles()), "candles_1m", rule)
     assert found.equals(change(candles()).slice(50, 1))
 
 
 def test_a_jump_and_back_is_told_at_the_rows_between_whatever_their_order():
     shuffled = at(50, close=1000.0)(candles()).sample(fraction=1.0, shuffle=True, seed=1)
-    found = select_offending_rows(shuffled, "candles_1m", "price_jump", NOW)
+    found = offending(shuffled, "candles_1m", "price_jump")
     assert found["open_time"].to_list() == [T0 + 50 * MINUTE]
 
 
 def test_both_rows_that_contradict_each_other_are_found():
     rows = pl.concat([candles(), at(7, close=101.0)(candles()).slice(7, 1)])
-    found = select_offending_rows(rows, "candles_1m", "conflicting_duplicates", NOW)
+    found = offending(rows, "candles_1m", "conflicting_duplicates")
     assert found["open_time"].to_list() == [T0 + 7 * MINUTE] * 2
-    assert select_offending_rows(rows, "candles_1m", "duplicate_times", NOW).is_empty()
+    assert offending(rows, "candles_1m", "duplicate_times").is_empty()
 
 
 def test_settlements_and_features_too():
-    assert select_offending_rows(funding((0.1, 0.0, -0.2)), "funding", "rates_out_of_bounds", NOW).height == 2
+    assert offending(funding((0.1, 0.0, -0.2)), "funding", "rates_out_of_bounds").height == 2
     rows = at(3, funding_rate=0.2)(feature_rows())
-    assert select_offending_rows(rows, ASSET_HOURLY.name, "out_of_bounds__funding_rate", NOW).equals(rows.slice(3, 1))
+    marks = mark_feature_offences(ASSET_HOURLY, rows, NOW)
+    assert rows.filter(marks["out_of_bounds__funding_rate"]).equals(rows.slice(3, 1))
 
 
 def test_there_are_as_many_offending_rows_as_the_profile_counts():
     broken = pl.concat([at(50, high=1.0, volume=-2.0)(candles()), candles().slice(3, 2)])
-    profile = profile_raw(broken, "candles_1m", "X", NOW).row(0, named=True)
+    counts = profile(broken, "candles_1m").row(0, named=True)
     for rule in set(list_row_rules("candles_1m")):
-        assert select_offending_rows(broken, "candles_1m", rule, NOW).height == profile[rule], rule
+        assert offending(broken, "candles_1m", rule).height == counts[rule], rule
 
 
 def test_every_rule_on_single_rows_is_one_of_its_suite():
@@ -64,7 +68,5 @@ def test_every_rule_on_single_rows_is_one_of_its_suite():
 
 
 def test_other_names_are_refused():
-    with pytest.raises(UnknownNameError, match=r"rule on single rows of candles_1m 'missing_rows'"):
-        select_offending_rows(candles(), "candles_1m", "missing_rows", NOW)
     with pytest.raises(UnknownNameError, match="dataset 'trades'"):
         list_row_rules("trades")

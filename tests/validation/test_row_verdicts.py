@@ -7,16 +7,16 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from feature_repo.raw_datasets import DATASETS
-from tests.validation.frames import MINUTE, NOW, T0, at, candles, funding
+from tests.validation.frames import MINUTE, NOW, T0, at, candles, funding, of
+from validation.row_rules import mark_offences
 from validation.row_verdicts import judge_raw_rows
-from validation.sequence_rules import mark_price_jumps
 
 NOTHING = ([], set())
 
 
 def held(rows, dataset="candles_1m", now=NOW, before=None):
-    split = judge_raw_rows(rows, dataset, now, close_before=before)
+    closes = {} if before is None else {"BTC": before}
+    split = judge_raw_rows(of("BTC", rows), dataset, now, closes_before=closes)
     assert split.accepted.height + split.withheld.height == rows.height
     time = rows.columns[0]
     places = [int((t - T0) / MINUTE) for t in split.withheld[time].to_list()]
@@ -57,9 +57,9 @@ def test_two_jumps_to_different_levels():
 
 def test_after_a_hole_of_more_than_an_hour_the_price_may_be_another():
     rows = scaled(60, 179, minutes=180)
-    assert mark_price_jumps(rows, DATASETS["candles_1m"]).sum() == 60
+    assert mark_offences(of("BTC", rows), "candles_1m", NOW)["price_jump"].sum() == 60
     with_hole = rows.filter(~pl.int_range(pl.len()).is_between(40, 105))
-    assert mark_price_jumps(with_hole, DATASETS["candles_1m"]).sum() == 0
+    assert mark_offences(of("BTC", with_hole), "candles_1m", NOW)["price_jump"].sum() == 0
 
 
 def test_a_stale_run_with_volume_is_held_back_from_its_second_bar_on_a_halt_is_not():

@@ -11,7 +11,7 @@ import pytest
 from feature_repo.catalog import ASSET_HOURLY
 from pairity.errors import DataError, UnknownNameError
 from pairity.settings import Settings
-from tests.validation.frames import MINUTE, NOW, T0, at, candles, feature_rows, funding
+from tests.validation.frames import MINUTE, NOW, T0, at, candles, feature_rows, funding, of, profile
 from validation.checkpoint import judge
 from validation.profiles import profile_raw, profile_view
 
@@ -19,6 +19,10 @@ from validation.profiles import profile_raw, profile_view
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     return Settings(home=tmp_path_factory.mktemp("validation"))
+
+
+def verdict_on(home, suite, *profiles):
+    return judge(home, {suite: pl.concat(profiles, how="vertical_relaxed")})[suite]
 
 
 CANDLE_FAULTS = {
@@ -40,39 +44,43 @@ CANDLE_FAULTS = {
     ),
     "a time that is missing": (at(50, open_time=None), {"null_values"}),
     "not in time order": (lambda f: pl.concat([f.slice(60), f.slice(0, 60)]), {"non_monotone_times"}),
-    "no rows": (lambda f: f.head(0), {"rows"}),
 }
 
 
 @pytest.mark.parametrize("fault", CANDLE_FAULTS)
 def test_a_fault_in_one_instrument_quarantines_it_alone_under_its_rule(home, fault):
     break_, rules = CANDLE_FAULTS[fault]
-    profiles = [profile_raw(candles(), "candles_1m", key, NOW) for key in ("BTC", "SOL")]
-    profiles.insert(1, profile_raw(break_(candles()), "candles_1m", "ETH", NOW))
-    verdict = judge(home, "candles_1m", pl.concat(profiles))
-    assert verdict.passed == ("BTC", "SOL")
-    assert {key: {rule.rule for rule in broken} for key, broken in verdict.failed.items()} == {"ETH": rules}
+    frames = {"BTC": candles(), "ETH": break_(candles()), "SOL": candles()}
+    together = pl.concat([of(asset, rows) for asset, rows in frames.items()])
+    verdict = verdict_on(home, "candles_1m", profile_raw(together, "candles_1m", "2025-04", NOW))
+    assert verdict.passed == ("BTC/2025-04", "SOL/2025-04")
+    assert {key: {rule.rule for rule in broken} for key, broken in verdict.failed.items()} == {"ETH/2025-04": rules}
+
+
+def test_a_partition_without_rows_fails(home):
+    empty = profile(candles(), "candles_1m").with_columns(rows=pl.lit(0, pl.UInt32))
+    assert [rule.rule for rule in verdict_on(home, "candles_1m", empty).failed["BTC/2025-04"]] == ["rows"]
 
 
 def test_a_correction_is_no_duplicate_and_replaces_the_jump_that_it_corrects(home):
     wrong = at(50, open=1000.0, high=1020.0, low=980.0, close=1000.0)(candles())
     later = candles().slice(50, 1).with_columns(known_at=pl.lit(NOW))
-    profile = profile_raw(pl.concat([wrong, later]).sort("open_time", "known_at"), "candles_1m", "BTC", NOW)
-    assert judge(home, "candles_1m", profile).failed == {}
+    corrected = profile(pl.concat([wrong, later]).sort("open_time", "known_at"), "candles_1m")
+    assert verdict_on(home, "candles_1m", corrected).failed == {}
 
 
 def test_a_batch_that_is_wrong_from_end_to_end_jumps_from_what_was_stored(home):
     tenfold = candles().with_columns(pl.col("open", "high", "low", "close") * 10)
-    alone = profile_raw(tenfold, "candles_1m", "BTC", NOW)
-    beside = profile_raw(tenfold, "candles_1m", "ETH", NOW, close_before=100.0)
-    verdict = judge(home, "candles_1m", pl.concat([alone, beside]))
-    assert verdict.passed == ("BTC",)
-    assert [(broken.rule, round(broken.observed, 2)) for broken in verdict.failed["ETH"]] == [("price_jump", 120.0)]
+    both = pl.concat([of("BTC", tenfold), of("ETH", tenfold)])
+    beside = profile_raw(both, "candles_1m", "2025-04", NOW, closes_before={"ETH": 100.0})
+    verdict = verdict_on(home, "candles_1m", beside)
+    assert verdict.passed == ("BTC/2025-04",)
+    assert [(broken.rule, broken.observed) for broken in verdict.failed["ETH/2025-04"]] == [("price_jump", 120.0)]
 
 
 def test_a_bar_that_has_not_closed_is_from_the_future(home):
-    profile = profile_raw(candles(), "candles_1m", "BTC", T0 + 119 * MINUTE + timedelta(seconds=30))
-    (broken,) = judge(home, "candles_1m", profile).failed["BTC"]
+    early = profile(candles(), "candles_1m", T0 + 119 * MINUTE + timedelta(seconds=30), key="BTC/2025-04")
+    (broken,) = verdict_on(home, "candles_1m", early).failed["BTC/2025-04"]
     assert (broken.rule, broken.observed) == ("future_times", 1.0)
 
 
@@ -80,11 +88,11 @@ def test_holes_and_stale_runs_are_told_but_do_not_quarantine(home):
     frame = candles().filter(pl.int_range(pl.len()) != 30)
     flat = dict.fromkeys(("open", "high", "low", "close"), 100.0)
     frozen = candles().with_columns(**{name: pl.lit(value) for name, value in flat.items()}, volume=pl.lit(0.0))
-    profiles = [profile_raw(f, "candles_1m", key, NOW) for f, key in ((frame, "BTC"), (frozen, "ETH"))]
-    verdict = judge(home, "candles_1m", pl.concat(profiles))
+    both = pl.concat([of("BTC", frame), of("ETH", frozen)])
+    verdict = verdict_on(home, "candles_1m", profile_raw(both, "candles_1m", "2025-04", NOW))
     assert verdict.failed == {}
-    assert [rule.rule for rule in verdict.warnings["BTC"]] == ["missing_rows"]
-    assert [rule.rule for rule in verdict.warnings["ETH"]] == ["stale_run"]
+    assert [rule.rule for rule in verdict.warnings["BTC/2025-04"]] == ["missing_rows"]
+    assert [rule.rule for rule in verdict.warnings["ETH/2025-04"]] == ["stale_run"]
 
 
 @pytest.mark.parametrize(
@@ -101,18 +109,19 @@ def test_holes_and_stale_runs_are_told_but_do_not_quarantine(home):
     ],
 )
 def test_funding_faults(home, frame, rule):
-    profiles = [profile_raw(funding(), "funding", "BTC", NOW), profile_raw(frame, "funding", "ETH", NOW)]
-    verdict = judge(home, "funding", pl.concat(profiles))
-    assert verdict.passed == ("BTC",)
-    assert rule in {broken.rule for broken in verdict.failed["ETH"]}
-    assert {broken.rule for broken in verdict.failed["ETH"]} <= {rule, "known_too_early"}
+    both = pl.concat([of("BTC", funding()), of("ETH", frame)])
+    verdict = verdict_on(home, "funding", profile_raw(both, "funding", "2025-04", NOW))
+    assert verdict.passed == ("BTC/2025-04",)
+    assert rule in {broken.rule for broken in verdict.failed["ETH/2025-04"]}
+    assert {broken.rule for broken in verdict.failed["ETH/2025-04"]} <= {rule, "known_too_early"}
 
 
 def test_settlements_that_are_not_whole_hours_apart_are_told(home):
     odd = at(1, funding_time=T0 + timedelta(hours=7, minutes=30))(funding())
-    verdict = judge(home, "funding", profile_raw(odd, "funding", "BTC", NOW))
+    verdict = verdict_on(home, "funding", profile(odd, "funding"))
     assert verdict.failed == {}
-    assert [(broken.rule, broken.observed) for broken in verdict.warnings["BTC"]] == [("irregular_intervals", 2.0)]
+    (broken,) = verdict.warnings["BTC/2025-04"]
+    assert (broken.rule, broken.observed) == ("irregular_intervals", 2.0)
 
 
 @pytest.mark.parametrize(
@@ -132,35 +141,33 @@ def test_settlements_that_are_not_whole_hours_apart_are_told(home):
 )
 def test_feature_faults(home, change, rule):
     rows = pl.concat([feature_rows("BTC"), change(feature_rows("ETH"))])
-    verdict = judge(home, ASSET_HOURLY.name, profile_view(ASSET_HOURLY, rows, NOW))
+    verdict = verdict_on(home, ASSET_HOURLY.name, profile_view(ASSET_HOURLY, rows, NOW))
     assert verdict.passed == ("BTC",)
     assert [broken.rule for broken in verdict.failed["ETH"]] == [rule]
 
 
 def test_nulls_where_the_catalogue_allows_them_pass(home):
     rows = feature_rows().with_columns(pl.lit(None, pl.Float64).alias("funding_rate"))
-    profile = profile_view(ASSET_HOURLY, rows, NOW)
-    assert judge(home, ASSET_HOURLY.name, profile).failed == {}
-    assert profile["null_share__funding_rate"].to_list() == [1.0]
+    assert verdict_on(home, ASSET_HOURLY.name, profile_view(ASSET_HOURLY, rows, NOW)).failed == {}
 
 
 @pytest.mark.parametrize(("column", "value"), [("price_jump", float("nan")), ("negative_volumes", None)])
 def test_what_was_not_measured_has_not_passed(home, column, value):
-    sound = profile_raw(candles(), "candles_1m", "BTC", NOW)
+    sound = profile(candles(), "candles_1m")
     blind = sound.with_columns(pl.lit(value, pl.Float64).alias(column), pl.lit("ETH").alias("key"))
-    verdict = judge(home, "candles_1m", pl.concat([sound, blind], how="vertical_relaxed"))
-    assert verdict.passed == ("BTC",)
+    verdict = verdict_on(home, "candles_1m", sound, blind)
+    assert verdict.passed == ("BTC/2025-04",)
     assert [(broken.rule, broken.observed) for broken in verdict.failed["ETH"]] == [("unmeasured", 1.0)]
 
 
 def test_what_cannot_be_judged_is_said(home):
-    profile = profile_raw(funding(), "funding", "BTC", NOW)
+    sound = profile(funding(), "funding")
     with pytest.raises(UnknownNameError, match="candles_1m"):
-        judge(home, "candle_1m", profile)
+        judge(home, {"candle_1m": sound})
     with pytest.raises(DataError, match="lacks rates_out_of_bounds"):
-        judge(home, "funding", profile.drop("rates_out_of_bounds"))
-    with pytest.raises(DataError, match=r"cannot be told apart: \['BTC', 'BTC'\]"):
-        judge(home, "funding", pl.concat([profile, profile]))
+        judge(home, {"funding": sound.drop("rates_out_of_bounds")})
+    with pytest.raises(DataError, match=r"cannot be told apart: \['BTC/2025-04', 'BTC/2025-04'\]"):
+        judge(home, {"funding": pl.concat([sound, sound])})
 
 
 @pytest.mark.recorded
@@ -179,10 +186,11 @@ def test_recorded_minutes_pass_and_so_does_their_funding(home):
             time.alias("open_time"), pl.lit(None, pl.Float64).alias("volume_quote")
         )
         known = (pl.col("open_time") + MINUTE).alias("known_at")
-        profiles.append(profile_raw(bars.with_columns(known), "candles_1m", path.stem, now))
+        nothing = [pl.lit(None, pl.Float64).alias(name) for name in ("trade_count", "taker_buy_volume")]
+        profiles.append(profile(bars.with_columns(known, *nothing), "candles_1m", now, key=f"{path.stem}/2025-04"))
         settled = pl.read_parquet(folder / "funding" / path.name).with_columns(time.alias("funding_time"))
         known_settled = settled.with_columns(pl.col("funding_time").alias("known_at"))
-        rates.append(profile_raw(known_settled, "funding", path.stem, now))
-    assert judge(home, "candles_1m", pl.concat(profiles)).failed == {}
-    assert judge(home, "funding", pl.concat(rates)).failed == {}
+        rates.append(profile(known_settled, "funding", now, key=f"{path.stem}/2025-04"))
+    verdicts = judge(home, {"candles_1m": pl.concat(profiles), "funding": pl.concat(rates)})
+    assert [verdict.failed for verdict in verdicts.values()] == [{}, {}]
     assert len(profiles) == 9
