@@ -57,6 +57,16 @@ class RawDataset:
                 raise DataError(f"{conformed[name].null_count()} rows for {self.name} have no {name}")
         return conformed
 
+    def empty_of_assets(self) -> pl.DataFrame:
+        """Return a frame with `asset` and the columns of the files, and no rows."""
+        return pl.DataFrame(schema={"asset": pl.String(), **self.schema})
+
+    def conform_assets(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return `rows` of many instruments with `asset` (text, no nulls) and the exact columns: see `conform`."""
+        if "asset" not in rows.columns or rows["asset"].null_count():
+            raise DataError(f"rows for {self.name} do not all say their asset", "give a column asset with short names")
+        return rows.select(pl.col("asset").cast(pl.String)).hstack(self.conform(rows).get_columns())
+
 
 _NOTHING = timedelta(0)
 _PRICES = ("open", "high", "low", "close")

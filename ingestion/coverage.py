@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 
@@ -129,7 +128,7 @@ def _summarize_raw(lake: Lake, kind: RawDataset, now: datetime) -> StoredSummary
     if kind.every is not None:
         expected = sum((lasts[name] - firsts[name]) // kind.every + 1 for name in firsts)
     last = max(lasts.values(), default=None)
-    size, files = _size([part.folder(lake.root) for part, _ in filled])
+    stored = lake.list_files(kind.name)
     return StoredSummary(
         name=kind.name,
         kind="raw",
@@ -140,8 +139,8 @@ def _summarize_raw(lake: Lake, kind: RawDataset, now: datetime) -> StoredSummary
         last=last,
         complete=total / expected if expected else None,
         age=None if last is None else now - last - kind.known_after,
-        size_bytes=size,
-        files=files,
+        size_bytes=sum(path.stat().st_size for path in stored),
+        files=len(stored),
     )
 
 
@@ -159,7 +158,7 @@ def _summarize_view(layout: Layout, name: str, now: datetime) -> StoredSummary:
     assert last is None or isinstance(last, datetime)
     first = table["first"].min()
     assert first is None or isinstance(first, datetime)
-    size, files = _size([locate_view(layout, view)])
+    stored = list(locate_view(layout, view).rglob("*.parquet"))
     return StoredSummary(
         name=name,
         kind="features",
@@ -170,11 +169,6 @@ def _summarize_view(layout: Layout, name: str, now: datetime) -> StoredSummary:
         last=last,
         complete=count / expected if expected else None,
         age=None if last is None else now - last,
-        size_bytes=size,
-        files=files,
+        size_bytes=sum(path.stat().st_size for path in stored),
+        files=len(stored),
     )
-
-
-def _size(folders: Sequence[Path]) -> tuple[int, int]:
-    files = [path for folder in folders for path in folder.rglob("*.parquet")]
-    return sum(path.stat().st_size for path in files), len(files)

@@ -20,7 +20,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -125,6 +125,17 @@ def temporary_path(path: Path) -> Path:
     """Where this process prepares what will be called `path`; its ending is none that a reader looks for."""
     # The pid keeps two processes that write the same file apart: the last rename wins, and both files are whole.
     return path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
+
+
+def remove_flushed(paths: Iterable[Path], *, durable: bool = True) -> None:
+    """Delete files that may be gone already; on return no power failure brings them back."""
+    folders = set()
+    for path in paths:
+        path.unlink(missing_ok=True)
+        folders.add(path.parent)
+    if durable:
+        for folder in sorted(folders):
+            _flush(folder)
 
 
 def remove_unfinished(root: Path) -> None:

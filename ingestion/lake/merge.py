@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -11,9 +12,9 @@ from feature_repo.raw_datasets import KNOWN_AT, RawDataset
 from pairity.errors import DataError
 
 
-def select_newest(rows: pl.LazyFrame, keys: list[str]) -> pl.LazyFrame:
+def select_newest(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     """Return the newest known row of each key, sorted by key."""
-    return rows.sort(*keys, KNOWN_AT).unique(keys, keep="last", maintain_order=True)
+    return rows.sort(*keys, KNOWN_AT).unique(list(keys), keep="last", maintain_order=True)
 
 
 def merge(
@@ -24,48 +25,73 @@ def merge(
     *,
     keep_clashes: bool = False,
 ) -> pl.DataFrame:
-    """Return all rows of `stored` and the news in `incoming`, sorted by (time, known_at), in the dataset's columns.
+    """Return all rows of `stored` and the news in `incoming` (see `find_news`), sorted by (time, known_at).
 
-    A row whose values equal the newest known ones of its time is a repetition and dropped, whatever its `known_at`. A
+    Both have the dataset's columns, in its order.
+    """
+    news = find_news(dataset, stored, incoming, arrived_at, keys=[dataset.time], keep_clashes=keep_clashes)
+    return pl.concat([stored, news]).sort(dataset.time, KNOWN_AT)
+
+
+def find_news(
+    dataset: RawDataset,
+    stored: pl.DataFrame,
+    incoming: pl.DataFrame,
+    arrived_at: datetime | None,
+    *,
+    keys: Sequence[str],
+    keep_clashes: bool = False,
+) -> pl.DataFrame:
+    """Return the rows of `incoming` that say something new beside `stored`, with the `known_at` to store them under.
+
+    `keys` name what has one value at a time: the time, or asset and time. Both frames have the keys and the dataset's
+    columns, in the same order; of `stored` only the rows with the keys of `incoming` matter.
+
+    A row whose values equal the newest known ones of its key is a repetition and dropped, whatever its `known_at`. A
     row with other values is a correction, known as `knowledge_time.correction_known_at` says. Without `arrived_at` a
     row that is not known later than the stored one is kept as an earlier version, and DataError is raised where that
     version exists with other values (`keep_clashes`: both are kept).
     """
-    # Several versions of one time are merged one after the other, oldest first, as if they had come in separate calls:
+    # Several versions of one key are merged one after the other, oldest first, as if they had come in separate calls:
     # the outcome must not depend on how the rows were cut into calls.
-    keyed = incoming.unique(maintain_order=True).sort(dataset.time, KNOWN_AT)
-    layers = keyed.with_columns(pl.int_range(pl.len()).over(dataset.time).alias("layer"))
+    ordered = incoming.unique(maintain_order=True).sort(*keys, KNOWN_AT, maintain_order=True)
+    layers = ordered.with_columns(pl.int_range(pl.len()).over(list(keys)).alias("layer"))
+    found = [ordered.clear()]
     for layer in layers.partition_by("layer", maintain_order=True, include_key=False):
-        news = _news(dataset, stored, layer, arrived_at, keep_clashes=keep_clashes)
-        if news.height:
-            stored = pl.concat([stored, news])
-    return stored.sort(dataset.time, KNOWN_AT)
+        news = _layer_news(dataset, pl.concat([stored, *found]), layer, arrived_at, keys, keep_clashes=keep_clashes)
+        found.append(news)
+    return pl.concat(found)
 
 
-def _news(
-    dataset: RawDataset, stored: pl.DataFrame, layer: pl.DataFrame, arrived_at: datetime | None, *, keep_clashes: bool
+def _layer_news(
+    dataset: RawDataset,
+    stored: pl.DataFrame,
+    layer: pl.DataFrame,
+    arrived_at: datetime | None,
+    keys: Sequence[str],
+    *,
+    keep_clashes: bool,
 ) -> pl.DataFrame:
-    """Return the rows of `layer` (one per time) that say something new, with the `known_at` to store them under."""
-    newest = select_newest(stored.lazy(), [dataset.time]).collect()
-    joined = layer.join(newest, on=dataset.time, how="left", suffix="_stored", maintain_order="left")
+    """Return the news of `layer`, which has one row per key."""
+    newest = select_newest(stored.lazy(), keys).collect()
+    joined = layer.join(newest, on=list(keys), how="left", suffix="_stored", maintain_order="left")
     stored_known = pl.col(f"{KNOWN_AT}_stored")
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_stored")) for name in dataset.values)
     news = joined.filter(stored_known.is_null() | ~same)
     if arrived_at is None:
         late = stored_known.is_not_null() & (pl.col(KNOWN_AT) <= stored_known)
-        return _earlier_versions(dataset, stored, news, late, keep_clashes=keep_clashes)
-    return news.with_columns(correction_known_at(stored_known, arrived_at)).select(*dataset.schema)
+        has_earlier = bool(news.select(late.any()).item())
+        rows = news.select(layer.columns)
+        return _without_stored(dataset, stored, rows, keys, keep_clashes=keep_clashes) if has_earlier else rows
+    return news.with_columns(correction_known_at(stored_known, arrived_at)).select(layer.columns)
 
 
-def _earlier_versions(
-    dataset: RawDataset, stored: pl.DataFrame, news: pl.DataFrame, late: pl.Expr, *, keep_clashes: bool
+def _without_stored(
+    dataset: RawDataset, stored: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], *, keep_clashes: bool
 ) -> pl.DataFrame:
-    """Return `news` without the versions that are stored already."""
-    rows = news.select(*dataset.schema)
-    if not news.select(late.any()).item():
-        return rows
-    unknown = rows.join(stored, on=list(dataset.schema), how="anti", nulls_equal=True, maintain_order="left")
-    clash = unknown.join(stored, on=[dataset.time, KNOWN_AT], how="semi")
+    """Return `rows` without the versions that are stored already."""
+    unknown = rows.join(stored, on=rows.columns, how="anti", nulls_equal=True, maintain_order="left")
+    clash = unknown.join(stored, on=[*keys, KNOWN_AT], how="semi")
     if clash.height and not keep_clashes:
         raise DataError(
             f"{dataset.name} has two different rows with the same {dataset.time} and {KNOWN_AT}: {clash.row(0)}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ingestion.lake.commits import SEGMENTS, list_orphans
 from ingestion.lake.manifest import NOTHING, Manifest, read_manifest
 from ingestion.lake.partitions import (
     MANIFEST,
@@ -16,18 +17,26 @@ from ingestion.lake.partitions import (
     PART,
     Partition,
     digest_file,
-    list_partitions,
 )
-from pairity.durable import remove_unfinished, rename_flushed
+from pairity.durable import remove_flushed, remove_unfinished, rename_flushed
 from pairity.errors import LakeCorruptError
 from pairity.universe import short_name
 
+_LOOKS = 3
+
 
 def recover(root: Path) -> None:
-    """Finish or undo what a killed writer left below `root`; call it with the writer lock held."""
+    """Finish or undo what a killed writer left in the partitions below `root`; call it with the writer lock held."""
     remove_unfinished(root)
     for pending in sorted(root.rglob(NEXT_MANIFEST)):
         _settle(pending.parent)
+
+
+def remove_orphans(root: Path) -> None:
+    """Delete segments that a killed writer left without a commit, of all venues; call it with the lock held."""
+    folder = root / SEGMENTS
+    for venue in sorted(folder.iterdir()) if folder.exists() else []:
+        remove_flushed(list_orphans(venue), durable=False)
 
 
 def _settle(folder: Path) -> None:
@@ -51,33 +60,22 @@ def _digest_part(folder: Path) -> str | None:
 def check_partition(root: Path, partition: Partition) -> Manifest:
     """Return the manifest that a partition's file matches, the pending one included; else LakeCorruptError."""
     folder = partition.folder(root)
-    actual = _digest_part(folder)
-    current = read_manifest(folder / MANIFEST) or NOTHING
-    if actual == current.sha256:
-        return current
-    pending = read_manifest(folder / NEXT_MANIFEST)
-    if pending is not None and actual == pending.sha256:
-        return pending
-    # A reader takes no lock: a writer may have finished between the two looks.
-    current = read_manifest(folder / MANIFEST) or NOTHING
-    actual = _digest_part(folder)
-    if actual != current.sha256:
-        raise LakeCorruptError(
-            f"{folder / PART} does not match its manifest: expected sha256 {current.sha256}, found {actual}",
-            f"delete the folder {folder} and run: {_ingest_command(partition)}",
-        )
-    return current
+    # A reader takes no lock: a writer may have finished, or begun again, between any two looks.
+    for _ in range(_LOOKS):
+        actual = _digest_part(folder)
+        current = read_manifest(folder / MANIFEST) or NOTHING
+        if actual == current.sha256:
+            return current
+        pending = read_manifest(folder / NEXT_MANIFEST)
+        if pending is not None and actual == pending.sha256:
+            return pending
+    raise LakeCorruptError(
+        f"{folder / PART} does not match its manifest: expected sha256 {current.sha256}, found {actual}",
+        f"delete the folder {folder} and run: {ingest_command(partition)}",
+    )
 
 
-def _ingest_command(partition: Partition) -> str:
+def ingest_command(partition: Partition) -> str:
     """Return the command line that fetches a partition again."""
     asset = short_name(partition.instrument)
     return f"pairity ingest --since {partition.month:%Y-%m-%d} --until {partition.end:%Y-%m-%d} --instruments {asset}"
-
-
-def check_all(root: Path, venue: str) -> int:
-    """Check every partition of a venue and return their number; LakeCorruptError names the first that fails."""
-    partitions = list(list_partitions(root, venue))
-    for partition in partitions:
-        check_partition(root, partition)
-    return len(partitions)

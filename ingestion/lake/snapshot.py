@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from ingestion.lake.manifest import Manifest
+from ingestion.lake.content import content_text
 from ingestion.lake.partitions import Partition
 from pairity.digest import digest_parts
 
 
-def digest_snapshot(manifests: Iterable[tuple[Partition, Manifest]]) -> str:
-    """Return a digest over (partition path, file digest) of all partitions that hold rows.
+def digest_snapshot(contents: Mapping[Partition, int]) -> str:
+    """Return a digest over (partition path, content) of all partitions that hold rows.
 
-    Coverage is left out: how often the venue was asked does not change what is known.
+    It is the same for the same rows, in whichever files they lie and in whichever order they came. Coverage is left
+    out: how often the venue was asked does not change what is known.
     """
-    return digest_parts(
-        (partition.relative, manifest.sha256) for partition, manifest in manifests if manifest.sha256 is not None
-    )
+    return digest_parts((partition.relative, content_text(content)) for partition, content in contents.items())

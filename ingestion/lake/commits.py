@@ -1,0 +1,180 @@
+"""Commits: what a batch of small changes added to many partitions, made visible by one file.
+
+A commit is one JSON record, and one Parquet file (a segment) per dataset with the new rows of all its instruments,
+sorted by asset, time and `known_at`. The record is written last and in one step: its rows are visible all together or
+not at all, and a segment without a record is garbage. Records are never changed; their number grows with each commit,
+and compaction deletes them once every partition has taken its rows in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ingestion.lake.content import content_text
+from ingestion.lake.manifest import parse_optional, parse_spans
+from ingestion.lake.partitions import Partition, parse_month
+from ingestion.lake.spans import Span
+from pairity.digest import digest_bytes
+from pairity.errors import LakeCorruptError
+from pairity.timeline import month_key
+from pairity.universe import inst_id, short_name
+
+SEGMENTS = "segments"
+"""Folder of commits and segments below the lake, one folder per venue."""
+_VERSION = 1
+_DIGITS, _TAG_DIGITS = 8, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a commit adds to one partition: new rows (`superseded`: those that do not add an instant) and coverage."""
+
+    rows: int
+    superseded: int
+    first: datetime | None
+    last: datetime | None
+    content: int
+    coverage: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """File of a commit with all new rows of one dataset."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit: its number, a segment per dataset with new rows, and what it adds to each partition."""
+
+    number: int
+    segments: Mapping[str, Segment]
+    pieces: Mapping[Partition, Piece]
+
+    def to_bytes(self) -> bytes:
+        """Return JSON, the same bytes for the same commit."""
+        datasets: dict[str, dict[str, object]] = {}
+        for name in sorted({part.dataset for part in self.pieces}):
+            segment = self.segments.get(name)
+            datasets[name] = {
+                "file": segment.file if segment else None,
+                "sha256": segment.sha256 if segment else None,
+                "partitions": {
+                    f"{short_name(part.instrument)}/{month_key(part.month)}": _piece_fields(piece)
+                    for part, piece in sorted(self.pieces.items())
+                    if part.dataset == name
+                },
+            }
+        record = {"version": _VERSION, "number": self.number, "datasets": datasets}
+        return (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
+
+    @property
+    def name(self) -> str:
+        """File name of the record: the number, and a digest of the record by which damage shows."""
+        return _record_name(self.number, self.to_bytes())
+
+
+def segment_name(number: int, dataset: str) -> str:
+    """Return the file name of a dataset's segment."""
+    return f"{number:0{_DIGITS}d}-{dataset}.parquet"
+
+
+def segments_folder(root: Path, venue: str) -> Path:
+    """Where the commits of a venue lie below the lake."""
+    return root / SEGMENTS / f"venue={venue}"
+
+
+def list_records(folder: Path) -> list[str]:
+    """Return the names of all commit records, oldest first."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
+
+
+def list_orphans(folder: Path) -> list[Path]:
+    """Return everything in the folder that belongs to no commit: what a killed writer left."""
+    numbers = {name[:_DIGITS] for name in list_records(folder)}
+    names = os.listdir(folder) if folder.exists() else []
+    return [
+        folder / name
+        for name in sorted(names)
+        if name.startswith(".") or not (name.endswith(".json") or name[:_DIGITS] in numbers)
+    ]
+
+
+def read_commit(folder: Path, name: str, venue: str) -> Commit:
+    """Return the commit of a record; FileNotFoundError where it is gone, LakeCorruptError where it is damaged."""
+    path = folder / name
+    content = path.read_bytes()
+    try:
+        record = json.loads(content)
+        if record["version"] != _VERSION:
+            raise ValueError(f"version {record['version']}, expected {_VERSION}")
+        if name != _record_name(record["number"], content):
+            raise ValueError("its digest is not the one in its name")
+        pieces, segments = {}, {}
+        for dataset, entry in record["datasets"].items():
+            if entry["file"] is not None:
+                segments[dataset] = Segment(entry["file"], entry["sha256"])
+            for key, fields in entry["partitions"].items():
+                asset, _, month = key.rpartition("/")
+                pieces[Partition(dataset, inst_id(asset), parse_month(month), venue)] = _parse_piece(fields)
+        return Commit(record["number"], segments, pieces)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LakeCorruptError(
+            f"the commit record {path} cannot be read: {error}",
+            f"delete it and run pairity ingest --since with the day on which it was written, {_written_on(path)}",
+        ) from None
+
+
+def describe_remedy(path: Path, pieces: Iterable[Piece], assets: Iterable[str]) -> str:
+    """Return what to do about a damaged segment: delete the record at `path` and fetch its range again."""
+    bounds = [bound for piece in pieces for span in _extent(piece) for bound in span]
+    command = f"pairity ingest --since {min(bounds):%Y-%m-%dT%H:%M} --instruments {','.join(sorted(set(assets)))}"
+    return f"delete the commit record {path} and run: {command}"
+
+
+def _extent(piece: Piece) -> Iterable[Span]:
+    yield from piece.coverage
+    if piece.first is not None and piece.last is not None:
+        yield piece.first, piece.last
+
+
+def _written_on(path: Path) -> str:
+    return f"{datetime.fromtimestamp(path.stat().st_mtime, UTC):%Y-%m-%d}"
+
+
+def _record_name(number: int, content: bytes) -> str:
+    return f"{number:0{_DIGITS}d}-{digest_bytes(content)[:_TAG_DIGITS]}.json"
+
+
+def _piece_fields(piece: Piece) -> dict[str, object]:
+    return {
+        "rows": piece.rows,
+        "superseded": piece.superseded,
+        "first": piece.first.isoformat() if piece.first else None,
+        "last": piece.last.isoformat() if piece.last else None,
+        "content": content_text(piece.content),
+        "coverage": [[since.isoformat(), until.isoformat()] for since, until in piece.coverage],
+    }
+
+
+def _parse_piece(fields: Mapping[str, object]) -> Piece:
+    entry: dict = dict(fields)
+    return Piece(
+        rows=entry["rows"],
+        superseded=entry["superseded"],
+        first=parse_optional(entry["first"]),
+        last=parse_optional(entry["last"]),
+        content=int(entry["content"], 16),
+        coverage=parse_spans(entry["coverage"]),
+    )
