@@ -14,9 +14,10 @@ from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE, Partition
 from ingestion.lake.spans import Span, subtract, union
+from ingestion.staging import Staging
 from ingestion.withheld import WithheldRows, quarantine_venue
 from pairity.timeline import month_key
-from pairity.universe import short_name
+from pairity.universe import inst_id, short_name
 from validation.checkpoint import judge
 from validation.profiles import profile_raw
 from validation.quarantine import read_items, record_action
@@ -55,24 +56,28 @@ class RawAdmission:
 
     record: AdmissionRecord
 
-    def admit_staged(self, staging: Lake, lake: Lake) -> dict[tuple[str, str], int]:
-        """Publish the sound rows of every staged partition in `lake` and withhold the others.
+    def admit_staged(self, staging: Staging, lake: Lake) -> dict[tuple[str, str], int]:
+        """Publish the sound rows of everything staged in `lake` and withhold the others.
 
-        Returns the number of new rows per (dataset, asset). All staged partitions leave staging. The instants of rows
-        that are withheld are not covered: the next run that needs them asks the venue again.
+        Returns the number of new rows per (dataset, asset). What was judged leaves staging. The instants of rows that
+        are withheld are not covered: the next run that needs them asks the venue again.
         """
         new_rows: dict[tuple[str, str], int] = {}
-        if not staging.partitions():
+        if not staging.datasets():
             return new_rows
         before = WithheldRows.of(self.record.layout, lake)
-        for name, partitions in _by_dataset(staging.partitions()).items():
-            for partition, withheld in self._judge_dataset(name, partitions, staging, lake, before):
-                key = name, short_name(partition.instrument)
-                rows = staging.versions(partition)
-                covered = staging.manifest(partition).coverage
-                new_rows[key] = new_rows.get(key, 0) + self._publish(partition, rows, withheld, covered, lake, before)
-                # Last: a run that is killed before judges the partition again, with the same outcome.
-                staging.remove(partition)
+        for name in staging.datasets():
+            judged = self._judge_dataset(name, staging, lake, before)
+            for month in staging.months(name):
+                rows, covered = _by_asset(staging.read(name, month)), staging.covered(name, month)
+                for asset in sorted({*rows, *covered}):
+                    partition = _partition(name, asset, month, lake)
+                    own = rows.get(asset, DATASETS[name].empty())
+                    withheld = judged.get(partition, _nothing_withheld(name))
+                    added = self._publish(partition, own, withheld, covered.get(asset, ()), lake, before)
+                    new_rows[name, asset] = new_rows.get((name, asset), 0) + added
+                # Last: a run that is killed before judges the month again, with the same outcome.
+                staging.clear(name, month)
         refused = {(item.stage, item.key.partition("/")[0]) for item in self.record.quarantined}
         return {key: count for key, count in new_rows.items() if count or key not in refused}
 
@@ -88,18 +93,20 @@ class RawAdmission:
         return withheld
 
     def _judge_dataset(
-        self, name: str, partitions: Sequence[Partition], staging: Lake, lake: Lake, before: WithheldRows
-    ) -> list[tuple[Partition, pl.DataFrame]]:
+        self, name: str, staging: Staging, lake: Lake, before: WithheldRows
+    ) -> dict[Partition, pl.DataFrame]:
         """Per partition the rows to withhold; a month continues from the sound rows of the month before."""
         closes: _LastCloses = {}
         batches = [
-            self._examine(partition, staging.versions(partition), lake, before, closes)
-            for partition in sorted(partitions)  # by instrument, then by month: see `closes`
-            if staging.manifest(partition).rows
+            self._examine(_partition(name, asset, month, lake), rows, lake, before, closes)
+            for month in staging.months(name)  # ascending: see `closes`
+            for asset, rows in _by_asset(staging.read(name, month)).items()
         ]
-        withheld = self._judge(name, batches, staging.versions)
-        nothing = DATASETS[name].empty().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN))
-        return [(partition, withheld.get(partition, nothing)) for partition in partitions]
+
+        def read(partition: Partition) -> pl.DataFrame:
+            return _by_asset(staging.read(name, partition.month))[short_name(partition.instrument)]
+
+        return self._judge(name, sorted(batches, key=lambda batch: batch.partition), read)
 
     def _examine(
         self,
@@ -222,8 +229,15 @@ def _key(partition: Partition) -> str:
     return home if partition.venue == HOME_VENUE else f"{home}/{partition.venue}"
 
 
-def _by_dataset(partitions: Sequence[Partition]) -> dict[str, list[Partition]]:
-    grouped: dict[str, list[Partition]] = {}
-    for partition in partitions:
-        grouped.setdefault(partition.dataset, []).append(partition)
-    return grouped
+def _by_asset(rows: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the rows of each asset in the dataset's columns, in the order of `rows`."""
+    parts = rows.partition_by("asset", maintain_order=True)
+    return {part["asset"][0]: part.drop("asset") for part in parts}
+
+
+def _partition(dataset: str, asset: str, month: datetime, lake: Lake) -> Partition:
+    return Partition(dataset, inst_id(asset), month, lake.venue)
+
+
+def _nothing_withheld(dataset: str) -> pl.DataFrame:
+    return DATASETS[dataset].empty().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN))

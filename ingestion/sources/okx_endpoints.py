@@ -5,7 +5,7 @@ Everything is paged from new to old: `before` alone answers the *latest* page, w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,13 +15,14 @@ import polars as pl
 from feature_repo.raw_datasets import DATASETS
 from ingestion.sources.okx_rows import (
     BOOK_LEVELS,
+    OkxRows,
     SnapshotReader,
     read_book,
     read_funding,
     read_liquidations,
     read_open_interest,
     read_series,
-    read_snapshot,
+    read_snapshots,
     read_trades,
     read_whole_number,
 )
@@ -47,8 +48,8 @@ class History(Protocol):
         """Return all of the venue's rows with since <= time < until, newest page first."""
         ...
 
-    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
-        """Return those rows in the dataset's columns, ascending; bars that are not complete are left out."""
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
+        """Return the rows of all answers, typed (see `type_rows`); bars that are not complete are left out."""
         ...
 
     def is_missing(self, refusal: VenueRejectedError) -> bool:
@@ -119,9 +120,9 @@ class PagedSeries:
         request = {"instId": name, "limit": str(self.page_size or page_size), **self.fixed}
         return await page_downwards(call, self.method, request, self.cursor, 0, since, until)
 
-    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
         """Return the rows as they are: this dataset is in base coins or has no sizes."""
-        return read_series(DATASETS[self.dataset], self.columns, rows, until)
+        return read_series(DATASETS[self.dataset], self.columns, answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,9 @@ class Settlements:
             call, "publicGetPublicFundingRateHistory", request, "after", "fundingTime", since, until
         )
 
-    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
-        """Return the settlements, ascending."""
-        return read_funding(rows)
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
+        """Return the settlements."""
+        return read_funding(answers)
 
     def is_missing(self, refusal: VenueRejectedError) -> bool:
         """Return False: every swap has funding, so a refusal is a failure."""
@@ -172,9 +173,9 @@ class Trades:
             page = await call(method, {**request, "type": "1", "after": str(oldest_id)})
         return rows
 
-    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
         """Return bars in base coins; a minute without trades has no row."""
-        return read_trades(rows, contract_value)
+        return read_trades(answers)
 
     def is_missing(self, refusal: VenueRejectedError) -> bool:
         """Return whether the venue does not have the instrument's trades."""
@@ -188,12 +189,16 @@ class Snapshot:
     dataset: str
     method: str
     request: Callable[[str], dict[str, str]]
-    read: SnapshotReader
+    reader: SnapshotReader
     in_contracts: bool
 
-    def frame(self, rows: list[dict[str, Any]], contract_value: float) -> pl.DataFrame:
-        """Return the present state in the dataset's columns."""
-        return read_snapshot(DATASETS[self.dataset], self.method, rows, contract_value, self.read)
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
+        """Return the present states that the answers show, typed (see `type_rows`)."""
+        return read_snapshots(DATASETS[self.dataset], self.method, answers, self.reader)
+
+    def is_missing(self, refusal: VenueRejectedError) -> bool:
+        """Return whether the venue does not have the present state of the instrument."""
+        return lacks_dataset(refusal)
 
 
 def _lacks_bar_size(refusal: VenueRejectedError) -> bool:
@@ -246,7 +251,7 @@ SNAPSHOTS: Mapping[str, Snapshot] = {
         dataset="book_tops",
         method="publicGetMarketBooks",
         request=lambda asset: {"instId": inst_id(asset), "sz": str(BOOK_LEVELS)},
-        read=read_book,
+        reader=read_book,
         in_contracts=True,
     ),
     "liquidations": Snapshot(
@@ -258,14 +263,14 @@ SNAPSHOTS: Mapping[str, Snapshot] = {
             "state": "filled",
             "limit": str(_PAGE),
         },
-        read=read_liquidations,
+        reader=read_liquidations,
         in_contracts=True,
     ),
     "open_interest": Snapshot(
         dataset="open_interest",
         method="publicGetPublicOpenInterest",
         request=lambda asset: {"instType": "SWAP", "instId": inst_id(asset)},
-        read=read_open_interest,
+        reader=read_open_interest,
         in_contracts=False,
     ),
 }
