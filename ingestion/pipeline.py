@@ -84,7 +84,7 @@ class Pipeline:
         self._require_home_venue()
         watch = Stopwatch()
         assets = tuple(instruments or self.settings.universe.assets)
-        source = self._source()
+        source = self._source(live=live and not recheck)
         with watch.stage("connect"):
             venue_now = await server_time(source.client)
             until = clip_to_closed(since, until, venue_now)
@@ -133,10 +133,10 @@ class Pipeline:
                 "use a data directory of its own for another venue, with `pairity collect` and `pairity features`",
             )
 
-    def _source(self) -> OkxSource:
+    def _source(self, *, live: bool) -> OkxSource:
         if self._client is None:
             self._client = make_client(self.settings, signed=False)
-        return OkxSource.of(self._client, self.settings)
+        return (OkxSource.live if live else OkxSource.of)(self._client, self.settings)
 
     def _feature_store(self) -> tuple[FeatureStore, bool]:
         """Return the store, and whether its definitions were registered just now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from feature_repo.raw_datasets import DATASETS
 from ingestion.lake.spans import Span
 from ingestion.sources.okx_endpoints import HISTORIES, SNAPSHOTS, History, Snapshot
 from ingestion.sources.okx_rows import Listing, OkxRows, read_listing
+from ingestion.sources.okx_schedule import SettlementSchedule
 from ingestion.sources.protocol import ANSWER, Answer, NotServedError
 from pairity.errors import UnknownNameError, VenueRejectedError
 from pairity.timeline import HOUR
@@ -41,6 +42,8 @@ class OkxSource:
     page_size: int = 300
     concurrency: int = 8
     sleep: Sleep = asyncio.sleep
+    schedule: SettlementSchedule | None = None
+    """What spares questions about funding; None asks the history of every swap."""
     _contract_values: dict[str, float] = field(default_factory=dict)
     """Base coins per contract, by asset."""
 
@@ -61,6 +64,16 @@ class OkxSource:
             page_size=own.page_size,
             concurrency=own.concurrency,
         )
+
+    @classmethod
+    def live(cls, client: okx, settings: Settings) -> OkxSource:
+        """Return the source of one live hour: funding is asked only of swaps that can have settled."""
+
+        async def ask_briefly(method: str, request: Mapping[str, str]) -> list[Any]:
+            # Without an answer the history is asked: it is not worth a long wait.
+            return await call(client, method, request, retries=min(1, settings.exchange.max_retries))
+
+        return replace(cls.of(client, settings), schedule=SettlementSchedule(ask_briefly))
 
     async def listings(self, assets: Sequence[str]) -> dict[str, Listing]:
         """Return the listings of those `assets` (short names) that the venue has; the caller judges the others."""
@@ -111,6 +124,8 @@ class OkxSource:
                 rows = await self._call(kind.method, kind.request(asset))
             else:
                 assert unit is not None
+                if dataset == "funding" and self.schedule is not None and await self.schedule.exclude(asset, *unit):
+                    return Answer(asset, unit, [])
                 rows = await kind.pages(self._call, asset, *unit, self.page_size)
         except VenueRejectedError as refusal:
             if kind.is_missing(refusal):

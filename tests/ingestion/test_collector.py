@@ -13,7 +13,7 @@ import pytest
 from ingestion.collector import Collector
 from ingestion.lake import Lake
 from ingestion.sources.okx import OkxSource
-from ingestion.sources.okx_endpoints import page_downwards
+from ingestion.sources.okx_endpoints import Pages, page_downwards
 from ingestion.staging import Staging
 from ingestion.targets import targets_of_ingest
 from pairity.errors import VenueAnswerError
@@ -167,9 +167,9 @@ def test_a_venue_that_pages_the_wrong_way_is_refused(okx, tmp_path):
             async def newest_page(method, request):  # whatever was requested
                 return await source._call(method, {**request, "after": str(to_ms(NOW))})
 
-            request = {"instId": "BTC-USDT-SWAP", "bar": "1m", "limit": "10"}
+            request, pages = {"instId": "BTC-USDT-SWAP", "bar": "1m"}, Pages("after", 0, 10, HOUR / 60)
             method, middle = "publicGetMarketHistoryCandles", SINCE + HOUR
-            await page_downwards(newest_page, method, request, "after", 0, SINCE, middle)
+            await page_downwards(newest_page, method, request, pages, SINCE, middle)
 
     with pytest.raises(VenueAnswerError, match="does not page"):
         asyncio.run(run())
