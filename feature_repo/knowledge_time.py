@@ -58,8 +58,8 @@ def recorded_known_at(dataset: RawDataset, received: str) -> pl.Expr:
     return pl.max_horizontal(history_known_at(dataset), received).cast(INSTANT).alias(KNOWN_AT)
 
 
-def live_known_at(arrived_at: datetime) -> pl.Expr:
-    """Return the `known_at` of rows that came in at `arrived_at` while we traded.
+def live_known_at(arrived_at: datetime | pl.Expr) -> pl.Expr:
+    """Return the `known_at` of rows that came in at `arrived_at` (an instant, or a column of them) while we traded.
 
     The close is not enough: a decision between the close and the arrival did not have the row.
     """
@@ -117,8 +117,9 @@ def feature_created_at(inputs: str | pl.Expr, event: str = EVENT_TIME) -> pl.Exp
     return pl.max_horizontal(inputs, pl.col(event) + HISTORY_LAG).alias(CREATED_TIME)
 
 
-def _not_before(column: str, instant: datetime) -> pl.Expr:
-    return pl.max_horizontal(column, pl.lit(instant, INSTANT)).cast(INSTANT).alias(column)
+def _not_before(column: str, instant: datetime | pl.Expr) -> pl.Expr:
+    least = instant if isinstance(instant, pl.Expr) else pl.lit(instant, INSTANT)
+    return pl.max_horizontal(column, least).cast(INSTANT).alias(column)
 
 
 def _only_where(condition: pl.Expr, column: str, instant: datetime) -> pl.Expr:

@@ -1,32 +1,23 @@
-"""From a source to the staging lake: only what is missing, unit by unit, as many instruments at once as it allows.
-
-Staging is a lake of its own. What was fetched but not judged yet survives a kill there, and is not fetched again.
-"""
+"""From a source to staging: only what is missing, unit by unit, as many instruments at once as the source allows."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import polars as pl
-
-from feature_repo.knowledge_time import live_known_at
-from feature_repo.raw_datasets import DATASETS
+from ingestion.intake import HourIntake, Intake, UnitIntake
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, subtract, union
 from ingestion.report import InstrumentFailure
-from ingestion.sources.protocol import NotServedError, Source
+from ingestion.sources.protocol import BatchSource, NotServedError, Source
+from ingestion.staging import Staging
 from ingestion.targets import Target
 from pairity.errors import DataError, LakeCorruptError, UnknownNameError, VenueError
 from pairity.progress import Progress
 from pairity.timeline import DAY, Clock
 
-STAGING = "staging"
-"""Folder of the staging lake below the data directory."""
-# A row without a length (a settlement, a sample) is complete at its own instant; spans are half-open.
-_INSTANT_ITSELF = timedelta(milliseconds=1)
 # A stand-in that was collected within so many days before the range is collected again.
 _REMEMBERED = 31 * DAY
 
@@ -42,7 +33,7 @@ class Collector:
 
     source: Source
     lake: Lake
-    staging: Lake
+    staging: Staging
     arrivals: Clock | None = None
     recheck: bool = False
 
@@ -56,18 +47,22 @@ class Collector:
         """
         require_datasets(self.source, [name for target in targets for name in target.spans])
         progress.stage(f"collect from {self.source.name}", len(assets) * len(targets))
-        turn = asyncio.Semaphore(self.source.concurrency)
+        turn, intake = asyncio.Semaphore(self.source.concurrency), self._intake(now - self.source.settles_after)
 
         async def collect_in_turn(asset: str) -> list[InstrumentFailure]:
             async with turn:
-                return await self._collect_asset(asset, targets, now, progress)
+                return await self._collect_asset(asset, targets, intake, progress)
 
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(collect_in_turn(asset)) for asset in assets]
         except ExceptionGroup as errors:  # such as a corrupt lake: the first one tells the story
             raise errors.exceptions[0] from None
-        return tuple(failure for task in tasks for failure in task.result())
+        failures = [failure for task in tasks for failure in task.result()]
+        unread = intake.finish()
+        for failure in unread:
+            progress.say(f"{failure.asset} {failure.dataset}: {failure.reason}")
+        return tuple(sorted(failures + unread, key=lambda failure: assets.index(failure.asset)))
 
     def missing(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:
         """Return the parts of [since, until) that were neither ingested nor staged yet; all of it when rechecking."""
@@ -75,17 +70,23 @@ class Collector:
             return union([(since, until)])
         return subtract((since, until), self._covered(dataset, asset, since, until))
 
+    def _intake(self, settled_until: datetime) -> Intake:
+        # What is kept in memory need not be stored unit by unit: see `HourIntake`.
+        if self.arrivals is not None and not self.staging.persistent and isinstance(self.source, BatchSource):
+            return HourIntake(self.source, self.staging, self.arrivals, settled_until)
+        return UnitIntake(self.source, self.staging, self.arrivals, settled_until)
+
     def _covered(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:
         coverages = (place.coverage(dataset, asset, since, until) for place in (self.lake, self.staging))
         return union(span for coverage in coverages for span in coverage)
 
     async def _collect_asset(
-        self, asset: str, targets: Sequence[Target], now: datetime, progress: Progress
+        self, asset: str, targets: Sequence[Target], intake: Intake, progress: Progress
     ) -> list[InstrumentFailure]:
         failures: list[InstrumentFailure] = []
         for done, target in enumerate(targets, 1):
             try:
-                await self._collect_target(asset, target, now, progress)
+                await self._collect_target(asset, target, intake, progress)
             except NotServedError:
                 failures.append(InstrumentFailure(asset, "the venue does not serve it", target.name, served=False))
             except LakeCorruptError:  # is ours, not the source's
@@ -99,12 +100,11 @@ class Collector:
             progress.advance(note=f"{asset} {target.name}")
         return failures
 
-    async def _collect_target(self, asset: str, target: Target, now: datetime, progress: Progress) -> None:
+    async def _collect_target(self, asset: str, target: Target, intake: Intake, progress: Progress) -> None:
         """Collect the first dataset that is served; NotServedError (VenueError if it is required) where none is."""
         for dataset in self._choices(asset, target):
-            since, until = target.spans[dataset]
             try:
-                await self._collect_dataset(asset, dataset, since, until, now)
+                await self._collect_dataset(asset, target, dataset, intake)
             except NotServedError:
                 progress.say(f"{asset}: {self.source.name} does not serve {dataset}")
             else:
@@ -123,22 +123,14 @@ class Collector:
                 return names[place:]
         return names
 
-    async def _collect_dataset(self, asset: str, dataset: str, since: datetime, until: datetime, now: datetime) -> None:
+    async def _collect_dataset(self, asset: str, target: Target, dataset: str, intake: Intake) -> None:
         if dataset in self.source.snapshots:
             if self.arrivals is not None:
-                self._stage(asset, dataset, await self.source.snapshot(dataset, asset), ())
+                await intake.take(target, dataset, asset, None)
             return
-        for gap in self.missing(dataset, asset, since, until):
+        for gap in self.missing(dataset, asset, *target.spans[dataset]):
             for unit in self.source.units(dataset, *gap):
-                rows = await self.source.fetch(dataset, asset, *unit)
-                if rows is not None:
-                    settled = settled_part(dataset, rows, unit, now - self.source.settles_after)
-                    self._stage(asset, dataset, rows, settled)
-
-    def _stage(self, asset: str, dataset: str, rows: pl.DataFrame, covered: tuple[Span, ...]) -> None:
-        if self.arrivals is not None:
-            rows = rows.with_columns(live_known_at(self.arrivals.now()))
-        self.staging.write(dataset, asset, rows, covered=covered)
+                await intake.take(target, dataset, asset, unit)
 
 
 def require_datasets(source: Source, names: Sequence[str]) -> None:
@@ -147,18 +139,3 @@ def require_datasets(source: Source, names: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             raise UnknownNameError(f"dataset of {source.name}", name, known)
-
-
-def settled_part(dataset: str, rows: pl.DataFrame, unit: Span, settled_until: datetime) -> tuple[Span, ...]:
-    """Return the part of `unit` that will not change any more: up to `settled_until`, or to the newest of its rows.
-
-    A source gives rows in their order: below one that is there, a hole stays a hole. Above it, a hole may still be
-    filled while it is young.
-    """
-    since, until = unit
-    kind = DATASETS[dataset]
-    settled = min(until, settled_until)
-    newest = rows[kind.time].max()
-    if isinstance(newest, datetime):
-        settled = max(settled, min(until, newest + max(kind.known_after, _INSTANT_ITSELF)))
-    return union([(since, settled)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from feature_repo.raw_datasets import DATASETS
 from ingestion.admission_record import AdmissionRecord
-from ingestion.collector import STAGING, Collector, require_datasets
+from ingestion.collector import Collector, require_datasets
 from ingestion.contracts import store_contracts
 from ingestion.coverage import count_rows
 from ingestion.feature_admission import FeatureAdmission
@@ -19,12 +19,13 @@ from ingestion.raw_admission import RawAdmission
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, InstrumentFailure, RawRows, Stopwatch
 from ingestion.sources.okx import OkxSource
 from ingestion.sources.protocol import Source
+from ingestion.staging import Staging
 from ingestion.targets import Target, clip_to_closed, targets_of_ingest
 from pairity.errors import ConfigError, MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
-from pairity.timeline import Clock, check_range
+from pairity.timeline import DAY, Clock, check_range
 from venue.okx_client import aclose, make_client, server_time
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ class Pipeline:
         self.settings = settings
         self.clock = clock
         self.lake = Lake(Layout.of(settings))
-        self._staging = Lake(Layout.of(settings), folder=STAGING, durable=False)
         self._progress: Progress = progress or SilentProgress()
         self._client: okx | None = None
         self._store: FeatureStore | None = None
@@ -84,15 +84,18 @@ class Pipeline:
         self._require_home_venue()
         watch = Stopwatch()
         assets = tuple(instruments or self.settings.universe.assets)
-        source = self._source()
+        source = self._source(live=live and not recheck)
         with watch.stage("connect"):
             venue_now = await server_time(source.client)
             until = clip_to_closed(since, until, venue_now)
             tradable, failures = await store_contracts(Layout.of(self.settings), source, assets, live=live)
         with self.lake.writing():
-            self._staging.recover()
+            # An hour is asked again after a kill; a longer range must not be.
+            staging = Staging(Layout.of(self.settings), persistent=not live or until - since > DAY)
+            for line in staging.recover():
+                self._progress.say(line)
             arrivals = self.clock if live else None
-            collector = Collector(source, self.lake, self._staging, arrivals, recheck)
+            collector = Collector(source, self.lake, staging, arrivals, recheck)
             with watch.stage("collect"):
                 targets = targets_of_ingest(self.settings.ingest.datasets, since, until)
                 failures += await collector.collect(tradable, targets, venue_now, self._progress)
@@ -100,7 +103,7 @@ class Pipeline:
                 settings=self.settings, now=max(self.clock.now(), venue_now) if live else venue_now
             )
             with watch.stage("validate"):
-                new_rows = RawAdmission(record).admit_staged(self._staging, self.lake)
+                new_rows = RawAdmission(record).admit_staged(staging, self.lake)
             with watch.stage("open feature store"):
                 store, is_new = self._feature_store()
             publisher = Publisher(self.settings, self.lake, FeatureAdmission(record), store)
@@ -130,10 +133,10 @@ class Pipeline:
                 "use a data directory of its own for another venue, with `pairity collect` and `pairity features`",
             )
 
-    def _source(self) -> OkxSource:
+    def _source(self, *, live: bool) -> OkxSource:
         if self._client is None:
             self._client = make_client(self.settings, signed=False)
-        return OkxSource.of(self._client, self.settings)
+        return (OkxSource.live if live else OkxSource.of)(self._client, self.settings)
 
     def _feature_store(self) -> tuple[FeatureStore, bool]:
         """Return the store, and whether its definitions were registered just now."""
@@ -194,10 +197,11 @@ async def collect_history(
     require_datasets(source, datasets)
     layout = Layout.of(settings)
     lake = Lake(layout, venue=source.venue)
-    staging = Lake(layout, folder=STAGING, durable=False, venue=source.venue)
+    staging = Staging(layout, venue=source.venue)
     targets = [Target.of(name, (since, min(until, now))) for name in datasets]
     with lake.writing():
-        staging.recover()
+        for line in staging.recover():
+            progress.say(line)
         failures = list(await Collector(source, lake, staging).collect(assets, targets, now, progress))
         record = AdmissionRecord(settings=settings, now=now)
         progress.stage("validate", 1)

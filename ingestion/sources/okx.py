@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS
 from ingestion.lake.spans import Span
-from ingestion.sources.okx_endpoints import HISTORIES, SNAPSHOTS, lacks_dataset
-from ingestion.sources.okx_rows import Listing, read_listing
-from ingestion.sources.protocol import NotServedError
+from ingestion.sources.okx_endpoints import HISTORIES, SNAPSHOTS, History, Snapshot
+from ingestion.sources.okx_rows import Listing, OkxRows, read_listing
+from ingestion.sources.okx_schedule import SettlementSchedule
+from ingestion.sources.protocol import ANSWER, Answer, NotServedError
 from pairity.errors import UnknownNameError, VenueRejectedError
 from pairity.timeline import HOUR
 from pairity.universe import inst_id, short_name
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 BARS = ("candles_1m", "candles_1h")
 # Lost at most by a kill: this many pages of one instrument.
 _UNIT_PAGES = 48
+# A snapshot has no range that could end.
+_NO_END = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class OkxSource:
     page_size: int = 300
     concurrency: int = 8
     sleep: Sleep = asyncio.sleep
+    schedule: SettlementSchedule | None = None
+    """What spares questions about funding; None asks the history of every swap."""
     _contract_values: dict[str, float] = field(default_factory=dict)
     """Base coins per contract, by asset."""
 
@@ -59,6 +64,16 @@ class OkxSource:
             page_size=own.page_size,
             concurrency=own.concurrency,
         )
+
+    @classmethod
+    def live(cls, client: okx, settings: Settings) -> OkxSource:
+        """Return the source of one live hour: funding is asked only of swaps that can have settled."""
+
+        async def ask_briefly(method: str, request: Mapping[str, str]) -> list[Any]:
+            # Without an answer the history is asked: it is not worth a long wait.
+            return await call(client, method, request, retries=min(1, settings.exchange.max_retries))
+
+        return replace(cls.of(client, settings), schedule=SettlementSchedule(ask_briefly))
 
     async def listings(self, assets: Sequence[str]) -> dict[str, Listing]:
         """Return the listings of those `assets` (short names) that the venue has; the caller judges the others."""
@@ -90,34 +105,49 @@ class OkxSource:
         in USDT (null where the venue gives none). NotServedError where the venue does not have the dataset for the
         instrument, UnknownNameError for a dataset without a history.
         """
-        if dataset not in HISTORIES:
-            raise UnknownNameError("dataset with a history at okx", dataset, HISTORIES)
-        kind = HISTORIES[dataset]
-        try:
-            value = await self._contract_value(asset) if kind.in_contracts else 1.0
-            rows = await kind.pages(self._call, asset, since, until, self.page_size)
-        except VenueRejectedError as refusal:
-            if kind.is_missing(refusal):
-                raise NotServedError(f"okx does not serve {dataset} of {asset}: {refusal.what}") from None
-            raise
-        return kind.frame(rows, value, until)
+        return self.read(dataset, [await self.ask(dataset, asset, (since, until))]).drop(ANSWER)
 
     async def snapshot(self, dataset: str, asset: str) -> pl.DataFrame:
         """Return what the venue shows of `dataset` now (book, latest liquidations, open interest).
 
         NotServedError where the venue does not have it, UnknownNameError for a dataset without a present state.
         """
-        if dataset not in SNAPSHOTS:
-            raise UnknownNameError("dataset with a present state at okx", dataset, SNAPSHOTS)
-        kind = SNAPSHOTS[dataset]
+        return self.read(dataset, [await self.ask(dataset, asset, None)]).drop(ANSWER)
+
+    async def ask(self, dataset: str, asset: str, unit: Span | None) -> Answer:
+        """Return the venue's rows of one unit (`unit` None: of its present state) as they came; errors as `fetch`."""
+        kind = _find(dataset, unit)
         try:
-            value = await self._contract_value(asset) if kind.in_contracts else 1.0
-            rows = await self._call(kind.method, kind.request(asset))
+            if kind.in_contracts:
+                await self._contract_value(asset)
+            if isinstance(kind, Snapshot):
+                rows = await self._call(kind.method, kind.request(asset))
+            else:
+                assert unit is not None
+                if dataset == "funding" and self.schedule is not None and await self.schedule.exclude(asset, *unit):
+                    return Answer(asset, unit, [])
+                rows = await kind.pages(self._call, asset, *unit, self.page_size)
         except VenueRejectedError as refusal:
-            if lacks_dataset(refusal):
+            if kind.is_missing(refusal):
                 raise NotServedError(f"okx does not serve {dataset} of {asset}: {refusal.what}") from None
             raise
-        return kind.frame([row for row in rows if isinstance(row, dict)], value)
+        return Answer(asset, unit, rows)
+
+    def read(self, dataset: str, answers: Sequence[Answer]) -> pl.DataFrame:
+        """Return the rows of all answers in the dataset's columns behind `answer`, the place of each row's answer.
+
+        `answers` are all of units, or all of snapshots. VenueAnswerError where one breaks the protocol.
+        """
+        kind = _find(dataset, answers[0].unit)
+        rows = [
+            OkxRows(
+                answer.rows,
+                self._contract_values[answer.asset] if kind.in_contracts else 1.0,
+                answer.unit[1] if answer.unit else _NO_END,
+            )
+            for answer in answers
+        ]
+        return kind.read(rows)
 
     async def _contract_value(self, asset: str) -> float:
         if asset not in self._contract_values:
@@ -133,3 +163,11 @@ def require_listed(assets: Iterable[str], listings: Mapping[str, Listing], liste
     for asset in assets:
         if asset not in listings:
             raise UnknownNameError("instrument (not listed by the venue)", asset, listed)
+
+
+def _find(dataset: str, unit: Span | None) -> History | Snapshot:
+    known: Mapping[str, History | Snapshot] = SNAPSHOTS if unit is None else HISTORIES
+    if dataset not in known:
+        what = "dataset with a present state at okx" if unit is None else "dataset with a history at okx"
+        raise UnknownNameError(what, dataset, known)
+    return known[dataset]

@@ -5,9 +5,9 @@ Everything is paged from new to old: `before` alone answers the *latest* page, w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import polars as pl
@@ -15,23 +15,25 @@ import polars as pl
 from feature_repo.raw_datasets import DATASETS
 from ingestion.sources.okx_rows import (
     BOOK_LEVELS,
+    OkxRows,
     SnapshotReader,
     read_book,
     read_funding,
     read_liquidations,
     read_open_interest,
     read_series,
-    read_snapshot,
+    read_snapshots,
     read_trades,
     read_whole_number,
 )
 from pairity.errors import VenueAnswerError, VenueRejectedError
-from pairity.timeline import MINUTE, ceil_to, floor_to, to_ms
+from pairity.timeline import HOUR, MINUTE, ceil_to, floor_to, to_ms
 from pairity.universe import inst_id
 
 Request = Callable[[str, Mapping[str, str]], Awaitable[list[Any]]]
 """One read of the venue: method and parameters to `data`."""
 _PAGE, _FUNDING_PAGE = 100, 400
+_MILLISECOND = timedelta(milliseconds=1)
 _REFUSED_PARAMETER, _NO_INSTRUMENT = "51000", "51001"
 
 
@@ -47,8 +49,8 @@ class History(Protocol):
         """Return all of the venue's rows with since <= time < until, newest page first."""
         ...
 
-    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
-        """Return those rows in the dataset's columns, ascending; bars that are not complete are left out."""
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
+        """Return the rows of all answers, typed (see `type_rows`); bars that are not complete are left out."""
         ...
 
     def is_missing(self, refusal: VenueRejectedError) -> bool:
@@ -66,29 +68,44 @@ def lacks_dataset(refusal: VenueRejectedError) -> bool:
     return refusal.code in {_REFUSED_PARAMETER, _NO_INSTRUMENT}
 
 
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """How a list of the venue is paged: `cursor` takes the time below which the next page lies.
+
+    `time_key` is the cell of a row's time, `size` the most rows that a page has. Rows are at least `spacing` apart.
+    """
+
+    cursor: str
+    time_key: int | str
+    size: int
+    spacing: timedelta
+
+    def limit(self, first_ms: int, oldest_ms: int) -> int:
+        """Return how many rows a page needs to reach from below `oldest_ms` to `first_ms` or beyond, at most `size`."""
+        fitting = -(-(oldest_ms - first_ms) // (self.spacing // _MILLISECOND))
+        # One more: where the range does not begin on the grid, it shows that nothing is left. `end` of the statistics
+        # may include its own instant, which takes a place.
+        return min(self.size, fitting + (1 if self.cursor == "after" else 2))
+
+
 async def page_downwards(
-    call: Request,
-    method: str,
-    request: Mapping[str, str],
-    cursor: str,
-    time_key: int | str,
-    since: datetime,
-    until: datetime,
+    call: Request, method: str, request: Mapping[str, str], pages: Pages, since: datetime, until: datetime
 ) -> list[Any]:
     """Return all rows in [since, until) from new to old, whatever the order inside a page.
 
-    `cursor` is the parameter that takes the time below which the next page lies, `time_key` the cell of a row's time.
-    VenueAnswerError where a page does not lie below the cursor: going on would loop or lose rows.
+    No page is larger than what is left of the range. VenueAnswerError where a page does not lie below the cursor:
+    going on would loop or lose rows.
     """
     first, oldest = to_ms(since), to_ms(until)
     rows: list[Any] = []
     while oldest > first:
-        page = await call(method, {**request, cursor: str(oldest)})
-        timed = [(read_whole_number(row, time_key), row) for row in page]
+        limit = str(pages.limit(first, oldest))
+        page = await call(method, {**request, "limit": limit, pages.cursor: str(oldest)})
+        timed = [(read_whole_number(row, pages.time_key), row) for row in page]
         below = [(at, row) for at, row in timed if at < oldest]
         if not below:
             # `end` of the statistics includes its own instant: a page with that row alone is the end of the history.
-            if any(at > oldest or cursor == "after" for at, _ in timed):
+            if any(at > oldest or pages.cursor == "after" for at, _ in timed):
                 raise VenueAnswerError(
                     f"{method} for {request['instId']} answered no row before {oldest}, but {page[0]!r}",
                     "the venue does not page as OKX v5 does; nothing of this range was stored",
@@ -101,12 +118,16 @@ async def page_downwards(
 
 @dataclass(frozen=True, slots=True)
 class PagedSeries:
-    """Rows that are lists: their time, then `columns`. `page_size` None takes that of the settings."""
+    """Rows that are lists: their time, then `columns`, at least `spacing` apart.
+
+    `page_size` None takes that of the settings.
+    """
 
     dataset: str
     method: str
     columns: tuple[str, ...]
     fixed: Mapping[str, str]
+    spacing: timedelta
     cursor: str = "after"
     page_size: int | None = _PAGE
     of_index: bool = False
@@ -116,12 +137,12 @@ class PagedSeries:
     async def pages(self, call: Request, asset: str, since: datetime, until: datetime, page_size: int) -> list[Any]:
         """Return all of the venue's rows with since <= time < until, newest page first."""
         name = index_id(asset) if self.of_index else inst_id(asset)
-        request = {"instId": name, "limit": str(self.page_size or page_size), **self.fixed}
-        return await page_downwards(call, self.method, request, self.cursor, 0, since, until)
+        pages = Pages(self.cursor, 0, self.page_size or page_size, self.spacing)
+        return await page_downwards(call, self.method, {"instId": name, **self.fixed}, pages, since, until)
 
-    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
         """Return the rows as they are: this dataset is in base coins or has no sizes."""
-        return read_series(DATASETS[self.dataset], self.columns, rows, until)
+        return read_series(DATASETS[self.dataset], self.columns, answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +153,13 @@ class Settlements:
 
     async def pages(self, call: Request, asset: str, since: datetime, until: datetime, page_size: int) -> list[Any]:
         """Return all settlements with since <= time < until, newest page first."""
-        request = {"instId": inst_id(asset), "limit": str(_FUNDING_PAGE)}
-        return await page_downwards(
-            call, "publicGetPublicFundingRateHistory", request, "after", "fundingTime", since, until
-        )
+        pages = Pages("after", "fundingTime", _FUNDING_PAGE, HOUR)  # intervals of 1 to 24 hours exist
+        request = {"instId": inst_id(asset)}
+        return await page_downwards(call, "publicGetPublicFundingRateHistory", request, pages, since, until)
 
-    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
-        """Return the settlements, ascending."""
-        return read_funding(rows)
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
+        """Return the settlements."""
+        return read_funding(answers)
 
     def is_missing(self, refusal: VenueRejectedError) -> bool:
         """Return False: every swap has funding, so a refusal is a failure."""
@@ -172,9 +192,9 @@ class Trades:
             page = await call(method, {**request, "type": "1", "after": str(oldest_id)})
         return rows
 
-    def frame(self, rows: list[Any], contract_value: float, until: datetime) -> pl.DataFrame:
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
         """Return bars in base coins; a minute without trades has no row."""
-        return read_trades(rows, contract_value)
+        return read_trades(answers)
 
     def is_missing(self, refusal: VenueRejectedError) -> bool:
         """Return whether the venue does not have the instrument's trades."""
@@ -188,12 +208,16 @@ class Snapshot:
     dataset: str
     method: str
     request: Callable[[str], dict[str, str]]
-    read: SnapshotReader
+    reader: SnapshotReader
     in_contracts: bool
 
-    def frame(self, rows: list[dict[str, Any]], contract_value: float) -> pl.DataFrame:
-        """Return the present state in the dataset's columns."""
-        return read_snapshot(DATASETS[self.dataset], self.method, rows, contract_value, self.read)
+    def read(self, answers: Sequence[OkxRows]) -> pl.DataFrame:
+        """Return the present states that the answers show, typed (see `type_rows`)."""
+        return read_snapshots(DATASETS[self.dataset], self.method, answers, self.reader)
+
+    def is_missing(self, refusal: VenueRejectedError) -> bool:
+        """Return whether the venue does not have the present state of the instrument."""
+        return lacks_dataset(refusal)
 
 
 def _lacks_bar_size(refusal: VenueRejectedError) -> bool:
@@ -207,6 +231,7 @@ def _candles(dataset: str, bar: str) -> PagedSeries:
         method="publicGetMarketHistoryCandles",
         columns=("open", "high", "low", "close", "contracts", "volume", "volume_quote", "confirm"),
         fixed={"bar": bar},
+        spacing=DATASETS[dataset].known_after,
         page_size=None,
         is_missing=_lacks_bar_size,
     )
@@ -214,7 +239,9 @@ def _candles(dataset: str, bar: str) -> PagedSeries:
 
 def _reference(dataset: str, method: str, *, of_index: bool = False) -> PagedSeries:
     columns = ("open", "high", "low", "close", "confirm")
-    return PagedSeries(dataset=dataset, method=method, columns=columns, fixed={"bar": "1H"}, of_index=of_index)
+    return PagedSeries(
+        dataset=dataset, method=method, columns=columns, fixed={"bar": "1H"}, spacing=HOUR, of_index=of_index
+    )
 
 
 _STATISTICS = "publicGetRubikStat"
@@ -229,6 +256,7 @@ HISTORIES: Mapping[str, History] = {
         method=f"{_STATISTICS}ContractsOpenInterestHistory",
         columns=("contracts", "open_interest", "open_interest_usd"),
         fixed={"period": "1H"},
+        spacing=HOUR,
         cursor="end",
     ),
     "taker_volume_1h": PagedSeries(
@@ -236,6 +264,7 @@ HISTORIES: Mapping[str, History] = {
         method=f"{_STATISTICS}TakerVolumeContract",
         columns=("sell_volume", "buy_volume"),
         fixed={"period": "1H", "unit": "0"},
+        spacing=HOUR,
         cursor="end",
     ),
     "trade_bars_1m": Trades(),
@@ -246,7 +275,7 @@ SNAPSHOTS: Mapping[str, Snapshot] = {
         dataset="book_tops",
         method="publicGetMarketBooks",
         request=lambda asset: {"instId": inst_id(asset), "sz": str(BOOK_LEVELS)},
-        read=read_book,
+        reader=read_book,
         in_contracts=True,
     ),
     "liquidations": Snapshot(
@@ -258,14 +287,14 @@ SNAPSHOTS: Mapping[str, Snapshot] = {
             "state": "filled",
             "limit": str(_PAGE),
         },
-        read=read_liquidations,
+        reader=read_liquidations,
         in_contracts=True,
     ),
     "open_interest": Snapshot(
         dataset="open_interest",
         method="publicGetPublicOpenInterest",
         request=lambda asset: {"instType": "SWAP", "instId": inst_id(asset)},
-        read=read_open_interest,
+        reader=read_open_interest,
         in_contracts=False,
     ),
 }

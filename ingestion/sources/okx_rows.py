@@ -17,20 +17,33 @@ import polars as pl
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT, RawDataset
 from feature_repo.transforms.ticks import build_bars_from_trades
+from ingestion.sources.protocol import ANSWER
 from pairity.errors import VenueAnswerError
 from pairity.timeline import MINUTE
 from pairity.universe import ContractSpec
 
 BOOK_LEVELS = 20
+_PLACE = pl.UInt32
 SnapshotReader = Callable[[Sequence[Mapping[str, Any]], float], list[tuple[Any, ...]]]
 """From an answer and the contract value to tuples: Unix milliseconds, then the dataset's values."""
 _TRADE_COLUMNS = {
     "ts": pl.Int64,
     "trade_id": pl.Int64,
     "price": pl.Float64,
-    "contracts": pl.Float64,
+    "size": pl.Float64,
     "taker_buys": pl.Boolean,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class OkxRows:
+    """Rows of one answer as they came, and what is needed to read them."""
+
+    rows: list[Any]
+    contract_value: float
+    """Base coins per contract."""
+    until: datetime
+    """End of the range that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,65 +80,79 @@ def read_whole_number(row: Any, key: int | str) -> int:  # noqa: ANN401 - the ve
         raise VenueAnswerError(f"the venue sent a row without a time or id at {key!r}: {row!r}") from None
 
 
-def read_series(kind: RawDataset, columns: tuple[str, ...], rows: list[Any], until: datetime) -> pl.DataFrame:
-    """Return rows that are lists (their time, then `columns`) in the dataset's columns, ascending.
+def read_series(kind: RawDataset, columns: tuple[str, ...], answers: Sequence[OkxRows]) -> pl.DataFrame:
+    """Return rows that are lists (their time, then `columns`), typed: see `type_rows`.
 
     Where `columns` end in `confirm`, only confirmed bars count. Where the venue marks nothing, a bar counts when it
-    ends by `until`, which must not lie beyond the venue's now.
+    ends by its answer's `until`, which must not lie beyond the venue's now.
     """
     names = (kind.time, *columns)
-    odd = next((row for row in rows if len(row) != len(names)), None)
-    if odd is not None:
-        raise VenueAnswerError(f"{kind.name}: a row has {len(odd)} columns instead of {len(names)}: {odd!r}")
     marked = names[-1] == "confirm"
+    rows: list[list[Any]] = []
+    places: list[int] = []
+    for place, answer in enumerate(answers):
+        odd = next((row for row in answer.rows if len(row) != len(names)), None)
+        if odd is not None:
+            raise VenueAnswerError(f"{kind.name}: a row has {len(odd)} columns instead of {len(names)}: {odd!r}")
+        counted = [row for row in answer.rows if row[-1] == "1"] if marked else answer.rows
+        rows += counted
+        places += [place] * len(counted)
+    typed = type_rows(kind, _columns_of_text(names, rows), places)
     if marked:
-        rows = [row for row in rows if row[-1] == "1"]
-    typed = type_rows(kind, pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row"))
-    return typed if marked else typed.filter(pl.col(kind.time) + kind.known_after <= until)
+        return typed
+    until = pl.Series([answer.until for answer in answers], dtype=INSTANT).gather(typed[ANSWER])
+    return typed.filter(pl.col(kind.time) + kind.known_after <= until)
 
 
-def read_funding(rows: list[Any]) -> pl.DataFrame:
-    """Return settlements, ascending: the realized rate, or the announced one where there is no other."""
-    texts = [(str(row["fundingTime"]), row.get("realizedRate") or row.get("fundingRate")) for row in rows]
-    raw = pl.DataFrame(texts, schema={"funding_time": pl.String, "funding_rate": pl.String}, orient="row")
-    return type_rows(DATASETS["funding"], raw)
+def read_funding(answers: Sequence[OkxRows]) -> pl.DataFrame:
+    """Return settlements, typed: the realized rate, or the announced one where there is no other."""
+    rows = [
+        (str(row["fundingTime"]), row.get("realizedRate") or row.get("fundingRate"))
+        for answer in answers
+        for row in answer.rows
+    ]
+    return type_rows(DATASETS["funding"], _columns_of_text(("funding_time", "funding_rate"), rows), _places(answers))
 
 
-def read_trades(rows: list[Any], contract_value: float) -> pl.DataFrame:
-    """Return trades as bars of one minute in base coins; a minute without trades has no row."""
+def read_trades(answers: Sequence[OkxRows]) -> pl.DataFrame:
+    """Return trades as bars of one minute in base coins, typed; a minute without trades has no row."""
     kind = DATASETS["trade_bars_1m"]
-    if not rows:
-        return kind.empty()
+    cells = [_trade_cells(row, answer.contract_value) for answer in answers for row in answer.rows]
     time = pl.from_epoch("ts", time_unit="ms").dt.replace_time_zone("UTC").cast(INSTANT)
     trades = (
-        pl.DataFrame([_trade_cells(row) for row in rows], orient="row", schema=_TRADE_COLUMNS)
+        pl.DataFrame(cells, orient="row", schema=_TRADE_COLUMNS)
+        .with_columns(pl.Series("asset", _places(answers), _PLACE))
         # Pages overlap when trades arrive between two requests.
-        .unique("trade_id", maintain_order=True)
+        .unique(["asset", "trade_id"], maintain_order=True)
         .select(
-            pl.lit("").alias("asset"),
+            "asset",
             time.alias("time"),
             "trade_id",
             "price",
-            (pl.col("contracts") * contract_value).alias("size"),
+            "size",
             "taker_buys",
             pl.lit(1, pl.Int64).alias("trades"),
             time.alias("known_at"),
         )
     )
-    bars = build_bars_from_trades(trades.lazy(), MINUTE).collect()
-    return kind.conform(bars.with_columns(history_known_at(kind)))
+    # A bar is made of the trades of one answer: its place takes the column of the asset.
+    bars = build_bars_from_trades(trades.lazy(), MINUTE).collect().with_columns(history_known_at(kind))
+    return kind.conform(bars).insert_column(0, bars["asset"].alias(ANSWER))
 
 
-def read_snapshot(
-    kind: RawDataset, method: str, rows: Sequence[Mapping[str, Any]], contract_value: float, read: SnapshotReader
-) -> pl.DataFrame:
-    """Return the present state that `read` takes from an answer of `method`, in the dataset's columns."""
-    try:
-        values = read(rows, contract_value)
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise VenueAnswerError(f"{method} answered {str(rows)[:200]}: {error!r}") from None
+def read_snapshots(kind: RawDataset, method: str, answers: Sequence[OkxRows], read: SnapshotReader) -> pl.DataFrame:
+    """Return the present states that `read` takes from answers of `method`, typed."""
+    values: list[tuple[Any, ...]] = []
+    places: list[int] = []
+    for place, answer in enumerate(answers):
+        try:
+            own = read([row for row in answer.rows if isinstance(row, dict)], answer.contract_value)
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise VenueAnswerError(f"{method} answered {str(answer.rows)[:200]}: {error!r}") from None
+        values += own
+        places += [place] * len(own)
     schema = {kind.time: pl.Int64, **dict.fromkeys(kind.values, pl.Float64)}
-    return type_rows(kind, pl.DataFrame(values, schema=schema, orient="row"))
+    return type_rows(kind, pl.DataFrame(values, schema=schema, orient="row"), places)
 
 
 def read_book(rows: Sequence[Mapping[str, Any]], contract_value: float) -> list[tuple[Any, ...]]:
@@ -163,8 +190,11 @@ def read_open_interest(rows: Sequence[Mapping[str, Any]], _contract_value: float
     ]
 
 
-def type_rows(kind: RawDataset, raw: pl.DataFrame) -> pl.DataFrame:
-    """Return `raw` (time in Unix milliseconds, values as text) in the dataset's columns, ascending, without doubles."""
+def type_rows(kind: RawDataset, raw: pl.DataFrame, places: Sequence[int]) -> pl.DataFrame:
+    """Return `raw` (time in Unix milliseconds, values as text) in the dataset's columns behind `answer`.
+
+    `places` has the place of each row's answer. Sorted by answer and time, without doubles.
+    """
     time = pl.col(kind.time).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
     # OKX writes "" for what it does not know.
     numbers = [
@@ -179,12 +209,24 @@ def type_rows(kind: RawDataset, raw: pl.DataFrame) -> pl.DataFrame:
     if broken.height:
         row = broken.row(0, named=True)
         raise VenueAnswerError(f"the venue sent a row of {kind.name} with empty fields: {row}")
-    return kind.conform(typed.with_columns(history_known_at(kind))).unique(maintain_order=True).sort(kind.time)
+    rows = kind.conform(typed.with_columns(history_known_at(kind)))
+    rows.insert_column(0, pl.Series(ANSWER, places, _PLACE))
+    return rows.unique(maintain_order=True).sort(ANSWER, kind.time, maintain_order=True)
 
 
-def _trade_cells(row: Mapping[str, Any]) -> tuple[int, int, float, float, bool]:
+def _columns_of_text(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
+    # By column: from rows Polars would look at the type of every cell.
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return pl.DataFrame([pl.Series(name, cells, pl.String) for name, cells in zip(names, columns, strict=True)])
+
+
+def _places(answers: Sequence[OkxRows]) -> list[int]:
+    return [place for place, answer in enumerate(answers) for _ in answer.rows]
+
+
+def _trade_cells(row: Mapping[str, Any], contract_value: float) -> tuple[int, int, float, float, bool]:
     try:
         buys = {"buy": True, "sell": False}[row["side"]]
-        return int(row["ts"]), int(row["tradeId"]), float(row["px"]), float(row["sz"]), buys
+        return int(row["ts"]), int(row["tradeId"]), float(row["px"]), float(row["sz"]) * contract_value, buys
     except (KeyError, TypeError, ValueError):
         raise VenueAnswerError(f"the venue sent a trade that is not one: {row!r}") from None

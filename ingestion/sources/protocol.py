@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -68,4 +69,34 @@ class Source(Protocol):
 
     async def snapshot(self, dataset: str, asset: str) -> pl.DataFrame:
         """Return what the source shows of `dataset` now. NotServedError where it does not have it."""
+        ...
+
+
+ANSWER = "answer"
+"""Column with the place of the answer that a row came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a source answered to one question: its rows as they came, to be read later together with others."""
+
+    asset: str
+    unit: Span | None
+    """The range that was asked for; None for a snapshot."""
+    rows: list[Any]
+
+
+@runtime_checkable
+class BatchSource(Source, Protocol):
+    """A source whose answers can be read together: many instruments at the cost of one."""
+
+    async def ask(self, dataset: str, asset: str, unit: Span | None) -> Answer:
+        """Return the source's rows of one unit, unread; `unit` None asks for the present state. Errors as `fetch`."""
+        ...
+
+    def read(self, dataset: str, answers: Sequence[Answer]) -> pl.DataFrame:
+        """Return the rows of all answers in the dataset's columns, and `ANSWER`, the place of each row's answer.
+
+        Sorted by answer and time; complete bars only. VenueAnswerError where an answer breaks the protocol.
+        """
         ...

@@ -57,6 +57,8 @@ CATALOGUE: Mapping[str, FaultKind] = {
     "duplicate_rows": FaultKind("state", False, "every third row of a candle or funding answer appears twice"),
     "unsorted_rows": FaultKind("state", False, "rows of a candle or funding answer come in the wrong order"),
     "unconfirmed_last": FaultKind("state", False, "the newest closed candle carries confirm 0"),
+    "late_settlement": FaultKind("state", False, "funding history lacks the last params.ms (default half an hour)"),
+    "no_prev_funding": FaultKind("state", False, "public/funding-rate lacks prevFundingTime, as older answers do"),
     "zero_position_row": FaultKind("state", False, "positions carry a row whose pos is 0"),
     "cancel_pending": FaultKind("state", False, "cancellations answer 51410"),
 }

@@ -18,6 +18,7 @@ from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
 from ingestion.publishing import Publisher
 from ingestion.raw_admission import RawAdmission
+from ingestion.staging import Staging
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from pairity.settings import Settings, UniverseSettings
@@ -63,7 +64,7 @@ class Run:
     def __init__(self, home: Path, **faults) -> None:
         """`faults`: `BTC_candles_1m=change` and the like, applied to what the venue gives."""
         self.settings, self.layout = settings_of(home), Layout(home)
-        self.lake, self.staging = Lake(self.layout), Lake(self.layout, folder="staging", durable=False)
+        self.lake, self.staging = Lake(self.layout), Staging(self.layout)
         self.store = open_store(self.settings)
         apply_definitions(self.settings, self.store)
         self.faults = faults
@@ -78,7 +79,7 @@ class Run:
                     asked = rows.filter(
                         pl.col(time).is_between(since, until, closed="left" if name != "funding" else "both")
                     )
-                    self.staging.write(name, asset, asked, covered=[(since, until)])
+                    self.staging.add(name, asset, asked, covered=[(since, until)])
             record = AdmissionRecord(self.settings, now)
             RawAdmission(record).admit_staged(self.staging, self.lake)
             admission = FeatureAdmission(record)

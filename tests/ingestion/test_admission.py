@@ -10,6 +10,7 @@ import pytest
 from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
 from ingestion.raw_admission import RawAdmission
+from ingestion.staging import Staging
 from ingestion.withheld import WithheldRows
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -20,14 +21,14 @@ from validation.quarantine import read_items
 def admitted(home, stored, incoming):
     """What one run promotes and quarantines when `incoming` arrives at a lake that holds `stored`."""
     layout = Layout(home)
-    lake, staging = Lake(layout), Lake(layout, folder="staging", durable=False)
+    lake, staging = Lake(layout), Staging(layout)
     record = AdmissionRecord(Settings(home=home), NOW)
     with lake.writing():
         staging.recover()
         lake.write("candles_1m", "BTC", stored)
-        staging.write("candles_1m", "BTC", incoming)
+        staging.add("candles_1m", "BTC", incoming)
         new_rows = RawAdmission(record).admit_staged(staging, lake)
-    assert staging.partitions() == ()
+    assert staging.datasets() == ()
     return new_rows, [rule.partition(" ")[0] for item in record.quarantined for rule in item.rules]
 
 
@@ -58,10 +59,10 @@ def test_after_a_hole_of_an_hour_the_price_may_be_another(tmp_path, missing):
 def test_what_another_venue_gave_wrong_hides_nothing_of_the_one_that_is_traded(tmp_path):
     layout = Layout(tmp_path)
     lake = Lake(layout, venue="binance")
-    staging = Lake(layout, folder="staging", durable=False, venue="binance")
+    staging = Staging(layout, venue="binance")
     with lake.writing():
         staging.recover()
-        staging.write("candles_1m", "BTC", at(50, volume=-1.0)(candles()))
+        staging.add("candles_1m", "BTC", at(50, volume=-1.0)(candles()))
         RawAdmission(AdmissionRecord(Settings(home=tmp_path), NOW)).admit_staged(staging, lake)
     assert [(item.key, item.venue, item.rows) for item in read_items(layout)] == [("BTC/2025-04/binance", "binance", 1)]
     assert WithheldRows.of(layout, Lake(layout)).instants.is_empty()

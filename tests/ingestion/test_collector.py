@@ -8,19 +8,20 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from ingestion.collector import Collector
 from ingestion.lake import Lake
 from ingestion.sources.okx import OkxSource
-from ingestion.sources.okx_endpoints import page_downwards
+from ingestion.sources.okx_endpoints import Pages, page_downwards
+from ingestion.staging import Staging
 from ingestion.targets import targets_of_ingest
 from pairity.errors import VenueAnswerError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from pairity.timeline import to_ms
 from paper_exchange.market.recorded import RecordedMarket
+from tests.ingestion.staged import everything, rows_of, staged_assets
 from tests.ingestion.venue import ASSETS, HOUR, NOW, SINCE, UNTIL, Venue, venue
 from venue.okx_client import aclose, make_client
 
@@ -40,8 +41,8 @@ async def source_of(okx: Venue, home: Path, concurrency: int = 4):
 
 
 def collected(okx: Venue, home: Path, since: datetime, until: datetime, assets=ASSETS, *, live=False, concurrency=4):
-    """The staging lake after a collection (judging it is not the matter here), and the failures."""
-    lake, staging = Lake(Layout(home), durable=False), Lake(Layout(home), folder="staging", durable=False)
+    """Staging after a collection (judging it is not the matter here), and the failures."""
+    lake, staging = Lake(Layout(home), durable=False), Staging(Layout(home), persistent=not live)
 
     async def run():
         async with source_of(okx, home, concurrency) as source:
@@ -50,10 +51,6 @@ def collected(okx: Venue, home: Path, since: datetime, until: datetime, assets=A
             return await collector.collect(assets, targets, okx.now(), SilentProgress())
 
     return staging, asyncio.run(run())
-
-
-def stored(staging: Lake, dataset: str, asset: str) -> pl.DataFrame:
-    return staging.scan(dataset, [asset], SINCE - HOUR, NOW + HOUR).collect()
 
 
 def truth(market, asset: str, since: datetime, until: datetime) -> list[tuple[datetime, float, float]]:
@@ -66,7 +63,7 @@ def test_candles_are_those_of_the_market_holes_included(okx, market, tmp_path):
     staging, failures = collected(okx, tmp_path, since, UNTIL)
     assert failures == ()
     for asset in ASSETS:
-        rows = stored(staging, "candles_1m", asset)
+        rows = rows_of(staging, "candles_1m", asset)
         expected = truth(market, asset, since, UNTIL)
         assert rows["open_time"].to_list() == [row[0] for row in expected]
         assert rows["close"].to_list() == pytest.approx([row[1] for row in expected])
@@ -80,7 +77,7 @@ def test_settlements_include_the_instant_of_the_last_close(okx, tmp_path):
     close = UNTIL.replace(hour=0)
     okx_now = okx.now()
     staging, _ = collected(okx, tmp_path, close - timedelta(hours=20), close)
-    rates = stored(staging, "funding", "BTC")
+    rates = rows_of(staging, "funding", "BTC")
     assert [time.hour for time in rates["funding_time"]] == [8, 16, 0]
     assert rates["known_at"].to_list() == [time + timedelta(milliseconds=1) for time in rates["funding_time"]]
     assert okx.now() == okx_now
@@ -88,15 +85,15 @@ def test_settlements_include_the_instant_of_the_last_close(okx, tmp_path):
 
 def test_only_what_is_missing_is_asked_for(okx, tmp_path):
     first, _ = collected(okx, tmp_path, DAY_AGO, UNTIL - 6 * HOUR)
-    before = first.snapshot_id()
+    before = everything(first)
     okx.faults.add("html_502", "*", None)
     again, failures = collected(okx, tmp_path, DAY_AGO + HOUR, UNTIL - 7 * HOUR)
     assert failures == ()
-    assert again.snapshot_id() == before
+    assert everything(again) == before
     okx.faults.clear()
     whole, _ = collected(okx, tmp_path, DAY_AGO, UNTIL)
     calm, _ = collected(okx, tmp_path / "calm", DAY_AGO, UNTIL)
-    assert whole.snapshot_id() == calm.snapshot_id()
+    assert everything(whole) == everything(calm)
 
 
 FAULTS = [
@@ -117,18 +114,18 @@ FAULTS = [
 
 
 @pytest.fixture(scope="module")
-def calm_snapshot(market, tmp_path_factory):
+def calm(market, tmp_path_factory):
     with venue(market) as okx:
-        return collected(okx, tmp_path_factory.mktemp("calm"), DAY_AGO, UNTIL, ("BTC",))[0].snapshot_id()
+        return everything(collected(okx, tmp_path_factory.mktemp("calm"), DAY_AGO, UNTIL, ("BTC",))[0])
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_faults_leave_the_same_data(okx, calm_snapshot, tmp_path, kind):
+def test_faults_leave_the_same_data(okx, calm, tmp_path, kind):
     okx.faults.add(kind, "market/history-candles", 2)
     okx.faults.add(kind, "public/funding-rate-history", 1)
     staging, failures = collected(okx, tmp_path, DAY_AGO, UNTIL, ("BTC",))
     assert failures == ()
-    assert staging.snapshot_id() == calm_snapshot
+    assert everything(staging) == calm
 
 
 def test_an_instrument_that_fails_is_reported_and_the_others_are_collected(okx, tmp_path):
@@ -136,31 +133,31 @@ def test_an_instrument_that_fails_is_reported_and_the_others_are_collected(okx, 
     staging, failures = collected(okx, tmp_path, DAY_AGO, UNTIL, concurrency=1)
     assert [failure.asset for failure in failures] == ["BTC"]
     assert "51001" in failures[0].reason
-    assert {part.instrument for part in staging.partitions()} == {"ETH-USDT-SWAP", "SOL-USDT-SWAP"}
+    assert {asset for _, asset in staged_assets(staging)} == {"ETH", "SOL"}
 
 
 def test_a_bar_that_is_not_confirmed_is_neither_taken_nor_counted_as_fetched(okx, tmp_path):
     okx.faults.add("unconfirmed_last", "market/history-candles", None)
     staging, _ = collected(okx, tmp_path, DAY_AGO, UNTIL, ("BTC",))
-    newest = stored(staging, "candles_1m", "BTC")["open_time"].max()
+    newest = rows_of(staging, "candles_1m", "BTC")["open_time"].max()
     assert newest < UNTIL - timedelta(minutes=1)
     assert staging.coverage("candles_1m", "BTC", DAY_AGO, UNTIL) == ((DAY_AGO, newest + timedelta(minutes=1)),)
     okx.faults.clear()
     assert (
-        stored(collected(okx, tmp_path, DAY_AGO, UNTIL, ("BTC",))[0], "candles_1m", "BTC")["open_time"].max() > newest
+        rows_of(collected(okx, tmp_path, DAY_AGO, UNTIL, ("BTC",))[0], "candles_1m", "BTC")["open_time"].max() > newest
     )
 
 
 def test_live_rows_are_known_from_their_arrival(okx, tmp_path):
     staging, _ = collected(okx, tmp_path, UNTIL - HOUR, UNTIL, ("BTC",), live=True)
-    assert stored(staging, "candles_1m", "BTC")["known_at"].unique().to_list() == [okx.now()]
+    assert rows_of(staging, "candles_1m", "BTC")["known_at"].unique().to_list() == [okx.now()]
 
 
 def test_a_range_before_the_markets_first_bar_is_a_hole_not_an_error(okx, market, tmp_path):
     first = datetime.fromtimestamp(market.start_ms / 1000, UTC)
     staging, failures = collected(okx, tmp_path, first - timedelta(hours=20), first + HOUR, ("BTC",))
     assert failures == ()
-    assert staging.scan("candles_1m", ["BTC"], first - 24 * HOUR, NOW).collect()["open_time"].min() >= first
+    assert rows_of(staging, "candles_1m", "BTC")["open_time"].min() >= first
 
 
 def test_a_venue_that_pages_the_wrong_way_is_refused(okx, tmp_path):
@@ -170,9 +167,9 @@ def test_a_venue_that_pages_the_wrong_way_is_refused(okx, tmp_path):
             async def newest_page(method, request):  # whatever was requested
                 return await source._call(method, {**request, "after": str(to_ms(NOW))})
 
-            request = {"instId": "BTC-USDT-SWAP", "bar": "1m", "limit": "10"}
+            request, pages = {"instId": "BTC-USDT-SWAP", "bar": "1m"}, Pages("after", 0, 10, HOUR / 60)
             method, middle = "publicGetMarketHistoryCandles", SINCE + HOUR
-            await page_downwards(newest_page, method, request, "after", 0, SINCE, middle)
+            await page_downwards(newest_page, method, request, pages, SINCE, middle)
 
     with pytest.raises(VenueAnswerError, match="does not page"):
         asyncio.run(run())
@@ -188,13 +185,13 @@ def test_native_hours_where_the_recording_has_no_minutes(tmp_path):
     with venue(RecordedMarket(Path(folder) / "okx_swap", to_ms(now)), now) as okx:
         staging, failures = collected(okx, tmp_path, since, until, ("BTC", "LINK"))
         assert failures == ()
-        assert {(part.dataset, part.instrument[:4]) for part in staging.partitions()} == {
-            ("candles_1m", "BTC-"),
+        assert staged_assets(staging) == {
+            ("candles_1m", "BTC"),
             ("candles_1h", "LINK"),
-            ("funding", "BTC-"),
+            ("funding", "BTC"),
             ("funding", "LINK"),
         }
-        hours = staging.scan("candles_1h", ["LINK"], since, until).collect()
+        hours = rows_of(staging, "candles_1h", "LINK")
         assert hours["open_time"].min() == datetime(2025, 4, 8, 4, tzinfo=UTC)
         assert hours["open_time"].max() == datetime(2025, 4, 10, 11, tzinfo=UTC)
         okx.faults.add("html_502", "market/history-candles", None)

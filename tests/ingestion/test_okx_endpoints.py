@@ -13,11 +13,14 @@ from ingestion.collector import Collector
 from ingestion.lake import Lake
 from ingestion.pipeline import Pipeline
 from ingestion.sources.okx_endpoints import HISTORIES, SNAPSHOTS
+from ingestion.sources.okx_rows import OkxRows
+from ingestion.staging import Staging
 from ingestion.targets import targets_of_ingest
 from pairity.errors import UnknownNameError, VenueAnswerError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from pairity.timeline import floor_to, to_ms
+from tests.ingestion.staged import rows_of
 from tests.ingestion.test_collector import source_of
 from tests.ingestion.venue import HOUR, NOW, UNTIL
 
@@ -116,11 +119,11 @@ def test_liquidations_are_usdt_by_side_of_the_position_summed_per_instant():
         {"bkPx": "2000", "sz": "1", "posSide": "", "side": "sell", "ts": "1767330000000"},
         {"bkPx": "2100", "sz": "2", "posSide": "net", "side": "buy", "ts": "1767330000001"},
     ]
-    rows = SNAPSHOTS["liquidations"].frame([{"details": details}], 0.1)
+    rows = SNAPSHOTS["liquidations"].read([OkxRows([{"details": details}], 0.1, NOW)])
     assert rows["long_notional"].to_list() == pytest.approx([800.0, 0.0])
     assert rows["short_notional"].to_list() == pytest.approx([0.0, 420.0])
     with pytest.raises(VenueAnswerError, match="Liquidation"):
-        SNAPSHOTS["liquidations"].frame([{"details": [{"sz": "1"}]}], 0.1)
+        SNAPSHOTS["liquidations"].read([OkxRows([{"details": [{"sz": "1"}]}], 0.1, NOW)])
 
 
 FAULTS = ("rate_limit_json", "rate_limit_html", "html_502", "html_200", "cut_json_200", "abort_body", "system_50026")
@@ -137,7 +140,7 @@ def test_faults_leave_the_same_rows(okx, tmp_path, dataset):
 
 
 def collected(okx, home, datasets, *, live=False):
-    lake, staging = Lake(Layout(home), durable=False), Lake(Layout(home), folder="staging", durable=False)
+    lake, staging = Lake(Layout(home), durable=False), Staging(Layout(home), persistent=not live)
 
     async def run():
         async with source_of(okx, home) as source:
@@ -153,14 +156,14 @@ def test_a_dataset_that_fails_or_is_not_served_ends_alone(okx, tmp_path):
     okx.faults.add("html_502", "public/funding-rate-history", None)
     staging, failures = collected(okx, tmp_path, ("funding", "mark_1h", "index_1h"))
     assert {(failure.dataset, failure.served) for failure in failures} == {("funding", True), ("mark_1h", False)}
-    assert {part.dataset for part in staging.partitions()} == {"candles_1m", "index_1h"}
+    assert staging.datasets() == ("candles_1m", "index_1h")
 
 
 def test_snapshots_are_taken_live_only_and_known_from_their_arrival(okx, tmp_path):
-    assert {part.dataset for part in collected(okx, tmp_path, ("book_tops",))[0].partitions()} == {"candles_1m"}
+    assert collected(okx, tmp_path, ("book_tops",))[0].datasets() == ("candles_1m",)
     staging, failures = collected(okx, tmp_path, ("book_tops", "liquidations"), live=True)
     assert failures == ()
-    books = staging.scan("book_tops", ["BTC"], UNTIL - HOUR, NOW + HOUR).collect()
+    books = rows_of(staging, "book_tops", "BTC")
     assert books.height == 1
     assert books["known_at"].item() >= books["time"].item()
 

@@ -9,7 +9,8 @@ import pytest
 
 from feature_repo.raw_datasets import DATASETS
 from ingestion.sources.okx_endpoints import HISTORIES
-from ingestion.sources.okx_rows import read_funding, read_listing, read_whole_number
+from ingestion.sources.okx_rows import OkxRows, read_funding, read_listing, read_whole_number
+from ingestion.sources.protocol import ANSWER
 from pairity.errors import DataError, VenueAnswerError
 
 CANDLE = ["1742317080000", "82000.1", "82010", "81990.5", "82005", "1234", "12.34", "1012000.5", "1"]
@@ -25,12 +26,19 @@ SWAP = {
 }
 
 
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+
+
 def with_cell(at: int, value: str) -> list[str]:
     return [value if index == at else cell for index, cell in enumerate(CANDLE)]
 
 
 def read_candles(dataset: str, rows: list[list[str]]):
-    return HISTORIES[dataset].frame(rows, 1.0, datetime(2030, 1, 1, tzinfo=UTC))
+    return HISTORIES[dataset].read([OkxRows(rows, 1.0, LATER)]).drop(ANSWER)
+
+
+def read_rates(rows: list[dict[str, str]]):
+    return read_funding([OkxRows(rows, 1.0, LATER)])
 
 
 def test_a_candle_is_labelled_by_its_open_and_known_after_its_close():
@@ -66,17 +74,17 @@ def test_a_broken_candle_is_refused(row):
 def test_no_rows_have_the_right_columns():
     dataset = DATASETS["candles_1m"]
     assert read_candles("candles_1m", []).schema == dataset.conform(read_candles("candles_1m", [])).schema
-    assert read_funding([]).height == 0
+    assert read_rates([]).height == 0
     with pytest.raises(DataError, match="lack the columns"):
-        dataset.conform(read_funding([]))
+        dataset.conform(read_rates([]))
 
 
 def test_the_realized_rate_counts_and_the_announced_one_where_there_is_none():
     both = {"fundingTime": "1742313600000", "fundingRate": "0.0001", "realizedRate": "0.0002"}
     older = {"fundingTime": "1742284800000", "fundingRate": "-0.00003", "realizedRate": ""}
-    assert read_funding([both, older])["funding_rate"].to_list() == [-0.00003, 0.0002]
+    assert read_rates([both, older])["funding_rate"].to_list() == [-0.00003, 0.0002]
     with pytest.raises(VenueAnswerError, match="empty fields"):
-        read_funding([{"fundingTime": "1742313600000"}])
+        read_rates([{"fundingTime": "1742313600000"}])
 
 
 @pytest.mark.parametrize(("key", "row"), [(0, []), (0, {"ts": 1}), ("fundingTime", ["1"])])

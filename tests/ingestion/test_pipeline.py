@@ -22,6 +22,7 @@ from feature_repo.feature_store import open_store, read_online
 from feature_repo.offline_files import keep_newest, scan_view
 from ingestion.lake import Lake
 from ingestion.pipeline import Pipeline, ingest
+from ingestion.staging import Staging
 from pairity.errors import LakeCorruptError, TimeRangeError, UnknownNameError, VenueUnreachableError
 from pairity.layout import Layout
 from pairity.settings import ExchangeSettings, Settings
@@ -144,15 +145,14 @@ def kill_when(okx: Venue, home: Path, reached) -> None:
 def test_killed_half_way_and_run_again_equals_a_run_that_was_not(ingested, tmp_path):
     okx, calm_home, calm = ingested
     collecting, publishing = tmp_path / "staging", tmp_path / "features"
-    kill_when(okx, tmp_path, lambda: len(list(collecting.rglob("part.parquet"))) >= 3)
-    staged = Lake(Layout(tmp_path), folder="staging", durable=False)
+    kill_when(okx, tmp_path, lambda: len(list(collecting.rglob("*.parquet"))) >= 3)
     kill_when(okx, tmp_path, lambda: any(publishing.rglob("*.parquet")))
     after = run(okx, tmp_path)
     assert after.ok
     assert after.snapshot_id == calm.snapshot_id
     assert contents(tmp_path, "lake") == contents(calm_home, "lake")
     assert contents(tmp_path, "features") == contents(calm_home, "features")
-    assert not staged.partitions()
+    assert not Staging(Layout(tmp_path)).datasets()
     assert not [path for path in tmp_path.rglob("*tmp*") if path.is_file()]
 
 
@@ -200,10 +200,10 @@ def test_a_history_that_is_extended_backwards_becomes_known_when_it_arrives(mark
 def test_a_row_that_fails_is_held_back_and_fetched_again_next_time(market, tmp_path):
     since = UNTIL - 30 * HOUR
     assert since + HOUR == UNTIL.replace(day=1, hour=0)  # the last hour of a month, a partition of its own
-    staging, lake = Lake(Layout(tmp_path), folder="staging", durable=False), Lake(Layout(tmp_path))
+    staging, lake = Staging(Layout(tmp_path)), Lake(Layout(tmp_path))
     bad = {"open_time": [since], "open": [1.0], "high": [0.5], "low": [2.0], "close": [1.0], "volume": [1.0]}
     rows = pl.DataFrame({**bad, "volume_quote": [1.0], "known_at": [since + timedelta(minutes=1)]})
-    staging.write("candles_1m", "ETH", rows, covered=[(since, since + HOUR)])
+    staging.add("candles_1m", "ETH", rows, covered=[(since, since + HOUR)])
     with venue(market) as okx:
         report = run(okx, tmp_path, since=since)
         assert not report.ok

@@ -14,6 +14,7 @@ from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
 from ingestion.quarantine_actions import release, repair
 from ingestion.raw_admission import RawAdmission
+from ingestion.staging import Staging
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.layout import Layout
 from pairity_cli.main import main
@@ -28,11 +29,11 @@ BAD = UNTIL - 2 * HOUR
 def withheld(okx, tmp_path):
     """A minute that came with a high below its low."""
     settings, layout = okx.settings(tmp_path), Layout(tmp_path)
-    lake, staging = Lake(layout), Lake(layout, folder="staging", durable=False)
+    lake, staging = Lake(layout), Staging(layout)
     row = {"open_time": BAD, "open": 1.0, "high": 0.5, "low": 2.0, "close": 1.0, "volume": 1.0, "known_at": BAD + HOUR}
     with lake.writing():
         staging.recover()
-        staging.write("candles_1m", "ETH", DATASETS["candles_1m"].conform(pl.DataFrame([row])))
+        staging.add("candles_1m", "ETH", DATASETS["candles_1m"].conform(pl.DataFrame([row])))
         RawAdmission(AdmissionRecord(settings, NOW)).admit_staged(staging, lake)
     (item,) = read_items(layout)
     return okx, settings, lake, item

@@ -52,7 +52,9 @@ def synthetic() -> SyntheticMarket:
 
 
 @contextmanager
-def venue(market: Market, now: datetime = NOW) -> Iterator[Venue]:
-    clock, faults = VirtualClock("stepped", to_ms(now)), FaultPlan()
-    with serving(market, clock, faults=faults) as url:
+def venue(
+    market: Market, now: datetime = NOW, *, faults: FaultPlan | None = None, rate_limits: bool = False
+) -> Iterator[Venue]:
+    clock, faults = VirtualClock("stepped", to_ms(now)), faults or FaultPlan()
+    with serving(market, clock, faults=faults, rate_limits=rate_limits) as url:
         yield Venue(url, clock, faults)

@@ -7,6 +7,7 @@ import pytest
 from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
 from ingestion.raw_admission import RawAdmission
+from ingestion.staging import Staging
 from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.validation.frames import NOW, at, candles, funding, profile
@@ -22,13 +23,13 @@ def home(tmp_path):
     layout = Layout(tmp_path)
     lake, staging, admission = (
         Lake(layout),
-        Lake(layout, folder="staging", durable=False),
+        Staging(layout),
         RawAdmission(AdmissionRecord(Settings(home=tmp_path), NOW)),
     )
     with lake.writing():
         staging.recover()
-        staging.write("candles_1m", "BTC", at(50, volume=-1.0)(candles()))
-        staging.write("candles_1m", "ETH", candles())
+        staging.add("candles_1m", "BTC", at(50, volume=-1.0)(candles()))
+        staging.add("candles_1m", "ETH", candles())
         admission.admit_staged(staging, lake)
     return Settings(home=tmp_path)
 

@@ -18,6 +18,7 @@ DEFAULT_INTERVAL_MS = 8 * HOUR_MS
 FORECAST_MAX_AGE_MS = DAY_MS
 HISTORY_MS = 92 * DAY_MS
 HISTORY_PAGE = 400
+LATE_MS = HOUR_MS // 2
 RATE_CAP = "0.0075"
 
 
@@ -39,6 +40,8 @@ def list_settled_rates(request: Request) -> list[Json]:
     since_ms = request.now_ms - HISTORY_MS
     if before is not None:
         since_ms = max(since_ms, before + 1)
+    if late := request.faults.find_active("late_settlement", request.method, request.path):
+        until_ms = min(until_ms, request.now_ms - int(str(late.params.get("ms", LATE_MS))))
     settled = request.market.funding(instrument.inst_id, since_ms, until_ms) if since_ms < until_ms else []
     newest = list(reversed(settled))[: read_limit(request, HISTORY_PAGE, HISTORY_PAGE)]
     return disturb_order(request, [_make_settled_row(instrument, funding) for funding in newest])
@@ -83,7 +86,7 @@ def _make_current_row(request: Request, instrument: Instrument) -> dict[str, Jso
     interval_ms = find_interval(settled)
     next_ms = (request.now_ms // interval_ms + 1) * interval_ms
     last = format_number(settled[-1].rate) if settled else ""
-    return {
+    row = {
         "instType": "SWAP",
         "instId": instrument.inst_id,
         "method": "current_period",
@@ -92,6 +95,7 @@ def _make_current_row(request: Request, instrument: Instrument) -> dict[str, Jso
         "nextFundingRate": "",
         "fundingTime": str(next_ms),
         "nextFundingTime": str(next_ms + interval_ms),
+        "prevFundingTime": str(settled[-1].settle_ms) if settled else "",
         "minFundingRate": f"-{RATE_CAP}",
         "maxFundingRate": RATE_CAP,
         "interestRate": "",
@@ -101,6 +105,9 @@ def _make_current_row(request: Request, instrument: Instrument) -> dict[str, Jso
         "settFundingRate": last,
         "ts": str(request.now_ms),
     }
+    if request.faults.find_active("no_prev_funding", request.method, request.path):
+        del row["prevFundingTime"]
+    return row
 
 
 def _compute_premium(request: Request, instrument: Instrument) -> Decimal | None:

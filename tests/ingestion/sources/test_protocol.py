@@ -13,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feature_repo.raw_datasets import DATASETS
-from ingestion.collector import Collector, settled_part
+from ingestion.collector import Collector
+from ingestion.intake import settled_part
 from ingestion.lake import Lake
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.catalog import OFFERS, open_source
 from ingestion.sources.okx import OkxSource
 from ingestion.sources.protocol import Source
+from ingestion.staging import Staging
 from ingestion.targets import Target
 from pairity.errors import UnknownNameError
 from pairity.layout import Layout
@@ -113,7 +115,7 @@ def test_blocking_work_is_done_beside_the_loop_by_one_thread_at_a_time():
 
 def test_a_cancelled_collection_ends_with_the_unit_at_work(tmp_path):
     source = Slow()
-    lake, staging = (Lake(Layout(tmp_path), folder=name, durable=False) for name in (None, "staging"))
+    lake, staging = Lake(Layout(tmp_path), durable=False), Staging(Layout(tmp_path))
 
     async def run():
         span = (SINCE, SINCE + 365 * DAY)
@@ -133,12 +135,10 @@ def test_a_cancelled_collection_ends_with_the_unit_at_work(tmp_path):
 
 
 def test_a_hole_counts_as_fetched_when_it_is_old_or_below_a_row():
-    kind, unit = DATASETS["candles_1m"], (SINCE, SINCE + HOUR)
-    nothing = kind.empty()
-    assert settled_part("candles_1m", nothing, unit, SINCE + 2 * HOUR) == (unit,)
-    assert settled_part("candles_1m", nothing, unit, SINCE + 10 * MINUTE) == ((SINCE, SINCE + 10 * MINUTE),)
-    assert settled_part("candles_1m", nothing, unit, SINCE - HOUR) == ()
-    row = kind.empty().clear(1).with_columns(open_time=SINCE + 30 * MINUTE).cast(kind.schema)
+    unit = (SINCE, SINCE + HOUR)
+    assert settled_part("candles_1m", None, unit, SINCE + 2 * HOUR) == (unit,)
+    assert settled_part("candles_1m", None, unit, SINCE + 10 * MINUTE) == ((SINCE, SINCE + 10 * MINUTE),)
+    assert settled_part("candles_1m", None, unit, SINCE - HOUR) == ()
+    row = SINCE + 30 * MINUTE
     assert settled_part("candles_1m", row, unit, SINCE - HOUR) == ((SINCE, SINCE + 31 * MINUTE),)
-    settlement = DATASETS["funding"].empty().clear(1).with_columns(funding_time=SINCE)
-    assert settled_part("funding", settlement, unit, SINCE - HOUR) == ((SINCE, SINCE + timedelta(milliseconds=1)),)
+    assert settled_part("funding", SINCE, unit, SINCE - HOUR) == ((SINCE, SINCE + timedelta(milliseconds=1)),)

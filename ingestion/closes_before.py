@@ -1,0 +1,89 @@
+"""The last accepted close before a batch of prices: a level that is wrong from the first row on shows no jump without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from feature_repo.raw_datasets import RawDataset
+from ingestion.lake import Lake
+from ingestion.withheld import WithheldRows
+from validation.row_verdicts import Verdicts
+from validation.sequence_rules import find_longest_comparable_hole
+
+
+@dataclass(frozen=True, slots=True)
+class _LastClose:
+    """The last accepted close of an asset's month; rows that are withheld bridge the way from it up to `until`."""
+
+    time: datetime
+    close: float
+    until: datetime
+
+
+@dataclass(slots=True)
+class CloseCarrier:
+    """Finds the closes before a month of one dataset: those of the month before in the same run, else the lake's."""
+
+    lake: Lake
+    before: WithheldRows
+    _carried: dict[str, _LastClose] = field(default_factory=dict)
+
+    def find(self, kind: RawDataset, rows: pl.DataFrame) -> dict[str, float]:
+        """Return per asset the last accepted close shortly before its first row; assets without one are left out.
+
+        Rows that are withheld bridge the way to it: a level that was wrong for days does not become right by that.
+        """
+        if "close" not in kind.values:
+            return {}
+        hole = find_longest_comparable_hole(kind)
+        firsts = rows.group_by("asset").agg(pl.col(kind.time).min().alias("first")).drop_nulls()
+        found: dict[str, float] = {}
+        sought: list[tuple[str, datetime, datetime]] = []
+        for asset, first in firsts.sort("asset").iter_rows():
+            carried = self._carried.get(asset)
+            if carried is not None and first - carried.until <= hole:
+                found[asset] = carried.close
+            else:
+                sought.append((asset, self._bridge(kind, asset, first) - hole, first))
+        if sought:
+            found |= self._look_up(kind, sought)
+        return found
+
+    def carry(self, kind: RawDataset, split: Verdicts) -> None:
+        """Note the last accepted closes of a month for the next, and until when rows after them were withheld."""
+        if "close" not in kind.values:
+            return
+        newest = split.accepted.sort(kind.time).group_by("asset").agg(pl.col(kind.time, "close").last())
+        accepted = {asset: (at, float(close)) for asset, at, close in newest.select("asset", kind.time, "close").rows()}
+        wrong = dict(split.withheld.group_by("asset").agg(pl.col(kind.time).max()).rows())
+        for asset in {*accepted, *(wrong.keys() & self._carried.keys())}:
+            if asset in accepted:
+                at, close = accepted[asset]
+            else:
+                at, close = self._carried[asset].time, self._carried[asset].close
+            last = wrong.get(asset)
+            self._carried[asset] = _LastClose(at, close, until=max(at, last) if last is not None else at)
+
+    def _bridge(self, kind: RawDataset, asset: str, first: datetime) -> datetime:
+        since = first
+        if self.before.instants.height:
+            for instant in reversed(self.before.of_asset(kind.name, asset).to_list()):
+                if instant < since and since - instant <= find_longest_comparable_hole(kind):
+                    since = instant
+        return since
+
+    def _look_up(self, kind: RawDataset, sought: list[tuple[str, datetime, datetime]]) -> dict[str, float]:
+        wanted = pl.DataFrame(
+            sought, schema={"asset": pl.String, "_since": pl.Datetime("us", "UTC"), "_until": pl.Datetime("us", "UTC")},
+            orient="row",
+        )
+        assets, since, until = [row[0] for row in sought], min(row[1] for row in sought), max(row[2] for row in sought)
+        near = self.lake.scan(kind.name, assets, since, until).select("asset", kind.time, "close")
+        inside = near.join(wanted.lazy(), on="asset").filter(
+            pl.col(kind.time).is_between(pl.col("_since"), pl.col("_until"), closed="left")
+        )
+        last = inside.sort("asset", kind.time).group_by("asset").agg(pl.col("close").last()).collect()
+        return {asset: float(close) for asset, close in last.rows()}
