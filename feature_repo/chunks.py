@@ -45,6 +45,8 @@ class Chunk:
         self.month = month
         self.settings = settings
         self.end: datetime | None = None
+        self.since: datetime | None = None
+        """The hour after which the rows of the last call lie; None: from the month's beginning on."""
         self._wanted = tuple(VIEWS) if views is None else tuple(declared(name).name for name in views)
         self._memory = ChunkMemory()
 
@@ -67,7 +69,7 @@ class Chunk:
         except NewAssetError:
             self._memory, after = ChunkMemory(), None
             rows = self._compute(read, after, end, accept)
-        self.end = end
+        self.end, self.since = end, after
         since = self.month if after is None else max(self.month, after)
         return {name: rows[name].filter(pl.col(EVENT_TIME) > since) for name in self._wanted}
 

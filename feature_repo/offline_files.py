@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +64,17 @@ def read_latest_view(layout: Layout, view: View, since: datetime, until: datetim
     return keep_newest(rows, view).collect()
 
 
+def find_published(layout: Layout, view: View, entities: Collection[str]) -> set[str]:
+    """Return those of `entities` that have a row in the view's files, looking from the newest month back."""
+    found: set[str] = set()
+    for folder in sorted(locate_view(layout, view).glob("month=*"), reverse=True):
+        rows = _scan(sorted(folder.glob("*.parquet")), view).select(pl.col(view.entity).unique()).collect()
+        found |= set(rows[view.entity]) & set(entities)
+        if len(found) == len(entities):
+            break
+    return found
+
+
 def keep_newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
     """Return the newest version of each (entity, event time), sorted by entity and time."""
     key = [view.entity, EVENT_TIME]
@@ -82,6 +94,16 @@ def combine_bits(view: View, suffix: str = "") -> pl.Expr:
     return pl.struct(parts)
 
 
+def publish_new(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
+    """Append rows that are all later than every stored row: nothing stored is read. Errors as `publish`."""
+    _check(rows, view)
+    files = [
+        _write(locate_view(layout, view) / f"month={month}", part.drop("__month").sort(view.entity, EVENT_TIME))
+        for (month,), part in sorted(_with_month(rows).partition_by("__month", as_dict=True).items())
+    ]
+    return PublishReport(view.name, rows.height, 0, 0, tuple(files))
+
+
 def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     """Append the rows that are new or changed; rows whose features equal the stored newest bit for bit are skipped.
 
@@ -92,15 +114,18 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     """
     _check(rows, view)
     counts = {"new": 0, "corrected": 0, "unchanged": 0}
-    months = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
     due: dict[Path, pl.DataFrame] = {}
-    for (month,), part in sorted(months.partition_by("__month", as_dict=True).items()):
+    for (month,), part in sorted(_with_month(rows).partition_by("__month", as_dict=True).items()):
         directory = locate_view(layout, view) / f"month={month}"
         stored = _scan(sorted(directory.glob("*.parquet")), view)
         due[directory] = _changed(part.drop("__month"), stored, view, counts)
     remove_unfinished(locate_view(layout, view))
     files = [_write(folder, part.sort(view.entity, EVENT_TIME)) for folder, part in due.items() if part.height]
     return PublishReport(view.name, counts["new"], counts["corrected"], counts["unchanged"], tuple(files))
+
+
+def _with_month(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
 
 
 def _check(rows: pl.DataFrame, view: View) -> None:

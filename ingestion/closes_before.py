@@ -1,4 +1,4 @@
-"""The last accepted close before a batch of prices: a level that is wrong from the first row on shows no jump without it."""
+"""The last accepted close before a batch: without it a level that is wrong from the first row on shows no jump."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ class CloseCarrier:
 
     def _look_up(self, kind: RawDataset, sought: list[tuple[str, datetime, datetime]]) -> dict[str, float]:
         wanted = pl.DataFrame(
-            sought, schema={"asset": pl.String, "_since": pl.Datetime("us", "UTC"), "_until": pl.Datetime("us", "UTC")},
+            sought,
+            schema={"asset": pl.String, "_since": pl.Datetime("us", "UTC"), "_until": pl.Datetime("us", "UTC")},
             orient="row",
         )
         assets, since, until = [row[0] for row in sought], min(row[1] for row in sought), max(row[2] for row in sought)

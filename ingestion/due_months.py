@@ -17,6 +17,7 @@ from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import CANDLES, find_dataset
 from feature_repo.transforms.view_transforms import MAX_REACH
 from ingestion.lake import Lake
+from ingestion.lake.content import content_text
 from ingestion.lake.partitions import Partition
 from ingestion.withheld import MonthInput
 from pairity.digest import digest_bytes, digest_parts
@@ -44,16 +45,26 @@ class MonthLedger:
         self._path = layout.features / "inputs.json"
 
     def list_due(
-        self, settings: Settings, lake: Lake, until: datetime, withheld: Sequence[MonthInput] = ()
+        self,
+        settings: Settings,
+        lake: Lake,
+        until: datetime,
+        withheld: Sequence[MonthInput] = (),
+        *,
+        since: datetime | None = None,
     ) -> tuple[DueMonth, ...]:
         """Return the months with raw data whose inputs changed, oldest first; hours after `until` do not count.
 
         `withheld` (see `WithheldRows`) is part of the inputs: what is released or repaired makes its months due.
+        `since` is the first month that can be due: who knows that nothing earlier changed need not look at all history.
         """
-        stored = _of_universe(settings, lake.digests())
+        contents = lake.contents(None if since is None else month_start(since - _REACH))
+        stored = _of_universe(settings, contents)
         recorded = self._read()
         months = (
-            DueMonth(month, digest_inputs(settings, stored, month, until, withheld)) for month in _months(stored, until)
+            DueMonth(month, digest_inputs(settings, stored, month, until, withheld))
+            for month in _months(stored, until)
+            if since is None or month >= since
         )
         return tuple(item for item in months if recorded.get(month_key(item.month)) != item.inputs)
 
@@ -74,14 +85,14 @@ class MonthLedger:
 
 def digest_inputs(
     settings: Settings,
-    stored: Mapping[Partition, str],
+    stored: Mapping[Partition, int],
     month: datetime,
     until: datetime,
     withheld: Sequence[MonthInput] = (),
 ) -> str:
     """Return one digest over all that a month's chunk depends on."""
     since = month_start(month - _REACH)
-    raw = [(part.relative, sha256) for part, sha256 in stored.items() if since <= part.month <= month]
+    raw = [(part.relative, content_text(content)) for part, content in stored.items() if since <= part.month <= month]
     raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
     configured = (
         f"{settings.universe.model_dump_json()}{settings.features.model_dump_json()}{settings.vwap.model_dump_json()}"
@@ -90,22 +101,25 @@ def digest_inputs(
     return digest_parts([*raw, ("settings", digest_bytes(configured.encode())), ("end", end.isoformat())])
 
 
-def find_newest_close(settings: Settings, lake: Lake) -> datetime | None:
-    """Return the close of the newest stored candle of the universe, None where there is none."""
+def find_newest_close(settings: Settings, lake: Lake, since_month: datetime | None = None) -> datetime | None:
+    """Return the close of the newest stored candle of the universe, None where there is none since `since_month`."""
+    with_candles = [part for part in _of_universe(settings, lake.contents(since_month)) if part.dataset in CANDLES]
+    newest = max((part.month for part in with_candles), default=None)
+    # A month of an asset has rows: those of an earlier month cannot be newer.
     closes = [
         last + find_dataset(part.dataset).known_after
-        for part in _of_universe(settings, lake.digests())
-        if part.dataset in CANDLES and (last := lake.manifest(part).last) is not None
+        for part in with_candles
+        if part.month == newest and (last := lake.manifest(part).last) is not None
     ]
     return max(closes, default=None)
 
 
-def _of_universe(settings: Settings, stored: Mapping[Partition, str]) -> dict[Partition, str]:
+def _of_universe(settings: Settings, stored: Mapping[Partition, int]) -> dict[Partition, int]:
     instruments = {inst_id(asset) for asset in settings.universe.assets}
-    return {part: sha256 for part, sha256 in stored.items() if part.instrument in instruments}
+    return {part: content for part, content in stored.items() if part.instrument in instruments}
 
 
-def _months(stored: Mapping[Partition, str], until: datetime) -> Iterator[datetime]:
+def _months(stored: Mapping[Partition, int], until: datetime) -> Iterator[datetime]:
     """Yield the months that candles reach into, and those before `until` that look back at them."""
     with_candles = sorted({part.month for part in stored if part.dataset in CANDLES})
     if with_candles:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 
-from feature_repo.catalog import EVENT_TIME, View
+from feature_repo.catalog import EVENT_TIME, VIEWS, View
 from feature_repo.knowledge_time import released_created_at
 from ingestion.admission_record import AdmissionRecord
+from ingestion.continued_month import ContinuedMonth
 from pairity.timeline import month_key
 from validation.checkpoint import judge
 from validation.profiles import profile_view
-from validation.row_verdicts import Verdicts, judge_feature_rows
+from validation.row_verdicts import judge_feature_rows
 
 
 @dataclass
@@ -29,35 +31,40 @@ class FeatureAdmission:
         Nothing goes into quarantine yet: a chunk begins before its month, and its rows of earlier months were judged
         with those months.
         """
-        split = self._split(view, rows)
+        released = self.record.quarantine.list_released(view.name)
+        split = judge_feature_rows(view, rows, self.record.now, released)
         self._refused[view.name] = split.withheld
         return split.accepted
 
-    def admit(self, view: View, month: datetime, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows of `view` that may be published; those that `accept` refused, or this does, are withheld.
+    def admit(
+        self, memory: ContinuedMonth, since: datetime | None, frames: Mapping[str, pl.DataFrame]
+    ) -> dict[str, pl.DataFrame]:
+        """Return the rows of all views that may be published; those that `accept` refused are withheld.
 
-        `rows` are the month's rows that `accept` returned.
+        `frames` are the rows later than `since` (None: all of the month) that `accept` returned. Validation judges the
+        month as it was computed so far, refused rows and earlier hours included, all views in one verdict.
         """
-        refused = self._refused.pop(view.name, None)
-        if refused is not None:
-            own = refused.filter(pl.col(EVENT_TIME) > month).select(rows.columns)
-            # Validation judges the month as it was computed, not what is left of it.
-            rows = pl.concat([rows, own]).sort(view.entity, EVENT_TIME) if own.height else rows
-        if rows.is_empty():
-            return rows
-        profile = profile_view(view, rows, self.record.now)
-        verdict = judge(self.record.settings, {view.name: profile}, month=month_key(month))[view.name]
-        self.record.count(verdict.checks, verdict.failed)
-        if not verdict.failed:
-            return rows
-        split = self._split(view, rows)
-        for (entity,), own in split.withheld.group_by(view.entity, maintain_order=True):
-            self.record.withhold(view.name, f"{entity}/{month_key(month)}", own)
-        return self._date_released(view, split.accepted)
+        month, end = memory.chunk.month, memory.chunk.end
+        assert end is not None
+        refused = {name: self._take_refused(name, since or month) for name in frames}
+        computed = {name: _together(VIEWS[name], rows, refused[name]) for name, rows in frames.items()}
+        new = {name: profile_view(VIEWS[name], rows, self.record.now) for name, rows in computed.items() if rows.height}
+        verdicts = judge(self.record.settings, memory.add_profiles(since, end, new), month=month_key(month))
+        admitted = dict(frames)
+        for name, rows in frames.items():
+            all_refused = memory.add_refused(since, name, refused[name])
+            if name not in verdicts:
+                continue
+            self.record.count(verdicts[name].checks, verdicts[name].failed)
+            if verdicts[name].failed:
+                view = VIEWS[name]
+                for (entity,), own in all_refused.group_by(view.entity, maintain_order=True):
+                    self.record.withhold(name, f"{entity}/{month_key(month)}", own)
+                admitted[name] = self._date_released(view, rows)
+        return admitted
 
-    def _split(self, view: View, rows: pl.DataFrame) -> Verdicts:
-        released = self.record.quarantine.list_released(view.name)
-        return judge_feature_rows(view, rows, self.record.now, released)
+    def _take_refused(self, name: str, since: datetime) -> pl.DataFrame:
+        return self._refused.pop(name).filter(pl.col(EVENT_TIME) > since)
 
     def _date_released(self, view: View, rows: pl.DataFrame) -> pl.DataFrame:
         """Return `rows` with those that a person released known from the release on."""
@@ -67,3 +74,9 @@ class FeatureAdmission:
             joined = rows.join(keys, on=on, how="left", maintain_order="left")
             rows = joined.with_columns(released_created_at(pl.col("_released"), item.at)).drop("_released")
         return rows
+
+
+def _together(view: View, rows: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
+    if refused.is_empty():
+        return rows
+    return pl.concat([rows, refused.select(rows.columns)]).sort(view.entity, EVENT_TIME)

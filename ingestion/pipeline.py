@@ -14,7 +14,7 @@ from ingestion.contracts import store_contracts
 from ingestion.coverage import count_rows
 from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
-from ingestion.publishing import Publisher, list_left_out_pairs
+from ingestion.publishing import Publisher
 from ingestion.raw_admission import RawAdmission
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, InstrumentFailure, RawRows, Stopwatch
 from ingestion.sources.okx import OkxSource
@@ -30,7 +30,6 @@ from venue.okx_client import aclose, make_client, server_time
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
-    from feast import FeatureStore
 
 
 class Pipeline:
@@ -46,7 +45,7 @@ class Pipeline:
         self.lake = Lake(Layout.of(settings))
         self._progress: Progress = progress or SilentProgress()
         self._client: okx | None = None
-        self._store: FeatureStore | None = None
+        self._publisher: Publisher | None = None
 
     async def __aenter__(self) -> Pipeline:
         """Return the pipeline; nothing is opened before it is needed."""
@@ -90,6 +89,7 @@ class Pipeline:
             until = clip_to_closed(since, until, venue_now)
             tradable, failures = await store_contracts(Layout.of(self.settings), source, assets, live=live)
         with self.lake.writing():
+            lake_before = self.lake.version
             # An hour is asked again after a kill; a longer range must not be.
             staging = Staging(Layout.of(self.settings), persistent=not live or until - since > DAY)
             for line in staging.recover():
@@ -103,12 +103,19 @@ class Pipeline:
                 settings=self.settings, now=max(self.clock.now(), venue_now) if live else venue_now
             )
             with watch.stage("validate"):
-                new_rows = RawAdmission(record).admit_staged(staging, self.lake)
+                admitted = RawAdmission(record).admit_staged(staging, self.lake)
             with watch.stage("open feature store"):
-                store, is_new = self._feature_store()
-            publisher = Publisher(self.settings, self.lake, FeatureAdmission(record), store)
+                publisher, is_new = self._open_publisher()
             with watch.stage("features"):
-                publisher.publish_due(until, record.now, self._progress, online_is_new=is_new)
+                publisher.publish_due(
+                    FeatureAdmission(record),
+                    until,
+                    record.now,
+                    self._progress,
+                    lake_before=lake_before,
+                    changed_at=admitted.changed_at,
+                    online_is_new=is_new,
+                )
             reasons = {failure.asset: failure.reason for failure in failures if failure.dataset == "candles"}
             items = (item for item in record.quarantined if item.stage in DATASETS)
             reasons |= {item.key.partition("/")[0]: "quarantined" for item in items}
@@ -116,12 +123,12 @@ class Pipeline:
                 since=since,
                 until=until,
                 snapshot_id=self.lake.snapshot_id(),
-                raw=self._raw_rows(since, until, assets, new_rows),
+                raw=self._raw_rows(since, until, assets, admitted.new_rows),
                 checks_passed=record.checks_passed,
                 checks_failed=record.checks_failed,
                 quarantined=tuple(record.quarantined),
                 views=publisher.count_rows(),
-                left_out=list_left_out_pairs(self.settings, self.lake, reasons),
+                left_out=publisher.list_left_out_pairs(reasons),
                 failures=failures,
                 stage_seconds=dict(watch.seconds),
             )
@@ -138,14 +145,15 @@ class Pipeline:
             self._client = make_client(self.settings, signed=False)
         return (OkxSource.live if live else OkxSource.of)(self._client, self.settings)
 
-    def _feature_store(self) -> tuple[FeatureStore, bool]:
-        """Return the store, and whether its definitions were registered just now."""
-        if self._store is not None:
-            return self._store, False
+    def _open_publisher(self) -> tuple[Publisher, bool]:
+        """Return the publisher, and whether the store's definitions were registered just now."""
+        if self._publisher is not None:
+            return self._publisher, False
         from feature_repo.feature_store import apply_definitions, open_store
 
-        self._store = open_store(self.settings)
-        return self._store, apply_definitions(self.settings, self._store)
+        store = open_store(self.settings)
+        self._publisher = Publisher(self.settings, self.lake, store)
+        return self._publisher, apply_definitions(self.settings, store)
 
     def _raw_rows(
         self, since: datetime, until: datetime, assets: Sequence[str], new_rows: dict[tuple[str, str], int]
@@ -205,7 +213,7 @@ async def collect_history(
         failures = list(await Collector(source, lake, staging).collect(assets, targets, now, progress))
         record = AdmissionRecord(settings=settings, now=now)
         progress.stage("validate", 1)
-        new_rows = RawAdmission(record).admit_staged(staging, lake)
+        new_rows = RawAdmission(record).admit_staged(staging, lake).new_rows
         progress.advance()
     stored = count_rows(lake, datasets, assets, since, until)
     rows = []
@@ -231,15 +239,14 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
 
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     with lake.writing():
-        if not lake.partitions():
+        if not lake.contents():
             raise MissingDataError(
                 f"the lake {lake.root} holds nothing of venue {settings.features.venue!r}",
                 "collect it first, or set features.venue to a venue that is there",
             )
         record = AdmissionRecord(settings=settings, now=now)
         store = open_store(settings)
-        publisher = Publisher(settings, lake, FeatureAdmission(record), store)
-        publisher.publish_due(until, now, progress, online_is_new=apply_definitions(settings, store))
-        return FeaturesReport(
-            publisher.count_rows(), tuple(record.quarantined), list_left_out_pairs(settings, lake, {})
-        )
+        publisher = Publisher(settings, lake, store)
+        is_new = apply_definitions(settings, store)
+        publisher.publish_due(FeatureAdmission(record), until, now, progress, online_is_new=is_new)
+        return FeaturesReport(publisher.count_rows(), tuple(record.quarantined), publisher.list_left_out_pairs({}))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
-from feature_repo.chunks import compute_views
 from feature_repo.knowledge_time import correction_created_at
-from feature_repo.offline_files import combine_bits, keep_newest, publish, scan_view
+from feature_repo.offline_files import combine_bits, find_published, keep_newest, publish, publish_new, scan_view
 from feature_repo.raw_datasets import CANDLES
+from feature_repo.transforms.view_transforms import ReadRaw
+from ingestion.continued_month import ContinuedMonth
 from ingestion.due_months import MonthLedger, find_newest_close
 from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
@@ -23,41 +24,67 @@ from ingestion.withheld import WithheldRows, make_reader
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from pairity.timeline import month_key
+from pairity.timeline import month_key, month_start
+from pairity.universe import short_name
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
+_TICK = timedelta(microseconds=1)
+
 
 @dataclass
 class Publisher:
-    """Publisher of the months that are due; it counts the rows that it published."""
+    """Publisher of the months that are due. A live process keeps it: the month that it published last is continued."""
 
     settings: Settings
     lake: Lake
-    admission: FeatureAdmission
     store: FeatureStore
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Rows that the last call published, by view and what was done with them."""
+    _memory: ContinuedMonth | None = None
+    _with_features: set[str] = field(default_factory=set)
 
-    def publish_due(self, until: datetime, now: datetime, progress: Progress, *, online_is_new: bool = False) -> None:
+    def publish_due(
+        self,
+        admission: FeatureAdmission,
+        until: datetime,
+        now: datetime,
+        progress: Progress,
+        *,
+        lake_before: int | None = None,
+        changed_at: datetime | None = None,
+        online_is_new: bool = False,
+    ) -> None:
         """Compute and publish every due month up to `until` or the newest stored bar, whichever is later.
 
         The newest row of each entity goes online: of the computed ones, or of all where the online store was set up
-        after the files (`online_is_new`).
+        after the files (`online_is_new`). `lake_before` is the lake's version before this run changed it, and
+        `changed_at` the earliest instant at which a row that it added is complete.
         """
         layout = Layout.of(self.settings)
-        ledger = MonthLedger(layout)
-        stored = find_newest_close(self.settings, self.lake)
-        end = max(until, stored) if stored else until
-        withheld = WithheldRows.of(layout, self.lake, self.admission.record.quarantine)
+        self.counts = Counter()
+        withheld = WithheldRows.of(layout, self.lake, admission.record.quarantine)
         read = make_reader(self.settings, self.lake, withheld)
-        due = ledger.list_due(self.settings, self.lake, end, withheld.list_inputs(self.settings.universe.assets))
+        memory = self._memory
+        since = None
+        if memory is not None and lake_before is not None and memory.may_continue(lake_before, withheld):
+            changed_at = memory.find_change(withheld, changed_at)
+            since = month_start(min(changed_at or until, until) - _TICK)
+        else:
+            memory, changed_at = None, None
+        self._memory = None  # until all of it is published
+        stored = find_newest_close(self.settings, self.lake, since)
+        end = max(until, stored) if stored else until
+        ledger = MonthLedger(layout)
+        inputs = withheld.list_inputs(self.settings.universe.assets)
+        due = ledger.list_due(self.settings, self.lake, end, inputs, since=since)
         progress.stage("features", len(due))
         latest: dict[str, pl.DataFrame] = {}
         for item in due:
-            frames = compute_views(read, item.month, end, self.settings, accept=self.admission.accept)
-            for name, frame in frames.items():
-                published = self._publish(layout, VIEWS[name], item.month, frame, now)
+            if memory is None or memory.chunk.month != item.month:
+                memory, changed_at = ContinuedMonth.begin(item.month, self.settings), None
+            for name, published in self._publish_month(admission, memory, read, end, changed_at, now).items():
                 latest[name] = _latest(VIEWS[name], [latest.get(name, published), published])
             progress.advance(note=month_key(item.month))
         if online_is_new:
@@ -67,19 +94,57 @@ class Publisher:
         for item in due:
             ledger.record(item)
         ledger.stamp_snapshot(self.lake.snapshot_id())
+        if memory is not None:
+            memory.lake_version, memory.withheld = self.lake.version, withheld
+        self._memory = memory
+
+    def follow_compaction(self, before: int) -> None:
+        """Note that the lake's version, `before` until now, has changed and its rows have not."""
+        if self._memory is not None and self._memory.lake_version == before:
+            self._memory.lake_version = self.lake.version
 
     def count_rows(self) -> tuple[ViewRows, ...]:
-        """Return how many rows were published so far, per view."""
+        """Return how many rows the last call published, per view."""
         kinds = ("new", "corrected", "unchanged", "online")
         return tuple(ViewRows(name, *(self.counts[name, kind] for kind in kinds)) for name in VIEWS)
 
-    def _publish(self, layout: Layout, view: View, month: datetime, frame: pl.DataFrame, now: datetime) -> pl.DataFrame:
-        accepted = stamp_corrections(layout, view, self.admission.admit(view, month, frame), now)
-        report = publish(layout, view, accepted)
-        self.counts[view.name, "new"] += report.new_rows
-        self.counts[view.name, "corrected"] += report.corrected_rows
-        self.counts[view.name, "unchanged"] += report.unchanged_rows
-        return accepted
+    def list_left_out_pairs(self, reasons: Mapping[str, str]) -> tuple[LeftOutPair, ...]:
+        """Return the pairs of the universe that have no features at all, each with its reason.
+
+        `reasons` says for an asset why it has no data (a failure, a quarantine).
+        """
+        without = {pair.pair_id for pair in self.settings.universe.pairs} - self._with_features
+        if without:
+            self._with_features |= without & find_published(Layout.of(self.settings), PAIR_HOURLY, without)
+        return explain_left_out(self.settings, self.lake, self._with_features, reasons)
+
+    def _publish_month(
+        self,
+        admission: FeatureAdmission,
+        memory: ContinuedMonth,
+        read: ReadRaw,
+        until: datetime,
+        changed_at: datetime | None,
+        now: datetime,
+    ) -> dict[str, pl.DataFrame]:
+        """Compute, admit and publish what is new of a month; return what was published."""
+        layout, published_until = Layout.of(self.settings), memory.chunk.end
+        frames = memory.chunk.advance(read, until, changed_at=changed_at, accept=admission.accept)
+        since = memory.chunk.since
+        admitted = admission.admit(memory, since, frames)
+        published = {}
+        for name, rows in admitted.items():
+            view = VIEWS[name]
+            if since is not None and since == published_until:
+                published[name] = rows
+                report = publish_new(layout, view, rows)
+            else:
+                published[name] = stamp_corrections(layout, view, rows, now)
+                report = publish(layout, view, published[name])
+            self.counts[name, "new"] += report.new_rows
+            self.counts[name, "corrected"] += report.corrected_rows
+            self.counts[name, "unchanged"] += report.unchanged_rows
+        return published
 
     def _write_online(self, latest: Mapping[str, pl.DataFrame]) -> None:
         from feature_repo.feature_store import write_online
@@ -111,21 +176,19 @@ def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datet
     return joined.with_columns(created).select(rows.columns)
 
 
-def list_left_out_pairs(settings: Settings, lake: Lake, reasons: Mapping[str, str]) -> tuple[LeftOutPair, ...]:
-    """Return the pairs of the universe that have no features at all, each with its reason.
-
-    `reasons` says for an asset why it has no data (a failure, a quarantine).
-    """
-    published = scan_view(Layout.of(settings), PAIR_HOURLY).select("pair_id").unique().collect()["pair_id"]
-    with_features = set(published.to_list())
-    stored = {part.instrument.removesuffix("-USDT-SWAP") for part in lake.digests() if part.dataset in CANDLES}
-    needed = settings.universe.min_aligned_bars
+def explain_left_out(
+    settings: Settings, lake: Lake, with_features: Collection[str], reasons: Mapping[str, str]
+) -> tuple[LeftOutPair, ...]:
+    """Return the pairs of the universe that are not `with_features`, each with its reason."""
     left_out = []
+    stored: set[str] | None = None
     for pair in settings.universe.pairs:
         if pair.pair_id in with_features:
             continue
+        if stored is None:
+            stored = {short_name(part.instrument) for part in lake.contents() if part.dataset in CANDLES}
         lacking = [asset for asset in pair.assets if asset not in stored]
         reason = "; ".join(f"{asset}: {reasons.get(asset, 'no candles')}" for asset in lacking)
-        reason = reason or f"fewer than {needed} bars in common since a chunk's start"
+        reason = reason or f"fewer than {settings.universe.min_aligned_bars} bars in common since a chunk's start"
         left_out.append(LeftOutPair(pair.pair_id, reason))
     return tuple(left_out)

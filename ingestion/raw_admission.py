@@ -107,9 +107,7 @@ class RawAdmission:
             self._publish(name, partition.month, named, withheld, {}, lake, batch, before)
         return withheld.drop("asset")
 
-    def _examine_dataset(
-        self, name: str, staging: Staging, lake: Lake, before: WithheldRows
-    ) -> list[_Examined]:
+    def _examine_dataset(self, name: str, staging: Staging, lake: Lake, before: WithheldRows) -> list[_Examined]:
         """Examine all months; each continues from the sound rows of the one before."""
         closes = CloseCarrier(lake, before)
         return [
@@ -176,9 +174,7 @@ class RawAdmission:
                 quarantine.record(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
 
 
-def _withhold_whole(
-    item: _Examined, rows: pl.DataFrame, verdicts: Mapping[str, Judgement], venue: str
-) -> pl.DataFrame:
+def _withhold_whole(item: _Examined, rows: pl.DataFrame, verdicts: Mapping[str, Judgement], venue: str) -> pl.DataFrame:
     """Return the rows to withhold: a failed rule that names no rows withholds all of an asset's month."""
     verdict = verdicts.get(item.dataset)
     withheld = item.withheld

@@ -43,6 +43,8 @@ class Batch:
     _segment_rows: int = SEGMENT_ROWS
     _news: dict[str, pl.DataFrame] = field(default_factory=dict)
     _covered: dict[Partition, tuple[Span, ...]] = field(default_factory=dict)
+    changed_at: datetime | None = None
+    """Earliest instant at which one of the new rows is complete; None where none is new."""
 
     def write(
         self,
@@ -69,6 +71,7 @@ class Batch:
             stored = self._read_stored(kind, incoming)
             news = find_news(kind, stored, incoming, arrived_at, keys=keys)
             if news.height:
+                self._note_change(kind, news)
                 is_new = (
                     news.join(stored, on=keys, how="anti").select(keys).unique().with_columns(pl.lit(1).alias(_NEW))
                 )
@@ -169,4 +172,12 @@ class Batch:
                 own_spans = clip(spans.get(asset, ()), month, partition.end)
                 added = self._state.write_partition(kind, partition, own_rows, own_spans, arrived_at)
                 counts[asset] = counts.get(asset, 0) + added
+        if any(counts.values()):
+            self._note_change(kind, rows)
         return counts
+
+    def _note_change(self, kind: RawDataset, rows: pl.DataFrame) -> None:
+        first = rows[kind.time].min()
+        assert isinstance(first, datetime)
+        complete = first + kind.known_after
+        self.changed_at = complete if self.changed_at is None else min(self.changed_at, complete)

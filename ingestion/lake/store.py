@@ -130,6 +130,12 @@ class Lake:
         self._state.refresh()
         return len(self._state.index.commits())
 
+    @property
+    def version(self) -> int:
+        """A number that grows with every change of the lake that this object sees, its own and those of others."""
+        self._state.refresh()
+        return self._state.index.version
+
     def scan(
         self,
         name: str,
