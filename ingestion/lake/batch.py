@@ -14,7 +14,7 @@ from types import MappingProxyType
 import polars as pl
 
 from feature_repo.raw_datasets import KNOWN_AT, RawDataset, find_dataset
-from ingestion.lake.commits import Commit, Piece, Segment, segment_name
+from ingestion.lake.commits import Commit, Piece, Segment, encode_commit, segment_name
 from ingestion.lake.content import digest_runs
 from ingestion.lake.merge import find_news
 from ingestion.lake.partitions import Partition, encode
@@ -28,7 +28,7 @@ from pairity.universe import inst_id, short_name
 SEGMENT_ROWS = 50_000
 """Most rows of one `Batch.write` that wait in a segment; more go into the month partitions at once."""
 _NO_COVERAGE: Mapping[str, Sequence[Span]] = MappingProxyType({})
-_NEW = "is_new_instant"
+_KNOWN = "instant_is_known"
 _STEP = timedelta(microseconds=1)
 
 
@@ -72,10 +72,7 @@ class Batch:
             news = find_news(kind, stored, incoming, arrived_at, keys=keys)
             if news.height:
                 self._note_change(kind, news)
-                is_new = (
-                    news.join(stored, on=keys, how="anti").select(keys).unique().with_columns(pl.lit(1).alias(_NEW))
-                )
-                self._add_news(kind, news.join(is_new, on=keys, how="left", maintain_order="left"))
+                self._add_news(kind, _mark_known(news, stored, keys))
                 added = news.group_by("asset").len()
                 counts |= dict(added.iter_rows())
         for asset, own in spans.items():
@@ -100,8 +97,8 @@ class Batch:
             return None
         files = {name: encode(rows) for name, rows in rows_of.items()}
         segments = {name: Segment(segment_name(number, name), digest_bytes(file)) for name, file in files.items()}
-        commit = Commit(number, segments, pieces)
-        state.add_commit(commit, rows_of, files)
+        commit, record = encode_commit(number, segments, pieces)
+        state.add_commit(commit, record, rows_of, files)
         return commit
 
     def _read_stored(self, kind: RawDataset, incoming: pl.DataFrame) -> pl.DataFrame:
@@ -109,14 +106,22 @@ class Batch:
         state, time = self._state, pl.col(kind.time)
         month = time.dt.truncate("1mo").alias("month")
         ranges = incoming.group_by("asset", month).agg(time.min().alias("first"), time.max().alias("last"))
-        frames = [state.pending_rows(kind).lazy().select("asset", *kind.schema)]
+        frames: list[pl.LazyFrame] = []
+        # Live rows are newer than all that is stored: nothing is read for them.
+        waits = False
         for asset, start, first, last in ranges.iter_rows():
             partition = Partition(kind.name, inst_id(asset), start, state.venue)
-            # Live rows are newer than all that is stored: no file is opened for them.
             if overlaps(state.index.base(partition), first, last + _STEP) and state.base(partition).rows:
                 frames.append(read_file(state, kind, asset, partition).filter(time.is_between(first, last)))
+            waits |= bool(state.index.pieces(partition)) and overlaps(
+                state.index.merged(partition), first, last + _STEP
+            )
+        if waits:
+            frames.append(state.pending_rows(kind).lazy().select("asset", *kind.schema))
         if kind.name in self._news:
             frames.append(self._news[kind.name].lazy().select("asset", *kind.schema))
+        if not frames:
+            return kind.empty_of_assets()
         return pl.concat(frames).join(incoming.lazy(), on=["asset", kind.time], how="semi").collect()
 
     def _add_news(self, kind: RawDataset, news: pl.DataFrame) -> None:
@@ -138,7 +143,7 @@ class Batch:
         time = pl.col(kind.time)
         groups = ordered.group_by("asset", time.dt.truncate("1mo").alias("month"), maintain_order=True).agg(
             pl.len().alias("rows"),
-            time.filter(pl.col(_NEW).is_not_null()).n_unique().alias("instants"),
+            time.filter(~pl.col(_KNOWN)).n_unique().alias("instants"),
             time.first().alias("first"),
             time.last().alias("last"),
         )
@@ -181,3 +186,12 @@ class Batch:
         assert isinstance(first, datetime)
         complete = first + kind.known_after
         self.changed_at = complete if self.changed_at is None else min(self.changed_at, complete)
+
+
+def _mark_known(news: pl.DataFrame, stored: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Return `news` with a column that says whether `stored` has a version of the row's instant."""
+    if stored.is_empty():
+        return news.with_columns(pl.lit(False).alias(_KNOWN))
+    known = stored.select(keys).unique().with_columns(pl.lit(True).alias(_KNOWN))
+    joined = news.join(known, on=list(keys), how="left", maintain_order="left")
+    return joined.with_columns(pl.col(_KNOWN).fill_null(False))

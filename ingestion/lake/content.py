@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -45,10 +46,16 @@ def digest_runs(kind: RawDataset, rows: pl.DataFrame, lengths: Sequence[int]) ->
     """Return the content of each run of neighbouring rows; `lengths` are the runs' numbers of rows."""
     low = np.full(rows.height, _key("")[0], np.uint64)
     high = np.full(rows.height, _key("")[1], np.uint64)
+    # One call for all columns: small batches would spend their time in calls.
+    words = rows.select(
+        *(pl.col(name).to_physical().fill_null(0) for name in kind.schema),
+        *(pl.col(name).is_not_null().alias(f"{name} is there") for name in kind.nullable),
+    )
+    everywhere = np.ones(rows.height, np.bool_)
     for name in kind.schema:
-        column = rows[name]
-        values = column.to_physical().fill_null(0).to_numpy(writable=True).view(np.uint64)
-        _absorb(low, high, values, column.is_not_null().to_numpy(writable=True), *_key(name))
+        values = words[name].to_numpy(writable=True).view(np.uint64)
+        present = words[f"{name} is there"].to_numpy(writable=True) if name in kind.nullable else everywhere
+        _absorb(low, high, values, present, *_key(name))
     ends = np.cumsum(np.asarray(lengths, np.int64), dtype=np.int64)
     lows, highs = np.zeros(len(ends), np.uint64), np.zeros(len(ends), np.uint64)
     _sum_runs(low, high, ends, lows, highs)
@@ -60,6 +67,7 @@ def content_text(content: int) -> str:
     return f"{content:032x}"
 
 
+@cache
 def _key(column: str) -> tuple[np.uint64, np.uint64]:
     """Return the keys of a column in both lanes; those of the empty name are where every row starts."""
     digest = hashlib.sha256(f"pairity row/{column}".encode()).digest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from pairity.durable import replace_file
+from pairity.durable import remove_flushed, replace_file
 
 _CHANGING, _SETTLED = "changing", "settled"
 
@@ -31,6 +31,10 @@ class Generation:
     def is_settled(self) -> bool:
         """Whether the last change was finished. False where there is no note, or where power failure tore it."""
         return self.read().split()[1:] == [_SETTLED]
+
+    def remove_unfinished(self) -> None:
+        """Delete what killed writers left of notes that they were writing; call it with the writer lock held."""
+        remove_flushed(self._path.parent.glob(f".{self._path.name}.*.tmp"), durable=False)
 
     def begin(self, *, durable: bool) -> str:
         """Note that a change begins and return the new text; it is on the disk before the change is (`durable`)."""

@@ -80,6 +80,10 @@ class Index:
         """Return the manifest of the partition's own file."""
         return self._base.get(partition, NOTHING)
 
+    def has_folder(self, partition: Partition) -> bool:
+        """Return whether the partition has files of its own, or had when the index was loaded."""
+        return partition in self._base
+
     def commits(self) -> tuple[Commit, ...]:
         """Return the pending commits, oldest first."""
         return tuple(self._commits.values())
@@ -118,9 +122,9 @@ class Index:
             self._sorted = None
             self.version += 1
 
-    def add_commit(self, name: str, commit: Commit) -> None:
-        """Note that the record `name` exists."""
-        self._commits[name] = commit
+    def add_commit(self, commit: Commit) -> None:
+        """Note that a commit's record exists."""
+        self._commits[commit.name] = commit
         for partition, piece in commit.pieces.items():
             self._pieces.setdefault(partition, {})[commit.number] = piece
             self._merged.pop(partition, None)
@@ -154,8 +158,8 @@ class Index:
     def _set_commits(self, commits: dict[str, Commit]) -> None:
         self._commits, self._pieces, self._merged, self._sorted = {}, {}, {}, None
         self.version += 1
-        for name, commit in commits.items():
-            self.add_commit(name, commit)
+        for commit in commits.values():
+            self.add_commit(commit)
 
 
 def add_pieces(base: Manifest, pieces: list[Piece]) -> Manifest:

@@ -73,6 +73,8 @@ def _layer_news(
     keep_clashes: bool,
 ) -> pl.DataFrame:
     """Return the news of `layer`, which has one row per key."""
+    if stored.is_empty():
+        return layer
     newest = select_newest(stored.lazy(), keys).collect()
     joined = layer.join(newest, on=list(keys), how="left", suffix="_stored", maintain_order="left")
     stored_known = pl.col(f"{KNOWN_AT}_stored")

@@ -73,7 +73,7 @@ class LakeState:
     def manifest(self, partition: Partition) -> Manifest:
         """Return what a partition holds, pending commits included; its file is checked once."""
         known = self._checked.get(partition)
-        if known is None or known[1] != self.index.base(partition):
+        if self.index.has_folder(partition) and (known is None or known[1] != self.index.base(partition)):
             self.base(partition)
         return self.index.merged(partition)
 
@@ -163,17 +163,19 @@ class LakeState:
             self._note_base(partition, after, write=True)
         return True
 
-    def add_commit(self, commit: Commit, rows: Mapping[str, pl.DataFrame], files: Mapping[str, bytes]) -> None:
+    def add_commit(
+        self, commit: Commit, record: bytes, rows: Mapping[str, pl.DataFrame], files: Mapping[str, bytes]
+    ) -> None:
         """Write the segments of a commit, then its record, which makes all of them visible."""
         paths = {name: self.segments / commit.segments[name].file for name in files}
         try:
             for name, content in files.items():
                 replace_file(paths[name], content, durable=self.durable)
-            replace_file(self.segments / commit.name, commit.to_bytes(), durable=self.durable)
+            replace_file(self.segments / commit.name, record, durable=self.durable)
         except OSError:  # no space: the next commit has the same number, and its segments must be its own
             remove_flushed(paths.values(), durable=False)
             raise
-        self.index.add_commit(commit.name, commit)
+        self.index.add_commit(commit)
         self.pending.keep(commit, rows)
 
     @contextmanager

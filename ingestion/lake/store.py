@@ -67,6 +67,7 @@ class Lake:
         self.root.mkdir(parents=True, exist_ok=True)
         state = self._state
         remove_orphans(self.root)
+        state.generation.remove_unfinished()
         if not state.generation.is_settled():
             recover(self.root)
             state.recovered()

@@ -27,7 +27,7 @@ def admitted(home, stored, incoming):
         staging.recover()
         lake.write("candles_1m", "BTC", stored)
         staging.add("candles_1m", "BTC", incoming)
-        new_rows = RawAdmission(record).admit_staged(staging, lake)
+        new_rows = RawAdmission(record).admit_staged(staging, lake).new_rows
     assert staging.datasets() == ()
     return new_rows, [rule.partition(" ")[0] for item in record.quarantined for rule in item.rules]
 

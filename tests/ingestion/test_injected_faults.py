@@ -127,7 +127,7 @@ def test_the_same_rows_again_add_nothing(tmp_path):
     before = {
         path: path.read_bytes()
         for path in tmp_path.rglob("*")
-        if path.is_file() and "gx" not in path.parts and "feast" not in path.parts
+        if path.is_file() and not {"gx", "feast", ".staging.generation"} & set(path.parts)
     }
     again = run.ingest()
     assert [item.key for item in again.quarantined] == ["BTC/2025-03"]
