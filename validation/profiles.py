@@ -63,12 +63,13 @@ def profile_raw(
     return profile.with_columns(counts).select(key.alias("key"), pl.exclude("asset"))
 
 
-def profile_view(view: View, rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+def profile_view(view: View, rows: pl.DataFrame, now: datetime, *, marks: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return one profile row per entity of a feature view; `key` is the entity, `now` the venue's time.
 
-    `first` and `last` are event times; all other columns count rows.
+    `first` and `last` are event times; all other columns count rows. `marks` may be given where they are known already:
+    `mark_feature_offences` of the same rows.
     """
-    offences = mark_feature_offences(view, rows, now)
+    offences = mark_feature_offences(view, rows, now) if marks is None else marks
     counted = pl.concat([rows.select(pl.col(view.entity).alias("key"), EVENT_TIME), offences], how="horizontal")
     columns = {
         "rows": pl.len(),

@@ -10,7 +10,7 @@ asset in the order in which they came. The number of calls does not depend on th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -60,14 +60,23 @@ def infer_grid(dataset: RawDataset) -> timedelta | None:
 
 def build_own_rules(dataset: RawDataset, now: datetime, columns: Iterable[str]) -> dict[str, pl.Expr]:
     """Return per rule on single rows which rows of a frame with `columns` break it; `now` is the venue's time."""
-    present = [name for name in dataset.values if name in set(columns)]
+    present = tuple(name for name in dataset.values if name in set(columns))
+    # The other expressions are the same at every verdict, and there are hundreds of them.
+    return _build_timeless_rules(dataset, present) | {
+        "future_times": pl.col(dataset.time) + dataset.known_after > now,
+    }
+
+
+@lru_cache(maxsize=64)
+def _build_timeless_rules(dataset: RawDataset, present: tuple[str, ...]) -> dict[str, pl.Expr]:
+    """Return all rules on single rows; `future_times` only holds its place."""
     time, known = pl.col(dataset.time), pl.col(KNOWN_AT)
     required = [name for name in present if name not in dataset.nullable]
     rules = {
         "null_values": _any(pl.col(name).is_null() for name in (*required, dataset.time, KNOWN_AT)),
         "nonfinite_values": _any(~pl.col(name).is_finite() for name in present),
         **_build_repetition_rules(dataset.time),
-        "future_times": time + dataset.known_after > now,
+        "future_times": pl.lit(False),
         "known_too_early": known < time + dataset.known_after,
     }
     grid = infer_grid(dataset)
@@ -79,7 +88,7 @@ def build_own_rules(dataset: RawDataset, now: datetime, columns: Iterable[str]) 
     return rules | _build_value_rules(present)
 
 
-def _build_value_rules(present: list[str]) -> dict[str, pl.Expr]:
+def _build_value_rules(present: Sequence[str]) -> dict[str, pl.Expr]:
     rules = {}
     if prices := [name for name in present if name in PRICES]:
         rules["nonpositive_prices"] = _any(_finite(name) & (pl.col(name) <= 0) for name in prices)

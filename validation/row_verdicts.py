@@ -51,6 +51,8 @@ def judge_raw_rows(
     released are not withheld for the rules they were released for. `closes_before` has per asset the last accepted
     close before its rows. `marks` may be given where they are known already: `mark_offences` of the same rows.
     """
+    if marks is not None and not _has_any(marks):
+        return _accept(rows)
     kind = find_dataset(dataset)
     among = list_neighbour_rules(kind)
     own = mark_single_rows(kind, rows, now) if marks is None else marks.drop(among)
@@ -64,10 +66,18 @@ def judge_raw_rows(
 
 
 def judge_feature_rows(
-    view: View, rows: pl.DataFrame, now: datetime, released: Sequence[ReleasedRows] = ()
+    view: View,
+    rows: pl.DataFrame,
+    now: datetime,
+    released: Sequence[ReleasedRows] = (),
+    *,
+    marks: pl.DataFrame | None = None,
 ) -> Verdicts:
-    """Withhold the feature rows that break a rule of their view."""
-    return _apply_rules(rows, mark_feature_offences(view, rows, now), released)
+    """Withhold the feature rows, of any number of entities, that break a rule of their view.
+
+    `marks` may be given where they are known already: `mark_feature_offences` of the same rows.
+    """
+    return _apply_rules(rows, mark_feature_offences(view, rows, now) if marks is None else marks, released)
 
 
 def list_value_columns(rows: pl.DataFrame) -> list[str]:
@@ -76,9 +86,9 @@ def list_value_columns(rows: pl.DataFrame) -> list[str]:
 
 
 def _apply_rules(rows: pl.DataFrame, marks: pl.DataFrame, released: Sequence[ReleasedRows]) -> Verdicts:
-    suspect = marks.select(pl.any_horizontal(pl.all())).to_series() if rows.height else pl.Series([], dtype=pl.Boolean)
-    if not suspect.any():
-        return Verdicts(rows, rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN)))
+    if not _has_any(marks):
+        return _accept(rows)
+    suspect = marks.select(pl.any_horizontal(pl.all())).to_series()
     # Names are put together for these rows only: they are few.
     marked, left = rows.filter(suspect), marks.filter(suspect)
     for item in released:
@@ -89,6 +99,15 @@ def _apply_rules(rows: pl.DataFrame, marks: pl.DataFrame, released: Sequence[Rel
     wrong = broken.list.len() > 0
     withheld = marked.with_columns(broken).filter(wrong)
     return Verdicts(rows.filter(~suspect.scatter(suspect.arg_true(), wrong)), withheld)
+
+
+def _has_any(marks: pl.DataFrame) -> bool:
+    return any(marks[name].any() for name in marks.columns)
+
+
+def _accept(rows: pl.DataFrame) -> Verdicts:
+    nothing = rows.clear()
+    return Verdicts(rows, nothing.insert_column(nothing.width, pl.Series(BROKEN, [], dtype=pl.List(pl.String))))
 
 
 def _find_released(rows: pl.DataFrame, item: ReleasedRows) -> pl.Series:

@@ -8,12 +8,15 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from feature_repo.catalog import ASSET_HOURLY, PAIR_HOURLY
 from feature_repo.offline_files import make_schema
+from pairity.errors import DataError
 from tests.oracles import profile_loops
 from tests.validation.frames import MINUTE, T0, UTC_TIME, candles, profile
-from validation.profiles import profile_view
+from validation.profiles import combine_view_profiles, profile_view
+from validation.row_rules import mark_feature_offences
 
 NOW = T0 + timedelta(minutes=30)
 HOUR = timedelta(hours=1)
@@ -123,3 +126,36 @@ def test_views(declared):
 
 def test_a_frame_without_rows_has_no_partitions():
     assert profile(candles().clear(), "candles_1m").is_empty()
+
+
+@pytest.mark.parametrize("declared", [ASSET_HOURLY, PAIR_HOURLY], ids=lambda view: view.name)
+def test_profiles_of_disjoint_rows_add_up_to_that_of_all_rows(declared):
+    row = st.fixed_dictionaries(
+        {
+            declared.entity: st.sampled_from(["A", "B", "C"]),
+            "event_timestamp": time(10 * MINUTE, 8),
+            "delay": delays,
+            **{feature.name: cell(feature) for feature in declared.features},
+        }
+    )
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.lists(row, max_size=14), time(10 * MINUTE, 8))
+    def check(drawn, cut):
+        rows = [{**r, "created_timestamp": r["event_timestamp"] + r["delay"]} for r in drawn]
+        frame = pl.DataFrame(rows, schema=make_schema(declared))
+        earlier, later = frame.filter(pl.col("event_timestamp") < cut), frame.filter(pl.col("event_timestamp") >= cut)
+        parts = [profile_view(declared, part, NOW) for part in (earlier, later)]
+        assert_frame_equal(combine_view_profiles(declared, *parts), profile_view(declared, frame, NOW))
+        marks = mark_feature_offences(declared, frame, NOW)
+        assert_frame_equal(profile_view(declared, frame, NOW, marks=marks), profile_view(declared, frame, NOW))
+
+    check()
+
+
+def test_profiles_of_two_views_cannot_be_added():
+    one, other = (
+        profile_view(view, pl.DataFrame(schema=make_schema(view)), NOW) for view in (ASSET_HOURLY, PAIR_HOURLY)
+    )
+    with pytest.raises(DataError, match="profiles of asset_hourly with the columns"):
+        combine_view_profiles(ASSET_HOURLY, one, other)
