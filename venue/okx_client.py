@@ -13,6 +13,7 @@ import ipaddress
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from pairity.errors import (
 from pairity.settings import Settings
 from pairity.timeline import from_ms
 from venue.okx_answers import KEY_VARIABLES, POINT_TO_DEMO, Failure, base_url, data_of, explain, short
+from venue.pace import Pace
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 Sleep = Callable[[float], Awaitable[None]]
 LIVE_VARIABLE = "PAIRITY_LIVE_TRADING"
 LIVE_CONSENT = "i-accept-the-risk"
+# Where a client keeps its `Pace`: ccxt leaves options that it does not know alone.
+_PACE = "pairityPace"
 _DEMO_HEADER = "x-simulated-trading"
 # The venue counts requests in windows of two seconds: a shorter wait would only meet the same window again.
 _RATE_LIMITED_S = 1.0
@@ -48,14 +52,15 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
     """Return a `ccxt.async_support.okx` client for `settings.exchange`; close it with `aclose`.
 
     Signed clients carry the demo header, so that orders reach demo trading, unless `live` is given *and* the
-    environment says so too. Unsigned ones carry none: market data is that of the real market. Raises CredentialsError
+    environment says so too. Unsigned ones carry none: market data is that of the real market. Where the settings keep
+    to the venue's limits, ccxt's limiter does so for signed clients, and `Pace` for the others. Raises CredentialsError
     (a key is missing), LiveSwitchError (one switch only) and ConfigError (an unusable URL).
     """
     from ccxt.async_support import okx as okx_class
 
     exchange = settings.exchange
     config: dict[str, Any] = {
-        "enableRateLimit": exchange.rate_limit,
+        "enableRateLimit": exchange.rate_limit and signed,
         "timeout": int(exchange.timeout_s * 1000),
         "options": {
             "defaultType": "swap",
@@ -74,6 +79,8 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
         _check_live_switch()
     elif signed:
         client.headers = {**(client.headers or {}), _DEMO_HEADER: "1"}
+    if exchange.rate_limit and not signed:
+        client.options[_PACE] = Pace()
     client.timeout_on_exit = 0
     client.publicGetPublicLiquidationOrders = partial(_liquidation_orders, client)
     return client
@@ -142,8 +149,10 @@ async def _attempt(
 
     # ccxt writes into what it is given.
     own = dict(params) if isinstance(params, Mapping) else [dict(item) for item in params]
+    pace: Pace | None = client.options.get(_PACE)
     try:
-        answer = await getattr(client, method)(own)
+        async with pace.turn(method, own) if pace is not None else nullcontext():
+            answer = await getattr(client, method)(own)
     except ccxt.BaseError as error:
         return explain(client, method, error)
     return data_of(client, method, answer)

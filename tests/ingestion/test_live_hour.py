@@ -47,9 +47,11 @@ def names_of(count: int) -> tuple[str, ...]:
 class Hours:
     """A lake at `START` that lives through hours: what each of them stages also enters the lake, as it came."""
 
-    def __init__(self, okx, home, assets) -> None:
+    def __init__(self, okx, home, assets, rate_limit) -> None:
         self.okx, self.assets = okx, assets
-        self.settings = okx.settings(home, assets=assets)
+        settings = okx.settings(home, assets=assets)
+        exchange = settings.exchange.model_copy(update={"rate_limit": rate_limit})
+        self.settings = settings.model_copy(update={"exchange": exchange})
         self.lake = Lake(Layout(home), durable=False)
 
     @asynccontextmanager
@@ -99,18 +101,21 @@ class Hours:
 
 @pytest.fixture
 def counted(tmp_path):
-    """Make a venue with so many assets, and the hours of a process that has lived until `START`."""
+    """Make a venue with so many assets, and the hours of a process; without limits it has lived until `START`."""
     opened = []
 
-    def make(count, market=None, **options):
+    def make(count, market=None, *, rate_limits=False):
         names, plan = names_of(count), CountingPlan()
-        context = venue(market or WideMarket(synthetic(), names), START + LAG, faults=plan, **options)
+        market = market or WideMarket(synthetic(), names)
+        context = venue(market, START + LAG, faults=plan, rate_limits=rate_limits)
         okx = context.__enter__()
         opened.append(context)
-        hours = Hours(okx, tmp_path, names)
-        hours.live(START, everything_asked=True, since=START - 6 * HOUR)
-        shutil.rmtree(tmp_path / "staging")
-        plan.requests.clear()
+        hours = Hours(okx, tmp_path, names, rate_limits)
+        if not rate_limits:
+            _, failures = hours.live(START, everything_asked=True, since=START - 6 * HOUR)
+            assert failures == ()
+            shutil.rmtree(tmp_path / "staging")
+            plan.requests.clear()
         return hours, plan
 
     yield make
@@ -130,6 +135,14 @@ def test_requests_of_an_hour_between_and_at_settlements(counted, count):
             asked[HISTORY] = count
         assert dict(plan.requests) == asked, close
         plan.requests.clear()
+
+
+def test_within_the_limits_of_the_venue_nothing_is_asked_twice(counted):
+    """The exchange enforces its limits: a client that exceeded one would have to ask again."""
+    hours, plan = counted(25, rate_limits=True)
+    _, failures = hours.live(START)
+    assert failures == ()
+    assert dict(plan.requests) == dict.fromkeys(PER_ASSET, 25) | {SCHEDULE: 1}
 
 
 def test_pages_are_no_larger_than_the_hour(counted):
@@ -239,14 +252,19 @@ def test_an_answer_that_breaks_the_protocol_is_a_failure_of_its_instrument_alone
 INSTANTS = st.integers(0, 48 * 60).map(lambda minutes: datetime(2026, 1, 1, tzinfo=UTC) + minutes * MINUTE)
 
 
-@given(settled=st.sets(INSTANTS, min_size=3), heard=INSTANTS, since=INSTANTS, length=st.integers(1, 600))
-def test_nothing_is_excluded_that_was_settled(settled, heard, since, length):
-    """Whatever the times of settlement are, and whenever the venue is heard."""
+@given(
+    settled=st.sets(INSTANTS, min_size=3),
+    announced=INSTANTS,
+    heard=INSTANTS,
+    since=INSTANTS,
+    length=st.integers(1, 600),
+)
+def test_nothing_is_excluded_that_was_settled(settled, announced, heard, since, length):
+    """Whenever the venue is heard, and also where it settles earlier than it had announced."""
     until = since + length * MINUTE
-    past, future = [at for at in settled if at <= heard], [at for at in settled if at > heard]
-    if past and future:
-        said = Settlements(max(past), min(future), heard)
-        excluded = said.exclude(since, until)
+    past = [at for at in settled if at <= heard]
+    if past and announced > heard:
+        excluded = Settlements(max(past), announced, heard).exclude(since, until)
         assert not (excluded and any(since <= at < until for at in settled))
         assert excluded or not (max(past) < since and until <= heard)
 
