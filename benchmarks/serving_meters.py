@@ -35,7 +35,8 @@ STEPS = (
 )
 OTHER = "other"
 ALL = "all"
-COUNTS = ("collects", "eager Polars operations", "file writes", "validations")
+COLLECTS, LAZY, WRITES, VALIDATIONS = "Polars collects", "of them lazy queries", "file writes", "validations"
+COUNTS = (COLLECTS, LAZY, WRITES, VALIDATIONS)
 _WRITING = ("w", "a", "x", "+")
 _NATIVE_WRITERS = ("write_parquet", "write_csv", "write_ipc", "write_ndjson", "write_json")
 
@@ -176,15 +177,15 @@ def _wrap(meter: Meter, where: str, wrapper: Callable[[Any], Any]) -> None:
 
 
 def _count_collects(meter: Meter) -> None:
-    """Count lazy queries that are carried out, and beside them operations on eager frames, which are such inside."""
+    """Count queries that are carried out: lazy ones, and those that most operations on eager frames are inside."""
     import polars as pl
 
-    for owner, method, name in (
-        (pl.LazyFrame, "collect", COUNTS[0]),
-        (pl, "collect_all", COUNTS[0]),
-        (pl.LazyFrame, "_collect_eager", COUNTS[1]),
+    for owner, method, names in (
+        (pl.LazyFrame, "collect", (COLLECTS, LAZY)),
+        (pl, "collect_all", (COLLECTS, LAZY)),
+        (pl.LazyFrame, "_collect_eager", (COLLECTS,)),
     ):
-        setattr(owner, method, _count_calls(getattr(owner, method), meter, name))
+        setattr(owner, method, _count_calls(getattr(owner, method), meter, *names))
 
 
 def _count_writes(meter: Meter) -> None:
@@ -193,7 +194,7 @@ def _count_writes(meter: Meter) -> None:
 
     def hear(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[1], str) and any(sign in arguments[1] for sign in _WRITING):
-            meter.count(COUNTS[2])
+            meter.count(WRITES)
 
     sys.addaudithook(hear)
     for method in _NATIVE_WRITERS:
@@ -202,7 +203,7 @@ def _count_writes(meter: Meter) -> None:
         @functools.wraps(write)
         def counted(frame: Any, target: Any = None, *args: Any, write: Any = write, **kwargs: Any) -> Any:
             if target is not None and not hasattr(target, "write"):
-                meter.count(COUNTS[2])
+                meter.count(WRITES)
             return write(frame, target, *args, **kwargs)
 
         setattr(pl.DataFrame, method, counted)
@@ -216,14 +217,15 @@ def _count_validations(meter: Meter) -> None:
     _wrap(
         meter,
         "great_expectations.validator.v1_validator:Validator._validate_expectation_configs",
-        lambda validate: _count_calls(validate, meter, COUNTS[3]),
+        lambda validate: _count_calls(validate, meter, VALIDATIONS),
     )
 
 
-def _count_calls(function: Callable[..., Any], meter: Meter, name: str) -> Callable[..., Any]:
+def _count_calls(function: Callable[..., Any], meter: Meter, *names: str) -> Callable[..., Any]:
     @functools.wraps(function)
     def counted(*args: Any, **kwargs: Any) -> Any:
-        meter.count(name)
+        for name in names:
+            meter.count(name)
         return function(*args, **kwargs)
 
     return counted

@@ -22,7 +22,6 @@ from ingestion.pipeline import ingest
 from model_registry import registry
 from pairity.configuration import load_settings
 from pairity.layout import Layout
-from pairity.progress import SilentProgress
 from pairity.settings import Settings
 from pairity.timeline import DAY, month_start
 from pairity_cli.demo.exchange import DemoExchange
@@ -133,6 +132,3 @@ def register_model(settings: Settings) -> None:
         uri = tracking.log_forest(layout, pipeline, matrix.head(3), pair_forest.TRUSTED_TYPES)
     model = registry.register(settings, run_id, uri, lineage)
     registry.promote(settings, model.version, "a benchmark", TRADING)
-
-
-SILENT = SilentProgress()

@@ -121,6 +121,7 @@ class Pipeline:
                 left_out=list_left_out_pairs(self.settings, self.lake, reasons),
                 failures=failures,
                 stage_seconds=dict(watch.seconds),
+                stage_cpu_seconds=dict(watch.cpu_seconds),
             )
 
     def _require_home_venue(self) -> None:
