@@ -23,7 +23,7 @@ from pairity.timeline import DAY, month_start
 
 FIRST = month_start(TRADING) - LOOKBACK
 """First instant that the exchange gave."""
-_BLOCK = 30 * DAY
+BLOCK = 30 * DAY
 _MONTH = timedelta(days=30.4375)
 _BARS = (*CANDLES, "mark_1h", "index_1h")
 
@@ -36,24 +36,25 @@ def extend(scene: dict[str, Any], months: int) -> int:
     if since < FIRST:
         with lake.writing():
             for name, asset in sorted({(part.dataset, part.instrument) for part in lake.partitions()}):
-                own = lake.scan(name, [asset], FIRST, FIRST + _BLOCK).collect().drop("asset")
-                lake.write(name, asset, _lay_back(find_dataset(name), own, since), covered=[(since, FIRST)])
-        publish_features(settings, TRADING, TRADING, SilentProgress())
+                own = lake.scan(name, [asset], FIRST, FIRST + BLOCK).collect().drop("asset")
+                lake.write(name, asset, lay_back(find_dataset(name), own, since), covered=[(since, FIRST)])
+        report = publish_features(settings, TRADING, TRADING, SilentProgress())
+        assert not report.quarantined, report.quarantined[:3]
     return len(lake.partitions())
 
 
-def _lay_back(kind: RawDataset, own: pl.DataFrame, since: datetime) -> pl.DataFrame:
-    """Return the rows of [since, FIRST): the block mirrored, then the block, and so on."""
+def lay_back(kind: RawDataset, own: pl.DataFrame, since: datetime) -> pl.DataFrame:
+    """Return the rows of [since, FIRST): `own`, which has those of one block from FIRST on, mirrored, as it is, …"""
     tiles = []
-    count = -(-(FIRST - since) // _BLOCK)
+    count = -(-(FIRST - since) // BLOCK)
     for number in range(1, count + 1):
         if number % 2:
-            tile = _mirror(kind, own).with_columns(pl.col(kind.time) - (number - 1) * _BLOCK)
+            tile = _mirror(kind, own).with_columns(pl.col(kind.time) - (number - 1) * BLOCK)
         else:
-            tile = own.with_columns(pl.col(kind.time) - number * _BLOCK)
+            tile = own.with_columns(pl.col(kind.time) - number * BLOCK)
         tiles.append(tile)
     rows = pl.concat(tiles).filter(pl.col(kind.time).is_between(since, FIRST, closed="left"))
-    rows = rows.with_columns(history_known_at(kind)).select(kind.schema)
+    rows = rows.with_columns(history_known_at(kind)).select(*kind.schema)
     return rows.unique(kind.time, keep="first").sort(kind.time, KNOWN_AT)
 
 
