@@ -12,7 +12,7 @@ ARGS ?=
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data bench-train lock hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data bench-train bench-serve lock hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,7 +121,10 @@ ui: install  ## compare models in the MLflow UI on 127.0.0.1
 serve: install  ## run the trading process (demo trading unless both live switches are set)
 	$(BIN)/pairity serve $(ARGS)
 
-data-docs: install  ## build Great Expectations' Data Docs and say where they are
+data-bench-serve: install  ## what one live hour costs, by step and size of the universe (ARGS=--small to see whether it runs)
+	$(BIN)/python -m benchmarks serve $(ARGS)
+
+docs: install  ## build Great Expectations' Data Docs and say where they are
 	$(BIN)/pairity data-docs $(ARGS)
 
 lint: install  ## style and formatting
@@ -148,6 +151,9 @@ bench-data: install  ## the data plane against peers: microstructure, pair featu
 
 bench-train: install  ## backtest grid and model fits against peers (ARGS=--small to see whether it runs)
 	$(BIN)/python -m benchmarks train $(ARGS)
+
+bench-serve: install  ## what one live hour costs, by step and size of the universe (ARGS=--small to see whether it runs)
+	$(BIN)/python -m benchmarks serve $(ARGS)
 
 docs: install  ## write docs/features.md from the catalogue
 	$(BIN)/python -m feature_repo.documentation > docs/features.md

@@ -1,7 +1,8 @@
 """`make bench`: every measurement in one run, medians of several rounds, ratios to a peer; written to results.md.
 
 `python -m benchmarks data` runs one group and writes results-data.md. `--small` takes small inputs where a group has
-them, to see whether it runs at all; it writes nothing.
+them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it says what
+one live hour costs.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -18,9 +19,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import backtest_grid, factor_regression, fits, joins, microstructure, pair_features
+from benchmarks import backtest_grid, factor_regression, fits, joins, microstructure, pair_features, serving
 from benchmarks.case import Case
 
+SERVE = "serve"
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -68,11 +70,25 @@ def make_cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
 
 def main(groups: Sequence[str], small: bool) -> None:
     known = SMALL if small else GROUPS
-    if unknown := set(groups) - set(known):
-        sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
+    if unknown := set(groups) - {*known, SERVE}:
+        listed = ", ".join((*known, SERVE))
+        sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {listed}")
+    chosen = groups or (*known, SERVE)
+    parts = []
+    if sources := [source for group in chosen if group != SERVE for source in known[group]]:
+        parts.append(measure_cases(sources))
+    if SERVE in chosen:
+        parts.append(serving.measure_all(small))
+    text = "\n".join(parts)
+    if not small:
+        (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(text)
+    print(text)
+
+
+def measure_cases(sources: Sequence[Source]) -> str:
+    """Measure all cases against their peers, and return the table."""
     rows, notes = [], []
     with tempfile.TemporaryDirectory() as scratch:
-        sources = [source for group in groups or known for source in known[group]]
         for case in make_cases(sources, Path(scratch)):
             print(f"{case.name} …", file=sys.stderr, flush=True)
             case.check()
@@ -80,14 +96,11 @@ def main(groups: Sequence[str], small: bool) -> None:
             rows.append(Row(case.name, mine, case.peer, other))
             print(f"  {mine:.3f} s, {case.peer} {other:.3f} s: {other / mine:.3g} ×", file=sys.stderr, flush=True)
             notes += [case.note()] if case.note else []
-    lines = ["| what | ours, s | peer | peer, s | peer / ours |", "| --- | ---: | --- | ---: | ---: |"]
+    machine = f"{os.cpu_count()} cores, shared with other work (load {_describe_load()})"
+    lines = [f"Medians of one run on one machine, {machine}.", ""]
+    lines += ["| what | ours, s | peer | peer, s | peer / ours |", "| --- | ---: | --- | ---: | ---: |"]
     lines += [f"| {r.name} | {r.ours_s:.3f} | {r.peer} | {r.peer_s:.3f} | {r.peer_s / r.ours_s:.3g} |" for r in rows]
-    text = "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
-    if not small:
-        machine = f"{os.cpu_count()} cores, shared with other work (load {_describe_load()})"
-        preamble = f"Medians of one run on one machine, {machine}.\n\n"
-        (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(preamble + text)
-    print(text)
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
 
 
 def _describe_load() -> str:

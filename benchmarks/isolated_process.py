@@ -1,8 +1,11 @@
-"""One job in a process of its own: how long it took, how much memory it used, and what it answered.
+"""Work in a process of its own: how long a job took, how much memory it used, and what it answered.
 
-`python -m benchmarks.isolated_process MODULE FUNCTION ARGUMENTS` calls the function with the arguments (JSON). The
-function prepares the inputs and returns the job; only the job is timed. Peaks are read from the process itself: the
-high-water mark is reset when the job begins, so that building the inputs does not count.
+`python -m benchmarks.isolated_process MODULE FUNCTION ARGUMENTS FILE` calls the function with the arguments (JSON) and
+writes what it returns, as JSON, to the file. What a library prints is thus never taken for an answer: standard output
+and error belong to whoever wants to print.
+
+A job's inputs are prepared before it is timed. Peaks are read from the process itself: the high-water mark is reset
+when the job begins, so that building the inputs does not count.
 """
 
 from __future__ import annotations
@@ -13,11 +16,13 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 Job = Callable[[], str]
 """A function that does the work and returns a digest of its answer."""
@@ -49,18 +54,8 @@ class IsolatedJob:
 
     def seconds(self) -> float:
         """Run the job once and return how long it took; AssertionError if it answered otherwise than before."""
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.isolated_process",
-            self.module,
-            self.function,
-            json.dumps(self.arguments),
-        ]
-        # Where other work shares the cores, OpenMP's threads that spin while they wait take them from each other.
-        environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-        self.outcomes.append(JobOutcome(**json.loads(done.stdout.splitlines()[-1])))
+        outcome = call_in_process(__name__, "run_job", (self.module, self.function, self.arguments))
+        self.outcomes.append(JobOutcome(**outcome))
         if len({outcome.answer for outcome in self.outcomes}) > 1:
             raise AssertionError(f"{self.function}{self.arguments} answered differently from run to run")
         return self.outcomes[-1].seconds
@@ -79,29 +74,53 @@ class IsolatedJob:
         return f"{peak:,.0f} MB ({inputs:,.0f} MB of it before the job{children})"
 
 
-def _read_resident_mb(name: str) -> float:
-    return int(Path("/proc/self/status").read_text().partition(f"{name}:")[2].split()[0]) / 1024
+def call_in_process(module: str, function: str, arguments: Sequence[object], *, limit_s: float | None = None) -> Any:
+    """Call a function in a new process and return what it returned, both as JSON.
+
+    CalledProcessError where it fails, TimeoutExpired after `limit_s`; what it printed went to this process's standard
+    error.
+    """
+    # Where other work shares the cores, OpenMP's threads that spin while they wait take them from each other.
+    environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer.json"
+        command = [sys.executable, "-m", "benchmarks.isolated_process", module, function]
+        command += [json.dumps(arguments), str(answer)]
+        subprocess.run(command, stdout=sys.stderr, check=True, env=environment, timeout=limit_s)
+        return json.loads(answer.read_text())
 
 
-def _run(module: str, function: str, arguments: str) -> None:
-    job: Job = getattr(import_module(module), function)(*json.loads(arguments))
-    Path("/proc/self/clear_refs").write_text("5")  # sets VmHWM back to what is resident now
-    before, begun = _read_resident_mb("VmRSS"), time.perf_counter()
+def run_job(module: str, function: str, arguments: Sequence[object]) -> dict[str, Any]:
+    """Prepare a job, run it once and return the fields of its `JobOutcome`."""
+    job: Job = getattr(import_module(module), function)(*arguments)
+    reset_peak()
+    before, begun = read_resident_mb("VmRSS"), time.perf_counter()
     answer = job()
     seconds = time.perf_counter() - begun
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(
-        json.dumps(
-            {
-                "seconds": seconds,
-                "inputs_mb": before,
-                "peak_mb": _read_resident_mb("VmHWM"),
-                "child_mb": child,
-                "answer": answer,
-            }
-        )
-    )
+    return {
+        "seconds": seconds,
+        "inputs_mb": before,
+        "peak_mb": read_resident_mb("VmHWM"),
+        "child_mb": child,
+        "answer": answer,
+    }
+
+
+def reset_peak() -> None:
+    """Set the high-water mark of this process (VmHWM) back to what is resident now."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def read_resident_mb(name: str) -> float:
+    """Return VmRSS (resident now) or VmHWM (the most since `reset_peak`) of this process, in MB."""
+    return int(Path("/proc/self/status").read_text().partition(f"{name}:")[2].split()[0]) / 1024
+
+
+def _main(module: str, function: str, arguments: str, file: str) -> None:
+    answer = getattr(import_module(module), function)(*json.loads(arguments))
+    Path(file).write_text(json.dumps(answer))
 
 
 if __name__ == "__main__":
-    _run(*sys.argv[1:])
+    _main(*sys.argv[1:])

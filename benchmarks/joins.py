@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.case import Case
+from benchmarks.isolated_process import call_in_process
 from feature_repo.asof_join import asof_join
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -83,6 +86,9 @@ def join_bare(requested: pl.DataFrame, path: Path) -> pl.DataFrame:
 
 
 def join_with_feast(requested: pl.DataFrame, path: Path, size: Size, scratch: Path) -> pl.DataFrame:
+    import ibis
+
+    ibis.get_backend().raw_sql("set enable_progress_bar = false")  # of the engine that Feast's store uses
     refs = [f"view:{name}" for name in size.columns]
     job = _open_duckdb_store(scratch, path, size).get_historical_features(
         entity_df=requested.to_pandas(), features=refs, filter_by_created_timestamp=False
@@ -90,23 +96,24 @@ def join_with_feast(requested: pl.DataFrame, path: Path, size: Size, scratch: Pa
     return pl.DataFrame(pl.from_arrow(job.to_arrow()))
 
 
-def time_peer(folder: Path, entities: int, hours: int, features: int, labels: int) -> float:
+def time_peer(folder: str, entities: int, hours: int, features: int, labels: int) -> float:
+    """Return the seconds of the peer's join, in this process; what it needs lies in `folder`."""
+    size, place = Size(entities, hours, features, labels), Path(folder)
+    requested = pl.read_parquet(place / "labels.parquet")
+    warnings.simplefilter("ignore")
+    begun = time.perf_counter()
+    join_with_feast(requested, place / "features.parquet", size, place)
+    return time.perf_counter() - begun
+
+
+def time_peer_apart(folder: Path, size: Size) -> float:
     """Time the peer in a process of its own, since it may take more memory or time than there is; inf if it fails."""
-    code = (
-        "import time, warnings; warnings.simplefilter('ignore'); import polars as pl; from pathlib import Path;"
-        f"from benchmarks import joins as j; size = j.Size({entities}, {hours}, {features}, {labels});"
-        f"folder = Path({str(folder)!r}); requested = pl.read_parquet(folder / 'labels.parquet');"
-        "begun = time.perf_counter(); j.join_with_feast(requested, folder / 'features.parquet', size, folder);"
-        "print('took', time.perf_counter() - begun)"
-    )
+    arguments = (str(folder), size.entities, size.hours, size.features, size.labels)
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=_LIMIT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
+        return call_in_process(__name__, "time_peer", arguments, limit_s=_LIMIT_S)
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        print(f"  the peer gave no answer: {error}", file=sys.stderr)
         return inf
-    timings = [line for line in done.stdout.splitlines() if line.startswith("took ")]
-    return float(timings[-1].split()[1]) if timings else inf
 
 
 def cases(scratch: Path) -> Iterator[Case]:
@@ -131,7 +138,7 @@ def _make_cases(size: Size, requested: pl.DataFrame, path: Path, folder: Path) -
         assert mine.equals(other)
 
     def seconds() -> float:
-        return time_peer(folder, size.entities, size.hours, size.features, size.labels)
+        return time_peer_apart(folder, size)
 
     name = f"point-in-time join, {size.text}"
     yield Case(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -13,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.case import Case
+from benchmarks.isolated_process import call_in_process, read_resident_mb, reset_peak
 from feature_repo.transforms.hours import summarise_hours
 
 ASSETS = tuple(f"A{number:02}" for number in range(10))
@@ -95,6 +94,7 @@ def compute_with_duckdb(folder: Path, months: int = MONTHS) -> pl.DataFrame:
 
     with engine.connect() as database:
         database.execute("set timezone = 'UTC'")
+        database.execute("set enable_progress_bar = false")
         return pl.DataFrame(database.sql(SQL.format(files=f"{folder}/*/*/part.parquet")).to_arrow_table())
 
 
@@ -132,15 +132,17 @@ def compute_with_pandas(folder: Path, months: int = MONTHS) -> object:
     return pd.concat(parts)
 
 
-def measure_peak_mb(job: str, folder: Path, months: int) -> float:
+def measure_peak_mb(job: str, folder: str, months: int) -> float:
+    """Do one job, and return the peak memory in MB of this process above what it held before."""
+    reset_peak()
+    base = read_resident_mb("VmHWM")
+    globals()[job](Path(folder), months)
+    return read_resident_mb("VmHWM") - base
+
+
+def measure_peak_apart(job: str, folder: Path, months: int) -> float:
     """Return the peak memory in MB of a process that does one job, above what its imports take."""
-    code = (
-        "from pathlib import Path; from benchmarks import microstructure as m;"
-        "peak = lambda: int(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]) / 1024;"
-        f"base = peak(); getattr(m, {job!r})(Path({str(folder)!r}), {months}); print(peak() - base)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    return call_in_process(__name__, "measure_peak_mb", (job, str(folder), months))
 
 
 def cases(scratch: Path) -> Iterator[Case]:
@@ -155,9 +157,9 @@ def cases(scratch: Path) -> Iterator[Case]:
             np.testing.assert_allclose(mine[name].filter(inner), theirs[name].filter(inner), rtol=1e-7, err_msg=name)
 
     def note() -> str:
-        grown = {months: measure_peak_mb("compute_ours", folder, months) for months in (2, MONTHS)}
+        grown = {months: measure_peak_apart("compute_ours", folder, months) for months in (2, MONTHS)}
         jobs = {"duckdb": "compute_with_duckdb", "pandas": "compute_with_pandas", "read": "read_columns"}
-        others = {name: measure_peak_mb(job, folder, MONTHS) for name, job in jobs.items()}
+        others = {name: measure_peak_apart(job, folder, MONTHS) for name, job in jobs.items()}
         listed = ", ".join(f"{name} {megabytes:,.0f} MB" for name, megabytes in others.items())
         return f"peak memory: ours {grown[2]:,.0f} MB for 2 months, {grown[MONTHS]:,.0f} MB for {MONTHS}; {listed}"
 

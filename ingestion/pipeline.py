@@ -131,6 +131,7 @@ class Pipeline:
                 left_out=publisher.list_left_out_pairs(reasons),
                 failures=failures,
                 stage_seconds=dict(watch.seconds),
+                stage_cpu_seconds=dict(watch.cpu_seconds),
             )
 
     def _require_home_venue(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -73,6 +73,8 @@ class IngestReport:
     left_out: tuple[LeftOutPair, ...]
     failures: tuple[InstrumentFailure, ...]
     stage_seconds: dict[str, float]
+    stage_cpu_seconds: dict[str, float]
+    """Seconds of processor per stage, where `stage_seconds` are the wall clock's."""
 
     @property
     def ok(self) -> bool:
@@ -112,15 +114,22 @@ class FeaturesReport:
 
 @dataclass(frozen=True, slots=True)
 class Stopwatch:
-    """Wall-clock seconds per stage of a run."""
+    """Seconds per stage of a run: of the wall clock, and of the processor (all threads of the process)."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time that the block takes, also where it fails."""
-        begun = time.perf_counter()
+        begun, cpu_begun = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+            self.add({name: time.perf_counter() - begun}, {name: time.process_time() - cpu_begun})
+
+    def add(self, seconds: Mapping[str, float], cpu_seconds: Mapping[str, float]) -> None:
+        """Add what was measured elsewhere, per stage."""
+        for total, more in ((self.seconds, seconds), (self.cpu_seconds, cpu_seconds)):
+            for name, spent in more.items():
+                total[name] = total.get(name, 0.0) + spent

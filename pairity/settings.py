@@ -71,7 +71,9 @@ def _time_of_day(text: str) -> str:
 class UniverseSettings(Section):
     """Assets that are traded, in the order that defines pair ids."""
 
-    assets: Annotated[tuple[str, ...], Field(min_length=2, max_length=60), AfterValidator(_distinct)] = DEFAULT_UNIVERSE
+    assets: Annotated[tuple[str, ...], Field(min_length=2, max_length=200), AfterValidator(_distinct)] = (
+        DEFAULT_UNIVERSE
+    )
     min_aligned_bars: PositiveInt = 200
 
     @property

@@ -144,6 +144,23 @@ def show_serving(settings: Settings, report: ServeReport) -> None:
         print_line(f"  {count} × {problem}" if count > 1 else f"  {problem}")
 
 
+def show_hour_costs(report: ServeReport) -> None:
+    """Print what one decision costs on average, by step: milliseconds of the wall clock and of the processor."""
+    from serving.report import DECISION
+
+    clocks = [
+        {name: 1000 * seconds / max(report.cycles, 1) for name, seconds in clock.items()}
+        for clock in (report.spent.seconds, report.spent.cpu_seconds)
+    ]
+    whole = [clock.pop(DECISION, 0.0) for clock in clocks]
+    rows: list[tuple[Cell, ...]] = [(name, *(clock[name] for clock in clocks)) for name in clocks[0]]
+    rows.append(
+        ("between the steps", *(total - sum(clock.values()) for total, clock in zip(whole, clocks, strict=True)))
+    )
+    rows.append(("all", *whole))
+    print_table(("step", "wall, ms", "processor, ms"), rows, "What an hour costs, per decision")
+
+
 def _make_position_row(record: PositionRecord) -> tuple[Cell, ...]:
     position, close = record.position, record.close
     leg = position.legs[0]

@@ -19,7 +19,8 @@ from paper_exchange.http.auth import Credentials
 from paper_exchange.http.server import make_app
 from paper_exchange.market.market import Market
 from paper_exchange.market.recorded import RecordedMarket
-from paper_exchange.market.synthetic import SyntheticMarket
+from paper_exchange.market.synthetic import HISTORY_DAYS, SyntheticMarket
+from paper_exchange.market.synthetic_assets import MODELS
 
 HOST = "127.0.0.1"
 SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,13 +40,18 @@ def run(
     rate_limits: bool = True,
     balance_usdt: Decimal = Decimal(10_000),
     credentials: Credentials | None = None,
+    assets: int = len(MODELS),
+    history_days: int = HISTORY_DAYS,
 ) -> None:
     """Serve until SIGINT or SIGTERM; print one line with the URL when ready (port 0 picks a free one).
 
     `start` is where the clock begins. Synthetic: 2026-01-01 by default, but on a `real` clock the wall's time.
-    Recorded: by default the full hour after which a quarter of the recording is still to come.
+    Recorded: by default the full hour after which a quarter of the recording is still to come. `assets` and
+    `history_days` before the start are the size of a synthetic market.
     """
-    played, ticking = open_market(market, data=data, start=start, clock=clock, seed=seed)
+    played, ticking = open_market(
+        market, data=data, start=start, clock=clock, seed=seed, assets=assets, history_days=history_days
+    )
     app = make_app(
         played,
         ticking,
@@ -58,7 +64,14 @@ def run(
 
 
 def open_market(
-    market: str, *, data: Path | None, start: str | None, clock: str, seed: int
+    market: str,
+    *,
+    data: Path | None,
+    start: str | None,
+    clock: str,
+    seed: int,
+    assets: int = len(MODELS),
+    history_days: int = HISTORY_DAYS,
 ) -> tuple[Market, VirtualClock]:
     """Return the market and the clock that belongs to it; ConfigError and its children say what cannot be used."""
     parse_clock(clock)  # before a market is read, which takes long
@@ -77,7 +90,9 @@ def open_market(
         start_ms = to_ms(SYNTHETIC_START)
     if start_ms is not None and start_ms < 0:
         raise TimeRangeError("--start lies before 1970", "give a later --start")
-    return SyntheticMarket(seed, wall_ms() if start_ms is None else start_ms), VirtualClock(clock, start_ms)
+    start_day_ms = wall_ms() if start_ms is None else start_ms
+    played = SyntheticMarket(seed, start_day_ms, history_days=history_days, assets=assets)
+    return played, VirtualClock(clock, start_ms)
 
 
 def _choose_start(market: Market) -> int:

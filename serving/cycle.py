@@ -39,10 +39,12 @@ class Cycle:
     async def run(self, close: datetime) -> DecisionRecord | None:
         """Decide on the bar that closed at `close`, and carry it out; None where the venue could not be read."""
         problems: list[str] = []
+        spent = self._reporter.report.spent
         try:
             # First: positions and available balance are inputs of the decision.
-            reconciled = await self._reconciler.run()
-            balance = await self._parts.executor.desk.venue.balance()
+            with spent.stage("reconcile"):
+                reconciled = await self._reconciler.run()
+                balance = await self._parts.executor.desk.venue.balance()
         except VenueError as error:
             self._reporter.report_skipped(close, error)
             return None
@@ -51,8 +53,10 @@ class Cycle:
         problems += self._follow_champion()
         lag = timedelta(seconds=self._settings.features.decision_lag_s)
         await self._parts.clock.sleep_until(close + lag)
-        record, inputs = self._decide(close, reconciled, balance)
-        problems += await self._carry_out(record)
+        with spent.stage("decide"):
+            record, inputs = self._decide(close, reconciled, balance)
+        with spent.stage("carry out"):
+            problems += await self._carry_out(record)
         await self._reporter.report_decision(record, problems)
         # Last: nothing that the challenger needs may delay an order.
         if self._parts.shadow is not None and inputs is not None:
@@ -79,6 +83,7 @@ class Cycle:
         except VenueError as error:
             return [f"no new data for {close.isoformat()}: {error.what}"]
         self._caught_up = True
+        self._reporter.report.spent.add(report.stage_seconds, report.stage_cpu_seconds)
         failures = [f"{failure.asset}: {failure.reason}" for failure in report.failures]
         return failures + [
             f"quarantined {item.stage} {item.key}: {', '.join(item.rules)}" for item in report.quarantined

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pairity.timeline import ceil_to
 from serving.cycle import Cycle
 from serving.parts import Parts
-from serving.report import Reporter, ServeReport
+from serving.report import DECISION, Reporter, ServeReport
 from serving.shutdown import finish_unless_stopped
 
 
@@ -39,7 +39,8 @@ class TradingLoop:
             if not await self._wait_for(close + timedelta(seconds=self._settings.serve.grace_s)):
                 break
             parts.status.state = "deciding"
-            await self._cycle.run(close)
+            with report.spent.stage(DECISION):
+                await self._cycle.run(close)
             report.cycles += 1
             parts.progress.advance(1, f"{close:%m-%d %H:%M} {parts.status.action or ''}")
         parts.status.state = "stopped"

@@ -7,11 +7,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ingestion.report import Stopwatch
 from pairity.errors import PairityError, VenueError
 from pairity.strategy.codec import position_to_json
 from serving.journal import DecisionRecord
 from serving.models.scoring import ModelRef
 from serving.parts import Parts
+
+DECISION = "decision"
 
 
 @dataclass
@@ -25,6 +28,8 @@ class ServeReport:
     last_equity: float | None = None
     blind: int = 0
     """Decisions at which not one pair had fresh features."""
+    spent: Stopwatch = field(default_factory=Stopwatch)
+    """Seconds of all decisions together: of each step, the pipeline's among them, and whole as `DECISION`."""
 
 
 class Reporter:

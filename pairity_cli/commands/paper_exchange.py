@@ -27,6 +27,16 @@ def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) 
 @click.option("--start", metavar="TIME", help="Instant at which the virtual clock starts (ISO, UTC).")
 @click.option("--clock", default="real", show_default=True, help="real, xN (N times faster) or stepped.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market.")
+@click.option("--assets", type=click.IntRange(2, 1000), default=10, show_default=True, help="Of the synthetic market.")
+@click.option(
+    "--history",
+    "history_days",
+    type=click.IntRange(1, 3650),
+    default=90,
+    show_default=True,
+    metavar="DAYS",
+    help="Days of the synthetic market before its clock's start.",
+)
 @click.option("--balance", default="10000", show_default=True, callback=_parse_amount, help="USDT in the account.")
 @click.option("--control", is_flag=True, help="Open /control: stepping the clock, injecting faults.")
 @click.option("--rate-limits/--no-rate-limits", default=True, show_default=True, help="Enforce OKX's request limits.")
@@ -38,6 +48,8 @@ def paper_exchange(
     start: str | None,
     clock: str,
     seed: int,
+    assets: int,
+    history_days: int,
     balance: Decimal,
     control: bool,
     rate_limits: bool,
@@ -52,6 +64,8 @@ def paper_exchange(
         start=start,
         clock=clock,
         seed=seed,
+        assets=assets,
+        history_days=history_days,
         control=control,
         rate_limits=rate_limits,
         balance_usdt=balance,

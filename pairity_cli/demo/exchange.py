@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,11 +45,13 @@ class DemoExchange:
 
 
 @contextlib.contextmanager
-def running_exchange(market: str, data: Path | None, seed: int, log: Path) -> Iterator[DemoExchange]:
+def running_exchange(
+    market: str, data: Path | None, seed: int, log: Path, options: Sequence[str] = ()
+) -> Iterator[DemoExchange]:
     """Start a stepped paper exchange and yield it; it ends with the block.
 
-    A recorded one stands at the market's first instant. Raises VenueUnreachableError, with the process's message, where
-    it does not start.
+    A recorded one stands at the market's first instant. `options` are further ones of its command. Raises
+    VenueUnreachableError, with the process's message, where it does not start.
     """
     command = [
         sys.executable,
@@ -66,6 +68,7 @@ def running_exchange(market: str, data: Path | None, seed: int, log: Path) -> It
         "--no-rate-limits",
         "--seed",
         str(seed),
+        *options,
     ]
     if data is not None:
         command += ["--data", str(data)]

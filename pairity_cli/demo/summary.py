@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pairity_cli.demo.run import DemoReport
-from pairity_cli.summaries import show_ingest, show_serving, show_training
+from pairity_cli.summaries import show_hour_costs, show_ingest, show_serving, show_training
 from pairity_cli.tables import print_heading, print_line
 from serving.parity import check_parity
 from validation.checkpoint import build_docs
@@ -19,6 +19,7 @@ def show_demo(report: DemoReport, *, elapsed_s: float) -> None:
     show_training(report.trained)
     show_serving(settings, served)
     print_line(f"trading {report.served_s:.1f} s, {report.served_s / max(served.cycles, 1):.2f} s per decision")
+    show_hour_costs(served)
     print_heading("Parity")
     print_line(check_parity(settings).summary)
     print_heading("Where to look next")

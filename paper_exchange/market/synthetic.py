@@ -1,4 +1,4 @@
-"""A made-up market of the ten default assets, reproducible from its seed; `synthetic_paths` says how it moves."""
+"""A made-up market, reproducible from its seed; `synthetic_assets` has its assets, `synthetic_paths` how it moves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from paper_exchange.market.bar_arrays import (
 )
 from paper_exchange.market.market import Bar, Funding, Instrument, PriceKind
 from paper_exchange.market.specifications import specify_instrument
-from paper_exchange.market.synthetic_paths import MINUTES, MODELS, Day, draw_first_state, draw_next_day
+from paper_exchange.market.synthetic_assets import MODELS, make_models
+from paper_exchange.market.synthetic_paths import MINUTES, Day, draw_first_state, draw_next_day
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -38,22 +39,30 @@ class _Table(NamedTuple):
 class SyntheticMarket:
     """One-minute bars from `HISTORY_DAYS` before the day of `start_ms` to `FUTURE_DAYS` after it.
 
-    Days are made in order, all assets at once, when they are first needed, and kept.
+    Days are made in order, all assets at once, when they are first needed, and kept. Another number of assets or
+    another first day is another market.
     """
 
     def __init__(
-        self, seed: int, start_ms: int, *, history_days: int = HISTORY_DAYS, future_days: int = FUTURE_DAYS
+        self,
+        seed: int,
+        start_ms: int,
+        *,
+        history_days: int = HISTORY_DAYS,
+        future_days: int = FUTURE_DAYS,
+        assets: int = len(MODELS),
     ) -> None:
         self.label = f"synthetic (seed {seed})"
+        self._models = make_models(assets)
         self._first_day = start_ms // DAY_MS - history_days
         self.start_ms = self._first_day * DAY_MS
         self.end_ms = (start_ms // DAY_MS + future_days) * DAY_MS
         self.instruments: Mapping[str, Instrument] = {
-            inst_id(m.name): specify_instrument(m.name, price=m.price, list_ms=self.start_ms) for m in MODELS
+            inst_id(m.name): specify_instrument(m.name, price=m.price, list_ms=self.start_ms) for m in self._models
         }
-        self._asset = {inst_id(m.name): row for row, m in enumerate(MODELS)}
+        self._asset = {inst_id(m.name): row for row, m in enumerate(self._models)}
         self._seed = seed
-        self._state = self._first_state = draw_first_state(seed)
+        self._state = self._first_state = draw_first_state(seed, self._models)
         self._days: list[Day] = []
         self._tables: dict[tuple[str, PriceKind], _Table] = {}
 
@@ -86,7 +95,7 @@ class SyntheticMarket:
             return None
         self._make_days_until(at_ms)
         day, in_day_ms = divmod(at_ms - self.start_ms, DAY_MS)
-        model = MODELS[row]
+        model = self._models[row]
         factor = float(self._days[day].open_interest[in_day_ms // HOUR_MS, row])
         return round(0.6 * model.turnover_usdt / model.price * factor, 4)
 
@@ -103,7 +112,7 @@ class SyntheticMarket:
         """Make all days up to the one that contains `at_ms`, within the market's span."""
         wanted = (min(at_ms, self.end_ms - 1) - self.start_ms) // DAY_MS + 1
         while len(self._days) < wanted:
-            day, self._state = draw_next_day(self._seed, self._first_day + len(self._days), self._state)
+            day, self._state = draw_next_day(self._seed, self._first_day + len(self._days), self._state, self._models)
             self._days.append(day)
 
     def _read_table(self, inst_id: str, kind: PriceKind, at_ms: int) -> BarArrays:

@@ -14,45 +14,18 @@ to day: the same seed and first day give the same market, whatever is read in wh
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
 from paper_exchange.market.bar_arrays import Floats, round_values
+from paper_exchange.market.synthetic_assets import AssetModel
 
 MINUTES = 1_440
 FUNDING_MINUTES = 480
 
 
-class AssetModel(NamedTuple):
-    """Parameters of one asset. `beta` is that to the market, `sector` an index, `turnover_usdt` quote volume per day.
-
-    `residual` is the stationary standard deviation of ln R, which reverts with `half_life_h`; where that is None, the
-    residual is a random walk and `residual` its standard deviation per day.
-    """
-
-    name: str
-    price: float
-    sector: int
-    beta: float
-    half_life_h: float | None
-    residual: float
-    turnover_usdt: float
-
-
-MODELS = (
-    AssetModel(name="BTC", price=90_000.0, sector=0, beta=1.0, half_life_h=16.0, residual=0.006, turnover_usdt=8e9),
-    AssetModel(name="ETH", price=3_200.0, sector=0, beta=1.0, half_life_h=12.0, residual=0.009, turnover_usdt=6e9),
-    AssetModel(name="SOL", price=140.0, sector=1, beta=1.25, half_life_h=10.0, residual=0.012, turnover_usdt=2e9),
-    AssetModel(name="XRP", price=1.9, sector=2, beta=1.0, half_life_h=None, residual=0.025, turnover_usdt=1e9),
-    AssetModel(name="BNB", price=850.0, sector=0, beta=1.0, half_life_h=36.0, residual=0.010, turnover_usdt=3e8),
-    AssetModel(name="DOGE", price=0.13, sector=2, beta=1.3, half_life_h=None, residual=0.030, turnover_usdt=9e8),
-    AssetModel(name="ADA", price=0.38, sector=1, beta=1.15, half_life_h=None, residual=0.022, turnover_usdt=2e8),
-    AssetModel(name="AVAX", price=13.0, sector=1, beta=1.25, half_life_h=20.0, residual=0.014, turnover_usdt=1.5e8),
-    AssetModel(name="LINK", price=13.0, sector=2, beta=1.15, half_life_h=None, residual=0.023, turnover_usdt=2e8),
-    AssetModel(name="DOT", price=2.1, sector=1, beta=1.25, half_life_h=30.0, residual=0.014, turnover_usdt=1e8),
-)
 _SECTOR_DAILY = np.array([0.006, 0.016, 0.010])
 _MARKET_DAILY = 0.026
 _COMMON_VOL, _COMMON_VOL_HALF_LIFE_H = 0.35, 18.0
@@ -103,13 +76,13 @@ class Day:
     """Hours × assets, as a multiple of its long-run mean; known from the hour's start on."""
 
 
-def draw_first_state(seed: int) -> State:
+def draw_first_state(seed: int, models: Sequence[AssetModel]) -> State:
     """Return the state at the market's first midnight; what is stationary is drawn from its stationary distribution."""
     draw = _make_generator(seed, (1 << 63) - 1)  # a key that no day has
-    assets = len(MODELS)
-    anchored = np.array([m.residual if m.half_life_h else 0.0 for m in MODELS])
+    assets = len(models)
+    anchored = np.array([m.residual if m.half_life_h else 0.0 for m in models])
     residual = anchored * draw.standard_normal(assets)
-    level = np.log([m.price for m in MODELS]) + residual
+    level = np.log([m.price for m in models]) + residual
     premium = _PREMIUM_MEAN + _PREMIUM * draw.standard_normal(assets)
     return State(
         market=0.0,
@@ -126,11 +99,11 @@ def draw_first_state(seed: int) -> State:
     )
 
 
-def draw_next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
+def draw_next_day(seed: int, day: int, state: State, models: Sequence[AssetModel]) -> tuple[Day, State]:
     """Return the paths of calendar day `day` (days since the epoch) and the state at its end."""
     # The order of the draws below is part of the market: another order is another history for the same seed.
     draw = _make_generator(seed, day)
-    assets = len(MODELS)
+    assets = len(models)
     shape = (MINUTES, assets)
     common = _make_mean_reverting(
         np.array([state.common_vol]),
@@ -154,7 +127,7 @@ def draw_next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
     market = state.market + np.cumsum(market_steps, axis=0)
     sector_steps = _SECTOR_DAILY / math.sqrt(MINUTES) * common_scale
     sector = state.sector + np.cumsum(sector_steps * draw.standard_normal((MINUTES, len(_SECTOR_DAILY))), axis=0)
-    residual = _make_residuals(state.residual, draw, own_scale)
+    residual = _make_residuals(state.residual, draw, own_scale, models)
     premium = _PREMIUM_MEAN + _make_mean_reverting(
         state.premium - _PREMIUM_MEAN,
         draw.standard_normal(shape),
@@ -162,11 +135,11 @@ def draw_next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
         np.full(assets, _PREMIUM_HALF_LIFE_H),
     )
 
-    beta = np.array([m.beta for m in MODELS])
-    log_index = np.log([m.price for m in MODELS]) + beta * market + sector[:, [m.sector for m in MODELS]] + residual
+    beta = np.array([m.beta for m in models])
+    log_index = np.log([m.price for m in models]) + beta * market + sector[:, [m.sector for m in models]] + residual
     log_mark = log_index + premium
     log_last = log_mark + _MICRO_NOISE * draw.standard_normal(shape)
-    minute_sd = own_scale * _compute_minute_sd(beta)
+    minute_sd = own_scale * _compute_minute_sd(beta, models)
     log_high, log_low = _draw_extremes(draw, np.vstack([state.log_last, log_last]), minute_sd)
     interest = _make_mean_reverting(
         state.interest,
@@ -176,7 +149,7 @@ def draw_next_day(seed: int, day: int, state: State) -> tuple[Day, State]:
         minutes=60,
     )
     moves = np.abs(np.diff(np.vstack([state.log_last, log_last]), axis=0)) / minute_sd
-    turnover = np.array([m.turnover_usdt for m in MODELS]) / MINUTES * own_scale**1.3
+    turnover = np.array([m.turnover_usdt for m in models]) / MINUTES * own_scale**1.3
     turnover = turnover * (0.6 + 0.5 * moves) * np.exp(0.5 * draw.standard_normal(shape) - 0.125)
     opening_noise = draw.choice([-1.0, 0.0, 0.0, 0.0, 1.0], size=shape)
     observed = _draw_observed(draw, shape)
@@ -229,13 +202,13 @@ def _make_mean_reverting(
     return paths
 
 
-def _make_residuals(start: Floats, draw: np.random.Generator, scale: Floats) -> Floats:
-    shape = (MINUTES, len(MODELS))
+def _make_residuals(start: Floats, draw: np.random.Generator, scale: Floats, models: Sequence[AssetModel]) -> Floats:
+    shape = (MINUTES, len(models))
     noise = scale * draw.standard_normal(shape)
     jumps = _draw_jumps(draw, shape, _OWN_JUMPS_PER_DAY, _OWN_JUMP)
-    half_life_h = np.array([m.half_life_h or math.inf for m in MODELS])
+    half_life_h = np.array([m.half_life_h or math.inf for m in models])
     anchored = np.isfinite(half_life_h)
-    deviation = np.array([m.residual for m in MODELS])
+    deviation = np.array([m.residual for m in models])
     paths = np.empty(shape)
     decay = 2.0 ** (-1 / (60 * half_life_h[anchored]))
     in_units = jumps[:, anchored] / (deviation[anchored] * np.sqrt(1 - decay**2))
@@ -247,17 +220,17 @@ def _make_residuals(start: Floats, draw: np.random.Generator, scale: Floats) -> 
     return paths
 
 
-def _compute_minute_sd(beta: Floats) -> Floats:
+def _compute_minute_sd(beta: Floats, models: Sequence[AssetModel]) -> Floats:
     """Return the standard deviation of a minute's return at average volatility, one per asset."""
     own = np.array(
         [
             m.residual * math.sqrt(1 - 2.0 ** (-2 / (60 * m.half_life_h)))
             if m.half_life_h
             else m.residual / math.sqrt(MINUTES)
-            for m in MODELS
+            for m in models
         ]
     )
-    sector = _SECTOR_DAILY[[m.sector for m in MODELS]]
+    sector = _SECTOR_DAILY[[m.sector for m in models]]
     deviation: Floats = np.sqrt(((beta * _MARKET_DAILY) ** 2 + sector**2) / MINUTES + own**2)
     return deviation
 

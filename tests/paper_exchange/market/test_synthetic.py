@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairity.errors import UnknownNameError
+from pairity.errors import ConfigError, UnknownNameError
 from pairity.universe import DEFAULT_UNIVERSE, inst_id
 from paper_exchange.market.candles import DAY_MS, HOUR_MS, MINUTE_MS
 from paper_exchange.market.synthetic import SyntheticMarket
+from paper_exchange.market.synthetic_assets import MODELS, make_models
 
 START = 1_767_225_600_000
 IDS = [inst_id(asset) for asset in DEFAULT_UNIVERSE]
@@ -123,3 +124,38 @@ def test_funding_follows_the_premium_every_eight_hours():
 def test_unknown_instruments_are_named():
     with pytest.raises(UnknownNameError, match="BTC-USDT-SWAP"):
         fresh().bars("PEPE-USDT-SWAP", 0, START)
+
+
+def test_ten_assets_are_those_of_the_default_universe():
+    assert tuple(fresh().instruments) == tuple(IDS)
+    assert make_models(10) == MODELS
+
+
+@pytest.mark.parametrize("count", [2, 9, 11, 120])
+def test_a_model_does_not_depend_on_how_many_there_are(count):
+    models = make_models(count)
+    assert len({model.name for model in models}) == count
+    assert models == make_models(120)[:count]
+
+
+def test_a_large_market_is_as_consistent_as_the_ten():
+    market = fresh(assets=100, history_days=2)
+    assert len(market.instruments) == 100
+    assert list(market.instruments)[:10] == IDS
+    for name in list(market.instruments)[10:]:
+        instrument = market.instruments[name]
+        table = market.bars(name, 0, START).arrays
+        assert len(table.open_ms) > 1.98 * 1440
+        assert (table.high >= np.maximum(table.open, table.close)).all()
+        assert (table.low <= np.minimum(table.open, table.close)).all()
+        moves = np.abs(np.diff(np.log(table.close)))
+        assert 1e-5 < moves.mean() < 1e-2
+        assert float(instrument.tick_sz) / table.close.min() < 2e-4
+        assert market.funding(name, 0, START)
+        assert market.open_interest(name, START) > 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 1001])
+def test_a_market_of_an_impossible_size_is_refused(count):
+    with pytest.raises(ConfigError, match=f"of {count:,}".replace(",", "") + " assets"):
+        fresh(assets=count)

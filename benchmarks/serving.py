@@ -1,0 +1,228 @@
+"""`make bench-serve`: what one live hour costs, how often what is expensive is done, and whether either grows.
+
+For universes of several sizes a real trading process decides hour by hour against a paper exchange of its own, a
+separate process whose clock is stepped. Then the same with more and more history behind it. Medians and tails are over
+decisions. Processor seconds are those of the trading process, all of its threads; the exchange's do not count.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from benchmarks.isolated_process import call_in_process
+from benchmarks.serving_meters import ALL, COUNTS, OTHER
+from benchmarks.serving_run import WARM_UP
+from benchmarks.serving_scene import SEED, Scene, list_exchange_options
+from pairity_cli.demo.exchange import running_exchange
+
+ORDER = (
+    "reconcile",
+    "connect",
+    "collect",
+    "validate",
+    "open feature store",
+    "compute",
+    "judge",
+    "publish",
+    "online write",
+    "features",
+    "read",
+    "score",
+    "decide",
+    "journal",
+    "carry out",
+    OTHER,
+    ALL,
+)
+"""Steps in the order of the hour; `features` is what that stage takes beside the steps inside of it."""
+_LIBRARIES = ("polars", "feast", "great-expectations", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured: hours per number of assets, and months of history for the smallest universe."""
+
+    hours: Mapping[int, int]
+    months: Sequence[int]
+    flat_hours: int
+
+
+FULL = Plan({10: 24, 40: 6, 100: 3}, (1, 12, 36), 12)
+SMALL = Plan({2: 2, 4: 2}, (1, 3), 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run of the trading process; measures are as `serving_run.measure` gives them, warm-up left out."""
+
+    title: str
+    assets: int
+    decisions: Sequence[Mapping[str, Any]]
+    first_cpu_s: float
+    peer: Sequence[Sequence[float]]
+    peak_mb: float
+    missing: Sequence[str]
+    partitions: int = 0
+
+    def list_seconds(self, step: str, clock: int) -> list[float]:
+        """Return seconds of one step per decision; `clock` 0 is the processor's, 1 the wall's."""
+        return [decision["steps"].get(step, (0.0, 0.0))[clock] for decision in self.decisions]
+
+    def list_counts(self, name: str) -> list[int]:
+        """Return how often something was done, per decision."""
+        return [decision["counts"].get(name, 0) for decision in self.decisions]
+
+
+def measure_all(small: bool) -> str:
+    """Measure everything and return the report in Markdown."""
+    plan = SMALL if small else FULL
+    sizes = [_measure(f"{assets} assets", assets, hours, months=0) for assets, hours in plan.hours.items()]
+    flat = [_measure(f"{months} months", min(plan.hours), plan.flat_hours, months=months) for months in plan.months]
+    return "\n".join([describe_machine(), "", *_report_sizes(sizes), "", *_report_flatness(flat)]) + "\n"
+
+
+def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
+    print(f"a trading process with {title} …", file=sys.stderr, flush=True)
+    with _scene(assets) as scene:
+        call_in_process("benchmarks.serving_scene", "prepare", (scene.to_json(),))
+        partitions = call_in_process("benchmarks.serving_history", "extend", (scene.to_json(), months)) if months else 0
+        raw = call_in_process("benchmarks.serving_run", "measure", (scene.to_json(), hours))
+    measured = Measured(
+        title=title,
+        assets=assets,
+        decisions=raw["decisions"][WARM_UP:],
+        first_cpu_s=raw["decisions"][0]["steps"][ALL][0],
+        peer=raw["peer"],
+        peak_mb=raw["peak_mb"],
+        missing=raw["missing"],
+        partitions=partitions,
+    )
+    median = statistics.median(measured.list_seconds(ALL, 0))
+    print(f"  {median:.3f} s of processor per decision; actions {raw['actions']}", file=sys.stderr, flush=True)
+    return measured
+
+
+@contextmanager
+def _scene(assets: int) -> Iterator[Scene]:
+    with tempfile.TemporaryDirectory() as folder:
+        log, options = Path(folder) / "exchange.log", list_exchange_options(assets)
+        with running_exchange("synthetic", None, SEED, log, options) as exchange:
+            yield Scene.of(Path(folder) / "home", exchange)
+
+
+def _report_sizes(sizes: Sequence[Measured]) -> list[str]:
+    return [
+        "## One decision",
+        "",
+        "Milliseconds per decision. The peer is Feast's own `get_online_features` of the rows that one decision reads.",
+        "",
+        *_table_totals(sizes, "assets", lambda run: f"{run.assets} ({run.assets * (run.assets - 1) // 2:,} pairs)"),
+        "",
+        "## Steps",
+        "",
+        "Milliseconds per decision: median / p95 / p99. A step's time does not hold that of the steps inside of it.",
+        "",
+        *_table_steps(sizes),
+        "",
+        "## Counts",
+        "",
+        "Per decision: median, and in brackets the least and the most where they differ.",
+        "",
+        *_table_counts(sizes),
+        *[f"- not measured, because it is not there: `{name}`" for name in sizes[0].missing],
+    ]
+
+
+def _report_flatness(runs: Sequence[Measured]) -> list[str]:
+    return [
+        "## History behind a decision",
+        "",
+        f"The same decision for {runs[0].assets} assets with more months of lake and features behind it.",
+        "",
+        *_table_totals(runs, "history", lambda run: f"{run.title} ({run.partitions:,} partitions)"),
+        "",
+        *_table_counts(runs),
+    ]
+
+
+def _table_totals(runs: Sequence[Measured], title: str, name: Callable[[Measured], str]) -> list[str]:
+    lines = [
+        f"| {title} | decisions | processor: median | p95 | p99 | wall: median | p95 | p99 | first | "
+        "Feast's read, processor | wall | peak memory, MB |",
+        "| --- |" + " ---: |" * 11,
+    ]
+    for run in runs:
+        cells = [_ms(value) for clock in (0, 1) for value in summarise(run.list_seconds(ALL, clock))]
+        peer = [_ms(statistics.median(item[clock] for item in run.peer)) for clock in (0, 1)]
+        cells = [str(len(run.decisions)), *cells, _ms(run.first_cpu_s), *peer, f"{run.peak_mb:,.0f}"]
+        lines.append(f"| {name(run)} | {' | '.join(cells)} |")
+    return [*lines, "", "`first` is the processor's time of the first decision after a start, which catches up."]
+
+
+def _table_steps(runs: Sequence[Measured]) -> list[str]:
+    heads = [f"{run.title}, {clock}" for run in runs for clock in ("processor", "wall")]
+    lines = [f"| step | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
+    known = {step for run in runs for decision in run.decisions for step in decision["steps"]}
+    for step in [*(step for step in ORDER if step in known), *sorted(known - set(ORDER))]:
+        cells = [" / ".join(map(_ms, summarise(run.list_seconds(step, clock)))) for run in runs for clock in (0, 1)]
+        lines.append(f"| {step} | {' | '.join(cells)} |")
+    return lines
+
+
+def _table_counts(runs: Sequence[Measured]) -> list[str]:
+    lines = [
+        f"| count | {' | '.join(run.title for run in runs)} | grows |",
+        "| --- |" + " ---: |" * len(runs) + " --- |",
+    ]
+    for name in COUNTS:
+        medians = [statistics.median(run.list_counts(name)) for run in runs]
+        cells = [_count(run.list_counts(name)) for run in runs]
+        lines.append(f"| {name} | {' | '.join(cells)} | {_describe_growth(medians)} |")
+    return lines
+
+
+def _describe_growth(medians: Sequence[float]) -> str:
+    return "no" if max(medians) <= min(medians) else f"{max(medians) / max(min(medians), 1):.3g} ×"
+
+
+def summarise(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return median, p95 and p99 (the smallest value that so many are not above).
+
+    >>> summarise([5.0, 1.0, 2.0, 4.0, 3.0])
+    (3.0, 5.0, 5.0)
+    """
+    ordered = sorted(values)
+    tails = (ordered[ceil(share * len(ordered)) - 1] for share in (0.95, 0.99))
+    return (statistics.median(ordered), *tails)
+
+
+def describe_machine() -> str:
+    """Return processor, memory and versions in words."""
+    model = Path("/proc/cpuinfo").read_text().partition("model name")[2].partition("\n")[0].strip(" \t:")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    load = f"load {os.getloadavg()[2]:.1f} over the last 15 minutes"
+    return (
+        f"One run on one machine: {os.cpu_count()} cores ({model or platform.machine()}), {memory:.0f} GB, {load}; "
+        f"Python {platform.python_version()}, {libraries}."
+    )
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f}" if seconds >= 0.01 else f"{seconds * 1000:.1f}"
+
+
+def _count(values: Sequence[int]) -> str:
+    spread = f" ({min(values):,} … {max(values):,})" if min(values) != max(values) else ""
+    return f"{statistics.median(values):,.0f}{spread}"

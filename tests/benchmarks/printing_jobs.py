@@ -1,0 +1,27 @@
+"""Jobs whose process prints what looks like an answer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def answer_between_prints(number: float) -> float:
+    print("1.0")
+    os.write(1, "\r 42% ▕████████▏ (~3 seconds remaining)".encode())
+    subprocess.run([sys.executable, "-c", "print(7.0)"], check=True)
+    os.write(1, b"\r100%")
+    return number
+
+
+def make_printing_job(answer: str) -> object:
+    def job() -> str:
+        os.write(1, b'{"seconds": 0.0}\n 99%')
+        return answer
+
+    return job
+
+
+def fail(message: str) -> None:
+    raise ValueError(message)

@@ -1,0 +1,35 @@
+"""The answer of a measured process is what its function returned, whatever was printed meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from benchmarks.isolated_process import IsolatedJob, call_in_process
+
+JOBS = "tests.benchmarks.printing_jobs"
+
+
+def test_what_a_library_prints_is_not_the_answer(capfd):
+    assert call_in_process(JOBS, "answer_between_prints", (12.5,)) == 12.5
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert "42%" in printed.err
+
+
+def test_a_job_that_prints_is_measured():
+    job = IsolatedJob(JOBS, "make_printing_job", ("digest",))
+    assert job.seconds() >= 0.0
+    assert job.answer == "digest"
+    assert job.outcomes[0].peak_mb >= job.outcomes[0].inputs_mb > 0
+
+
+def test_a_process_that_fails_has_no_answer():
+    with pytest.raises(subprocess.CalledProcessError):
+        call_in_process(JOBS, "fail", ("on purpose",))
+
+
+def test_a_process_that_takes_too_long_is_ended():
+    with pytest.raises(subprocess.TimeoutExpired):
+        call_in_process("time", "sleep", (60,), limit_s=0.5)
