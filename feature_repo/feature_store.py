@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from pairity.settings import Settings
 
 if TYPE_CHECKING:
     from feast import FeatureService, FeatureStore, FeatureView
+
+    from feature_repo.online_store import NewestSqliteOnlineStore
 
 REPOSITORY = Path(__file__).parent
 _ROW = "__row"
@@ -105,18 +108,14 @@ def write_online(store: FeatureStore, view_name: str, rows: pl.DataFrame) -> int
     declared = find_view(view_name)
     if missing := [name for name in declared.columns if name not in rows.columns]:
         raise DataError(f"rows for the online view {view_name} lack {', '.join(missing)}", "write whole rows")
-    newest = rows.select(pl.col(name).cast(dtype) for name, dtype in make_schema(declared).items())
-    newest = newest.sort(EVENT_TIME, CREATED_TIME).unique(declared.entity, keep="last", maintain_order=True)
+    schema = make_schema(declared)
+    newest = rows.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    if newest[declared.entity].n_unique() < newest.height:
+        newest = newest.sort(EVENT_TIME, CREATED_TIME).unique(declared.entity, keep="last", maintain_order=True)
     registered = _view(store, view_name)
-    stored = _read(store, registered, declared, newest[declared.entity].to_list(), declared.feature_names[:1])
-    ahead = [
-        event is not None and (event, created or event) > (row[EVENT_TIME], row[CREATED_TIME] if created else event)
-        for (event, created, _), row in zip(stored, newest.iter_rows(named=True), strict=True)
-    ]
-    due = newest.filter(~pl.Series(ahead, dtype=pl.Boolean))
-    if due.height:
-        store.provider.online_write_batch(store.config, registered, _rows_as_protos(declared, due), None)
-    return due.height
+    if newest.height and (embedded := _embedded(store)):
+        return embedded.write_frame(store.config, registered, newest)
+    return _write_unguarded(store, registered, declared, newest)
 
 
 def read_online(store: FeatureStore, service_name: str, entities: Sequence[str]) -> pl.DataFrame:
@@ -128,27 +127,57 @@ def read_online(store: FeatureStore, service_name: str, entities: Sequence[str])
     """
     declared = find_service(service_name)
     declared_view = find_view(declared.view)
-    stored = _read(store, _view(store, declared.view), declared_view, entities, declared.features)
+    registered = _view(store, declared.view)
+    types = make_schema(declared_view)
+    schema = {name: types[name] for name in (declared_view.entity, EVENT_TIME, CREATED_TIME, *declared.features)}
+    if (embedded := _embedded(store)) and (
+        frame := embedded.read_frame(store.config, registered, entities, schema)
+    ) is not None:
+        return frame
+    stored = _read(store, registered, declared_view, entities, declared.features)
     rows = [
-        (name, event, created, *((_python(values[feature]) for feature in declared.features) if values else nothing))
-        for nothing in [(None,) * len(declared.features)]
+        (
+            name,
+            event,
+            created,
+            *(None if values is None else _python(values.get(feature)) for feature in declared.features),
+        )
         for name, (event, created, values) in zip(entities, stored, strict=True)
     ]
-    columns = [declared_view.entity, EVENT_TIME, CREATED_TIME, *declared.features]
-    types = make_schema(declared_view)
-    return pl.DataFrame(rows, schema={name: types[name] for name in columns}, orient="row")
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _embedded(store: FeatureStore) -> NewestSqliteOnlineStore | None:
+    """Return the embedded online store, which reads and writes whole columns; None for Redis and others."""
+    from feature_repo.online_store import NewestSqliteOnlineStore
+
+    online = store.provider.online_store
+    return online if isinstance(online, NewestSqliteOnlineStore) else None
+
+
+def _write_unguarded(store: FeatureStore, registered: FeatureView, declared: View, newest: pl.DataFrame) -> int:
+    """Write rows, one per entity, except where a newer one is stored; return how many.
+
+    Between the look and the write another process may write: such a store has no guard of its own.
+    """
+    stored = _read(store, registered, declared, newest[declared.entity].to_list(), declared.feature_names[:1])
+    ahead = [
+        event is not None and (event, created or event) > (row[EVENT_TIME], row[CREATED_TIME] if created else event)
+        for (event, created, _), row in zip(stored, newest.iter_rows(named=True), strict=True)
+    ]
+    due = newest.filter(~pl.Series(ahead, dtype=pl.Boolean))
+    if due.height:
+        store.provider.online_write_batch(store.config, registered, _rows_as_protos(declared, due), None)
+    return due.height
 
 
 def _read(
     store: FeatureStore, registered: FeatureView, declared: View, entities: Sequence[str], features: Sequence[str]
 ) -> list[tuple[datetime | None, datetime | None, Any]]:
     """Return (event time, created time, feature → proto) per entity; Redis and others keep no created time (None)."""
-    from feature_repo.online_store import NewestSqliteOnlineStore
-
     keys = [_entity_key(declared, name) for name in entities]
-    online = store.provider.online_store
-    if isinstance(online, NewestSqliteOnlineStore):
-        return online.online_read_known(store.config, registered, keys, features)
+    if embedded := _embedded(store):
+        return embedded.online_read_known(store.config, registered, keys, features)
     answer = store.provider.online_read(store.config, registered, keys, list(features))
     return [(event, None, values) for event, values in answer]
 
@@ -181,17 +210,26 @@ def _rows_as_protos(declared: View, rows: pl.DataFrame) -> list[tuple[Any, dict[
 
 
 def _python(value: Any) -> float | int | str | None:  # noqa: ANN401 - Feast's generated message
-    field = value.WhichOneof("val")
+    field = None if value is None else value.WhichOneof("val")
     return None if field is None else getattr(value, field)
 
 
 def _view(store: FeatureStore, name: str) -> FeatureView:
-    from feast.errors import FeatureViewNotFoundException
+    # Whatever is asked of the registry, it reads its file again when the copy in memory is too old.
+    store.registry.list_permissions(store.project, allow_cache=True)
+    for registered in store.registry.proto().feature_views:
+        if (registered.spec.name, registered.spec.project) == (name, store.project):
+            return _parse_view(registered.SerializeToString(deterministic=True))
+    raise _not_applied("view", name, store)
 
-    try:
-        return store.get_feature_view(name, allow_registry_cache=True)
-    except FeatureViewNotFoundException:
-        raise _not_applied("view", name, store) from None
+
+@lru_cache(maxsize=64)
+def _parse_view(content: bytes) -> FeatureView:
+    """Return the view of a registry's entry; remembered, because Feast takes a millisecond for it."""
+    from feast import FeatureView
+    from feast.protos.feast.core.FeatureView_pb2 import FeatureView as FeatureViewProto
+
+    return FeatureView.from_proto(FeatureViewProto.FromString(content))
 
 
 def _service(store: FeatureStore, name: str) -> FeatureService:

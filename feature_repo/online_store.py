@@ -1,18 +1,23 @@
-"""The embedded online store: Feast's SQLite store, with exact times and a guard against going back in time.
+"""The embedded online store: Feast's SQLite store, with whole rows, exact times and a guard against going back in time.
 
-Feast's own store keeps times as whole seconds of *local* time (an hour off where clocks change), and the last writer
-wins. Here times are UTC microseconds, and a row is replaced only by a newer one: by event time, then by created time.
-The rule is part of the SQL of the write, so it holds for pairity, for `feast materialize` and for both at once.
+Feast's own store keeps one row per value, and times as whole seconds of *local* time (an hour off where clocks change);
+the last writer wins. Here what is written of an entity at once is one row, times are UTC microseconds, and a value is
+replaced only by a newer one: by event time, then by created time. The rule is part of the SQL of the write, so it holds
+for pairity, for `feast materialize` and for both at once.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import groupby
 from typing import Any, Literal
 
+import polars as pl
+from feast.entity import Entity
 from feast.feature_view import FeatureView
 from feast.infra.infra_object import InfraObject
 from feast.infra.key_encoding_utils import serialize_entity_key
@@ -24,11 +29,22 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import RepoConfig
 
 from feature_repo.feast_home import resolve_below_home
+from feature_repo.online_content import pack_rows, pack_values, unpack_rows, unpack_values
+from feature_repo.online_tables import (
+    NewRow,
+    StoredRow,
+    drop_table,
+    forget_features,
+    open_table,
+    read_rows,
+    read_sets,
+    write_rows,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 
-StoredRow = tuple[datetime | None, datetime | None, dict[str, Value] | None]
+KnownRow = tuple[datetime | None, datetime | None, dict[str, Value] | None]
 """Event time, created time and values of one entity; all None where nothing is stored."""
 
 
@@ -41,7 +57,11 @@ class NewestSqliteOnlineStoreConfig(SqliteOnlineStoreConfig):
 
 
 class NewestSqliteOnlineStore(SqliteOnlineStore):
-    """SQLite online store in which the newest row wins, whatever the order of writes."""
+    """SQLite online store in which the newest value wins, whatever the order of writes.
+
+    Feast reads and writes value by value (`online_read`, `online_write_batch`). `read_frame` and `write_frame` do the
+    same for whole columns of one view.
+    """
 
     @staticmethod
     def _get_db_path(config: RepoConfig) -> str:
@@ -50,12 +70,33 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
     def _get_conn(self, config: RepoConfig) -> sqlite3.Connection:
         """The store's one connection, closed when the store goes; Feast leaves it open, of which Python 3.13 warns."""
         if self._conn is None:
-            weakref.finalize(self, super()._get_conn(config).close)
+            connection = super()._get_conn(config)
+            weakref.finalize(self, connection.close)
+            # A log beside the file: readers do not wait for a writer. It need not be on the disk at once: what a power
+            # cut takes away is in the offline files, and until it is written again its features count as stale.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
         return super()._get_conn(config)
 
     def plan(self, config: RepoConfig, desired_registry_proto: RegistryProto) -> list[InfraObject]:
         """Nothing to plan: tables are made on apply and at first use."""
         return []
+
+    def update(
+        self,
+        config: RepoConfig,
+        tables_to_delete: Sequence[FeatureView],
+        tables_to_keep: Sequence[FeatureView],
+        entities_to_delete: Sequence[Entity],
+        entities_to_keep: Sequence[Entity],
+        partial: bool,
+    ) -> None:
+        """Make the tables of new views, drop those of views that are gone, and forget features that are gone."""
+        for table in tables_to_keep:
+            declared = {field.name for field in table.features}
+            forget_features(self._get_conn(config), self._open_table(config, table), declared)
+        for table in tables_to_delete:
+            drop_table(self._get_conn(config), _name_table(config, table))
 
     def online_write_batch(
         self,
@@ -64,24 +105,34 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
         data: list[tuple[EntityKey, dict[str, Value], datetime, datetime | None]],
         progress: Callable[[int], Any] | None,
     ) -> None:
-        """Write rows in one transaction; cells that are stored with a newer time stay as they are."""
-        name = self._existing_table(config, table)
-        cells = [
-            (_key(config, entity), feature, value.SerializeToString(), _ticks(event), _ticks(created))
-            for entity, values, event, created in data
-            for feature, value in values.items()
-        ]
-        connection = self._get_conn(config)
-        with connection:
-            connection.executemany(
-                f"INSERT INTO {name} (entity_key, feature_name, value, event_ts, created_ts) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT(entity_key, feature_name) DO UPDATE SET "
-                "value = excluded.value, event_ts = excluded.event_ts, created_ts = excluded.created_ts "
-                "WHERE (excluded.event_ts, IFNULL(excluded.created_ts, 0)) >= (event_ts, IFNULL(created_ts, 0))",
-                cells,
-            )
+        """Write rows in one transaction; values that are stored with a newer time stay as they are.
+
+        A row may have some of the view's features only: the others keep their values and times.
+        """
+        batches = (
+            (features, [_make_row(config, features, row) for row in rows])
+            for features, rows in groupby(data, key=lambda row: tuple(sorted(row[1])))
+        )
+        write_rows(self._get_conn(config), self._open_table(config, table), batches)
         if progress is not None:
             progress(len(data))
+
+    def write_frame(self, config: RepoConfig, table: FeatureView, rows: pl.DataFrame) -> int:
+        """Write rows, one per entity; return how many were written because nothing newer was stored.
+
+        The columns are the view's entity (String), event and created time (UTC, microseconds, not null), and features
+        (Float64, Int64, String). Nulls are written like other values.
+        """
+        entity, event, created = _key_columns(table)
+        features = sorted(set(rows.columns) - {entity, event, created})
+        stored = zip(
+            _name_keys(config, entity, rows[entity]),
+            rows[event].to_physical(),
+            rows[created].to_physical(),
+            pack_rows([rows[name] for name in features]),
+            strict=True,
+        )
+        return write_rows(self._get_conn(config), self._open_table(config, table), [(features, stored)])
 
     def online_read(
         self,
@@ -100,56 +151,119 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
         table: FeatureView,
         entity_keys: Sequence[EntityKey],
         requested_features: Sequence[str] | None = None,
-    ) -> list[StoredRow]:
+    ) -> list[KnownRow]:
         """Return event time, created time and values per entity, in order.
 
         A row carries the oldest time of its features: freshness is never overstated when some feature is older than the
         rest.
         """
-        name = self._existing_table(config, table)
         keys = [_key(config, entity) for entity in entity_keys]
+        rows, sets = self._read(config, table, keys)
         wanted = set(requested_features) if requested_features else None
-        # CAST: the columns are declared as timestamps, which Feast's converter would read as local seconds.
-        cells = self._get_conn(config).execute(
-            "SELECT entity_key, feature_name, value, CAST(event_ts AS INTEGER), CAST(created_ts AS INTEGER) "
-            f"FROM {name} WHERE entity_key IN ({','.join('?' * len(keys))})",
-            keys,
-        )
-        rows: dict[bytes, tuple[int, int | None, dict[str, Value]]] = {}
-        for key, feature, content, event, created in cells:
-            if wanted is not None and feature not in wanted:
-                continue
-            before = rows.get(key, (event, created, {}))
-            oldest = min((before[0], before[1] or 0), (event, created or 0))
-            rows[key] = (oldest[0], oldest[1] or None, before[2] | {feature: Value.FromString(content)})
-        return [_row(rows.get(key)) for key in keys]
+        own: dict[bytes, list[StoredRow]] = {}
+        for row in rows:
+            own.setdefault(row.key, []).append(row)
+        known = {key: _combine(several, sets, wanted) for key, several in own.items()}
+        return [known.get(key, (None, None, None)) for key in keys]
 
-    def _existing_table(self, config: RepoConfig, table: FeatureView) -> str:
+    def read_frame(
+        self, config: RepoConfig, table: FeatureView, names: Sequence[str], columns: Mapping[str, pl.DataType]
+    ) -> pl.DataFrame | None:
+        """Return one row per entity of `names`, in their order, all but the entity null where nothing is stored.
+
+        `columns` names the view's entity, event and created time and some features, with the types to read them as.
+        None where the features are not stored in whole rows of these types; `online_read_known` reads them all the
+        same.
+        """
+        entity, event, created = _key_columns(table)
+        keys = _name_keys(config, entity, names)
+        rows, sets = self._read(config, table, keys)
+        features = [name for name in columns if name not in {entity, event, created}]
+        used = {sets[row.feature_set] for row in rows} or {tuple(features)}
+        stored = used.pop()
+        if used or not set(stored).issuperset(features):
+            return None
+        places = {name: (stored.index(name), columns[name]) for name in features}
+        values = unpack_rows([row.content for row in rows], len(stored), places)
+        if values is None:
+            return None
+        times = [
+            pl.Series(event, [row.event for row in rows], pl.Int64).cast(columns[event]),
+            pl.Series(created, [row.created for row in rows], pl.Int64).cast(columns[created]),
+        ]
+        place = {row.key: number for number, row in enumerate(rows)}
+        found = pl.Series([place.get(key) for key in keys], dtype=pl.UInt32)
+        answer = values.with_columns(times).select(pl.all().gather(found))
+        return answer.with_columns(pl.Series(entity, names, columns[entity])).select(*columns)
+
+    def _read(
+        self, config: RepoConfig, table: FeatureView, keys: Sequence[bytes]
+    ) -> tuple[list[StoredRow], dict[int, tuple[str, ...]]]:
+        connection = self._get_conn(config)
+        rows = read_rows(connection, self._open_table(config, table), keys)
+        return rows, read_sets(connection)
+
+    def _open_table(self, config: RepoConfig, table: FeatureView) -> str:
         """Return the quoted name of the view's table, created here if the database was deleted since `apply`."""
-        name = compute_table_id(config.project, table, config.registry.enable_online_feature_view_versioning)
-        quoted = '"' + name.replace('"', '""') + '"'
-        self._get_conn(config).execute(
-            f"CREATE TABLE IF NOT EXISTS {quoted} (entity_key BLOB, feature_name TEXT, value BLOB, value_text TEXT, "
-            "vector_value BLOB, event_ts timestamp, created_ts timestamp, PRIMARY KEY(entity_key, feature_name))"
-        )
-        return quoted
+        return open_table(self._get_conn(config), _name_table(config, table))
+
+
+def _name_table(config: RepoConfig, table: FeatureView) -> str:
+    return str(compute_table_id(config.project, table, config.registry.enable_online_feature_view_versioning))
+
+
+def _key_columns(table: FeatureView) -> tuple[str, str, str]:
+    """Return the columns of the view's one entity, event time and created time."""
+    (entity,) = table.join_keys
+    return entity, table.batch_source.timestamp_field, table.batch_source.created_timestamp_column
 
 
 def _key(config: RepoConfig, entity: EntityKey) -> bytes:
     return bytes(serialize_entity_key(entity, entity_key_serialization_version=config.entity_key_serialization_version))
 
 
-def _ticks(instant: datetime | None) -> int | None:
+def _name_keys(config: RepoConfig, entity: str, names: Iterable[str]) -> list[bytes]:
+    version = config.entity_key_serialization_version
+    return [_name_key(entity, name, version) for name in names]
+
+
+@lru_cache(maxsize=1 << 16)
+def _name_key(entity: str, name: str, version: int) -> bytes:
+    """Return the key of an entity by its name; remembered, because the universe is the same every hour."""
+    key = EntityKey(join_keys=[entity], entity_values=[Value(string_val=name)])
+    return bytes(serialize_entity_key(key, entity_key_serialization_version=version))
+
+
+def _make_row(
+    config: RepoConfig,
+    features: Sequence[str],
+    row: tuple[EntityKey, Mapping[str, Value], datetime, datetime | None],
+) -> NewRow:
+    entity, values, event, created = row
+    known = None if created is None else _ticks(created)
+    return _key(config, entity), _ticks(event), known, pack_values([values[name] for name in features])
+
+
+def _combine(rows: Iterable[StoredRow], sets: Mapping[int, Sequence[str]], wanted: set[str] | None) -> KnownRow:
+    """Return the newest value of each wanted feature, with the oldest of these values' times."""
+    newest: dict[str, tuple[tuple[int, int, int], Value]] = {}
+    for row in rows:
+        features = sets[row.feature_set]
+        age = row.event, row.created or 0, row.write
+        for name, value in zip(features, unpack_values(row.content, len(features)), strict=True):
+            if (wanted is None or name in wanted) and (name not in newest or newest[name][0] < age):
+                newest[name] = age, value
+    if not newest:
+        return None, None, None
+    event, created, _ = min(age for age, _ in newest.values())
+    return _instant(event), _instant(created) if created else None, {name: value for name, (_, value) in newest.items()}
+
+
+def _ticks(instant: datetime) -> int:
     """Return microseconds since the epoch; naive times are UTC."""
-    if instant is None:
-        return None
     aware = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
     return int((aware - _EPOCH) // _TICK)
 
 
-def _instant(ticks: int | None) -> datetime | None:
-    return None if ticks is None else _EPOCH + ticks * _TICK
-
-
-def _row(stored: tuple[int, int | None, dict[str, Value]] | None) -> StoredRow:
-    return (None, None, None) if stored is None else (_instant(stored[0]), _instant(stored[1]), stored[2])
+def _instant(ticks: int) -> datetime:
+    return _EPOCH + ticks * _TICK
