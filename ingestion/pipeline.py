@@ -14,6 +14,7 @@ from ingestion.contracts import store_contracts
 from ingestion.coverage import count_rows
 from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
+from ingestion.lake.compaction import CompactionReport
 from ingestion.publishing import Publisher
 from ingestion.raw_admission import RawAdmission
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, InstrumentFailure, RawRows, Stopwatch
@@ -30,6 +31,9 @@ from venue.okx_client import aclose, make_client, server_time
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
+
+PENDING_COMMITS = 24
+"""A live process lets so many commits (hours) wait before it folds them into the month files."""
 
 
 class Pipeline:
@@ -116,6 +120,8 @@ class Pipeline:
                     changed_at=admitted.changed_at,
                     online_is_new=is_new,
                 )
+            if not live:  # a batch run has the time; a live process folds when nothing waits for it
+                self._fold()
             reasons = {failure.asset: failure.reason for failure in failures if failure.dataset == "candles"}
             items = (item for item in record.quarantined if item.stage in DATASETS)
             reasons |= {item.key.partition("/")[0]: "quarantined" for item in items}
@@ -133,6 +139,23 @@ class Pipeline:
                 stage_seconds=dict(watch.seconds),
                 stage_cpu_seconds=dict(watch.cpu_seconds),
             )
+
+    def compact_when_due(self) -> CompactionReport | None:
+        """Fold the lake's pending segments into month files where many wait; None where they may wait on.
+
+        It takes as long as a look at every instrument's current month: call it when nothing else is due.
+        """
+        if self.lake.pending < PENDING_COMMITS:
+            return None
+        with self.lake.writing():
+            return self._fold()
+
+    def _fold(self) -> CompactionReport:
+        before = self.lake.version
+        report = self.lake.compact()
+        if self._publisher is not None:
+            self._publisher.follow_compaction(before)
+        return report
 
     def _require_home_venue(self) -> None:
         if self.settings.features.venue != self.lake.venue:
@@ -215,6 +238,7 @@ async def collect_history(
         record = AdmissionRecord(settings=settings, now=now)
         progress.stage("validate", 1)
         new_rows = RawAdmission(record).admit_staged(staging, lake).new_rows
+        lake.compact()
         progress.advance()
     stored = count_rows(lake, datasets, assets, since, until)
     rows = []

@@ -6,6 +6,7 @@ this very bar → score → decide → journal → exits → entries. Backtest a
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -61,6 +62,8 @@ class Cycle:
         # Last: nothing that the challenger needs may delay an order.
         if self._parts.shadow is not None and inputs is not None:
             self._reporter.add_problems(self._parts.shadow.follow(record, inputs, self._parts.champion.ref))
+        # In a thread: reconciliation and the page go on meanwhile, and the next hour is far away.
+        await asyncio.to_thread(self._parts.ingest.compact_when_due)
         return record
 
     async def resume(self) -> None:
