@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import DATASETS
+from feature_repo.raw_files import count_rows_by_month
 from pairity.durable import replace_file
 from pairity.layout import Layout
 from validation.measurements import split_key
@@ -39,7 +39,7 @@ def collect_cells(layout: Layout, items: Iterable[QuarantineItem]) -> dict[str, 
 
     `items` are the quarantine's items that are held.
     """
-    verdicts, stored = count_verdicts(layout), _stored_rows(layout)
+    verdicts, stored = count_verdicts(layout), count_rows_by_month(layout)
     withheld: Counter[tuple[str, str]] = Counter()
     for item in items:
         withheld[item.dataset, split_key(item.key, "any")[1]] += item.rows
@@ -108,12 +108,3 @@ def _withheld_table(items: list[QuarantineItem]) -> str:
     )
     head = "".join(f"<th>{name}</th>" for name in ("id", "partition", "rule", "rows", "first", "last"))
     return f"<table><tr>{head}</tr>{lines}</table>"
-
-
-def _stored_rows(layout: Layout) -> dict[str, Counter[str]]:
-    """Return rows per dataset and month, from the lake's manifests."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for path in layout.lake.glob("*/venue=*/instrument=*/month=*/manifest.json"):
-        dataset, month = path.parents[3].name, path.parent.name.partition("=")[2]
-        counts[dataset][month] += int(json.loads(path.read_text())["rows"])
-    return counts

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from feature_repo.raw_files import COMMIT_DIGITS, SEGMENTS
 from ingestion.lake.content import content_text
 from ingestion.lake.manifest import parse_optional, parse_spans
 from ingestion.lake.partitions import Partition, parse_month
@@ -24,10 +25,8 @@ from pairity.errors import LakeCorruptError
 from pairity.timeline import month_key
 from pairity.universe import inst_id, short_name
 
-SEGMENTS = "segments"
-"""Folder of commits and segments below the lake, one folder per venue."""
 _VERSION = 1
-_DIGITS, _TAG_DIGITS = 8, 16
+_TAG_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def encode_commit(
 
 def segment_name(number: int, dataset: str) -> str:
     """Return the file name of a dataset's segment."""
-    return f"{number:0{_DIGITS}d}-{dataset}.parquet"
+    return f"{number:0{COMMIT_DIGITS}d}-{dataset}.parquet"
 
 
 def segments_folder(root: Path, venue: str) -> Path:
@@ -98,12 +97,12 @@ def list_records(folder: Path) -> list[str]:
 
 def list_orphans(folder: Path) -> list[Path]:
     """Return everything in the folder that belongs to no commit: what a killed writer left."""
-    numbers = {name[:_DIGITS] for name in list_records(folder)}
+    numbers = {name[:COMMIT_DIGITS] for name in list_records(folder)}
     names = os.listdir(folder) if folder.exists() else []
     return [
         folder / name
         for name in sorted(names)
-        if name.startswith(".") or not (name.endswith(".json") or name[:_DIGITS] in numbers)
+        if name.startswith(".") or not (name.endswith(".json") or name[:COMMIT_DIGITS] in numbers)
     ]
 
 
@@ -173,4 +172,4 @@ def _parse_piece(fields: Mapping[str, object]) -> Piece:
 
 
 def _record_name(number: int, content: bytes) -> str:
-    return f"{number:0{_DIGITS}d}-{digest_bytes(content)[:_TAG_DIGITS]}.json"
+    return f"{number:0{COMMIT_DIGITS}d}-{digest_bytes(content)[:_TAG_DIGITS]}.json"

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import polars as pl
 
+from feature_repo.raw_files import MANIFEST, PART
 from pairity.timeline import month_key, next_month
 
-PART, MANIFEST, NEXT_MANIFEST = "part.parquet", "manifest.json", "manifest.next.json"
+__all__ = ["MANIFEST", "NEXT_MANIFEST", "PART", "Partition", "digest_file", "encode", "list_partitions", "parse_month"]
+
+NEXT_MANIFEST = "manifest.next.json"
 HOME_VENUE = "okx"
 """The venue that is traded."""
 # Part of the format: other values give other bytes, hence another snapshot id for the same rows.

@@ -7,10 +7,11 @@ from datetime import datetime
 
 import polars as pl
 
+from feature_repo.raw_files import scan_versions
 from pairity.layout import Layout
 from pairity.strategy.types import AssetView, PairScore
 from pairity.timeline import HOUR
-from pairity.universe import ContractSpec, Pair, inst_id
+from pairity.universe import ContractSpec, Pair
 from training.backtest.records import HourScores, MarketHistory, PriceBar, Settlement
 
 NOT_KNOWN = "no features known at the decision"
@@ -73,12 +74,8 @@ def read_lake_settlements(
 
 def _read_settlements(layout: Layout, venue: str, asset: str, known_by: datetime) -> list[Settlement]:
     # One venue: another one settles at other rates, and would be newer by chance.
-    folder = layout.lake / "funding" / f"venue={venue}" / f"instrument={inst_id(asset)}"
-    files = sorted(folder.glob("month=*/part.parquet"))
-    if not files:
-        return []
     rows = (
-        pl.scan_parquet(files, hive_partitioning=False)
+        scan_versions(layout, "funding", venue, asset)
         .filter(pl.col("known_at") <= known_by)
         .sort("funding_time", "known_at")
         .group_by("funding_time", maintain_order=True)

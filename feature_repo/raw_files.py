@@ -1,0 +1,67 @@
+"""Raw rows in the files of the lake, for readers that are not the lake itself (a backtest's funding, a page).
+
+Rows lie in month files of one instrument, and in segments of all instruments that wait for compaction. A segment counts
+once its commit record is there. While a compaction is under way, a row may lie in both: it is read once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.raw_datasets import find_dataset
+from pairity.layout import Layout
+from pairity.universe import inst_id, short_name
+
+PART, MANIFEST = "part.parquet", "manifest.json"
+SEGMENTS = "segments"
+"""Folder of commits and segments below the lake, one folder per venue."""
+COMMIT_DIGITS = 8
+"""Digits of a commit's number, with which the names of its record and its segments begin."""
+
+
+def scan_versions(layout: Layout, dataset: str, venue: str, asset: str) -> pl.LazyFrame:
+    """Return all versions of a dataset's rows of one instrument, in the dataset's columns; no rows without files."""
+    kind = find_dataset(dataset)
+    folder = layout.lake / dataset / f"venue={venue}" / f"instrument={inst_id(asset)}"
+    frames = [_scan(path) for path in sorted(folder.glob(f"month=*/{PART}"))]
+    waiting = [
+        _scan(path).filter(pl.col("asset") == short_name(asset)) for path in _list_segments(layout, dataset, venue)
+    ]
+    columns = [frame.select(*kind.schema) for frame in (*frames, *waiting)]
+    return pl.concat([kind.empty().lazy(), *columns]).unique()
+
+
+def count_rows_by_month(layout: Layout) -> dict[str, Counter[str]]:
+    """Return rows per dataset and month (`2025-04`) of all venues, from manifests and commit records."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    folded: dict[tuple[str, str, str, str], int] = {}
+    for path in layout.lake.glob(f"*/venue=*/instrument=*/month=*/{MANIFEST}"):
+        dataset, month = path.parents[3].name, path.parent.name.partition("=")[2]
+        venue, asset = path.parents[2].name.partition("=")[2], short_name(path.parents[1].name.partition("=")[2])
+        manifest = json.loads(path.read_text())
+        counts[dataset][month] += int(manifest["rows"])
+        folded[dataset, venue, asset, month] = int(manifest.get("folded", 0))
+    for path in layout.lake.glob(f"{SEGMENTS}/venue=*/*.json"):
+        venue, record = path.parent.name.partition("=")[2], json.loads(path.read_text())
+        for dataset, entry in record["datasets"].items():
+            for key, piece in entry["partitions"].items():
+                asset, _, month = key.rpartition("/")
+                if record["number"] > folded.get((dataset, venue, asset, month), 0):
+                    counts[dataset][month] += int(piece["rows"])
+    return counts
+
+
+def _list_segments(layout: Layout, dataset: str, venue: str) -> list[Path]:
+    """Return the segments of a dataset that a commit record makes visible, oldest first."""
+    folder = layout.lake / SEGMENTS / f"venue={venue}"
+    visible = {path.name[:COMMIT_DIGITS] for path in folder.glob("*.json")}
+    files = sorted(folder.glob(f"*-{dataset}.parquet"))
+    return [path for path in files if path.name[:COMMIT_DIGITS] in visible]
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)

@@ -1,0 +1,70 @@
+"""Files of the lake are read as the lake reads them: in month files, in segments, and in both."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from feature_repo.raw_files import count_rows_by_month, scan_versions
+from ingestion.lake import Lake
+from pairity.layout import Layout
+from tests.feature_repo.transforms.markets import HOUR, START, settlements
+
+NAMES = ("A", "B")
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(Layout(tmp_path))
+
+
+def rows_of(count, since=START):
+    return settlements(NAMES, count * 8, start=since, seed=1)
+
+
+def stored(lake, asset):
+    return [lake.versions(part) for part in lake.partitions() if part.instrument == f"{asset}-USDT-SWAP"]
+
+
+def assert_same_rows(lake, layout):
+    for asset in NAMES:
+        found = scan_versions(layout, "funding", "okx", asset).collect().sort("funding_time", "known_at")
+        assert found.equals(pl.concat(stored(lake, asset)).sort("funding_time", "known_at"))
+    total = sum(rows.height for asset in NAMES for rows in stored(lake, asset))
+    assert sum(count_rows_by_month(layout)["funding"].values()) == total > 0
+
+
+def test_month_files_segments_and_corrections(lake, tmp_path):
+    with lake.writing():
+        for asset in NAMES:
+            lake.write("funding", asset, rows_of(20).filter(asset=asset))
+        with lake.batch() as batch:
+            batch.write("funding", rows_of(10, START + 200 * HOUR))
+        assert lake.pending == 1
+        assert_same_rows(lake, Layout(tmp_path))
+        changed = rows_of(20).head(3).with_columns(pl.col("funding_rate") + 1e-5)
+        with lake.batch() as batch:
+            batch.write("funding", changed, arrived_at=START + timedelta(days=40))
+        assert_same_rows(lake, Layout(tmp_path))
+        lake.compact()
+        assert_same_rows(lake, Layout(tmp_path))
+
+
+def test_a_row_that_is_folded_already_is_read_once(lake, tmp_path, monkeypatch):
+    """A compaction that was killed before it deleted the segments."""
+    with lake.writing():
+        with lake.batch() as batch:
+            batch.write("funding", rows_of(10))
+        monkeypatch.setattr("ingestion.lake.compaction.delete_folded", lambda state: 0)
+        lake.compact()
+    assert list(tmp_path.rglob("segments/**/*.parquet"))
+    assert_same_rows(Lake(Layout(tmp_path)), Layout(tmp_path))
+
+
+def test_a_segment_without_its_commit_does_not_count(lake, tmp_path):
+    with lake.writing(), lake.batch() as batch:
+        batch.write("funding", rows_of(10))
+    for record in tmp_path.rglob("segments/**/*.json"):
+        record.unlink()
+    assert scan_versions(Layout(tmp_path), "funding", "okx", "A").collect().is_empty()
+    assert count_rows_by_month(Layout(tmp_path)) == {}
