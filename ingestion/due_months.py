@@ -1,6 +1,6 @@
 """Which months' features must be computed: those whose inputs are not the ones they were last computed from.
 
-The ledger holds, for each published month, one digest over everything that its chunk reads: the raw files from the
+The ledger holds, for each published month, one digest over everything that its chunk reads: the raw rows from the
 chunk's start on, the universe, the feature settings and the end of the range. New rows, corrections, another universe
 and a run that was killed before it published all show in the same way.
 """
@@ -81,7 +81,7 @@ def digest_inputs(
 ) -> str:
     """Return one digest over all that a month's chunk depends on."""
     since = month_start(month - _REACH)
-    raw = [(part.relative, sha256) for part, sha256 in stored.items() if since <= part.month <= month]
+    raw = [(part.relative, content) for part, content in stored.items() if since <= part.month <= month]
     raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
     configured = (
         f"{settings.universe.model_dump_json()}{settings.features.model_dump_json()}{settings.vwap.model_dump_json()}"
@@ -102,7 +102,7 @@ def find_newest_close(settings: Settings, lake: Lake) -> datetime | None:
 
 def _of_universe(settings: Settings, stored: Mapping[Partition, str]) -> dict[Partition, str]:
     instruments = {inst_id(asset) for asset in settings.universe.assets}
-    return {part: sha256 for part, sha256 in stored.items() if part.instrument in instruments}
+    return {part: content for part, content in stored.items() if part.instrument in instruments}
 
 
 def _months(stored: Mapping[Partition, str], until: datetime) -> Iterator[datetime]:
