@@ -41,10 +41,9 @@ class Index:
         self._pieces: dict[Partition, dict[int, Piece]] = {}
         self._merged: dict[Partition, Manifest] = {}
         self._sorted: tuple[Partition, ...] | None = None
+        self._changed: set[Partition] = set()
         self._generation: str | None = None
         self._highest = 0
-        self.version = 0
-        """Grows with every change of what the index says."""
 
     def refresh(self, generation: Generation) -> None:
         """Take in what other objects and processes have written since."""
@@ -73,8 +72,15 @@ class Index:
     def partitions(self) -> tuple[Partition, ...]:
         """Return all partitions that have a folder or pending rows or coverage, sorted by path."""
         if self._sorted is None:
-            self._sorted = tuple(sorted(self._base.keys() | self._pieces.keys()))
+            # Tuples compare much faster than partitions do.
+            known = self._base.keys() | self._pieces.keys()
+            self._sorted = tuple(sorted(known, key=lambda part: (part.dataset, part.instrument, part.month)))
         return self._sorted
+
+    def take_changed(self) -> set[Partition]:
+        """Return the partitions of which something was noted since the last call."""
+        changed, self._changed = self._changed, set()
+        return changed
 
     def base(self, partition: Partition) -> Manifest:
         """Return the manifest of the partition's own file."""
@@ -107,33 +113,34 @@ class Index:
 
     def set_base(self, partition: Partition, manifest: Manifest) -> None:
         """Note that the partition's own manifest is `manifest`."""
-        if partition not in self._base:
-            self._sorted = None
+        self._touch(partition)
         self._base[partition] = manifest
         self._highest = max(self._highest, manifest.folded)
-        self._merged.pop(partition, None)
-        self.version += 1
 
     def drop_base(self, partition: Partition) -> None:
         """Note that the partition's folder is gone."""
         if self._base.pop(partition, None) is not None:
             self._signatures.pop(partition, None)
-            self._merged.pop(partition, None)
+            self._touch(partition)
             self._sorted = None
-            self.version += 1
 
     def add_commit(self, commit: Commit) -> None:
         """Note that a commit's record exists."""
         self._commits[commit.name] = commit
         for partition, piece in commit.pieces.items():
+            self._touch(partition)
             self._pieces.setdefault(partition, {})[commit.number] = piece
-            self._merged.pop(partition, None)
-        self._sorted = None
-        self.version += 1
 
     def drop_commits(self, numbers: set[int]) -> None:
         """Note that the records of these commits are gone."""
         self._set_commits({name: one for name, one in self._commits.items() if one.number not in numbers})
+
+    def _touch(self, partition: Partition) -> None:
+        """Forget what was derived from an older state of the partition; call it before a partition is added."""
+        self._merged.pop(partition, None)
+        self._changed.add(partition)
+        if partition not in self._base and partition not in self._pieces:
+            self._sorted = None
 
     def _load_manifests(self) -> None:
         found: set[Partition] = set()
@@ -156,8 +163,10 @@ class Index:
         )
 
     def _set_commits(self, commits: dict[str, Commit]) -> None:
-        self._commits, self._pieces, self._merged, self._sorted = {}, {}, {}, None
-        self.version += 1
+        before = self._pieces
+        self._commits, self._pieces, self._sorted = {}, {}, None
+        for partition in before:
+            self._touch(partition)
         for commit in commits.values():
             self.add_commit(commit)
 

@@ -12,13 +12,12 @@ import polars as pl
 from feature_repo.raw_datasets import find_dataset
 from ingestion.lake.batch import SEGMENT_ROWS, Batch
 from ingestion.lake.compaction import CompactionReport, compact, delete_folded
-from ingestion.lake.content import content_text
 from ingestion.lake.lock import single_writer
 from ingestion.lake.manifest import Manifest
 from ingestion.lake.partitions import HOME_VENUE, PART, Partition
 from ingestion.lake.recovery import recover, remove_orphans
 from ingestion.lake.scan import plan_scan
-from ingestion.lake.snapshot import digest_snapshot
+from ingestion.lake.snapshot import Contents
 from ingestion.lake.spans import Span, clip, union
 from ingestion.lake.state import LakeState
 from pairity.durable import discard_folder
@@ -47,7 +46,7 @@ class Lake:
         self._data_root = layout.root
         generation = layout.root / f".{self.root.name}.generation"
         self._state = LakeState(self.root, venue, generation, durable=durable, keep_clashes=folder is not None)
-        self._snapshot: tuple[int, str] | None = None
+        self._contents = Contents(self._state)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -190,29 +189,25 @@ class Lake:
             self._state.drop(partition)
 
     def snapshot_id(self) -> str:
-        """Return the digest over all rows (see `digest_snapshot`), from manifests and commits; `verify` proves them."""
-        contents = self.contents()
-        version = self._state.index.version
-        if self._snapshot is None or self._snapshot[0] != version:
-            self._snapshot = version, digest_snapshot(contents)
-        return self._snapshot[1]
+        """Return the digest over all rows (see `Contents`), from manifests and commits; `verify` proves them true."""
+        self._state.refresh()
+        return self._contents.digest_snapshot()
 
     def contents(self, since_month: datetime | None = None) -> Mapping[Partition, int]:
         """Return the content (see `content`) of each partition that holds rows, from manifests and commits.
 
         `since_month` leaves out earlier months.
         """
-        state = self._state
-        state.refresh()
-        return {
-            partition: state.content(partition)
-            for partition in state.index.partitions()
-            if (since_month is None or partition.month >= since_month) and state.index.merged(partition).rows
-        }
+        self._state.refresh()
+        numbers = self._contents.numbers()
+        if since_month is None:
+            return numbers
+        return {part: content for part, content in numbers.items() if part.month >= since_month}
 
     def digests(self) -> dict[Partition, str]:
         """Return the content of each partition that holds rows, as text."""
-        return {partition: content_text(content) for partition, content in self.contents().items()}
+        self._state.refresh()
+        return self._contents.texts()
 
     def list_files(self, name: str) -> tuple[Path, ...]:
         """Return the files with rows of a dataset: month files, then segments that wait."""

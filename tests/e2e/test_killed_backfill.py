@@ -26,14 +26,21 @@ def layout_of(place):
 
 
 def stored(place):
-    """Snapshot id, and a digest of the bytes of every raw and every feature file."""
+    """Snapshot id, and a digest of coverage and of the bytes of every raw and every feature file."""
     layout = layout_of(place)
-    files = sorted(path for folder in (layout.lake, layout.features) for path in folder.rglob("*") if path.is_file())
+    lake = Lake(layout)
+    with lake.writing():
+        lake.compact()  # how many commits there were depends on the kills
+    lake.verify()
+    folders = (layout.lake.glob("*/venue=*/*/*/part.parquet"), layout.features.rglob("*"))
+    files = sorted(path for found in folders for path in found if path.is_file())
     digest = hashlib.sha256()
     for path in files:
         digest.update(str(path.relative_to(place.home)).encode())
         digest.update(path.read_bytes())
-    return Lake(layout).snapshot_id(), digest.hexdigest()
+    for partition in lake.partitions():
+        digest.update(f"{partition.relative} {lake.manifest(partition).coverage}".encode())
+    return lake.snapshot_id(), digest.hexdigest()
 
 
 def left_overs(place):

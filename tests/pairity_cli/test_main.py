@@ -20,6 +20,7 @@ def test_the_public_commands_are_these():
         "features",
         "data",
         "gaps",
+        "compact",
         "train",
         "retrain",
         "leaderboard",

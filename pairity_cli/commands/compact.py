@@ -1,0 +1,32 @@
+"""`pairity compact`."""
+
+from __future__ import annotations
+
+import click
+
+from pairity_cli.context import reports_errors, settings_from
+
+
+@click.command()
+@click.option("--venue", help="Whose raw data; by default that of features.venue.")
+@reports_errors
+def compact(venue: str | None) -> None:
+    """Fold the small files of live hours into the month files of the lake, and delete them.
+
+    Rows, features and the snapshot id stay as they are; readers may go on meanwhile. It may be interrupted at any time
+    and run again. It refuses to run beside a process that writes, such as `pairity serve`.
+    """
+    from ingestion.lake import Lake
+    from pairity.layout import Layout
+
+    settings = settings_from()
+    lake = Lake(Layout.of(settings), venue=venue or settings.features.venue)
+    with lake.writing():
+        report = lake.compact()
+    if not report.commits:
+        click.echo("nothing waits for compaction")
+        return
+    click.echo(
+        f"folded {report.rows:,} rows of {report.commits:,} commits into {report.partitions:,} partitions and deleted "
+        f"{report.files:,} files; snapshot {lake.snapshot_id()}"
+    )
