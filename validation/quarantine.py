@@ -8,14 +8,14 @@ what others do in the meantime shows in the next run.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
-from feature_repo.raw_datasets import DATASETS
+from feature_repo.raw_datasets import DATASETS, INSTANT
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.layout import Layout
 from validation.quarantine_items import REASON, QuarantineItem, State, keep_item, read_item, record_action
@@ -98,20 +98,12 @@ class Quarantine:
 
     def list_withheld_instants(self, venue: str = "") -> pl.DataFrame:
         """Return dataset, asset and time of every raw row of a venue that is neither released nor repaired."""
-        frames = [
-            self.read_rows(item).select(
-                pl.lit(item.dataset).alias("dataset"),
-                pl.lit(item.entity).alias("asset"),
-                pl.col(find_time_column(item.dataset)).alias("time"),
-            )
-            for item in self.list_items(venue=venue, state="held")
-            if item.dataset in DATASETS
-        ]
-        schema: dict[str, pl.DataType] = {
-            "dataset": pl.String(),
-            "asset": pl.String(),
-            "time": pl.Datetime("us", "UTC"),
-        }
+        by_dataset: dict[str, list[QuarantineItem]] = {}
+        for item in self.list_items(venue=venue, state="held"):
+            if item.dataset in DATASETS:
+                by_dataset.setdefault(item.dataset, []).append(item)
+        schema: dict[str, pl.DataType] = {"dataset": pl.String(), "asset": pl.String(), "time": INSTANT}
+        frames = [_read_instants(dataset, items) for dataset, items in by_dataset.items()]
         instants = pl.concat([pl.DataFrame(schema=schema), *frames])
         return instants.drop_nulls().unique().sort("dataset", "asset", "time")
 
@@ -146,6 +138,22 @@ def find_item(layout: Layout, id_: str) -> QuarantineItem:
     if len(matching) > 1:
         raise ConfigError(f"{id_!r} begins {len(matching)} quarantine items", "give more of the id")
     return matching[0]
+
+
+def _read_instants(dataset: str, items: Sequence[QuarantineItem]) -> pl.DataFrame:
+    """Return dataset, asset and time of all rows of items of one dataset, read in one go."""
+    time = find_time_column(dataset)
+    assets = {str(item.rows_path): item.entity for item in items}
+    rows = pl.scan_parquet(
+        list(assets),
+        glob=False,
+        hive_partitioning=False,
+        schema={time: INSTANT},
+        extra_columns="ignore",
+        include_file_paths="_path",
+    )
+    asset = pl.col("_path").replace_strict(assets, return_dtype=pl.String).alias("asset")
+    return rows.select(pl.lit(dataset).alias("dataset"), asset, pl.col(time).alias("time")).collect()
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -81,9 +81,14 @@ class QuarantineItem:
         """Names of the rules that were broken."""
         return tuple(rule.rule for rule in self.failed)
 
+    @property
+    def rows_path(self) -> Path:
+        """The file of the rows."""
+        return self.path / _ROWS
+
     def read_rows(self) -> pl.DataFrame:
         """Read the rows as they came, with `broken_rules`."""
-        return pl.read_parquet(self.path / _ROWS, glob=False)
+        return pl.read_parquet(self.rows_path, glob=False)
 
 
 def record_action(item: QuarantineItem, action: str, reason: str, *, now: datetime) -> None:

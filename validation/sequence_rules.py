@@ -97,8 +97,8 @@ def _find_suspects(
     jumps[begins[1:] - 1] = False  # from one asset to the next
     jumping = set((np.searchsorted(begins, np.flatnonzero(jumps), side="right") - 1).tolist())
     for number, asset in enumerate(assets.gather(begins).to_list()):
-        close = closes_before.get(asset)
-        before = None if close is None else math.log(close)
+        close = closes_before.get(asset, math.nan)
+        before = math.log(close) if 0 < close < math.inf else None
         begin = int(begins[number])
         starts_off = before is not None and abs(levels[begin] - before) > MAX_ABS_LOG_RETURN
         if starts_off or number in jumping:

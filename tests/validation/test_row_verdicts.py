@@ -46,6 +46,11 @@ def test_a_first_price_that_is_wrong_does_not_condemn_the_rest():
     assert held(scaled(0, 2, 0.01)) == ([0, 1, 2], {"price_jump"})
 
 
+@pytest.mark.parametrize("before", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_close_before_that_is_no_price_says_nothing(before):
+    assert held(candles(), before=before) == NOTHING
+
+
 def test_two_jumps_to_different_levels():
     rows = scaled(40, 60)
     higher = pl.int_range(pl.len()).is_between(50, 60)
