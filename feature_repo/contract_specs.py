@@ -20,10 +20,16 @@ _NAMES = tuple(field.name for field in fields(ContractSpec))
 
 
 def write_contracts(layout: Layout, specs: Iterable[ContractSpec]) -> None:
-    """Replace the stored specifications of the given instruments in one atomic step; others stay."""
-    known = {spec.instrument: spec for spec in (read_contracts(layout) if layout.contracts.exists() else {}).values()}
-    known |= {spec.instrument: spec for spec in specs}
-    rows = [{name: _text(getattr(known[key], name)) for name in _NAMES} for key in sorted(known)]
+    """Replace the stored specifications of the given instruments in one atomic step; others stay.
+
+    Nothing is written where nothing is new.
+    """
+    stored = read_contracts(layout).values() if layout.contracts.exists() else ()
+    before = {spec.instrument: _texts(spec) for spec in stored}
+    known = before | {spec.instrument: _texts(spec) for spec in specs}
+    if known == before and layout.contracts.exists():
+        return
+    rows = [known[key] for key in sorted(known)]
     replace_file_with(layout.contracts, pl.DataFrame(rows, schema=dict.fromkeys(_NAMES, pl.String)).write_parquet)
 
 
@@ -43,5 +49,6 @@ def _spec(row: dict[str, str | None]) -> ContractSpec:
     return ContractSpec(instrument=str(row["instrument"]), **numbers)  # type: ignore[arg-type]
 
 
-def _text(value: str | Decimal | None) -> str | None:
-    return None if value is None else str(value)
+def _texts(spec: ContractSpec) -> dict[str, str | None]:
+    values = {name: getattr(spec, name) for name in _NAMES}
+    return {name: None if value is None else str(value) for name, value in values.items()}

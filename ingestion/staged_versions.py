@@ -20,20 +20,22 @@ def drop_repetitions(kind: RawDataset, rows: pl.DataFrame) -> pl.DataFrame:
     there are.
     """
     keys = ["asset", kind.time]
-    ordered = rows.unique(maintain_order=True).sort(*keys, BATCH, KNOWN_AT, maintain_order=True)
+    ordered = rows.sort(*keys, BATCH, KNOWN_AT, maintain_order=True)
     again = ordered.select(pl.all_horizontal(pl.col(key).eq_missing(pl.col(key).shift(1)) for key in keys)).to_series()
-    # The first row has nothing before it; `shift` gives null there, and no key is null.
+    # Mostly no time was given twice: nothing is compared, and nothing copied, then.
     if not again.any():
         return ordered.select("asset", *kind.schema)
-    turns = ordered.with_columns(pl.int_range(pl.len()).over(keys).alias("turn"), pl.len().over(keys).alias("turns"))
-    once, often = turns.filter(pl.col("turns") == 1), turns.filter(pl.col("turns") > 1)
+    several = again | again.shift(-1, fill_value=False)
+    once, often = ordered.filter(~several), ordered.filter(several).unique(maintain_order=True)
+    often = often.with_columns(pl.int_range(pl.len()).over(keys).alias("turn"))
     kept = newest = often.filter(pl.col("turn") == 0)
-    for turn in range(1, often.select(pl.max("turns")).item()):
+    for turn in range(1, often.select(pl.max("turn")).item() + 1):
         news = _news(kind, keys, often.filter(pl.col("turn") == turn), kept, newest)
         kept = pl.concat([kept, news])
         newest = pl.concat([newest, news]).sort(*keys, KNOWN_AT, maintain_order=True)
         newest = newest.unique(keys, keep="last", maintain_order=True)
-    return pl.concat([once, kept]).sort(*keys, KNOWN_AT, maintain_order=True).select("asset", *kind.schema)
+    columns = ["asset", *kind.schema]
+    return pl.concat([once.select(columns), kept.select(columns)]).sort(*keys, KNOWN_AT, maintain_order=True)
 
 
 def _news(

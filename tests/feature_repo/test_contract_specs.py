@@ -44,3 +44,12 @@ def test_missing_and_broken_files_are_named(layout):
     layout.contracts.write_bytes(layout.contracts.read_bytes()[:30])
     with pytest.raises(LakeCorruptError, match=r"contracts.parquet cannot be read"):
         read_contracts(layout)
+
+
+def test_the_same_specifications_again_leave_the_file_alone(layout):
+    write_contracts(layout, [BTC, PEPE])
+    before = layout.contracts.stat().st_mtime_ns, layout.contracts.stat().st_ino
+    write_contracts(layout, [PEPE])
+    assert (layout.contracts.stat().st_mtime_ns, layout.contracts.stat().st_ino) == before
+    write_contracts(layout, [replace(PEPE, lot_sz=Decimal("0.010"))])  # the same number, and another text
+    assert str(read_contracts(layout)["PEPE"].lot_sz) == "0.010"

@@ -224,9 +224,9 @@ def test_what_was_staged_before_a_kill_is_there_after_it(tmp_path, moment):
 def test_library_calls_do_not_grow_with_the_instruments(monkeypatch):
     """Counted at the gates through which every eager and lazy query of Polars passes."""
     count = Counter()
-    for gate in ("collect", "_collect_eager"):
+    for gate, real in (("collect", pl.LazyFrame.collect), ("_collect_eager", pl.LazyFrame._collect_eager)):
 
-        def counting(self, *args, real=getattr(pl.LazyFrame, gate), **options):
+        def counting(self, *args, real=real, **options):
             count["queries"] += 1
             return real(self, *args, **options)
 

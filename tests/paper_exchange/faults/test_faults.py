@@ -157,6 +157,22 @@ def test_candle_faults(url):
     assert candles() == whole
 
 
+def test_funding_faults(url):
+    def settled():
+        return [int(row["fundingTime"]) for row in rows(url, "public/funding-rate-history", instId=ID, limit=3)]
+
+    newest = settled()
+    [row] = rows(url, "public/funding-rate", instId=ID)
+    assert int(row["prevFundingTime"]) == newest[0] <= int(row["ts"]) < int(row["fundingTime"])
+    inject(url, "late_settlement", "funding-rate-history", count=None, ms=int(row["ts"]) - newest[0])
+    assert settled()[0] == newest[1]
+    inject(url, "no_prev_funding", "public/funding-rate", count=None)
+    [older] = rows(url, "public/funding-rate", instId=ID)
+    assert older == {key: value for key, value in row.items() if key != "prevFundingTime"}
+    requests.delete(f"{url}/control/faults")
+    assert settled() == newest
+
+
 def test_a_code_of_ones_own(url):
     inject(url, "code", "GET public/time", count=2, code="50061", msg="slow down", http_status=400)
     for _ in range(2):
