@@ -70,7 +70,7 @@ def _spell_columns(rows: pl.DataFrame) -> Iterator[str]:
     yield f"{dict(rows.schema)} {rows.height}"
     for column in rows:
         bits = column.reinterpret(dtype=pl.Int64) if column.dtype == pl.Float64 else column
-        yield digest_bytes(bits.cast(pl.String, strict=False).fill_null("–").str.join("\n").item().encode())
+        yield digest_bytes(bits.cast(pl.String, strict=False).fill_null("\0").str.join("\n").item().encode())
 
 
 def _read_raw(lake: Lake, settings: Settings, name: str) -> pl.DataFrame:
