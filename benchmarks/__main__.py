@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -79,10 +80,19 @@ def main(groups: Sequence[str], small: bool) -> None:
         parts.append(measure_cases(sources))
     if SERVE in chosen:
         parts.append(serving.measure_all(small))
-    text = "\n".join(parts)
+    text = wrap_prose("\n".join(parts))
     if not small:
         (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(text)
     print(text)
+
+
+def wrap_prose(text: str) -> str:
+    """Wrap everything but tables at 100 characters, as documents of the repository are."""
+    wrapped = []
+    for line in text.splitlines():
+        indent = "  " if line.startswith("- ") else ""
+        wrapped.append(line if line.startswith("|") else textwrap.fill(line, 100, subsequent_indent=indent))
+    return "\n".join(wrapped) + "\n"
 
 
 def measure_cases(sources: Sequence[Source]) -> str:

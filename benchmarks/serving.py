@@ -58,7 +58,7 @@ class Plan:
     flat_hours: int
 
 
-FULL = Plan({10: 24, 40: 6, 100: 3}, (1, 12, 36), 12)
+FULL = Plan({10: 24, 40: 6, 100: 6}, (1, 12, 36), 12)
 SMALL = Plan({2: 2, 4: 2}, (1, 3), 2)
 
 
@@ -73,6 +73,7 @@ class Measured:
     peer: Sequence[Sequence[float]]
     peak_mb: float
     missing: Sequence[str]
+    results: Mapping[str, str]
     partitions: int = 0
 
     def list_seconds(self, step: str, clock: int) -> list[float]:
@@ -89,7 +90,7 @@ def measure_all(small: bool) -> str:
     plan = SMALL if small else FULL
     sizes = [_measure(f"{assets} assets", assets, hours, months=0) for assets, hours in plan.hours.items()]
     flat = [_measure(f"{months} months", min(plan.hours), plan.flat_hours, months=months) for months in plan.months]
-    return "\n".join([describe_machine(), "", *_report_sizes(sizes), "", *_report_flatness(flat)]) + "\n"
+    return "\n".join([describe_machine(), "", *_report_sizes(sizes), *_report_flatness(flat)]) + "\n"
 
 
 def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
@@ -106,6 +107,7 @@ def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
         peer=raw["peer"],
         peak_mb=raw["peak_mb"],
         missing=raw["missing"],
+        results=raw["results"],
         partitions=partitions,
     )
     median = statistics.median(measured.list_seconds(ALL, 0))
@@ -140,6 +142,13 @@ def _report_sizes(sizes: Sequence[Measured]) -> list[str]:
         "Per decision: median, and in brackets the least and the most where they differ.",
         "",
         *_table_counts(sizes),
+        "",
+        "## Results",
+        "",
+        "Digests of everything that a run leaves behind: a change that only makes it faster leaves them as they are.",
+        "",
+        *_table_results(sizes),
+        "",
         *[f"- not measured, because it is not there: `{name}`" for name in sizes[0].missing],
     ]
 
@@ -189,6 +198,13 @@ def _table_counts(runs: Sequence[Measured]) -> list[str]:
         medians = [statistics.median(run.list_counts(name)) for run in runs]
         cells = [_count(run.list_counts(name)) for run in runs]
         lines.append(f"| {name} | {' | '.join(cells)} | {_describe_growth(medians)} |")
+    return lines
+
+
+def _table_results(runs: Sequence[Measured]) -> list[str]:
+    lines = [f"| digest of | {' | '.join(run.title for run in runs)} |", "| --- |" + " --- |" * len(runs)]
+    for name in runs[0].results:
+        lines.append(f"| {name} | {' | '.join(f'`{run.results[name][:16]}`' for run in runs)} |")
     return lines
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.isolated_process import read_resident_mb, reset_peak
 from benchmarks.serving_meters import Spent, attach_meter
+from benchmarks.serving_results import digest_results
 from benchmarks.serving_scene import Scene
 from feature_repo.catalog import MARKET_STATE, PAIR_FOREST_FEATURES
 from pairity.progress import SilentProgress
@@ -37,6 +38,7 @@ def measure(scene: dict[str, Any], hours: int) -> dict[str, Any]:
         "actions": dict(report.actions),
         "problems": report.problems,
         "missing": meter.missing,
+        "results": digest_results(settings),
     }
 
 
