@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from feast.protos.feast.types.Value_pb2 import Value
+from numpy.typing import NDArray
 
 NULL, FLOAT, INTEGER, TEXT, OTHER = range(5)
 _KINDS: Mapping[pl.DataType, int] = {pl.Float64(): FLOAT, pl.Int64(): INTEGER, pl.String(): TEXT}
@@ -91,33 +93,34 @@ def pack_rows(columns: Sequence[pl.Series]) -> list[bytes]:
 
 
 def unpack_rows(
-    contents: Sequence[bytes], count: int, wanted: Mapping[str, tuple[int, pl.DataType]]
+    contents: Sequence[bytes | None], count: int, wanted: Mapping[str, tuple[int, pl.DataType]]
 ) -> pl.DataFrame | None:
     """Return columns of rows with `count` values each; `wanted` says name → place and type (Float64, Int64, String).
 
-    Rows keep their order. None where a value is of another kind than its column: `unpack_values` reads those.
+    Rows keep their order; a content of None is a row of nulls. None where a value is of another kind than its column:
+    `unpack_values` reads those.
     """
-    fixed = np.frombuffer(b"".join(content[: count * _WIDTH] for content in contents), np.uint8)
-    fixed = fixed.reshape(len(contents), count * _WIDTH)
-    numbers = np.ascontiguousarray(fixed[:, : count * 8]).view("<u8")
-    whole = pl.Series(contents, dtype=pl.Binary)
-    columns = []
+    unknown = bytes(count * _WIDTH)
+    rows = [unknown if content is None else content for content in contents]
+    fixed = np.frombuffer(b"".join(row[: count * _WIDTH] for row in rows), np.uint8).reshape(-1, count * _WIDTH)
+    numbers = np.ascontiguousarray(fixed[:, : count * 8].reshape(-1, count, 8).swapaxes(0, 1)).view("<u8")
+    columns = {}
     for name, (place, dtype) in wanted.items():
         kind, kinds = _KINDS[dtype], fixed[:, count * 8 + place]
-        known = kinds == kind
-        if not known.all() and kinds[~known].any():
+        nulls = kinds != kind
+        if kinds[nulls].any():
             return None
-        values = np.ascontiguousarray(numbers[:, place]).view(_BITS[kind])
-        column = _cut(name, whole, values) if kind == TEXT else pl.Series(name, values, dtype)
-        columns.append(column if known.all() else _with_nulls(column, known))
-    return pl.DataFrame(columns)
+        values = numbers[place, :, 0].view(_BITS[kind])
+        if kind == TEXT:
+            columns[name] = pa.array(_cut(rows, values, nulls), pa.large_string())
+        else:
+            columns[name] = pa.array(values, mask=nulls)
+    return pl.DataFrame(pl.from_arrow(pa.table(columns)))
 
 
-def _cut(name: str, contents: pl.Series, places: np.ndarray[tuple[int], np.dtype[np.uint32]]) -> pl.Series:
-    frame = pl.DataFrame({"content": contents, "start": places[::2], "size": places[1::2]})
-    piece = pl.col("content").bin.slice(pl.col("start"), pl.col("size")).cast(pl.String)
-    return frame.select(piece.alias(name)).to_series()
-
-
-def _with_nulls(column: pl.Series, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> pl.Series:
-    return column.zip_with(pl.Series(known), pl.Series(column.name, [None], column.dtype))
+def _cut(rows: Sequence[bytes], places: NDArray[Any], nulls: NDArray[Any]) -> list[str | None]:
+    starts, sizes = places[::2].tolist(), places[1::2].tolist()
+    return [
+        None if null else row[start : start + size].decode()
+        for row, start, size, null in zip(rows, starts, sizes, nulls.tolist(), strict=True)
+    ]

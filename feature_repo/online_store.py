@@ -184,17 +184,17 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
         if used or not set(stored).issuperset(features):
             return None
         places = {name: (stored.index(name), columns[name]) for name in features}
-        values = unpack_rows([row.content for row in rows], len(stored), places)
+        by_key = {row.key: row for row in rows}
+        found = [by_key.get(key) for key in keys]
+        values = unpack_rows([row and row.content for row in found], len(stored), places)
         if values is None:
             return None
-        times = [
-            pl.Series(event, [row.event for row in rows], pl.Int64).cast(columns[event]),
-            pl.Series(created, [row.created for row in rows], pl.Int64).cast(columns[created]),
+        keys_and_times = [
+            pl.Series(entity, names, columns[entity]),
+            pl.Series(event, [row and row.event for row in found], pl.Int64).cast(columns[event]),
+            pl.Series(created, [row and row.created for row in found], pl.Int64).cast(columns[created]),
         ]
-        place = {row.key: number for number, row in enumerate(rows)}
-        found = pl.Series([place.get(key) for key in keys], dtype=pl.UInt32)
-        answer = values.with_columns(times).select(pl.all().gather(found))
-        return answer.with_columns(pl.Series(entity, names, columns[entity])).select(*columns)
+        return values.with_columns(keys_and_times).select(*columns)
 
     def _read(
         self, config: RepoConfig, table: FeatureView, keys: Sequence[bytes]

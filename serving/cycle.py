@@ -179,13 +179,16 @@ def _describe_unresolved(reconciled: ReconcileReport) -> str | None:
 
 
 def _make_vectors(decision: str, service: Service, entity: str, rows: pl.DataFrame) -> list[FeatureVector]:
+    names = service.features
     return [
         FeatureVector(
             decision_id=decision,
             service=service.name,
-            entity=row[entity],
-            event_timestamp=row[EVENT_TIME],
-            values={name: row[name] for name in service.features},
+            entity=name,
+            event_timestamp=event,
+            values=dict(zip(names, values, strict=True)),
         )
-        for row in rows.iter_rows(named=True)
+        for name, event, values in zip(
+            rows[entity].to_list(), rows[EVENT_TIME].to_list(), rows.select(names).rows(), strict=True
+        )
     ]

@@ -54,13 +54,10 @@ def explain_scores(scores: Sequence[PairScore], withheld: Mapping[str, str]) -> 
     """Return the scores; those without features say which withheld rows of the pair or its assets are the reason."""
     if not withheld:
         return list(scores)
-    names = {score.pair: (score.pair.pair_id, *score.pair.assets) for score in scores}
-    explanations = {
-        pair: "; ".join(f"{name} {withheld[name]}" for name in own if name in withheld) for pair, own in names.items()
-    }
-    return [
-        replace(score, unusable=f"{score.unusable} ({explanations[score.pair]})")
-        if score.unusable and explanations[score.pair]
-        else score
-        for score in scores
-    ]
+    return [_explain_score(score, withheld) if score.unusable else score for score in scores]
+
+
+def _explain_score(score: PairScore, withheld: Mapping[str, str]) -> PairScore:
+    names = (score.pair.pair_id, *score.pair.assets)
+    explanation = "; ".join(f"{name} {withheld[name]}" for name in names if name in withheld)
+    return replace(score, unusable=f"{score.unusable} ({explanation})") if explanation else score

@@ -86,7 +86,7 @@ def with_closed(state: StrategyState, position_id: str) -> StrategyState:
 
 
 def _age(state: StrategyState, scores: Sequence[PairScore]) -> StrategyState:
-    by_pair = {score.pair: score for score in scores}
+    by_pair = {score.pair: score for score in scores} if state.positions else {}
     aged = tuple(_age_position(position, by_pair.get(position.pair)) for position in state.positions)
     since = None if state.bars_since_exit is None else state.bars_since_exit + 1
     return replace(state, positions=aged, bars_since_exit=since)
@@ -157,12 +157,17 @@ def _find_best_entry(
     state: StrategyState, assessed: list[PairAssessment], market: MarketView, settings: StrategySettings
 ) -> tuple[Entry | None, list[PairAssessment]]:
     """Return the best candidate that can be sized; a better one that cannot be is marked with the reason."""
+    entry, too_small = None, {}
     for candidate in rank_candidates(assessed):
-        entry = _size_entry(state, candidate, market, settings)
-        if isinstance(entry, Entry):
-            return entry, assessed
-        assessed = [replace(p, rejected=entry) if p is candidate else p for p in assessed]
-    return None, assessed
+        sized = _size_entry(state, candidate, market, settings)
+        if isinstance(sized, Entry):
+            entry = sized
+            break
+        too_small[candidate.pair] = sized
+    if too_small:
+        # In one go: with thousands of pairs, and a balance that is enough for none, there are many of them.
+        assessed = [replace(p, rejected=too_small[p.pair]) if p.pair in too_small else p for p in assessed]
+    return entry, assessed
 
 
 def _size_entry(

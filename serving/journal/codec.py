@@ -29,6 +29,9 @@ from serving.journal.records import (
 )
 
 _NON_FINITE = "non_finite"
+_PLAIN = frozenset({float, int, str, bool, type(None)})
+# One encoder for all vectors: json.dumps would make one for each. A dict of plain values has no circles.
+_JSON = json.JSONEncoder(allow_nan=False, check_circular=False)
 
 
 def time_to_text(instant: datetime) -> str:
@@ -51,7 +54,14 @@ def values_to_json(values: Mapping[str, Value]) -> str:
 
     Raises TypeError for a value that is no float, int, str, bool or None.
     """
-    return json.dumps({name: _encode(name, value) for name, value in values.items()}, allow_nan=False)
+    if not _PLAIN.issuperset(map(type, values.values())):
+        name = next(name for name, value in values.items() if type(value) not in _PLAIN)
+        kind = type(values[name]).__name__
+        raise TypeError(f"feature {name} is a {kind}; the journal holds float, int, str, bool and None")
+    try:
+        return _JSON.encode(dict(values))
+    except ValueError:  # JSON has no NaN and no infinities; None already means "not known".
+        return _JSON.encode({name: _mark_non_finite(value) for name, value in values.items()})
 
 
 def values_from_json(text: str) -> dict[str, Value]:
@@ -62,13 +72,8 @@ def values_from_json(text: str) -> dict[str, Value]:
     }
 
 
-def _encode(name: str, value: Value) -> object:
-    # JSON has no NaN and no infinities; None already means "not known".
-    if isinstance(value, float) and not math.isfinite(value):
-        return {_NON_FINITE: repr(value)}
-    if value is None or type(value) in (float, int, str, bool):
-        return value
-    raise TypeError(f"feature {name} is a {type(value).__name__}; the journal holds float, int, str, bool and None")
+def _mark_non_finite(value: Value) -> object:
+    return {_NON_FINITE: repr(value)} if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def run_to_row(run: Run) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,22 +34,21 @@ class Scorer:
 
         `rows` has one row per pair (pair_id, event_timestamp, features), nulls where the online store knows nothing.
         """
-        by_pair = {row["pair_id"]: row for row in rows.iter_rows(named=True)}
-        features = self.ref.service.features
-        reasons = {pair: _unusable_reason(by_pair.get(pair.pair_id), event_timestamp, features) for pair in pairs}
-        usable = [pair for pair in pairs if reasons[pair] is None]
-        probabilities = self._probabilities(rows, usable)
+        by_id = {pair_id: place for place, pair_id in enumerate(rows["pair_id"].to_list())}
+        places = [by_id.get(pair.pair_id) for pair in pairs]
+        reasons = _unusable_reasons(rows, places, event_timestamp, self.ref.service.features)
+        usable = [place for place, reason in zip(places, reasons, strict=True) if place is not None and reason is None]
+        probabilities = iter(self._probabilities(rows, usable))
+        z_scores, hedge_ratios = _values_at(rows, "z_score", places), _values_at(rows, "hedge_ratio", places)
         return [
-            _make_score(pair, by_pair.get(pair.pair_id) or {}, probabilities.get(pair), reasons[pair]) for pair in pairs
+            PairScore(pair, z, next(probabilities) if reason is None else None, reason, ratio)
+            for pair, z, ratio, reason in zip(pairs, z_scores, hedge_ratios, reasons, strict=True)
         ]
 
-    def _probabilities(self, rows: pl.DataFrame, pairs: Sequence[Pair]) -> dict[Pair, float]:
-        if not pairs:
-            return {}
-        order = pl.DataFrame({"pair_id": [pair.pair_id for pair in pairs]})
-        # Joined onto the order of the pairs: rows of a DataFrame carry no names, only their position counts
-        matrix = build_model_matrix(order.join(rows, on="pair_id", how="left", maintain_order="left"), self.ref.service)
-        return dict(zip(pairs, positive_probabilities(self.estimator, matrix), strict=True))
+    def _probabilities(self, rows: pl.DataFrame, places: Sequence[int]) -> list[float]:
+        if not places:
+            return []
+        return positive_probabilities(self.estimator, build_model_matrix(rows[places], self.ref.service))
 
 
 def load_scorer(settings: Settings, model: ModelRef) -> Scorer:
@@ -58,23 +56,42 @@ def load_scorer(settings: Settings, model: ModelRef) -> Scorer:
     return Scorer(model, load_estimator(Layout.of(settings), model))
 
 
-def _make_score(pair: Pair, row: dict[str, Any], probability: float | None, unusable: str | None) -> PairScore:
-    return PairScore(pair, row.get("z_score"), probability, unusable, row.get("hedge_ratio"))
+def _values_at(rows: pl.DataFrame, column: str, places: Sequence[int | None]) -> list[float | None]:
+    """Return a column's values at `places`; None for a place of None, and where there is no such column."""
+    values = rows[column].to_list() if column in rows.columns else [None] * rows.height
+    return [None if place is None else values[place] for place in places]
 
 
-def _unusable_reason(row: dict[str, Any] | None, event_timestamp: datetime, features: Sequence[str]) -> str | None:
-    """Return why a pair's features must not be traded on; None where they are fresh and finite.
+def _unusable_reasons(
+    rows: pl.DataFrame, places: Sequence[int | None], event_timestamp: datetime, features: Sequence[str]
+) -> list[str | None]:
+    """Return for each place why its features must not be traded on; None where they are fresh and finite.
 
     Only features of the bar that has just closed count. Infinite values are looked for here because building the matrix
     refuses them: one pair with infinite features must not end the decision about all others.
     """
-    if row is None or row[EVENT_TIME] is None:
-        return "no features online"
-    if row[EVENT_TIME] != event_timestamp:
-        age_h = (event_timestamp - row[EVENT_TIME]).total_seconds() / 3600
-        return f"stale: features are {age_h:.0f} h old"
-    infinite = [name for name in features if isinstance(value := row.get(name), float) and math.isinf(value)]
-    return f"infinite: {', '.join(infinite)}" if infinite else None
+    fresh = (rows[EVENT_TIME] == event_timestamp).to_list()
+    infinite = _find_infinite(rows, features)
+    reasons: list[str | None] = []
+    for place in places:
+        known = None if place is None or fresh[place] else rows[EVENT_TIME][place]
+        if place is None or fresh[place] is None:
+            reasons.append("no features online")
+        elif known is not None:
+            reasons.append(f"stale: features are {(event_timestamp - known).total_seconds() / 3600:.0f} h old")
+        else:
+            reasons.append(infinite.get(place))
+    return reasons
+
+
+def _find_infinite(rows: pl.DataFrame, features: Sequence[str]) -> dict[int, str]:
+    """Return what to say of the rows with infinite features, by their place."""
+    numbers = [name for name in features if rows.schema.get(name) == pl.Float64]
+    if not numbers:
+        return {}
+    marks = rows.select(pl.col(numbers).is_infinite().fill_null(False))
+    found = marks.select(pl.any_horizontal(pl.all())).to_series().arg_true().to_list()
+    return {place: f"infinite: {', '.join(name for name in numbers if marks[name][place])}" for place in found}
 
 
 def positive_probabilities(estimator: Any, matrix: pd.DataFrame) -> list[float]:  # noqa: ANN401 - a scikit-learn pipeline
