@@ -121,7 +121,7 @@ class Pipeline:
                     online_is_new=is_new,
                 )
             if not live:  # a batch run has the time; a live process folds when nothing waits for it
-                self._fold()
+                self.lake.compact()
             reasons = {failure.asset: failure.reason for failure in failures if failure.dataset == "candles"}
             items = (item for item in record.quarantined if item.stage in DATASETS)
             reasons |= {item.key.partition("/")[0]: "quarantined" for item in items}
@@ -148,14 +148,7 @@ class Pipeline:
         if self.lake.pending < PENDING_COMMITS:
             return None
         with self.lake.writing():
-            return self._fold()
-
-    def _fold(self) -> CompactionReport:
-        before = self.lake.version
-        report = self.lake.compact()
-        if self._publisher is not None:
-            self._publisher.follow_compaction(before)
-        return report
+            return self.lake.compact()
 
     def _require_home_venue(self) -> None:
         if self.settings.features.venue != self.lake.venue:

@@ -98,11 +98,6 @@ class Publisher:
             memory.lake_version, memory.withheld = self.lake.version, withheld
         self._memory = memory
 
-    def follow_compaction(self, before: int) -> None:
-        """Note that the lake's version, `before` until now, has changed and its rows have not."""
-        if self._memory is not None and self._memory.lake_version == before:
-            self._memory.lake_version = self.lake.version
-
     def count_rows(self) -> tuple[ViewRows, ...]:
         """Return how many rows the last call published, per view."""
         kinds = ("new", "corrected", "unchanged", "online")

@@ -20,6 +20,13 @@ class Contents:
         self._texts: dict[Partition, str] = {}
         self._parts: dict[Partition, tuple[str, str]] = {}
         self._snapshot: str | None = None
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change of a content that this object sees, whoever made it."""
+        self._update()
+        return self._version
 
     def numbers(self) -> dict[Partition, int]:
         """Return the content of each partition with rows, from manifests and commits."""
@@ -50,6 +57,7 @@ class Contents:
             if content == self._numbers.get(partition):
                 continue
             self._snapshot = None
+            self._version += 1
             if content is None:
                 del self._numbers[partition], self._texts[partition], self._parts[partition]
             else:

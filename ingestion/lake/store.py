@@ -132,9 +132,12 @@ class Lake:
 
     @property
     def version(self) -> int:
-        """A number that grows with every change of the lake that this object sees, its own and those of others."""
+        """A number that grows with every change of rows that this object sees, its own and those of others.
+
+        Compaction does not change it: the rows stay.
+        """
         self._state.refresh()
-        return self._state.index.version
+        return self._contents.version
 
     def scan(
         self,
