@@ -21,11 +21,12 @@ DECISION = "serving.cycle:Cycle.run"
 STAGE = "ingestion.report:Stopwatch.stage"
 STEPS = (
     ("reconcile", "serving.reconcile:Reconciler.run"),
-    ("compute", "feature_repo.chunks:compute_views"),
+    ("compute", "feature_repo.chunks:Chunk.advance"),
     ("judge", "ingestion.feature_admission:FeatureAdmission.accept"),
     ("judge", "ingestion.feature_admission:FeatureAdmission.admit"),
     ("publish", "ingestion.publishing:stamp_corrections"),
     ("publish", "feature_repo.offline_files:publish"),
+    ("publish", "feature_repo.offline_files:publish_new"),
     ("online write", "feature_repo.feature_store:write_online"),
     ("read", "feature_repo.feature_store:read_online"),
     ("score", "serving.models.scoring:Scorer.score"),

@@ -35,9 +35,8 @@ def digest_results(settings: Settings) -> dict[str, str]:
         for name, view in VIEWS.items()
     )
     withheld = (
-        (f"{name} {item.key}", digest_rows(item.read_rows()))
-        for name in (*DATASETS, *VIEWS)
-        for item in read_items(layout, name)
+        (f"{item.dataset} {item.key}", digest_rows(item.read_rows()))
+        for item in read_items(layout)
     )
     journal = Journal.read(layout.journal)
     try:
