@@ -44,7 +44,7 @@ def stored(place):
 
 
 def left_overs(place):
-    names = ("*.tmp", ".*.tmp", ".unfinished-*", ".tmp-*", "manifest.next.json")
+    names = ("*.tmp", ".*.tmp", ".unfinished-*", ".tmp-*", "manifest.next.json", "staging/**/*.parquet")
     return sorted(str(path) for name in names for path in place.home.rglob(name))
 
 
