@@ -134,7 +134,7 @@ def remove_flushed(paths: Iterable[Path], *, durable: bool = True) -> None:
         path.unlink(missing_ok=True)
         folders.add(path.parent)
     if durable:
-        for folder in sorted(folders):
+        for folder in sorted(folder for folder in folders if folder.exists()):
             _flush(folder)
 
 

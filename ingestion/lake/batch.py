@@ -106,13 +106,15 @@ class Batch:
         state, time = self._state, pl.col(kind.time)
         month = time.dt.truncate("1mo").alias("month")
         ranges = incoming.group_by("asset", month).agg(time.min().alias("first"), time.max().alias("last"))
+        # One filter for all files: making one costs Polars a query.
+        near = time.is_between(incoming[kind.time].min(), incoming[kind.time].max())
         frames: list[pl.LazyFrame] = []
         # Live rows are newer than all that is stored: nothing is read for them.
         waits = False
         for asset, start, first, last in ranges.iter_rows():
             partition = Partition(kind.name, inst_id(asset), start, state.venue)
             if overlaps(state.index.base(partition), first, last + _STEP) and state.base(partition).rows:
-                frames.append(read_file(state, kind, asset, partition).filter(time.is_between(first, last)))
+                frames.append(read_file(state, kind, asset, partition).filter(near))
             waits |= bool(state.index.pieces(partition)) and overlaps(
                 state.index.merged(partition), first, last + _STEP
             )

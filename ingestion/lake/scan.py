@@ -50,10 +50,13 @@ def plan_scan(
     pending = state.pending_rows(kind)
     plans, folded = _look_up(state, kind, assets, since, until)
     own = without_folded(kind, pending.filter(pl.col("asset").is_in(assets), in_range), folded)
-    rows_of = own.select("asset", *kind.schema).sort("asset", kind.time, KNOWN_AT).partition_by("asset", as_dict=True)
+    ordered = own.select("asset", *kind.schema).sort("asset", kind.time, KNOWN_AT)
+    # By hand: as_dict=True costs a query per asset.
+    parts = ordered.partition_by("asset", maintain_order=True)
+    rows_of = dict(zip(ordered["asset"].unique(maintain_order=True).to_list(), parts, strict=ordered.height > 0))
     frames: list[pl.LazyFrame] = []
     for asset, plan in plans.items():
-        frames += _read_asset(state, kind, asset, plan, rows_of.get((asset,)), in_range)
+        frames += _read_asset(state, kind, asset, plan, rows_of.get(asset), in_range)
     return pl.concat(frames) if frames else kind.empty_of_assets().lazy()
 
 

@@ -172,8 +172,10 @@ class LakeState:
             for name, content in files.items():
                 replace_file(paths[name], content, durable=self.durable)
             replace_file(self.segments / commit.name, record, durable=self.durable)
-        except OSError:  # no space: the next commit has the same number, and its segments must be its own
-            remove_flushed(paths.values(), durable=False)
+        except BaseException:  # no space, say. The next commit has the same number, and its files must be its own
+            # The record first: it may be in place already, and must not outlive its segments.
+            remove_flushed([self.segments / commit.name], durable=self.durable)
+            remove_flushed(paths.values(), durable=self.durable)
             raise
         self.index.add_commit(commit)
         self.pending.keep(commit, rows)

@@ -25,6 +25,7 @@ from pairity.durable import (
     lock_exclusively,
     make_folder,
     move_folder,
+    remove_flushed,
     remove_unfinished,
     rename_flushed,
     replace_file,
@@ -107,6 +108,14 @@ def test_a_line_is_flushed_and_so_is_the_folder_of_a_new_journal(tmp_path, calls
         append_line(tmp_path / "journal.jsonl", line)
     assert calls == ["fsync an open file", f"fsync {tmp_path.name}", "fsync an open file"]
     assert (tmp_path / "journal.jsonl").read_text(encoding="utf-8") == "first\nzweite Zeile: ±5 %\n"
+
+
+def test_what_is_removed_for_good_is_flushed_once_per_folder(tmp_path, calls):
+    for name in ("one", "two"):
+        (tmp_path / name).touch()
+    remove_flushed([tmp_path / "one", tmp_path / "two", tmp_path / "gone already", tmp_path / "no folder" / "either"])
+    assert calls == [f"fsync {tmp_path.name}"]
+    assert names(tmp_path) == []
 
 
 def test_what_was_flushed_before_is_only_renamed_and_its_folder_flushed(tmp_path, calls):

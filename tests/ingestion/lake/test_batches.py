@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 
 import polars as pl
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from feature_repo.raw_datasets import DATASETS
 from ingestion.lake import Lake
+from ingestion.lake.batch import Batch
 from ingestion.lake.content import content_text
 from ingestion.lake.partitions import Partition
 from pairity.digest import digest_parts
@@ -307,3 +310,67 @@ def test_a_write_into_a_partition_with_pending_rows_folds_them_first(tmp_path: P
     assert again.snapshot_id() == lake.snapshot_id()
     lake.compact()
     assert again.scan("open_interest", ASSETS, BEGIN, END).collect().height == 4
+
+
+def test_a_batch_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    lake = Lake(Layout(tmp_path))
+    index = frame_of("index_1h", [("BTC", START, (1.0,) * 4, START)])
+    with lake.writing():
+        obstacle = lake.root / "segments" / "venue=okx" / "00000001-open_interest.parquet"
+        obstacle.mkdir(parents=True)
+        batch = Batch(lake._state)
+        batch.write("index_1h", index)
+        batch.write("open_interest", candle_rows(0))
+        with pytest.raises(OSError, match="open_interest"):
+            batch.commit()
+        assert lake.partitions() == ()
+        assert list(obstacle.parent.iterdir()) == [obstacle]
+        obstacle.rmdir()
+        batch.commit()
+        assert lake.pending == 1
+    assert lake.verify() == 4
+
+
+def count_collects(run: Callable[[], object]) -> int:
+    """How many queries Polars executes during a call."""
+    count = 0
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call" and frame.f_code.co_name == "collect" and "polars" in frame.f_code.co_filename
+
+    sys.setprofile(note)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_queries_and_files_do_not_depend_on_the_number_of_instruments(tmp_path: Path) -> None:
+    counts = []
+    for number in (3, 40):
+        assets = [f"A{n:02d}" for n in range(number)]
+        lake = Lake(Layout(tmp_path / str(number)))
+
+        def write(hour: int, shift: float, lake: Lake = lake, assets: list[str] = assets) -> None:
+            at = START + timedelta(hours=hour)
+            rows = [(asset, at, (float(n) + shift, None), at) for n, asset in enumerate(assets)]
+            covered = {asset: [(at, at + timedelta(hours=1))] for asset in assets}
+            with lake.batch() as batch:
+                batch.write("open_interest", frame_of("open_interest", rows), covered=covered, arrived_at=END)
+
+        with lake.writing():
+            write(0, 0.0)
+            new = count_collects(lambda: write(1, 0.0))
+            corrected = count_collects(lambda: write(0, 1.0))
+            lake.compact()
+            in_files = count_collects(lambda: write(1, 1.0))
+            write(2, 1.0)
+            files = len([path for path in (lake.root / "segments").rglob("*.*") if path.is_file()])
+        read = count_collects(lambda lake=lake, assets=assets: lake.scan("open_interest", assets, BEGIN, END).collect())
+        counts.append((new, corrected, in_files, read, files))
+        found = lake.scan("open_interest", assets, BEGIN, END).collect()
+        assert found["open_interest"].to_list() == [float(n) + 1 for n in range(number) for _ in range(3)]
+    assert counts[0] == counts[1]
+    assert counts[0][-1] == 4

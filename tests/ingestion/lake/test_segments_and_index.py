@@ -131,6 +131,22 @@ def test_a_writer_that_was_killed_leaves_no_stale_reader(tmp_path: Path) -> None
     assert times(reader) == [START]
 
 
+@pytest.mark.parametrize("torn", ["", "0123456789abcdef", "0123456789abcdef chan"])
+def test_a_note_that_power_failure_tore_makes_the_next_writer_look(tmp_path: Path, torn: str) -> None:
+    lake = Lake(Layout(tmp_path))
+    write_hour(lake, 0)
+    with lake.writing():
+        lake.compact()
+    (tmp_path / ".lake.generation").write_text(torn)
+    left_over = next(lake.root.rglob(PART)).with_name(".part.parquet.1.tmp")
+    left_over.touch()
+    with lake.writing():
+        pass
+    assert not left_over.exists()
+    assert Generation(tmp_path / ".lake.generation").is_settled()
+    assert times(lake) == [START]
+
+
 def test_a_scan_planned_before_compaction_is_the_same_after_it(tmp_path: Path) -> None:
     lake = Lake(Layout(tmp_path))
     write_hour(lake, 0)
