@@ -89,7 +89,10 @@ def measure_all(small: bool) -> str:
     """Measure everything and return the report in Markdown."""
     plan = SMALL if small else FULL
     sizes = [_measure(f"{assets} assets", assets, hours, months=0) for assets, hours in plan.hours.items()]
-    flat = [_measure(f"{months} months", min(plan.hours), plan.flat_hours, months=months) for months in plan.months]
+    flat = [
+        _measure(f"{months} month{'s' * (months > 1)}", min(plan.hours), plan.flat_hours, months=months)
+        for months in plan.months
+    ]
     return "\n".join([describe_machine(), "", *_report_sizes(sizes), *_report_flatness(flat)]) + "\n"
 
 
