@@ -18,17 +18,16 @@ def read_decision_at(settings: Settings, instant: datetime) -> DecisionRecord:
     """
     journal = Journal.read(Layout.of(settings).journal)
     try:
-        decisions = journal.decisions()
+        decision, first = journal.decision_at(instant), journal.first_bar()
     finally:
         journal.close()
-    before = [record for record in decisions if record.event_timestamp <= instant]
-    if not before:
-        first = f"the first one is of {decisions[0].event_timestamp:%Y-%m-%d %H:%M}" if decisions else "there is none"
+    if decision is None:
+        oldest = "there is none" if first is None else f"the first one is of {first:%Y-%m-%d %H:%M}"
         raise MissingDataError(
-            f"nothing was decided up to {instant:%Y-%m-%d %H:%M} UTC: {first}",
+            f"nothing was decided up to {instant:%Y-%m-%d %H:%M} UTC: {oldest}",
             "give --at the close of a bar that was traded, or look whether the trading process ran",
         )
-    return before[-1]
+    return decision
 
 
 def select_assessments(record: DecisionRecord, pair: str | None = None) -> tuple[PairAssessment, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pydantic import TypeAdapter
 
 from pairity.strategy.types import Decision, PairPosition, StrategyState
@@ -9,6 +11,16 @@ from pairity.strategy.types import Decision, PairPosition, StrategyState
 _STATE = TypeAdapter(StrategyState)
 _DECISION = TypeAdapter(Decision)
 _POSITION = TypeAdapter(PairPosition)
+
+
+@dataclass(frozen=True)
+class _Carried:
+    """What the next decision needs of a decision; validation passes over everything else."""
+
+    state: StrategyState
+
+
+_CARRIED = TypeAdapter(_Carried)
 
 
 def state_to_json(state: StrategyState) -> str:
@@ -29,6 +41,11 @@ def decision_to_json(decision: Decision) -> str:
 def decision_from_json(text: str) -> Decision:
     """Return the decision of a JSON text; pydantic's ValidationError if it is not one."""
     return _DECISION.validate_json(text)
+
+
+def state_after_decision(text: str) -> StrategyState:
+    """Return the state that a decision's JSON text ends with, without reading its scores."""
+    return _CARRIED.validate_json(text).state
 
 
 def position_to_json(position: PairPosition) -> str:

@@ -107,7 +107,7 @@ class PositionAccounting:
 
     def _is_known(self, fill: VenueFill) -> bool:
         """Return whether an execution is one of ours, of any position."""
-        return is_ours(fill.client_order_id) or any(known.order_id == fill.order_id for known in self._journal.fills())
+        return is_ours(fill.client_order_id) or self._journal.has_fill_of(fill.order_id)
 
     async def _read_outside_fills(self, position: PairPosition) -> list[VenueFill]:
         """Return the closing executions of no order of ours since the position was opened."""

@@ -29,14 +29,14 @@ def open_database(path: Path) -> Engine:
 
 
 def create_tables(database: Engine, path: Path, scope: str) -> None:
-    """Write tables and `scope` of a new journal; give an older one the tables that it lacks, all or none of them.
+    """Write tables and `scope` of a new journal; give an older one what it lacks, all or none of the tables.
 
     Raises JournalError where SQLite cannot use the file.
     """
     try:
         with database.begin() as connection:
             if connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is not None:
-                _add_missing_tables(connection)
+                _extend(connection)
                 return
             tables.metadata.create_all(connection)
             rows = [{"key": "schema_version", "value": tables.SCHEMA_VERSION}, {"key": "scope", "value": scope}]
@@ -45,12 +45,18 @@ def create_tables(database: Engine, path: Path, scope: str) -> None:
         raise unusable_journal(path, error) from error
 
 
-def _add_missing_tables(connection: Connection) -> None:
+def _extend(connection: Connection) -> None:
+    """Give an older journal the tables and indices that it lacks; one of an unknown version stays as it is."""
     key = tables.meta.c.key == "schema_version"
-    if connection.execute(select(tables.meta.c.value).where(key)).scalar() in tables.EXTENDED:
+    version = connection.execute(select(tables.meta.c.value).where(key)).scalar()
+    if version in tables.EXTENDED:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins by itself before rows only, not before tables
         tables.metadata.create_all(connection)
         connection.execute(update(tables.meta).where(key).values(value=tables.SCHEMA_VERSION))
+    elif version != tables.SCHEMA_VERSION:
+        return
+    for index in tables.intents.indexes:  # an index changes nothing of what a journal says
+        index.create(connection, checkfirst=True)
 
 
 def unusable_journal(path: Path, error: DatabaseError) -> JournalError:

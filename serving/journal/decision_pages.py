@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from pairity.errors import JournalError
+from pairity.strategy.codec import state_after_decision
+from pairity.strategy.types import StrategyState
 from serving.journal import codec, tables
 from serving.journal.pages import Pages
 from serving.journal.position_pages import update_position
@@ -59,6 +62,27 @@ class DecisionPages(Pages):
         """Return the decision on the newest bar, or None."""
         rows = self._rows(select(tables.decisions).order_by(tables.decisions.c.event_timestamp.desc()).limit(1))
         return codec.decision_from_row(rows[0]) if rows else None
+
+    def last_state(self) -> tuple[datetime, StrategyState] | None:
+        """Return when the newest bar was decided and the state after it, or None; faster than the whole decision."""
+        table = tables.decisions
+        newest = select(table.c.decision_time, table.c.decision_json).order_by(table.c.event_timestamp.desc()).limit(1)
+        row = self._one(newest)
+        if row is None:
+            return None
+        return codec.time_from_text(row["decision_time"]), state_after_decision(row["decision_json"])
+
+    def decision_at(self, instant: datetime) -> DecisionRecord | None:
+        """Return the decision on the newest bar that had closed by `instant`, or None."""
+        bar = tables.decisions.c.event_timestamp
+        query = select(tables.decisions).where(bar <= codec.time_to_text(instant)).order_by(bar.desc()).limit(1)
+        row = self._one(query)
+        return None if row is None else codec.decision_from_row(row)
+
+    def first_bar(self) -> datetime | None:
+        """Return the close of the oldest bar that was decided, or None."""
+        text = self._one(select(func.min(tables.decisions.c.event_timestamp).label("first")))["first"]
+        return None if text is None else codec.time_from_text(text)
 
     def decisions(self) -> list[DecisionRecord]:
         """Return all decisions, oldest bar first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -23,7 +24,7 @@ from serving.journal.decision_pages import DecisionPages
 from serving.journal.model_pages import ModelPages
 from serving.journal.order_pages import OrderPages
 from serving.journal.position_pages import PositionPages
-from serving.journal.records import DecisionRecord, Trace
+from serving.journal.records import Trace
 
 
 class Journal(DecisionPages, OrderPages, PositionPages):
@@ -65,8 +66,8 @@ class Journal(DecisionPages, OrderPages, PositionPages):
 
     def restore_state(self, available_usdt: float) -> StrategyState:
         """Return the state to go on with: the last decision's, corrected by what happened to its positions since."""
-        last = self.last_decision()
-        state = StrategyState(available_usdt) if last is None else last.decision.state
+        last = self.last_state()
+        decided_at, state = last or (None, StrategyState(available_usdt))
         open_now = {record.position.position_id: record.position for record in self.open_positions()}
         for position in state.positions:
             if position.position_id not in open_now:
@@ -81,7 +82,7 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         for position_id, position in open_now.items():
             if position_id not in carried:
                 state = with_opened(state, position)
-        return self._count_exits_since(state, last)
+        return self._count_exits_since(state, decided_at)
 
     def trace(self, order: str) -> Trace:
         """Return everything behind an order (client order id or venue order id): decision, features, model and run.
@@ -104,15 +105,15 @@ class Journal(DecisionPages, OrderPages, PositionPages):
             vectors=() if decision is None else tuple(self.vectors(decision.decision_id)),
         )
 
-    def _count_exits_since(self, state: StrategyState, last: DecisionRecord | None) -> StrategyState:
+    def _count_exits_since(self, state: StrategyState, decided_at: datetime | None) -> StrategyState:
         """Return the state with an exit counted for every position that ended since the last decision.
 
         One that was opened and stopped out between two decisions was in neither state, but counts as an exit.
         """
-        if last is None:
+        if decided_at is None:
             return state
         closed = tables.positions.c.closed_at
         # Times are text whose order is the order of time.
-        if self._rows(select(closed).where(closed >= codec.time_to_text(last.decision_time)).limit(1)):
+        if self._rows(select(closed).where(closed >= codec.time_to_text(decided_at)).limit(1)):
             return replace(state, bars_since_exit=0)
         return state

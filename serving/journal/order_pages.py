@@ -92,8 +92,9 @@ class OrderPages(Pages):
     def unsettled(self) -> list[Intent]:
         """Return the intents that are not final, oldest first."""
         table = tables.intents
-        final = [state.value for state in IntentState if state.final]
-        query = select(table).where(table.c.state.not_in(final)).order_by(table.c.created_at, table.c.client_order_id)
+        # Named one by one: an index finds them, however many orders are final.
+        unsettled = [state.value for state in IntentState if not state.final]
+        query = select(table).where(table.c.state.in_(unsettled)).order_by(table.c.created_at, table.c.client_order_id)
         return [codec.intent_from_row(row) for row in self._rows(query)]
 
     def filled_entries_without_position(self) -> list[Intent]:
@@ -131,6 +132,11 @@ class OrderPages(Pages):
             query = query.where(tables.fills.c.position_id == position_id)
         rows = self._rows(query.order_by(tables.fills.c.at, tables.fills.c.trade_id))
         return [codec.fill_from_row(row) for row in rows]
+
+    def has_fill_of(self, order_id: str) -> bool:
+        """Return whether an execution of the venue's order `order_id` is known."""
+        table = tables.fills
+        return bool(self._rows(select(table.c.trade_id).where(table.c.order_id == order_id).limit(1)))
 
 
 def _read_intent(connection: Connection, client_order_id: str) -> Intent | None:

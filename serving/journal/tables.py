@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 SCHEMA_VERSION = "2"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
@@ -100,6 +100,8 @@ intents = Table(
     Column("average_price", String),
     UniqueConstraint("position_id", "leg", "purpose", "attempt"),
 )
+
+Index("ix_intents_filled", intents.c.purpose, intents.c.filled_contracts, intents.c.position_id)
 
 order_events = Table(
     "order_events",

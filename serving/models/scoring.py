@@ -17,6 +17,7 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import PairScore
 from pairity.universe import Pair
+from serving.models.forest_votes import predict_probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,5 +98,5 @@ def _find_infinite(rows: pl.DataFrame, features: Sequence[str]) -> dict[int, str
 def positive_probabilities(estimator: Any, matrix: pd.DataFrame) -> list[float]:  # noqa: ANN401 - a scikit-learn pipeline
     """Return the probability of the label's positive class for each row."""
     positive = list(estimator.classes_).index(1)  # scikit-learn orders columns by the sorted labels that it has seen
-    probabilities: list[float] = estimator.predict_proba(matrix)[:, positive].tolist()
+    probabilities: list[float] = predict_probabilities(estimator, matrix)[:, positive].tolist()
     return probabilities

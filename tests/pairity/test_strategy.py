@@ -204,6 +204,16 @@ def test_a_pair_that_cannot_be_sized_gives_way_to_the_next():
     assert decision.entries[0].pair == ETH_SOL
 
 
+def test_all_pairs_that_cannot_be_sized_say_so_and_nothing_else_changes():
+    huge = {name: AssetView(name, 50_000.0, 250.0, 0.005, 0.0001, spec(name, "100000")) for name in ("BTC", "ETH")}
+    scores = [PairScore(BTC_ETH, 3.0, 0.9), PairScore(BTC_SOL, 0.3, 0.9), PairScore(ETH_SOL, 2.0, 0.9)]
+    decision = run(scores, **huge)
+    assert (decision.action, decision.reason, decision.entries) == (Action.HOLD, "no candidate", ())
+    small = "position below the minimum size"
+    assert [item.rejected for item in decision.scores] == [small, "|z| not above 1.0", small]
+    assert [item.pair for item in decision.scores] == [BTC_ETH, BTC_SOL, ETH_SOL]
+
+
 def test_a_balance_below_the_minimum_trades_nothing():
     assert run([PairScore(BTC_ETH, 3.0, 0.9)], StrategyState(9.0)).action is Action.HOLD
 
