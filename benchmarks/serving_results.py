@@ -34,10 +34,7 @@ def digest_results(settings: Settings) -> dict[str, str]:
         (name, digest_rows(scan_view(layout, view).sort(view.entity, EVENT_TIME, CREATED_TIME).collect()))
         for name, view in VIEWS.items()
     )
-    withheld = (
-        (f"{item.dataset} {item.key}", digest_rows(item.read_rows()))
-        for item in read_items(layout)
-    )
+    withheld = ((f"{item.dataset} {item.key}", digest_rows(item.read_rows())) for item in read_items(layout))
     journal = Journal.read(layout.journal)
     try:
         records = journal.decisions()

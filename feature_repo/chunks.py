@@ -15,6 +15,7 @@ import polars as pl
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
 from feature_repo.catalog import find_view as declared
 from feature_repo.knowledge_time import inputs_known_at
+from feature_repo.raw_datasets import instant
 from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
 from feature_repo.transforms.view_transforms import CARRIED, TRANSFORMS, Inputs, NewAssetError, ReadRaw
 from pairity.errors import ConfigError, TimeRangeError
@@ -71,7 +72,7 @@ class Chunk:
             rows = self._compute(read, after, end, accept)
         self.end, self.since = end, after
         since = self.month if after is None else max(self.month, after)
-        return {name: rows[name].filter(pl.col(EVENT_TIME) > since) for name in self._wanted}
+        return {name: rows[name].filter(pl.col(EVENT_TIME) > instant(since)) for name in self._wanted}
 
     def _take_back(self, changed_at: datetime | None) -> datetime | None:
         """Return the hour from which to go on; None from the anchor."""

@@ -20,6 +20,7 @@ from pairity.digest import digest_bytes
 from pairity.durable import remove_unfinished, replace_file
 from pairity.errors import DataError, LakeCorruptError
 from pairity.layout import Layout
+from pairity.timeline import month_key
 
 TIME = pl.Datetime("us", "UTC")
 _DTYPES: dict[DType, pl.DataType] = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
@@ -98,8 +99,8 @@ def publish_new(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport
     """Append rows that are all later than every stored row: nothing stored is read. Errors as `publish`."""
     _check(rows, view)
     files = [
-        _write(locate_view(layout, view) / f"month={month}", part.drop("__month").sort(view.entity, EVENT_TIME))
-        for (month,), part in sorted(_with_month(rows).partition_by("__month", as_dict=True).items())
+        _write(locate_view(layout, view) / f"month={month}", part.sort(view.entity, EVENT_TIME))
+        for month, part in _by_month(rows)
     ]
     return PublishReport(view.name, rows.height, 0, 0, tuple(files))
 
@@ -115,17 +116,27 @@ def publish(layout: Layout, view: View, rows: pl.DataFrame) -> PublishReport:
     _check(rows, view)
     counts = {"new": 0, "corrected": 0, "unchanged": 0}
     due: dict[Path, pl.DataFrame] = {}
-    for (month,), part in sorted(_with_month(rows).partition_by("__month", as_dict=True).items()):
+    for month, part in _by_month(rows):
         directory = locate_view(layout, view) / f"month={month}"
         stored = _scan(sorted(directory.glob("*.parquet")), view)
-        due[directory] = _changed(part.drop("__month"), stored, view, counts)
+        due[directory] = _changed(part, stored, view, counts)
     remove_unfinished(locate_view(layout, view))
     files = [_write(folder, part.sort(view.entity, EVENT_TIME)) for folder, part in due.items() if part.height]
     return PublishReport(view.name, counts["new"], counts["corrected"], counts["unchanged"], tuple(files))
 
 
-def _with_month(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
+def _by_month(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """Return the rows of each calendar month, in order."""
+    if rows.is_empty():
+        return []
+    first, last = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    if month_key(first) == month_key(last):
+        return [(month_key(first), rows)]
+    marked = rows.with_columns(pl.col(EVENT_TIME).dt.strftime("%Y-%m").alias("__month"))
+    parts = marked.partition_by("__month", as_dict=True, include_key=False)
+    return [(str(month), part) for (month,), part in sorted(parts.items())]
 
 
 def _check(rows: pl.DataFrame, view: View) -> None:

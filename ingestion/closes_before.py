@@ -76,15 +76,11 @@ class CloseCarrier:
         return since
 
     def _look_up(self, kind: RawDataset, sought: list[tuple[str, datetime, datetime]]) -> dict[str, float]:
-        wanted = pl.DataFrame(
-            sought,
-            schema={"asset": pl.String, "_since": pl.Datetime("us", "UTC"), "_until": pl.Datetime("us", "UTC")},
-            orient="row",
-        )
-        assets, since, until = [row[0] for row in sought], min(row[1] for row in sought), max(row[2] for row in sought)
-        near = self.lake.scan(kind.name, assets, since, until).select("asset", kind.time, "close")
-        inside = near.join(wanted.lazy(), on="asset").filter(
-            pl.col(kind.time).is_between(pl.col("_since"), pl.col("_until"), closed="left")
-        )
-        last = inside.sort("asset", kind.time).group_by("asset").agg(pl.col("close").last()).collect()
-        return {asset: float(close) for asset, close in last.rows()}
+        ranges = {asset: (since, first) for asset, since, first in sought}
+        since, until = min(since for since, _ in ranges.values()), max(first for _, first in ranges.values())
+        near = self.lake.scan(kind.name, ranges, since, until).select("asset", kind.time, "close").collect()
+        found: dict[str, float] = {}
+        for asset, at, close in near.iter_rows():  # by asset and time: the last one stays
+            if ranges[asset][0] <= at < ranges[asset][1]:
+                found[asset] = float(close)
+        return found

@@ -13,6 +13,7 @@ import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, VIEWS
 from feature_repo.chunks import REMEMBERED, Chunk
+from feature_repo.raw_datasets import instant
 from ingestion.withheld import WithheldRows
 from pairity.settings import Settings
 from pairity.timeline import HOUR
@@ -89,7 +90,7 @@ class ContinuedMonth:
         """Return all refused rows of a view in this month; `rows` are those later than `since` (None: all)."""
         earlier = self.refused.get(name)
         if earlier is not None and since is not None:
-            earlier = earlier.filter(pl.col(EVENT_TIME) <= since)
+            earlier = earlier.filter(pl.col(EVENT_TIME) <= instant(since))
             rows = pl.concat([earlier, rows])
         self.refused[name] = rows
         return rows

@@ -77,11 +77,14 @@ def count_rows(
     lake: Lake, datasets: Iterable[str], assets: Sequence[str], since: datetime, until: datetime
 ) -> dict[tuple[str, str], int]:
     """Return how many rows of [since, until) are stored, by (dataset, asset); nothing where there are none."""
-    counts: dict[tuple[str, str], int] = {}
-    for name in datasets:
-        rows = lake.scan(name, assets, since, until).group_by("asset").agg(pl.len()).collect()
-        counts |= {(name, asset): count for asset, count in rows.iter_rows()}
-    return counts
+    parts = [
+        lake.scan(name, assets, since, until)
+        .group_by("asset")
+        .agg(pl.len())
+        .select(pl.lit(name).alias("dataset"), pl.all())
+        for name in datasets
+    ]
+    return {(name, asset): count for name, asset, count in pl.concat(parts).collect().iter_rows()}
 
 
 def _times(lake: Lake, kind: RawDataset, asset: str) -> pl.Series:

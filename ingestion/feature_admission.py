@@ -10,11 +10,13 @@ import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, VIEWS, View
 from feature_repo.knowledge_time import released_created_at
+from feature_repo.raw_datasets import instant
 from ingestion.admission_record import AdmissionRecord
 from ingestion.continued_month import ContinuedMonth
 from pairity.timeline import month_key
 from validation.checkpoint import judge
 from validation.profiles import profile_view
+from validation.row_rules import mark_feature_offences
 from validation.row_verdicts import judge_feature_rows
 
 
@@ -24,6 +26,8 @@ class FeatureAdmission:
 
     record: AdmissionRecord
     _refused: dict[str, pl.DataFrame] = field(default_factory=dict)
+    _marks: dict[str, pl.DataFrame] = field(default_factory=dict)
+    """Which rule each of the computed rows breaks."""
 
     def accept(self, view: View, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the feature rows that other views may be computed from, and keep the others for `admit`.
@@ -32,8 +36,10 @@ class FeatureAdmission:
         with those months.
         """
         released = self.record.quarantine.list_released(view.name)
-        split = judge_feature_rows(view, rows, self.record.now, released)
+        marks = mark_feature_offences(view, rows, self.record.now)
+        split = judge_feature_rows(view, rows, self.record.now, released, marks=marks)
         self._refused[view.name] = split.withheld
+        self._marks[view.name] = marks
         return split.accepted
 
     def admit(
@@ -63,8 +69,14 @@ class FeatureAdmission:
                 admitted[name] = self._date_released(view, rows)
         return admitted
 
+    def _profile(self, view: View, rows: pl.DataFrame, *, as_accepted: bool) -> pl.DataFrame:
+        marks = self._marks.pop(view.name)
+        # In a live hour nothing else was computed: the marks are those of these rows.
+        same = as_accepted and marks.height == rows.height
+        return profile_view(view, rows, self.record.now, marks=marks if same else None)
+
     def _take_refused(self, name: str, since: datetime) -> pl.DataFrame:
-        return self._refused.pop(name).filter(pl.col(EVENT_TIME) > since)
+        return self._refused.pop(name).filter(pl.col(EVENT_TIME) > instant(since))
 
     def _date_released(self, view: View, rows: pl.DataFrame) -> pl.DataFrame:
         """Return `rows` with those that a person released known from the release on."""

@@ -77,6 +77,8 @@ class WithheldRows:
 
     def hide(self, name: str, rows: pl.LazyFrame, since: datetime, until: datetime) -> pl.LazyFrame:
         """Return `rows` (asset, the dataset's columns) without what must not be used, sorted by asset and time."""
+        if self.instants.is_empty():
+            return rows
         kind = DATASETS[name]
         causes = (name, *_ALSO_HIDDEN_BY.get(name, ()))
         # A day more on both sides: a withheld row outside the range can lie in an hour or a day that reaches into it.

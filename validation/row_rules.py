@@ -17,7 +17,7 @@ from functools import lru_cache
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
-from feature_repo.raw_datasets import DATASETS, KNOWN_AT, RawDataset
+from feature_repo.raw_datasets import DATASETS, KNOWN_AT, RawDataset, instant
 from pairity.errors import UnknownNameError
 from pairity.timeline import MINUTE
 from validation.sequence_rules import (
@@ -63,7 +63,7 @@ def build_own_rules(dataset: RawDataset, now: datetime, columns: Iterable[str]) 
     present = tuple(name for name in dataset.values if name in set(columns))
     # The other expressions are the same at every verdict, and there are hundreds of them.
     return _build_timeless_rules(dataset, present) | {
-        "future_times": pl.col(dataset.time) + dataset.known_after > now,
+        "future_times": pl.col(dataset.time) + dataset.known_after > instant(now),
     }
 
 
@@ -159,7 +159,7 @@ def build_view_offences(view: View, now: datetime) -> dict[str, pl.Expr]:
         "null_times": _any(pl.col(name).is_null() for name in (EVENT_TIME, CREATED_TIME)),
         "duplicate_keys": pl.struct(view.entity, EVENT_TIME).is_duplicated(),
         "known_before_event": pl.col(CREATED_TIME) < pl.col(EVENT_TIME),
-        "future_times": pl.col(EVENT_TIME) > now,
+        "future_times": pl.col(EVENT_TIME) > instant(now),
         "nonfinite_values": _any(~pl.col(name).is_finite() for name in floats) if floats else pl.lit(False),
     }
     for feature in view.features:

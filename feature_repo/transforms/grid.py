@@ -13,6 +13,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from feature_repo.raw_datasets import instant
 from feature_repo.transforms.windows import Floats
 from pairity.timeline import HOUR
 
@@ -104,7 +105,11 @@ def with_computed(
         out = {name: np.empty(grid.height) for name in names}
 
         # Of each entity: its rows are in order of time, so those that are known come first.
-        known = np.zeros(grid.height, bool) if after is None else (grid[EVENT] <= after).to_numpy()
+        known = (
+            np.zeros(grid.height, bool)
+            if after is None
+            else grid.select(pl.col(EVENT) <= instant(after)).to_series().to_numpy()
+        )
 
         def one(rows: slice) -> None:
             begin = int(np.count_nonzero(known[rows]))
@@ -145,4 +150,4 @@ def _rows_of_each(entities: pl.Series) -> Iterator[slice]:
 
 def only_after(frame: pl.LazyFrame, after: datetime | None) -> pl.LazyFrame:
     """Return the rows whose event is later than `after`; all where it is None."""
-    return frame if after is None else frame.filter(pl.col(EVENT) > after)
+    return frame if after is None else frame.filter(pl.col(EVENT) > instant(after))

@@ -30,7 +30,7 @@ from feature_repo.catalog import (
     VIEWS,
     View,
 )
-from feature_repo.raw_datasets import DATASETS, INSTANT
+from feature_repo.raw_datasets import DATASETS, INSTANT, instant
 from feature_repo.transforms import cross_section, lags
 from feature_repo.transforms.assets import FUNDING_MAX_AGE, INFLOW_REACH, compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours, prefer_minutes, select_bars
@@ -97,7 +97,7 @@ class Inputs:
             since = anchor if self.after is None else self.after - kind.known_after + TICK
             self.memory.raw[name] = append(self.memory.raw.get(name), self.read(name, since, until).collect())
             self._read.add(name)
-        rows = self.memory.raw[name].lazy().filter(pl.col(kind.time) >= self.start - reach)
+        rows = self.memory.raw[name].lazy().filter(pl.col(kind.time) >= instant(self.start - reach))
         return rows if self.after is None else rows.sort("asset", kind.time)
 
     def view(self, name: str, *, reach: timedelta | None = None) -> pl.LazyFrame:
@@ -109,25 +109,25 @@ class Inputs:
         if self.after is None:
             return rows
         if reach is not None:
-            rows = rows.filter(pl.col(EVENT) > self.after - reach)
+            rows = rows.filter(pl.col(EVENT) > instant(self.after - reach))
         return rows.sort(VIEWS[name].entity, EVENT)
 
     @cached_property
     def hours(self) -> pl.LazyFrame:
         """Statistics of the hours that are new (see `summarise_hours`)."""
         rows = summarise_hours(self._minutes.lazy())
-        return (rows if self.after is None else rows.filter(pl.col(EVENT) > self.after)).collect().lazy()
+        return (rows if self.after is None else rows.filter(pl.col(EVENT) > instant(self.after))).collect().lazy()
 
     def bars(self, *, reach: timedelta) -> pl.LazyFrame:
         """Hourly bars (`bars.COLUMNS`) of the new hours, and of `reach` before them; sorted by asset and time."""
         native = adopt_native_hours(self.raw("candles_1h"))
         if self.after is not None:
-            native = native.filter(pl.col(EVENT) > self.after)
+            native = native.filter(pl.col(EVENT) > instant(self.after))
         new = prefer_minutes(select_bars(self.hours), native).collect()
         before, self.memory.bars = self.memory.bars, append(self.memory.bars, new)
         if before is None or self.after is None:
             return new.lazy()
-        recent = before.lazy().filter(pl.col(EVENT) > self.after - reach)
+        recent = before.lazy().filter(pl.col(EVENT) > instant(self.after - reach))
         return pl.concat([recent, new.lazy()]).sort("asset", EVENT)
 
     @cached_property
@@ -137,7 +137,7 @@ class Inputs:
         if self.after is None:
             risk = build_risk_panel(self._minutes, self.start, self.end, settings)
         else:
-            new = self._minutes.filter(pl.col("open_time") >= self.after)
+            new = self._minutes.filter(pl.col("open_time") >= instant(self.after))
             before = self.memory.risk
             risk = None if before is None else before.extended(new, self.end, settings)
             if risk is None and new.height:
@@ -171,7 +171,7 @@ def _asset_vwap_distance(inputs: Inputs) -> pl.LazyFrame:
     own, start = inputs.settings.vwap, inputs.start
     if inputs.after is not None:
         start = max(start, inputs.after - own.reach_hours * HOUR)
-    hours = inputs.view(ASSET_HOURLY.name).filter(pl.col(EVENT) > start)
+    hours = inputs.view(ASSET_HOURLY.name).filter(pl.col(EVENT) > instant(start))
     return compute_vwap_distance(hours, start, inputs.end, own, after=inputs.after)
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import polars as pl
 
-from feature_repo.raw_datasets import INSTANT, KNOWN_AT, RawDataset
+from feature_repo.raw_datasets import KNOWN_AT, RawDataset, instant
 from ingestion.lake.manifest import Manifest
 from ingestion.lake.merge import select_newest
 from ingestion.lake.partitions import PART, Partition
@@ -43,14 +43,20 @@ def plan_scan(
 ) -> pl.LazyFrame:
     """Return rows with since <= time < until: see `Lake.scan`."""
     assets = sorted({short_name(instrument) for instrument in instruments})
-    in_range = pl.col(kind.time).is_between(since, until, closed="left")
+    in_range = pl.col(kind.time).is_between(instant(since), instant(until), closed="left")
     if known_by is not None:
-        in_range &= pl.col(KNOWN_AT) <= known_by
+        in_range &= pl.col(KNOWN_AT) <= instant(known_by)
     # In this order: a commit that is folded in between is then seen in the file, and left out here.
     pending = state.pending_rows(kind)
     plans, folded = _look_up(state, kind, assets, since, until)
-    own = without_folded(kind, pending.filter(pl.col("asset").is_in(assets), in_range), folded)
+    near = pending.filter(pl.col("asset").is_in(assets), in_range) if pending.height else pending
+    if near.is_empty() and not any(plan.files for plan in plans.values()):
+        return kind.empty_of_assets().lazy()
+    own = without_folded(kind, near, folded)
     ordered = own.select("asset", *kind.schema).sort("asset", kind.time, KNOWN_AT)
+    if not any(plan.files for plan in plans.values()):  # the newest hours: all of it waits
+        corrected = any(plan.corrected for plan in plans.values())
+        return select_newest(ordered.lazy(), ["asset", kind.time]) if corrected else ordered.lazy()
     # By hand: as_dict=True costs a query per asset.
     parts = ordered.partition_by("asset", maintain_order=True)
     rows_of = dict(zip(ordered["asset"].unique(maintain_order=True).to_list(), parts, strict=ordered.height > 0))
@@ -102,7 +108,7 @@ def _read_asset(
     for partition, manifest in plan.files:
         rows = read_file(state, kind, asset, partition).filter(in_range)
         if partition in plan.growing and not mixed:
-            rows = rows.filter(pl.col(kind.time) <= pl.lit(manifest.last, INSTANT))
+            rows = rows.filter(pl.col(kind.time) <= instant(manifest.last))
         frames.append(rows)
     if pending is not None:
         frames.append(pending.lazy())
