@@ -121,10 +121,7 @@ ui: install  ## compare models in the MLflow UI on 127.0.0.1
 serve: install  ## run the trading process (demo trading unless both live switches are set)
 	$(BIN)/pairity serve $(ARGS)
 
-data-bench-serve: install  ## what one live hour costs, by step and size of the universe (ARGS=--small to see whether it runs)
-	$(BIN)/python -m benchmarks serve $(ARGS)
-
-docs: install  ## build Great Expectations' Data Docs and say where they are
+data-docs: install  ## build Great Expectations' Data Docs and say where they are
 	$(BIN)/pairity data-docs $(ARGS)
 
 lint: install  ## style and formatting
