@@ -107,7 +107,7 @@ def _read_asset(
     frames = []
     for partition, manifest in plan.files:
         rows = read_file(state, kind, asset, partition).filter(in_range)
-        if partition in plan.growing and not mixed:
+        if partition in plan.growing and not mixed and manifest.last is not None:
             rows = rows.filter(pl.col(kind.time) <= instant(manifest.last))
         frames.append(rows)
     if pending is not None:
