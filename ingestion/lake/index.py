@@ -44,21 +44,30 @@ class Index:
         self._changed: set[Partition] = set()
         self._generation: str | None = None
         self._highest = 0
+        self.newest_commit = 0
+        """Number of the newest commit that was there at the last refresh. A manifest that has folded a newer one knows
+        more than this index: other partitions may not have that commit yet."""
 
     def refresh(self, generation: Generation) -> None:
         """Take in what other objects and processes have written since."""
         for attempt in range(_ATTEMPTS):
             names = list_records(self._folder)
             current = generation.read()
-            if current != self._generation:
+            is_older = current != self._generation
+            if is_older:
                 self._load_manifests()
-                self._generation = current
             try:
                 self._load_commits(names)
-                return
             except FileNotFoundError:  # compacted between the list and the look at it
                 if attempt == _ATTEMPTS - 1:
                     raise
+                self._generation = None
+                continue
+            self._generation = current
+            # Manifests that were read while a commit was made and folded know of it, and the list of records does not.
+            if not is_older or (list_records(self._folder) == names and generation.read() == current) or attempt:
+                break
+        self.newest_commit = self.next_number() - 1
 
     def note_generation(self, text: str) -> None:
         """Take the lake's generation as known: the writer of the change is this object's owner."""
@@ -127,6 +136,7 @@ class Index:
     def add_commit(self, commit: Commit) -> None:
         """Note that a commit's record exists."""
         self._commits[commit.name] = commit
+        self.newest_commit = max(self.newest_commit, commit.number)
         for partition, piece in commit.pieces.items():
             self._touch(partition)
             self._pieces.setdefault(partition, {})[commit.number] = piece

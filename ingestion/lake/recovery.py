@@ -22,7 +22,7 @@ from pairity.durable import remove_flushed, remove_unfinished, rename_flushed
 from pairity.errors import LakeCorruptError
 from pairity.universe import short_name
 
-_LOOKS = 3
+_LOOKS = 5
 
 
 def recover(root: Path) -> None:

@@ -1,8 +1,9 @@
 """Lazy reading: the newest known rows of many instruments, from month files and pending commits together.
 
 Pending rows are few and are held in memory; files stay lazy. Between the plan and its execution compaction may put the
-pending rows of the plan into the files. A file with pending rows is therefore read up to the last row that it had when
-the plan was made; or, where pending rows lie among older ones, each instant is reduced to its newest row at the end.
+pending rows of the plan into the files, and newer rows of some instruments before those of others. A file is therefore
+read up to the last row that is known when the plan is made; and where pending rows lie among older ones, each instant
+is reduced to its newest row at the end.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ from ingestion.lake.state import LakeState
 from pairity.timeline import months_between
 from pairity.universe import inst_id, short_name
 
+# Each attempt is lost only if another commit is made and folded during it.
+_ATTEMPTS = 5
+
 
 @dataclass(slots=True)
 class _AssetPlan:
     """What is read of one asset: its month files in order, and whether one instant can have several rows."""
 
     files: list[tuple[Partition, Manifest]] = field(default_factory=list)
-    growing: set[Partition] = field(default_factory=set)
-    """Partitions to which pending commits add."""
     corrected: bool = False
 
 
@@ -46,15 +48,20 @@ def plan_scan(
     in_range = pl.col(kind.time).is_between(instant(since), instant(until), closed="left")
     if known_by is not None:
         in_range &= pl.col(KNOWN_AT) <= instant(known_by)
-    # In this order: a commit that is folded in between is then seen in the file, and left out here.
-    pending = state.pending_rows(kind)
-    plans, folded = _look_up(state, kind, assets, since, until)
+    for _ in range(_ATTEMPTS):
+        # In this order: a commit that is folded in between is then seen in the file, and left out here.
+        pending = state.pending_rows(kind)
+        plans, folded, is_whole = _look_up(state, kind, assets, since, until)
+        if is_whole:
+            break
+        state.refresh()
     near = pending.filter(pl.col("asset").is_in(assets), in_range) if pending.height else pending
-    if near.is_empty() and not any(plan.files for plan in plans.values()):
+    has_files = any(plan.files for plan in plans.values())
+    if near.is_empty() and not has_files:
         return kind.empty_of_assets().lazy()
     own = without_folded(kind, near, folded)
     ordered = own.select("asset", *kind.schema).sort("asset", kind.time, KNOWN_AT)
-    if not any(plan.files for plan in plans.values()):  # the newest hours: all of it waits
+    if not has_files:  # the newest hours: all of it waits
         corrected = any(plan.corrected for plan in plans.values())
         return select_newest(ordered.lazy(), ["asset", kind.time]) if corrected else ordered.lazy()
     # By hand: as_dict=True costs a query per asset.
@@ -62,14 +69,18 @@ def plan_scan(
     rows_of = dict(zip(ordered["asset"].unique(maintain_order=True).to_list(), parts, strict=ordered.height > 0))
     frames: list[pl.LazyFrame] = []
     for asset, plan in plans.items():
-        frames += _read_asset(state, kind, asset, plan, rows_of.get(asset), in_range)
+        frames += _read_asset(state, kind, asset, plan, rows_of.get(asset), in_range, until)
     return pl.concat(frames) if frames else kind.empty_of_assets().lazy()
 
 
 def _look_up(
     state: LakeState, kind: RawDataset, assets: Sequence[str], since: datetime, until: datetime
-) -> tuple[dict[str, _AssetPlan], dict[tuple[str, datetime], int]]:
-    """Return a plan per asset, and up to which commit partitions have been folded while commits still wait."""
+) -> tuple[dict[str, _AssetPlan], dict[tuple[str, datetime], int], bool]:
+    """Return a plan per asset, and up to which commit partitions have been folded while commits still wait.
+
+    Last, whether all commits are whole: False where a file has taken in a commit that is newer than the index.
+    """
+    newest, is_whole = state.index.newest_commit, True
     plans: dict[str, _AssetPlan] = {}
     folded: dict[tuple[str, datetime], int] = {}
     months = list(months_between(since, until))
@@ -81,16 +92,15 @@ def _look_up(
             if not pieces and not overlaps(state.index.base(partition), since, until):
                 continue
             base = state.base(partition)
+            is_whole &= base.folded <= newest
             waiting = [piece for number, piece in pieces.items() if number > base.folded and piece.rows]
             if len(waiting) < len(pieces):
                 folded[asset, month] = base.folded
             if overlaps(base, since, until):
                 plan.files.append((partition, base))
                 plan.corrected |= base.superseded > 0
-            if waiting:
-                plan.growing.add(partition)
-                plan.corrected |= any(piece.superseded for piece in waiting)
-    return plans, folded
+            plan.corrected |= any(piece.superseded for piece in waiting)
+    return plans, folded, is_whole
 
 
 def _read_asset(
@@ -100,15 +110,19 @@ def _read_asset(
     plan: _AssetPlan,
     pending: pl.DataFrame | None,
     in_range: pl.Expr,
+    until: datetime,
 ) -> list[pl.LazyFrame]:
     """Return the rows of one asset as frames whose order is that of time."""
     ends = [manifest.last for _, manifest in plan.files if manifest.last is not None]
     mixed = plan.corrected or (pending is not None and bool(ends) and pending[kind.time][0] <= max(ends))
+    if mixed and pending is not None:
+        ends.append(pending[kind.time][-1])
     frames = []
     for partition, manifest in plan.files:
         rows = read_file(state, kind, asset, partition).filter(in_range)
-        if partition in plan.growing and not mixed and manifest.last is not None:
-            rows = rows.filter(pl.col(kind.time) <= instant(manifest.last))
+        end = max(ends) if mixed else manifest.last
+        if end is not None and end < until:
+            rows = rows.filter(pl.col(kind.time) <= instant(end))
         frames.append(rows)
     if pending is not None:
         frames.append(pending.lazy())

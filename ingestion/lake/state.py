@@ -27,6 +27,8 @@ from pairity.errors import LakeCorruptError
 from pairity.universe import short_name
 
 _Signature = tuple[int, int]
+# Each attempt is lost only if another process finishes a compaction during it.
+_ATTEMPTS = 3
 
 
 class LakeState:
@@ -83,10 +85,12 @@ class LakeState:
 
     def pending_rows(self, kind: RawDataset) -> pl.DataFrame:
         """Return all rows of a dataset in pending commits: see `PendingRows.read`."""
-        try:
-            return self.pending.read(kind, self.index.commits())
-        except FileNotFoundError:
-            self._reload()
+        for _ in range(_ATTEMPTS):
+            try:
+                return self.pending.read(kind, self.index.commits())
+            except FileNotFoundError:  # compaction has taken a file under our hands: look at the disk again
+                self.index.refresh(self.generation)
+                self.pending.forget(self.index.commits())
         try:
             return self.pending.read(kind, self.index.commits())
         except FileNotFoundError:
@@ -246,11 +250,6 @@ class LakeState:
                     f"delete the folder and run: {ingest_command(partition)}",
                 )
         return len(partitions)
-
-    def _reload(self) -> None:
-        """Look at the disk again: compaction has taken a file under our hands."""
-        self.index.refresh(self.generation)
-        self.pending.forget(self.index.commits())
 
     def _read_checked(self, kind: RawDataset, partition: Partition) -> tuple[Manifest, pl.DataFrame]:
         """Return the rows of a partition's own file with the manifest that describes exactly them."""

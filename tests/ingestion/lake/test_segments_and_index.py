@@ -14,6 +14,7 @@ from feature_repo.raw_datasets import DATASETS
 from ingestion.lake import Lake
 from ingestion.lake.generation import Generation
 from ingestion.lake.partitions import MANIFEST, PART, Partition
+from ingestion.lake.scan import plan_scan
 from pairity.errors import LakeCorruptError
 from pairity.layout import Layout
 from pairity.universe import inst_id
@@ -168,6 +169,21 @@ def test_a_scan_planned_before_compaction_is_the_same_after_it(tmp_path: Path) -
     assert [plan.collect().rows() for plan in plans] == [frame.rows() for frame in before]
     assert before[0].height == 6
     assert before[1]["open_time"].to_list() == [START + 3 * HOUR, START + 5 * HOUR]
+
+
+def test_a_commit_that_is_folded_for_one_asset_only_is_seen_for_all_or_for_none(tmp_path: Path) -> None:
+    """Both in a plan that is made meanwhile, with an index from before the commit, and in one that is older."""
+    writer, reader = Lake(Layout(tmp_path)), Lake(Layout(tmp_path))
+    write_hour(writer, 0)
+    with writer.writing():
+        writer.compact()
+    older = reader.scan(NAME, ASSETS, BEGIN, END)
+    write_hour(writer, 1)
+    with writer.writing():
+        writer.write(NAME, "ADA", rows_of(0, ("ADA",)).drop("asset"))  # nothing new, but it folds what waits
+    assert older.collect()["time"].to_list() == [START] * 2
+    meanwhile = plan_scan(reader._state, DATASETS[NAME], ASSETS, BEGIN, END, None)
+    assert meanwhile.collect()["time"].to_list() == [START, START + HOUR] * 2
 
 
 def index_rows(hour: int) -> pl.DataFrame:
