@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from training.evaluation.metrics import average_by_place
 from training.evaluation.sharpe import HOURS_PER_YEAR
 
 _DECILES = 10
@@ -102,15 +103,12 @@ def average_by_decile(scored: pl.DataFrame) -> pl.DataFrame:
         known = known.clear()
     known = known.sort("event_timestamp", "pair_id")
     place = (pl.col("score").rank("ordinal").cast(pl.Int64) - 1) * _DECILES // pl.len() + 1
-    return (
-        known.with_columns(place.alias("decile"))
-        .group_by("decile")
-        .agg(
-            rows=pl.len().cast(pl.Int64),
-            mean_score=pl.col("score").mean(),
-            mean_outcome=pl.col("label").cast(pl.Float64).mean(),
-        )
-        .sort("decile")
+    places = known.select(place.alias("decile"))["decile"].to_numpy()
+    columns = [known[name].cast(pl.Float64).to_numpy() for name in ("score", "label")]
+    (scores, outcomes), rows = average_by_place(places, _DECILES + 1, *columns)
+    filled = np.flatnonzero(rows)
+    return pl.DataFrame(
+        {"decile": filled, "rows": rows[filled], "mean_score": scores[filled], "mean_outcome": outcomes[filled]}
     )
 
 

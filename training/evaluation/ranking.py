@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 
+import numpy as np
 import polars as pl
+
+from training.evaluation.metrics import average_by_place
 
 _BUCKETS = 10
 _BPS = 1e-4
@@ -76,12 +79,11 @@ def _average_by_bucket(rows: pl.DataFrame) -> pl.DataFrame:
     count = pl.len().over("day")
     buckets = pl.min_horizontal(count, pl.lit(_BUCKETS))
     place = (pl.col("signal").rank("ordinal").over("day") - 1) * buckets // count + 1
-    return (
-        rows.with_columns(place.cast(pl.Int64).alias("bucket"))
-        .group_by("bucket")
-        .agg(pl.col("forward_return").mean().alias("mean_return"), pl.len().alias("count"))
-        .sort("bucket")
-    )
+    places = rows.select(place.cast(pl.Int64).alias("bucket"))["bucket"].to_numpy()
+    (means,), counts = average_by_place(places, _BUCKETS + 1, rows["forward_return"].to_numpy())
+    filled = np.flatnonzero(counts)
+    counted = pl.Series(counts[filled], dtype=pl.UInt32)
+    return pl.DataFrame({"bucket": filled, "mean_return": means[filled], "count": counted})
 
 
 def _compute_turnover(sheets: list[list[str]]) -> list[float]:
