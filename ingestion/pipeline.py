@@ -32,8 +32,9 @@ from venue.okx_client import aclose, make_client, server_time
 if TYPE_CHECKING:
     from ccxt.async_support import okx
 
-PENDING_COMMITS = 24
-"""A live process lets so many commits (hours) wait before it folds them into the month files."""
+KEPT_COMMITS, FOLDED_COMMITS = 26, 24
+"""A live process lets the commits of the last hours wait, as far as rules on raw rows look back (a day and more), and
+folds so many older ones at once into the month files."""
 
 
 class Pipeline:
@@ -145,10 +146,10 @@ class Pipeline:
 
         It takes as long as a look at every instrument's current month: call it when nothing else is due.
         """
-        if self.lake.pending < PENDING_COMMITS:
+        if self.lake.pending < KEPT_COMMITS + FOLDED_COMMITS:
             return None
         with self.lake.writing():
-            return self.lake.compact()
+            return self.lake.compact(keep=KEPT_COMMITS)
 
     def _require_home_venue(self) -> None:
         if self.settings.features.venue != self.lake.venue:

@@ -25,14 +25,15 @@ class CompactionReport:
     files: int
 
 
-def compact(state: LakeState) -> CompactionReport:
-    """Fold all pending commits into the month partitions; call it with the writer lock held."""
+def compact(state: LakeState, keep: int = 0) -> CompactionReport:
+    """Fold pending commits, but for the `keep` newest, into the month partitions; with the writer lock held."""
     commits = state.index.commits()
+    commits = commits[: max(0, len(commits) - keep)]
     if not commits:
         return CompactionReport(0, 0, 0, 0)
     touched = sorted({partition for commit in commits for partition in commit.pieces})
     with state.changing():
-        folded = sum(state.fold(partition) for partition in touched)
+        folded = sum(state.fold(partition, commits[-1].number) for partition in touched)
         files = delete_folded(state)
     rows = sum(piece.rows for commit in commits for piece in commit.pieces.values())
     return CompactionReport(len(commits), rows, folded, files)

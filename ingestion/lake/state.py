@@ -98,8 +98,11 @@ class LakeState:
             gone = next(one for one in lost if not (self.segments / one.segments[kind.name].file).exists())
             raise self.pending.damaged(gone, kind.name, None) from None
 
-    def versions(self, partition: Partition) -> pl.DataFrame:
-        """Return all rows of a partition, superseded and pending ones included, sorted by time and `known_at`."""
+    def versions(self, partition: Partition, through: int | None = None) -> pl.DataFrame:
+        """Return all rows of a partition, superseded and pending ones included, sorted by time and `known_at`.
+
+        `through` leaves out the rows of later commits.
+        """
         kind = find_dataset(partition.dataset)
         has_pieces = bool(self.index.pieces(partition))
         # In this order: a commit that is folded in between is then seen in the file, and left out here.
@@ -109,6 +112,8 @@ class LakeState:
             return stored
         month = pl.col(kind.time).is_between(partition.month, partition.end, closed="left")
         own = rows.filter(month, pl.col(COMMIT) > base.folded, asset=short_name(partition.instrument))
+        if through is not None:
+            own = own.filter(pl.col(COMMIT) <= through)
         return pl.concat([stored, own.select(*kind.schema)]).sort(kind.time, KNOWN_AT)
 
     def content(self, partition: Partition) -> int:
@@ -144,18 +149,23 @@ class LakeState:
             self._note_base(partition, self._with_content(partition, after), write=True)
         return 0
 
-    def fold(self, partition: Partition) -> bool:
-        """Take what pending commits add into the partition's own file; return whether there was anything."""
+    def fold(self, partition: Partition, through: int | None = None) -> bool:
+        """Take what pending commits add into the partition's own file; return whether there was anything.
+
+        Commits later than `through` go on waiting.
+        """
         if not self.index.pieces(partition):
             return False
         base = self.base(partition)
         own = self.waiting(partition, base)
+        if through is not None:
+            own = {number: piece for number, piece in own.items() if number <= through}
         if not own:
             return False
         self.content(partition)
         after = replace(add_pieces(self.base(partition), list(own.values())), folded=max(own))
         if any(piece.rows for piece in own.values()):
-            rows = self.versions(partition)
+            rows = self.versions(partition, max(own))
             if rows.height != after.rows or digest_partition(find_dataset(partition.dataset), rows) != after.content:
                 raise LakeCorruptError(
                     f"{partition.folder(self.root)} and its pending commits hold {rows.height} rows that are not the "

@@ -116,13 +116,14 @@ class Lake:
                 added += self._state.write_partition(kind, partition, own, own_spans, arrived_at)
         return added
 
-    def compact(self) -> CompactionReport:
-        """Fold all pending commits into the month partitions and delete their files. Inside `writing()`.
+    def compact(self, *, keep: int = 0) -> CompactionReport:
+        """Fold pending commits into the month partitions and delete their files. Inside `writing()`.
 
+        The `keep` newest go on waiting: they are held in memory, and what reads the last hours opens no month file.
         No reader sees other rows before, during or after it, and the snapshot id stays.
         """
         self._state.refresh()
-        return compact(self._state)
+        return compact(self._state, keep)
 
     @property
     def pending(self) -> int:

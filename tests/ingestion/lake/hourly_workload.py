@@ -53,7 +53,7 @@ def run(folder: Path, hours: int = HOURS, every: int = 2) -> None:
                 lake.write("index_1h", "ETH", rows_of("index_1h", hour).filter(asset="ADA").drop("asset"))
                 lake.write("index_1h", "BTC", rows_of("index_1h", 30).filter(asset="BTC").drop("asset"))
             if hour % every == every - 1:
-                lake.compact()
+                lake.compact(keep=hour // every % 2)
         lake.compact()
 
 

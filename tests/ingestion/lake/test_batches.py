@@ -60,7 +60,7 @@ STEPS = st.lists(
         st.lists(CHANGES, min_size=1, max_size=3).map(lambda changes: ("batch", changes)),
         CHANGES.map(lambda change: ("large batch", [change])),
         CHANGES.map(lambda change: ("write", [change])),
-        st.sampled_from([("compact", []), ("reopen", []), ("read", [])]),
+        st.sampled_from([("compact", []), ("compact older", []), ("reopen", []), ("read", [])]),
     ),
     max_size=9,
 )
@@ -181,6 +181,10 @@ def test_any_sequence_of_changes_leaves_what_the_model_has(
         if kind == "compact":
             lake.compact()
             assert lake.pending == 0
+        elif kind == "compact older":
+            waiting = lake.pending
+            lake.compact(keep=1)
+            assert lake.pending == min(waiting, 1)
         elif kind == "reopen":
             lake = Lake(layout, durable=False)
         elif kind == "read":
