@@ -21,26 +21,13 @@ from feature_repo.knowledge_time import inputs_known_at
 from feature_repo.raw_datasets import INSTANT
 from feature_repo.transforms.division import divide
 from feature_repo.transforms.grid import EVENT
-from feature_repo.transforms.window_kernels import all_pair_statistics
+from feature_repo.transforms.window_kernels import PAIR_STATISTICS, all_pair_statistics
 from feature_repo.transforms.windows import MIN_SHARE, ROUNDING, Floats
 from pairity.settings import FeatureSettings
 from pairity.timeline import HOUR
 from pairity.universe import Pair
 
 Ints = NDArray[np.int64]
-_STATISTICS = (
-    "spread",
-    "z_score",
-    "spread_rsi",
-    "spread_roc",
-    "spread_change_1h",
-    "vol_ratio",
-    "vol_ratio_rel",
-    "correlation_168h",
-    "hedge_ratio",
-    "half_life_h",
-)
-"""Columns of `window_kernels.pair_statistics`, in order."""
 _SERIES = ("close", "log_close", "volume_quote", "return_1h")
 """What windows are computed from, in the order in which the kernel takes it."""
 _AVERAGED = ("realized_vol_24h", "atr_14", "atr_pct", "funding_rate", "inflow")
@@ -116,7 +103,7 @@ def _compute(
     number, hour = keys[:, 0], keys[:, 1]
     sides = [_side(rows, row_of[legs[number, side], hour], suffix) for side, suffix in enumerate("ab")]
     ids = pl.Series("pair_id", [pair.pair_id for pair in known], dtype=pl.String).gather(number)
-    computed = {name: pl.Series(values[:, column]).fill_nan(None) for column, name in enumerate(_STATISTICS)}
+    computed = {name: pl.Series(values[:, column]).fill_nan(None) for column, name in enumerate(PAIR_STATISTICS)}
     together = pl.concat([pl.DataFrame({"pair_id": ids, **computed}), *sides], how="horizontal")
     created = inputs_known_at("created_a", "created_b").alias("created_timestamp")
     return together.with_columns(created, *_averages()).select(PAIR_HOURLY.columns)

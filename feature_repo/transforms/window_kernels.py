@@ -19,6 +19,21 @@ from feature_repo.transforms.compiled import compiled
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+PAIR_STATISTICS = (
+    "spread",
+    "z_score",
+    "spread_rsi",
+    "spread_roc",
+    "spread_change_1h",
+    "vol_ratio",
+    "vol_ratio_rel",
+    "correlation_168h",
+    "hedge_ratio",
+    "half_life_h",
+)
+"""Columns of the result of `pair_statistics`, in order."""
+_COLUMNS = len(PAIR_STATISTICS)
+
 
 @compiled
 def means(values: Floats, window: int, needed: int, begin: int) -> Floats:
@@ -220,7 +235,7 @@ def _ratios(numerators: Floats, denominators: Floats) -> Floats:
 def pair_statistics(
     a: Floats, b: Floats, both: NDArray[np.bool_], windows: Ints, needed: Ints, rounding: float, begin: int
 ) -> Floats:
-    """Return rows × (spread, z, RSI, rate of change, change, volume ratio, relative, correlation, hedge, half-life).
+    """Return rows × `PAIR_STATISTICS` of one pair, NaN where a statistic is not defined.
 
     `a`, `b`: (close, ln close, quote volume, return) × hours of the two assets, NaN where missing; `both` says where
     both have a bar. `windows`: of z, RSI, rate of change, mean volume ratio, correlation and hedge, in rows; `needed`:
@@ -243,7 +258,7 @@ def pair_statistics(
     usual = means(volumes, windows[3], needed[0], from_)
     correlated = correlations(a[3, first:], b[3, first:], windows[4], needed[1], rounding, from_)
     slopes, half_lives = reversions(a[1, first:], b[1, first:], windows[5], needed[2], rounding, from_)
-    out = np.full((len(both) - begin, 10), np.nan)
+    out = np.full((len(both) - begin, _COLUMNS), np.nan)
     for place in range(len(out)):
         row = from_ + place
         out[place, 0] = spread[row]
@@ -285,7 +300,7 @@ def all_pair_statistics(
                 common += 1
                 if hour >= begin and common >= least:
                     count += 1
-    keys, out = np.empty((count, 3), np.int64), np.empty((count, 10))
+    keys, out = np.empty((count, 3), np.int64), np.empty((count, _COLUMNS))
     at = 0
     for pair in range(len(pairs)):
         base, quote = pairs[pair, 0], pairs[pair, 1]
