@@ -3,7 +3,8 @@
 Pending rows are few and are held in memory; files stay lazy. Between the plan and its execution compaction may put the
 pending rows of the plan into the files, and newer rows of some instruments before those of others. A file is therefore
 read up to the last row that is known when the plan is made; and where pending rows lie among older ones, each instant
-is reduced to its newest row at the end.
+is reduced to its newest row at the end. What remains: a correction of a known instant that is committed and folded
+between plan and execution shows already, as after any write into a month file.
 """
 
 from __future__ import annotations

@@ -135,7 +135,10 @@ def test_a_reader_beside_batches_and_compaction_sees_whole_hours_once(tmp_path: 
             assert hours >= seen
             seen = hours
             closes = lake.scan("index_1h", ("ADA",), BEGIN, END).collect()["close"].to_list()
-            assert closes == [float(hour + (hour + 2 < len(closes))) for hour in range(len(closes))]
+            # The newest two may show their correction already: see `scan`.
+            settled = max(len(closes) - 2, 0)
+            assert closes[:settled] == [float(hour + 1) for hour in range(settled)]
+            assert all(close - hour in (0.0, 1.0) for hour, close in enumerate(closes[settled:], settled))
             for partition in lake.partitions():
                 versions = lake.versions(partition)
                 assert not versions.is_duplicated().any()
