@@ -14,7 +14,6 @@ from ingestion.contracts import store_contracts
 from ingestion.coverage import count_rows
 from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake import Lake
-from ingestion.lake.compaction import CompactionReport
 from ingestion.publishing import Publisher
 from ingestion.raw_admission import RawAdmission
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, InstrumentFailure, RawRows, Stopwatch
@@ -26,7 +25,7 @@ from pairity.errors import ConfigError, MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
-from pairity.timeline import DAY, Clock, check_range
+from pairity.timeline import DAY, Clock, check_range, month_start
 from venue.okx_client import aclose, make_client, server_time
 
 if TYPE_CHECKING:
@@ -141,15 +140,18 @@ class Pipeline:
                 stage_cpu_seconds=dict(watch.cpu_seconds),
             )
 
-    def compact_when_due(self) -> CompactionReport | None:
-        """Fold the lake's pending segments into month files where many wait; None where they may wait on.
+    def work_ahead(self, close: datetime) -> None:
+        """Do what would delay a later hour; call it after the hour that closed at `close`, when nothing else is due.
 
-        It takes as long as a look at every instrument's current month: call it when nothing else is due.
+        Many pending segments of the lake are folded into month files. Where `close` ends a month, the chunk of the next
+        one is computed up to there. Each takes seconds where there are many instruments.
         """
-        if self.lake.pending < KEPT_COMMITS + FOLDED_COMMITS:
-            return None
-        with self.lake.writing():
-            return self.lake.compact(keep=KEPT_COMMITS)
+        if self.lake.pending >= KEPT_COMMITS + FOLDED_COMMITS:
+            with self.lake.writing():
+                self.lake.compact(keep=KEPT_COMMITS)
+        if close == month_start(close) and self._publisher is not None:
+            record = AdmissionRecord(settings=self.settings, now=self.clock.now())
+            self._publisher.prepare_month(FeatureAdmission(record), close)
 
     def _require_home_venue(self) -> None:
         if self.settings.features.venue != self.lake.venue:

@@ -43,6 +43,8 @@ class Publisher:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Rows that the last call published, by view and what was done with them."""
     _memory: ContinuedMonth | None = None
+    _prepared: ContinuedMonth | None = None
+    """The month that begins next, computed up to its first instant."""
     _with_features: set[str] = field(default_factory=set)
 
     def publish_due(
@@ -72,7 +74,7 @@ class Publisher:
             changed_at = memory.find_change(withheld, changed_at)
             since = month_start(min(changed_at or until, until) - _TICK)
         else:
-            memory, changed_at = None, None
+            memory = None
         self._memory = None  # until all of it is published
         stored = find_newest_close(self.settings, self.lake, since)
         end = max(until, stored) if stored else until
@@ -83,7 +85,7 @@ class Publisher:
         latest: dict[str, pl.DataFrame] = {}
         for item in due:
             if memory is None or memory.chunk.month != item.month:
-                memory, changed_at = ContinuedMonth.begin(item.month, self.settings), None
+                memory, changed_at = self._begin_month(item.month, lake_before, withheld, changed_at)
             for name, published in self._publish_month(admission, memory, read, end, changed_at, now).items():
                 latest[name] = _latest(VIEWS[name], [latest.get(name, published), published])
             progress.advance(note=month_key(item.month))
@@ -97,6 +99,25 @@ class Publisher:
         if memory is not None:
             memory.lake_version, memory.withheld = self.lake.version, withheld
         self._memory = memory
+
+    def prepare_month(self, admission: FeatureAdmission, month: datetime) -> None:
+        """Compute the chunk of a month up to its first instant: its first hour then costs as much as any other."""
+        withheld = WithheldRows.of(Layout.of(self.settings), self.lake, admission.record.quarantine)
+        prepared = ContinuedMonth.begin(month, self.settings)
+        prepared.chunk.advance(make_reader(self.settings, self.lake, withheld), month, accept=admission.accept)
+        prepared.lake_version, prepared.withheld = self.lake.version, withheld
+        self._prepared = prepared
+
+    def _begin_month(
+        self, month: datetime, lake_before: int | None, withheld: WithheldRows, changed_at: datetime | None
+    ) -> tuple[ContinuedMonth, datetime | None]:
+        """Return the month as it was prepared, and from when its inputs have changed since; else a new one."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is None or prepared.chunk.month != month or lake_before is None:
+            return ContinuedMonth.begin(month, self.settings), None
+        if not prepared.may_continue(lake_before, withheld):
+            return ContinuedMonth.begin(month, self.settings), None
+        return prepared, prepared.find_change(withheld, changed_at)
 
     def count_rows(self) -> tuple[ViewRows, ...]:
         """Return how many rows the last call published, per view."""
