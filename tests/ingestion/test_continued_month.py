@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from datetime import timedelta
 
 import polars as pl
 import pytest
 
+from feature_repo import feature_store
+from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import DATASETS
+from ingestion import publishing
+from ingestion.due_months import MonthLedger
+from ingestion.quarantine_actions import release
 from tests.feature_repo.test_chunks import MAY
 from tests.feature_repo.test_continued_chunk import market
 from tests.ingestion.live_process import LiveProcess, assert_same_results, complete_in
+from validation.quarantine import read_items
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NAMES = ("A", "B", "C")
@@ -189,3 +196,79 @@ def test_the_verdict_counts_every_hour_of_the_month(tmp_path):
     profiles = [process.publisher._memory.profiles[first + 7 * HOUR] for process in processes]
     for name, profile in profiles[1].items():
         assert profiles[0][name].equals(profile), name
+
+
+def fail_after(monkeypatch, calls):
+    """Let the disk fail at one of the writes of publishing: of a view's file, of an online table, of the ledger."""
+    left = [calls]
+
+    def failing(function):
+        def call(*args, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError("no space")
+            return function(*args, **options)
+
+        return call
+
+    for module, name in ((publishing, "publish"), (publishing, "publish_new"), (feature_store, "write_online")):
+        monkeypatch.setattr(module, name, failing(getattr(module, name)))
+    monkeypatch.setattr(MonthLedger, "record", failing(MonthLedger.record))
+
+
+def release_one(process, place, now):
+    """Release an item that lies in quarantine: the same of every process."""
+    items = sorted(read_items(process.layout, state="held"), key=lambda item: (item.dataset, item.key))
+    single = [item for item in items if item.dataset in VIEWS or not _has_versions(item)]
+    if single:
+        release(process.settings, single[int(place * len(single))].id, "seen by a person", now=now)
+
+
+def _has_versions(item):
+    return item.read_rows()[DATASETS[item.dataset].time].is_duplicated().any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hours_with_failures_people_and_other_processes(tmp_path, monkeypatch, seed):
+    frames = whole_market(seed + 10)
+    first, hours = MAY + (seed * 9 - 4) * HOUR, 14
+    names, chance = ("A", "B", "C", "D"), random.Random(seed)
+    processes = both(tmp_path, names)
+    begin(processes, frames, first)
+    arriving = Faults(seed, frames, first, hours).deal()
+    for hour in range(1, hours + 1):
+        close = first + hour * HOUR
+        batch = {name: pl.concat(parts) for name, parts in arriving.get(hour, {}).items()}
+        event, place, when = chance.random(), chance.random(), close + 20 * MINUTE
+        if event < 0.2:
+            for process in processes:
+                with monkeypatch.context() as fault:
+                    fail_after(fault, int(place * 20))
+                    with contextlib.suppress(OSError):
+                        process.live(close, batch)
+            continue
+        if event < 0.35:  # another process takes what has arrived, and may be killed before it publishes
+            for process in processes:
+                other = LiveProcess(process.settings.home, names, keeps=True)
+                with monkeypatch.context() as fault, contextlib.suppress(OSError):
+                    fail_after(fault, 0 if place < 0.5 else 1000)
+                    other.live(close, batch, now=close + 10 * MINUTE)
+            batch = {}
+        for process in processes:
+            process.live(close, batch, now=close + 15 * MINUTE)
+        assert_same_results(*processes)
+        if event > 0.8:
+            for process in processes:
+                release_one(process, place, when)
+        elif event > 0.65:  # a second run within the hour
+            part = {name: rows.head(int(place * rows.height)) for name, rows in hour_of(frames, close + HOUR).items()}
+            part = {
+                name: rows.filter(pl.col(DATASETS[name].time) + DATASETS[name].known_after <= when)
+                for name, rows in part.items()
+            }
+            for process in processes:
+                process.live(when, part, now=when)
+            assert_same_results(*processes)
+    for process in processes:
+        process.live(first + (hours + 1) * HOUR, hour_of(frames, first + (hours + 1) * HOUR))
+    assert_same_results(*processes)
