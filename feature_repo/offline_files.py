@@ -76,6 +76,13 @@ def find_published(layout: Layout, view: View, entities: Collection[str]) -> set
     return found
 
 
+def find_newest_event(layout: Layout, view: View, since: datetime) -> datetime | None:
+    """Return the newest stored event time at or after `since`; None where there is none."""
+    newest = scan_since(layout, view, since).select(pl.col(EVENT_TIME).max()).collect().item()
+    assert newest is None or isinstance(newest, datetime)
+    return newest
+
+
 def keep_newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:
     """Return the newest version of each (entity, event time), sorted by entity and time."""
     key = [view.entity, EVENT_TIME]

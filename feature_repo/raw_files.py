@@ -1,14 +1,18 @@
 """Raw rows in the files of the lake, for readers that are not the lake itself (a backtest's funding, a page).
 
 Rows lie in month files of one instrument, and in segments of all instruments that wait for compaction. A segment counts
-once its commit record is there. While a compaction is under way, a row may lie in both: it is read once.
+once its commit record is there. While a compaction is under way, a row may lie in both: it is read once. What waits is
+read before the month files are looked for: rows that a compaction moves in between are then seen twice, never missed.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -21,16 +25,16 @@ SEGMENTS = "segments"
 """Folder of commits and segments below the lake, one folder per venue."""
 COMMIT_DIGITS = 8
 """Digits of a commit's number, with which the names of its record and its segments begin."""
+# Each attempt is lost only if a compaction ends during it.
+_ATTEMPTS = 5
 
 
 def scan_versions(layout: Layout, dataset: str, venue: str, asset: str) -> pl.LazyFrame:
     """Return all versions of a dataset's rows of one instrument, in the dataset's columns; no rows without files."""
     kind = find_dataset(dataset)
     folder = layout.lake / dataset / f"venue={venue}" / f"instrument={inst_id(asset)}"
+    waiting = _read_segments(layout, dataset, venue, asset)
     frames = [_scan(path) for path in sorted(folder.glob(f"month=*/{PART}"))]
-    waiting = [
-        _scan(path).filter(pl.col("asset") == short_name(asset)) for path in _list_segments(layout, dataset, venue)
-    ]
     columns = [frame.select(*kind.schema) for frame in (*frames, *waiting)]
     return pl.concat([kind.empty().lazy(), *columns]).unique()
 
@@ -39,20 +43,40 @@ def count_rows_by_month(layout: Layout) -> dict[str, Counter[str]]:
     """Return rows per dataset and month (`2025-04`) of all venues, from manifests and commit records."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     folded: dict[tuple[str, str, str, str], int] = {}
+    records = list(_read_records(layout))
     for path in layout.lake.glob(f"*/venue=*/instrument=*/month=*/{MANIFEST}"):
         dataset, month = path.parents[3].name, path.parent.name.partition("=")[2]
         venue, asset = path.parents[2].name.partition("=")[2], short_name(path.parents[1].name.partition("=")[2])
         manifest = json.loads(path.read_text())
         counts[dataset][month] += int(manifest["rows"])
         folded[dataset, venue, asset, month] = int(manifest.get("folded", 0))
-    for path in layout.lake.glob(f"{SEGMENTS}/venue=*/*.json"):
-        venue, record = path.parent.name.partition("=")[2], json.loads(path.read_text())
+    for venue, record in records:
         for dataset, entry in record["datasets"].items():
             for key, piece in entry["partitions"].items():
                 asset, _, month = key.rpartition("/")
                 if record["number"] > folded.get((dataset, venue, asset, month), 0):
                     counts[dataset][month] += int(piece["rows"])
     return counts
+
+
+def _read_records(layout: Layout) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield venue and content of each commit record; one that is gone by now has been folded."""
+    for path in layout.lake.glob(f"{SEGMENTS}/venue=*/*.json"):
+        with suppress(FileNotFoundError):
+            yield path.parent.name.partition("=")[2], json.loads(path.read_text())
+
+
+def _read_segments(layout: Layout, dataset: str, venue: str, asset: str) -> list[pl.LazyFrame]:
+    """Return the rows of an asset in the segments of a dataset; FileNotFoundError where a segment is lost."""
+
+    def read() -> list[pl.LazyFrame]:
+        own = [_scan(path).filter(asset=short_name(asset)) for path in _list_segments(layout, dataset, venue)]
+        return [frame.lazy() for frame in pl.collect_all(own)]
+
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(FileNotFoundError):  # a compaction has deleted it under our hands
+            return read()
+    return read()
 
 
 def _list_segments(layout: Layout, dataset: str, venue: str) -> list[Path]:

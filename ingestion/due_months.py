@@ -38,11 +38,16 @@ class DueMonth:
     inputs: str
 
 
+def locate_ledger(layout: Layout) -> Path:
+    """Return the ledger's file."""
+    return layout.features / "inputs.json"
+
+
 class MonthLedger:
     """Ledger of what each month's features were computed from: `features/inputs.json`."""
 
     def __init__(self, layout: Layout) -> None:
-        self._path = layout.features / "inputs.json"
+        self._path = locate_ledger(layout)
 
     def list_due(
         self,

@@ -54,7 +54,11 @@ class FeatureAdmission:
         assert end is not None
         refused = {name: self._take_refused(name, since or month) for name in frames}
         computed = {name: _together(VIEWS[name], rows, refused[name]) for name, rows in frames.items()}
-        new = {name: profile_view(VIEWS[name], rows, self.record.now) for name, rows in computed.items() if rows.height}
+        new = {
+            name: self._profile(VIEWS[name], rows, as_accepted=refused[name].is_empty())
+            for name, rows in computed.items()
+            if rows.height
+        }
         verdicts = judge(self.record.settings, memory.add_profiles(since, end, new), month=month_key(month))
         admitted = dict(frames)
         for name, rows in frames.items():

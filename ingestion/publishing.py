@@ -70,9 +70,10 @@ class Publisher:
         read = make_reader(self.settings, self.lake, withheld)
         memory = self._memory
         since = None
-        if memory is not None and lake_before is not None and memory.may_continue(lake_before, withheld):
+        if memory is not None and lake_before is not None and memory.may_continue(layout, lake_before, withheld):
             changed_at = memory.find_change(withheld, changed_at)
-            since = month_start(min(changed_at or until, until) - _TICK)
+            # Its own month too: while nothing came, it may have ended.
+            since = min(memory.chunk.month, month_start(min(changed_at or until, until) - _TICK))
         else:
             memory = None
         self._memory = None  # until all of it is published
@@ -97,7 +98,7 @@ class Publisher:
             ledger.record(item)
         ledger.stamp_snapshot(self.lake.snapshot_id())
         if memory is not None:
-            memory.lake_version, memory.withheld = self.lake.version, withheld
+            memory.note_published(layout, self.lake.version, withheld)
         self._memory = memory
 
     def prepare_month(self, admission: FeatureAdmission, month: datetime) -> None:
@@ -144,14 +145,14 @@ class Publisher:
         now: datetime,
     ) -> dict[str, pl.DataFrame]:
         """Compute, admit and publish what is new of a month; return what was published."""
-        layout, published_until = Layout.of(self.settings), memory.chunk.end
-        frames = memory.chunk.advance(read, until, changed_at=changed_at, accept=admission.accept)
+        layout = Layout.of(self.settings)
+        frames = memory.chunk.advance(read, until, changed_at=memory.align(changed_at), accept=admission.accept)
         since = memory.chunk.since
         admitted = admission.admit(memory, since, frames)
         published = {}
         for name, rows in admitted.items():
             view = VIEWS[name]
-            if since is not None and since == published_until:
+            if memory.is_new(since):
                 published[name] = rows
                 report = publish_new(layout, view, rows)
             else:

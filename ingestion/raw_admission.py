@@ -26,6 +26,7 @@ from pairity.timeline import month_key
 from pairity.universe import short_name
 from validation.checkpoint import Judgement, judge
 from validation.profiles import profile_raw
+from validation.quarantine import QuarantineItem
 from validation.row_rules import infer_grid, list_row_rules, mark_offences
 from validation.row_verdicts import BROKEN, judge_raw_rows
 
@@ -75,17 +76,19 @@ class RawAdmission:
             return admitted
         before = WithheldRows.of(self.record.layout, lake, self.record.quarantine)
         examined = [item for name in staging.datasets() for item in self._examine_dataset(name, staging, lake, before)]
-        verdicts = self._judge(examined)
+        verdicts, repaired = self._judge(examined), list[QuarantineItem]()
         with lake.batch() as batch:
             for item in examined:
                 rows = staging.read(item.dataset, item.month) if item.rows is None else item.rows
                 withheld = _withhold_whole(item, rows, verdicts, quarantine_venue(lake))
                 covered = staging.covered(item.dataset, item.month)
-                added = self._publish(item.dataset, item.month, rows, withheld, covered, lake, batch, before)
+                added, closed = self._publish(item.dataset, item.month, rows, withheld, covered, lake, batch, before)
+                repaired += closed
                 for asset, count in added.items():
                     key = item.dataset, asset
                     admitted.new_rows[key] = admitted.new_rows.get(key, 0) + count
         admitted.changed_at = batch.changed_at
+        self._close(repaired)
         # Last: a run that is killed before judges the rows again, with the same outcome.
         for item in examined:
             staging.clear(item.dataset, item.month)
@@ -104,7 +107,8 @@ class RawAdmission:
         item = self._examine(name, partition.month, named, lake, before, CloseCarrier(lake, before))
         withheld = _withhold_whole(item, named, self._judge([item]), quarantine_venue(lake))
         with lake.batch() as batch:
-            self._publish(name, partition.month, named, withheld, {}, lake, batch, before)
+            _, repaired = self._publish(name, partition.month, named, withheld, {}, lake, batch, before)
+        self._close(repaired)
         return withheld.drop("asset")
 
     def _examine_dataset(self, name: str, staging: Staging, lake: Lake, before: WithheldRows) -> list[_Examined]:
@@ -149,8 +153,11 @@ class RawAdmission:
         lake: Lake,
         batch: Batch,
         before: WithheldRows,
-    ) -> dict[str, int]:
-        """Quarantine `withheld` and write the rest of `rows`; what was withheld `before` is known from now on."""
+    ) -> tuple[dict[str, int], list[QuarantineItem]]:
+        """Quarantine `withheld` and write the rest of `rows`; what was withheld `before` is known from now on.
+
+        Returns the number of new rows by asset, and the items that may be closed once `batch` is stored.
+        """
         kind, venue = DATASETS[name], quarantine_venue(lake)
         sound = rows
         if withheld.height:
@@ -162,16 +169,23 @@ class RawAdmission:
             covered = _without(covered, withheld, kind)
         sound = _date_repaired(kind, sound, before, self.record.now)
         added = batch.write(name, sound, covered=covered, arrived_at=self.record.now)
-        self._close_repaired(kind, venue, sound, withheld)
-        return added
+        return added, self._find_repaired(kind, venue, sound, withheld)
 
-    def _close_repaired(self, kind: RawDataset, venue: str, sound: pl.DataFrame, withheld: pl.DataFrame) -> None:
-        """Close the items of which every instant came again and was accepted."""
-        quarantine = self.record.quarantine
+    def _find_repaired(
+        self, kind: RawDataset, venue: str, sound: pl.DataFrame, withheld: pl.DataFrame
+    ) -> list[QuarantineItem]:
+        """Return the items of which every instant came again and was accepted."""
+        quarantine, found = self.record.quarantine, []
         for item in quarantine.list_items(kind.name, venue=venue, state="held"):
             arrived, wrong = (set(rows.filter(asset=item.entity)[kind.time].to_list()) for rows in (sound, withheld))
             if set(quarantine.read_rows(item)[kind.time].to_list()) <= arrived - wrong:
-                quarantine.record(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
+                found.append(item)
+        return found
+
+    def _close(self, repaired: Sequence[QuarantineItem]) -> None:
+        """Close items whose rows are stored: before that, a failure would leave instants with neither row nor item."""
+        for item in repaired:
+            self.record.quarantine.record(item, "repair", "the venue gave rows that were accepted", now=self.record.now)
 
 
 def _withhold_whole(item: _Examined, rows: pl.DataFrame, verdicts: Mapping[str, Judgement], venue: str) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Files of the lake are read as the lake reads them: in month files, in segments, and in both."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -68,3 +69,39 @@ def test_a_segment_without_its_commit_does_not_count(lake, tmp_path):
         record.unlink()
     assert scan_versions(Layout(tmp_path), "funding", "okx", "A").collect().is_empty()
     assert count_rows_by_month(Layout(tmp_path)) == {}
+
+
+def test_a_plan_that_was_made_before_a_compaction_gives_the_same_rows_after_it(lake, tmp_path):
+    """A live process folds its segments whenever it likes: who trains beside it must not lose their rows."""
+    layout = Layout(tmp_path)
+    with lake.writing():
+        lake.write("funding", "A", rows_of(10).filter(asset="A"))
+        with lake.batch() as batch:
+            batch.write("funding", rows_of(10, START + 400 * HOUR))
+        plans = {asset: scan_versions(layout, "funding", "okx", asset) for asset in NAMES}
+        before = {
+            asset: scan_versions(layout, "funding", "okx", asset).collect().sort("funding_time") for asset in NAMES
+        }
+        lake.compact()
+    for asset, plan in plans.items():
+        assert plan.collect().sort("funding_time").equals(before[asset])
+
+
+@pytest.mark.parametrize("looked_up", ["funding", "segments"])
+def test_a_compaction_between_two_looks_at_the_disk_loses_no_row(lake, tmp_path, monkeypatch, looked_up):
+    layout, glob = Layout(tmp_path), Path.glob
+    with lake.writing():
+        with lake.batch() as batch:
+            batch.write("funding", rows_of(10))
+        whole = scan_versions(layout, "funding", "okx", "A").collect().sort("funding_time")
+
+        def compacting(folder, pattern):
+            found = list(glob(folder, pattern))
+            if looked_up in {*folder.parts, *pattern.split("/")}:
+                lake.compact()
+            return iter(found)
+
+        monkeypatch.setattr(Path, "glob", compacting)
+        if looked_up == "funding":
+            assert scan_versions(layout, "funding", "okx", "A").collect().sort("funding_time").equals(whole)
+        assert sum(count_rows_by_month(layout)["funding"].values()) == 2 * whole.height

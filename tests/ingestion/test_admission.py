@@ -9,6 +9,7 @@ import pytest
 
 from ingestion.admission_record import AdmissionRecord
 from ingestion.lake import Lake
+from ingestion.lake.batch import Batch
 from ingestion.raw_admission import RawAdmission
 from ingestion.staging import Staging
 from ingestion.withheld import WithheldRows
@@ -67,3 +68,30 @@ def test_what_another_venue_gave_wrong_hides_nothing_of_the_one_that_is_traded(t
     assert [(item.key, item.venue, item.rows) for item in read_items(layout)] == [("BTC/2025-04/binance", "binance", 1)]
     assert WithheldRows.of(layout, Lake(layout)).instants.is_empty()
     assert WithheldRows.of(layout, lake).instants.height == 1
+
+
+def test_an_item_is_not_closed_before_its_rows_are_stored(tmp_path, monkeypatch):
+    """No space for the commit: the instants stay withheld, and their rows are known from when they are stored."""
+    layout = Layout(tmp_path)
+    lake, rows = Lake(layout), candles(30)
+    with lake.writing():
+        for wrong in (at(20, volume=-1.0)(rows), None):
+            staging = Staging(layout, persistent=False)
+            staging.add("candles_1m", "BTC", rows if wrong is None else wrong)
+            admission = RawAdmission(AdmissionRecord(Settings(home=tmp_path), NOW))
+            if wrong is not None:
+                admission.admit_staged(staging, lake)
+                continue
+            with monkeypatch.context() as fault:
+                fault.setattr(Batch, "commit", fail_for_lack_of_space)
+                with pytest.raises(OSError, match="no space"):
+                    admission.admit_staged(staging, lake)
+            assert [item.state for item in read_items(layout)] == ["held"]
+            RawAdmission(AdmissionRecord(Settings(home=tmp_path), NOW)).admit_staged(staging, lake)
+    assert [item.state for item in read_items(layout)] == ["repaired"]
+    repaired = lake.scan("candles_1m", ["BTC"], rows["open_time"][20], rows["open_time"][21]).collect()
+    assert repaired["known_at"].to_list() == [NOW]
+
+
+def fail_for_lack_of_space(batch):
+    raise OSError("no space")
