@@ -21,7 +21,7 @@ from ingestion.lake.content import content_text
 from ingestion.lake.partitions import Partition
 from ingestion.withheld import MonthInput
 from pairity.digest import digest_bytes, digest_parts
-from pairity.durable import replace_file
+from pairity.durable import remove_flushed, replace_file
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, floor_to, month_key, month_start, months_between, next_month
@@ -48,6 +48,7 @@ class MonthLedger:
 
     def __init__(self, layout: Layout) -> None:
         self._path = locate_ledger(layout)
+        self._snapshot = self._path.with_name("snapshot.json")
 
     def list_due(
         self,
@@ -73,6 +74,12 @@ class MonthLedger:
         )
         return tuple(item for item in months if recorded.get(month_key(item.month)) != item.inputs)
 
+    def remove_unfinished(self) -> None:
+        """Delete what killed processes left of notes that they were writing; call it with the writer lock held."""
+        notes = (self._path, self._snapshot)
+        # Not flushed: what a power failure brings back is removed by the next.
+        remove_flushed((left for note in notes for left in note.parent.glob(f".{note.name}.*.tmp")), durable=False)
+
     def record(self, done: DueMonth) -> None:
         """Note that the month was published and is online."""
         known = self._read() | {month_key(done.month): done.inputs}
@@ -80,9 +87,9 @@ class MonthLedger:
 
     def stamp_snapshot(self, snapshot_id: str) -> None:
         """Note beside the features from which raw snapshot they come; an unchanged note is left alone."""
-        path, content = self._path.with_name("snapshot.json"), {"snapshot_id": snapshot_id}
-        if _read_ledger(path) != content:
-            replace_file(path, (json.dumps(content) + "\n").encode())
+        content = {"snapshot_id": snapshot_id}
+        if _read_ledger(self._snapshot) != content:
+            replace_file(self._snapshot, (json.dumps(content) + "\n").encode())
 
     def _read(self) -> dict[str, str]:
         return _read_ledger(self._path)

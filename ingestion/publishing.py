@@ -80,6 +80,8 @@ class Publisher:
         stored = find_newest_close(self.settings, self.lake, since)
         end = max(until, stored) if stored else until
         ledger = MonthLedger(layout)
+        if memory is None:  # a process that goes on has no killed one before it
+            ledger.remove_unfinished()
         inputs = withheld.list_inputs(self.settings.universe.assets)
         due = ledger.list_due(self.settings, self.lake, end, inputs, since=since)
         progress.stage("features", len(due))

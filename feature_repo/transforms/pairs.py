@@ -145,8 +145,8 @@ def _side(rows: pl.DataFrame, places: Ints, suffix: str) -> pl.DataFrame:
     """Return the rows of one leg at `places`, with names of that leg; the base's brings the hour."""
     leg = "base_asset" if suffix == "a" else "quote_asset"
     names = {"asset": leg, "created_timestamp": f"created_{suffix}"} | {name: f"{name}_{suffix}" for name in _AVERAGED}
-    taken = rows[places].select("asset", "created_timestamp", *_AVERAGED, EVENT).rename(names)
-    return taken if suffix == "a" else taken.drop(EVENT)
+    hour = [EVENT] if suffix == "a" else []
+    return rows[places].select(*(pl.col(name).alias(new) for name, new in names.items()), *hour)
 
 
 def _averages() -> list[pl.Expr]:

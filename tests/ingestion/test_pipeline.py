@@ -156,6 +156,17 @@ def test_killed_half_way_and_run_again_equals_a_run_that_was_not(ingested, tmp_p
     assert not [path for path in tmp_path.rglob("*tmp*") if path.is_file()]
 
 
+def test_what_a_killed_process_was_noting_beside_the_features_is_removed(ingested, tmp_path):
+    okx, calm_home, _ = ingested
+    home = tmp_path / "home"
+    shutil.copytree(calm_home, home)
+    unfinished = [home / "features" / f".{name}.json.99.tmp" for name in ("inputs", "snapshot")]
+    for path in unfinished:
+        path.write_text("{")
+    assert run(okx, home).ok
+    assert [path for path in unfinished if path.exists()] == []
+
+
 def test_bars_taken_live_have_the_bits_of_a_later_backfill(market, tmp_path):
     start = UNTIL - 5 * HOUR
     with venue(market, start + timedelta(seconds=30)) as okx:

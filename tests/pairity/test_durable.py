@@ -369,9 +369,10 @@ LOGS = {"pairity_cli/demo/exchange.py", "serving/retraining.py"}
 EXPECTED = {
     "feature_repo/offline_files.py": {"write_parquet"},
     "ingestion/lake/partitions.py": {"write_parquet"},
+    "ingestion/staging.py": {"write_parquet"},
     "training/reports/exposures.py": {"savefig"},
     "training/reports/matplotlib_figures.py": {"savefig"},
-    "validation/quarantine.py": {"write_csv", "write_parquet", "write_text"},
+    "validation/quarantine_items.py": {"write_csv", "write_parquet", "write_text"},
 }
 
 

@@ -43,6 +43,7 @@ class Canned:
     def __init__(self, answer: object) -> None:
         self.answer = answer
         self.urls = {"api": {"rest": "http://canned"}}
+        self.options: dict[str, Any] = {}
 
     def implode_hostname(self, url: str) -> str:
         return url
