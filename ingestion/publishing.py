@@ -105,10 +105,11 @@ class Publisher:
 
     def prepare_month(self, admission: FeatureAdmission, month: datetime) -> None:
         """Compute the chunk of a month up to its first instant: its first hour then costs as much as any other."""
-        withheld = WithheldRows.of(Layout.of(self.settings), self.lake, admission.record.quarantine)
+        layout = Layout.of(self.settings)
+        withheld = WithheldRows.of(layout, self.lake, admission.record.quarantine)
         prepared = ContinuedMonth.begin(month, self.settings)
         prepared.chunk.advance(make_reader(self.settings, self.lake, withheld), month, accept=admission.accept)
-        prepared.lake_version, prepared.withheld = self.lake.version, withheld
+        prepared.note_published(layout, self.lake.version, withheld)
         self._prepared = prepared
 
     def _begin_month(
@@ -118,7 +119,7 @@ class Publisher:
         prepared, self._prepared = self._prepared, None
         if prepared is None or prepared.chunk.month != month or lake_before is None:
             return ContinuedMonth.begin(month, self.settings), None
-        if not prepared.may_continue(lake_before, withheld):
+        if not prepared.may_continue(Layout.of(self.settings), lake_before, withheld):
             return ContinuedMonth.begin(month, self.settings), None
         return prepared, prepared.find_change(withheld, changed_at)
 
