@@ -13,7 +13,9 @@ from feature_repo import feature_store
 from feature_repo.catalog import VIEWS
 from feature_repo.raw_datasets import DATASETS
 from ingestion import publishing
+from ingestion.admission_record import AdmissionRecord
 from ingestion.due_months import MonthLedger
+from ingestion.feature_admission import FeatureAdmission
 from ingestion.quarantine_actions import release
 from tests.feature_repo.test_chunks import MAY
 from tests.feature_repo.test_continued_chunk import market
@@ -142,6 +144,34 @@ def test_a_month_ends_while_nothing_arrives(tmp_path):
     begin(processes, frames, first)
     for process in processes:
         process.live(MAY + 2 * HOUR, complete_in(frames, MAY + HOUR, MAY + 2 * HOUR))
+    assert_same_results(*processes)
+
+
+def test_a_month_that_was_prepared_begins_as_one_that_was_not(tmp_path, monkeypatch):
+    """Its chunk is computed before its first hour; what comes late all the same is taken in."""
+    frames, first = minutes_and_rates(), MAY - 2 * HOUR
+    late = {name: rows.filter(pl.col("asset") == "C") for name, rows in hour_of(frames, MAY).items()}
+    on_time = {name: rows.filter(pl.col("asset") != "C") for name, rows in frames.items()}
+    processes = both(tmp_path)
+    begin(processes, frames, first)
+    for process in processes:
+        process.live(MAY - HOUR, hour_of(frames, MAY - HOUR))
+        process.live(MAY, hour_of(on_time, MAY))
+        if process.keeps:
+            record = AdmissionRecord(process.settings, MAY + MINUTE)
+            process.publisher.prepare_month(FeatureAdmission(record), MAY)
+            begun = []
+            monkeypatch.setattr("ingestion.continued_month.ContinuedMonth.begin", begun.append)
+        process.live(MAY + HOUR, hour_of(frames, MAY + HOUR))
+        process.live(MAY + 2 * HOUR, hour_of(frames, MAY + 2 * HOUR))
+        monkeypatch.undo()
+    assert begun == []
+    assert_same_results(*processes)
+    for process in processes:
+        process.live(
+            MAY + 3 * HOUR,
+            {name: pl.concat([late[name], rows]) for name, rows in hour_of(frames, MAY + 3 * HOUR).items()},
+        )
     assert_same_results(*processes)
 
 
