@@ -11,12 +11,14 @@ def count_work(folder: str) -> tuple[list[str], dict[str, int]]:
 
     from benchmarks.serving_meters import attach_meter
     from pairity.durable import append_line, replace_file, replace_file_with
-    from validation.expectations import evaluate
+    from validation.expectations import find_broken_rules
+    from validation.measurements import Measurements
     from validation.suites import find_rules
 
     rows = pl.DataFrame({"a": [1, 2]})
     rules = find_rules("funding")
-    numbers = pl.DataFrame({"key": ["BTC/2026-01"]} | {rule.column: [rule.lower or 0.0] for rule in rules})
+    profile = pl.DataFrame({"key": ["BTC/2026-01"]} | {rule.column: [rule.lower or 0.0] for rule in rules})
+    numbers = Measurements.of("funding", profile)
     meter = attach_meter()
     with meter.decision():
         rows.select("a").filter(pl.col("a") > 1)  # two collects, inside of eager operations
@@ -27,5 +29,5 @@ def count_work(folder: str) -> tuple[list[str], dict[str, int]]:
         append_line(Path(folder, "three"), "3")
         rows.write_parquet(Path(folder, "four"))
         Path(folder, "one").read_bytes()
-        evaluate("funding", numbers)
+        find_broken_rules([numbers])
     return meter.missing, dict(meter.decisions[0].counts)
