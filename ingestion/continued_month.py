@@ -104,7 +104,8 @@ class ContinuedMonth:
 
         Hours that were computed together have one profile: none of them can be counted again without the others.
         """
-        if changed_at is None or self.chunk.end is None or changed_at > self.chunk.end:
+        end = self.chunk.end
+        if changed_at is None or end is None or not self.chunk.month < changed_at <= end:
             return changed_at
         return max((hour for hour in self.profiles if hour < changed_at), default=self.chunk.month) + TICK
 

@@ -24,6 +24,7 @@ from pairity.progress import SilentProgress
 from pairity.settings import FeatureSettings, Settings, UniverseSettings
 from validation.quarantine import read_items
 
+SAID = ("new", "corrected")
 ARRIVES_AFTER = timedelta(seconds=30)
 
 
@@ -41,6 +42,7 @@ class LiveProcess:
         self.store = open_store(self.settings)
         apply_definitions(self.settings, self.store)
         self.publisher = Publisher(self.settings, self.lake, self.store)
+        self.said: list[object] = []
 
     def live(self, close: datetime, rows: Mapping[str, pl.DataFrame], *, now: datetime | None = None) -> None:
         """Take what arrived since the last hour, and publish up to `close`."""
@@ -65,10 +67,12 @@ class LiveProcess:
                 lake_before=before,
                 changed_at=admitted.changed_at,
             )
+        published = {key: count for key, count in self.publisher.counts.items() if count and key[1] in SAID}
+        self.said.append((record.checks_passed, record.checks_failed, record.quarantined, published))
 
     def results(self) -> dict[str, object]:
         """Return everything that a run leaves behind, as values that can be compared."""
-        found: dict[str, object] = {}
+        found: dict[str, object] = {"reports": self.said}
         for name, view in VIEWS.items():
             rows = scan_view(self.layout, view).collect()
             found[f"offline {name}"] = _bits(rows).sort(rows.columns).rows()
