@@ -48,7 +48,7 @@ class ContinuedMonth:
     @classmethod
     def begin(cls, month: datetime, settings: Settings) -> ContinuedMonth:
         """Return a month of which nothing is computed yet."""
-        return cls(Chunk(month, settings))
+        return cls(chunk=Chunk(month, settings))
 
     def find_change(self, withheld: WithheldRows, changed_at: datetime | None) -> datetime | None:
         """Return the earliest instant from which inputs differ from those of the last time; None where none do.

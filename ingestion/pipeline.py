@@ -169,7 +169,7 @@ class Pipeline:
         from feature_repo.feature_store import apply_definitions, open_store
 
         store = open_store(self.settings)
-        self._publisher = Publisher(self.settings, self.lake, store)
+        self._publisher = Publisher(settings=self.settings, lake=self.lake, store=store)
         return self._publisher, apply_definitions(self.settings, store)
 
     def _raw_rows(
@@ -264,7 +264,7 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
             )
         record = AdmissionRecord(settings=settings, now=now)
         store = open_store(settings)
-        publisher = Publisher(settings, lake, store)
+        publisher = Publisher(settings=settings, lake=lake, store=store)
         is_new = apply_definitions(settings, store)
         publisher.publish_due(FeatureAdmission(record), until, now, progress, online_is_new=is_new)
         return FeaturesReport(publisher.count_rows(), tuple(record.quarantined), publisher.list_left_out_pairs({}))

@@ -83,7 +83,8 @@ class Run:
             record = AdmissionRecord(self.settings, now)
             RawAdmission(record).admit_staged(self.staging, self.lake)
             admission = FeatureAdmission(record)
-            Publisher(self.settings, self.lake, admission, self.store).publish_due(until, now, SilentProgress())
+            publisher = Publisher(settings=self.settings, lake=self.lake, store=self.store)
+            publisher.publish_due(admission, until, now, SilentProgress())
         return record
 
     def view(self, name: str) -> pl.DataFrame:

@@ -113,6 +113,7 @@ def test_hours_with_faults(tmp_path, seed):
         for process in processes:
             process.live(first + hour * HOUR, batch)
         assert_same_results(*processes)
+    assert [process.continued > 2 for process in processes] == [True, False]
 
 
 def minutes_and_rates(seed=1):
@@ -271,6 +272,9 @@ def test_hours_with_failures_people_and_other_processes(tmp_path, monkeypatch, s
         for process in processes:
             process.live(close, batch, now=close + 15 * MINUTE)
         assert_same_results(*processes)
+        if hour % 3 == 0:  # compaction is nobody's business
+            with processes[0].lake.writing():
+                processes[0].lake.compact()
         if event > 0.8:
             for process in processes:
                 release_one(process, place, when)
@@ -286,3 +290,4 @@ def test_hours_with_failures_people_and_other_processes(tmp_path, monkeypatch, s
     for process in processes:
         process.live(first + (hours + 1) * HOUR, hour_of(frames, first + (hours + 1) * HOUR))
     assert_same_results(*processes)
+    assert [process.continued > 2 for process in processes] == [True, False]
