@@ -48,7 +48,7 @@ class ContinuedMonth:
     @classmethod
     def begin(cls, month: datetime, settings: Settings) -> ContinuedMonth:
         """Return a month of which nothing is computed yet."""
-        return cls(Chunk(month, settings))
+        return cls(chunk=Chunk(month, settings))
 
     def find_change(self, withheld: WithheldRows, changed_at: datetime | None) -> datetime | None:
         """Return the earliest instant from which inputs differ from those of the last time; None where none do.
@@ -104,7 +104,8 @@ class ContinuedMonth:
 
         Hours that were computed together have one profile: none of them can be counted again without the others.
         """
-        if changed_at is None or self.chunk.end is None or changed_at > self.chunk.end:
+        end = self.chunk.end
+        if changed_at is None or end is None or not self.chunk.month < changed_at <= end:
             return changed_at
         return max((hour for hour in self.profiles if hour < changed_at), default=self.chunk.month) + TICK
 

@@ -82,8 +82,9 @@ class Run:
                     self.staging.add(name, asset, asked, covered=[(since, until)])
             record = AdmissionRecord(self.settings, now)
             RawAdmission(record).admit_staged(self.staging, self.lake)
+            admission = FeatureAdmission(record)
             publisher = Publisher(settings=self.settings, lake=self.lake, store=self.store)
-            publisher.publish_due(FeatureAdmission(record), until, now, SilentProgress())
+            publisher.publish_due(admission, until, now, SilentProgress())
         return record
 
     def view(self, name: str) -> pl.DataFrame:

@@ -24,6 +24,7 @@ from pairity.progress import SilentProgress
 from pairity.settings import FeatureSettings, Settings, UniverseSettings
 from validation.quarantine import read_items
 
+SAID = ("new", "corrected")
 ARRIVES_AFTER = timedelta(seconds=30)
 
 
@@ -40,7 +41,10 @@ class LiveProcess:
         self.lake = Lake(self.layout, durable=False)
         self.store = open_store(self.settings)
         apply_definitions(self.settings, self.store)
-        self.publisher = Publisher(self.settings, self.lake, self.store)
+        self.publisher = Publisher(settings=self.settings, lake=self.lake, store=self.store)
+        self.said: list[object] = []
+        self.continued = 0
+        """How many runs computed the newest hours alone."""
 
     def live(self, close: datetime, rows: Mapping[str, pl.DataFrame], *, now: datetime | None = None) -> None:
         """Take what arrived since the last hour, and publish up to `close`."""
@@ -50,7 +54,7 @@ class LiveProcess:
     def run(self, until: datetime, rows: Mapping[str, pl.DataFrame], now: datetime) -> None:
         """Admit `rows` (`asset` and the dataset's columns, by dataset) as they are, and publish up to `until`."""
         if not self.keeps:
-            self.publisher = Publisher(self.settings, self.lake, self.store)
+            self.publisher = Publisher(settings=self.settings, lake=self.lake, store=self.store)
         staging, record = Staging(self.layout, persistent=False), AdmissionRecord(self.settings, now)
         with self.lake.writing():
             before = self.lake.version
@@ -65,10 +69,14 @@ class LiveProcess:
                 lake_before=before,
                 changed_at=admitted.changed_at,
             )
+        memory = self.publisher._memory
+        self.continued += memory is not None and memory.chunk.since is not None
+        published = {key: count for key, count in self.publisher.counts.items() if count and key[1] in SAID}
+        self.said.append((record.checks_passed, record.checks_failed, record.quarantined, published))
 
     def results(self) -> dict[str, object]:
         """Return everything that a run leaves behind, as values that can be compared."""
-        found: dict[str, object] = {}
+        found: dict[str, object] = {"reports": self.said}
         for name, view in VIEWS.items():
             rows = scan_view(self.layout, view).collect()
             found[f"offline {name}"] = _bits(rows).sort(rows.columns).rows()

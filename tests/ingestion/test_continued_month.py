@@ -115,6 +115,7 @@ def test_hours_with_faults(tmp_path, seed):
         for process in processes:
             process.live(first + hour * HOUR, batch)
         assert_same_results(*processes)
+    assert [process.continued > 2 for process in processes] == [True, False]
 
 
 def minutes_and_rates(seed=1):
@@ -228,6 +229,20 @@ def test_the_verdict_counts_every_hour_of_the_month(tmp_path):
         assert profiles[0][name].equals(profile), name
 
 
+def test_what_comes_late_of_a_month_without_candles_computes_the_month_anew(tmp_path):
+    """The month before has settlements alone: it is never due, and this one's first hours depend on them."""
+    frames, first = whole_market(1), MAY + 3 * HOUR
+    late = pl.col("funding_time").is_between(MAY - 20 * HOUR, MAY, closed="left")
+    rates, hours = frames["funding"], frames["candles_1h"].filter(pl.col("open_time") >= MAY)
+    processes = both(tmp_path, ("A", "B"))
+    begin(processes, {"candles_1h": hours, "funding": rates.filter(~late, pl.col("funding_time") < MAY)}, first)
+    for process in processes:
+        process.live(first + HOUR, hour_of({"candles_1h": hours}, first + HOUR))
+        process.live(first + 2 * HOUR, {"funding": rates.filter(late)})
+    assert rates.filter(late).height > 0
+    assert_same_results(*processes)
+
+
 def fail_after(monkeypatch, calls):
     """Let the disk fail at one of the writes of publishing: of a view's file, of an online table, of the ledger."""
     left = [calls]
@@ -287,6 +302,9 @@ def test_hours_with_failures_people_and_other_processes(tmp_path, monkeypatch, s
         for process in processes:
             process.live(close, batch, now=close + 15 * MINUTE)
         assert_same_results(*processes)
+        if hour % 3 == 0:  # compaction is nobody's business
+            with processes[0].lake.writing():
+                processes[0].lake.compact()
         if event > 0.8:
             for process in processes:
                 release_one(process, place, when)
@@ -302,3 +320,4 @@ def test_hours_with_failures_people_and_other_processes(tmp_path, monkeypatch, s
     for process in processes:
         process.live(first + (hours + 1) * HOUR, hour_of(frames, first + (hours + 1) * HOUR))
     assert_same_results(*processes)
+    assert [process.continued > 2 for process in processes] == [True, False]

@@ -9,6 +9,7 @@ import pytest
 
 from feature_repo.catalog import VIEWS
 from ingestion.admission_record import AdmissionRecord
+from ingestion.continued_month import ContinuedMonth
 from ingestion.feature_admission import FeatureAdmission
 from ingestion.lake.partitions import Partition
 from ingestion.quarantine_actions import release
@@ -212,11 +213,13 @@ def test_one_bad_feature_row_is_withheld_alone_with_what_is_computed_from_it(tmp
     admission = FeatureAdmission(AdmissionRecord(run.settings, UNTIL + MINUTE))
     accepted = admission.accept(view, bad)
     assert accepted.height == rows.height - 1
-    assert admission.admit(view, month_start(SINCE), accepted).equals(accepted)
+    month = ContinuedMonth.begin(month_start(SINCE), run.settings)
+    month.chunk.end = UNTIL
+    assert admission.admit(month, None, {view.name: accepted})[view.name].equals(accepted)
     (item,) = read_items(run.layout)
     assert (item.dataset, item.key, item.rules) == ("asset_hourly", "BTC/2025-03", ("out_of_bounds__return_1h",))
     release(run.settings, item.id, "a merger of two coins", now=UNTIL + HOUR)
     later = FeatureAdmission(AdmissionRecord(run.settings, UNTIL + 2 * HOUR))
-    published = later.admit(view, month_start(SINCE), later.accept(view, bad))
+    published = later.admit(month, None, {view.name: later.accept(view, bad)})[view.name]
     assert published.height == rows.height
     assert published["created_timestamp"].max() == UNTIL + HOUR
