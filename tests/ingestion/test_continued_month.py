@@ -92,7 +92,7 @@ class Faults:
         self.arriving.setdefault(hour, {}).setdefault(name, []).append(rows)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_hours_with_faults(tmp_path, seed):
     frames = whole_market(seed)
     first, hours = MAY + (seed * 7 - 4) * HOUR, 14
