@@ -333,6 +333,7 @@ class TinyClient:
     def __init__(self, exchange: TinyOkx) -> None:
         self.exchange = exchange
         self.urls = {"api": {"rest": "http://tiny"}}
+        self.options: dict[str, Any] = {}
 
     def implode_hostname(self, url: str) -> str:
         return url
