@@ -24,6 +24,8 @@ from validation.quarantine import read_items
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NAMES = ("A", "B", "C")
+# Each takes many seconds: one for every change, the others before a release.
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
 
 
 def both(tmp_path, names=NAMES):
@@ -92,7 +94,7 @@ class Faults:
         self.arriving.setdefault(hour, {}).setdefault(name, []).append(rows)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_hours_with_faults(tmp_path, seed):
     frames = whole_market(seed)
     first, hours = MAY + (seed * 7 - 4) * HOUR, 14
@@ -273,7 +275,7 @@ def _has_versions(item):
     return item.read_rows()[DATASETS[item.dataset].time].is_duplicated().any()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_hours_with_failures_people_and_other_processes(tmp_path, monkeypatch, seed):
     frames = whole_market(seed + 10)
     first, hours = MAY + (seed * 9 - 4) * HOUR, 14
