@@ -21,11 +21,11 @@ from ingestion.sources.okx import OkxSource
 from ingestion.sources.protocol import Source
 from ingestion.staging import Staging
 from ingestion.targets import Target, clip_to_closed, targets_of_ingest
-from pairity.errors import ConfigError, MissingDataError
+from pairity.errors import ConfigError, DataError, MissingDataError
 from pairity.layout import Layout
 from pairity.progress import Progress, SilentProgress
 from pairity.settings import Settings
-from pairity.timeline import DAY, Clock, check_range, month_start
+from pairity.timeline import DAY, Clock, check_range, month_key, month_start
 from venue.okx_client import aclose, make_client, server_time
 
 if TYPE_CHECKING:
@@ -140,18 +140,27 @@ class Pipeline:
                 stage_cpu_seconds=dict(watch.cpu_seconds),
             )
 
-    def work_ahead(self, close: datetime) -> None:
+    def work_ahead(self, close: datetime) -> list[str]:
         """Do what would delay a later hour; call it after the hour that closed at `close`, when nothing else is due.
 
         Many pending segments of the lake are folded into month files. Where `close` ends a month, the chunk of the next
-        one is computed up to there. Each takes seconds where there are many instruments.
+        one is computed up to there. Each takes seconds where there are many instruments. Returns what could not be done
+        (another process writes, the disk is full) and why: it is tried again later, and no trading depends on it.
         """
-        if self.lake.pending >= KEPT_COMMITS + FOLDED_COMMITS:
-            with self.lake.writing():
-                self.lake.compact(keep=KEPT_COMMITS)
-        if close == month_start(close) and self._publisher is not None:
-            record = AdmissionRecord(settings=self.settings, now=self.clock.now())
-            self._publisher.prepare_month(FeatureAdmission(record), close)
+        problems = []
+        try:
+            if self.lake.pending >= KEPT_COMMITS + FOLDED_COMMITS:
+                with self.lake.writing():
+                    self.lake.compact(keep=KEPT_COMMITS)
+        except (DataError, OSError) as error:
+            problems.append(f"the lake's segments are not folded into month files yet: {error}")
+        try:
+            if close == month_start(close) and self._publisher is not None:
+                record = AdmissionRecord(settings=self.settings, now=self.clock.now())
+                self._publisher.prepare_month(FeatureAdmission(record), close)
+        except (DataError, OSError) as error:
+            problems.append(f"the features of {month_key(close)} are not prepared: {error}")
+        return problems
 
     def _require_home_venue(self) -> None:
         if self.settings.features.venue != self.lake.venue:

@@ -63,7 +63,7 @@ class Cycle:
         if self._parts.shadow is not None and inputs is not None:
             self._reporter.add_problems(self._parts.shadow.follow(record, inputs, self._parts.champion.ref))
         # In a thread: reconciliation and the page go on meanwhile, and the next hour is far away.
-        await asyncio.to_thread(self._parts.ingest.work_ahead, close)
+        self._reporter.add_problems(await asyncio.to_thread(self._parts.ingest.work_ahead, close))
         return record
 
     async def resume(self) -> None:

@@ -52,7 +52,7 @@ async def live(settings: Settings, since: datetime | None) -> None:
             await clock.sleep_until(close + LAG)
             report = await pipeline.run(since or close - HOUR - MINUTE, close, live=True)
             assert not [failure for failure in report.failures if failure.served], report.failures
-            pipeline.work_ahead(close)
+            assert pipeline.work_ahead(close) == []
             if pipeline.lake.pending >= COMPACTED_AFTER:
                 with pipeline.lake.writing():
                     pipeline.lake.compact()
