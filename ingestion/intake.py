@@ -123,7 +123,7 @@ class HourIntake:
         newest = dict(rows.group_by(ANSWER).agg(pl.col(DATASETS[dataset].time).max()).iter_rows())
         covered: dict[str, list[Span]] = {}
         for number, answer in enumerate(answers):
-            if answer.unit is not None:
+            if answer.unit is not None and answer.is_first_hand:
                 own = settled_part(dataset, newest.get(number), answer.unit, self.settled_until)
                 covered.setdefault(answer.asset, []).extend(own)
         self.staging.add_all(dataset, rows, covered)

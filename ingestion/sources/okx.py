@@ -125,7 +125,7 @@ class OkxSource:
             else:
                 assert unit is not None
                 if dataset == "funding" and self.schedule is not None and await self.schedule.exclude(asset, *unit):
-                    return Answer(asset, unit, [])
+                    return Answer(asset, unit, [], is_first_hand=False)
                 rows = await kind.pages(self._call, asset, *unit, self.page_size)
         except VenueRejectedError as refusal:
             if kind.is_missing(refusal):

@@ -37,7 +37,8 @@ class Settlements:
 class SettlementSchedule:
     """The schedule of all swaps, heard once, when it is first needed. One object serves one run.
 
-    Where the venue does not answer, or says less than is needed, nothing is excluded: the history is asked.
+    Where the venue does not answer, or says less than is needed, nothing is excluded: the history is asked. What is
+    excluded is not noted as complete: should the schedule be wrong, the next run over that range asks the history.
     """
 
     call: Request

@@ -84,6 +84,8 @@ class Answer:
     unit: Span | None
     """The range that was asked for; None for a snapshot."""
     rows: list[Any]
+    is_first_hand: bool = True
+    """False where something else said that there are no rows: that alone completes no range."""
 
 
 @runtime_checkable

@@ -165,7 +165,12 @@ def test_an_hour_stages_what_asking_for_everything_would_have_staged(counted):
         asked, _ = hours.collect(close, everything_asked=True)
         staging, failures = hours.collect(close)
         assert failures == ()
-        assert everything(staging) == everything(asked)
+        ours, theirs = everything(staging), everything(asked)
+        if close != SETTLEMENT:  # the schedule alone completes no range
+            assert not any(staging.covered("funding", month) for month in staging.months("funding"))
+            theirs = {place: found for place, found in theirs.items() if place[0] != "funding"}
+            assert all(not rows for place, (rows, _) in everything(asked).items() if place[0] == "funding")
+        assert ours == theirs
         assert (rows_of(staging, "funding", "A00").height > 0) == (close == SETTLEMENT)
         for dataset, month in [(name, month) for name in asked.datasets() for month in asked.months(name)]:
             asked.clear(dataset, month)
@@ -246,7 +251,25 @@ def test_an_answer_that_breaks_the_protocol_is_a_failure_of_its_instrument_alone
     months = staging.months("candles_1m")
     assert set(staging.read("candles_1m", months[0])["asset"]) == {"A00", "A02"}
     assert set(staging.covered("mark_1h", months[0])) == {"A00"}  # without candles nothing else of A01 is of use
-    assert set(staging.covered("funding", months[0])) == {"A00", "A02"}
+    assert set(staging.covered("open_interest", months[0])) == {"A00", "A02"}
+    assert staging.covered("funding", months[0]) == {}  # by the schedule: it completes nothing
+
+
+def test_what_a_wrong_schedule_hides_is_found_by_the_next_run_over_its_range(counted, monkeypatch):
+    hours, plan = counted(3)
+
+    async def wrong(self, asset, since, until):
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ingestion.sources.okx_schedule.SettlementSchedule.exclude", wrong)
+        for hour in range(1, 7):  # long enough for a history's empty answer to be noted
+            hours.live(START + hour * HOUR)
+    assert plan.requests[HISTORY] == 0
+    assert hours.lake.coverage("funding", "A00", START, START + 6 * HOUR) == ()
+    staging, failures = hours.live(START + 7 * HOUR, since=START)
+    assert failures == ()
+    assert rows_of(staging, "funding", "A00")["funding_time"].to_list() == [SETTLEMENT]
 
 
 INSTANTS = st.integers(0, 48 * 60).map(lambda minutes: datetime(2026, 1, 1, tzinfo=UTC) + minutes * MINUTE)
