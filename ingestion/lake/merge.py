@@ -22,14 +22,12 @@ def merge(
     stored: pl.DataFrame,
     incoming: pl.DataFrame,
     arrived_at: datetime | None,
-    *,
-    keep_clashes: bool = False,
 ) -> pl.DataFrame:
     """Return all rows of `stored` and the news in `incoming` (see `find_news`), sorted by (time, known_at).
 
     Both have the dataset's columns, in its order.
     """
-    news = find_news(dataset, stored, incoming, arrived_at, keys=[dataset.time], keep_clashes=keep_clashes)
+    news = find_news(dataset, stored, incoming, arrived_at, keys=[dataset.time])
     return pl.concat([stored, news]).sort(dataset.time, KNOWN_AT)
 
 
@@ -40,7 +38,6 @@ def find_news(
     arrived_at: datetime | None,
     *,
     keys: Sequence[str],
-    keep_clashes: bool = False,
 ) -> pl.DataFrame:
     """Return the rows of `incoming` that say something new beside `stored`, with the `known_at` to store them under.
 
@@ -50,7 +47,7 @@ def find_news(
     A row whose values equal the newest known ones of its key is a repetition and dropped, whatever its `known_at`. A
     row with other values is a correction, known as `knowledge_time.correction_known_at` says. Without `arrived_at` a
     row that is not known later than the stored one is kept as an earlier version, and DataError is raised where that
-    version exists with other values (`keep_clashes`: both are kept).
+    version exists with other values.
     """
     # Several versions of one key are merged one after the other, oldest first, as if they had come in separate calls:
     # the outcome must not depend on how the rows were cut into calls.
@@ -58,7 +55,7 @@ def find_news(
     layers = ordered.with_columns(pl.int_range(pl.len()).over(list(keys)).alias("layer"))
     found = [ordered.clear()]
     for layer in layers.partition_by("layer", maintain_order=True, include_key=False):
-        news = _layer_news(dataset, pl.concat([stored, *found]), layer, arrived_at, keys, keep_clashes=keep_clashes)
+        news = _layer_news(dataset, pl.concat([stored, *found]), layer, arrived_at, keys)
         found.append(news)
     return pl.concat(found)
 
@@ -69,8 +66,6 @@ def _layer_news(
     layer: pl.DataFrame,
     arrived_at: datetime | None,
     keys: Sequence[str],
-    *,
-    keep_clashes: bool,
 ) -> pl.DataFrame:
     """Return the news of `layer`, which has one row per key."""
     if stored.is_empty():
@@ -84,17 +79,15 @@ def _layer_news(
         late = stored_known.is_not_null() & (pl.col(KNOWN_AT) <= stored_known)
         has_earlier = bool(news.select(late.any()).item())
         rows = news.select(layer.columns)
-        return _without_stored(dataset, stored, rows, keys, keep_clashes=keep_clashes) if has_earlier else rows
+        return _without_stored(dataset, stored, rows, keys) if has_earlier else rows
     return news.with_columns(correction_known_at(stored_known, arrived_at)).select(layer.columns)
 
 
-def _without_stored(
-    dataset: RawDataset, stored: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str], *, keep_clashes: bool
-) -> pl.DataFrame:
+def _without_stored(dataset: RawDataset, stored: pl.DataFrame, rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """Return `rows` without the versions that are stored already."""
     unknown = rows.join(stored, on=rows.columns, how="anti", nulls_equal=True, maintain_order="left")
     clash = unknown.join(stored, on=[*keys, KNOWN_AT], how="semi")
-    if clash.height and not keep_clashes:
+    if clash.height:
         raise DataError(
             f"{dataset.name} has two different rows with the same {dataset.time} and {KNOWN_AT}: {clash.row(0)}",
             "say when the correction arrived",

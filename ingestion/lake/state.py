@@ -32,12 +32,9 @@ _ATTEMPTS = 3
 
 
 class LakeState:
-    """What reading, batches and compaction share. `owned` is set while this object has the writer lock.
+    """What reading, batches and compaction share. `owned` is set while this object has the writer lock."""
 
-    `keep_clashes`: rows that contradict each other are all kept (staging: they have not been judged).
-    """
-
-    def __init__(self, root: Path, venue: str, generation: Path, *, durable: bool, keep_clashes: bool) -> None:
+    def __init__(self, root: Path, venue: str, generation: Path, *, durable: bool) -> None:
         self.root = root
         self.venue = venue
         self.durable = durable
@@ -46,7 +43,6 @@ class LakeState:
         self.index = Index(root, venue)
         self.pending = PendingRows(self.segments)
         self.owned = False
-        self._keep_clashes = keep_clashes
         self._is_changing = False
         self._was_interrupted = False
         self._checked: dict[Partition, tuple[_Signature, Manifest]] = {}
@@ -141,7 +137,7 @@ class LakeState:
         after = before.covering(covered)
         if incoming.height:
             stored = self.versions(partition)
-            merged = merge(kind, stored, incoming, arrived_at, keep_clashes=self._keep_clashes)
+            merged = merge(kind, stored, incoming, arrived_at)
             if merged.height != stored.height:
                 self._replace(kind, partition, merged, after)
                 return merged.height - stored.height
@@ -236,11 +232,6 @@ class LakeState:
         self._was_interrupted = self._is_changing = False
         self.generation.settle()
         self.index.forget()
-
-    def drop(self, partition: Partition) -> None:
-        """Forget a partition whose folder is gone."""
-        self._checked.pop(partition, None)
-        self.index.drop_base(partition)
 
     def verify(self) -> int:
         """Compare files, rows and contents with manifests and commits, and return the number of partitions."""

@@ -20,32 +20,27 @@ from ingestion.lake.scan import plan_scan
 from ingestion.lake.snapshot import Contents
 from ingestion.lake.spans import Span, clip, union
 from ingestion.lake.state import LakeState
-from pairity.durable import discard_folder
-from pairity.errors import LakeCorruptError
 from pairity.layout import Layout
 from pairity.timeline import months_between
 from pairity.universe import inst_id
 
 
 class Lake:
-    """Raw rows of one venue's instruments below one folder. Instruments may be given as `BTC` or `BTC-USDT-SWAP`.
+    """Raw rows of one venue's instruments. Instruments may be given as `BTC` or `BTC-USDT-SWAP`.
 
     Writing needs `writing()` around it. Large changes go into the month partitions at once; those of a `batch()` are
     small, wait in segments, and `compact()` folds them into the partitions. Readers see the same rows either way.
 
-    `durable=False` leaves flushing to the operating system, for speed: staging is written once per unit fetched, and
-    what a power failure tears there is dropped and fetched again. A `folder` of its own (staging) keeps rows that
-    contradict each other: they have not been judged. An object keeps an index in memory and is for one thread.
+    `durable=False` leaves flushing to the operating system, for rows that can be made again. An object keeps an index
+    in memory and is for one thread at a time.
     """
 
-    def __init__(
-        self, layout: Layout, *, folder: str | None = None, durable: bool = True, venue: str = HOME_VENUE
-    ) -> None:
+    def __init__(self, layout: Layout, *, durable: bool = True, venue: str = HOME_VENUE) -> None:
         self.venue = venue
-        self.root = layout.root / folder if folder else layout.lake
+        self.root = layout.lake
         self._data_root = layout.root
         generation = layout.root / f".{self.root.name}.generation"
-        self._state = LakeState(self.root, venue, generation, durable=durable, keep_clashes=folder is not None)
+        self._state = LakeState(self.root, venue, generation, durable=durable)
         self._contents = Contents(self._state)
 
     @contextmanager
@@ -73,8 +68,6 @@ class Lake:
             state.refresh()
             delete_folded(state)
             state.settle()
-        if not state.durable:
-            self._drop_broken()
 
     @contextmanager
     def batch(self, *, segment_rows: int = SEGMENT_ROWS) -> Iterator[Batch]:
@@ -183,15 +176,6 @@ class Lake:
         self._state.refresh()
         return self._state.index.partitions()
 
-    def remove(self, partition: Partition) -> None:
-        """Delete a partition (staging: it was promoted or quarantined)."""
-        if self.pending:  # a commit that waits would bring its rows back
-            self.compact()
-        with self._state.changing():
-            self._state.begin_change()
-            discard_folder(partition.folder(self.root))
-            self._state.drop(partition)
-
     def snapshot_id(self) -> str:
         """Return the digest over all rows (see `Contents`), from manifests and commits; `verify` proves them true."""
         self._state.refresh()
@@ -228,11 +212,3 @@ class Lake:
         """
         self._state.refresh()
         return self._state.verify()
-
-    def _drop_broken(self) -> None:
-        """Remove what a power failure has torn because it was not flushed; it can be fetched again."""
-        for partition in self.partitions():
-            try:
-                self.manifest(partition)
-            except LakeCorruptError:
-                self.remove(partition)

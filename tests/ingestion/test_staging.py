@@ -99,7 +99,7 @@ def test_an_instrument_alone_is_what_a_lake_without_judgement_would_hold(calls):
     kept = {}
     calls = [[row for row in call if kept.setdefault((row[0], row[2]), row[1]) == row[1]] for call in calls]
     with tempfile.TemporaryDirectory() as home:
-        staging, lake = Staging(Layout(Path(home)), persistent=False), Lake(Layout(Path(home)), folder="unjudged")
+        staging, lake = Staging(Layout(Path(home)), persistent=False), Lake(Layout(Path(home)))
         with lake.writing():
             for call in calls:
                 staging.add("funding", "BTC", frame(call))
@@ -176,9 +176,10 @@ def test_a_torn_file_is_dropped_with_its_coverage(tmp_path):
 
 
 def test_what_an_earlier_version_staged_is_dropped_and_said(tmp_path):
-    old = Lake(Layout(tmp_path), folder="staging", durable=False)
+    old = Lake(Layout(tmp_path / "old"), durable=False)
     with old.writing():
         old.write("funding", "BTC", rows(TIMES[0], 0.1), covered=[(TIMES[0], TIMES[1])])
+    old.root.rename(tmp_path / "staging")  # staging was a lake of its own
     staging = Staging(Layout(tmp_path))
     assert staging.datasets() == ()
     said = staging.recover()

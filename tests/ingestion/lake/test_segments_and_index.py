@@ -229,15 +229,6 @@ def test_verification_proves_the_contents_too(tmp_path: Path) -> None:
         Lake(Layout(tmp_path)).verify()
 
 
-def test_removing_a_partition_removes_its_pending_rows(tmp_path: Path) -> None:
-    lake = Lake(Layout(tmp_path), durable=False)
-    with lake.batch() as batch:
-        batch.write(NAME, rows_of(0))
-    lake.remove(Partition(NAME, inst_id("ADA"), START))
-    assert [part.instrument for part in lake.partitions()] == [inst_id("BTC")]
-    assert times(Lake(Layout(tmp_path))) == []
-
-
 def test_files_of_a_dataset_are_month_files_and_segments(tmp_path: Path) -> None:
     lake = Lake(Layout(tmp_path))
     write_hour(lake, 0)
