@@ -48,9 +48,11 @@ class CloseCarrier:
                 found[asset] = carried.close
             else:
                 sought.append((asset, self._bridge(kind, asset, first) - hole, first))
-        if sought:
-            found |= self._look_up(kind, sought)
-        return found
+        # Nearly always the bar before is there, and the newest hours are in memory: no month file is opened for them.
+        last_bar = 2 * kind.known_after
+        near = [(asset, max(since, first - last_bar), first) for asset, since, first in sought]
+        found |= self._look_up(kind, near)
+        return found | self._look_up(kind, [item for item in sought if item[0] not in found])
 
     def carry(self, kind: RawDataset, split: Verdicts) -> None:
         """Note the last accepted closes of a month for the next, and until when rows after them were withheld."""
@@ -76,6 +78,8 @@ class CloseCarrier:
         return since
 
     def _look_up(self, kind: RawDataset, sought: list[tuple[str, datetime, datetime]]) -> dict[str, float]:
+        if not sought:
+            return {}
         ranges = {asset: (since, first) for asset, since, first in sought}
         since, until = min(since for since, _ in ranges.values()), max(first for _, first in ranges.values())
         near = self.lake.scan(kind.name, ranges, since, until).select("asset", kind.time, "close").collect()
