@@ -72,7 +72,7 @@ def data_of(client: okx, method: str, answer: object) -> list[Any] | Failure:
 
     Code 2 is a batch of which some elements failed: each element carries its own code.
     """
-    if isinstance(answer, dict) and _code(answer.get("code")) in _SUCCESS and isinstance(answer.get("data"), list):
+    if isinstance(answer, dict) and read_code(answer.get("code")) in _SUCCESS and isinstance(answer.get("data"), list):
         if len(answer["data"]) <= MAX_ROWS:
             return list(answer["data"])
         return _useless(client, method, f"answered {len(answer['data'])} rows, more than the limit of {MAX_ROWS}")
@@ -162,22 +162,22 @@ def _venue_code(body: object) -> tuple[str, str] | None:
     None where they are not such, or contradict each other: an element that succeeded under a code of failure, or a code
     of success under an HTTP status of failure.
     """
-    if not isinstance(body, dict) or (own := _code(body.get("code"))) is None or own in _SUCCESS:
+    if not isinstance(body, dict) or (own := read_code(body.get("code"))) is None or own in _SUCCESS:
         return None
     data = body.get("data")
     found: tuple[str, str] | None = None
     for row in data if isinstance(data, list) else ():
         if not isinstance(row, dict) or row.get("sCode") in (None, ""):
             continue
-        code = _code(row["sCode"])
+        code = read_code(row["sCode"])
         if code is None or code == "0":
             return None
         found = found or (code, short(row.get("sMsg", "")))
     return found or (own, short(body.get("msg", "")))
 
 
-def _code(value: object) -> str | None:
-    """Return a code of the venue as text, None where it cannot be one."""
+def read_code(value: object) -> str | None:
+    """Return a code of the venue as text, None where it cannot be one (a code is up to six digits)."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return text if isinstance(text, str) and _CODE.fullmatch(text) else None
 

@@ -16,8 +16,12 @@ from pairity.timeline import from_ms, to_ms
 
 LAST_MS = to_ms(datetime(2100, 1, 1, tzinfo=UTC))
 """Instants from 1970 until then are instants. A later one would overflow what adds a few years to it."""
-_EXPONENT = 24
-"""Largest power of ten of an amount: the venue's smallest ticks are about 1e-10, its largest amounts about 1e13."""
+AMOUNT_EXPONENT = 24
+"""Largest power of ten, up or down, of an amount. Tiny ones occur: 1e-18 of profit."""
+SIZE_EXPONENT = 15
+"""The same of a size or a price. With `SPEC_EXPONENT`, the division of one by a lot or a tick is exact in 28 digits."""
+SPEC_EXPONENT = 12
+"""The same of a contract's lot, tick and value: the smallest real ones are about 1e-10."""
 _ID = re.compile(r"[\w.:-]{1,64}")
 
 
@@ -33,14 +37,30 @@ def read_instant(value: object) -> datetime:
 
 def read_amount(value: object) -> Decimal:
     """Return a number of any sign: a profit, a fee, a balance, the size of a position."""
-    return parse_decimal(value, exponent=_EXPONENT)
+    return parse_decimal(value, exponent=AMOUNT_EXPONENT)
 
 
 def read_size(value: object) -> Decimal:
-    """Return a number that is not negative: a price, the size of an order."""
-    number = read_amount(value)
+    """Return a number that is not negative: the size of an order, a trigger."""
+    number = parse_decimal(value, exponent=SIZE_EXPONENT)
     if number < 0:
         raise OutOfBoundsError(f"is {show(str(value))}, and cannot be negative")
+    return number
+
+
+def read_price(value: object) -> Decimal:
+    """Return a number above zero: a price, the size of an execution."""
+    return _positive(parse_decimal(value, exponent=SIZE_EXPONENT))
+
+
+def read_spec(value: object) -> Decimal:
+    """Return a number above zero of a contract's specification."""
+    return _positive(parse_decimal(value, exponent=SPEC_EXPONENT))
+
+
+def _positive(number: Decimal) -> Decimal:
+    if number <= 0:
+        raise OutOfBoundsError(f"is {number}, and must be above zero")
     return number
 
 
@@ -50,3 +70,8 @@ def read_id(value: object) -> str:
     if not isinstance(text, str) or _ID.fullmatch(text) is None:
         raise OutOfBoundsError(f"is {show(value)}, not an id (letters, digits and _ . : -, at most 64)")
     return text
+
+
+def is_id(value: object) -> bool:
+    """Return whether `read_id` takes a text."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
