@@ -6,15 +6,13 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from pairity.errors import ConfigError, InsufficientBalanceError, LiveSwitchError
 from pairity.settings import Settings
 from pairity.universe import ContractSpec, exact
 from serving.execution.venue_records import Balance
 from venue.okx_client import LIVE_CONSENT, LIVE_VARIABLE
-
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from venue.okx_hosts import exchange_address, signed_address
 
 
 class Mode(StrEnum):
@@ -31,16 +29,18 @@ class Mode(StrEnum):
 def choose_mode(settings: Settings, *, live: bool) -> Mode:
     """Return the mode to trade in. Real money needs the flag `--live` *and* the environment's consent; else it is demo.
 
-    Raises LiveSwitchError where the flag comes without the consent, and ConfigError where real money is requested on a
-    local exchange.
+    Raises LiveSwitchError where the flag comes without the consent, and ConfigError where the exchange is not one for
+    that money, or not one for a key at all (`venue.okx_hosts`).
     """
-    if settings.exchange.url is not None and urlsplit(settings.exchange.url).hostname in _LOOPBACK:
+    address = exchange_address(settings.exchange)
+    if address.is_loopback:
         if live:
             raise ConfigError(
-                f"--live was given, but exchange.url {settings.exchange.url} is a paper exchange",
+                f"--live was given, but exchange.url {address.url} is a paper exchange",
                 "leave out one of the two",
             )
         return Mode.PAPER
+    signed_address(settings.exchange, live=live)
     consent = os.environ.get(LIVE_VARIABLE)
     if live and consent != LIVE_CONSENT:
         state = "is not set" if consent is None else f"is {consent!r}"

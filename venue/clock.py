@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pairity.bounded_body import ACCEPTED_ENCODINGS
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import VenueAnswerError, VenueUnreachableError
 from pairity.settings import ExchangeSettings
 from pairity.timeline import Clock, from_ms, to_ms
+from pairity.web_address import parse_loopback_address, parse_private_address
+from venue.okx_answers import short
+from venue.okx_hosts import control_address, exchange_address, is_okx
+from venue.okx_session import VenueSession, parse_answer
+from venue.okx_values import read_instant
 
 _POLL_S = 0.5
+_WRONG_ADDRESS = "is this the paper exchange's address?"
 
 
 class SystemClock:
@@ -41,9 +50,13 @@ class SteppedClock:
 
     @classmethod
     async def connect(cls, control_url: str, timeout_s: float = 60.0) -> SteppedClock:
-        """Return a clock at the exchange's present instant. VenueUnreachableError where nothing answers."""
-        state = await _request("GET", f"{control_url.rstrip('/')}/state", None, timeout_s)
-        return cls(control_url, _instant(state, control_url), timeout_s)
+        """Return a clock at the exchange's present instant.
+
+        VenueUnreachableError where nothing answers, ConfigError for an address that is not of this machine.
+        """
+        where = parse_loopback_address(control_url, "exchange.control_url").url
+        state = await _request("GET", f"{where}/state", None, timeout_s)
+        return cls(where, _instant(state, where), timeout_s)
 
     def now(self) -> datetime:
         """Return the instant to which the exchange was last stepped."""
@@ -89,47 +102,60 @@ class PolledClock:
     async def _poll(self) -> None:
         answer = await _request("GET", self._url, None, self._timeout_s)
         try:
-            self._seen = from_ms(int(answer["data"][0]["ts"]))
+            self._seen = read_instant(answer["data"][0]["ts"])
         except (KeyError, IndexError, TypeError, ValueError):
-            raise VenueAnswerError(f"{self._url} did not answer with a time: {answer!r}") from None
+            raise VenueAnswerError(f"{self._url} did not answer with a time: {short(answer)}") from None
         self._seen_at = time.monotonic()
 
 
 async def clock_for(settings: ExchangeSettings) -> Clock:
-    """Return the clock that fits the venue: stepped, polled (any other exchange with a URL) or the machine's."""
-    if settings.control_url is not None:
-        return await SteppedClock.connect(settings.control_url)
-    if settings.url is not None:
-        return await PolledClock.connect(settings.url, settings.timeout_s)
-    return SystemClock()
+    """Return the clock that fits the venue: stepped, polled (any other exchange with a URL) or, for OKX, the machine's.
+
+    ConfigError for an address to which nothing may be sent.
+    """
+    control, address = control_address(settings), exchange_address(settings)
+    if control is not None:
+        return await SteppedClock.connect(control.url)
+    if is_okx(address):
+        return SystemClock()
+    return await PolledClock.connect(address.url, settings.timeout_s)
 
 
 def _instant(state: dict[str, Any], where: str) -> datetime:
     if "error" in state:
-        raise VenueAnswerError(f"the exchange at {where} refused to step its clock: {state['error']}")
+        raise VenueAnswerError(f"the exchange at {where} refused to step its clock: {short(state['error'])}")
     try:
-        return from_ms(int(state["now_ms"]))
+        return read_instant(state["now_ms"])
     except (KeyError, TypeError, ValueError):
         raise VenueAnswerError(
-            f"{where} is not the control endpoint of a paper exchange: {state!r}",
+            f"{where} is not the control endpoint of a paper exchange: {short(state)}",
             "start it with: pairity paper-exchange --clock stepped --control",
         ) from None
 
 
 async def _request(method: str, url: str, body: dict[str, int] | None, timeout_s: float) -> dict[str, Any]:
     import aiohttp
+    from yarl import URL
 
+    session = VenueSession(parse_private_address(url, "the clock's address"))
     timeout = aiohttp.ClientTimeout(total=timeout_s)
+    sent = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", "Accept-Encoding": ACCEPTED_ENCODINGS}
+    send = session.get if method == "GET" else session.post
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.request(method, url, json=body) as answer:
-            parsed = await answer.json(content_type=None)
+        async with send(URL(url), data=sent, headers=headers, timeout=timeout, proxy=None) as answer:
+            parsed = parse_answer(await answer.text())
     except (aiohttp.ClientError, TimeoutError) as error:
         raise VenueUnreachableError(
             f"no exchange answers at {url} ({type(error).__name__})",
             "start one, or run make demo, which brings its own",
         ) from None
+    except OutOfBoundsError as refusal:
+        raise VenueAnswerError(f"{url} sent an answer that {refusal.what}", _WRONG_ADDRESS) from None
     except ValueError:
-        raise VenueAnswerError(f"{url} did not answer in JSON", "is this the paper exchange's address?") from None
+        raise VenueAnswerError(f"{url} did not answer in JSON", _WRONG_ADDRESS) from None
+    finally:
+        await session.close()
     if not isinstance(parsed, dict):
-        raise VenueAnswerError(f"{url} answered {parsed!r}", "is this the paper exchange's address?")
+        raise VenueAnswerError(f"{url} did not answer in JSON, with an object", _WRONG_ADDRESS)
     return parsed

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import re
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import (
     CredentialsError,
     VenueAnswerError,
@@ -15,16 +15,21 @@ from pairity.errors import (
     VenueRejectedError,
     VenueUnreachableError,
 )
+from venue.okx_session import parse_answer
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
 
+MAX_ROWS = 10_000
+"""Most rows of one answer: the venue has some hundred swaps, and pages of a few hundred rows."""
 KEY_VARIABLES = ("PAIRITY_EXCHANGE__API_KEY", "PAIRITY_EXCHANGE__API_SECRET", "PAIRITY_EXCHANGE__API_PASSPHRASE")
 POINT_TO_DEMO = "`make demo` runs everything here, without network or credentials"
 _SKEW_CODE = "50102"
 _RATE_CODES = frozenset({"50011", "50061", "51113", "51115"})
 # Gateway trouble: try again later. 500 is what an internal error of the gateway carries as its code.
 _BUSY_CODES = frozenset({"50001", "50004", "50005", "50013", "50026", "500"})
+_SUCCESS = frozenset({"0", "2"})
+_CODE = re.compile(r"[0-9]{1,6}(?:_[0-9]{1,6})?", re.ASCII)
 _CREDENTIAL_CODES = frozenset(
     {
         "50100",
@@ -67,28 +72,42 @@ def data_of(client: okx, method: str, answer: object) -> list[Any] | Failure:
 
     Code 2 is a batch of which some elements failed: each element carries its own code.
     """
-    if isinstance(answer, dict) and str(answer.get("code")) in {"0", "2"} and isinstance(answer.get("data"), list):
-        return list(answer["data"])
+    if isinstance(answer, dict) and read_code(answer.get("code")) in _SUCCESS and isinstance(answer.get("data"), list):
+        if len(answer["data"]) <= MAX_ROWS:
+            return list(answer["data"])
+        return _useless(client, method, f"answered {len(answer['data'])} rows, more than the limit of {MAX_ROWS}")
     body = short(answer) if isinstance(answer, str | dict | list) else "a body that is not JSON"
-    what = f"{method} at {base_url(client)} answered {body or 'nothing'} instead of an OKX envelope"
-    remedy = "the venue may be in maintenance, or the URL is not an OKX v5 API; try again later or correct exchange.url"
-    return Failure(VenueAnswerError(what, remedy), transient=True)
+    return _useless(client, method, f"answered {body or 'nothing'} instead of an OKX envelope")
 
 
 def explain(client: okx, method: str, error: Exception) -> Failure:
     """Return the meaning of a ccxt exception: the venue's code decides where there is one, else the transport."""
     body = _json_body(str(error))
-    if isinstance(body, dict) and body.get("code") not in (None, ""):
-        return _explain_code(client, method, body)
-    if body is not None:
-        failure = data_of(client, method, body)
-        assert isinstance(failure, Failure)
-        return failure
-    return _explain_transport(client, method, error)
+    if body is None:
+        return _explain_transport(client, method, error)
+    code = _venue_code(body)
+    if code is None:
+        return _useless(client, method, f"answered {short(body)} instead of an OKX envelope")
+    return _explain_code(client, method, *code)
 
 
-def _explain_code(client: okx, method: str, body: Mapping[str, Any]) -> Failure:
-    code, message = _venue_code(body)
+def explain_refusal(client: okx, method: str, refusal: OutOfBoundsError) -> Failure:
+    """Return the meaning of an answer that was not read to its end, or not followed: as good as none."""
+    return _useless(client, method, f"got an answer that {refusal.what}")
+
+
+def explain_unreadable(client: okx, method: str, error: Exception) -> Failure:
+    """Return the meaning of an answer on which the client's own reading failed."""
+    return _useless(client, method, f"got an answer that cannot be read ({type(error).__name__}: {short(error)})")
+
+
+def _useless(client: okx, method: str, what: str) -> Failure:
+    """Return the failure of an answer from which nothing follows; a write may have been carried out."""
+    remedy = "the venue may be in maintenance, or the URL is not an OKX v5 API; try again later or correct exchange.url"
+    return Failure(VenueAnswerError(f"{method} at {base_url(client)} {what}", remedy), transient=True)
+
+
+def _explain_code(client: okx, method: str, code: str, message: str) -> Failure:
     said = f"{message or 'no reason given'} (code {code})"
     if code == _SKEW_CODE:
         what = f"the venue refused {method}: this machine's clock is more than 30 s off the venue's: {said}"
@@ -115,7 +134,7 @@ def _explain_transport(client: okx, method: str, error: Exception) -> Failure:
     import ccxt
 
     url = base_url(client)
-    if isinstance(error, ccxt.AuthenticationError) and error.__cause__ is None and "requires" in str(error):
+    if isinstance(error, ccxt.AuthenticationError) and str(error).startswith(f'{client.id} requires "'):
         return Failure(CredentialsError(f"{method} needs credentials", f"set {', '.join(KEY_VARIABLES)}"), refused=True)
     # No connection was made, so nothing was sent: a write may be taken as refused.
     if isinstance(error.__cause__, aiohttp.ClientConnectorError | socket.gaierror):
@@ -137,28 +156,45 @@ def _transport_detail(error: Exception) -> str:
     return short(str(error))
 
 
-def _venue_code(body: Mapping[str, Any]) -> tuple[str, str]:
-    """Return code and message that say why: those of the first failing element, else those of the envelope."""
+def _venue_code(body: object) -> tuple[str, str] | None:
+    """Return code and message that say why: those of the first failing element, else those of the envelope.
+
+    None where they are not such, or contradict each other: an element that succeeded under a code of failure, or a code
+    of success under an HTTP status of failure.
+    """
+    if not isinstance(body, dict) or (own := read_code(body.get("code"))) is None or own in _SUCCESS:
+        return None
     data = body.get("data")
+    found: tuple[str, str] | None = None
     for row in data if isinstance(data, list) else ():
-        if isinstance(row, dict) and str(row.get("sCode", "0")) not in {"0", ""}:
-            return str(row["sCode"]), str(row.get("sMsg", "")).strip()
-    return str(body["code"]), str(body.get("msg", "")).strip()
+        if not isinstance(row, dict) or row.get("sCode") in (None, ""):
+            continue
+        code = read_code(row["sCode"])
+        if code is None or code == "0":
+            return None
+        found = found or (code, short(row.get("sMsg", "")))
+    return found or (own, short(body.get("msg", "")))
+
+
+def read_code(value: object) -> str | None:
+    """Return a code of the venue as text, None where it cannot be one (a code is up to six digits)."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return text if isinstance(text, str) and _CODE.fullmatch(text) else None
 
 
 def _json_body(message: str) -> object | None:
     """Return the JSON that ccxt puts behind its exchange id in an exception's text, or None."""
     start = min((at for at in (message.find("{"), message.find("[")) if at >= 0), default=-1)
-    if start < 0:
-        return None
     try:
-        parsed: object = json.loads(message[start:])
-    except ValueError:
+        parsed: object = None if start < 0 else parse_answer(message[start:])
+    except OutOfBoundsError:
         return None
     return parsed
 
 
 def short(value: object, limit: int = 160) -> str:
-    """Return `value` as one line of at most `limit` characters."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= limit else f"{text[:limit]}…"
+    """Return `value` as one printable line of at most `limit` characters."""
+    full = str(value)
+    text = " ".join(full[: 4 * limit].split())
+    printable = "".join(sign if sign.isprintable() else "?" for sign in text[:limit])
+    return printable if len(text) <= limit and len(full) <= 4 * limit else f"{printable}…"

@@ -9,7 +9,6 @@ write without a definite answer is an `OrderUnknownError`, to be settled by a qu
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,19 +16,25 @@ from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pairity.backoff import Backoff
-from pairity.errors import (
-    ConfigError,
-    CredentialsError,
-    LiveSwitchError,
-    OrderUnknownError,
-    VenueAnswerError,
-)
+from pairity.bounded_numbers import OutOfBoundsError
+from pairity.errors import CredentialsError, LiveSwitchError, OrderUnknownError, VenueAnswerError
 from pairity.settings import Settings
-from pairity.timeline import from_ms
-from venue.okx_answers import KEY_VARIABLES, POINT_TO_DEMO, Failure, base_url, data_of, explain, short
+from venue.okx_answers import (
+    KEY_VARIABLES,
+    POINT_TO_DEMO,
+    Failure,
+    base_url,
+    data_of,
+    explain,
+    explain_refusal,
+    explain_unreadable,
+    short,
+)
+from venue.okx_hosts import exchange_address, signed_address
+from venue.okx_session import VenueSession, parse_answer
+from venue.okx_values import read_instant
 from venue.pace import Pace
 
 if TYPE_CHECKING:
@@ -41,6 +46,8 @@ LIVE_CONSENT = "i-accept-the-risk"
 # Where a client keeps its `Pace`: ccxt leaves options that it does not know alone.
 _PACE = "pairityPace"
 _DEMO_HEADER = "x-simulated-trading"
+# What a parser raises that was given something else than it expects, and what a socket raises.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 # The venue counts requests in windows of two seconds: a shorter wait would only meet the same window again.
 _RATE_LIMITED_S = 1.0
 # Seeded: two runs over the same answers wait equally long. One state for all clients of a process, so that calls that
@@ -53,15 +60,19 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
 
     Signed clients carry the demo header, so that orders reach demo trading, unless `live` is given *and* the
     environment says so too. Unsigned ones carry none: market data is that of the real market. Where the settings keep
-    to the venue's limits, ccxt's limiter does so for signed clients, and `Pace` for the others. Raises CredentialsError
-    (a key is missing), LiveSwitchError (one switch only) and ConfigError (an unusable URL).
+    to the venue's limits, ccxt's limiter does so for signed clients, and `Pace` for the others. Requests go to the one
+    address that `venue.okx_hosts` allows, without proxies and redirects (`VenueSession`).
+
+    Raises CredentialsError (a key is missing), LiveSwitchError (one switch only) and ConfigError (an unusable URL).
     """
     from ccxt.async_support import okx as okx_class
 
     exchange = settings.exchange
+    address = signed_address(exchange, live=live) if signed else exchange_address(exchange)
     config: dict[str, Any] = {
         "enableRateLimit": exchange.rate_limit and signed,
         "timeout": int(exchange.timeout_s * 1000),
+        "session": VenueSession(address),
         "options": {
             "defaultType": "swap",
             "fetchMarkets": {"types": ["swap"]},
@@ -73,8 +84,9 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
     if signed:
         config |= _credentials(settings)
     client = okx_class(config)
-    if exchange.url is not None:
-        client.urls["api"]["rest"] = _checked_url(exchange.url)
+    # Both: ccxt's sandbox mode would put one in the place of the other.
+    client.urls |= {name: {"rest": address.url} for name in ("api", "test")}
+    client.parse_json = parse_answer
     if live:
         _check_live_switch()
     elif signed:
@@ -94,14 +106,18 @@ async def _liquidation_orders(client: okx, params: dict[str, Any]) -> object:
 
 async def aclose(client: okx) -> None:
     """Close the client's connections."""
+    session = client.session
     await client.close()
+    # ccxt closes only the sessions that it made.
+    if session is not None:
+        await session.close()
 
 
 async def server_time(client: okx, *, retries: int = 1) -> datetime:
     """Return the venue's own time (aware UTC, millisecond precision); of a paper exchange, its virtual time."""
     rows = await call(client, "publicGetPublicTime", {}, retries=retries)
     try:
-        return from_ms(int(rows[0]["ts"]))
+        return read_instant(rows[0]["ts"])
     except (IndexError, KeyError, TypeError, ValueError):
         raise VenueAnswerError(
             f"public/time at {base_url(client)} answered {short(rows)} instead of a time",
@@ -153,9 +169,13 @@ async def _attempt(
     try:
         async with pace.turn(method, own) if pace is not None else nullcontext():
             answer = await getattr(client, method)(own)
+        return data_of(client, method, answer)
     except ccxt.BaseError as error:
         return explain(client, method, error)
-    return data_of(client, method, answer)
+    except OutOfBoundsError as refusal:
+        return explain_refusal(client, method, refusal)
+    except UNREADABLE as error:
+        return explain_unreadable(client, method, error)
 
 
 def _credentials(settings: Settings) -> dict[str, str]:
@@ -171,28 +191,6 @@ def _credentials(settings: Settings) -> dict[str, str]:
         )
     key, secret, passphrase = (value.get_secret_value() for value in values if value)
     return {"apiKey": key, "secret": secret, "password": passphrase}
-
-
-def _checked_url(url: str) -> str:
-    """The URL without a trailing slash; plain http only where nothing leaves the machine."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"exchange.url {url!r} is not a web address", "write it as http://127.0.0.1:8750")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ConfigError(
-            f"exchange.url {url!r} would send requests in clear text over a network",
-            "use https, or an address of this machine (127.0.0.1)",
-        )
-    return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_live_switch() -> None:

@@ -20,6 +20,7 @@ from pairity.errors import UnknownNameError, VenueRejectedError
 from pairity.timeline import HOUR
 from pairity.universe import inst_id, short_name
 from venue.okx_client import Sleep, call
+from venue.okx_values import is_id
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
@@ -78,7 +79,7 @@ class OkxSource:
     async def listings(self, assets: Sequence[str]) -> dict[str, Listing]:
         """Return the listings of those `assets` (short names) that the venue has; the caller judges the others."""
         rows = await self._call("publicGetPublicInstruments", {"instType": "SWAP"})
-        by_id = {row.get("instId"): row for row in rows if isinstance(row, dict)}
+        by_id = {row["instId"]: row for row in rows if isinstance(row, dict) and isinstance(row.get("instId"), str)}
         listed = {asset: read_listing(by_id[inst_id(asset)]) for asset in assets if inst_id(asset) in by_id}
         self._contract_values.update((asset, float(listing.spec.ct_val)) for asset, listing in listed.items())
         return listed
@@ -86,7 +87,7 @@ class OkxSource:
     async def assets(self) -> tuple[str, ...]:
         """Return the short names of all USDT-margined swaps that the venue lists."""
         rows = await self._call("publicGetPublicInstruments", {"instType": "SWAP"})
-        ids = (str(row.get("instId")) for row in rows if isinstance(row, dict))
+        ids = {row["instId"] for row in rows if isinstance(row, dict) and is_id(row.get("instId"))}
         return tuple(sorted(short_name(name) for name in ids if name.endswith("-USDT-SWAP")))
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:

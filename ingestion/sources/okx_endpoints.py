@@ -29,10 +29,13 @@ from ingestion.sources.okx_rows import (
 from pairity.errors import VenueAnswerError, VenueRejectedError
 from pairity.timeline import HOUR, MINUTE, ceil_to, floor_to, to_ms
 from pairity.universe import inst_id
+from venue.okx_answers import short
 
 Request = Callable[[str, Mapping[str, str]], Awaitable[list[Any]]]
 """One read of the venue: method and parameters to `data`."""
 _PAGE, _FUNDING_PAGE = 100, 400
+# The busiest swaps have some thousand trades a minute on average, and more for a while.
+_TRADE_PAGES, _TRADE_PAGES_PER_MINUTE = 1_000, 50
 _MILLISECOND = timedelta(milliseconds=1)
 _REFUSED_PARAMETER, _NO_INSTRUMENT = "51000", "51001"
 
@@ -87,6 +90,10 @@ class Pages:
         # may include its own instant, which takes a place.
         return min(self.size, fitting + (1 if self.cursor == "after" else 2))
 
+    def most(self, since: datetime, until: datetime) -> int:
+        """Return the pages that [since, until) can take of a venue that gives a quarter of what is asked for."""
+        return 4 * (-(-((until - since) // self.spacing + 1) // self.size)) + 4
+
 
 async def page_downwards(
     call: Request, method: str, request: Mapping[str, str], pages: Pages, since: datetime, until: datetime
@@ -94,26 +101,40 @@ async def page_downwards(
     """Return all rows in [since, until) from new to old, whatever the order inside a page.
 
     No page is larger than what is left of the range. VenueAnswerError where a page does not lie below the cursor:
-    going on would loop or lose rows.
+    going on would loop or lose rows; where one is much larger than was asked for; and where there are more pages than
+    the range can have.
     """
     first, oldest = to_ms(since), to_ms(until)
     rows: list[Any] = []
+    left, most = pages.most(since, until), pages.most(since, until)
     while oldest > first:
+        if not left:
+            raise _endless(method, request["instId"], f"{most} pages, the limit for {since} to {until}")
+        left -= 1
         limit = str(pages.limit(first, oldest))
         page = await call(method, {**request, "limit": limit, pages.cursor: str(oldest)})
+        if len(page) > 4 * pages.size:
+            raise _endless(method, request["instId"], f"{len(page)} rows at once, where {pages.size} are a page")
         timed = [(read_whole_number(row, pages.time_key), row) for row in page]
         below = [(at, row) for at, row in timed if at < oldest]
         if not below:
             # `end` of the statistics includes its own instant: a page with that row alone is the end of the history.
             if any(at > oldest or pages.cursor == "after" for at, _ in timed):
                 raise VenueAnswerError(
-                    f"{method} for {request['instId']} answered no row before {oldest}, but {page[0]!r}",
+                    f"{method} for {request['instId']} answered no row before {oldest}, but {short(page[0])}",
                     "the venue does not page as OKX v5 does; nothing of this range was stored",
                 )
             break
         rows += [row for at, row in below if at >= first]
         oldest = min(at for at, _ in below)
     return rows
+
+
+def _endless(method: str, instrument: str, what: str) -> VenueAnswerError:
+    return VenueAnswerError(
+        f"{method} for {instrument} answered {what}",
+        "the venue does not page as OKX v5 does; nothing of this range was stored",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +201,11 @@ class Trades:
         # The first page is found by time (type 2), the others by id (type 1): instants repeat, ids do not.
         page = await call(method, {**request, "type": "2", "after": str(last)}) if first < last else []
         lowest: int | None = None
+        left = most = _TRADE_PAGES + _TRADE_PAGES_PER_MINUTE * ((until - since) // MINUTE)
         while page:
+            left -= 1
+            if not left:
+                raise _endless("history-trades", asset, f"{most} pages, the limit for {since} to {until}")
             times = [read_whole_number(row, "ts") for row in page]
             rows += [row for row, at in zip(page, times, strict=True) if first <= at < last]
             oldest_id = min(read_whole_number(row, "tradeId") for row in page)

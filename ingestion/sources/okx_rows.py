@@ -1,6 +1,7 @@
 """What OKX answers about a market, read: text becomes numbers, instants and rows of the lake.
 
-Every reader refuses what breaks the protocol with a VenueAnswerError that shows the row. OKX counts trades, books and
+Every reader refuses what breaks the protocol with a VenueAnswerError that shows the row: cells of another type, numbers
+that are not finite or longer than any real one, instants that nobody can mean. OKX counts trades, books and
 liquidations in contracts; rows carry base coins (contracts × contract value).
 """
 
@@ -9,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -18,12 +18,17 @@ from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT, RawDataset
 from feature_repo.transforms.ticks import build_bars_from_trades
 from ingestion.sources.protocol import ANSWER
+from pairity.bounded_numbers import MAX_CHARACTERS, OutOfBoundsError, parse_float, parse_int
 from pairity.errors import VenueAnswerError
 from pairity.timeline import MINUTE
 from pairity.universe import ContractSpec
+from venue.okx_answers import short
+from venue.okx_values import LAST_MS, read_id, read_ms, read_size, read_spec
 
 BOOK_LEVELS = 20
+T = TypeVar("T")
 _PLACE = pl.UInt32
+_NONE = object()
 SnapshotReader = Callable[[Sequence[Mapping[str, Any]], float], list[tuple[Any, ...]]]
 """From an answer and the contract value to tuples: Unix milliseconds, then the dataset's values."""
 _TRADE_COLUMNS = {
@@ -55,29 +60,35 @@ class Listing:
 
 
 def read_listing(row: Mapping[str, Any]) -> Listing:
-    """Return the listing of one row of public/instruments; sizes and ticks are exact decimals."""
+    """Return the listing of one row of public/instruments; sizes and ticks are exact decimals above zero."""
+    maximum = row.get("maxMktSz") or None
+    spec = ContractSpec(
+        instrument=_field(row, "instId", read_id),
+        ct_val=_field(row, "ctVal", read_spec),
+        lot_sz=_field(row, "lotSz", read_spec),
+        min_sz=_field(row, "minSz", read_spec),
+        tick_sz=_field(row, "tickSz", read_spec),
+        max_leverage=_field(row, "lever", read_spec),
+        max_market_sz=None if maximum is None else _field(row, "maxMktSz", read_size),
+    )
+    return Listing(spec, _field(row, "state", read_id))
+
+
+def _field(row: Mapping[str, Any], name: str, read: Callable[[object], T]) -> T:
     try:
-        maximum = row.get("maxMktSz")
-        spec = ContractSpec(
-            instrument=row["instId"],
-            ct_val=Decimal(row["ctVal"]),
-            lot_sz=Decimal(row["lotSz"]),
-            min_sz=Decimal(row["minSz"]),
-            tick_sz=Decimal(row["tickSz"]),
-            max_leverage=Decimal(row["lever"]),
-            max_market_sz=Decimal(maximum) if maximum else None,
-        )
-        return Listing(spec, str(row["state"]))
-    except (KeyError, InvalidOperation, TypeError) as error:
-        raise VenueAnswerError(f"public/instruments describes {row.get('instId')} without {error}") from None
+        return read(row.get(name))
+    except OutOfBoundsError as refusal:
+        raise VenueAnswerError(
+            f"public/instruments describes {short(row.get('instId'))} with {name} that {refusal.what}"
+        ) from None
 
 
 def read_whole_number(row: Any, key: int | str) -> int:  # noqa: ANN401 - the venue's JSON
     """Return the cell `key` of a row: a time in Unix milliseconds, or an id."""
     try:
-        return int(row[key])
+        return parse_int(row[key])
     except (IndexError, KeyError, TypeError, ValueError):
-        raise VenueAnswerError(f"the venue sent a row without a time or id at {key!r}: {row!r}") from None
+        raise VenueAnswerError(f"the venue sent a row without a time or id at {key!r}: {short(row)}") from None
 
 
 def read_series(kind: RawDataset, columns: tuple[str, ...], answers: Sequence[OkxRows]) -> pl.DataFrame:
@@ -91,9 +102,9 @@ def read_series(kind: RawDataset, columns: tuple[str, ...], answers: Sequence[Ok
     rows: list[list[Any]] = []
     places: list[int] = []
     for place, answer in enumerate(answers):
-        odd = next((row for row in answer.rows if len(row) != len(names)), None)
-        if odd is not None:
-            raise VenueAnswerError(f"{kind.name}: a row has {len(odd)} columns instead of {len(names)}: {odd!r}")
+        odd = next((row for row in answer.rows if not isinstance(row, list) or len(row) != len(names)), _NONE)
+        if odd is not _NONE:
+            raise VenueAnswerError(f"{kind.name}: a row has not the {len(names)} columns of one: {short(odd)}")
         counted = [row for row in answer.rows if row[-1] == "1"] if marked else answer.rows
         rows += counted
         places += [place] * len(counted)
@@ -106,11 +117,14 @@ def read_series(kind: RawDataset, columns: tuple[str, ...], answers: Sequence[Ok
 
 def read_funding(answers: Sequence[OkxRows]) -> pl.DataFrame:
     """Return settlements, typed: the realized rate, or the announced one where there is no other."""
-    rows = [
-        (str(row["fundingTime"]), row.get("realizedRate") or row.get("fundingRate"))
-        for answer in answers
-        for row in answer.rows
-    ]
+    try:
+        rows = [
+            (row["fundingTime"], row.get("realizedRate") or row.get("fundingRate"))
+            for answer in answers
+            for row in answer.rows
+        ]
+    except (AttributeError, LookupError, TypeError) as error:
+        raise VenueAnswerError(f"the venue sent a settlement that is not one: {error!r}") from None
     return type_rows(DATASETS["funding"], _columns_of_text(("funding_time", "funding_rate"), rows), _places(answers))
 
 
@@ -147,8 +161,8 @@ def read_snapshots(kind: RawDataset, method: str, answers: Sequence[OkxRows], re
     for place, answer in enumerate(answers):
         try:
             own = read([row for row in answer.rows if isinstance(row, dict)], answer.contract_value)
-        except (IndexError, KeyError, TypeError, ValueError) as error:
-            raise VenueAnswerError(f"{method} answered {str(answer.rows)[:200]}: {error!r}") from None
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise VenueAnswerError(f"{method} answered {short(answer.rows)}: {short(repr(error))}") from None
         values += own
         places += [place] * len(own)
     schema = {kind.time: pl.Int64, **dict.fromkeys(kind.values, pl.Float64)}
@@ -160,11 +174,12 @@ def read_book(rows: Sequence[Mapping[str, Any]], contract_value: float) -> list[
     tops = []
     for row in rows:
         bids, asks = (
-            [(float(level[0]), float(level[1]) * contract_value) for level in row[side]] for side in ("bids", "asks")
+            [(parse_float(level[0]), parse_float(level[1]) * contract_value) for level in row[side]]
+            for side in ("bids", "asks")
         )
         if bids and asks:
             deep = [sum(s for _, s in side) if len(side) == BOOK_LEVELS else None for side in (bids, asks)]
-            tops.append((int(row["ts"]), *bids[0], *asks[0], *deep))
+            tops.append((read_ms(row["ts"]), *bids[0], *asks[0], *deep))
     return tops
 
 
@@ -176,15 +191,15 @@ def read_liquidations(rows: Sequence[Mapping[str, Any]], contract_value: float) 
         if side not in ("long", "short"):
             # In net mode only the order's side is given: a forced sale ends a long.
             side = {"sell": "long", "buy": "short"}[detail["side"]]
-        both = sums.setdefault(int(detail["ts"]), [0.0, 0.0])
-        both[side == "short"] += float(detail["sz"]) * contract_value * float(detail["bkPx"])
+        both = sums.setdefault(read_ms(detail["ts"]), [0.0, 0.0])
+        both[side == "short"] += parse_float(detail["sz"]) * contract_value * parse_float(detail["bkPx"])
     return [(at, *both) for at, both in sums.items()]
 
 
 def read_open_interest(rows: Sequence[Mapping[str, Any]], _contract_value: float) -> list[tuple[Any, ...]]:
     """Return open interest in coins and in USD (null where the venue gives none); no row where there are no coins."""
     return [
-        (int(row["ts"]), float(row["oiCcy"]), float(row["oiUsd"]) if row.get("oiUsd") else None)
+        (read_ms(row["ts"]), parse_float(row["oiCcy"]), parse_float(row["oiUsd"]) if row.get("oiUsd") else None)
         for row in rows
         if row["oiCcy"]
     ]
@@ -195,21 +210,23 @@ def type_rows(kind: RawDataset, raw: pl.DataFrame, places: Sequence[int]) -> pl.
 
     `places` has the place of each row's answer. Sorted by answer and time, without doubles.
     """
-    time = pl.col(kind.time).cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
     # OKX writes "" for what it does not know.
     numbers = [
         pl.col(name).cast(pl.String).replace("", None).cast(pl.Float64) for name in kind.values if name in raw.columns
     ]
     try:
-        typed = raw.select(time, *numbers)
+        typed = raw.select(pl.col(kind.time).cast(pl.Int64), *numbers)
     except pl.exceptions.InvalidOperationError as error:
-        raise VenueAnswerError(f"the venue sent a row of {kind.name} that is not a number: {error}") from None
+        raise VenueAnswerError(f"the venue sent a row of {kind.name} that is not a number: {short(error)}") from None
     required = [name for name in typed.columns if name not in kind.nullable]
-    broken = typed.filter(pl.any_horizontal(pl.col(required).is_null()))
+    # A comparison with null is null, and counts for nothing.
+    impossible = [~pl.col(kind.time).is_between(0, LAST_MS), *(~pl.col(name).is_finite() for name in typed.columns[1:])]
+    broken = typed.filter(pl.any_horizontal(*(pl.col(name).is_null() for name in required), *impossible))
     if broken.height:
         row = broken.row(0, named=True)
-        raise VenueAnswerError(f"the venue sent a row of {kind.name} with empty fields: {row}")
-    rows = kind.conform(typed.with_columns(history_known_at(kind)))
+        raise VenueAnswerError(f"the venue sent a row of {kind.name} with empty fields or impossible numbers: {row}")
+    time = pl.col(kind.time).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
+    rows = kind.conform(typed.with_columns(time).with_columns(history_known_at(kind)))
     rows.insert_column(0, pl.Series(ANSWER, places, _PLACE))
     return rows.unique(maintain_order=True).sort(ANSWER, kind.time, maintain_order=True)
 
@@ -217,7 +234,17 @@ def type_rows(kind: RawDataset, raw: pl.DataFrame, places: Sequence[int]) -> pl.
 def _columns_of_text(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
     # By column: from rows Polars would look at the type of every cell.
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    return pl.DataFrame([pl.Series(name, cells, pl.String) for name, cells in zip(names, columns, strict=True)])
+    try:
+        series = [pl.Series(name, cells, pl.String) for name, cells in zip(names, columns, strict=True)]
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise VenueAnswerError(f"the venue sent cells that are no texts: {short(error)}") from None
+    # Texts of lengths that no number has are not even read.
+    for own in series:
+        if isinstance(longest := own.str.len_bytes().max(), int) and longest > MAX_CHARACTERS:
+            raise VenueAnswerError(
+                f"the venue sent a {own.name} of {longest} characters, more than the limit of {MAX_CHARACTERS}"
+            )
+    return pl.DataFrame(series)
 
 
 def _places(answers: Sequence[OkxRows]) -> list[int]:
@@ -227,6 +254,7 @@ def _places(answers: Sequence[OkxRows]) -> list[int]:
 def _trade_cells(row: Mapping[str, Any], contract_value: float) -> tuple[int, int, float, float, bool]:
     try:
         buys = {"buy": True, "sell": False}[row["side"]]
-        return int(row["ts"]), int(row["tradeId"]), float(row["px"]), float(row["sz"]) * contract_value, buys
+        size = parse_float(row["sz"]) * contract_value
+        return read_ms(row["ts"]), parse_int(row["tradeId"]), parse_float(row["px"]), size, buys
     except (KeyError, TypeError, ValueError):
-        raise VenueAnswerError(f"the venue sent a trade that is not one: {row!r}") from None
+        raise VenueAnswerError(f"the venue sent a trade that is not one: {short(row)}") from None

@@ -10,8 +10,8 @@ from typing import Any
 
 from ingestion.sources.okx_endpoints import Request
 from pairity.errors import VenueError
-from pairity.timeline import from_ms
 from pairity.universe import inst_id
+from venue.okx_values import read_instant
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -69,6 +69,6 @@ def read_settlements(row: Any) -> Settlements | None:  # noqa: ANN401 - the venu
     try:
         if row["settState"] != "settled" or not row["instId"]:
             return None
-        return Settlements(*(from_ms(int(row[name])) for name in ("prevFundingTime", "fundingTime", "ts")))
-    except (KeyError, OverflowError, TypeError, ValueError):
+        return Settlements(*(read_instant(row[name]) for name in ("prevFundingTime", "fundingTime", "ts")))
+    except (LookupError, TypeError, ValueError):
         return None

@@ -49,6 +49,19 @@ CATALOGUE: Mapping[str, FaultKind] = {
     "clock_50102": FaultKind("wire", False, "401 with code 50102"),
     "missing_51603": FaultKind("wire", False, "order not found, as right after its placement"),
     "code": FaultKind("wire", False, "params.code and params.msg with HTTP status params.http_status (default 200)"),
+    "redirect": FaultKind("wire", False, "params.status (default 307) to params.to (default a port where nobody is)"),
+    "drip": FaultKind("wire", True, "the answer a byte every params.ms (default 100), under a status of success"),
+    "bomb": FaultKind(
+        "wire", True, "a small body, of encoding params.encoding, that expands to params.mb (default 64)"
+    ),
+    "huge_body": FaultKind("wire", True, "params.mb (default 64) megabytes of one JSON text, in pieces"),
+    "many_rows": FaultKind("wire", True, "params.rows (default 100000) copies of the answer's first row"),
+    "nested": FaultKind("wire", True, "data of params.depth (default 100000) lists in lists"),
+    "body": FaultKind("wire", True, "200 with params.text as it stands: literals and keys that no JSON has"),
+    "field": FaultKind("wire", True, "params.name of every row is params.value (default a number of 1e1000000)"),
+    "endless_pages": FaultKind(
+        "wire", False, "full pages of params.row for ever, params.cursor below the one asked for"
+    ),
     "partial_code_2": FaultKind("batch", True, "element params.index (default last) refused with params.sCode, code 2"),
     "scode_on_code_0": FaultKind("batch", True, "the same under top-level code 0"),
     "suspend": FaultKind("state", False, "instrument params.instId (default all) is suspended"),

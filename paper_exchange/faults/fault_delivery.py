@@ -11,6 +11,7 @@ from aiohttp import web
 
 from paper_exchange.answers import make_json_answer
 from paper_exchange.faults.catalogue import Fault
+from paper_exchange.faults.hostile_answers import HOSTILE
 from paper_exchange.wire import Json, WireError
 
 _PAGE = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
@@ -46,6 +47,8 @@ async def deliver(fault: Fault, request: web.Request, answer: web.Response) -> w
         return web.Response(body=b"", content_type="application/json")
     if kind == "cut_json_200":
         return web.Response(body=_cut_in_half(answer), content_type="application/json")
+    if kind in HOSTILE:
+        return await HOSTILE[kind](fault.params, request, answer)
     refusal = _JSON_ANSWERS[kind] if kind in _JSON_ANSWERS else _make_custom_refusal(fault)
     return make_json_answer(refusal.body(), refusal.http_status)
 

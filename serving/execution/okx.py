@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pairity.errors import ConfigError, CredentialsError, OrderUnknownError, VenueAnswerError, VenueRejectedError
-from pairity.timeline import to_ms
+from pairity.timeline import HOUR, to_ms
 from serving.execution import okx_rows as rows
-from serving.execution.okx_connection import OkxConnection
+from serving.execution.okx_connection import OkxConnection, Pages
 from serving.execution.okx_writes import make_order_body, make_protection_body, read_accepted, read_id
 from serving.execution.venue_records import (
     AccountConfig,
@@ -37,6 +37,12 @@ GONE_CODES = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "5
 """Rejections of a cancellation that leave nothing to cancel, or a cancellation under way."""
 _SPOT_ONLY = "1"
 _FUNDING_BILL = "8"
+# The venue lets some thousand orders rest; an account of ours has a handful.
+_RESTING_PAGES = 50
+# Three months of executions, on whichever account.
+_FILL_PAGES = 1_000
+# A settlement is one bill per instrument, every hour at most, and there are some hundred instruments.
+_BILL_PAGES, _BILL_PAGES_PER_HOUR = 10, 4
 
 
 class OkxVenue:
@@ -52,9 +58,7 @@ class OkxVenue:
     async def account_config(self) -> AccountConfig:
         """Return mode and permissions of the account."""
         row = await self._connection.read_one("privateGetAccountConfig", {}, "account/config")
-        return AccountConfig(
-            str(row.get("uid", "")), rows.text(row, "acctLv"), rows.text(row, "posMode"), str(row.get("perm", ""))
-        )
+        return rows.parse("account/config", rows.config_from_row, row)
 
     async def ensure_net_mode(self) -> None:
         """Put the account into net position mode, and read it back.
@@ -106,19 +110,17 @@ class OkxVenue:
     async def balances(self) -> Sequence[Balance]:
         """Return the balances of all currencies; VenueAnswerError for an answer without total equity or details."""
         row = await self._connection.read_one("privateGetAccountBalance", {}, "account/balance")
-        rows.number(row, "totalEq")
+        rows.parse("account/balance", lambda own: rows.number(own, "totalEq"), row)
         details = row.get("details")
         if not isinstance(details, list):
             raise VenueAnswerError("account/balance came without details", "do not trade on it; try again")
-        return [rows.balance_from_row(detail) for detail in details]
+        return [rows.parse("account/balance", rows.balance_from_row, detail) for detail in details]
 
     async def positions(self) -> Mapping[str, VenuePosition]:
         """Return the swap positions by instrument; VenueAnswerError for two rows of one (cross and isolated)."""
         by_instrument: dict[str, VenuePosition] = {}
-        for row in await self._connection.read("privateGetAccountPositions", {"instType": "SWAP"}):
-            position = rows.position_from_row(row)
-            if position is None:
-                continue
+        wanted = {"instType": "SWAP"}
+        for position in await self._connection.read_all("privateGetAccountPositions", wanted, rows.position_from_row):
             if position.instrument in by_instrument:
                 raise VenueAnswerError(f"{position.instrument} has two positions", "keep to one margin mode: close one")
             by_instrument[position.instrument] = position
@@ -140,7 +142,7 @@ class OkxVenue:
         if not isinstance(row, Mapping):
             return row
         try:
-            order = rows.order_from_row(row)
+            order = rows.parse("trade/order", rows.order_from_row, row)
         except VenueAnswerError as error:
             return Unclear(error.what)
         return order if order.client_order_id == client_order_id else Unclear(f"another order came back: {order}")
@@ -152,8 +154,10 @@ class OkxVenue:
 
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Return the orders that rest or are partly filled."""
-        pages = await self._connection.read_pages("privateGetTradeOrdersPending", {"instType": "SWAP"}, "ordId")
-        return [rows.order_from_row(row) for row in pages]
+        wanted = {"instType": "SWAP"}
+        return await self._connection.read_pages(
+            "privateGetTradeOrdersPending", wanted, Pages("ordId", _RESTING_PAGES), rows.order_from_row
+        )
 
     async def place_protection(self, request: ProtectionRequest) -> str:
         """Send a protective order, once, and return its algo id; errors as for `place`."""
@@ -168,7 +172,7 @@ class OkxVenue:
         if not isinstance(row, Mapping):
             return row
         try:
-            algo = rows.algo_from_row(row)
+            algo = rows.parse("trade/order-algo", rows.algo_from_row, row)
         except VenueAnswerError as error:
             return Unclear(error.what)
         return algo if algo.client_order_id == client_order_id else Unclear(f"another order came back: {algo}")
@@ -177,8 +181,9 @@ class OkxVenue:
         """Return the protective orders that rest on the venue."""
         # Both types by name: a list of `trigger` orders would not hold them.
         wanted = {"instType": "SWAP", "ordType": "conditional,oco"}
-        pages = await self._connection.read_pages("privateGetTradeOrdersAlgoPending", wanted, "algoId")
-        return [rows.algo_from_row(row) for row in pages]
+        return await self._connection.read_pages(
+            "privateGetTradeOrdersAlgoPending", wanted, Pages("algoId", _RESTING_PAGES), rows.algo_from_row
+        )
 
     async def cancel_algo(self, instrument: str, algo_id: str) -> None:
         """Cancel a protective order; one that is gone already is no error."""
@@ -187,29 +192,38 @@ class OkxVenue:
     async def fills(self, instrument: str | None, since: datetime) -> Sequence[VenueFill]:
         """Return the executions from `since` on, oldest first, of one instrument or of all swaps."""
         wanted = {"instType": "SWAP", "begin": str(to_ms(since))} | ({"instId": instrument} if instrument else {})
-        pages = await self._connection.read_pages("privateGetTradeFillsHistory", wanted, "billId")
-        return sorted((rows.fill_from_row(row) for row in pages), key=lambda fill: (fill.at, fill.trade_id))
+        fills = await self._connection.read_pages(
+            "privateGetTradeFillsHistory", wanted, Pages("billId", _FILL_PAGES), rows.fill_from_row
+        )
+        return sorted(fills, key=lambda fill: (fill.at, fill.trade_id))
 
     async def recent_orders(self) -> Sequence[VenueOrder]:
         """Return the newest finished orders, newest first: one page."""
-        page = await self._connection.read("privateGetTradeOrdersHistory", {"instType": "SWAP"})
-        return [rows.order_from_row(row) for row in page]
+        return await self._connection.read_all(
+            "privateGetTradeOrdersHistory", {"instType": "SWAP"}, rows.order_from_row
+        )
 
     async def funding_paid(self, instrument: str, since: datetime, until: datetime) -> Decimal:
         """Return the sum of funding in [since, until] in USDT; negative where it was paid."""
         wanted = {"instType": "SWAP", "type": _FUNDING_BILL, "begin": str(to_ms(since)), "end": str(to_ms(until))}
-        pages = await self._connection.read_pages("privateGetAccountBills", wanted, "billId")
-        return sum((rows.number(row, "pnl") for row in pages if row.get("instId") == instrument), Decimal(0))
+        most = _BILL_PAGES + _BILL_PAGES_PER_HOUR * max(0, (until - since) // HOUR)
+        paid = await self._connection.read_pages(
+            "privateGetAccountBills",
+            wanted,
+            Pages("billId", most),
+            lambda row: rows.number(row, "pnl") if row.get("instId") == instrument else None,
+        )
+        return sum(paid, Decimal(0))
 
     async def last_price(self, instrument: str) -> Decimal:
         """Return the price of the last trade."""
         row = await self._connection.read_one("publicGetMarketTicker", {"instId": instrument}, "market/ticker")
-        return rows.number(row, "last")
+        return rows.parse("market/ticker", lambda own: rows.price(own, "last"), row)
 
     async def _read_leverage(self, instrument: str) -> Decimal:
         wanted = {"instId": instrument, "mgnMode": "cross"}
         row = await self._connection.read_one("privateGetAccountLeverageInfo", wanted, "account/leverage-info")
-        return rows.number(row, "lever")
+        return rows.parse("account/leverage-info", lambda own: rows.size(own, "lever"), row)
 
     async def _cancel(self, method: str, body: Mapping[str, Any] | Sequence[Mapping[str, Any]], client_id: str) -> None:
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pairity.errors import VenueAnswerError, VenueRejectedError, VenueUnreachableError
 from serving.execution import okx_rows as rows
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
 
 ABSENT_CODES = frozenset({"51603"})
 """The only rejections that mean "no such order"; an empty list does not."""
-_PAGE = 100
+PAGE = 100
+"""Rows that are asked for at once."""
+_LONGEST_LIST_S = 300.0
+T = TypeVar("T")
+
+
+class Pages(NamedTuple):
+    """How a list is paged: `cursor` is the field that `after` continues from, `most` the pages that it can have."""
+
+    cursor: str
+    most: int
 
 
 class OkxConnection:
@@ -43,20 +54,47 @@ class OkxConnection:
             )
         return answer[0]
 
-    async def read_pages(self, method: str, params: Mapping[str, Any], cursor: str) -> list[Any]:
-        """Return all rows of a list that is paged newest first; `cursor` is the field that `after` continues from."""
-        collected: list[Any] = []
+    async def read_all(self, method: str, params: Mapping[str, Any], reader: Callable[[rows.Row], T | None]) -> list[T]:
+        """Return what `reader` makes of the rows that a read answers; rows of which it makes None are left out."""
+        return _parse_all(method, reader, await self.read(method, params))
+
+    async def read_pages(
+        self, method: str, params: Mapping[str, Any], pages: Pages, reader: Callable[[rows.Row], T | None]
+    ) -> list[T]:
+        """Return what `reader` makes of all rows of a list that is paged newest first, as `read_all` does.
+
+        VenueAnswerError for a list that does not go on, or does not end within `pages.most`; VenueUnreachableError
+        where it takes longer than five minutes.
+        """
+        collected: list[T] = []
+        try:
+            async with asyncio.timeout(_LONGEST_LIST_S):
+                async for page in self._pages(method, params, pages):
+                    collected += _parse_all(method, reader, page)
+        except TimeoutError:
+            raise VenueUnreachableError(
+                f"{method} did not give its list within {_LONGEST_LIST_S} s", "try again later"
+            ) from None
+        return collected
+
+    async def _pages(self, method: str, params: Mapping[str, Any], pages: Pages) -> AsyncIterator[list[Any]]:
+        seen: set[str] = set()
         after: dict[str, str] = {}
-        while True:
-            page = await self.read(method, {**params, "limit": str(_PAGE), **after})
-            collected += page
-            if len(page) < _PAGE:
-                return collected
-            last = rows.text(page[-1], cursor)
+        for _ in range(pages.most):
+            page = await self.read(method, {**params, "limit": str(PAGE), **after})
+            yield page
+            if len(page) < PAGE:
+                return
+            last = rows.parse(method, lambda row: rows.text(row, pages.cursor), page[-1])
             # A cursor that the venue ignores would give the first page for ever.
-            if after.get("after") == last:
+            if last in seen:
                 raise VenueAnswerError(f"{method} gave the same page twice (after {last})", "try again later")
+            seen.add(last)
             after = {"after": last}
+        raise VenueAnswerError(
+            f"{method} gave {pages.most} full pages and did not end: the limit for what was asked",
+            "close what rests on the account in such numbers, or try again later",
+        )
 
     async def write(self, method: str, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Any]:
         """Send a write once: a repeated one could take effect twice."""
@@ -73,3 +111,7 @@ class OkxConnection:
         if len(answer) != 1 or not isinstance(answer[0], Mapping):
             return Unclear(f"{method} answered {len(answer)} rows instead of one")
         return answer[0]
+
+
+def _parse_all(method: str, reader: Callable[[rows.Row], T | None], answer: Sequence[Any]) -> list[T]:
+    return [read for row in answer if (read := rows.parse(method, reader, row)) is not None]

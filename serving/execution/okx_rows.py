@@ -1,16 +1,21 @@
-"""Rows of OKX's answers as records of the port. A field that is missing or malformed is a VenueAnswerError."""
+"""Rows of OKX's answers as records of the port. A field that is missing or malformed is a VenueAnswerError.
+
+Numbers, instants and ids are read within the bounds of `venue.okx_values`: what nobody can compute with goes no
+further than here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
 
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import VenueAnswerError
 from pairity.strategy.types import Side
-from pairity.timeline import from_ms
 from serving.execution.venue_records import (
+    AccountConfig,
     AlgoState,
     Balance,
     OrderState,
@@ -19,7 +24,10 @@ from serving.execution.venue_records import (
     VenueOrder,
     VenuePosition,
 )
+from venue.okx_answers import short
+from venue.okx_values import read_amount, read_id, read_instant, read_price, read_size
 
+T = TypeVar("T")
 Row = Mapping[str, Any]
 
 _ORDER_STATES = {
@@ -42,29 +50,44 @@ _FORCED = {str(code) for code in (*range(100, 108), *range(125, 129))}
 """Sub-types of liquidation (100–107) and auto-deleveraging (125–128)."""
 
 
+def parse(method: str, reader: Callable[[Row], T], row: object) -> T:
+    """Return what `reader` makes of a row; VenueAnswerError names the `method` that answered it."""
+    if not isinstance(row, Mapping):
+        raise VenueAnswerError(f"{method} answered {short(row)} for a row", "do not trade on it; try again")
+    try:
+        return reader(row)
+    except VenueAnswerError as error:
+        raise VenueAnswerError(f"{method}: {error.what}", error.remedy) from None
+
+
 def text(row: Row, name: str) -> str:
-    """Return a field that must not be empty."""
-    value = row.get(name) if isinstance(row, Mapping) else None
-    if value is None or value == "":
-        raise VenueAnswerError(f"the venue's answer lacks {name}: {_shorten(row)}", "do not trade on it; try again")
-    return str(value)
+    """Return a field that must not be empty: an id, a state, a name."""
+    return _read(row, name, read_id)
+
+
+def optional_text(row: Row, name: str) -> str:
+    """Return a field as `text` does, or an empty text where it is empty or missing."""
+    return "" if row.get(name) in (None, "") else text(row, name)
 
 
 def number(row: Row, name: str) -> Decimal:
-    """Return a field that must be a finite number."""
-    value = text(row, name)
-    try:
-        parsed = Decimal(value)
-    except InvalidOperation:
-        parsed = Decimal("NaN")
-    if not parsed.is_finite():
-        raise VenueAnswerError(f"the venue's answer has {name} = {value!r}, not a number", "do not trade on it")
-    return parsed
+    """Return a field that must be a finite number, of any sign."""
+    return _read(row, name, read_amount)
 
 
-def optional_number(row: Row, name: str) -> Decimal | None:
+def size(row: Row, name: str) -> Decimal:
+    """Return a field that must be a finite number, zero or above."""
+    return _read(row, name, read_size)
+
+
+def price(row: Row, name: str) -> Decimal:
+    """Return a field that must be a finite number above zero."""
+    return _read(row, name, read_price)
+
+
+def optional(row: Row, name: str, read: Callable[[Row, str], Decimal]) -> Decimal | None:
     """Return a number, or None where the venue says "not applicable" (an empty text, or no such field)."""
-    return None if row.get(name) in (None, "") else number(row, name)
+    return None if row.get(name) in (None, "") else read(row, name)
 
 
 def side(row: Row) -> Side:
@@ -77,7 +100,17 @@ def side(row: Row) -> Side:
 
 def instant(row: Row, name: str) -> datetime:
     """Return the instant of a field in milliseconds."""
-    return from_ms(int(number(row, name)))
+    return _read(row, name, read_instant)
+
+
+def _read(row: Row, name: str, read: Callable[[object], T]) -> T:
+    value = row.get(name)
+    if value is None or value == "":
+        raise VenueAnswerError(f"the venue's answer lacks {name}: {short(row)}", "do not trade on it; try again")
+    try:
+        return read(value)
+    except OutOfBoundsError as refusal:
+        raise VenueAnswerError(f"{name} of the venue's answer {refusal.what}", "do not trade on it") from None
 
 
 def order_from_row(row: Row) -> VenueOrder:
@@ -85,19 +118,19 @@ def order_from_row(row: Row) -> VenueOrder:
     state = text(row, "state")
     if state not in _ORDER_STATES:
         raise VenueAnswerError(f"the venue's order has the unknown state {state!r}", "do not trade on it")
-    filled = number(row, "accFillSz")
+    filled = size(row, "accFillSz")
     return VenueOrder(
         order_id=text(row, "ordId"),
-        client_order_id=str(row.get("clOrdId") or ""),
+        client_order_id=optional_text(row, "clOrdId"),
         instrument=text(row, "instId"),
         side=side(row),
         state=_ORDER_STATES[state],
-        contracts=number(row, "sz"),
+        contracts=size(row, "sz"),
         filled_contracts=filled,
         # "" or "0" until something is filled.
-        average_price=number(row, "avgPx") if filled else None,
+        average_price=price(row, "avgPx") if filled else None,
         reduce_only=_read_flag(row, "reduceOnly"),
-        category=str(row.get("category") or "normal"),
+        category=optional_text(row, "category") or "normal",
         updated_at=instant(row, "uTime"),
     )
 
@@ -109,14 +142,14 @@ def algo_from_row(row: Row) -> VenueAlgo:
         raise VenueAnswerError(f"the venue's protective order has the unknown state {state!r}", "do not trade on it")
     return VenueAlgo(
         algo_id=text(row, "algoId"),
-        client_order_id=str(row.get("algoClOrdId") or row.get("clOrdId") or ""),
+        client_order_id=optional_text(row, "algoClOrdId") or optional_text(row, "clOrdId"),
         instrument=text(row, "instId"),
         side=side(row),
         state=_ALGO_STATES[state],
         # A close fraction means the whole position, whatever `sz` says.
-        contracts=None if row.get("closeFraction") not in (None, "") else optional_number(row, "sz"),
-        stop=optional_number(row, "slTriggerPx"),
-        target=optional_number(row, "tpTriggerPx"),
+        contracts=None if row.get("closeFraction") not in (None, "") else optional(row, "sz", size),
+        stop=optional(row, "slTriggerPx", size),
+        target=optional(row, "tpTriggerPx", size),
         triggered=_read_trigger(row),
         order_id=_read_child_order(row),
         reduce_only=_read_flag(row, "reduceOnly"),
@@ -128,13 +161,13 @@ def fill_from_row(row: Row) -> VenueFill:
     return VenueFill(
         trade_id=text(row, "tradeId"),
         order_id=text(row, "ordId"),
-        client_order_id=str(row.get("clOrdId") or ""),
+        client_order_id=optional_text(row, "clOrdId"),
         instrument=text(row, "instId"),
         side=side(row),
-        contracts=number(row, "fillSz"),
-        price=number(row, "fillPx"),
+        contracts=price(row, "fillSz"),
+        price=price(row, "fillPx"),
         fee_usdt=number(row, "fee"),
-        pnl_usdt=optional_number(row, "fillPnl") or Decimal(0),
+        pnl_usdt=optional(row, "fillPnl", number) or Decimal(0),
         forced=str(row.get("subType", "")) in _FORCED,
         at=instant(row, "fillTime" if row.get("fillTime") else "ts"),
     )
@@ -150,15 +183,22 @@ def position_from_row(row: Row) -> VenuePosition | None:
         return None
     if text(row, "posSide") != "net":
         raise VenueAnswerError(
-            f"{text(row, 'instId')} has a position on side {row['posSide']!r}",
+            f"{text(row, 'instId')} has a position on side {text(row, 'posSide')!r}",
             "the account must be in net position mode: close the position, then start again",
         )
     return VenuePosition(
         instrument=text(row, "instId"),
         contracts=contracts,
-        average_price=number(row, "avgPx"),
-        mark_price=optional_number(row, "markPx"),
-        unrealised_pnl_usdt=optional_number(row, "upl"),
+        average_price=price(row, "avgPx"),
+        mark_price=optional(row, "markPx", price),
+        unrealised_pnl_usdt=optional(row, "upl", number),
+    )
+
+
+def config_from_row(row: Row) -> AccountConfig:
+    """Return mode and permissions of the account; the permissions may be missing."""
+    return AccountConfig(
+        optional_text(row, "uid"), text(row, "acctLv"), text(row, "posMode"), short(row.get("perm") or "")
     )
 
 
@@ -177,15 +217,11 @@ def _read_trigger(row: Row) -> Literal["sl", "tp"] | None:
 
 def _read_child_order(row: Row) -> str | None:
     """Return the id of the order that the trigger sent, or None before it triggered."""
-    ids = row.get("ordIdList") or []
-    order_id = row.get("ordId") or (ids[0] if isinstance(ids, list) and ids else None)
-    return str(order_id) if order_id else None
+    if order_id := optional_text(row, "ordId"):
+        return order_id
+    ids = row.get("ordIdList")
+    return text({"ordIdList": ids[0]}, "ordIdList") if isinstance(ids, list) and ids else None
 
 
 def _read_flag(row: Row, name: str) -> bool:
     return str(row.get(name, "")).lower() == "true"
-
-
-def _shorten(row: object) -> str:
-    full = str(row)
-    return full if len(full) <= 160 else f"{full[:160]}…"

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import OrderUnknownError, VenueRejectedError
 from serving.execution.venue_records import OrderRequest, ProtectionRequest
+from venue import okx_values
+from venue.okx_answers import read_code, short
 
 
 def format_number(value: Decimal) -> str:
@@ -57,12 +60,14 @@ def read_accepted(answer: list[Any], path: str, client_id: str) -> Mapping[str, 
     A failing `sCode` hides under a successful envelope: it is raised as VenueRejectedError. Any answer that is not one
     element with an `sCode` is an OrderUnknownError.
     """
-    if len(answer) != 1 or not isinstance(answer[0], Mapping) or "sCode" not in answer[0]:
-        raise OrderUnknownError(f"{path} answered {str(answer)[:160]} for {client_id}", "query it before sending again")
-    code = str(answer[0]["sCode"])
+    code = read_code(answer[0].get("sCode")) if len(answer) == 1 and isinstance(answer[0], Mapping) else None
+    if code is None:
+        raise OrderUnknownError(f"{path} answered {short(answer)} for {client_id}", "query it before sending again")
     if code != "0":
-        raise VenueRejectedError(f"the venue refused {client_id}: {answer[0].get('sMsg', '')} (code {code})", code)
-    return answer[0]
+        said = short(answer[0].get("sMsg", ""))
+        raise VenueRejectedError(f"the venue refused {client_id}: {said} (code {code})", code)
+    accepted: Mapping[str, Any] = answer[0]
+    return accepted
 
 
 def read_id(row: Mapping[str, Any], name: str, echo: str, client_id: str) -> str:
@@ -70,9 +75,12 @@ def read_id(row: Mapping[str, Any], name: str, echo: str, client_id: str) -> str
 
     `name` is the field of the id, `echo` the one that repeats our id.
     """
-    if not row.get(name) or str(row.get(echo) or client_id) != client_id:
-        raise OrderUnknownError(f"the venue accepted {client_id} without naming it: {dict(row)}", "query it first")
-    return str(row[name])
+    try:
+        if (row.get(echo) or client_id) == client_id:
+            return okx_values.read_id(row.get(name))
+    except OutOfBoundsError:
+        pass
+    raise OrderUnknownError(f"the venue accepted {client_id} without naming it: {short(row)}", "query it first")
 
 
 def _make_triggers(stop: Decimal, target: Decimal) -> dict[str, str]:
