@@ -18,7 +18,8 @@ from pathlib import Path
 from pairity.child_environment import make_child_environment
 from pairity.layout import Layout
 from pairity.schedule import find_due_slot, parse_time_of_day
-from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, Section, Settings
+from pairity.setting_types import Section
+from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, Settings
 from pairity.timeline import Clock
 from serving.api import Status
 from serving.journal import Journal, Retraining

@@ -177,10 +177,10 @@ def _checked_url(url: str) -> str:
     """The URL without a trailing slash; plain http only where nothing leaves the machine."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"exchange.url {url!r} is not a web address", "write it as http://127.0.0.1:8750")
+        raise ConfigError("exchange.url is not a web address", "write it as http://127.0.0.1:8750")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ConfigError(
-            f"exchange.url {url!r} would send requests in clear text over a network",
+            f"exchange.url would send requests in clear text over a network, to {parts.hostname}",
             "use https, or an address of this machine (127.0.0.1)",
         )
     return url.rstrip("/")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pairity.child_environment import make_child_environment, only_allowed_variables
 from pairity.code_revision import read_code_revision
-from pairity.settings import SECRET_SETTINGS
+from pairity.secret_names import SECRET_SETTINGS
 
 KEYS = [f"PAIRITY_{section}__{name}".upper() for section, names in SECRET_SETTINGS.items() for name in names]
 OF_OTHERS = ["AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "HTTPS_PROXY", "GITHUB_TOKEN", "PAIRITY_EXCHANGE__X"]
