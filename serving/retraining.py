@@ -16,6 +16,8 @@ from datetime import datetime
 from pathlib import Path
 
 from pairity.child_environment import make_child_environment
+from pairity.durable import open_log
+from pairity.errors import PrivacyError
 from pairity.layout import Layout
 from pairity.schedule import find_due_slot, parse_time_of_day
 from pairity.setting_types import Section
@@ -57,8 +59,7 @@ async def run_job(settings: Settings, command: Sequence[str]) -> JobEnd:
     excepted, and a session of its own: Ctrl-C reaches it through us.
     """
     log = Layout.of(settings).retrain_log
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with open_log(log) as output:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -155,7 +156,7 @@ class Retrainer:
         except asyncio.CancelledError:
             self._book(started, None, "ended with the trading process")
             raise
-        except OSError as error:
+        except (OSError, PrivacyError) as error:
             self._book(started, None, f"could not be started: {error}")
         else:
             self._book(started, ended.exit_code, ended.summary)
@@ -191,7 +192,7 @@ async def retrain_daily(
         async def job(due: datetime = due) -> None:
             try:
                 ended = str(await run_job(settings, command(clock.now())))
-            except OSError as error:
+            except (OSError, PrivacyError) as error:
                 ended = f"could not be started: {error}"
             say(f"retraining of {due:%Y-%m-%d %H:%M}: {ended}")
 

@@ -31,6 +31,7 @@ from pairity.settings import Settings
 from pairity.timeline import from_ms
 from venue.okx_answers import KEY_VARIABLES, POINT_TO_DEMO, Failure, base_url, data_of, explain, short
 from venue.pace import Pace
+from venue.quiet_client import load_quiet_okx
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
@@ -56,8 +57,6 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
     to the venue's limits, ccxt's limiter does so for signed clients, and `Pace` for the others. Raises CredentialsError
     (a key is missing), LiveSwitchError (one switch only) and ConfigError (an unusable URL).
     """
-    from ccxt.async_support import okx as okx_class
-
     exchange = settings.exchange
     config: dict[str, Any] = {
         "enableRateLimit": exchange.rate_limit and signed,
@@ -72,7 +71,7 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
     }
     if signed:
         config |= _credentials(settings)
-    client = okx_class(config)
+    client: okx = load_quiet_okx()(config)
     if exchange.url is not None:
         client.urls["api"]["rest"] = _checked_url(exchange.url)
     if live:

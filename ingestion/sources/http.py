@@ -33,9 +33,9 @@ class Http:
     retries: int
     timeout_s: float
     spacing_s: float = 0.0
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     sleep: Callable[[float], None] = time.sleep
-    _session: requests.Session | None = None
+    _session: requests.Session | None = field(default=None, repr=False)
     _last: float = 0.0
 
     def get(self, url: str, params: Mapping[str, str] | None = None) -> bytes | None:
