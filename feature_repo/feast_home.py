@@ -16,7 +16,7 @@ from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.repo_config import RegistryConfig
 
 from pairity.configuration import load_settings
-from pairity.durable import replace_file_with
+from pairity.durable import make_folder, replace_file_with
 from pairity.settings import Settings
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
@@ -32,7 +32,7 @@ def load_project_settings() -> Settings:
 def resolve_below_home(path: str) -> Path:
     """Return `path` if it is absolute, else `path` below the data directory; its folder is created."""
     located = Path(path) if Path(path).is_absolute() else load_project_settings().root / path
-    located.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(located.parent)
     return located
 
 

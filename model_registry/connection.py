@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from pairity.durable import make_folder
 from pairity.errors import PairityError, RegistryError
 from pairity.layout import Layout
 
@@ -70,7 +71,7 @@ def open_client(layout: Layout) -> MlflowClient:
     """
     mlflow = load_mlflow(layout)
     with store_errors(layout):
-        layout.mlflow.mkdir(parents=True, exist_ok=True)
+        make_folder(layout.mlflow)
         _require_database(database_file(layout))
         return mlflow.MlflowClient(tracking_uri=layout.tracking_uri, registry_uri=layout.tracking_uri)
 

@@ -8,7 +8,10 @@ A file is replaced in four steps, and their order is what makes it safe:
 4. The folder is flushed. A name is an entry of its folder and reaches the disk on its own.
 
 A process that is killed at any moment, and a machine that loses its power, therefore leave the old file or the new one,
-never half of one. What a killed process may leave is a hidden temporary file, `.<name>.<pid>.tmp`.
+never half of one. What a killed process may leave is a hidden temporary file, `.<name>.<pid>.<random>.tmp`.
+
+What is written is private (`pairity.private_files`): mode 0600, folders 0700, whatever the umask, and never through a
+link that stands where the file belongs: the link is replaced.
 
 `durable=False` leaves out steps 2 and 4: a killed process does no harm, a power failure may leave a torn file. It is
 for data that can be made again and for readers that notice a torn file.
@@ -19,13 +22,19 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import IO
 
+from pairity.errors import PrivacyError
+from pairity.private_files import FILE_MODE, make_private_folder, open_private
+
 _SUFFIX = ".tmp"
+_STREAM_FOLDERS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
 # No file takes that long to write: an older temporary file belongs to a process that was killed.
 _ABANDONED_AFTER_S = 3600.0
 
@@ -49,17 +58,21 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
 def replace_file_with(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
     """Put at `path` the file that `write` writes to the path it is given; the folder is made if needed.
 
-    Whatever `write` raises leaves the old file as it was and no temporary one. A link, a pipe or a terminal that a
-    person named as output is written into as it is: a rename would put a file in its place.
+    Whatever `write` raises leaves the old file as it was and no temporary one. A link is replaced, and what it points
+    to stays as it is. A pipe or a terminal that a person named as output is written into: a rename would put a file in
+    its place; PrivacyError for one of another user.
     """
-    if path.is_symlink() or (path.exists() and not path.is_file()):
+    if _is_stream(path):
         write(path)
         return
     make_folder(path.parent, durable=durable)
     _remove_abandoned(path)
     temporary = temporary_path(path)
+    # Made here, because writers open what they are given: in a shared folder a link might wait for them
+    os.close(open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
     try:
         write(temporary)
+        _make_private(temporary)
         if durable:
             _flush(temporary)
         os.replace(temporary, path)
@@ -73,12 +86,19 @@ def replace_file_with(path: Path, write: Callable[[Path], object], *, durable: b
 def append_line(path: Path, line: str) -> None:
     """Append `line` (UTF-8) and a line feed to a journal in an existing folder; it is on the disk on return."""
     is_new = not path.exists()
-    with path.open("a", encoding="utf-8") as file:
+    handle = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with os.fdopen(handle, "a", encoding="utf-8") as file:
         file.write(f"{line}\n")
         file.flush()
         os.fsync(file.fileno())
     if is_new:
         _flush(path.parent)
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open an empty file for the output of another process; the folder is made if needed."""
+    make_private_folder(path.parent)
+    return os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb")
 
 
 def rename_flushed(source: Path, target: Path, *, durable: bool = True) -> None:
@@ -90,28 +110,23 @@ def rename_flushed(source: Path, target: Path, *, durable: bool = True) -> None:
 
 def move_folder(finished: Path, target: Path, *, durable: bool = True) -> None:
     """Give a folder that was filled under a temporary name its own name; `target` must not exist or be empty."""
-    if durable:
-        # From the leaves up: an entry must not be on the disk before what it names.
-        for folder, _, names in os.walk(finished, topdown=False):
-            for name in names:
+    # From the leaves up: an entry must not be on the disk before what it names.
+    for folder, _, names in os.walk(finished, topdown=False):
+        for name in names:
+            _make_private(Path(folder, name))
+            if durable:
                 _flush(Path(folder, name))
+        if durable:
             _flush(Path(folder))
     rename_flushed(finished, target, durable=durable)
 
 
 def make_folder(folder: Path, *, durable: bool = True) -> None:
-    """Make a folder and its parents, so that what is flushed into it can be found after a power failure too."""
-    missing = []
-    for candidate in (folder, *folder.parents):
-        if candidate.exists():
-            break
-        missing.append(candidate)
-    if not missing:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
+    """Make a private folder and its parents, so that what is flushed into it survives a power failure too."""
+    made = make_private_folder(folder)
     if durable:
-        for made in reversed(missing):
-            _flush(made.parent)
+        for path in reversed(made):
+            _flush(path.parent)
 
 
 def discard_folder(folder: Path) -> None:
@@ -122,9 +137,12 @@ def discard_folder(folder: Path) -> None:
 
 
 def temporary_path(path: Path) -> Path:
-    """Where this process prepares what will be called `path`; its ending is none that a reader looks for."""
-    # The pid keeps two processes that write the same file apart: the last rename wins, and both files are whole.
-    return path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
+    """Where this process prepares what will be called `path`; its ending is none that a reader looks for.
+
+    Every call gives another name, which nobody can foresee.
+    """
+    # Two that write the same file are kept apart: the last rename wins, and both files are whole.
+    return path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}{_SUFFIX}")
 
 
 def remove_flushed(paths: Iterable[Path], *, durable: bool = True) -> None:
@@ -141,7 +159,7 @@ def remove_flushed(paths: Iterable[Path], *, durable: bool = True) -> None:
 def remove_unfinished(root: Path) -> None:
     """Delete what killed processes were writing anywhere below `root`; only for whoever is the only writer there."""
     for left_over in list(root.rglob(f".*{_SUFFIX}")):
-        if left_over.is_dir():
+        if left_over.is_dir() and not left_over.is_symlink():
             shutil.rmtree(left_over)
         else:
             left_over.unlink(missing_ok=True)
@@ -153,8 +171,9 @@ def lock_exclusively(path: Path) -> IO[str]:
     The lock belongs to the open file: it ends with the process, however that ends, and needs no cleaning up.
     AlreadyLockedError where another process has it; nothing is waited for.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+")  # not "w": the owner's pid must still be there when the lock is refused
+    make_private_folder(path.parent)
+    # Not emptied: the owner's pid must still be there when the lock is refused
+    file = os.fdopen(open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT), "a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -171,10 +190,32 @@ def lock_exclusively(path: Path) -> IO[str]:
 @contextmanager
 def take_turns(path: Path) -> Iterator[None]:
     """Wait until no other process is inside this block for the same lock file; make the file and its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    make_private_folder(path.parent)
+    with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _is_stream(path: Path) -> bool:
+    """Return whether `path` is a pipe, a terminal or another device; PrivacyError where it is another user's."""
+    # /dev/stdout is a link, to a file even where the output is redirected into one
+    if path.parent in _STREAM_FOLDERS:
+        return True
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
+        return False
+    if not {found.st_uid, path.lstat().st_uid} <= {os.geteuid(), 0}:
+        raise PrivacyError(f"{path} belongs to user {found.st_uid}", "name another file")
+    return True
+
+
+def _make_private(path: Path) -> None:
+    """Take what others may do from a file that a library made."""
+    if stat.S_IMODE(path.lstat().st_mode) != FILE_MODE:
+        path.chmod(FILE_MODE)
 
 
 def _flush(path: Path) -> None:

@@ -4,6 +4,7 @@
     ├── ConfigError                 a setting or argument cannot be used
     │   ├── UnknownNameError        a name that is not among those that exist (lists them)
     │   ├── TimeRangeError          an empty, inverted or unusable time range
+    │   ├── PrivacyError            a file or folder is open to others, or may have been put there by them
     │   └── LiveSwitchError         real money requested without both switches
     ├── VenueError                  the exchange, as we see it
     │   ├── VenueUnreachableError   nothing answers at the URL, or it stopped answering
@@ -34,6 +35,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from pairity.redaction import redact
+
 
 class PairityError(Exception):
     """Base of the tree: `what` happened, with the value that was found, and the `remedy`."""
@@ -41,9 +44,10 @@ class PairityError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, remedy: str = "") -> None:
-        self.what = what
-        self.remedy = remedy
-        super().__init__(f"{what}\n  → {remedy}" if remedy else what)
+        # A venue may put a key into its answer, and an answer is part of many messages
+        self.what = redact(what)
+        self.remedy = redact(remedy)
+        super().__init__(f"{self.what}\n  → {self.remedy}" if remedy else self.what)
 
 
 class ConfigError(PairityError):
@@ -65,6 +69,10 @@ class UnknownNameError(ConfigError):
 
 class TimeRangeError(ConfigError):
     """An empty, inverted or unusable time range."""
+
+
+class PrivacyError(ConfigError):
+    """A file or folder is open to other users, or may have been put there by one."""
 
 
 class LiveSwitchError(ConfigError):

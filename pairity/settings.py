@@ -6,16 +6,14 @@ Every default is the reference value of the strategy; every one can be changed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
@@ -25,53 +23,39 @@ from pydantic import (
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
-from pairity.errors import ConfigError
-from pairity.schedule import parse_time_of_day
+from pairity.key_custody import PREFIX, taken_keys
+from pairity.setting_types import (
+    Fraction,
+    NonNegativeFloat,
+    Section,
+    SectionWithSecrets,
+    WebAddress,
+    require_distinct,
+    require_known_zone,
+    require_no_credentials,
+    require_time_of_day,
+)
 from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
 CONFIG_FILE = "pairity.toml"
-PREFIX = "PAIRITY_"
+DOTENV_FILE = ".env"
 # Read elsewhere, not settings: recorded data for tests; the second switch for real money.
-OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING"})
-SECRETS = ("api_key", "api_secret", "api_passphrase")
-SECRET_SETTINGS = {"exchange": SECRETS, "sources": ("tiingo_api_key", "cryptoquant_api_key")}
-
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-NonNegativeFloat = Annotated[float, Field(ge=0)]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, unknown names refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) != len(names):
-        raise ValueError("an instrument is listed twice")
-    return tuple(name.upper() for name in names)
-
-
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("there is no such time zone")
-    return name
-
-
-def _time_of_day(text: str) -> str:
-    parse_time_of_day(text)
-    return text
+DOTENV_VARIABLE = "PAIRITY_DOTENV"
+IGNORE_DOTENV = "ignore"
+"""Value of `PAIRITY_DOTENV` with which `.env` is not read: for children that are given their settings, and no keys."""
+OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING", DOTENV_VARIABLE})
 
 
 class UniverseSettings(Section):
     """Assets that are traded, in the order that defines pair ids."""
 
-    assets: Annotated[tuple[str, ...], Field(min_length=2, max_length=200), AfterValidator(_distinct)] = (
+    assets: Annotated[tuple[str, ...], Field(min_length=2, max_length=200), AfterValidator(require_distinct)] = (
         DEFAULT_UNIVERSE
     )
     min_aligned_bars: PositiveInt = 200
@@ -87,11 +71,11 @@ class UniverseSettings(Section):
         return tuple(inst_id(asset) for asset in self.assets)
 
 
-class ExchangeSettings(Section):
+class ExchangeSettings(SectionWithSecrets):
     """The venue. `url` None means OKX itself; demo trading unless both live switches are set."""
 
-    url: str | None = None
-    control_url: str | None = None
+    url: Annotated[str, AfterValidator(require_no_credentials)] | None = None
+    control_url: WebAddress | None = None
     """Control endpoint of a stepped paper exchange; the trading process then takes its time from there."""
     api_key: SecretStr | None = None
     api_secret: SecretStr | None = None
@@ -113,15 +97,15 @@ class IngestSettings(Section):
     `book_tops` and `liquidations`, of which a live cycle takes a snapshot."""
 
 
-class SourceSettings(Section):
+class SourceSettings(SectionWithSecrets):
     """Sources of history that the traded venue does not serve."""
 
-    binance_archive_url: str = "https://data.binance.vision"
-    tiingo_url: str = "https://api.tiingo.com"
+    binance_archive_url: WebAddress = "https://data.binance.vision"
+    tiingo_url: WebAddress = "https://api.tiingo.com"
     tiingo_api_key: SecretStr | None = None
     tiingo_exchange: str = "MEXC"
     tiingo_quote: str = "usdt"
-    cryptoquant_url: str = "https://api.cryptoquant.com"
+    cryptoquant_url: WebAddress = "https://api.cryptoquant.com"
     cryptoquant_api_key: SecretStr | None = None
     max_retries: Annotated[int, Field(ge=0, le=10)] = 4
     """Retries on transient errors, with exponential back-off."""
@@ -172,7 +156,7 @@ class FeatureSettings(Section):
 class VwapSettings(Section):
     """The daily ranking by distance from VWAP."""
 
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = "America/New_York"
+    time_zone: Annotated[str, AfterValidator(require_known_zone)] = "America/New_York"
     bar_hours: Literal[1, 2, 3, 4, 6, 8, 12] = 4
     window_bars: Annotated[int, Field(ge=3, le=60)] = 6
     max_fill_bars: Annotated[int, Field(ge=0, le=60)] = 6
@@ -312,7 +296,7 @@ class ServeSettings(Section):
 class RetrainSettings(Section):
     """Daily retraining: by `pairity retrain`, or by the trading process with `serve.retrain`."""
 
-    at: Annotated[str, AfterValidator(_time_of_day)] = "00:30"
+    at: Annotated[str, AfterValidator(require_time_of_day)] = "00:30"
     """Time of day in UTC, HH:MM."""
     niceness: Annotated[int, Field(ge=0, le=19)] = 10
     """CPU niceness of the job (0–19)."""
@@ -326,10 +310,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
-        env_file=".env",
+        env_file=DOTENV_FILE,
         toml_file=CONFIG_FILE,
         frozen=True,
         extra="forbid",
+        hide_input_in_errors=True,
     )
 
     home: Path = Path("var")
@@ -359,8 +344,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by rank: arguments, the environment, `.env`, the file."""
+        if isinstance(env_settings, EnvSettingsSource):
+            taken = {name.lower(): value for name, value in taken_keys().items()}
+            env_settings.env_vars = {**taken, **env_settings.env_vars}
+        if os.environ.get(DOTENV_VARIABLE) == IGNORE_DOTENV:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
         if isinstance(dotenv_settings, DotEnvSettingsSource):
-            _refuse_consent_in_dotenv(dotenv_settings.env_vars)
             dotenv_settings.env_vars = _ours(dotenv_settings.env_vars)
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
 
@@ -373,13 +362,3 @@ class Settings(BaseSettings):
 def _ours(variables: Mapping[str, str | None]) -> dict[str, str | None]:
     """Return the variables of a `.env` that are settings; the file may have those of other programs too."""
     return {name: value for name, value in variables.items() if name.upper().startswith(PREFIX)}
-
-
-def _refuse_consent_in_dotenv(variables: Mapping[str, str | None]) -> None:
-    """Raise ConfigError where `.env` has the switch for real money: consent is given per command, not for ever."""
-    for name in variables:
-        if name.upper() in OTHER_VARIABLES:
-            raise ConfigError(
-                f"{name.upper()} stands in .env, where it would be forgotten",
-                "set it in the environment of the one command that needs it",
-            )

@@ -44,9 +44,17 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 def settings_from(exchange_url: str | None = None, control_url: str | None = None, **overrides: Any) -> Settings:  # noqa: ANN401
     """Return the settings of file and environment, overridden by the options of the command line."""
     from pairity.configuration import load_settings
+    from pairity.private_home import secure_home
 
     exchange = {name: value for name, value in (("url", exchange_url), ("control_url", control_url)) if value}
-    return load_settings(**({"exchange": exchange} if exchange else {}), **overrides)
+    settings = load_settings(**({"exchange": exchange} if exchange else {}), **overrides)
+    secure_home(settings.root, say_note)
+    return settings
+
+
+def say_note(line: str) -> None:
+    """Print something that the user should know, to standard error."""
+    click.echo(f"note: {line}", err=True)
 
 
 def run_async(job: Coroutine[Any, Any, R]) -> R:

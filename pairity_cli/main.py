@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from typing import Any
 
 import click
+
+from pairity.process_guard import guard_process
+from pairity_cli.usage_errors import concealing
 
 # Before any library starts its threads: those that wait should sleep. Where cores are shared, threads that spin make
 # boosting ten times slower.
@@ -44,8 +48,35 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+_TYPED = "pairity.typed"
+
+
 class LazyGroup(click.Group):
-    """A group that lists its commands without importing them."""
+    """A group that lists its commands without importing them, and guards the process that it is the program of."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - those of click
+        """Run as the program of this process: keys, files and crashes are guarded first."""
+        guard_process()
+        return super().__call__(*args, **kwargs)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - those of click
+    ) -> click.Context:
+        """Parse the group's own options; an error shows nothing that may be a secret."""
+        typed = list(args)
+        with concealing(typed, COMMANDS):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[_TYPED] = typed
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what the command returns
+        """Run the command that was named; an error of its options shows nothing that may be a secret."""
+        with concealing(ctx.meta[_TYPED], COMMANDS):
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of use."""

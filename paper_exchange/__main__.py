@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pairity.errors import PairityError
+from pairity.process_guard import guard_process
 from paper_exchange.run import MARKETS, run
 
 
@@ -32,4 +33,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    guard_process()
     sys.exit(main())

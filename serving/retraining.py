@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from pairity.child_environment import make_child_environment
+from pairity.durable import open_log
+from pairity.errors import PrivacyError
 from pairity.layout import Layout
 from pairity.schedule import find_due_slot, parse_time_of_day
-from pairity.settings import Section, Settings
+from pairity.setting_types import Section
+from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, Settings
 from pairity.timeline import Clock
 from serving.api import Status
 from serving.journal import Journal, Retraining
@@ -56,8 +59,7 @@ async def run_job(settings: Settings, command: Sequence[str]) -> JobEnd:
     excepted, and a session of its own: Ctrl-C reaches it through us.
     """
     log = Layout.of(settings).retrain_log
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with open_log(log) as output:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -78,13 +80,16 @@ async def run_job(settings: Settings, command: Sequence[str]) -> JobEnd:
 
 
 def make_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment in which a job reads these very settings, wherever they came from, and no credentials."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PAIRITY_")}
+    """Return the environment in which a job reads these very settings, wherever they came from, and no credentials.
+
+    It does not read `.env` either: what that file says of other sections is passed on, and the keys are not.
+    """
+    ours = {"PAIRITY_HOME": str(settings.root), DOTENV_VARIABLE: IGNORE_DOTENV}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, Section) and name not in _NOT_FOR_TRAINING:
             ours[f"PAIRITY_{name.upper()}"] = json.dumps(value.model_dump(mode="json"))
-    return ours | {"PAIRITY_HOME": str(settings.root)}
+    return make_child_environment(ours)
 
 
 class Retrainer:
@@ -151,7 +156,7 @@ class Retrainer:
         except asyncio.CancelledError:
             self._book(started, None, "ended with the trading process")
             raise
-        except OSError as error:
+        except (OSError, PrivacyError) as error:
             self._book(started, None, f"could not be started: {error}")
         else:
             self._book(started, ended.exit_code, ended.summary)
@@ -187,7 +192,7 @@ async def retrain_daily(
         async def job(due: datetime = due) -> None:
             try:
                 ended = str(await run_job(settings, command(clock.now())))
-            except OSError as error:
+            except (OSError, PrivacyError) as error:
                 ended = f"could not be started: {error}"
             say(f"retraining of {due:%Y-%m-%d %H:%M}: {ended}")
 

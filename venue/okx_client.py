@@ -36,6 +36,7 @@ from venue.okx_hosts import exchange_address, signed_address
 from venue.okx_session import VenueSession, parse_answer
 from venue.okx_values import read_instant
 from venue.pace import Pace
+from venue.quiet_client import load_quiet_okx
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
@@ -65,8 +66,6 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
 
     Raises CredentialsError (a key is missing), LiveSwitchError (one switch only) and ConfigError (an unusable URL).
     """
-    from ccxt.async_support import okx as okx_class
-
     exchange = settings.exchange
     address = signed_address(exchange, live=live) if signed else exchange_address(exchange)
     config: dict[str, Any] = {
@@ -83,7 +82,7 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
     }
     if signed:
         config |= _credentials(settings)
-    client = okx_class(config)
+    client: okx = load_quiet_okx()(config)
     # Both: ccxt's sandbox mode would put one in the place of the other.
     client.urls |= {name: {"rest": address.url} for name in ("api", "test")}
     client.parse_json = parse_answer

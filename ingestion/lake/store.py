@@ -20,6 +20,7 @@ from ingestion.lake.scan import plan_scan
 from ingestion.lake.snapshot import Contents
 from ingestion.lake.spans import Span, clip, union
 from ingestion.lake.state import LakeState
+from pairity.durable import make_folder
 from pairity.layout import Layout
 from pairity.timeline import months_between
 from pairity.universe import inst_id
@@ -58,7 +59,7 @@ class Lake:
 
     def recover(self) -> None:
         """Finish or undo what a killed writer left half-done (the caller has the lock)."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        make_folder(self.root)
         state = self._state
         remove_orphans(self.root)
         state.generation.remove_unfinished()

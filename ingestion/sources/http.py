@@ -45,10 +45,10 @@ class Http:
     timeout_s: float
     spacing_s: float = 0.0
     total_s: float = 900.0
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     sleep: Callable[[float], None] = time.sleep
-    _session: requests.Session | None = None
-    _transport: BoundedTransport | None = None
+    _session: requests.Session | None = field(default=None, repr=False)
+    _transport: BoundedTransport | None = field(default=None, repr=False)
     _last: float = 0.0
 
     def get(self, url: str, params: Mapping[str, str] | None = None, limit: int = ANSWER.size) -> bytes | None:

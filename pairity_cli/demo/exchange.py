@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pairity.child_environment import make_child_environment
+from pairity.durable import open_log
 from pairity.errors import VenueUnreachableError
 from pairity.timeline import from_ms, to_ms
 
@@ -73,8 +75,10 @@ def running_exchange(
     if data is not None:
         command += ["--data", str(data)]
     # Errors go to a file, not to a pipe that nobody reads: a full pipe would stop the exchange.
-    with log.open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    with open_log(log) as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=make_child_environment()
+        )
     try:
         yield _describe(_wait_until_ready(process, log), market)
     finally:

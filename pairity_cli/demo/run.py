@@ -16,7 +16,9 @@ from pathlib import Path
 from ingestion.pipeline import ingest
 from ingestion.report import IngestReport
 from pairity.configuration import load_settings
+from pairity.durable import replace_file
 from pairity.errors import ConfigError, TimeRangeError
+from pairity.private_home import secure_home
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import DAY, HOUR, floor_to
@@ -56,6 +58,7 @@ def run_demo(market: str, data: Path | None, seed: int, home: Path, *, history_d
         ConsoleProgress() as progress,
         running_exchange(market, data, seed, Path(scratch) / "exchange.log") as exchange,
     ):
+        secure_home(home, progress.say)
         start, trading = _choose_span(exchange, history_days, cycles)
         _empty(home)  # only now: a mistyped option must not cost the demo before
         exchange.advance(trading)
@@ -97,8 +100,7 @@ def _empty(directory: Path) -> None:
         if not (directory / _MARK).exists():
             raise ConfigError(f"{directory} holds data that no demo made", "choose another --home")
         shutil.rmtree(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / _MARK).touch()
+    replace_file(directory / _MARK, b"")
 
 
 def _choose_span(exchange: DemoExchange, history_days: int, cycles: int) -> tuple[datetime, datetime]:

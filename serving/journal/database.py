@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,9 +11,27 @@ from sqlalchemy.exc import DatabaseError
 
 from pairity.durable import AlreadyLockedError, lock_exclusively
 from pairity.errors import JournalError
+from pairity.private_files import open_private, require_private
 from serving.journal import tables
 
+_BESIDE = ("-wal", "-shm", "-journal")
+"""Endings of the files that SQLite keeps beside a database: its content too."""
 RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
+
+
+def make_private_database(path: Path) -> None:
+    """Make an empty file for a new journal, mode 0600, which SQLite's own files beside it take over.
+
+    Raises PrivacyError as `require_private_database` does for one that exists.
+    """
+    if not os.path.lexists(path):
+        os.close(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    require_private_database(path)
+
+
+def require_private_database(path: Path) -> None:
+    """Raise PrivacyError where others can read the journal or what SQLite keeps beside it, or where one is a link."""
+    require_private([path, *(path.with_name(f"{path.name}{ending}") for ending in _BESIDE)])
 
 
 def open_database(path: Path) -> Engine:

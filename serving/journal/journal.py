@@ -15,11 +15,18 @@ from typing import IO
 
 from sqlalchemy import Engine, select
 
+from pairity.durable import make_folder
 from pairity.errors import JournalError
 from pairity.strategy.lifecycle import with_closed, with_opened
 from pairity.strategy.types import StrategyState
 from serving.journal import codec, tables
-from serving.journal.database import create_tables, lock_for_writing, open_database
+from serving.journal.database import (
+    create_tables,
+    lock_for_writing,
+    make_private_database,
+    open_database,
+    require_private_database,
+)
 from serving.journal.decision_pages import DecisionPages
 from serving.journal.model_pages import ModelPages
 from serving.journal.order_pages import OrderPages
@@ -40,11 +47,12 @@ class Journal(DecisionPages, OrderPages, PositionPages):
 
         `scope` names a new journal (default: random) and goes into every id; an existing journal keeps its own.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         # The lock comes first: two processes must not create, or extend, the same tables.
         lock = lock_for_writing(path)
         with ExitStack() as undo:  # a refused journal is closed again, and the next writer let in
             undo.callback(lock.close)
+            make_private_database(path)
             database = open_database(path)
             undo.callback(database.dispose)
             create_tables(database, path, scope or uuid.uuid4().hex)
@@ -57,6 +65,7 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         """Open beside a writer, to look things up; JournalError where there is none."""
         if not path.is_file():
             raise JournalError(f"there is no journal at {path}", "nothing was traded yet: run pairity serve")
+        require_private_database(path)
         with ExitStack() as undo:
             database = open_database(path)
             undo.callback(database.dispose)

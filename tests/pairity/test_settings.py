@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from pairity.configuration import load_settings
 from pairity.errors import ConfigError, UnknownNameError
-from pairity.settings import Section, Settings
+from pairity.setting_types import Section
+from pairity.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +93,7 @@ def test_secrets_are_refused_in_the_file_and_never_shown(tmp_path, monkeypatch):
 
 def test_secrets_are_read_from_dotenv(tmp_path):
     (tmp_path / ".env").write_text("PAIRITY_EXCHANGE__API_KEY=abc\n")
+    (tmp_path / ".env").chmod(0o600)
     key = load_settings().exchange.api_key
     assert key is not None
     assert key.get_secret_value() == "abc"
@@ -139,3 +141,9 @@ def test_the_documentation_lists_every_setting_with_its_default():
             assert f"## [{section}]" in text
             for name in type(value).model_fields:
                 assert f"| `{name}` | " in text, f"{section}.{name} is not documented"
+
+
+def test_dotenv_is_not_read_where_the_environment_says_so(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("PAIRITY_EXCHANGE__API_KEY=abc\n")
+    monkeypatch.setenv("PAIRITY_DOTENV", "ignore")
+    assert load_settings().exchange.api_key is None

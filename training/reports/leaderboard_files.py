@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pairity.durable import replace_file_with
+from pairity.durable import make_folder, replace_file_with
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training.evaluation.forecasts import average_by_decile, correlate_ranks_by_month
@@ -105,7 +105,7 @@ def _measure_all(board: Leaderboard, measure: Callable[[pl.DataFrame], pl.DataFr
 def _make_empty(where: Path) -> Path:
     if where.exists():
         shutil.rmtree(where)
-    where.mkdir(parents=True)
+    make_folder(where)
     return where
 
 

@@ -15,7 +15,7 @@ from model_registry.records import ModelRef
 from model_registry.registry import register
 from pairity.code_revision import read_code_revision
 from pairity.digest import digest_bytes
-from pairity.durable import replace_file, replace_file_with
+from pairity.durable import make_folder, replace_file, replace_file_with
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training import tracking
@@ -55,7 +55,7 @@ def write_run_files(
     """
     if where.exists():
         shutil.rmtree(where)
-    where.mkdir(parents=True)
+    make_folder(where)
     reliability = metrics.tabulate_calibration(evaluated["label"].to_numpy(), evaluated["probability"].to_numpy())
     trades = contenders[0].result.trades
     files = [

@@ -1,0 +1,66 @@
+"""The data directory as a private place: its owner, its mode, and the folders above it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from pairity.errors import ConfigError, PrivacyError
+from pairity.private_files import FOLDER_MODE
+
+_OF_OTHERS = 0o077
+_ELSEWHERE = "choose another PAIRITY_HOME"
+
+
+def secure_home(root: Path, say: Callable[[str], None]) -> None:
+    """Make sure that nobody else can read or replace what lies in the data directory; it need not exist yet.
+
+    One that others can enter is closed to them (mode 0700), which is said. Raises PrivacyError where it, or a link in
+    its place, belongs to another user, and where others can rename it because a folder above it is open to all.
+    """
+    _require_safe_parents(root)
+    try:
+        link = os.lstat(root)
+    except FileNotFoundError:
+        return
+    _require_own(root, link)
+    real = root.resolve()
+    if real != root and stat.S_ISLNK(link.st_mode):
+        _require_safe_parents(real)
+    try:
+        handle = os.open(real, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # a link to a folder that is yet to be made
+    except NotADirectoryError:
+        raise ConfigError(f"{root} is no folder", _ELSEWHERE) from None
+    try:
+        found = os.fstat(handle)
+        _require_own(root, found)
+        mode = stat.S_IMODE(found.st_mode)
+        if mode & _OF_OTHERS:
+            os.fchmod(handle, FOLDER_MODE)
+            say(f"{root} was open to other users (mode {mode:03o}); it is closed to them now (mode {FOLDER_MODE:o})")
+    finally:
+        os.close(handle)
+
+
+def _require_own(root: Path, found: os.stat_result) -> None:
+    if found.st_uid != os.geteuid():
+        raise PrivacyError(f"{root} belongs to user {found.st_uid}, not to user {os.geteuid()}", _ELSEWHERE)
+
+
+def _require_safe_parents(root: Path) -> None:
+    """Raise PrivacyError where a folder above is open to all and not sticky: anybody could put another home there."""
+    for folder in root.parents:
+        try:
+            mode = folder.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise PrivacyError(
+                f"{folder} is open to all (mode {stat.S_IMODE(mode):03o}), and {root} lies in it",
+                f"{_ELSEWHERE}, or run: chmod o-w {shlex.quote(str(folder))}",
+            )

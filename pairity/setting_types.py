@@ -1,0 +1,77 @@
+"""Types of settings: bases of sections, constrained values, and what a section with secrets shows of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from pairity.schedule import parse_time_of_day
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SectionWithSecrets(Section):
+    """Base of sections with secrets: shown by names alone, and pickled without the secrets."""
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        for name, value in vars(self).items():
+            yield name, None if value is None else ...
+
+    def __getstate__(self) -> dict[Any, Any]:
+        # What is pickled goes to another process or to a file, and no such process trades
+        state = super().__getstate__()
+        values = state["__dict__"].items()
+        return state | {"__dict__": {name: None if isinstance(value, SecretStr) else value for name, value in values}}
+
+
+def require_distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names in capitals; ValueError for one that is there twice."""
+    if len(set(names)) != len(names):
+        raise ValueError("an instrument is listed twice")
+    return tuple(name.upper() for name in names)
+
+
+def require_known_zone(name: str) -> str:
+    """Return the name of a time zone; ValueError where there is none of that name."""
+    if name not in available_timezones():
+        raise ValueError("there is no such time zone")
+    return name
+
+
+def _web_address(url: str) -> str:
+    """Refuse what is no address: it could be a key. The message has nothing of it."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("it is not a web address: write it as http://127.0.0.1:8750")
+    return require_no_credentials(url)
+
+
+def require_no_credentials(url: str) -> str:
+    """Refuse parts of an address that carry keys: it is shown where a venue does not answer, and on the status page."""
+    if set("@?#") & set(url):
+        raise ValueError("an address has no user name, query or fragment: keys are settings of their own")
+    return url
+
+
+def require_time_of_day(text: str) -> str:
+    """Return a time of day as it is written; ValueError for anything else."""
+    parse_time_of_day(text)
+    return text
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
