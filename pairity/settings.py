@@ -36,8 +36,8 @@ from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
 CONFIG_FILE = "pairity.toml"
 PREFIX = "PAIRITY_"
-# Read elsewhere, not settings: recorded data for tests; the second switch for real money.
-OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING"})
+# Read elsewhere, not settings: recorded data for tests; the second switch for real money; where the signing key lies.
+OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING", "PAIRITY_SIGNING_KEY"})
 SECRETS = ("api_key", "api_secret", "api_passphrase")
 SECRET_SETTINGS = {"exchange": SECRETS, "sources": ("tiingo_api_key", "cryptoquant_api_key")}
 
