@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
-from model_registry.signing_key import KeyPlace, Keyring
+from model_registry.signing_key import KeyPlace
 from model_registry.statements import render
 from pairity.errors import SignatureError
 
@@ -103,10 +103,10 @@ def reach(place: KeyPlace, store: str, name: str, subject: str, sequence: int, v
             change.ledger = change.ledger.with_progress(name, subject, reached)
 
 
-def sign_anew(place: KeyPlace, store: str, keys: Keyring) -> None:
-    """Write a ledger with the signature of `keys.signing`."""
+def sign_anew(place: KeyPlace, store: str) -> None:
+    """Write a ledger again, with the key that signs now."""
     with place.folder.take_turns("ledger"):
-        _write(place, read_ledger(place, store), keys)
+        _write(place, read_ledger(place, store))
 
 
 @dataclass
@@ -121,11 +121,11 @@ def _changing(place: KeyPlace, store: str) -> Iterator[_Change]:
         change = _Change(before)
         yield change
         if change.ledger is not before:
-            _write(place, change.ledger, place.keys)
+            _write(place, change.ledger)
 
 
-def _write(place: KeyPlace, ledger: Ledger, keys: Keyring) -> None:
-    content = ledger.to_json()
+def _write(place: KeyPlace, ledger: Ledger) -> None:
+    content, keys = ledger.to_json(), place.keys
     signed = {**content, "key": keys.signing.key_id, "code": _compute_code(content, keys.signing.secret)}
     place.folder.write(_file_of(place, ledger.store), json.dumps(signed, indent=1, sort_keys=True).encode() + b"\n")
 
