@@ -19,8 +19,8 @@ from pathlib import Path
 
 from model_registry.private_folder import PrivateFolder, opened
 from pairity.errors import SignatureError
+from pairity.settings import SIGNING_KEY_VARIABLE as VARIABLE
 
-VARIABLE = "PAIRITY_SIGNING_KEY"
 _FILE = "signing.key"
 _NEXT = ".next"
 _CONTENT = re.compile(rb"[0-9a-f]{64}\n")

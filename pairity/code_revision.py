@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from pairity.child_environment import make_child_environment
+
 
 @dataclass(frozen=True, slots=True)
 class CodeRevision:
@@ -30,7 +32,12 @@ def _git(*arguments: str) -> str | None:
     where = Path(__file__).resolve().parent
     try:
         done = subprocess.run(
-            ["git", "-C", str(where), *arguments], capture_output=True, text=True, timeout=10, check=False
+            ["git", "-C", str(where), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+            env=make_child_environment(),
         )
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None

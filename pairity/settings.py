@@ -6,6 +6,7 @@ Every default is the reference value of the strategy; every one can be changed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -37,7 +38,11 @@ from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 CONFIG_FILE = "pairity.toml"
 PREFIX = "PAIRITY_"
 # Read elsewhere, not settings: recorded data for tests; the second switch for real money; where the signing key lies.
-OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING", "PAIRITY_SIGNING_KEY"})
+DOTENV_VARIABLE = "PAIRITY_DOTENV"
+IGNORE_DOTENV = "ignore"
+"""Value of `PAIRITY_DOTENV` with which `.env` is not read: for children that are given their settings, and no keys."""
+SIGNING_KEY_VARIABLE = "PAIRITY_SIGNING_KEY"
+OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING", DOTENV_VARIABLE, SIGNING_KEY_VARIABLE})
 SECRETS = ("api_key", "api_secret", "api_passphrase")
 SECRET_SETTINGS = {"exchange": SECRETS, "sources": ("tiingo_api_key", "cryptoquant_api_key")}
 
@@ -356,6 +361,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by rank: arguments, the environment, `.env`, the file."""
+        if os.environ.get(DOTENV_VARIABLE) == IGNORE_DOTENV:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
         if isinstance(dotenv_settings, DotEnvSettingsSource):
             _refuse_consent_in_dotenv(dotenv_settings.env_vars)
             dotenv_settings.env_vars = _ours(dotenv_settings.env_vars)

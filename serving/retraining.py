@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from pairity.child_environment import make_child_environment
 from pairity.layout import Layout
 from pairity.schedule import find_due_slot, parse_time_of_day
-from pairity.settings import Section, Settings
+from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, SIGNING_KEY_VARIABLE, Section, Settings
 from pairity.timeline import Clock
 from serving.api import Status
 from serving.journal import Journal, Retraining
@@ -78,13 +79,18 @@ async def run_job(settings: Settings, command: Sequence[str]) -> JobEnd:
 
 
 def make_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment in which a job reads these very settings, wherever they came from, and no credentials."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PAIRITY_")}
+    """Return the environment in which a job reads these very settings, wherever they came from, and no credentials.
+
+    It does not read `.env` either: what that file says of other sections is passed on, and the keys are not.
+    """
+    ours = {"PAIRITY_HOME": str(settings.root), DOTENV_VARIABLE: IGNORE_DOTENV}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, Section) and name not in _NOT_FOR_TRAINING:
             ours[f"PAIRITY_{name.upper()}"] = json.dumps(value.model_dump(mode="json"))
-    return ours | {"PAIRITY_HOME": str(settings.root)}
+    if SIGNING_KEY_VARIABLE in os.environ:
+        ours[SIGNING_KEY_VARIABLE] = os.environ[SIGNING_KEY_VARIABLE]  # a path: what it registers is signed with our key
+    return make_child_environment(ours)
 
 
 class Retrainer:

@@ -16,6 +16,7 @@ from pairity_cli.context import reports_errors, settings_from
 def ui(port: int) -> None:
     """Open the MLflow UI on 127.0.0.1: compare runs, models, figures and trade logs."""
     from model_registry.connection import database_file, prepare_environment
+    from pairity.child_environment import make_child_environment
     from pairity.errors import MissingDataError
     from pairity.layout import Layout
 
@@ -28,4 +29,4 @@ def ui(port: int) -> None:
     command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", layout.tracking_uri]
     # In place of this process: Ctrl-C and signals reach the UI itself
-    os.execv(sys.executable, command)
+    os.execve(sys.executable, command, make_child_environment())

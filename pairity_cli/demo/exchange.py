@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pairity.child_environment import make_child_environment
 from pairity.errors import VenueUnreachableError
 from pairity.timeline import from_ms, to_ms
 
@@ -74,7 +75,9 @@ def running_exchange(
         command += ["--data", str(data)]
     # Errors go to a file, not to a pipe that nobody reads: a full pipe would stop the exchange.
     with log.open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=make_child_environment()
+        )
     try:
         yield _describe(_wait_until_ready(process, log), market)
     finally:

@@ -139,3 +139,9 @@ def test_the_documentation_lists_every_setting_with_its_default():
             assert f"## [{section}]" in text
             for name in type(value).model_fields:
                 assert f"| `{name}` | " in text, f"{section}.{name} is not documented"
+
+
+def test_dotenv_is_not_read_where_the_environment_says_so(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("PAIRITY_EXCHANGE__API_KEY=abc\n")
+    monkeypatch.setenv("PAIRITY_DOTENV", "ignore")
+    assert load_settings().exchange.api_key is None

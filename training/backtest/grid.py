@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from pairity.child_environment import only_allowed_variables
 from pairity.errors import ConfigError
 from pairity.settings import StrategySettings
 from training.backtest.engine import refuse_seen_period, refuse_seen_scores, run_backtest
@@ -144,12 +145,15 @@ def _run_in_processes(
     inputs: GridInputs, points: Sequence[GridPoint], workers: int
 ) -> list[tuple[dict[str, float | None], NDArray[np.float64]]]:
     # Spawned, not forked: polars and BLAS hold threads that a fork would lose.
-    with ProcessPoolExecutor(
-        max_workers=min(workers, len(points)),
-        mp_context=get_context("spawn"),
-        initializer=_receive_inputs,
-        initargs=(pickle.dumps(inputs, pickle.HIGHEST_PROTOCOL),),  # once, not per worker
-    ) as pool:
+    with (
+        only_allowed_variables(),
+        ProcessPoolExecutor(
+            max_workers=min(workers, len(points)),
+            mp_context=get_context("spawn"),
+            initializer=_receive_inputs,
+            initargs=(pickle.dumps(inputs, pickle.HIGHEST_PROTOCOL),),  # once, not per worker
+        ) as pool,
+    ):
         return list(pool.map(_run_shared_trial, points))
 
 
