@@ -40,7 +40,8 @@ def rotate_key(layout: Layout) -> Rotation:
         place = begin_exchange(opened)
         stores = ledger.list_stores(place)
         present = [store for store in stores if has_database(Layout(Path(store)))]
-        signed, left = 0, []
+        signed = 0
+        left: list[str] = []
         for store in present:
             for model in _list_all_versions(Layout(Path(store))):
                 count, refused = _sign_anew(place, store, model)
@@ -66,7 +67,8 @@ def _list_all_versions(layout: Layout) -> list[ModelRef]:
 def _sign_anew(place: KeyPlace, store: str, model: ModelRef) -> tuple[int, list[str]]:
     layout = Layout(Path(store))
     client = open_client(layout)
-    signed, left = 0, []
+    signed = 0
+    left: list[str] = []
     for claim in list_claims(store, model):
         signature = claim.signature
         if signature is None or not is_signed(claim.statement, signature, place.keys):

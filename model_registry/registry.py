@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from model_registry.connection import has_database, open_client, store_errors
 from model_registry.files import model_digest
@@ -24,6 +25,9 @@ from model_registry.signatures import Signer, Verifier, signing
 from pairity.errors import NoChampionError, RegistryError, SignatureError, UnknownNameError
 from pairity.layout import Layout
 from pairity.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 
 def register(settings: Settings, run_id: str, model_uri: str, tags: Mapping[str, str]) -> ModelRef:
@@ -178,7 +182,7 @@ def _find_alias(settings: Settings, alias: str) -> ModelRef:
     verifier = Verifier(layout)  # first: see there
     client = open_client(layout)
     with store_errors(layout, missing):
-        model = ModelRef.from_mlflow(client.get_model_version_by_alias(name, alias))
+        model = _read_version(lambda: client.get_model_version_by_alias(name, alias))
     require_tags(model.name, model.version, model.tags)
     verifier.require_alias(model, alias)
     return model
@@ -210,6 +214,22 @@ def _is_signed_as(verifier: Verifier, model: ModelRef, alias: str) -> bool:
     except SignatureError:
         return False
     return True
+
+
+def _read_version(ask: Callable[[], ModelVersion]) -> ModelRef:
+    """Return a version as the registry has it; RegistryError where what somebody wrote there is no version at all."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return ModelRef.from_mlflow(ask())
+    except (MlflowException, SQLAlchemyError, OSError):
+        raise
+    except Exception as error:
+        # MLflow reads rows without checking them, and the trading process must outlive any of them
+        raise RegistryError(
+            f"the registry's record cannot be read: {type(error).__name__}: {error}", "restore mlflow.db from a copy"
+        ) from error
 
 
 def _version_with_alias(settings: Settings, alias: str) -> str | None:

@@ -34,10 +34,10 @@ class Signature:
 
     @classmethod
     def from_json(cls, text: str) -> Signature | None:
-        """Return what `to_json` wrote; None for anything else."""
+        """Return what `to_json` wrote; None for anything else, whatever somebody put into the tag."""
         try:
             read = json.loads(text)
-        except (ValueError, RecursionError):
+        except (ValueError, TypeError, RecursionError):
             return None
         if not isinstance(read, dict) or set(read) != {"sequence", "key", "code"}:
             return None

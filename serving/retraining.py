@@ -89,7 +89,7 @@ def make_environment(settings: Settings) -> dict[str, str]:
         if isinstance(value, Section) and name not in _NOT_FOR_TRAINING:
             ours[f"PAIRITY_{name.upper()}"] = json.dumps(value.model_dump(mode="json"))
     if SIGNING_KEY_VARIABLE in os.environ:
-        ours[SIGNING_KEY_VARIABLE] = os.environ[SIGNING_KEY_VARIABLE]  # a path: what it registers is signed with our key
+        ours[SIGNING_KEY_VARIABLE] = os.environ[SIGNING_KEY_VARIABLE]  # a path: the job signs with our key
     return make_child_environment(ours)
 
 
