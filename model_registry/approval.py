@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model_registry.connection import open_client, store_errors
 from model_registry.loading import verified_directory
-from model_registry.records import ModelRef
+from model_registry.records import GATE_FAILED, GATE_NOT_ASKED, GATE_PASSED, ModelRef
 from model_registry.registry import find_version
 from model_registry.signatures import SignatureStates, Verifier, signing
 from pairity.errors import RegistryError
@@ -36,6 +36,7 @@ def sign_version(settings: Settings, model: ModelRef) -> ModelRef:
                 f"version {model.version} of {model.name!r} has changed since it was shown", "look at it again"
             )
         verified_directory(layout, model)
+        _require_consistent_verdict(model)
         signed = signer.sign_registration(model)
         if model.verdict is not None:
             signed = signer.sign_verdict(signed)
@@ -60,6 +61,17 @@ def confirm_version(settings: Settings, model: ModelRef) -> ModelRef:
         _store(settings, confirmed, model)
         signer.put_in_force()
     return find_version(settings, model.version, model.name)
+
+
+def _require_consistent_verdict(model: ModelRef) -> None:
+    """Raise RegistryError where the gate's answer is not what its checks say."""
+    verdict = model.verdict
+    answer = GATE_NOT_ASKED if verdict is None else GATE_PASSED if verdict.passed else GATE_FAILED
+    if model.gate != answer:
+        raise RegistryError(
+            f"version {model.version} of {model.name!r} says of the gate {model.gate!r}, its checks say {answer!r}",
+            "train again: somebody has changed it",
+        )
 
 
 def _store(settings: Settings, signed: ModelRef, before: ModelRef) -> None:

@@ -44,8 +44,12 @@ class PrivateFolder:
                 f"{self.path / name} cannot be opened: {error.strerror}",
                 "it must be a file of yours, not a link: put the file itself there",
             ) from None
-        with os.fdopen(handle, "rb") as file:
+        try:
             _require_private(os.fstat(handle), self.path / name, stat.S_ISREG, _FILE_MODE)
+        except SignatureError:
+            os.close(handle)
+            raise
+        with os.fdopen(handle, "rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise SignatureError(f"{self.path / name} has more than {_MOST_BYTES} bytes", "restore it from a copy")
@@ -87,6 +91,7 @@ class PrivateFolder:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(f".{purpose}.lock", flags, _FILE_MODE, dir_fd=self._handle)
         try:
+            os.fchmod(handle, _FILE_MODE)  # whatever the umask left out
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
@@ -98,6 +103,7 @@ class PrivateFolder:
             os.unlink(name, dir_fd=self._handle)  # of a process that was killed and had our pid
         handle = os.open(name, flags, _FILE_MODE, dir_fd=self._handle)
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, _FILE_MODE)  # whatever the umask left out
             file.write(content)
             file.flush()
             os.fsync(handle)

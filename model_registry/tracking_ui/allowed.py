@@ -33,6 +33,7 @@ _READ_PATHS = frozenset(
         f"{_API_3}/ui-telemetry",
         "/get-artifact",
         "/model-versions/get-artifact",
+        f"{_API}/gateway-proxy",
     }
 )
 _READ_PATTERNS = (
@@ -49,6 +50,8 @@ _SEARCHES = frozenset(
     }
 )
 """What is asked with POST although it only reads: the question is long."""
+ENDPOINTS_OF_A_GATEWAY = f"{_API}/gateway-proxy"
+"""Asked by the list of runs. MLflow would ask a gateway for language models; there is none, and we say so."""
 GRAPHQL = "/graphql"
 """Read with POST too; what is asked decides: `graphql_reads`."""
 _NAVIGATION = frozenset({"navigate"})

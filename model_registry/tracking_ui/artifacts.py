@@ -1,4 +1,4 @@
-"""Files of runs and models for the UI, read by us: only what lies in MLflow's own directory, and never as a page.
+"""Files of runs and models for the UI, read by us: only what lies in the directory of artifacts, and never as a page.
 
 Where the files of a run lie is written in the database, and whoever can write there could name any file of this user.
 So the place must be inside the directory, no link is followed on the way, and nothing that is served can run: it is an
@@ -55,16 +55,17 @@ def open_artifact(layout: Layout, path: str, query: Mapping[str, str]) -> OpenAr
 
 
 def require_inside(layout: Layout, path: str, query: Mapping[str, str]) -> None:
-    """Raise RegistryError unless the folder that a request wants listed lies in MLflow's directory, links resolved."""
+    """Raise RegistryError unless the folder that a request wants listed lies among the artifacts, links resolved."""
     root, parts = _locate(layout, path, query)
     target = root.joinpath(*parts).resolve()
     if root != target and root not in target.parents:
-        raise RegistryError("it lies outside MLflow's directory")
+        raise RegistryError("it lies outside the directory of artifacts")
 
 
 def _locate(layout: Layout, path: str, query: Mapping[str, str]) -> tuple[Path, tuple[str, ...]]:
-    """Return MLflow's directory without links, and the way from there to what is asked for."""
-    root = layout.mlflow.resolve()
+    """Return the directory of artifacts without links, and the way from there to what is asked for."""
+    artifacts = layout.mlflow / "artifacts"
+    root = artifacts.resolve()
     location = _find_location(layout, path, query)
     parsed = urlsplit(location)
     if parsed.scheme not in {"", "file"} or parsed.netloc or parsed.query or parsed.fragment:
@@ -73,12 +74,12 @@ def _locate(layout: Layout, path: str, query: Mapping[str, str]) -> tuple[Path, 
     if not place.is_absolute():
         raise RegistryError("it has no absolute path")
     # The directory itself may be reached by a link of the owner's; what lies in it may not
-    for base in (layout.mlflow, root):
+    for base in (artifacts, root):
         with suppress(ValueError):
             inner = place.relative_to(base).parts
             break
     else:
-        raise RegistryError("it lies outside MLflow's directory")
+        raise RegistryError("it lies outside the directory of artifacts")
     wanted = query.get("path") or query.get("artifact_file_path") or query.get("artifact_directory_path") or ""
     parts = (*inner, *(part for part in wanted.split("/") if part))
     if any(part in {".", ".."} or "\0" in part or "\\" in part for part in parts):

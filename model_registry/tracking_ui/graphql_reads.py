@@ -61,7 +61,7 @@ def _only_reads(document: DocumentNode) -> bool:
 def _top_fields(
     selected: SelectionSetNode, fragments: dict[str, SelectionSetNode], inside: tuple[str, ...]
 ) -> list[str]:
-    """Return the names of the fields at the top; a fragment that contains itself or is unknown is a field of no name."""
+    """Return the names of the fields at the top; a fragment that is unknown or contains itself has no name."""
     from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode
 
     names = []

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from model_registry.tracking_ui.allowed import GRAPHQL, refuse
+from model_registry.tracking_ui.allowed import ENDPOINTS_OF_A_GATEWAY, GRAPHQL, refuse
 from model_registry.tracking_ui.artifacts import describe, is_artifact_request, open_artifact, require_inside
 from model_registry.tracking_ui.graphql_reads import rewrite_question
 from pairity.errors import PairityError
@@ -22,8 +22,9 @@ _MOST_BODY_BYTES = 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
 # Pages load nothing from elsewhere and talk to nobody else; an HTML file of a run that is shown in a frame inherits it
 _POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; frame-src 'self' blob:; "
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
+    "worker-src 'self' blob:; frame-src 'self' blob:; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = (
@@ -60,6 +61,9 @@ class ReadOnly:
         refusal = refuse(method, path, scope["headers"], self._port)
         if refusal is not None:
             await _answer(send, refusal.status, refusal.reason)
+            return
+        if path == ENDPOINTS_OF_A_GATEWAY:
+            await _answer(send, 200, '{"endpoints": []}', b"application/json")
             return
         if is_artifact_request(path) and await self._serve_artifact(scope, path, send):
             return
@@ -98,8 +102,8 @@ class ReadOnly:
         return True
 
 
-async def _answer(send: Send, status: int, text: str) -> None:
-    headers = [*_HEADERS, (b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+async def _answer(send: Send, status: int, text: str, kind: bytes = b"text/plain; charset=utf-8") -> None:
+    headers = [*_HEADERS, (b"content-type", kind), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text.encode()})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import warnings
 from typing import Any
 
 from model_registry.connection import load_mlflow, open_client, store_errors
@@ -32,7 +33,10 @@ def load_server(layout: Layout) -> Application:
     os.environ["_MLFLOW_SERVER_ARTIFACT_ROOT"] = (layout.mlflow / "artifacts").as_uri()
     os.environ["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "false"
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    from mlflow.server.fastapi_app import app
+    with warnings.catch_warnings():
+        # MLflow 3.17 uses a part of Starlette that is deprecated: nothing that our users could mend
+        warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
+        from mlflow.server.fastapi_app import app
 
     server: Application = app
     return server
