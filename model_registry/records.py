@@ -62,10 +62,14 @@ class Verdict:
 
     @classmethod
     def from_json(cls, text: str) -> Verdict:
-        """Return the verdict that `to_json` wrote."""
-        return cls(
-            tuple(Check(item["name"], item["passed"], item["found"], item["needed"]) for item in json.loads(text))
-        )
+        """Return the verdict that `to_json` wrote; RegistryError for anything else."""
+        try:
+            items = [(item["name"], item["passed"], item["found"], item["needed"]) for item in json.loads(text)]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            items = [("", None, "", "")]
+        if not all(isinstance(passed, bool) and all(isinstance(text, str) for text in rest) for _, passed, *rest in items):
+            raise RegistryError("the gate's checks cannot be read: somebody has changed them", "train again")
+        return cls(tuple(Check(name, passed, found, needed) for name, passed, found, needed in items))
 
 
 @dataclass(frozen=True, slots=True)

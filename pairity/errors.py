@@ -20,7 +20,8 @@
     │   └── StaleFeaturesError      online features are older than allowed, or missing
     ├── RegistryError               models and their registry
     │   ├── NoChampionError         no model version has the requested alias
-    │   └── ModelIntegrityError     a model file is not the one that was registered
+    │   ├── ModelIntegrityError     a model file is not the one that was registered
+    │   └── SignatureError          a version, verdict or alias that this machine's key did not sign
     └── TradingError                trading cannot go on
         ├── InsufficientBalanceError  balance below what the smallest position needs
         ├── ForeignPositionError    a position on the venue that is not ours to manage
@@ -147,6 +148,10 @@ class NoChampionError(RegistryError):
 
 class ModelIntegrityError(RegistryError):
     """A model file is not the one that was registered."""
+
+
+class SignatureError(RegistryError):
+    """What the registry says was not signed here, was changed or set back since, or there is no key to tell."""
 
 
 class TradingError(PairityError):

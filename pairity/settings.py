@@ -45,11 +45,12 @@ from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
 CONFIG_FILE = "pairity.toml"
 DOTENV_FILE = ".env"
-# Read elsewhere, not settings: recorded data for tests; the second switch for real money.
+# Read elsewhere, not settings: recorded data for tests; the second switch for real money; where the signing key lies.
 DOTENV_VARIABLE = "PAIRITY_DOTENV"
 IGNORE_DOTENV = "ignore"
 """Value of `PAIRITY_DOTENV` with which `.env` is not read: for children that are given their settings, and no keys."""
-OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING", DOTENV_VARIABLE})
+SIGNING_KEY_VARIABLE = "PAIRITY_SIGNING_KEY"
+OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING", DOTENV_VARIABLE, SIGNING_KEY_VARIABLE})
 
 
 class UniverseSettings(Section):

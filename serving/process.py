@@ -48,10 +48,14 @@ async def serve(
     cycles: int | None,
     progress: Progress,
     on_ready: Callable[[str], None],
+    model_version: str | None = None,
 ) -> ServeReport:
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
+    With `model_version` only that version may open positions.
+
     Refuses, in this order: two legs, real money without both switches, no credentials, missing contracts, no champion,
+    one that is not signed and without a predecessor that is,
     one whose files were changed or, for real money, that did not pass the gate, an unreachable venue or wrong
     credentials, a balance too small to trade, positions that are not ours.
     StaleFeaturesError after a run in which not one decision found fresh features.
@@ -63,7 +67,7 @@ async def serve(
         client = make_client(settings, signed=True, live=mode is Mode.LIVE)
         stack.push_async_callback(aclose, client)
         contracts = _read_universe_contracts(settings, layout)
-        champion = Champion(settings, mode)
+        champion = Champion(settings, mode, pinned=model_version)
         clock = await clock_for(settings.exchange)
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
         await venue.ensure_net_mode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from pairity.errors import PrivacyError
 from pairity.layout import Layout
 from pairity.schedule import find_due_slot, parse_time_of_day
 from pairity.setting_types import Section
-from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, Settings
+from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, SIGNING_KEY_VARIABLE, Settings
 from pairity.timeline import Clock
 from serving.api import Status
 from serving.journal import Journal, Retraining
@@ -89,6 +90,8 @@ def make_environment(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         if isinstance(value, Section) and name not in _NOT_FOR_TRAINING:
             ours[f"PAIRITY_{name.upper()}"] = json.dumps(value.model_dump(mode="json"))
+    if SIGNING_KEY_VARIABLE in os.environ:
+        ours[SIGNING_KEY_VARIABLE] = os.environ[SIGNING_KEY_VARIABLE]  # a path: the job signs with our key
     return make_child_environment(ours)
 
 

@@ -1,4 +1,4 @@
-"""`pairity models`, `promote` and `rollback`: which model trades, and why."""
+"""`pairity models`, `promote` and `rollback`: which model trades, why, and who said so."""
 
 from __future__ import annotations
 
@@ -30,12 +30,33 @@ _SHOWN_TAGS = (
 )
 
 
-@click.command()
+_YES = click.option("--yes", is_flag=True, help="Do not ask: you have looked.")
+
+
+class _VersionsGroup(click.Group):
+    """`pairity models 3` and `pairity models --shadow` are `pairity models show …`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the default command where none is given."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_VersionsGroup, invoke_without_command=True)
+def models() -> None:
+    """List the registered versions, or `pairity models VERSION`: one of them; sign and confirm them."""
+
+
+@models.command()
 @click.argument("version", required=False)
 @click.option("--shadow", is_flag=True, help="Champion beside challenger over the decisions in the journal.")
 @reports_errors
-def models(version: str | None, shadow: bool) -> None:
-    """List the registered versions, newest first; with VERSION, what the gate said of one and where it came from."""
+def show(version: str | None, shadow: bool) -> None:
+    """List the registered versions, newest first; with VERSION, what the gate said of one and where it came from.
+
+    This is what `pairity models` does without another command.
+    """
     from model_registry.registry import find_version, list_versions
 
     settings = settings_from()
@@ -43,13 +64,80 @@ def models(version: str | None, shadow: bool) -> None:
         _show_shadow(settings, version)
         return
     if version is not None:
-        _show_one(find_version(settings, version))
+        _show_one(settings, find_version(settings, version))
         return
     versions = list_versions(settings)
     if not versions:
         click.echo("no model is registered yet: run `pairity train`")
         return
-    _show_all(versions)
+    _show_all(settings, versions)
+
+
+@models.command()
+@click.argument("version")
+@_YES
+@reports_errors
+def sign(version: str, yes: bool) -> None:
+    """Sign VERSION as yours, after looking at it: lineage, verdict, aliases.
+
+    For versions of releases that did not sign, and after a registry was restored from a copy, moved to another path,
+    or lost its key. Training and promotion sign by themselves.
+    """
+    from model_registry.approval import describe_signatures, sign_version
+    from model_registry.registry import find_version
+
+    settings = settings_from()
+    model = find_version(settings, version)
+    states = describe_signatures(settings, model)
+    if states.trouble is None:
+        click.echo(f"version {version} of {model.name} is signed already")
+        return
+    _show_one(settings, model)
+    _ask(f"Is this version {version} of {model.name} as you registered it, and are these its files and verdict?", yes)
+    signed = sign_version(settings, model)
+    named = f", as {' and '.join(signed.aliases)}" if signed.aliases else ""
+    click.echo(f"version {signed.version} of {signed.name} is signed{named}")
+
+
+@models.command()
+@click.argument("version")
+@_YES
+@reports_errors
+def confirm(version: str, yes: bool) -> None:
+    """Confirm VERSION for real money: once for each version that may open positions with it.
+
+    Without this, `pairity serve --live` opens nothing, unless --model-version names the version.
+    """
+    from model_registry.approval import confirm_version
+    from model_registry.records import GATE_PASSED
+    from model_registry.registry import find_version
+    from pairity.errors import ConfigError
+
+    settings = settings_from()
+    model = find_version(settings, version)
+    _show_one(settings, model)
+    if model.gate != GATE_PASSED:
+        raise ConfigError(
+            f"version {version} may not trade real money: the promotion gate says {model.gate!r}", "choose another one"
+        )
+    _ask(f"May version {version} of {model.name} trade real money?", yes)
+    confirmed = confirm_version(settings, model)
+    click.echo(f"version {confirmed.version} of {confirmed.name} is confirmed for real money")
+
+
+@models.command("rotate-key")
+@reports_errors
+def rotate_key() -> None:
+    """Exchange the signing key: what the old one signed is signed with a new one, and nothing else is."""
+    from model_registry.key_rotation import rotate_key as exchange
+    from pairity.layout import Layout
+
+    done = exchange(Layout.of(settings_from()))
+    click.echo(f"key {done.key_id} signs from now on; {done.signed} signatures were made anew")
+    for what in done.left:
+        click.echo(f"left as it is, because it did not verify: {what}")
+    for store in done.absent:
+        click.echo(f"not there: {store}; if it comes back, its versions must be signed again (pairity models sign)")
 
 
 @click.command()
@@ -137,14 +225,18 @@ def _show_shadow(settings: Settings, version: str | None) -> None:
             print_line(f"version {item.challenger}, last failure: {item.last_failure}")
 
 
-def _show_all(versions: list[ModelRef]) -> None:
-    from pairity_cli.tables import print_table
+def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
+    from model_registry.approval import describe_signatures
+    from pairity_cli.tables import print_line, print_table
 
+    states = {ref.version: describe_signatures(settings, ref) for ref in versions}
     rows = [
         (
             ref.version,
             ", ".join(ref.aliases) or None,
             ref.gate,
+            "NO" if states[ref.version].trouble else "yes",
+            "yes" if states[ref.version].confirmed else None,
             ref.train_end[:16],
             ref.tags.get("promoted_at", "")[:16] or None,
             ref.tags.get("promotion_reason"),
@@ -152,17 +244,45 @@ def _show_all(versions: list[ModelRef]) -> None:
         )
         for ref in versions
     ]
-    print_table(
-        ("version", "alias", "gate", "has seen up to", "promoted", "reason", "MLflow run"), rows, versions[0].name
+    columns = (
+        "version",
+        "alias",
+        "gate",
+        "signed",
+        "real money",
+        "has seen up to",
+        "promoted",
+        "reason",
+        "MLflow run",
     )
+    print_table(columns, rows, versions[0].name)
+    for version, state in states.items():
+        if state.trouble:
+            print_line(f"version {version} is not used: {state.trouble}")
 
 
-def _show_one(ref: ModelRef) -> None:
+def _show_one(settings: Settings, ref: ModelRef) -> None:
+    from model_registry.approval import describe_signatures
     from pairity_cli.summaries import show_verdict
     from pairity_cli.tables import print_table
 
+    states = describe_signatures(settings, ref)
     values = {**ref.tags, "aliases": ", ".join(ref.aliases)}
     rows = [("MLflow run", ref.run_id), *((name, values[name]) for name in _SHOWN_TAGS if values.get(name))]
+    rows += [
+        ("gate", ref.gate),
+        ("signed", "yes" if states.trouble is None else f"NO: {states.trouble}"),
+        ("real money", "confirmed" if states.confirmed else "not confirmed"),
+    ]
     print_table(("", ""), rows, f"{ref.name} version {ref.version}")
-    if ref.verdict is not None:
-        show_verdict(ref.verdict)
+    verdict = ref.verdict
+    if verdict is not None:
+        show_verdict(verdict)
+
+
+def _ask(question: str, yes: bool) -> None:
+    """Ask a person, and raise ConfigError unless the answer is yes; with `yes` it was given on the command line."""
+    from pairity.errors import ConfigError
+
+    if not yes and not click.confirm(question, err=True):
+        raise ConfigError("nothing was signed", "look at the version, and answer y")

@@ -10,10 +10,18 @@ from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_a
 @click.command()
 @click.option("--cycles", type=click.IntRange(1), help="End after this many decisions (default: never).")
 @click.option("--live", is_flag=True, help="Trade real money; PAIRITY_LIVE_TRADING must say so too.")
+@click.option(
+    "--model-version",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Open positions only while version N is champion. Real money needs this, or pairity models confirm N once.",
+)
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
-def serve(cycles: int | None, live: bool, exchange_url: str | None, control_url: str | None) -> None:
+def serve(
+    cycles: int | None, live: bool, model_version: int | None, exchange_url: str | None, control_url: str | None
+) -> None:
     """Run the trading process: one decision per closed bar, demo trading unless both live switches are set.
 
     Ctrl-C or SIGTERM finishes the running cycle and leaves positions with their stops on the venue.
@@ -30,6 +38,7 @@ def serve(cycles: int | None, live: bool, exchange_url: str | None, control_url:
                 live=live,
                 cycles=cycles,
                 progress=progress,
+                model_version=None if model_version is None else str(model_version),
                 on_ready=lambda url: progress.say(f"status: {url}/status"),
             )
         )

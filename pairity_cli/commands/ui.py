@@ -14,7 +14,10 @@ from pairity_cli.context import reports_errors, settings_from
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1.")
 @reports_errors
 def ui(port: int) -> None:
-    """Open the MLflow UI on 127.0.0.1: compare runs, models, figures and trade logs."""
+    """Open the MLflow UI on 127.0.0.1: compare runs, models, figures and trade logs.
+
+    It is for looking only: nothing can be changed there. It is started without keys in its environment.
+    """
     from model_registry.connection import database_file, prepare_environment
     from pairity.child_environment import make_child_environment
     from pairity.errors import MissingDataError
@@ -23,10 +26,9 @@ def ui(port: int) -> None:
     layout = Layout.of(settings_from())
     if not database_file(layout).is_file():
         raise MissingDataError(f"no run has been logged in {layout.mlflow}", "run make train, or make demo")
-    click.echo(f"MLflow UI: http://127.0.0.1:{port}   (Ctrl-C ends it)")
+    click.echo(f"MLflow UI, for looking only: http://127.0.0.1:{port}   (Ctrl-C ends it)")
     sys.stdout.flush()
     prepare_environment()
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", layout.tracking_uri]
+    command = [sys.executable, "-m", "model_registry.tracking_ui", str(layout.root), str(port)]
     # In place of this process: Ctrl-C and signals reach the UI itself
     os.execve(sys.executable, command, make_child_environment())

@@ -3,26 +3,36 @@
 A promotion or rollback takes effect at the next decision. Positions go on: they belong to the strategy and not to a
 model. A new champion that cannot be used never ends the process. The version before it goes on watching what is held
 and opens nothing, because whoever changed the alias did not want the old version to open anything either.
+The same holds where somebody without the key changed the registry: what is not signed does not decide.
 """
 
 from __future__ import annotations
 
+from model_registry.approval import is_confirmed
 from model_registry.records import GATE_PASSED, ModelRef
-from model_registry.registry import find_champion
-from pairity.errors import LiveSwitchError, NoChampionError, PairityError, RegistryError
+from model_registry.registry import find_champion, find_last_champion, find_version
+from pairity.errors import LiveSwitchError, NoChampionError, PairityError, RegistryError, SignatureError
 from pairity.settings import Settings
 from serving.models.scoring import Scorer, load_scorer
 from serving.risk import Mode
 
 
 class Champion:
-    """Champion of one process. Building it raises what `find_champion`, `load_scorer` and `require_proven` raise."""
+    """Champion of one process. Building it raises what `find_champion`, `load_scorer` and `require_proven` raise.
 
-    def __init__(self, settings: Settings, mode: Mode) -> None:
+    With `pinned` only the version of that number may open positions. Without it real money needs a version that a
+    person has confirmed.
+    """
+
+    def __init__(self, settings: Settings, mode: Mode, pinned: str | None = None) -> None:
         self._settings = settings
         self._mode = mode
-        self.scorer: Scorer = load_scorer(settings, find_champion(settings))
-        self.suspended: str | None = None
+        self._pinned = pinned
+        if pinned is not None:
+            find_version(settings, pinned)  # a mistyped number is told at once
+        named = _find_champion_to_start_with(settings)
+        self.scorer: Scorer = load_scorer(settings, named)
+        self.suspended: str | None = self._explain_waiting(named)
         """Why nothing may be opened now: the registry names a champion that cannot be used, or none."""
         require_proven(mode, self.scorer.ref)
 
@@ -38,26 +48,54 @@ class Champion:
         """
         try:
             named = find_champion(self._settings)
-        except NoChampionError as error:
+        except (NoChampionError, SignatureError) as error:
             return self._suspend(error.what)
         except RegistryError as error:
             return [f"version {self.ref.version} goes on: {error.what}"]
-        # By key and not by equality: tags of a version change, such as the gate's, while its model stays
-        if named.key == self.ref.key:
-            self.suspended = None
-            return []
         try:
             require_proven(self._mode, named)
-            require_universe(named, self.ref, self._settings)
-            self.scorer = load_scorer(self._settings, named)
+            waiting = self._explain_waiting(named)
+            if waiting is not None:
+                return self._suspend(waiting)
+            # By key and not by equality: tags of a version change, such as the gate's, while its model stays
+            if named.key != self.ref.key:
+                require_universe(named, self.ref, self._settings)
+                self.scorer = load_scorer(self._settings, named)
         except PairityError as error:
             return self._suspend(f"champion version {named.version} cannot be used: {error.what}")
         self.suspended = None
         return []
 
+    def _explain_waiting(self, named: ModelRef) -> str | None:
+        """Return why a champion may not open anything before a person has said so; None where it may."""
+        if self._pinned is not None:
+            if named.version == self._pinned:
+                return None
+            return f"version {self._pinned} is pinned on the command line, and version {named.version} is champion"
+        if self._mode is Mode.LIVE and not is_confirmed(self._settings, named):
+            return (
+                f"champion version {named.version} waits to be confirmed for real money "
+                f"(pairity models confirm {named.version})"
+            )
+        return None
+
     def _suspend(self, reason: str) -> list[str]:
         self.suspended = reason
         return [f"{reason}; version {self.ref.version} watches what is held, nothing is opened"]
+
+
+def _find_champion_to_start_with(settings: Settings) -> ModelRef:
+    """Return the champion; where the registry was changed by somebody without the key, the last one that was signed.
+
+    Positions that are held need a model that watches them. `follow` says of the changed one what is wrong with it.
+    """
+    try:
+        return find_champion(settings)
+    except SignatureError as error:
+        try:
+            return find_last_champion(settings)
+        except PairityError:
+            raise error from None
 
 
 def require_proven(mode: Mode, model: ModelRef) -> None:

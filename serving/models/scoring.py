@@ -13,6 +13,7 @@ from feature_repo.catalog import EVENT_TIME
 from feature_repo.model_matrix import build_model_matrix
 from model_registry.loading import load_estimator
 from model_registry.records import ModelRef
+from model_registry.signatures import Verifier
 from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import PairScore
@@ -53,8 +54,13 @@ class Scorer:
 
 
 def load_scorer(settings: Settings, model: ModelRef) -> Scorer:
-    """Check and load the files of a registered version; raises what `load_estimator` raises."""
-    return Scorer(model, load_estimator(Layout.of(settings), model))
+    """Check signatures and files of a registered version and load it.
+
+    Raises SignatureError where the version is not what was signed, and what `load_estimator` raises.
+    """
+    layout = Layout.of(settings)
+    Verifier(layout).require_registration(model)
+    return Scorer(model, load_estimator(layout, model))
 
 
 def _values_at(rows: pl.DataFrame, column: str, places: Sequence[int | None]) -> list[float | None]:

@@ -30,6 +30,7 @@ class Place:
             | {
                 "PYTHONPATH": str(ROOT),
                 "PAIRITY_HOME": str(self.home),
+                "PAIRITY_SIGNING_KEY": os.environ["PAIRITY_SIGNING_KEY"],
                 "PAIRITY_UNIVERSE__ASSETS": json.dumps(ASSETS),
                 "PAIRITY_EXCHANGE__RATE_LIMIT": "false",
                 "PAIRITY_EXCHANGE__API_KEY": "paper",

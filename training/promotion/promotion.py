@@ -11,7 +11,7 @@ import polars as pl
 from model_registry.loading import load_estimator
 from model_registry.records import ModelRef, Verdict
 from model_registry.registry import find_champion, promote, record_verdict
-from pairity.errors import NoChampionError
+from pairity.errors import NoChampionError, SignatureError
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training.backtest.comparison import Arena, Contender
@@ -50,11 +50,15 @@ def decide_promotion(settings: Settings, model: ModelRef, evidence: Evidence, no
     """Apply the gate to a registered challenger, record the verdict, and promote the challenger if it passed.
 
     Where there is no champion yet, the first model is promoted on trial whatever the verdict: it may trade on demo, and
-    real money is refused to a champion that did not pass.
+    real money is refused to a champion that did not pass. Beside a champion that is not signed nothing is promoted: the
+    comparison with it would prove nothing, and somebody has to look at it.
     """
     verdict = apply_gate(evidence, settings.gate)
     record_verdict(settings, model.version, verdict)  # first: no champion is ever without the verdict on it
-    is_first = _current_champion(settings) is None
+    try:
+        is_first = _current_champion(settings) is None
+    except SignatureError as error:
+        return GateOutcome(verdict, False, f"nothing is promoted: {error.what}")
     if not verdict.passed and not is_first:
         return GateOutcome(verdict, False, verdict.reason)
     reason = verdict.reason if verdict.passed else f"{ON_TRIAL}: {verdict.reason}"
@@ -64,7 +68,10 @@ def decide_promotion(settings: Settings, model: ModelRef, evidence: Evidence, no
 
 def backtest_champion(settings: Settings, training_set: TrainingSet, split: Split, arena: Arena) -> ChampionResult:
     """Backtest the champion over the challenger's test hours, if it has seen none of them."""
-    current = _current_champion(settings)
+    try:
+        current = _current_champion(settings)
+    except SignatureError as error:
+        return ChampionResult(None, error.what)
     if current is None:
         return ChampionResult(None, "there is no champion yet")
     name = f"version {current.version}"

@@ -1,0 +1,54 @@
+"""MLflow's server in this process, its database opened for reading, behind the read-only layer."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import warnings
+from typing import Any
+
+from model_registry.connection import load_mlflow, open_client, store_errors
+from model_registry.tracking_ui.read_only import Application, ReadOnly
+from pairity.layout import Layout
+
+
+def run(layout: Layout, port: int) -> None:
+    """Serve the UI on 127.0.0.1 until a signal ends it."""
+    import uvicorn
+
+    application = ReadOnly(load_server(layout), layout, port)
+    # Without lifespan: MLflow's would look for containers of its assistant. One process: whoever looks is one person
+    uvicorn.run(application, host="127.0.0.1", port=port, lifespan="off", ws="none", log_level="warning")
+
+
+def load_server(layout: Layout) -> Application:
+    """Return MLflow's own application over the layout's database, which this process can only read from now on."""
+    load_mlflow(layout)
+    # First with a client that may write: a database of an older MLflow says here that it must be upgraded
+    with store_errors(layout):
+        open_client(layout).search_experiments(max_results=1)
+    _open_for_reading()
+    os.environ["_MLFLOW_SERVER_FILE_STORE"] = layout.tracking_uri
+    os.environ["_MLFLOW_SERVER_REGISTRY_STORE"] = layout.tracking_uri
+    os.environ["_MLFLOW_SERVER_ARTIFACT_ROOT"] = (layout.mlflow / "artifacts").as_uri()
+    os.environ["_MLFLOW_SERVER_SERVE_ARTIFACTS"] = "false"
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    with warnings.catch_warnings():
+        # MLflow 3.17 uses a part of Starlette that is deprecated: nothing that our users could mend
+        warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
+        from mlflow.server.fastapi_app import app
+
+    server: Application = app
+    return server
+
+
+def _open_for_reading() -> None:
+    """Let SQLite refuse every write of this process, whatever way it came."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def refuse_writes(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA query_only = ON")
+
+    event.listen(Engine, "connect", refuse_writes)
