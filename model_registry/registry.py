@@ -7,7 +7,8 @@ from datetime import datetime
 
 from model_registry.connection import has_database, open_client, store_errors
 from model_registry.files import model_digest
-from model_registry.loading import model_directory, verified_directory
+from model_registry.forest_schema import require_forest
+from model_registry.loading import read_model, verified_directory
 from model_registry.records import (
     CHALLENGER,
     CHECKS_TAG,
@@ -28,10 +29,13 @@ def register(settings: Settings, run_id: str, model_uri: str, tags: Mapping[str,
     """Register a logged model as the next version of `settings.model.name`, with the alias `challenger`; return it.
 
     `tags` must hold feature_service, snapshot_id, code_revision and train_end; the digest of the model's files is
-    added. RegistryError where one is missing. The gate says whether the version may trade: see `promote`.
+    added. RegistryError where one is missing, ModelIntegrityError where the files are no forest that could be loaded
+    again. The gate says whether the version may trade: see `promote`.
     """
     layout, name = Layout.of(settings), settings.model.name
-    all_tags = {**tags, DIGEST_TAG: model_digest(model_directory(layout, model_uri))}
+    files = read_model(layout, model_uri)
+    require_forest(files.model, str(files.folder))
+    all_tags = {**tags, DIGEST_TAG: model_digest(files)}
     require_tags(name, "new", all_tags)
     client = open_client(layout)
     with store_errors(layout):
