@@ -541,6 +541,7 @@ def harmless(content):
         return  # of building or asking: an error of the registry, or of one decision
 
 
+@settings(max_examples=40)
 @given(mutated())
 def test_a_changed_archive_is_a_forest_or_is_refused(content):
     harmless(content)

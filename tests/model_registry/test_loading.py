@@ -20,11 +20,6 @@ from tests.serving.registered_models import history, promote, register, settings
 from training.promotion import promotion
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
 @pytest.fixture
 def settings(home, request):
     """One database, and in it a model per test."""
