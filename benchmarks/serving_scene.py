@@ -129,6 +129,6 @@ def register_model(settings: Settings) -> None:
         artifacts=files,
     )
     with tracking.start_run(layout, record) as run_id:
-        uri = tracking.log_forest(layout, pipeline, matrix.head(3), pair_forest.TRUSTED_TYPES)
+        uri = tracking.log_forest(layout, pipeline, matrix.head(3))
     model = registry.register(settings, run_id, uri, lineage)
     registry.promote(settings, model.version, "a benchmark", TRADING)

@@ -1,46 +1,94 @@
-"""The identity of a stored model: one digest over the files that it consists of.
+"""The files of a stored model: which there may be, their bytes, and the one digest over all of them.
 
-Registration writes the digest, and loading computes it again: both must mean the same files.
+Registration writes the digest, and loading computes it again from the bytes that are then loaded. No file is left out
+of it, and there is none that it does not know: a model's folder is flat and holds the files named here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from model_registry.stored_folder import read_folder, stored_path
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ModelIntegrityError
+from pairity.layout import Layout
 
-# MLflow writes this file into the model's own directory whenever a registered version is resolved.
-_WRITTEN_ON_READ = frozenset({"registered_model_meta"})
-# Formats that run the code of whoever wrote them when they are loaded.
-_EXECUTABLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".cloudpickle", ".dill")
+MODEL_FILE = "model.skops"
+"""The model; the only file that is read for its content."""
+MODEL_MAX_BYTES = 512 << 20
+NOTE_MAX_BYTES = 4 << 20
+# What MLflow shows of a model. Earlier versions stored examples too. Nothing reads any of them.
+_NOTES = (
+    "MLmodel",
+    "conda.yaml",
+    "python_env.yaml",
+    "requirements.txt",
+    "input_example.json",
+    "serving_input_example.json",
+)
+# MLflow writes it into a model's folder when it is asked for the folder's path, as earlier versions of pairity did.
+_WRITTEN_ON_READ = "registered_model_meta"
 
 
-def model_digest(directory: Path) -> str:
-    """Return the SHA-256 over (relative path, content digest) of every file of the model in `directory`.
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """Bytes of a model's files by name, as they were read once, and the folder that they were read from."""
 
-    It does not depend on file order, times or owners. Raises ModelIntegrityError if the directory holds no file, or a
-    pickle under any of its names: a model of unknown origin must not even be hashed as if it could be loaded.
+    folder: Path
+    contents: Mapping[str, bytes]
+
+    @property
+    def model(self) -> bytes:
+        """Content of the model file."""
+        return self.contents[MODEL_FILE]
+
+
+def read_model_files(layout: Layout, model_id: str) -> ModelFiles:
+    """Read the folder of a logged model of this data directory.
+
+    FileNotFoundError where there is none; ModelIntegrityError where it holds a file that no model has, or no model;
+    RegistryError where a file is not a plain one, is too large or cannot be read.
     """
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name not in _WRITTEN_ON_READ)
-    if not files:
+    parts = ("models", model_id, "artifacts")
+    folder = stored_path(layout, parts)
+    contents = read_folder(layout, parts, lambda name: _limit(folder, name))
+    if MODEL_FILE not in contents:
         raise ModelIntegrityError(
-            f"no model files in {directory}", "train again, or restore the model's artifact directory from a copy"
+            f"no model files in {folder}: {MODEL_FILE} is not there",
+            "train again, or restore the model's artifact directory from a copy",
         )
-    for path in files:
-        if path.suffix.lower() in _EXECUTABLE_SUFFIXES:
-            raise ModelIntegrityError(
-                f"{path} is a pickle: loading it would run whatever code it contains",
-                "register models in skops format only; train again to produce one",
-            )
-    return digest_parts((path.relative_to(directory).as_posix(), digest_bytes(path.read_bytes())) for path in files)
+    return ModelFiles(folder, contents)
 
 
-def verify_model(directory: Path, expected: str) -> None:
-    """Raise ModelIntegrityError unless the files in `directory` still have the registered digest."""
-    actual = model_digest(directory)
+def model_digest(files: ModelFiles) -> str:
+    """Return the SHA-256 over (name, content digest) of every file; it depends on no order, time or owner."""
+    return digest_parts((name, digest_bytes(content)) for name, content in files.contents.items())
+
+
+def verify_model(files: ModelFiles, expected: str) -> None:
+    """Raise ModelIntegrityError unless the files have the registered digest."""
+    actual = model_digest(files)
     if actual != expected:
         raise ModelIntegrityError(
-            f"the model in {directory} is not the one that was registered: sha256 {actual}, registered {expected}",
+            f"the model in {files.folder} is not the one that was registered: sha256 {actual}, registered {expected}",
             "restore the directory from a copy, or train again to register a new version",
         )
+
+
+def _limit(folder: Path, name: str) -> int:
+    if name == MODEL_FILE:
+        return MODEL_MAX_BYTES
+    if name in _NOTES:
+        return NOTE_MAX_BYTES
+    path = folder / name
+    if name == _WRITTEN_ON_READ:
+        raise ModelIntegrityError(
+            f"{path} is no file of the model: MLflow wrote it when it was asked for the folder",
+            f"delete it (the model's digest does not contain it): rm '{path}'; or train again",
+        )
+    raise ModelIntegrityError(
+        f"{str(path)!r} is no file of a model: models are {MODEL_FILE} and {', '.join(_NOTES)}, and nothing else",
+        "find out who put it there; restore the directory from a copy, or train again",
+    )

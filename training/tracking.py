@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from model_registry.connection import load_mlflow, open_client, store_errors
+from model_registry.forest_schema import TRUSTED_TYPES
 from pairity.layout import Layout
 from training.run_records import GRID_METRIC, DatasetSource, FamilyRun, RunRecord
 
@@ -55,10 +56,11 @@ def start_run(layout: Layout, record: RunRecord) -> Iterator[str]:
     mlflow.end_run()
 
 
-def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame, trusted_types: Sequence[str]) -> str:  # noqa: ANN401
+def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame) -> str:  # noqa: ANN401
     """Store a fitted pipeline in skops format with the active run, and return its model URI.
 
-    `example` holds a few rows of features: they give the signature. Loading accepts `trusted_types` only.
+    `example` holds a few rows of features: they give the signature. They are not stored: MLflow would load the model to
+    try them.
     """
     load_mlflow(layout)
     import mlflow.sklearn as flavour
@@ -69,9 +71,8 @@ def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame, trusted_typ
             pipeline,
             name="model",
             serialization_format="skops",
-            skops_trusted_types=list(trusted_types),
+            skops_trusted_types=list(TRUSTED_TYPES),
             signature=infer_signature(example, pipeline.predict_proba(example)),
-            input_example=example,
             pyfunc_predict_fn="predict_proba",
             pip_requirements=_list_requirements(),  # without them MLflow would import the model in a subprocess
         )

@@ -20,11 +20,6 @@ from tests.serving.registered_models import history, promote, register, settings
 from training.promotion import promotion
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
 @pytest.fixture
 def settings(home, request):
     """One database, and in it a model per test."""
@@ -35,10 +30,10 @@ def settings(home, request):
 def unread(monkeypatch):
     """Nothing may be loaded during the test."""
 
-    def fail(directory):
-        pytest.fail(f"{directory} was loaded")
+    def fail(content):
+        pytest.fail(f"{len(content)} bytes were loaded")
 
-    monkeypatch.setattr(loading, "_read_pipeline", fail)
+    monkeypatch.setattr(loading, "_build_pipeline", fail)
 
 
 def hand_made(settings, like, **changes):
@@ -83,7 +78,7 @@ def test_changed_files_are_refused_before_they_are_read(settings, unread):
 def test_a_pickle_beside_the_model_is_refused_before_it_is_read(settings, unread):
     model = register(settings, seed=1)
     (verified_directory(Layout.of(settings), model) / "model.pkl").write_bytes(b"cos\nsystem\n")
-    with pytest.raises(ModelIntegrityError, match="is a pickle"):
+    with pytest.raises(ModelIntegrityError, match="is no file of a model"):
         load_estimator(Layout.of(settings), model)
 
 
@@ -122,10 +117,10 @@ def test_a_version_for_features_that_nobody_declares_is_refused_before_it_is_rea
 
 
 def test_files_that_the_libraries_cannot_read_are_an_error_of_the_registry(settings, monkeypatch):
-    def fail(directory):
+    def fail(content):
         raise ImportError("no module named forest")
 
-    monkeypatch.setattr(loading, "_read_pipeline", fail)
+    monkeypatch.setattr(loading, "_build_pipeline", fail)
     model = register(settings, seed=1)
     with pytest.raises(RegistryError, match="version 1 cannot be loaded: ImportError: no module named forest"):
         load_estimator(Layout.of(settings), model)

@@ -9,7 +9,7 @@ import pytest
 from model_registry import registry
 from model_registry.connection import load_mlflow, open_client
 from model_registry.files import model_digest
-from model_registry.loading import load_estimator, verified_directory
+from model_registry.loading import load_estimator, verified_directory, verified_files
 from pairity.errors import ModelIntegrityError, NoChampionError, RegistryError, UnknownNameError
 from pairity.layout import Layout
 from pairity.settings import ModelSettings, Settings
@@ -58,7 +58,7 @@ def log_and_register(settings, forest, name):
         artifacts=files,
     )
     with tracking.start_run(layout, record) as run_id:
-        uri = tracking.log_forest(layout, pipeline, frame.head(3), pair_forest.TRUSTED_TYPES)
+        uri = tracking.log_forest(layout, pipeline, frame.head(3))
     reference = registry.register(settings, run_id, uri, TAGS)
     return registry.promote(settings, reference.version, f"because {name}", NOW)
 
@@ -100,7 +100,7 @@ def test_the_stored_model_gives_the_same_probabilities_to_the_bit(trained, fores
         pair_forest.predict_probability(again, frame).tobytes()
         == pair_forest.predict_probability(pipeline, frame).tobytes()
     )
-    assert registry.find_champion(settings).sha256 == model_digest(directory)
+    assert registry.find_champion(settings).sha256 == model_digest(verified_files(Layout.of(settings), second))
 
 
 def test_a_damaged_model_file_is_refused(tmp_path, forest):

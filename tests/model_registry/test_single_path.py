@@ -10,7 +10,6 @@ HOMES = {
     "set_tracking_uri": "model_registry/connection.py",
     "set_registry_uri": "model_registry/connection.py",
     "MlflowClient": "model_registry/connection.py",
-    "load_model": "model_registry/loading.py",
     "create_model_version": "model_registry/registry.py",
     "set_registered_model_alias": "model_registry/registry.py",
     "get_model_version_by_alias": "model_registry/registry.py",
@@ -34,6 +33,36 @@ def test_each_call_that_touches_registered_models_has_one_home():
             if isinstance(node, ast.Call) and called(node) in HOMES:
                 homes[called(node)].add(path)
     assert homes == {name: {home} for name, home in HOMES.items()}
+
+
+def test_nobody_asks_mlflow_for_a_model_or_a_path():
+    """MLflow loads whatever a model's own files tell it to, and writes into a folder whose path it is asked for."""
+    asked = {
+        (path, called(node))
+        for path, tree in product()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and called(node)
+        in {"load_model", "load_pyfunc", "download_artifacts", "load_artifact", "load_dict", "load_text"}
+    }
+    assert asked == set()
+
+
+def test_skops_builds_models_in_one_place_and_pickles_come_from_our_own_processes_only():
+    homes = {"skops": set(), "pickle": set(), "cloudpickle": set(), "joblib": set(), "dill": set()}
+    for path, tree in product():
+        for node in ast.walk(tree):
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in {name.partition(".")[0] for name in names} & homes.keys():
+                homes[name].add(path)
+    assert homes == {
+        "skops": {"model_registry/loading.py"},
+        "pickle": {"training/backtest/grid.py", "training/reports/run_files.py"},  # to own workers; written only
+        "joblib": {"training/models/pair_forest.py"},  # threads
+        "cloudpickle": set(),
+        "dill": set(),
+    }
 
 
 def test_a_registered_version_has_one_record():

@@ -67,7 +67,7 @@ def register(settings: Settings, seed: int, **tags: str) -> ModelRef:
         artifacts=files,
     )
     with tracking.start_run(layout, record) as run_id:
-        uri = tracking.log_forest(layout, pipeline, matrix.head(3), pair_forest.TRUSTED_TYPES)
+        uri = tracking.log_forest(layout, pipeline, matrix.head(3))
     return registry.register(settings, run_id, uri, lineage)
 
 

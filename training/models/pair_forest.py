@@ -21,13 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CATEGORIES = ("base_asset", "quote_asset")
-TRUSTED_TYPES = (
-    "sklearn.tree._tree.Tree",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-)
-"""Types that skops trusts, beyond its own list, when it reads the pipeline back: nothing else may be in it."""
-
 
 Splits = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 """Positions of (training rows, test rows); every row is tested once."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
-from model_registry.connection import load_mlflow, open_client, store_errors
+from model_registry.connection import open_client, store_errors
+from model_registry.stored_folder import read_folder
 from pairity.errors import RegistryError, UnknownNameError
 from pairity.layout import Layout
 
 _UTC = pl.Datetime("us", "UTC")
+_TABLE, _TABLE_MAX_BYTES = ".csv", 256 << 20
+_RESTORE = "restore the data directory from a copy, or choose another run"
 _TIMES = ("time", "decided_at", "opened_at", "closed_at")
 
 
@@ -66,19 +68,14 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
         if len(matching) != 1:
             raise UnknownNameError("run", run_id, [known[:12] for known in list(runs)[:20]])
         run = runs[matching[0]]
-        mlflow = load_mlflow(layout)
-        folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=""))
-    keys = [path.stem.removeprefix("equity_") for path in sorted(folder.glob("equity_*.csv"))]
+    found = _read_tables(layout, run.info.run_id)
+    keys = [name.removeprefix("equity_") for name in found if name.startswith("equity_")]
     if not keys:
         raise RegistryError(
             f"run {run.info.run_id} holds no backtest", "choose a run of `pairity train` or `leaderboard`"
         )
-    lines = [_read_line(folder, key, run.data.params, run.data.metrics) for key in keys]
-    tables = {
-        path.stem: pl.read_csv(path, infer_schema_length=None)
-        for path in sorted(folder.glob("*.csv"))
-        if not path.stem.startswith(("equity_", "trades_"))
-    }
+    lines = [_read_line(found, key, run.data.params, run.data.metrics) for key in keys]
+    tables = {name: table for name, table in found.items() if not name.startswith(("equity_", "trades_"))}
     best_first = sorted(lines, key=lambda line: -line.metrics.get("net_return", 0.0))
     return RunContents(
         run_id=run.info.run_id,
@@ -92,14 +89,33 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
     )
 
 
-def _read_line(folder: Path, key: str, params: Mapping[str, str], metrics: Mapping[str, float]) -> ContenderLine:
+def _read_tables(layout: Layout, run_id: str) -> dict[str, pl.DataFrame]:
+    """Return the CSV files of a run by name without suffix; nothing else of it is read, and nothing elsewhere."""
+    try:
+        files = read_folder(
+            layout, (run_id, "artifacts"), lambda name: _TABLE_MAX_BYTES if name.endswith(_TABLE) else None
+        )
+    except FileNotFoundError:
+        return {}
+    try:
+        return {
+            name.removesuffix(_TABLE): pl.read_csv(content, infer_schema_length=None) for name, content in files.items()
+        }
+    except pl.exceptions.PolarsError as error:
+        raise RegistryError(f"a table of run {run_id} cannot be read: {error}", _RESTORE) from error
+
+
+def _read_line(
+    tables: Mapping[str, pl.DataFrame], key: str, params: Mapping[str, str], metrics: Mapping[str, float]
+) -> ContenderLine:
     own = {name.removeprefix(f"{key}_"): value for name, value in metrics.items() if name.startswith(f"{key}_")}
-    equity, trades = (_read_table(folder / f"{kind}_{key}.csv") for kind in ("equity", "trades"))
+    if f"trades_{key}" not in tables:
+        raise RegistryError(f"the run has no trades_{key}{_TABLE}", _RESTORE)
+    equity, trades = (_read_times(tables[f"{kind}_{key}"]) for kind in ("equity", "trades"))
     return ContenderLine(key, params.get(f"contender.{key}", key), own, equity, trades)
 
 
-def _read_table(path: Path) -> pl.DataFrame:
-    table = pl.read_csv(path, infer_schema_length=None)
+def _read_times(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(
         pl.col(name).cast(pl.String).str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
         for name in _TIMES

@@ -24,7 +24,6 @@ from training.backtest.comparison import Contender
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
 from training.evaluation import metrics
-from training.models.pair_forest import TRUSTED_TYPES
 from training.reports import matplotlib_figures as figures
 from training.reports.model_card import render_model_card
 from training.run_records import RunRecord
@@ -125,7 +124,7 @@ def record_run(
     )
     example = build_model_matrix(split.train.head(_EXAMPLE_ROWS), training_set.service)
     with tracking.start_run(layout, run) as run_id:
-        model_uri = tracking.log_forest(layout, pipeline, example, TRUSTED_TYPES)
+        model_uri = tracking.log_forest(layout, pipeline, example)
     return register(settings, run_id, model_uri, tags)
 
 

@@ -15,6 +15,7 @@ import pytest
 import serving.models.shadow
 from feature_repo.catalog import MARKET_STATE, PAIR_FOREST_FEATURES
 from model_registry import registry
+from model_registry.forest_schema import TRUSTED_TYPES
 from model_registry.loading import verified_directory
 from model_registry.records import ModelRef
 from model_registry.registry import find_alias, find_champion, find_version
@@ -101,9 +102,9 @@ def bits(probabilities: dict[str, float | None]) -> dict[str, bytes | None]:
 
 def by_hand(settings: Settings, model: ModelRef, seen: DecisionInputs) -> dict[str, bytes | None]:
     """The probabilities of a version, from its files and a plain table: no code of the trading process."""
-    import mlflow.sklearn
+    import skops.io
 
-    estimator = mlflow.sklearn.load_model(f"models:/{model.name}/{model.version}")
+    estimator = skops.io.load(model_file(settings, model.version), trusted=list(TRUSTED_TYPES))
     frame = pd.DataFrame(seen.pair_rows.to_dicts())
     for feature in PAIR_FOREST_FEATURES.features:
         if feature not in ("base_asset", "quote_asset"):

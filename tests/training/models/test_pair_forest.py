@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from model_registry.forest_schema import TRUSTED_TYPES
 from pairity.errors import MissingDataError
 from pairity.settings import ModelSettings
 from training.models import pair_forest
@@ -165,12 +166,12 @@ def test_trap_16_the_model_is_stored_without_pickle_and_trusts_named_types_only(
         for kind in ("none", "sigmoid", "isotonic")
     }
     needed = {name for model in trusted.values() for name in skops.io.get_untrusted_types(data=skops.io.dumps(model))}
-    assert needed == set(pair_forest.TRUSTED_TYPES)
+    assert needed == set(TRUSTED_TYPES)
 
     buffer = io.BytesIO()
     skops.io.dump(fitted, buffer)
     assert skops.io.get_untrusted_types(data=buffer.getvalue()) == ["sklearn.tree._tree.Tree"]
-    again = skops.io.loads(buffer.getvalue(), trusted=list(pair_forest.TRUSTED_TYPES))
+    again = skops.io.loads(buffer.getvalue(), trusted=list(TRUSTED_TYPES))
     frame = matrix(seed=9)
     assert (
         pair_forest.predict_probability(again, frame).tobytes()
