@@ -43,11 +43,12 @@ class NameRule:
     def check(self, name: str, where: str = "", error: Callable[[str, str], PairityError] = ConfigError) -> str:
         """Return `name`; raise `error` (by default ConfigError) where it does not fit.
 
-        `where` says where the name stands: an option, a file.
+        `where` says where the name stands: an option, a file. Errors about stored data ask to rename or remove it.
         """
         if not self.accepts(name):
             place = f"{where}: " if where else ""
-            raise error(f"{place}{show(name)} is no name of {self._article()}", self.explain())
+            remedy = self.explain() if error is ConfigError else f"{self.explain()}: rename it, or remove it"
+            raise error(f"{place}{show(name)} is no name of {self._article()}", remedy)
         return name
 
     def explain(self) -> str:
@@ -66,7 +67,7 @@ class NameRule:
 
 ASSET = NameRule("asset", "[A-Z0-9]{1,20}", "1 to 20 capital letters and digits, such as BTC")
 INSTRUMENT = NameRule("instrument", "[A-Z0-9]{1,20}-USDT-SWAP", "a swap on USDT as the venue writes it: BTC-USDT-SWAP")
-PAIR = NameRule("pair", "[A-Z0-9]{1,20}(?:__|/)[A-Z0-9]{1,20}", "two assets, written as BTC__ETH or BTC/ETH")
+PAIR = NameRule("pair", "[A-Za-z0-9]{1,20}(?:__|/)[A-Za-z0-9]{1,20}", "two assets, written as BTC__ETH or BTC/ETH")
 VENUE = NameRule(
     "venue",
     "[a-z0-9][a-z0-9_-]{0,39}",
@@ -84,8 +85,8 @@ IDENTIFIER = NameRule(
 )
 MODEL = NameRule(
     "model",
-    "[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
-    "1 to 64 letters, digits, `_`, `-` and `.`, the first a letter or digit, such as pair_forest",
+    "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}",
+    "1 to 100 letters, digits, `_`, `-` and `.`, the first a letter or digit, such as pair_forest",
 )
 ALIAS = NameRule(
     "alias",
@@ -95,7 +96,9 @@ ALIAS = NameRule(
 VERSION = NameRule("version", "[1-9][0-9]{0,8}", "a whole number from 1 on, as `pairity models` lists it")
 RUN_ID = NameRule("run", "[0-9a-f]{1,32}", "an MLflow run id or its beginning: up to 32 of 0–9 and a–f")
 RUN_NAME = NameRule("run name", "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "1 to 100 letters, digits, `_`, `-` and `.`")
-QUARANTINE_ID = NameRule("quarantine id", "[0-9a-f]{1,12}", "up to 12 of 0–9 and a–f, as `pairity quarantine list` shows")
+QUARANTINE_ID = NameRule(
+    "quarantine id", "[0-9a-f]{1,12}", "1 to 12 of 0–9 and a–f, as `pairity quarantine list` shows"
+)
 ORDER_ID = NameRule("order id", "[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "1 to 64 letters, digits, `_` and `-`")
 MONTH = NameRule("month", "[0-9]{4}-(?:0[1-9]|1[0-2])", "a year and a month, written as 2025-04")
 PARTITION_KEY = NameRule(
@@ -117,7 +120,7 @@ def show(name: object) -> str:
 
 def split_names(text: str, rule: NameRule, where: str) -> tuple[str, ...]:
     """Return the names of a comma-separated list; ConfigError for a name that does not fit, and for an empty list."""
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    names = tuple(part.strip(" ") for part in text.split(",") if part.strip(" "))
     if not names:
         raise ConfigError(f"{where}: {show(text)} names nothing", rule.explain())
     return tuple(rule.check(name, where) for name in names)

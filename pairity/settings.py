@@ -51,6 +51,7 @@ OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING"})
 SECRETS = ("api_key", "api_secret", "api_passphrase")
 SECRET_SETTINGS = {"exchange": SECRETS, "sources": ("tiingo_api_key", "cryptoquant_api_key")}
 
+
 class Section(BaseModel):
     """Base of all sections: frozen, unknown names refused."""
 

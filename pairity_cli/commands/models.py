@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity.names import VERSION
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name, Note
 
 if TYPE_CHECKING:
     from model_registry.records import ModelRef
@@ -31,7 +33,7 @@ _SHOWN_TAGS = (
 
 
 @click.command()
-@click.argument("version", required=False)
+@click.argument("version", type=Name(VERSION), required=False)
 @click.option("--shadow", is_flag=True, help="Champion beside challenger over the decisions in the journal.")
 @reports_errors
 def models(version: str | None, shadow: bool) -> None:
@@ -47,15 +49,15 @@ def models(version: str | None, shadow: bool) -> None:
         return
     versions = list_versions(settings)
     if not versions:
-        click.echo("no model is registered yet: run `pairity train`")
+        echo("no model is registered yet: run `pairity train`")
         return
     _show_all(versions)
 
 
 @click.command()
-@click.argument("version")
+@click.argument("version", type=Name(VERSION))
 @click.option("--force", is_flag=True, help="Although the gate did not pass it; real money stays refused to it.")
-@click.option("--reason", help="Why; it is recorded. Needed with --force.")
+@click.option("--reason", type=Note(), help="Why; it is recorded. Needed with --force.")
 @reports_errors
 def promote(version: str, force: bool, reason: str | None) -> None:
     """Make VERSION champion: the trading process uses it from its next decision on."""
@@ -75,11 +77,11 @@ def promote(version: str, force: bool, reason: str | None) -> None:
     if not passed:
         recorded = f"forced: {recorded}"
     promoted = registry.promote(settings, version, recorded, SystemClock().now())
-    click.echo(f"version {promoted.version} of {promoted.name} is champion: {promoted.tags['promotion_reason']}")
+    echo(f"version {promoted.version} of {promoted.name} is champion: {promoted.tags['promotion_reason']}")
 
 
 @click.command()
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", type=Note(), required=True, help="Why; it is recorded.")
 @reports_errors
 def rollback(reason: str) -> None:
     """Make the version before the champion champion again."""
@@ -88,7 +90,7 @@ def rollback(reason: str) -> None:
 
     settings = settings_from()
     restored = registry.rollback(settings, reason, SystemClock().now())
-    click.echo(f"version {restored.version} of {restored.name} is champion again")
+    echo(f"version {restored.version} of {restored.name} is champion again")
 
 
 def _show_shadow(settings: Settings, version: str | None) -> None:
@@ -104,7 +106,7 @@ def _show_shadow(settings: Settings, version: str | None) -> None:
     finally:
         journal.close()
     if not couples:
-        click.echo("no decision has a challenger's score beside it: one is scored as soon as one is registered")
+        echo("no decision has a challenger's score beside it: one is scored as soon as one is registered")
         return
     rows = [
         (
