@@ -20,6 +20,7 @@ from ingestion.sources.okx import BARS, OkxSource
 from ingestion.sources.protocol import NotServedError
 from pairity.errors import ConfigError
 from pairity.layout import Layout
+from pairity.names import check_note
 from pairity.settings import Settings
 from pairity.timeline import Clock, month_start
 from pairity.universe import inst_id
@@ -49,11 +50,10 @@ class ActionOutcome:
 def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> ActionOutcome:
     """Take the rows of an item as right: they are known from `now` on and not withheld for those rules again.
 
-    Feature rows are published by the next ingestion. ConfigError without a reason, for an item that is closed, and
-    where one instant has several versions (which one is right cannot be said by releasing both).
+    Feature rows are published by the next ingestion. ConfigError without a reason that can be recorded, for an item
+    that is closed, and where one instant has several versions (which one is right cannot be said by releasing both).
     """
-    if not reason.strip():
-        raise ConfigError("a release needs a reason", "say why the rows are right: --reason TEXT")
+    reason = check_note(reason, "--reason")
     item = _find_open(settings, id_)
     rows = item.read_rows().drop(BROKEN)
     added = 0

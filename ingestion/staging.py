@@ -24,6 +24,7 @@ from ingestion.lake.spans import Span, clip, union
 from ingestion.staged_versions import BATCH, drop_repetitions
 from pairity.durable import discard_folder, remove_unfinished, replace_file
 from pairity.layout import Layout
+from pairity.names import VENUE
 from pairity.timeline import month_key, months_between, next_month
 from pairity.universe import short_name
 
@@ -52,7 +53,7 @@ class Staging:
     def __init__(self, layout: Layout, *, venue: str = HOME_VENUE, persistent: bool = True) -> None:
         self.persistent = persistent
         self._all = layout.root / _FOLDER
-        self._root = self._all / f"venue={venue}"
+        self._root = self._all / f"venue={VENUE.check(venue)}"
         self._batches: dict[_Place, list[_Batch]] | None = None if persistent else {}
         self._last = 0
 

@@ -67,7 +67,9 @@ class Verdict:
             items = [(item["name"], item["passed"], item["found"], item["needed"]) for item in json.loads(text)]
         except (ValueError, TypeError, KeyError, RecursionError):
             items = [("", None, "", "")]
-        if not all(isinstance(passed, bool) and all(isinstance(text, str) for text in rest) for _, passed, *rest in items):
+        if not all(
+            isinstance(passed, bool) and all(isinstance(text, str) for text in rest) for _, passed, *rest in items
+        ):
             raise RegistryError("the gate's checks cannot be read: somebody has changed them", "train again")
         return cls(tuple(Check(name, passed, found, needed) for name, passed, found, needed in items))
 

@@ -25,6 +25,7 @@ from model_registry.records import (
 from model_registry.signatures import Signer, Verifier, signing
 from pairity.errors import NoChampionError, RegistryError, SignatureError, UnknownNameError
 from pairity.layout import Layout
+from pairity.names import MODEL, VERSION
 from pairity.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def register(settings: Settings, run_id: str, model_uri: str, tags: Mapping[str,
     require_tags(name, "new", all_tags)
     client = open_client(layout)
     with signing(layout) as signer, store_errors(layout):
-        if not client.search_registered_models(f"name = '{name}'"):
+        if not client.search_registered_models(_name_filter(name)):
             client.create_registered_model(name)
         created = client.create_model_version(
             name, source=model_uri, run_id=run_id, tags=all_tags, model_id=model_uri.rsplit("/", 1)[-1]
@@ -130,7 +131,7 @@ def list_versions(settings: Settings, name: str | None = None) -> list[ModelRef]
         return []
     client = open_client(layout)
     with store_errors(layout):
-        numbers = [version.version for version in client.search_model_versions(f"name = '{name}'")]
+        numbers = [version.version for version in client.search_model_versions(_name_filter(name))]
         # The search leaves out aliases, hence a second question for each version.
         models = [ModelRef.from_mlflow(client.get_model_version(name, number)) for number in numbers]
     return sorted(models, key=lambda model: -int(model.version))
@@ -148,7 +149,7 @@ def find_version(settings: Settings, version: str, name: str | None = None) -> M
             f"version of model {name!r}", version, [model.version for model in list_versions(settings, name)]
         )
 
-    if not has_database(layout):
+    if not has_database(layout) or not VERSION.accepts(version):
         raise unknown()
     client = open_client(layout)
     with store_errors(layout, unknown):
@@ -236,12 +237,17 @@ def _read_version(ask: Callable[[], ModelVersion]) -> ModelRef:
         ) from error
 
 
+def _name_filter(name: str) -> str:
+    """Return MLflow's query for a model; a name that could end the quotation is no name of a model."""
+    return f"name = '{MODEL.check(name)}'"
+
+
 def _version_with_alias(settings: Settings, alias: str) -> str | None:
     """Return the number that carries an alias, whatever the version's lineage; None where none does."""
     layout = Layout.of(settings)
     client = open_client(layout)
     with store_errors(layout):
-        models = client.search_registered_models(f"name = '{settings.model.name}'")
+        models = client.search_registered_models(_name_filter(settings.model.name))
         version = models[0].aliases.get(alias) if models else None
     return None if version is None else str(version)
 

@@ -38,6 +38,8 @@ from difflib import get_close_matches
 
 from pairity.redaction import redact
 
+_LONGEST_SHOWN = 80
+
 
 class PairityError(Exception):
     """Base of the tree: `what` happened, with the value that was found, and the `remedy`."""
@@ -62,10 +64,11 @@ class UnknownNameError(ConfigError):
 
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
         self.kind, self.name, self.choices = kind, name, sorted(choices)
-        near = get_close_matches(name, self.choices, n=1)
+        near = get_close_matches(name[:_LONGEST_SHOWN], self.choices, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         listed = ", ".join(self.choices) if self.choices else "none exist"
-        super().__init__(f"unknown {kind} {name!r}", f"{hint}choose from: {listed}")
+        shown = repr(name) if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]!r}… ({len(name)} signs)"
+        super().__init__(f"unknown {kind} {shown}", f"{hint}choose from: {listed}")
 
 
 class TimeRangeError(ConfigError):

@@ -1,4 +1,4 @@
-"""Types of settings: bases of sections, constrained values, and what a section with secrets shows of itself."""
+"""Types of settings: bases of sections, names, constrained values, and what a section with secrets shows of itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from pairity.names import ALIAS, ASSET, CURRENCY, EXCHANGE_CODE, IDENTIFIER, MODEL, VENUE
 from pairity.schedule import parse_time_of_day
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -35,15 +36,18 @@ class SectionWithSecrets(Section):
         return state | {"__dict__": {name: None if isinstance(value, SecretStr) else value for name, value in values}}
 
 
-def require_distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names in capitals; ValueError for one that is there twice."""
+def _asset(name: str) -> str:
+    """Return the asset in capitals. Only ASCII is raised: the capitals of other letters can be more than one letter."""
+    return ASSET.require(name.upper() if name.isascii() else name)
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise ValueError("an instrument is listed twice")
-    return tuple(name.upper() for name in names)
+    return names
 
 
-def require_known_zone(name: str) -> str:
-    """Return the name of a time zone; ValueError where there is none of that name."""
+def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("there is no such time zone")
     return name
@@ -68,10 +72,19 @@ def require_no_credentials(url: str) -> str:
     return url
 
 
-def require_time_of_day(text: str) -> str:
-    """Return a time of day as it is written; ValueError for anything else."""
+def _time_of_day(text: str) -> str:
     parse_time_of_day(text)
     return text
 
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+Identifier = Annotated[str, AfterValidator(IDENTIFIER.require)]
+Venue = Annotated[str, AfterValidator(VENUE.require)]
+ModelName = Annotated[str, AfterValidator(MODEL.require)]
+Alias = Annotated[str, AfterValidator(ALIAS.require)]
+ExchangeCode = Annotated[str, AfterValidator(EXCHANGE_CODE.require)]
+Currency = Annotated[str, AfterValidator(CURRENCY.require)]
+TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Asset = Annotated[str, AfterValidator(_asset)]
+Assets = Annotated[tuple[Asset, ...], Field(min_length=2, max_length=200), AfterValidator(_distinct)]

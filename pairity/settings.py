@@ -31,15 +31,21 @@ from pydantic_settings import (
 
 from pairity.key_custody import PREFIX, taken_keys
 from pairity.setting_types import (
+    Alias,
+    Assets,
+    Currency,
+    ExchangeCode,
     Fraction,
+    Identifier,
+    ModelName,
     NonNegativeFloat,
     Section,
     SectionWithSecrets,
+    TimeOfDay,
+    TimeZone,
+    Venue,
     WebAddress,
-    require_distinct,
-    require_known_zone,
     require_no_credentials,
-    require_time_of_day,
 )
 from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
@@ -56,9 +62,7 @@ OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING", DO
 class UniverseSettings(Section):
     """Assets that are traded, in the order that defines pair ids."""
 
-    assets: Annotated[tuple[str, ...], Field(min_length=2, max_length=200), AfterValidator(require_distinct)] = (
-        DEFAULT_UNIVERSE
-    )
+    assets: Assets = DEFAULT_UNIVERSE
     min_aligned_bars: PositiveInt = 200
 
     @property
@@ -93,7 +97,7 @@ class IngestSettings(Section):
 
     page_size: Annotated[int, Field(ge=1, le=300)] = 300
     concurrency: Annotated[int, Field(ge=1, le=32)] = 8
-    datasets: tuple[str, ...] = ("funding", "mark_1h", "index_1h", "open_interest")
+    datasets: tuple[Identifier, ...] = ("funding", "mark_1h", "index_1h", "open_interest")
     """Datasets collected besides candles. Others that exist: `taker_volume_1h`, `trade_bars_1m` (many requests), and
     `book_tops` and `liquidations`, of which a live cycle takes a snapshot."""
 
@@ -104,8 +108,8 @@ class SourceSettings(SectionWithSecrets):
     binance_archive_url: WebAddress = "https://data.binance.vision"
     tiingo_url: WebAddress = "https://api.tiingo.com"
     tiingo_api_key: SecretStr | None = None
-    tiingo_exchange: str = "MEXC"
-    tiingo_quote: str = "usdt"
+    tiingo_exchange: ExchangeCode = "MEXC"
+    tiingo_quote: Currency = "usdt"
     cryptoquant_url: WebAddress = "https://api.cryptoquant.com"
     cryptoquant_api_key: SecretStr | None = None
     max_retries: Annotated[int, Field(ge=0, le=10)] = 4
@@ -121,7 +125,7 @@ class SourceSettings(SectionWithSecrets):
 class FeatureSettings(Section):
     """Windows of the features."""
 
-    venue: str = "okx"
+    venue: Venue = "okx"
     """Venue whose raw data the features are computed from; the trading process needs the one that it trades on."""
     z_window_bars: Annotated[int, Field(ge=3)] = 24
     rsi_period_bars: Annotated[int, Field(ge=2)] = 14
@@ -157,7 +161,7 @@ class FeatureSettings(Section):
 class VwapSettings(Section):
     """The daily ranking by distance from VWAP."""
 
-    time_zone: Annotated[str, AfterValidator(require_known_zone)] = "America/New_York"
+    time_zone: TimeZone = "America/New_York"
     bar_hours: Literal[1, 2, 3, 4, 6, 8, 12] = 4
     window_bars: Annotated[int, Field(ge=3, le=60)] = 6
     max_fill_bars: Annotated[int, Field(ge=0, le=60)] = 6
@@ -190,8 +194,8 @@ class LabelSettings(Section):
 class ModelSettings(Section):
     """The reference pair forest and its split."""
 
-    name: str = "pair_forest"
-    feature_service: str = "pair_forest_v1"
+    name: ModelName = "pair_forest"
+    feature_service: Identifier = "pair_forest_v1"
     """Features for training and scoring: a service of the pair view."""
     n_estimators: PositiveInt = 300
     max_depth: PositiveInt = 5
@@ -283,7 +287,7 @@ class ServeSettings(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8700
     grace_s: NonNegativeFloat = 5.0
     """Seconds after a bar's close at which its data is fetched; the decision follows at `features.decision_lag_s`."""
-    model_alias: str = "champion"
+    model_alias: Alias = "champion"
     shadow: bool = True
     """Score the challenger beside the champion at every decision, without influence."""
     retrain: bool = False
@@ -297,7 +301,7 @@ class ServeSettings(Section):
 class RetrainSettings(Section):
     """Daily retraining: by `pairity retrain`, or by the trading process with `serve.retrain`."""
 
-    at: Annotated[str, AfterValidator(require_time_of_day)] = "00:30"
+    at: TimeOfDay = "00:30"
     """Time of day in UTC, HH:MM."""
     niceness: Annotated[int, Field(ge=0, le=19)] = 10
     """CPU niceness of the job (0–19)."""

@@ -20,7 +20,10 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
-_RELATIVE = re.compile(r"^(\d+)([hd])$")
+_RELATIVE = re.compile(r"([0-9]{1,6})([hd])")
+_LONGEST = 60
+# Wide enough for any market, narrow enough for a month and a day to be added on both sides.
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -109,16 +112,25 @@ def parse_instant(text: str, *, now: datetime, name: str = "time") -> datetime:
     """
     if text == "now":
         return now
-    if match := _RELATIVE.match(text):
-        count, unit = int(match[1]), match[2]
-        return now - count * (HOUR if unit == "h" else DAY)
     try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
+        instant = _parse(text, now)
+    except (ValueError, OverflowError):
         raise TimeRangeError(
-            f"{name} {text!r} is not a time",
+            f"{name} {text[:_LONGEST]!r} is not a time",
             "write an ISO time such as 2025-03-18 or 2025-03-18T16:00, an age such as 30d or 12h, or now",
         ) from None
+    if not _FIRST <= instant < _LAST:
+        raise TimeRangeError(
+            f"{name} {text[:_LONGEST]!r} is outside the years {_FIRST.year} to {_LAST.year}", "give a nearer time"
+        )
+    return instant
+
+
+def _parse(text: str, now: datetime) -> datetime:
+    if match := _RELATIVE.fullmatch(text):
+        count, unit = int(match[1]), match[2]
+        return now - count * (HOUR if unit == "h" else DAY)
+    parsed = datetime.fromisoformat(text)
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 

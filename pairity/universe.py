@@ -13,6 +13,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from itertools import combinations
 
 from pairity.errors import ConfigError, UnknownNameError
+from pairity.names import ASSET, show
 
 DEFAULT_UNIVERSE = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "AVAX", "LINK", "DOT")
 _SUFFIX = "-USDT-SWAP"
@@ -66,9 +67,9 @@ class Pair:
     @classmethod
     def from_id(cls, pair_id: str) -> Pair:
         """Return the pair of a `BASE__QUOTE` id; ConfigError if it is not one."""
-        base, separator, quote = pair_id.partition(_PAIR_SEPARATOR)
-        if not (base and separator and quote):
-            raise ConfigError(f"{pair_id!r} is not a pair id", "write it as BASE__QUOTE, for example BTC__ETH")
+        base, _, quote = pair_id.partition(_PAIR_SEPARATOR)
+        if not (ASSET.accepts(base) and ASSET.accepts(quote)):
+            raise ConfigError(f"{show(pair_id)} is not a pair id", "write it as BASE__QUOTE, for example BTC__ETH")
         return cls(base, quote)
 
 
@@ -82,8 +83,15 @@ def pairs_of(universe: Sequence[str]) -> tuple[Pair, ...]:
 
 
 def select_instruments(names: Sequence[str], universe: Sequence[str]) -> tuple[str, ...]:
-    """Return the short names of `names` (short or canonical), in universe order; UnknownNameError for others."""
-    wanted = {short_name(name.strip().upper()) for name in names if name.strip()}
+    """Return the short names of `names` (short or canonical), in universe order.
+
+    ConfigError for what is no name of an asset and where nothing is named, UnknownNameError for an asset that is not in
+    the universe.
+    """
+    written = [name.strip(" ") for name in names if name.strip(" ")]
+    if not written:
+        raise ConfigError("no instrument is named", f"choose from: {', '.join(universe)}")
+    wanted = {ASSET.check(short_name(name.upper() if name.isascii() else name)) for name in written}
     for name in sorted(wanted - set(universe)):
         raise UnknownNameError("instrument", name, universe)
     return tuple(name for name in universe if name in wanted)

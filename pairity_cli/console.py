@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.errors import PairityError
+from pairity.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -22,9 +23,9 @@ _PLAIN_LINE_S = 60.0
 
 def fail(error: PairityError) -> int:
     """Print message and remedy to standard error; return the exit code."""
-    click.echo(_escape(f"error: {error.what}"), err=True)
+    click.echo(printable(f"error: {error.what}"), err=True)
     if error.remedy:
-        click.echo(_escape(f"  → {error.remedy}"), err=True)
+        click.echo(printable(f"  → {error.remedy}"), err=True)
     return error.exit_code
 
 
@@ -63,7 +64,7 @@ class ConsoleProgress:
         """Count `steps` more as done, with a note on the last one."""
         self._done += steps
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, advance=steps, note=_escape(note))
+            self._bars.update(self._task, advance=steps, note=printable(note))
         elif self._stage is not None and time.monotonic() - self._reported_at >= _PLAIN_LINE_S:
             self._reported_at = time.monotonic()
             click.echo(_format_progress(*self._stage, self._done, note, self._reported_at), err=True)
@@ -71,9 +72,9 @@ class ConsoleProgress:
     def say(self, line: str) -> None:
         """Print a line of its own, above the bars."""
         if self._bars is not None:
-            self._bars.console.print(_escape(line), markup=False, highlight=False)
+            self._bars.console.print(printable(line), markup=False, highlight=False)
         else:
-            click.echo(_escape(line), err=True)
+            click.echo(printable(line), err=True)
 
     def _finish(self, *, failed: bool = False) -> None:
         if self._stage is None:
@@ -89,13 +90,8 @@ def _format_progress(name: str, total: int, since: float, done: int, note: str, 
     """Return a plain line within a long stage: how far, how long so far, how long to go."""
     spent = now - since
     left = f", about {spent / done * (total - done):,.0f} s to go" if 0 < done < total else ""
-    remark = f" ({_escape(note)})" if note else ""
+    remark = f" ({printable(note)})" if note else ""
     return f"{name}: {done:,} of {total:,} after {spent:,.0f} s{left}{remark}" if total else f"{name}: {spent:,.0f} s"
-
-
-def _escape(text: str) -> str:
-    """Return `text` with control characters written out: what a venue answers must not steer the terminal."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 
 def _make_bars() -> RichProgress:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from pairity.errors import PairityError
+from pairity.printable import printable
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
@@ -39,6 +40,11 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             sys.exit(fail(error))
 
     return wrapped
+
+
+def echo(text: object, *, err: bool = False) -> None:
+    """Print text on lines of its own. What a venue, a file or a tag put into it must not steer the terminal."""
+    click.echo(printable(str(text)), err=err)
 
 
 def settings_from(exchange_url: str | None = None, control_url: str | None = None, **overrides: Any) -> Settings:  # noqa: ANN401

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from pairity.printable import printable, printable_line
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -16,13 +18,13 @@ def print_heading(text: str) -> None:
     """Print a line that begins a part of a summary."""
     from rich.text import Text
 
-    _open_console().rule(Text(text), align="left", style="dim")
+    _open_console().rule(Text(printable_line(text)), align="left", style="dim")
 
 
 def print_line(text: str) -> None:
-    """Print one line of text, as it is."""
+    """Print one line of text, as it is but for signs that would steer the terminal."""
     # Without markup: brackets in a venue's answer are text, not styles.
-    _open_console().print(text, markup=False, soft_wrap=True)
+    _open_console().print(printable(text), markup=False, emoji=False, soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str | None = None) -> None:
@@ -33,10 +35,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: s
 
     lines = [list(row) for row in rows]
     table = Table(
-        title=None if title is None else Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        title=None if title is None else Text(printable_line(title)),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     for index, column in enumerate(columns):
-        table.add_column(Text(column), justify="right" if any(_is_number(row[index]) for row in lines) else "left")
+        table.add_column(
+            Text(printable_line(column)), justify="right" if any(_is_number(row[index]) for row in lines) else "left"
+        )
     for row in lines:
         table.add_row(*(Text(format_cell(cell)) for cell in row))
     _open_console().print(table)
@@ -46,7 +53,9 @@ def format_cell(cell: Cell) -> str:
     """Return the text of one cell: floats to four significant digits, integers with thin grouping, None as a dash."""
     if cell is None or (isinstance(cell, float) and cell != cell):  # noqa: PLR0124 - NaN is what differs from itself
         return "–"
-    if isinstance(cell, bool | str):
+    if isinstance(cell, str):
+        return printable_line(cell)
+    if isinstance(cell, bool):
         return str(cell)
     if isinstance(cell, int):
         return f"{cell:,}"

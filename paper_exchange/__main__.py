@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pairity.errors import PairityError
+from pairity.printable import printable
 from pairity.process_guard import guard_process
 from paper_exchange.run import MARKETS, run
 
@@ -27,7 +28,7 @@ def main() -> int:
     try:
         run(**vars(parser.parse_args()))
     except PairityError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{printable(str(error))}\n")
         return error.exit_code
     return 0
 

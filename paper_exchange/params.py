@@ -7,6 +7,9 @@ from decimal import Decimal, InvalidOperation
 
 from paper_exchange.wire import Json, WireError, bad_parameter
 
+_LONGEST_NUMBER = 40
+"""Most signs of a number, and most digits before or behind its point."""
+
 
 class Params:
     """Parameters of a query or of one body object: number or string accepted, "" and null are absent."""
@@ -43,11 +46,13 @@ class Params:
         """Return the value as a finite Decimal, None where absent; 51000 where it is not a number."""
         if name not in self.values:
             return None
+        text = self.text(name)
         try:
-            number = Decimal(self.text(name))
+            number = Decimal(text[: _LONGEST_NUMBER + 1])
         except InvalidOperation:
             raise bad_parameter(name) from None
-        if not number.is_finite():
+        # Bounded before anything is computed: the digits of 1e1000000 alone take seconds to write.
+        if len(text) > _LONGEST_NUMBER or not number.is_finite() or abs(number.adjusted()) > _LONGEST_NUMBER:
             raise bad_parameter(name)
         return number
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 from aiohttp import web
 
+from pairity.connection_limits import ConnectionLimits, limit_connections
 from pairity.errors import ConfigError, TimeRangeError, UnknownNameError
 from pairity.timeline import from_ms, parse_instant, to_ms
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock, parse_clock, wall_ms
 from paper_exchange.http.auth import Credentials
-from paper_exchange.http.server import make_app
+from paper_exchange.http.server import MAX_BODY_BYTES, make_app
 from paper_exchange.market.market import Market
 from paper_exchange.market.recorded import RecordedMarket
 from paper_exchange.market.synthetic import HISTORY_DAYS, SyntheticMarket
@@ -25,6 +28,8 @@ from paper_exchange.market.synthetic_assets import MODELS
 HOST = "127.0.0.1"
 SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR_MS = 3_600_000
+LIMITS = ConnectionLimits(connections=256, request_s=60.0, idle_s=75.0, request_bytes=MAX_BODY_BYTES + 65_536)
+"""Generous: a fault may hold an answer back for long, and that counts too."""
 MARKETS = ("synthetic", "recorded")
 
 
@@ -103,19 +108,27 @@ async def _serve(app: web.Application, port: int, description: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, HOST, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(
-                f"port {port} cannot be used: {error.strerror}", "give --port another one, or 0"
-            ) from None
-        bound = runner.addresses[0][1]
+    async with listen(app, port) as bound:
         sys.stdout.write(f"paper exchange: http://{HOST}:{bound} ({description})\n")
         sys.stdout.flush()  # whoever started the process waits for this line in a pipe
         await stop.wait()
+
+
+@asynccontextmanager
+async def listen(app: web.Application, port: int, shutdown_s: float = 1.0) -> AsyncIterator[int]:
+    """Serve `app` on 127.0.0.1 while the block runs and yield the port (0 takes a free one); ConfigError if in use."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_s)
+    await runner.setup()
+    assert runner.server is not None
+    try:
+        listening = await asyncio.get_running_loop().create_server(
+            limit_connections(runner.server, LIMITS), HOST, port, backlog=128
+        )
+    except OSError as error:
+        await runner.cleanup()
+        raise ConfigError(f"port {port} cannot be used: {error.strerror}", "give --port another one, or 0") from None
+    try:
+        yield listening.sockets[0].getsockname()[1]
     finally:
+        listening.close()
         await runner.cleanup()

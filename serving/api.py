@@ -8,11 +8,17 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pairity.connection_limits import ConnectionLimits, limit_connections
 from pairity.errors import ConfigError
 from pairity.settings import ServeSettings
+from serving.local_only import LocalOnly
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+
+LIMITS = ConnectionLimits(connections=64, request_s=10.0, idle_s=30.0, request_bytes=65_536)
+_HEAD_BYTES = 16_384
 
 
 @dataclass
@@ -85,8 +91,21 @@ async def serve_api(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]
     Raises ConfigError where the port is in use.
     """
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="error", lifespan="off")
+    config = uvicorn.Config(
+        LocalOnly(app),
+        host=settings.host,
+        port=settings.port,
+        log_level="error",
+        lifespan="off",
+        http=limit_connections(H11Protocol, LIMITS),
+        h11_max_incomplete_event_size=_HEAD_BYTES,
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        backlog=128,
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # the loop owns the signals
     task = asyncio.create_task(_serve(server, settings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pairity.layout import Layout
+from pairity.names import ORDER_ID
 from pairity.settings import Settings
 from serving.journal import DecisionRecord, FeatureVector, Journal, Trace
 from serving.models.rescoring import RescoredDecision, rescore
@@ -29,8 +30,9 @@ class Recomputation:
 def read_trace(settings: Settings, order: str) -> Trace:
     """Read everything that the journal knows of an order; JournalError for an order that it does not know.
 
-    `order` is a client order id or the venue's order id.
+    `order` is a client order id or the venue's order id; ConfigError for what can be neither.
     """
+    ORDER_ID.check(order)
     journal = Journal.read(Layout.of(settings).journal)
     try:
         return journal.trace(order)

@@ -20,6 +20,7 @@ from pairity.digest import digest_bytes
 from pairity.durable import append_line, make_folder, move_folder, remove_unfinished, temporary_path
 from pairity.errors import LakeCorruptError
 from pairity.layout import Layout
+from pairity.names import IDENTIFIER, PARTITION_KEY, QUARANTINE_ID, show
 from validation.row_rules import find_time_column
 from validation.row_verdicts import list_value_columns
 from validation.rules import FailedRule
@@ -101,6 +102,8 @@ def keep_item(
     layout: Layout, dataset: str, key: str, rules: Sequence[str], rows: pl.DataFrame, now: datetime
 ) -> QuarantineItem:
     """Write the item, whole or not at all; an item that was closed and whose rows are back is opened again."""
+    IDENTIFIER.check(dataset, "dataset of the quarantine")
+    PARTITION_KEY.check(key, "partition of the quarantine")
     values = rows.select(list_value_columns(rows)).write_csv().encode()
     identity = "\n".join((dataset, key, *rules)).encode()
     id_ = digest_bytes(identity + values)[:_ID_LENGTH]
@@ -140,6 +143,7 @@ def read_item(path: Path) -> QuarantineItem:
     try:
         reason = json.loads(path.read_text())
         failed = tuple(FailedRule(**rule) for rule in reason["failed"])
+        _require_own_place(path.parent, reason)
         first, last = (datetime.fromisoformat(reason[name]) if reason[name] else None for name in ("first", "last"))
         return QuarantineItem(
             id=reason["id"],
@@ -155,6 +159,15 @@ def read_item(path: Path) -> QuarantineItem:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LakeCorruptError(f"{path} cannot be read: {error}", "delete the folder if it is of no use") from None
+
+
+def _require_own_place(folder: Path, reason: dict[str, str]) -> None:
+    """Raise ValueError unless an item lies where its own words put it: what it names becomes paths of the lake."""
+    named = reason["dataset"], reason["key"], reason["id"]
+    for rule, name in zip((IDENTIFIER, PARTITION_KEY, QUARANTINE_ID), named, strict=True):
+        rule.require(name)
+    if (reason["dataset"], _folder(reason["key"]), reason["id"]) != folder.parts[-3:]:
+        raise ValueError(f"it says that it lies at {'/'.join(map(show, named))}")
 
 
 def _journal(path: Path) -> tuple[QuarantineAction, ...]:

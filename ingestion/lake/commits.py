@@ -21,7 +21,8 @@ from ingestion.lake.manifest import parse_optional, parse_spans
 from ingestion.lake.partitions import Partition, parse_month
 from ingestion.lake.spans import Span
 from pairity.digest import digest_bytes
-from pairity.errors import LakeCorruptError
+from pairity.errors import ConfigError, LakeCorruptError
+from pairity.names import IDENTIFIER, show
 from pairity.timeline import month_key
 from pairity.universe import inst_id, short_name
 
@@ -119,12 +120,14 @@ def read_commit(folder: Path, name: str, venue: str) -> Commit:
         pieces, segments = {}, {}
         for dataset, entry in record["datasets"].items():
             if entry["file"] is not None:
+                if entry["file"] != segment_name(record["number"], IDENTIFIER.check(dataset, "dataset")):
+                    raise ValueError(f"{show(entry['file'])} is not the name of its segment")
                 segments[dataset] = Segment(entry["file"], entry["sha256"])
             for key, fields in entry["partitions"].items():
                 asset, _, month = key.rpartition("/")
                 pieces[Partition(dataset, inst_id(asset), parse_month(month), venue)] = _parse_piece(fields)
         return Commit(record["number"], segments, pieces, name)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError, LakeCorruptError) as error:
         raise LakeCorruptError(
             f"the commit record {path} cannot be read: {error}",
             f"delete it and run pairity ingest --since with the day on which it was written, {_written_on(path)}",

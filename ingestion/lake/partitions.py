@@ -14,6 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.raw_files import MANIFEST, PART
+from pairity.errors import LakeCorruptError
+from pairity.names import IDENTIFIER, INSTRUMENT, MONTH, VENUE
 from pairity.timeline import month_key, next_month
 
 __all__ = ["MANIFEST", "NEXT_MANIFEST", "PART", "Partition", "digest_file", "encode", "list_partitions", "parse_month"]
@@ -28,12 +30,18 @@ _ROW_GROUP_ROWS = 65_536
 
 @dataclass(frozen=True, slots=True, order=True)
 class Partition:
-    """Partition of the lake: dataset, instrument (canonical id), calendar month (its first instant) and venue."""
+    """Partition of the lake: dataset, instrument (canonical id), calendar month (its first instant) and venue.
+
+    ConfigError for names that are none: they become folders.
+    """
 
     dataset: str
     instrument: str
     month: datetime
     venue: str = HOME_VENUE
+
+    def __post_init__(self) -> None:
+        _check_names(self.dataset, self.instrument, self.venue)
 
     @property
     def relative(self) -> str:
@@ -50,19 +58,32 @@ class Partition:
         return root / self.relative
 
 
+@cache
+def _check_names(dataset: str, instrument: str, venue: str) -> None:
+    """Raise ConfigError for names that are none. Remembered: the same few names make all partitions."""
+    IDENTIFIER.check(dataset, "dataset of the lake")
+    INSTRUMENT.check(instrument, "instrument of the lake")
+    VENUE.check(venue, "venue of the lake")
+
+
 def list_partitions(root: Path, venue: str) -> Iterator[Partition]:
-    """Yield all partitions of a venue that have a folder, sorted by dataset, instrument and month."""
+    """Yield all partitions of a venue that have a folder, sorted by dataset, instrument and month.
+
+    LakeCorruptError for a folder whose name is none of ours.
+    """
     for dataset in _folders(root):
         below = f"{root}/{dataset}/venue={venue}"
         for instrument in _folders(below, "instrument="):
+            name = INSTRUMENT.check(instrument.partition("=")[2], f"folder of {below}", LakeCorruptError)
+            IDENTIFIER.check(dataset, f"folder of {root}", LakeCorruptError)
             for month in _folders(f"{below}/{instrument}", "month="):
-                name, start = instrument.partition("=")[2], parse_month(month.partition("=")[2])
-                yield Partition(dataset, name, start, venue)
+                yield Partition(dataset, name, parse_month(month.partition("=")[2]), venue)
 
 
 @cache
 def parse_month(text: str) -> datetime:
-    """Return the first instant of a month from its key `YYYY-MM`."""
+    """Return the first instant of a month from its key `YYYY-MM`; LakeCorruptError for another text."""
+    MONTH.check(text, "month of the lake", LakeCorruptError)
     return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
 
 

@@ -22,6 +22,7 @@ from ingestion.lake.spans import Span, clip, union
 from ingestion.lake.state import LakeState
 from pairity.durable import make_folder
 from pairity.layout import Layout
+from pairity.names import VENUE
 from pairity.timeline import months_between
 from pairity.universe import inst_id
 
@@ -33,11 +34,11 @@ class Lake:
     small, wait in segments, and `compact()` folds them into the partitions. Readers see the same rows either way.
 
     `durable=False` leaves flushing to the operating system, for rows that can be made again. An object keeps an index
-    in memory and is for one thread at a time.
+    in memory and is for one thread at a time. ConfigError for a venue that is no name.
     """
 
     def __init__(self, layout: Layout, *, durable: bool = True, venue: str = HOME_VENUE) -> None:
-        self.venue = venue
+        self.venue = VENUE.check(venue)
         self.root = layout.lake
         self._data_root = layout.root
         generation = layout.root / f".{self.root.name}.generation"

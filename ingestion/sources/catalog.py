@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pairity.errors import ConfigError, CredentialsError, UnknownNameError
+from pairity.names import SOURCE, VENUE
 from pairity.settings import Settings
 
 if TYPE_CHECKING:
@@ -200,6 +201,9 @@ def open_source(name: str, settings: Settings, folder: Path | None = None, venue
     UnknownNameError for a name that no source has, ConfigError where a folder is missing or `venue` is given for a
     source that has its own, CredentialsError without its key.
     """
+    SOURCE.check(name, "--source")
+    if venue is not None:
+        VENUE.check(venue, "--venue")
     if name.startswith(_CCXT) and venue is None:
         return _ccxt(name, settings)
     offer = OFFERS.get(name)

@@ -21,6 +21,7 @@ from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.bounded_parquet import read_names, read_numbers
 from pairity.errors import ConfigError, DataError
+from pairity.names import ASSET
 from pairity.timeline import HOUR, MINUTE, to_ms
 
 _CSV = ".csv.gz"
@@ -127,7 +128,7 @@ class ParquetFolder(BlockingSource):
 
 
 def _files(folder: Path, suffix: str) -> dict[str, Path]:
-    """Return the file of each asset. ConfigError where there is no such folder."""
+    """Return the file of each asset. ConfigError where there is no such folder, DataError for a name that is none."""
     if not folder.is_dir():
         raise ConfigError(f"no folder {str(folder)!r}", "give --folder the folder that holds the files")
     by_asset: dict[str, Path] = {}
@@ -135,7 +136,8 @@ def _files(folder: Path, suffix: str) -> dict[str, Path]:
         symbol = path.name.removesuffix(suffix).upper()
         quote = next((quote for quote in _QUOTES if symbol.endswith(quote)), None)
         if quote is not None:
-            by_asset.setdefault(symbol.removesuffix(quote), path)
+            asset = ASSET.check(symbol.removesuffix(quote), f"file {path.name!r} of {folder}", DataError)
+            by_asset.setdefault(asset, path)
     return by_asset
 
 

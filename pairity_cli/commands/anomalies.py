@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity.names import IDENTIFIER
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name
 
 
 @click.command()
-@click.option("--dataset", metavar="NAME", help="Only this raw dataset; default all with bars.")
+@click.option("--dataset", type=Name(IDENTIFIER), metavar="NAME", help="Only this raw dataset; default all with bars.")
 @reports_errors
 def anomalies(dataset: str | None) -> None:
     """Outages of the venue, mark prices far from the market, bars of 4 hours that are not whole."""
@@ -24,6 +26,6 @@ def anomalies(dataset: str | None) -> None:
     count = 0
     for name in names:
         for line in describe_anomalies(lake, name):
-            click.echo(f"{name}: {line}")
+            echo(f"{name}: {line}")
             count += 1
-    click.echo(f"{count} anomalies in {', '.join(names)}")
+    echo(f"{count} anomalies in {', '.join(names)}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity.names import VENUE
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name
 
 
 @click.command()
-@click.option("--venue", help="Whose raw data; by default that of features.venue.")
+@click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
 @reports_errors
 def compact(venue: str | None) -> None:
     """Fold the small files of live hours into the month files of the lake, and delete them.
@@ -24,9 +26,9 @@ def compact(venue: str | None) -> None:
     with lake.writing():
         report = lake.compact()
     if not report.commits:
-        click.echo("nothing waits for compaction")
+        echo("nothing waits for compaction")
         return
-    click.echo(
+    echo(
         f"folded {report.rows:,} rows of {report.commits:,} commits into {report.partitions:,} partitions and deleted "
         f"{report.files:,} files; snapshot {lake.snapshot_id()}"
     )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity.names import IDENTIFIER, VENUE
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
+from pairity_cli.parameters import Name, Names
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -22,7 +24,7 @@ _SHOWN_GAPS = 40
 
 
 @click.group(invoke_without_command=True)
-@click.option("--venue", help="Whose raw data; by default that of features.venue.")
+@click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
 @reports_errors
@@ -44,7 +46,7 @@ def data(context: click.Context, venue: str | None, as_json: bool) -> None:
     for entry in read_items(layout, state="held"):
         waiting[entry.dataset] = waiting.get(entry.dataset, 0) + entry.rows
     if as_json:
-        click.echo(
+        echo(
             json.dumps(
                 [{**asdict(item), "quarantined_rows": waiting.get(item.name, 0)} for item in items],
                 default=str,
@@ -64,18 +66,24 @@ def verify() -> None:
 
     settings = settings_from()
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
-    click.echo(f"{lake.verify():,} partitions are what their manifests say; snapshot {lake.snapshot_id()}")
+    echo(f"{lake.verify():,} partitions are what their manifests say; snapshot {lake.snapshot_id()}")
 
 
 @click.command()
-@click.option("--datasets", metavar="A,B,…", help="Only these; by default all that lie on a grid.")
+@click.option(
+    "--datasets", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these; by default all that lie on a grid."
+)
 @click.option("--assets", metavar="A,B,…", help="Only these of the universe.")
 @click.option("--repair", is_flag=True, help="Fetch the ranges that hold them again.")
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
 def gaps(
-    datasets: str | None, assets: str | None, repair: bool, exchange_url: str | None, control_url: str | None
+    datasets: tuple[str, ...] | None,
+    assets: str | None,
+    repair: bool,
+    exchange_url: str | None,
+    control_url: str | None,
 ) -> None:
     """Show bars that are missing between an instrument's first and last: asked for and not there, or never asked for.
 
@@ -90,8 +98,8 @@ def gaps(
 
     settings = settings_from(exchange_url, control_url)
     universe = settings.universe.assets
-    names = select_instruments(assets.split(","), universe) if assets else universe
-    kinds = tuple(find_dataset(name.strip()).name for name in datasets.split(",")) if datasets else tuple(DATASETS)
+    names = select_instruments(assets.split(","), universe) if assets is not None else universe
+    kinds = tuple(find_dataset(name).name for name in datasets) if datasets else tuple(DATASETS)
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     holes = find_gaps(lake, names, kinds)
     _show_gaps(holes)
@@ -101,10 +109,10 @@ def gaps(
         report = run_async(_repair(settings, holes))
         failed = not report.ok
         for failure in report.failures:
-            click.echo(f"failed: {failure.asset}: {failure.reason}")
+            echo(f"failed: {failure.asset}: {failure.reason}")
         holes = find_gaps(lake, names, kinds)
         left = sum(gap.bars for gap in holes)
-        click.echo(f"{before - left:,} of {before:,} missing bars were filled; {left:,} are still missing")
+        echo(f"{before - left:,} of {before:,} missing bars were filled; {left:,} are still missing")
     sys.exit(4 if failed or any(not gap.requested for gap in holes) else 0)
 
 
@@ -159,14 +167,14 @@ def _show(items: tuple[StoredSummary, ...], waiting: dict[str, int]) -> None:
     )
     print_table(columns, rows)
     if not rows:
-        click.echo("nothing is stored yet: run `pairity ingest`, or `pairity collect`")
+        echo("nothing is stored yet: run `pairity ingest`, or `pairity collect`")
 
 
 def _show_gaps(holes: tuple[Gap, ...]) -> None:
     from pairity_cli.tables import print_table
 
     if not holes:
-        click.echo("no hole between any instrument's first and last bar")
+        echo("no hole between any instrument's first and last bar")
         return
     rows = [
         (
@@ -181,8 +189,8 @@ def _show_gaps(holes: tuple[Gap, ...]) -> None:
     ]
     print_table(("dataset", "asset", "from", "until", "bars", ""), rows)
     if len(holes) > _SHOWN_GAPS:
-        click.echo(f"… and {len(holes) - _SHOWN_GAPS:,} more")
-    click.echo(f"{len(holes):,} holes, {sum(gap.bars for gap in holes):,} bars")
+        echo(f"… and {len(holes) - _SHOWN_GAPS:,} more")
+    echo(f"{len(holes):,} holes, {sum(gap.bars for gap in holes):,} bars")
 
 
 def _time(instant: datetime | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, settings_from
 
 
 @click.command("data-docs")
@@ -14,5 +14,5 @@ def data_docs() -> None:
     from validation.data_docs import build_docs, build_overview
 
     settings = settings_from()
-    click.echo(f"Data Docs: {build_docs(settings)}")
-    click.echo(f"overview: {build_overview(settings)}")
+    echo(f"Data Docs: {build_docs(settings)}")
+    echo(f"overview: {build_overview(settings)}")

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, settings_from
 
 
 @click.command()
@@ -31,7 +31,7 @@ def features(until: str) -> None:
     rows = [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views]
     print_table(columns, rows)
     for item in report.quarantined:
-        click.echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
+        echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     for pair in report.left_out:
-        click.echo(f"left out: {pair.pair_id}: {pair.reason}")
+        echo(f"left out: {pair.pair_id}: {pair.reason}")
     sys.exit(0 if not report.quarantined else 4)

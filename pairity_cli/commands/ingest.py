@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
 
 if TYPE_CHECKING:
     from ingestion.report import IngestReport
@@ -36,7 +36,7 @@ def ingest(
     settings = settings_from(exchange_url, control_url)
     report = run_async(_ingest(settings, since, until, instruments, recheck=recheck))
     show_ingest(report)
-    click.echo(f"what was checked: {build_docs(settings)}")
+    echo(f"what was checked: {build_docs(settings)}")
     sys.exit(0 if report.ok else 4)
 
 
@@ -49,7 +49,7 @@ async def _ingest(
     from pairity_cli.console import ConsoleProgress
     from venue.clock import clock_for
 
-    names = select_instruments(instruments.split(","), settings.universe.assets) if instruments else None
+    names = select_instruments(instruments.split(","), settings.universe.assets) if instruments is not None else None
     clock = await clock_for(settings.exchange)
     start = parse_instant(since, now=clock.now(), name="--since")
     end = parse_instant(until, now=clock.now(), name="--until")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity.names import IDENTIFIER
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Names
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
@@ -29,14 +31,16 @@ _COLUMNS = (
 
 
 @click.command()
-@click.option("--families", metavar="A,B,…", help="Only these; by default all.")
+@click.option("--families", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these; by default all.")
 @click.option("--train-bars", type=click.IntRange(24), help="Hourly bars before the first test period.")
 @click.option("--test-bars", type=click.IntRange(24), help="Hourly bars of each test period.")
 @click.option(
     "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
 )
 @reports_errors
-def leaderboard(families: str | None, train_bars: int | None, test_bars: int | None, as_known_at: str) -> None:
+def leaderboard(
+    families: tuple[str, ...] | None, train_bars: int | None, test_bars: int | None, as_known_at: str
+) -> None:
     """Compare all families walk-forward: same folds, same hours, same costs, beside BTC; logged to MLflow.
 
     Every test period is scored by models trained on what was known before it. `pairity report` draws the result.
@@ -46,7 +50,7 @@ def leaderboard(families: str | None, train_bars: int | None, test_bars: int | N
 
     chosen = {"train_bars": train_bars, "test_bars": test_bars}
     settings = settings_from(evaluation={name: value for name, value in chosen.items() if value is not None})
-    names = [name.strip() for name in families.split(",")] if families else None
+    names = families
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
     compare(settings, now, names)
 
@@ -59,7 +63,7 @@ def compare(settings: Settings, now: datetime, names: Sequence[str] | None = Non
     with ConsoleProgress() as progress:
         board, run_id = run_leaderboard(settings, now, progress, names)
     _show(board)
-    click.echo(f"run {run_id}: `pairity report {run_id[:12]}` draws it, `make ui` compares it")
+    echo(f"run {run_id}: `pairity report {run_id[:12]}` draws it, `make ui` compares it")
 
 
 def _show(board: Leaderboard) -> None:

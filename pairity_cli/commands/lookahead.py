@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity.names import IDENTIFIER, MONTH
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name, Names
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,11 +20,21 @@ _SHOWN_LEAKS = 20
 
 
 @click.command()
-@click.option("--month", metavar="YYYY-MM", help="The chunk to recompute; by default the newest month with candles.")
+@click.option(
+    "--month",
+    type=Name(MONTH),
+    metavar="YYYY-MM",
+    help="The chunk to recompute; by default the newest month with candles.",
+)
 @click.option("--samples", type=click.IntRange(1, 200), default=6, show_default=True, help="Sampled instants.")
-@click.option("--views", metavar="A,B,…", help="Only these views (and what they are computed from); default all.")
+@click.option(
+    "--views",
+    type=Names(IDENTIFIER),
+    metavar="A,B,…",
+    help="Only these views (and what they are computed from); default all.",
+)
 @reports_errors
-def lookahead(month: str | None, samples: int, views: str | None) -> None:
+def lookahead(month: str | None, samples: int, views: tuple[str, ...] | None) -> None:
     """Prove that no feature looks ahead: recompute every column of every view without, and with other, later data.
 
     At each sampled instant the month is computed again from data truncated there, from data whose future holds other
@@ -34,7 +46,7 @@ def lookahead(month: str | None, samples: int, views: str | None) -> None:
     from pairity_cli.console import ConsoleProgress
 
     settings = settings_from()
-    names = tuple(declared(name.strip()).name for name in views.split(",")) if views else tuple(VIEWS)
+    names = tuple(declared(name).name for name in views) if views else tuple(VIEWS)
     with ConsoleProgress() as progress:
         report = prove_month(settings, _parse_month(month) if month else None, samples, names, progress)
     _show(report)
@@ -63,7 +75,7 @@ def _show(report: LookaheadReport) -> None:
         rows.append((name, len(own), compared, known, sum(proof.leaks > 0 for proof in own)))
     print_table(("view", "columns", "values compared", "not null", "columns that leak"), rows)
     for leak in report.leaks[:_SHOWN_LEAKS]:
-        click.echo(
+        echo(
             f"LEAK {leak.view}.{leak.column} ({leak.world} at {leak.instant:%Y-%m-%d %H:%M}): {leak.entity} at "
             f"{leak.event:%Y-%m-%d %H:%M} is {leak.expected!r} with the future and {leak.actual!r} without; "
             f"{leak.rows:,} rows"
@@ -71,7 +83,7 @@ def _show(report: LookaheadReport) -> None:
     for name in views:
         empty = [proof.column for proof in report.unproven if proof.view == name]
         if empty:
-            click.echo(f"{name}: no value to compare in {', '.join(empty)}")
+            echo(f"{name}: no value to compare in {', '.join(empty)}")
     instants = len(report.instants)
     verdict = f"{len(report.leaks):,} LEAKS" if report.leaks else "no value depends on what came later"
-    click.echo(f"{instants} instants, truncated, poisoned, as known then and as computed live: {verdict}")
+    echo(f"{instants} instants, truncated, poisoned, as known then and as computed live: {verdict}")

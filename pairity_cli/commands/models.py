@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity.names import VERSION
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name, Note
 
 if TYPE_CHECKING:
     from model_registry.records import ModelRef
@@ -49,7 +51,7 @@ def models() -> None:
 
 
 @models.command()
-@click.argument("version", required=False)
+@click.argument("version", type=Name(VERSION), required=False)
 @click.option("--shadow", is_flag=True, help="Champion beside challenger over the decisions in the journal.")
 @reports_errors
 def show(version: str | None, shadow: bool) -> None:
@@ -68,13 +70,13 @@ def show(version: str | None, shadow: bool) -> None:
         return
     versions = list_versions(settings)
     if not versions:
-        click.echo("no model is registered yet: run `pairity train`")
+        echo("no model is registered yet: run `pairity train`")
         return
     _show_all(settings, versions)
 
 
 @models.command()
-@click.argument("version")
+@click.argument("version", type=Name(VERSION))
 @_YES
 @reports_errors
 def sign(version: str, yes: bool) -> None:
@@ -90,17 +92,17 @@ def sign(version: str, yes: bool) -> None:
     model = find_version(settings, version)
     states = describe_signatures(settings, model)
     if states.trouble is None:
-        click.echo(f"version {version} of {model.name} is signed already")
+        echo(f"version {version} of {model.name} is signed already")
         return
     _show_one(settings, model)
     _ask(f"Is this version {version} of {model.name} as you registered it, and are these its files and verdict?", yes)
     signed = sign_version(settings, model)
     named = f", as {' and '.join(signed.aliases)}" if signed.aliases else ""
-    click.echo(f"version {signed.version} of {signed.name} is signed{named}")
+    echo(f"version {signed.version} of {signed.name} is signed{named}")
 
 
 @models.command()
-@click.argument("version")
+@click.argument("version", type=Name(VERSION))
 @_YES
 @reports_errors
 def confirm(version: str, yes: bool) -> None:
@@ -122,7 +124,7 @@ def confirm(version: str, yes: bool) -> None:
         )
     _ask(f"May version {version} of {model.name} trade real money?", yes)
     confirmed = confirm_version(settings, model)
-    click.echo(f"version {confirmed.version} of {confirmed.name} is confirmed for real money")
+    echo(f"version {confirmed.version} of {confirmed.name} is confirmed for real money")
 
 
 @models.command("rotate-key")
@@ -133,17 +135,17 @@ def rotate_key() -> None:
     from pairity.layout import Layout
 
     done = exchange(Layout.of(settings_from()))
-    click.echo(f"key {done.key_id} signs from now on; {done.signed} signatures were made anew")
+    echo(f"key {done.key_id} signs from now on; {done.signed} signatures were made anew")
     for what in done.left:
-        click.echo(f"left as it is, because it did not verify: {what}")
+        echo(f"left as it is, because it did not verify: {what}")
     for store in done.absent:
-        click.echo(f"not there: {store}; if it comes back, its versions must be signed again (pairity models sign)")
+        echo(f"not there: {store}; if it comes back, its versions must be signed again (pairity models sign)")
 
 
 @click.command()
-@click.argument("version")
+@click.argument("version", type=Name(VERSION))
 @click.option("--force", is_flag=True, help="Although the gate did not pass it; real money stays refused to it.")
-@click.option("--reason", help="Why; it is recorded. Needed with --force.")
+@click.option("--reason", type=Note(), help="Why; it is recorded. Needed with --force.")
 @reports_errors
 def promote(version: str, force: bool, reason: str | None) -> None:
     """Make VERSION champion: the trading process uses it from its next decision on."""
@@ -163,11 +165,11 @@ def promote(version: str, force: bool, reason: str | None) -> None:
     if not passed:
         recorded = f"forced: {recorded}"
     promoted = registry.promote(settings, version, recorded, SystemClock().now())
-    click.echo(f"version {promoted.version} of {promoted.name} is champion: {promoted.tags['promotion_reason']}")
+    echo(f"version {promoted.version} of {promoted.name} is champion: {promoted.tags['promotion_reason']}")
 
 
 @click.command()
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", type=Note(), required=True, help="Why; it is recorded.")
 @reports_errors
 def rollback(reason: str) -> None:
     """Make the version before the champion champion again."""
@@ -176,7 +178,7 @@ def rollback(reason: str) -> None:
 
     settings = settings_from()
     restored = registry.rollback(settings, reason, SystemClock().now())
-    click.echo(f"version {restored.version} of {restored.name} is champion again")
+    echo(f"version {restored.version} of {restored.name} is champion again")
 
 
 def _show_shadow(settings: Settings, version: str | None) -> None:
@@ -192,7 +194,7 @@ def _show_shadow(settings: Settings, version: str | None) -> None:
     finally:
         journal.close()
     if not couples:
-        click.echo("no decision has a challenger's score beside it: one is scored as soon as one is registered")
+        echo("no decision has a challenger's score beside it: one is scored as soon as one is registered")
         return
     rows = [
         (

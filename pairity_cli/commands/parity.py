@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, settings_from
 
 _SHOWN_MISMATCHES = 20
 
@@ -18,7 +18,7 @@ def parity() -> None:
     from serving.parity import check_parity
 
     report = check_parity(settings_from())
-    click.echo(report.summary)
+    echo(report.summary)
     for where, mismatch in report.mismatches[:_SHOWN_MISMATCHES]:
-        click.echo(f"  {where} {mismatch.column}: online {mismatch.online!r}, offline {mismatch.offline!r}")
+        echo(f"  {where} {mismatch.column}: online {mismatch.online!r}, offline {mismatch.offline!r}")
     sys.exit(1 if report.mismatches else 0)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity.names import QUARANTINE_ID
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
+from pairity_cli.parameters import Name, Note
 
 if TYPE_CHECKING:
     from ingestion.quarantine_actions import ActionOutcome
@@ -33,12 +35,12 @@ def list_items(everything: bool) -> None:
 
     items = read_items(Layout.of(settings_from()), state=None if everything else "held")
     for item in items:
-        click.echo(_line(item))
-    click.echo(f"{len(items)} items, {sum(item.rows for item in items):,} rows")
+        echo(_line(item))
+    echo(f"{len(items)} items, {sum(item.rows for item in items):,} rows")
 
 
 @quarantine.command()
-@click.argument("id_", metavar="ID")
+@click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
 @reports_errors
 def show(id_: str) -> None:
     """What the broken rules mean, how many rows broke them, the rows, and what was done about them."""
@@ -48,21 +50,21 @@ def show(id_: str) -> None:
     from validation.quarantine import find_item
 
     item = find_item(Layout.of(settings_from()), id_)
-    click.echo(_line(item))
+    echo(_line(item))
     for rule in item.failed:
-        click.echo(f"  {rule.rule} = {rule.observed:g}: {rule.meaning}")
+        echo(f"  {rule.rule} = {rule.observed:g}: {rule.meaning}")
     for entry in item.journal:
-        click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S} {entry.action}: {entry.reason}")
+        echo(f"  {entry.at:%Y-%m-%d %H:%M:%S} {entry.action}: {entry.reason}")
     rows = item.read_rows()
     with pl.Config(tbl_rows=_SHOWN, tbl_cols=-1, tbl_width_chars=200, tbl_hide_dataframe_shape=True):
-        click.echo(str(rows.head(_SHOWN)))
+        echo(str(rows.head(_SHOWN)))
     if rows.height > _SHOWN:
-        click.echo(f"… and {rows.height - _SHOWN:,} more in {item.path / 'rows.parquet'}")
+        echo(f"… and {rows.height - _SHOWN:,} more in {item.path / 'rows.parquet'}")
 
 
 @quarantine.command()
-@click.argument("id_", metavar="ID")
-@click.option("--reason", required=True, help="Why the rows are right; it is recorded.")
+@click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
+@click.option("--reason", type=Note(), required=True, help="Why the rows are right; it is recorded.")
 @reports_errors
 def release(id_: str, reason: str) -> None:
     """The rows are right: publish them, known from now on, and never hold them back for these rules again."""
@@ -72,7 +74,7 @@ def release(id_: str, reason: str) -> None:
 
 
 @quarantine.command()
-@click.argument("id_", metavar="ID")
+@click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
@@ -89,7 +91,7 @@ async def _repair(settings: Settings, id_: str) -> ActionOutcome:
 
 
 def _report(outcome: ActionOutcome) -> None:
-    click.echo(f"{outcome.item.id} {outcome.item.state}: {outcome.message}")
+    echo(f"{outcome.item.id} {outcome.item.state}: {outcome.message}")
     sys.exit(0 if outcome.closed else 4)
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity.names import RUN_ID
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@click.argument("run", type=Name(RUN_ID), metavar="RUN")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write it.")
 @reports_errors
 def report(run: str, output: Path | None) -> None:
@@ -18,4 +20,4 @@ def report(run: str, output: Path | None) -> None:
     from pairity.layout import Layout
     from training.reports.report_file import write_report
 
-    click.echo(write_report(Layout.of(settings_from()), run, output))
+    echo(write_report(Layout.of(settings_from()), run, output))

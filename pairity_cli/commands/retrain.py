@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from pairity_cli.context import reports_errors, run_async, settings_from
+from pairity_cli.context import echo, reports_errors, run_async, settings_from
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
@@ -64,7 +64,7 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     with _locked(settings), ConsoleProgress() as progress:
         report = train(settings, progress, now=now, parity=live_parity(settings))
     outcome = "is champion" if report.outcome.promoted else "was not promoted"
-    click.echo(f"version {report.model.version} {outcome}: {report.outcome.reason}")
+    echo(f"version {report.model.version} {outcome}: {report.outcome.reason}")
 
 
 def _exit_on_signal(number: int, _frame: object) -> NoReturn:
@@ -90,7 +90,7 @@ async def _daily(settings: Settings) -> None:
         )
     stop = asyncio.Event()
     async with stop_on_signals(stop.set):
-        await retrain_daily(settings, await clock_for(settings.exchange), stop, click.echo)
+        await retrain_daily(settings, await clock_for(settings.exchange), stop, echo)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, settings_from
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,7 +39,7 @@ def risk_factors(since: str, until: str, assets: str, design: str) -> None:
     rows = regress_minutes(settings, first, end, names, design)
     _show(rows)
     for path in write_exposures(Layout.of(settings), rows, design):
-        click.echo(path)
+        echo(path)
 
 
 def _show(rows: pl.DataFrame) -> None:

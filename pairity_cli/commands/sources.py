@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from pairity_cli.context import reports_errors, run_async, settings_from
+from pairity.names import IDENTIFIER, SOURCE, VENUE
+from pairity_cli.context import echo, reports_errors, run_async, settings_from
+from pairity_cli.parameters import Name, Names
 
 
 @click.command()
@@ -23,17 +25,23 @@ def sources() -> None:
         for offer in OFFERS.values()
     ]
     print_table(("source", "venue in the lake", "gives", "needs", "ready"), rows)
-    click.echo("okx: `pairity ingest`; the others: `pairity collect --source NAME`. See docs/sources.md.")
+    echo("okx: `pairity ingest`; the others: `pairity collect --source NAME`. See docs/sources.md.")
 
 
 @click.command()
-@click.option("--source", "name", required=True, metavar="NAME", help="One that `pairity sources` lists.")
+@click.option(
+    "--source", "name", type=Name(SOURCE), required=True, metavar="NAME", help="One that `pairity sources` lists."
+)
 @click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
 @click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
 @click.option("--assets", metavar="A,B,…", help="Only these; by default the universe.")
-@click.option("--datasets", metavar="A,B,…", help="Only these; by default all that the source gives.")
+@click.option(
+    "--datasets", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these; by default all that the source gives."
+)
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder or file of the sources that read files.")
-@click.option("--venue", metavar="NAME", help="Venue under which a folder's rows are kept in the lake.")
+@click.option(
+    "--venue", type=Name(VENUE), metavar="NAME", help="Venue under which a folder's rows are kept in the lake."
+)
 @click.option("--list-assets", is_flag=True, help="Show what the source has, and collect nothing.")
 @reports_errors
 def collect(
@@ -41,7 +49,7 @@ def collect(
     since: str,
     until: str,
     assets: str | None,
-    datasets: str | None,
+    datasets: tuple[str, ...] | None,
     folder: Path | None,
     venue: str | None,
     list_assets: bool,
@@ -63,20 +71,22 @@ def collect(
     source = open_source(name, settings, folder, venue)
     now = SystemClock().now()
     if list_assets:
-        click.echo(" ".join(run_async(source.assets())))
+        echo(" ".join(run_async(source.assets())))
         return
     chosen = (
-        tuple(select_instruments(assets.split(","), settings.universe.assets)) if assets else settings.universe.assets
+        tuple(select_instruments(assets.split(","), settings.universe.assets))
+        if assets is not None
+        else settings.universe.assets
     )
-    wanted = tuple(part.strip() for part in datasets.split(",")) if datasets else source.datasets
+    wanted = datasets or source.datasets
     start = parse_instant(since, now=now, name="--since")
     end = parse_instant(until, now=now, name="--until")
     with ConsoleProgress() as progress:
         report = run_async(collect_history(settings, source, chosen, wanted, start, end, now, progress))
     print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
     for item in report.quarantined:
-        click.echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
+        echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     for failure in report.failures:
-        click.echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
-    click.echo(f"venue {report.venue}, snapshot {report.snapshot_id}")
+        echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
+    echo(f"venue {report.venue}, snapshot {report.snapshot_id}")
     sys.exit(0 if report.ok else 4)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pairity.names import ORDER_ID
 from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.parameters import Name
 
 if TYPE_CHECKING:
     from serving.journal import DecisionRecord, Run, Trace
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("order")
+@click.argument("order", type=Name(ORDER_ID))
 @reports_errors
 def trace(order: str) -> None:
     """From ORDER (client order id or venue id) back to its decision, features, model, data and code.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, settings_from
 
 if TYPE_CHECKING:
     from datetime import date
@@ -45,13 +45,13 @@ def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | N
         report = evaluate_sheets(settings, open_store(settings), since, until, top or settings.vwap.top)
         _show_evaluation(report)
         for path in write_evaluation(Layout.of(settings), report, since, until):
-            click.echo(path)
+            echo(path)
         return
     chosen = _parse_day(day, "--date") if day else find_latest_day(SystemClock().now(), settings)
     sheet = sheet_of(settings, open_store(settings), chosen, top or settings.vwap.top)
     _show_sheet(sheet)
     for path in write_sheet(Layout.of(settings), sheet, chosen):
-        click.echo(path)
+        echo(path)
 
 
 def _parse_day(text: str, option: str) -> date:

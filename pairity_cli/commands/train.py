@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, settings_from
 
 
 @click.command()
@@ -48,4 +48,4 @@ def train(rows: str | None, as_known_at: str, with_families: bool) -> None:
     try:
         compare(settings, now)
     except MissingDataError as error:  # enough to train on, too little to walk forward: the model stands
-        click.echo(f"no leaderboard: {error.what} (evaluation.train_bars, evaluation.test_bars)")
+        echo(f"no leaderboard: {error.what} (evaluation.train_bars, evaluation.test_bars)")

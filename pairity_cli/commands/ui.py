@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, settings_from
 
 
 @click.command()
@@ -26,7 +26,7 @@ def ui(port: int) -> None:
     layout = Layout.of(settings_from())
     if not database_file(layout).is_file():
         raise MissingDataError(f"no run has been logged in {layout.mlflow}", "run make train, or make demo")
-    click.echo(f"MLflow UI, for looking only: http://127.0.0.1:{port}   (Ctrl-C ends it)")
+    echo(f"MLflow UI, for looking only: http://127.0.0.1:{port}   (Ctrl-C ends it)")
     sys.stdout.flush()
     prepare_environment()
     command = [sys.executable, "-m", "model_registry.tracking_ui", str(layout.root), str(port)]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from pairity.names import PAIR
 from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.parameters import Name
 
 
 @click.command()
-@click.argument("pair", required=False)
+@click.argument("pair", type=Name(PAIR), required=False)
 @click.option(
     "--at",
     "instant",

@@ -116,6 +116,7 @@ def _describe(url: str, market: str) -> DemoExchange:
 
 
 def _request_json(url: str, body: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - any JSON
-    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode())
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, content, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=120) as answer:
         return json.load(answer)

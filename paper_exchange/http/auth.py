@@ -55,19 +55,23 @@ def verify(
     for name, code in _EMPTY:
         if not headers.get(f"OK-ACCESS-{name}"):
             raise _refuse(code, f"Request header OK-ACCESS-{name} can not be empty.")
-    if headers["OK-ACCESS-KEY"] != credentials.api_key:
+    if not _is_same(headers["OK-ACCESS-KEY"], credentials.api_key):
         raise _refuse("50111", "Invalid OK-ACCESS-KEY")
     if headers.get("x-simulated-trading") != "1":
         raise _refuse("50101", "APIKey does not match current environment.")
-    if headers["OK-ACCESS-PASSPHRASE"] != credentials.passphrase:
+    if not _is_same(headers["OK-ACCESS-PASSPHRASE"], credentials.passphrase):
         raise _refuse("50105", "Request header OK-ACCESS-PASSPHRASE incorrect.")
     sent_ms = _parse_timestamp(headers["OK-ACCESS-TIMESTAMP"])
     if all(abs(sent_ms - clock_ms) > SKEW_MS for clock_ms in clocks_ms):
         raise _refuse("50102", "Timestamp request expired")
     expected = sign(credentials.secret, headers["OK-ACCESS-TIMESTAMP"], method, target, body)
-    # On bytes: compare_digest refuses text that is not ASCII, which a client may send.
-    if not hmac.compare_digest(expected.encode(), headers["OK-ACCESS-SIGN"].encode()):
+    if not _is_same(headers["OK-ACCESS-SIGN"], expected):
         raise _refuse("50113", "Invalid Sign")
+
+
+def _is_same(given: str, expected: str) -> bool:
+    """Compare in constant time, as bytes: a client may send text that is not ASCII, or not even UTF-8."""
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), expected.encode())
 
 
 def _parse_timestamp(timestamp: str) -> int:

@@ -15,6 +15,7 @@ from paper_exchange.faults.fault_delivery import BATCH_KINDS, deliver, join_batc
 from paper_exchange.http.auth import Credentials, verify
 from paper_exchange.http.control import add_control_routes
 from paper_exchange.http.exchange import Exchange
+from paper_exchange.http.guard import add_headers, guard
 from paper_exchange.http.rate_limits import RateLimiter
 from paper_exchange.http.request import Request, Routes, parse_body
 from paper_exchange.http.routes.tables import PRIVATE, PUBLIC
@@ -52,7 +53,8 @@ def make_app(
         public=PUBLIC,
         private=private,
     )
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guard])
+    app.on_response_prepare.append(add_headers)
     if control:
         add_control_routes(app, exchange)
 

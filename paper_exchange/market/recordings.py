@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from pairity.errors import ConfigError, LakeCorruptError, MissingDataError
+from pairity.names import ASSET, show
 from paper_exchange.market.bar_arrays import BarArrays, Floats, Instants, make_bar_arrays
 
 _SUFFIX = "-USDT.parquet"
@@ -111,7 +112,12 @@ def _list_sets(folder: Path, *, mark: bool) -> tuple[CandleSet, ...]:
 
 
 def _list_files(folder: Path) -> dict[str, Path]:
-    return {path.name.removesuffix(_SUFFIX): path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+    """Return the file of each asset; LakeCorruptError for a file name that is none."""
+    by_asset = {}
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        name = path.name.removesuffix(_SUFFIX)
+        by_asset[ASSET.check(name, f"file {show(path.name)} of {folder}", LakeCorruptError)] = path
+    return by_asset
 
 
 def _find_bar_ms(path: Path) -> int:

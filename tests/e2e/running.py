@@ -80,7 +80,8 @@ class Running:
         return f"{self.url}/control"
 
     def post(self, path: str, body: dict[str, object]) -> dict[str, object]:
-        request = urllib.request.Request(f"{self.control}/{path}", json.dumps(body).encode())
+        content = json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.control}/{path}", content, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import ccxt
 import ccxt.async_support
 import requests
-from aiohttp import web
 
 from paper_exchange.http.auth import Credentials
 from paper_exchange.http.server import make_app
+from paper_exchange.run import listen
 
 
 @contextmanager
@@ -23,13 +23,10 @@ def serving(market, clock, *, account=None, credentials=None, **options):
         options.setdefault("control", True)
         options.setdefault("rate_limits", False)
         app = make_app(market, clock, account, credentials or Credentials(), **options)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url.append(f"http://127.0.0.1:{runner.addresses[0][1]}")
-        started.set()
-        await stop.wait()
-        await runner.cleanup()
+        async with listen(app, 0, shutdown_s=0.1) as port:
+            url.append(f"http://127.0.0.1:{port}")
+            started.set()
+            await stop.wait()
         await asyncio.sleep(0.05)  # let aborted connections be forgotten before their loop is
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)

@@ -67,7 +67,8 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoExchange]
 
 
 def ask(url: str, body: dict[str, Any] | None = None) -> Any:
-    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode())
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, content, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pairity.durable import replace_file
+from pairity.errors import RegistryError
 from pairity.layout import Layout
-from training.reports.contents import read_run
+from pairity.names import RUN_ID, RUN_NAME
+from training.reports.contents import RunContents, read_run
 from training.reports.page import render_page
 
 
@@ -16,6 +18,12 @@ def write_report(layout: Layout, run: str, path: Path | None = None) -> Path:
     `run` is a run id, or its beginning; the errors are those of `read_run`.
     """
     contents = read_run(layout, run)
-    path = path or layout.reports / f"{contents.name}-{contents.run_id[:12]}.html"
+    path = path or layout.reports / _file_name(contents)
     replace_file(path, render_page(contents).encode())
     return path
+
+
+def _file_name(contents: RunContents) -> str:
+    """Return run name and id; the id alone where the name, which anybody can set in the tracking store, is no name."""
+    run_id = RUN_ID.check(contents.run_id[:12], "run id of the tracking store", RegistryError)
+    return f"{contents.name}-{run_id}.html" if RUN_NAME.accepts(contents.name) else f"run-{run_id}.html"

@@ -128,7 +128,7 @@ def test_the_stepped_clock_moves_forward_only(url):
     assert client(url).fetch_time() == START_MS + 2_000
     for refused in ({"to": START_MS}, {}, {"to": 1, "by_ms": 1}, {"to": "later"}, {"to": None}):
         assert advance(**refused).status_code == 400
-    assert requests.post(f"{url}/control/advance", data="[]").status_code == 400
+    assert requests.post(f"{url}/control/advance", json=[]).status_code == 400
     assert requests.get(f"{url}/control/state").json()["now_ms"] == START_MS + 2_000
 
 

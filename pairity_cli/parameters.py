@@ -1,0 +1,55 @@
+"""Types of options and arguments that are names: refused by click, with exit code 2, before a command begins."""
+
+from __future__ import annotations
+
+import click
+
+from pairity.errors import ConfigError
+from pairity.names import NameRule, check_note, split_names
+
+
+class Name(click.ParamType):
+    """One name of a kind."""
+
+    def __init__(self, rule: NameRule) -> None:
+        self.name = rule.kind
+        self._rule = rule
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name; click.BadParameter says what it may be."""
+        try:
+            return self._rule.check(value)
+        except ConfigError as error:
+            self.fail(f"{error.what}: {error.remedy}", param, ctx)
+
+
+class Names(click.ParamType):
+    """Comma-separated names of a kind: an option's value is the tuple of them."""
+
+    def __init__(self, rule: NameRule) -> None:
+        self.name = f"{rule.kind}s"
+        self._rule = rule
+
+    def convert(
+        self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names; click.BadParameter says which of them is none, and what it may be."""
+        if isinstance(value, tuple):  # click converts a default that it has converted once more
+            return value
+        try:
+            return split_names(value, self._rule, "the list")
+        except ConfigError as error:
+            self.fail(f"{error.what}: {error.remedy}", param, ctx)
+
+
+class Note(click.ParamType):
+    """A reason that a person gives: one printable line."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text without blanks around it; click.BadParameter where it cannot be recorded."""
+        try:
+            return check_note(value, "the reason")
+        except ConfigError as error:
+            self.fail(f"{error.what}: {error.remedy}", param, ctx)
