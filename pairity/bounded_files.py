@@ -26,16 +26,18 @@ def read_file(path: Path, most: int) -> bytes:
         raise
     except OSError as error:
         raise OutOfBoundsError(f"cannot be opened: {error.strerror}") from None
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise OutOfBoundsError("is a folder, a pipe or a device instead of a file")
         if status.st_size > most:
             raise OutOfBoundsError(f"has {status.st_size} bytes, more than the limit of {most}")
-        try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
             content = file.read(most + 1)
-        except OSError as error:
-            raise OutOfBoundsError(f"cannot be read: {error.strerror}") from None
+    except OSError as error:
+        raise OutOfBoundsError(f"cannot be read: {error.strerror}") from None
+    finally:
+        os.close(handle)
     if len(content) > most:
         raise OutOfBoundsError(f"has more than the limit of {most} bytes")
     return content

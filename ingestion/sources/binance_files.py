@@ -144,7 +144,7 @@ def _is_aggregated(csv: bytes) -> bool:
 
 def _table(csv: bytes, names: tuple[str, ...], time: str, rows: int) -> pl.DataFrame:
     """Return all columns as text under `names`, checked to be numbers; further columns are left out."""
-    texts = read_texts(csv, rows, has_header=not csv[:1].isdigit())
+    texts = read_texts(csv, rows, has_header=_has_header(csv))
     if texts.width < len(names):
         raise OutOfBoundsError(f"has {texts.width} columns instead of {len(names)}: {brief(texts.columns)}")
     table = texts.select(pl.nth(place).alias(name) for place, name in enumerate(names))
@@ -155,6 +155,14 @@ def _table(csv: bytes, names: tuple[str, ...], time: str, rows: int) -> pl.DataF
     if strange.height:
         raise OutOfBoundsError(f"has {strange.height} rows whose {time} is no instant: {show(strange[time][0])}")
     return table
+
+
+def _has_header(csv: bytes) -> bool:
+    """Return whether the first line has names. One that has neither names nor numbers would be lost as a header."""
+    first = csv[:1]
+    if first and not first.isdigit() and not first.isalpha():
+        raise OutOfBoundsError(f"begins with {show(csv[:20].decode('ascii', 'replace'))}, neither a name nor a number")
+    return not first.isdigit()
 
 
 def _instant(name: str) -> pl.Expr:

@@ -15,6 +15,8 @@ import zlib
 from pairity.bounded_numbers import OutOfBoundsError, show
 
 _PIECE = 1 << 20
+_FREE, _MOST_TIMES = 64 << 20, 100
+"""No table of numbers beyond 64 MiB is packed a hundredfold: candles are to a fifth, constant ones to a thirtieth."""
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 # The signature may also occur in compressed bytes, by chance: once in 4 GiB.
 _MOST_SIGNATURES = 8
@@ -70,6 +72,8 @@ def gunzip(content: bytes, limit: int) -> bytes:
                 out += piece
                 if len(out) > limit:
                     raise OutOfBoundsError(f"expands to more bytes than the limit of {limit}")
+                if len(out) > max(_FREE, _MOST_TIMES * len(content)):
+                    raise OutOfBoundsError(f"expands more than {_MOST_TIMES} times, which no table of numbers does")
                 rest = member.unconsumed_tail
                 if not rest and not piece and not member.eof:
                     raise OutOfBoundsError("is cut: its gzip has no end")
@@ -101,6 +105,8 @@ def _only_member(whole: zipfile.ZipFile, suffix: str) -> zipfile.ZipInfo:
 def _read_member(whole: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
     if member.file_size > limit:
         raise ExpandsTooFarError(f"expands to {member.file_size} bytes, more than the limit of {limit}")
+    if member.file_size > max(_FREE, _MOST_TIMES * member.compress_size):
+        raise OutOfBoundsError(f"expands more than {_MOST_TIMES} times, which no table of numbers does")
     out = bytearray()
     with whole.open(member) as file:
         # Read to the end: the checksum is compared there. No more comes than the directory says.

@@ -25,6 +25,8 @@ from pairity.bounded_json import ANSWER
 from pairity.bounded_numbers import OutOfBoundsError, show
 
 _PIECE = 1 << 16
+_Guarded = tuple[HTTPConnection, socket.socket]
+"""A connection, and a second handle of its socket."""
 _DIGITS = 18
 
 
@@ -46,7 +48,7 @@ class BoundedTransport(HTTPAdapter):
     def __init__(self, total_s: float, limit: int = ANSWER.size) -> None:
         self.total_s = total_s
         self.limit = limit
-        self._open: list[socket.socket] = []
+        self._open: list[_Guarded] = []
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as in the base class
@@ -89,9 +91,9 @@ class BoundedTransport(HTTPAdapter):
 
         def end() -> None:
             is_over.set()
-            for connection in list(self._open):
+            for _, handle in list(self._open):
                 with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                    handle.shutdown(socket.SHUT_RDWR)
 
         timer = threading.Timer(self.total_s, end)
         timer.daemon = True
@@ -104,35 +106,29 @@ class BoundedTransport(HTTPAdapter):
             raise
         finally:
             timer.cancel()
+            self._forget_closed()
         if is_over.is_set():  # a body without a length ends where the connection does
             raise DeadlineError(f"was not complete after {self.total_s:g} s")
 
+    def _forget_closed(self) -> None:
+        # Only now: the body of an answer without a length is read from a connection that counts as closed already.
+        for connection, handle in list(self._open):
+            if connection.sock is None:
+                self._open.remove((connection, handle))
+                handle.close()
 
-def _guarded_pools(opened: list[socket.socket]) -> dict[str, type[HTTPConnectionPool]]:
-    """Return pool classes by scheme whose connections keep a second handle of each socket in `opened`.
+
+def _guarded_pools(opened: list[_Guarded]) -> dict[str, type[HTTPConnectionPool]]:
+    """Return pool classes by scheme whose connections put a second handle of each socket into `opened`.
 
     The handle works while the first one is wrapped for TLS, and shuts the same connection down.
     """
 
     class Guard:
-        guard: socket.socket | None = None
-
         def _new_conn(self) -> socket.socket:
             made: socket.socket = super()._new_conn()  # type: ignore[misc]
-            self._drop()
-            self.guard = made.dup()
-            opened.append(self.guard)
+            opened.append((self, made.dup()))  # type: ignore[arg-type]
             return made
-
-        def close(self) -> None:
-            super().close()  # type: ignore[misc]
-            self._drop()
-
-        def _drop(self) -> None:
-            if self.guard is not None:
-                opened.remove(self.guard)
-                self.guard.close()
-                self.guard = None
 
     class Plain(Guard, HTTPConnection):
         pass

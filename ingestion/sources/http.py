@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REFUSED = frozenset({401, 403})
-_NOT_FOUND = 404
+_OK, _NOT_FOUND = 200, 404
 # A server that asks for more than a minute is asked again after one: a run must come to an end.
 _LONGEST_WAIT_S = 60.0
 SOURCE_BACKOFF = Backoff(first_s=0.5, cap_s=_LONGEST_WAIT_S)
@@ -111,7 +111,7 @@ class Http:
             raise CredentialsError(
                 f"{_address(url)} refused the key ({answer.status_code})", "check the key's variable"
             )
-        if not answer.ok:
+        if answer.status_code != _OK:
             raise VenueRejectedError(f"{_address(url)} answered {answer.status_code}", str(answer.status_code))
         return answer.content
 

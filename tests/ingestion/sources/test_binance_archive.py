@@ -175,7 +175,7 @@ ENDS = {
         "is no whole ZIP",
     ),
     "two files": (lambda web, path: put(web, path, zipped(b"", "readme.txt")), "instead of one .csv"),
-    "no table": (lambda web, path: put(web, path, zipped(b"<html>\n")), "columns instead of 12"),
+    "no table": (lambda web, path: put(web, path, zipped(b"<html>\n")), "neither a name nor a number"),
     "no numbers": (lambda web, path: put(web, path, zipped(HEADER + b"1,2,x,4,5,6,7,8,9,10,11,12\n")), "not numbers"),
 }
 
