@@ -60,7 +60,7 @@ class UnknownNameError(ConfigError):
     """A name that does not exist; the message lists those that do."""
 
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
-        self.kind, self.name, self.choices = kind, name, sorted(choices)
+        self.kind, self.name, self.choices = kind, redact(name), sorted(choices)
         near = get_close_matches(name, self.choices, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         listed = ", ".join(self.choices) if self.choices else "none exist"
@@ -101,7 +101,7 @@ class VenueRejectedError(VenueError):
     """The venue understood the request and refused it; `code` is the venue's own."""
 
     def __init__(self, what: str, code: str, remedy: str = "") -> None:
-        self.code = code
+        self.code = redact(code)
         super().__init__(what, remedy)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from pairity.backoff import Backoff
@@ -38,6 +38,9 @@ class Http:
     _session: requests.Session | None = field(default=None, repr=False)
     _last: float = 0.0
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("its headers hold a key: make another one from the settings")
+
     def get(self, url: str, params: Mapping[str, str] | None = None) -> bytes | None:
         """Return the body; None for 404. Every other failure is a child of VenueError."""
         attempt = 0
@@ -63,9 +66,9 @@ class Http:
         try:
             return json.loads(body)
         except ValueError:
-            raise VenueAnswerError(
-                f"{_address(url)} answered {_start(body)} instead of JSON", "check the address in [sources]"
-            ) from None
+            problem = f"{_address(url)} answered {_start(body)} instead of JSON"
+        # Raised here: the error of the parser, which has the whole body, is not what it leads to
+        raise VenueAnswerError(problem, "check the address in [sources]")
 
     def _attempt(self, url: str, params: Mapping[str, str]) -> bytes | _Transient | None:
         import requests
