@@ -63,6 +63,7 @@ class UnknownNameError(ConfigError):
     """A name that does not exist; the message lists those that do."""
 
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
+        name = redact(name)
         self.kind, self.name, self.choices = kind, name, sorted(choices)
         near = get_close_matches(name[:_LONGEST_SHOWN], self.choices, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -105,7 +106,7 @@ class VenueRejectedError(VenueError):
     """The venue understood the request and refused it; `code` is the venue's own."""
 
     def __init__(self, what: str, code: str, remedy: str = "") -> None:
-        self.code = code
+        self.code = redact(code)
         super().__init__(what, remedy)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from pairity.backoff import Backoff
@@ -51,6 +51,9 @@ class Http:
     _transport: BoundedTransport | None = field(default=None, repr=False)
     _last: float = 0.0
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("its headers hold a key: make another one from the settings")
+
     def get(self, url: str, params: Mapping[str, str] | None = None, limit: int = ANSWER.size) -> bytes | None:
         """Return the body, of at most `limit` bytes when it is expanded; None for 404.
 
@@ -77,7 +80,9 @@ class Http:
         try:
             return parse_json(body)
         except OutOfBoundsError as error:
-            raise VenueAnswerError(f"the answer of {_address(url)} {error.what}", _NOTHING_STORED) from None
+            problem = f"the answer of {_address(url)} {error.what}"
+        # Raised here: the error of the parser, which has the whole body, is not what it leads to
+        raise VenueAnswerError(problem, _NOTHING_STORED)
 
     def _attempt(self, url: str, params: Mapping[str, str], limit: int) -> bytes | _Transient | None:
         import requests

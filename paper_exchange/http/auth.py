@@ -23,7 +23,7 @@ _EMPTY = (("KEY", "50103"), ("PASSPHRASE", "50104"), ("SIGN", "50106"), ("TIMEST
 class Credentials:
     """The one account of the paper exchange."""
 
-    api_key: str = "paper"
+    api_key: str = field(default="paper", repr=False)
     secret: str = field(default="paper", repr=False)
     passphrase: str = field(default="paper", repr=False)
 

@@ -265,6 +265,7 @@ def test_a_reader_of_nothing_is_told_so(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "j.db").write_bytes(b"not a database" * 100)
+    (tmp_path / "j.db").chmod(0o600)
     with pytest.raises(JournalError, match=r"(?s)not a database.*restore"):
         Journal.open(tmp_path / "j.db")
 
@@ -311,6 +312,7 @@ def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
     connection.execute("CREATE TABLE notes (text TEXT)")
     connection.commit()
     connection.close()
+    (tmp_path / "j.db").chmod(0o600)
     with pytest.raises(JournalError, match="no such table"):
         Journal.open(tmp_path / "j.db")
 
@@ -329,6 +331,7 @@ def old(tmp_path: Path) -> Path:
     path = tmp_path / "old.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(VERSION_1.read_text())
+    path.chmod(0o600)
     return path
 
 

@@ -116,6 +116,7 @@ def test_a_writer_adds_the_indices_that_an_older_journal_lacks(tmp_path: Path):
     old = tmp_path / "old.db"
     with contextlib.closing(sqlite3.connect(old)) as connection:
         connection.executescript(VERSION_1.read_text())
+    old.chmod(0o600)
     lacking = indices(tmp_path / "new.db") - indices(old)
     assert "ix_intents_filled" in lacking
     for _ in range(2):
