@@ -67,9 +67,8 @@ class Verdict:
             items = [(item["name"], item["passed"], item["found"], item["needed"]) for item in json.loads(text)]
         except (ValueError, TypeError, KeyError, RecursionError):
             items = [("", None, "", "")]
-        if not all(
-            isinstance(passed, bool) and all(isinstance(text, str) for text in rest) for _, passed, *rest in items
-        ):
+        texts = [text for name, _, found, needed in items for text in (name, found, needed)]
+        if not all(isinstance(item[1], bool) for item in items) or not all(isinstance(text, str) for text in texts):
             raise RegistryError("the gate's checks cannot be read: somebody has changed them", "train again")
         return cls(tuple(Check(name, passed, found, needed) for name, passed, found, needed in items))
 

@@ -160,8 +160,8 @@ def find_alias(settings: Settings, alias: str) -> ModelRef:
     """Return the version of `settings.model.name` that carries `alias` now, signatures checked; nothing is loaded.
 
     NoChampionError where nothing was trained yet or no version carries the alias; RegistryError where the store cannot
-    be used or the version lacks its lineage; SignatureError where the version, the verdict on it or the alias is not
-    what was signed. The trading process asks before every decision: this is one lookup.
+    be used; SignatureError where the version, its lineage, the verdict on it or the alias is not what was signed. The
+    trading process asks before every decision: this is one lookup.
     """
     try:
         return _find_alias(settings, alias)
@@ -188,8 +188,8 @@ def _find_alias(settings: Settings, alias: str) -> ModelRef:
     client = open_client(layout)
     with store_errors(layout, missing):
         model = _read_version(lambda: client.get_model_version_by_alias(name, alias))
-    require_tags(model.name, model.version, model.tags)
     verifier.require_alias(model, alias)
+    require_tags(model.name, model.version, model.tags)
     return model
 
 
@@ -208,7 +208,6 @@ def find_last_champion(settings: Settings) -> ModelRef:
     if not version:
         raise NoChampionError(f"no version of {settings.model.name!r} was ever promoted here", "promote one")
     model = find_version(settings, version)
-    require_tags(model.name, model.version, model.tags)
     verifier.require_registration(model)
     return model
 

@@ -135,7 +135,7 @@ class Verifier:
             if claim.tag in claim.model.tags:
                 return f"the signature of its {claim.title} is damaged"
             gone = f"the signature of its {claim.title} was removed"
-            return gone if progress.reached else f"its {claim.title} is not signed"
+            return gone if progress.version == claim.model.version else f"its {claim.title} is not signed"
         if self._keys.find(signature.key_id) is None:
             return f"its {claim.title} is signed with another key ({signature.key_id[:16]!r})"
         if not self._is_signed(claim):

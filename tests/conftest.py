@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 # A timing is never a test: a busy machine must not fail one.
@@ -16,3 +17,11 @@ settings.load_profile("untimed")
 _KEY_FOLDER = tempfile.mkdtemp(prefix="pairity-tests-")
 atexit.register(shutil.rmtree, _KEY_FOLDER, ignore_errors=True)
 os.environ["PAIRITY_SIGNING_KEY"] = f"{_KEY_FOLDER}/key/signing.key"
+
+
+@pytest.fixture(scope="session")
+def signed_registry(tmp_path_factory):
+    """A registry with three signed versions; whoever changes it does so inside its `restored`."""
+    from tests.model_registry.registries import Registry
+
+    return Registry.made(tmp_path_factory.mktemp("signed"))
