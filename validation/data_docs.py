@@ -1,8 +1,8 @@
 """Data Docs: pages for people about the suites and the newest validations of each.
 
-They are built on request, in a folder beside the existing pages, and then replace them: a reader never finds half a
-site. What was stored of a validation are its numbers and limits: Great Expectations judges them again, rule by rule,
-for the page that shows them.
+They load nothing from anywhere and run nothing (see `sealed_pages`). They are built on request, in a folder beside the
+existing pages, and then replace them: a reader never finds half a site. What was stored of a validation are its numbers
+and limits: Great Expectations judges them again, rule by rule, for the page that shows them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from pairity.durable import move_folder, take_turns
 from pairity.layout import Layout
 from pairity.settings import Settings
+from validation.docs_index import write_index
 from validation.expectations import ASSET, SOURCE, evaluate, open_context, register_suite
 from validation.overview import write_overview
 from validation.results import StoredResult, load
+from validation.sealed_pages import seal_site
 from validation.suites import SUITES
 
 if TYPE_CHECKING:
@@ -37,7 +39,10 @@ def build_docs(settings: Settings) -> Path:
             shutil.rmtree(left_over, ignore_errors=True)
         for suite in SUITES:
             register_suite(suite)
-        _write_site(staging, load(layout))
+        results = load(layout)
+        _write_site(staging, results)
+        seal_site(staging)
+        write_index(staging, results)
         if site.exists():
             move_folder(site, replaced, durable=False)
         move_folder(staging, site, durable=False)  # pages can be built again from the results

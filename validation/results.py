@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from pairity.digest import digest_bytes
 from pairity.durable import replace_file
 from pairity.errors import DataError
 from pairity.layout import Layout
+from pairity.names import IDENTIFIER, PARTITION_KEY, show
 from pairity.timeline import HOUR
 from validation.measurements import Measurements, split_key
 from validation.rules import Rule
@@ -34,6 +36,7 @@ KEPT = 50
 """Most results per suite: pages of thousands of hours would help nobody."""
 KEPT_FILES = 200
 """Most files. Each holds several suites, and not every suite is in each of them."""
+_ABOUT = re.compile(r"[A-Za-z0-9_ ,.…-]{0,400}")
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -139,9 +142,9 @@ def _read(path: Path) -> list[StoredResult]:
             StoredResult(
                 at=at,
                 process=int(process),
-                about=content["about"],
+                about=_require_about(content["about"]),
                 measured=_decode(suite, content),
-                failed=tuple(content["failed"]),
+                failed=tuple(IDENTIFIER.require(rule) for rule in content["failed"]),
             )
             for suite, content in suites.items()
             if suite in SUITES
@@ -152,12 +155,38 @@ def _read(path: Path) -> list[StoredResult]:
         raise DataError(f"the validation result {path} cannot be read: {error}", "delete the file") from None
 
 
+def _require_about(about: str) -> str:
+    """Return what a validation was about; ValueError for text that `describe_partitions` does not write.
+
+    It becomes the name of a page and of its file.
+    """
+    if not isinstance(about, str) or _ABOUT.fullmatch(about) is None:
+        raise ValueError(f"{show(about)} describes no partitions")
+    return about
+
+
+def _require_key(key: str) -> str:
+    """Return a partition's key; ValueError for another text. What has no month at all ends with the slash before it."""
+    PARTITION_KEY.require(key.removesuffix("/"))
+    return key
+
+
 def _decode(suite: str, content: Mapping[str, Any]) -> Measurements:
-    keys = tuple(content["keys"])
+    keys = tuple(_require_key(key) for key in content["keys"])
     rules, lines = [], []
     for name, (column, lower, upper, critical, numbers) in content["rules"].items():
-        meaning = explain_rule(suite, name)
-        rules.append(Rule(name=name, column=column, meaning=meaning, lower=lower, upper=upper, critical=critical))
+        meaning = explain_rule(suite, IDENTIFIER.require(name))
+        limits = [None if limit is None else float(limit) for limit in (lower, upper)]
+        rules.append(
+            Rule(
+                name=name,
+                column=IDENTIFIER.require(column),
+                meaning=meaning,
+                lower=limits[0],
+                upper=limits[1],
+                critical=bool(critical),
+            )
+        )
         lines.append(np.broadcast_to(np.array(numbers, dtype=np.float64), len(keys)))
     return Measurements(suite, tuple(rules), keys, np.array(lines))
 

@@ -66,8 +66,8 @@ def frames(count):
     )
 
 
-def trade_log(legs, count=400):
-    """The trade log of one strategy over the frames."""
+def run(legs, count=400):
+    """The backtest of one strategy over the frames."""
     known, bars, scored = frames(count)
     settlements = {asset: [Settlement(t, 0.0001) for t in hours(count) if t.hour % 8 == 0] for asset in ASSETS}
     history = build_market_history(hours(count), known, bars, settlements, {asset: spec(asset) for asset in ASSETS})
@@ -80,12 +80,12 @@ def trade_log(legs, count=400):
         Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0),
         decision_lag=LAG,
         train_end=None,
-    ).trades
+    )
 
 
 def digest(legs):
     """SHA-256 of the trade log as CSV."""
-    return digest_bytes(trade_log(legs).write_csv().encode())
+    return digest_bytes(run(legs).trades.write_csv().encode())
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from pairity.errors import DataError
 from training.backtest.trade_log import group_by_position
 from training.evaluation import breakdown
 from training.evaluation.costs import stress_costs
@@ -38,6 +42,7 @@ _MEASURES: tuple[tuple[str, str, str], ...] = (
     ("break_even_cost_bps", "break-even, bps", ""),
 )
 _ORIGIN = ("snapshot_id", "training_digest", "feature_service", "code_revision", "code_dirty", "train_end", "universe")
+_SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 _CAUTION = (
     "Backtests on instruments that are alive today flatter: those that were delisted are not among them. "
     "Costs are on: fees, slippage and funding."
@@ -61,7 +66,7 @@ def render_page(run: RunContents) -> str:
     head = _choose_head(run.lines)
     parts = [
         f"<h1>{_escape(run.name)}</h1>",
-        f"<p class=note>run <code>{run.run_id}</code> · {run.started} · {_escape(_CAUTION)}</p>",
+        f"<p class=note>run <code>{_escape(run.run_id)}</code> · {_escape(run.started)} · {_escape(_CAUTION)}</p>",
         _render_section("Result", _render_comparison(run.lines)),
         _render_section("Equity and drawdown", _render_plot("equity", plots.draw_equity(run.lines))),
         _render_section(
@@ -87,10 +92,23 @@ def render_page(run: RunContents) -> str:
     )
     parts.append(_render_details("Parameters", sorted(run.params.items())))
     body = "\n".join(parts)
+    library = f"<script>{get_plotlyjs()}</script>"
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_escape(run.name)}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{_make_policy(library, *parts)}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style>'
-        f"<script>{get_plotlyjs()}</script></head><body>{body}</body></html>\n"
+        f"{library}</head><body>{body}</body></html>\n"
+    )
+
+
+def _make_policy(*parts: str) -> str:
+    """Return the policy of the page: it loads nothing, sends nothing, and runs the scripts of `parts` and no other."""
+    scripts = [script for part in parts for script in _SCRIPT.findall(part)]
+    digests = {base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts}
+    allowed = " ".join(f"'sha256-{digest}'" for digest in sorted(digests))
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 
@@ -169,6 +187,9 @@ def _render_plot(name: str, figure: Figure) -> str:
         div_id=f"plot-{name}",
         config={"displaylogo": False, "responsive": True},
     )
+    # What a label could smuggle in is written out by plotly; a second script would be one that is not ours.
+    if drawn.lower().count("<script") != 1:
+        raise DataError(f"the figure {name} holds a script that is not its own", "look at the names in the run's files")
     return f"<div class=plot>{drawn}</div>"
 
 

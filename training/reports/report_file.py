@@ -18,12 +18,16 @@ def write_report(layout: Layout, run: str, path: Path | None = None) -> Path:
     `run` is a run id, or its beginning; the errors are those of `read_run`.
     """
     contents = read_run(layout, run)
-    path = path or layout.reports / _file_name(contents)
+    path = path or layout.reports / name_file(contents)
     replace_file(path, render_page(contents).encode())
     return path
 
 
-def _file_name(contents: RunContents) -> str:
-    """Return run name and id; the id alone where the name, which anybody can set in the tracking store, is no name."""
+def name_file(contents: RunContents) -> str:
+    """Return the name of a run's page: its name and id.
+
+    The id alone where the name, which anybody can set in the tracking store, is no name; RegistryError where the id is
+    none.
+    """
     run_id = RUN_ID.check(contents.run_id[:12], "run id of the tracking store", RegistryError)
     return f"{contents.name}-{run_id}.html" if RUN_NAME.accepts(contents.name) else f"run-{run_id}.html"

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.training.synthetic_run import digest, trade_log
+from tests.training.synthetic_run import digest, run
 from training.backtest.trade_log import group_by_position
 
 PINNED = {
@@ -31,7 +31,7 @@ def test_the_number_of_threads_changes_nothing(threads):
 
 
 def test_positions_add_up_their_legs():
-    log = trade_log("both")
+    log = run("both").trades
     table = group_by_position(log)
     assert 0 < table.height < log.height
     assert set(table["legs"]) == {2}
@@ -44,4 +44,4 @@ def test_positions_add_up_their_legs():
 
 
 def test_no_trades_are_no_positions():
-    assert group_by_position(trade_log("base").clear()).is_empty()
+    assert group_by_position(run("base").trades.clear()).is_empty()

@@ -1,0 +1,25 @@
+"""CSV files that people open in a spreadsheet: text stays text there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_FORMULA = r"^[=+\-@\t\r\n]"
+_NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+
+
+def write_csv(rows: pl.DataFrame, path: Path) -> None:
+    """Write `rows` to `path`; a text that a spreadsheet would compute gets an apostrophe in front.
+
+    Spreadsheets take what begins with `=`, `+`, `-`, `@` or a tab as a formula, which can start programs. Numbers,
+    negative ones and those in text columns included, are left as they are.
+    """
+    import polars as pl
+
+    text = pl.col(pl.String)
+    harmless = text.str.contains(_NUMBER) | ~text.str.contains(_FORMULA)
+    rows.with_columns(pl.when(harmless | text.is_null()).then(text).otherwise("'" + text).name.keep()).write_csv(path)
