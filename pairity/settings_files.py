@@ -14,6 +14,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pairity.bounded_files import read_file
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import ConfigError
 from pairity.key_custody import list_key_variables, list_secrets
 from pairity.private_files import find_exposure
@@ -23,6 +25,7 @@ from pairity.secret_names import SECRET_SETTINGS, show_name, sounds_secret
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
+_LARGEST = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _ONLY_ONCE = "set it in the environment of the one command that needs it"
 
@@ -32,7 +35,7 @@ def find_toml_fault(path: Path, known: Mapping[str, Collection[str]], prefix: st
 
     `known` has the names of the settings by section. A secret is refused in any spelling, section and depth.
     """
-    if not path.is_file():
+    if not path.exists():
         return None
     if (exposed := find_exposure(path, others_may_read=True)) is not None:
         return exposed
@@ -55,7 +58,7 @@ def find_dotenv_fault(path: Path, prefix: str, never: Collection[str]) -> Config
     Its keys make it private: a file with one that others can read is refused, as is one that others can write. `never`
     has the variables that are no settings.
     """
-    if not path.is_file():
+    if not path.exists():
         return None
     text = _read(path)
     if isinstance(text, ConfigError):
@@ -77,7 +80,10 @@ def find_dotenv_fault(path: Path, prefix: str, never: Collection[str]) -> Config
 
 
 def _read(path: Path) -> str | ConfigError:
-    content = path.read_bytes()
+    try:
+        content = read_file(path, _LARGEST)
+    except OutOfBoundsError as error:
+        return ConfigError(f"the file of settings {path} {error.what}", "correct or replace it")
     if content.startswith(_BOM):
         return ConfigError(f"{path} begins with a byte order mark", "save it as UTF-8 without one")
     try:
@@ -96,6 +102,8 @@ def _parse_toml(path: Path, text: str) -> dict[str, Any] | ConfigError:
         return ConfigError(f"{path} is not TOML {where}", "correct the line that is named")
     except RecursionError:
         return ConfigError(f"{path} nests too deeply", "settings are tables of one level")
+    except ValueError:
+        return ConfigError(f"{path} has a number of thousands of digits", "write plain values")
 
 
 def _parse_dotenv(text: str) -> list[Binding]:

@@ -153,7 +153,12 @@ def _read_instants(dataset: str, items: Sequence[QuarantineItem]) -> pl.DataFram
         include_file_paths="_path",
     )
     asset = pl.col("_path").replace_strict(assets, return_dtype=pl.String).alias("asset")
-    return rows.select(pl.lit(dataset).alias("dataset"), asset, pl.col(time).alias("time")).collect()
+    try:
+        return rows.select(pl.lit(dataset).alias("dataset"), asset, pl.col(time).alias("time")).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        for item in items:  # the one that cannot be read names itself
+            item.read_rows()
+        raise
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.raw_files import MANIFEST, PART
+from feature_repo.stored_tables import naming
+from pairity.bounded_files import digest_plain_file
 from pairity.errors import LakeCorruptError
 from pairity.names import IDENTIFIER, INSTRUMENT, MONTH, VENUE
 from pairity.timeline import month_key, next_month
@@ -77,13 +78,14 @@ def list_partitions(root: Path, venue: str) -> Iterator[Partition]:
             name = INSTRUMENT.check(instrument.partition("=")[2], f"folder of {below}", LakeCorruptError)
             IDENTIFIER.check(dataset, f"folder of {root}", LakeCorruptError)
             for month in _folders(f"{below}/{instrument}", "month="):
-                yield Partition(dataset, name, parse_month(month.partition("=")[2]), venue)
+                key = MONTH.check(month.partition("=")[2], f"folder of {below}/{instrument}", LakeCorruptError)
+                yield Partition(dataset, name, parse_month(key), venue)
 
 
 @cache
 def parse_month(text: str) -> datetime:
-    """Return the first instant of a month from its key `YYYY-MM`; LakeCorruptError for another text."""
-    MONTH.check(text, "month of the lake", LakeCorruptError)
+    """Return the first instant of a month from its key `YYYY-MM`; ValueError for anything else."""
+    MONTH.require(text)
     return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
 
 
@@ -112,6 +114,6 @@ def encode(rows: pl.DataFrame) -> bytes:
 
 
 def digest_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of a file's bytes, hexadecimal; LakeCorruptError where it is no plain file."""
+    with naming(path, "delete it and ingest its month again"):
+        return digest_plain_file(path)
