@@ -23,6 +23,7 @@ from pairity.secret_names import SECRET_SETTINGS, show_name, sounds_secret
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
+_NO_FILE = "move it away: settings are read from files only"
 _BOM = b"\xef\xbb\xbf"
 _ONLY_ONCE = "set it in the environment of the one command that needs it"
 
@@ -32,8 +33,10 @@ def find_toml_fault(path: Path, known: Mapping[str, Collection[str]], prefix: st
 
     `known` has the names of the settings by section. A secret is refused in any spelling, section and depth.
     """
-    if not path.is_file():
+    if not path.exists():
         return None
+    if not path.is_file():
+        return ConfigError(f"{path} is no file", _NO_FILE)
     if (exposed := find_exposure(path, others_may_read=True)) is not None:
         return exposed
     text = _read(path)
@@ -55,8 +58,10 @@ def find_dotenv_fault(path: Path, prefix: str, never: Collection[str]) -> Config
     Its keys make it private: a file with one that others can read is refused, as is one that others can write. `never`
     has the variables that are no settings.
     """
-    if not path.is_file():
+    if not path.exists():
         return None
+    if not path.is_file():
+        return ConfigError(f"{path} is no file", _NO_FILE)
     text = _read(path)
     if isinstance(text, ConfigError):
         return text
@@ -77,7 +82,10 @@ def find_dotenv_fault(path: Path, prefix: str, never: Collection[str]) -> Config
 
 
 def _read(path: Path) -> str | ConfigError:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return ConfigError(f"{path} cannot be read: {error.strerror}", "mend it, or move it away")
     if content.startswith(_BOM):
         return ConfigError(f"{path} begins with a byte order mark", "save it as UTF-8 without one")
     try:
