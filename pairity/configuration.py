@@ -63,6 +63,10 @@ def _find_fault() -> ConfigError | None:
     """Return what is wrong with a source of settings as such; what it may not say is learnt on the way."""
     _learn_from_environment()
     ignored = os.environ.get(DOTENV_VARIABLE) == IGNORE_DOTENV
+    if not ignored and os.environ.get(DOTENV_VARIABLE):
+        return ConfigError(
+            f"{DOTENV_VARIABLE} has a value that means nothing", f"set it to {IGNORE_DOTENV}, or unset it"
+        )
     return (
         _find_unknown_variable()
         or (None if ignored else find_dotenv_fault(Path(DOTENV_FILE), PREFIX, OTHER_VARIABLES))

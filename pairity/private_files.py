@@ -78,10 +78,11 @@ def make_private_folder(folder: Path) -> list[Path]:
 def find_exposure(path: Path, *, others_may_read: bool = False) -> PrivacyError | None:
     """Return why a file that exists is not safe to use: another user's, or open to others; the remedy is a command."""
     found = path.stat()
-    if found.st_uid not in {os.geteuid(), 0}:
-        return PrivacyError(
-            f"{path} belongs to user {found.st_uid}", "use it only if you trust them: copy it to a file of your own"
-        )
+    for owner in (path.lstat().st_uid, found.st_uid):  # of a link, and of what it leads to
+        if owner not in {os.geteuid(), 0}:
+            return PrivacyError(
+                f"{path} belongs to user {owner}", "use it only if you trust them: copy it to a file of your own"
+            )
     mode = stat.S_IMODE(found.st_mode)
     if mode & (_WRITABLE_BY_OTHERS if others_may_read else _OF_OTHERS):
         wanted = mode & ~_WRITABLE_BY_OTHERS if others_may_read else FILE_MODE

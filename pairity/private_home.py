@@ -12,6 +12,12 @@ from pairity.errors import ConfigError, PrivacyError
 from pairity.private_files import FOLDER_MODE
 
 _OF_OTHERS = 0o077
+_OURS = frozenset(
+    {"lake", "features", "feast", "mlflow", "gx", "quarantine", "staging", "reports", "reference", "journal.db"}
+    | {".writer.lock", ".lake.generation", "retrain.lock", ".pairity-demo"}
+)
+"""Entries by which a data directory is known."""
+_DEMO = "demo-"
 _ELSEWHERE = "choose another PAIRITY_HOME"
 
 
@@ -19,7 +25,8 @@ def secure_home(root: Path, say: Callable[[str], None]) -> None:
     """Make sure that nobody else can read or replace what lies in the data directory; it need not exist yet.
 
     One that others can enter is closed to them (mode 0700), which is said. Raises PrivacyError where it, or a link in
-    its place, belongs to another user, and where others can rename it because a folder above it is open to all.
+    its place, belongs to another user, where it is open and not a data directory of ours, and where others can rename
+    it because a folder above it is open to all.
     """
     _require_safe_parents(root)
     try:
@@ -41,10 +48,29 @@ def secure_home(root: Path, say: Callable[[str], None]) -> None:
         _require_own(root, found)
         mode = stat.S_IMODE(found.st_mode)
         if mode & _OF_OTHERS:
-            os.fchmod(handle, FOLDER_MODE)
+            _close(root, handle, mode)
             say(f"{root} was open to other users (mode {mode:03o}); it is closed to them now (mode {FOLDER_MODE:o})")
     finally:
         os.close(handle)
+
+
+def _close(root: Path, handle: int, mode: int) -> None:
+    """Take what others may do from the folder; PrivacyError where it is not ours alone, or cannot be closed."""
+    entries = os.listdir(handle)
+    # A mistyped PAIRITY_HOME must not close a folder that others need
+    ours = not mode & stat.S_ISVTX and (not entries or any(_is_ours(name) for name in entries))
+    try:
+        if ours:
+            os.fchmod(handle, FOLDER_MODE)
+            return
+        why = f"others can enter {root} (mode {mode:03o}), and it holds what pairity has not made"
+    except OSError as error:
+        why = f"others can enter {root} (mode {mode:03o}), and it cannot be closed to them: {error.strerror}"
+    raise PrivacyError(why, f"{_ELSEWHERE}, or run: chmod {FOLDER_MODE:o} {shlex.quote(str(root))}")
+
+
+def _is_ours(name: str) -> bool:
+    return name in _OURS or name.startswith(_DEMO)
 
 
 def _require_own(root: Path, found: os.stat_result) -> None:

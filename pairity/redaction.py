@@ -46,7 +46,7 @@ def redact(text: str) -> str:
 
 def list_forms(secret: str) -> frozenset[str]:
     """Return the texts that stand for a secret; none is shorter than the shortest secret."""
-    raw = secret.encode("utf-8", "surrogateescape")
+    raw = secret.encode("utf-8", "surrogatepass")
     escaped = {
         secret,
         secret.strip(),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 _LARGEST = 1 << 20
+_NO_FILE = "move it away: settings are read from files only"
 _BOM = b"\xef\xbb\xbf"
 _ONLY_ONCE = "set it in the environment of the one command that needs it"
 
@@ -37,6 +38,8 @@ def find_toml_fault(path: Path, known: Mapping[str, Collection[str]], prefix: st
     """
     if not path.exists():
         return None
+    if not path.is_file():
+        return ConfigError(f"{path} is no file", _NO_FILE)
     if (exposed := find_exposure(path, others_may_read=True)) is not None:
         return exposed
     text = _read(path)
@@ -60,6 +63,8 @@ def find_dotenv_fault(path: Path, prefix: str, never: Collection[str]) -> Config
     """
     if not path.exists():
         return None
+    if not path.is_file():
+        return ConfigError(f"{path} is no file", _NO_FILE)
     text = _read(path)
     if isinstance(text, ConfigError):
         return text

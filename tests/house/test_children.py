@@ -22,13 +22,18 @@ FORBIDDEN = {
     *("system", "popen", "fork", "forkpty", "getoutput", "getstatusoutput", "create_subprocess_shell"),
     *("subprocess_shell", "execv", "execvp", "execl", "execlp", "spawnl", "spawnlp", "spawnv", "spawnvp"),
 }
+JOBLIB = {"Parallel", "parallel_config", "parallel_backend"}
 STARTERS = ("subprocess", "multiprocessing", "os", "asyncio", "concurrent", "joblib", "loky", "pty", "pexpect", "posix")
 
 
 def careless_starts(text: str) -> list[str]:
     """The calls of a module that start a process which inherits the environment, each with its line."""
+    if not any(name in text for name in (*TAKE_AN_ENVIRONMENT, *REPLACE_THIS_PROCESS, *TAKE_NONE, *FORBIDDEN, *JOBLIB)):
+        return []
     tree = ast.parse(text)
     came_from = imported(tree)
+    if not any(origin.startswith(STARTERS) for origin in came_from.values()):
+        return []
     makers = {GIVEN} | {
         node.name
         for node in tree.body
@@ -58,7 +63,7 @@ def is_careless(call: ast.Call, came_from: dict[str, str], makers: set[str], sur
         return not any(called(value) in makers for value in (*call.args, given))
     if real in TAKE_NONE:
         return HIDDEN not in surroundings
-    if real in {"Parallel", "parallel_config", "parallel_backend"}:
+    if real in JOBLIB:
         backends = {item.value for item in ast.walk(call) if isinstance(item, ast.Constant)}
         return "threading" not in backends
     return real in FORBIDDEN

@@ -248,10 +248,13 @@ def test_a_descriptor_is_closed_when_a_file_is_refused(tmp_path):
 # The data directory
 
 
-@pytest.mark.parametrize("bits", [0o755, 0o750, 0o701, 0o777, 0o1777, 0o710, 0o775])
-def test_a_home_that_others_can_enter_is_closed_and_it_is_said(tmp_path, bits):
+@pytest.mark.parametrize("bits", [0o755, 0o750, 0o701, 0o777, 0o710, 0o775])
+@pytest.mark.parametrize("entries", [[], ["lake", "notes"], ["journal.db"], ["demo-synthetic"]])
+def test_a_home_that_others_can_enter_is_closed_and_it_is_said(tmp_path, bits, entries):
     home, said = tmp_path / "var", []
     home.mkdir()
+    for name in entries:
+        (home / name).touch()
     home.chmod(bits)
     secure_home(home, said.append)
     assert mode(home) == 0o700
@@ -259,6 +262,18 @@ def test_a_home_that_others_can_enter_is_closed_and_it_is_said(tmp_path, bits):
     assert f"{home} was open to other users" in said[0]
     secure_home(home, said.append)
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(("bits", "entry"), [(0o755, "etc"), (0o1777, "lake"), (0o700 | 0o1055, "lake")])
+def test_a_folder_that_others_need_is_not_closed_but_refused(tmp_path, bits, entry):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / entry).touch()
+    shared.chmod(bits)
+    with pytest.raises(PrivacyError, match=f"others can enter {shared}") as caught:
+        secure_home(shared, print)
+    assert f"chmod 700 {shared}" in caught.value.remedy
+    assert mode(shared) == bits
 
 
 def test_a_home_that_is_not_there_yet_is_made_later(tmp_path):
@@ -285,13 +300,14 @@ def test_a_home_or_a_link_of_another_user_is_refused(tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     link.symlink_to(mine)
+    theirs.chmod(0o755)
     os.chown(theirs, NOBODY, NOBODY)
     os.lchown(link, NOBODY, NOBODY)
     (tmp_path / "my link").symlink_to(theirs)
     for home in (theirs, link, tmp_path / "my link"):
         with pytest.raises(PrivacyError, match=f"belongs to user {NOBODY}.*\n.*PAIRITY_HOME"):
             secure_home(home, print)
-    assert mode(theirs) & 0o077
+    assert mode(theirs) == 0o755
 
 
 @pytest.mark.parametrize("name", ["var", "deep/er/var"])

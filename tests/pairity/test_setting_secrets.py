@@ -21,6 +21,7 @@ from pairity.errors import ConfigError, PrivacyError
 from pairity.secret_names import SECRET_SETTINGS
 from pairity.settings import ExchangeSettings, Settings
 
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give a file away")
 HUSH = "Hu5h-77c1-0f3eQ/x+z"
 
 
@@ -284,10 +285,41 @@ def test_a_dotenv_without_keys_may_be_read_but_not_written_by_others(tmp_path):
         Path(name).chmod(0o644)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can give a file away")
+@AS_ROOT
 @pytest.mark.parametrize("name", [".env", "pairity.toml"])
 def test_settings_that_another_user_left_here_are_not_read(name):
     Path(name).touch(0o600)
     os.chown(name, 65534, 65534)
     with pytest.raises(PrivacyError, match="belongs to user 65534"):
+        load_settings()
+
+
+@AS_ROOT
+@pytest.mark.parametrize("name", [".env", "pairity.toml"])
+def test_a_link_to_settings_that_another_user_left_here_is_not_followed(tmp_path, name):
+    (tmp_path / "mine").touch(0o600)
+    Path(name).symlink_to(tmp_path / "mine")
+    load_settings()
+    os.lchown(name, 65534, 65534)
+    with pytest.raises(PrivacyError, match="belongs to user 65534"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", [".env", "pairity.toml"])
+def test_a_pipe_or_a_folder_in_the_place_of_settings_is_refused_at_once(name):
+    os.mkfifo(name)
+    assert f"{name} is no file" in refusal()
+    Path(name).unlink()
+    Path(name).mkdir()
+    assert f"{name} is no file" in refusal()
+
+
+def test_the_switch_that_leaves_dotenv_out_has_one_value(monkeypatch):
+    monkeypatch.setenv("PAIRITY_DOTENV", HUSH)
+    assert "set it to ignore" in refusal()
+
+
+def test_half_a_character_in_a_key_breaks_nothing(monkeypatch):
+    monkeypatch.setenv("PAIRITY_EXCHANGE", '{"api_key": "abcdefgh\\ud800"}')
+    with contextlib.suppress(ConfigError):
         load_settings()
