@@ -6,6 +6,7 @@ of it, and there is none that it does not know: a model's folder is flat and hol
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ def _limit(folder: Path, name: str) -> int:
     if name == _WRITTEN_ON_READ:
         raise ModelIntegrityError(
             f"{path} is no file of the model: MLflow wrote it when it was asked for the folder",
-            f"delete it (the model's digest does not contain it): rm '{path}'; or train again",
+            f"delete it (the model's digest does not contain it): rm {shlex.quote(str(path))}; or train again",
         )
     raise ModelIntegrityError(
         f"{str(path)!r} is no file of a model: models are {MODEL_FILE} and {', '.join(_NOTES)}, and nothing else",

@@ -203,13 +203,15 @@ _ISOTONIC = object_of(
     "X_thresholds_",
     "y_thresholds_",
 )
+_FITTED = ("estimators_", "n_classes_", "n_outputs_", "n_features_in_", "classes_")
+"""What a forest has after fitting; the settings of a calibration hold one that is not fitted."""
 _METHOD = constant("sigmoid", "isotonic")
 _CALIBRATED_FOREST = object_of(
     "sklearn.calibration",
     "_CalibratedClassifier",
     {
         "estimator": _FOREST,
-        "calibrators": list_of(one_of({"IsotonicRegression": _ISOTONIC}, _SIGMOID), most=1),
+        "calibrators": list_of(one_of({"IsotonicRegression": _ISOTONIC}, _SIGMOID), count=1),
         "classes": _read_classes,
         "method": _METHOD,
     },
@@ -227,7 +229,7 @@ _CALIBRATION = object_of(
         "cv": list_of(tuple_of(array_of(INT64), array_of(INT64))),
         "n_jobs": _ONE_THREAD,
         "ensemble": _NO,
-        "calibrated_classifiers_": list_of(_CALIBRATED_FOREST, most=1),
+        "calibrated_classifiers_": list_of(_CALIBRATED_FOREST, count=1),
         "classes_": _read_classes,
         "n_features_in_": _WHOLE,
         **_VERSION,
@@ -338,7 +340,7 @@ def require_forest(content: bytes, place: str) -> None:
 
 def _require_fitted(reader: SchemaReader, model: dict[str, Any], forest: dict[str, Any]) -> None:
     """Refuse a forest whose trees do not fit its own features and classes, which compiled code relies on."""
-    missing = [name for name in ("estimators_", "n_classes_", "n_outputs_", "n_features_in_") if name not in forest]
+    missing = [name for name in _FITTED if name not in forest]
     if missing:
         reader.refuse("the forest", f"it is not fitted: {missing[0]} is not there")
     features = forest["n_features_in_"]

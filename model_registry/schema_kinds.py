@@ -103,15 +103,15 @@ def one_of(kinds: Mapping[str, Kind], default: Kind) -> Kind:
     return read
 
 
-def list_of(kind: Kind, most: int | None = None, *, of: type = list) -> Kind:
-    """Return the kind of a list (or `tuple`) of parts of one kind, at most `most`."""
+def list_of(kind: Kind, count: int | None = None, *, of: type = list) -> Kind:
+    """Return the kind of a list (or `tuple`) of parts of one kind; None: any number of them."""
     expected = _SEQUENCES[of]
 
     def read(reader: SchemaReader, part: dict[str, Any], path: str) -> list[Any]:
         reader.require(part, path, expected, "content")
         parts = _require_list(reader, part["content"], path)
-        if most is not None and len(parts) > most:
-            reader.refuse(path, f"{len(parts)} parts, at most {most} may be")
+        if count is not None and len(parts) != count:
+            reader.refuse(path, f"{len(parts)} parts instead of {count}")
         return [reader.read(kind, one, f"{path}[{place}]") for place, one in enumerate(parts)]
 
     return read

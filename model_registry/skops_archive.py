@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pairity.errors import ModelIntegrityError
 
 SCHEMA = "schema.json"
-SCHEMA_MAX_BYTES = 64 << 20
+SCHEMA_MAX_BYTES = 80 << 20
 """Enough for some 3,000 trees, of which each takes about 21 kB."""
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = b"PK\x06\x07"

@@ -23,6 +23,7 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK opening a pipe would wait for a writer, should a file be swapped for one at this very moment
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
+_RESTORE = "restore the data directory from a copy, or train again"
 
 Limit = Callable[[str], int | None]
 """Gives for a file's name the largest number of bytes that it may have; None: the file is not read."""
@@ -52,24 +53,31 @@ def read_folder(layout: Layout, parts: Sequence[str], limit: Limit) -> dict[str,
 @contextmanager
 def _open_folder(layout: Layout, parts: Sequence[str]) -> Iterator[int]:
     """Yield an open handle of the folder; every part is a plain name."""
-    handle = os.open(layout.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     walked = layout.root
+    handle = _enter(walked, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, walked)
     try:
         for part in (*_STORE, *parts):
             if part in {"", ".", ".."} or "/" in part or "\0" in part:
-                raise RegistryError(f"{part!r} is no name of a folder in {walked}", _restore())
+                raise RegistryError(f"{part!r} is no name of a folder in {walked}", _RESTORE)
             walked = walked / part
-            try:
-                below = os.open(part, _FOLDER_FLAGS, dir_fd=handle)
-            except FileNotFoundError:
-                raise
-            except OSError as error:
-                raise RegistryError(f"{walked} is no plain folder: {error.strerror}", _restore()) from error
+            below = _enter(part, _FOLDER_FLAGS, walked, handle)
             os.close(handle)
             handle = below
         yield handle
     finally:
         os.close(handle)
+
+
+def _enter(name: str | Path, flags: int, shown: Path, above: int | None = None) -> int:
+    try:
+        return os.open(name, flags, dir_fd=above)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RegistryError(
+            f"{shown} is no plain folder that can be read: {error.strerror}",
+            f"put the folder itself there (only the data directory may be a link); or {_RESTORE}",
+        ) from error
 
 
 def _list_names(folder: int, shown: Path) -> list[str]:
@@ -78,31 +86,32 @@ def _list_names(folder: int, shown: Path) -> list[str]:
         for entry in entries:
             names.append(entry.name)
             if len(names) > MAX_FILES:
-                raise RegistryError(f"{shown} holds more than {MAX_FILES} files", _restore())
+                raise RegistryError(f"{shown} holds more than {MAX_FILES} files", _RESTORE)
     return names
 
 
 def _read_file(folder: int, name: str, shown: Path, most: int) -> bytes:
-    path = shown / name
+    # A name may hold line breaks, and bytes that are no text
+    path = f"{shown}/{name}" if name.isprintable() else f"{shown}/{name!r}"
     try:
         # Asked before opening too: opening a device can do something
         _require_plain(os.stat(name, dir_fd=folder, follow_symlinks=False), path, most)
         handle = os.open(name, _FILE_FLAGS, dir_fd=folder)
         try:
             _require_plain(os.fstat(handle), path, most)
-            pieces: list[bytes] = []
+            content = bytearray()
             while piece := os.read(handle, _PIECE_BYTES):
-                pieces.append(piece)
-                if sum(map(len, pieces)) > most:
+                content += piece
+                if len(content) > most:
                     raise _too_large(path, "it grew while it was read", most)
         finally:
             os.close(handle)
     except OSError as error:
-        raise RegistryError(f"{path} cannot be read: {error.strerror}", _restore()) from error
-    return b"".join(pieces)
+        raise RegistryError(f"{path} cannot be read: {error.strerror}", _RESTORE) from error
+    return bytes(content)
 
 
-def _require_plain(found: os.stat_result, path: Path, most: int) -> None:
+def _require_plain(found: os.stat_result, path: str, most: int) -> None:
     if not stat.S_ISREG(found.st_mode):
         kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         raise RegistryError(
@@ -113,9 +122,8 @@ def _require_plain(found: os.stat_result, path: Path, most: int) -> None:
         raise _too_large(path, f"{found.st_size} bytes", most)
 
 
-def _too_large(path: Path, found: str, most: int) -> RegistryError:
-    return RegistryError(f"{path} is too large: {found}, at most {most} are read", _restore())
-
-
-def _restore() -> str:
-    return "restore the data directory from a copy, or train again"
+def _too_large(path: str, found: str, most: int) -> RegistryError:
+    return RegistryError(
+        f"{path} is too large: {found}, at most {most} are read",
+        f"{_RESTORE}; fewer or shallower trees make a smaller model",
+    )

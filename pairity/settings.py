@@ -197,7 +197,8 @@ class ModelSettings(Section):
     name: ModelName = "pair_forest"
     feature_service: Identifier = "pair_forest_v1"
     """Features for training and scoring: a service of the pair view."""
-    n_estimators: PositiveInt = 300
+    n_estimators: Annotated[int, Field(ge=1, le=3000)] = 300
+    """Trees of the forest; more would not fit into the file that loading accepts."""
     max_depth: PositiveInt = 5
     min_samples_leaf: PositiveInt = 30
     positive_weight: PositiveFloat = 3.0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_registry.connection import load_mlflow, open_client, store_errors
 from model_registry.forest_schema import TRUSTED_TYPES
+from pairity.errors import RegistryError
 from pairity.layout import Layout
 from training.run_records import GRID_METRIC, DatasetSource, FamilyRun, RunRecord
 
@@ -130,12 +131,22 @@ def _make_dataset_input(source: DatasetSource) -> DatasetInput:
 
 
 def _find_or_create_experiment(layout: Layout, name: str = EXPERIMENT) -> str:
+    """Return the id of an experiment that keeps its files in this data directory.
+
+    RegistryError for one that keeps them elsewhere: MLflow would send every run's files there, over a network too.
+    """
     client = open_client(layout)
+    # Below the data directory: MLflow's default is the directory that the command happens to run in
+    store = layout.mlflow / "artifacts"
+    artifacts = store.as_uri()
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
+        if experiment.artifact_location not in {artifacts, store.resolve().as_uri()}:
+            raise RegistryError(
+                f"the experiment {name!r} keeps its files at {experiment.artifact_location!r}, not at {artifacts!r}",
+                "move the data directory back to where it was, or train in a new one (PAIRITY_HOME)",
+            )
         return str(experiment.experiment_id)
-    # Below the data directory: MLflow's default is the directory that the command happens to run in
-    artifacts = (layout.mlflow / "artifacts").as_uri()
     return str(
         client.create_experiment(name, artifact_location=artifacts, tags={_KIND_TAG: "custom_model_development"})
     )

@@ -20,6 +20,7 @@ from model_registry import forest_schema
 from model_registry.forest_schema import TRUSTED_TYPES, require_forest
 from model_registry.skops_archive import SCHEMA_MAX_BYTES
 from pairity.errors import ModelIntegrityError
+from pairity.settings import ModelSettings
 from tests.model_registry.archives import (
     archive,
     call,
@@ -115,9 +116,7 @@ def share_nodes(schema, members):
     for name in ("nodes", "values"):
         state(trees[1])[name] = state(trees[0])[name]
     state(trees[1])["node_count"] = state(trees[0])["node_count"]
-    used = {part["file"] for part in nodes_of(schema) if "file" in part}
-    for name in set(members) - used:
-        del members[name]
+    members_of(schema, members)
 
 
 def stand_for(schema, members):
@@ -317,8 +316,9 @@ TRICKS = {
 
 
 def members_of(schema, members):
-    used = {part["file"] for part in nodes_of(schema) if "file" in part}
-    for name in set(members) - used:
+    """Leave out what no part uses any more."""
+    used = [part["file"] for part in nodes_of(schema) if "file" in part]
+    for name in [name for name in members if name not in used]:
         del members[name]
 
 
@@ -457,7 +457,7 @@ ARCHIVES = {
     "deep lists": lambda: schema_of(b" " * 4_000_000 + b"[" * 200_000 + b"]" * 200_000),
     "deep objects": lambda: schema_of(b'{"a":           ' * 100_000 + b"1" + b"}" * 100_000),
     "crowded lists": lambda: schema_of(b"[" + b"[]," * 1_000_000 + b"[]]"),
-    "a large schema": lambda: schema_of(b" " * ((64 << 20) + 1)),
+    "a large schema": lambda: schema_of(b" " * (SCHEMA_MAX_BYTES + 1)),
 }
 
 
@@ -467,9 +467,10 @@ def test_an_archive_that_skops_does_not_write_is_refused(kind):
         require_forest(ARCHIVES[kind](), "here")
 
 
-def test_a_number_of_trees_that_training_may_choose_fits_into_a_file():
+def test_as_many_trees_as_the_settings_allow_fit_into_a_file():
     schema, _ = unpack(archive(trees=60))
-    assert len(json.dumps(schema, indent=2)) / 60 * 2_900 < SCHEMA_MAX_BYTES
+    (most,) = [limit.le for limit in ModelSettings.model_fields["n_estimators"].metadata if hasattr(limit, "le")]
+    assert len(json.dumps(schema, indent=2)) / 60 * most < SCHEMA_MAX_BYTES
 
 
 PARTS = [*FOREIGN.values(), json_node(0), json_node(None), json_node("gini"), tuple_node(), float("nan"), True]
@@ -493,7 +494,12 @@ def mutated(draw):
             )
         )
         inner = part[key]
-        if isinstance(inner, dict) and inner and draw(st.booleans()):
+        if part["__loader__"] == "DictNode" and part["content"] and draw(st.booleans()):
+            del part["content"][draw(st.sampled_from(sorted(part["content"])))]
+            del part["key_types"]["content"][0]
+        elif isinstance(inner, list) and inner and draw(st.booleans()):
+            del inner[draw(st.integers(0, len(inner) - 1)) :]
+        elif isinstance(inner, dict) and inner and draw(st.booleans()):
             inner[draw(st.sampled_from(sorted(inner)))] = value
         elif isinstance(inner, list) and inner and draw(st.booleans()):
             inner[draw(st.integers(0, len(inner) - 1))] = value
@@ -502,6 +508,8 @@ def mutated(draw):
         else:
             del part[key]
         schema = json.loads(json.dumps(schema))
+    if draw(st.booleans()):  # and take with them what only they needed: else that alone would refuse the archive
+        members_of(schema, members)
     if draw(st.booleans()) and members:
         name = draw(st.sampled_from(sorted(members)))
         content = bytearray(members[name])
@@ -552,6 +560,25 @@ def test_a_changed_archive_is_a_forest_or_is_refused(content):
 @given(mutated())
 def test_thousands_of_changed_archives_are_forests_or_are_refused(content):
     harmless(content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("calibration", ["none", "sigmoid", "isotonic"])
+def test_an_archive_that_lacks_any_one_part_is_a_forest_or_is_refused(calibration):
+    count = len(nodes_of(unpack(archive(calibration))[0]))
+    for place in range(count):
+        for key in range(len(nodes_of(unpack(archive(calibration))[0])[place].get("content") or ())):
+            schema, members = unpack(archive(calibration))
+            part = nodes_of(schema)[place]
+            if part["__loader__"] == "DictNode":
+                del part["content"][sorted(part["content"])[key]]
+                del part["key_types"]["content"][0]
+            elif isinstance(part["content"], list):
+                del part["content"][key]
+            else:
+                break
+            members_of(schema, members)
+            harmless(pack(schema, members))
 
 
 @given(st.data())

@@ -1,6 +1,7 @@
 """A model's files: which there may be, and one digest over all of them."""
 
 import os
+import shlex
 import socket
 import stat
 import unicodedata
@@ -101,12 +102,27 @@ def test_trap_16_only_known_names_are_files_of_a_model(layout, folder, name):
         read_model_files(layout, MODEL_ID)
 
 
+def test_a_name_that_is_no_text_is_told_as_text(layout, folder):
+    with open(os.fsencode(folder) + b"/\xff\x1b[31m\n", "wb"):
+        pass
+    with pytest.raises(ModelIntegrityError, match="is no file of a model") as caught:
+        read_model_files(layout, MODEL_ID)
+    assert caught.value.what.isprintable()
+    caught.value.what.encode()
+
+
+def test_a_data_directory_that_is_none_is_named(tmp_path):
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(RegistryError, match="home is no plain folder"):
+        read_model_files(Layout(tmp_path / "home"), MODEL_ID)
+
+
 def test_what_earlier_versions_let_mlflow_write_is_named_with_the_remedy(layout, folder):
     before = digest(layout)
     (folder / "registered_model_meta").write_text("model_name: null\n")
     with pytest.raises(ModelIntegrityError, match="MLflow wrote it") as caught:
         read_model_files(layout, MODEL_ID)
-    assert "rm '" in caught.value.remedy
+    assert f"rm {shlex.quote(str(folder / 'registered_model_meta'))}" in caught.value.remedy
     (folder / "registered_model_meta").unlink()
     assert digest(layout) == before
 
