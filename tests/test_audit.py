@@ -46,8 +46,11 @@ def program(tmp_path, body):
 def answering(vulns, skip=()):
     return (
         "rows = [dict(zip(('name', 'version'), line.split('=='))) for line in versions]\n"
-        f"answer.write_text(json.dumps({{'dependencies': [row | ({{'skip_reason': 'x'}} if row['name'] in {skip!r} else "
-        f"{{'vulns': {json.dumps(vulns)} if row['name'] == 'alpha' else []}}) for row in rows]}}))\n"
+        f"vulns, skip = {json.dumps(vulns)}, {skip!r}\n"
+        "for row in rows:\n"
+        "    known = {'vulns': vulns if row['name'] == 'alpha' else []}\n"
+        "    row |= {'skip_reason': 'x'} if row['name'] in skip else known\n"
+        "answer.write_text(json.dumps({'dependencies': rows}))\n"
     )
 
 

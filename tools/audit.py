@@ -34,9 +34,9 @@ def list_versions(lock: str) -> list[dict[str, str]]:
 
 
 def ask(versions: dict[str, str], command: Sequence[str]) -> tuple[list[str], list[str]] | str:
-    """Return what is known against `versions`, and which of them the database does not know; else why it did not answer.
+    """Return what is known against `versions`, and which of them the database does not know.
 
-    `command` starts pip-audit.
+    A text where it did not answer: why. `command` starts pip-audit.
     """
     with tempfile.TemporaryDirectory() as folder:
         wanted, answer = Path(folder, "versions.txt"), Path(folder, "answer.json")
@@ -56,11 +56,11 @@ def ask(versions: dict[str, str], command: Sequence[str]) -> tuple[list[str], li
         except (OSError, ValueError, KeyError):
             lines = done.stderr.strip().splitlines()
             return lines[-1] if lines else f"pip-audit ended with {done.returncode} and said nothing"
-    found = [
-        f"{package['name']} {package['version']}: {flaw['id']}, mended in {', '.join(flaw['fix_versions']) or 'nothing'}"
-        for package in packages
-        for flaw in package.get("vulns", ())
-    ]
+    found = []
+    for package in packages:
+        for flaw in package.get("vulns", ()):
+            mended = ", ".join(flaw["fix_versions"]) or "nothing"
+            found.append(f"{package['name']} {package['version']}: {flaw['id']}, mended in {mended}")
     return found, [package["name"] for package in packages if "skip_reason" in package]
 
 
