@@ -49,7 +49,11 @@ PREFIX = "PAIRITY_"
 # Read elsewhere, not settings: recorded data for tests; the second switch for real money.
 OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING"})
 SECRETS = ("api_key", "api_secret", "api_passphrase")
-SECRET_SETTINGS = {"exchange": SECRETS, "sources": ("tiingo_api_key", "cryptoquant_api_key")}
+SECRET_SETTINGS = {
+    "exchange": SECRETS,
+    "sources": ("tiingo_api_key", "cryptoquant_api_key"),
+    "serve": ("status_token",),
+}
 
 
 class Section(BaseModel):
@@ -281,6 +285,8 @@ class ServeSettings(Section):
     """Features are hourly: decisions come every hour, or every few."""
     host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8700
+    status_token: SecretStr | None = None
+    """Where it is set, the status API answers only who sends it: `Authorization: Bearer TOKEN`."""
     grace_s: NonNegativeFloat = 5.0
     """Seconds after a bar's close at which its data is fetched; the decision follows at `features.decision_lag_s`."""
     model_alias: Alias = "champion"
