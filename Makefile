@@ -3,6 +3,7 @@
 # one that works, on PATH or under pyenv.
 PYTHON ?=
 VENV := .venv
+AUDIT_VENV := .venv-audit
 BIN := $(VENV)/bin
 UV ?= uv
 MARKET ?= synthetic
@@ -12,7 +13,7 @@ ARGS ?=
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data bench-train bench-serve lock hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data bench-train bench-serve lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,18 +87,18 @@ fi
 if [ "$$(made_from lock) $$(made_from python)" != "$$lock $$version" ] || ! $(BIN)/python -c "" 2>/dev/null; then
   echo "Creating $(VENV) with Python $$version ($$chosen)"
   "$$chosen" -m venv --clear $(VENV)
-  # What is built from source (ta, an oracle, has no wheel) is built with the locked setuptools, not a fetched one
-  awk '/^[a-z]/ {keep = /^(setuptools|wheel|packaging)==/} keep' requirements.lock > $(VENV)/backend.lock
-  install="$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation"
-  $$install --require-hashes -r $(VENV)/backend.lock
-  $$install --require-hashes -r requirements.lock
+  # The installer first, at the locked version; then wheels only: a source archive would run its own code here
+  awk '/^[a-z]/ {keep = /^pip==/} keep' requirements.lock > $(VENV)/pip.lock
+  install="$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:"
+  $$install -r $(VENV)/pip.lock
+  $$install -r requirements.lock
   echo "$$version" > $(VENV)/.python
   echo "$$named" > $(VENV)/.named
   echo "$$lock" > $(VENV)/.lock
 fi
 project=$$(cksum < pyproject.toml)
 if [ "$$(made_from project)" != "$$project" ]; then
-  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --no-index -e .
   echo "$$project" > $(VENV)/.project
 fi
 endef
@@ -165,7 +166,21 @@ lock:  ## recompute requirements.lock, for all Pythons and platforms (needs uv; 
 	$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --output-file requirements.lock --quiet $(ARGS)
+	$(UV) pip compile tools/audit.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  --output-file tools/audit.lock --quiet $(ARGS)
+
+# The tool that checks is no part of what it checks, hence its own environment. It has the versions of its own lock.
+audit: install  ## known vulnerabilities in requirements.lock (asks a database; says so where it cannot)
+	@lock=$$(cksum < tools/audit.lock); if [ "$$(cat $(AUDIT_VENV)/.lock 2>/dev/null)" != "$$lock" ]; then \
+	  $(BIN)/python -m venv --clear --without-pip $(AUDIT_VENV) && \
+	  $(BIN)/python -m pip --python $(AUDIT_VENV)/bin/python install --quiet --disable-pip-version-check \
+	    --require-hashes --only-binary :all: -r tools/audit.lock && \
+	  echo "$$lock" > $(AUDIT_VENV)/.lock || { \
+	    echo "not checked: pip-audit cannot be installed, the package index did not give it" >&2; exit 3; }; \
+	fi
+	@$(AUDIT_VENV)/bin/python tools/audit.py
 
 clean:  ## remove the environment, caches and demo data (never ./var's own data)
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var/demo-*
+	rm -rf $(VENV) $(AUDIT_VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var/demo-*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,7 +19,7 @@ from pydantic_settings import SettingsError
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.key_custody import PREFIX, list_secrets, taken_keys
 from pairity.redaction import learn_secrets
-from pairity.secret_names import SECRET_SETTINGS, may_show, show_name, sounds_secret
+from pairity.secret_names import HIDDEN_SECTIONS, SECRET_SETTINGS, may_show, show_name, sounds_secret
 from pairity.setting_types import Section
 from pairity.settings import (
     CONFIG_FILE,
@@ -31,6 +31,7 @@ from pairity.settings import (
 )
 from pairity.settings_files import find_dotenv_fault, find_toml_fault
 
+_SECRETS = frozenset((section, name) for section, names in SECRET_SETTINGS.items() for name in names)
 _PLACES = f"{CONFIG_FILE}, .env, the environment ({PREFIX}SECTION__NAME) or the command line"
 
 
@@ -93,7 +94,7 @@ def _read_settings(overrides: dict[str, Any]) -> Settings | ConfigError:
 def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries
     known = known_settings()
     section, *inner = (str(part) for part in item["loc"]) if item["loc"] else ("",)
-    has_secrets = section in SECRET_SETTINGS
+    has_secrets = section in HIDDEN_SECTIONS or (section, *inner[:1]) in _SECRETS
     every = known[section] if section in known else tuple(known)
     shown = [show_name(name, every, strict=has_secrets) for name in inner[:1]]
     path = ".".join([show_name(section, known), *shown, *(name for name in inner[1:] if name.isdigit())])
@@ -139,7 +140,7 @@ def _show_variable(variable: str) -> str:
     every = {*known, *(name for names in known.values() for name in names)}
     every |= {name.removeprefix(PREFIX) for name in OTHER_VARIABLES}
     section, *inner = variable[len(PREFIX) :].split("__")
-    strict = section.lower() in SECRET_SETTINGS
+    strict = section.lower() in HIDDEN_SECTIONS
     return variable[: len(PREFIX)] + "__".join(
         [show_name(section, every), *(show_name(name, every, strict=strict) for name in inner)]
     )

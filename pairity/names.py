@@ -95,7 +95,11 @@ ALIAS = NameRule(
 )
 VERSION = NameRule("version", "[1-9][0-9]{0,8}", "a whole number from 1 on, as `pairity models` lists it")
 RUN_ID = NameRule("run", "[0-9a-f]{1,32}", "an MLflow run id or its beginning: up to 32 of 0–9 and a–f")
-RUN_NAME = NameRule("run name", "[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "1 to 100 letters, digits, `_`, `-` and `.`")
+RUN_NAME = NameRule(
+    "run name",
+    "[A-Za-z0-9](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9])?",
+    "1 to 100 letters, digits, `_`, `-`, `.` and blanks, the first and the last a letter or digit",
+)
 QUARANTINE_ID = NameRule(
     "quarantine id", "[0-9a-f]{1,12}", "1 to 12 of 0–9 and a–f, as `pairity quarantine list` shows"
 )

@@ -12,8 +12,14 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 SECRETS = ("api_key", "api_secret", "api_passphrase")
-SECRET_SETTINGS = {"exchange": SECRETS, "sources": ("tiingo_api_key", "cryptoquant_api_key")}
-"""Settings that are secret, by section. Nothing of these sections is ever shown, secret or not."""
+SECRET_SETTINGS = {
+    "exchange": SECRETS,
+    "sources": ("tiingo_api_key", "cryptoquant_api_key"),
+    "serve": ("status_token",),
+}
+"""Settings that are secret, by section."""
+HIDDEN_SECTIONS = frozenset({"exchange", "sources"})
+"""Sections of which no value is ever shown, secret or not."""
 
 _SOUNDS = re.compile(
     r"secret|secert|passphrase|password|passwort|passwd|pwd|token|credential|bearer|authorization"

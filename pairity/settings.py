@@ -279,13 +279,15 @@ class GateSettings(Section):
     psi_max: NonNegativeFloat = 0.25
 
 
-class ServeSettings(Section):
+class ServeSettings(SectionWithSecrets):
     """The trading process."""
 
     interval_minutes: Annotated[int, Field(ge=60, multiple_of=60)] = 60
     """Features are hourly: decisions come every hour, or every few."""
     host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8700
+    status_token: SecretStr | None = None
+    """Where it is set, the status API answers only who sends it: `Authorization: Bearer TOKEN`."""
     grace_s: NonNegativeFloat = 5.0
     """Seconds after a bar's close at which its data is fetched; the decision follows at `features.decision_lag_s`."""
     model_alias: Alias = "champion"

@@ -94,7 +94,7 @@ async def serve_api(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     config = uvicorn.Config(
-        LocalOnly(app),
+        LocalOnly(app, None if settings.status_token is None else settings.status_token.get_secret_value()),
         host=settings.host,
         port=settings.port,
         log_level="error",

@@ -1,7 +1,12 @@
-"""The status API answers this machine's owner only: a layer around the application that refuses what pages send."""
+"""The status API answers this machine's owner only: a layer around the application that refuses everybody else.
+
+Pages are always refused. Other users of the machine are, where a token is set: reading needs it, and nothing here
+changes anything.
+"""
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -15,10 +20,14 @@ _EXTRA = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HE
 
 
 class LocalOnly:
-    """ASGI application around another: refuses requests of other origins with 403, and adds the security headers."""
+    """ASGI application around another: refuses other origins with 403, and adds the security headers.
 
-    def __init__(self, app: _Application) -> None:
+    With `token`, requests that do not bring it are refused with 401.
+    """
+
+    def __init__(self, app: _Application, token: str | None = None) -> None:
         self._app = app
+        self._expected = None if token is None else f"Bearer {token}".encode()
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         """Answer one request, or hand it on."""
@@ -32,10 +41,16 @@ class LocalOnly:
 
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         address, port = scope["server"]
-        refusal = refuse_request(headers, address, port)
+        refusal, status = refuse_request(headers, address, port), 403
+        if refusal is None and not self._has_token(scope["headers"]):
+            refusal, status = "the status token is missing or wrong: send it as Authorization: Bearer TOKEN", 401
         if refusal is None:
             await self._app(scope, receive, send_with_headers)
             return
-        start = {"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]}
+        start = {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]}
         await send_with_headers(start)
         await send({"type": "http.response.body", "body": f"{refusal}\n".encode()})
+
+    def _has_token(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        given = [value for name, value in headers if name == b"authorization"]
+        return self._expected is None or (len(given) == 1 and hmac.compare_digest(given[0], self._expected))

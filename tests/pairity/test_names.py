@@ -27,7 +27,7 @@ EXAMPLES = {
     "partition": ("BTC/2025-04", "BTC__ETH/2025-04", "BTC/2025-04/binance_um", "market"),
     "quarantine id": ("0a1b2c3d4e5f", "0a1"),
     "run": ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", "0a1b"),
-    "run name": ("pair_forest-20250401", "leaderboard"),
+    "run name": ("pair_forest tested from 2025-04-01", "leaderboard"),
     "source": ("tiingo", "ccxt:bybit"),
     "venue": ("okx", "binance_um", "ccxt_bybit"),
     "version": ("1", "12"),
@@ -104,7 +104,7 @@ def test_names_in_use_are_accepted_and_hostile_ones_refused(rule):
         assert len(refused.value.what) < 200
 
 
-PLAIN = set(string.ascii_letters + string.digits + "_-./:")
+PLAIN = set(string.ascii_letters + string.digits + "_-./: ")
 
 
 @given(st.sampled_from(RULES), st.text(max_size=70) | st.text(alphabet="ABCxyz019_-./:\n' =", max_size=12))
@@ -114,6 +114,7 @@ def test_what_is_accepted_is_plain(rule, name):
         return
     assert set(name) <= PLAIN
     assert name[0] in string.ascii_letters + string.digits
+    assert " " not in name or rule.kind == "run name"
     for part in name.split("/"):
         assert part not in ("", ".", "..")
     if rule.kind not in ("pair", "partition"):

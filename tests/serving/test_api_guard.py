@@ -21,13 +21,13 @@ STATUS = Status(mode="paper", market="<script>alert(1)</script>", model={"name":
 
 
 @contextmanager
-def served(limits=None):
+def served(limits=None, **settings):
     before, started, stop, urls, loops = api.LIMITS, threading.Event(), asyncio.Event(), [], []
     api.LIMITS = limits or before
 
     async def serve():
         loops.append(asyncio.get_running_loop())
-        async with serve_api(make_app(lambda: STATUS), ServeSettings(port=0)) as url:
+        async with serve_api(make_app(lambda: STATUS), ServeSettings(port=0, **settings)) as url:
             urls.append(url)
             started.set()
             await stop.wait()
@@ -46,6 +46,12 @@ def served(limits=None):
 @pytest.fixture(scope="module")
 def url():
     with served() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    with served(status_token="s3cret") as address:
         yield address
 
 
@@ -83,6 +89,27 @@ def test_other_origins_are_refused(url, header):
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
 def test_nothing_but_reading_is_served(url, method):
     assert status_of(talk(url, request(method, "/status", url))) == 405
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("Authorization: Bearer s3cret", 200),
+        ("authorization: Bearer s3cret", 200),
+        ("Authorization: Bearer s3cre", 401),
+        ("Authorization: Bearer s3cret2", 401),
+        ("Authorization: Basic s3cret", 401),
+        ("Authorization: ", 401),
+        ("Authorization: Bearer \u00e9", 401),
+        ("Authorization: Bearer s3cret\r\nAuthorization: Bearer x", 401),
+        ("X: y", 401),
+    ],
+)
+def test_with_a_token_nobody_reads_without_it(guarded, header, expected):
+    for path in PATHS:
+        answer = talk(guarded, request("GET", path, guarded, header))
+        assert status_of(answer) == (404 if expected == 200 and path in ("/", "/docs") else expected)
+        assert b"s3cret" not in answer
 
 
 OVERSIZED = {

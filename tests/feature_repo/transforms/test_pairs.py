@@ -33,6 +33,7 @@ from tests.feature_repo.transforms.markets import (
     settlements,
 )
 from tests.oracles import features_pandas
+from tests.oracles.indicators import rate_of_change, strength_index
 from tests.oracles.reversion_lstsq import reversion
 
 KEYS = ["pair_id", "event_timestamp"]
@@ -320,18 +321,16 @@ def test_recorded_hours_are_complete_and_null_only_where_something_is_missing(re
 
 
 @pytest.mark.recorded
-def test_strength_and_change_of_recorded_hours_are_those_of_ta(recorded_hours):
-    from ta.momentum import ROCIndicator, RSIIndicator
-
+def test_strength_and_change_of_recorded_hours_are_those_by_the_book(recorded_hours):
     bars, rows = recorded_hours
     closes = bars.pivot(on="asset", index="event_timestamp", values="close").sort("event_timestamp").to_pandas()
     for (pair_id,), part in rows.group_by("pair_id"):
         pair = Pair.from_id(pair_id)
         spread = closes[pair.base] / closes[pair.quote]
-        # ta starts from the first change, not from the mean of fourteen: after 400 bars nothing is left of either.
-        strength = RSIIndicator(spread, 14).rsi().to_numpy()
+        # The oracle starts from the first change, not from the mean of fourteen: after 400 bars nothing is left of it.
+        strength = strength_index(spread.tolist(), 14)
         np.testing.assert_allclose(part["spread_rsi"].to_numpy()[201:], strength[400:], rtol=0, atol=1e-9)
-        change = ROCIndicator(spread, 5).roc().to_numpy()
+        change = rate_of_change(spread.tolist(), 5)
         np.testing.assert_allclose(part["spread_roc"].to_numpy(), change[199:], rtol=0, atol=1e-9)
 
 
