@@ -185,7 +185,11 @@ NAME_SETTINGS = (
 )
 
 
-@pytest.mark.parametrize(("section", "setting", "wrap"), NAME_SETTINGS, ids=str)
+def name_part(part):
+    return "as" if callable(part) else part
+
+
+@pytest.mark.parametrize(("section", "setting", "wrap"), NAME_SETTINGS, ids=name_part)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_settings_that_are_names_refuse_hostile_ones(section, setting, wrap, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -242,7 +242,8 @@ def test_settings_show_and_pickle_no_secret(monkeypatch, section):
     shown += [found.model_dump(), found.model_dump_json(), found.model_dump(mode="json")]
     assert HUSH not in "".join(map(str, shown))
     assert HUSH.encode() not in pickle.dumps(found) + pickle.dumps(part)
-    assert getattr(pickle.loads(pickle.dumps(found)), section).max_retries == part.max_retries
+    again, hidden = getattr(pickle.loads(pickle.dumps(found)), section), set(SECRET_SETTINGS[section])
+    assert again.model_dump(exclude=hidden) == part.model_dump(exclude=hidden)
     for copied in (copy.deepcopy(found), found.model_copy(deep=True), found.model_copy()):
         assert copied == found
 
