@@ -42,7 +42,7 @@ def read_amount(value: object) -> Decimal:
 
 def read_size(value: object) -> Decimal:
     """Return a number that is not negative: the size of an order, a trigger."""
-    number = parse_decimal(value, exponent=SIZE_EXPONENT)
+    number = _within(SIZE_EXPONENT, read_amount(value))
     if number < 0:
         raise OutOfBoundsError(f"is {show(str(value))}, and cannot be negative")
     return number
@@ -50,12 +50,19 @@ def read_size(value: object) -> Decimal:
 
 def read_price(value: object) -> Decimal:
     """Return a number above zero: a price, the size of an execution."""
-    return _positive(parse_decimal(value, exponent=SIZE_EXPONENT))
+    return _positive(_within(SIZE_EXPONENT, read_amount(value)))
 
 
 def read_spec(value: object) -> Decimal:
     """Return a number above zero of a contract's specification."""
-    return _positive(parse_decimal(value, exponent=SPEC_EXPONENT))
+    return _positive(_within(SPEC_EXPONENT, read_amount(value)))
+
+
+def _within(exponent: int, number: Decimal) -> Decimal:
+    # Zero may be written with as many decimals as the venue likes.
+    if number and abs(number.adjusted()) > exponent:
+        raise OutOfBoundsError(f"is {number}, beyond 1e±{exponent}")
+    return number
 
 
 def _positive(number: Decimal) -> Decimal:

@@ -43,6 +43,7 @@ async def _bomb(params: Mapping[str, Json], request: web.Request, answer: web.Re
     # White space in front of a proper answer: whoever expands all of it finds nothing wrong.
     for _ in range(int(params.get("mb", 64)) * _MB // len(_PIECE)):
         await response.write(packer.compress(_PIECE))
+        await asyncio.sleep(0)  # a client that has left is noticed
     await response.write(packer.compress(_body(answer)) + packer.flush())
     return response
 
