@@ -126,6 +126,9 @@ class SourceSettings(Section):
     max_retries: Annotated[int, Field(ge=0, le=10)] = 4
     """Retries on transient errors, with exponential back-off."""
     timeout_s: PositiveFloat = 60.0
+    """Longest silence of a source."""
+    total_s: PositiveFloat = 900.0
+    """Longest time of one whole answer, however it drips in."""
     spacing_s: NonNegativeFloat = 0.2
     """Least time between two requests."""
 

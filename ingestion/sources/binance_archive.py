@@ -11,7 +11,7 @@ import polars as pl
 from feature_repo.raw_datasets import find_dataset as declared
 from ingestion.sources import binance_files
 from ingestion.sources.blocking import BlockingSource
-from ingestion.sources.http import Http
+from ingestion.sources.http import Http, TooLargeError
 from pairity.timeline import DAY, month_start
 
 _KINDS = {"candles_1m": "klines", "candles_1h": "klines", "funding": "fundingRate", "trade_bars_1m": "aggTrades"}
@@ -22,7 +22,8 @@ _BARS = {"candles_1m": "1m", "candles_1h": "1h"}
 class BinanceArchive(BlockingSource):
     """Archives of one market: `um` is USDT-margined futures. `ticks` says which kind of trades becomes bars.
 
-    A month's archive is tried first; where there is none, those of its days. A day without an archive has no rows.
+    A month's archive is tried first; where there is none, or trades of a month are more than one archive may hold,
+    those of its days. A day without an archive has no rows.
     """
 
     http: Http
@@ -48,7 +49,7 @@ class BinanceArchive(BlockingSource):
     def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
         """Return the rows of [since, until), which lies in one month; None where there is no archive."""
         month = month_start(since)
-        whole = self._archive(dataset, asset, f"{month:%Y-%m}", "monthly")
+        whole = self._whole_month(dataset, asset, f"{month:%Y-%m}")
         if whole is not None:
             frames = [whole]
         elif dataset == "funding":  # has no daily files
@@ -65,17 +66,27 @@ class BinanceArchive(BlockingSource):
         rows = pl.concat(frames).filter(pl.col(time).is_between(since, until, closed="left"))
         return rows.unique(maintain_order=True).sort(time)
 
+    def _whole_month(self, dataset: str, asset: str, period: str) -> pl.DataFrame | None:
+        try:
+            return self._archive(dataset, asset, period, "monthly")
+        except TooLargeError:
+            if dataset != "trade_bars_1m":
+                raise
+            return None
+
     def _archive(self, dataset: str, asset: str, period: str, span: Literal["monthly", "daily"]) -> pl.DataFrame | None:
         kind = self.ticks if dataset == "trade_bars_1m" else _KINDS[dataset]
         symbol, bar = f"{asset}USDT", _BARS.get(dataset)
         folder = "spot" if self.market == "spot" else "futures/um"
         file = f"{symbol}-{bar or kind}-{period}.zip"
         where = "/".join(part for part in (self.url.rstrip("/"), "data", folder, span, kind, symbol, bar, file) if part)
-        archive = self.http.get(where)
+        limits = binance_files.OF_TRADES if dataset == "trade_bars_1m" else binance_files.OF_BARS
+        archive = self.http.get(where, limit=limits.size)
         if archive is None:
             return None
-        binance_files.verify_checksum(archive, self.http.get(f"{where}.CHECKSUM"), where)
-        csv = binance_files.unzip_csv(archive, where)
+        checksum = self.http.get(f"{where}.CHECKSUM", limit=binance_files.CHECKSUM_SIZE)
+        binance_files.verify_checksum(archive, checksum, where)
+        csv = binance_files.unzip_csv(archive, where, limits)
         if kind == "klines":
             return binance_files.read_klines(csv, dataset, where)
         if kind == "fundingRate":

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
-import zlib
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from feature_repo.knowledge_time import closed_known_at, history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from feature_repo.transforms.ticks import build_bars_from_trades
-from pairity.errors import VenueAnswerError
-from pairity.timeline import MINUTE
+from ingestion.sources.bounded_archives import ExpandsTooFarError, unzip_one
+from ingestion.sources.bounded_csv import brief, read_texts, refuse_non_numbers
+from ingestion.sources.http import TooLargeError
+from pairity.bounded_json import MIB
+from pairity.bounded_numbers import OutOfBoundsError, show
+from pairity.errors import DataError, VenueAnswerError
+from pairity.timeline import MINUTE, to_ms
 
 _KLINE = (
     "open_time",
@@ -33,6 +38,25 @@ _KLINE = (
 _AGG_TRADE = ("agg_trade_id", "price", "size", "first_trade_id", "last_trade_id", "time", "buyer_is_maker")
 _TRADE = ("trade_id", "price", "size", "quote_size", "time", "buyer_is_maker")
 _FUNDING = ("funding_time", "interval_h", "funding_rate")
+_NOTHING_STORED = "nothing of it was stored"
+_FIRST_MS, _LAST_MS = (to_ms(datetime(year, 1, 1, tzinfo=UTC)) for year in (2009, 2100))
+
+
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """Most that one archive of a month or a day may hold: bytes, expanded bytes, rows."""
+
+    size: int
+    expanded: int
+    rows: int
+
+
+OF_BARS = FileLimits(size=16 * MIB, expanded=64 * MIB, rows=50_000)
+"""A month of minutes has 44,640 rows."""
+OF_TRADES = FileLimits(size=256 * MIB, expanded=1024 * MIB, rows=16_000_000)
+"""A day of the busiest market; months above it are read by the day."""
+CHECKSUM_SIZE = 4096
+"""Bytes of a checksum file: a digest and a name."""
 _MICROSECONDS_FROM = 100_000_000_000_000
 """Spot archives count microseconds since 2025; a number this large would be the year 5138 in milliseconds."""
 
@@ -42,59 +66,75 @@ def verify_checksum(archive: bytes, checksum: bytes | None, where: str) -> None:
     text = (checksum or b"").decode("ascii", "replace").split()
     actual = hashlib.sha256(archive).hexdigest()
     if not text:
-        raise VenueAnswerError(f"{where} has no checksum beside it", "nothing of it was stored")
+        raise VenueAnswerError(f"{where} has no checksum beside it", _NOTHING_STORED)
     if text[0].lower() != actual:
         raise VenueAnswerError(
-            f"{where} has the SHA-256 {actual[:16]}…, its checksum file says {text[0][:16]}…",
-            "nothing of it was stored",
+            f"{where} has the SHA-256 {actual[:16]}…, its checksum file says {ascii(text[0][:16])[1:-1]}…",
+            _NOTHING_STORED,
         )
 
 
-def unzip_csv(archive: bytes, where: str) -> bytes:
-    """Return the one CSV of an archive. VenueAnswerError where it is no ZIP, is damaged, or holds something else."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as whole:
-            names = [name for name in whole.namelist() if name.endswith(".csv")]
-            if len(names) != 1:
-                raise VenueAnswerError(f"{where} holds {whole.namelist()} instead of one CSV")
-            return whole.read(names[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise VenueAnswerError(f"{where} is no whole ZIP: {error}", "nothing of it was stored; run again") from None
+def unzip_csv(archive: bytes, where: str, limits: FileLimits = OF_BARS) -> bytes:
+    """Return the one CSV of an archive. VenueAnswerError where it is no ZIP, is damaged, or holds something else.
+
+    TooLargeError for a CSV beyond the limits.
+    """
+    with _named(where):
+        return unzip_one(archive, ".csv", limits.expanded)
 
 
 def read_klines(csv: bytes, dataset: str, where: str) -> pl.DataFrame:
     """Return the candles of a klines file in the columns of `dataset`; prices in USDT, volume in base coins."""
     kind = DATASETS[dataset]
-    rows = _table(csv, _KLINE, where).with_columns(_instant("open_time"))
-    return kind.conform(rows.with_columns(history_known_at(kind))).sort("open_time")
+    with _named(where):
+        rows = _table(csv, _KLINE, "open_time", OF_BARS.rows).with_columns(_instant("open_time"))
+        return kind.conform(rows.with_columns(history_known_at(kind))).sort("open_time")
 
 
 def read_funding(csv: bytes, where: str) -> pl.DataFrame:
     """Return the settlements of a fundingRate file; one that is some milliseconds late belongs to its full second."""
-    rows = _table(csv, _FUNDING, where).with_columns(_instant("funding_time").dt.truncate("1s"))
     kind = DATASETS["funding"]
-    return kind.conform(rows.with_columns(history_known_at(kind))).sort("funding_time")
+    with _named(where):
+        table = _table(csv, _FUNDING, "funding_time", OF_BARS.rows)
+        rows = table.with_columns(_instant("funding_time").dt.truncate("1s"))
+        return kind.conform(rows.with_columns(history_known_at(kind))).sort("funding_time")
 
 
 def read_trade_bars(csv: bytes, where: str, *, every: timedelta = MINUTE) -> pl.DataFrame:
     """Return bars of an aggTrades or a trades file in the columns of `trade_bars_1m`; the columns tell which it is."""
     width = csv.partition(b"\n")[0].count(b",") + 1
     aggregated = b"agg_trade_id" in csv[:200] or (width == 8 or (width == 7 and _is_aggregated(csv)))
-    rows = _table(csv, _AGG_TRADE if aggregated else _TRADE, where)
     identity, count = pl.col("trade_id" if not aggregated else "agg_trade_id"), pl.lit(1)
     if aggregated:
         count = pl.col("last_trade_id").cast(pl.Int64) - pl.col("first_trade_id").cast(pl.Int64) + 1
-    ticks = rows.select(
-        pl.lit("").alias("asset"),
-        _instant("time"),
-        identity.cast(pl.Int64).alias("trade_id"),
-        pl.col("price").cast(pl.Float64),
-        pl.col("size").cast(pl.Float64),
-        (pl.col("buyer_is_maker").str.to_lowercase() != "true").alias("taker_buys"),
-        count.alias("trades"),
-        closed_known_at(_instant("time").dt.truncate(every) + every),
-    )
-    return DATASETS["trade_bars_1m"].conform(build_bars_from_trades(ticks.lazy(), every).collect())
+    with _named(where):
+        rows = _table(csv, _AGG_TRADE if aggregated else _TRADE, "time", OF_TRADES.rows)
+        ticks = rows.select(
+            pl.lit("").alias("asset"),
+            _instant("time"),
+            identity.cast(pl.Int64).alias("trade_id"),
+            pl.col("price").cast(pl.Float64),
+            pl.col("size").cast(pl.Float64),
+            (pl.col("buyer_is_maker").str.to_lowercase() != "true").alias("taker_buys"),
+            count.alias("trades"),
+            closed_known_at(_instant("time").dt.truncate(every) + every),
+        )
+        return DATASETS["trade_bars_1m"].conform(build_bars_from_trades(ticks.lazy(), every).collect())
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Name the archive in what is wrong with its content."""
+    try:
+        yield
+    except ExpandsTooFarError as error:
+        raise TooLargeError(f"{where} {error.what}", _NOTHING_STORED) from None
+    except OutOfBoundsError as error:
+        raise VenueAnswerError(f"{where} {error.what}", _NOTHING_STORED) from None
+    except DataError as error:
+        raise VenueAnswerError(f"{where}: {error.what}", _NOTHING_STORED) from None
+    except pl.exceptions.PolarsError as error:
+        raise VenueAnswerError(f"{where} holds values that cannot be used: {brief(error)}", _NOTHING_STORED) from None
 
 
 def _is_aggregated(csv: bytes) -> bool:
@@ -102,21 +142,27 @@ def _is_aggregated(csv: bytes) -> bool:
     return csv.partition(b"\n")[0].rsplit(b",", 2)[-2].strip().isdigit()
 
 
-def _table(csv: bytes, names: tuple[str, ...], where: str) -> pl.DataFrame:
-    """Return all columns as text under `names`; further columns are left out."""
-    has_header = not csv[:1].isdigit()
-    try:
-        rows = pl.read_csv(csv, has_header=has_header, infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        raise VenueAnswerError(f"{where} holds no table: {error}", "nothing of it was stored") from None
-    if rows.width < len(names):
-        raise VenueAnswerError(f"{where} has {rows.width} columns instead of {len(names)}: {rows.columns}")
-    table = rows.select(pl.nth(place).alias(name) for place, name in enumerate(names))
-    numbers = [name for name in names if name != "buyer_is_maker"]
-    broken = table.filter(pl.any_horizontal(pl.col(numbers).cast(pl.Float64, strict=False).is_null()))
-    if broken.height:
-        raise VenueAnswerError(f"{where} has {broken.height} rows that are not numbers: {broken.row(0, named=True)}")
+def _table(csv: bytes, names: tuple[str, ...], time: str, rows: int) -> pl.DataFrame:
+    """Return all columns as text under `names`, checked to be numbers; further columns are left out."""
+    texts = read_texts(csv, rows, has_header=_has_header(csv))
+    if texts.width < len(names):
+        raise OutOfBoundsError(f"has {texts.width} columns instead of {len(names)}: {brief(texts.columns)}")
+    table = texts.select(pl.nth(place).alias(name) for place, name in enumerate(names))
+    refuse_non_numbers(table, [name for name in names if name != "buyer_is_maker"])
+    at = pl.col(time).cast(pl.Int64, strict=False)
+    at = pl.when(at >= _MICROSECONDS_FROM).then(at // 1000).otherwise(at)
+    strange = table.filter(at.is_between(_FIRST_MS, _LAST_MS).fill_null(False).not_())
+    if strange.height:
+        raise OutOfBoundsError(f"has {strange.height} rows whose {time} is no instant: {show(strange[time][0])}")
     return table
+
+
+def _has_header(csv: bytes) -> bool:
+    """Return whether the first line has names. One that has neither names nor numbers would be lost as a header."""
+    first = csv[:1]
+    if first and not first.isdigit() and not first.isalpha():
+        raise OutOfBoundsError(f"begins with {show(csv[:20].decode('ascii', 'replace'))}, neither a name nor a number")
+    return not first.isdigit()
 
 
 def _instant(name: str) -> pl.Expr:

@@ -36,7 +36,13 @@ def _http(settings: Settings, headers: Mapping[str, str] | None = None) -> Http:
     from ingestion.sources.http import Http
 
     own = settings.sources
-    return Http(retries=own.max_retries, timeout_s=own.timeout_s, spacing_s=own.spacing_s, headers=headers or {})
+    return Http(
+        retries=own.max_retries,
+        timeout_s=own.timeout_s,
+        spacing_s=own.spacing_s,
+        total_s=own.total_s,
+        headers=headers or {},
+    )
 
 
 def _require_key(secret: SecretStr | None, name: str) -> str:

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import polars as pl
+import requests
 
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.sources.blocking import BlockingSource
+from ingestion.sources.bounded_transport import DeadlineError
+from ingestion.sources.ccxt_session import bound
 from ingestion.sources.http import SOURCE_BACKOFF
-from pairity.errors import ConfigError, UnknownNameError, VenueAnswerError, VenueRejectedError, VenueUnreachableError
+from pairity.bounded_numbers import OutOfBoundsError, parse_int
+from pairity.errors import (
+    ConfigError,
+    DataError,
+    UnknownNameError,
+    VenueAnswerError,
+    VenueRejectedError,
+    VenueUnreachableError,
+)
 from pairity.timeline import from_ms, to_ms
 
 _BARS = {"candles_1m": "1m", "candles_1h": "1h"}
 _PAGE = 300
+_FEWEST_ROWS = 10
+"""Rows on a page of an exchange that answers few."""
+_FEW_PAGES, _MOST_ROWS = 20, 10_000
+_MILLISECOND = timedelta(milliseconds=1)
+_FUNDING_MS = 3_600_000 // 2
+"""Settlements are an hour apart at least; some come late by seconds."""
+_LAST_MS = to_ms(datetime(2100, 1, 1, tzinfo=UTC))
+_TOTAL_S = 300.0
+"""Longest time of one answer."""
+_TRY_LATER = "try again later: what was fetched before is kept"
+_NOTHING_STORED = "nothing of it was stored"
+_NAME = re.compile(r"\w{1,40}")
+# What code that trusts its input raises for an answer of another shape.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 # What `fetchOHLCV` calls volume differs between exchanges, and ccxt passes it on as it is.
 _VOLUME_IN_COINS = frozenset({"okx", "binance", "binanceusdm", "bybit"})
 _VOLUME_IN_CONTRACTS = frozenset({"gate"})
@@ -50,9 +76,13 @@ class CcxtAny(BlockingSource):
         return f"ccxt_{self.exchange}"
 
     def list_assets(self) -> tuple[str, ...]:
-        """Return the bases of all linear USDT perpetuals."""
-        markets = self._open().markets.values()
-        return tuple(sorted(market["base"] for market in markets if _is_linear_usdt(market)))
+        """Return the bases of all linear USDT perpetuals, as far as they are names (letters, digits, underscores)."""
+        try:
+            bases = [str(market["base"]) for market in self._open().markets.values() if _is_linear_usdt(market)]
+        except _UNREADABLE as error:
+            raise self._unreadable("load_markets", error) from None
+        # They are printed, and become names of folders.
+        return tuple(sorted(base for base in bases if _NAME.fullmatch(base)))
 
     def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
         """Return the rows of [since, until); None for an instrument that the exchange does not have.
@@ -63,16 +93,26 @@ class CcxtAny(BlockingSource):
         market = client.markets.get(f"{asset}/USDT:USDT")
         if market is None or not _is_linear_usdt(market):
             return None
-        if dataset == "funding":
-            return self._funding(market["symbol"], since, until)
-        return self._candles(dataset, market, since, until)
+        try:
+            if dataset == "funding":
+                return self._funding(market["symbol"], since, until)
+            return self._candles(dataset, market, since, until)
+        except (*_UNREADABLE, DataError, pl.exceptions.PolarsError) as error:
+            raise self._unreadable(dataset, error) from None
 
     def _candles(self, dataset: str, market: dict[str, Any], since: datetime, until: datetime) -> pl.DataFrame:
         kind, symbol, bar = DATASETS[dataset], market["symbol"], _BARS[dataset]
         coins = self._coins_per_unit(market)
-        closed = min(until, from_ms(int(self._call("fetch_time"))) - kind.known_after + timedelta(milliseconds=1))
+        closed = min(
+            until,
+            from_ms(parse_int(self._call("fetch_time"), 0, _LAST_MS)) - kind.known_after + timedelta(milliseconds=1),
+        )
         rows = self._pages(
-            lambda at: self._call("fetch_ohlcv", symbol, bar, at, _PAGE), lambda row: row[0], since, until
+            lambda at: self._call("fetch_ohlcv", symbol, bar, at, _PAGE),
+            lambda row: parse_int(row[0], 0, _LAST_MS),
+            since,
+            until,
+            kind.known_after // _MILLISECOND,
         )
         names = ("open_time", "open", "high", "low", "close", "volume")
         frame = pl.DataFrame([row[:6] for row in rows], schema=dict.fromkeys(names, pl.Float64), orient="row")
@@ -84,9 +124,10 @@ class CcxtAny(BlockingSource):
     def _funding(self, symbol: str, since: datetime, until: datetime) -> pl.DataFrame:
         rows = self._pages(
             lambda at: self._call("fetch_funding_rate_history", symbol, at, 100),
-            lambda row: row["timestamp"],
+            lambda row: parse_int(row["timestamp"], 0, _LAST_MS),
             since,
             until,
+            _FUNDING_MS,
         )
         kind = DATASETS["funding"]
         values = [(row["timestamp"], row["fundingRate"]) for row in rows]
@@ -95,19 +136,38 @@ class CcxtAny(BlockingSource):
         return kind.conform(frame.with_columns(settled).with_columns(history_known_at(kind))).sort("funding_time")
 
     def _pages(
-        self, page: Callable[[int], list[Any]], at: Callable[[Any], int], since: datetime, until: datetime
+        self, page: Callable[[int], list[Any]], at: Callable[[Any], int], since: datetime, until: datetime, every: int
     ) -> list[Any]:
-        """Return all rows in [since, until), from old to new. Exchanges may answer fewer than requested."""
+        """Return all rows in [since, until), from old to new; there is one in `every` milliseconds at most.
+
+        Exchanges may answer fewer rows than requested. VenueAnswerError where they answer so few that there is no end.
+        """
         cursor, end = to_ms(since), to_ms(until)
+        most_rows = (end - cursor) // every + 2
+        left = _FEW_PAGES + most_rows // _FEWEST_ROWS
         rows_at: dict[int, Any] = {}
         while cursor < end:
-            rows = [row for row in page(cursor) if at(row) >= cursor]
+            if left == 0 or len(rows_at) > most_rows:
+                pages = _FEW_PAGES + most_rows // _FEWEST_ROWS - left
+                raise VenueAnswerError(
+                    f"{self.exchange} sent {len(rows_at)} rows on {pages} pages and no end, where {most_rows} rows fit",
+                    _NOTHING_STORED,
+                )
+            left -= 1
+            answered = page(cursor)
+            if not isinstance(answered, list) or len(answered) > _MOST_ROWS:
+                raise VenueAnswerError(f"{self.exchange} sent a page that is no list of {_MOST_ROWS} rows at most")
+            rows = [row for row in answered if at(row) >= cursor]
             rows_at |= {at(row): row for row in rows if at(row) < end}
             newest = max((at(row) for row in rows), default=None)
             if newest is None:
                 break
             cursor = newest + 1
         return [rows_at[key] for key in sorted(rows_at)]
+
+    def _unreadable(self, method: str, error: Exception) -> VenueAnswerError:
+        said = f"{type(error).__name__}: {_brief(error)}"
+        return VenueAnswerError(f"{self.exchange} {method}: the answer cannot be read ({said})", _NOTHING_STORED)
 
     def _coins_per_unit(self, market: dict[str, Any]) -> float:
         size = float(market.get("contractSize") or 0.0)
@@ -133,10 +193,15 @@ class CcxtAny(BlockingSource):
                     "options": {"defaultType": "swap", **_MARKETS.get(self.exchange, {})},
                 }
             )
+            bound(client.session, _TOTAL_S)
             if self.url is not None:
                 client.urls["api"] = _moved(client.urls["api"], self.url)
             self._client = client
-            self._call("load_markets")
+            try:
+                self._call("load_markets")
+            except BaseException:
+                self._client = None  # half of the markets are no markets
+                raise
         return self._client
 
     def _call(self, method: str, *arguments: Any) -> Any:  # noqa: ANN401 - ccxt is untyped
@@ -150,17 +215,25 @@ class CcxtAny(BlockingSource):
                 if attempt == self.retries:
                     raise VenueUnreachableError(
                         f"{self.exchange} {method}: {type(error).__name__}: {_brief(error)}, {attempt + 1} times",
-                        "try again later: what was fetched before is kept",
+                        _TRY_LATER,
                     ) from None
                 self.sleep(SOURCE_BACKOFF.delay_s(attempt))
             except ccxt.NotSupported:
                 raise ConfigError(
                     f"ccxt's {self.exchange} does not support {method}", "choose another source"
                 ) from None
+            except DeadlineError as error:
+                raise VenueUnreachableError(f"{self.exchange} {method}: the answer {error.what}", _TRY_LATER) from None
+            except OutOfBoundsError as error:
+                raise VenueAnswerError(f"{self.exchange} {method}: the answer {error.what}", _NOTHING_STORED) from None
             except ccxt.BadResponse as error:
-                raise VenueAnswerError(f"{self.exchange} {method}: {_brief(error)}") from None
+                raise VenueAnswerError(f"{self.exchange} {method}: {_brief(error)}", _NOTHING_STORED) from None
             except ccxt.ExchangeError as error:
                 raise VenueRejectedError(f"{self.exchange} {method}: {_brief(error)}", type(error).__name__) from None
+            except requests.RequestException as error:  # whatever ccxt lets through
+                raise VenueUnreachableError(f"{self.exchange} {method}: {type(error).__name__}", _TRY_LATER) from None
+            except _UNREADABLE as error:
+                raise self._unreadable(method, error) from None
         raise AssertionError  # the loop returns or raises
 
 

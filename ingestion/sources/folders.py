@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -13,11 +14,21 @@ from feature_repo.knowledge_time import history_known_at, recorded_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
 from ingestion.sources.blocking import BlockingSource
+from ingestion.sources.bounded_archives import gunzip
+from ingestion.sources.bounded_csv import brief, read_texts
+from pairity.bounded_files import read_file, refuse_leading_out
+from pairity.bounded_json import MIB
+from pairity.bounded_numbers import OutOfBoundsError
+from pairity.bounded_parquet import read_names, read_numbers
 from pairity.errors import ConfigError, DataError
-from pairity.timeline import HOUR, MINUTE
+from pairity.timeline import HOUR, MINUTE, to_ms
 
 _CSV = ".csv.gz"
 _QUOTES = ("-USDT-SWAP", "-USDT-PERP", "-USDT", "_USDT", "USDT")
+_OPTIONAL = ("quote_volume", "trades", "taker_buy_volume")
+_FIRST_MS, _LAST_MS = (to_ms(datetime(year, 1, 1, tzinfo=UTC)) for year in (2009, 2100))
+_CSV_SIZE, _CSV_EXPANDED, _CSV_ROWS = 256 * MIB, 1024 * MIB, 10_000_000
+"""Nineteen years of minutes."""
 _BAR_OF = {MINUTE: "candles_1m", HOUR: "candles_1h"}
 
 
@@ -46,8 +57,13 @@ class MinuteCsv(BlockingSource):
         path = _files(self.folder, _CSV).get(asset)
         if path is None:
             return None
-        needed = ("origin_time", "received_time", "open", "high", "low", "close", "volume", "trades")
-        rows = _read(path, lambda: pl.read_csv(path, infer_schema=False), needed)
+        with _named(path, self.folder):
+            text = gunzip(read_file(path, _CSV_SIZE), _CSV_EXPANDED)
+            rows = read_texts(text, _CSV_ROWS, quoted=True)
+            _require(rows, ("origin_time", "received_time", "open", "high", "low", "close", "volume", "trades"))
+            return self._candles(dataset, rows, since, until)
+
+    def _candles(self, dataset: str, rows: pl.DataFrame, since: datetime, until: datetime) -> pl.DataFrame:
         kind = DATASETS[dataset]
         candles = rows.select(
             _instant("origin_time").alias("open_time"),
@@ -55,7 +71,7 @@ class MinuteCsv(BlockingSource):
             pl.col("trades").cast(pl.Float64, strict=False).alias("trade_count"),
             _instant("received_time").alias("received_time"),
         ).with_columns(recorded_known_at(kind, "received_time"))
-        return _conformed(dataset, candles, path, since, until)
+        return _conformed(dataset, candles, since, until)
 
 
 @dataclass
@@ -88,11 +104,14 @@ class ParquetFolder(BlockingSource):
     def _rows(self, dataset: str, path: Path, since: datetime, until: datetime) -> pl.DataFrame:
         kind = DATASETS[dataset]
         needed = ("ts", "funding_rate") if dataset == "funding" else ("ts", "open", "high", "low", "close", "volume")
-        rows = _read(path, lambda: pl.read_parquet(path), needed)
-        time = pl.col("ts").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).alias(kind.time)
-        given = {"quote_volume": "volume_quote", "trades": "trade_count"}
-        renamed = rows.rename({old: new for old, new in given.items() if old in rows.columns}).with_columns(time)
-        return _conformed(dataset, renamed.with_columns(history_known_at(kind)), path, since, until)
+        with _named(path, self.folder):
+            rows = read_numbers(path, (*needed, *_OPTIONAL))
+            _require(rows, needed)
+            _require_milliseconds(rows)
+            time = pl.col("ts").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).alias(kind.time)
+            given = {"quote_volume": "volume_quote", "trades": "trade_count"}
+            renamed = rows.rename({old: new for old, new in given.items() if old in rows.columns}).with_columns(time)
+            return _conformed(dataset, renamed.with_columns(history_known_at(kind)), since, until)
 
     def _folders(self) -> list[Path]:
         if not self.folder.is_dir():
@@ -102,14 +121,8 @@ class ParquetFolder(BlockingSource):
     def _kind(self, path: Path) -> str | None:
         """Return the dataset of a file, judged by its columns and the distance of its rows; None for mark candles."""
         if path not in self._kinds:
-            names = pl.read_parquet_schema(path)
-            if path.parent.name.startswith("mark"):
-                self._kinds[path] = None
-            elif "funding_rate" in names:
-                self._kinds[path] = "funding"
-            else:
-                steps = pl.scan_parquet(path).select(pl.col("ts").head(1000).diff().min()).collect().item()
-                self._kinds[path] = None if steps is None else _BAR_OF.get(timedelta(milliseconds=steps))
+            with _named(path, self.folder):
+                self._kinds[path] = _find_kind(path)
         return self._kinds[path]
 
 
@@ -126,24 +139,52 @@ def _files(folder: Path, suffix: str) -> dict[str, Path]:
     return by_asset
 
 
-def _read(path: Path, read: object, needed: tuple[str, ...]) -> pl.DataFrame:
+def _find_kind(path: Path) -> str | None:
+    names = read_names(path)
+    if path.parent.name.startswith("mark"):
+        return None
+    if "funding_rate" in names:
+        return "funding"
+    first = read_numbers(path, ("ts",)).head(1000)
+    _require(first, ("ts",))
+    _require_milliseconds(first)
+    steps = first["ts"].cast(pl.Int64).diff().min()
+    return _BAR_OF.get(timedelta(milliseconds=steps)) if isinstance(steps, int) else None
+
+
+@contextmanager
+def _named(path: Path, folder: Path) -> Iterator[None]:
+    """Name the file in what is wrong with it; links that lead out of `folder` are wrong."""
     try:
-        rows: pl.DataFrame = read()  # type: ignore[operator]
+        refuse_leading_out(folder, path)
+        yield
+    except OutOfBoundsError as error:
+        raise DataError(
+            f"{path} {error.what}", "correct, replace or leave out the file (see docs/sources.md)"
+        ) from None
+    except DataError as error:
+        raise DataError(f"{path}: {error.what}", error.remedy or "correct or leave out the file") from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path} cannot be read: {error}", "replace the file") from None
+        raise DataError(f"{path} cannot be read: {brief(error)}", "correct, replace or leave out the file") from None
+
+
+def _require(rows: pl.DataFrame, needed: tuple[str, ...]) -> None:
     missing = [name for name in needed if name not in rows.columns]
     if missing:
-        raise DataError(f"{path} lacks the columns {', '.join(missing)}; it has {rows.columns}", "see docs/sources.md")
-    return rows
+        raise OutOfBoundsError(f"lacks the columns {', '.join(missing)}; it has {brief(rows.columns)}")
 
 
-def _conformed(dataset: str, rows: pl.DataFrame, path: Path, since: datetime, until: datetime) -> pl.DataFrame:
+def _require_milliseconds(rows: pl.DataFrame) -> None:
+    """Refuse other units and instants that no calendar has: they would overflow what is computed from them."""
+    strange = rows.filter(pl.col("ts").is_between(_FIRST_MS, _LAST_MS).not_())
+    if strange.height:
+        raise OutOfBoundsError(f"has {strange.height} rows whose ts is no Unix time in ms: {strange['ts'][0]}")
+
+
+def _conformed(dataset: str, rows: pl.DataFrame, since: datetime, until: datetime) -> pl.DataFrame:
     kind = DATASETS[dataset]
     wanted = rows.filter(pl.col(kind.time).is_between(since, until, closed="left") | pl.col(kind.time).is_null())
-    try:
-        return kind.conform(wanted).sort(kind.time, maintain_order=True)
-    except (DataError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{path}: {error}", "correct or leave out the file") from None
+    return kind.conform(wanted).sort(kind.time, maintain_order=True)
 
 
 def _numbers(names: tuple[str, ...]) -> list[pl.Expr]:

@@ -13,11 +13,16 @@ from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
 from ingestion.sources.blocking import BlockingSource
+from ingestion.sources.bounded_csv import brief, read_texts, refuse_non_numbers
 from ingestion.sources.http import Http
+from pairity.bounded_files import read_file
+from pairity.bounded_json import MIB
+from pairity.bounded_numbers import OutOfBoundsError, parse_float
 from pairity.errors import ConfigError, DataError, VenueAnswerError
 
 _COVERED = ("BTC", "ETH")
 _KIND = DATASETS["inflow"]
+_SIZE, _ROWS = 64 * MIB, 1_000_000
 
 
 @dataclass
@@ -53,10 +58,11 @@ class CryptoQuant(BlockingSource):
             },
         )
         try:
-            days = [(str(row["date"]), float(row["inflow_total"])) for row in answer["result"]["data"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise VenueAnswerError(f"{self.url} sent an inflow answer without {error}: {str(answer)[:80]!r}") from None
-        return _rows(pl.DataFrame(days, schema=["date", "inflow"], orient="row"), since, until)
+            days = [(str(row["date"])[:10], parse_float(row["inflow_total"])) for row in answer["result"]["data"]]
+            return _rows(pl.DataFrame(days, schema=["date", "inflow"], orient="row"), since, until)
+        except (KeyError, TypeError, OutOfBoundsError, DataError, pl.exceptions.PolarsError) as error:
+            what = f"{self.url} sent an inflow answer that cannot be read: {type(error).__name__} {brief(error)}"
+            raise VenueAnswerError(f"{what}: {str(answer)[:80]!r}", "nothing of it was stored") from None
 
 
 @dataclass
@@ -79,18 +85,22 @@ class InflowCsv(BlockingSource):
     def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
         """Return the days of [since, until) in coins; None for a coin that the file does not have."""
         own = self._table().filter(pl.col("asset") == asset)
-        return None if own.is_empty() else _rows(own, since, until)
+        try:
+            return None if own.is_empty() else _rows(own, since, until)
+        except (DataError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{self.file} cannot be read: {brief(error)}", "correct or replace the file") from None
 
     def _table(self) -> pl.DataFrame:
         if not self.file.is_file():
             raise ConfigError(f"no file {str(self.file)!r}", "give --folder the CSV with date, asset, inflow")
         try:
-            rows = pl.read_csv(self.file, schema_overrides={"date": pl.String, "asset": pl.String})
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"{self.file} cannot be read: {error}", "replace the file") from None
-        missing = [name for name in ("date", "asset", "inflow") if name not in rows.columns]
-        if missing:
-            raise DataError(f"{self.file} lacks the columns {', '.join(missing)}; it has {rows.columns}")
+            rows = read_texts(read_file(self.file, _SIZE), _ROWS, quoted=True)
+            missing = [name for name in ("date", "asset", "inflow") if name not in rows.columns]
+            if missing:
+                raise OutOfBoundsError(f"lacks the columns {', '.join(missing)}; it has {brief(rows.columns)}")
+            refuse_non_numbers(rows, ["inflow"])
+        except OutOfBoundsError as error:
+            raise DataError(f"{self.file} {error.what}", "correct or replace the file") from None
         return rows.with_columns(pl.col("asset").str.to_uppercase())
 
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
 from ingestion.sources.blocking import BlockingSource
+from ingestion.sources.bounded_csv import brief
 from ingestion.sources.http import Http
-from pairity.errors import VenueAnswerError
+from pairity.errors import DataError, VenueAnswerError
 from pairity.timeline import DAY
 
 _FREQUENCY = {"candles_1m": "1min", "candles_1h": "1hour"}
 _UNIT_DAYS = {"candles_1m": 3, "candles_1h": 90}  # an answer holds at most about 5,000 bars
 _TICKERS_PER_CALL = 50
+_NAME = re.compile(r"\w{1,40}")
 
 
 @dataclass
@@ -39,9 +43,11 @@ class Tiingo(BlockingSource):
         return f"tiingo_{self.exchange.lower()}"
 
     def tickers(self) -> tuple[str, ...]:
-        """Return all tickers of the quote currency, from the metadata."""
+        """Return all tickers of the quote currency, from the metadata, as far as they are names."""
         rows = self._list(self.http.json(f"{self.url}/tiingo/crypto"), "metadata")
-        return tuple(sorted(str(row["ticker"]) for row in rows if row.get("quoteCurrency") == self.quote))
+        tickers = [str(row.get("ticker", "")) for row in rows if row.get("quoteCurrency") == self.quote]
+        # They are printed, and become names of folders.
+        return tuple(sorted(ticker for ticker in tickers if _NAME.fullmatch(ticker)))
 
     def exchange_map(self, tickers: Sequence[str], day: datetime) -> dict[str, tuple[str, ...]]:
         """Return for each ticker the codes of the exchanges that had prices of it on that day (UTC)."""
@@ -49,7 +55,7 @@ class Tiingo(BlockingSource):
         for start in range(0, len(tickers), _TICKERS_PER_CALL):
             requested = tickers[start : start + _TICKERS_PER_CALL]
             for item in self._prices(requested, day, day + DAY, "1day"):
-                exchanges[str(item.get("ticker"))] = tuple(sorted(item.get("exchangeData") or {}))
+                exchanges[str(item.get("ticker"))] = tuple(sorted(map(str, item.get("exchangeData") or ())))
         return {ticker: exchanges.get(ticker, ()) for ticker in tickers}
 
     def universe(self, day: datetime) -> tuple[str, ...]:
@@ -76,6 +82,15 @@ class Tiingo(BlockingSource):
         """Return bars of this exchange alone, not Tiingo's mean over exchanges; None where it has none in the range."""
         ticker = f"{asset.lower()}{self.quote}"
         answer = self._prices([ticker], since, until, _FREQUENCY[dataset])
+        try:
+            return self._bars(dataset, answer, since, until)
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError, DataError, PolarsError) as error:
+            what = f"{self.url} sent prices of {ticker} that cannot be read: {type(error).__name__} {brief(error)}"
+            raise VenueAnswerError(what, "nothing of them was stored") from None
+
+    def _bars(
+        self, dataset: str, answer: Sequence[Mapping[str, Any]], since: datetime, until: datetime
+    ) -> pl.DataFrame | None:
         bars = [bar for item in answer for bar in (item.get("exchangeData") or {}).get(self.exchange.upper(), [])]
         if not bars:
             return None

@@ -174,8 +174,8 @@ ENDS = {
         lambda web, path: put(web, path, web.files[path][:300] + b"\0" * 40 + web.files[path][340:]),
         "is no whole ZIP",
     ),
-    "two files": (lambda web, path: put(web, path, zipped(b"", "readme.txt")), "instead of one CSV"),
-    "no table": (lambda web, path: put(web, path, zipped(b"<html>\n")), "columns instead of 12"),
+    "two files": (lambda web, path: put(web, path, zipped(b"", "readme.txt")), "instead of one .csv"),
+    "no table": (lambda web, path: put(web, path, zipped(b"<html>\n")), "neither a name nor a number"),
     "no numbers": (lambda web, path: put(web, path, zipped(HEADER + b"1,2,x,4,5,6,7,8,9,10,11,12\n")), "not numbers"),
 }
 
@@ -246,7 +246,7 @@ def test_errors_are_of_their_kind(web):
                 http.get(f"{web.url}/x", {"token": "secret"})
             assert "secret" not in str(caught.value)
     web.faults["/x"] = ["html"]
-    with pytest.raises(VenueAnswerError, match="instead of JSON"):
+    with pytest.raises(VenueAnswerError, match="is not JSON"):
         http.json(f"{web.url}/x")
 
 

@@ -107,7 +107,7 @@ def test_prices_are_those_of_the_exchange_and_a_bar_without_trades_is_no_bar(web
     [
         ([429] * 3, "answered 429, 2 times"),
         ([500] * 3, "answered 500, 2 times"),
-        (["html"], "instead of JSON"),
+        (["html"], "is not JSON"),
         (["cut"] * 3, "did not answer in full"),
         ([401], "refused the key"),
     ],

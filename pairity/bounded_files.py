@@ -1,0 +1,62 @@
+"""Files that others may have planted or damaged: read whole, within a limit, and only where they are plain files.
+
+A named pipe would be waited for without end, a device has none, and a file can grow while it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from pairity.bounded_json import OWN_FILE, JsonLimits, parse_json
+from pairity.bounded_numbers import OutOfBoundsError
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """Return the content of a plain file of at most `most` bytes.
+
+    FileNotFoundError where there is none; OutOfBoundsError for everything else that stands there.
+    """
+    try:
+        # Not waiting: a pipe without a writer would never open.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise OutOfBoundsError(f"cannot be opened: {error.strerror}") from None
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OutOfBoundsError("is a folder, a pipe or a device instead of a file")
+        if status.st_size > most:
+            raise OutOfBoundsError(f"has {status.st_size} bytes, more than the limit of {most}")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise OutOfBoundsError(f"cannot be read: {error.strerror}") from None
+    finally:
+        os.close(handle)
+    if len(content) > most:
+        raise OutOfBoundsError(f"has more than the limit of {most} bytes")
+    return content
+
+
+def read_text_file(path: Path, most: int) -> str:
+    """Return the text of a plain file in UTF-8; errors as `read_file`."""
+    try:
+        return read_file(path, most).decode()
+    except UnicodeDecodeError as error:
+        raise OutOfBoundsError(f"is not UTF-8: byte {error.start}") from None
+
+
+def read_json_file(path: Path, limits: JsonLimits = OWN_FILE) -> Any:  # noqa: ANN401 - whatever is in it
+    """Return the value of a JSON file; errors as `read_file` and `parse_json`."""
+    return parse_json(read_file(path, limits.size), limits)
+
+
+def refuse_leading_out(folder: Path, path: Path) -> None:
+    """Raise OutOfBoundsError where `path`, which lies in `folder`, is a link to somewhere outside of it."""
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise OutOfBoundsError(f"is a link that leads out of {folder}")

@@ -1,0 +1,143 @@
+"""Parquet files that others wrote: what they will take in memory is known before a column is expanded.
+
+A file of a few kilobytes can hold billions of rows (a run of equal values takes some bytes), pages that expand a
+thousand times, and metadata that claims anything. Here the footer is read by a parser with limits of its own, rows and
+columns are counted, and the headers of the pages that will be read are added up.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from pairity.bounded_files import read_file
+from pairity.bounded_json import MIB
+from pairity.bounded_numbers import OutOfBoundsError, show
+from pairity.parquet_pages import list_pages
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+_END = b"PAR1"
+_TAIL = 8
+_FOOTER = 4 * MIB
+_MOST_NAMES = 200_000
+_SHOWN = 120
+_NUMBERS = frozenset({"INT32", "INT64", "FLOAT", "DOUBLE"})
+
+
+@dataclass(frozen=True, slots=True)
+class TableLimits:
+    """Most that one file may hold. `expanded` counts the bytes of all pages that are read."""
+
+    size: int = 512 * MIB
+    rows: int = 10_000_000
+    """Nineteen years of minutes."""
+    columns: int = 256
+    chunks: int = 100_000
+    """Row groups times columns."""
+    expanded: int = 1024 * MIB
+
+
+RECORDED = TableLimits()
+
+
+def read_numbers(path: Path, wanted: Collection[str], limits: TableLimits = RECORDED) -> pl.DataFrame:
+    """Return the columns of `wanted` that a Parquet file has, each of numbers or instants.
+
+    FileNotFoundError where there is no file. OutOfBoundsError for everything that is not such a file within `limits`:
+    another kind of file, a damaged one, nested columns, columns of texts, too many rows or bytes.
+    """
+    content = read_file(path, limits.size)
+    return _read(content, _check(content, wanted, limits))
+
+
+def read_names(path: Path, limits: TableLimits = RECORDED) -> tuple[str, ...]:
+    """Return the names of all columns of a Parquet file; errors as `read_numbers`."""
+    return tuple(_metadata(read_file(path, limits.size), limits).schema.names)
+
+
+def _read(content: bytes, columns: list[str]) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(io.BytesIO(content), columns=columns, hive_partitioning=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        raise OutOfBoundsError(f"cannot be read as Parquet: {_brief(error)}") from None
+
+
+def _check(content: bytes, wanted: Collection[str], limits: TableLimits) -> list[str]:
+    """Return those of `wanted` that the file has, after a look at what they will expand to."""
+    metadata = _metadata(content, limits)
+    places = _flat_columns(metadata)
+    own = [name for name in wanted if name in places]
+    expanded = rows = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        rows += group.num_rows
+        for name in own:
+            chunk = group.column(places[name])
+            if chunk.physical_type not in _NUMBERS:
+                raise OutOfBoundsError(f"has {show(name)} as {chunk.physical_type}, which is no number")
+            start = chunk.data_page_offset
+            if chunk.dictionary_page_offset is not None:
+                start = min(start, chunk.dictionary_page_offset)
+            end = start + chunk.total_compressed_size
+            if not len(_END) <= start <= end <= len(content):
+                raise OutOfBoundsError(f"is damaged: {show(name)} lies outside the file")
+            values = 0
+            for page in list_pages(content, start, end):
+                values += page.values
+                expanded += page.expanded
+                if expanded > limits.expanded:
+                    raise OutOfBoundsError(f"expands to more bytes than the limit of {limits.expanded}")
+            if values != group.num_rows:
+                raise OutOfBoundsError(f"is damaged: {values} values of {show(name)} in {group.num_rows} rows")
+    if rows != metadata.num_rows:
+        raise OutOfBoundsError(f"is damaged: {rows} rows instead of {metadata.num_rows}")
+    return own
+
+
+def _metadata(content: bytes, limits: TableLimits) -> pq.FileMetaData:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if len(content) < len(_END) + _TAIL or content[: len(_END)] != _END or content[-len(_END) :] != _END:
+        raise OutOfBoundsError("is no Parquet file, or is cut short")
+    footer = int.from_bytes(content[-_TAIL : -len(_END)], "little")
+    if footer > min(_FOOTER, len(content) - _TAIL):
+        raise OutOfBoundsError(f"has metadata of {footer} bytes, more than the limit of {_FOOTER}, or is cut short")
+    try:
+        file = pq.ParquetFile(
+            pa.BufferReader(content), thrift_string_size_limit=_FOOTER, thrift_container_size_limit=_MOST_NAMES
+        )
+        metadata = file.metadata
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise OutOfBoundsError(f"cannot be read as Parquet: {_brief(error)}") from None
+    if not 0 <= metadata.num_rows <= limits.rows:
+        raise OutOfBoundsError(f"has {metadata.num_rows} rows, more than the limit of {limits.rows}")
+    if metadata.num_columns > limits.columns:
+        raise OutOfBoundsError(f"has {metadata.num_columns} columns, more than the limit of {limits.columns}")
+    if metadata.num_columns * metadata.num_row_groups > limits.chunks:
+        raise OutOfBoundsError(f"has {metadata.num_row_groups} row groups, more than it can need")
+    return metadata
+
+
+def _flat_columns(metadata: pq.FileMetaData) -> Mapping[str, int]:
+    """Return the places of the columns by name; nested columns and names that occur twice are refused."""
+    places: dict[str, int] = {}
+    for place in range(metadata.num_columns):
+        column = metadata.schema.column(place)
+        if column.max_repetition_level or column.max_definition_level > 1 or column.path != column.name:
+            raise OutOfBoundsError(f"has the nested column {show(column.path)}")
+        if places.setdefault(column.name, place) != place:
+            raise OutOfBoundsError(f"has the column {show(column.name)} twice")
+    return places
+
+
+def _brief(error: BaseException) -> str:
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line[:_SHOWN]
