@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pairity.errors import ConfigError, CredentialsError, UnknownNameError
 from pairity.settings import Settings
+from pairity.web_address import parse_private_address
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -45,6 +46,11 @@ def _http(settings: Settings, headers: Mapping[str, str] | None = None) -> Http:
     )
 
 
+def _address(text: str, name: str) -> str:
+    # An archive in clear text could be anybody's: its checksums come from the same place.
+    return parse_private_address(text, name).url
+
+
 def _require_key(secret: SecretStr | None, name: str) -> str:
     if secret is None or not secret.get_secret_value():
         raise CredentialsError(
@@ -62,13 +68,17 @@ def _require_folder(folder: Path | None) -> Path:
 def _binance_um(settings: Settings, _folder_given: Path | None) -> Source:
     from ingestion.sources.binance_archive import BinanceArchive
 
-    return BinanceArchive(_http(settings), settings.sources.binance_archive_url, "um")
+    return BinanceArchive(
+        _http(settings), _address(settings.sources.binance_archive_url, "sources.binance_archive_url"), "um"
+    )
 
 
 def _binance_spot(settings: Settings, _folder_given: Path | None) -> Source:
     from ingestion.sources.binance_archive import BinanceArchive
 
-    return BinanceArchive(_http(settings), settings.sources.binance_archive_url, "spot")
+    return BinanceArchive(
+        _http(settings), _address(settings.sources.binance_archive_url, "sources.binance_archive_url"), "spot"
+    )
 
 
 def _tiingo(settings: Settings, _folder_given: Path | None) -> Source:
@@ -76,7 +86,9 @@ def _tiingo(settings: Settings, _folder_given: Path | None) -> Source:
 
     own = settings.sources
     headers = {"Authorization": f"Token {_require_key(own.tiingo_api_key, 'TIINGO_API_KEY')}"}
-    return Tiingo(_http(settings, headers), own.tiingo_url, own.tiingo_exchange, own.tiingo_quote)
+    return Tiingo(
+        _http(settings, headers), _address(own.tiingo_url, "sources.tiingo_url"), own.tiingo_exchange, own.tiingo_quote
+    )
 
 
 def _cryptoquant(settings: Settings, _folder_given: Path | None) -> Source:
@@ -84,7 +96,7 @@ def _cryptoquant(settings: Settings, _folder_given: Path | None) -> Source:
 
     own = settings.sources
     headers = {"Authorization": f"Bearer {_require_key(own.cryptoquant_api_key, 'CRYPTOQUANT_API_KEY')}"}
-    return CryptoQuant(_http(settings, headers), own.cryptoquant_url)
+    return CryptoQuant(_http(settings, headers), _address(own.cryptoquant_url, "sources.cryptoquant_url"))
 
 
 def _ccxt(name: str, settings: Settings) -> Source:

@@ -193,9 +193,9 @@ class CcxtAny(BlockingSource):
                     "options": {"defaultType": "swap", **_MARKETS.get(self.exchange, {})},
                 }
             )
-            bound(client.session, _TOTAL_S)
             if self.url is not None:
                 client.urls["api"] = _moved(client.urls["api"], self.url)
+            bound(client, _TOTAL_S)
             self._client = client
             try:
                 self._call("load_markets")

@@ -1,14 +1,21 @@
-"""What a synchronous ccxt client reads: answers within limits, and none with a number that would stall its parser."""
+"""What a synchronous ccxt client reads: answers within limits, and none with a number that would stall its parser.
+
+Where it asks: the hosts of its own table of addresses, over https, without a proxy.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
 from ingestion.sources.bounded_transport import BoundedTransport
 from pairity.bounded_json import MIB, JsonLimits, parse_json
 from pairity.bounded_numbers import MAX_CHARACTERS, OutOfBoundsError, show
+from pairity.errors import ConfigError
 
 _LIMITS = JsonLimits(size=32 * MIB)
 """All markets of a large exchange are some 10 MiB."""
@@ -18,10 +25,23 @@ _QUOTED_NUMBER = re.compile(
 
 
 class CcxtTransport(BoundedTransport):
-    """Adapter that also looks into JSON, which ccxt parses without limits and whose texts it makes integers of."""
+    """Adapter that also looks into JSON, which ccxt parses without limits and whose texts it makes integers of.
 
-    def __init__(self, total_s: float) -> None:
+    `origins` are the schemes and hosts that may be asked.
+    """
+
+    def __init__(self, total_s: float, origins: frozenset[str]) -> None:
+        self._origins = origins
         super().__init__(total_s, _LIMITS.size)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        """Send a request to one of the exchange's own hosts; ConfigError, and nothing is sent, for any other."""
+        if (origin := _origin(str(request.url))) not in self._origins or kwargs.get("proxies"):
+            raise ConfigError(
+                f"a request would have gone to {origin}, or through a proxy, and not to {', '.join(self._origins)}",
+                "ccxt's table of addresses is the limit: update ccxt, or choose another source",
+            )
+        return super().send(request, *args, **kwargs)
 
     def check(self, body: bytes) -> None:
         """Refuse JSON that is nested too deep, ambiguous, or has numbers that no market has (`"1e1000000"`)."""
@@ -33,7 +53,24 @@ class CcxtTransport(BoundedTransport):
             raise OutOfBoundsError(f"holds the number {show(found[1].decode())}, which no market has")
 
 
-def bound(session: requests.Session, total_s: float) -> None:
-    """Let all requests of a session go through one `CcxtTransport`."""
+def bound(client: Any, total_s: float) -> None:  # noqa: ANN401 - ccxt is untyped
+    """Let all requests of a client go through one `CcxtTransport`, to the addresses that it has now."""
+    client.session.trust_env = False
+    transport = CcxtTransport(total_s, frozenset(_origin(client.implode_hostname(url)) for url in _urls(client)))
     for scheme in ("http://", "https://"):
-        session.mount(scheme, CcxtTransport(total_s))
+        client.session.mount(scheme, transport)
+
+
+def _urls(client: Any) -> Iterator[str]:  # noqa: ANN401 - nested dictionaries of addresses
+    waiting = [client.urls.get("api")]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, str):
+            yield value
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -13,6 +13,7 @@ from pairity.backoff import Backoff
 from pairity.bounded_json import ANSWER, parse_json
 from pairity.bounded_numbers import OutOfBoundsError, parse_float
 from pairity.errors import ConfigError, CredentialsError, VenueAnswerError, VenueRejectedError, VenueUnreachableError
+from pairity.web_address import parse_private_address
 
 if TYPE_CHECKING:
     import requests
@@ -38,7 +39,8 @@ class Http:
 
     A `Retry-After` of the server is waited for, up to a minute. At least `spacing_s` lies between two requests.
     Credentials travel in headers only: an error names the URL without its query. `timeout_s` is the longest silence,
-    `total_s` the time of a whole answer, however it drips in. Redirects are not followed.
+    `total_s` the time of a whole answer, however it drips in. Redirects are not followed. Where there are credentials,
+    they go over https or not beyond this machine, past every proxy and without what `.netrc` would put in their place.
     """
 
     retries: int
@@ -85,6 +87,8 @@ class Http:
 
         from ingestion.sources.bounded_transport import AnnouncedError, DeadlineError
 
+        if self.headers:
+            parse_private_address(url, "the address of a source with a key,")
         session, transport = self._open()
         transport.limit = limit
         self._wait_turn()
@@ -124,6 +128,7 @@ class Http:
             self._transport = BoundedTransport(self.total_s)
             self._session = requests.Session()
             self._session.headers.update(self.headers)
+            self._session.trust_env = not self.headers
             for scheme in ("http://", "https://"):
                 self._session.mount(scheme, self._transport)
         return self._session, self._transport

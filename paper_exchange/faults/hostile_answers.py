@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from itertools import chain, repeat
 
 from aiohttp import web
 
@@ -29,31 +31,21 @@ async def _redirect(params: Mapping[str, Json], request: web.Request, _: web.Res
 
 
 async def _drip(params: Mapping[str, Json], request: web.Request, answer: web.Response) -> web.StreamResponse:
-    response = await _begin(request)
-    for byte in _body(answer):
-        await response.write(bytes([byte]))
-        await asyncio.sleep(float(params.get("ms", 100)) / 1000)
-    return response
+    bytes_of_it = (bytes([byte]) for byte in _body(answer))
+    return await _stream(request, bytes_of_it, pause_s=float(params.get("ms", 100)) / 1000)
 
 
 async def _bomb(params: Mapping[str, Json], request: web.Request, answer: web.Response) -> web.StreamResponse:
     encoding = str(params.get("encoding", "gzip"))
     packer = zlib.compressobj(wbits=_WINDOWS[encoding])
-    response = await _begin(request, {"Content-Encoding": encoding})
     # White space in front of a proper answer: whoever expands all of it finds nothing wrong.
-    for _ in range(int(params.get("mb", 64)) * _MB // len(_PIECE)):
-        await response.write(packer.compress(_PIECE))
-        await asyncio.sleep(0)  # a client that has left is noticed
-    await response.write(packer.compress(_body(answer)) + packer.flush())
-    return response
+    packed = (packer.compress(_PIECE) for _ in range(_pieces_of(params)))
+    last = (packer.compress(_body(answer)) + packer.flush() for _ in range(1))
+    return await _stream(request, chain(packed, last), {"Content-Encoding": encoding})
 
 
 async def _huge_body(params: Mapping[str, Json], request: web.Request, answer: web.Response) -> web.StreamResponse:
-    response = await _begin(request)
-    for _ in range(int(params.get("mb", 64)) * _MB // len(_PIECE)):
-        await response.write(_PIECE)
-    await response.write(_body(answer))
-    return response
+    return await _stream(request, chain(repeat(_PIECE, _pieces_of(params)), [_body(answer)]))
 
 
 async def _many_rows(params: Mapping[str, Json], _: web.Request, answer: web.Response) -> web.StreamResponse:
@@ -95,11 +87,23 @@ def _numbered(template: Json, cursor: str, number: int) -> Json:
     return {**template, cursor: str(number)}
 
 
-async def _begin(request: web.Request, headers: Mapping[str, str] | None = None) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, pieces: Iterable[bytes], headers: Mapping[str, str] | None = None, pause_s: float = 0.0
+) -> web.StreamResponse:
+    """Send pieces one by one, of which nobody said how many there are, until the client has enough of them."""
     response = web.StreamResponse(headers={"Content-Type": "application/json", **(headers or {})})
     response.enable_chunked_encoding()
     await response.prepare(request)
+    with suppress(ConnectionError):
+        for piece in pieces:
+            await response.write(piece)
+            # Also without a pause: a client that has left is noticed only between two pieces.
+            await asyncio.sleep(pause_s)
     return response
+
+
+def _pieces_of(params: Mapping[str, Json]) -> int:
+    return int(params.get("mb", 64)) * _MB // len(_PIECE)
 
 
 def _body(answer: web.Response) -> bytes:
