@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
+from pairity.bounded_numbers import OutOfBoundsError, parse_decimal
 from paper_exchange.wire import Json, WireError, bad_parameter
 
 
@@ -40,16 +41,13 @@ class Params:
         return value
 
     def number(self, name: str) -> Decimal | None:
-        """Return the value as a finite Decimal, None where absent; 51000 where it is not a number."""
+        """Return the value as a Decimal, None where absent; 51000 where it is no number, or beyond any real one."""
         if name not in self.values:
             return None
         try:
-            number = Decimal(self.text(name))
-        except InvalidOperation:
+            return parse_decimal(self.text(name))
+        except OutOfBoundsError:
             raise bad_parameter(name) from None
-        if not number.is_finite():
-            raise bad_parameter(name)
-        return number
 
     def whole(self, name: str) -> int | None:
         """Return the value as an int, None where absent; 51000 where it is not a whole number."""

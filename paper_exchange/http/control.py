@@ -24,7 +24,7 @@ def add_control_routes(app: web.Application, exchange: Exchange) -> None:
             if ("to" in wanted) == ("by_ms" in wanted):
                 raise ConfigError("advance needs one of `to` and `by_ms`", 'send {"to": <ms>} or {"by_ms": <ms>}')
             clock.advance_to(int(wanted["to"]) if "to" in wanted else clock.now_ms() + int(wanted["by_ms"]))
-        except (ConfigError, TypeError, ValueError) as error:
+        except (ConfigError, OverflowError, TypeError, ValueError) as error:
             return _refuse(error)
         exchange.settle()
         return make_json_answer(_describe_state(exchange))
@@ -63,7 +63,7 @@ def add_control_routes(app: web.Application, exchange: Exchange) -> None:
 async def _read_object(request: web.Request) -> Mapping[str, Json]:
     try:
         parsed = json.loads(await request.read() or b"{}")
-    except ValueError:
+    except (RecursionError, ValueError):
         parsed = None
     if not isinstance(parsed, dict):
         raise web.HTTPBadRequest(text='{"error":"the body is not a JSON object"}', content_type="application/json")

@@ -44,7 +44,7 @@ def parse_body(body: bytes) -> list[dict[str, Json]]:
     try:
         # Numbers stay text, exactly as written: sizes and prices become Decimals without passing through a float.
         parsed = json.loads(body, parse_float=str, parse_int=str)
-    except ValueError:
+    except (RecursionError, ValueError):
         raise WireError("50002", "JSON syntax error", http_status=400) from None
     rows = parsed if isinstance(parsed, list) else [parsed]
     if not all(isinstance(row, dict) for row in rows):
