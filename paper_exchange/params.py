@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
+from pairity.bounded_numbers import OutOfBoundsError, parse_decimal
 from paper_exchange.wire import Json, WireError, bad_parameter
-
-_LONGEST_NUMBER = 40
-"""Most signs of a number, and most digits before or behind its point."""
 
 
 class Params:
@@ -43,18 +41,13 @@ class Params:
         return value
 
     def number(self, name: str) -> Decimal | None:
-        """Return the value as a finite Decimal, None where absent; 51000 where it is not a number."""
+        """Return the value as a Decimal, None where absent; 51000 where it is no number, or beyond any real one."""
         if name not in self.values:
             return None
-        text = self.text(name)
         try:
-            number = Decimal(text[: _LONGEST_NUMBER + 1])
-        except InvalidOperation:
+            return parse_decimal(self.text(name))
+        except OutOfBoundsError:
             raise bad_parameter(name) from None
-        # Bounded before anything is computed: the digits of 1e1000000 alone take seconds to write.
-        if len(text) > _LONGEST_NUMBER or not number.is_finite() or abs(number.adjusted()) > _LONGEST_NUMBER:
-            raise bad_parameter(name)
-        return number
 
     def whole(self, name: str) -> int | None:
         """Return the value as an int, None where absent; 51000 where it is not a whole number."""

@@ -17,7 +17,7 @@ from ingestion.sources.okx_rows import Listing, OkxRows, read_listing
 from ingestion.sources.okx_schedule import SettlementSchedule
 from ingestion.sources.protocol import ANSWER, Answer, NotServedError
 from pairity.errors import UnknownNameError, VenueRejectedError
-from pairity.timeline import HOUR
+from pairity.timeline import HOUR, floor_to
 from pairity.universe import inst_id, short_name
 from venue.okx_client import Sleep, call
 from venue.okx_values import is_id
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BARS = ("candles_1m", "candles_1h")
 # Lost at most by a kill: this many pages of one instrument.
 _UNIT_PAGES = 48
+# Trades are held until bars are made of them: an hour of the busiest swap is a hundred thousand.
+_UNIT_OF_TRADES = HOUR
 # A snapshot has no range that could end.
 _NO_END = datetime.max.replace(tzinfo=UTC)
 
@@ -91,11 +93,13 @@ class OkxSource:
         return tuple(sorted(short_name(name) for name in ids if name.endswith("-USDT-SWAP")))
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
-        """Cut [since, until) into runs of pages; settlements and samples are few and stay whole."""
+        """Cut [since, until) into runs of pages, or hours of trades; settlements and samples are few and stay whole."""
         length = _UNIT_PAGES * self.page_size * DATASETS[dataset].known_after
         start = since
         while start < until:
             end = min(start + length, until) if length else until
+            if dataset == "trade_bars_1m":  # on the hour: a minute that is cut becomes no bar
+                end = min(floor_to(start, _UNIT_OF_TRADES) + _UNIT_OF_TRADES, until)
             yield start, end
             start = end
 
