@@ -116,7 +116,7 @@ ingest: install  ## collect OKX data, validate, publish features (ARGS="--since 
 train: install  ## train, backtest, log to MLflow, promote
 	$(BIN)/pairity train $(ARGS)
 
-ui: install  ## compare models in the MLflow UI on 127.0.0.1
+ui: install  ## compare models in the MLflow UI on 127.0.0.1, for looking only
 	$(BIN)/pairity ui --port $(UI_PORT) $(ARGS)
 
 serve: install  ## run the trading process (demo trading unless both live switches are set)

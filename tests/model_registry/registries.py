@@ -83,6 +83,21 @@ class Registry:
             memory.backup(database)
 
     @contextmanager
+    def with_own_key(self, folder: Path) -> Iterator[None]:
+        """Sign with a copy of the key in `folder` that knows of no other directory: an exchange is for all it knows."""
+        key = Path(os.environ["PAIRITY_SIGNING_KEY"])
+        folder.mkdir(mode=0o700)
+        for path in (key, *key.parent.glob("*.ledger-*")):
+            if path == key or f'"store": "{self.settings.root}"' in path.read_text():
+                shutil.copy2(path, folder)
+        os.environ["PAIRITY_SIGNING_KEY"] = str(folder / key.name)
+        try:
+            with self.restored():
+                yield
+        finally:
+            os.environ["PAIRITY_SIGNING_KEY"] = str(key)
+
+    @contextmanager
     def restored(self) -> Iterator[None]:
         """Undo afterwards whatever is done to the database and to the folder of the key."""
         content, folder = self.dump(), Path(os.environ["PAIRITY_SIGNING_KEY"]).parent

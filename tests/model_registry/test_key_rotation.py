@@ -18,8 +18,8 @@ from tests.serving.registered_models import NOW
 
 
 @pytest.fixture
-def known(signed_registry):
-    with signed_registry.restored():
+def known(signed_registry, tmp_path):
+    with signed_registry.with_own_key(tmp_path / "key"):
         yield signed_registry
 
 
@@ -103,7 +103,13 @@ class Killed(BaseException):
     """Sudden death: nothing of the product may catch it."""
 
 
-@pytest.mark.parametrize("steps", range(0, 24, 3))
+FEW = (0, 4, 11, 12)
+"""Before anything, between signatures, before the ledger, and never."""
+
+
+@pytest.mark.parametrize(
+    "steps", [*FEW, *(pytest.param(steps, marks=pytest.mark.slow) for steps in range(14) if steps not in FEW)]
+)
 def test_an_exchange_that_is_killed_anywhere_leaves_everything_valid_and_goes_on(known, monkeypatch, steps):
     left = [steps]
 

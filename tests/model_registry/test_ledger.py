@@ -122,7 +122,7 @@ class Replays(RuleBasedStateMachine):
         return progress.issued > signature.sequence
 
 
-Replays.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+Replays.TestCase.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
 test_only_the_newest_statement_counts = Replays.TestCase
 
 

@@ -15,8 +15,8 @@ from tests.model_registry.registries import drop_tags, point, set_tag
 
 
 @pytest.fixture
-def known(signed_registry):
-    with signed_registry.restored():
+def known(signed_registry, tmp_path):
+    with signed_registry.with_own_key(tmp_path / "key"):
         yield signed_registry
 
 

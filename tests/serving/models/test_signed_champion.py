@@ -345,7 +345,7 @@ VALUES = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.sampled_from(CELLS), st.integers(0, 60), st.integers(0, 13), VALUES), min_size=1, max_size=3)
 )

@@ -5,8 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from model_registry.registry import find_champion, list_versions
-from pairity.errors import LiveSwitchError
+from model_registry.connection import open_client
+from model_registry.registry import find_champion, find_version, list_versions
+from pairity.errors import LiveSwitchError, SignatureError
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from pairity.settings import GateSettings
@@ -143,3 +144,18 @@ def test_without_models_the_list_says_what_to_do(tmp_path, monkeypatch):
     listed = CliRunner().invoke(main, ["models"], env={"PAIRITY_HOME": str(tmp_path / "none")})
     assert listed.exit_code == 0
     assert "pairity train" in listed.output
+
+
+def test_beside_a_champion_that_nobody_signed_nothing_is_promoted(tmp_path):
+    """Else whoever takes the signature away decides that the next model need not be better."""
+    settings = with_gate(settings_for(tmp_path), LENIENT)
+    publish_all(settings)
+    assert job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings)).outcome.promoted
+    client = open_client(Layout.of(settings))
+    client.delete_model_version_tag(settings.model.name, "1", "signature.registration")
+    report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
+    assert not report.outcome.promoted
+    assert report.outcome.reason.startswith("nothing is promoted: version 1 of model")
+    assert find_version(settings, "2").gate in {"passed", "failed"}  # the verdict is kept all the same
+    with pytest.raises(SignatureError, match="the signature of its registration was removed"):
+        find_champion(settings)
