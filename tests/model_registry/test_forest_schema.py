@@ -1,5 +1,6 @@
 """A stored model is data: whatever is not the file of a pair forest is refused before anything of it is built."""
 
+import copy
 import gzip
 import io
 import json
@@ -484,15 +485,16 @@ def mutated(draw):
         parts = nodes_of(schema)
         part = parts[draw(st.integers(0, len(parts) - 1))]
         key = draw(st.sampled_from(sorted(part)))
-        value = draw(
+        drawn = draw(
             st.one_of(
                 st.sampled_from(PARTS),
-                st.sampled_from(parts).map(lambda other: json.loads(json.dumps(other))),
+                st.sampled_from(parts),
                 st.sampled_from(parts).flatmap(lambda other: st.sampled_from(list(other.values()))),
                 st.text(max_size=8),
                 st.integers(),
             )
         )
+        value = copy.deepcopy(drawn)  # a part must not come to hold itself
         inner = part[key]
         if part["__loader__"] == "DictNode" and part["content"] and draw(st.booleans()):
             del part["content"][draw(st.sampled_from(sorted(part["content"])))]
@@ -556,7 +558,7 @@ def test_a_changed_archive_is_a_forest_or_is_refused(content):
 
 
 @pytest.mark.slow
-@settings(max_examples=5000)
+@settings(max_examples=2000)
 @given(mutated())
 def test_thousands_of_changed_archives_are_forests_or_are_refused(content):
     harmless(content)
