@@ -33,6 +33,7 @@ from pairity.setting_types import (
     Alias,
     Assets,
     Currency,
+    DataDirectory,
     ExchangeCode,
     Fraction,
     Identifier,
@@ -323,7 +324,7 @@ class Settings(BaseSettings):
         extra="forbid",
     )
 
-    home: Path = Path("var")
+    home: DataDirectory = Path("var")
     """Data directory: everything generated lives below it."""
     universe: UniverseSettings = UniverseSettings()
     exchange: ExchangeSettings = ExchangeSettings()
