@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -77,6 +78,14 @@ def _time_of_day(text: str) -> str:
     return text
 
 
+def _plain_path(path: Path) -> Path:
+    """Return a path that means the same as a file, in an address of a database and in a pattern."""
+    text = str(path)
+    if not text.isprintable() or set(text) & set("?#%*[]"):
+        raise ValueError("the path of the data directory has none of ? # % * [ ] and no control characters")
+    return path
+
+
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Identifier = Annotated[str, AfterValidator(IDENTIFIER.require)]
 Venue = Annotated[str, AfterValidator(VENUE.require)]
@@ -87,4 +96,5 @@ Currency = Annotated[str, AfterValidator(CURRENCY.require)]
 TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Asset = Annotated[str, AfterValidator(_asset)]
+DataDirectory = Annotated[Path, AfterValidator(_plain_path)]
 Assets = Annotated[tuple[Asset, ...], Field(min_length=2, max_length=200), AfterValidator(_distinct)]

@@ -34,6 +34,7 @@ from pairity.setting_types import (
     Alias,
     Assets,
     Currency,
+    DataDirectory,
     ExchangeCode,
     Fraction,
     Identifier,
@@ -325,7 +326,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    home: Path = Path("var")
+    home: DataDirectory = Path("var")
     """Data directory: everything generated lives below it."""
     universe: UniverseSettings = UniverseSettings()
     exchange: ExchangeSettings = ExchangeSettings()

@@ -10,7 +10,7 @@ from typing import Literal
 from pairity.errors import ConfigError
 
 ClockKind = Literal["real", "accelerated", "stepped"]
-_SPEED = re.compile(r"^x(\d+(?:\.\d+)?)$")
+_SPEED = re.compile(r"x([0-9]{1,6}(?:\.[0-9]{1,6})?)")
 
 
 def wall_ms() -> int:
@@ -26,9 +26,9 @@ def parse_clock(mode: str) -> tuple[ClockKind, float]:
     """
     if mode in ("real", "stepped"):
         return ("real" if mode == "real" else "stepped"), 1.0
-    if (match := _SPEED.match(mode)) and float(match[1]) > 0:
+    if (match := _SPEED.fullmatch(mode)) and float(match[1]) > 0:
         return "accelerated", float(match[1])
-    raise ConfigError(f"clock {mode!r} does not exist", "choose real, stepped, or a speed such as x60")
+    raise ConfigError(f"clock {mode[:40]!r} does not exist", "choose real, stepped, or a speed such as x60")
 
 
 class VirtualClock:

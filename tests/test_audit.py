@@ -64,7 +64,7 @@ def test_every_version_of_the_lock_is_looked_up_whatever_its_platform():
 
 def test_nothing_known_is_success(lock, tmp_path, capsys):
     assert audit.main(lock, program(tmp_path, answering([]))) == 0
-    assert "3 versions of requirements.lock: 0 known vulnerabilities" in capsys.readouterr().out
+    assert "3 of 3 versions of requirements.lock checked: 0 known vulnerabilities" in capsys.readouterr().out
 
 
 def test_a_known_flaw_is_named_and_fails(lock, tmp_path, capsys):
@@ -91,3 +91,10 @@ def test_no_answer_is_neither_success_nor_a_flaw(lock, tmp_path, capsys, body):
 def test_what_the_database_does_not_know_is_not_checked(lock, tmp_path, capsys):
     assert audit.main(lock, program(tmp_path, answering([], ("beta-x",)))) == audit.NOT_CHECKED
     assert "does not know beta-x" in capsys.readouterr().err
+
+
+def test_a_database_that_knows_nothing_was_not_reached(lock, tmp_path, capsys):
+    assert audit.main(lock, program(tmp_path, answering([], ("alpha", "beta-x")))) == audit.NOT_CHECKED
+    said = capsys.readouterr()
+    assert "not checked: the database cannot be reached (it knows none of 3 versions)" in said.err
+    assert "0 known" not in said.out

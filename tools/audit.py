@@ -75,12 +75,15 @@ def main(lock: Path, command: Sequence[str] = (sys.executable, "-m", "pip_audit"
             return NOT_CHECKED
         found += answer[0]
         unknown += answer[1]
+    count = sum(len(versions) for versions in lists)
+    if len(unknown) == count:  # something answers in the database's place: a mirror, or a page of a network
+        print(f"not checked: the database cannot be reached (it knows none of {count} versions)", file=sys.stderr)
+        return NOT_CHECKED
     for line in found:
         print(line)
     if unknown:
         print(f"not checked: the database does not know {', '.join(unknown)}", file=sys.stderr)
-    count = sum(len(versions) for versions in lists)
-    print(f"{count} versions of {lock.name}: {len(found)} known vulnerabilities")
+    print(f"{count - len(unknown)} of {count} versions of {lock.name} checked: {len(found)} known vulnerabilities")
     if found:
         return VULNERABLE
     return NOT_CHECKED if unknown else 0

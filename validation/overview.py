@@ -16,6 +16,7 @@ from pairity.layout import Layout
 from validation.measurements import split_key
 from validation.quarantine import QuarantineItem, read_items
 from validation.results import count_older_files
+from validation.sealed_pages import POLICY
 from validation.verdict_counts import count_verdicts
 
 NAME = "overview.html"
@@ -80,6 +81,7 @@ def render_page(
     )
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>pairity: data</title>"
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f"<style>{_STYLE}</style></head><body><h1>What was judged</h1>"
         f"<table><tr><th>dataset</th>{head}</tr>{body}</table>"
         f"<h2>Held back</h2>{_withheld_table(list(items))}"
@@ -101,7 +103,7 @@ def _withheld_table(items: list[QuarantineItem]) -> str:
     if not items:
         return "<p>Nothing.</p>"
     lines = "".join(
-        f"<tr><td>{item.id}</td><td>{escape(item.dataset)} {escape(item.key)}</td>"
+        f"<tr><td>{escape(item.id)}</td><td>{escape(item.dataset)} {escape(item.key)}</td>"
         f"<td>{escape(', '.join(f'{rule.rule}: {rule.meaning}' for rule in item.failed))}</td><td>{item.rows:,}</td>"
         f"<td>{item.first or ''}</td><td>{item.last or ''}</td></tr>"
         for item in items

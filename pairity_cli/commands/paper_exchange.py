@@ -7,16 +7,20 @@ from pathlib import Path
 
 import click
 
+from pairity.names import show
 from pairity_cli.context import reports_errors
+
+_LONGEST_AMOUNT = 20
 
 
 def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) -> Decimal:
     try:
-        amount = Decimal(value)
+        amount = Decimal(value[: _LONGEST_AMOUNT + 1])
     except InvalidOperation:
-        raise click.BadParameter(f"{value!r} is not an amount") from None
-    if not amount.is_finite() or amount < 0:
-        raise click.BadParameter(f"{value} is not an amount of zero or more")
+        raise click.BadParameter(f"{show(value)} is not an amount") from None
+    # Bounded before it is written out anywhere: the digits of 1e1000000 take seconds.
+    if not amount.is_finite() or amount < 0 or len(value) > _LONGEST_AMOUNT or abs(amount.adjusted()) > _LONGEST_AMOUNT:
+        raise click.BadParameter(f"{show(value)} is not an amount of zero or more")
     return amount
 
 

@@ -23,7 +23,7 @@ from pairity.names import ASSET, show
 from paper_exchange.market.bar_arrays import BarArrays, Floats, Instants, make_bar_arrays
 
 _SUFFIX = "-USDT.parquet"
-_SET_NAME = re.compile(r"^(mark_)?(\d+)([mh])(?:_.*)?$")
+_SET_NAME = re.compile(r"(mark_)?([1-9][0-9]{0,3})([mh])(?:_.*)?")
 _CANDLE_COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 _FUNDING_COLUMNS = ("ts", "funding_rate")
 _UNIT_MS = {"m": 60_000, "h": 3_600_000}
@@ -108,7 +108,7 @@ def count_decimals(prices: Floats, at_most: int = 10) -> int:
 def _list_sets(folder: Path, *, mark: bool) -> tuple[CandleSet, ...]:
     sets = []
     for child in sorted(folder.iterdir()):
-        match = _SET_NAME.match(child.name)
+        match = _SET_NAME.fullmatch(child.name)
         if child.is_dir() and match and bool(match[1]) == mark and (files := _list_files(child)):
             sets.append(CandleSet(child, int(match[2]) * _UNIT_MS[match[3]], files))
     return tuple(sorted(sets, key=lambda candle_set: candle_set.bar_ms))

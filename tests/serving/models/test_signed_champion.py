@@ -125,7 +125,9 @@ TRICKS: dict[str, tuple[list[str], str]] = {
 for _tag in sorted({*LINEAGE_TAGS, *VERDICT_TAGS, *PROMOTION_TAGS}):
     TRICKS[f"{_tag} changed"] = ([set_tag(2, _tag, TAG)], "is not what was signed")
 # What was never there cannot be removed
-for _tag in sorted({*LINEAGE_TAGS, *VERDICT_TAGS, *PROMOTION_TAGS} - {"training_digest", "code_dirty", "fitted_sha256"}):
+for _tag in sorted(
+    {*LINEAGE_TAGS, *VERDICT_TAGS, *PROMOTION_TAGS} - {"training_digest", "code_dirty", "fitted_sha256"}
+):
     TRICKS[f"{_tag} removed"] = ([drop_tags(2, _tag)], "is not what was signed")
 
 
