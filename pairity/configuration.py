@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from pairity.bounded_files import read_text_file
-from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.settings import CONFIG_FILE, OTHER_VARIABLES, PREFIX, SECRET_SETTINGS, SECRETS, Section, Settings
-
-_LARGEST_FILE = 1 << 20
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - values of any section, checked by the model
@@ -24,31 +19,16 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - values of any
     `overrides` are nested dictionaries per section (command-line options), merged over the other sources.
     """
     _refuse_unknown_variables()
-    _refuse_unreadable(Path(CONFIG_FILE), tomllib.loads)
-    _refuse_unreadable(Path(".env"), str)
     try:
         settings = Settings(**overrides)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{CONFIG_FILE} is not TOML: {error}", "correct the line that is named") from None
     except ValidationError as error:
         faults = "; ".join(_explain(item) for item in error.errors(include_url=False))
         places = f"{CONFIG_FILE}, .env, the environment ({PREFIX}SECTION__NAME) or the command line"
         raise ConfigError(faults, f"correct it in {places}") from None
     _refuse_secrets_in_file()
     return settings
-
-
-def _refuse_unreadable(path: Path, parse: Callable[[str], object]) -> None:
-    """Raise ConfigError where a file of settings is none: no plain file, too large, no text, not to be parsed."""
-    try:
-        parse(read_text_file(path, _LARGEST_FILE))
-    except FileNotFoundError:
-        return
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}", "correct the line that is named") from None
-    except OutOfBoundsError as error:
-        raise ConfigError(f"the file of settings {path} {error.what}", "correct or replace it") from None
-    except (RecursionError, ValueError) as error:  # nested too deep, or a number of thousands of digits
-        what = f"{path} cannot be read: {type(error).__name__}"
-        raise ConfigError(what, "write plain values: docs/settings.md lists them") from None
 
 
 def _explain(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionaries
