@@ -11,11 +11,14 @@ from decimal import Decimal
 
 import polars as pl
 
+from feature_repo.stored_tables import naming, read_stored
+from pairity.bounded_numbers import OutOfBoundsError, parse_decimal, show
 from pairity.durable import replace_file_with
-from pairity.errors import LakeCorruptError, MissingDataError
+from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.universe import ContractSpec, short_name
 
+_OPTIONAL = frozenset({"max_market_sz"})
 _NAMES = tuple(field.name for field in fields(ContractSpec))
 
 
@@ -37,15 +40,23 @@ def read_contracts(layout: Layout) -> dict[str, ContractSpec]:
     """Return the specifications by asset (short name); MissingDataError where none were stored."""
     if not layout.contracts.exists():
         raise MissingDataError(f"no contract specifications at {layout.contracts}", "run pairity ingest first")
-    try:
-        rows = pl.read_parquet(layout.contracts).select(_NAMES).to_dicts()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise LakeCorruptError(f"{layout.contracts} cannot be read: {error}", "delete it and ingest again") from None
-    return {short_name(row["instrument"]): _spec(row) for row in rows}
+    remedy = "delete it and ingest again"
+    rows = read_stored(layout.contracts, remedy)
+    with naming(layout.contracts, remedy):
+        return {short_name(str(row["instrument"])): _spec(row) for row in rows.select(_NAMES).to_dicts()}
 
 
 def _spec(row: dict[str, str | None]) -> ContractSpec:
-    numbers = {name: None if row[name] is None else Decimal(str(row[name])) for name in _NAMES if name != "instrument"}
+    numbers: dict[str, Decimal | None] = {}
+    for name in _NAMES:
+        if name != "instrument":
+            value = row[name]
+            if value is None and name not in _OPTIONAL:
+                raise OutOfBoundsError(f"does not say {name} of {show(row['instrument'])}")
+            try:
+                numbers[name] = None if value is None else parse_decimal(value)
+            except OutOfBoundsError as error:
+                raise OutOfBoundsError(f"is damaged: {name} of {show(row['instrument'])} {error.what}") from None
     return ContractSpec(instrument=str(row["instrument"]), **numbers)  # type: ignore[arg-type]
 
 

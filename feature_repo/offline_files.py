@@ -7,7 +7,6 @@ event time with a later created_timestamp. Files appear by rename: a killed proc
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,15 +15,15 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, DType, View
+from feature_repo.stored_tables import NAME_DIGITS, verify_file
 from pairity.digest import digest_bytes
 from pairity.durable import remove_unfinished, replace_file
-from pairity.errors import DataError, LakeCorruptError
+from pairity.errors import DataError
 from pairity.layout import Layout
 from pairity.timeline import month_key
 
 TIME = pl.Datetime("us", "UTC")
 _DTYPES: dict[DType, pl.DataType] = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
-_PARQUET_END = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,7 @@ def _write(directory: Path, rows: pl.DataFrame) -> Path:
     buffer = io.BytesIO()
     rows.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
     content = buffer.getvalue()
-    path = directory / f"{digest_bytes(content)[:24]}.parquet"
+    path = directory / f"{digest_bytes(content)[:NAME_DIGITS]}.parquet"
     replace_file(path, content)
     return path
 
@@ -207,17 +206,9 @@ def _scan(files: list[Path], view: View) -> pl.LazyFrame:
         return pl.LazyFrame(schema=make_schema(view))
     # A lazy scan would fail much later, in the middle of a join, and name no file.
     for path in files:
-        if not _ends_well(path):
-            raise LakeCorruptError(f"feature file {path} is cut short", "delete it and run pairity ingest again")
+        verify_file(path)
     # Files written before a feature was declared hold null there.
     return pl.scan_parquet(files, hive_partitioning=False, schema=make_schema(view), missing_columns="insert")
-
-
-def _ends_well(path: Path) -> bool:
-    """Return whether the file ends as Parquet does: a cheap check that no cut file passes."""
-    with path.open("rb") as file:
-        file.seek(-min(len(_PARQUET_END), path.stat().st_size), os.SEEK_END)
-        return file.read() == _PARQUET_END
 
 
 def scan_since(layout: Layout, view: View, since: datetime) -> pl.LazyFrame:

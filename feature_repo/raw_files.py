@@ -7,16 +7,18 @@ read before the month files are looked for: rows that a compaction moves in betw
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from feature_repo.raw_datasets import find_dataset
+from feature_repo.stored_tables import read_stored
+from pairity.bounded_files import read_json_file
+from pairity.errors import LakeCorruptError
 from pairity.layout import Layout
 from pairity.universe import inst_id, short_name
 
@@ -34,7 +36,7 @@ def scan_versions(layout: Layout, dataset: str, venue: str, asset: str) -> pl.La
     kind = find_dataset(dataset)
     folder = layout.lake / dataset / f"venue={venue}" / f"instrument={inst_id(asset)}"
     waiting = _read_segments(layout, dataset, venue, asset)
-    frames = [_scan(path) for path in sorted(folder.glob(f"month=*/{PART}"))]
+    frames = [read_stored(path).lazy() for path in sorted(folder.glob(f"month=*/{PART}"))]
     columns = [frame.select(*kind.schema) for frame in (*frames, *waiting)]
     return pl.concat([kind.empty().lazy(), *columns]).unique()
 
@@ -47,31 +49,44 @@ def count_rows_by_month(layout: Layout) -> dict[str, Counter[str]]:
     for path in layout.lake.glob(f"*/venue=*/instrument=*/month=*/{MANIFEST}"):
         dataset, month = path.parents[3].name, path.parent.name.partition("=")[2]
         venue, asset = path.parents[2].name.partition("=")[2], short_name(path.parents[1].name.partition("=")[2])
-        manifest = json.loads(path.read_text())
-        counts[dataset][month] += int(manifest["rows"])
-        folded[dataset, venue, asset, month] = int(manifest.get("folded", 0))
-    for venue, record in records:
-        for dataset, entry in record["datasets"].items():
-            for key, piece in entry["partitions"].items():
-                asset, _, month = key.rpartition("/")
-                if record["number"] > folded.get((dataset, venue, asset, month), 0):
-                    counts[dataset][month] += int(piece["rows"])
+        with _named(path):
+            manifest = read_json_file(path)
+            counts[dataset][month] += int(manifest["rows"])
+            folded[dataset, venue, asset, month] = int(manifest.get("folded", 0))
+    for path, record in records:
+        with _named(path):
+            for dataset, entry in record["datasets"].items():
+                for key, piece in entry["partitions"].items():
+                    asset, _, month = key.rpartition("/")
+                    place = dataset, path.parent.name.partition("=")[2], asset, month
+                    if record["number"] > folded.get(place, 0):
+                        counts[dataset][month] += int(piece["rows"])
     return counts
 
 
-def _read_records(layout: Layout) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield venue and content of each commit record; one that is gone by now has been folded."""
+def _read_records(layout: Layout) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield path and content of each commit record; one that is gone by now has been folded."""
     for path in layout.lake.glob(f"{SEGMENTS}/venue=*/*.json"):
-        with suppress(FileNotFoundError):
-            yield path.parent.name.partition("=")[2], json.loads(path.read_text())
+        with suppress(FileNotFoundError), _named(path):
+            yield path, read_json_file(path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the manifest or commit record that is not what it should be."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        what = f"{path} cannot be read: {type(error).__name__} {error}"
+        raise LakeCorruptError(what, "run pairity data verify, which says what to do about it") from None
 
 
 def _read_segments(layout: Layout, dataset: str, venue: str, asset: str) -> list[pl.LazyFrame]:
     """Return the rows of an asset in the segments of a dataset; FileNotFoundError where a segment is lost."""
 
     def read() -> list[pl.LazyFrame]:
-        own = [_scan(path).filter(asset=short_name(asset)) for path in _list_segments(layout, dataset, venue)]
-        return [frame.lazy() for frame in pl.collect_all(own)]
+        own = [read_stored(path).filter(asset=short_name(asset)) for path in _list_segments(layout, dataset, venue)]
+        return [frame.lazy() for frame in own]
 
     for _ in range(_ATTEMPTS - 1):
         with suppress(FileNotFoundError):  # a compaction has deleted it under our hands
@@ -85,7 +100,3 @@ def _list_segments(layout: Layout, dataset: str, venue: str) -> list[Path]:
     visible = {path.name[:COMMIT_DIGITS] for path in folder.glob("*.json")}
     files = sorted(folder.glob(f"*-{dataset}.parquet"))
     return [path for path in files if path.name[:COMMIT_DIGITS] in visible]
-
-
-def _scan(path: Path) -> pl.LazyFrame:
-    return pl.scan_parquet(path, glob=False, hive_partitioning=False)

@@ -12,6 +12,7 @@ from feast.data_source import DataSource
 from feast.infra.offline_stores.file_source import FileSource
 from feast.repo_config import RepoConfig
 
+from feature_repo.stored_tables import verify_file
 from pairity.errors import ConfigError, LakeCorruptError
 
 UTC_TIME = pl.Datetime("us", "UTC")
@@ -56,6 +57,8 @@ def scan_source(source: FileSource, config: RepoConfig, empty: Mapping[str, pl.D
     files = list_files(source, config.repo_path)
     if not files:
         return pl.LazyFrame(schema=pl.Schema(empty))
+    for path in files:
+        verify_file(path)
     frame = pl.scan_parquet(files, hive_partitioning=False, missing_columns="raise")
     try:
         stored = frame.collect_schema()

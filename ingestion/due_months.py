@@ -20,6 +20,7 @@ from ingestion.lake import Lake
 from ingestion.lake.content import content_text
 from ingestion.lake.partitions import Partition
 from ingestion.withheld import MonthInput
+from pairity.bounded_files import read_json_file
 from pairity.digest import digest_bytes, digest_parts
 from pairity.durable import remove_flushed, replace_file
 from pairity.layout import Layout
@@ -142,7 +143,7 @@ def _months(stored: Mapping[Partition, int], until: datetime) -> Iterator[dateti
 def _read_ledger(path: Path) -> dict[str, str]:
     """Return what a ledger holds; nothing where it is missing or unreadable, and then everything is due."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json_file(path)
     except (FileNotFoundError, ValueError):
         return {}
     return {str(month): str(inputs) for month, inputs in content.items()} if isinstance(content, dict) else {}

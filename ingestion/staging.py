@@ -13,15 +13,20 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from feature_repo.raw_datasets import RawDataset, find_dataset
-from ingestion.lake.partitions import HOME_VENUE
+from feature_repo.stored_tables import naming
+from ingestion.lake.manifest import parse_spans
+from ingestion.lake.partitions import HOME_VENUE, parse_month
 from ingestion.lake.spans import Span, clip, union
 from ingestion.staged_versions import BATCH, drop_repetitions
+from pairity.bounded_files import digest_plain_file
+from pairity.bounded_json import OWN_FILE, parse_json
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.durable import discard_folder, remove_unfinished, replace_file
 from pairity.layout import Layout
 from pairity.timeline import month_key, months_between, next_month
@@ -31,6 +36,7 @@ Coverage = Mapping[str, Sequence[Span]]
 """Ranges for which the source was asked in full, by asset."""
 _FOLDER = "staging"
 _COVERED = "pairity.covered"
+_REMEDY = "delete it: what it holds is fetched again"
 _NAME = re.compile(r"(\d+)-([0-9a-f]{32})\.parquet")
 _Place = tuple[str, datetime]
 
@@ -70,7 +76,7 @@ class Staging:
         torn = [path for path in self._root.rglob("*.parquet") if not _is_whole(path)]
         if torn:
             for path in torn:
-                path.unlink()
+                discard_folder(path) if path.is_dir() else path.unlink()
             said.append(f"{len(torn)} torn files of {self._root} were dropped: their rows are fetched again")
         self._batches = None
         return tuple(said)
@@ -159,9 +165,10 @@ class Staging:
             self._batches = {}
             for path in sorted(self._root.glob("*/*/*.parquet"), key=lambda path: path.name):
                 if _is_whole(path):
-                    month = datetime.strptime(path.parent.name, "%Y-%m").replace(tzinfo=UTC)
-                    place = path.parents[1].name, month
-                    self._batches.setdefault(place, []).append(_Batch(path, _read_covered(path)))
+                    with naming(path, _REMEDY):
+                        place = find_dataset(path.parents[1].name).name, _read_month(path)
+                        covered = _read_covered(path)
+                    self._batches.setdefault(place, []).append(_Batch(path, covered))
                     self._last = max(self._last, int(path.name.partition("-")[0]))
         return self._batches
 
@@ -188,7 +195,8 @@ def _read(kind: RawDataset, paths: Sequence[Path]) -> pl.DataFrame:
         missing_columns="insert",
     )
     order = pl.Enum([str(path) for path in paths])
-    return rows.select(*schema, pl.col(BATCH).cast(order).to_physical().cast(pl.UInt32)).collect()
+    with naming(paths[0].parent, _REMEDY):
+        return rows.select(*schema, pl.col(BATCH).cast(order).to_physical().cast(pl.UInt32)).collect()
 
 
 def _encode(rows: pl.DataFrame, covered: Coverage) -> bytes:
@@ -199,11 +207,19 @@ def _encode(rows: pl.DataFrame, covered: Coverage) -> bytes:
 
 
 def _read_covered(path: Path) -> Coverage:
-    spans = json.loads(pl.read_parquet_metadata(path)[_COVERED])
-    return {
-        asset: tuple((datetime.fromisoformat(since), datetime.fromisoformat(until)) for since, until in own)
-        for asset, own in spans.items()
-    }
+    noted = pl.read_parquet_metadata(path).get(_COVERED, "")
+    try:
+        spans = parse_json(noted, OWN_FILE)
+        return {str(asset): parse_spans(own) for asset, own in spans.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise OutOfBoundsError(f"does not say what it covers: {error}") from None
+
+
+def _read_month(path: Path) -> datetime:
+    try:
+        return parse_month(path.parent.name)
+    except ValueError as error:
+        raise OutOfBoundsError(f"lies in a folder that is no month: {error}") from None
 
 
 def _digest(content: bytes) -> str:
@@ -213,4 +229,9 @@ def _digest(content: bytes) -> str:
 def _is_whole(path: Path) -> bool:
     """Return whether a file holds what was written: its name carries the digest."""
     named = _NAME.fullmatch(path.name)
-    return named is not None and _digest(path.read_bytes()) == named[2]
+    if named is None:
+        return False
+    try:
+        return digest_plain_file(path)[: len(named[2])] == named[2]
+    except (FileNotFoundError, OutOfBoundsError):
+        return False

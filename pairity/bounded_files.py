@@ -5,19 +5,23 @@ A named pipe would be waited for without end, a device has none, and a file can 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pairity.bounded_json import OWN_FILE, JsonLimits, parse_json
 from pairity.bounded_numbers import OutOfBoundsError
 
 
-def read_file(path: Path, most: int) -> bytes:
-    """Return the content of a plain file of at most `most` bytes.
+@contextmanager
+def open_plain_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a plain file for reading.
 
-    FileNotFoundError where there is none; OutOfBoundsError for everything else that stands there.
+    FileNotFoundError where there is none; OutOfBoundsError for everything else that stands there or cannot be read.
     """
     try:
         # Not waiting: a pipe without a writer would never open.
@@ -27,20 +31,32 @@ def read_file(path: Path, most: int) -> bytes:
     except OSError as error:
         raise OutOfBoundsError(f"cannot be opened: {error.strerror}") from None
     try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OutOfBoundsError("is a folder, a pipe or a device instead of a file")
-        if status.st_size > most:
-            raise OutOfBoundsError(f"has {status.st_size} bytes, more than the limit of {most}")
         with os.fdopen(handle, "rb", closefd=False) as file:
-            content = file.read(most + 1)
+            yield file
     except OSError as error:
         raise OutOfBoundsError(f"cannot be read: {error.strerror}") from None
     finally:
         os.close(handle)
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """Return the content of a plain file of at most `most` bytes; errors as `open_plain_file`."""
+    with open_plain_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise OutOfBoundsError(f"has {size} bytes, more than the limit of {most}")
+        content = file.read(most + 1)
     if len(content) > most:
         raise OutOfBoundsError(f"has more than the limit of {most} bytes")
     return content
+
+
+def digest_plain_file(path: Path) -> str:
+    """Return the SHA-256 of a plain file's bytes, hexadecimal; errors as `open_plain_file`."""
+    with open_plain_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # a buffered reader
 
 
 def read_text_file(path: Path, most: int) -> str:

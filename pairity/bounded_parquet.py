@@ -54,7 +54,23 @@ def read_numbers(path: Path, wanted: Collection[str], limits: TableLimits = RECO
     another kind of file, a damaged one, nested columns, columns of texts, too many rows or bytes.
     """
     content = read_file(path, limits.size)
-    return _read(content, _check(content, wanted, limits))
+    metadata = _metadata(content, limits)
+    places = _flat_columns(metadata)
+    own = {name: places[name] for name in wanted if name in places}
+    _check(content, metadata, own, limits)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for name, place in own.items():
+            if group.column(place).physical_type not in _NUMBERS:
+                raise OutOfBoundsError(f"has {show(name)} as {group.column(place).physical_type}, which is no number")
+    return _read(content, list(own))
+
+
+def read_table(content: bytes, limits: TableLimits = RECORDED) -> pl.DataFrame:
+    """Return all columns, of any type, of a Parquet file in memory; OutOfBoundsError as `read_numbers`."""
+    metadata = _metadata(content, limits)
+    _check(content, metadata, {metadata.schema.column(n).path: n for n in range(metadata.num_columns)}, limits)
+    return _read(content, None)
 
 
 def read_names(path: Path, limits: TableLimits = RECORDED) -> tuple[str, ...]:
@@ -62,26 +78,21 @@ def read_names(path: Path, limits: TableLimits = RECORDED) -> tuple[str, ...]:
     return tuple(_metadata(read_file(path, limits.size), limits).schema.names)
 
 
-def _read(content: bytes, columns: list[str]) -> pl.DataFrame:
+def _read(content: bytes, columns: list[str] | None) -> pl.DataFrame:
     try:
         return pl.read_parquet(io.BytesIO(content), columns=columns, hive_partitioning=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise OutOfBoundsError(f"cannot be read as Parquet: {_brief(error)}") from None
 
 
-def _check(content: bytes, wanted: Collection[str], limits: TableLimits) -> list[str]:
-    """Return those of `wanted` that the file has, after a look at what they will expand to."""
-    metadata = _metadata(content, limits)
-    places = _flat_columns(metadata)
-    own = [name for name in wanted if name in places]
+def _check(content: bytes, metadata: pq.FileMetaData, places: Mapping[str, int], limits: TableLimits) -> None:
+    """Look at what the columns at `places` will expand to, and whether their pages are what the footer says."""
     expanded = rows = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         rows += group.num_rows
-        for name in own:
-            chunk = group.column(places[name])
-            if chunk.physical_type not in _NUMBERS:
-                raise OutOfBoundsError(f"has {show(name)} as {chunk.physical_type}, which is no number")
+        for name, place in places.items():
+            chunk = group.column(place)
             start = chunk.data_page_offset
             if chunk.dictionary_page_offset is not None:
                 start = min(start, chunk.dictionary_page_offset)
@@ -92,13 +103,15 @@ def _check(content: bytes, wanted: Collection[str], limits: TableLimits) -> list
             for page in list_pages(content, start, end):
                 values += page.values
                 expanded += page.expanded
-                if expanded > limits.expanded:
+                if expanded > limits.expanded or values > limits.rows:
                     raise OutOfBoundsError(f"expands to more bytes than the limit of {limits.expanded}")
-            if values != group.num_rows:
+            if values != chunk.num_values or (values != group.num_rows and "." not in name):
                 raise OutOfBoundsError(f"is damaged: {values} values of {show(name)} in {group.num_rows} rows")
+            # It repeats the beginning of the text before: a page of some kilobytes can be gigabytes.
+            if "DELTA_BYTE_ARRAY" in chunk.encodings:
+                raise OutOfBoundsError(f"has {show(name)} in the encoding DELTA_BYTE_ARRAY, which is not used here")
     if rows != metadata.num_rows:
         raise OutOfBoundsError(f"is damaged: {rows} rows instead of {metadata.num_rows}")
-    return own
 
 
 def _metadata(content: bytes, limits: TableLimits) -> pq.FileMetaData:

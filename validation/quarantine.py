@@ -142,6 +142,9 @@ def find_item(layout: Layout, id_: str) -> QuarantineItem:
 
 def _read_instants(dataset: str, items: Sequence[QuarantineItem]) -> pl.DataFrame:
     """Return dataset, asset and time of all rows of items of one dataset, read in one go."""
+    for item in items:
+        if not item.rows_path.is_file():  # a scan would wait for a pipe
+            item.read_rows()
     time = find_time_column(dataset)
     assets = {str(item.rows_path): item.entity for item in items}
     rows = pl.scan_parquet(
@@ -153,7 +156,12 @@ def _read_instants(dataset: str, items: Sequence[QuarantineItem]) -> pl.DataFram
         include_file_paths="_path",
     )
     asset = pl.col("_path").replace_strict(assets, return_dtype=pl.String).alias("asset")
-    return rows.select(pl.lit(dataset).alias("dataset"), asset, pl.col(time).alias("time")).collect()
+    try:
+        return rows.select(pl.lit(dataset).alias("dataset"), asset, pl.col(time).alias("time")).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        for item in items:  # the one that cannot be read names itself
+            item.read_rows()
+        raise
 
 
 def _walk(root: Path) -> Iterator[Path]:

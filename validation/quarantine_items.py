@@ -8,6 +8,7 @@ rows again are the same item. `validation.quarantine` has all items.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,6 +17,10 @@ from typing import Any, Literal
 
 import polars as pl
 
+from feature_repo.stored_tables import read_stored
+from pairity.bounded_files import read_json_file, read_text_file
+from pairity.bounded_json import OWN_FILE, parse_json
+from pairity.bounded_numbers import parse_int, show
 from pairity.digest import digest_bytes
 from pairity.durable import append_line, make_folder, move_folder, remove_unfinished, temporary_path
 from pairity.errors import LakeCorruptError
@@ -28,6 +33,8 @@ from validation.suites import explain_rule
 REASON = "reason.json"
 _ROWS, _JOURNAL = "rows.parquet", "journal.jsonl"
 _ID_LENGTH = 12
+_KEY = re.compile(r"\w[\w-]*(?:/\w[\w.:-]*){0,2}")
+_REMEDY = "delete the folder if it is of no use"
 State = Literal["held", "released", "repaired"]
 """`held` is the word of the files and of the command line for rows that are withheld."""
 _STATE_AFTER: dict[str, State] = {"release": "released", "repair": "repaired", "held again": "held"}
@@ -87,8 +94,11 @@ class QuarantineItem:
         return self.path / _ROWS
 
     def read_rows(self) -> pl.DataFrame:
-        """Read the rows as they came, with `broken_rules`."""
-        return pl.read_parquet(self.rows_path, glob=False)
+        """Read the rows as they came, with `broken_rules`; LakeCorruptError where their file cannot be read."""
+        try:
+            return read_stored(self.rows_path, _REMEDY)
+        except FileNotFoundError:
+            raise LakeCorruptError(f"{self.rows_path} is gone", _REMEDY) from None
 
 
 def record_action(item: QuarantineItem, action: str, reason: str, *, now: datetime) -> None:
@@ -138,32 +148,45 @@ def _reason(
 def read_item(path: Path) -> QuarantineItem:
     """Read the item whose `reason.json` is `path`; LakeCorruptError where it cannot be read."""
     try:
-        reason = json.loads(path.read_text())
-        failed = tuple(FailedRule(**rule) for rule in reason["failed"])
-        first, last = (datetime.fromisoformat(reason[name]) if reason[name] else None for name in ("first", "last"))
+        reason = read_json_file(path)
+        failed = tuple(
+            FailedRule(str(rule["rule"]), float(rule["observed"]), str(rule["meaning"])) for rule in reason["failed"]
+        )
+        first, last = (_instant(reason[name]) if reason[name] else None for name in ("first", "last"))
+        # What it is about decides which files are written when it is released.
+        own = reason["dataset"], _folder(reason["key"]), reason["id"]
+        if own != tuple(folder.name for folder in reversed(path.parents[:3])) or not _KEY.fullmatch(reason["key"]):
+            raise ValueError("it is about another dataset, partition or id than its folder")
         return QuarantineItem(
             id=reason["id"],
             dataset=reason["dataset"],
             key=reason["key"],
-            at=datetime.fromisoformat(reason["at"]),
-            rows=reason["rows"],
+            at=_instant(reason["at"]),
+            rows=parse_int(reason["rows"], 0),
             first=first,
             last=last,
             failed=failed,
             journal=_journal(path.with_name(_JOURNAL)),
             path=path.parent,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LakeCorruptError(f"{path} cannot be read: {error}", "delete the folder if it is of no use") from None
+    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+        raise LakeCorruptError(f"{path} cannot be read: {type(error).__name__} {error}", _REMEDY) from None
 
 
 def _journal(path: Path) -> tuple[QuarantineAction, ...]:
     if not path.exists():
         return ()
-    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    entries = [parse_json(line) for line in read_text_file(path, OWN_FILE.size).splitlines()]
     return tuple(
-        QuarantineAction(datetime.fromisoformat(entry["at"]), entry["action"], entry["reason"]) for entry in entries
+        QuarantineAction(_instant(entry["at"]), str(entry["action"]), str(entry["reason"])) for entry in entries
     )
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{show(text)} names no time zone")
+    return at
 
 
 def _folder(key: str) -> str:

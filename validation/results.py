@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from pairity.bounded_files import read_json_file
 from pairity.digest import digest_bytes
 from pairity.durable import replace_file
 from pairity.errors import DataError
@@ -134,7 +135,7 @@ def _read(path: Path) -> list[StoredResult]:
     try:
         stamp, process, _ = path.stem.split("-")
         at = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
-        suites = json.loads(path.read_text())["suites"]
+        suites = read_json_file(path)["suites"]
         return [
             StoredResult(
                 at=at,
@@ -148,8 +149,9 @@ def _read(path: Path) -> list[StoredResult]:
         ]
     except FileNotFoundError:
         return []  # another process has dropped it since
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"the validation result {path} cannot be read: {error}", "delete the file") from None
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        what = f"the validation result {path} cannot be read: {type(error).__name__} {error}"
+        raise DataError(what, "delete the file") from None
 
 
 def _decode(suite: str, content: Mapping[str, Any]) -> Measurements:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from pairity.bounded_files import read_json_file
 from pairity.durable import replace_file, take_turns
 from pairity.layout import Layout
 from validation.measurements import split_key
@@ -53,7 +54,13 @@ def count_verdicts(layout: Layout) -> Mapping[str, dict[str, tuple[int, int]]]:
 
 def _read(path: Path) -> _Verdicts:
     try:
-        content: _Verdicts = json.loads(path.read_text())
+        content = read_json_file(path)
     except (FileNotFoundError, ValueError):  # nothing judged yet, or torn by a power failure: counted anew
         return {}
-    return content
+    if not isinstance(content, dict):
+        return {}
+    return {
+        suite: {entity: sound for entity, sound in entities.items() if isinstance(sound, bool)}
+        for suite, entities in content.items()
+        if isinstance(entities, dict)
+    }

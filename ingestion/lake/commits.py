@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from feature_repo.raw_datasets import find_dataset
 from feature_repo.raw_files import COMMIT_DIGITS, SEGMENTS
 from ingestion.lake.content import content_text
-from ingestion.lake.manifest import parse_optional, parse_spans
-from ingestion.lake.partitions import Partition, parse_month
+from ingestion.lake.manifest import parse_content, parse_digest, parse_optional, parse_spans
+from ingestion.lake.partitions import Partition, parse_month, require_asset
 from ingestion.lake.spans import Span
+from pairity.bounded_files import read_file
+from pairity.bounded_json import OWN_FILE, parse_json
+from pairity.bounded_numbers import parse_int, show
 from pairity.digest import digest_bytes
-from pairity.errors import LakeCorruptError
+from pairity.errors import LakeCorruptError, UnknownNameError
 from pairity.timeline import month_key
 from pairity.universe import inst_id, short_name
 
@@ -109,24 +113,30 @@ def list_orphans(folder: Path) -> list[Path]:
 def read_commit(folder: Path, name: str, venue: str) -> Commit:
     """Return the commit of a record; FileNotFoundError where it is gone, LakeCorruptError where it is damaged."""
     path = folder / name
-    content = path.read_bytes()
     try:
-        record = json.loads(content)
+        content = read_file(path, OWN_FILE.size)
+        record = parse_json(content, OWN_FILE)
         if record["version"] != _VERSION:
             raise ValueError(f"version {record['version']}, expected {_VERSION}")
-        if name != _record_name(record["number"], content):
+        number = parse_int(record["number"], 0)
+        if name != _record_name(number, content):
             raise ValueError("its digest is not the one in its name")
         pieces, segments = {}, {}
         for dataset, entry in record["datasets"].items():
+            find_dataset(dataset)
             if entry["file"] is not None:
-                segments[dataset] = Segment(entry["file"], entry["sha256"])
+                # Its name follows from the record: a record does not choose which file is read.
+                if entry["file"] != segment_name(number, dataset):
+                    raise ValueError(f"{show(entry['file'])} is not the name of its segment")
+                segments[dataset] = Segment(entry["file"], parse_digest(entry["sha256"]))
             for key, fields in entry["partitions"].items():
                 asset, _, month = key.rpartition("/")
+                require_asset(asset)
                 pieces[Partition(dataset, inst_id(asset), parse_month(month), venue)] = _parse_piece(fields)
-        return Commit(record["number"], segments, pieces, name)
-    except (KeyError, TypeError, ValueError) as error:
+        return Commit(number, segments, pieces, name)
+    except (LookupError, TypeError, ValueError, AttributeError, UnknownNameError) as error:
         raise LakeCorruptError(
-            f"the commit record {path} cannot be read: {error}",
+            f"the commit record {path} cannot be read: {type(error).__name__} {error}",
             f"delete it and run pairity ingest --since with the day on which it was written, {_written_on(path)}",
         ) from None
 
@@ -162,11 +172,11 @@ def _piece_fields(piece: Piece) -> dict[str, object]:
 def _parse_piece(fields: Mapping[str, object]) -> Piece:
     entry: dict = dict(fields)
     return Piece(
-        rows=entry["rows"],
-        superseded=entry["superseded"],
+        rows=parse_int(entry["rows"], 0),
+        superseded=parse_int(entry["superseded"], 0),
         first=parse_optional(entry["first"]),
         last=parse_optional(entry["last"]),
-        content=int(entry["content"], 16),
+        content=parse_content(entry["content"]),
         coverage=parse_spans(entry["coverage"]),
     )
 

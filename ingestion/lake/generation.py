@@ -10,8 +10,12 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from pairity.bounded_files import read_text_file
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.durable import remove_flushed, replace_file
+from pairity.errors import LakeCorruptError
 
+_LONGEST = 4096
 _CHANGING, _SETTLED = "changing", "settled"
 
 
@@ -22,11 +26,13 @@ class Generation:
         self._path = path
 
     def read(self) -> str:
-        """Return the note's text; empty where nothing was ever noted."""
+        """Return the note's text; empty where nothing was ever noted. LakeCorruptError where it is no note."""
         try:
-            return self._path.read_text()
+            return read_text_file(self._path, _LONGEST)
         except FileNotFoundError:
             return ""
+        except OutOfBoundsError as error:
+            raise LakeCorruptError(f"{self._path} {error.what}", "delete it: the next writer makes a new one") from None
 
     def is_settled(self) -> bool:
         """Whether the last change was finished. False where there is no note, or where power failure tore it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +14,15 @@ import polars as pl
 from feature_repo.raw_datasets import RawDataset
 from ingestion.lake.content import content_text, digest_partition
 from ingestion.lake.spans import Span, union
+from pairity.bounded_files import read_json_file
+from pairity.bounded_numbers import parse_int, show
 from pairity.digest import digest_bytes
 from pairity.errors import LakeCorruptError
 
 _VERSION = 2
 _WITHOUT_CONTENT = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CONTENT = re.compile(r"[0-9a-f]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def describe(
 def read_manifest(path: Path) -> Manifest | None:
     """Return the manifest at `path`, None where there is none; LakeCorruptError where it cannot be read."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json_file(path)
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -88,17 +93,19 @@ def read_manifest(path: Path) -> Manifest | None:
         if version not in (_VERSION, _WITHOUT_CONTENT):
             raise ValueError(f"version {version}, expected {_VERSION}")
         return Manifest(
-            rows=content["rows"],
-            superseded=content["superseded"],
+            rows=parse_int(content["rows"], 0),
+            superseded=parse_int(content["superseded"], 0),
             first=parse_optional(content["first"]),
             last=parse_optional(content["last"]),
-            sha256=content["sha256"],
-            schema=content["schema"],
+            sha256=None if content["sha256"] is None else parse_digest(content["sha256"]),
+            schema=_parse_schema(content["schema"]),
             coverage=parse_spans(content["coverage"]),
-            content=int(content["content"], 16) if version == _VERSION else None if content["rows"] else 0,
-            folded=int(content["folded"]) if version == _VERSION else 0,
+            content=parse_content(content["content"]) if version == _VERSION else None if content["rows"] else 0,
+            folded=parse_int(content["folded"], 0) if version == _VERSION else 0,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise _unreadable(path, ValueError(f"it has no {show(error.args[0])}")) from None
+    except (TypeError, ValueError) as error:
         raise _unreadable(path, error) from None
 
 
@@ -115,10 +122,38 @@ def _iso(value: object) -> str:
 
 
 def parse_optional(text: str | None) -> datetime | None:
-    """Return the instant of an ISO text, None for None."""
-    return None if text is None else datetime.fromisoformat(text)
+    """Return the instant of an ISO text with a zone, None for None; ValueError or TypeError for anything else."""
+    return None if text is None else parse_instant(text)
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the instant of an ISO text with a zone; ValueError or TypeError for anything else."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{show(text)} names no time zone")
+    return at
 
 
 def parse_spans(spans: Sequence[tuple[str, str]]) -> tuple[Span, ...]:
-    """Return time ranges from pairs of ISO texts."""
-    return tuple((datetime.fromisoformat(since), datetime.fromisoformat(until)) for since, until in spans)
+    """Return time ranges from pairs of ISO texts; ValueError or TypeError for anything else."""
+    return tuple((parse_instant(since), parse_instant(until)) for since, until in spans)
+
+
+def parse_digest(text: object) -> str:
+    """Return a SHA-256 in hexadecimal; ValueError for anything else."""
+    if not isinstance(text, str) or not _SHA256.fullmatch(text):
+        raise ValueError(f"{show(text)} is no SHA-256")
+    return text
+
+
+def parse_content(text: object) -> int:
+    """Return the content of rows (see `content`); ValueError for what is no such number."""
+    if not isinstance(text, str) or not _CONTENT.fullmatch(text):
+        raise ValueError(f"{show(text)} is no content of rows")
+    return int(text, 16)
+
+
+def _parse_schema(schema: object) -> dict[str, str]:
+    if not isinstance(schema, Mapping) or not all(isinstance(kind, str) for kind in schema.values()):
+        raise ValueError(f"{show(schema)} is no schema")
+    return dict(schema)

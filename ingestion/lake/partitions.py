@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,10 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.raw_files import MANIFEST, PART
+from feature_repo.stored_tables import naming
+from pairity.bounded_files import digest_plain_file
+from pairity.bounded_numbers import show
+from pairity.errors import LakeCorruptError
 from pairity.timeline import month_key, next_month
 
 __all__ = ["MANIFEST", "NEXT_MANIFEST", "PART", "Partition", "digest_file", "encode", "list_partitions", "parse_month"]
@@ -24,6 +28,8 @@ HOME_VENUE = "okx"
 # Part of the format: other values give other bytes, hence another snapshot id for the same rows.
 _ZSTD_LEVEL = 3
 _ROW_GROUP_ROWS = 65_536
+_MONTH = re.compile(r"[12][0-9]{3}-(?:0[1-9]|1[0-2])")
+_ASSET = re.compile(r"\w[\w-]{0,60}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,14 +62,28 @@ def list_partitions(root: Path, venue: str) -> Iterator[Partition]:
         below = f"{root}/{dataset}/venue={venue}"
         for instrument in _folders(below, "instrument="):
             for month in _folders(f"{below}/{instrument}", "month="):
-                name, start = instrument.partition("=")[2], parse_month(month.partition("=")[2])
+                name = instrument.partition("=")[2]
+                try:
+                    start = parse_month(month.partition("=")[2])
+                except ValueError:
+                    raise LakeCorruptError(
+                        f"the folder {below}/{instrument}/{month} is no month of the lake", "delete or move it"
+                    ) from None
                 yield Partition(dataset, name, start, venue)
 
 
 @cache
 def parse_month(text: str) -> datetime:
-    """Return the first instant of a month from its key `YYYY-MM`."""
+    """Return the first instant of a month from its key `YYYY-MM`; ValueError for anything else."""
+    if not _MONTH.fullmatch(text):
+        raise ValueError(f"{show(text)} is no month")
     return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+
+
+def require_asset(name: str) -> None:
+    """Raise ValueError for a short name that is no name of a folder: records must not lead out of the lake."""
+    if not _ASSET.fullmatch(name):
+        raise ValueError(f"{show(name)} is no name of an instrument")
 
 
 def _folders(path: Path | str, prefix: str = "") -> list[str]:
@@ -91,6 +111,6 @@ def encode(rows: pl.DataFrame) -> bytes:
 
 
 def digest_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of a file's bytes, hexadecimal; LakeCorruptError where it is no plain file."""
+    with naming(path, "delete it and ingest its month again"):
+        return digest_plain_file(path)

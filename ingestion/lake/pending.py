@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,11 +9,15 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.raw_datasets import RawDataset
+from feature_repo.stored_tables import STORED, naming
 from ingestion.lake.commits import Commit, Segment, describe_remedy
+from pairity.bounded_files import read_file
+from pairity.bounded_parquet import read_table
 from pairity.digest import digest_bytes
 from pairity.errors import LakeCorruptError
 from pairity.universe import short_name
 
+_REMEDY = "run pairity data verify, which says what to do about it"
 COMMIT = "commit"
 """Column with the number of the commit that brought a row."""
 _Signature = tuple[int, int]
@@ -60,7 +63,8 @@ class PendingRows:
         """Compare the files of a commit with its record; LakeCorruptError where one differs, or is gone."""
         for name, segment in commit.segments.items():
             try:
-                content = (self._folder / segment.file).read_bytes()
+                with naming(self._folder / segment.file, _REMEDY):
+                    content = read_file(self._folder / segment.file, STORED.size)
             except FileNotFoundError:
                 raise self.damaged(commit, name, None) from None
             self._require_digest(commit, name, segment, content)
@@ -81,9 +85,10 @@ class PendingRows:
         signature = _signature(path)
         held = self._frames.get(segment.file)
         if held is None or held[0] != signature:
-            content = path.read_bytes()
-            self._require_digest(commit, kind.name, segment, content)
-            rows = kind.conform_assets(pl.read_parquet(io.BytesIO(content)))
+            with naming(path, _REMEDY):
+                content = read_file(path, STORED.size)
+                self._require_digest(commit, kind.name, segment, content)
+                rows = kind.conform_assets(read_table(content, STORED))
             self._frames[segment.file] = signature, _with_commit(rows, commit.number)
         return signature
 

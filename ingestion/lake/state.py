@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.raw_datasets import KNOWN_AT, RawDataset, find_dataset
+from feature_repo.stored_tables import STORED, naming
 from ingestion.lake.commits import Commit, Piece, segments_folder
 from ingestion.lake.content import digest_partition
 from ingestion.lake.generation import Generation
@@ -22,6 +22,8 @@ from ingestion.lake.partitions import MANIFEST, NEXT_MANIFEST, PART, Partition, 
 from ingestion.lake.pending import COMMIT, PendingRows
 from ingestion.lake.recovery import check_partition, ingest_command
 from ingestion.lake.spans import Span
+from pairity.bounded_files import read_file
+from pairity.bounded_parquet import read_table
 from pairity.durable import remove_flushed, rename_flushed, replace_file
 from pairity.errors import LakeCorruptError
 from pairity.universe import short_name
@@ -258,10 +260,13 @@ class LakeState:
             base = self.base(partition)
             if not base.rows:
                 return base, kind.empty()
-            content = (partition.folder(self.root) / PART).read_bytes()
+            path = partition.folder(self.root) / PART
+            with naming(path, f"delete its folder and run: {ingest_command(partition)}"):
+                content = read_file(path, STORED.size)
             if self._checked[partition][0] == _signature(partition.folder(self.root)):
                 # A copy of the file in memory: it may be replaced at any time, by compaction for one.
-                return base, kind.conform(pl.read_parquet(io.BytesIO(content)))
+                with naming(path, f"delete its folder and run: {ingest_command(partition)}"):
+                    return base, kind.conform(read_table(content, STORED))
 
     def _with_content(self, partition: Partition, manifest: Manifest) -> Manifest:
         return replace(manifest, content=self.content(partition)) if manifest.content is None else manifest

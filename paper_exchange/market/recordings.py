@@ -15,6 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from pairity.bounded_files import refuse_leading_out
+from pairity.bounded_numbers import OutOfBoundsError
+from pairity.bounded_parquet import read_names, read_numbers
 from pairity.errors import ConfigError, LakeCorruptError, MissingDataError
 from paper_exchange.market.bar_arrays import BarArrays, Floats, Instants, make_bar_arrays
 
@@ -124,13 +127,17 @@ def _find_bar_ms(path: Path) -> int:
 
 def _read_table(path: Path, required: tuple[str, ...]) -> pl.DataFrame:
     try:
-        table = pl.read_parquet(path)
-    except (pl.exceptions.ComputeError, OSError) as error:
-        raise LakeCorruptError(f"{path} cannot be read as Parquet: {error}", "record it again or remove it") from None
-    missing = [name for name in required if name not in table.columns]
+        refuse_leading_out(path.parent, path)
+        table = read_numbers(path, (*required, "quote_volume"))
+        missing = [name for name in required if name not in table.columns]
+        names = read_names(path) if missing else ()
+    except FileNotFoundError:
+        raise MissingDataError(f"{path} is gone", "record it again") from None
+    except OutOfBoundsError as error:
+        raise LakeCorruptError(f"{path} {error.what}", "record it again or remove it") from None
     if missing:
         raise MissingDataError(
-            f"{path}: no column {', '.join(missing)}; found {', '.join(table.columns)}",
+            f"{path}: no column {', '.join(missing)}; found {', '.join(names)}",
             f"files under --data need the columns {', '.join(required)}",
         )
     if table.is_empty():

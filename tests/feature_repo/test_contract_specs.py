@@ -42,7 +42,7 @@ def test_missing_and_broken_files_are_named(layout):
         read_contracts(layout)
     write_contracts(layout, [BTC])
     layout.contracts.write_bytes(layout.contracts.read_bytes()[:30])
-    with pytest.raises(LakeCorruptError, match=r"contracts.parquet cannot be read"):
+    with pytest.raises(LakeCorruptError, match=r"contracts\.parquet is no Parquet file"):
         read_contracts(layout)
 
 

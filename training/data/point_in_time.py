@@ -7,13 +7,13 @@ the live loop grants the venue to deliver the bar.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, Service, View
+from pairity.bounded_files import read_json_file
 from pairity.errors import JoinError, MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -102,6 +102,6 @@ def read_snapshot_id(layout: Layout) -> str:
     if not path.is_file():
         raise MissingDataError(f"no features are published: {path} does not exist", "run `make ingest` first")
     try:
-        return str(json.loads(path.read_text())["snapshot_id"])
-    except (ValueError, KeyError, TypeError) as error:
+        return str(read_json_file(path)["snapshot_id"])
+    except (ValueError, LookupError, TypeError) as error:
         raise MissingDataError(f"{path} does not name a snapshot ({error})", "run `make ingest` again") from None

@@ -168,7 +168,7 @@ def damaged(kind, folder):
 @pytest.mark.parametrize(
     ("kind", "error", "words"),
     [
-        ("cut", LakeCorruptError, "cannot be read"),
+        ("cut", LakeCorruptError, "no Parquet file, or is cut short"),
         ("columns", MissingDataError, "no column volume"),
         ("seconds", LakeCorruptError, "milliseconds"),
         ("nan", LakeCorruptError, "not finite"),
