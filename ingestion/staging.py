@@ -77,7 +77,7 @@ class Staging:
         torn = [path for path in self._root.rglob("*.parquet") if not _is_whole(path)]
         if torn:
             for path in torn:
-                path.unlink()
+                discard_folder(path) if path.is_dir() else path.unlink()
             said.append(f"{len(torn)} torn files of {self._root} were dropped: their rows are fetched again")
         self._batches = None
         return tuple(said)

@@ -142,6 +142,9 @@ def find_item(layout: Layout, id_: str) -> QuarantineItem:
 
 def _read_instants(dataset: str, items: Sequence[QuarantineItem]) -> pl.DataFrame:
     """Return dataset, asset and time of all rows of items of one dataset, read in one go."""
+    for item in items:
+        if not item.rows_path.is_file():  # a scan would wait for a pipe
+            item.read_rows()
     time = find_time_column(dataset)
     assets = {str(item.rows_path): item.entity for item in items}
     rows = pl.scan_parquet(
