@@ -102,7 +102,8 @@ class ModelRef:
     @classmethod
     def from_mlflow(cls, version: ModelVersion) -> ModelRef:
         """Return the reference of MLflow's record; fields are empty where a tag is missing (see `require_tags`)."""
-        tags = dict(version.tags)
+        # SQLite keeps whatever was written into a column of text: what is no text is no tag
+        tags = {name: value for name, value in version.tags.items() if isinstance(name, str) and isinstance(value, str)}
         return cls(
             name=str(version.name),
             version=str(version.version),  # MLflow's SQL store answers with an int

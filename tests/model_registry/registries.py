@@ -22,7 +22,7 @@ PASSED = Verdict((Check("net", True, "net return +2.00%", "above +0.00%"), Check
 FAILED = Verdict((Check("net", False, "net return −2.00%", "above +0.00%"), Check("trades", True, "99", "at least 30")))
 
 
-@dataclass
+@dataclass(repr=False)
 class Registry:
     """Version 1 was champion, 2 is champion and passed the gate, 3 is challenger and did not pass.
 

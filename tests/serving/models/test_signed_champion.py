@@ -124,6 +124,11 @@ TRICKS: dict[str, tuple[list[str], str]] = {
 }
 for _tag in sorted({*LINEAGE_TAGS, *VERDICT_TAGS, *PROMOTION_TAGS}):
     TRICKS[f"{_tag} changed"] = ([set_tag(2, _tag, TAG)], "is not what was signed")
+for _tag in ("snapshot_id", "gate", "promoted_at", "signature.registration"):
+    TRICKS[f"{_tag} is no text"] = (
+        [f"UPDATE model_version_tags SET value = x'ff' WHERE version = 2 AND key = '{_tag}'"],
+        "its " if _tag != "signature.registration" else "the signature of its registration was removed",
+    )
 # What was never there cannot be removed
 for _tag in sorted(
     {*LINEAGE_TAGS, *VERDICT_TAGS, *PROMOTION_TAGS} - {"training_digest", "code_dirty", "fitted_sha256"}
