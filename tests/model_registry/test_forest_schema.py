@@ -8,6 +8,7 @@ import re
 import struct
 import warnings
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -477,38 +478,44 @@ def test_as_many_trees_as_the_settings_allow_fit_into_a_file():
 PARTS = [*FOREIGN.values(), json_node(0), json_node(None), json_node("gini"), tuple_node(), float("nan"), True]
 
 
+def change_part(draw, parts, part):
+    """Take one thing away from a part, or put another in its place."""
+    key = draw(st.sampled_from(sorted(part)))
+    drawn = draw(
+        st.one_of(
+            st.sampled_from(PARTS),
+            st.sampled_from(parts),
+            st.sampled_from(parts).flatmap(lambda other: st.sampled_from(list(other.values()))),
+            st.text(max_size=8),
+            st.integers(),
+        )
+    )
+    value = copy.deepcopy(drawn)  # a part must not come to hold itself
+    inner = part[key]
+    if part["__loader__"] == "DictNode" and part["content"] and draw(st.booleans()):
+        del part["content"][draw(st.sampled_from(sorted(part["content"])))]
+        del part["key_types"]["content"][0]
+    elif isinstance(inner, list) and inner and draw(st.booleans()):
+        del inner[draw(st.integers(0, len(inner) - 1)) :]
+    elif isinstance(inner, dict) and inner and draw(st.booleans()):
+        inner[draw(st.sampled_from(sorted(inner)))] = value
+    elif isinstance(inner, list) and inner and draw(st.booleans()):
+        inner[draw(st.integers(0, len(inner) - 1))] = value
+    elif draw(st.booleans()):
+        part[key] = value
+    else:
+        del part[key]
+
+
 @st.composite
 def mutated(draw):
     """A real archive in which some parts are others: foreign ones, parts of other places, other values or names."""
     schema, members = unpack(archive(draw(st.sampled_from(["none", "sigmoid", "isotonic"]))))
     for _ in range(draw(st.integers(1, 3))):
         parts = nodes_of(schema)
-        part = parts[draw(st.integers(0, len(parts) - 1))]
-        key = draw(st.sampled_from(sorted(part)))
-        drawn = draw(
-            st.one_of(
-                st.sampled_from(PARTS),
-                st.sampled_from(parts),
-                st.sampled_from(parts).flatmap(lambda other: st.sampled_from(list(other.values()))),
-                st.text(max_size=8),
-                st.integers(),
-            )
-        )
-        value = copy.deepcopy(drawn)  # a part must not come to hold itself
-        inner = part[key]
-        if part["__loader__"] == "DictNode" and part["content"] and draw(st.booleans()):
-            del part["content"][draw(st.sampled_from(sorted(part["content"])))]
-            del part["key_types"]["content"][0]
-        elif isinstance(inner, list) and inner and draw(st.booleans()):
-            del inner[draw(st.integers(0, len(inner) - 1)) :]
-        elif isinstance(inner, dict) and inner and draw(st.booleans()):
-            inner[draw(st.sampled_from(sorted(inner)))] = value
-        elif isinstance(inner, list) and inner and draw(st.booleans()):
-            inner[draw(st.integers(0, len(inner) - 1))] = value
-        elif draw(st.booleans()):
-            part[key] = value
-        else:
-            del part[key]
+        if parts:
+            with suppress(LookupError, TypeError):  # an earlier change may have left nothing to change in this way
+                change_part(draw, parts, parts[draw(st.integers(0, len(parts) - 1))])
         schema = json.loads(json.dumps(schema))
     if draw(st.booleans()):  # and take with them what only they needed: else that alone would refuse the archive
         members_of(schema, members)
