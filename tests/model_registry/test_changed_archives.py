@@ -117,7 +117,7 @@ def test_a_changed_archive_is_a_forest_or_is_refused(content):
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=1000)
 @given(mutated())
 def test_thousands_of_changed_archives_are_forests_or_are_refused(content):
     harmless(content)
