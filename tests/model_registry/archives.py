@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import skops.io
 
+from model_registry.forest_schema import TRUSTED_TYPES
 from pairity.settings import ModelSettings
 from training.models import pair_forest
 
@@ -117,3 +118,15 @@ def header(content, **changes):
         assert old in text
         text = text.replace(old, new, 1).rstrip("\n")[: size - 1].ljust(size - 1) + "\n"
     return content[:10] + text.encode() + content[10 + size :]
+
+
+def members_of(schema, members):
+    """Leave out what no part uses any more."""
+    used = [part["file"] for part in nodes_of(schema) if "file" in part]
+    for name in [name for name in members if name not in used]:
+        del members[name]
+
+
+def build(content):
+    """What skops makes of an archive, unchecked."""
+    return skops.io.loads(content, trusted=list(TRUSTED_TYPES))

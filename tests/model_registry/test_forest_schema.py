@@ -1,29 +1,21 @@
 """A stored model is data: whatever is not the file of a pair forest is refused before anything of it is built."""
 
-import copy
-import gzip
 import io
 import json
 import re
-import struct
-import warnings
 import zipfile
 
 import numpy as np
 import pytest
-import skops.io
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 from sklearn.tree._tree import NODE_DTYPE as SKLEARN_NODE
 
 from model_registry import forest_schema
-from model_registry.forest_schema import TRUSTED_TYPES, require_forest
-from model_registry.skops_archive import SCHEMA_MAX_BYTES
+from model_registry.forest_schema import require_forest
 from pairity.errors import ModelIntegrityError
-from pairity.settings import ModelSettings
 from tests.model_registry.archives import (
     archive,
+    build,
     call,
     edit_tree,
     find,
@@ -31,19 +23,15 @@ from tests.model_registry.archives import (
     frame,
     header,
     json_node,
-    node,
+    members_of,
     nodes_of,
     npy,
     pack,
     state,
-    tuple_node,
     unpack,
 )
+from tests.model_registry.foreign_parts import FOREIGN
 from training.models import pair_forest
-
-
-def build(content):
-    return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
 
 
 @pytest.mark.parametrize("calibration", ["none", "sigmoid", "isotonic"])
@@ -140,57 +128,6 @@ def objects(content):
     return npy(np.array([{"a": 1}], dtype=object), allow_pickle=True)
 
 
-FUNCTION = node("FunctionNode", "os", "system")
-TRUSTED_FUNCTION = node("FunctionNode", "numpy", "add")
-SYSTEM = call("os", "system", "true")
-PARTIAL = node(
-    "PartialNode",
-    "functools",
-    "partial",
-    content={"func": FUNCTION, "args": tuple_node(), "kwds": json_node({}), "namespace": json_node(None)},
-)
-METHOD = node("MethodNode", "builtins", "str", content={"func": "format", "obj": json_node("x")})
-OPERATOR = node("OperatorFuncNode", "operator", "methodcaller", attrs=tuple_node(json_node("system")))
-LOSS = node("LossNode", "os", "system", __reduce__={"args": tuple_node(json_node("true"))}, content=json_node(None, 8))
-GENERATOR = node(
-    "RandomGeneratorNode",
-    "numpy.random",
-    "Generator",
-    content={"bit_generator": json_node("seed"), "seed_seq": json_node(None)},
-)
-SPARSE = node("SparseMatrixNode", "scipy.sparse", "csr_matrix", type="scipy", file="1.npz")
-BYTES = node("BytesNode", "builtins", "bytes", file="schema.json")
-LAMBDA = node("ObjectNode", "types", "FunctionType")
-ESTIMATOR = node("ObjectNode", "sklearn.preprocessing._function_transformer", "FunctionTransformer", content=None)
-RECURSIVE = node("CachedNode", None, None)
-OBJECTS = node("NdArrayNode", "numpy", "ndarray", type="json", content=[SYSTEM], shape=tuple_node(json_node(1)))
-DEFAULTS = node("DefaultDictNode", "collections", "defaultdict", content={"main": SYSTEM, "default_factory": SYSTEM})
-TYPED = node("TypeNode", "builtins", "eval")
-
-FOREIGN = {
-    "a function": FUNCTION,
-    "a function that skops trusts": TRUSTED_FUNCTION,
-    "a call of anything": SYSTEM,
-    "a prepared call": PARTIAL,
-    "a method": METHOD,
-    "an operator": OPERATOR,
-    "a loss that is made by a call": LOSS,
-    "a generator by name": GENERATOR,
-    "a sparse matrix": SPARSE,
-    "bytes": BYTES,
-    "an object of any class": LAMBDA,
-    "an estimator that skops trusts": ESTIMATOR,
-    "a part met before": RECURSIVE,
-    "an array of objects": OBJECTS,
-    "a dictionary with a factory": DEFAULTS,
-    "a class to call": TYPED,
-    "a loader of nobody": node("EvilNode", "os", "system"),
-    "no part": {},
-    "a list": [],
-    "nothing": None,
-    "a text": "os.system",
-    "a number": 1,
-}
 PLACES = {
     "what features are handed through": lambda schema: (others(schema), "func"),
     "the keyword arguments of it": lambda schema: (others(schema), "kw_args"),
@@ -316,13 +253,6 @@ TRICKS = {
 }
 
 
-def members_of(schema, members):
-    """Leave out what no part uses any more."""
-    used = [part["file"] for part in nodes_of(schema) if "file" in part]
-    for name in [name for name in members if name not in used]:
-        del members[name]
-
-
 def fix_keys(schema):
     """As many types of keys as keys: where an attribute is taken away its type goes too."""
     for part in nodes_of(schema):
@@ -354,248 +284,3 @@ BELIEVED = ["a child outside", "a way round", "a feature outside", "a feature fa
 def test_skops_and_scikit_learn_would_build_what_reads_past_the_end_of_memory(trick):
     """Else the checks of nodes would prove nothing: types alone do not make a model safe to ask."""
     assert isinstance(build(edited(TRICKS[trick][0])), Pipeline)
-
-
-def raw(content, **changes):
-    """Change fields of the end record of a ZIP file."""
-    fields = dict(
-        zip(
-            ("sign", "disk", "first", "here", "all", "size", "offset", "comment"),
-            END.unpack(content[-22:]),
-            strict=True,
-        )
-    )
-    return content[:-22] + END.pack(*(fields | changes).values())
-
-
-END = struct.Struct("<4s4H2LH")
-
-
-def compressed(method):
-    schema, members = unpack(archive())
-    return pack(schema, members, method)
-
-
-def bomb():
-    schema, members = unpack(archive())
-    return pack(schema, members | {"zeros.npy": bytes(1 << 24)}, zipfile.ZIP_DEFLATED)
-
-
-def twice(name=None):
-    schema, members = unpack(archive())
-    buffer = io.BytesIO(archive())
-    with zipfile.ZipFile(buffer, "a") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python warns of it, and does it
-        file.writestr(name or next(iter(members)), json.dumps(schema))
-    return buffer.getvalue()
-
-
-def overlapping():
-    """Many entries of the directory for the bytes of one member."""
-    content = archive()
-    start = content.index(b"PK\x01\x02")
-    entry_size = content.index(b"PK\x01\x02", start + 4) - start
-    entry = bytearray(content[start : start + entry_size])
-    entries = b""
-    for number in range(3000):
-        name = f"{number:015d}.npy"[-(entry_size - 46) :].encode()
-        entries += bytes(entry[:46]) + name
-    directory = content[start:-22] + entries
-    count = 3000 + END.unpack(content[-22:])[4]
-    end = {"here": count, "all": count, "size": len(directory)}
-    return raw(content[:start] + directory + content[-22:], **end)
-
-
-def encrypted():
-    content = bytearray(archive())
-    content[content.index(b"PK\x01\x02") + 8] |= 1
-    return bytes(content)
-
-
-def said_sizes(size):
-    content = bytearray(archive())
-    place = content.index(b"PK\x01\x02")
-    content[place + 20 : place + 28] = struct.pack("<2L", size, size)
-    return bytes(content)
-
-
-def schema_of(text):
-    return pack(text, unpack(archive())[1])
-
-
-ARCHIVES = {
-    "nothing": lambda: b"",
-    "one byte": lambda: b"P",
-    "an end alone": lambda: b"PK\x05\x06" + bytes(18),
-    "a pickle": lambda: b"cos\nsystem\n(S'true'\ntR.",
-    "a pickle in gzip": lambda: gzip.compress(b"cos\nsystem\n(S'true'\ntR."),
-    "a pickle before an archive": lambda: b"cos\nsystem\n(S'true'\ntR." + archive(),
-    "something behind the archive": lambda: archive() + b"x",
-    "an archive behind the archive": lambda: archive() + archive(trees=1),
-    "a comment": lambda: raw(archive(), comment=1) + b"x",
-    "half of it": lambda: archive()[: len(archive()) // 2],
-    "more entries than said": lambda: raw(archive(), here=3, all=3),
-    "no entries": lambda: raw(archive(), here=0, all=0),
-    "a directory elsewhere": lambda: raw(archive(), offset=0),
-    "a directory without end": lambda: raw(archive(), size=0xFFFFFFFF, offset=0xFFFFFFFF),
-    "a second disk": lambda: raw(archive(), disk=1),
-    "deflated members": lambda: compressed(zipfile.ZIP_DEFLATED),
-    "members of bzip2": lambda: compressed(zipfile.ZIP_BZIP2),
-    "members of LZMA": lambda: compressed(zipfile.ZIP_LZMA),
-    "a bomb": bomb,
-    "one array twice": twice,
-    "two schemas": lambda: twice("schema.json"),
-    "entries that share their bytes": overlapping,
-    "an encrypted member": encrypted,
-    "a member of 4 GB": lambda: said_sizes(0xFFFFFFFE),
-    "a member of unknown size": lambda: said_sizes(0xFFFFFFFF),
-    "a member that ends before its end": lambda: said_sizes(8),
-    "a schema that is no JSON": lambda: schema_of(b"{"),
-    "a schema of nothing": lambda: schema_of(b"null"),
-    "a schema of a list": lambda: schema_of(b"[]"),
-    "a schema in UTF-16": lambda: schema_of(json.dumps(unpack(archive())[0], indent=2).encode("utf-16")),
-    "a schema in UTF-8": lambda: schema_of(b'{"protocol": 2, "name":        "\xc3\xa9"}'),
-    "deep lists": lambda: schema_of(b" " * 4_000_000 + b"[" * 200_000 + b"]" * 200_000),
-    "deep objects": lambda: schema_of(b'{"a":           ' * 100_000 + b"1" + b"}" * 100_000),
-    "crowded lists": lambda: schema_of(b"[" + b"[]," * 1_000_000 + b"[]]"),
-    "a large schema": lambda: schema_of(b" " * (SCHEMA_MAX_BYTES + 1)),
-}
-
-
-@pytest.mark.parametrize("kind", ARCHIVES)
-def test_an_archive_that_skops_does_not_write_is_refused(kind):
-    with pytest.raises(ModelIntegrityError, match="the model in here is refused"):
-        require_forest(ARCHIVES[kind](), "here")
-
-
-def test_as_many_trees_as_the_settings_allow_fit_into_a_file():
-    schema, _ = unpack(archive(trees=60))
-    (most,) = [limit.le for limit in ModelSettings.model_fields["n_estimators"].metadata if hasattr(limit, "le")]
-    assert len(json.dumps(schema, indent=2)) / 60 * most < SCHEMA_MAX_BYTES
-
-
-PARTS = [*FOREIGN.values(), json_node(0), json_node(None), json_node("gini"), tuple_node(), float("nan"), True]
-
-
-@st.composite
-def mutated(draw):
-    """A real archive in which some parts are others: foreign ones, parts of other places, other values or names."""
-    schema, members = unpack(archive(draw(st.sampled_from(["none", "sigmoid", "isotonic"]))))
-    for _ in range(draw(st.integers(1, 3))):
-        parts = nodes_of(schema)
-        part = parts[draw(st.integers(0, len(parts) - 1))]
-        key = draw(st.sampled_from(sorted(part)))
-        drawn = draw(
-            st.one_of(
-                st.sampled_from(PARTS),
-                st.sampled_from(parts),
-                st.sampled_from(parts).flatmap(lambda other: st.sampled_from(list(other.values()))),
-                st.text(max_size=8),
-                st.integers(),
-            )
-        )
-        value = copy.deepcopy(drawn)  # a part must not come to hold itself
-        inner = part[key]
-        if part["__loader__"] == "DictNode" and part["content"] and draw(st.booleans()):
-            del part["content"][draw(st.sampled_from(sorted(part["content"])))]
-            del part["key_types"]["content"][0]
-        elif isinstance(inner, list) and inner and draw(st.booleans()):
-            del inner[draw(st.integers(0, len(inner) - 1)) :]
-        elif isinstance(inner, dict) and inner and draw(st.booleans()):
-            inner[draw(st.sampled_from(sorted(inner)))] = value
-        elif isinstance(inner, list) and inner and draw(st.booleans()):
-            inner[draw(st.integers(0, len(inner) - 1))] = value
-        elif draw(st.booleans()):
-            part[key] = value
-        else:
-            del part[key]
-        schema = json.loads(json.dumps(schema))
-    if draw(st.booleans()):  # and take with them what only they needed: else that alone would refuse the archive
-        members_of(schema, members)
-    if draw(st.booleans()) and members:
-        name = draw(st.sampled_from(sorted(members)))
-        content = bytearray(members[name])
-        for _ in range(draw(st.integers(0, 4))):
-            content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
-        members[name] = bytes(content[: draw(st.integers(len(content) - 3, len(content)))])
-    return pack(schema, members)
-
-
-def built_of(estimator, depth=0):
-    """The classes of everything that an estimator holds."""
-    if depth > 12:
-        return set()
-    inner = vars(estimator).values() if hasattr(estimator, "__dict__") else ()
-    if isinstance(estimator, dict):
-        inner = [*estimator, *estimator.values()]
-    elif isinstance(estimator, list | tuple):
-        inner = estimator
-    return {type(estimator)}.union(*(built_of(one, depth + 1) for one in inner))
-
-
-def harmless(content):
-    """Refused, or a forest of the known classes that answers or says why not: nothing else happens."""
-    try:
-        require_forest(content, "here")
-    except ModelIntegrityError:
-        return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of another version of scikit-learn: a text that may be anything
-            estimator = build(content)
-            allowed = built_of(fitted("none")) | built_of(fitted("sigmoid")) | built_of(fitted("isotonic"))
-            assert type(estimator) is Pipeline
-            assert built_of(estimator) <= allowed | {int, float, str, bool, type(None)}
-            estimator.predict_proba(frame())
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return  # of building or asking: an error of the registry, or of one decision
-
-
-@settings(max_examples=40)
-@given(mutated())
-def test_a_changed_archive_is_a_forest_or_is_refused(content):
-    harmless(content)
-
-
-@pytest.mark.slow
-@settings(max_examples=2000)
-@given(mutated())
-def test_thousands_of_changed_archives_are_forests_or_are_refused(content):
-    harmless(content)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("calibration", ["none", "sigmoid", "isotonic"])
-def test_an_archive_that_lacks_any_one_part_is_a_forest_or_is_refused(calibration):
-    count = len(nodes_of(unpack(archive(calibration))[0]))
-    for place in range(count):
-        for key in range(len(nodes_of(unpack(archive(calibration))[0])[place].get("content") or ())):
-            schema, members = unpack(archive(calibration))
-            part = nodes_of(schema)[place]
-            if part["__loader__"] == "DictNode":
-                del part["content"][sorted(part["content"])[key]]
-                del part["key_types"]["content"][0]
-            elif isinstance(part["content"], list):
-                del part["content"][key]
-            else:
-                break
-            members_of(schema, members)
-            harmless(pack(schema, members))
-
-
-@given(st.data())
-def test_changed_bytes_of_an_archive_are_the_same_forest_or_are_refused(data):
-    content = bytearray(archive())
-    for _ in range(data.draw(st.integers(1, 3))):
-        place = data.draw(
-            st.one_of(st.integers(0, len(content) - 1), st.integers(len(content) - 1200, len(content) - 1))
-        )
-        content[place] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.sampled_from([0, 0, 0, 1, 22, 500]))
-    content = bytes(content[: len(content) - cut])
-    try:
-        require_forest(content, "here")
-    except ModelIntegrityError:
-        return
-    same = pair_forest.predict_probability(build(content), frame())
-    assert same.tobytes() == pair_forest.predict_probability(fitted(), frame()).tobytes()
