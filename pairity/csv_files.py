@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,14 +11,14 @@ _FORMULA = r"^[=+\-@\t\r\n]"
 _NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 
 
-def write_csv(rows: pl.DataFrame, path: Path) -> None:
-    """Write `rows` to `path`; a text that a spreadsheet would compute gets an apostrophe in front.
+def escape_formulas(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return `rows` for a CSV file: a text that a spreadsheet would compute gets an apostrophe in front.
 
     Spreadsheets take what begins with `=`, `+`, `-`, `@` or a tab as a formula, which can start programs. Numbers,
-    negative ones and those in text columns included, are left as they are.
+    negative ones and those in text columns included, are left as they are, and so are nulls.
     """
     import polars as pl
 
     text = pl.col(pl.String)
     harmless = text.str.contains(_NUMBER) | ~text.str.contains(_FORMULA)
-    rows.with_columns(pl.when(harmless | text.is_null()).then(text).otherwise("'" + text).name.keep()).write_csv(path)
+    return rows.with_columns(pl.when(harmless | text.is_null()).then(text).otherwise("'" + text).name.keep())

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from pairity.csv_files import write_csv
+from pairity.csv_files import escape_formulas
 from pairity.durable import replace_file_with
 from pairity.errors import ConfigError
 from pairity.settings import Settings
@@ -72,7 +71,7 @@ def export_fills(fills: Sequence[VenueFill], path: Path) -> None:
     """
     rows = pl.DataFrame([{name: str(value) for name, value in asdict(fill).items()} for fill in fills])
     if path.suffix == ".csv":
-        replace_file_with(path, partial(write_csv, rows))
+        replace_file_with(path, escape_formulas(rows).write_csv)
     elif path.suffix == ".parquet":
         replace_file_with(path, rows.write_parquet)
     else:

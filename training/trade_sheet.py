@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -15,7 +14,7 @@ import polars as pl
 from feature_repo.catalog import ASSET_HOURLY, ASSET_VWAP_DISTANCE, CREATED_TIME, EVENT_TIME, VWAP_DISTANCE
 from feature_repo.offline_files import read_latest_view, scan_view
 from feature_repo.transforms.vwap_distance import find_last_bar_close
-from pairity.csv_files import write_csv
+from pairity.csv_files import escape_formulas
 from pairity.durable import replace_file_with
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
@@ -72,7 +71,7 @@ def write_sheet(layout: Layout, sheet: pl.DataFrame, day: date) -> tuple[Path, P
     """Write the sheet as CSV and Parquet below `reports/trade-sheet`; both appear whole. Returns their paths."""
     folder = layout.root / "reports" / "trade-sheet"
     paths = folder / f"{day.isoformat()}.csv", folder / f"{day.isoformat()}.parquet"
-    replace_file_with(paths[0], partial(write_csv, sheet))
+    replace_file_with(paths[0], escape_formulas(sheet).write_csv)
     replace_file_with(paths[1], sheet.write_parquet)
     return paths
 
@@ -87,7 +86,7 @@ def write_evaluation(layout: Layout, report: RankingReport, first: date, last: d
     folder = layout.reports / "trade-sheet"
     paths = folder / f"{stem}.csv", folder / f"{stem}-buckets.csv"
     for path, rows in zip(paths, (measures, report.by_bucket), strict=True):
-        replace_file_with(path, partial(write_csv, rows))
+        replace_file_with(path, escape_formulas(rows).write_csv)
     return paths
 
 

@@ -10,6 +10,8 @@ from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
+from pairity.durable import replace_file
+
 POLICY = "default-src 'none'; img-src 'self' file: data:; style-src 'self' file: 'unsafe-inline'; font-src 'self' file:"
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:1200px;margin:1rem auto;padding:0 1rem}"
@@ -24,7 +26,7 @@ _ADDRESSES = frozenset({"href", "src", "srcset", "action", "formaction", "poster
 def seal_site(folder: Path) -> None:
     """Seal every page below `folder`, in place."""
     for path in sorted(folder.rglob("*.html")):
-        path.write_text(seal_page(path.read_text()))
+        replace_file(path, seal_page(path.read_text()).encode(), durable=False)
 
 
 def seal_page(page: str) -> str:

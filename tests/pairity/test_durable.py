@@ -373,14 +373,12 @@ EXPECTED = {
     # Beside the key, outside the data directory: everything there is relative to one open folder that was checked.
     "model_registry/private_folder.py": {"mkdir", "fsync", "flock", "replace"},
     "model_registry/signing_key.py": {"rename"},
-    "pairity/csv_files.py": {"write_csv"},
     "feature_repo/offline_files.py": {"write_parquet"},
     "ingestion/lake/partitions.py": {"write_parquet"},
     "ingestion/staging.py": {"write_parquet"},
     "training/reports/exposures.py": {"savefig"},
     "training/reports/matplotlib_figures.py": {"savefig"},
     "validation/quarantine_items.py": {"write_csv", "write_parquet", "write_text"},
-    "validation/sealed_pages.py": {"write_text"},
 }
 
 

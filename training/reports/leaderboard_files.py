@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from pairity.csv_files import write_csv
+from pairity.csv_files import escape_formulas
 from pairity.durable import make_folder, replace_file_with
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -112,5 +111,5 @@ def _make_empty(where: Path) -> Path:
 
 
 def _write_csv(path: Path, table: pl.DataFrame) -> Path:
-    replace_file_with(path, partial(write_csv, table))
+    replace_file_with(path, escape_formulas(table).write_csv)
     return path

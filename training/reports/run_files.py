@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
 from model_registry.records import ModelRef
 from model_registry.registry import register
 from pairity.code_revision import read_code_revision
-from pairity.csv_files import write_csv
+from pairity.csv_files import escape_formulas
 from pairity.digest import digest_bytes
 from pairity.durable import make_folder, replace_file, replace_file_with
 from pairity.layout import Layout
@@ -167,5 +166,5 @@ def tabulate_importances(importances: Mapping[str, float]) -> pl.DataFrame:
 
 
 def _write_table(path: Path, frame: pl.DataFrame) -> Path:
-    replace_file_with(path, partial(write_csv, frame))
+    replace_file_with(path, escape_formulas(frame).write_csv)
     return path
