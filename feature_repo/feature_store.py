@@ -6,6 +6,7 @@ Feast is imported inside the functions: it takes seconds to load, and most comma
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,10 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View, find_service, find_view
 from feature_repo.offline_files import make_schema
+from feature_repo.stored_tables import naming
+from pairity.bounded_files import read_file
+from pairity.bounded_json import MIB
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import ConfigError, DataError, JoinError, MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -26,17 +31,35 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent
 _ROW = "__row"
+_LARGEST_REGISTRY = 64 * MIB
 
 
 def open_store(settings: Settings) -> FeatureStore:
-    """Open the store below the data directory, configured by the feature_store.yaml that Feast's CLI reads."""
+    """Open the store below the data directory, configured by the feature_store.yaml that Feast's CLI reads.
+
+    LakeCorruptError where its registry cannot be read: Feast would say so later, and name no file.
+    """
     import yaml
     from feast import FeatureStore, RepoConfig
 
     raw = yaml.safe_load((REPOSITORY / "feature_store.yaml").read_text())
     for section in ("registry", "online_store"):
         raw[section]["path"] = str(settings.root / raw[section]["path"])
+    _require_registry(Path(raw["registry"]["path"]))
     return FeatureStore(config=RepoConfig(repo_path=REPOSITORY, **raw))
+
+
+def _require_registry(path: Path) -> None:
+    from feast.protos.feast.core.Registry_pb2 import Registry
+    from google.protobuf.message import DecodeError
+
+    remedy = "delete it and run pairity features: it follows from the catalogue"
+    with naming(path, remedy), suppress(FileNotFoundError):
+        content = read_file(path, _LARGEST_REGISTRY)
+        try:
+            Registry.FromString(content)
+        except DecodeError:
+            raise OutOfBoundsError("is no registry of Feast, or is damaged") from None
 
 
 def apply_definitions(settings: Settings, store: FeatureStore) -> bool:

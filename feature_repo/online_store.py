@@ -40,6 +40,7 @@ from feature_repo.online_tables import (
     read_sets,
     write_rows,
 )
+from pairity.errors import LakeCorruptError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -70,12 +71,19 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
     def _get_conn(self, config: RepoConfig) -> sqlite3.Connection:
         """The store's one connection, closed when the store goes; Feast leaves it open, of which Python 3.13 warns."""
         if self._conn is None:
-            connection = super()._get_conn(config)
-            weakref.finalize(self, connection.close)
-            # A log beside the file: readers do not wait for a writer. It need not be on the disk at once: what a power
-            # cut takes away is in the offline files, and until it is written again its features count as stale.
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                connection = super()._get_conn(config)
+                weakref.finalize(self, connection.close)
+                # A log beside the file: readers do not wait for a writer. It need not be on the disk at once: what a
+                # power cut takes away is in the offline files, and until it is written again its features count as
+                # stale.
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+            except sqlite3.DatabaseError as error:
+                raise LakeCorruptError(
+                    f"the online store {self._get_db_path(config)} cannot be opened: {error}",
+                    "delete it and run pairity features: everything in it is in the offline files",
+                ) from None
         return super()._get_conn(config)
 
     def plan(self, config: RepoConfig, desired_registry_proto: RegistryProto) -> list[InfraObject]:
