@@ -66,10 +66,10 @@ def parse_address(text: str, name: str) -> WebAddress:
     found = _ADDRESS.fullmatch(text) if len(text) <= _LONGEST else None
     host = found["host"] if found else ""
     if found is None or not _is_host(host) or {".", ".."} & set(found["path"].split("/")):
-        raise _unusable(text, name)
+        raise _unusable(name)
     port = int(found["port"] or _DEFAULT_PORTS[found["scheme"]])
     if port > _HIGHEST_PORT:
-        raise _unusable(text, name)
+        raise _unusable(name)
     return WebAddress(scheme=found["scheme"], host=host, port=port, path=found["path"])
 
 
@@ -78,7 +78,7 @@ def parse_private_address(text: str, name: str) -> WebAddress:
     address = parse_address(text, name)
     if address.scheme != "https" and not address.is_loopback:
         raise ConfigError(
-            f"{name} {address.url} would send requests in clear text over a network",
+            f"{name} would send requests in clear text over a network, to {address.host}",
             "use https, or an address of this machine (127.0.0.1)",
         )
     return address
@@ -89,7 +89,7 @@ def parse_loopback_address(text: str, name: str) -> WebAddress:
     address = parse_address(text, name)
     if not address.is_loopback:
         raise ConfigError(
-            f"{name} {address.url} is not an address of this machine",
+            f"{name} leads to {address.host}, which is not this machine",
             "use 127.0.0.1 (any of 127.0.0.0/8), [::1] or localhost",
         )
     return address
@@ -114,11 +114,9 @@ def _is_host(host: str) -> bool:
     return True
 
 
-def _unusable(text: str, name: str) -> ConfigError:
-    # User information and queries carry secrets: such an address is not shown.
-    secret = any(sign in text for sign in "@?#")
-    shown = "an address with user information, a query or a fragment" if secret else ascii(text[:100])
+def _unusable(name: str) -> ConfigError:
+    # What stands there instead of an address may be a key: it is not shown.
     return ConfigError(
-        f"{name} is not a plain web address: {shown}",
+        f"{name} is not a plain web address",
         "write it in lower case as https://host, or for this machine as http://127.0.0.1:8750; nothing else in it",
     )

@@ -36,7 +36,7 @@ def choose_mode(settings: Settings, *, live: bool) -> Mode:
     if address.is_loopback:
         if live:
             raise ConfigError(
-                f"--live was given, but exchange.url {address.url} is a paper exchange",
+                "--live was given, but exchange.url leads to a paper exchange",
                 "leave out one of the two",
             )
         return Mode.PAPER

@@ -47,17 +47,17 @@ def signed_address(exchange: ExchangeSettings, *, live: bool) -> WebAddress:
     address, control = exchange_address(exchange), control_address(exchange)
     if live and not is_okx(address):
         raise ConfigError(
-            f"real money was requested, and exchange.url {address.url} is not OKX",
+            f"real money was requested, and exchange.url leads to {address.host}, which is not OKX",
             f"leave exchange.url out, or use https and one of {_listed()}; a paper exchange takes no real money",
         )
     if not is_okx(address) and not address.is_loopback:
         raise ConfigError(
-            f"exchange.url {address.url} is neither OKX nor on this machine: it would be shown the key and passphrase",
+            f"exchange.url leads to {address.host}, neither OKX nor this machine: it would be shown key and passphrase",
             f"use https and one of {_listed()}, or a paper exchange at http://127.0.0.1:8750",
         )
     if control is not None and is_okx(address):
         raise ConfigError(
-            f"exchange.control_url {control.url} steps the clock of a paper exchange, and the exchange is OKX",
+            "exchange.control_url steps the clock of a paper exchange, and the exchange is OKX",
             "leave exchange.control_url out: OKX is traded by this machine's clock",
         )
     return address

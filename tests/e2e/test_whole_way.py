@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import shutil
@@ -15,6 +16,7 @@ import ccxt
 import polars as pl
 import pytest
 
+from pairity.digest import digest_bytes
 from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.journal import Journal
@@ -95,10 +97,16 @@ def test_a_changed_bit_is_found(whole):
     rows = pl.read_parquet(part)
     values = rows["z_score"].to_list()
     values[0] = math.nextafter(values[0], math.inf)
+    changed = io.BytesIO()
+    rows.with_columns(pl.Series("z_score", values)).write_parquet(changed)
+    # Under the name of its content: a file with another name is refused before it is read.
+    other = part.with_name(f"{digest_bytes(changed.getvalue())[:24]}.parquet")
     try:
-        rows.with_columns(pl.Series("z_score", values)).write_parquet(part)
+        part.unlink()
+        other.write_bytes(changed.getvalue())
         assert len(check_parity(whole.settings).mismatches) == 1
     finally:
+        other.unlink()
         part.write_bytes(kept)
 
 
@@ -163,6 +171,8 @@ def test_no_secret_reaches_a_file_or_a_message(whole):
 def test_too_small_a_balance_is_refused(whole, tmp_path):
     ours = shutil.ignore_patterns("journal*")
     home = Place(shutil.copytree(whole.place.home, tmp_path / "home", ignore=ours))
+    # What was signed elsewhere is not trusted in another directory.
+    assert home.run("models", "sign", "1", "--yes").returncode == 0
     with paper_exchange("--seed", "11", "--balance", "5") as poor:
         done = home.run("serve", "--exchange-url", poor.url, "--control-url", poor.control, "--cycles", "1")
     assert done.returncode == 6, done.stdout + done.stderr

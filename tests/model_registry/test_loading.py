@@ -23,7 +23,7 @@ from training.promotion import promotion
 @pytest.fixture
 def settings(home, request):
     """One database, and in it a model per test."""
-    return settings_in(home, "".join(sign if sign.isalnum() else "_" for sign in request.node.name))
+    return settings_in(home, "".join(sign if sign.isalnum() else "_" for sign in request.node.name)[:100])
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_what_may_be_a_secret_is_not_shown(text: str) -> None:
 @pytest.mark.parametrize("text", ELSEWHERE)
 def test_another_machine_is_no_loopback_and_gets_nothing_in_clear(text: str) -> None:
     assert not parse_address(text, "exchange.url").is_loopback
-    with pytest.raises(ConfigError, match="not an address of this machine"):
+    with pytest.raises(ConfigError, match="which is not this machine"):
         parse_loopback_address(text, "exchange.control_url")
     with pytest.raises(ConfigError, match="clear text"):
         parse_private_address(text, "exchange.url")

@@ -133,10 +133,11 @@ def test_links_that_lead_out_and_files_that_are_none_are_refused(tmp_path):
         place = folder / "ETH-USDT.parquet" if make is os.mkdir else place
 
 
-def test_a_name_that_is_a_pattern_reads_one_file(tmp_path):
+def test_a_name_that_is_a_pattern_is_refused(tmp_path):
     for name in ("[AB]*-USDT.parquet", "A-USDT.parquet", "B-USDT.parquet"):
         (tmp_path / name).write_bytes(parquet(candles()))
-    assert ParquetFolder(tmp_path).read("candles_1h", "[AB]*", MARCH, APRIL).height == 48
+    with pytest.raises(DataError, match="no name of an asset"):
+        ParquetFolder(tmp_path).read("candles_1h", "[AB]*", MARCH, APRIL)
 
 
 @pytest.mark.parametrize(

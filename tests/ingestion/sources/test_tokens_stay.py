@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ccxt
 import pytest
+from pydantic import ValidationError
 
 from ingestion.sources.catalog import open_source
 from ingestion.sources.ccxt_any import CcxtAny
@@ -101,9 +102,9 @@ def test_a_token_is_not_sent_in_clear(url: str, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("name", ["tiingo", "cryptoquant", "binance-archive", "binance-archive-spot"])
 def test_the_address_of_a_source_is_checked_before_it_is_asked(name: str, url: str) -> None:
     addresses = {"tiingo_url": url, "cryptoquant_url": url, "binance_archive_url": url}
-    settings = Settings(sources=SourceSettings(tiingo_api_key="t", cryptoquant_api_key="c", **addresses))
-    with pytest.raises(ConfigError, match=r"sources\.\w+_url"):
-        open_source(name, settings)
+    # The settings refuse most of them already.
+    with pytest.raises((ConfigError, ValidationError), match=r"\w+_url"):
+        open_source(name, Settings(sources=SourceSettings(tiingo_api_key="t", cryptoquant_api_key="c", **addresses)))
 
 
 @pytest.mark.parametrize("how", ["urls", "hostname", "proxy"])

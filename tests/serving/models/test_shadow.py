@@ -83,7 +83,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(home: Path, request: pytest.FixtureRequest) -> Settings:
     """One database, and in it a model per test."""
-    name = "".join(sign if sign.isalnum() else "_" for sign in request.node.name)
+    name = "".join(sign if sign.isalnum() else "_" for sign in request.node.name)[:100]
     return settings_in(home, name)
 
 
