@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from pairity.errors import PairityError
+from pairity.errors import DataError, PairityError
 from pairity.printable import printable
 
 if TYPE_CHECKING:
@@ -28,16 +28,25 @@ CONTROL_URL = click.option(
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Print a PairityError as message and remedy, and exit with its code; let everything else through as a bug."""
+    """Print a PairityError as message and remedy, and exit with its code; let everything else through as a bug.
+
+    So is what the operating system refuses of a file: a full disk, a folder in the place of a file, a missing right.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
         except PairityError as error:
-            from pairity_cli.console import fail
+            failure: PairityError = error
+        except OSError as error:
+            if error.filename is None:  # not about a file: a bug, or a connection that nobody expected to break
+                raise
+            what = f"{error.filename} cannot be used: {error.strerror}"
+            failure = DataError(what, "mend or move what stands there, make room on the disk, or correct its rights")
+        from pairity_cli.console import fail
 
-            sys.exit(fail(error))
+        sys.exit(fail(failure))
 
     return wrapped
 

@@ -5,9 +5,13 @@ import pty
 import subprocess
 import sys
 
-from pairity.errors import NoChampionError
+import pytest
+
+from pairity.durable import replace_file
+from pairity.errors import DataError, NoChampionError
 from pairity_cli import console
 from pairity_cli.console import ConsoleProgress, fail
+from pairity_cli.context import reports_errors
 from pairity_cli.tables import format_cell, print_heading, print_table
 
 PROGRAM = """
@@ -108,3 +112,29 @@ def test_a_long_stage_says_how_far_it_is_where_there_is_no_terminal(monkeypatch,
         "families: 2 of 4 after 90 s, about 90 s to go (forest at 90)",
         "families: 3 of 4, 100.0 s",
     ]
+
+
+@pytest.mark.parametrize("wrong", ["a folder where a file belongs", "a file where a folder belongs"])
+def test_what_stands_in_the_place_of_a_file_is_named(tmp_path, capsys, wrong):
+    place = tmp_path / "there"
+    place.mkdir() if wrong.startswith("a folder") else place.write_text("")
+
+    @reports_errors
+    def command():
+        replace_file(place if place.is_dir() else place / "inside", b"content")
+
+    with pytest.raises(SystemExit) as ended:
+        command()
+    said = capsys.readouterr().err
+    assert ended.value.code == DataError("", "").exit_code
+    assert "there" in said
+    assert "→" in said
+
+
+def test_a_failure_that_is_not_about_a_file_stays_a_bug():
+    @reports_errors
+    def command():
+        raise OSError("nobody knows what")
+
+    with pytest.raises(OSError, match="nobody knows"):
+        command()
