@@ -98,7 +98,9 @@ def parse_loopback_address(text: str, name: str) -> WebAddress:
 def _is_host(host: str) -> bool:
     if host.startswith("["):
         try:
-            return str(ipaddress.IPv6Address(host[1:-1])) == host[1:-1]
+            address = ipaddress.IPv6Address(host[1:-1])
+            # Pythons write an IPv4 address in an IPv6 one in two ways.
+            return address.ipv4_mapped is None and str(address) == host[1:-1]
         except ValueError:
             return False
     labels = host.split(".")

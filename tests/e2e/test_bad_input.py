@@ -60,14 +60,24 @@ def test_empty_and_inverted_ranges(place, exchange, since, until, word):
     nothing_collected(place)
 
 
-def test_truncated_file_in_the_lake(place, exchange):
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory, exchange):
+    """A place with two days of data, and the command that made it."""
+    place = Place(tmp_path_factory.mktemp("ingested") / "home")
     arguments = ("ingest", "--exchange-url", exchange.url, "--control-url", exchange.control, "--since", "2025-12-30")
     assert place.run(*arguments).returncode == 0
+    return place, arguments
+
+
+def test_truncated_file_in_the_lake(ingested):
+    place, arguments = ingested
     part = next((place.home / "lake").rglob("*candles_1m*/**/instrument=ETH-USDT-SWAP/**/part.parquet"))
-    part.write_bytes(part.read_bytes()[:1000])
+    whole = part.read_bytes()
+    part.write_bytes(whole[:1000])
     before = {path: path.read_bytes() for path in (place.home / "features").rglob("*") if path.is_file()}
     refused(place.run(*arguments), 4, str(part))
     assert before == {path: path.read_bytes() for path in (place.home / "features").rglob("*") if path.is_file()}
+    part.write_bytes(whole)
 
 
 def test_training_without_data(place):
@@ -79,10 +89,9 @@ def test_serving_without_contracts(place, exchange):
     refused(place.run("serve", "--exchange-url", exchange.url, "--cycles", "1"), 4, "pairity ingest")
 
 
-def test_serving_without_a_champion(place, exchange):
-    arguments = ("--exchange-url", exchange.url, "--control-url", exchange.control)
-    assert place.run("ingest", *arguments, "--since", "2025-12-31T18:00").returncode == 0
-    done = place.run("serve", *arguments, "--cycles", "1")
+def test_serving_without_a_champion(ingested, exchange):
+    place, _ = ingested
+    done = place.run("serve", "--exchange-url", exchange.url, "--control-url", exchange.control, "--cycles", "1")
     refused(done, 5, "champion", "make train")
 
 

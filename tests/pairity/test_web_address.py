@@ -98,6 +98,7 @@ TRICKS = [
     "http://127.0.0.1/a%2fb",
     f"http://127.0.0.1/{'a' * 400}",
     f"https://{'a' * 64}.com",
+    "http://[::ffff:7f00:1]",
 ]
 ELSEWHERE = [
     "http://evil.com",
@@ -112,7 +113,6 @@ ELSEWHERE = [
     "http://[::]",
     "http://[::2]",
     "http://[fe80::1]",
-    "http://[::ffff:7f00:1]",
     "http://[::7f00:1]",
     "http://[64:ff9b::7f00:1]",
     "http://0x7f.1.evil.com",

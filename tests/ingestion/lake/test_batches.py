@@ -33,7 +33,7 @@ MINUTE = timedelta(minutes=1)
 BEGIN, END = START - timedelta(days=40), START + timedelta(days=40)
 ASSETS = ("ADA", "BTC", "ETH")
 NAMES = ("index_1h", "open_interest")
-PROPERTY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass(frozen=True)
