@@ -68,8 +68,8 @@ class BoundedTransport(HTTPAdapter):
             except BaseException:
                 answer.raw.close()  # nothing may be left in a connection that is used again
                 raise
+        answer.raw.release_conn()  # read to its end, whatever is thought of it
         self.check(body)
-        answer.raw.release_conn()
         answer.raw = HTTPResponse(body=io.BytesIO(body), status=answer.status_code, preload_content=False)
         return answer
 
