@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from paper_exchange.wire import Json, WireError, bad_parameter
+
+# ASCII digits with a point between them: Python would also read 1e3, 1_000, ١, Infinity and spaces around a number.
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 class Params:
@@ -40,16 +44,13 @@ class Params:
         return value
 
     def number(self, name: str) -> Decimal | None:
-        """Return the value as a finite Decimal, None where absent; 51000 where it is not a number."""
+        """Return the value as a Decimal, None where absent; 51000 where it is not a plain decimal number."""
         if name not in self.values:
             return None
-        try:
-            number = Decimal(self.text(name))
-        except InvalidOperation:
-            raise bad_parameter(name) from None
-        if not number.is_finite():
+        text = self.text(name)
+        if not _NUMBER.fullmatch(text):
             raise bad_parameter(name)
-        return number
+        return Decimal(text)
 
     def whole(self, name: str) -> int | None:
         """Return the value as an int, None where absent; 51000 where it is not a whole number."""

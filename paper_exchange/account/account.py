@@ -164,7 +164,10 @@ class Account:
             self.positions[order.inst_id] = position
         rate = self.taker if taker else self.maker
         fee = -abs(signed) * instrument.ct_val * price * rate
+        closed_before = position.closed_size
         profit = position.apply(signed, price)
+        if position.closed_size > closed_before:
+            position.closed_ms = self.now_ms
         position.fee += fee
         position.updated_ms, position.trade_id = self.now_ms, trade_id
         order.fee += fee

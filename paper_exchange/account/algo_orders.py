@@ -9,8 +9,9 @@ from paper_exchange.account.orders import AttachedStops, Side
 from paper_exchange.wire import Json, empty_fields, format_number
 
 _EMPTY_ALGO = empty_fields(
-    "activePx amendPxOnTriggerType callbackRatio callbackSpread ccy moveTriggerPx ordPx quickMgnType tgtCcy "
-    "tradeQuoteCcy triggerPx triggerPxType"
+    "activePx callbackRatio callbackSpread ccy chaseType chaseVal isTradeBorrowMode maxChaseType maxChaseVal "
+    "moveTriggerPx ordPx pxLimit pxSpread pxVar quickMgnType szLimit tgtCcy timeInterval tradeQuoteCcy triggerPx "
+    "triggerPxType"
 )
 
 
@@ -94,7 +95,8 @@ class AlgoOrder:
             "triggerPx": format_number(self.trigger),
             "ordPx": format_number(self.trigger_price),
             "triggerPxType": self.trigger_type if self.trigger is not None else "",
-            "actualSz": format_number(self.actual_size),
+            "actualSz": format_number(self.actual_size or Decimal(0)),
+            "amendPxOnTriggerType": "0",
             "actualPx": format_number(self.actual_price),
             "actualSide": self.actual_side,
             "triggerTime": "" if self.triggered_ms is None else str(self.triggered_ms),

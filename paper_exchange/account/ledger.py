@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 
-from paper_exchange.wire import Json, empty_fields, format_number
+from paper_exchange.wire import Json, empty_fields, format_number, format_padded
 
 ZERO = Decimal(0)
 TRADE, LIQUIDATION, FUNDING = "2", "5", "8"
@@ -65,8 +65,8 @@ class Bill:
             "type": self.kind,
             "subType": self.sub_kind,
             "ccy": "USDT",
-            "bal": format_number(self.balance),
-            "balChg": format_number(self.change),
+            "bal": format_padded(self.balance),
+            "balChg": format_padded(self.change),
             "posBal": "0",
             "posBalChg": "0",
             "sz": format_number(self.size),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from paper_exchange.wire import Json, empty_fields, format_number
+from paper_exchange.wire import Json, empty_fields, format_leverage, format_number
 
 Side = Literal["buy", "sell"]
 LIVE_STATES = ("live", "partially_filled")
@@ -126,7 +126,7 @@ class Order:
             "rebate": "0",
             "rebateCcy": "USDT",
             "pnl": format_number(self.pnl),
-            "lever": format_number(self.leverage),
+            "lever": format_leverage(self.leverage),
             "reduceOnly": "true" if self.reduce_only else "false",
             "cTime": str(self.created_ms),
             "uTime": str(self.updated_ms or self.created_ms),

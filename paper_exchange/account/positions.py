@@ -13,6 +13,7 @@ class Position:
     """A signed position in contracts.
 
     `avg_px` weighs opening fills only; closing fills leave it. Money is in USDT; `largest` is the peak of |size|.
+    `closed_ms` is the last time at which a part was closed (0: never), `direction` is `long` or `short`.
     """
 
     inst_id: str
@@ -27,6 +28,8 @@ class Position:
     largest: Decimal = ZERO
     closed_size: Decimal = ZERO
     closed_notional: Decimal = ZERO
+    closed_ms: int = 0
+    direction: str = ""
     updated_ms: int = 0
     trade_id: str = ""
 
@@ -46,6 +49,7 @@ class Position:
     def apply(self, signed: Decimal, price: Decimal) -> Decimal:
         """Book a fill of `signed` contracts that does not reverse the position; return the profit that it realises."""
         if self.size == 0 or (self.size > 0) == (signed > 0):
+            self.direction = "long" if signed > 0 else "short"
             total = abs(self.size) + abs(signed)
             self.avg_px = (self.avg_px * abs(self.size) + price * abs(signed)) / total
             self.size += signed

@@ -18,6 +18,8 @@ from paper_exchange.http.exchange import Exchange
 from paper_exchange.http.rate_limits import RateLimiter
 from paper_exchange.http.request import Request, Routes, parse_body
 from paper_exchange.http.routes.tables import PRIVATE, PUBLIC
+from paper_exchange.http.rules.tables import check_request
+from paper_exchange.http.sight import Sight
 from paper_exchange.market.market import Market
 from paper_exchange.params import Params
 from paper_exchange.wire import Json, WireError
@@ -35,10 +37,12 @@ def make_app(
     rate_limits: bool = True,
     faults: FaultPlan | None = None,
     private: Routes | None = None,
+    sight: Sight | None = None,
 ) -> web.Application:
     """Return the exchange as an aiohttp application.
 
-    Without an account only the public endpoints answer, and those of `private`, which tests give.
+    Without an account only the public endpoints answer, and those of `private`, which tests give. `sight` decides
+    how soon answers show what happened; by default at once.
     """
     if private is None:
         private = PRIVATE if account is not None else {}
@@ -51,6 +55,7 @@ def make_app(
         limiter=RateLimiter() if rate_limits else None,
         public=PUBLIC,
         private=private,
+        sight=sight if sight is not None else Sight(),
     )
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     if control:
@@ -86,12 +91,15 @@ def _execute(exchange: Exchange, incoming: web.Request, body: bytes, fault: Faul
     handler = exchange.public.get(route) or exchange.private.get(route)
     if handler is None:
         raise _refuse_route(exchange, incoming)
-    rows = [dict(incoming.query)] if incoming.method == "GET" else parse_body(body)
+    rows = [dict(incoming.query)] if incoming.method == "GET" else parse_body(incoming.path, body)
     _admit(exchange, incoming, body, rows)
     now_ms = exchange.settle()
+    check_request(route, Params(rows[0]), exchange.market)
 
     def handle(elements: list[dict[str, Json]]) -> dict[str, Json]:
         answer = handler(_make_request(exchange, incoming, elements, now_ms))
+        if exchange.account is not None:
+            exchange.sight.observe(exchange.account)
         return answer if isinstance(answer, dict) else wrap_rows(answer)
 
     if fault is None:
@@ -112,6 +120,7 @@ def _make_request(exchange: Exchange, incoming: web.Request, elements: list[dict
         market=exchange.market,
         account=exchange.account,
         faults=exchange.faults,
+        sight=exchange.sight,
     )
 
 
@@ -127,6 +136,8 @@ def _admit(exchange: Exchange, incoming: web.Request, body: bytes, rows: list[di
             credentials=exchange.credentials,
             clocks_ms=(wall_ms(), exchange.clock.now_ms()),
         )
+    if incoming.method == "POST" and incoming.content_type != "application/json":
+        raise WireError("50006", 'Invalid Content-Type. Please use "application/JSON".', http_status=400)
     if exchange.limiter is not None:
         caller = incoming.headers.get("OK-ACCESS-KEY", "") if private else (incoming.remote or "")
         exchange.limiter.check(incoming.method, incoming.path, caller, [Params(row) for row in rows])

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 from paper_exchange.account.account import Account
 from paper_exchange.account.liquidation import compute_margin_ratio
-from paper_exchange.http.lookup import find_instrument, is_other_type, require_account
-from paper_exchange.http.paging import take_page
-from paper_exchange.http.request import Request, Routes
-from paper_exchange.wire import Json, WireError, bad_parameter, format_number
+from paper_exchange.http.lookup import find_instrument, fits_instrument, require_account
+from paper_exchange.http.paging import is_within, take_page
+from paper_exchange.http.request import Handler, Request, Routes
+from paper_exchange.http.retention import ARCHIVE_MS, RECENT_MS, keep_recent
+from paper_exchange.wire import Json, WireError, bad_parameter, empty_fields, format_number
+
+_DETAIL_ZEROS: dict[str, Json] = dict.fromkeys(
+    [
+        "autoLendMtAmt",
+        "colRes",
+        "colBorrAutoConversion",
+        "fixedBal",
+        "frpType",
+        "rewardBal",
+        "smtSyncEq",
+        "spotCopyTradingEq",
+        "spotIsoBal",
+        "stgyEq",
+    ],
+    "0",
+)
+_DETAIL_EMPTY = empty_fields(
+    "accAvgPx borrowFroz clSpotInUseAmt isoLiab maxLoan maxSpotInUse maxSpotInUseAmt openAvgPx spotBal spotInUseAmt "
+    "spotUpl spotUplRatio totalPnl totalPnlRatio uplLiab"
+)
+_DETAIL_SETTINGS: dict[str, Json] = {
+    "autoLendStatus": "off",
+    "coinUsdPrice": "1",
+    "collateralEnabled": False,
+    "collateralRestrict": False,
+}
+"""Fields of a currency that Futures mode without borrowing leaves at zero, empty or off."""
 
 
 def show_config(request: Request) -> list[Json]:
@@ -76,6 +104,9 @@ def show_balance(request: Request) -> list[Json]:
         "crossLiab": "",
         "twap": "0",
         "uTime": ts,
+        **_DETAIL_ZEROS,
+        **_DETAIL_EMPTY,
+        **_DETAIL_SETTINGS,
     }
     wanted = request.params.text("ccy")
     details = [detail] if equity or account.ledger.cash else []
@@ -94,6 +125,12 @@ def show_balance(request: Request) -> list[Json]:
             "notionalUsd": "",
             "notionalUsdForSwap": "",
             "borrowFroz": "",
+            "delta": "",
+            "deltaLever": "",
+            "deltaNeutralStatus": "0",
+            "notionalUsdForBorrow": "",
+            "notionalUsdForFutures": "",
+            "notionalUsdForOption": "",
             "upl": "",
             "uTime": ts,
             "details": details,
@@ -117,9 +154,12 @@ def set_leverage(request: Request) -> list[Json]:
     account = require_account(request)
     inst_id, lever = request.params.required("instId"), request.params.number("lever")
     request.params.choice("mgnMode", ("cross",))
+    request.params.choice("posSide", ("net",), "net")
     instrument = find_instrument(request, inst_id)
-    if lever is None or lever < 1:
+    if lever is None or lever <= 0:
         raise bad_parameter("lever")
+    if lever < 1:
+        raise WireError("59105", "Leverage can't be less than 1. Please increase the leverage.", http_status=400)
     if lever > instrument.max_leverage:
         raise WireError("59102", "Leverage exceeds the maximum limit. Please lower the leverage.")
     if account.pending(inst_id):
@@ -137,27 +177,32 @@ def set_leverage(request: Request) -> list[Json]:
 
 def show_leverage(request: Request) -> list[Json]:
     """Answer GET account/leverage-info."""
+    request.params.choice("mgnMode", ("cross",), "cross")
     names = request.params.required("instId").split(",")
     for name in names:
         find_instrument(request, name)
     return [_make_leverage_row(require_account(request), name) for name in names]
 
 
-def list_bills(request: Request) -> list[Json]:
-    """Answer GET account/bills and bills-archive."""
-    params = request.params
-    begin, end = params.whole("begin"), params.whole("end")
-    wanted = [
-        bill
-        for bill in require_account(request).ledger.bills
-        if not is_other_type(params)
-        and params.text("type") in ("", bill.kind)
-        and params.text("subType") in ("", bill.sub_kind)
-        and params.text("instId") in ("", bill.inst_id)
-        and (begin is None or bill.ts_ms >= begin)
-        and (end is None or bill.ts_ms <= end)
-    ]
-    return [bill.row() for bill in take_page(request, wanted, lambda bill: int(bill.bill_id))]
+def _make_bills_handler(kept_ms: int) -> Handler:
+    def list_bills(request: Request) -> list[Json]:
+        params = request.params
+        # The account has bills of one kind only: of USDT, of cross margin, of linear swaps.
+        others = {"ccy": "USDT", "mgnMode": "cross", "ctType": "linear"}
+        if any(params.text(name, kind) != kind for name, kind in others.items()):
+            return []
+        bills = keep_recent(request, require_account(request).ledger.bills, kept_ms, lambda bill: bill.ts_ms)
+        wanted = [
+            bill
+            for bill in bills
+            if fits_instrument(params, bill.inst_id)
+            and params.text("type") in ("", bill.kind)
+            and params.text("subType") in ("", bill.sub_kind)
+            and is_within(request, bill.ts_ms)
+        ]
+        return [bill.row() for bill in take_page(request, wanted, lambda bill: int(bill.bill_id))]
+
+    return list_bills
 
 
 def show_fees(request: Request) -> list[Json]:
@@ -173,14 +218,14 @@ def show_fees(request: Request) -> list[Json]:
             "level": "Lv1",
             "maker": maker,
             "makerU": maker,
-            "makerUSDC": "",
+            "makerUSDC": maker,
             "taker": taker,
             "takerU": taker,
-            "takerUSDC": "",
+            "takerUSDC": taker,
             "ruleType": "normal",
             "ts": str(request.now_ms),
             "fiat": [],
-            "feeGroup": [],
+            "feeGroup": [{"groupId": "4", "maker": maker, "taker": taker, "elpMaker": maker, "rpiMaker": maker}],
         }
     ]
 
@@ -206,8 +251,8 @@ ROUTES: Routes = {
     ("POST", "/api/v5/account/set-position-mode"): set_position_mode,
     ("POST", "/api/v5/account/set-leverage"): set_leverage,
     ("GET", "/api/v5/account/leverage-info"): show_leverage,
-    ("GET", "/api/v5/account/bills"): list_bills,
-    ("GET", "/api/v5/account/bills-archive"): list_bills,
+    ("GET", "/api/v5/account/bills"): _make_bills_handler(RECENT_MS),
+    ("GET", "/api/v5/account/bills-archive"): _make_bills_handler(ARCHIVE_MS),
     ("GET", "/api/v5/account/trade-fee"): show_fees,
     ("GET", "/api/v5/asset/balances"): list_funding_balances,
     ("GET", "/api/v5/asset/currencies"): list_funding_balances,

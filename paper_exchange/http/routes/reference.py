@@ -7,7 +7,7 @@ from paper_exchange.http.request import Request, Routes
 from paper_exchange.http.row_faults import consume_fault
 from paper_exchange.market.market import Instrument
 from paper_exchange.market.prices import BAND
-from paper_exchange.wire import Json, empty_fields, format_number
+from paper_exchange.wire import Json, WireError, empty_fields, format_number, format_padded
 
 HOUR_MS = 3_600_000
 _EMPTY_FIELDS = empty_fields(
@@ -44,8 +44,9 @@ def show_status(request: Request) -> list[Json]:
 
 
 def show_instruments(request: Request) -> list[Json]:
-    """Answer `public/instruments`: swaps; other types are known and empty."""
-    request.params.required("instType")
+    """Answer `public/instruments` and `account/instruments`: swaps; other types are known and empty."""
+    if request.params.required("instType") == "OPTION":
+        _require_family(request)
     return [_make_instrument_row(request, instrument) for instrument in list_instruments(request)]
 
 
@@ -53,7 +54,20 @@ def show_tiers(request: Request) -> list[Json]:
     """Answer `public/position-tiers`: one tier without upper end, the one that the account margins by."""
     request.params.required("instType")
     request.params.choice("tdMode", ("cross", "isolated"))
+    _require_family(request)
     return [_make_tier_row(instrument) for instrument in list_instruments(request)]
+
+
+def list_underlyings(request: Request) -> list[Json]:
+    """Answer `public/underlying`: one row with all underlyings of a type; there are none but those of swaps."""
+    if request.params.required("instType") != "SWAP":
+        return [[]]
+    return [[name_family(instrument) for instrument in list_instruments(request)]]
+
+
+def _require_family(request: Request) -> None:
+    if not {"instFamily", "uly"} & set(request.params.values):
+        raise WireError("50015", "Either parameter uly or instFamily is required", http_status=400)
 
 
 def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, Json]:
@@ -78,9 +92,9 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "contTdSwTime": str(instrument.list_ms),
         "maxLmtSz": format_number(instrument.max_limit_sz),
         "maxMktSz": format_number(instrument.max_market_sz),
-        "maxTwapSz": format_number(instrument.max_limit_sz),
-        "maxIcebergSz": format_number(instrument.max_limit_sz),
-        "maxTriggerSz": format_number(instrument.max_limit_sz),
+        "maxTwapSz": format_padded(instrument.max_limit_sz),
+        "maxIcebergSz": format_padded(instrument.max_limit_sz),
+        "maxTriggerSz": format_padded(instrument.max_limit_sz),
         "maxStopSz": format_number(instrument.max_market_sz),
         "maxLmtAmt": "20000000",
         "category": "1",
@@ -123,4 +137,5 @@ ROUTES: Routes = {
     ("GET", "/api/v5/system/status"): show_status,
     ("GET", "/api/v5/public/instruments"): show_instruments,
     ("GET", "/api/v5/public/position-tiers"): show_tiers,
+    ("GET", "/api/v5/public/underlying"): list_underlyings,
 }
