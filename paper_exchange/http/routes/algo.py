@@ -78,10 +78,12 @@ def _find_algo(request: Request, params: Params) -> AlgoOrder | None:
     client_id = params.text("algoClOrdId") or params.text("clOrdId")
     if not algo_id and not client_id:
         raise WireError("51003", "Either algoId or algoClOrdId is required.")
-    algos: dict[str, AlgoOrder] = require_account(request).algos
-    if algo_id:
-        return algos.get(algo_id)
-    return next((a for a in reversed(algos.values()) if a.client_id == client_id), None)
+    algos = require_account(request).algos
+    named = [algos[algo_id]] if algo_id in algos else []
+    if not algo_id:
+        named = [a for a in reversed(algos.values()) if a.client_id == client_id]
+    # An id counts only together with its instrument, where one is named.
+    return next((a for a in named if params.text("instId") in ("", a.inst_id)), None)
 
 
 def _find_live_algo(request: Request, params: Params, code: str) -> AlgoOrder:

@@ -69,7 +69,8 @@ _PAST_ORDERS = Rules(
     ("instType",),
 )
 _ALGOS: Mapping[str, Check] = {
-    "ordType": some_of(*ALGO_TYPES),
+    # One type at a time, but for the two that protect.
+    "ordType": one_of(*ALGO_TYPES, "conditional,oco", "oco,conditional"),
     "algoId": digits,
     "algoClOrdId": client_id,
     "instType": instrument_type,

@@ -68,7 +68,7 @@ PUBLIC_RULES: Mapping[tuple[str, str], Rules] = {
     ("GET", "/api/v5/public/funding-rate"): Rules({"instId": matching(r"[A-Z0-9-]+")}, ("instId",)),
     ("GET", "/api/v5/public/funding-rate-history"): Rules({"instId": swaps(), **_PAGED}, ("instId",)),
     ("GET", "/api/v5/public/premium-history"): Rules({"instId": swaps(), **_PAGED}, ("instId",)),
-    ("GET", "/api/v5/public/open-interest"): Rules({**_BY_TYPE, "instId": swaps()}),
+    ("GET", "/api/v5/public/open-interest"): Rules({**_BY_TYPE, "instId": swaps()}, ("instType",)),
     ("GET", "/api/v5/public/liquidation-orders"): Rules(
         {**_BY_TYPE, "instId": swaps(), "state": one_of("filled"), **_PAGED}, ("instType",)
     ),
