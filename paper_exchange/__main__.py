@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pairity.errors import PairityError
-from paper_exchange.run import MARKETS, run
+from paper_exchange.run import MARKETS, parse_fee_currency, run
 
 
 def main() -> int:
@@ -23,8 +23,14 @@ def main() -> int:
     parser.add_argument("--control", action="store_true", help="serve the clock and fault endpoints under /control")
     parser.add_argument("--no-rate-limits", dest="rate_limits", action="store_false")
     parser.add_argument("--balance", dest="balance_usdt", type=Decimal, default=Decimal(10_000), help="USDT")
+    parser.add_argument("--faults", dest="script", type=Path, help="file of faults and events (TOML or JSON)")
+    parser.add_argument("--unkind", action="store_true", help="do what a venue does and clients would not")
+    parser.add_argument("--fee-currency", help="charge fees in another currency: CCY=PRICE in USDT")
     try:
-        run(**vars(parser.parse_args()))
+        given = vars(parser.parse_args())
+        if given["fee_currency"] is not None:
+            given["fee_currency"] = parse_fee_currency(given["fee_currency"])
+        run(**given)
     except PairityError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from aiohttp import web
@@ -14,7 +14,13 @@ from aiohttp import web
 from pairity.errors import ConfigError, TimeRangeError, UnknownNameError
 from pairity.timeline import from_ms, parse_instant, to_ms
 from paper_exchange.account.account import Account
+from paper_exchange.account.ledger import FeeCurrency
 from paper_exchange.clock import VirtualClock, parse_clock, wall_ms
+from paper_exchange.events.schedule import Schedule
+from paper_exchange.events.script import read_script
+from paper_exchange.events.scripted_market import ScriptedMarket
+from paper_exchange.events.sizes import vary_sizes
+from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.http.auth import Credentials
 from paper_exchange.http.server import make_app
 from paper_exchange.market.market import Market
@@ -42,23 +48,38 @@ def run(
     credentials: Credentials | None = None,
     assets: int = len(MODELS),
     history_days: int = HISTORY_DAYS,
+    script: Path | None = None,
+    unkind: bool = False,
+    fee_currency: FeeCurrency | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; print one line with the URL when ready (port 0 picks a free one).
 
     `start` is where the clock begins. Synthetic: 2026-01-01 by default, but on a `real` clock the wall's time.
     Recorded: by default the full hour after which a quarter of the recording is still to come. `assets` and
-    `history_days` before the start are the size of a synthetic market.
+    `history_days` before the start are the size of a synthetic market. `script` is a file of faults and events. An
+    `unkind` exchange differs from the kind one in whatever a venue does and a client would rather it did not, drawn
+    from `seed`. Fees are charged in `fee_currency` where it is given, otherwise in USDT.
     """
     played, ticking = open_market(
         market, data=data, start=start, clock=clock, seed=seed, assets=assets, history_days=history_days
     )
+    faults, schedule = FaultPlan(), None
+    if unkind or script is not None:
+        played = changing = ScriptedMarket(played)
+        if unkind:
+            vary_sizes(changing, seed)
+        if script is not None:
+            schedule = Schedule(read_script(script, changing, ticking.start_ms), changing, faults)
     app = make_app(
         played,
         ticking,
-        Account(played, ticking, balance_usdt),
+        Account(played, ticking, balance_usdt, fee_currency=fee_currency),
         credentials or Credentials(),
         control=control,
         rate_limits=rate_limits,
+        faults=faults,
+        schedule=schedule,
+        unkind_seed=seed if unkind else None,
     )
     asyncio.run(_serve(app, port, f"{played.label}, clock {clock} from {from_ms(ticking.start_ms):%Y-%m-%dT%H:%M:%SZ}"))
 
@@ -119,3 +140,19 @@ async def _serve(app: web.Application, port: int, description: str) -> None:
         await stop.wait()
     finally:
         await runner.cleanup()
+
+
+def parse_fee_currency(text: str) -> FeeCurrency:
+    """Return a fee currency written as `CCY=PRICE`, the price in USDT; ConfigError for anything else.
+
+    >>> parse_fee_currency("OKB=50").usdt
+    Decimal('50')
+    """
+    name, _, price = text.partition("=")
+    try:
+        usdt = Decimal(price)
+    except InvalidOperation:
+        usdt = Decimal(0)
+    if not name.isalnum() or not usdt.is_finite() or usdt <= 0:
+        raise ConfigError(f"{text!r} is not a currency with its price", "write it as OKB=50")
+    return FeeCurrency(name.upper(), usdt)

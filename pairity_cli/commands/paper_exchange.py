@@ -40,6 +40,15 @@ def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) 
 @click.option("--balance", default="10000", show_default=True, callback=_parse_amount, help="USDT in the account.")
 @click.option("--control", is_flag=True, help="Open /control: stepping the clock, injecting faults.")
 @click.option("--rate-limits/--no-rate-limits", default=True, show_default=True, help="Enforce OKX's request limits.")
+@click.option(
+    "--faults",
+    "script",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Script of faults and venue events, TOML or JSON.",
+)
+@click.option("--unkind", is_flag=True, help="Do what a venue does and clients would rather it did not; see --seed.")
+@click.option("--fee-currency", metavar="CCY=PRICE", help="Charge fees in another currency, at a price in USDT.")
 @reports_errors
 def paper_exchange(
     market: str,
@@ -53,9 +62,12 @@ def paper_exchange(
     balance: Decimal,
     control: bool,
     rate_limits: bool,
+    script: Path | None,
+    unkind: bool,
+    fee_currency: str | None,
 ) -> None:
     """Run an OKX v5 exchange on 127.0.0.1 for the real ccxt client; credentials are paper / paper / paper."""
-    from paper_exchange.run import run
+    from paper_exchange.run import parse_fee_currency, run
 
     run(
         market=market,
@@ -69,4 +81,7 @@ def paper_exchange(
         control=control,
         rate_limits=rate_limits,
         balance_usdt=balance,
+        script=script,
+        unkind=unkind,
+        fee_currency=None if fee_currency is None else parse_fee_currency(fee_currency),
     )

@@ -11,7 +11,17 @@ from decimal import Decimal
 from typing import Literal
 
 from paper_exchange.account.algo_orders import AlgoOrder
-from paper_exchange.account.ledger import LIQUIDATION, TRADE, ZERO, Bill, Execution, Ids, Ledger, choose_sub_kind
+from paper_exchange.account.ledger import (
+    LIQUIDATION,
+    TRADE,
+    ZERO,
+    Bill,
+    Execution,
+    FeeCurrency,
+    Ids,
+    Ledger,
+    choose_sub_kind,
+)
 from paper_exchange.account.orders import AttachedStops, Order
 from paper_exchange.account.positions import Position, count_opening, split_reversal
 from paper_exchange.clock import VirtualClock
@@ -28,8 +38,9 @@ NOTHING_TO_CLOSE = "51023"
 class Account:
     """One account in Futures mode, cross margin, net positions, settled in USDT.
 
-    `taker` and `maker` are fee rates. `reduce_only_oversize` says what happens to a reduce-only order that is larger
-    than the position: the guide documents both (docs/okx-protocol.md, Reduce-only (net mode)).
+    `taker` and `maker` are fee rates; `fee_currency` pays the fees in place of USDT. `reduce_only_oversize` says what
+    happens to a reduce-only order that is larger than the position: the guide documents both (docs/okx-protocol.md,
+    Reduce-only (net mode)).
     """
 
     def __init__(
@@ -41,13 +52,14 @@ class Account:
         taker: Decimal = TAKER,
         maker: Decimal = MAKER,
         reduce_only_oversize: Literal["reject", "trim"] = "reject",
+        fee_currency: FeeCurrency | None = None,
     ) -> None:
         self.market = market
         self.now_ms = clock.now_ms()
         self.taker, self.maker = taker, maker
         self.reduce_only_oversize = reduce_only_oversize
         self.ids = Ids()
-        self.ledger = Ledger(balance_usdt, touched_ms=self.now_ms)
+        self.ledger = Ledger(balance_usdt, touched_ms=self.now_ms, fee_currency=fee_currency)
         self.positions: dict[str, Position] = {}
         self.closed_positions: list[tuple[Position, int, str]] = []
         self.orders: dict[str, Order] = {}
@@ -170,7 +182,9 @@ class Account:
             position.closed_ms = self.now_ms
         position.fee += fee
         position.updated_ms, position.trade_id = self.now_ms, trade_id
-        order.fee += fee
+        paid, charged, currency = self.ledger.charge(fee)
+        order.fee += charged
+        order.fee_ccy = currency
         order.pnl += profit
         bill = Bill(
             bill_id=self.ids.next(),
@@ -178,19 +192,25 @@ class Account:
             kind=kind,
             sub_kind=choose_sub_kind(kind, signed),
             inst_id=order.inst_id,
-            change=profit + fee,
-            balance=self.ledger.cash + profit + fee,
+            change=profit + paid,
+            balance=self.ledger.cash + profit + paid,
             size=abs(signed),
             price=price,
             pnl=profit,
-            fee=fee,
+            fee=paid,
             ord_id=order.ord_id,
             client_id=order.client_id,
             trade_id=trade_id,
             exec_type="T" if taker else "M",
             tag=order.tag,
         )
-        self.ledger.executions.append(Execution(self.ledger.book(bill), order.side, taker, rate))
+        self.ledger.executions.append(
+            Execution(
+                bill=self.ledger.book(bill), side=order.side, taker=taker, rate=rate, fee=charged, fee_ccy=currency
+            )
+        )
+        if currency != "USDT":
+            self.ledger.book_other(self.ids.next(), bill, charged)
         if position.size == 0:
             self._close(position, "3" if kind == LIQUIDATION else "2")
 

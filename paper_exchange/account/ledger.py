@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import count
+from typing import NamedTuple
 
 from paper_exchange.wire import Json, empty_fields, format_number, format_padded
 
 ZERO = Decimal(0)
-TRADE, LIQUIDATION, FUNDING = "2", "5", "8"
-_BOUGHT, _SOLD = {TRADE: "1", LIQUIDATION: "106"}, {TRADE: "2", LIQUIDATION: "107"}
+TRADE, DELIVERY, LIQUIDATION, FUNDING = "2", "3", "5", "8"
+_BOUGHT = {TRADE: "1", DELIVERY: "113", LIQUIDATION: "106"}
+_SOLD = {TRADE: "2", DELIVERY: "112", LIQUIDATION: "107"}
 _EMPTY_BILL = empty_fields(
     "interest from to notes fillFwdPx fillIdxPx fillMarkPx fillMarkVol fillPxUsd fillPxVol earnAmt earnApr"
 )
@@ -35,9 +37,17 @@ class Ids:
         return str(next(self._numbers))
 
 
+class FeeCurrency(NamedTuple):
+    """A currency other than USDT in which fees are charged: its name, its price in USDT, and what the account has."""
+
+    name: str
+    usdt: Decimal
+    balance: Decimal = Decimal(1_000)
+
+
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One change of the cash balance: `change` is profit + fee, or the funding payment; money is in USDT."""
+    """One change of a balance: `change` is profit + fee, or the funding payment, in the currency `ccy`."""
 
     bill_id: str
     ts_ms: int
@@ -55,6 +65,7 @@ class Bill:
     trade_id: str = ""
     exec_type: str = ""
     tag: str = ""
+    ccy: str = "USDT"
 
     def row(self) -> dict[str, Json]:
         """Return the row of bills and bills-archive."""
@@ -64,7 +75,7 @@ class Bill:
             "ts": str(self.ts_ms),
             "type": self.kind,
             "subType": self.sub_kind,
-            "ccy": "USDT",
+            "ccy": self.ccy,
             "bal": format_padded(self.balance),
             "balChg": format_padded(self.change),
             "posBal": "0",
@@ -87,12 +98,14 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One trade of the account: its bill, its side, whether it took liquidity, and the fee rate."""
+    """One trade of the account: its bill, its side, whether it took liquidity, the fee rate, and the fee as charged."""
 
     bill: Bill
     side: str
     taker: bool
     rate: Decimal
+    fee: Decimal
+    fee_ccy: str = "USDT"
 
     def row(self) -> dict[str, Json]:
         """Return the row of fills and fills-history."""
@@ -118,8 +131,8 @@ class Execution:
             "side": self.side,
             "posSide": "net",
             "execType": "T" if self.taker else "M",
-            "fee": format_number(bill.fee),
-            "feeCcy": "USDT",
+            "fee": format_number(self.fee),
+            "feeCcy": self.fee_ccy,
             "feeRate": "",
             "fillTime": str(bill.ts_ms),
             "ts": str(bill.ts_ms),
@@ -129,12 +142,13 @@ class Execution:
 
 @dataclass(slots=True)
 class Ledger:
-    """USDT cash and its history, oldest first."""
+    """USDT cash and its history, oldest first; fees may be charged in another currency."""
 
     cash: Decimal
     bills: list[Bill] = field(default_factory=list)
     executions: list[Execution] = field(default_factory=list)
     touched_ms: int = 0
+    fee_currency: FeeCurrency | None = None
 
     def book(self, bill: Bill) -> Bill:
         """Set the cash to the bill's balance and keep the bill; return it."""
@@ -142,3 +156,23 @@ class Ledger:
         self.bills.append(bill)
         self.touched_ms = bill.ts_ms
         return bill
+
+    def charge(self, fee: Decimal) -> tuple[Decimal, Decimal, str]:
+        """Return a fee of USDT as it is charged: what the USDT cash pays, the amount, and the amount's currency.
+
+        The other currency pays as long as it lasts; USDT pays after that.
+        """
+        other = self.fee_currency
+        if other is None or other.balance + fee / other.usdt < 0:
+            return fee, fee, "USDT"
+        amount = round(fee / other.usdt, 12)
+        self.fee_currency = other._replace(balance=other.balance + amount)
+        return ZERO, amount, other.name
+
+    def book_other(self, bill_id: str, bill: Bill, amount: Decimal) -> None:
+        """Keep the bill of a fee that another currency paid, beside the bill of its trade."""
+        assert self.fee_currency is not None
+        name, _, balance = self.fee_currency
+        self.bills.append(
+            replace(bill, bill_id=bill_id, change=amount, balance=balance, fee=amount, pnl=ZERO, ccy=name)
+        )

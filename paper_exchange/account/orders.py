@@ -54,7 +54,10 @@ class AttachedStops:
 
 @dataclass(slots=True)
 class Order:
-    """One order. `price` is None for market orders; `size` and `filled` are contracts; fee and profit are in USDT."""
+    """One order. `price` is None for market orders; `size` and `filled` are contracts.
+
+    Profit is in USDT, the fee in `fee_ccy`.
+    """
 
     ord_id: str
     client_id: str
@@ -70,6 +73,7 @@ class Order:
     filled: Decimal = Decimal(0)
     filled_notional: Decimal = Decimal(0)
     fee: Decimal = Decimal(0)
+    fee_ccy: str = "USDT"
     pnl: Decimal = Decimal(0)
     updated_ms: int = 0
     fill_ms: int | None = None
@@ -122,7 +126,7 @@ class Order:
             "fillTime": "" if self.fill_ms is None else str(self.fill_ms),
             "tradeId": self.trade_id,
             "fee": format_number(self.fee),
-            "feeCcy": "USDT",
+            "feeCcy": self.fee_ccy,
             "rebate": "0",
             "rebateCcy": "USDT",
             "pnl": format_number(self.pnl),

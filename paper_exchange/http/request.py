@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paper_exchange.account.account import Account
+from paper_exchange.events.venue_state import VenueState
 from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.http.sight import Sight
 from paper_exchange.market.market import Market
@@ -31,6 +32,8 @@ class Request:
     faults: FaultPlan
     sight: Sight = field(default_factory=Sight)
     """What answers show of the account."""
+    venue: VenueState = field(default_factory=VenueState)
+    """What the venue announces."""
 
 
 Handler = Callable[[Request], list[Json] | dict[str, Json]]

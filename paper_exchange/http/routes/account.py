@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from paper_exchange.account.account import Account
 from paper_exchange.account.liquidation import compute_margin_ratio
 from paper_exchange.http.lookup import find_instrument, fits_instrument, require_account
@@ -11,18 +13,10 @@ from paper_exchange.http.retention import ARCHIVE_MS, RECENT_MS, keep_recent
 from paper_exchange.wire import Json, WireError, bad_parameter, empty_fields, format_number
 
 _DETAIL_ZEROS: dict[str, Json] = dict.fromkeys(
-    [
-        "autoLendMtAmt",
-        "colRes",
-        "colBorrAutoConversion",
-        "fixedBal",
-        "frpType",
-        "rewardBal",
-        "smtSyncEq",
-        "spotCopyTradingEq",
-        "spotIsoBal",
-        "stgyEq",
-    ],
+    empty_fields(
+        "autoLendMtAmt colRes colBorrAutoConversion fixedBal frpType rewardBal smtSyncEq spotCopyTradingEq spotIsoBal "
+        "stgyEq"
+    ),
     "0",
 )
 _DETAIL_EMPTY = empty_fields(
@@ -110,11 +104,13 @@ def show_balance(request: Request) -> list[Json]:
     }
     wanted = request.params.text("ccy")
     details = [detail] if equity or account.ledger.cash else []
-    if wanted and "USDT" not in wanted.split(","):
-        details = []
+    details += _make_fee_detail(account, ts)
+    if wanted:
+        details = [row for row in details if row["ccy"] in wanted.split(",")]
+    total = sum((Decimal(row["eqUsd"]) for row in details), Decimal(0)) if not wanted else equity
     return [
         {
-            "totalEq": format_number(equity),
+            "totalEq": format_number(total),
             "adjEq": "",
             "availEq": "",
             "imr": "",
@@ -136,6 +132,22 @@ def show_balance(request: Request) -> list[Json]:
             "details": details,
         }
     ]
+
+
+def _make_fee_detail(account: Account, ts: str) -> list[dict[str, Json]]:
+    """Return the row of the currency that pays the fees, where there is one; it is no margin for swaps in USDT."""
+    other = account.ledger.fee_currency
+    if other is None or not other.balance:
+        return []
+    amount, usd = format_number(other.balance), format_number(other.balance * other.usdt)
+    row: dict[str, Json] = dict.fromkeys(
+        ("ordFrozen", "frozenBal", "upl", "imr", "mmr", "isoEq", "isoUpl", "twap"), "0"
+    )
+    row |= dict.fromkeys(("mgnRatio", "liab", "interest", "notionalLever", "crossLiab"), "")
+    row |= dict.fromkeys(("eq", "cashBal", "availBal", "availEq"), amount)
+    row |= {"ccy": other.name, "eqUsd": usd, "disEq": usd, "uTime": ts}
+    row |= {**_DETAIL_ZEROS, **_DETAIL_EMPTY, **_DETAIL_SETTINGS, "coinUsdPrice": format_number(other.usdt)}
+    return [row]
 
 
 def set_position_mode(request: Request) -> list[Json]:
@@ -187,8 +199,8 @@ def show_leverage(request: Request) -> list[Json]:
 def _make_bills_handler(kept_ms: int) -> Handler:
     def list_bills(request: Request) -> list[Json]:
         params = request.params
-        # The account has bills of one kind only: of USDT, of cross margin, of linear swaps.
-        others = {"ccy": "USDT", "mgnMode": "cross", "ctType": "linear"}
+        # The account has bills of one kind only: of cross margin and of linear swaps.
+        others = {"mgnMode": "cross", "ctType": "linear"}
         if any(params.text(name, kind) != kind for name, kind in others.items()):
             return []
         bills = keep_recent(request, require_account(request).ledger.bills, kept_ms, lambda bill: bill.ts_ms)
@@ -196,6 +208,7 @@ def _make_bills_handler(kept_ms: int) -> Handler:
             bill
             for bill in bills
             if fits_instrument(params, bill.inst_id)
+            and params.text("ccy") in ("", bill.ccy)
             and params.text("type") in ("", bill.kind)
             and params.text("subType") in ("", bill.sub_kind)
             and is_within(request, bill.ts_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paper_exchange.events.venue_state import Maintenance
 from paper_exchange.http.lookup import list_instruments, name_family, read_state
 from paper_exchange.http.request import Request, Routes
 from paper_exchange.http.row_faults import consume_fault
@@ -11,7 +12,7 @@ from paper_exchange.wire import Json, WireError, empty_fields, format_number, fo
 
 HOUR_MS = 3_600_000
 _EMPTY_FIELDS = empty_fields(
-    "alias auctionEndTime baseCcy quoteCcy expTime freq longPosRemainingQuota shortPosRemainingQuota "
+    "alias auctionEndTime baseCcy quoteCcy freq longPosRemainingQuota shortPosRemainingQuota "
     "maxPlatOICoinLmt maxPlatOILmt maxMktAmt method optType preMktSwTime seriesId stk rpiMinLevel "
     "rpiMinPxBand"
 )
@@ -23,24 +24,29 @@ def show_time(request: Request) -> list[Json]:
 
 
 def show_status(request: Request) -> list[Json]:
-    """Answer `system/status`: empty while healthy; ongoing maintenance while the fault `status_ongoing` waits."""
-    if consume_fault(request, "status_ongoing") is None:
-        return []
-    return [
-        {
-            "title": "Paper exchange maintenance drill",
-            "state": "ongoing",
-            "begin": str(request.now_ms - HOUR_MS),
-            "end": str(request.now_ms + HOUR_MS),
-            "preOpenBegin": "",
-            "href": "",
-            "serviceType": "8",
-            "system": "unified",
-            "scheDesc": "",
-            "maintType": "2",
-            "env": "2",
-        }
-    ]
+    """Answer `system/status`: maintenance of the script, and of the fault `status_ongoing` while it waits."""
+    shown = request.venue.list_maintenances(request.now_ms)
+    if consume_fault(request, "status_ongoing") is not None:
+        begin_ms, end_ms = request.now_ms - HOUR_MS, request.now_ms + HOUR_MS
+        shown = [Maintenance("Paper exchange maintenance drill", begin_ms, end_ms, False), *shown]
+    wanted = request.params.text("state")
+    return [_make_status(item, request.now_ms) for item in shown if wanted in ("", item.state_at(request.now_ms))]
+
+
+def _make_status(maintenance: Maintenance, now_ms: int) -> dict[str, Json]:
+    return {
+        "title": maintenance.title,
+        "state": maintenance.state_at(now_ms),
+        "begin": str(maintenance.begin_ms),
+        "end": str(maintenance.end_ms),
+        "preOpenBegin": "",
+        "href": "",
+        "serviceType": "8",
+        "system": "unified",
+        "scheDesc": "",
+        "maintType": "2",
+        "env": "2",
+    }
 
 
 def show_instruments(request: Request) -> list[Json]:
@@ -72,6 +78,7 @@ def _require_family(request: Request) -> None:
 
 def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, Json]:
     listed = list(request.market.instruments)
+    end_ms = request.venue.find_end(instrument.inst_id, request.now_ms)
     return {
         **_EMPTY_FIELDS,
         "instType": "SWAP",
@@ -88,6 +95,7 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "minSz": format_number(instrument.min_sz),
         "lever": format_number(instrument.max_leverage),
         "state": read_state(request, instrument),
+        "expTime": "" if end_ms is None else str(end_ms),
         "listTime": str(instrument.list_ms),
         "contTdSwTime": str(instrument.list_ms),
         "maxLmtSz": format_number(instrument.max_limit_sz),
@@ -105,7 +113,7 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "openType": "call_auction",
         "futureSettlement": False,
         "tradeQuoteCcyList": [],
-        "upcChg": [],
+        "upcChg": request.venue.list_changes(instrument.inst_id, request.now_ms),
         "initPxLmtPct": format_number(BAND),
         "floatPxLmtPct": format_number(BAND),
         "maxPxLmtPct": format_number(BAND),
