@@ -9,18 +9,21 @@ from paper_exchange.account.orders import AttachedStops, Side
 from paper_exchange.wire import Json, empty_fields, format_number
 
 _EMPTY_ALGO = empty_fields(
-    "activePx callbackRatio callbackSpread ccy chaseType chaseVal isTradeBorrowMode maxChaseType maxChaseVal "
-    "moveTriggerPx ordPx pxLimit pxSpread pxVar quickMgnType szLimit tgtCcy timeInterval tradeQuoteCcy triggerPx "
+    "ccy chaseType chaseVal isTradeBorrowMode maxChaseType maxChaseVal "
+    "ordPx pxLimit pxSpread pxVar quickMgnType szLimit tgtCcy timeInterval tradeQuoteCcy triggerPx "
     "triggerPxType"
 )
+
+TRAILING = "move_order_stop"
 
 
 @dataclass(slots=True)
 class AlgoOrder:
-    """A conditional, oco or trigger order. Order prices of −1 mean market.
+    """A conditional, oco, trigger or trailing order (`move_order_stop`). Order prices of −1 mean market.
 
     `is_attached`: it came with the order `parent_id`. `attached`: the stops that a trigger order's own order will
-    carry. `size` None closes whatever position is there. `trigger_up`: the trigger is met from below.
+    carry. `size` None closes whatever position is there. `trigger_up`: the trigger is met from below. `best` is the
+    price that a trailing order has followed so far (None: not active yet), `move_trigger` the trigger that follows.
     """
 
     algo_id: str
@@ -42,6 +45,11 @@ class AlgoOrder:
     trigger_price: Decimal | None = None
     trigger_type: str = "last"
     trigger_up: bool = False
+    callback_ratio: Decimal | None = None
+    callback_spread: Decimal | None = None
+    active_price: Decimal | None = None
+    best: Decimal | None = None
+    move_trigger: Decimal | None = None
     is_attached: bool = False
     parent_id: str = ""
     attached: list[AttachedStops] = field(default_factory=list)
@@ -59,6 +67,11 @@ class AlgoOrder:
     def live(self) -> bool:
         """Whether it can still trigger."""
         return self.state == "live"
+
+    @property
+    def source(self) -> str:
+        """The `source` of the order that a trigger without legs brings about."""
+        return "25" if self.kind == TRAILING else "6"
 
     @property
     def sign(self) -> int:
@@ -95,6 +108,10 @@ class AlgoOrder:
             "triggerPx": format_number(self.trigger),
             "ordPx": format_number(self.trigger_price),
             "triggerPxType": self.trigger_type if self.trigger is not None else "",
+            "callbackRatio": format_number(self.callback_ratio),
+            "callbackSpread": format_number(self.callback_spread),
+            "activePx": format_number(self.active_price),
+            "moveTriggerPx": format_number(self.move_trigger),
             "actualSz": format_number(self.actual_size or Decimal(0)),
             "amendPxOnTriggerType": "0",
             "actualPx": format_number(self.actual_price),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
+from paper_exchange.account import trailing
 from paper_exchange.account.account import Account
-from paper_exchange.account.algo_orders import AlgoOrder
+from paper_exchange.account.algo_orders import TRAILING, AlgoOrder
 from paper_exchange.account.attached_stops import (
     TRIGGER_KINDS,
     check_sides,
@@ -18,7 +20,7 @@ from paper_exchange.account.placing import check_modes, check_size, find_tradabl
 from paper_exchange.account.refusals import Refused, convert_to_refusals
 from paper_exchange.params import Params
 
-_KINDS = ("conditional", "oco", "trigger")
+_KINDS = ("conditional", "oco", "trigger", TRAILING)
 _LEG_FIELDS = ("sl_trigger", "sl_price", "sl_type", "tp_trigger", "tp_price", "tp_type")
 
 
@@ -35,6 +37,8 @@ def amend_algo(account: Account, algo: AlgoOrder, params: Params) -> None:
 
     Refused leaves the order as it was: the changes are checked on a copy.
     """
+    if algo.kind == TRAILING:
+        raise Refused("51059", "Strategy for the current state does not support this operation")
     with convert_to_refusals():
         amended = _make_amended(account, algo, params)
     for name in ("size", "trigger", "trigger_price", "trigger_type", "trigger_up", *_LEG_FIELDS):
@@ -70,6 +74,9 @@ def _make_algo(account: Account, params: Params, suspended: bool) -> AlgoOrder:
         trigger_price=read_order_price(params, "orderPx"),
         trigger_type=params.choice("triggerPxType", TRIGGER_KINDS, "last"),
         tag=read_tag(params),
+        callback_ratio=params.number("callbackRatio"),
+        callback_spread=read_positive_price(params, "callbackSpread"),
+        active_price=read_positive_price(params, "activePx"),
     )
     _check_triggers(account, algo)
     if kind == "trigger":
@@ -114,6 +121,9 @@ def _amend_leg(algo: AlgoOrder, leg: str, name: str, params: Params) -> None:
 
 def _check_triggers(account: Account, algo: AlgoOrder) -> None:
     """Refuse an order without the triggers of its type, or with one that would be met at once."""
+    if algo.kind == TRAILING:
+        _check_trail(algo, account.last(algo.inst_id))
+        return
     if algo.kind == "trigger":
         if algo.trigger is None:
             raise Refused("51000", "Parameter triggerPx error")
@@ -130,6 +140,22 @@ def _check_triggers(account: Account, algo: AlgoOrder) -> None:
         algo.tp_trigger = algo.tp_price = None
     # The legs protect an entry on the other side than their own.
     check_sides(account, algo.inst_id, "buy" if algo.side == "sell" else "sell", algo)
+
+
+def _check_trail(algo: AlgoOrder, last: Decimal) -> None:
+    """Refuse a trailing order without its one callback, or one that its activation price does not wait for."""
+    algo.trigger = algo.sl_trigger = algo.tp_trigger = None
+    if algo.callback_ratio is None and algo.callback_spread is None:
+        raise Refused("50015", "Either parameter callbackRatio or callbackSpread is required")
+    if algo.callback_ratio is not None and algo.callback_spread is not None:
+        raise Refused("50024", "Parameter callbackRatio and callbackSpread can not exist at the same time.")
+    if algo.callback_ratio is not None and not 0 < algo.callback_ratio <= 1:
+        raise Refused("51257", "Trailing stop order callback rate error. The callback rate should be 0< x<=100%.")
+    if algo.active_price is not None and (algo.active_price - last) * algo.sign >= 0:
+        code, side, where = ("51259", "buy", "lower") if algo.side == "buy" else ("51258", "sell", "higher")
+        text = f"The trigger price of a {side} order must be {where} than the last transaction price."
+        raise Refused(code, f"Trailing stop order placement failed. {text}")
+    trailing.start(algo, last)
 
 
 def _make_future_order(account: Account, algo: AlgoOrder) -> Order:

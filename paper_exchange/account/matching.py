@@ -104,7 +104,7 @@ def _make_order(account: Account, algo: AlgoOrder, hit: Hit) -> Order:
         reduce_only=algo.reduce_only,
         created_ms=account.now_ms,
         tag=algo.tag,
-        source="7" if hit.leg else "6",
+        source="7" if hit.leg else algo.source,
         leverage=account.lever(algo.inst_id),
         algo_id=algo.algo_id,
         algo_client_id=algo.client_id,

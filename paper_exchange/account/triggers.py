@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from pairity.universe import exact
+from paper_exchange.account import trailing
 from paper_exchange.account.account import Account
-from paper_exchange.account.algo_orders import AlgoOrder
+from paper_exchange.account.algo_orders import TRAILING, AlgoOrder
 from paper_exchange.account.orders import AttachedStops
 from paper_exchange.market.market import Bar, PriceKind
 
@@ -30,6 +31,9 @@ class Hit(NamedTuple):
 
 def find_hit(account: Account, algo: AlgoOrder, bar: Bar) -> Hit | None:
     """Return what a bar does to an algo order that waited for the whole of it; None where no trigger is met."""
+    if algo.kind == TRAILING:
+        met = trailing.follow(algo, bar)
+        return None if met is None else Hit("", met.price, met.at_open)
     if algo.trigger is not None:
         return _find_leg_hit(account, algo, "", bar)
     stop, target = _find_leg_hit(account, algo, "sl", bar), _find_leg_hit(account, algo, "tp", bar)

@@ -140,7 +140,7 @@ def test_what_cannot_be_carried_out_is_said(tmp_path, market, text, said):
 
 
 def test_the_event_is_named(tmp_path, market):
-    with pytest.raises(ConfigError, match="event 2 of script.toml"):
+    with pytest.raises(ConfigError, match=r"event 2 of script\.toml"):
         read_script(write(tmp_path, "[[event]]\nafter_s=1\nfault='reset'\n[[event]]\nfault='reset'"), market, T0)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_script(tmp_path / "none.toml", market, T0)
