@@ -184,7 +184,8 @@ def set_leverage(request: Request) -> list[Json]:
         if before is not None:
             account.leverage[inst_id] = before
         raise WireError("59103", "Leverage is too low. There isn't enough margin in your account.")
-    return [_make_leverage_row(account, inst_id)]
+    row = _make_leverage_row(account, inst_id)
+    return [{name: row[name] for name in ("instId", "lever", "mgnMode", "posSide")}]
 
 
 def show_leverage(request: Request) -> list[Json]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from paper_exchange.account.account import Account
 from paper_exchange.account.margin import is_affordable
+from paper_exchange.account.matching import find_fill_price
 from paper_exchange.account.orders import Order, Side
 from paper_exchange.http.lookup import find_instrument, is_other_type, require_account
 from paper_exchange.http.request import Request, Routes
@@ -120,9 +121,10 @@ def _read_limits(request: Request, instrument: Instrument) -> tuple[Decimal, Dec
 
 
 def _find_largest(account: Account, instrument: Instrument, side: Side, price: Decimal) -> Decimal:
-    """Return the largest whole number of lots that is affordable at `price`, by halving; 0 where not even one is."""
+    """Return the contracts of the largest order at `price` that would be taken in now, by halving; 0 without one."""
 
     def fits(lots: int) -> bool:
+        # As the order would be: what it meets at once, or that it rests, decides what it needs.
         order = Order(
             ord_id="",
             client_id="",
@@ -134,7 +136,7 @@ def _find_largest(account: Account, instrument: Instrument, side: Side, price: D
             reduce_only=False,
             created_ms=account.now_ms,
         )
-        return is_affordable(account, order, price)
+        return is_affordable(account, order, find_fill_price(account, order))
 
     least, most = 0, 1
     while fits(most):

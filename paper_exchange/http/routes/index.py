@@ -57,9 +57,8 @@ def _make_row(request: Request, instrument: Instrument) -> dict[str, Json] | Non
         return None
     bars = request.market.bars(inst_id, now_ms - DAY_MS, now_ms - request.market.bar_ms(inst_id) + 1, "index")
     day = arrays_from_bars(bars)
-    highest, lowest = (
-        (max(day.high.max(), float(index)), min(day.low.min(), float(index))) if len(day) else (index,) * 2
-    )
+    highest = max(float(day.high.max()), float(index)) if len(day) else index
+    lowest = min(float(day.low.min()), float(index)) if len(day) else index
     return {
         "instId": name_family(instrument),
         "idxPx": format_number(index),
