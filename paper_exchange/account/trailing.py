@@ -1,4 +1,4 @@
-"""Trailing stops: a trigger that follows the best price since the order became active (docs/okx-protocol.md, 8.8).
+"""A trigger that follows the best price since the order became active (docs/okx-protocol.md, Trailing stops).
 
 A sale triggers where the price has fallen from its highest by the callback, a purchase where it has risen from its
 lowest. Of a closed bar the open is known to come first; of its extremes the adverse one is taken to come first, as for

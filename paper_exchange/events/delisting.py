@@ -1,4 +1,7 @@
-"""The end of an instrument: orders are withdrawn, positions settled at the mark (docs/okx-protocol.md, 13.3)."""
+"""The end of an instrument (docs/okx-protocol.md, Changes and delistings).
+
+Orders are withdrawn, positions settled at the mark.
+"""
 
 from __future__ import annotations
 

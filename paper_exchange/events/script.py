@@ -1,4 +1,4 @@
-"""Scripts of faults and venue events, in TOML or JSON (docs/okx-protocol.md, 15.6).
+"""Scripts of faults and venue events, in TOML or JSON (docs/okx-protocol.md, Scripts).
 
 A script is a list of events under the name `event`. Each says when it happens, and one thing that happens:
 
@@ -71,7 +71,7 @@ def read_script(path: Path, market: Market, start_ms: int) -> tuple[Event, ...]:
         raise ConfigError(f"the script {path} cannot be read: {error.strerror}", "give --faults a file") from None
     except ValueError as error:  # of either language
         language = "JSON" if path.suffix == ".json" else "TOML"
-        raise ConfigError(f"the script {path} is not {language}: {error}", "see docs/okx-protocol.md, 15.6") from None
+        raise ConfigError(f"the script {path} is not {language}: {error}", "see docs/okx-protocol.md") from None
     rows = parsed.get("event", []) if isinstance(parsed, dict) and set(parsed) <= {"event"} else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ConfigError(f"the script {path} is not a list of events", "put every event under [[event]]")

@@ -1,4 +1,7 @@
-"""How long the venue remembers: what is older is in no list, and is not found (docs/okx-protocol.md, 7.6, 12.2)."""
+"""How long the venue remembers (docs/okx-protocol.md, What is forgotten).
+
+What is older is in no list, and is not found.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Private endpoints that say how much the account can still do, and at what risk (docs/okx-protocol.md, 6.8)."""
+"""Private endpoints of what the account can still do (docs/okx-protocol.md, Capacity and risk)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indices: their tickers, and the premium of a swap over its index (docs/okx-protocol.md, 5.9)."""
+"""Indices: their tickers, and the premium of a swap over its index (docs/okx-protocol.md, Indices)."""
 
 from __future__ import annotations
 

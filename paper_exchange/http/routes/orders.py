@@ -1,4 +1,4 @@
-"""Private endpoints that show orders and fills: looking up and listing (docs/okx-protocol.md, 7.6 and 7.7)."""
+"""Private endpoints that show orders and fills (docs/okx-protocol.md, Looking up and listing)."""
 
 from __future__ import annotations
 

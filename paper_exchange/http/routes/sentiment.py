@@ -1,4 +1,4 @@
-"""Rubik statistics of who trades which way: long/short ratios, and sums per currency (docs/okx-protocol.md, 5.7).
+"""Statistics of who trades which way, and sums per currency (docs/okx-protocol.md, Rubik statistics).
 
 No market here knows the accounts of others. A ratio is made from what takers bought and sold in the period, which the
 market does know; it is the same for accounts, top traders and positions.

@@ -1,4 +1,6 @@
-"""What one parameter may be. A check raises the venue's refusal, or lets the value pass (docs/okx-protocol.md, 3.10).
+"""What one parameter may be (docs/okx-protocol.md, What a request must be).
+
+A check raises the venue's refusal, or lets the value pass.
 
 A parameter that is absent ("", null, or no such key) is never checked here: `Rules.required` asks for it.
 """

@@ -1,4 +1,4 @@
-"""Parameters of the signed endpoints that answer as a whole (docs/okx-protocol.md, 6, 7 and 8)."""
+"""Parameters of the signed endpoints that answer as a whole (docs/okx-protocol.md, What a request must be)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters of the public endpoints (docs/okx-protocol.md, 5)."""
+"""Parameters of the public endpoints (docs/okx-protocol.md, What a request must be)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Requests that the venue refuses, one row each: what was sent, and the code that comes back.
 
-Codes: docs/okx-protocol.md, 3.9 and 3.10. Nothing that is refused may leave a trace on the account.
+The codes are in docs/okx-protocol.md. Nothing that is refused may leave a trace on the account.
 """
 
 import pytest
