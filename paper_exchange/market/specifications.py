@@ -41,6 +41,7 @@ _MAJORS = {
     "LTC": _Major("1", "0.1", "0.01", 50, "0.0065"),
     "BCH": _Major("0.1", "0.1", "0.1", 50, "0.0065"),
 }
+_MAX_MARKET_SZ = {"ETH": Decimal(90_000)}
 _OTHER_LEVERAGE = 20
 _OTHER_MAINTENANCE = "0.01"
 
@@ -70,7 +71,7 @@ def specify_instrument(asset: str, *, price: float, list_ms: int, decimals: int 
         tick_sz=tick,
         max_leverage=Decimal(leverage),
         max_limit_sz=MAX_LIMIT_SZ,
-        max_market_sz=MAX_MARKET_SZ,
+        max_market_sz=_MAX_MARKET_SZ.get(asset, MAX_MARKET_SZ),
         list_ms=list_ms,
         maintenance_rate=Decimal(maintenance),
     )
