@@ -127,9 +127,19 @@ def flag(params: Params, name: str, _: Market) -> None:
     params.flag(name)
 
 
-def rows(params: Params, name: str, _: Market) -> None:
-    """Accept a list of objects."""
-    params.rows(name)
+def rows_of(rules: Rules) -> Check:
+    """Accept a list of objects, each of which keeps to `rules`."""
+
+    def check(params: Params, name: str, market: Market) -> None:
+        for row in params.rows(name):
+            rules.check(row, market)
+
+    return check
+
+
+def not_served(params: Params, name: str, _: Market) -> None:
+    """Refuse what the venue would act on and the paper exchange cannot: it must not be ignored in silence."""
+    raise bad_parameter(name)
 
 
 def _check_exists(params: Params, inst_id: str, market: Market) -> None:

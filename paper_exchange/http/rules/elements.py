@@ -15,8 +15,9 @@ from paper_exchange.http.rules.checks import (
     decimal,
     digits,
     flag,
+    not_served,
     one_of,
-    rows,
+    rows_of,
     swaps,
     tag,
 )
@@ -29,6 +30,22 @@ _LEGS: Mapping[str, Check] = {
     for leg in ("tp", "sl")
     for name, check in (("TriggerPx", decimal), ("TriggerPxType", _TRIGGER_TYPE), ("OrdPx", decimal))
 }
+_ATTACHED = Rules(
+    {
+        "attachAlgoId": digits,
+        "attachAlgoClOrdId": client_id,
+        **_LEGS,
+        "tpOrdKind": one_of("condition", "limit"),
+        "sz": decimal,
+        "amendPxOnTriggerType": one_of("0"),
+        **dict.fromkeys(
+            ("tpTriggerRatio", "slTriggerRatio", "callbackRatio", "callbackSpread", "activePx"), not_served
+        ),
+        **{f"new{name[0].upper()}{name[1:]}": check for name, check in _LEGS.items()},
+        "newSz": decimal,
+        **dict.fromkeys(("newTpTriggerRatio", "newSlTriggerRatio"), not_served),
+    }
+)
 _SPOT_ONLY: Mapping[str, Check] = {
     "ccy": currency,
     "tgtCcy": one_of("base_ccy", "quote_ccy"),
@@ -43,7 +60,7 @@ _COMMON: Mapping[str, Check] = {
     "tag": tag,
     "sz": decimal,
     "reduceOnly": flag,
-    "attachAlgoOrds": rows,
+    "attachAlgoOrds": rows_of(_ATTACHED),
     **_SPOT_ONLY,
 }
 _PLACED = Rules(
@@ -71,7 +88,7 @@ _AMENDED = Rules(
         "newPxUsd": decimal,
         "newPxVol": decimal,
         "pxAmendType": one_of("0", "1"),
-        "attachAlgoOrds": rows,
+        "attachAlgoOrds": rows_of(_ATTACHED),
     },
     ("instId",),
 )
@@ -97,7 +114,7 @@ ELEMENT_RULES: Mapping[tuple[str, str], Rules] = {
             "triggerPx": decimal,
             "triggerPxType": _TRIGGER_TYPE,
             "orderPx": decimal,
-            "advanceOrdType": one_of("fok", "ioc", "chase"),
+            "advanceOrdType": not_served,
             "callbackRatio": decimal,
             "callbackSpread": decimal,
             "activePx": decimal,

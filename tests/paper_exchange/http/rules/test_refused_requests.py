@@ -115,6 +115,9 @@ PLACED = [
     ({**ORDER, "attachAlgoOrds": {"slTriggerPx": "90"}}, "51000"),
     ({**ORDER, "attachAlgoOrds": ["90"]}, "51000"),
     ({**ORDER, "attachAlgoOrds": [{"slTriggerPx": "9e1", "slOrdPx": "-1"}]}, "51000"),
+    ({**ORDER, "attachAlgoOrds": [{"slTriggerPx": "90", "slOrdPx": "-1", "attachAlgoClOrdId": "x-1"}]}, "51000"),
+    ({**ORDER, "attachAlgoOrds": [{"tpTriggerRatio": "0.1", "tpOrdPx": "-1"}]}, "51000"),
+    ({**ORDER, "attachAlgoOrds": [{"slTriggerPx": "90", "slOrdPx": "-1", "callbackRatio": "0.1"}]}, "51000"),
     ({**ORDER, "attachAlgoOrds": [{"slTriggerPx": "90", "slOrdPx": "-1", "slTriggerPxType": "bid"}]}, "51000"),
 ]
 
@@ -154,6 +157,9 @@ ALGOS = [
     ({**STOP, "ordType": "trigger", "triggerPx": "1e2"}, "51000"),
     ({**STOP, "ordType": "trigger", "triggerPx": "105", "triggerPxType": "ask"}, "51000"),
     ({**STOP, "ordType": "trigger", "triggerPx": "105", "advanceOrdType": "gtc"}, "51000"),
+    ({**STOP, "ordType": "trigger", "triggerPx": "105", "advanceOrdType": "fok"}, "51000"),
+    ({**STOP, "ordType": "move_order_stop"}, "50015"),
+    ({**STOP, "ordType": "move_order_stop", "callbackRatio": "1%"}, "51000"),
 ]
 
 
