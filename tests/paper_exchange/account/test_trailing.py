@@ -28,7 +28,7 @@ def trail(desk, side, **changes):
     return desk.algo(side, "1", kind=TRAILING, **changes)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     paths(),
     st.sampled_from(["buy", "sell"]),

@@ -269,7 +269,8 @@ def test_algo_client_ids_and_closing_fractions(desk):
     for extra, expected in (
         ({"algoClOrdId": "guard1"}, "51065"),
         ({"kind": "oco"}, "51000"),
-        ({"kind": "move_order_stop"}, "51000"),
+        ({"kind": "chase"}, "51000"),
+        ({"kind": "move_order_stop"}, "50015"),
         ({"kind": "trigger"}, "51000"),
         ({"closeFraction": "1"}, "51000"),
         ({"closeFraction": "0.5", "reduceOnly": True}, "51000"),
