@@ -78,12 +78,19 @@ def up_to(most: int) -> Check:
     return check
 
 
-def swaps(most: int = 1) -> Check:
-    """Accept ids of swaps that exist, at most `most` with commas: 50025 for more, 51001 for an unknown one."""
+def swaps(most: int = 1, *, gone: bool = False) -> Check:
+    """Accept ids of swaps that exist, at most `most` with commas: 50025 for more, 51001 for an unknown one.
+
+    `gone` accepts delisted ones as well: their history remains.
+    """
 
     def check(params: Params, name: str, market: Market) -> None:
         for inst_id in count_values(params, name, most):
-            _check_exists(params, inst_id, market)
+            instrument = market.instruments.get(inst_id)
+            if instrument is None or (instrument.state == "expired" and not gone):
+                raise unknown_instrument(inst_id)
+            if params.text("instType", "SWAP") != "SWAP":
+                raise WireError("51015", f"Instrument ID {inst_id} doesn't match instrument type.")
 
     return check
 
@@ -140,14 +147,6 @@ def rows_of(rules: Rules) -> Check:
 def not_served(params: Params, name: str, _: Market) -> None:
     """Refuse what the venue would act on and the paper exchange cannot: it must not be ignored in silence."""
     raise bad_parameter(name)
-
-
-def _check_exists(params: Params, inst_id: str, market: Market) -> None:
-    instrument = market.instruments.get(inst_id)
-    if instrument is None or instrument.state == "expired":
-        raise unknown_instrument(inst_id)
-    if params.text("instType", "SWAP") != "SWAP":
-        raise WireError("51015", f"Instrument ID {inst_id} doesn't match instrument type.")
 
 
 instrument_type = one_of(*INSTRUMENT_TYPES)

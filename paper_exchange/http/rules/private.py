@@ -36,7 +36,7 @@ _BILL_TYPE = matching(r"[0-9]{1,3}")
 _BILLS = Rules(
     {
         "instType": instrument_type,
-        "instId": swaps(),
+        "instId": swaps(gone=True),
         "ccy": currency,
         "mgnMode": margin_mode,
         "ctType": one_of("linear", "inverse"),
@@ -49,7 +49,7 @@ _BILLS = Rules(
 _FILLS: Mapping[str, Check] = {
     "instType": instrument_type,
     **_FAMILY,
-    "instId": swaps(),
+    "instId": swaps(gone=True),
     "ordId": digits,
     "subType": _BILL_TYPE,
     **_PAGED,
@@ -59,7 +59,7 @@ _PAST_ORDERS = Rules(
     {
         "instType": instrument_type,
         **_FAMILY,
-        "instId": swaps(),
+        "instId": swaps(gone=True),
         "ordType": some_of(*ORDER_TYPES),
         "state": one_of("canceled", "filled", "mmp_canceled"),
         "category": one_of(*_CATEGORIES),
@@ -74,7 +74,7 @@ _ALGOS: Mapping[str, Check] = {
     "algoId": digits,
     "algoClOrdId": client_id,
     "instType": instrument_type,
-    "instId": swaps(),
+    "instId": swaps(gone=True),
     **_PAGED,
 }
 
@@ -87,7 +87,7 @@ PRIVATE_RULES: Mapping[tuple[str, str], Rules] = {
     ("GET", "/api/v5/account/positions-history"): Rules(
         {
             "instType": instrument_type,
-            "instId": swaps(),
+            "instId": swaps(gone=True),
             "mgnMode": margin_mode,
             "type": one_of("1", "2", "3", "4", "5", "6"),
             "posId": digits,

@@ -176,7 +176,8 @@ def test_a_delisted_instrument_is_settled_and_gone():
         assert [row["instId"] for row in rows(url, "public/instruments", instType="SWAP")] == [ETH]
         assert get(url, "market/ticker", instId=BTC)["code"] == code_of(place(url)) == "51001"
         assert ask(url, "GET", "account/positions")["data"] == []
-        history = ask(url, "GET", "trade/orders-history", {"instType": "SWAP"})["data"]
+        history = ask(url, "GET", "trade/orders-history", {"instType": "SWAP", "instId": BTC})["data"]
+        assert len(ask(url, "GET", "trade/fills-history", {"instType": "SWAP", "instId": BTC})["data"]) == 2
         assert {(o["state"], o["category"]) for o in history if o["ordId"] != resting} == {
             ("filled", "normal"),
             ("filled", "delivery"),
