@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--control", action="store_true", help="serve the clock and fault endpoints under /control")
     parser.add_argument("--no-rate-limits", dest="rate_limits", action="store_false")
     parser.add_argument("--balance", dest="balance_usdt", type=Decimal, default=Decimal(10_000), help="USDT")
+    parser.add_argument("--unkind", action="store_true", help="fill orders as OKX would: finite depth, slipping stops")
     try:
         run(**vars(parser.parse_args()))
     except PairityError as error:

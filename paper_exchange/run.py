@@ -42,12 +42,14 @@ def run(
     credentials: Credentials | None = None,
     assets: int = len(MODELS),
     history_days: int = HISTORY_DAYS,
+    unkind: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM; print one line with the URL when ready (port 0 picks a free one).
 
     `start` is where the clock begins. Synthetic: 2026-01-01 by default, but on a `real` clock the wall's time.
     Recorded: by default the full hour after which a quarter of the recording is still to come. `assets` and
-    `history_days` before the start are the size of a synthetic market.
+    `history_days` before the start are the size of a synthetic market. An `unkind` market fills orders as OKX would
+    (see `Account`); `seed` draws for it too, whatever the market.
     """
     played, ticking = open_market(
         market, data=data, start=start, clock=clock, seed=seed, assets=assets, history_days=history_days
@@ -55,7 +57,7 @@ def run(
     app = make_app(
         played,
         ticking,
-        Account(played, ticking, balance_usdt),
+        Account(played, ticking, balance_usdt, unkind=unkind, seed=seed),
         credentials or Credentials(),
         control=control,
         rate_limits=rate_limits,

@@ -26,7 +26,7 @@ def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) 
 @click.option("--port", type=click.IntRange(0, 65535), default=18080, show_default=True, help="0 takes a free one.")
 @click.option("--start", metavar="TIME", help="Instant at which the virtual clock starts (ISO, UTC).")
 @click.option("--clock", default="real", show_default=True, help="real, xN (N times faster) or stepped.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market, and of --unkind.")
 @click.option("--assets", type=click.IntRange(2, 1000), default=10, show_default=True, help="Of the synthetic market.")
 @click.option(
     "--history",
@@ -40,6 +40,7 @@ def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) 
 @click.option("--balance", default="10000", show_default=True, callback=_parse_amount, help="USDT in the account.")
 @click.option("--control", is_flag=True, help="Open /control: stepping the clock, injecting faults.")
 @click.option("--rate-limits/--no-rate-limits", default=True, show_default=True, help="Enforce OKX's request limits.")
+@click.option("--unkind", is_flag=True, help="Fill orders as OKX would: finite depth, partial fills, slipping stops.")
 @reports_errors
 def paper_exchange(
     market: str,
@@ -53,6 +54,7 @@ def paper_exchange(
     balance: Decimal,
     control: bool,
     rate_limits: bool,
+    unkind: bool,
 ) -> None:
     """Run an OKX v5 exchange on 127.0.0.1 for the real ccxt client; credentials are paper / paper / paper."""
     from paper_exchange.run import run
@@ -69,4 +71,5 @@ def paper_exchange(
         control=control,
         rate_limits=rate_limits,
         balance_usdt=balance,
+        unkind=unkind,
     )

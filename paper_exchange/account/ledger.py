@@ -6,19 +6,34 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
 
+from paper_exchange.account.positions import MarginMode, PositionSide
 from paper_exchange.wire import Json, empty_fields, format_number
 
 ZERO = Decimal(0)
 TRADE, LIQUIDATION, FUNDING = "2", "5", "8"
-_BOUGHT, _SOLD = {TRADE: "1", LIQUIDATION: "106"}, {TRADE: "2", LIQUIDATION: "107"}
+PARTIAL_LIQUIDATION = "partial"
+"""A liquidation that leaves a part of the position; its bills are of the type `LIQUIDATION`."""
+_SUB_KINDS = {
+    (TRADE, "net"): ("1", "2"),
+    (TRADE, "long"): ("3", "5"),
+    (TRADE, "short"): ("6", "4"),
+    (PARTIAL_LIQUIDATION, "net"): ("102", "103"),
+    (PARTIAL_LIQUIDATION, "long"): ("", "100"),
+    (PARTIAL_LIQUIDATION, "short"): ("101", ""),
+    (LIQUIDATION, "net"): ("106", "107"),
+    (LIQUIDATION, "long"): ("", "104"),
+    (LIQUIDATION, "short"): ("105", ""),
+}
+"""Sub-types of bills for what was bought and sold, by kind and side of the position."""
 _EMPTY_BILL = empty_fields(
     "interest from to notes fillFwdPx fillIdxPx fillMarkPx fillMarkVol fillPxUsd fillPxVol earnAmt earnApr"
 )
 
 
-def choose_sub_kind(kind: str, signed: Decimal) -> str:
+def choose_sub_kind(kind: str, signed: Decimal, pos_side: PositionSide = "net") -> str:
     """Return the bill's sub-type for a trade or a liquidation that bought (signed > 0) or sold."""
-    return (_BOUGHT if signed > 0 else _SOLD)[kind]
+    bought, sold = _SUB_KINDS[kind, pos_side]
+    return bought if signed > 0 else sold
 
 
 class Ids:
@@ -37,7 +52,11 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One change of the cash balance: `change` is profit + fee, or the funding payment; money is in USDT."""
+    """One change of the cash balance: profit + fee, the funding payment or a penalty; money is in USDT.
+
+    For isolated positions `margin_change` went from the cash to the position's margin, which is `margin` after it:
+    `change` is profit + fee − margin_change.
+    """
 
     bill_id: str
     ts_ms: int
@@ -55,6 +74,10 @@ class Bill:
     trade_id: str = ""
     exec_type: str = ""
     tag: str = ""
+    margin_mode: MarginMode = "cross"
+    pos_side: PositionSide = "net"
+    margin: Decimal = ZERO
+    margin_change: Decimal = ZERO
 
     def row(self) -> dict[str, Json]:
         """Return the row of bills and bills-archive."""
@@ -67,13 +90,13 @@ class Bill:
             "ccy": "USDT",
             "bal": format_number(self.balance),
             "balChg": format_number(self.change),
-            "posBal": "0",
-            "posBalChg": "0",
+            "posBal": format_number(self.margin),
+            "posBalChg": format_number(self.margin_change),
             "sz": format_number(self.size),
             "px": format_number(self.price),
             "pnl": format_number(self.pnl),
             "fee": format_number(self.fee),
-            "mgnMode": "cross",
+            "mgnMode": self.margin_mode,
             "instType": "SWAP",
             "instId": self.inst_id,
             "ordId": self.ord_id,
@@ -116,7 +139,7 @@ class Execution:
             "fillMarkVol": "",
             "fillFwdPx": "",
             "side": self.side,
-            "posSide": "net",
+            "posSide": bill.pos_side,
             "execType": "T" if self.taker else "M",
             "fee": format_number(bill.fee),
             "feeCcy": "USDT",

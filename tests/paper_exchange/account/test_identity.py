@@ -72,7 +72,8 @@ class AnyRequests(RuleBasedStateMachine):
         sign = 1 if side == "buy" else -1
         legs = []
         if stop is not None and not reduce:
-            legs = [{f"{leg}TriggerPx": self.price(inst, way * sign * stop) for leg, way in (("sl", -1), ("tp", 1))}]
+            triggers = {f"{leg}TriggerPx": self.price(inst, way * sign * stop) for leg, way in (("sl", -1), ("tp", 1))}
+            legs = [{**triggers, "slOrdPx": "-1", "tpOrdPx": "-1"}]
         held = self.desk.size(inst)
         order = self.ask(lambda: self.desk.order(side, sz, inst=inst, reduceOnly=reduce, attachAlgoOrds=legs))
         if order is not None and abs(held + order.sign * order.size) > abs(held):
