@@ -57,15 +57,10 @@ def find_liquidation_price(account: Account, position: Position) -> Decimal | No
 
 
 def find_shown_price(account: Account, position: Position) -> Decimal | None:
-    """Return the liquidation price as the venue shows it, None where there is none.
-
-    In cross margin it is not rounded to the tick; in isolated margin it is, against the holder.
-    """
+    """Return the liquidation price as the venue shows it: to 17 digits, not on a tick; None where there is none."""
     price = find_liquidation_price(account, position)
     if price is None or position.size == 0:
         return None
-    if position.isolated:
-        return _round_against_holder(account, position, price)
     return round(price, max(_SHOWN_DIGITS - 1 - price.adjusted(), 0))
 
 

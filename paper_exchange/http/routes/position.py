@@ -52,7 +52,7 @@ def _make_row(account: Account, position: Position) -> dict[str, Json]:
     mark, last, lever = account.mark(inst_id), account.last(inst_id), account.lever_of(position)
     notional, profit = position.notional(mark), position.unrealized(mark)
     index = price_at(account.market, inst_id, account.now_ms, "index")
-    at_entry = position.margin if position.isolated else position.notional(position.avg_px) / lever
+    at_entry = position.notional(position.avg_px) / lever
     size = format_number(position.size if position.pos_side == "net" else abs(position.size))
     sign = 1 if position.size >= 0 else -1  # a flat row of the fault has a sign, too
     return {
@@ -98,7 +98,7 @@ def _make_row(account: Account, position: Position) -> dict[str, Json]:
 def _make_closed_row(account: Account, position: Position, at_ms: int, how: str) -> dict[str, Json]:
     lever = account.lever_of(position)
     average = position.closed_notional / position.closed_size
-    invested = position.largest * position.ct_val * position.avg_px / lever
+    invested = position.closed_size * position.ct_val * position.avg_px / lever
     return {
         "instType": "SWAP",
         "instId": position.inst_id,

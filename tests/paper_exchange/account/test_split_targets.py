@@ -157,7 +157,7 @@ def test_no_market_order_is_larger_than_the_largest():
     desk.order("buy", 30, kind="limit", px="101")
     with pytest.raises(Exception, match="51108"):
         desk.post("trade/close-position", {"instId": BTC, "mgnMode": "cross"})
-    with pytest.raises(Refused, match="51202"):
+    with pytest.raises(Refused, match="51275"):
         desk.algo("sell", 11, reduceOnly=True, **STOP)
     whole = desk.algo("sell", "", closeFraction="1", reduceOnly=True, **STOP)
     desk.to(2)
