@@ -51,6 +51,9 @@ def _make_algo(account: Account, params: Params, suspended: bool) -> AlgoOrder:
     fraction = params.number("closeFraction")
     if fraction is not None and (fraction != 1 or kind == "trigger"):
         raise Refused("51000", "Parameter closeFraction error")
+    if params.choice("tpOrdKind", ("condition", "limit"), "condition") == "limit":
+        # Served with the order that opens the position (docs/okx-protocol.md, Split targets), not beside it.
+        raise Refused("51000", "Parameter tpOrdKind error")
     ends_flat = params.flag("cxlOnClosePos")
     if ends_flat and not params.flag("reduceOnly"):
         raise Refused("51000", "Parameter cxlOnClosePos error")

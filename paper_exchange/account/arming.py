@@ -88,26 +88,31 @@ def _arm_target(account: Account, order: Order, stops: AttachedStops, share: Dec
         if resting.live:
             resting.size, resting.updated_ms = share, account.now_ms
         return None
-    target = Order(
-        ord_id=account.ids.next(),
-        client_id="",
-        inst_id=order.inst_id,
-        side="sell" if order.side == "buy" else "buy",
-        kind="limit",
-        size=share,
-        price=stops.tp_price,
-        reduce_only=True,
-        created_ms=account.now_ms,
-        margin_mode=order.margin_mode,
-        pos_side=order.pos_side,
-        resting_since_ms=account.now_ms,
-        tag=order.tag,
-        leverage=account.lever_of(order),
-        is_tp_limit=True,
-    )
+    target = _make_target(account, order, stops, share)
     stops.tp_ord_id = target.ord_id
     account.take(target)
     return target
+
+
+def _make_target(account: Account, entry: Order, stops: AttachedStops, size: Decimal) -> Order:
+    """Return the reduce-only limit order of a target, for the position that `entry` opens."""
+    return Order(
+        ord_id=account.ids.next(),
+        client_id="",
+        inst_id=entry.inst_id,
+        side="sell" if entry.side == "buy" else "buy",
+        kind="limit",
+        size=size,
+        price=stops.tp_price,
+        reduce_only=True,
+        created_ms=account.now_ms,
+        margin_mode=entry.margin_mode,
+        pos_side=entry.pos_side,
+        resting_since_ms=account.now_ms,
+        tag=entry.tag,
+        leverage=account.lever_of(entry),
+        is_tp_limit=True,
+    )
 
 
 def _link(account: Account, order: Order) -> None:

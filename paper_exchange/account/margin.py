@@ -1,4 +1,4 @@
-"""Margin of an order: whether the account can carry it (docs/okx-protocol.md, Margin)."""
+"""Margin and tiers of an order: whether the account can carry it (docs/okx-protocol.md, Margin)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from paper_exchange.account.ledger import ZERO
 from paper_exchange.account.orders import AT_ONCE, Order
 from paper_exchange.account.positions import count_opening
 
+BEYOND_TIERS, BEYOND_LEVERAGE = "51105", "51004"
+
 
 def is_affordable(account: Account, order: Order, filled: Decimal, price: Decimal) -> bool:
     """Whether free equity stays at or above zero when `filled` contracts fill at `price` now and the rest rests.
@@ -18,6 +20,26 @@ def is_affordable(account: Account, order: Order, filled: Decimal, price: Decima
     if count_opening(account.held(order.holding), order.left * order.sign) == 0:
         return True
     return _compute_free(account, order, filled, price) >= 0
+
+
+def find_tier_breach(account: Account, order: Order) -> str | None:
+    """Return the code of an order too large for the tiers, with position and pending orders of its side; else None."""
+    held = account.held(order.holding)
+    opening = count_opening(held, order.left * order.sign)
+    instrument = account.market.instruments[order.inst_id]
+    if opening == 0 or not instrument.tiers:
+        return None
+    pending = sum((o.left for o in list_rivals(account, order) if not o.closes), ZERO)
+    total = opening + pending + (abs(held) if held * order.sign > 0 else ZERO)
+    if total > instrument.tiers[-1].max_sz:
+        return BEYOND_TIERS
+    return BEYOND_LEVERAGE if account.lever_of(order) > instrument.find_tier(total).max_leverage else None
+
+
+def list_rivals(account: Account, order: Order) -> list[Order]:
+    """Return the other resting orders on the same position and side."""
+    pending = account.pending(order.inst_id)
+    return [o for o in pending if (o.holding, o.side) == (order.holding, order.side) and o.ord_id != order.ord_id]
 
 
 def _compute_free(account: Account, order: Order, filled: Decimal, price: Decimal) -> Decimal:

@@ -16,7 +16,7 @@ from paper_exchange.account.account import NOTHING_TO_CLOSE, Account
 from paper_exchange.account.algo_orders import AlgoOrder
 from paper_exchange.account.arming import arm_attached
 from paper_exchange.account.ledger import ZERO
-from paper_exchange.account.margin import is_affordable
+from paper_exchange.account.margin import find_tier_breach, is_affordable
 from paper_exchange.account.orders import AT_ONCE, MARKET_PRICE, Order
 from paper_exchange.account.slippage import slip
 from paper_exchange.account.tape import Tape, sort_by_priority
@@ -153,6 +153,8 @@ def _fire(account: Account, algo: AlgoOrder, hit: Hit, bar: Bar) -> None:
         algo.state, algo.fail_code = "order_failed", NOTHING_TO_CLOSE
     elif order.price is None and order.size > instrument.max_market_sz:
         algo.state, algo.fail_code = "order_failed", _TOO_LARGE
+    elif not algo.closes and (code := find_tier_breach(account, order)):
+        algo.state, algo.fail_code = "order_failed", code
     elif not algo.closes and not can_carry(account, order, last):
         algo.state, algo.fail_code = "order_failed", _NO_MARGIN
     else:

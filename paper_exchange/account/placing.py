@@ -9,6 +9,7 @@ from paper_exchange.account import matching
 from paper_exchange.account.account import Account
 from paper_exchange.account.attached_stops import read_attached_stops
 from paper_exchange.account.ledger import ZERO
+from paper_exchange.account.margin import BEYOND_TIERS, find_tier_breach, list_rivals
 from paper_exchange.account.orders import Order
 from paper_exchange.account.positions import MarginMode, PositionSide, count_opening
 from paper_exchange.account.refusals import Refused, convert_to_refusals
@@ -179,7 +180,7 @@ def check_reduce_only(account: Account, order: Order) -> None:
         raise Refused("51170", "Reduce-only orders must be opposite to the position.")
     free = abs(held)
     if order.pos_side != "net":
-        free -= sum((o.left for o in _list_rivals(account, order) if o.closes), ZERO)
+        free -= sum((o.left for o in list_rivals(account, order) if o.closes), ZERO)
     if order.left > free:
         if order.pos_side != "net" or account.reduce_only_oversize == "reject":
             raise Refused("51112", "Close order size exceeds your available size.")
@@ -188,25 +189,13 @@ def check_reduce_only(account: Account, order: Order) -> None:
 
 def check_position_limit(account: Account, order: Order) -> None:
     """Refuse an order that would bring position and pending orders beyond the tiers, or the tier of its leverage."""
-    held = account.held(order.holding)
-    opening = count_opening(held, order.left * order.sign)
-    instrument = account.market.instruments[order.inst_id]
-    if opening == 0 or not instrument.tiers:
-        return
-    pending = sum((o.left for o in _list_rivals(account, order) if not o.closes), ZERO)
-    total = opening + pending + (abs(held) if held * order.sign > 0 else ZERO)
-    limit = instrument.tiers[-1].max_sz
-    if total > limit:
+    code = find_tier_breach(account, order)
+    if code == BEYOND_TIERS:
+        limit = format_number(account.market.instruments[order.inst_id].tiers[-1].max_sz)
         text = "the maximal sum of position quantity and pending orders quantity with the same direction"
-        raise Refused("51105", f"Order failed, {text} can't be more than {format_number(limit)} (contracts)")
-    if account.lever_of(order) > instrument.find_tier(total).max_leverage:
-        raise Refused("51004", "Order failed. Order amount exceeds current tier limit.")
-
-
-def _list_rivals(account: Account, order: Order) -> list[Order]:
-    """Return the other resting orders on the same position and side."""
-    pending = account.pending(order.inst_id)
-    return [o for o in pending if (o.holding, o.side) == (order.holding, order.side) and o.ord_id != order.ord_id]
+        raise Refused(code, f"Order failed, {text} can't be more than {limit} (contracts)")
+    if code is not None:
+        raise Refused(code, "Order failed. Order amount exceeds current tier limit.")
 
 
 def check_margin(account: Account, order: Order) -> None:

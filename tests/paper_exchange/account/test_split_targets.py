@@ -140,6 +140,7 @@ def test_one_order_closes_a_whole_position():
         ({"slOrdPx": "-1"}, "51000"),
         ({"tpTriggerPx": "105"}, "51000"),
         ({"kind": "trigger", "triggerPx": "105"}, "51000"),
+        ({"tpOrdKind": "limit", "tpOrdPx": "105", **STOP}, "51000"),  # served with the entry only
         ({"kind": "oco", "slTriggerPx": "95", "slOrdPx": "-1", "tpTriggerPx": "105"}, "51000"),
         ({**STOP, "cxlOnClosePos": "true", "reduceOnly": False}, "51000"),
     ],

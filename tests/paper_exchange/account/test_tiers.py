@@ -151,3 +151,11 @@ def test_only_as_much_is_closed_as_brings_the_margin_back():
     kind.order("buy", 90, inst=ETH)
     kind.to(1)
     assert kind.account.positions == {}
+
+
+def test_a_trigger_beyond_the_tiers_fails():
+    desk = Desk({BTC: [CALM, (100, 106, 100, 105), *flat(105)]}, instruments=STEPPED)
+    desk.order("buy", 1_500)
+    algo = desk.algo("buy", 501, kind="trigger", triggerPx="105", orderPx="-1")
+    desk.to(2)
+    assert (algo.state, algo.fail_code, desk.size()) == ("order_failed", "51105", 1_500)
