@@ -5,9 +5,17 @@ from decimal import Decimal
 from fractions import Fraction
 from types import MappingProxyType
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from paper_exchange.account.ledger import FUNDING, LIQUIDATION
 from paper_exchange.account.positions import name_holding
@@ -297,6 +305,12 @@ class AnyRequestsInHedgeMode(AnyRequests):
 TestAccount = AnyRequests.TestCase
 TestAccount.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestUnkindAccount = AnyRequestsOnAnUnkindMarket.TestCase
-TestUnkindAccount.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestUnkindAccount.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
 TestHedgedAccount = AnyRequestsInHedgeMode.TestCase
-TestHedgedAccount.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestHedgedAccount.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", [AnyRequests, AnyRequestsOnAnUnkindMarket, AnyRequestsInHedgeMode])
+def test_very_many_requests(machine):
+    run_state_machine_as_test(machine, settings=settings(max_examples=600, stateful_step_count=50, deadline=None))
