@@ -55,7 +55,7 @@ def _make_algo(account: Account, params: Params, suspended: bool) -> AlgoOrder:
         # Served with the order that opens the position (docs/okx-protocol.md, Split targets), not beside it.
         raise Refused("51000", "Parameter tpOrdKind error")
     ends_flat = params.flag("cxlOnClosePos")
-    if ends_flat and not params.flag("reduceOnly"):
+    if ends_flat and not params.flag("reduceOnly") and pos_side == "net":
         raise Refused("51000", "Parameter cxlOnClosePos error")
     algo = AlgoOrder(
         algo_id="",
@@ -65,7 +65,7 @@ def _make_algo(account: Account, params: Params, suspended: bool) -> AlgoOrder:
         kind=kind,
         size=None if fraction is not None else check_size(instrument, params.number("sz"), kind),
         close_fraction=fraction,
-        reduce_only=params.flag("reduceOnly"),
+        reduce_only=params.flag("reduceOnly") and pos_side == "net",
         created_ms=account.now_ms,
         margin_mode=margin_mode,
         pos_side=pos_side,

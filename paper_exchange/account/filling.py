@@ -105,7 +105,7 @@ def _close(account: Account, position: Position, how: str) -> None:
     del account.positions[position.holding]
     account.closed_positions.append((position, account.now_ms, how))
     for algo in account.live_algos(position.inst_id):
-        tied = algo.ends_flat or (algo.reduce_only and not account.unkind)
+        tied = algo.ends_flat or (algo.closes and not account.unkind)
         if tied and algo.holding == position.holding:
             account.cancel_algo(algo)
     for order in account.pending(position.inst_id):

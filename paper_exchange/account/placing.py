@@ -47,7 +47,7 @@ def _make_order(account: Account, params: Params, suspended: bool) -> Order:
         kind=kind,
         size=check_size(instrument, params.number("sz"), kind),
         price=price,
-        reduce_only=params.flag("reduceOnly"),
+        reduce_only=params.flag("reduceOnly") and pos_side == "net",  # hedge mode ignores the flag
         created_ms=account.now_ms,
         margin_mode=margin_mode,
         pos_side=pos_side,

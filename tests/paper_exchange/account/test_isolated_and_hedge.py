@@ -150,13 +150,16 @@ def test_long_and_short_stand_beside_each_other():
         desk.order("sell", 8, **LONG)  # what rests to close is no longer there to close
     with pytest.raises(Refused, match="51333"):
         desk.order("sell", 1, attachAlgoOrds=[{"slTriggerPx": "105", "slOrdPx": "-1"}], **LONG)
+    more = desk.order("buy", 1, reduceOnly=True, **LONG)  # the flag is ignored: the side says what closes
+    assert (more.state, desk.account.held(more.holding)) == ("filled", 11)
+    desk.order("sell", 1, **LONG)
     closing = desk.order("sell", 7, reduceOnly=True, **LONG)
     assert (closing.state, desk.get("trade/order", instId=BTC, ordId=closing.ord_id)[0]["posSide"]) == (
         "filled",
         "long",
     )
     desk.order("buy", 4, **SHORT)
-    assert [(bill["subType"]) for bill in desk.get("account/bills")] == ["6", "5", "4", "3"]
+    assert [(bill["subType"]) for bill in desk.get("account/bills")] == ["6", "5", "5", "3", "4", "3"]
     assert [(fill["posSide"], fill["side"]) for fill in desk.get("trade/fills")][:2] == [
         ("short", "buy"),
         ("long", "sell"),
