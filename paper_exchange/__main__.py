@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--no-rate-limits", dest="rate_limits", action="store_false")
     parser.add_argument("--balance", dest="balance_usdt", type=Decimal, default=Decimal(10_000), help="USDT")
     parser.add_argument("--faults", dest="script", type=Path, help="file of faults and events (TOML or JSON)")
-    parser.add_argument("--unkind", action="store_true", help="do what a venue does and clients would not")
+    parser.add_argument("--unkind", action="store_true", help="be as OKX is: finite depth, slipping stops, late lists")
     parser.add_argument("--fee-currency", help="charge fees in another currency: CCY=PRICE in USDT")
     try:
         given = vars(parser.parse_args())

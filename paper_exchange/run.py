@@ -57,8 +57,9 @@ def run(
     `start` is where the clock begins. Synthetic: 2026-01-01 by default, but on a `real` clock the wall's time.
     Recorded: by default the full hour after which a quarter of the recording is still to come. `assets` and
     `history_days` before the start are the size of a synthetic market. `script` is a file of faults and events. An
-    `unkind` exchange differs from the kind one in whatever a venue does and a client would rather it did not, drawn
-    from `seed`. Fees are charged in `fee_currency` where it is given, otherwise in USDT.
+    `unkind` exchange fills orders as OKX would (see `Account`), and does what else a venue does and a client would
+    rather it did not; `seed` draws for it too, whatever the market. Fees are charged in `fee_currency` where it is
+    given, otherwise in USDT.
     """
     played, ticking = open_market(
         market, data=data, start=start, clock=clock, seed=seed, assets=assets, history_days=history_days
@@ -73,7 +74,7 @@ def run(
     app = make_app(
         played,
         ticking,
-        Account(played, ticking, balance_usdt, fee_currency=fee_currency),
+        Account(played, ticking, balance_usdt, fee_currency=fee_currency, unkind=unkind, seed=seed),
         credentials or Credentials(),
         control=control,
         rate_limits=rate_limits,

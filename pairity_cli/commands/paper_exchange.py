@@ -26,7 +26,7 @@ def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) 
 @click.option("--port", type=click.IntRange(0, 65535), default=18080, show_default=True, help="0 takes a free one.")
 @click.option("--start", metavar="TIME", help="Instant at which the virtual clock starts (ISO, UTC).")
 @click.option("--clock", default="real", show_default=True, help="real, xN (N times faster) or stepped.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market, and of --unkind.")
 @click.option("--assets", type=click.IntRange(2, 1000), default=10, show_default=True, help="Of the synthetic market.")
 @click.option(
     "--history",
@@ -47,7 +47,11 @@ def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) 
     metavar="FILE",
     help="Script of faults and venue events, TOML or JSON.",
 )
-@click.option("--unkind", is_flag=True, help="Do what a venue does and clients would rather it did not; see --seed.")
+@click.option(
+    "--unkind",
+    is_flag=True,
+    help="Be as OKX is: finite depth, partial fills, slipping stops, late lists; see --seed.",
+)
 @click.option("--fee-currency", metavar="CCY=PRICE", help="Charge fees in another currency, at a price in USDT.")
 @reports_errors
 def paper_exchange(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from paper_exchange.account.orders import AttachedStops, Side
+from paper_exchange.account.orders import AttachedStops, Side, is_closing
+from paper_exchange.account.positions import MarginMode, PositionSide, name_holding
 from paper_exchange.wire import Json, empty_fields, format_number
 
 _EMPTY_ALGO = empty_fields(
@@ -22,8 +23,10 @@ class AlgoOrder:
     """A conditional, oco, trigger or trailing order (`move_order_stop`). Order prices of −1 mean market.
 
     `is_attached`: it came with the order `parent_id`. `attached`: the stops that a trigger order's own order will
-    carry. `size` None closes whatever position is there. `trigger_up`: the trigger is met from below. `best` is the
-    price that a trailing order has followed so far (None: not active yet), `move_trigger` the trigger that follows.
+    carry. `size` None closes whatever position is there. `trigger_up`: the trigger is met from below. `ends_flat`: it
+    is cancelled when its position is gone (`cxlOnClosePos`). `linked_ids`: the resting targets that end with it.
+    `best` is the price that a trailing order has followed so far (None: not active yet), `move_trigger` the trigger
+    that follows.
     """
 
     algo_id: str
@@ -35,6 +38,9 @@ class AlgoOrder:
     close_fraction: Decimal | None
     reduce_only: bool
     created_ms: int
+    margin_mode: MarginMode = "cross"
+    pos_side: PositionSide = "net"
+    ends_flat: bool = False
     sl_trigger: Decimal | None = None
     sl_price: Decimal | None = None
     sl_type: str = "last"
@@ -53,6 +59,7 @@ class AlgoOrder:
     is_attached: bool = False
     parent_id: str = ""
     attached: list[AttachedStops] = field(default_factory=list)
+    linked_ids: list[str] = field(default_factory=list)
     tag: str = ""
     state: str = "live"
     updated_ms: int = 0
@@ -78,6 +85,16 @@ class AlgoOrder:
         """+1 for a buy."""
         return 1 if self.side == "buy" else -1
 
+    @property
+    def holding(self) -> str:
+        """Name of the position that it protects or opens."""
+        return name_holding(self.inst_id, self.margin_mode, self.pos_side)
+
+    @property
+    def closes(self) -> bool:
+        """Whether its order may only reduce its position: by its flag, or in hedge mode by its side."""
+        return self.reduce_only or is_closing(self.side, self.pos_side)
+
     def row(self) -> dict[str, Json]:
         """Return the row of order-algo, orders-algo-pending and orders-algo-history."""
         return {
@@ -91,8 +108,8 @@ class AlgoOrder:
             "instId": self.inst_id,
             "ordType": self.kind,
             "side": self.side,
-            "posSide": "net",
-            "tdMode": "cross",
+            "posSide": self.pos_side,
+            "tdMode": self.margin_mode,
             "sz": format_number(self.size),
             "closeFraction": format_number(self.close_fraction),
             "reduceOnly": "true" if self.reduce_only else "false",
@@ -119,7 +136,7 @@ class AlgoOrder:
             "triggerTime": "" if self.triggered_ms is None else str(self.triggered_ms),
             "failCode": self.fail_code,
             "attachAlgoOrds": [attached.row() for attached in self.attached],
-            "linkedOrd": {"ordId": ""},
+            "linkedOrd": {"ordId": self.linked_ids[0] if self.linked_ids else ""},
             "tag": self.tag,
             "cTime": str(self.created_ms),
             "uTime": str(self.updated_ms or self.created_ms),

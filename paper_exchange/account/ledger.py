@@ -7,20 +7,37 @@ from decimal import Decimal
 from itertools import count
 from typing import NamedTuple
 
+from paper_exchange.account.positions import MarginMode, PositionSide
 from paper_exchange.wire import Json, empty_fields, format_number, format_padded
 
 ZERO = Decimal(0)
-TRADE, DELIVERY, LIQUIDATION, FUNDING = "2", "3", "5", "8"
-_BOUGHT = {TRADE: "1", DELIVERY: "113", LIQUIDATION: "106"}
-_SOLD = {TRADE: "2", DELIVERY: "112", LIQUIDATION: "107"}
+TRADE, DELIVERY, LIQUIDATION, MARGIN, FUNDING = "2", "3", "5", "6", "8"
+PARTIAL_LIQUIDATION = "partial"
+"""A liquidation that leaves a part of the position; its bills are of the type `LIQUIDATION`."""
+_SUB_KINDS = {
+    (TRADE, "net"): ("1", "2"),
+    (TRADE, "long"): ("3", "5"),
+    (TRADE, "short"): ("6", "4"),
+    (DELIVERY, "net"): ("113", "112"),
+    (DELIVERY, "long"): ("", "112"),
+    (DELIVERY, "short"): ("113", ""),
+    (PARTIAL_LIQUIDATION, "net"): ("102", "103"),
+    (PARTIAL_LIQUIDATION, "long"): ("", "100"),
+    (PARTIAL_LIQUIDATION, "short"): ("101", ""),
+    (LIQUIDATION, "net"): ("106", "107"),
+    (LIQUIDATION, "long"): ("", "104"),
+    (LIQUIDATION, "short"): ("105", ""),
+}
+"""Sub-types of bills for what was bought and sold, by kind and side of the position."""
 _EMPTY_BILL = empty_fields(
     "interest from to notes fillFwdPx fillIdxPx fillMarkPx fillMarkVol fillPxUsd fillPxVol earnAmt earnApr"
 )
 
 
-def choose_sub_kind(kind: str, signed: Decimal) -> str:
+def choose_sub_kind(kind: str, signed: Decimal, pos_side: PositionSide = "net") -> str:
     """Return the bill's sub-type for a trade or a liquidation that bought (signed > 0) or sold."""
-    return (_BOUGHT if signed > 0 else _SOLD)[kind]
+    bought, sold = _SUB_KINDS[kind, pos_side]
+    return bought if signed > 0 else sold
 
 
 class Ids:
@@ -47,7 +64,11 @@ class FeeCurrency(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One change of a balance: `change` is profit + fee, or the funding payment, in the currency `ccy`."""
+    """One change of a balance in `ccy`: profit + fee, the funding payment, a fee, a penalty or moved margin.
+
+    For isolated positions `margin_change` went from the cash to the position's margin, which is `margin` after it:
+    `change` is profit + fee − margin_change.
+    """
 
     bill_id: str
     ts_ms: int
@@ -66,6 +87,10 @@ class Bill:
     exec_type: str = ""
     tag: str = ""
     ccy: str = "USDT"
+    margin_mode: MarginMode = "cross"
+    pos_side: PositionSide = "net"
+    margin: Decimal = ZERO
+    margin_change: Decimal = ZERO
 
     def row(self) -> dict[str, Json]:
         """Return the row of bills and bills-archive."""
@@ -78,13 +103,13 @@ class Bill:
             "ccy": self.ccy,
             "bal": format_padded(self.balance),
             "balChg": format_padded(self.change),
-            "posBal": "0",
-            "posBalChg": "0",
+            "posBal": format_number(self.margin),
+            "posBalChg": format_number(self.margin_change),
             "sz": format_number(self.size),
             "px": format_number(self.price),
             "pnl": format_number(self.pnl),
             "fee": format_number(self.fee),
-            "mgnMode": "cross",
+            "mgnMode": self.margin_mode,
             "instType": "SWAP",
             "instId": self.inst_id,
             "ordId": self.ord_id,
@@ -129,7 +154,7 @@ class Execution:
             "fillMarkVol": "",
             "fillFwdPx": "",
             "side": self.side,
-            "posSide": "net",
+            "posSide": bill.pos_side,
             "execType": "T" if self.taker else "M",
             "fee": format_number(self.fee),
             "feeCcy": self.fee_ccy,

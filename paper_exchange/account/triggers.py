@@ -16,6 +16,7 @@ from paper_exchange.account import trailing
 from paper_exchange.account.account import Account
 from paper_exchange.account.algo_orders import TRAILING, AlgoOrder
 from paper_exchange.account.orders import AttachedStops
+from paper_exchange.account.positions import Position
 from paper_exchange.market.market import Bar, PriceKind
 
 Leg = Literal["sl", "tp", ""]
@@ -56,13 +57,16 @@ def find_hit_after_fill(account: Account, algo: AlgoOrder, bar: Bar) -> Hit | No
     return None
 
 
-def find_nearest_stop(account: Account, inst_id: str) -> Decimal | None:
+def find_nearest_stop(account: Account, position: Position) -> Decimal | None:
     """Return the stop-loss on the last price that an adverse move of the position meets first; None without one."""
-    held = account.size(inst_id)
+    held = position.size
     stops = [
         algo.sl_trigger
-        for algo in account.live_algos(inst_id)
-        if algo.sl_trigger is not None and algo.sl_type == "last" and algo.sign * held < 0
+        for algo in account.live_algos(position.inst_id)
+        if algo.sl_trigger is not None
+        and algo.sl_type == "last"
+        and algo.holding == position.holding
+        and algo.sign * held < 0
     ]
     return (max(stops) if held > 0 else min(stops)) if stops else None
 
@@ -72,11 +76,17 @@ def find_misplaced_leg(
 ) -> Leg | None:
     """Return the leg protecting an entry on `side` that would be met at once: `tp`, `sl` or None."""
     sign = 1 if side == "buy" else -1
-    if stops.tp_trigger is not None and (stops.tp_trigger - target_reference) * sign <= 0:
+    target = stops.tp_price if isinstance(stops, AttachedStops) and stops.tp_limit else stops.tp_trigger
+    if target is not None and (target - target_reference) * sign <= 0:
         return "tp"
     if stops.sl_trigger is not None and (stop_reference - stops.sl_trigger) * sign <= 0:
         return "sl"
     return None
+
+
+def is_met_from_below(algo: AlgoOrder, leg: Leg) -> bool:
+    """Whether the trigger of a leg is met by a price that rises."""
+    return _read_level(algo, leg)[2]
 
 
 def _read_level(algo: AlgoOrder, leg: Leg) -> tuple[Decimal | None, str, bool]:

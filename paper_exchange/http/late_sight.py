@@ -134,6 +134,7 @@ def _as_acknowledged(order: Order) -> Order:
         state="live",
         filled=Decimal(0),
         filled_notional=Decimal(0),
+        fill_size=Decimal(0),
         fee=Decimal(0),
         pnl=Decimal(0),
         updated_ms=order.created_ms,

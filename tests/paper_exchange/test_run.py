@@ -26,7 +26,7 @@ def process(*arguments):
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_line_when_ready_and_a_clean_end(number):
-    with process("--clock", "stepped", "--seed", "3", "--control") as running:
+    with process("--clock", "stepped", "--seed", "3", "--control", "--unkind") as running:
         line = running.stdout.readline()
         assert line.startswith("paper exchange: http://127.0.0.1:")
         assert line.endswith("(synthetic (seed 3), clock stepped from 2026-01-01T00:00:00Z)\n")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from paper_exchange.account.account import Account
+from paper_exchange.account.account import Account, name_leverage
+from paper_exchange.account.ledger import ZERO
 from paper_exchange.account.liquidation import compute_margin_ratio
+from paper_exchange.account.placing import read_pos_side
+from paper_exchange.account.positions import MarginMode, PositionSide
 from paper_exchange.http.lookup import find_instrument, fits_instrument, require_account
 from paper_exchange.http.paging import is_within, take_page
 from paper_exchange.http.request import Handler, Request, Routes
@@ -39,7 +42,7 @@ def show_config(request: Request) -> list[Json]:
             "uid": "1",
             "mainUid": "1",
             "acctLv": "2",
-            "posMode": "net_mode",
+            "posMode": require_account(request).position_mode,
             "acctStpMode": "cancel_maker",
             "autoLoan": False,
             "ctIsoMode": "automatic",
@@ -73,6 +76,8 @@ def show_balance(request: Request) -> list[Json]:
     """Answer GET account/balance: totals, and the details of USDT."""
     account = require_account(request)
     equity, imr, mmr = account.equity(), account.initial_margin(), account.maintenance_margin()
+    isolated_margin = sum((position.margin for position in account.list_isolated()), ZERO)
+    isolated_equity = account.isolated_equity()
     available, frozen = account.available(), account.frozen()
     ratio = format_number(compute_margin_ratio(account))
     ts = str(account.ledger.touched_ms)
@@ -82,16 +87,16 @@ def show_balance(request: Request) -> list[Json]:
         "cashBal": format_number(account.ledger.cash),
         "availBal": format_number(available),
         "availEq": format_number(available),
-        "frozenBal": format_number(imr + frozen),
+        "frozenBal": format_number(imr + frozen + isolated_margin),
         "ordFrozen": format_number(frozen),
-        "upl": format_number(equity - account.ledger.cash),
+        "upl": format_number(equity - account.ledger.cash - isolated_margin),
         "imr": format_number(imr),
         "mmr": format_number(mmr),
         "mgnRatio": ratio,
         "eqUsd": format_number(equity),
         "disEq": format_number(equity),
-        "isoEq": "0",
-        "isoUpl": "0",
+        "isoEq": format_number(isolated_equity),
+        "isoUpl": format_number(isolated_equity - isolated_margin),
         "liab": "",
         "interest": "",
         "notionalLever": "",
@@ -116,7 +121,7 @@ def show_balance(request: Request) -> list[Json]:
             "imr": "",
             "mmr": "",
             "mgnRatio": "",
-            "isoEq": "0",
+            "isoEq": format_number(isolated_equity),
             "ordFroz": "",
             "notionalUsd": "",
             "notionalUsdForSwap": "",
@@ -151,58 +156,70 @@ def _make_fee_detail(account: Account, ts: str) -> list[dict[str, Json]]:
 
 
 def set_position_mode(request: Request) -> list[Json]:
-    """Answer POST account/set-position-mode: net positions only."""
+    """Answer POST account/set-position-mode; refused while there are positions or orders."""
     mode = request.params.choice("posMode", ("net_mode", "long_short_mode"))
     account = require_account(request)
     if account.positions or account.pending() or account.live_algos():
         raise WireError("59000", "Setting failed. Cancel any open orders, close positions first.")
-    if mode != "net_mode":
-        raise WireError("51000", "Parameter posMode error: the paper exchange keeps net positions")
+    account.position_mode = "net_mode" if mode == "net_mode" else "long_short_mode"
     return [{"posMode": mode}]
 
 
 def set_leverage(request: Request) -> list[Json]:
-    """Answer POST account/set-leverage, cross margin, per contract."""
+    """Answer POST account/set-leverage: per contract in cross margin, per position in isolated margin."""
     account = require_account(request)
     inst_id, lever = request.params.required("instId"), request.params.number("lever")
-    request.params.choice("mgnMode", ("cross",))
-    request.params.choice("posSide", ("net",), "net")
+    margin_mode: MarginMode = (
+        "isolated" if request.params.choice("mgnMode", ("cross", "isolated")) == "isolated" else "cross"
+    )
     instrument = find_instrument(request, inst_id)
+    pos_side = read_pos_side(account, request.params)
+    if margin_mode == "cross":
+        pos_side = "net"
     if lever is None or lever <= 0:
         raise bad_parameter("lever")
     if lever < 1:
         raise WireError("59105", "Leverage can't be less than 1. Please increase the leverage.", http_status=400)
-    if lever > instrument.max_leverage:
+    affected = [
+        position
+        for position in account.positions.values()
+        if (position.inst_id, position.margin_mode) == (inst_id, margin_mode)
+        and (margin_mode == "cross" or position.pos_side == pos_side)
+    ]
+    if lever > min((instrument.find_tier(abs(p.size)).max_leverage for p in affected), default=instrument.max_leverage):
         raise WireError("59102", "Leverage exceeds the maximum limit. Please lower the leverage.")
-    if account.pending(inst_id):
-        raise WireError("59107", "Cancel pending orders before adjusting leverage.")
+    if any(order.margin_mode == margin_mode for order in account.pending(inst_id)):
+        code = "59107" if margin_mode == "cross" else "59101"
+        raise WireError(code, "Cancel pending orders before adjusting leverage.")
     # Margin is computed with the new leverage in place; a refusal puts back what was there.
-    before = account.leverage.get(inst_id)
-    account.leverage[inst_id] = lever
-    if inst_id in account.positions and account.equity() < account.initial_margin() + account.frozen():
-        account.leverage.pop(inst_id)
+    name = name_leverage(inst_id, margin_mode, pos_side)
+    before = account.leverage.get(name)
+    account.leverage[name] = lever
+    if affected and margin_mode == "cross" and account.cross_equity() < account.initial_margin() + account.frozen():
+        account.leverage.pop(name)
         if before is not None:
-            account.leverage[inst_id] = before
+            account.leverage[name] = before
         raise WireError("59103", "Leverage is too low. There isn't enough margin in your account.")
-    row = _make_leverage_row(account, inst_id)
+    row = _make_leverage_row(account, inst_id, margin_mode, pos_side)
     return [{name: row[name] for name in ("instId", "lever", "mgnMode", "posSide")}]
 
 
 def show_leverage(request: Request) -> list[Json]:
-    """Answer GET account/leverage-info."""
-    request.params.choice("mgnMode", ("cross",), "cross")
-    names = request.params.required("instId").split(",")
+    """Answer GET account/leverage-info: one row per contract, in hedge mode one for each side."""
+    account, names = require_account(request), request.params.required("instId").split(",")
+    margin_mode: MarginMode = (
+        "isolated" if request.params.choice("mgnMode", ("cross", "isolated"), "cross") == "isolated" else "cross"
+    )
+    sides: tuple[PositionSide, ...] = ("net",) if account.position_mode == "net_mode" else ("long", "short")
     for name in names:
         find_instrument(request, name)
-    return [_make_leverage_row(require_account(request), name) for name in names]
+    return [_make_leverage_row(account, name, margin_mode, side) for name in names for side in sides]
 
 
 def _make_bills_handler(kept_ms: int) -> Handler:
     def list_bills(request: Request) -> list[Json]:
         params = request.params
-        # The account has bills of one kind only: of cross margin and of linear swaps.
-        others = {"mgnMode": "cross", "ctType": "linear"}
-        if any(params.text(name, kind) != kind for name, kind in others.items()):
+        if params.text("ctType", "linear") != "linear":
             return []
         bills = keep_recent(request, require_account(request).ledger.bills, kept_ms, lambda bill: bill.ts_ms)
         wanted = [
@@ -210,6 +227,7 @@ def _make_bills_handler(kept_ms: int) -> Handler:
             for bill in bills
             if fits_instrument(params, bill.inst_id)
             and params.text("ccy") in ("", bill.ccy)
+            and params.text("mgnMode") in ("", bill.margin_mode)
             and params.text("type") in ("", bill.kind)
             and params.text("subType") in ("", bill.sub_kind)
             and is_within(request, bill.ts_ms)
@@ -249,13 +267,15 @@ def list_funding_balances(request: Request) -> list[Json]:
     return []
 
 
-def _make_leverage_row(account: Account, inst_id: str) -> dict[str, Json]:
+def _make_leverage_row(
+    account: Account, inst_id: str, margin_mode: MarginMode, pos_side: PositionSide
+) -> dict[str, Json]:
     return {
         "ccy": "",
         "instId": inst_id,
-        "mgnMode": "cross",
-        "posSide": "net",
-        "lever": format_number(account.lever(inst_id)),
+        "mgnMode": margin_mode,
+        "posSide": pos_side,
+        "lever": format_number(account.lever(inst_id, margin_mode, pos_side)),
     }
 
 

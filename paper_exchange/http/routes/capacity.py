@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 from paper_exchange.account.account import Account
-from paper_exchange.account.margin import is_affordable
-from paper_exchange.account.matching import find_fill_price
+from paper_exchange.account.ledger import MARGIN, ZERO, Bill
+from paper_exchange.account.matching import can_carry
 from paper_exchange.account.orders import Order, Side
+from paper_exchange.account.placing import read_pos_side
+from paper_exchange.account.positions import Position, PositionSide, name_holding
 from paper_exchange.http.lookup import find_instrument, is_other_type, require_account
 from paper_exchange.http.request import Request, Routes
 from paper_exchange.http.routes.reference import show_instruments
 from paper_exchange.market.market import Instrument
-from paper_exchange.market.prices import price_at, price_band
+from paper_exchange.market.prices import price_band
 from paper_exchange.wire import Json, WireError, bad_parameter, format_number
 
 
@@ -56,9 +58,36 @@ def show_available(request: Request) -> list[Json]:
 
 
 def change_margin(request: Request) -> list[Json]:
-    """Answer POST account/position/margin-balance: only isolated positions have a margin of their own."""
-    request.params.choice("posSide", ("net",))
-    raise WireError("59300", "Margin call failed. Position does not exist.")
+    """Answer POST account/position/margin-balance: move cash into an isolated position, or out of it.
+
+    59303 for more than is free, 59301 for taking what the position needs at its leverage.
+    """
+    params, account = request.params, require_account(request)
+    instrument, side = find_instrument(request, params.required("instId")), read_pos_side(account, params)
+    position = account.positions.get(name_holding(instrument.inst_id, "isolated", side))
+    if position is None:
+        raise WireError("59300", "Margin call failed. Position does not exist.")
+    amount = params.number("amt") or ZERO
+    if params.choice("type", ("add", "reduce")) == "add":
+        if amount > account.available():
+            raise WireError("59303", "Insufficient available margin, add margin or reduce the borrowing amount")
+        _move_margin(account, position, amount, "160")
+    else:
+        needed = position.notional(account.mark(position.inst_id)) / account.lever_of(position)
+        if position.margin - amount < needed:
+            raise WireError("59301", "Margin adjustment failed for exceeding the max limit.")
+        _move_margin(account, position, -amount, "161")
+    actual = position.notional(account.mark(position.inst_id)) / position.margin
+    return [
+        {
+            "amt": format_number(amount),
+            "ccy": "USDT",
+            "instId": position.inst_id,
+            "leverage": format_number(round(actual, 4)),
+            "posSide": side,
+            "type": params.text("type"),
+        }
+    ]
 
 
 def show_risk_state(request: Request) -> list[Json]:
@@ -81,13 +110,13 @@ def show_risk(request: Request) -> list[Json]:
                     "ccy": "USDT",
                     "instId": position.inst_id,
                     "instType": "SWAP",
-                    "mgnMode": "cross",
+                    "mgnMode": position.margin_mode,
                     "notionalCcy": format_number(abs(position.size) * position.ct_val),
                     "notionalUsd": format_number(position.notional(account.mark(position.inst_id))),
-                    "pos": format_number(position.size),
+                    "pos": format_number(position.size if position.pos_side == "net" else abs(position.size)),
                     "posCcy": "",
                     "posId": position.pos_id,
-                    "posSide": "net",
+                    "posSide": position.pos_side,
                     "quoteBal": "",
                 }
                 for position in positions
@@ -95,6 +124,31 @@ def show_risk(request: Request) -> list[Json]:
             "ts": str(request.now_ms),
         }
     ]
+
+
+def _move_margin(account: Account, position: Position, amount: Decimal, sub_kind: str) -> None:
+    """Move cash into a position's margin (out of it where `amount` is below zero), with the bill of it."""
+    position.margin += amount
+    position.updated_ms = account.now_ms
+    account.ledger.book(
+        Bill(
+            bill_id=account.ids.next(),
+            ts_ms=account.now_ms,
+            kind=MARGIN,
+            sub_kind=sub_kind,
+            inst_id=position.inst_id,
+            change=-amount,
+            balance=account.ledger.cash - amount,
+            size=ZERO,
+            price=ZERO,
+            pnl=ZERO,
+            fee=ZERO,
+            margin_mode="isolated",
+            pos_side=position.pos_side,
+            margin=position.margin,
+            margin_change=amount,
+        )
+    )
 
 
 @contextmanager
@@ -115,13 +169,17 @@ def _leverage(account: Account, instrument: Instrument, leverage: Decimal | None
 
 
 def _read_limits(request: Request, instrument: Instrument) -> tuple[Decimal, Decimal]:
-    index = price_at(request.market, instrument.inst_id, request.now_ms, "index")
+    band = price_band(request.market, instrument, request.now_ms)
     last = require_account(request).last(instrument.inst_id)
-    return price_band(instrument, index if index is not None else last)
+    return (last, last) if band is None else band
 
 
 def _find_largest(account: Account, instrument: Instrument, side: Side, price: Decimal) -> Decimal:
     """Return the contracts of the largest order at `price` that would be taken in now, by halving; 0 without one."""
+
+    # In hedge mode a purchase opens the long side, and a sale the short one.
+    opened: PositionSide = "long" if side == "buy" else "short"
+    pos_side: PositionSide = "net" if account.position_mode == "net_mode" else opened
 
     def fits(lots: int) -> bool:
         # As the order would be: what it meets at once, or that it rests, decides what it needs.
@@ -135,8 +193,9 @@ def _find_largest(account: Account, instrument: Instrument, side: Side, price: D
             price=price,
             reduce_only=False,
             created_ms=account.now_ms,
+            pos_side=pos_side,
         )
-        return is_affordable(account, order, find_fill_price(account, order))
+        return can_carry(account, order)
 
     least, most = 0, 1
     while fits(most):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from paper_exchange.account.account import Account
-from paper_exchange.account.liquidation import compute_margin_ratio, find_shown_price
+from paper_exchange.account.liquidation import compute_position_ratio, find_shown_price
 from paper_exchange.account.positions import Position
 from paper_exchange.http.lookup import fits_instrument, is_other_type, require_account
 from paper_exchange.http.paging import take_page
@@ -17,7 +17,7 @@ from paper_exchange.wire import Json, empty_fields, format_leverage, format_numb
 
 _EMPTY_POSITION = empty_fields(
     "baseBal baseBorrowed baseInterest bizRefId bizRefType clSpotInUseAmt deltaBS deltaPA gammaBS gammaPA hedgedPos "
-    "interest liab liabCcy margin maxSpotInUseAmt nonSettleAvgPx optVal pendingCloseOrdLiabVal posCcy quoteBal "
+    "interest liab liabCcy maxSpotInUseAmt nonSettleAvgPx optVal pendingCloseOrdLiabVal posCcy quoteBal "
     "quoteBorrowed quoteInterest settledPnl spotInUseAmt spotInUseCcy thetaBS thetaPA vegaBS vegaPA"
 )
 
@@ -56,7 +56,7 @@ def list_closed_positions(request: Request) -> list[Json]:
         item
         for item in known
         if fits_instrument(params, item[0].inst_id)
-        and params.text("mgnMode") in ("", "cross")
+        and params.text("mgnMode") in ("", item[0].margin_mode)
         and params.text("type") in ("", item[2])
         and params.text("posId") in ("", item[0].pos_id)
     ]
@@ -68,22 +68,21 @@ def list_closed_positions(request: Request) -> list[Json]:
 
 def _make_row(account: Account, position: Position) -> dict[str, Json]:
     inst_id = position.inst_id
-    mark, last, lever = account.mark(inst_id), account.last(inst_id), account.lever(inst_id)
+    mark, last, lever = account.mark(inst_id), account.last(inst_id), account.lever_of(position)
     notional, profit = position.notional(mark), position.unrealized(mark)
-    rate = account.market.instruments[inst_id].maintenance_rate
     index = price_at(account.market, inst_id, account.now_ms, "index")
-    liquidated_at = find_shown_price(account, inst_id)
     at_entry = position.notional(position.avg_px) / lever
+    size = format_number(position.size if position.pos_side == "net" else abs(position.size))
     sign = 1 if position.size >= 0 else -1  # a flat row of the fault has a sign, too
     return {
         **_EMPTY_POSITION,
         "instType": "SWAP",
         "instId": inst_id,
-        "mgnMode": "cross",
+        "mgnMode": position.margin_mode,
         "posId": position.pos_id,
-        "posSide": "net",
-        "pos": format_number(position.size),
-        "availPos": format_number(position.size),
+        "posSide": position.pos_side,
+        "pos": size,
+        "availPos": size,
         "avgPx": format_number(position.avg_px),
         "markPx": format_number(mark),
         "idxPx": format_number(index),
@@ -93,10 +92,11 @@ def _make_row(account: Account, position: Position) -> dict[str, Json]:
         "uplLastPx": format_number(position.unrealized(last)),
         "uplRatioLastPx": format_number(position.unrealized(last) / at_entry) if at_entry else "",
         "lever": format_number(lever),
-        "liqPx": format_number(liquidated_at),
-        "imr": format_number(notional / lever),
-        "mmr": format_number(notional * rate),
-        "mgnRatio": format_number(compute_margin_ratio(account)),
+        "liqPx": format_number(find_shown_price(account, position)),
+        "imr": "" if position.isolated else format_number(notional / lever),
+        "margin": format_number(position.margin) if position.isolated else "",
+        "mmr": format_number(notional * account.maintenance_rate(position)),
+        "mgnRatio": format_number(compute_position_ratio(account, position)),
         "notionalUsd": format_number(notional),
         "adl": "1",
         "ccy": "USDT",
@@ -106,7 +106,7 @@ def _make_row(account: Account, position: Position) -> dict[str, Json]:
         "pnl": format_number(position.pnl),
         "fee": format_number(position.fee),
         "fundingFee": format_number(position.funding),
-        "liqPenalty": "0",
+        "liqPenalty": format_number(position.penalty),
         "tradeId": position.trade_id,
         "cTime": str(position.opened_ms),
         "uTime": str(position.updated_ms or position.opened_ms),
@@ -115,13 +115,13 @@ def _make_row(account: Account, position: Position) -> dict[str, Json]:
 
 
 def _make_closed_row(account: Account, position: Position, at_ms: int, how: str) -> dict[str, Json]:
-    lever = account.lever(position.inst_id)
+    lever = account.lever_of(position)
     average = position.closed_notional / position.closed_size
-    invested = position.largest * position.ct_val * position.avg_px / lever
+    invested = position.closed_size * position.ct_val * position.avg_px / lever
     return {
         "instType": "SWAP",
         "instId": position.inst_id,
-        "mgnMode": "cross",
+        "mgnMode": position.margin_mode,
         "type": how,
         "cTime": str(position.opened_ms),
         "uTime": str(at_ms),
@@ -134,11 +134,11 @@ def _make_closed_row(account: Account, position: Position, at_ms: int, how: str)
         "pnl": format_number(position.pnl),
         "fee": format_number(position.fee),
         "fundingFee": format_number(position.funding),
-        "liqPenalty": "0",
+        "liqPenalty": format_number(position.penalty),
         "pnlRatio": format_number(position.realized / invested),
         "lever": format_leverage(lever),
         "direction": position.direction,
-        "posSide": "net",
+        "posSide": position.pos_side,
         "ccy": "USDT",
         "triggerPx": "",
         "uly": position.inst_id.removesuffix("-SWAP"),

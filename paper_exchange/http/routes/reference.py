@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from paper_exchange.events.venue_state import Maintenance
 from paper_exchange.http.lookup import list_instruments, name_family, read_state
 from paper_exchange.http.request import Request, Routes
 from paper_exchange.http.row_faults import consume_fault
-from paper_exchange.market.market import Instrument
-from paper_exchange.market.prices import BAND
+from paper_exchange.market.market import Instrument, Tier
 from paper_exchange.wire import Json, WireError, empty_fields, format_number, format_padded
 
 HOUR_MS = 3_600_000
@@ -57,11 +58,15 @@ def show_instruments(request: Request) -> list[Json]:
 
 
 def show_tiers(request: Request) -> list[Json]:
-    """Answer `public/position-tiers`: one tier without upper end, the one that the account margins by."""
+    """Answer `public/position-tiers`: the tiers that the account margins and limits positions by."""
     request.params.required("instType")
     request.params.choice("tdMode", ("cross", "isolated"))
     _require_family(request)
-    return [_make_tier_row(instrument) for instrument in list_instruments(request)]
+    return [
+        _make_tier_row(instrument, number, tier)
+        for instrument in list_instruments(request)
+        for number, tier in enumerate(instrument.list_tiers(), start=1)
+    ]
 
 
 def list_underlyings(request: Request) -> list[Json]:
@@ -114,26 +119,28 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "futureSettlement": False,
         "tradeQuoteCcyList": [],
         "upcChg": request.venue.list_changes(instrument.inst_id, request.now_ms),
-        "initPxLmtPct": format_number(BAND),
-        "floatPxLmtPct": format_number(BAND),
-        "maxPxLmtPct": format_number(BAND),
+        "initPxLmtPct": format_number(instrument.band.initial),
+        "floatPxLmtPct": format_number(instrument.band.floating),
+        "maxPxLmtPct": format_number(instrument.band.most),
         "posLmtAmt": "250000",
         "posLmtPct": "30",
     }
 
 
-def _make_tier_row(instrument: Instrument) -> dict[str, Json]:
+def _make_tier_row(instrument: Instrument, number: int, tier: Tier) -> dict[str, Json]:
+    tiers = instrument.list_tiers()
+    smallest = Decimal(0) if number == 1 else tiers[number - 2].max_sz + instrument.lot_sz
     return {
-        "tier": "1",
+        "tier": str(number),
         "instType": "SWAP",
         "instId": "",
         "instFamily": name_family(instrument),
         "uly": name_family(instrument),
-        "minSz": "0",
-        "maxSz": format_number(instrument.max_limit_sz),
-        "mmr": format_number(instrument.maintenance_rate),
-        "imr": format_number(round(1 / instrument.max_leverage, 6)),
-        "maxLever": format_number(instrument.max_leverage),
+        "minSz": format_number(smallest),
+        "maxSz": format_number(tier.max_sz),
+        "mmr": format_number(tier.maintenance_rate),
+        "imr": format_number(round(1 / tier.max_leverage, 6)),
+        "maxLever": format_number(tier.max_leverage),
         "baseMaxLoan": "",
         "quoteMaxLoan": "",
         "optMgnFactor": "",

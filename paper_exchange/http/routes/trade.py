@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from paper_exchange.account import amending, matching
 from paper_exchange.account.account import Account
 from paper_exchange.account.orders import Order
-from paper_exchange.account.placing import place, read_client_id
+from paper_exchange.account.placing import place, read_client_id, read_pos_side
+from paper_exchange.account.positions import MarginMode, name_holding
 from paper_exchange.account.refusals import Refused
 from paper_exchange.http.elements import AMENDED, CANCELLED, PLACED, answer_elements
-from paper_exchange.http.lookup import check_tradable, find_order, require_account
+from paper_exchange.http.lookup import check_tradable, find_instrument, find_order, require_account
 from paper_exchange.http.request import Request, Routes
 from paper_exchange.http.row_faults import consume_fault
 from paper_exchange.params import Params
@@ -55,16 +56,18 @@ def amend_orders(request: Request) -> dict[str, Json]:
 
 
 def close_position(request: Request) -> list[Json]:
-    """Answer POST trade/close-position: the whole position at market."""
+    """Answer POST trade/close-position: the whole position at market, if one order may be so large."""
     params, account = request.params, require_account(request)
-    inst_id = params.required("instId")
-    params.choice("mgnMode", ("cross",))
-    params.choice("posSide", ("net",), "net")
+    instrument = find_instrument(request, params.required("instId"))
+    margin_mode: MarginMode = "isolated" if params.choice("mgnMode", ("cross", "isolated")) == "isolated" else "cross"
+    pos_side = read_pos_side(account, params)
     client_id = _read_close_client_id(account, params)
-    position = account.positions.get(inst_id)
+    position = account.positions.get(name_holding(instrument.inst_id, margin_mode, pos_side))
     if position is None:
         raise WireError("51023", "Position doesn't exist.")
-    closing = [o for o in account.pending(inst_id) if o.reduce_only]
+    if abs(position.size) > instrument.max_market_sz:
+        raise WireError("51108", "Positions exceed the limit for closing out with the market price.")
+    closing = [o for o in account.pending(instrument.inst_id) if o.closes and o.holding == position.holding]
     if closing and not params.flag("autoCxl"):
         raise WireError("51115", "Cancel all pending close orders before closing the position.")
     for order in closing:
@@ -72,18 +75,20 @@ def close_position(request: Request) -> list[Json]:
     order = Order(
         ord_id=account.ids.next(),
         client_id=client_id,
-        inst_id=inst_id,
+        inst_id=instrument.inst_id,
         side="sell" if position.size > 0 else "buy",
         kind="market",
         size=abs(position.size),
         price=None,
         reduce_only=True,
         created_ms=account.now_ms,
+        margin_mode=margin_mode,
+        pos_side=pos_side,
         tag=params.text("tag"),
-        leverage=account.lever(inst_id),
+        leverage=account.lever_of(position),
     )
     matching.enter(account, order)
-    return [{"clOrdId": order.client_id, "instId": inst_id, "posSide": "net", "tag": order.tag}]
+    return [{"clOrdId": order.client_id, "instId": order.inst_id, "posSide": pos_side, "tag": order.tag}]
 
 
 def cancel_all_after(request: Request) -> list[Json]:

@@ -113,3 +113,29 @@ def test_rows_of_one_instant_stay_together():
         desk.order("buy", 1)
         desk.order("sell", 1)
     assert len(desk.get("account/positions-history", limit="1")) == 3
+
+
+def test_cash_moves_into_an_isolated_position_and_out_of_it():
+    desk = make_desk(balance=100)
+    desk.order("buy", 30, tdMode="isolated")
+    position = desk.account.positions[f"{BTC} isolated net"]
+    before, equity = position.margin, desk.account.equity()
+
+    def move(kind, amount):
+        body = {"instId": BTC, "posSide": "net", "type": kind, "amt": amount}
+        return desk.post("account/position/margin-balance", body)[0]
+
+    assert move("add", "5")["amt"] == "5"
+    assert (position.margin, desk.account.equity()) == (before + 5, equity)
+    assert Decimal(move("reduce", "2")["leverage"]) == round(30 / position.margin, 4)
+    for kind, amount, code in (("add", "1000", "59303"), ("reduce", "4", "59301")):
+        with pytest.raises(WireError) as refused:
+            move(kind, amount)
+        assert refused.value.code == code
+    bills = desk.get("account/bills", type="6", mgnMode="isolated")
+    assert [(bill["subType"], Decimal(bill["balChg"]), bill["posBalChg"]) for bill in bills] == [
+        ("161", 2, "-2"),
+        ("160", -5, "5"),
+    ]
+    assert (position.margin, desk.account.equity()) == (before + 3, equity)
+    assert desk.get("account/account-position-risk")[0]["posData"][0]["mgnMode"] == "isolated"
