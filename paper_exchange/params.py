@@ -9,7 +9,8 @@ from decimal import Decimal
 from paper_exchange.wire import Json, WireError, bad_parameter
 
 # ASCII digits with a point between them: Python would also read 1e3, 1_000, ١, Infinity and spaces around a number.
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+# No real number is longer; arithmetic with a million digits would hold the exchange up.
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 
 
 class Params:

@@ -59,7 +59,7 @@ def parse_body(path: str, body: bytes) -> list[dict[str, Json]]:
     try:
         # Numbers stay text, exactly as written: sizes and prices become Decimals without passing through a float.
         parsed = json.loads(body, parse_float=str, parse_int=str)
-    except ValueError:
+    except (RecursionError, ValueError):
         raise _refuse_syntax() from None
     if isinstance(parsed, list) != (path in BATCHES):
         raise _refuse_syntax()

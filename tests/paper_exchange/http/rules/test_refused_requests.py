@@ -58,7 +58,9 @@ def books(account):
     )
 
 
-NOT_NUMBERS = ("1e1", "1E1", "+1", " 1", "1 ", "1_0", "1,000", "0x1", "NaN", "Infinity", ".5", "5.", "١", "one", "--1")
+ODD = ("1e1", "1E1", "+1", " 1", "1 ", "1_0", "1,000", "0x1", "NaN", "Infinity", ".5", "5.", "١", "one", "--1")
+NOT_NUMBERS = (*ODD, "1" * 41, "0." + "1" * 41)
+
 
 PLACED = [
     *[(without(ORDER, name), "50014") for name in ("instId", "tdMode", "side", "ordType")],
@@ -428,6 +430,7 @@ def test_reads(desk, path, query, code):
         ("trade/cancel-order", b"[{}]", 400, "50002"),
         ("account/set-leverage", b"[{}]", 400, "50002"),
         ("trade/order", b"{\xff}", 400, "50002"),
+        ("trade/order", b"[" * 200_000, 400, "50002"),
     ],
 )
 def test_bodies(desk, path, body, status, code):
