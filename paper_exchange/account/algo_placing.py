@@ -25,10 +25,10 @@ _KINDS = ("conditional", "oco", "trigger", TRAILING)
 _LEG_FIELDS = ("sl_trigger", "sl_price", "sl_type", "tp_trigger", "tp_price", "tp_type")
 
 
-def place_algo(account: Account, params: Params, *, suspended: bool = False) -> AlgoOrder:
+def place_algo(account: Account, params: Params) -> AlgoOrder:
     """Check an algo order and let it wait; Refused says why not. It reserves no margin until it triggers."""
     with convert_to_refusals():
-        algo = _make_algo(account, params, suspended)
+        algo = _make_algo(account, params)
     account.wait(algo)
     return algo
 
@@ -47,8 +47,8 @@ def amend_algo(account: Account, algo: AlgoOrder, params: Params) -> None:
     algo.updated_ms = account.now_ms
 
 
-def _make_algo(account: Account, params: Params, suspended: bool) -> AlgoOrder:
-    instrument = find_tradable(account, params, suspended=suspended)
+def _make_algo(account: Account, params: Params) -> AlgoOrder:
+    instrument = find_tradable(account, params)
     margin_mode, pos_side = read_modes(account, params)
     side = params.choice("side", ("buy", "sell"))
     kind = params.choice("ordType", _KINDS)

@@ -25,16 +25,16 @@ PRICED = ("limit", "post_only", "fok", "ioc")
 MAX_PENDING = 500
 
 
-def place(account: Account, params: Params, *, suspended: bool = False) -> Order:
+def place(account: Account, params: Params) -> Order:
     """Check an order, take it in and match it; Refused says why not."""
     with convert_to_refusals():
-        order = _make_order(account, params, suspended)
+        order = _make_order(account, params)
     matching.enter(account, order)
     return order
 
 
-def _make_order(account: Account, params: Params, suspended: bool) -> Order:
-    instrument = find_tradable(account, params, suspended=suspended)
+def _make_order(account: Account, params: Params) -> Order:
+    instrument = find_tradable(account, params)
     margin_mode, pos_side = read_modes(account, params)
     side = params.choice("side", ("buy", "sell"))
     kind = params.choice("ordType", KINDS)
@@ -70,14 +70,12 @@ def _make_order(account: Account, params: Params, suspended: bool) -> Order:
     return order
 
 
-def find_tradable(account: Account, params: Params, *, suspended: bool = False) -> Instrument:
-    """Return the instrument named by `instId`; Refused if it is unknown, suspended or has no price yet."""
+def find_tradable(account: Account, params: Params) -> Instrument:
+    """Return the instrument named by `instId`; Refused if it is unknown or has no price yet."""
     inst_id = params.required("instId")
     instrument = account.market.instruments.get(inst_id)
     if instrument is None:
         raise unknown_instrument(inst_id)
-    if suspended:
-        raise Refused("51022", "Contract suspended.")
     if price_at(account.market, inst_id, account.now_ms) is None:
         raise Refused("51021", "Contract to be listed: it has not traded yet.")
     return instrument
