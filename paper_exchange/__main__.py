@@ -10,7 +10,7 @@ from pathlib import Path
 from pairity.errors import PairityError
 from pairity.printable import printable
 from pairity.process_guard import guard_process
-from paper_exchange.run import MARKETS, run
+from paper_exchange.run import MARKETS, parse_fee_currency, run
 
 
 def main() -> int:
@@ -25,8 +25,14 @@ def main() -> int:
     parser.add_argument("--control", action="store_true", help="serve the clock and fault endpoints under /control")
     parser.add_argument("--no-rate-limits", dest="rate_limits", action="store_false")
     parser.add_argument("--balance", dest="balance_usdt", type=Decimal, default=Decimal(10_000), help="USDT")
+    parser.add_argument("--faults", dest="script", type=Path, help="file of faults and events (TOML or JSON)")
+    parser.add_argument("--unkind", action="store_true", help="be as OKX is: finite depth, slipping stops, late lists")
+    parser.add_argument("--fee-currency", help="charge fees in another currency: CCY=PRICE in USDT")
     try:
-        run(**vars(parser.parse_args()))
+        given = vars(parser.parse_args())
+        if given["fee_currency"] is not None:
+            given["fee_currency"] = parse_fee_currency(given["fee_currency"])
+        run(**given)
     except PairityError as error:
         sys.stderr.write(f"{printable(str(error))}\n")
         return error.exit_code

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from pairity.bounded_numbers import OutOfBoundsError, parse_decimal
 from paper_exchange.wire import Json, WireError, bad_parameter
+
+# As the venue reads numbers: neither 1e3 nor +1, 1. or .5. How long one may be is for `bounded_numbers` to say.
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 class Params:
@@ -41,11 +45,14 @@ class Params:
         return value
 
     def number(self, name: str) -> Decimal | None:
-        """Return the value as a Decimal, None where absent; 51000 where it is no number, or beyond any real one."""
+        """Return the value as a Decimal, None where absent; 51000 where it is no plain decimal number of real size."""
         if name not in self.values:
             return None
+        text = self.text(name)
+        if not _PLAIN.fullmatch(text):
+            raise bad_parameter(name)
         try:
-            return parse_decimal(self.text(name))
+            return parse_decimal(text)
         except OutOfBoundsError:
             raise bad_parameter(name) from None
 

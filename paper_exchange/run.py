@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -13,11 +14,18 @@ from pathlib import Path
 
 from aiohttp import web
 
+from pairity.bounded_numbers import OutOfBoundsError, parse_decimal, show
 from pairity.connection_limits import ConnectionLimits, limit_connections
 from pairity.errors import ConfigError, TimeRangeError, UnknownNameError
 from pairity.timeline import from_ms, parse_instant, to_ms
 from paper_exchange.account.account import Account
+from paper_exchange.account.ledger import FeeCurrency
 from paper_exchange.clock import VirtualClock, parse_clock, wall_ms
+from paper_exchange.events.schedule import Schedule
+from paper_exchange.events.script import read_script
+from paper_exchange.events.scripted_market import ScriptedMarket
+from paper_exchange.events.sizes import vary_sizes
+from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.http.auth import Credentials
 from paper_exchange.http.server import MAX_BODY_BYTES, make_app
 from paper_exchange.market.market import Market
@@ -31,6 +39,7 @@ HOUR_MS = 3_600_000
 LIMITS = ConnectionLimits(connections=256, request_s=60.0, idle_s=75.0, request_bytes=MAX_BODY_BYTES + 65_536)
 """Generous: a fault may hold an answer back for long, and that counts too."""
 MARKETS = ("synthetic", "recorded")
+_CURRENCY = re.compile(r"[A-Za-z0-9]{1,12}", re.ASCII)
 
 
 def run(
@@ -47,23 +56,39 @@ def run(
     credentials: Credentials | None = None,
     assets: int = len(MODELS),
     history_days: int = HISTORY_DAYS,
+    script: Path | None = None,
+    unkind: bool = False,
+    fee_currency: FeeCurrency | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; print one line with the URL when ready (port 0 picks a free one).
 
     `start` is where the clock begins. Synthetic: 2026-01-01 by default, but on a `real` clock the wall's time.
     Recorded: by default the full hour after which a quarter of the recording is still to come. `assets` and
-    `history_days` before the start are the size of a synthetic market.
+    `history_days` before the start are the size of a synthetic market. `script` is a file of faults and events. An
+    `unkind` exchange fills orders as OKX would (see `Account`), and does what else a venue does and a client would
+    rather it did not; `seed` draws for it too, whatever the market. Fees are charged in `fee_currency` where it is
+    given, otherwise in USDT.
     """
     played, ticking = open_market(
         market, data=data, start=start, clock=clock, seed=seed, assets=assets, history_days=history_days
     )
+    faults, schedule = FaultPlan(), None
+    if unkind or script is not None:
+        played = changing = ScriptedMarket(played)
+        if unkind:
+            vary_sizes(changing, seed)
+        if script is not None:
+            schedule = Schedule(read_script(script, changing, ticking.start_ms), changing, faults)
     app = make_app(
         played,
         ticking,
-        Account(played, ticking, balance_usdt),
+        Account(played, ticking, balance_usdt, fee_currency=fee_currency, unkind=unkind, seed=seed),
         credentials or Credentials(),
         control=control,
         rate_limits=rate_limits,
+        faults=faults,
+        schedule=schedule,
+        unkind_seed=seed if unkind else None,
     )
     asyncio.run(_serve(app, port, f"{played.label}, clock {clock} from {from_ms(ticking.start_ms):%Y-%m-%dT%H:%M:%SZ}"))
 
@@ -132,3 +157,19 @@ async def listen(app: web.Application, port: int, shutdown_s: float = 1.0) -> As
     finally:
         listening.close()
         await runner.cleanup()
+
+
+def parse_fee_currency(text: str) -> FeeCurrency:
+    """Return a fee currency written as `CCY=PRICE`, the price in USDT; ConfigError for anything else.
+
+    >>> parse_fee_currency("OKB=50").usdt
+    Decimal('50')
+    """
+    name, _, price = text.partition("=")
+    try:
+        usdt = parse_decimal(price)
+    except OutOfBoundsError:
+        usdt = Decimal(0)
+    if not _CURRENCY.fullmatch(name) or usdt <= 0:
+        raise ConfigError(f"{show(text)} is not a currency with its price", "write it as OKB=50")
+    return FeeCurrency(name.upper(), usdt)

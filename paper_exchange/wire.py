@@ -71,3 +71,22 @@ def format_number(value: Decimal | float | None) -> str:
     if "." in written:
         written = written.rstrip("0").rstrip(".")
     return "0" if written in ("-0", "") else written
+
+
+def format_padded(value: Decimal, places: int = 16) -> str:
+    """Return a number with a fixed number of decimals, as the venue writes some fields.
+
+    >>> format_padded(Decimal("0.5"), 4), format_padded(Decimal(0), 2)
+    ('0.5000', '0.00')
+    """
+    return f"{value:.{places}f}"
+
+
+def format_leverage(leverage: Decimal) -> str:
+    """Return a leverage with at least one decimal, as rows of orders and closed positions have it.
+
+    >>> format_leverage(Decimal(3)), format_leverage(Decimal("2.50"))
+    ('3.0', '2.5')
+    """
+    written = format_number(leverage)
+    return written if "." in written else f"{written}.0"

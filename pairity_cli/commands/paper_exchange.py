@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from pairity.errors import ConfigError
 from pairity.names import show
 from pairity_cli.context import reports_errors
+
+if TYPE_CHECKING:
+    from paper_exchange.account.ledger import FeeCurrency
 
 _LONGEST_AMOUNT = 20
 
@@ -24,13 +29,22 @@ def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) 
     return amount
 
 
+def _parse_currency(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> FeeCurrency | None:
+    from paper_exchange.run import parse_fee_currency
+
+    try:
+        return None if value is None else parse_fee_currency(value)
+    except ConfigError as error:
+        raise click.BadParameter(f"{error.what}: {error.remedy}") from None
+
+
 @click.command("paper-exchange")
 @click.option("--market", type=click.Choice(["synthetic", "recorded"]), default="synthetic", show_default=True)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of recorded Parquet (with --market recorded).")
 @click.option("--port", type=click.IntRange(0, 65535), default=18080, show_default=True, help="0 takes a free one.")
 @click.option("--start", metavar="TIME", help="Instant at which the virtual clock starts (ISO, UTC).")
 @click.option("--clock", default="real", show_default=True, help="real, xN (N times faster) or stepped.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Seed of the synthetic market, and of --unkind.")
 @click.option("--assets", type=click.IntRange(2, 1000), default=10, show_default=True, help="Of the synthetic market.")
 @click.option(
     "--history",
@@ -44,6 +58,24 @@ def _parse_amount(_ctx: click.Context, _parameter: click.Parameter, value: str) 
 @click.option("--balance", default="10000", show_default=True, callback=_parse_amount, help="USDT in the account.")
 @click.option("--control", is_flag=True, help="Open /control: stepping the clock, injecting faults.")
 @click.option("--rate-limits/--no-rate-limits", default=True, show_default=True, help="Enforce OKX's request limits.")
+@click.option(
+    "--faults",
+    "script",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Script of faults and venue events, TOML or JSON.",
+)
+@click.option(
+    "--unkind",
+    is_flag=True,
+    help="Be as OKX is: finite depth, partial fills, slipping stops, late lists; see --seed.",
+)
+@click.option(
+    "--fee-currency",
+    metavar="CCY=PRICE",
+    callback=_parse_currency,
+    help="Charge fees in another currency, at a price in USDT.",
+)
 @reports_errors
 def paper_exchange(
     market: str,
@@ -57,6 +89,9 @@ def paper_exchange(
     balance: Decimal,
     control: bool,
     rate_limits: bool,
+    script: Path | None,
+    unkind: bool,
+    fee_currency: FeeCurrency | None,
 ) -> None:
     """Run an OKX v5 exchange on 127.0.0.1 for the real ccxt client; credentials are paper / paper / paper."""
     from paper_exchange.run import run
@@ -73,4 +108,7 @@ def paper_exchange(
         control=control,
         rate_limits=rate_limits,
         balance_usdt=balance,
+        script=script,
+        unkind=unkind,
+        fee_currency=fee_currency,
     )

@@ -1,8 +1,9 @@
-"""The account: its cash, its positions and its orders, and the changes that orders and fills make to them.
+"""The account: its cash, its positions and its orders, and the margin that they need.
 
 The account knows no rules of admission and no passing of time. `placing`, `amending` and `algo_placing` decide which
-orders it takes, `matching`, `triggers` and `liquidation` decide what fills them, and `settlement` moves it through
-time. Everything is Decimal and deterministic: the same requests at the same virtual instants give the same bytes.
+orders it takes, `matching`, `triggers` and `liquidation` decide what fills them, `filling` books the fills, and
+`settlement` moves it through time. Everything is Decimal and deterministic: the same requests at the same virtual
+instants give the same bytes.
 """
 
 from __future__ import annotations
@@ -11,25 +12,32 @@ from decimal import Decimal
 from typing import Literal
 
 from paper_exchange.account.algo_orders import AlgoOrder
-from paper_exchange.account.ledger import LIQUIDATION, TRADE, ZERO, Bill, Execution, Ids, Ledger, choose_sub_kind
-from paper_exchange.account.orders import AttachedStops, Order
-from paper_exchange.account.positions import Position, count_opening, split_reversal
+from paper_exchange.account.ledger import ZERO, FeeCurrency, Ids, Ledger
+from paper_exchange.account.orders import LIVE_STATES, Order
+from paper_exchange.account.positions import MarginMode, Position, PositionSide, count_opening, name_holding
 from paper_exchange.clock import VirtualClock
+from paper_exchange.market.book import Depth
 from paper_exchange.market.market import Market
 from paper_exchange.market.prices import price_at
 
 TAKER = Decimal("0.0005")
 MAKER = Decimal("0.0002")
 DEFAULT_LEVERAGE = Decimal(3)
+PositionMode = Literal["net_mode", "long_short_mode"]
+TARGET_ENDED = "37"
+"""Cancel source of a resting target whose stop was cancelled."""
 NOTHING_TO_CLOSE = "51023"
 """Fail code of a stop, target or algo order that finds no position to close."""
 
 
 class Account:
-    """One account in Futures mode, cross margin, net positions, settled in USDT.
+    """One account in Futures mode, settled in USDT.
 
-    `taker` and `maker` are fee rates. `reduce_only_oversize` says what happens to a reduce-only order that is larger
-    than the position: the guide documents both (docs/okx-protocol.md, Reduce-only (net mode)).
+    `taker` and `maker` are fee rates; `fee_currency` pays the fees in place of USDT. `reduce_only_oversize` says what
+    happens to a reduce-only order that is larger than the position: the guide documents both (docs/okx-protocol.md,
+    Reduce-only (net mode)). An `unkind` market fills no more than the book shows and the bars traded, lets stops slip,
+    liquidates in steps with a penalty and leaves algo orders standing after a close (docs/okx-protocol.md, How kind
+    the paper exchange is); `seed` draws what no bar says, which is how far a stop slips.
     """
 
     def __init__(
@@ -41,13 +49,21 @@ class Account:
         taker: Decimal = TAKER,
         maker: Decimal = MAKER,
         reduce_only_oversize: Literal["reject", "trim"] = "reject",
+        fee_currency: FeeCurrency | None = None,
+        position_mode: PositionMode = "net_mode",
+        unkind: bool = False,
+        seed: int = 7,
     ) -> None:
         self.market = market
         self.now_ms = clock.now_ms()
         self.taker, self.maker = taker, maker
         self.reduce_only_oversize = reduce_only_oversize
+        self.position_mode = position_mode
+        self.unkind, self.seed = unkind, seed
+        self.depth = Depth()
         self.ids = Ids()
-        self.ledger = Ledger(balance_usdt, touched_ms=self.now_ms)
+        self.ledger = Ledger(balance_usdt, touched_ms=self.now_ms, fee_currency=fee_currency)
+        # By `name_holding`: a cross position of net mode goes by its instrument's id.
         self.positions: dict[str, Position] = {}
         self.closed_positions: list[tuple[Position, int, str]] = []
         self.orders: dict[str, Order] = {}
@@ -74,44 +90,74 @@ class Account:
             known = self._marks[inst_id] = (at, price if price is not None else ZERO)
         return known[1]
 
-    def lever(self, inst_id: str) -> Decimal:
-        """Return the leverage in force for an instrument."""
-        return self.leverage.get(inst_id, DEFAULT_LEVERAGE)
+    def lever(self, inst_id: str, margin_mode: MarginMode = "cross", pos_side: PositionSide = "net") -> Decimal:
+        """Return the leverage in force: of an instrument in cross margin, of a position in isolated margin."""
+        return self.leverage.get(name_leverage(inst_id, margin_mode, pos_side), DEFAULT_LEVERAGE)
+
+    def lever_of(self, item: Order | Position) -> Decimal:
+        """Return the leverage in force for an order or a position."""
+        return self.lever(item.inst_id, item.margin_mode, item.pos_side)
+
+    def list_cross(self) -> list[Position]:
+        """Return the positions that share the account's margin."""
+        return [position for position in self.positions.values() if not position.isolated]
+
+    def list_isolated(self) -> list[Position]:
+        """Return the positions that stand on margin of their own."""
+        return [position for position in self.positions.values() if position.isolated]
+
+    def cross_equity(self) -> Decimal:
+        """Return cash plus unrealised profit of cross positions at the mark, in USDT."""
+        return self.ledger.cash + sum((p.unrealized(self.mark(p.inst_id)) for p in self.list_cross()), ZERO)
+
+    def isolated_equity(self) -> Decimal:
+        """Return margin plus unrealised profit of isolated positions at the mark, in USDT."""
+        return sum((p.margin + p.unrealized(self.mark(p.inst_id)) for p in self.list_isolated()), ZERO)
 
     def equity(self) -> Decimal:
-        """Return cash plus unrealised profit at the mark, in USDT."""
-        return self.ledger.cash + sum((p.unrealized(self.mark(p.inst_id)) for p in self.positions.values()), ZERO)
+        """Return cash, isolated margin and unrealised profit at the mark, in USDT."""
+        return self.cross_equity() + self.isolated_equity()
 
     def initial_margin(self) -> Decimal:
-        """Return Σ notional(mark)/leverage of open positions."""
-        return sum((p.notional(self.mark(p.inst_id)) / self.lever(p.inst_id) for p in self.positions.values()), ZERO)
+        """Return Σ notional(mark)/leverage of open cross positions; isolated margin has left the cash already."""
+        return sum((p.notional(self.mark(p.inst_id)) / self.lever(p.inst_id) for p in self.list_cross()), ZERO)
 
     def maintenance_margin(self) -> Decimal:
-        """Return Σ notional(mark)·maintenance rate of open positions."""
-        rates = self.market.instruments
+        """Return Σ notional(mark)·maintenance rate of open cross positions."""
         return sum(
-            (p.notional(self.mark(p.inst_id)) * rates[p.inst_id].maintenance_rate for p in self.positions.values()),
+            (p.notional(self.mark(p.inst_id)) * self.maintenance_rate(p) for p in self.list_cross()),
             ZERO,
         )
 
+    def maintenance_rate(self, position: Position) -> Decimal:
+        """Return the maintenance rate of the tier that a position is in."""
+        return self.market.instruments[position.inst_id].find_tier(abs(position.size)).maintenance_rate
+
     def frozen(self) -> Decimal:
         """Return the margin that resting orders reserve."""
-        return sum((self.margin_for(order, self.size(order.inst_id)) for order in self.pending()), ZERO)
+        return sum((self.margin_for(order, self.held(order.holding)) for order in self.pending()), ZERO)
 
     def available(self) -> Decimal:
         """Return the equity that is free for new orders, never below zero."""
-        return max(self.equity() - self.initial_margin() - self.frozen(), ZERO)
+        return max(self.cross_equity() - self.initial_margin() - self.frozen(), ZERO)
 
-    def margin_for(self, order: Order, held: Decimal) -> Decimal:
-        """Return the margin that the opening part of a resting order needs beside a position of `held` contracts."""
-        opening = count_opening(held, order.left * order.sign)
+    def margin_for(self, order: Order, held: Decimal, filled: Decimal = ZERO) -> Decimal:
+        """Return the margin that the opening part of a resting order needs beside a position of `held` contracts.
+
+        With `filled`, those contracts of it are taken to be filled first.
+        """
+        opening = count_opening(held + filled * order.sign, (order.left - filled) * order.sign)
         price = order.price if order.price is not None else self.last(order.inst_id)
-        return opening * self.market.instruments[order.inst_id].ct_val * price / self.lever(order.inst_id)
+        return opening * self.market.instruments[order.inst_id].ct_val * price / self.lever_of(order)
+
+    def held(self, holding: str) -> Decimal:
+        """Return the signed contracts of a position (see `name_holding`), 0 without one."""
+        position = self.positions.get(holding)
+        return position.size if position else ZERO
 
     def size(self, inst_id: str) -> Decimal:
-        """Return the signed contracts of the position, 0 without one."""
-        position = self.positions.get(inst_id)
-        return position.size if position else ZERO
+        """Return the signed contracts of the cross position of net mode, 0 without one."""
+        return self.held(inst_id)
 
     def pending(self, inst_id: str = "") -> list[Order]:
         """Return the resting orders, oldest first; of one instrument where it is given."""
@@ -138,97 +184,17 @@ class Account:
         order.state, order.cancel_source, order.updated_ms = "canceled", source, self.now_ms
 
     def cancel_algo(self, algo: AlgoOrder) -> None:
-        """End an algo order that has not triggered."""
+        """End an algo order that has not triggered, and the resting targets that are linked to it."""
         algo.state, algo.updated_ms = "canceled", self.now_ms
+        self.cancel_linked(algo, TARGET_ENDED)
 
-    def fill(self, order: Order, price: Decimal, *, taker: bool, kind: str = TRADE) -> None:
-        """Fill what is left of an order at `price`: position, fee, profit, bill, attached stops."""
-        size, trade_id = order.left, self.ids.next()
-        if kind == LIQUIDATION:
-            trade_id = f"-{trade_id}"  # the venue marks trades of a liquidation by a negative id
-        order.filled, order.filled_notional = order.size, order.filled_notional + size * price
-        order.state, order.fill_px, order.trade_id = "filled", price, trade_id
-        order.fill_ms = order.updated_ms = self.now_ms
-        # A reversal is two executions: average price, profit and position id of the new position start afresh.
-        for part in split_reversal(self.size(order.inst_id), size * order.sign):
-            self._fill_part(order, part, price, taker, kind, trade_id)
-        self._arm_attached(order)
+    def cancel_linked(self, algo: AlgoOrder, source: str) -> None:
+        """End the resting targets that are linked to an algo order."""
+        for ord_id in algo.linked_ids:
+            if self.orders[ord_id].state in LIVE_STATES:
+                self.cancel(self.orders[ord_id], source)
 
-    def _fill_part(self, order: Order, signed: Decimal, price: Decimal, taker: bool, kind: str, trade_id: str) -> None:
-        instrument = self.market.instruments[order.inst_id]
-        position = self.positions.get(order.inst_id)
-        if position is None:
-            position = Position(
-                inst_id=order.inst_id, ct_val=instrument.ct_val, pos_id=self.ids.next(), opened_ms=self.now_ms
-            )
-            self.positions[order.inst_id] = position
-        rate = self.taker if taker else self.maker
-        fee = -abs(signed) * instrument.ct_val * price * rate
-        profit = position.apply(signed, price)
-        position.fee += fee
-        position.updated_ms, position.trade_id = self.now_ms, trade_id
-        order.fee += fee
-        order.pnl += profit
-        bill = Bill(
-            bill_id=self.ids.next(),
-            ts_ms=self.now_ms,
-            kind=kind,
-            sub_kind=choose_sub_kind(kind, signed),
-            inst_id=order.inst_id,
-            change=profit + fee,
-            balance=self.ledger.cash + profit + fee,
-            size=abs(signed),
-            price=price,
-            pnl=profit,
-            fee=fee,
-            ord_id=order.ord_id,
-            client_id=order.client_id,
-            trade_id=trade_id,
-            exec_type="T" if taker else "M",
-            tag=order.tag,
-        )
-        self.ledger.executions.append(Execution(self.ledger.book(bill), order.side, taker, rate))
-        if position.size == 0:
-            self._close(position, "3" if kind == LIQUIDATION else "2")
 
-    def _arm_attached(self, order: Order) -> None:
-        """Turn a filled order's attached stops into algo orders, if it left a position for them to protect."""
-        for stops in order.attached:
-            if self.size(order.inst_id) * order.sign <= 0:
-                stops.fail_code = NOTHING_TO_CLOSE
-            else:
-                self.wait(self._make_algo(order, stops))
-
-    def _make_algo(self, order: Order, stops: AttachedStops) -> AlgoOrder:
-        both = stops.sl_trigger is not None and stops.tp_trigger is not None
-        return AlgoOrder(
-            algo_id=self.ids.next(),
-            client_id=stops.client_id,
-            inst_id=order.inst_id,
-            side="sell" if order.side == "buy" else "buy",
-            kind="oco" if both else "conditional",
-            size=order.filled,
-            close_fraction=None,
-            reduce_only=True,
-            created_ms=self.now_ms,
-            sl_trigger=stops.sl_trigger,
-            sl_price=stops.sl_price,
-            sl_type=stops.sl_type,
-            tp_trigger=stops.tp_trigger,
-            tp_price=stops.tp_price,
-            tp_type=stops.tp_type,
-            is_attached=True,
-            parent_id=order.ord_id,
-            tag=order.tag,
-        )
-
-    def _close(self, position: Position, how: str) -> None:
-        """Forget a position that is gone, and cancel its protective orders with it."""
-        del self.positions[position.inst_id]
-        self.closed_positions.append((position, self.now_ms, how))
-        for algo in self.live_algos(position.inst_id):
-            if algo.reduce_only:
-                self.cancel_algo(algo)
-        for order in self.pending(position.inst_id):
-            if order.reduce_only:
-                self.cancel(order, "2")
+def name_leverage(inst_id: str, margin_mode: MarginMode, pos_side: PositionSide) -> str:
+    """Return what a leverage is set for: the instrument in cross margin, whichever side; the position in isolated."""
+    return inst_id if margin_mode == "cross" else name_holding(inst_id, margin_mode, pos_side)

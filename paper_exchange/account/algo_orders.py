@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from paper_exchange.account.orders import AttachedStops, Side
+from paper_exchange.account.orders import AttachedStops, Side, is_closing
+from paper_exchange.account.positions import MarginMode, PositionSide, name_holding
 from paper_exchange.wire import Json, empty_fields, format_number
 
 _EMPTY_ALGO = empty_fields(
-    "activePx amendPxOnTriggerType callbackRatio callbackSpread ccy moveTriggerPx ordPx quickMgnType tgtCcy "
-    "tradeQuoteCcy triggerPx triggerPxType"
+    "ccy chaseType chaseVal isTradeBorrowMode maxChaseType maxChaseVal "
+    "ordPx pxLimit pxSpread pxVar quickMgnType szLimit tgtCcy timeInterval tradeQuoteCcy triggerPx "
+    "triggerPxType"
 )
+
+TRAILING = "move_order_stop"
 
 
 @dataclass(slots=True)
 class AlgoOrder:
-    """A conditional, oco or trigger order. Order prices of −1 mean market.
+    """A conditional, oco, trigger or trailing order (`move_order_stop`). Order prices of −1 mean market.
 
     `is_attached`: it came with the order `parent_id`. `attached`: the stops that a trigger order's own order will
-    carry. `size` None closes whatever position is there. `trigger_up`: the trigger is met from below.
+    carry. `size` None closes whatever position is there. `trigger_up`: the trigger is met from below. `ends_flat`: it
+    is cancelled when its position is gone (`cxlOnClosePos`). `linked_ids`: the resting targets that end with it.
+    `best` is the price that a trailing order has followed so far (None: not active yet), `move_trigger` the trigger
+    that follows.
     """
 
     algo_id: str
@@ -31,6 +38,9 @@ class AlgoOrder:
     close_fraction: Decimal | None
     reduce_only: bool
     created_ms: int
+    margin_mode: MarginMode = "cross"
+    pos_side: PositionSide = "net"
+    ends_flat: bool = False
     sl_trigger: Decimal | None = None
     sl_price: Decimal | None = None
     sl_type: str = "last"
@@ -41,9 +51,15 @@ class AlgoOrder:
     trigger_price: Decimal | None = None
     trigger_type: str = "last"
     trigger_up: bool = False
+    callback_ratio: Decimal | None = None
+    callback_spread: Decimal | None = None
+    active_price: Decimal | None = None
+    best: Decimal | None = None
+    move_trigger: Decimal | None = None
     is_attached: bool = False
     parent_id: str = ""
     attached: list[AttachedStops] = field(default_factory=list)
+    linked_ids: list[str] = field(default_factory=list)
     tag: str = ""
     state: str = "live"
     updated_ms: int = 0
@@ -60,9 +76,24 @@ class AlgoOrder:
         return self.state == "live"
 
     @property
+    def source(self) -> str:
+        """The `source` of the order that a trigger without legs brings about."""
+        return "25" if self.kind == TRAILING else "6"
+
+    @property
     def sign(self) -> int:
         """+1 for a buy."""
         return 1 if self.side == "buy" else -1
+
+    @property
+    def holding(self) -> str:
+        """Name of the position that it protects or opens."""
+        return name_holding(self.inst_id, self.margin_mode, self.pos_side)
+
+    @property
+    def closes(self) -> bool:
+        """Whether its order may only reduce its position: by its flag, or in hedge mode by its side."""
+        return self.reduce_only or is_closing(self.side, self.pos_side)
 
     def row(self) -> dict[str, Json]:
         """Return the row of order-algo, orders-algo-pending and orders-algo-history."""
@@ -77,8 +108,8 @@ class AlgoOrder:
             "instId": self.inst_id,
             "ordType": self.kind,
             "side": self.side,
-            "posSide": "net",
-            "tdMode": "cross",
+            "posSide": self.pos_side,
+            "tdMode": self.margin_mode,
             "sz": format_number(self.size),
             "closeFraction": format_number(self.close_fraction),
             "reduceOnly": "true" if self.reduce_only else "false",
@@ -94,13 +125,18 @@ class AlgoOrder:
             "triggerPx": format_number(self.trigger),
             "ordPx": format_number(self.trigger_price),
             "triggerPxType": self.trigger_type if self.trigger is not None else "",
-            "actualSz": format_number(self.actual_size),
+            "callbackRatio": format_number(self.callback_ratio),
+            "callbackSpread": format_number(self.callback_spread),
+            "activePx": format_number(self.active_price),
+            "moveTriggerPx": format_number(self.move_trigger),
+            "actualSz": format_number(self.actual_size or Decimal(0)),
+            "amendPxOnTriggerType": "0",
             "actualPx": format_number(self.actual_price),
             "actualSide": self.actual_side,
             "triggerTime": "" if self.triggered_ms is None else str(self.triggered_ms),
             "failCode": self.fail_code,
             "attachAlgoOrds": [attached.row() for attached in self.attached],
-            "linkedOrd": {"ordId": ""},
+            "linkedOrd": {"ordId": self.linked_ids[0] if self.linked_ids else ""},
             "tag": self.tag,
             "cTime": str(self.created_ms),
             "uTime": str(self.updated_ms or self.created_ms),

@@ -6,9 +6,15 @@ from dataclasses import replace
 
 from paper_exchange.account import matching
 from paper_exchange.account.account import Account
-from paper_exchange.account.attached_stops import check_sides, read_order_price
+from paper_exchange.account.attached_stops import check_order_prices, check_sides, check_split, read_order_price
 from paper_exchange.account.orders import AttachedStops, Order
-from paper_exchange.account.placing import check_margin, check_price, check_reduce_only, check_size
+from paper_exchange.account.placing import (
+    check_margin,
+    check_position_limit,
+    check_price,
+    check_reduce_only,
+    check_size,
+)
 from paper_exchange.account.refusals import Refused, convert_to_refusals
 from paper_exchange.params import Params
 
@@ -16,7 +22,8 @@ from paper_exchange.params import Params
 def amend(account: Account, order: Order, params: Params) -> None:
     """Change total size, price and attached stops of a resting order, and let it meet the market again.
 
-    A refused amendment leaves the order as it was, or cancels it where `cxlOnFail` says so.
+    A new total size of no more than what is filled ends the order as filled. A refused amendment leaves the order as it
+    was, or cancels it where `cxlOnFail` says so.
     """
     try:
         with convert_to_refusals():
@@ -25,8 +32,13 @@ def amend(account: Account, order: Order, params: Params) -> None:
         if params.text("cxlOnFail") == "true":
             account.cancel(order, "1")
         raise
+    if amended.price != order.price or amended.size > order.size:
+        order.resting_since_ms = account.now_ms  # it goes to the end of the queue
     order.size, order.price, order.attached = amended.size, amended.price, amended.attached
     order.updated_ms = account.now_ms
+    if order.left == 0:
+        order.state = "filled"
+        return
     matching.meet_quotes(account, order)
 
 
@@ -35,6 +47,8 @@ def _make_amended(account: Account, order: Order, params: Params) -> Order:
     if size is None and price is None and not legs:
         raise Refused("51500", "You must enter a price, quantity, or TP/SL")
     instrument = account.market.instruments[order.inst_id]
+    if size is not None and 0 < size <= order.filled:
+        return replace(order, size=order.filled)
     # A copy, down to its attached stops: a refused amendment must not show on the order.
     amended = replace(
         order,
@@ -45,9 +59,11 @@ def _make_amended(account: Account, order: Order, params: Params) -> Order:
     check_price(account, instrument, amended)
     for row in legs:
         _amend_leg(_find_attached(amended, row), row)
+    check_split(amended.attached, amended.size)
     for attached in amended.attached:
         check_sides(account, order.inst_id, order.side, attached, amended.price)
     check_reduce_only(account, amended)
+    check_position_limit(account, amended)
     check_margin(account, amended)
     return amended
 
@@ -72,5 +88,8 @@ def _amend_leg(attached: AttachedStops, row: Params) -> None:
         attached.tp_trigger = target or None
     attached.sl_price = read_order_price(row, "newSlOrdPx") or attached.sl_price
     attached.tp_price = read_order_price(row, "newTpOrdPx") or attached.tp_price
-    if attached.sl_trigger is None and attached.tp_trigger is None:
+    attached.sl_price = None if attached.sl_trigger is None else attached.sl_price
+    attached.tp_price = None if attached.tp_trigger is None and not attached.tp_limit else attached.tp_price
+    if attached.sl_trigger is None and attached.tp_trigger is None and not attached.tp_limit:
         raise Refused("51000", "Parameter attachAlgoOrds error")
+    check_order_prices(attached)

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import count
+from typing import NamedTuple
 
-from paper_exchange.wire import Json, empty_fields, format_number
+from paper_exchange.account.positions import MarginMode, PositionSide
+from paper_exchange.wire import Json, empty_fields, format_number, format_padded
 
 ZERO = Decimal(0)
-TRADE, LIQUIDATION, FUNDING = "2", "5", "8"
-_BOUGHT, _SOLD = {TRADE: "1", LIQUIDATION: "106"}, {TRADE: "2", LIQUIDATION: "107"}
+TRADE, DELIVERY, LIQUIDATION, MARGIN, FUNDING = "2", "3", "5", "6", "8"
+PARTIAL_LIQUIDATION = "partial"
+"""A liquidation that leaves a part of the position; its bills are of the type `LIQUIDATION`."""
+_SUB_KINDS = {
+    (TRADE, "net"): ("1", "2"),
+    (TRADE, "long"): ("3", "5"),
+    (TRADE, "short"): ("6", "4"),
+    (DELIVERY, "net"): ("113", "112"),
+    (DELIVERY, "long"): ("", "112"),
+    (DELIVERY, "short"): ("113", ""),
+    (PARTIAL_LIQUIDATION, "net"): ("102", "103"),
+    (PARTIAL_LIQUIDATION, "long"): ("", "100"),
+    (PARTIAL_LIQUIDATION, "short"): ("101", ""),
+    (LIQUIDATION, "net"): ("106", "107"),
+    (LIQUIDATION, "long"): ("", "104"),
+    (LIQUIDATION, "short"): ("105", ""),
+}
+"""Sub-types of bills for what was bought and sold, by kind and side of the position."""
 _EMPTY_BILL = empty_fields(
     "interest from to notes fillFwdPx fillIdxPx fillMarkPx fillMarkVol fillPxUsd fillPxVol earnAmt earnApr"
 )
 
 
-def choose_sub_kind(kind: str, signed: Decimal) -> str:
+def choose_sub_kind(kind: str, signed: Decimal, pos_side: PositionSide = "net") -> str:
     """Return the bill's sub-type for a trade or a liquidation that bought (signed > 0) or sold."""
-    return (_BOUGHT if signed > 0 else _SOLD)[kind]
+    bought, sold = _SUB_KINDS[kind, pos_side]
+    return bought if signed > 0 else sold
 
 
 class Ids:
@@ -35,9 +54,21 @@ class Ids:
         return str(next(self._numbers))
 
 
+class FeeCurrency(NamedTuple):
+    """A currency other than USDT in which fees are charged: its name, its price in USDT, and what the account has."""
+
+    name: str
+    usdt: Decimal
+    balance: Decimal = Decimal(1_000)
+
+
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """One change of the cash balance: `change` is profit + fee, or the funding payment; money is in USDT."""
+    """One change of a balance in `ccy`: profit + fee, the funding payment, a fee, a penalty or moved margin.
+
+    For isolated positions `margin_change` went from the cash to the position's margin, which is `margin` after it:
+    `change` is profit + fee − margin_change.
+    """
 
     bill_id: str
     ts_ms: int
@@ -55,6 +86,11 @@ class Bill:
     trade_id: str = ""
     exec_type: str = ""
     tag: str = ""
+    ccy: str = "USDT"
+    margin_mode: MarginMode = "cross"
+    pos_side: PositionSide = "net"
+    margin: Decimal = ZERO
+    margin_change: Decimal = ZERO
 
     def row(self) -> dict[str, Json]:
         """Return the row of bills and bills-archive."""
@@ -64,16 +100,16 @@ class Bill:
             "ts": str(self.ts_ms),
             "type": self.kind,
             "subType": self.sub_kind,
-            "ccy": "USDT",
-            "bal": format_number(self.balance),
-            "balChg": format_number(self.change),
-            "posBal": "0",
-            "posBalChg": "0",
+            "ccy": self.ccy,
+            "bal": format_padded(self.balance),
+            "balChg": format_padded(self.change),
+            "posBal": format_number(self.margin),
+            "posBalChg": format_number(self.margin_change),
             "sz": format_number(self.size),
             "px": format_number(self.price),
             "pnl": format_number(self.pnl),
             "fee": format_number(self.fee),
-            "mgnMode": "cross",
+            "mgnMode": self.margin_mode,
             "instType": "SWAP",
             "instId": self.inst_id,
             "ordId": self.ord_id,
@@ -87,12 +123,14 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One trade of the account: its bill, its side, whether it took liquidity, and the fee rate."""
+    """One trade of the account: its bill, its side, whether it took liquidity, the fee rate, and the fee as charged."""
 
     bill: Bill
     side: str
     taker: bool
     rate: Decimal
+    fee: Decimal
+    fee_ccy: str = "USDT"
 
     def row(self) -> dict[str, Json]:
         """Return the row of fills and fills-history."""
@@ -116,10 +154,10 @@ class Execution:
             "fillMarkVol": "",
             "fillFwdPx": "",
             "side": self.side,
-            "posSide": "net",
+            "posSide": bill.pos_side,
             "execType": "T" if self.taker else "M",
-            "fee": format_number(bill.fee),
-            "feeCcy": "USDT",
+            "fee": format_number(self.fee),
+            "feeCcy": self.fee_ccy,
             "feeRate": "",
             "fillTime": str(bill.ts_ms),
             "ts": str(bill.ts_ms),
@@ -129,12 +167,13 @@ class Execution:
 
 @dataclass(slots=True)
 class Ledger:
-    """USDT cash and its history, oldest first."""
+    """USDT cash and its history, oldest first; fees may be charged in another currency."""
 
     cash: Decimal
     bills: list[Bill] = field(default_factory=list)
     executions: list[Execution] = field(default_factory=list)
     touched_ms: int = 0
+    fee_currency: FeeCurrency | None = None
 
     def book(self, bill: Bill) -> Bill:
         """Set the cash to the bill's balance and keep the bill; return it."""
@@ -142,3 +181,23 @@ class Ledger:
         self.bills.append(bill)
         self.touched_ms = bill.ts_ms
         return bill
+
+    def charge(self, fee: Decimal) -> tuple[Decimal, Decimal, str]:
+        """Return a fee of USDT as it is charged: what the USDT cash pays, the amount, and the amount's currency.
+
+        The other currency pays as long as it lasts; USDT pays after that.
+        """
+        other = self.fee_currency
+        if other is None or other.balance + fee / other.usdt < 0:
+            return fee, fee, "USDT"
+        amount = round(fee / other.usdt, 12)
+        self.fee_currency = other._replace(balance=other.balance + amount)
+        return ZERO, amount, other.name
+
+    def book_other(self, bill_id: str, bill: Bill, amount: Decimal) -> None:
+        """Keep the bill of a fee that another currency paid, beside the bill of its trade."""
+        assert self.fee_currency is not None
+        name, _, balance = self.fee_currency
+        self.bills.append(
+            replace(bill, bill_id=bill_id, change=amount, balance=balance, fee=amount, pnl=ZERO, ccy=name)
+        )

@@ -1,4 +1,4 @@
-"""Margin of an order: whether the account can carry it (docs/okx-protocol.md, Margin)."""
+"""Margin and tiers of an order: whether the account can carry it (docs/okx-protocol.md, Margin)."""
 
 from __future__ import annotations
 
@@ -6,39 +6,67 @@ from decimal import Decimal
 
 from paper_exchange.account.account import Account
 from paper_exchange.account.ledger import ZERO
-from paper_exchange.account.orders import Order
+from paper_exchange.account.orders import AT_ONCE, Order
 from paper_exchange.account.positions import count_opening
 
+BEYOND_TIERS, BEYOND_LEVERAGE = "51105", "51004"
 
-def is_affordable(account: Account, order: Order, fill_price: Decimal | None) -> bool:
-    """Whether free equity stays at or above zero when an order fills at `fill_price` now, or rests (None).
+
+def is_affordable(account: Account, order: Order, filled: Decimal, price: Decimal) -> bool:
+    """Whether free equity stays at or above zero when `filled` contracts fill at `price` now and the rest rests.
 
     An order that opens nothing is always affordable. A resting order with the same id counts as already replaced.
     """
-    signed = order.left * order.sign
-    if count_opening(account.size(order.inst_id), signed) == 0:
+    if count_opening(account.held(order.holding), order.left * order.sign) == 0:
         return True
-    if fill_price is None:
-        return _compute_free_if_resting(account, order) >= 0
-    return _compute_free_if_filled(account, order, signed, fill_price) >= 0
+    return _compute_free(account, order, filled, price) >= 0
 
 
-def _compute_free_if_resting(account: Account, order: Order) -> Decimal:
-    margin = account.margin_for(order, account.size(order.inst_id))
-    fee = margin * account.lever(order.inst_id) * account.taker  # margin · leverage is the notional
-    return account.equity() - account.initial_margin() - _sum_frozen(account, order, ZERO) - margin - fee
+def find_tier_breach(account: Account, order: Order) -> str | None:
+    """Return the code of an order too large for the tiers, with position and pending orders of its side; else None."""
+    held = account.held(order.holding)
+    opening = count_opening(held, order.left * order.sign)
+    instrument = account.market.instruments[order.inst_id]
+    if opening == 0 or not instrument.tiers:
+        return None
+    pending = sum((o.left for o in list_rivals(account, order) if not o.closes), ZERO)
+    total = opening + pending + (abs(held) if held * order.sign > 0 else ZERO)
+    if total > instrument.tiers[-1].max_sz:
+        return BEYOND_TIERS
+    return BEYOND_LEVERAGE if account.lever_of(order) > instrument.find_tier(total).max_leverage else None
 
 
-def _compute_free_if_filled(account: Account, order: Order, signed: Decimal, price: Decimal) -> Decimal:
-    """Return free equity after a fill.
+def list_rivals(account: Account, order: Order) -> list[Order]:
+    """Return the other resting orders on the same position and side."""
+    pending = account.pending(order.inst_id)
+    return [o for o in pending if (o.holding, o.side) == (order.holding, order.side) and o.ord_id != order.ord_id]
 
-    Equity moves by the distance from the mark and the fee, initial margin by the change of the position.
+
+def _compute_free(account: Account, order: Order, filled: Decimal, price: Decimal) -> Decimal:
+    """Return free equity after the fill, with the margin and the fee of what rests taken off.
+
+    A cross fill moves equity by the distance from the mark and the fee, and initial margin by the change of the
+    position; an isolated one takes its margin and its fee out of the cash.
     """
-    held = account.size(order.inst_id)
-    mark, ct_val = account.mark(order.inst_id), account.market.instruments[order.inst_id].ct_val
-    equity = account.equity() + signed * ct_val * (mark - price) - abs(signed) * ct_val * price * account.taker
-    grown = (abs(held + signed) - abs(held)) * ct_val * mark / account.lever(order.inst_id)
-    return equity - account.initial_margin() - grown - _sum_frozen(account, order, signed)
+    held, signed = account.held(order.holding), filled * order.sign
+    ct_val, lever = account.market.instruments[order.inst_id].ct_val, account.lever_of(order)
+    equity = account.cross_equity()
+    if order.margin_mode == "isolated":
+        spent = count_opening(held, signed) * ct_val * price / lever + filled * ct_val * price * account.taker
+    else:
+        mark = account.mark(order.inst_id)
+        equity += signed * ct_val * (mark - price) - filled * ct_val * price * account.taker
+        spent = (abs(held + signed) - abs(held)) * ct_val * mark / lever
+    resting = _compute_resting(account, order, filled)
+    return equity - account.initial_margin() - spent - _sum_frozen(account, order, signed) - resting
+
+
+def _compute_resting(account: Account, order: Order, filled: Decimal) -> Decimal:
+    """Return margin and fee of what is left of a resting order after the fill."""
+    if filled == order.left or (filled and order.kind in AT_ONCE):
+        return ZERO
+    left = account.margin_for(order, account.held(order.holding), filled)
+    return left + left * account.lever_of(order) * account.taker  # margin · leverage is the notional
 
 
 def _sum_frozen(account: Account, order: Order, signed: Decimal) -> Decimal:
@@ -47,5 +75,5 @@ def _sum_frozen(account: Account, order: Order, signed: Decimal) -> Decimal:
     The change decides what the others open: an order that would have closed may open after it.
     """
     others = (other for other in account.pending() if other.ord_id != order.ord_id)
-    change = {order.inst_id: signed}
-    return sum((account.margin_for(o, account.size(o.inst_id) + change.get(o.inst_id, ZERO)) for o in others), ZERO)
+    change = {order.holding: signed}
+    return sum((account.margin_for(o, account.held(o.holding) + change.get(o.holding, ZERO)) for o in others), ZERO)

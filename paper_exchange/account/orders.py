@@ -6,22 +6,35 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from paper_exchange.wire import Json, empty_fields, format_number
+from paper_exchange.account.positions import MarginMode, PositionSide, name_holding
+from paper_exchange.wire import Json, empty_fields, format_leverage, format_number
 
 Side = Literal["buy", "sell"]
+AT_ONCE = ("market", "optimal_limit_ioc", "ioc", "fok")
+"""Types of orders that never rest."""
 LIVE_STATES = ("live", "partially_filled")
 MARKET_PRICE = Decimal(-1)
 """Order price of a stop or a trigger that trades at market."""
 _EMPTY_ORDER = empty_fields(
-    "algoClOrdId algoId attachAlgoClOrdId cancelSourceReason ccy fillPx fillTime isTpLimit pxType pxUsd pxVol "
+    "algoClOrdId algoId attachAlgoClOrdId cancelSourceReason ccy fillPx fillTime pxType pxUsd pxVol "
     "quickMgnType slOrdPx slTriggerPx slTriggerPxType stpId tgtCcy tpOrdPx tpTriggerPx tpTriggerPxType "
     "tradeId tradeQuoteCcy"
 )
 
 
+def is_closing(side: str, pos_side: str) -> bool:
+    """Whether an order on this side of a hedge-mode position closes it; never in net mode."""
+    return (pos_side, side) in (("long", "sell"), ("short", "buy"))
+
+
 @dataclass(slots=True)
 class AttachedStops:
-    """Stop-loss and take-profit that travel with an order until it is filled; None where a leg is absent."""
+    """Stop-loss and take-profit that travel with an order until it is filled; None where a leg is absent.
+
+    `size` is the part of the order that they are for (None: all of it). `tp_limit`: the target is an order that rests
+    at `tp_price` as soon as there is a position. `algo_id` and `tp_ord_id` name what they became, `armed` is the part
+    of the order that the algo orders cover.
+    """
 
     attach_id: str
     client_id: str
@@ -31,6 +44,11 @@ class AttachedStops:
     tp_trigger: Decimal | None
     tp_price: Decimal | None
     tp_type: str
+    size: Decimal | None = None
+    tp_limit: bool = False
+    algo_id: str = ""
+    tp_ord_id: str = ""
+    armed: Decimal = Decimal(0)
     fail_code: str = ""
 
     def row(self) -> dict[str, Json]:
@@ -45,8 +63,8 @@ class AttachedStops:
             "tpTriggerPx": format_number(self.tp_trigger),
             "tpOrdPx": format_number(self.tp_price),
             "tpTriggerPxType": self.tp_type,
-            "tpOrdKind": "condition",
-            "sz": "",
+            "tpOrdKind": "limit" if self.tp_limit else "condition",
+            "sz": format_number(self.size),
             "failCode": self.fail_code,
             "failReason": "",
         }
@@ -54,7 +72,11 @@ class AttachedStops:
 
 @dataclass(slots=True)
 class Order:
-    """One order. `price` is None for market orders; `size` and `filled` are contracts; fee and profit are in USDT."""
+    """One order. `price` is None for market orders; sizes are contracts; profit is in USDT, the fee in `fee_ccy`.
+
+    `resting_since_ms`: since when it waits at its price. `algo_id` names the algo order that brought it about,
+    `linked_algo_id` the stop that a resting target belongs to.
+    """
 
     ord_id: str
     client_id: str
@@ -65,15 +87,20 @@ class Order:
     price: Decimal | None
     reduce_only: bool
     created_ms: int
+    margin_mode: MarginMode = "cross"
+    pos_side: PositionSide = "net"
+    resting_since_ms: int = 0
     tag: str = ""
     state: str = "live"
     filled: Decimal = Decimal(0)
     filled_notional: Decimal = Decimal(0)
     fee: Decimal = Decimal(0)
+    fee_ccy: str = "USDT"
     pnl: Decimal = Decimal(0)
     updated_ms: int = 0
     fill_ms: int | None = None
     fill_px: Decimal | None = None
+    fill_size: Decimal = Decimal(0)
     trade_id: str = ""
     cancel_source: str = ""
     source: str = ""
@@ -81,6 +108,8 @@ class Order:
     leverage: Decimal = Decimal(1)
     algo_id: str = ""
     algo_client_id: str = ""
+    is_tp_limit: bool = False
+    linked_algo_id: str = ""
     attached: list[AttachedStops] = field(default_factory=list)
 
     @property
@@ -98,6 +127,16 @@ class Order:
         """+1 for a buy."""
         return 1 if self.side == "buy" else -1
 
+    @property
+    def holding(self) -> str:
+        """Name of the position that it changes."""
+        return name_holding(self.inst_id, self.margin_mode, self.pos_side)
+
+    @property
+    def closes(self) -> bool:
+        """Whether it may only reduce its position: by its flag, or in hedge mode by its side."""
+        return self.reduce_only or is_closing(self.side, self.pos_side)
+
     def row(self) -> dict[str, Json]:
         """Return the row of order, orders-pending and orders-history."""
         average = self.filled_notional / self.filled if self.filled else None
@@ -112,21 +151,21 @@ class Order:
             "sz": format_number(self.size),
             "ordType": self.kind,
             "side": self.side,
-            "posSide": "net",
-            "tdMode": "cross",
+            "posSide": self.pos_side,
+            "tdMode": self.margin_mode,
             "state": self.state,
             "accFillSz": format_number(self.filled),
             "avgPx": format_number(average),
             "fillPx": format_number(self.fill_px),
-            "fillSz": format_number(self.filled),
+            "fillSz": format_number(self.fill_size),
             "fillTime": "" if self.fill_ms is None else str(self.fill_ms),
             "tradeId": self.trade_id,
             "fee": format_number(self.fee),
-            "feeCcy": "USDT",
+            "feeCcy": self.fee_ccy,
             "rebate": "0",
             "rebateCcy": "USDT",
             "pnl": format_number(self.pnl),
-            "lever": format_number(self.leverage),
+            "lever": format_leverage(self.leverage),
             "reduceOnly": "true" if self.reduce_only else "false",
             "cTime": str(self.created_ms),
             "uTime": str(self.updated_ms or self.created_ms),
@@ -137,5 +176,6 @@ class Order:
             "algoClOrdId": self.algo_client_id,
             "stpMode": "cancel_maker",
             "attachAlgoOrds": [attached.row() for attached in self.attached],
-            "linkedAlgoOrd": {"algoId": ""},
+            "isTpLimit": "true" if self.is_tp_limit else "false",
+            "linkedAlgoOrd": {"algoId": self.linked_algo_id},
         }

@@ -1,39 +1,74 @@
-"""One net position per instrument, and its arithmetic (docs/okx-protocol.md, Margin, profit and liquidation)."""
+"""Positions and their arithmetic (docs/okx-protocol.md, Margin, profit and liquidation).
+
+In net mode there is one signed position per instrument and margin mode, in hedge mode a long and a short one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
+MarginMode = Literal["cross", "isolated"]
+PositionSide = Literal["net", "long", "short"]
 ZERO = Decimal(0)
+
+
+def name_holding(inst_id: str, margin_mode: MarginMode, pos_side: PositionSide) -> str:
+    """Return the key of a position: the instrument alone in cross margin and net mode.
+
+    >>> name_holding("BTC-USDT-SWAP", "cross", "net"), name_holding("BTC-USDT-SWAP", "isolated", "long")
+    ('BTC-USDT-SWAP', 'BTC-USDT-SWAP isolated long')
+    """
+    if (margin_mode, pos_side) == ("cross", "net"):
+        return inst_id
+    return f"{inst_id} {margin_mode} {pos_side}"
 
 
 @dataclass(slots=True)
 class Position:
-    """A signed position in contracts.
+    """A position in contracts, below zero for a short one in either mode.
 
     `avg_px` weighs opening fills only; closing fills leave it. Money is in USDT; `largest` is the peak of |size|.
+    `margin` is what an isolated position holds of its own; `penalty` is what liquidations have taken (not above 0).
+    `closed_ms` is the last time at which a part was closed (0: never), `direction` is `long` or `short`.
     """
 
     inst_id: str
     ct_val: Decimal
     pos_id: str
     opened_ms: int
+    margin_mode: MarginMode = "cross"
+    pos_side: PositionSide = "net"
     size: Decimal = ZERO
     avg_px: Decimal = ZERO
     pnl: Decimal = ZERO
     fee: Decimal = ZERO
     funding: Decimal = ZERO
+    penalty: Decimal = ZERO
+    margin: Decimal = ZERO
     largest: Decimal = ZERO
     closed_size: Decimal = ZERO
     closed_notional: Decimal = ZERO
+    closed_ms: int = 0
+    direction: str = ""
     updated_ms: int = 0
     trade_id: str = ""
 
     @property
+    def holding(self) -> str:
+        """Its key among the account's positions."""
+        return name_holding(self.inst_id, self.margin_mode, self.pos_side)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether it stands on margin of its own."""
+        return self.margin_mode == "isolated"
+
+    @property
     def realized(self) -> Decimal:
-        """Closing profit, fees and funding since the position was opened."""
-        return self.pnl + self.fee + self.funding
+        """Closing profit, fees, funding and penalties since the position was opened."""
+        return self.pnl + self.fee + self.funding + self.penalty
 
     def notional(self, price: Decimal) -> Decimal:
         """Return |size| · ct_val · price, in USDT."""
@@ -46,6 +81,7 @@ class Position:
     def apply(self, signed: Decimal, price: Decimal) -> Decimal:
         """Book a fill of `signed` contracts that does not reverse the position; return the profit that it realises."""
         if self.size == 0 or (self.size > 0) == (signed > 0):
+            self.direction = "long" if signed > 0 else "short"
             total = abs(self.size) + abs(signed)
             self.avg_px = (self.avg_px * abs(self.size) + price * abs(signed)) / total
             self.size += signed

@@ -48,7 +48,7 @@ def _list_events(account: Account, since: int, until: int) -> Iterator[tuple[int
     """
     market = account.market
     active = {
-        *account.positions,
+        *(position.inst_id for position in account.positions.values()),
         *(order.inst_id for order in account.pending()),
         *(algo.inst_id for algo in account.live_algos()),
     }
@@ -70,25 +70,34 @@ def _list_events(account: Account, since: int, until: int) -> Iterator[tuple[int
 
 def _close_bar(account: Account, inst_id: str, bar: Bar) -> None:
     """Let a closed bar take effect. Of stop and liquidation, the price meets the nearer one first."""
-    stop, level = triggers.find_nearest_stop(account, inst_id), liquidation.find_liquidation_price(account, inst_id)
-    if level is not None and (stop is None or (stop - level) * account.size(inst_id) < 0):
+    if any(_is_liquidated_first(account, p) for p in account.positions.values() if p.inst_id == inst_id):
         liquidation.liquidate_in_bar(account, inst_id, bar.open_ms)
     matching.apply_bar(account, inst_id, bar)
     # Once more: what stops left over, or the bar's own fills opened, its extreme can still liquidate.
     liquidation.liquidate_in_bar(account, inst_id, bar.open_ms)
 
 
+def _is_liquidated_first(account: Account, position: Position) -> bool:
+    """Whether an adverse move meets the liquidation price of a position before its stop."""
+    stop, level = triggers.find_nearest_stop(account, position), liquidation.find_liquidation_price(account, position)
+    return level is not None and (stop is None or (stop - level) * position.size < 0)
+
+
 def _settle_funding(account: Account, inst_id: str, rate: float) -> None:
-    position = account.positions.get(inst_id)
-    if position is not None:
+    for position in [p for p in account.positions.values() if p.inst_id == inst_id]:
         _pay_funding(account, position, exact(rate))
 
 
 def _pay_funding(account: Account, position: Position, rate: Decimal) -> None:
-    """Book −size·ct_val·mark·rate: longs pay a positive rate (docs/okx-protocol.md, Settlement)."""
+    """Book −size·ct_val·mark·rate: longs pay a positive rate (docs/okx-protocol.md, Settlement).
+
+    An isolated position pays out of its own margin (docs/okx-protocol.md, Funding bills).
+    """
     mark = account.mark(position.inst_id)
     payment = -position.size * position.ct_val * mark * rate
+    change, moved = (ZERO, payment) if position.isolated else (payment, ZERO)
     position.funding += payment
+    position.margin += moved
     position.updated_ms = account.now_ms
     account.ledger.book(
         Bill(
@@ -97,12 +106,16 @@ def _pay_funding(account: Account, position: Position, rate: Decimal) -> None:
             kind=FUNDING,
             sub_kind="174" if payment > 0 else "173",
             inst_id=position.inst_id,
-            change=payment,
-            balance=account.ledger.cash + payment,
+            change=change,
+            balance=account.ledger.cash + change,
             size=abs(position.size),
             price=mark,
             pnl=payment,
             fee=ZERO,
+            margin_mode=position.margin_mode,
+            pos_side=position.pos_side,
+            margin=position.margin,
+            margin_change=moved,
         )
     )
 

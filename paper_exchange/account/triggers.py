@@ -12,9 +12,11 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from pairity.universe import exact
+from paper_exchange.account import trailing
 from paper_exchange.account.account import Account
-from paper_exchange.account.algo_orders import AlgoOrder
+from paper_exchange.account.algo_orders import TRAILING, AlgoOrder
 from paper_exchange.account.orders import AttachedStops
+from paper_exchange.account.positions import Position
 from paper_exchange.market.market import Bar, PriceKind
 
 Leg = Literal["sl", "tp", ""]
@@ -30,6 +32,9 @@ class Hit(NamedTuple):
 
 def find_hit(account: Account, algo: AlgoOrder, bar: Bar) -> Hit | None:
     """Return what a bar does to an algo order that waited for the whole of it; None where no trigger is met."""
+    if algo.kind == TRAILING:
+        met = trailing.follow(algo, bar)
+        return None if met is None else Hit("", met.price, met.at_open)
     if algo.trigger is not None:
         return _find_leg_hit(account, algo, "", bar)
     stop, target = _find_leg_hit(account, algo, "sl", bar), _find_leg_hit(account, algo, "tp", bar)
@@ -52,13 +57,16 @@ def find_hit_after_fill(account: Account, algo: AlgoOrder, bar: Bar) -> Hit | No
     return None
 
 
-def find_nearest_stop(account: Account, inst_id: str) -> Decimal | None:
+def find_nearest_stop(account: Account, position: Position) -> Decimal | None:
     """Return the stop-loss on the last price that an adverse move of the position meets first; None without one."""
-    held = account.size(inst_id)
+    held = position.size
     stops = [
         algo.sl_trigger
-        for algo in account.live_algos(inst_id)
-        if algo.sl_trigger is not None and algo.sl_type == "last" and algo.sign * held < 0
+        for algo in account.live_algos(position.inst_id)
+        if algo.sl_trigger is not None
+        and algo.sl_type == "last"
+        and algo.holding == position.holding
+        and algo.sign * held < 0
     ]
     return (max(stops) if held > 0 else min(stops)) if stops else None
 
@@ -68,11 +76,17 @@ def find_misplaced_leg(
 ) -> Leg | None:
     """Return the leg protecting an entry on `side` that would be met at once: `tp`, `sl` or None."""
     sign = 1 if side == "buy" else -1
-    if stops.tp_trigger is not None and (stops.tp_trigger - target_reference) * sign <= 0:
+    target = stops.tp_price if isinstance(stops, AttachedStops) and stops.tp_limit else stops.tp_trigger
+    if target is not None and (target - target_reference) * sign <= 0:
         return "tp"
     if stops.sl_trigger is not None and (stop_reference - stops.sl_trigger) * sign <= 0:
         return "sl"
     return None
+
+
+def is_met_from_below(algo: AlgoOrder, leg: Leg) -> bool:
+    """Whether the trigger of a leg is met by a price that rises."""
+    return _read_level(algo, leg)[2]
 
 
 def _read_level(algo: AlgoOrder, leg: Leg) -> tuple[Decimal | None, str, bool]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from paper_exchange.account.account import Account
 from paper_exchange.account.settlement import settle_until
 from paper_exchange.clock import VirtualClock
+from paper_exchange.events.schedule import Schedule
+from paper_exchange.events.venue_state import VenueState
 from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.http.auth import Credentials
+from paper_exchange.http.number_forms import NumberForms
 from paper_exchange.http.rate_limits import RateLimiter
 from paper_exchange.http.request import Routes
+from paper_exchange.http.sight import Sight
 from paper_exchange.market.market import Market
 
 
@@ -26,10 +30,28 @@ class Exchange:
     limiter: RateLimiter | None
     public: Routes
     private: Routes
+    sight: Sight = field(default_factory=Sight)
+    """What answers show of the account; a `LateSight` lets lists lag behind."""
+    forms: NumberForms | None = None
+    """How numbers of the account are written; None writes them as short as they are."""
+    schedule: Schedule | None = None
+    """A script of faults and events; its market is `market`, its faults are `faults`."""
+
+    @property
+    def venue(self) -> VenueState:
+        """What the venue announces."""
+        return self.schedule.venue if self.schedule is not None else VenueState()
 
     def settle(self) -> int:
-        """Let the account catch up with the clock, and return that instant."""
+        """Let events and the account catch up with the clock, and return that instant."""
         now_ms = self.clock.now_ms()
+        if self.schedule is not None:
+            self.schedule.advance(now_ms, self.account, self._settle_account)
+        self._settle_account(now_ms)
         if self.account is not None:
-            settle_until(self.account, now_ms)
+            self.sight.observe(self.account)
         return now_ms
+
+    def _settle_account(self, until_ms: int) -> None:
+        if self.account is not None:
+            settle_until(self.account, until_ms)

@@ -10,20 +10,26 @@ from aiohttp import web
 from paper_exchange.account.account import Account
 from paper_exchange.answers import make_json_answer, wrap_rows
 from paper_exchange.clock import VirtualClock, wall_ms
+from paper_exchange.events.schedule import Schedule
 from paper_exchange.faults.catalogue import Fault, FaultPlan
 from paper_exchange.faults.fault_delivery import BATCH_KINDS, deliver, join_batch, split_batch
 from paper_exchange.http.auth import Credentials, verify
 from paper_exchange.http.control import add_control_routes
 from paper_exchange.http.exchange import Exchange
 from paper_exchange.http.guard import add_headers, guard
+from paper_exchange.http.late_sight import LateSight
+from paper_exchange.http.number_forms import NumberForms
 from paper_exchange.http.rate_limits import RateLimiter
 from paper_exchange.http.request import Request, Routes, parse_body
 from paper_exchange.http.routes.tables import PRIVATE, PUBLIC
+from paper_exchange.http.rules.tables import check_request
+from paper_exchange.http.sight import Sight
 from paper_exchange.market.market import Market
 from paper_exchange.params import Params
 from paper_exchange.wire import Json, WireError
 
 MAX_BODY_BYTES = 1 << 20
+OPEN_IN_MAINTENANCE = ("/api/v5/public/time", "/api/v5/system/status")
 
 
 def make_app(
@@ -36,10 +42,14 @@ def make_app(
     rate_limits: bool = True,
     faults: FaultPlan | None = None,
     private: Routes | None = None,
+    schedule: Schedule | None = None,
+    unkind_seed: int | None = None,
 ) -> web.Application:
     """Return the exchange as an aiohttp application.
 
-    Without an account only the public endpoints answer, and those of `private`, which tests give.
+    Without an account only the public endpoints answer, and those of `private`, which tests give. `schedule`
+    carries out a script, on `market` and `faults`. With `unkind_seed` lists lag behind what happened, and numbers
+    have trailing zeros.
     """
     if private is None:
         private = PRIVATE if account is not None else {}
@@ -52,6 +62,9 @@ def make_app(
         limiter=RateLimiter() if rate_limits else None,
         public=PUBLIC,
         private=private,
+        sight=Sight() if unkind_seed is None else LateSight(unkind_seed),
+        forms=None if unkind_seed is None else NumberForms(unkind_seed),
+        schedule=schedule,
     )
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guard])
     app.on_response_prepare.append(add_headers)
@@ -68,6 +81,10 @@ def make_app(
 
 async def _handle(exchange: Exchange, incoming: web.Request) -> web.StreamResponse:
     body = await incoming.read()
+    if exchange.schedule is not None:
+        # Faults that begin at a time must be there before the request that comes after it is looked at.
+        exchange.settle()
+        exchange.schedule.count_request(incoming.method, incoming.path)
     fault = exchange.faults.take_next_strike(incoming.method, incoming.path)
     if fault is None or fault.kind in BATCH_KINDS:
         return _answer(exchange, incoming, body, fault)
@@ -88,13 +105,20 @@ def _execute(exchange: Exchange, incoming: web.Request, body: bytes, fault: Faul
     handler = exchange.public.get(route) or exchange.private.get(route)
     if handler is None:
         raise _refuse_route(exchange, incoming)
-    rows = [dict(incoming.query)] if incoming.method == "GET" else parse_body(body)
+    rows = [dict(incoming.query)] if incoming.method == "GET" else parse_body(incoming.path, body)
     _admit(exchange, incoming, body, rows)
     now_ms = exchange.settle()
+    if exchange.venue.refuses(now_ms) and incoming.path not in OPEN_IN_MAINTENANCE:
+        raise WireError("50001", "Service temporarily unavailable. Please try again later.", http_status=503)
+    check_request(route, Params(rows[0]), exchange.market)
 
     def handle(elements: list[dict[str, Json]]) -> dict[str, Json]:
         answer = handler(_make_request(exchange, incoming, elements, now_ms))
-        return answer if isinstance(answer, dict) else wrap_rows(answer)
+        if exchange.account is not None:
+            exchange.sight.observe(exchange.account)
+        envelope = answer if isinstance(answer, dict) else wrap_rows(answer)
+        private = route not in exchange.public
+        return envelope if exchange.forms is None or not private else exchange.forms.rewrite(envelope)
 
     if fault is None:
         return handle(rows)
@@ -114,6 +138,8 @@ def _make_request(exchange: Exchange, incoming: web.Request, elements: list[dict
         market=exchange.market,
         account=exchange.account,
         faults=exchange.faults,
+        sight=exchange.sight,
+        venue=exchange.venue,
     )
 
 
@@ -129,6 +155,8 @@ def _admit(exchange: Exchange, incoming: web.Request, body: bytes, rows: list[di
             credentials=exchange.credentials,
             clocks_ms=(wall_ms(), exchange.clock.now_ms()),
         )
+    if incoming.method == "POST" and incoming.content_type != "application/json":
+        raise WireError("50006", 'Invalid Content-Type. Please use "application/JSON".', http_status=400)
     if exchange.limiter is not None:
         caller = incoming.headers.get("OK-ACCESS-KEY", "") if private else (incoming.remote or "")
         exchange.limiter.check(incoming.method, incoming.path, caller, [Params(row) for row in rows])

@@ -23,24 +23,49 @@ DAY_MS = 24 * HOUR_MS
 RECENT_BARS = 1_440
 _SHORT = {"1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1H": 60, "2H": 120, "4H": 240}
 _LONG = {"6H": 6, "12H": 12, "1D": 24, "2D": 48, "3D": 72, "1W": 168}
+_MONTHS = {"1M": 1, "3M": 3}
 # Long bars without suffix open on Hong Kong's clock; weeks begin on Monday (1970-01-01 was a Thursday).
 _HONG_KONG_MS = 8 * HOUR_MS
 _MONDAY_MS = 4 * DAY_MS
 
 
 class BarSize(NamedTuple):
-    """Size of a bar: its length, and the distance of its opens from multiples of that length since the Unix epoch."""
+    """Size of a bar: its length, and the distance of its opens from multiples of that length since the Unix epoch.
+
+    Bars of months (`months` > 0) open with the calendar's month; `ms` is then only about their length.
+    """
 
     ms: int
     offset_ms: int = 0
+    months: int = 0
 
     def start_of(self, instant_ms: int) -> int:
         """Return the open of the bar that contains an instant."""
+        if self.months:
+            return int(self.starts_of(np.array([instant_ms], dtype=np.int64))[0])
         return (instant_ms - self.offset_ms) // self.ms * self.ms + self.offset_ms
 
     def starts_of(self, instants_ms: Instants) -> Instants:
         """Return the opens of the bars that contain the instants of an array."""
+        if self.months:
+            month = (instants_ms - self.offset_ms).astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
+            return self._open_months(month // self.months * self.months)
         return (instants_ms - self.offset_ms) // self.ms * self.ms + self.offset_ms
+
+    def moved(self, starts_ms: Instants, bars: int) -> Instants:
+        """Return the opens of the bars that come `bars` after the ones that open at `starts_ms`."""
+        if self.months:
+            month = (starts_ms - self.offset_ms).astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
+            return self._open_months(month + bars * self.months)
+        return starts_ms + bars * self.ms
+
+    def move(self, start_ms: int, bars: int) -> int:
+        """Return the open of the bar that comes `bars` after the one that opens at `start_ms` (before it if < 0)."""
+        return int(self.moved(np.array([start_ms], dtype=np.int64), bars)[0])
+
+    def _open_months(self, months: Instants) -> Instants:
+        """Return the first instants of months, counted from January 1970."""
+        return months.astype("datetime64[M]").astype("datetime64[ms]").astype(np.int64) + self.offset_ms
 
 
 class Candle(NamedTuple):
@@ -66,10 +91,12 @@ def parse_bar_size(name: str) -> BarSize:
     if name in _SHORT:
         return BarSize(_SHORT[name] * MINUTE_MS)
     base = name.removesuffix("utc")
+    shift_ms = 0 if name.endswith("utc") else _HONG_KONG_MS
+    if base in _MONTHS:
+        return BarSize(_MONTHS[base] * 30 * DAY_MS, -shift_ms, _MONTHS[base])
     if base not in _LONG:
         raise bad_parameter("bar")
-    offset_ms = (_MONDAY_MS if base == "1W" else 0) - (0 if name.endswith("utc") else _HONG_KONG_MS)
-    return BarSize(_LONG[base] * HOUR_MS, offset_ms)
+    return BarSize(_LONG[base] * HOUR_MS, (_MONDAY_MS if base == "1W" else 0) - shift_ms)
 
 
 def aggregate(finest: BarArrays, size: BarSize) -> BarArrays:
@@ -111,7 +138,7 @@ def read_page(
     current_ms = size.start_of(now_ms)
     oldest_ms = market.start_ms if before_ms is None else max(market.start_ms, before_ms + 1)
     if recent_only:
-        oldest_ms = max(oldest_ms, current_ms - (RECENT_BARS - 1) * size.ms)
+        oldest_ms = max(oldest_ms, size.move(current_ms, 1 - RECENT_BARS))
     newest_ms = min(current_ms, size.start_of(market.end_ms - 1))
     if after_ms is not None:
         newest_ms = min(newest_ms, size.start_of(after_ms - 1))
@@ -119,16 +146,16 @@ def read_page(
     # Where bars are missing a span yields fewer candles than its length: longer and longer ones are read until enough.
     span = limit
     while len(candles) < limit and newest_ms >= oldest_ms:
-        since_ms = max(newest_ms - (span - 1) * size.ms, _first_start(size, oldest_ms))
+        since_ms = max(size.move(newest_ms, 1 - span), _first_start(size, oldest_ms))
         source = _Source(market, inst_id, kind, size, now_ms)
-        candles += reversed(source.between(since_ms, newest_ms + size.ms))
-        newest_ms, span = since_ms - size.ms, span * 2
+        candles += reversed(source.between(since_ms, size.move(newest_ms, 1)))
+        newest_ms, span = size.move(since_ms, -1), span * 2
     return candles[:limit]
 
 
 def _first_start(size: BarSize, oldest_ms: int) -> int:
     start = size.start_of(oldest_ms)
-    return start if start == oldest_ms else start + size.ms
+    return start if start == oldest_ms else size.move(start, 1)
 
 
 class _Source(NamedTuple):
@@ -146,7 +173,7 @@ class _Source(NamedTuple):
         closed = aggregate(
             arrays_from_bars(self.market.bars(self.inst_id, since_ms, closed_until_ms, self.kind)), self.size
         )
-        ends = closed.open_ms + self.size.ms
+        ends = self.size.moved(closed.open_ms, 1)
         prices = (closed.open, closed.high, closed.low, closed.close)
         fields = (closed.open_ms, *prices, closed.volume, closed.volume_quote, ends <= self.now_ms)
         # Whole arrays at once, by position: a page is 300 candles.

@@ -28,10 +28,36 @@ class Bar(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """One position tier: up to `max_sz` contracts, margined by these rates of the mark notional."""
+
+    max_sz: Decimal
+    maintenance_rate: Decimal
+    max_leverage: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Limits of order prices around the index, as fractions of it.
+
+    `initial` holds in the first ten minutes after the listing; later prices may lie `floating` beyond index plus
+    premium, and never further than `most` from the index.
+    """
+
+    initial: Decimal
+    floating: Decimal
+    most: Decimal
+
+
+WIDE_BAND = Band(Decimal("0.02"), Decimal("0.02"), Decimal("0.02"))
+
+
+@dataclass(frozen=True, slots=True)
 class Instrument:
     """Contract of one USDT-margined linear swap, as `public/instruments` shows it.
 
-    `ct_val` is in base units; sizes are in contracts, prices in USDT.
+    `ct_val` is in base units; sizes are in contracts, prices in USDT. `tiers` ascend in size and
+    begin with `maintenance_rate` and `max_leverage`; where none are given, these hold up to the largest order.
     """
 
     inst_id: str
@@ -45,6 +71,21 @@ class Instrument:
     list_ms: int
     state: str = "live"
     maintenance_rate: Decimal = Decimal("0.004")
+    tiers: tuple[Tier, ...] = ()
+    band: Band = WIDE_BAND
+
+    def list_tiers(self) -> tuple[Tier, ...]:
+        """Return the position tiers, ascending; the last one's `max_sz` is the largest position that may be held."""
+        return self.tiers or (Tier(self.max_limit_sz, self.maintenance_rate, self.max_leverage),)
+
+    def place_in_tiers(self, contracts: Decimal) -> int:
+        """Return the number of the tier (from 0) of a position; the last one for what is beyond all of them."""
+        tiers = self.list_tiers()
+        return next((at for at, tier in enumerate(tiers) if contracts <= tier.max_sz), len(tiers) - 1)
+
+    def find_tier(self, contracts: Decimal) -> Tier:
+        """Return the tier by which a position of so many contracts is margined, whole."""
+        return self.list_tiers()[self.place_in_tiers(contracts)]
 
     def count_contracts(self, base: Decimal) -> Decimal:
         """Return base units as contracts; fractional where the recording's volume is finer than a lot."""

@@ -1,7 +1,8 @@
 """Contract specifications for markets that do not bring their own.
 
 The majors carry OKX's contract values, ticks and lots as they were around 2025 (OKX changes lots and ticks now and
-then); all others get a contract worth 30 to 300 USDT by the rule in `specify_instrument`.
+then); all others get a contract worth 30 to 300 USDT by the rule in `specify_instrument`. The bands of BTC and ETH are
+those that OKX published in 2026; other majors have ETH's.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import math
 from decimal import Decimal
 from typing import NamedTuple
 
-from pairity.universe import inst_id
-from paper_exchange.market.market import Instrument
+from pairity.universe import exact, inst_id
+from paper_exchange.market.market import Band, Instrument
+from paper_exchange.market.position_tiers import make_tiers
 
 MAX_LIMIT_SZ = Decimal(100_000_000)
 MAX_MARKET_SZ = Decimal(35_000)
@@ -41,6 +43,10 @@ _MAJORS = {
     "LTC": _Major("1", "0.1", "0.01", 50, "0.0065"),
     "BCH": _Major("0.1", "0.1", "0.1", 50, "0.0065"),
 }
+_MAX_MARKET_SZ = {"ETH": Decimal(90_000)}
+_NARROW = Band(initial=Decimal("0.02"), floating=Decimal("0.005"), most=Decimal("0.01"))
+_USUAL = Band(initial=Decimal("0.02"), floating=Decimal("0.01"), most=Decimal("0.02"))
+_WIDE = Band(initial=Decimal("0.05"), floating=Decimal("0.02"), most=Decimal("0.05"))
 _OTHER_LEVERAGE = 20
 _OTHER_MAINTENANCE = "0.01"
 
@@ -60,6 +66,7 @@ def specify_instrument(asset: str, *, price: float, list_ms: int, decimals: int 
     else:
         ct_val, lot, tick = Decimal(major.ct_val), Decimal(major.lot_sz), Decimal(major.tick_sz)
         leverage, maintenance = major.max_leverage, major.maintenance_rate
+    band = _WIDE if major is None else _NARROW if asset == "BTC" else _USUAL
     if decimals is not None:
         tick = min(tick, Decimal(1).scaleb(-decimals))
     return Instrument(
@@ -70,7 +77,9 @@ def specify_instrument(asset: str, *, price: float, list_ms: int, decimals: int 
         tick_sz=tick,
         max_leverage=Decimal(leverage),
         max_limit_sz=MAX_LIMIT_SZ,
-        max_market_sz=MAX_MARKET_SZ,
+        max_market_sz=_MAX_MARKET_SZ.get(asset, MAX_MARKET_SZ),
         list_ms=list_ms,
         maintenance_rate=Decimal(maintenance),
+        tiers=make_tiers(leverage=leverage, maintenance=Decimal(maintenance), contract_usdt=ct_val * exact(price)),
+        band=band,
     )

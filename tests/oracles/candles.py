@@ -19,12 +19,28 @@ def opens_at(instant, name):
         start = midnight + timedelta(hours=local.hour // hours * hours)
     elif base == "1D":
         start = midnight
+    elif base == "1M":
+        start = midnight.replace(day=1)
+    elif base == "3M":
+        start = midnight.replace(day=1, month=(midnight.month - 1) // 3 * 3 + 1)
     elif base == "1W":
         start = midnight - timedelta(days=midnight.weekday())
     else:
         days = int(base[:-1])
         start = midnight - timedelta(days=(midnight - datetime(1970, 1, 1, tzinfo=UTC)).days % days)
     return start - shift
+
+
+def ends_at(start_ms, name):
+    """End of the bar that opens at `start_ms`; that of a month is found by walking to the first day of another bar."""
+    base = name.removesuffix("utc")
+    if base[-1] == "M":
+        epoch, end_ms = datetime(1970, 1, 1, tzinfo=UTC), start_ms
+        while opens_at(epoch + timedelta(milliseconds=end_ms), name) == epoch + timedelta(milliseconds=start_ms):
+            end_ms += 86_400_000
+        return end_ms
+    length = {"m": 60_000, "H": 3_600_000, "D": 86_400_000, "W": 604_800_000}
+    return start_ms + int(base[:-1]) * length[base[-1]]
 
 
 def candles(bars, bar_ms, name, now_ms):
@@ -43,7 +59,5 @@ def candles(bars, bar_ms, name, now_ms):
         row = found[key]
         row[1], row[2], row[3] = max(row[1], prices[1]), min(row[2], prices[2]), prices[3]
         row[4] += bar.volume if known else 0.0
-        length = {"m": 60_000, "H": 3_600_000, "D": 86_400_000, "W": 604_800_000}
-        base = name.removesuffix("utc")
-        row[5] = key + int(base[:-1]) * length[base[-1]] <= now_ms
+        row[5] = ends_at(key, name) <= now_ms
     return found

@@ -27,6 +27,7 @@ PARSED = frozenset(
         "daily_at",
         "day",
         "exchange_url",
+        "fee_currency",
         "first",
         "instant",
         "last",

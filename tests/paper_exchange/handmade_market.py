@@ -9,7 +9,7 @@ from paper_exchange.account.settlement import settle_until
 from paper_exchange.clock import VirtualClock
 from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.http.request import Request
-from paper_exchange.http.routes.tables import PRIVATE
+from paper_exchange.http.routes.tables import PRIVATE, PUBLIC
 from paper_exchange.market.market import Bar, Funding, Instrument
 from paper_exchange.params import Params
 
@@ -32,12 +32,15 @@ def contract(inst_id, **changes):
     return Instrument(inst_id=inst_id, **{**values, **changes})
 
 
-def make_bar(open_ms, opened, high, low, close):
-    return Bar(open_ms=open_ms, open=opened, high=high, low=low, close=close, volume=1.0)
+def make_bar(open_ms, opened, high, low, close, volume=1.0):
+    return Bar(open_ms=open_ms, open=opened, high=high, low=low, close=close, volume=volume)
 
 
 class HandmadeMarket:
-    """`paths[inst_id]` is a list of (open, high, low, close), one per minute from T0; None is a hole."""
+    """`paths[inst_id]` is a list of (open, high, low, close), one per minute from T0; None is a hole.
+
+    A fifth number is the bar's volume in coins (default 1).
+    """
 
     label = "handmade"
     start_ms = T0
@@ -114,7 +117,7 @@ class Desk:
             account=self.account,
             faults=FaultPlan(),
         )
-        return PRIVATE[method, full](request)
+        return {**PUBLIC, **PRIVATE}[method, full](request)
 
     def post(self, path, body):
         return self.call("POST", path, body)

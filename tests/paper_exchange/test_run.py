@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+import ccxt
 import pytest
 
 from tests.paper_exchange.exchange_server import client
@@ -25,7 +26,7 @@ def process(*arguments):
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_line_when_ready_and_a_clean_end(number):
-    with process("--clock", "stepped", "--seed", "3", "--control") as running:
+    with process("--clock", "stepped", "--seed", "3", "--control", "--unkind") as running:
         line = running.stdout.readline()
         assert line.startswith("paper exchange: http://127.0.0.1:")
         assert line.endswith("(synthetic (seed 3), clock stepped from 2026-01-01T00:00:00Z)\n")
@@ -37,6 +38,21 @@ def test_one_line_when_ready_and_a_clean_end(number):
 
 
 @pytest.mark.e2e
+def test_a_script_an_unkind_venue_and_another_fee_currency(tmp_path):
+    script = tmp_path / "drill.toml"
+    script.write_text('[[event]]\nafter_requests = 1\npath = "public/time"\nfault = "maintenance_50001"\n')
+    options = ["--clock", "stepped", "--faults", str(script), "--unkind", "--fee-currency", "OKB=50"]
+    with process(*options) as running:
+        okx = client(running.stdout.readline().split()[2])
+        assert okx.fetch_time() == 1_767_225_600_000
+        with pytest.raises(ccxt.OnMaintenance):
+            okx.fetch_time()
+        rows = okx.public_get_public_instruments({"instType": "SWAP"})["data"]
+        assert any(row["minSz"] != row["lotSz"] for row in rows)
+        assert set(okx.fetch_balance()["total"]) == {"USDT", "OKB"}
+
+
+@pytest.mark.e2e
 def test_what_cannot_be_used_is_said_without_a_traceback(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -44,6 +60,8 @@ def test_what_cannot_be_used_is_said_without_a_traceback(tmp_path):
             (["--market", "recorded", "--data", str(tmp_path / "none")], "--data"),
             (["--clock", "fast"], "choose real"),
             (["--clock", "stepped", "--port", port], f"port {port}"),
+            (["--clock", "stepped", "--faults", str(tmp_path / "none.toml")], "cannot be read"),
+            (["--clock", "stepped", "--fee-currency", "OKB"], "OKB=50"),
         ):
             with process(*arguments) as running:
                 _, errors = running.communicate(timeout=20)

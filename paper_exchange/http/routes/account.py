@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from paper_exchange.account.account import Account
+from decimal import Decimal
+
+from paper_exchange.account.account import Account, name_leverage
+from paper_exchange.account.ledger import ZERO
 from paper_exchange.account.liquidation import compute_margin_ratio
-from paper_exchange.http.lookup import find_instrument, is_other_type, require_account
-from paper_exchange.http.paging import take_page
-from paper_exchange.http.request import Request, Routes
-from paper_exchange.wire import Json, WireError, bad_parameter, format_number
+from paper_exchange.account.placing import read_pos_side
+from paper_exchange.account.positions import MarginMode, PositionSide
+from paper_exchange.http.lookup import find_instrument, fits_instrument, require_account
+from paper_exchange.http.paging import is_within, take_page
+from paper_exchange.http.request import Handler, Request, Routes
+from paper_exchange.http.retention import ARCHIVE_MS, RECENT_MS, keep_recent
+from paper_exchange.wire import Json, WireError, bad_parameter, empty_fields, format_number
+
+_DETAIL_ZEROS: dict[str, Json] = dict.fromkeys(
+    empty_fields(
+        "autoLendMtAmt colRes colBorrAutoConversion fixedBal frpType rewardBal smtSyncEq spotCopyTradingEq spotIsoBal "
+        "stgyEq"
+    ),
+    "0",
+)
+_DETAIL_EMPTY = empty_fields(
+    "accAvgPx borrowFroz clSpotInUseAmt isoLiab maxLoan maxSpotInUse maxSpotInUseAmt openAvgPx spotBal spotInUseAmt "
+    "spotUpl spotUplRatio totalPnl totalPnlRatio uplLiab"
+)
+_DETAIL_SETTINGS: dict[str, Json] = {
+    "autoLendStatus": "off",
+    "coinUsdPrice": "1",
+    "collateralEnabled": False,
+    "collateralRestrict": False,
+}
+"""Fields of a currency that Futures mode without borrowing leaves at zero, empty or off."""
 
 
 def show_config(request: Request) -> list[Json]:
@@ -17,7 +42,7 @@ def show_config(request: Request) -> list[Json]:
             "uid": "1",
             "mainUid": "1",
             "acctLv": "2",
-            "posMode": "net_mode",
+            "posMode": require_account(request).position_mode,
             "acctStpMode": "cancel_maker",
             "autoLoan": False,
             "ctIsoMode": "automatic",
@@ -51,6 +76,8 @@ def show_balance(request: Request) -> list[Json]:
     """Answer GET account/balance: totals, and the details of USDT."""
     account = require_account(request)
     equity, imr, mmr = account.equity(), account.initial_margin(), account.maintenance_margin()
+    isolated_margin = sum((position.margin for position in account.list_isolated()), ZERO)
+    isolated_equity = account.isolated_equity()
     available, frozen = account.available(), account.frozen()
     ratio = format_number(compute_margin_ratio(account))
     ts = str(account.ledger.touched_ms)
@@ -60,40 +87,51 @@ def show_balance(request: Request) -> list[Json]:
         "cashBal": format_number(account.ledger.cash),
         "availBal": format_number(available),
         "availEq": format_number(available),
-        "frozenBal": format_number(imr + frozen),
+        "frozenBal": format_number(imr + frozen + isolated_margin),
         "ordFrozen": format_number(frozen),
-        "upl": format_number(equity - account.ledger.cash),
+        "upl": format_number(equity - account.ledger.cash - isolated_margin),
         "imr": format_number(imr),
         "mmr": format_number(mmr),
         "mgnRatio": ratio,
         "eqUsd": format_number(equity),
         "disEq": format_number(equity),
-        "isoEq": "0",
-        "isoUpl": "0",
+        "isoEq": format_number(isolated_equity),
+        "isoUpl": format_number(isolated_equity - isolated_margin),
         "liab": "",
         "interest": "",
         "notionalLever": "",
         "crossLiab": "",
         "twap": "0",
         "uTime": ts,
+        **_DETAIL_ZEROS,
+        **_DETAIL_EMPTY,
+        **_DETAIL_SETTINGS,
     }
     wanted = request.params.text("ccy")
     details = [detail] if equity or account.ledger.cash else []
-    if wanted and "USDT" not in wanted.split(","):
-        details = []
+    details += _make_fee_detail(account, ts)
+    if wanted:
+        details = [row for row in details if row["ccy"] in wanted.split(",")]
+    total = sum((Decimal(row["eqUsd"]) for row in details), Decimal(0)) if not wanted else equity
     return [
         {
-            "totalEq": format_number(equity),
+            "totalEq": format_number(total),
             "adjEq": "",
             "availEq": "",
             "imr": "",
             "mmr": "",
             "mgnRatio": "",
-            "isoEq": "0",
+            "isoEq": format_number(isolated_equity),
             "ordFroz": "",
             "notionalUsd": "",
             "notionalUsdForSwap": "",
             "borrowFroz": "",
+            "delta": "",
+            "deltaLever": "",
+            "deltaNeutralStatus": "0",
+            "notionalUsdForBorrow": "",
+            "notionalUsdForFutures": "",
+            "notionalUsdForOption": "",
             "upl": "",
             "uTime": ts,
             "details": details,
@@ -101,63 +139,102 @@ def show_balance(request: Request) -> list[Json]:
     ]
 
 
+def _make_fee_detail(account: Account, ts: str) -> list[dict[str, Json]]:
+    """Return the row of the currency that pays the fees, where there is one; it is no margin for swaps in USDT."""
+    other = account.ledger.fee_currency
+    if other is None or not other.balance:
+        return []
+    amount, usd = format_number(other.balance), format_number(other.balance * other.usdt)
+    row: dict[str, Json] = dict.fromkeys(
+        ("ordFrozen", "frozenBal", "upl", "imr", "mmr", "isoEq", "isoUpl", "twap"), "0"
+    )
+    row |= dict.fromkeys(("mgnRatio", "liab", "interest", "notionalLever", "crossLiab"), "")
+    row |= dict.fromkeys(("eq", "cashBal", "availBal", "availEq"), amount)
+    row |= {"ccy": other.name, "eqUsd": usd, "disEq": usd, "uTime": ts}
+    row |= {**_DETAIL_ZEROS, **_DETAIL_EMPTY, **_DETAIL_SETTINGS, "coinUsdPrice": format_number(other.usdt)}
+    return [row]
+
+
 def set_position_mode(request: Request) -> list[Json]:
-    """Answer POST account/set-position-mode: net positions only."""
+    """Answer POST account/set-position-mode; refused while there are positions or orders."""
     mode = request.params.choice("posMode", ("net_mode", "long_short_mode"))
     account = require_account(request)
     if account.positions or account.pending() or account.live_algos():
         raise WireError("59000", "Setting failed. Cancel any open orders, close positions first.")
-    if mode != "net_mode":
-        raise WireError("51000", "Parameter posMode error: the paper exchange keeps net positions")
+    account.position_mode = "net_mode" if mode == "net_mode" else "long_short_mode"
     return [{"posMode": mode}]
 
 
 def set_leverage(request: Request) -> list[Json]:
-    """Answer POST account/set-leverage, cross margin, per contract."""
+    """Answer POST account/set-leverage: per contract in cross margin, per position in isolated margin."""
     account = require_account(request)
     inst_id, lever = request.params.required("instId"), request.params.number("lever")
-    request.params.choice("mgnMode", ("cross",))
+    margin_mode: MarginMode = (
+        "isolated" if request.params.choice("mgnMode", ("cross", "isolated")) == "isolated" else "cross"
+    )
     instrument = find_instrument(request, inst_id)
-    if lever is None or lever < 1:
+    pos_side = read_pos_side(account, request.params)
+    if margin_mode == "cross":
+        pos_side = "net"
+    if lever is None or lever <= 0:
         raise bad_parameter("lever")
-    if lever > instrument.max_leverage:
+    if lever < 1:
+        raise WireError("59105", "Leverage can't be less than 1. Please increase the leverage.", http_status=400)
+    affected = [
+        position
+        for position in account.positions.values()
+        if (position.inst_id, position.margin_mode) == (inst_id, margin_mode)
+        and (margin_mode == "cross" or position.pos_side == pos_side)
+    ]
+    if lever > min((instrument.find_tier(abs(p.size)).max_leverage for p in affected), default=instrument.max_leverage):
         raise WireError("59102", "Leverage exceeds the maximum limit. Please lower the leverage.")
-    if account.pending(inst_id):
-        raise WireError("59107", "Cancel pending orders before adjusting leverage.")
+    if any(order.margin_mode == margin_mode for order in account.pending(inst_id)):
+        code = "59107" if margin_mode == "cross" else "59101"
+        raise WireError(code, "Cancel pending orders before adjusting leverage.")
     # Margin is computed with the new leverage in place; a refusal puts back what was there.
-    before = account.leverage.get(inst_id)
-    account.leverage[inst_id] = lever
-    if inst_id in account.positions and account.equity() < account.initial_margin() + account.frozen():
-        account.leverage.pop(inst_id)
+    name = name_leverage(inst_id, margin_mode, pos_side)
+    before = account.leverage.get(name)
+    account.leverage[name] = lever
+    if affected and margin_mode == "cross" and account.cross_equity() < account.initial_margin() + account.frozen():
+        account.leverage.pop(name)
         if before is not None:
-            account.leverage[inst_id] = before
+            account.leverage[name] = before
         raise WireError("59103", "Leverage is too low. There isn't enough margin in your account.")
-    return [_make_leverage_row(account, inst_id)]
+    row = _make_leverage_row(account, inst_id, margin_mode, pos_side)
+    return [{name: row[name] for name in ("instId", "lever", "mgnMode", "posSide")}]
 
 
 def show_leverage(request: Request) -> list[Json]:
-    """Answer GET account/leverage-info."""
-    names = request.params.required("instId").split(",")
+    """Answer GET account/leverage-info: one row per contract, in hedge mode one for each side."""
+    account, names = require_account(request), request.params.required("instId").split(",")
+    margin_mode: MarginMode = (
+        "isolated" if request.params.choice("mgnMode", ("cross", "isolated"), "cross") == "isolated" else "cross"
+    )
+    sides: tuple[PositionSide, ...] = ("net",) if account.position_mode == "net_mode" else ("long", "short")
     for name in names:
         find_instrument(request, name)
-    return [_make_leverage_row(require_account(request), name) for name in names]
+    return [_make_leverage_row(account, name, margin_mode, side) for name in names for side in sides]
 
 
-def list_bills(request: Request) -> list[Json]:
-    """Answer GET account/bills and bills-archive."""
-    params = request.params
-    begin, end = params.whole("begin"), params.whole("end")
-    wanted = [
-        bill
-        for bill in require_account(request).ledger.bills
-        if not is_other_type(params)
-        and params.text("type") in ("", bill.kind)
-        and params.text("subType") in ("", bill.sub_kind)
-        and params.text("instId") in ("", bill.inst_id)
-        and (begin is None or bill.ts_ms >= begin)
-        and (end is None or bill.ts_ms <= end)
-    ]
-    return [bill.row() for bill in take_page(request, wanted, lambda bill: int(bill.bill_id))]
+def _make_bills_handler(kept_ms: int) -> Handler:
+    def list_bills(request: Request) -> list[Json]:
+        params = request.params
+        if params.text("ctType", "linear") != "linear":
+            return []
+        bills = keep_recent(request, require_account(request).ledger.bills, kept_ms, lambda bill: bill.ts_ms)
+        wanted = [
+            bill
+            for bill in bills
+            if fits_instrument(params, bill.inst_id)
+            and params.text("ccy") in ("", bill.ccy)
+            and params.text("mgnMode") in ("", bill.margin_mode)
+            and params.text("type") in ("", bill.kind)
+            and params.text("subType") in ("", bill.sub_kind)
+            and is_within(request, bill.ts_ms)
+        ]
+        return [bill.row() for bill in take_page(request, wanted, lambda bill: int(bill.bill_id))]
+
+    return list_bills
 
 
 def show_fees(request: Request) -> list[Json]:
@@ -173,14 +250,14 @@ def show_fees(request: Request) -> list[Json]:
             "level": "Lv1",
             "maker": maker,
             "makerU": maker,
-            "makerUSDC": "",
+            "makerUSDC": maker,
             "taker": taker,
             "takerU": taker,
-            "takerUSDC": "",
+            "takerUSDC": taker,
             "ruleType": "normal",
             "ts": str(request.now_ms),
             "fiat": [],
-            "feeGroup": [],
+            "feeGroup": [{"groupId": "4", "maker": maker, "taker": taker, "elpMaker": maker, "rpiMaker": maker}],
         }
     ]
 
@@ -190,13 +267,15 @@ def list_funding_balances(request: Request) -> list[Json]:
     return []
 
 
-def _make_leverage_row(account: Account, inst_id: str) -> dict[str, Json]:
+def _make_leverage_row(
+    account: Account, inst_id: str, margin_mode: MarginMode, pos_side: PositionSide
+) -> dict[str, Json]:
     return {
         "ccy": "",
         "instId": inst_id,
-        "mgnMode": "cross",
-        "posSide": "net",
-        "lever": format_number(account.lever(inst_id)),
+        "mgnMode": margin_mode,
+        "posSide": pos_side,
+        "lever": format_number(account.lever(inst_id, margin_mode, pos_side)),
     }
 
 
@@ -206,8 +285,8 @@ ROUTES: Routes = {
     ("POST", "/api/v5/account/set-position-mode"): set_position_mode,
     ("POST", "/api/v5/account/set-leverage"): set_leverage,
     ("GET", "/api/v5/account/leverage-info"): show_leverage,
-    ("GET", "/api/v5/account/bills"): list_bills,
-    ("GET", "/api/v5/account/bills-archive"): list_bills,
+    ("GET", "/api/v5/account/bills"): _make_bills_handler(RECENT_MS),
+    ("GET", "/api/v5/account/bills-archive"): _make_bills_handler(ARCHIVE_MS),
     ("GET", "/api/v5/account/trade-fee"): show_fees,
     ("GET", "/api/v5/asset/balances"): list_funding_balances,
     ("GET", "/api/v5/asset/currencies"): list_funding_balances,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from paper_exchange.account.algo_orders import AlgoOrder
 from paper_exchange.account.algo_placing import amend_algo, place_algo
 from paper_exchange.account.refusals import Refused
-from paper_exchange.http.elements import answer_elements
-from paper_exchange.http.lookup import is_suspended, require_account
+from paper_exchange.http.elements import ALGO, ALGO_AMENDED, answer_elements
+from paper_exchange.http.lookup import check_tradable, fits_instrument, require_account
 from paper_exchange.http.paging import take_page
 from paper_exchange.http.request import Request, Routes
+from paper_exchange.http.retention import ARCHIVE_MS, keep_recent
 from paper_exchange.params import Params
 from paper_exchange.wire import Json, WireError
 
@@ -17,25 +18,25 @@ MAX_CANCELLED = 10
 
 def place_order(request: Request) -> dict[str, Json]:
     """Answer POST trade/order-algo."""
-    return _drop_times(answer_elements(request, [request.params], _place, ""))
+    return _drop_times(answer_elements(request, [request.params], _place, ALGO))
 
 
 def cancel_orders(request: Request) -> dict[str, Json]:
     """Answer POST trade/cancel-algos, up to 10."""
     if len(request.rows) > MAX_CANCELLED:
         raise WireError("51111", f"Maximum {MAX_CANCELLED} orders can be cancelled in bulk.")
-    return _drop_times(answer_elements(request, request.rows, _cancel, ""))
+    return _drop_times(answer_elements(request, request.rows, _cancel, ALGO))
 
 
 def amend_order(request: Request) -> dict[str, Json]:
     """Answer POST trade/amend-algos: size and trigger prices of one algo order."""
-    return _drop_times(answer_elements(request, [request.params], _amend, ""))
+    return _drop_times(answer_elements(request, [request.params], _amend, ALGO_AMENDED))
 
 
 def get_algo(request: Request) -> list[Json]:
     """Answer GET trade/order-algo by algoId or algoClOrdId."""
     algo = _find_algo(request, request.params)
-    if algo is None:
+    if algo is None or not request.sight.shows_algo(require_account(request), algo):
         raise WireError("51603", "Order does not exist")
     return [algo.row()]
 
@@ -50,12 +51,14 @@ def list_past(request: Request) -> list[Json]:
     params = request.params
     if "state" not in params and "algoId" not in params:
         raise WireError("51000", "Parameter state error")
-    done = [a for a in _list_algos(request) if not a.live and params.text("state") in ("", a.state)]
+    known = keep_recent(request, _list_algos(request), ARCHIVE_MS, lambda a: a.updated_ms or a.created_ms)
+    done = [a for a in known if not a.live and params.text("state") in ("", a.state)]
     return [a.row() for a in take_page(request, done, lambda a: int(a.algo_id))]
 
 
 def _place(request: Request, params: Params) -> dict[str, Json]:
-    return _name_algo(place_algo(require_account(request), params, suspended=is_suspended(request, params)))
+    check_tradable(request, params)
+    return _name_algo(place_algo(require_account(request), params))
 
 
 def _cancel(request: Request, params: Params) -> dict[str, Json]:
@@ -75,10 +78,12 @@ def _find_algo(request: Request, params: Params) -> AlgoOrder | None:
     client_id = params.text("algoClOrdId") or params.text("clOrdId")
     if not algo_id and not client_id:
         raise WireError("51003", "Either algoId or algoClOrdId is required.")
-    algos: dict[str, AlgoOrder] = require_account(request).algos
-    if algo_id:
-        return algos.get(algo_id)
-    return next((a for a in reversed(algos.values()) if a.client_id == client_id), None)
+    algos = require_account(request).algos
+    named = [algos[algo_id]] if algo_id in algos else []
+    if not algo_id:
+        named = [a for a in reversed(algos.values()) if a.client_id == client_id]
+    # An id counts only together with its instrument, where one is named.
+    return next((a for a in named if params.text("instId") in ("", a.inst_id)), None)
 
 
 def _find_live_algo(request: Request, params: Params, code: str) -> AlgoOrder:
@@ -92,13 +97,14 @@ def _find_live_algo(request: Request, params: Params, code: str) -> AlgoOrder:
 
 
 def _list_algos(request: Request) -> list[AlgoOrder]:
-    params = request.params
+    params, account = request.params, require_account(request)
     kinds = params.required("ordType").split(",")
     return [
         a
-        for a in require_account(request).algos.values()
+        for a in account.algos.values()
         if a.kind in kinds
-        and params.text("instId") in ("", a.inst_id)
+        and request.sight.shows_algo(account, a)
+        and fits_instrument(params, a.inst_id)
         and params.text("algoId") in ("", a.algo_id)
         and (params.text("algoClOrdId") in ("", a.client_id))
     ]

@@ -29,7 +29,7 @@ def list_taker_volumes(request: Request) -> list[Json]:
     start_ms, oldest_ms = read_periods(request, size)
     rows: list[Json] = []
     while start_ms >= oldest_ms and len(rows) < read_limit(request, 100):
-        sums = _sum_trades(request, instrument, start_ms, start_ms + size.ms, unit)
+        sums = sum_trades(request, instrument, start_ms, start_ms + size.ms, unit)
         if sums is not None:
             rows.append([str(start_ms), *(format_number(amount) for amount in sums)])
         start_ms -= size.ms
@@ -43,7 +43,7 @@ def list_liquidations(request: Request) -> list[Json]:
     return []
 
 
-def _sum_trades(
+def sum_trades(
     request: Request, instrument: Instrument, since_ms: int, until_ms: int, unit: str
 ) -> tuple[Decimal, Decimal] | None:
     """Return what takers sold and bought on the closed bars of a period; None where it has none."""

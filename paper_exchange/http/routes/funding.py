@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pairity.universe import exact
+from paper_exchange.events.scripted_market import read_set_interval
 from paper_exchange.http.lookup import list_instruments, read_instrument
 from paper_exchange.http.paging import PERIODS, read_limit, read_periods
 from paper_exchange.http.request import Request, Routes
@@ -83,7 +84,7 @@ def find_interval(settled: list[Funding]) -> int:
 def _make_current_row(request: Request, instrument: Instrument) -> dict[str, Json]:
     since_ms = request.now_ms - FORECAST_MAX_AGE_MS
     settled = list(request.market.funding(instrument.inst_id, since_ms, request.now_ms + 1))
-    interval_ms = find_interval(settled)
+    interval_ms = read_set_interval(request.market, instrument.inst_id) or find_interval(settled)
     next_ms = (request.now_ms // interval_ms + 1) * interval_ms
     last = format_number(settled[-1].rate) if settled else ""
     row = {

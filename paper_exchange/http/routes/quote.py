@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from itertools import islice, takewhile
 
 from pairity.universe import exact
@@ -11,15 +10,14 @@ from paper_exchange.http.lookup import list_instruments, read_instrument
 from paper_exchange.http.paging import read_limit
 from paper_exchange.http.request import Request, Routes
 from paper_exchange.market.bar_arrays import arrays_from_bars
+from paper_exchange.market.book import BookSide, Level, read_levels
 from paper_exchange.market.candles import DAY_MS, parse_bar_size
 from paper_exchange.market.market import Instrument
-from paper_exchange.market.prices import best_quotes, price_at, price_band, round_to_tick
+from paper_exchange.market.prices import price_at, price_band
 from paper_exchange.market.trades import Trade, read_trades_before
 from paper_exchange.wire import Json, WireError, format_number
 
 BOOK_LEVELS, FULL_BOOK_LEVELS = 400, 5_000
-TOP_OF_BOOK_USDT = Decimal(20_000)
-LEVEL_STEP = Decimal("0.00005")
 TRADE_HISTORY_MS = 90 * DAY_MS
 
 
@@ -87,17 +85,16 @@ def list_mark_prices(request: Request) -> list[Json]:
 def show_price_limit(request: Request) -> list[Json]:
     """Answer `public/price-limit`: the band that limit orders must keep to."""
     instrument = read_instrument(request)
-    index = price_at(request.market, instrument.inst_id, request.now_ms, "index")
+    band = price_band(request.market, instrument, request.now_ms)
     row = {"instType": "SWAP", "instId": instrument.inst_id, "ts": str(request.now_ms)}
-    if index is None:
+    if band is None:
         return [{**row, "buyLmt": "", "sellLmt": "", "enabled": False}]
-    highest, lowest = price_band(instrument, index)
-    return [{**row, "buyLmt": format_number(highest), "sellLmt": format_number(lowest), "enabled": True}]
+    return [{**row, "buyLmt": format_number(band[0]), "sellLmt": format_number(band[1]), "enabled": True}]
 
 
 def _make_ticker(request: Request, instrument: Instrument) -> dict[str, Json]:
     last = _require_last(request, instrument)
-    bid, ask = best_quotes(instrument, last)
+    ask, bid = _find_best(request, instrument, last, "ask"), _find_best(request, instrument, last, "bid")
     bar_ms = request.market.bar_ms(instrument.inst_id)
     since_ms = request.now_ms - DAY_MS
     day = arrays_from_bars(request.market.bars(instrument.inst_id, since_ms, request.now_ms - bar_ms + 1))
@@ -108,10 +105,10 @@ def _make_ticker(request: Request, instrument: Instrument) -> dict[str, Json]:
         "instId": instrument.inst_id,
         "last": format_number(last),
         "lastSz": format_number(last_trade.size_contracts if last_trade else None),
-        "askPx": format_number(ask),
-        "askSz": format_number(_compute_depth(request, instrument, last, "ask", 0)),
-        "bidPx": format_number(bid),
-        "bidSz": format_number(_compute_depth(request, instrument, last, "bid", 0)),
+        "askPx": format_number(ask.price if ask else None),
+        "askSz": format_number(ask.size if ask else None),
+        "bidPx": format_number(bid.price if bid else None),
+        "bidSz": format_number(bid.size if bid else None),
         "open24h": format_number(float(day.open[0]) if len(day) else last),
         "high24h": format_number(max(last, exact(float(day.high.max()))) if len(day) else last),
         "low24h": format_number(min(last, exact(float(day.low.min()))) if len(day) else last),
@@ -131,32 +128,23 @@ def _find_open(request: Request, instrument: Instrument, bar: str) -> Decimal | 
 def _make_book(request: Request, levels: int) -> dict[str, Json]:
     instrument = read_instrument(request)
     last = _require_last(request, instrument)
-    bid, ask = best_quotes(instrument, last)
-    step = max(instrument.tick_sz, round_to_tick(last * LEVEL_STEP, instrument.tick_sz, ROUND_FLOOR))
 
-    def side(name: str, best: Decimal, away: Decimal) -> list[list[str]]:
-        prices = (best + away * level for level in range(levels))
-        return [
-            [format_number(price), format_number(_compute_depth(request, instrument, last, name, level)), "0", "1"]
-            for level, price in enumerate(prices)
-            if price > 0
-        ]
+    def side(name: BookSide) -> list[list[str]]:
+        shown = _read_side(request, instrument, last, name, levels)
+        return [[format_number(level.price), format_number(level.size), "0", "1"] for level in shown]
 
-    return {
-        "asks": side("ask", ask, step),
-        "bids": side("bid", bid, -step),
-        "ts": str(request.now_ms),
-        "seqId": request.now_ms,
-    }
+    return {"asks": side("ask"), "bids": side("bid"), "ts": str(request.now_ms), "seqId": request.now_ms}
 
 
-def _compute_depth(request: Request, instrument: Instrument, last: Decimal, side: str, level: int) -> Decimal:
-    """Return the contracts at a level: 50 to 150 % of a size that grows with the distance from the best price."""
-    # A checksum, not `hash`: the same second shows the same book in every process.
-    seed = zlib.crc32(f"{instrument.inst_id} {side} {level} {request.now_ms // 1000}".encode())
-    notional = TOP_OF_BOOK_USDT * (1 + Decimal(level) / 4) * (50 + seed % 101) / 100
-    lots = (notional / (last * instrument.ct_val) / instrument.lot_sz).to_integral_value(ROUND_FLOOR)
-    return max(lots * instrument.lot_sz, instrument.min_sz)
+def _read_side(request: Request, instrument: Instrument, last: Decimal, side: BookSide, levels: int) -> list[Level]:
+    """Return the best levels of a side: without what the account's orders have taken in this second."""
+    account, now_ms = request.account, request.now_ms
+    taken = Decimal(0) if account is None else account.depth.taken(instrument.inst_id, side, now_ms)
+    return list(islice(read_levels(instrument, last, side, now_ms, taken), levels))
+
+
+def _find_best(request: Request, instrument: Instrument, last: Decimal, side: BookSide) -> Level | None:
+    return next(iter(_read_side(request, instrument, last, side, 1)), None)
 
 
 def _make_trade_row(instrument: Instrument, trade: Trade) -> dict[str, Json]:

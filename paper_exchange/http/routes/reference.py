@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from paper_exchange.events.venue_state import Maintenance
 from paper_exchange.http.lookup import list_instruments, name_family, read_state
 from paper_exchange.http.request import Request, Routes
 from paper_exchange.http.row_faults import consume_fault
-from paper_exchange.market.market import Instrument
-from paper_exchange.market.prices import BAND
-from paper_exchange.wire import Json, empty_fields, format_number
+from paper_exchange.market.market import Instrument, Tier
+from paper_exchange.wire import Json, WireError, empty_fields, format_number, format_padded
 
 HOUR_MS = 3_600_000
 _EMPTY_FIELDS = empty_fields(
-    "alias auctionEndTime baseCcy quoteCcy expTime freq longPosRemainingQuota shortPosRemainingQuota "
+    "alias auctionEndTime baseCcy quoteCcy freq longPosRemainingQuota shortPosRemainingQuota "
     "maxPlatOICoinLmt maxPlatOILmt maxMktAmt method optType preMktSwTime seriesId stk rpiMinLevel "
     "rpiMinPxBand"
 )
@@ -23,41 +25,65 @@ def show_time(request: Request) -> list[Json]:
 
 
 def show_status(request: Request) -> list[Json]:
-    """Answer `system/status`: empty while healthy; ongoing maintenance while the fault `status_ongoing` waits."""
-    if consume_fault(request, "status_ongoing") is None:
-        return []
-    return [
-        {
-            "title": "Paper exchange maintenance drill",
-            "state": "ongoing",
-            "begin": str(request.now_ms - HOUR_MS),
-            "end": str(request.now_ms + HOUR_MS),
-            "preOpenBegin": "",
-            "href": "",
-            "serviceType": "8",
-            "system": "unified",
-            "scheDesc": "",
-            "maintType": "2",
-            "env": "2",
-        }
-    ]
+    """Answer `system/status`: maintenance of the script, and of the fault `status_ongoing` while it waits."""
+    shown = request.venue.list_maintenances(request.now_ms)
+    if consume_fault(request, "status_ongoing") is not None:
+        begin_ms, end_ms = request.now_ms - HOUR_MS, request.now_ms + HOUR_MS
+        shown = [Maintenance("Paper exchange maintenance drill", begin_ms, end_ms, False), *shown]
+    wanted = request.params.text("state")
+    return [_make_status(item, request.now_ms) for item in shown if wanted in ("", item.state_at(request.now_ms))]
+
+
+def _make_status(maintenance: Maintenance, now_ms: int) -> dict[str, Json]:
+    return {
+        "title": maintenance.title,
+        "state": maintenance.state_at(now_ms),
+        "begin": str(maintenance.begin_ms),
+        "end": str(maintenance.end_ms),
+        "preOpenBegin": "",
+        "href": "",
+        "serviceType": "8",
+        "system": "unified",
+        "scheDesc": "",
+        "maintType": "2",
+        "env": "2",
+    }
 
 
 def show_instruments(request: Request) -> list[Json]:
-    """Answer `public/instruments`: swaps; other types are known and empty."""
-    request.params.required("instType")
+    """Answer `public/instruments` and `account/instruments`: swaps; other types are known and empty."""
+    if request.params.required("instType") == "OPTION":
+        _require_family(request)
     return [_make_instrument_row(request, instrument) for instrument in list_instruments(request)]
 
 
 def show_tiers(request: Request) -> list[Json]:
-    """Answer `public/position-tiers`: one tier without upper end, the one that the account margins by."""
+    """Answer `public/position-tiers`: the tiers that the account margins and limits positions by."""
     request.params.required("instType")
     request.params.choice("tdMode", ("cross", "isolated"))
-    return [_make_tier_row(instrument) for instrument in list_instruments(request)]
+    _require_family(request)
+    return [
+        _make_tier_row(instrument, number, tier)
+        for instrument in list_instruments(request)
+        for number, tier in enumerate(instrument.list_tiers(), start=1)
+    ]
+
+
+def list_underlyings(request: Request) -> list[Json]:
+    """Answer `public/underlying`: one row with all underlyings of a type; there are none but those of swaps."""
+    if request.params.required("instType") != "SWAP":
+        return [[]]
+    return [[name_family(instrument) for instrument in list_instruments(request)]]
+
+
+def _require_family(request: Request) -> None:
+    if not {"instFamily", "uly"} & set(request.params.values):
+        raise WireError("50015", "Either parameter uly or instFamily is required", http_status=400)
 
 
 def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, Json]:
     listed = list(request.market.instruments)
+    end_ms = request.venue.find_end(instrument.inst_id, request.now_ms)
     return {
         **_EMPTY_FIELDS,
         "instType": "SWAP",
@@ -74,13 +100,14 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "minSz": format_number(instrument.min_sz),
         "lever": format_number(instrument.max_leverage),
         "state": read_state(request, instrument),
+        "expTime": "" if end_ms is None else str(end_ms),
         "listTime": str(instrument.list_ms),
         "contTdSwTime": str(instrument.list_ms),
         "maxLmtSz": format_number(instrument.max_limit_sz),
         "maxMktSz": format_number(instrument.max_market_sz),
-        "maxTwapSz": format_number(instrument.max_limit_sz),
-        "maxIcebergSz": format_number(instrument.max_limit_sz),
-        "maxTriggerSz": format_number(instrument.max_limit_sz),
+        "maxTwapSz": format_padded(instrument.max_limit_sz),
+        "maxIcebergSz": format_padded(instrument.max_limit_sz),
+        "maxTriggerSz": format_padded(instrument.max_limit_sz),
         "maxStopSz": format_number(instrument.max_market_sz),
         "maxLmtAmt": "20000000",
         "category": "1",
@@ -91,27 +118,29 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "openType": "call_auction",
         "futureSettlement": False,
         "tradeQuoteCcyList": [],
-        "upcChg": [],
-        "initPxLmtPct": format_number(BAND),
-        "floatPxLmtPct": format_number(BAND),
-        "maxPxLmtPct": format_number(BAND),
+        "upcChg": request.venue.list_changes(instrument.inst_id, request.now_ms),
+        "initPxLmtPct": format_number(instrument.band.initial),
+        "floatPxLmtPct": format_number(instrument.band.floating),
+        "maxPxLmtPct": format_number(instrument.band.most),
         "posLmtAmt": "250000",
         "posLmtPct": "30",
     }
 
 
-def _make_tier_row(instrument: Instrument) -> dict[str, Json]:
+def _make_tier_row(instrument: Instrument, number: int, tier: Tier) -> dict[str, Json]:
+    tiers = instrument.list_tiers()
+    smallest = Decimal(0) if number == 1 else tiers[number - 2].max_sz + instrument.lot_sz
     return {
-        "tier": "1",
+        "tier": str(number),
         "instType": "SWAP",
         "instId": "",
         "instFamily": name_family(instrument),
         "uly": name_family(instrument),
-        "minSz": "0",
-        "maxSz": format_number(instrument.max_limit_sz),
-        "mmr": format_number(instrument.maintenance_rate),
-        "imr": format_number(round(1 / instrument.max_leverage, 6)),
-        "maxLever": format_number(instrument.max_leverage),
+        "minSz": format_number(smallest),
+        "maxSz": format_number(tier.max_sz),
+        "mmr": format_number(tier.maintenance_rate),
+        "imr": format_number(round(1 / tier.max_leverage, 6)),
+        "maxLever": format_number(tier.max_leverage),
         "baseMaxLoan": "",
         "quoteMaxLoan": "",
         "optMgnFactor": "",
@@ -123,4 +152,5 @@ ROUTES: Routes = {
     ("GET", "/api/v5/system/status"): show_status,
     ("GET", "/api/v5/public/instruments"): show_instruments,
     ("GET", "/api/v5/public/position-tiers"): show_tiers,
+    ("GET", "/api/v5/public/underlying"): list_underlyings,
 }

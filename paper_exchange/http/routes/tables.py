@@ -3,7 +3,36 @@
 from __future__ import annotations
 
 from paper_exchange.http.request import Routes
-from paper_exchange.http.routes import account, algo, candle, flow, funding, position, quote, reference, trade
+from paper_exchange.http.routes import (
+    account,
+    algo,
+    candle,
+    capacity,
+    flow,
+    funding,
+    index,
+    orders,
+    position,
+    quote,
+    reference,
+    sentiment,
+    trade,
+)
 
-PUBLIC: Routes = {**reference.ROUTES, **candle.ROUTES, **quote.ROUTES, **funding.ROUTES, **flow.ROUTES}
-PRIVATE: Routes = {**account.ROUTES, **position.ROUTES, **trade.ROUTES, **algo.ROUTES}
+PUBLIC: Routes = {
+    **reference.ROUTES,
+    **candle.ROUTES,
+    **quote.ROUTES,
+    **index.ROUTES,
+    **funding.ROUTES,
+    **flow.ROUTES,
+    **sentiment.ROUTES,
+}
+PRIVATE: Routes = {
+    **account.ROUTES,
+    **capacity.ROUTES,
+    **position.ROUTES,
+    **trade.ROUTES,
+    **orders.ROUTES,
+    **algo.ROUTES,
+}

@@ -1,4 +1,4 @@
-"""Private endpoints of orders: placing, cancelling, amending, looking up and listing (docs/okx-protocol.md, Orders)."""
+"""Private endpoints that change orders: placing, cancelling, amending, closing (docs/okx-protocol.md, Orders)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from paper_exchange.account import amending, matching
 from paper_exchange.account.account import Account
 from paper_exchange.account.orders import Order
-from paper_exchange.account.placing import place, read_client_id
+from paper_exchange.account.placing import place, read_client_id, read_pos_side
+from paper_exchange.account.positions import MarginMode, name_holding
 from paper_exchange.account.refusals import Refused
-from paper_exchange.http.elements import answer_elements
-from paper_exchange.http.lookup import is_other_type, is_suspended, require_account
-from paper_exchange.http.paging import is_within, take_page
+from paper_exchange.http.elements import AMENDED, CANCELLED, PLACED, answer_elements
+from paper_exchange.http.lookup import check_tradable, find_instrument, find_order, require_account
 from paper_exchange.http.request import Request, Routes
 from paper_exchange.http.row_faults import consume_fault
 from paper_exchange.params import Params
@@ -24,77 +24,50 @@ MAX_TIMER_TAGS = 20
 def place_order(request: Request) -> dict[str, Json]:
     """Answer POST trade/order."""
     _check_expiry(request)
-    return answer_elements(request, [request.params], _place, "Order placed")
+    return answer_elements(request, [request.params], _place, PLACED, message="Order placed")
 
 
 def place_orders(request: Request) -> dict[str, Json]:
     """Answer POST trade/batch-orders: up to 20, each on its own."""
     _check_expiry(request)
-    return answer_elements(request, _read_batch(request), _place, "Order placed")
+    return answer_elements(request, _read_batch(request), _place, PLACED, message="Order placed")
 
 
 def cancel_order(request: Request) -> dict[str, Json]:
     """Answer POST trade/cancel-order."""
-    return answer_elements(request, [request.params], _cancel, "")
+    return answer_elements(request, [request.params], _cancel, CANCELLED)
 
 
 def cancel_orders(request: Request) -> dict[str, Json]:
     """Answer POST trade/cancel-batch-orders."""
-    return answer_elements(request, _read_batch(request), _cancel, "")
+    return answer_elements(request, _read_batch(request), _cancel, CANCELLED)
 
 
 def amend_order(request: Request) -> dict[str, Json]:
     """Answer POST trade/amend-order: new total size, price and attached stops."""
     _check_expiry(request)
-    return answer_elements(request, [request.params], _amend, "")
+    return answer_elements(request, [request.params], _amend, AMENDED)
 
 
-def get_order(request: Request) -> list[Json]:
-    """Answer GET trade/order by ordId or clOrdId (the newest of that client id)."""
-    order = _find_order(request, request.params)
-    if order is None:
-        raise WireError("51603", "Order does not exist")
-    return [order.row()]
-
-
-def list_pending_orders(request: Request) -> list[Json]:
-    """Answer GET trade/orders-pending."""
-    orders = [o for o in _list_orders(request) if o.live and request.params.text("state") in ("", o.state)]
-    return [o.row() for o in take_page(request, orders, lambda o: int(o.ord_id))]
-
-
-def list_past_orders(request: Request) -> list[Json]:
-    """Answer GET trade/orders-history and its archive."""
-    state = request.params.text("state")
-    orders = [o for o in _list_orders(request) if not o.live and state in ("", o.state)]
-    orders = [o for o in orders if is_within(request, o.created_ms)]
-    return [o.row() for o in take_page(request, orders, lambda o: int(o.ord_id))]
-
-
-def list_fills(request: Request) -> list[Json]:
-    """Answer GET trade/fills and fills-history."""
-    params = request.params
-    wanted = [
-        fill
-        for fill in require_account(request).ledger.executions
-        if not is_other_type(params)
-        and params.text("instId") in ("", fill.bill.inst_id)
-        and params.text("ordId") in ("", fill.bill.ord_id)
-        and is_within(request, fill.bill.ts_ms)
-    ]
-    return [fill.row() for fill in take_page(request, wanted, lambda fill: int(fill.bill.bill_id))]
+def amend_orders(request: Request) -> dict[str, Json]:
+    """Answer POST trade/amend-batch-orders: up to 20, each on its own."""
+    _check_expiry(request)
+    return answer_elements(request, _read_batch(request), _amend, AMENDED)
 
 
 def close_position(request: Request) -> list[Json]:
-    """Answer POST trade/close-position: the whole position at market."""
+    """Answer POST trade/close-position: the whole position at market, if one order may be so large."""
     params, account = request.params, require_account(request)
-    inst_id = params.required("instId")
-    params.choice("mgnMode", ("cross",))
+    instrument = find_instrument(request, params.required("instId"))
+    margin_mode: MarginMode = "isolated" if params.choice("mgnMode", ("cross", "isolated")) == "isolated" else "cross"
+    pos_side = read_pos_side(account, params)
     client_id = _read_close_client_id(account, params)
-    position = account.positions.get(inst_id)
+    position = account.positions.get(name_holding(instrument.inst_id, margin_mode, pos_side))
     if position is None:
         raise WireError("51023", "Position doesn't exist.")
-    closing = [o for o in account.pending(inst_id) if o.reduce_only]
+    if abs(position.size) > instrument.max_market_sz:
+        raise WireError("51108", "Positions exceed the limit for closing out with the market price.")
+    closing = [o for o in account.pending(instrument.inst_id) if o.closes and o.holding == position.holding]
     if closing and not params.flag("autoCxl"):
         raise WireError("51115", "Cancel all pending close orders before closing the position.")
     for order in closing:
@@ -102,18 +75,20 @@ def close_position(request: Request) -> list[Json]:
     order = Order(
         ord_id=account.ids.next(),
         client_id=client_id,
-        inst_id=inst_id,
+        inst_id=instrument.inst_id,
         side="sell" if position.size > 0 else "buy",
         kind="market",
         size=abs(position.size),
         price=None,
         reduce_only=True,
         created_ms=account.now_ms,
+        margin_mode=margin_mode,
+        pos_side=pos_side,
         tag=params.text("tag"),
-        leverage=account.lever(inst_id),
+        leverage=account.lever_of(position),
     )
     matching.enter(account, order)
-    return [{"clOrdId": order.client_id, "instId": inst_id, "posSide": "net", "tag": order.tag}]
+    return [{"clOrdId": order.client_id, "instId": order.inst_id, "posSide": pos_side, "tag": order.tag}]
 
 
 def cancel_all_after(request: Request) -> list[Json]:
@@ -131,19 +106,6 @@ def cancel_all_after(request: Request) -> list[Json]:
     return [{"triggerTime": str(armed[tag]), "tag": tag, "ts": str(request.now_ms)}]
 
 
-def _find_order(request: Request, params: Params) -> Order | None:
-    """Return the order named by ordId, else the newest with the clOrdId; 51003 where neither is given."""
-    ord_id, client_id = params.text("ordId"), params.text("clOrdId")
-    if not ord_id and not client_id:
-        raise WireError("51003", "Either client order ID or order ID is required.")
-    orders: dict[str, Order] = require_account(request).orders
-    if ord_id:
-        order = orders.get(ord_id)
-        return order if order is not None and params.text("instId") in ("", order.inst_id) else None
-    # A client id is free again once its order is done: the newest order is meant.
-    return next((o for o in reversed(orders.values()) if o.client_id == client_id), None)
-
-
 def _check_expiry(request: Request) -> None:
     """Refuse a request that arrives after its optional header `expTime` (Unix ms)."""
     expires = Params({"expTime": request.headers.get("expTime")}).whole("expTime")
@@ -152,7 +114,8 @@ def _check_expiry(request: Request) -> None:
 
 
 def _place(request: Request, params: Params) -> dict[str, Json]:
-    order = place(require_account(request), params, suspended=is_suspended(request, params))
+    check_tradable(request, params)
+    order = place(require_account(request), params)
     return {"clOrdId": order.client_id, "ordId": order.ord_id, "tag": order.tag}
 
 
@@ -189,8 +152,9 @@ def _read_close_client_id(account: Account, params: Params) -> str:
 
 
 def _find_order_or_refuse(request: Request, params: Params, code: str) -> Order | None:
+    """Return the order that is there now, whatever lists show; Refused with `code` where no id is given."""
     try:
-        return _find_order(request, params)
+        return find_order(require_account(request), params)
     except WireError as error:
         raise Refused(code, error.msg) from None
 
@@ -201,29 +165,13 @@ def _read_batch(request: Request) -> Sequence[Params]:
     return request.rows
 
 
-def _list_orders(request: Request) -> list[Order]:
-    params = request.params
-    return [
-        o
-        for o in require_account(request).orders.values()
-        if not is_other_type(params)
-        and params.text("instId") in ("", o.inst_id)
-        and params.text("ordType") in ("", o.kind)
-    ]
-
-
 ROUTES: Routes = {
     ("POST", "/api/v5/trade/order"): place_order,
     ("POST", "/api/v5/trade/batch-orders"): place_orders,
     ("POST", "/api/v5/trade/cancel-order"): cancel_order,
     ("POST", "/api/v5/trade/cancel-batch-orders"): cancel_orders,
     ("POST", "/api/v5/trade/amend-order"): amend_order,
-    ("GET", "/api/v5/trade/order"): get_order,
-    ("GET", "/api/v5/trade/orders-pending"): list_pending_orders,
-    ("GET", "/api/v5/trade/orders-history"): list_past_orders,
-    ("GET", "/api/v5/trade/orders-history-archive"): list_past_orders,
-    ("GET", "/api/v5/trade/fills"): list_fills,
-    ("GET", "/api/v5/trade/fills-history"): list_fills,
+    ("POST", "/api/v5/trade/amend-batch-orders"): amend_orders,
     ("POST", "/api/v5/trade/close-position"): close_position,
     ("POST", "/api/v5/trade/cancel-all-after"): cancel_all_after,
 }

@@ -16,7 +16,8 @@ def held_through(bar, *, side="buy", marks=None, after=99, **legs):
     desk.order(side, 1)
     exit_side = "sell" if side == "buy" else "buy"
     kind = "oco" if {"slTriggerPx", "tpTriggerPx"} <= set(legs) else "conditional"
-    desk.algo(exit_side, 1, kind=kind, reduceOnly=True, **legs)
+    at_market = {name.replace("TriggerPx", "OrdPx"): "-1" for name in legs if name.endswith("TriggerPx")}
+    desk.algo(exit_side, 1, kind=kind, reduceOnly=True, **{**at_market, **legs})
     desk.to(2)
     return desk
 
@@ -78,12 +79,12 @@ def test_a_trigger_watches_its_own_price(kind):
     other = {kind: "marks" if kind == "mark" else "indices"}[kind]
     fired = Desk({BTC: [calm, calm, *flat(100)]}, **{other: {BTC: [calm, low, *flat(100)]}})
     fired.order("buy", 1)
-    fired.algo("sell", 1, slTriggerPx="95", slTriggerPxType=kind, reduceOnly=True)
+    fired.algo("sell", 1, slTriggerPx="95", slOrdPx="-1", slTriggerPxType=kind, reduceOnly=True)
     fired.to(2)
     assert exits(fired) == [Decimal("99.9")]  # trades at the last price, which never left 100
     quiet = Desk({BTC: [calm, low, *flat(100)]}, **{other: {BTC: flat(100)}})
     quiet.order("buy", 1)
-    quiet.algo("sell", 1, slTriggerPx="95", slTriggerPxType=kind, reduceOnly=True)
+    quiet.algo("sell", 1, slTriggerPx="95", slOrdPx="-1", slTriggerPxType=kind, reduceOnly=True)
     quiet.to(2)
     assert quiet.size() == 1
 

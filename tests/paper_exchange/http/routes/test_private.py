@@ -32,7 +32,8 @@ def code(desk, side="buy", sz="1", **order):
         ({"inst": "NONE-USDT-SWAP"}, "51001"),
         ({"kind": "iceberg"}, "51000"),
         ({"side": "long"}, "51000"),
-        ({"tdMode": "isolated"}, "51000"),
+        ({"tdMode": "isolated"}, "0"),
+        ({"tdMode": "cash"}, "51000"),
         ({"posSide": "long"}, "51000"),
         ({"posSide": "net"}, "0"),
         ({"sz": ""}, "51000"),
@@ -45,9 +46,9 @@ def code(desk, side="buy", sz="1", **order):
         ({"sz": "50.01", "kind": "limit", "px": "99"}, "51101"),
         ({"kind": "limit"}, "51204"),
         ({"kind": "limit", "px": "99.05"}, "51006"),
-        ({"kind": "limit", "px": "103"}, "51006"),
+        ({"kind": "limit", "px": "103"}, "51137"),
         ({"kind": "limit", "px": "97"}, "0"),  # only buying far above or selling far below is refused
-        ({"side": "sell", "kind": "limit", "px": "97"}, "51006"),
+        ({"side": "sell", "kind": "limit", "px": "97"}, "51138"),
         ({"clOrdId": "with-dash"}, "51000"),
         ({"clOrdId": "a" * 33}, "51000"),
         ({"clOrdId": "a1\n"}, "51000"),
@@ -55,8 +56,11 @@ def code(desk, side="buy", sz="1", **order):
         ({"tag": "t" * 17}, "51000"),
         ({"reduceOnly": True}, "51169"),
         ({"attachAlgoOrds": [{}]}, "51000"),
-        ({"attachAlgoOrds": [{"slTriggerPx": "95", "attachAlgoClOrdId": "x-1"}]}, "51000"),
-        ({"attachAlgoOrds": [{"slTriggerPx": "95", "attachAlgoClOrdId": "x"}] * 2}, "51068"),
+        ({"attachAlgoOrds": [{"slTriggerPx": "95", "slOrdPx": "-1", "attachAlgoClOrdId": "x-1"}]}, "51000"),
+        ({"attachAlgoOrds": [{"slTriggerPx": "95", "slOrdPx": "-1", "attachAlgoClOrdId": "x"}] * 2}, "51068"),
+        ({"attachAlgoOrds": [{"slTriggerPx": "95"}]}, "51000"),  # a stop needs the price of its order
+        ({"attachAlgoOrds": [{"slOrdPx": "-1"}]}, "51000"),
+        ({"attachAlgoOrds": [{"tpTriggerPx": "105", "tpOrdPx": "-1", "slOrdPx": "-1"}]}, "51000"),
         ({"attachAlgoOrds": [{"slTriggerPx": "0"}]}, "51000"),
         ({"attachAlgoOrds": [{"slTriggerPx": "95", "slOrdPx": "-2"}]}, "51000"),
         ({"px": "", "ccy": None, "unknown": {"x": 1}, "sz": 1, "reduceOnly": False}, "0"),
@@ -253,10 +257,12 @@ def test_the_dead_mans_switch():
     assert desk.post("trade/cancel-all-after", {"timeOut": "90", "tag": "t7"})
 
 
-def test_position_mode_is_net_and_is_not_changed_under_positions(desk):
-    assert desk.post("account/set-position-mode", {"posMode": "net_mode"}) == [{"posMode": "net_mode"}]
+def test_the_position_mode_is_not_changed_under_positions(desk):
+    for mode in ("long_short_mode", "net_mode"):
+        assert desk.post("account/set-position-mode", {"posMode": mode}) == [{"posMode": mode}]
+        assert desk.get("account/config")[0]["posMode"] == mode
     with pytest.raises(WireError, match="51000"):
-        desk.post("account/set-position-mode", {"posMode": "long_short_mode"})
+        desk.post("account/set-position-mode", {"posMode": "hedge"})
     desk.order("buy", 1)
     with pytest.raises(WireError, match="59000"):
         desk.post("account/set-position-mode", {"posMode": "long_short_mode"})
@@ -269,9 +275,10 @@ def test_algo_client_ids_and_closing_fractions(desk):
     for extra, expected in (
         ({"algoClOrdId": "guard1"}, "51065"),
         ({"kind": "oco"}, "51000"),
-        ({"kind": "move_order_stop"}, "51000"),
+        ({"kind": "chase"}, "51000"),
+        ({"kind": "move_order_stop"}, "50015"),
         ({"kind": "trigger"}, "51000"),
-        ({"closeFraction": "1"}, "51000"),
+        ({"closeFraction": "1"}, "51328"),
         ({"closeFraction": "0.5", "reduceOnly": True}, "51000"),
     ):
         with pytest.raises(Refused) as refused:
@@ -285,7 +292,8 @@ def test_algo_client_ids_and_closing_fractions(desk):
 
 def session():
     desk = Desk({BTC: [CALM, (100, 106, 94, 100), (100, 103, 96, 98), *flat(98)], ETH: flat(50)})
-    desk.order("buy", 5, attachAlgoOrds=[{"slTriggerPx": "95", "tpTriggerPx": "105"}])
+    legs = [{"slTriggerPx": "95", "slOrdPx": "-1", "tpTriggerPx": "105", "tpOrdPx": "-1"}]
+    desk.order("buy", 5, attachAlgoOrds=legs)
     desk.order("sell", 2, inst=ETH, kind="limit", px="50.5")
     desk.to(1)
     desk.order("sell", 3, clOrdId="three")

@@ -97,7 +97,7 @@ def test_resting_orders_edited_and_cancelled(okx, price):
     with pytest.raises(ccxt.OrderNotFound):
         okx.fetch_order("7", BTC)
     assert {o["id"] for o in okx.fetch_canceled_orders(BTC)} == {low["id"], other["id"]}
-    shy = okx.create_order(BTC, "limit", "buy", 1, price * 1.01, {"postOnly": True})
+    shy = okx.create_order(BTC, "limit", "buy", 1, price * 1.004, {"postOnly": True})
     assert okx.fetch_order(shy["id"], BTC)["info"]["cancelSource"] == "31"
     for unfilled in ("IOC", "FOK"):
         placed = okx.create_order(BTC, "limit", "buy", 1, price * 0.99, {"timeInForce": unfilled})
@@ -176,12 +176,11 @@ def test_position_mode_and_the_dead_mans_switch(okx, account_url, price):
     ("arguments", "error", "code"),
     [
         (("market", "buy", 90_000), ccxt.InvalidOrder, "51202"),
-        (("limit", "buy", 1, 1_000_000), ccxt.InvalidOrder, "51006"),
+        (("limit", "buy", 1, 1_000_000), ccxt.InvalidOrder, "51137"),
         (("market", "buy", 100), ccxt.InsufficientFunds, "51008"),
         (("market", "sell", 1, None, {"reduceOnly": True}), ccxt.ExchangeError, "51169"),
         (("market", "buy", 1, None, {"clientOrderId": "not-allowed"}), ccxt.BadRequest, "51000"),
         (("market", "buy", 1, None, {"stopLoss": {"triggerPrice": 10_000_000}}), ccxt.InvalidOrder, "51280"),
-        (("market", "buy", 1, None, {"marginMode": "isolated"}), ccxt.BadRequest, "51000"),
         (("market", "buy", 1, None, {"hedged": True}), ccxt.BadRequest, "51000"),
     ],
 )

@@ -1,0 +1,1 @@
+"""What each endpoint takes: required parameters, formats and choices, refused with the venue's own codes."""
