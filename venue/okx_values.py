@@ -36,8 +36,14 @@ def read_instant(value: object) -> datetime:
 
 
 def read_amount(value: object) -> Decimal:
-    """Return a number of any sign: a profit, a fee, a balance, the size of a position."""
-    return parse_decimal(value, exponent=AMOUNT_EXPONENT)
+    """Return a number of any sign: a profit, a fee, a balance, the size of a position.
+
+    It has one form, whatever zeros the venue writes: what is recorded must depend on the number alone.
+
+    >>> read_amount("-0.00"), read_amount("1.50"), read_amount("100"), read_amount("1E+2")
+    (Decimal('0'), Decimal('1.5'), Decimal('100'), Decimal('100'))
+    """
+    return _shorten(parse_decimal(value, exponent=AMOUNT_EXPONENT))
 
 
 def read_size(value: object) -> Decimal:
@@ -56,6 +62,14 @@ def read_price(value: object) -> Decimal:
 def read_spec(value: object) -> Decimal:
     """Return a number above zero of a contract's specification."""
     return _positive(_within(SPEC_EXPONENT, read_amount(value)))
+
+
+def _shorten(number: Decimal) -> Decimal:
+    # By its text: `normalize` rounds to 28 digits, and writes 100 as 1E+2.
+    if not number:
+        return Decimal(0)
+    text = format(number, "f")
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _within(exponent: int, number: Decimal) -> Decimal:

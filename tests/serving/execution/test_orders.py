@@ -155,6 +155,15 @@ def test_an_order_that_is_not_filled_at_all_is_no_position(desk: Desk, tiny: Tin
     assert desk.journal.unsettled() == []
 
 
+def test_nothing_filled_is_nothing_in_any_way_of_writing_zero(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.fill_fraction, tiny.zero = Decimal(0), "0.00"
+    wanted = entry()
+    outcome = asyncio.run(desk.executor.open(wanted, desk.decide(wanted)))
+    assert outcome.position is None
+    assert desk.journal.filled_entries_without_position() == []
+    assert asyncio.run(desk.reconciler.run()).opened == []
+
+
 @pytest.mark.parametrize("side", list(Side))
 def test_the_same_entry_twice_is_one_order(side: Side, desk: Desk, tiny: TinyOkx) -> None:
     wanted = entry(side)
