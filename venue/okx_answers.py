@@ -121,7 +121,8 @@ def _explain_code(client: okx, method: str, code: str, message: str) -> Failure:
         error: VenueError = VenueUnreachableError(
             f"the venue throttles {method}: {said}", "lower ingest.concurrency, or leave exchange.rate_limit on"
         )
-        return Failure(error, transient=True, rate_limited=True, refused=True)
+        # No refusal: the code has come for orders that were carried out. A write is asked for before it is sent again.
+        return Failure(error, transient=True, rate_limited=True)
     if code in _BUSY_CODES:
         what = f"the venue at {base_url(client)} cannot serve {method} now: {said}"
         return Failure(VenueUnreachableError(what, "try again later"), transient=True)

@@ -5,7 +5,7 @@
         │         ▼
         └────── unknown                           (any doubt: only a query resolves it)
 
-On any doubt (timeout, reset, aborted body, a page instead of JSON, 50004, 5xx) the order is *unknown* and the venue is
+On any doubt (timeout, reset, aborted body, a page instead of JSON, 50004, 5xx, throttling) the order is *unknown* and the venue is
 asked by client order id. The way back to `intended`, and so to a second sending under the same id, needs several
 consistent answers "does not exist" over a settling time: one such answer right after placement means nothing.
 """
@@ -168,7 +168,7 @@ class OrderDesk:
         except (OrderUnknownError, VenueAnswerError) as error:
             return self._advance(intent, IntentState.UNKNOWN, error.what)
         except VenueError as error:
-            # Refused at the door (throttled, no connection, credentials): the venue never acted on it.
+            # Refused at the door (no connection, credentials): the venue never acted on it.
             intent = self._advance(intent, IntentState.INTENDED, error.what)
             if not isinstance(error, VenueUnreachableError):
                 raise

@@ -38,6 +38,8 @@ class TinyOkx:
         self.mode = "net_mode"
         self.fill_fraction = Decimal(1)
         """Share of a market order that is filled at once; the rest stays live until it is cancelled."""
+        self.zero = "0"
+        """How it writes the filled size of an order without fills: 0.00 is a number too."""
         self.drop_attached = False
         self.refuse_algos: str | None = None
         self.faults: list[tuple[str, str]] = []
@@ -118,7 +120,7 @@ class TinyOkx:
             "posSide": "net",
             "sz": str(size),
             "state": "live",
-            "accFillSz": "0",
+            "accFillSz": self.zero,
             "avgPx": "",
             "ordType": "market",
             "reduceOnly": "true" if reduce_only else "false",
@@ -347,7 +349,7 @@ class TinyClient:
 
 BEFORE = ("throttled", "html", "empty", "reset_before")
 """Faults that strike before the request is carried out; the venue's answer does not always say so."""
-AFTER = ("timeout", "aborted", "reset", "busy_50004", "cut")
+AFTER = ("timeout", "aborted", "reset", "busy_50004", "throttled_after", "cut")
 """Faults that strike after it was."""
 
 
@@ -382,6 +384,8 @@ def faulty(exchange: TinyOkx, name: str, params: Any) -> Any:
         raise ccxt.ExchangeNotAvailable("okx POST") from aiohttp.ServerDisconnectedError()
     if kind == "busy_50004":
         raise ccxt.RequestTimeout('okx {"code":"50004","data":[],"msg":"Endpoint request timeout"}')
+    if kind == "throttled_after":
+        raise ccxt.RateLimitExceeded('okx {"msg":"Too Many Requests","code":"50011"}')
     if kind == "cut":
         return json.dumps(answer)[: len(json.dumps(answer)) // 2]
     if answer["code"] != "0":
