@@ -153,6 +153,7 @@ def algo_from_row(row: Row) -> VenueAlgo:
         triggered=_read_trigger(row),
         order_id=_read_child_order(row),
         reduce_only=_read_flag(row, "reduceOnly"),
+        margin_mode=optional_text(row, "tdMode"),
     )
 
 

@@ -5,9 +5,9 @@
         │         ▼
         └────── unknown                           (any doubt: only a query resolves it)
 
-On any doubt (timeout, reset, aborted body, a page instead of JSON, 50004, 5xx, throttling) the order is *unknown* and the venue is
-asked by client order id. The way back to `intended`, and so to a second sending under the same id, needs several
-consistent answers "does not exist" over a settling time: one such answer right after placement means nothing.
+On any doubt (timeout, reset, aborted body, a page instead of JSON, 50004, 5xx, throttling) the order is *unknown* and
+the venue is asked by client order id. The way back to `intended`, and so to a second sending under the same id, needs
+several consistent answers "does not exist" over a settling time: one such answer right after placement means nothing.
 """
 
 from __future__ import annotations

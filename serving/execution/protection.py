@@ -55,7 +55,12 @@ class Claim:
             or algo.contracts == self.contracts
             or (algo.reduce_only and algo.contracts > self.contracts)
         )
-        return algo.side is self.side.opposite and algo.stop is not None and whole
+        return closes(algo, self.instrument, self.side) and algo.stop is not None and whole
+
+
+def closes(algo: VenueAlgo, instrument: str, side: Side) -> bool:
+    """Return whether `algo` would close a position of ours: `side` is the position's own, and its margin is cross."""
+    return (algo.instrument, algo.side) == (instrument, side.opposite) and algo.margin_mode != "isolated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,12 @@ class Protector:
         cannot be read at all (nothing is known then, and nothing was concluded).
         """
         resting = await self._resting(claim, expected=expected)
-        valid = next((algo for algo in resting if claim.is_met_by(algo)), None)
+        # Of this journal and this position: another one's may be cancelled, or triggered, without our knowing.
+        own = {
+            intent.client_order_id
+            for intent in self._desk.journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
+        }
+        valid = next((algo for algo in resting if algo.client_order_id in own and claim.is_met_by(algo)), None)
         if valid is None:
             valid, problem = await self._place(claim)
             if valid is None:

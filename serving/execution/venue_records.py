@@ -98,7 +98,10 @@ class VenueOrder:
 
 @dataclass(frozen=True, slots=True)
 class VenueAlgo:
-    """A protective order; `contracts` None means the whole position. `order_id` is the order that the trigger sent."""
+    """A protective order; `contracts` None means the whole position. `order_id` is the order that the trigger sent.
+
+    `margin_mode` is `cross` or `isolated`: it closes positions of its own mode only. Empty: not said.
+    """
 
     algo_id: str
     client_order_id: str
@@ -111,6 +114,7 @@ class VenueAlgo:
     triggered: Literal["sl", "tp"] | None
     order_id: str | None
     reduce_only: bool
+    margin_mode: str
 
 
 OrderLookup = VenueOrder | Missing | Unclear

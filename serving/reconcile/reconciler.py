@@ -11,6 +11,7 @@ from pairity.settings import Settings
 from pairity.universe import inst_id
 from serving.execution.executor import Executor
 from serving.execution.exits import UNPROTECTED
+from serving.execution.protection import closes
 from serving.journal import Purpose, is_ours
 from serving.reconcile.comparison import PositionComparison
 from serving.reconcile.interrupted import InterruptedOrders
@@ -64,11 +65,16 @@ class Reconciler:
         for order in await self._desk.venue.open_orders():
             if is_ours(order.client_order_id) and order.client_order_id not in alive:
                 await self._cancel(order.instrument, order.client_order_id, report)
-        guarded = {inst_id(leg.asset) for record in self._journal.open_positions() for leg in record.position.legs}
+        guarded = {
+            (inst_id(leg.asset), leg.side) for record in self._journal.open_positions() for leg in record.position.legs
+        }
         # An entry in doubt may have been filled: the protection attached to it must stay.
-        guarded |= {intent.instrument for intent in self._journal.unsettled() if intent.purpose is Purpose.ENTRY}
+        guarded |= {
+            (intent.instrument, intent.side) for intent in self._journal.unsettled() if intent.purpose is Purpose.ENTRY
+        }
         for algo in await self._desk.venue.algo_orders():
-            if is_ours(algo.client_order_id) and algo.instrument not in guarded:
+            # What would close a position stays, whatever its id and size: `_protect` keeps nothing else if it can.
+            if is_ours(algo.client_order_id) and not any(closes(algo, *position) for position in guarded):
                 try:
                     await self._desk.venue.cancel_algo(algo.instrument, algo.algo_id)
                 except (OrderUnknownError, VenueRejectedError) as error:

@@ -147,6 +147,34 @@ def test_orphans_of_ours_are_cancelled_and_those_of_others_are_not(desk: Desk, t
     assert [algo["algoClOrdId"] for algo in tiny.live_algos(ETH)] == ["somebodyelse"]
 
 
+def test_a_stop_of_another_side_is_an_orphan_beside_an_open_position(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk, entry(Side.SELL)))
+    (guard,) = tiny.live_algos(BTC)
+    tiny._new_algo(BTC, "sell", "1.25", f"{ID_PREFIX}s123", {"slTriggerPx": "77600", "tpTriggerPx": "83200"})
+    report = asyncio.run(desk.reconciler.run())
+    assert report.cancelled == [f"{ID_PREFIX}s123"]
+    assert tiny.live_algos(BTC) == [guard]
+
+
+@pytest.mark.parametrize("change", [{}, {"tdMode": "isolated"}, {"sz": "0.5"}], ids=str)
+def test_a_stop_that_looks_like_ours_does_not_take_its_place(change: dict[str, str], desk: Desk, tiny: TinyOkx) -> None:
+    """It has an id of another journal, or would not close this position: the one that we placed stays."""
+    asyncio.run(opened(desk, entry(Side.SELL)))
+    (guard,) = tiny.live_algos(BTC)
+    tiny._new_algo(BTC, "buy", guard["sz"], f"{ID_PREFIX}s123", guard).update(change)
+    asyncio.run(desk.reconciler.run())
+    assert tiny.live_algos(BTC) == [guard]
+
+
+def test_an_isolated_stop_protects_nothing(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk, entry(Side.SELL)))
+    (guard,) = tiny.live_algos(BTC)
+    guard["tdMode"] = "isolated"
+    asyncio.run(desk.reconciler.run())
+    (new,) = tiny.live_algos(BTC)
+    assert (new["tdMode"], new["slTriggerPx"]) == ("cross", guard["slTriggerPx"])
+
+
 def test_an_entry_that_never_left_is_given_up_once_it_is_late(desk: Desk, tiny: TinyOkx) -> None:
     tiny.faults = [("privatePostTradeOrder", "throttled")] * 3
     with pytest.raises(VenueError):

@@ -193,6 +193,7 @@ class TinyOkx:
             "side": side,
             "sz": size,
             "closeFraction": "",
+            "tdMode": "cross",
             "reduceOnly": "true",
             "state": "live",
             "ordType": "oco",

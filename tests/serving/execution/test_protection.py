@@ -152,7 +152,7 @@ def test_an_exit_asks_for_no_more_than_is_there(desk: Desk, tiny: TinyOkx) -> No
     position = asyncio.run(opened(desk))
     tiny.trade_by_hand(BTC, "buy", Decimal("0.25"), "104")
     closed = asyncio.run(desk.executor.close(position, "z_cross", None))
-    assert tiny.sent("privatePostTradeOrder")[-1]["sz"] == "1.00"
+    assert tiny.sent("privatePostTradeOrder")[-1]["sz"] == "1"
     exits = [fill for fill in desk.journal.fills(position.position_id) if fill.side is Side.BUY]
     assert sum(fill.contracts for fill in exits) == Decimal("1.25")
     assert closed.close.exit_reason == "z_cross"
