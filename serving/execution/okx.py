@@ -15,6 +15,7 @@ from pairity.errors import ConfigError, CredentialsError, OrderUnknownError, Ven
 from pairity.timeline import HOUR, to_ms
 from serving.execution import okx_rows as rows
 from serving.execution.okx_connection import OkxConnection, Pages
+from serving.execution.okx_prices import read_usdt_price
 from serving.execution.okx_writes import make_order_body, make_protection_body, read_accepted, read_id
 from serving.execution.venue_records import (
     AccountConfig,
@@ -219,6 +220,10 @@ class OkxVenue:
         """Return the price of the last trade."""
         row = await self._connection.read_one("publicGetMarketTicker", {"instId": instrument}, "market/ticker")
         return rows.parse("market/ticker", lambda own: rows.price(own, "last"), row)
+
+    async def usdt_price(self, currency: str, at: datetime) -> Decimal | None:
+        """Return the price of a currency at an instant, as `read_usdt_price` does."""
+        return await read_usdt_price(self._connection, currency, at)
 
     async def _read_leverage(self, instrument: str) -> Decimal:
         wanted = {"instId": instrument, "mgnMode": "cross"}

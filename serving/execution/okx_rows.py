@@ -158,7 +158,8 @@ def algo_from_row(row: Row) -> VenueAlgo:
 
 
 def fill_from_row(row: Row) -> VenueFill:
-    """Return the execution of a row."""
+    """Return the execution of a row; a fee without its currency is a VenueAnswerError."""
+    fee = number(row, "fee")
     return VenueFill(
         trade_id=text(row, "tradeId"),
         order_id=text(row, "ordId"),
@@ -167,7 +168,8 @@ def fill_from_row(row: Row) -> VenueFill:
         side=side(row),
         contracts=price(row, "fillSz"),
         price=price(row, "fillPx"),
-        fee_usdt=number(row, "fee"),
+        fee=fee,
+        fee_currency=text(row, "feeCcy") if fee else "USDT",
         pnl_usdt=optional(row, "fillPnl", number) or Decimal(0),
         forced=str(row.get("subType", "")) in _FORCED,
         at=instant(row, "fillTime" if row.get("fillTime") else "ts"),

@@ -12,7 +12,7 @@ from pairity.universe import inst_id
 from serving.execution.protection import Protector
 from serving.execution.venue import VenuePort
 from serving.execution.venue_records import VenueFill
-from serving.journal import Fill, Journal, PositionClose, Purpose, is_ours
+from serving.journal import Charge, Fill, Journal, PositionClose, Purpose, is_ours
 
 MANUAL, UNKNOWN = "manual", "unknown"
 _SKEW = timedelta(minutes=1)
@@ -40,12 +40,14 @@ class PositionAccounting:
         own = {intent.client_order_id for intent in intents} | {intent.order_id for intent in intents} | triggered
         for leg in position.legs:
             mine = [
-                _make_fill(fill, position.position_id)
+                fill
                 for fill in await self._venue.fills(inst_id(leg.asset), position.opened_at - _SKEW)
                 if {fill.client_order_id, fill.order_id} & own
                 or (outside and fill.side is leg.side.opposite and not self._is_known(fill))
             ]
-            self._journal.record_fills(mine)
+            known = {(fill.trade_id, fill.order_id) for fill in self._journal.fills(position.position_id)}
+            new = [fill for fill in mine if (fill.trade_id, fill.order_id) not in known]
+            self._journal.record_fills([await self._make_fill(fill, position.position_id) for fill in new])
         return self._journal.fills(position.position_id)
 
     async def find_cause(self, position: PairPosition) -> str:
@@ -87,16 +89,44 @@ class PositionAccounting:
             return unknown, [f"{position.position_id}: executions of {missing} contracts are missing"]
         at = max(fill.at for fill in ending)
         pnl = sum((fill.pnl_usdt for fill in fills), Decimal(0))
-        fees = sum((fill.fee_usdt for fill in fills), Decimal(0))
+        fees = [fill.fee_usdt for fill in fills if fill.fee_usdt is not None]
+        unpriced = sorted({fill.charged.currency for fill in fills if fill.charged and fill.fee_usdt is None})
         close = PositionClose(
             closed_at=at,
             exit_reason=reason,
             exit_price=_average_price(position, ending),
             pnl_usdt=pnl,
-            fees_usdt=fees,
+            fees_usdt=None if unpriced else sum(fees, Decimal(0)),
             funding_usdt=funding,
         )
-        return close, []
+        # A fee is never taken for USDT: without a price the position has no net result, and says why.
+        return close, [
+            f"{position.position_id}: fees were charged in {currency}, of which the venue has no price in USDT"
+            for currency in unpriced
+        ]
+
+    async def _make_fill(self, fill: VenueFill, position_id: str) -> Fill:
+        """Return the journal's record of an execution: its fee in USDT, at the venue's own price at that time."""
+        fee: Decimal | None = fill.fee
+        charged: Charge | None = None
+        if fill.fee_currency != "USDT":
+            charged = Charge(fill.fee, fill.fee_currency)
+            price = await self._venue.usdt_price(fill.fee_currency, fill.at)
+            fee = None if price is None else fill.fee * price
+        return Fill(
+            instrument=fill.instrument,
+            trade_id=fill.trade_id,
+            order_id=fill.order_id,
+            position_id=position_id,
+            client_order_id=fill.client_order_id,
+            side=fill.side,
+            contracts=fill.contracts,
+            price=fill.price,
+            fee_usdt=fee,
+            pnl_usdt=fill.pnl_usdt,
+            at=fill.at,
+            charged=charged,
+        )
 
     def _count_missing(self, position: PairPosition, fills: Sequence[Fill]) -> Decimal:
         """Return the number of opened contracts without a known closing execution."""
@@ -127,19 +157,3 @@ def _average_price(position: PairPosition, fills: Sequence[Fill]) -> Decimal:
     base = [fill for fill in fills if fill.instrument == inst_id(position.legs[0].asset)]
     size = sum((fill.contracts for fill in base), Decimal(0))
     return sum((fill.price * fill.contracts for fill in base), Decimal(0)) / size
-
-
-def _make_fill(fill: VenueFill, position_id: str) -> Fill:
-    return Fill(
-        instrument=fill.instrument,
-        trade_id=fill.trade_id,
-        order_id=fill.order_id,
-        position_id=position_id,
-        client_order_id=fill.client_order_id,
-        side=fill.side,
-        contracts=fill.contracts,
-        price=fill.price,
-        fee_usdt=fill.fee_usdt,
-        pnl_usdt=fill.pnl_usdt,
-        at=fill.at,
-    )

@@ -104,3 +104,7 @@ class VenuePort(Protocol):
     async def last_price(self, instrument: str) -> Decimal:
         """Return the price of the last trade."""
         ...
+
+    async def usdt_price(self, currency: str, at: datetime) -> Decimal | None:
+        """Return the price of a currency in USDT in the minute of `at`; None where the venue has no such price."""
+        ...

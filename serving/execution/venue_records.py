@@ -123,7 +123,7 @@ AlgoLookup = VenueAlgo | Missing | Unclear
 
 @dataclass(frozen=True, slots=True)
 class VenueFill:
-    """One execution; `fee_usdt` negative where charged, `pnl_usdt` gross (0 when opening)."""
+    """One execution; `fee` is in `fee_currency`, negative where charged; `pnl_usdt` gross (0 when opening)."""
 
     trade_id: str
     order_id: str
@@ -132,7 +132,8 @@ class VenueFill:
     side: Side
     contracts: Decimal
     price: Decimal
-    fee_usdt: Decimal
+    fee: Decimal
+    fee_currency: str
     pnl_usdt: Decimal
     forced: bool
     """Executed by the venue: liquidation or deleveraging."""

@@ -3,6 +3,7 @@
 from serving.journal.journal import Journal
 from serving.journal.records import (
     ID_PREFIX,
+    Charge,
     DecisionRecord,
     FeatureVector,
     Fill,
@@ -23,6 +24,7 @@ from serving.journal.records import (
 
 __all__ = [
     "ID_PREFIX",
+    "Charge",
     "DecisionRecord",
     "FeatureVector",
     "Fill",

@@ -15,6 +15,7 @@ from sqlalchemy import RowMapping
 from pairity.strategy.codec import decision_from_json, decision_to_json, position_from_json
 from pairity.strategy.types import Side
 from serving.journal.records import (
+    Charge,
     DecisionRecord,
     FeatureVector,
     Fill,
@@ -169,14 +170,28 @@ def event_from_row(row: RowMapping) -> OrderEvent:
 
 def fill_to_row(fill: Fill) -> dict[str, Any]:
     """Return the row of a fill."""
-    row: dict[str, Any] = asdict(fill) | {"side": fill.side.value, "at": time_to_text(fill.at)}
-    return row | {name: str(row[name]) for name in ("contracts", "price", "fee_usdt", "pnl_usdt")}
+    row = {field.name: getattr(fill, field.name) for field in fields(Fill) if field.name != "charged"}
+    row |= {"side": fill.side.value, "at": time_to_text(fill.at)}
+    row |= {name: str(row[name]) for name in ("contracts", "price", "pnl_usdt")}
+    return row | {"fee_usdt": decimal_to_text(fill.fee_usdt) or ""}
+
+
+def fee_to_row(fill: Fill) -> dict[str, Any] | None:
+    """Return the row of a fee in another currency than USDT; None for one in USDT."""
+    if fill.charged is None:
+        return None
+    key = {name: getattr(fill, name) for name in ("instrument", "trade_id", "order_id")}
+    return {**key, "amount": str(fill.charged.amount), "currency": fill.charged.currency}
 
 
 def fill_from_row(row: RowMapping) -> Fill:
-    """Return the fill of a row."""
-    numbers = {name: Decimal(row[name]) for name in ("contracts", "price", "fee_usdt", "pnl_usdt")}
-    return Fill(**{**row, **numbers, "side": Side(row["side"]), "at": time_from_text(row["at"])})
+    """Return the fill of a row, with the fee's `amount` and `currency` beside it where it was not USDT."""
+    values: dict[str, Any] = dict(row)
+    amount, currency = values.pop("amount", None), values.pop("currency", None)
+    values |= {name: Decimal(row[name]) for name in ("contracts", "price", "pnl_usdt")}
+    values["fee_usdt"] = Decimal(row["fee_usdt"]) if row["fee_usdt"] else None
+    charged = None if amount is None or currency is None else Charge(Decimal(amount), currency)
+    return Fill(**{**values, "side": Side(row["side"]), "at": time_from_text(row["at"]), "charged": charged})
 
 
 def position_close_to_row(close: PositionClose) -> dict[str, Any]:

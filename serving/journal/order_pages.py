@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from pairity.errors import JournalError
 from serving.journal import codec, tables
@@ -124,14 +124,19 @@ class OrderPages(Pages):
                 if connection.execute(select(table.c.side).where(key & (table.c.order_id == fill.order_id))).first():
                     continue
                 connection.execute(insert(table), codec.fill_to_row(fill))
+                if (fee := codec.fee_to_row(fill)) is not None:
+                    connection.execute(insert(tables.fees), fee)
 
     def fills(self, position_id: str | None = None) -> list[Fill]:
         """Return executions in time order, of one position or of all."""
-        query = select(tables.fills)
+        table, fees = tables.fills, tables.fees
+        query = select(table)
+        if self._has(fees):
+            same = [table.c[name] == fees.c[name] for name in ("instrument", "trade_id", "order_id")]
+            query = select(table, fees.c.amount, fees.c.currency).select_from(table.outerjoin(fees, and_(*same)))
         if position_id is not None:
-            query = query.where(tables.fills.c.position_id == position_id)
-        rows = self._rows(query.order_by(tables.fills.c.at, tables.fills.c.trade_id))
-        return [codec.fill_from_row(row) for row in rows]
+            query = query.where(table.c.position_id == position_id)
+        return [codec.fill_from_row(row) for row in self._rows(query.order_by(table.c.at, table.c.trade_id))]
 
     def has_fill_of(self, order_id: str) -> bool:
         """Return whether an execution of the venue's order `order_id` is known."""

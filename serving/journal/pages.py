@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, Table, insert, select
+from sqlalchemy import Connection, Engine, Table, insert, inspect, select
 from sqlalchemy.exc import DatabaseError
 
 from pairity.errors import JournalError
@@ -52,6 +52,13 @@ class Pages:
     def _one(self, query: Any) -> Any:  # noqa: ANN401 - any SELECT; a row or None
         rows = self._rows(query)
         return rows[0] if rows else None
+
+    def _has(self, table: Table) -> bool:
+        """Return whether the file has a table: read beside a writer of an older version, it may lack one."""
+        if self._lock is not None:
+            return True
+        with self._begin() as connection:
+            return inspect(connection).has_table(table.name)
 
     def _check_and_read_scope(self) -> str:
         """Return the scope of a journal that is whole and of a known version."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from pairity.strategy.types import Decision, PairPosition, Side
 
@@ -167,9 +168,20 @@ class OrderEvent:
     answer: str
 
 
+class Charge(NamedTuple):
+    """Fee as the venue charged it, negative where it was paid."""
+
+    amount: Decimal
+    currency: str
+
+
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution. `fee_usdt` is negative where it was charged; `pnl_usdt` is gross, 0 when opening."""
+    """One execution. `fee_usdt` is negative where it was charged; `pnl_usdt` is gross, 0 when opening.
+
+    `charged` is the fee in another currency than USDT, None where it was USDT; `fee_usdt` is then its worth at the
+    time of the execution, or None where the venue had no price of that currency.
+    """
 
     instrument: str
     trade_id: str
@@ -179,9 +191,10 @@ class Fill:
     side: Side
     contracts: Decimal
     price: Decimal
-    fee_usdt: Decimal
+    fee_usdt: Decimal | None
     pnl_usdt: Decimal
     at: datetime
+    charged: Charge | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
 
-EXTENDED = frozenset({"1"})
+EXTENDED = frozenset({"1", "2"})
 """Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
@@ -138,7 +138,17 @@ fills = Table(
     Column("side", String, nullable=False),
     Column("contracts", String, nullable=False),
     Column("price", String, nullable=False),
-    Column("fee_usdt", String, nullable=False),
+    Column("fee_usdt", String, nullable=False),  # empty: the venue had no price of the currency in `fees`
     Column("pnl_usdt", String, nullable=False),
     Column("at", String, nullable=False),
+)
+
+fees = Table(
+    "fees",  # of executions whose fee was charged in another currency than USDT
+    metadata,
+    Column("instrument", String, primary_key=True),
+    Column("trade_id", String, primary_key=True),
+    Column("order_id", String, primary_key=True),
+    Column("amount", String, nullable=False),
+    Column("currency", String, nullable=False),
 )

@@ -65,10 +65,12 @@ def test_a_position_is_opened_protected_and_closed_once(tmp_path: Path, seed: in
     desk.journal.close()
 
 
-@pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="fees are summed as USDT, whatever feeCcy says")
 def test_fees_in_another_currency_are_not_taken_for_usdt(tmp_path: Path) -> None:
     """60 contracts of 0.01 BTC at 80,000 USDT cost 0.05 % twice: 48 USDT, here paid as 0.96 OKB."""
     desk, closed = play(tmp_path, 1, Side.BUY, fee_currency=FeeCurrency("OKB", Decimal(50)))
+    charged = [fill.charged for fill in desk.journal.fills()]
     desk.journal.close()
+    assert {charge and charge.currency for charge in charged} == {"OKB"}
+    assert sum(charge.amount for charge in charged if charge) == pytest.approx(Decimal("-0.96"), rel=Decimal("0.01"))
+    assert closed.close.fees_usdt is not None
     assert abs(closed.close.fees_usdt) == pytest.approx(Decimal(48), rel=Decimal("0.01"))

@@ -38,6 +38,8 @@ class TinyOkx:
         self.mode = "net_mode"
         self.fill_fraction = Decimal(1)
         """Share of a market order that is filled at once; the rest stays live until it is cancelled."""
+        self.fee_currency = "USDT"
+        """In which it says that it charged fees; it has no prices of other currencies."""
         self.zero = "0"
         """How it writes the filled size of an order without fills: 0.00 is a number too."""
         self.drop_attached = False
@@ -163,6 +165,7 @@ class TinyOkx:
                 "fillSz": str(size),
                 "fillPx": str(price),
                 "fee": str(fee),
+                "feeCcy": self.fee_currency,
                 "fillPnl": str(pnl),
                 "fillTime": str(self.now_ms),
                 "ts": str(self.now_ms),

@@ -52,7 +52,7 @@ ALGO = {
 FILL = {
     "instType": "SWAP", "instId": BTC, "tradeId": "744876980", "ordId": "680800019749904384", "clOrdId": "pairitye1",
     "billId": "680800019754098688", "subType": "1", "fillPx": "82000.1", "fillSz": "1.25", "fillPnl": "0",
-    "side": "buy", "fee": "-0.05125", "fillTime": str(T), "ts": str(T + 1),
+    "side": "buy", "fee": "-0.05125", "feeCcy": "USDT", "fillTime": str(T), "ts": str(T + 1),
 }  # fmt: skip
 POSITION = {
     "instType": "SWAP", "instId": BTC, "pos": "-1.25", "posSide": "net", "avgPx": "82000.1", "markPx": "82001",

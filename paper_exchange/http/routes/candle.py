@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pairity.universe import exact
 from paper_exchange.http.lookup import read_index_instrument, read_instrument
 from paper_exchange.http.paging import read_limit
@@ -17,6 +19,8 @@ REFERENCE_PAGE = 100
 
 def _make_handler(kind: PriceKind, *, recent_only: bool) -> Handler:
     def handler(request: Request) -> list[Json]:
+        if kind == "index" and (price := _read_fee_price(request)) is not None:
+            return _list_constant(request, format_number(price))
         instrument = read_index_instrument(request) if kind == "index" else read_instrument(request)
         candles = read_page(
             request.market,
@@ -32,6 +36,27 @@ def _make_handler(kind: PriceKind, *, recent_only: bool) -> Handler:
         return disturb_candles(request, [_make_row(candle, instrument, traded=kind == "last") for candle in candles])
 
     return handler
+
+
+def _read_fee_price(request: Request) -> Decimal | None:
+    """Return the price of the currency that pays the account's fees, where its index is asked for."""
+    currency = None if request.account is None else request.account.ledger.fee_currency
+    asked = request.params.text("instId")
+    return currency.usdt if currency is not None and asked == f"{currency.name}-USDT" else None
+
+
+def _list_constant(request: Request, price: str) -> list[Json]:
+    """Return the page of an index that never moves."""
+    size = parse_bar_size(request.params.text("bar", "1m"))
+    after, before = request.params.whole("after"), request.params.whole("before")
+    newest_ms = size.start_of(request.now_ms)
+    open_ms = newest_ms if after is None else min(newest_ms, size.start_of(after - 1))
+    oldest_ms = request.market.start_ms if before is None else max(request.market.start_ms, before + 1)
+    rows: list[Json] = []
+    while open_ms >= oldest_ms and len(rows) < read_limit(request, REFERENCE_PAGE):
+        rows.append([str(open_ms), *[price] * 4, "0" if open_ms == newest_ms else "1"])
+        open_ms = size.start_of(open_ms - 1)
+    return rows
 
 
 def _make_row(candle: Candle, instrument: Instrument, *, traded: bool) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from pairity.errors import TradingError, VenueError
 from pairity.strategy.types import Side
-from serving.journal import IntentState, Purpose
+from serving.journal import Charge, IntentState, Purpose
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, ETH, T0, Desk, entry, exit_of, opened
 
@@ -106,6 +106,18 @@ def test_an_exit_leaves_nothing_behind(desk: Desk, tiny: TinyOkx) -> None:
     assert closed.close.fees_usdt == -q * (80000 + 79000) * Decimal("0.0005")
     assert closed.close.net_usdt == q * 1000 - q * 159000 * Decimal("0.0005")
     assert tiny.sent("privatePostTradeOrder")[-1]["reduceOnly"] is True
+
+
+def test_a_fee_without_a_price_is_refused_by_name(desk: Desk, tiny: TinyOkx) -> None:
+    tiny.fee_currency = "OKB"
+    position = asyncio.run(opened(desk))
+    closed = asyncio.run(desk.executor.close(position, "z_cross", None))
+    assert (closed.close.fees_usdt, closed.close.net_usdt) == (None, None)
+    assert closed.close.pnl_usdt == 0
+    assert any("OKB" in problem for problem in closed.problems)
+    fills = desk.journal.fills(position.position_id)
+    assert [fill.fee_usdt for fill in fills] == [None, None]
+    assert [fill.charged for fill in fills] == [Charge(Decimal("-0.5"), "OKB")] * 2
 
 
 def test_pnl_is_booked_on_the_instrument_that_was_traded(desk: Desk, tiny: TinyOkx) -> None:

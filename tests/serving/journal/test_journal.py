@@ -22,6 +22,7 @@ from pairity.errors import JournalError
 from pairity.strategy.types import Leg, PairPosition, Side
 from pairity.universe import Pair
 from serving.journal import (
+    Charge,
     FeatureVector,
     Fill,
     Intent,
@@ -132,7 +133,8 @@ def test_every_record_comes_back_equal(values, contracts, prices, times, pair, s
         journal.record_decision(decision, [vector, unknown])
         journal.intend(wanted)
         journal.save_position(position)
-        journal.record_fills([fill, fill])
+        abroad = replace(fill, order_id="3", fee_usdt=numbers[1], charged=Charge(numbers[0], "OKB"))
+        journal.record_fills([fill, fill, abroad])
         assert journal.open_positions()[0].position == position
         journal.close_position("p1", close)
         journal.close()
@@ -146,7 +148,7 @@ def test_every_record_comes_back_equal(values, contracts, prices, times, pair, s
             n: bits(math.nan if isinstance(v, float) and math.isnan(v) else v) for n, v in values.items()
         }
         assert journal.intent(wanted.client_order_id) == wanted
-        assert journal.fills() == [fill]
+        assert sorted(journal.fills(), key=lambda known: known.order_id) == [fill, abroad]
         (record,) = journal.closed_positions()
         assert (record.position, record.close) == (position, close)
         journal.close()
@@ -360,7 +362,7 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
         journal = Journal.open(old)
         assert told(journal) == was
         journal.close()
-        assert stored(old) == ("2", before[1] | {"shadows", "retrainings"})
+        assert stored(old) == ("3", before[1] | {"shadows", "retrainings", "fees"})
     journal = Journal.open(old)
     shadow = ShadowRecord(decision_of().decision_id, T0, "m", "2", "f" * 64, {"BTC__SOL": 0.1}, None)
     journal.models.record_shadow(shadow)
@@ -381,7 +383,7 @@ def test_an_extension_that_is_interrupted_leaves_version_1(old: Path, monkeypatc
             Journal.open(old)
     assert stored(old) == before
     Journal.open(old).close()
-    assert stored(old)[0] == "2"
+    assert stored(old)[0] == "3"
 
 
 def test_an_extended_journal_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
