@@ -23,7 +23,7 @@ class Executor:
         self.desk = desk
         self.contracts = contracts
         self.protection = PositionProtector(desk, contracts)
-        self.exits = Exits(desk, self.protection.protector)
+        self.exits = Exits(desk, self.protection.protector, contracts)
         self.entries = Entries(desk, contracts, leverage, self.protection, self.exits)
 
     async def open(self, entry: Entry, decision: DecisionRecord) -> Opened:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from pairity.errors import TradingError
 from pairity.strategy.types import Leg, PairPosition
-from pairity.universe import inst_id
+from pairity.universe import ContractSpec, inst_id
+from serving.execution.contracts import get_contract
+from serving.execution.order_sizes import first_order
 from serving.execution.orders import OrderDesk
 from serving.execution.position_accounting import MANUAL, UNKNOWN, PositionAccounting
 from serving.execution.protection import Protector
@@ -31,10 +34,11 @@ class Closed:
 class Exits:
     """Closing of positions. Every method may be called again after a crash and then goes on where it stopped."""
 
-    def __init__(self, desk: OrderDesk, protector: Protector) -> None:
+    def __init__(self, desk: OrderDesk, protector: Protector, contracts: Mapping[str, ContractSpec]) -> None:
         self._desk = desk
         self._journal = desk.journal
         self._protector = protector
+        self._contracts = contracts
         self.accounting = PositionAccounting(desk.venue, desk.journal, protector)
 
     async def close(self, position: PairPosition, reason: str, decision_id: str | None) -> Closed:
@@ -76,9 +80,13 @@ class Exits:
         return held
 
     async def _close_leg(self, position: PairPosition, index: int, leg: Leg, decision_id: str | None) -> bool:
-        """Bring one leg to zero; return whether an order of ours did it."""
-        sent = False
-        for _ in range(_EXIT_ATTEMPTS):
+        """Bring one leg to zero; return whether an order of ours did it.
+
+        A leg above the largest market order goes in several. Only orders that left something open count as attempts.
+        """
+        sent, attempts = False, 0
+        while attempts < _EXIT_ATTEMPTS:
+            attempts += 1
             known = self._journal.intents(position.position_id, index, Purpose.EXIT)
             # An exit in doubt is brought to its end first: a second one beside it could close twice.
             if known and not known[-1].state.final:
@@ -90,7 +98,8 @@ class Exits:
             if held is None:
                 return sent
             self._desk.checkpoint("exit: before the intent")
-            contracts = min(leg.contracts, abs(held.contracts))
+            wanted = min(leg.contracts, abs(held.contracts))
+            contracts = first_order(wanted, get_contract(self._contracts, leg.asset))
             intent = self._journal.intend(
                 self._make_intent(position, index, leg, decision_id, attempt=len(known), contracts=contracts)
             )
@@ -99,7 +108,8 @@ class Exits:
             self._desk.checkpoint("exit: finished")
             sent |= done.filled_contracts > 0
             if done.state is IntentState.FILLED:
-                await self._await_flat(position, leg)
+                attempts -= contracts < wanted
+                await self._await_rest(position, leg, abs(held.contracts) - contracts)
         if (await self.read_held(position))[leg.asset] is None:
             return sent
         raise TradingError(
@@ -127,10 +137,10 @@ class Exits:
             created_at=self._desk.clock.now(),
         )
 
-    async def _await_flat(self, position: PairPosition, leg: Leg) -> None:
+    async def _await_rest(self, position: PairPosition, leg: Leg, rest: Decimal) -> None:
         """Give the venue's position list a moment to follow a fill: a second exit must not be sent for its delay."""
         for look in range(_FLAT_LOOKS):
             held = (await self.read_held(position))[leg.asset]
-            if held is None:
+            if held is None or abs(held.contracts) <= rest:
                 return
             await self._desk.pace.wait(look)

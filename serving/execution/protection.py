@@ -6,18 +6,23 @@ stops, never none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
 from pairity.errors import OrderUnknownError, VenueError, VenueRejectedError
 from pairity.strategy.stops import StopPrices
 from pairity.strategy.types import Side
 from pairity.universe import ContractSpec
+from serving.execution.order_sizes import split_contracts
 from serving.execution.orders import OrderDesk
 from serving.execution.venue_records import AlgoState, Missing, VenueAlgo
 from serving.journal import Intent, IntentState, Purpose, client_order_id, is_ours
 
+_MOST_PARTS = 20
+"""Most stops for one leg: each is placed and read back."""
 _LOOKS = 5
 """Number of look-ups before an attached protection counts as missing: the venue creates it after the fill."""
 
@@ -91,6 +96,9 @@ class Protector:
             intent.client_order_id
             for intent in self._desk.journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
         }
+        sizes = list(islice(split_contracts(claim.contracts, claim.spec), _MOST_PARTS + 1))
+        if len(sizes) > 1:
+            return await self._ensure_parts(claim, sizes, resting, own)
         valid = next((algo for algo in resting if algo.client_order_id in own and claim.is_met_by(algo)), None)
         if valid is None:
             valid, problem = await self._place(claim)
@@ -100,6 +108,34 @@ class Protector:
         await self._drop([algo for algo in resting if algo.algo_id != valid.algo_id])
         self._sync(claim, valid)
         return Shield(True, valid.stop, valid.target)
+
+    async def _ensure_parts(
+        self, claim: Claim, sizes: Sequence[Decimal], resting: list[VenueAlgo], own: set[str]
+    ) -> Shield:
+        """Do what `ensure` does for a leg above the largest market order: several stops, each of one order's size."""
+        if len(sizes) > _MOST_PARTS:
+            return self._fall_back(claim, resting, f"it would need more than {_MOST_PARTS} stops")
+        left, parts = list(resting), list[VenueAlgo]()
+        for size in sizes:
+            part = replace(claim, contracts=size)
+            valid = next(
+                (
+                    algo
+                    for algo in left
+                    if algo.client_order_id in own and algo.contracts == size and part.is_met_by(algo)
+                ),
+                None,
+            )
+            if valid is None:
+                valid, problem = await self._place(part)
+                if valid is None:
+                    return self._fall_back(claim, resting, problem)
+            else:
+                left.remove(valid)
+            parts.append(valid)
+            self._sync(part, valid)
+        await self._drop(left)
+        return Shield(True, parts[0].stop, parts[0].target)
 
     async def remove(self, position_id: str, instrument: str) -> list[str]:
         """Cancel all protection of a closed position and see it gone; return problems where something stays."""

@@ -100,8 +100,8 @@ class Desk:
         self.venue = OkxVenue(client, retries=1)
         self.orders = OrderDesk(self.venue, self.journal, VenueClock(now), self.pace, checkpoint)
         self.executor = Executor(self.orders, SPECS, leverage=1)
-        settings = Settings(serve=ServeSettings(adopt_positions=adopt))
-        self.reconciler = Reconciler(self.executor, settings)
+        self.settings = Settings(serve=ServeSettings(adopt_positions=adopt))
+        self.reconciler = Reconciler(self.executor, self.settings)
 
     def decide(self, *entries: Entry, exits: tuple[Exit, ...] = (), at: datetime = T0) -> DecisionRecord:
         if self.journal.run(RUN.run_id) is None:

@@ -1,0 +1,33 @@
+"""Sizes of orders on the venue: what is larger than one market order may be goes in several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import ROUND_DOWN, Decimal
+
+from pairity.universe import ContractSpec
+
+
+def first_order(contracts: Decimal, spec: ContractSpec) -> Decimal:
+    """Return the size of the first order for `contracts`: all of it, or the most that a market order may have.
+
+    What it leaves is nothing, or at least the smallest order: a rest below that could not be closed.
+
+    >>> spec = ContractSpec("A", Decimal(1), Decimal(1), Decimal(2), Decimal(1), Decimal(1), Decimal(10))
+    >>> first_order(Decimal(8), spec), first_order(Decimal(25), spec), first_order(Decimal(11), spec)
+    (Decimal('8'), Decimal('10'), Decimal('8'))
+    """
+    if spec.max_market_sz is None or contracts <= spec.max_market_sz:
+        return contracts
+    most = (spec.max_market_sz / spec.lot_sz).to_integral_value(rounding=ROUND_DOWN) * spec.lot_sz
+    return most - spec.min_sz if contracts - most < spec.min_sz and most >= 2 * spec.min_sz else most
+
+
+def split_contracts(contracts: Decimal, spec: ContractSpec) -> Iterator[Decimal]:
+    """Yield the sizes of the orders that together are `contracts`, as `first_order` chooses them."""
+    while contracts > 0:
+        size = first_order(contracts, spec)
+        if size <= 0:  # a largest order below one lot: let the venue say what it thinks of the whole
+            size = contracts
+        yield size
+        contracts -= size
