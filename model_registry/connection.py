@@ -39,6 +39,9 @@ _FOREIGN_CODE = """
     WHERE type = 'view' OR (type = 'trigger' AND (name, tbl_name) <> (?, ?))
     OR (type = 'table' AND sql LIKE 'CREATE VIRTUAL%') LIMIT 1
 """
+_State = tuple[tuple[int, int, int], ...]
+_looked_at: dict[Path, _State] = {}
+"""The state in which a database had no foreign code: the trading process asks before every decision."""
 # MLflow reports an unknown model or version by the first code, an unknown alias by the second.
 _MISSING_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
@@ -118,8 +121,19 @@ def _require_database(path: Path) -> None:
         require_plain_database(path)
     except OutOfBoundsError as error:
         raise RegistryError(f"the tracking store {path.as_uri()} cannot be used: {error.what}", _READABLE) from None
-    if path.exists():
+    now = _state_of(path)
+    if now and _looked_at.get(path) != now:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)) as database:
             foreign = database.execute(_FOREIGN_CODE, _TRIGGER_OF_MLFLOW).fetchone()
         if foreign is not None:
             raise RegistryError(f"the tracking store {path} has a {foreign[0]} that MLflow did not make", _RESTORE)
+        _looked_at[path] = now
+
+
+def _state_of(path: Path) -> _State:
+    """Return what changes with every write to a database, and cannot be set back; empty where there is none."""
+    if not path.exists():
+        return ()
+    places = [path, path.with_name(f"{path.name}-wal")]
+    found = [place.stat() for place in places if place.exists()]
+    return tuple((status.st_ino, status.st_ctime_ns, status.st_size) for status in found)
