@@ -31,6 +31,8 @@ def guard_process() -> None:
     learn_secrets(list_secrets(ours))
     learn_secrets(value for name, value in ours.items() if sounds_secret(name))
     take_keys()
+    # Every library that speaks TLS would write the keys of its connections into that file.
+    os.environ.pop("SSLKEYLOGFILE", None)
     redact_logs()
     redact_crashes()
     for name in ("stdout", "stderr"):
