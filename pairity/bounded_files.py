@@ -88,6 +88,10 @@ def read_json_file(path: Path, limits: JsonLimits = OWN_FILE) -> Any:  # noqa: A
 
 
 def refuse_leading_out(folder: Path, path: Path) -> None:
-    """Raise OutOfBoundsError where `path`, which lies in `folder`, is a link to somewhere outside of it."""
-    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+    """Raise OutOfBoundsError where `path`, or a folder between it and `folder`, is a link to somewhere else."""
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links that lead in a circle; Pythons differ in how they say so
+        inside = False
+    if not inside:
         raise OutOfBoundsError(f"is a link that leads out of {folder}")

@@ -30,6 +30,8 @@ def guard_process() -> None:
     learn_secrets(list_secrets(ours))
     learn_secrets(list_suspicious(ours))
     take_keys()
+    # Every library that speaks TLS would write the keys of its connections into that file.
+    os.environ.pop("SSLKEYLOGFILE", None)
     redact_logs()
     redact_crashes()
     for name in ("stdout", "stderr"):
