@@ -91,10 +91,11 @@ def evaluate(measured: Measurements) -> ExpectationSuiteValidationResult:
 @lru_cache(maxsize=64)
 def register_suite(name: str) -> ExpectationSuite:
     """Return the suite of that name, registered with the context at the first call."""
+    context = open_context()  # before the import, which warns otherwise
     import great_expectations as gx
 
     expectations = [_make_expectation(rule, "aggregate") for rule in find_rules(name)]
-    return open_context().suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    return context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
 
 
 @lru_cache(maxsize=1)
