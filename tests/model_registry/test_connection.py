@@ -1,6 +1,7 @@
 """MLflow is set up in one place, quietly; its failures have names."""
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -48,9 +49,8 @@ def test_what_is_no_database_is_named_at_once(tmp_path, kind):
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
 def test_a_pipe_folder_or_device_beside_the_database_is_named_at_once(tmp_path, ending, make):
     layout = Layout(tmp_path)
-    open_client(layout)
+    layout.mlflow.mkdir()
     path = database_file(layout).with_name(f"mlflow.db{ending}")
-    path.unlink(missing_ok=True)
     make(path)
     with pytest.raises(RegistryError, match=f"{path.name} is a folder, a pipe or a device"):
         open_client(layout)
@@ -68,10 +68,19 @@ FOREIGN_CODE = {
 }
 
 
+@pytest.fixture(scope="module")
+def new_database(tmp_path_factory):
+    """MLflow's own database, which has one trigger."""
+    layout = Layout(tmp_path_factory.mktemp("new"))
+    open_client(layout).search_experiments()
+    return database_file(layout)
+
+
 @pytest.mark.parametrize("what", FOREIGN_CODE)
-def test_a_database_with_code_of_somebody_else_is_refused_before_a_table_is_read(tmp_path, what):
+def test_a_database_with_code_of_somebody_else_is_refused_before_a_table_is_read(tmp_path, new_database, what):
     layout = Layout(tmp_path)
-    open_client(layout).search_experiments()  # MLflow's own database has one trigger
+    layout.mlflow.mkdir()
+    shutil.copy(new_database, layout.mlflow)
     open_client(layout)
     with closing(sqlite3.connect(database_file(layout))) as database, database:
         for statement in FOREIGN_CODE[what]:
