@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -74,14 +74,21 @@ class IsolatedJob:
         return f"{peak:,.0f} MB ({inputs:,.0f} MB of it before the job{children})"
 
 
-def call_in_process(module: str, function: str, arguments: Sequence[object], *, limit_s: float | None = None) -> Any:
+def call_in_process(
+    module: str,
+    function: str,
+    arguments: Sequence[object],
+    *,
+    limit_s: float | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Any:
     """Call a function in a new process and return what it returned, both as JSON.
 
     CalledProcessError where it fails, TimeoutExpired after `limit_s`; what it printed went to this process's standard
-    error.
+    error. `variables` are added to its environment.
     """
     # Where other work shares the cores, OpenMP's threads that spin while they wait take them from each other.
-    environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
+    environment = os.environ | {"OMP_WAIT_POLICY": "passive"} | dict(variables or {})
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         command = [sys.executable, "-m", "benchmarks.isolated_process", module, function]

@@ -24,6 +24,7 @@ from benchmarks.isolated_process import call_in_process
 from benchmarks.serving_meters import ALL, COUNTS, OTHER
 from benchmarks.serving_run import WARM_UP
 from benchmarks.serving_scene import SEED, Scene, list_exchange_options
+from pairity.polars_threads import ONE_THREAD
 from pairity_cli.demo.exchange import running_exchange
 
 ORDER = (
@@ -101,7 +102,8 @@ def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
     with _scene(assets) as scene:
         call_in_process("benchmarks.serving_scene", "prepare", (scene.to_json(),))
         partitions = call_in_process("benchmarks.serving_history", "extend", (scene.to_json(), months)) if months else 0
-        raw = call_in_process("benchmarks.serving_run", "measure", (scene.to_json(), hours))
+        # As `pairity serve` does, before Polars is imported.
+        raw = call_in_process("benchmarks.serving_run", "measure", (scene.to_json(), hours), variables=ONE_THREAD)
     measured = Measured(
         title=title,
         assets=assets,

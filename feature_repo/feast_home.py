@@ -15,6 +15,7 @@ from feast.infra.registry.file import FileRegistryStore
 from feast.protos.feast.core.Registry_pb2 import Registry as RegistryProto
 from feast.repo_config import RegistryConfig
 
+from feature_repo.registry_content import read_registry
 from pairity.configuration import load_settings
 from pairity.durable import make_folder, replace_file_with
 from pairity.settings import Settings
@@ -43,6 +44,10 @@ class HomeFileRegistryStore(FileRegistryStore):
         resolved = registry_config.model_copy(update={"path": str(resolve_below_home(registry_config.path))})
         super().__init__(resolved, repo_path)
         self._filepath = Path(resolved.path)
+
+    def get_registry_proto(self) -> RegistryProto:
+        """Return the registry, checked; errors as `read_registry`. Feast reads the file nowhere else."""
+        return read_registry(self._filepath)
 
     def _write_registry(self, registry_proto: RegistryProto) -> None:
         final = self._filepath

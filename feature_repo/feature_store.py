@@ -16,10 +16,6 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, View, find_service, find_view
 from feature_repo.offline_files import make_schema
-from feature_repo.stored_tables import naming
-from pairity.bounded_files import read_file
-from pairity.bounded_json import MIB
-from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import ConfigError, DataError, JoinError, MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -31,35 +27,24 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent
 _ROW = "__row"
-_LARGEST_REGISTRY = 64 * MIB
 
 
 def open_store(settings: Settings) -> FeatureStore:
     """Open the store below the data directory, configured by the feature_store.yaml that Feast's CLI reads.
 
-    LakeCorruptError where its registry cannot be read: Feast would say so later, and name no file.
+    LakeCorruptError where its registry cannot be read, or holds what Feast would run.
     """
     import yaml
     from feast import FeatureStore, RepoConfig
 
+    from feature_repo.registry_content import read_registry
+
     raw = yaml.safe_load((REPOSITORY / "feature_store.yaml").read_text())
     for section in ("registry", "online_store"):
         raw[section]["path"] = str(settings.root / raw[section]["path"])
-    _require_registry(Path(raw["registry"]["path"]))
+    with suppress(FileNotFoundError):
+        read_registry(Path(raw["registry"]["path"]))
     return FeatureStore(config=RepoConfig(repo_path=REPOSITORY, **raw))
-
-
-def _require_registry(path: Path) -> None:
-    from feast.protos.feast.core.Registry_pb2 import Registry
-    from google.protobuf.message import DecodeError
-
-    remedy = "delete it and run pairity features: it follows from the catalogue"
-    with naming(path, remedy), suppress(FileNotFoundError):
-        content = read_file(path, _LARGEST_REGISTRY)
-        try:
-            Registry.FromString(content)
-        except DecodeError:
-            raise OutOfBoundsError("is no registry of Feast, or is damaged") from None
 
 
 def apply_definitions(settings: Settings, store: FeatureStore) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
@@ -40,6 +41,8 @@ from feature_repo.online_tables import (
     read_sets,
     write_rows,
 )
+from pairity.bounded_files import require_plain_database
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import LakeCorruptError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,6 +75,7 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
         """The store's one connection, closed when the store goes; Feast leaves it open, of which Python 3.13 warns."""
         if self._conn is None:
             try:
+                require_plain_database(Path(self._get_db_path(config)))
                 connection = super()._get_conn(config)
                 weakref.finalize(self, connection.close)
                 # A log beside the file: readers do not wait for a writer. It need not be on the disk at once: what a
@@ -79,7 +83,7 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
                 # stale.
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, OutOfBoundsError) as error:
                 raise LakeCorruptError(
                     f"the online store {self._get_db_path(config)} cannot be opened: {error}",
                     "delete it and run pairity features: everything in it is in the offline files",

@@ -129,7 +129,7 @@ class Pipeline:
                 since=since,
                 until=until,
                 snapshot_id=self.lake.snapshot_id(),
-                raw=self._raw_rows(since, until, assets, admitted.new_rows),
+                raw=self._raw_rows(since, until, assets, admitted.new_rows, live=live),
                 checks_passed=record.checks_passed,
                 checks_failed=record.checks_failed,
                 quarantined=tuple(record.quarantined),
@@ -185,9 +185,16 @@ class Pipeline:
         return self._publisher, apply_definitions(self.settings, store)
 
     def _raw_rows(
-        self, since: datetime, until: datetime, assets: Sequence[str], new_rows: dict[tuple[str, str], int]
+        self,
+        since: datetime,
+        until: datetime,
+        assets: Sequence[str],
+        new_rows: dict[tuple[str, str], int],
+        *,
+        live: bool,
     ) -> tuple[RawRows, ...]:
-        stored = count_rows(self.lake, DATASETS, assets, since, until)
+        # A live hour does not read its rows again to count them.
+        stored = new_rows if live else count_rows(self.lake, DATASETS, assets, since, until)
         return tuple(
             RawRows(asset, name, stored.get((name, asset), 0), new_rows.get((name, asset), 0))
             for asset in assets

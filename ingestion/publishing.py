@@ -90,7 +90,7 @@ class Publisher:
             if memory is None or memory.chunk.month != item.month:
                 memory, changed_at = self._begin_month(item.month, lake_before, withheld, changed_at)
             for name, published in self._publish_month(admission, memory, read, end, changed_at, now).items():
-                latest[name] = _latest(VIEWS[name], [latest.get(name, published), published])
+                latest[name] = _latest(VIEWS[name], [latest[name], published] if name in latest else [published])
             progress.advance(note=month_key(item.month))
         if online_is_new:
             latest = {name: _latest(view, [scan_view(layout, view).collect()]) for name, view in VIEWS.items()}
@@ -176,6 +176,8 @@ class Publisher:
 
 def _latest(view: View, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return the newest row of each entity."""
+    if len(frames) == 1 and not frames[0][view.entity].is_duplicated().any():
+        return frames[0]  # the rows of one hour
     ordered = keep_newest(pl.concat(frames).lazy(), view)
     return ordered.group_by(view.entity, maintain_order=True).last().collect()
 

@@ -11,7 +11,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class RawRows:
-    """Raw rows of one asset and dataset: stored ones in the requested range, and those that this run added anywhere."""
+    """Raw rows of one asset and dataset: stored ones in the requested range, and those that this run added anywhere.
+
+    A live run counts only what it added.
+    """
 
     asset: str
     dataset: str

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from pairity.bounded_files import require_plain_database
+from pairity.bounded_numbers import OutOfBoundsError
 from pairity.durable import make_folder
 from pairity.errors import PairityError, RegistryError
 from pairity.layout import Layout
@@ -29,6 +31,17 @@ _CHATTY_LOGGERS = (
     "mlflow.models.model",
 )
 _BUSY_TIMEOUT_S = 30.0
+_READABLE = "check that the file is a readable MLflow database, or move it away and train again"
+_RESTORE = "find out who put it there, and restore mlflow.db from a copy"
+_TRIGGER_OF_MLFLOW = ("prevent_secrets_aad_mutation", "secrets")
+_FOREIGN_CODE = """
+    SELECT CASE type WHEN 'table' THEN 'virtual table' ELSE type END FROM sqlite_master
+    WHERE type = 'view' OR (type = 'trigger' AND (name, tbl_name) <> (?, ?))
+    OR (type = 'table' AND sql LIKE 'CREATE VIRTUAL%') LIMIT 1
+"""
+_State = tuple[tuple[int, int, int], ...]
+_looked_at: dict[Path, _State] = {}
+"""The state in which a database had no foreign code: the trading process asks before every decision."""
 # MLflow reports an unknown model or version by the first code, an unknown alias by the second.
 _MISSING_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
@@ -94,12 +107,33 @@ def store_errors(layout: Layout, missing: Callable[[], PairityError] | None = No
         lines = str(error).strip().splitlines()
         raise RegistryError(
             f"the tracking store {layout.tracking_uri} cannot be used: {lines[0] if lines else type(error).__name__}",
-            "check that the file is a readable MLflow database, or move it away and train again",
+            _READABLE,
         ) from error
 
 
 def _require_database(path: Path) -> None:
-    """Raise sqlite3.Error for a file that is no database: MLflow would retry for minutes before it said so."""
-    if path.exists():
+    """Raise sqlite3.Error for a file that is no database: MLflow would retry for minutes before it said so.
+
+    RegistryError for anything but a file, and for a database that has views, virtual tables or triggers besides
+    MLflow's own: each is code that runs inside SQLite when a table is read or written, and it need not end.
+    """
+    try:
+        require_plain_database(path)
+    except OutOfBoundsError as error:
+        raise RegistryError(f"the tracking store {path.as_uri()} cannot be used: {error.what}", _READABLE) from None
+    now = _state_of(path)
+    if now and _looked_at.get(path) != now:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)) as database:
-            database.execute("PRAGMA schema_version").fetchone()
+            foreign = database.execute(_FOREIGN_CODE, _TRIGGER_OF_MLFLOW).fetchone()
+        if foreign is not None:
+            raise RegistryError(f"the tracking store {path} has a {foreign[0]} that MLflow did not make", _RESTORE)
+        _looked_at[path] = now
+
+
+def _state_of(path: Path) -> _State:
+    """Return what changes with every write to a database, and cannot be set back; empty where there is none."""
+    if not path.exists():
+        return ()
+    places = [path, path.with_name(f"{path.name}-wal")]
+    found = [place.stat() for place in places if place.exists()]
+    return tuple((status.st_ino, status.st_ctime_ns, status.st_size) for status in found)

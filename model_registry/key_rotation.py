@@ -12,6 +12,7 @@ from model_registry.records import ModelRef
 from model_registry.signing_key import KeyPlace, begin_exchange, finish_exchange, open_keys
 from model_registry.statements import is_signed, sign
 from pairity.layout import Layout
+from pairity.names import MODEL, VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ def _list_all_versions(layout: Layout) -> list[ModelRef]:
         found = [
             (str(version.name), str(version.version))
             for model in client.search_registered_models()
+            # What is named otherwise was never signed, and must not keep anybody from exchanging the key
+            if MODEL.accepts(str(model.name))
             for version in client.search_model_versions(f"name = '{model.name}'")
+            if VERSION.accepts(str(version.version))
         ]
         return [ModelRef.from_mlflow(client.get_model_version(name, version)) for name, version in found]
 

@@ -133,7 +133,8 @@ def _write(place: KeyPlace, ledger: Ledger) -> None:
 def _parse(place: KeyPlace, file: str, content: bytes, store: str | None) -> Ledger:
     broken = SignatureError(
         f"{place.folder.path / file} was not written with the signing key beside it",
-        "restore both from one copy; or remove the ledger and sign the versions again: pairity models sign",
+        # The key too: under the same key numbers would begin again, and old signatures would count once more
+        "restore both from one copy; or remove the key too and sign the versions again: pairity models sign",
     )
     try:
         read = json.loads(content)

@@ -66,7 +66,13 @@ def locate_key(root: Path) -> Path:
     """
     named = os.environ.get(VARIABLE)
     if named:
-        path = Path(named).expanduser().absolute()
+        try:
+            path = Path(named).expanduser().absolute()
+        except RuntimeError:
+            raise SignatureError(
+                f"{VARIABLE} begins with the home of a user that does not exist",
+                f"name a file: {VARIABLE}=/folder/{_FILE}",
+            ) from None
     else:
         configured = os.environ.get("XDG_CONFIG_HOME", "")
         try:

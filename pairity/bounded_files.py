@@ -53,6 +53,21 @@ def read_file(path: Path, most: int) -> bytes:
     return content
 
 
+def require_plain_database(path: Path) -> None:
+    """Raise OutOfBoundsError where something that is no file stands in the place of a SQLite database or beside it.
+
+    SQLite opens what it finds there, and would wait for the other end of a pipe. A database need not exist.
+    """
+    for ending in ("", "-wal", "-shm", "-journal"):
+        place = path.with_name(f"{path.name}{ending}")
+        try:
+            found = os.stat(place)
+        except OSError:
+            continue  # SQLite says what is wrong with it, and does not wait
+        if not stat.S_ISREG(found.st_mode):
+            raise OutOfBoundsError(f"{place.name} is a folder, a pipe or a device instead of a file")
+
+
 def digest_plain_file(path: Path) -> str:
     """Return the SHA-256 of a plain file's bytes, hexadecimal; errors as `open_plain_file`."""
     with open_plain_file(path) as file:
@@ -73,6 +88,10 @@ def read_json_file(path: Path, limits: JsonLimits = OWN_FILE) -> Any:  # noqa: A
 
 
 def refuse_leading_out(folder: Path, path: Path) -> None:
-    """Raise OutOfBoundsError where `path`, which lies in `folder`, is a link to somewhere outside of it."""
-    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+    """Raise OutOfBoundsError where `path`, or a folder between it and `folder`, is a link to somewhere else."""
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # links that lead in a circle; Pythons differ in how they say so
+        inside = False
+    if not inside:
         raise OutOfBoundsError(f"is a link that leads out of {folder}")

@@ -2,7 +2,8 @@
 
 A file of a few kilobytes can hold billions of rows (a run of equal values takes some bytes), pages that expand a
 thousand times, and metadata that claims anything. Here the footer is read by a parser with limits of its own, rows and
-columns are counted, and the headers of the pages that will be read are added up.
+columns are counted, and the headers of the pages that will be read are added up: what they expand to, and what their
+values take as columns.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ _TAIL = 8
 _FOOTER = 4 * MIB
 _MOST_NAMES = 200_000
 _SHOWN = 120
+_BYTES_OF_A_VALUE = 8
 _NUMBERS = frozenset({"INT32", "INT64", "FLOAT", "DOUBLE"})
 
 
 @dataclass(frozen=True, slots=True)
 class TableLimits:
-    """Most that one file may hold. `expanded` counts the bytes of all pages that are read."""
+    """Most that one file may hold. `expanded` counts the bytes of all pages that are read, at least 8 for a value."""
 
     size: int = 512 * MIB
     rows: int = 10_000_000
@@ -42,6 +44,8 @@ class TableLimits:
     chunks: int = 100_000
     """Row groups times columns."""
     expanded: int = 1024 * MIB
+    pages: int = 1_000_000
+    """Real ones hold thousands of values; the header of an empty one takes as long to read as any other."""
 
 
 RECORDED = TableLimits()
@@ -87,7 +91,7 @@ def _read(content: bytes, columns: list[str] | None) -> pl.DataFrame:
 
 def _check(content: bytes, metadata: pq.FileMetaData, places: Mapping[str, int], limits: TableLimits) -> None:
     """Look at what the columns at `places` will expand to, and whether their pages are what the footer says."""
-    expanded = rows = 0
+    expanded = rows = pages = 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         rows += group.num_rows
@@ -102,7 +106,10 @@ def _check(content: bytes, metadata: pq.FileMetaData, places: Mapping[str, int],
             values = 0
             for page in list_pages(content, start, end):
                 values += page.values
-                expanded += page.expanded
+                expanded += max(page.expanded, _BYTES_OF_A_VALUE * page.values)
+                pages += 1
+                if pages > limits.pages:
+                    raise OutOfBoundsError(f"has more pages than the limit of {limits.pages}")
                 if expanded > limits.expanded or values > limits.rows:
                     raise OutOfBoundsError(f"expands to more bytes than the limit of {limits.expanded}")
             if values != chunk.num_values or (values != group.num_rows and "." not in name):

@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from pairity.polars_threads import without_own_limit
+
 _ALLOWED = frozenset(
     {
         # Where programs, homes, scratch space and caches are
@@ -41,7 +43,7 @@ def make_child_environment(added: Mapping[str, str] | None = None) -> dict[str, 
     allowed = {
         name: value for name, value in os.environ.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)
     }
-    return allowed | dict(added or {})
+    return without_own_limit(allowed) | dict(added or {})
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from pairity.errors import ConfigError, UnknownNameError
-from pairity.key_custody import PREFIX, list_secrets, taken_keys
+from pairity.key_custody import PREFIX, list_secrets, list_suspicious, taken_keys
 from pairity.redaction import learn_secrets
-from pairity.secret_names import HIDDEN_SECTIONS, SECRET_SETTINGS, may_show, show_name, sounds_secret
+from pairity.secret_names import HIDDEN_SECTIONS, SECRET_SETTINGS, may_show, show_name
 from pairity.setting_types import Section
 from pairity.settings import (
     CONFIG_FILE,
@@ -119,7 +119,7 @@ def _is_number(text: str) -> bool:
 
 def _learn_from_environment() -> None:
     ours = {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
-    learn_secrets(value for name, value in ours.items() if sounds_secret(name))
+    learn_secrets(list_suspicious(ours))
     learn_secrets(list_secrets({**ours, **taken_keys()}))
 
 

@@ -11,9 +11,10 @@ import json
 import os
 from collections.abc import Mapping, MutableMapping
 
-from pairity.secret_names import SECRET_SETTINGS
+from pairity.secret_names import SECRET_SETTINGS, sounds_secret
 
 PREFIX = "PAIRITY_"
+_PATH_OF_A_KEY = "PAIRITY_SIGNING_KEY"
 _taken: dict[str, str] = {}
 
 
@@ -36,6 +37,19 @@ def list_secrets(variables: Mapping[str, str]) -> list[str]:
         if isinstance(section, dict):
             found += [text for text in section.values() if isinstance(text, str)]
     return found
+
+
+def list_suspicious(variables: Mapping[str, str]) -> list[str]:
+    """Return the values of our variables that are named like secrets: misspelt ones are secrets too.
+
+    The path of the signing key is none; messages name it. What has no folder is no path, and may be the key itself.
+    """
+    return [
+        value
+        for name, value in variables.items()
+        if name.upper().startswith(PREFIX) and sounds_secret(name)
+        if name.upper() != _PATH_OF_A_KEY or os.sep not in value
+    ]
 
 
 def take_keys(environment: MutableMapping[str, str] = os.environ) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+_UNSEEN = (
+    (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2800, 0x2800),
+    (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xE0100, 0xE01EF),
+)  # fmt: skip
+"""Signs that Unicode counts as letters, marks or symbols, and that show nothing: fillers, joiners, selectors."""
+
 
 def printable(text: str) -> str:
     """Return `text` with everything that is not a printable sign written out; line ends stay.
@@ -12,9 +18,9 @@ def printable(text: str) -> str:
     >>> printable("\\x1b[2Jgone")
     '\\\\x1b[2Jgone'
     """
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(sign if sign == "\n" or sign.isprintable() else _write_out(sign) for sign in text)
+    return "".join(sign if sign == "\n" or _is_seen(sign) else _write_out(sign) for sign in text)
 
 
 def printable_line(text: str) -> str:
@@ -22,5 +28,9 @@ def printable_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
+def _is_seen(sign: str) -> bool:
+    return sign.isprintable() and not any(first <= ord(sign) <= last for first, last in _UNSEEN)
+
+
 def _write_out(sign: str) -> str:
-    return repr(sign)[1:-1]
+    return ascii(sign)[1:-1]

@@ -7,7 +7,9 @@ place, and used only where it is a file, has one name and belongs to this proces
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import shlex
 import stat
 from collections.abc import Iterable
@@ -18,7 +20,7 @@ from pairity.errors import PrivacyError
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 _OF_OTHERS = 0o077
-_WRITABLE_BY_OTHERS = 0o002
+_WRITABLE_BY_OTHERS = 0o022
 
 
 def open_private(path: Path, flags: int) -> int:
@@ -84,13 +86,33 @@ def find_exposure(path: Path, *, others_may_read: bool = False) -> PrivacyError 
                 f"{path} belongs to user {owner}", "use it only if you trust them: copy it to a file of your own"
             )
     mode = stat.S_IMODE(found.st_mode)
-    if mode & (_WRITABLE_BY_OTHERS if others_may_read else _OF_OTHERS):
+    if others_can_write(found) if others_may_read else mode & _OF_OTHERS:
         wanted = mode & ~_WRITABLE_BY_OTHERS if others_may_read else FILE_MODE
         can = "write" if mode & _WRITABLE_BY_OTHERS else "read"
         return PrivacyError(
             f"others can {can} {path} (mode {mode:03o})", f"run: chmod {wanted:03o} {shlex.quote(str(path.absolute()))}"
         )
     return None
+
+
+def others_can_write(found: os.stat_result) -> bool:
+    """Return whether the mode of a file or folder lets others write.
+
+    So does the group's bit, unless the group is the owner's own: of the same number or name, as systems make one for
+    each user.
+    """
+    if found.st_mode & stat.S_IWOTH:
+        return True
+    return bool(found.st_mode & stat.S_IWGRP) and found.st_gid != found.st_uid and not _has_own_group(found)
+
+
+def _has_own_group(found: os.stat_result) -> bool:
+    try:
+        group = grp.getgrgid(found.st_gid)
+        owner = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        return False
+    return group.gr_name == owner and set(group.gr_mem) <= {owner}
 
 
 def require_private(paths: Iterable[Path]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pairity.errors import ConfigError, PrivacyError
-from pairity.private_files import FOLDER_MODE
+from pairity.private_files import FOLDER_MODE, others_can_write
 
 _OF_OTHERS = 0o077
 _OURS = frozenset(
@@ -26,7 +26,7 @@ def secure_home(root: Path, say: Callable[[str], None]) -> None:
 
     One that others can enter is closed to them (mode 0700), which is said. Raises PrivacyError where it, or a link in
     its place, belongs to another user, where it is open and not a data directory of ours, and where others can rename
-    it because a folder above it is open to all.
+    it because a folder above it is theirs, or open to them.
     """
     _require_safe_parents(root)
     try:
@@ -79,14 +79,20 @@ def _require_own(root: Path, found: os.stat_result) -> None:
 
 
 def _require_safe_parents(root: Path) -> None:
-    """Raise PrivacyError where a folder above is open to all and not sticky: anybody could put another home there."""
+    """Raise PrivacyError where somebody else can put another home there.
+
+    So can the owner of a folder above, and all others, or its group, where it is open to them and not sticky.
+    """
     for folder in root.parents:
         try:
-            mode = folder.stat().st_mode
+            found = folder.stat()
         except (FileNotFoundError, NotADirectoryError):
             continue
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        if found.st_uid not in {0, os.geteuid()}:
+            raise PrivacyError(f"{folder} belongs to user {found.st_uid}, and {root} lies in it", _ELSEWHERE)
+        if others_can_write(found) and not found.st_mode & stat.S_ISVTX:
+            whom = "all" if found.st_mode & stat.S_IWOTH else f"group {found.st_gid}"
             raise PrivacyError(
-                f"{folder} is open to all (mode {stat.S_IMODE(mode):03o}), and {root} lies in it",
-                f"{_ELSEWHERE}, or run: chmod o-w {shlex.quote(str(folder))}",
+                f"{folder} is open to {whom} (mode {stat.S_IMODE(found.st_mode):03o}), and {root} lies in it",
+                f"{_ELSEWHERE}, or run: chmod go-w {shlex.quote(str(folder))}",
             )

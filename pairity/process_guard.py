@@ -14,11 +14,10 @@ import threading
 import traceback
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
-from pairity.key_custody import PREFIX, list_secrets, take_keys
+from pairity.key_custody import PREFIX, list_secrets, list_suspicious, take_keys
 from pairity.redaction import learn_secrets, redact
-from pairity.secret_names import sounds_secret
 
 _PRIVATE_UMASK = 0o077
 
@@ -29,8 +28,10 @@ def guard_process() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ours = {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
     learn_secrets(list_secrets(ours))
-    learn_secrets(value for name, value in ours.items() if sounds_secret(name))
+    learn_secrets(list_suspicious(ours))
     take_keys()
+    # Every library that speaks TLS would write the keys of its connections into that file.
+    os.environ.pop("SSLKEYLOGFILE", None)
     redact_logs()
     redact_crashes()
     for name in ("stdout", "stderr"):
@@ -54,6 +55,28 @@ class RedactingStream:
         """Write the lines, redacted."""
         for line in lines:
             self.write(line)
+
+    @property
+    def buffer(self) -> RedactingBytes:
+        """The stream below, for bytes: click writes there where the terminal takes ASCII only."""
+        return RedactingBytes(self._stream.buffer)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
+        return getattr(self._stream, name)
+
+
+class RedactingBytes:
+    """The binary stream below a text stream, which replaces known secrets in the same way."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, content: bytes | bytearray | memoryview) -> int:
+        """Write `content`, redacted; return how many bytes of it were taken: all."""
+        whole = bytes(content)
+        text = whole.decode("utf-8", "surrogateescape")
+        self._stream.write(whole if (clean := redact(text)) == text else clean.encode("utf-8", "surrogateescape"))
+        return len(whole)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
         return getattr(self._stream, name)

@@ -80,6 +80,10 @@ def _time_of_day(text: str) -> str:
 
 def _plain_path(path: Path) -> Path:
     """Return a path that means the same as a file, in an address of a database and in a pattern."""
+    try:
+        path.expanduser()
+    except RuntimeError:
+        raise ValueError("it begins with the home of a user that does not exist") from None
     text = str(path)
     if not text.isprintable() or set(text) & set("?#%*[]"):
         raise ValueError("the path of the data directory has none of ? # % * [ ] and no control characters")

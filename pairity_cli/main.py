@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pairity.polars_threads import use_one_thread
 from pairity.process_guard import guard_process
 from pairity_cli.usage_errors import concealing
 
@@ -86,6 +87,8 @@ class LazyGroup(click.Group):
         """Import the module of one command."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "serve":
+            use_one_thread()
         module, function, _ = COMMANDS[cmd_name]
         command = getattr(import_module(f"pairity_cli.commands.{module}"), function)
         assert isinstance(command, click.Command)

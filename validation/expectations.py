@@ -66,6 +66,7 @@ def evaluate(measured: Measurements) -> ExpectationSuiteValidationResult:
 
     A rule that fails is judged again value by value, so that the result names the partitions that broke it.
     """
+    open_context()  # before the import, as in `register_suite`
     import great_expectations as gx
 
     batch = _open_batch({name: column.to_numpy() for name, column in measured.to_frame().to_dict().items()})
@@ -91,10 +92,11 @@ def evaluate(measured: Measurements) -> ExpectationSuiteValidationResult:
 @lru_cache(maxsize=64)
 def register_suite(name: str) -> ExpectationSuite:
     """Return the suite of that name, registered with the context at the first call."""
+    context = open_context()  # imports it with analytics switched off: nobody else may be first
     import great_expectations as gx
 
     expectations = [_make_expectation(rule, "aggregate") for rule in find_rules(name)]
-    return open_context().suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    return context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
 
 
 @lru_cache(maxsize=1)

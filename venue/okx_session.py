@@ -121,7 +121,12 @@ class VenueSession:
 
         import certifi
 
-        return ssl.create_default_context(cafile=certifi.where()) if self._address.scheme == "https" else True
+        if self._address.scheme != "https":
+            return True
+        context = ssl.create_default_context(cafile=certifi.where())
+        # What SSLKEYLOGFILE names would get the keys of every connection.
+        context.keylog_filename = None  # type: ignore[assignment]  # the stub lacks that it can be taken back
+        return context
 
 
 def parse_answer(body: str) -> Any:  # noqa: ANN401 - the venue's JSON

@@ -91,8 +91,3 @@ def read_id(value: object) -> str:
     if not isinstance(text, str) or _ID.fullmatch(text) is None:
         raise OutOfBoundsError(f"is {show(value)}, not an id (letters, digits and _ . : -, at most 64)")
     return text
-
-
-def is_id(value: object) -> bool:
-    """Return whether `read_id` takes a text."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None

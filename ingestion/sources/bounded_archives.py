@@ -15,6 +15,9 @@ import zlib
 from pairity.bounded_numbers import OutOfBoundsError, show
 
 _PIECE = 1 << 20
+_SLICE = 1 << 14
+_MOST_MEMBERS = 100_000
+"""Most members of a gzip file: blocks of 64 KiB, which some packers make, are a sixth of it in 1 GiB."""
 _FREE, _MOST_TIMES = 64 << 20, 100
 """No table of numbers beyond 64 MiB is packed a hundredfold: candles are to a fifth, constant ones to a thirtieth."""
 _DIRECTORY_ENTRY = b"PK\x01\x02"
@@ -61,26 +64,49 @@ def unzip_one(archive: bytes, suffix: str, limit: int) -> bytes:
 
 
 def gunzip(content: bytes, limit: int) -> bytes:
-    """Return the content of a gzip file, its members one behind the other, of at most `limit` bytes together."""
+    """Return the content of a gzip file, its members one behind the other, of at most `limit` bytes together.
+
+    OutOfBoundsError beyond it, for a damaged or cut file, and for more than 100,000 members.
+    """
     out = bytearray()
-    rest = content
-    while rest:
-        member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    at = members = 0
+    while at < len(content):
+        members += 1
+        if members > _MOST_MEMBERS:
+            raise OutOfBoundsError(f"has more members than the limit of {_MOST_MEMBERS}")
+        at = _skip_padding(content, _expand_member(content, at, out, limit))
+    return bytes(out)
+
+
+def _expand_member(content: bytes, at: int, out: bytearray, limit: int) -> int:
+    """Add what the member at `at` expands to to `out`, and return where it ends."""
+    member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    while not member.eof:
+        # In slices: what is left over is copied each time, and must not be the rest of the file.
+        given = member.unconsumed_tail
+        if not given:
+            given = content[at : at + _SLICE]
+            at += len(given)
         try:
-            while not member.eof:
-                piece = member.decompress(rest, _PIECE)
-                out += piece
-                if len(out) > limit:
-                    raise OutOfBoundsError(f"expands to more bytes than the limit of {limit}")
-                if len(out) > max(_FREE, _MOST_TIMES * len(content)):
-                    raise OutOfBoundsError(f"expands more than {_MOST_TIMES} times, which no table of numbers does")
-                rest = member.unconsumed_tail
-                if not rest and not piece and not member.eof:
-                    raise OutOfBoundsError("is cut: its gzip has no end")
+            piece = member.decompress(given, _PIECE)
         except zlib.error as error:
             raise OutOfBoundsError(f"is no whole gzip file: {show(str(error))}") from None
-        rest = member.unused_data.lstrip(b"\0")  # gzip pads with zeros
-    return bytes(out)
+        out += piece
+        if len(out) > limit:
+            raise OutOfBoundsError(f"expands to more bytes than the limit of {limit}")
+        if len(out) > max(_FREE, _MOST_TIMES * len(content)):
+            raise OutOfBoundsError(f"expands more than {_MOST_TIMES} times, which no table of numbers does")
+        if not given and not piece and not member.eof:
+            raise OutOfBoundsError("is cut: its gzip has no end")
+    return at - len(member.unused_data)
+
+
+def _skip_padding(content: bytes, at: int) -> int:
+    """Return the place of the first byte from `at` on that is not zero: gzip pads with zeros."""
+    while at < len(content) and not content[at]:
+        rest = content[at : at + _SLICE].lstrip(b"\0")
+        at += min(_SLICE, len(content) - at) - len(rest)
+    return at
 
 
 def _only_member(whole: zipfile.ZipFile, suffix: str) -> zipfile.ZipInfo:

@@ -43,7 +43,7 @@ _TOTAL_S = 300.0
 """Longest time of one answer."""
 _TRY_LATER = "try again later: what was fetched before is kept"
 _NOTHING_STORED = "nothing of it was stored"
-_NAME = re.compile(r"\w{1,40}")
+_NAME = re.compile(r"\w{1,40}", re.ASCII)
 # What code that trusts its input raises for an answer of another shape.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 # What `fetchOHLCV` calls volume differs between exchanges, and ccxt passes it on as it is.

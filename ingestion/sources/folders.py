@@ -21,7 +21,7 @@ from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.bounded_parquet import read_names, read_numbers
 from pairity.errors import ConfigError, DataError
-from pairity.names import ASSET
+from pairity.names import ASSET, show
 from pairity.timeline import HOUR, MINUTE, to_ms
 
 _CSV = ".csv.gz"
@@ -133,10 +133,13 @@ def _files(folder: Path, suffix: str) -> dict[str, Path]:
         raise ConfigError(f"no folder {str(folder)!r}", "give --folder the folder that holds the files")
     by_asset: dict[str, Path] = {}
     for path in sorted(folder.glob(f"*{suffix}")):
-        symbol = path.name.removesuffix(suffix).upper()
+        written = path.name.removesuffix(suffix)
+        symbol = written.upper()
         quote = next((quote for quote in _QUOTES if symbol.endswith(quote)), None)
         if quote is not None:
-            asset = ASSET.check(symbol.removesuffix(quote), f"file {path.name!r} of {folder}", DataError)
+            # Some letters of other scripts are Latin ones in capitals, and would be another asset's name.
+            base = symbol.removesuffix(quote) if written.isascii() else written
+            asset = ASSET.check(base, f"file {show(path.name)} of {folder}", DataError)
             by_asset.setdefault(asset, path)
     return by_asset
 

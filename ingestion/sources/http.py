@@ -109,6 +109,9 @@ class Http:
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             return _Transient(f"did not answer in full ({type(error).__name__})", None)
         except (requests.RequestException, UnicodeError) as error:
+            # A header of the answer; those of the request are refused by `requests` in words of its own.
+            if error.args and isinstance(error.args[0], urllib3.exceptions.InvalidHeader):
+                return _Transient("did not answer in full (InvalidHeader)", None)
             raise ConfigError(f"{_address(url)} cannot be asked: {type(error).__name__}", "check [sources]") from None
         except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
             return _Transient(f"did not answer in full ({type(error).__name__})", None)

@@ -16,11 +16,12 @@ from ingestion.sources.okx_endpoints import HISTORIES, SNAPSHOTS, History, Snaps
 from ingestion.sources.okx_rows import Listing, OkxRows, read_listing
 from ingestion.sources.okx_schedule import SettlementSchedule
 from ingestion.sources.protocol import ANSWER, Answer, NotServedError
-from pairity.errors import UnknownNameError, VenueRejectedError
+from pairity.errors import UnknownNameError, VenueAnswerError, VenueRejectedError
+from pairity.names import INSTRUMENT
 from pairity.timeline import HOUR, floor_to
 from pairity.universe import inst_id, short_name
+from venue.okx_answers import short
 from venue.okx_client import Sleep, call
-from venue.okx_values import is_id
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
@@ -89,8 +90,8 @@ class OkxSource:
     async def assets(self) -> tuple[str, ...]:
         """Return the short names of all USDT-margined swaps that the venue lists."""
         rows = await self._call("publicGetPublicInstruments", {"instType": "SWAP"})
-        ids = {row["instId"] for row in rows if isinstance(row, dict) and is_id(row.get("instId"))}
-        return tuple(sorted(short_name(name) for name in ids if name.endswith("-USDT-SWAP")))
+        ids = {row["instId"] for row in rows if isinstance(row, dict) and INSTRUMENT.accepts(row.get("instId"))}
+        return tuple(sorted(map(short_name, ids)))
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
         """Cut [since, until) into runs of pages, or hours of trades; settlements and samples are few and stay whole."""
@@ -136,6 +137,7 @@ class OkxSource:
             if kind.is_missing(refusal):
                 raise NotServedError(f"okx does not serve {dataset} of {asset}: {refusal.what}") from None
             raise
+        _require_own(dataset, asset, rows)
         return Answer(asset, unit, rows)
 
     def read(self, dataset: str, answers: Sequence[Answer]) -> pl.DataFrame:
@@ -168,6 +170,16 @@ def require_listed(assets: Iterable[str], listings: Mapping[str, Listing], liste
     for asset in assets:
         if asset not in listings:
             raise UnknownNameError("instrument (not listed by the venue)", asset, listed)
+
+
+def _require_own(dataset: str, asset: str, rows: Sequence[Any]) -> None:
+    """Raise VenueAnswerError for a row that says it is another instrument's; rows of candles do not say."""
+    own = inst_id(asset)
+    for row in rows:
+        if isinstance(row, dict) and row.get("instId", own) != own:
+            raise VenueAnswerError(
+                f"{dataset} of {asset} came with a row of {short(row['instId'])}", "nothing of it was stored"
+            )
 
 
 def _find(dataset: str, unit: Span | None) -> History | Snapshot:

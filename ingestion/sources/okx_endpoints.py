@@ -206,6 +206,8 @@ class Trades:
             left -= 1
             if not left:
                 raise _endless("history-trades", asset, f"{most} pages, the limit for {since} to {until}")
+            if len(page) > 4 * _PAGE:
+                raise _endless("history-trades", asset, f"{len(page)} rows at once, where {_PAGE} are a page")
             times = [read_whole_number(row, "ts") for row in page]
             rows += [row for row, at in zip(page, times, strict=True) if first <= at < last]
             oldest_id = min(read_whole_number(row, "tradeId") for row in page)

@@ -174,13 +174,21 @@ def read_book(rows: Sequence[Mapping[str, Any]], contract_value: float) -> list[
     tops = []
     for row in rows:
         bids, asks = (
-            [(parse_float(level[0]), parse_float(level[1]) * contract_value) for level in row[side]]
+            [(parse_float(level[0]), parse_float(level[1]) * contract_value) for level in _levels(row, side)]
             for side in ("bids", "asks")
         )
         if bids and asks:
             deep = [sum(s for _, s in side) if len(side) == BOOK_LEVELS else None for side in (bids, asks)]
             tops.append((read_ms(row["ts"]), *bids[0], *asks[0], *deep))
     return tops
+
+
+def _levels(row: Mapping[str, Any], side: str) -> list[list[Any]]:
+    levels: list[list[Any]] = row[side]
+    # Texts have places and lengths too.
+    if not isinstance(levels, list) or not all(isinstance(level, list) for level in levels):
+        raise TypeError(f"{side} are no list of levels")
+    return levels
 
 
 def read_liquidations(rows: Sequence[Mapping[str, Any]], contract_value: float) -> list[tuple[Any, ...]]:

@@ -59,6 +59,8 @@ class CryptoQuant(BlockingSource):
         )
         try:
             days = [(str(row["date"])[:10], parse_float(row["inflow_total"])) for row in answer["result"]["data"]]
+            if not days:
+                return None
             return _rows(pl.DataFrame(days, schema=["date", "inflow"], orient="row"), since, until)
         except (KeyError, TypeError, OutOfBoundsError, DataError, pl.exceptions.PolarsError) as error:
             what = f"{self.url} sent an inflow answer that cannot be read: {type(error).__name__} {brief(error)}"

@@ -23,7 +23,7 @@ from pairity.timeline import DAY
 _FREQUENCY = {"candles_1m": "1min", "candles_1h": "1hour"}
 _UNIT_DAYS = {"candles_1m": 3, "candles_1h": 90}  # an answer holds at most about 5,000 bars
 _TICKERS_PER_CALL = 50
-_NAME = re.compile(r"\w{1,40}")
+_NAME = re.compile(r"\w{1,40}", re.ASCII)
 
 
 @dataclass
@@ -55,7 +55,13 @@ class Tiingo(BlockingSource):
         for start in range(0, len(tickers), _TICKERS_PER_CALL):
             requested = tickers[start : start + _TICKERS_PER_CALL]
             for item in self._prices(requested, day, day + DAY, "1day"):
-                exchanges[str(item.get("ticker"))] = tuple(sorted(map(str, item.get("exchangeData") or ())))
+                by_exchange = item.get("exchangeData") or {}
+                if not isinstance(by_exchange, dict):
+                    raise VenueAnswerError(
+                        f"{self.url} sent {brief(by_exchange)!r} for exchangeData instead of an object",
+                        "nothing of it was used",
+                    )
+                exchanges[str(item.get("ticker"))] = tuple(sorted(by_exchange))
         return {ticker: exchanges.get(ticker, ()) for ticker in tickers}
 
     def universe(self, day: datetime) -> tuple[str, ...]:

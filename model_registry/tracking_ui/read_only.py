@@ -33,6 +33,7 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_PATHS = frozenset({"path", "artifact_file_path", "artifact_directory_path"})
 _DROPPED = frozenset(
     {
         *(name for name, _ in _HEADERS),
@@ -80,7 +81,12 @@ class ReadOnly:
 
     async def _serve_artifact(self, scope: MutableMapping[str, Any], path: str, send: Send) -> bool:
         """Serve a file; False for a listing that MLflow may make."""
-        query = dict(parse_qsl(bytes(scope["query_string"]).decode("latin-1"), keep_blank_values=True))
+        said = parse_qsl(bytes(scope["query_string"]).decode("latin-1"), keep_blank_values=True)
+        query = dict(said)
+        if len(query) < len(said) or len(query.keys() & _PATHS) > 1:
+            # MLflow would take another one of them than was looked at here
+            await _answer(send, 403, "a question names each thing once")
+            return True
         try:
             if path.endswith(("/list", "/directories")):
                 await asyncio.to_thread(require_inside, self._layout, path, query)

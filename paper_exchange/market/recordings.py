@@ -8,7 +8,8 @@ itself, or has one sub-folder per bar size (`1m_*`, `5m_*`, `1h`), and beside th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ def survey(folder: Path) -> Recording:
     """Return what `folder` offers; ConfigError where it does not exist, MissingDataError where it holds no candles."""
     if not folder.is_dir():
         raise ConfigError(f"no folder {str(folder)!r}", "give --data a folder of recorded Parquet files")
-    own = _list_files(folder)
+    own = _list_files(folder, folder)
     if own:
         candles: tuple[CandleSet, ...] = (CandleSet(folder, _find_bar_ms(next(iter(own.values()))), own),)
         beside = folder.parent
@@ -61,7 +62,7 @@ def survey(folder: Path) -> Recording:
             f"no candles in {str(folder)!r}: neither files *{_SUFFIX} nor folders such as 1m_20250318 or 1h",
             "give --data a folder that holds them",
         )
-    return Recording(candles, _list_sets(beside, mark=True), _list_files(beside / "funding"))
+    return Recording(candles, _list_sets(beside, mark=True), _list_files(beside / "funding", beside))
 
 
 def read_candles(path: Path) -> BarArrays:
@@ -109,15 +110,20 @@ def _list_sets(folder: Path, *, mark: bool) -> tuple[CandleSet, ...]:
     sets = []
     for child in sorted(folder.iterdir()):
         match = _SET_NAME.fullmatch(child.name)
-        if child.is_dir() and match and bool(match[1]) == mark and (files := _list_files(child)):
+        if child.is_dir() and match and bool(match[1]) == mark and (files := _list_files(child, folder)):
             sets.append(CandleSet(child, int(match[2]) * _UNIT_MS[match[3]], files))
     return tuple(sorted(sets, key=lambda candle_set: candle_set.bar_ms))
 
 
-def _list_files(folder: Path) -> dict[str, Path]:
-    """Return the file of each asset; LakeCorruptError for a file name that is none."""
+def _list_files(folder: Path, root: Path) -> dict[str, Path]:
+    """Return the file of each asset.
+
+    LakeCorruptError for a file name that is none, and for a link that leads out of `root`.
+    """
     by_asset = {}
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        with _named(path):
+            refuse_leading_out(root, path)
         name = path.name.removesuffix(_SUFFIX)
         by_asset[ASSET.check(name, f"file {show(path.name)} of {folder}", LakeCorruptError)] = path
     return by_asset
@@ -132,15 +138,10 @@ def _find_bar_ms(path: Path) -> int:
 
 
 def _read_table(path: Path, required: tuple[str, ...]) -> pl.DataFrame:
-    try:
-        refuse_leading_out(path.parent, path)
+    with _named(path):
         table = read_numbers(path, (*required, "quote_volume"))
         missing = [name for name in required if name not in table.columns]
         names = read_names(path) if missing else ()
-    except FileNotFoundError:
-        raise MissingDataError(f"{path} is gone", "record it again") from None
-    except OutOfBoundsError as error:
-        raise LakeCorruptError(f"{path} {error.what}", "record it again or remove it") from None
     if missing:
         raise MissingDataError(
             f"{path}: no column {', '.join(missing)}; found {', '.join(names)}",
@@ -151,6 +152,17 @@ def _read_table(path: Path, required: tuple[str, ...]) -> pl.DataFrame:
     if table["ts"].dtype != pl.Int64 or not table["ts"].is_between(*_PLAUSIBLE_MS).all():
         raise LakeCorruptError(f"{path}: `ts` is not Unix time in milliseconds (int64)", "convert it")
     return table.unique("ts", keep="last").sort("ts")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in what is wrong with it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise MissingDataError(f"{path} is gone", "record it again") from None
+    except OutOfBoundsError as error:
+        raise LakeCorruptError(f"{path} {error.what}", "record it again or remove it") from None
 
 
 def _read_floats(table: pl.DataFrame, name: str) -> Floats:

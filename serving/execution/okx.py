@@ -146,7 +146,8 @@ class OkxVenue:
             order = rows.parse("trade/order", rows.order_from_row, row)
         except VenueAnswerError as error:
             return Unclear(error.what)
-        return order if order.client_order_id == client_order_id else Unclear(f"another order came back: {order}")
+        is_it = (order.instrument, order.client_order_id) == (instrument, client_order_id)
+        return order if is_it else Unclear(f"another order came back: {order}")
 
     async def cancel(self, instrument: str, client_order_id: str) -> None:
         """Ask for a cancellation; an order that is gone already is no error."""
@@ -176,7 +177,8 @@ class OkxVenue:
             algo = rows.parse("trade/order-algo", rows.algo_from_row, row)
         except VenueAnswerError as error:
             return Unclear(error.what)
-        return algo if algo.client_order_id == client_order_id else Unclear(f"another order came back: {algo}")
+        is_it = (algo.instrument, algo.client_order_id) == (instrument, client_order_id)
+        return algo if is_it else Unclear(f"another order came back: {algo}")
 
     async def algo_orders(self) -> Sequence[VenueAlgo]:
         """Return the protective orders that rest on the venue."""
@@ -194,7 +196,10 @@ class OkxVenue:
         """Return the executions from `since` on, oldest first, of one instrument or of all swaps."""
         wanted = {"instType": "SWAP", "begin": str(to_ms(since))} | ({"instId": instrument} if instrument else {})
         fills = await self._connection.read_pages(
-            "privateGetTradeFillsHistory", wanted, Pages("billId", _FILL_PAGES), rows.fill_from_row
+            "privateGetTradeFillsHistory",
+            wanted,
+            Pages("billId", _FILL_PAGES),
+            lambda row: rows.fill_from_row(rows.of(instrument, row) if instrument else row),
         )
         return sorted(fills, key=lambda fill: (fill.at, fill.trade_id))
 
@@ -219,7 +224,7 @@ class OkxVenue:
     async def last_price(self, instrument: str) -> Decimal:
         """Return the price of the last trade."""
         row = await self._connection.read_one("publicGetMarketTicker", {"instId": instrument}, "market/ticker")
-        return rows.parse("market/ticker", lambda own: rows.price(own, "last"), row)
+        return rows.parse("market/ticker", lambda own: rows.price(rows.of(instrument, own), "last"), row)
 
     async def usdt_price(self, currency: str, at: datetime) -> Decimal | None:
         """Return the price of a currency at an instant, as `read_usdt_price` does."""
@@ -228,7 +233,7 @@ class OkxVenue:
     async def _read_leverage(self, instrument: str) -> Decimal:
         wanted = {"instId": instrument, "mgnMode": "cross"}
         row = await self._connection.read_one("privateGetAccountLeverageInfo", wanted, "account/leverage-info")
-        return rows.parse("account/leverage-info", lambda own: rows.size(own, "lever"), row)
+        return rows.parse("account/leverage-info", lambda own: rows.size(rows.of(instrument, own), "lever"), row)
 
     async def _cancel(self, method: str, body: Mapping[str, Any] | Sequence[Mapping[str, Any]], client_id: str) -> None:
         try:

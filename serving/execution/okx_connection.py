@@ -19,6 +19,8 @@ ABSENT_CODES = frozenset({"51603"})
 """The only rejections that mean "no such order"; an empty list does not."""
 PAGE = 100
 """Rows that are asked for at once."""
+_LARGEST_PAGE = 4 * PAGE
+"""More rows than that are no page: a thousand such answers would fill the memory."""
 _LONGEST_LIST_S = 300.0
 T = TypeVar("T")
 
@@ -82,6 +84,8 @@ class OkxConnection:
         after: dict[str, str] = {}
         for _ in range(pages.most):
             page = await self.read(method, {**params, "limit": str(PAGE), **after})
+            if len(page) > _LARGEST_PAGE:
+                raise VenueAnswerError(f"{method} answered {len(page)} rows, and {PAGE} are a page", "try again later")
             yield page
             if len(page) < PAGE:
                 return

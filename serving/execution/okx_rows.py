@@ -60,6 +60,13 @@ def parse(method: str, reader: Callable[[Row], T], row: object) -> T:
         raise VenueAnswerError(f"{method}: {error.what}", error.remedy) from None
 
 
+def of(instrument: str, row: Row) -> Row:
+    """Return the row of `instrument`; VenueAnswerError where it says that it is another one's."""
+    if row.get("instId", instrument) != instrument:
+        raise VenueAnswerError(f"{instrument} was asked for, and {short(row['instId'])} came", "do not trade on it")
+    return row
+
+
 def text(row: Row, name: str) -> str:
     """Return a field that must not be empty: an id, a state, a name."""
     return _read(row, name, read_id)

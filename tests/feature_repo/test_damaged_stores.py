@@ -28,7 +28,7 @@ def test_a_registry_that_is_none_is_named(tmp_path, damage):
         apply_definitions(settings, open_store(settings))
 
 
-@pytest.mark.parametrize("damage", ["noise", "text", "folder"])
+@pytest.mark.parametrize("damage", ["noise", "text", "folder", "pipe"])
 def test_an_online_store_that_is_none_is_named(tmp_path, damage):
     settings = settings_for(tmp_path / "home")
     path = tmp_path / "home" / "feast" / "online.db"

@@ -1,11 +1,13 @@
 """MLflow is set up in one place, quietly; its failures have names."""
 
 import os
+import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 
-from model_registry.connection import has_database, open_client, prepare_environment, store_errors
+from model_registry.connection import database_file, has_database, open_client, prepare_environment, store_errors
 from pairity.errors import NoChampionError, RegistryError
 from pairity.layout import Layout
 
@@ -41,6 +43,50 @@ def test_what_is_no_database_is_named_at_once(tmp_path, kind):
         open_client(layout)
     assert caught.value.exit_code == 5
     assert "readable MLflow database" in caught.value.remedy
+
+
+@pytest.mark.parametrize("ending", ["", "-journal", "-wal", "-shm"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_a_pipe_folder_or_device_beside_the_database_is_named_at_once(tmp_path, ending, make):
+    layout = Layout(tmp_path)
+    layout.mlflow.mkdir()
+    path = database_file(layout).with_name(f"mlflow.db{ending}")
+    make(path)
+    with pytest.raises(RegistryError, match=f"{path.name} is a folder, a pipe or a device"):
+        open_client(layout)
+
+
+ENDLESS = "WITH RECURSIVE endless(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM endless) SELECT"
+FOREIGN_CODE = {
+    "view": ["ALTER TABLE tags RENAME TO kept", f"CREATE VIEW tags AS {ENDLESS} kept.* FROM kept, endless"],
+    "trigger": [f"CREATE TRIGGER t AFTER UPDATE ON runs BEGIN INSERT INTO tags {ENDLESS} x, x, x FROM endless; END"],
+    "trigger of MLflow's name": [
+        "DROP TRIGGER prevent_secrets_aad_mutation",
+        "CREATE TRIGGER prevent_secrets_aad_mutation AFTER UPDATE ON runs BEGIN DELETE FROM tags; END",
+    ],
+    "virtual table": ["DROP TABLE tags", "CREATE VIRTUAL TABLE tags USING fts5(key, value)"],
+}
+
+
+@pytest.fixture(scope="module")
+def new_database(tmp_path_factory):
+    """MLflow's own database, which has one trigger."""
+    layout = Layout(tmp_path_factory.mktemp("new"))
+    open_client(layout).search_experiments()
+    return database_file(layout)
+
+
+@pytest.mark.parametrize("what", FOREIGN_CODE)
+def test_a_database_with_code_of_somebody_else_is_refused_before_a_table_is_read(tmp_path, new_database, what):
+    layout = Layout(tmp_path)
+    layout.mlflow.mkdir()
+    shutil.copy(new_database, layout.mlflow)
+    open_client(layout)
+    with closing(sqlite3.connect(database_file(layout))) as database, database:
+        for statement in FOREIGN_CODE[what]:
+            database.execute(statement)
+    with pytest.raises(RegistryError, match=f"has a {what.partition(' of ')[0]} that MLflow did not make"):
+        open_client(layout)
 
 
 def test_what_does_not_exist_is_the_error_that_the_caller_means(tmp_path):

@@ -77,6 +77,15 @@ def test_what_did_not_verify_is_left_unsigned(known):
     assert registry.find_champion(known.settings).version == "2"
 
 
+@pytest.mark.parametrize("name", ["x'y", "x' OR name LIKE '%", "", "../up"])
+def test_a_model_of_a_hostile_name_does_not_keep_anybody_from_exchanging_the_key(known, name):
+    quoted = name.replace("'", "''")
+    row = f"VALUES ('{quoted}', 'default', 1)"
+    known.write(f"INSERT INTO registered_models (name, workspace, creation_time) {row}")
+    assert rotate_key(Layout.of(known.settings)).signed == 11
+    assert states(known.settings)["2"].trouble is None
+
+
 def test_going_back_stays_impossible_after_an_exchange(known):
     rotate_key(Layout.of(known.settings))
     known.write(point("champion", 1))

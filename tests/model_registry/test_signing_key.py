@@ -92,6 +92,12 @@ def test_a_key_inside_the_data_directory_is_refused(place, monkeypatch, inside):
     assert list(home.iterdir()) == []
 
 
+def test_the_home_of_nobody_is_no_place_for_a_key(place, monkeypatch):
+    monkeypatch.setenv("PAIRITY_SIGNING_KEY", "~nobody-of-this-name/signing.key")
+    with pytest.raises(SignatureError, match="PAIRITY_SIGNING_KEY begins with the home of a user that does not exist"):
+        locate_key(Path("/"))
+
+
 def test_a_link_does_not_hide_that_the_key_is_inside(place, monkeypatch, tmp_path):
     home, _ = place
     (tmp_path / "elsewhere").symlink_to(home)

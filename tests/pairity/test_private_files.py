@@ -318,7 +318,7 @@ def test_a_home_below_a_folder_that_is_open_to_all_is_refused_unless_it_is_stick
     shared.chmod(0o777)
     with pytest.raises(PrivacyError, match="is open to all") as caught:
         secure_home(home, print)
-    assert f"chmod o-w '{shared}'" in caught.value.remedy
+    assert f"chmod go-w '{shared}'" in caught.value.remedy
     shared.chmod(0o1777)
     make_private_folder(home)
     secure_home(home, print)
@@ -327,6 +327,41 @@ def test_a_home_below_a_folder_that_is_open_to_all_is_refused_unless_it_is_stick
     shared.chmod(0o777)
     with pytest.raises(PrivacyError, match="is open to all"):
         secure_home(tmp_path / "link", print)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("name", ["var", "deep/er/var"])
+def test_a_home_below_a_folder_of_another_user_or_group_is_refused(tmp_path, name):
+    shared = tmp_path / "shared"
+    home = shared / name
+    make_private_folder(home)
+    os.chown(shared, NOBODY, NOBODY)
+    with pytest.raises(PrivacyError, match=f"belongs to user {NOBODY}, and .* lies in it"):
+        secure_home(home, print)
+    os.chown(shared, 0, NOBODY)
+    shared.chmod(0o770)
+    with pytest.raises(PrivacyError, match=f"open to group {NOBODY}") as caught:
+        secure_home(home, print)
+    subprocess.run(caught.value.remedy.partition("run: ")[2], shell=True, check=True)
+    secure_home(home, print)
+    shared.chmod(0o1770)
+    secure_home(home, print)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("bits", [0o620, 0o664, 0o660])
+def test_a_file_that_another_group_can_write_is_exposed(tmp_path, bits):
+    path = tmp_path / "pairity.toml"
+    path.touch()
+    path.chmod(bits)
+    assert find_exposure(path, others_may_read=True) is None  # the group of the owner alone
+    os.chown(path, 0, NOBODY)
+    path.chmod(bits)
+    found = find_exposure(path, others_may_read=True)
+    assert found is not None
+    assert "others can write" in found.what
+    subprocess.run(found.remedy.removeprefix("run: "), shell=True, check=True)
+    assert find_exposure(path, others_may_read=True) is None
 
 
 def test_a_home_that_is_no_folder_is_refused(tmp_path):

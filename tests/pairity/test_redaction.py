@@ -159,6 +159,9 @@ FAULTS = {
     "a print": "print('key', secret, [secret], secret.encode().hex())",
     "an exit": "sys.exit(secret)",
     "click": "import click\nclick.echo('key ' + secret)\nclick.echo('key ' + secret, err=True)",
+    "click in ASCII": "import click, io\nsys.stdout.reconfigure(encoding='ascii')\n"
+    "click.echo('key ' + secret)\nclick.echo(secret.encode())",
+    "bytes": "sys.stdout.buffer.write(b'key ' + secret.encode()); sys.stdout.flush()",
     "rich": "from rich.console import Console\nConsole(stderr=True).print('key', secret)",
     "a child": "import subprocess\nsubprocess.run(['env'], check=True)",
     "a child of a library": "import multiprocessing\nif __name__ == '__main__':\n"

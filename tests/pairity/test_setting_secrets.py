@@ -18,6 +18,7 @@ from pydantic import ValidationError
 import pairity.errors
 from pairity.configuration import known_settings, load_settings
 from pairity.errors import ConfigError, PrivacyError
+from pairity.key_custody import list_suspicious
 from pairity.secret_names import SECRET_SETTINGS
 from pairity.settings import ExchangeSettings, Settings
 
@@ -313,6 +314,14 @@ def test_a_pipe_or_a_folder_in_the_place_of_settings_is_refused_at_once(name):
     Path(name).unlink()
     Path(name).mkdir()
     assert f"{name} is no file" in refusal()
+
+
+def test_the_path_of_the_signing_key_is_shown_and_a_key_in_its_place_is_not(monkeypatch):
+    path = {"PAIRITY_SIGNING_KEY": "/folder/of/signing.key"}
+    assert list_suspicious(path | {"PAIRITY_EXCHNGE__APIKEY": HUSH, "OTHER_TOKEN": HUSH}) == [HUSH]
+    assert list_suspicious({"pairity_signing_key": "ab" * 32}) == ["ab" * 32]
+    monkeypatch.setenv("PAIRITY_HOME", "~nobody-of-this-name/var")
+    assert "setting home" in refusal()
 
 
 def test_the_switch_that_leaves_dotenv_out_has_one_value(monkeypatch):

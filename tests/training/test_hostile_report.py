@@ -85,7 +85,8 @@ def test_a_planted_run_id_is_refused(contents):
 
 
 FORMULAS = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("x")', "-x", "+")
-PLAIN = ("BTC", "-0.5", "+1", "-1e-5", "", "a=b", "–", "1-2")
+FORMULAS += ("＝1+1", "＋1", "－x", "＠SUM(A1)", " =1+1", "\u00a0=1", "\ufeff=1", "\u200b@x", "\x0b-x", "  －1")
+PLAIN = ("BTC", "-0.5", "+1", "-1e-5", "", "a=b", "–", "1-2", "a ＝ b", " a", "\u00a0b")
 
 
 def test_spreadsheets_compute_nothing_of_what_is_written(tmp_path):

@@ -212,3 +212,12 @@ def test_a_stage_leaves_two_files_and_no_pages_and_says_nothing_twice(home):
     judge(home, profiles)
     counts = home.root / "gx" / "verdicts" / "2025-04.json"
     assert counts.stat().st_ino == files[counts]  # nothing new: not written again
+
+
+def test_a_suite_that_comes_first_imports_great_expectations_without_analytics_and_warnings():
+    code = (
+        "from validation.expectations import *; register_suite('candles_1h'); print(os.environ['GX_ANALYTICS_ENABLED'])"
+    )
+    child = [sys.executable, "-W", "error::DeprecationWarning", "-c", code]
+    done = subprocess.run(child, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "false\n"), done.stderr

@@ -6,6 +6,7 @@ A read fails with a VenueError. A write may have been carried out: its outcome i
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from paper_exchange.market.synthetic import SyntheticMarket
 from serving.execution.okx import OkxVenue
 from serving.execution.venue_records import OrderRequest, ProtectionRequest, Unclear, VenueOrder
 from tests.paper_exchange.exchange_server import serving
+from tests.venue.canned import canned_client
 from venue.clock import PolledClock
 from venue.okx_client import aclose, call, make_client
 
@@ -227,6 +229,48 @@ def test_every_read_refuses_a_number_of_a_million_digits(url: str, faults: Fault
     began = time.thread_time()
     with_client(url, read)
     assert time.thread_time() - began < 3.0
+
+
+OTHERS: dict[str, tuple[str, Any]] = {
+    "fills": ("trade/fills-history", lambda venue: venue.fills(BTC, from_ms(0))),
+    "last": ("market/ticker", lambda venue: venue.last_price(BTC)),
+    "leverage": ("account/leverage-info", lambda venue: venue.ensure_leverage(BTC, 2)),
+}
+
+
+@pytest.mark.parametrize("value", ["ETH-USDT-SWAP", "BTC-USDT", "ВТС-USDT-SWAP", "", [], None], ids=ascii)
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_row_of_another_instrument_is_refused(url: str, faults: FaultPlan, name: str, value: object) -> None:
+    path, ask = OTHERS[name]
+
+    async def read(client: Any) -> None:
+        venue = OkxVenue(client, retries=0)
+        await venue.place(ORDER)
+        faults.add("field", path, params={"name": "instId", "value": value})
+        with pytest.raises(VenueAnswerError, match="was asked for"):
+            await ask(venue)
+
+    with_client(url, read)
+
+
+def test_an_order_of_another_instrument_is_not_the_one_that_was_asked_for(url: str, faults: FaultPlan) -> None:
+    async def look_up(client: Any) -> tuple[object, object]:
+        venue = OkxVenue(client, retries=0)
+        await venue.place(ORDER)
+        await venue.place_protection(STOP)
+        for path in ("GET trade/order", "GET trade/order-algo"):
+            faults.add("field", path, params={"name": "instId", "value": "ETH-USDT-SWAP"})
+        return await venue.find_order(BTC, "pairitye1"), await venue.find_algo(BTC, "pairitys1")
+
+    assert all(isinstance(found, Unclear) for found in with_client(url, look_up))
+
+
+def test_a_page_is_no_larger_than_asked() -> None:
+    """A thousand pages of ten thousand rows each would be within every other limit."""
+    bodies = {"trade/orders-pending": ENVELOPE.format(",".join([json.dumps(ROW)] * 401))}
+    client = canned_client(bodies)
+    with pytest.raises(VenueAnswerError, match="answered 401 rows, and 100 are a page"):
+        asyncio.run(OkxVenue(client, retries=0).open_orders())
 
 
 def test_the_polled_clock_refuses_the_same(url: str, faults: FaultPlan) -> None:

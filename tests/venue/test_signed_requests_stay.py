@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -28,6 +30,8 @@ from tests.paper_exchange.exchange_server import serving
 from tests.venue.elsewhere import Elsewhere, elsewhere
 from venue.clock import PolledClock, SteppedClock
 from venue.okx_client import aclose, call, make_client
+from venue.okx_hosts import OKX_ITSELF
+from venue.okx_session import VenueSession
 
 NOW_MS = 1_767_225_600_000
 BTC = "BTC-USDT-SWAP"
@@ -193,6 +197,19 @@ def test_a_client_that_was_bent_to_another_address_sends_nothing_there(url: str,
             nothing_came(other)
 
     asyncio.run(scenario())
+
+
+def test_keys_of_a_connection_are_written_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kept = tmp_path / "keys.log"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(kept))
+    context = VenueSession(OKX_ITSELF)._certificates()
+    assert isinstance(context, ssl.SSLContext)
+    assert context.keylog_filename is None
+    child = (
+        "import os; from pairity.process_guard import guard_process as go; go(); print('SSLKEYLOGFILE' in os.environ)"
+    )
+    said = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said == "False\n"
 
 
 def test_a_certificate_that_nobody_vouches_for_ends_the_connection(tmp_path: Path) -> None:

@@ -94,6 +94,16 @@ TRICKS = {
     "silence": (drip(b"", b""), VenueUnreachableError, "did not answer in full|not complete after"),
     "no HTTP": (lambda: [b"SSH-2.0-OpenSSH_9.6\r\n\r\n"], VenueUnreachableError, "did not answer in full"),
     "long header": (endless(OK + b"X: ", b"a" * 65536), VenueUnreachableError, "did not answer in full"),
+    "two lengths": (
+        lambda: [OK, b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n[]"],
+        VenueUnreachableError,
+        "did not answer in full",
+    ),
+    "two lengths in one": (
+        lambda: [OK, b"Content-Length: 2, 3\r\n\r\n[]"],
+        VenueUnreachableError,
+        "did not answer in full",
+    ),
     "redirect": (
         lambda: [b"HTTP/1.1 307 T\r\nLocation: http://evil.example/\r\nContent-Length: 0\r\n\r\n"],
         VenueAnswerError,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.sources.okx import OkxSource
+from ingestion.sources.okx_endpoints import HISTORIES
 from pairity.errors import VenueAnswerError
 from pairity.timeline import to_ms
 from paper_exchange.faults.catalogue import FaultPlan
@@ -61,6 +62,44 @@ def test_fresh_pages_without_end_are_left(market, dataset):
 def test_fresh_trades_without_end_are_left(market):
     said = ask(market, "trade_bars_1m", "history-trades", "tradeId", TRADE, UNTIL - HOUR)
     assert "4000 pages, the limit for" in said
+
+
+def fetch_with(market, dataset: str, path: str, **params: object) -> str:
+    faults = FaultPlan()
+    with venue(market, faults=faults) as okx:
+        faults.add("field", f"*{path}", None, params)
+
+        async def run() -> None:
+            client = make_client(okx.settings(Path("unused")), signed=False)
+            try:
+                await OkxSource(client, retries=0).fetch(dataset, "BTC", UNTIL - 24 * HOUR, UNTIL)
+            finally:
+                await aclose(client)
+
+        with pytest.raises(VenueAnswerError) as caught:
+            asyncio.run(run())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "instrument", ["ETH-USDT-SWAP", "BTC-USDT", "btc-usdt-swap", "", None, ["BTC-USDT-SWAP"]], ids=str
+)
+@pytest.mark.parametrize(
+    ("dataset", "path"), [("funding", "funding-rate-history"), ("trade_bars_1m", "history-trades")]
+)
+def test_rows_of_another_instrument_are_refused(market, dataset, path, instrument):
+    said = fetch_with(market, dataset, path, name="instId", value=instrument)
+    assert f"{dataset} of BTC came with a row of" in said
+
+
+def test_a_page_of_trades_is_no_larger_than_asked():
+    rows = [{**TRADE, "tradeId": str(number)} for number in range(401)]
+
+    async def answer(method: str, request: object) -> list[object]:
+        return rows
+
+    with pytest.raises(VenueAnswerError, match="401 rows at once, where 100 are a page"):
+        asyncio.run(HISTORIES["trade_bars_1m"].pages(answer, "BTC", SINCE, UNTIL, 300))
 
 
 def test_trades_are_asked_by_the_hour():

@@ -135,6 +135,8 @@ def test_inflow_from_cryptoquant():
         source = CryptoQuant(Http(0, 5.0, headers={"Authorization": "Bearer k"}), web.url)
         assert source.read("inflow", "BTC", T0, NOW)["inflow"].to_list() == [12.5, 13.0]
         assert source.read("inflow", "SOL", T0, NOW) is None
+        web.files["/v1/eth/exchange-flows/inflow"] = b'{"result": {"data": []}}'
+        assert source.read("inflow", "ETH", T0, NOW) is None
         web.files["/v1/eth/exchange-flows/inflow"] = b'{"status": "denied"}'
         with pytest.raises(VenueAnswerError, match="denied"):
             source.read("inflow", "ETH", T0, NOW)

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,9 @@ from ingestion.sources.folders import MinuteCsv, ParquetFolder
 from ingestion.sources.http import Http
 from ingestion.sources.onchain import InflowCsv
 from pairity.bounded_numbers import OutOfBoundsError
+from pairity.bounded_parquet import TableLimits, read_table
 from pairity.errors import DataError, PairityError, VenueAnswerError
+from paper_exchange.market.recordings import survey
 from tests.ingestion.sources.hostile_files import CSVS, GZIPS, PARQUETS, ZIPS, candles, kline_csv, parquet, zipped
 from tests.ingestion.sources.web import serving
 
@@ -131,6 +134,72 @@ def test_links_that_lead_out_and_files_that_are_none_are_refused(tmp_path):
         with pytest.raises(DataError, match="a folder, a pipe or a device"):
             read_folder(folder)
         place = folder / "ETH-USDT.parquet" if make is os.mkdir else place
+
+
+@pytest.mark.parametrize("link", ["sub", "deep/sub"])
+def test_folders_that_lead_out_are_refused(tmp_path, link):
+    folder, outside = tmp_path / "data", tmp_path / "outside"
+    for place in (folder / "1h", outside, outside / "sub"):
+        place.mkdir(parents=True)
+        (place / "BTC-USDT.parquet").write_bytes(parquet(candles()))
+    survey(folder)
+    assert ParquetFolder(folder).read("candles_1h", "BTC", MARCH, APRIL).height == 48
+    (folder / "1m_x").symlink_to(outside if link == "sub" else outside / "sub")
+    for read in (survey, lambda of: ParquetFolder(of).read("candles_1h", "BTC", MARCH, APRIL)):
+        with pytest.raises(PairityError, match="is a link that leads out"):
+            read(folder)
+
+
+def test_a_link_to_itself_is_refused(tmp_path):
+    (tmp_path / "BTC-USDT.parquet").symlink_to("BTC-USDT.parquet")
+    for read in (read_folder, survey):
+        with pytest.raises(PairityError, match=r"is a link that leads out|cannot be opened"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["ſol-USDT", "ıcp-USDT", "ﬁl-USDT", "ß-usdt", "btc\u200b-usdt", "ＢＴＣ-USDT"], ids=ascii
+)
+def test_letters_that_become_latin_ones_in_capitals_are_no_names(tmp_path, name):
+    (tmp_path / f"{name}.parquet").write_bytes(parquet(candles()))
+    (tmp_path / f"{name}.csv.gz").write_bytes(gzip.compress(MINUTES_HEADER))
+    for source in (ParquetFolder(tmp_path), MinuteCsv(tmp_path)):
+        with pytest.raises(DataError, match="is no name of an asset") as caught:
+            source.list_assets()
+        assert caught.value.what.isascii()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: gzip.compress(b"") * 200_000, lambda: bytes(10_000_000)], ids=["ends", "zeros"]
+)
+def test_a_gzip_of_many_small_things_takes_little_time(make):
+    content = make()
+    began = time.thread_time()
+    with pytest.raises(OutOfBoundsError):
+        gunzip(content, 1 << 30)
+    assert time.thread_time() - began < 3.0
+
+
+@given(st.binary(max_size=200), st.integers(0, 40_000), st.integers(0, 40_000))
+def test_padding_between_members_is_stepped_over(content, between, behind):
+    packed = gzip.compress(content)
+    assert gunzip(packed + bytes(between) + packed + bytes(behind), 400) == 2 * content
+
+
+def test_values_count_as_what_they_become():
+    """A run of equal values takes some bytes in its page, and eight for each in its column."""
+    rows = 10_000
+    whole = parquet(candles(rows), compression="zstd")
+    assert read_table(whole, TableLimits(expanded=8 * 6 * rows + 200_000)).height == rows
+    with pytest.raises(OutOfBoundsError, match="expands to more bytes than the limit of 479999"):
+        read_table(whole, TableLimits(expanded=8 * 6 * rows - 1))
+
+
+def test_pages_are_counted():
+    whole = parquet(candles(), use_dictionary=False)
+    assert read_table(whole, TableLimits(pages=6)).height == 48
+    with pytest.raises(OutOfBoundsError, match="has more pages than the limit of 5"):
+        read_table(whole, TableLimits(pages=5))
 
 
 def test_a_name_that_is_a_pattern_is_refused(tmp_path):

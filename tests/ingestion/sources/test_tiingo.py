@@ -77,6 +77,20 @@ def test_the_universe_is_what_one_exchange_lists_against_one_currency(web):
     assert {headers["Authorization"] for headers in web.headers} == {"Token hidden"}
 
 
+@pytest.mark.parametrize("value", [5, True, "abc", [["x"]], [{}]], ids=str)
+def test_exchanges_of_another_shape_are_refused(web, value):
+    web.files["/tiingo/crypto/prices"] = json.dumps([{"ticker": "btcusdt", "exchangeData": value}]).encode()
+    with pytest.raises(VenueAnswerError, match="for exchangeData instead of an object"):
+        source_of(web).universe(DAY0)
+
+
+def test_a_ticker_in_another_script_is_not_listed(web):
+    row = {"quoteCurrency": "usdt"}
+    names = ("btcusdt", "бтцusdt", "بتكusdt", "ｂｔｃusdt", "../usdt")
+    web.files["/tiingo/crypto"] = json.dumps([row | {"ticker": name} for name in names]).encode()
+    assert source_of(web).list_assets() == ("BTC",)
+
+
 def test_prices_are_those_of_the_exchange_and_a_bar_without_trades_is_no_bar(web, tmp_path):
     settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH")))
     until = DAY0 + timedelta(days=2)

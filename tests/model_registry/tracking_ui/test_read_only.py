@@ -246,6 +246,28 @@ def test_a_path_that_leads_elsewhere_is_not_served(ask, run, path):
     assert b"root:" not in answer.content
 
 
+API = "/ajax-api/2.0/mlflow"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "run_id={other}&run_id={run}",
+        "run_id={run}&run_id={other}",
+        "run_id={run}&path=a&path=b",
+        "run_id={run}&run%5Fid={other}",
+        "run_id={run}&path=a&path",
+        "run_id={run}&path=a&artifact_directory_path=b",
+        "run_id={run}&artifact_file_path=a&path=b",
+    ],
+)
+def test_a_question_that_can_be_read_in_two_ways_is_refused(ask, run, question):
+    run = run[0]
+    for path in (f"{API}/artifacts/list", f"{API}/logged-models/m-1/artifacts/directories", "/get-artifact"):
+        assert ask("GET", f"{path}?{question.format(run=run, other='0' * 32)}").status_code == 403
+    assert ask("GET", f"{API}/artifacts/list?run_id={run}&path=").status_code == 200
+
+
 def test_links_pipes_and_folders_that_became_links_are_not_served(ask, run, tmp_path):
     run_id, folder, _ = run
     (tmp_path / "secret.txt").write_text("hush")
