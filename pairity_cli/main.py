@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("serve", "serve", "Run the trading process."),
     "demo": ("demo", "demo", "From market to protected order, end to end."),
     "account": ("account", "account", "Show balance, positions, orders and fills."),
+    "ledger": ("ledger", "ledger", "Compare the journal's money with the venue's bills."),
     "why": ("why", "why", "Why a pair was traded at a bar, or why it was not."),
     "trace": ("trace", "trace", "From an order back to decision, features, model and data."),
     "parity": ("parity", "parity", "Prove that online features equal offline ones, bit for bit."),

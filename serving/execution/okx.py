@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pairity.errors import ConfigError, CredentialsError, OrderUnknownError, VenueAnswerError, VenueRejectedError
-from pairity.timeline import HOUR, to_ms
+from pairity.timeline import to_ms
 from serving.execution import okx_rows as rows
+from serving.execution.okx_bills import read_bills
 from serving.execution.okx_connection import OkxConnection, Pages
 from serving.execution.okx_prices import read_usdt_price
 from serving.execution.okx_writes import make_order_body, make_protection_body, read_accepted, read_id
@@ -21,11 +22,13 @@ from serving.execution.venue_records import (
     AccountConfig,
     AlgoLookup,
     Balance,
+    BillKind,
     OrderLookup,
     OrderRequest,
     ProtectionRequest,
     Unclear,
     VenueAlgo,
+    VenueBill,
     VenueFill,
     VenueOrder,
     VenuePosition,
@@ -37,13 +40,10 @@ if TYPE_CHECKING:
 GONE_CODES = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "51603"})
 """Rejections of a cancellation that leave nothing to cancel, or a cancellation under way."""
 _SPOT_ONLY = "1"
-_FUNDING_BILL = "8"
 # The venue lets some thousand orders rest; an account of ours has a handful.
 _RESTING_PAGES = 50
 # Three months of executions, on whichever account.
 _FILL_PAGES = 1_000
-# A settlement is one bill per instrument, every hour at most, and there are some hundred instruments.
-_BILL_PAGES, _BILL_PAGES_PER_HOUR = 10, 4
 
 
 class OkxVenue:
@@ -211,15 +211,12 @@ class OkxVenue:
 
     async def funding_paid(self, instrument: str, since: datetime, until: datetime) -> Decimal:
         """Return the sum of funding in [since, until] in USDT; negative where it was paid."""
-        wanted = {"instType": "SWAP", "type": _FUNDING_BILL, "begin": str(to_ms(since)), "end": str(to_ms(until))}
-        most = _BILL_PAGES + _BILL_PAGES_PER_HOUR * max(0, (until - since) // HOUR)
-        paid = await self._connection.read_pages(
-            "privateGetAccountBills",
-            wanted,
-            Pages("billId", most),
-            lambda row: rows.number(row, "pnl") if row.get("instId") == instrument else None,
-        )
-        return sum(paid, Decimal(0))
+        bills = await read_bills(self._connection, since, until, BillKind.FUNDING)
+        return sum((bill.pnl for bill in bills if bill.instrument == instrument), Decimal(0))
+
+    async def bills(self, since: datetime, until: datetime) -> Sequence[VenueBill]:
+        """Return every change of the account's balances in [since, until], as `read_bills` does."""
+        return await read_bills(self._connection, since, until)
 
     async def last_price(self, instrument: str) -> Decimal:
         """Return the price of the last trade."""

@@ -76,23 +76,21 @@ class PositionAccounting:
             # Only if something is missing: a trade by hand beside a complete exit is not this position's.
             if self._count_missing(position, fills) > 0:
                 fills = await self.fetch_fills(position, triggered, outside=True)
-            funding = Decimal(0)
-            for leg in position.legs:
-                funding += await self._venue.funding_paid(inst_id(leg.asset), position.opened_at, at)
         except VenueError as error:
             unknown = PositionClose(closed_at=at, exit_reason=reason)
             return unknown, [f"{position.position_id}: executions not read: {error.what}"]
+        funding, problems = await self._sum_funding(position, at)
         missing = self._count_missing(position, fills)
         ending = [fill for fill in fills if _is_closing(position, fill.instrument, fill.side)]
         if missing > 0 or not ending:
             unknown = PositionClose(closed_at=at, exit_reason=reason)
             return unknown, [f"{position.position_id}: executions of {missing} contracts are missing"]
-        at = max(fill.at for fill in ending)
+        ended = max(fill.at for fill in ending)
         pnl = sum((fill.pnl_usdt for fill in fills), Decimal(0))
         fees = [fill.fee_usdt for fill in fills if fill.fee_usdt is not None]
         unpriced = sorted({fill.charged.currency for fill in fills if fill.charged and fill.fee_usdt is None})
         close = PositionClose(
-            closed_at=at,
+            closed_at=ended,
             exit_reason=reason,
             exit_price=_average_price(position, ending),
             pnl_usdt=pnl,
@@ -100,10 +98,20 @@ class PositionAccounting:
             funding_usdt=funding,
         )
         # A fee is never taken for USDT: without a price the position has no net result, and says why.
-        return close, [
+        return close, problems + [
             f"{position.position_id}: fees were charged in {currency}, of which the venue has no price in USDT"
             for currency in unpriced
         ]
+
+    async def _sum_funding(self, position: PairPosition, until: datetime) -> tuple[Decimal | None, list[str]]:
+        """Return the funding of a position, and problems; None where the venue does not say, or no more."""
+        funding = Decimal(0)
+        try:
+            for leg in position.legs:
+                funding += await self._venue.funding_paid(inst_id(leg.asset), position.opened_at, until)
+        except VenueError as error:
+            return None, [f"{position.position_id}: its funding was not read: {error.what}"]
+        return funding, []
 
     async def _make_fill(self, fill: VenueFill, position_id: str) -> Fill:
         """Return the journal's record of an execution: its fee in USDT, at the venue's own price at that time."""

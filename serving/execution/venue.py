@@ -20,6 +20,7 @@ from serving.execution.venue_records import (
     OrderRequest,
     ProtectionRequest,
     VenueAlgo,
+    VenueBill,
     VenueFill,
     VenueOrder,
     VenuePosition,
@@ -99,6 +100,10 @@ class VenuePort(Protocol):
 
     async def funding_paid(self, instrument: str, since: datetime, until: datetime) -> Decimal:
         """Return the sum of funding in [since, until] in USDT; negative where it was paid."""
+        ...
+
+    async def bills(self, since: datetime, until: datetime) -> Sequence[VenueBill]:
+        """Return every change of the account's balances in [since, until], oldest first."""
         ...
 
     async def last_price(self, instrument: str) -> Decimal:

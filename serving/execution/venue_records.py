@@ -173,3 +173,38 @@ class Balance:
     currency: str
     equity: Decimal
     available: Decimal
+
+
+class BillKind(StrEnum):
+    """Kind of a bill: what changed a balance."""
+
+    TRADE = "trade"
+    FUNDING = "funding"
+    LIQUIDATION = "liquidation"
+    DELEVERAGING = "deleveraging"
+    TRANSFER = "transfer"
+    INTEREST = "interest"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class VenueBill:
+    """One change of a balance, in `currency`: `change` led to `balance`, and holds `fee` and `pnl`.
+
+    `fee` is negative where it was charged; `pnl` is a trade's gross result or the funding, negative where paid. `code`
+    is the venue's own type and sub-type. Ids and the instrument are empty where the bill has none.
+    """
+
+    bill_id: str
+    at: datetime
+    kind: BillKind
+    code: str
+    instrument: str
+    currency: str
+    change: Decimal
+    balance: Decimal
+    fee: Decimal
+    pnl: Decimal
+    order_id: str
+    client_order_id: str
+    trade_id: str

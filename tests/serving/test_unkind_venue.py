@@ -10,6 +10,7 @@ import pytest
 
 from pairity.settings import ExchangeSettings, Settings
 from pairity.strategy.types import Side
+from pairity.timeline import from_ms
 from paper_exchange.account.account import Account
 from paper_exchange.account.ledger import FeeCurrency
 from paper_exchange.clock import VirtualClock
@@ -18,10 +19,8 @@ from serving.execution.pace import Pace
 from serving.journal import IntentState, Purpose
 from tests.paper_exchange.exchange_server import serving
 from tests.paper_exchange.handmade_market import HandmadeMarket, contract, flat
-from tests.serving.trading import BTC, ETH, T0, Desk, entry, opened
+from tests.serving.trading import BTC, ETH, Desk, entry, opened
 from venue.okx_client import aclose, make_client
-
-T0_MS = int(T0.timestamp() * 1000)
 
 
 def play(tmp_path: Path, seed: int, side: Side, **options: object) -> tuple[Desk, Closed]:
@@ -33,7 +32,7 @@ def play(tmp_path: Path, seed: int, side: Side, **options: object) -> tuple[Desk
     async def trade(url: str) -> tuple[Desk, Closed]:
         exchange = ExchangeSettings(url=url, api_key="paper", api_secret="paper", api_passphrase="paper")
         client = make_client(Settings(exchange=exchange), signed=True)
-        desk = Desk(tmp_path / "journal.db", client, lambda: T0, Pace(poll_s=0.02, settle_s=1.0))
+        desk = Desk(tmp_path / "journal.db", client, lambda: from_ms(clock.now_ms()), Pace(poll_s=0.02, settle_s=1.0))
         try:
             position = await opened(desk, entry(side, "60"))
             report = await desk.reconciler.run()

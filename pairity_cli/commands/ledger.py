@@ -1,0 +1,47 @@
+"""`pairity ledger`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pairity_cli.context import EXCHANGE_URL, reports_errors, run_async, settings_from
+
+
+@click.command()
+@click.option(
+    "--since",
+    default="7d",
+    show_default=True,
+    help="Instant (ISO time in UTC) or age such as 7d; the venue keeps bills for 90 days.",
+)
+@click.option("--live", is_flag=True, help="Look at the real-money account; PAIRITY_LIVE_TRADING must say so too.")
+@EXCHANGE_URL
+@reports_errors
+def ledger(since: str, live: bool, exchange_url: str | None) -> None:
+    """Compare fees, results and funding of the journal with the venue's bills.
+
+    Reads only, also beside a running process. Ends with 1 where they differ.
+    """
+    from pairity.timeline import parse_instant
+    from pairity_cli.tables import print_heading, print_line, print_table
+    from serving.ledger import read_ledger
+
+    settings = settings_from(exchange_url)
+    report = run_async(read_ledger(settings, lambda now: parse_instant(since, now=now, name="--since"), live=live))
+    print_heading(f"Journal and bills, {report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC")
+    print_table(("currency", "kind", "change"), [(*item[:2], str(item[2])) for item in report.changes])
+    print_line(
+        f"{report.executions} executions and the funding of {report.positions} closed positions agree; "
+        f"{len(report.differences)} differences"
+    )
+    if report.differences:
+        print_table(
+            ("at", "difference", "instrument", "of", "journal", "bills"),
+            [
+                (f"{item.at:%m-%d %H:%M:%S}", str(item.finding), item.instrument, item.name, item.here, item.there)
+                for item in report.differences
+            ],
+        )
+        sys.exit(1)
