@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from pairity.child_environment import make_child_environment
 from pairity.errors import VenueAnswerError
+from pairity.layout import Layout
 from pairity.settings import ExchangeSettings, Settings
 from pairity.strategy.types import Side
 from pairity.timeline import from_ms
@@ -46,8 +50,8 @@ class HourlyMarket(HandmadeMarket):
 class Scene:
     """A trading process on an exchange whose time is moved by hand."""
 
-    def __init__(self, desk: Desk, account: Account, clock: VirtualClock) -> None:
-        self.desk, self.account, self.clock = desk, account, clock
+    def __init__(self, desk: Desk, account: Account, clock: VirtualClock, url: str) -> None:
+        self.desk, self.account, self.clock, self.url = desk, account, clock, url
 
     def now(self) -> datetime:
         return from_ms(self.clock.now_ms())
@@ -73,9 +77,9 @@ def play(tmp_path: Path, scene: Callable[[Scene], Awaitable[None]], **options: o
     async def run(url: str) -> None:
         exchange = ExchangeSettings(url=url, api_key="paper", api_secret="paper", api_passphrase="paper")
         client = make_client(Settings(exchange=exchange), signed=True)
-        desk = Desk(tmp_path / "journal.db", client, lambda: from_ms(clock.now_ms()), Pace(poll_s=0.02, settle_s=0.2))
+        desk = Desk(Layout(tmp_path).journal, client, lambda: from_ms(clock.now_ms()), Pace(poll_s=0.02, settle_s=0.2))
         try:
-            await scene(Scene(desk, account, clock))
+            await scene(Scene(desk, account, clock, url))
         finally:
             await aclose(client)
             desk.journal.close()
@@ -195,5 +199,29 @@ def test_a_bill_that_is_missing_between_two_is_found(tmp_path):
         it.account.ledger.bills.remove(funding[1])
         found = {item.finding for item in (await it.check()).differences}
         assert found == {Finding.GAP, Finding.FUNDING}
+
+    play(tmp_path, scene)
+
+
+def test_the_command_says_what_agrees_and_ends_with_1_where_something_differs(tmp_path):
+    def command(it: Scene) -> subprocess.CompletedProcess[str]:
+        variables = {f"PAIRITY_EXCHANGE__API_{name}": "paper" for name in ("KEY", "SECRET", "PASSPHRASE")}
+        environment = make_child_environment(
+            {**variables, "PAIRITY_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+        )
+        words = [sys.executable, "-m", "pairity_cli", "ledger", "--exchange-url", it.url, "--since", "2d"]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+
+    async def scene(it: Scene) -> None:
+        it.wait(2 * 24)
+        await trade(it)
+        it.wait(1)
+        agreed = await asyncio.to_thread(command, it)
+        assert (agreed.returncode, agreed.stderr) == (0, "")
+        assert "2 executions and the funding of 1 closed positions agree; 0 differences" in agreed.stdout
+        it.account.ledger.bills.pop()
+        differs = await asyncio.to_thread(command, it)
+        assert differs.returncode == 1
+        assert "not in the bills" in differs.stdout
 
     play(tmp_path, scene)
