@@ -302,6 +302,32 @@ class ServeSettings(SectionWithSecrets):
     """Take over a position found on the venue at start; otherwise refuse to start beside it."""
 
 
+class LimitSettings(Section):
+    """Limits of risk. What is beyond one opens nothing more; beyond the drawdown a person decides.
+
+    Exits and protection are never limited.
+    """
+
+    position_usdt: PositiveFloat | None = None
+    """Largest notional of one leg at its entry; None: as large as the strategy makes it."""
+    gross_leverage: PositiveFloat = 3.0
+    """Most that the notionals of all legs may be together, as a multiple of equity."""
+    day_loss: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """Largest loss since 00:00 UTC, as a fraction of the equity then; unrealised results and transfers counted out."""
+    drawdown: Annotated[float, Field(gt=0, le=1)] = 0.20
+    """Largest fall from the highest equity so far: the process halts, and a person decides."""
+    orders_per_hour: PositiveInt = 60
+    """Most orders that are sent within an hour, exits and protection counted."""
+    rejects_per_hour: PositiveInt = 10
+    """Most refusals of the venue within an hour."""
+    clock_skew_s: PositiveFloat = 5.0
+    """Largest distance between this machine's clock and the venue's, where this machine's is used."""
+    price_deviation: PositiveFloat = 0.10
+    """Largest relative distance between an asset's mark price and the last bar that was decided on."""
+    funding_rate: PositiveFloat = 0.02
+    """Largest amount of a settled funding rate; a larger one is taken for an error, and its asset is not opened."""
+
+
 class RetrainSettings(Section):
     """Daily retraining: by `pairity retrain`, or by the trading process with `serve.retrain`."""
 
@@ -341,6 +367,7 @@ class Settings(BaseSettings):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     serve: ServeSettings = ServeSettings()
+    limits: LimitSettings = LimitSettings()
     retrain: RetrainSettings = RetrainSettings()
 
     @classmethod

@@ -1,0 +1,49 @@
+"""Limits of the whole account: loss, drawdown, leverage, orders, refusals, clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from pairity.settings import LimitSettings
+from pairity.universe import exact
+from serving.limits.records import AccountMeasures, Breach, Consequence
+
+
+def check_account(measured: AccountMeasures, limits: LimitSettings) -> tuple[Breach, ...]:
+    """Return every limit of the account that is exceeded; a limit that is reached exactly is not."""
+    return (*_check_results(measured, limits), *_check_activity(measured, limits))
+
+
+def _check_results(measured: AccountMeasures, limits: LimitSettings) -> Iterator[Breach]:
+    if measured.equity <= 0:
+        yield Breach("equity", f"{measured.equity} USDT", "above 0", Consequence.HALT)
+        return
+    fallen = _fall(measured.peak, measured.equity)
+    if fallen > exact(limits.drawdown):
+        yield Breach("limits.drawdown", f"{fallen:.2%} below the peak", f"{limits.drawdown:.2%}", Consequence.HALT)
+    lost = _fall(measured.day_start, measured.equity)
+    if lost > exact(limits.day_loss):
+        yield Breach("limits.day_loss", f"{lost:.2%} lost today", f"{limits.day_loss:.2%}", Consequence.NO_ENTRY)
+    leverage = measured.gross_notional / measured.equity
+    if leverage > exact(limits.gross_leverage):
+        allowed = f"{limits.gross_leverage:g}"
+        yield Breach("limits.gross_leverage", f"{leverage:.2f} times the equity", allowed, Consequence.NO_ENTRY)
+
+
+def _check_activity(measured: AccountMeasures, limits: LimitSettings) -> Iterator[Breach]:
+    for name, count, most in (
+        ("orders_per_hour", measured.orders_last_hour, limits.orders_per_hour),
+        ("rejects_per_hour", measured.rejects_last_hour, limits.rejects_per_hour),
+    ):
+        if count > most:
+            yield Breach(f"limits.{name}", f"{count} in the last hour", str(most), Consequence.NO_ENTRY)
+    skew = 0.0 if measured.skew is None else abs(measured.skew.total_seconds())
+    if skew > limits.clock_skew_s:
+        allowed = f"{limits.clock_skew_s:g} s"
+        yield Breach("limits.clock_skew_s", f"{skew:.1f} s off the venue's clock", allowed, Consequence.NO_ENTRY)
+
+
+def _fall(before: Decimal, now: Decimal) -> Decimal:
+    """Return by which fraction a value fell; 0 where it rose, or where there was nothing."""
+    return max((before - now) / before, Decimal(0)) if before > 0 else Decimal(0)

@@ -1,0 +1,53 @@
+"""Limits of one entry: its size, what the account would hold with it, and whether its market can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from pairity.settings import LimitSettings
+from pairity.strategy.types import Entry
+from pairity.universe import ContractSpec, exact
+from serving.limits.records import AccountMeasures, AssetMeasures, Breach, Consequence
+
+
+def check_entry(
+    entry: Entry,
+    account: AccountMeasures,
+    assets: Mapping[str, AssetMeasures],
+    contracts: Mapping[str, ContractSpec],
+    limits: LimitSettings,
+) -> tuple[Breach, ...]:
+    """Return every limit that an entry would exceed; `assets` and `contracts` by short name, of its legs at least.
+
+    An asset whose mark price is not known is not opened: nothing says that its bar is still true.
+    """
+    sizes = {leg.asset: contracts[leg.asset].notional(leg.contracts, exact(leg.reference_price)) for leg in entry.legs}
+    markets = [breach for leg in entry.legs for breach in _check_market(assets[leg.asset], limits)]
+    return (*_check_sizes(sizes, account, limits), *markets)
+
+
+def _check_sizes(sizes: Mapping[str, Decimal], account: AccountMeasures, limits: LimitSettings) -> Iterator[Breach]:
+    for asset, size in sizes.items():
+        if limits.position_usdt is not None and size > exact(limits.position_usdt):
+            allowed = f"{limits.position_usdt:g} USDT"
+            yield Breach("limits.position_usdt", f"{size:.2f} USDT of {asset}", allowed, Consequence.NO_ENTRY)
+    together = account.gross_notional + sum(sizes.values(), Decimal(0))
+    if together > exact(limits.gross_leverage) * account.equity:
+        measured = f"{together:.2f} USDT with this entry at an equity of {account.equity:.2f}"
+        yield Breach("limits.gross_leverage", measured, f"{limits.gross_leverage:g} times", Consequence.NO_ENTRY)
+
+
+def _check_market(asset: AssetMeasures, limits: LimitSettings) -> Iterator[Breach]:
+    allowed = f"{limits.price_deviation:.2%}"
+    if asset.mark is None or asset.close is None:
+        unknown = "mark price" if asset.mark is None else "last close"
+        measured = f"the {unknown} of {asset.asset} is not known"
+        yield Breach("limits.price_deviation", measured, allowed, Consequence.NO_ENTRY)
+    elif (distance := abs(asset.mark / asset.close - 1)) > exact(limits.price_deviation):
+        measured = f"{asset.asset} is marked {distance:.2%} off the last bar"
+        yield Breach("limits.price_deviation", measured, allowed, Consequence.NO_ENTRY)
+    rate = abs(asset.funding_rate or Decimal(0))
+    if rate > exact(limits.funding_rate):
+        measured = f"{asset.funding_rate} at the last settlement of {asset.asset}"
+        yield Breach("limits.funding_rate", measured, f"{limits.funding_rate:g}", Consequence.NO_ENTRY)
