@@ -211,12 +211,12 @@ class OkxVenue:
 
     async def funding_paid(self, instrument: str, since: datetime, until: datetime) -> Decimal:
         """Return the sum of funding in [since, until] in USDT; negative where it was paid."""
-        bills = await read_bills(self._connection, since, until, BillKind.FUNDING)
+        bills = await self.bills(since, until, BillKind.FUNDING)
         return sum((bill.pnl for bill in bills if bill.instrument == instrument), Decimal(0))
 
-    async def bills(self, since: datetime, until: datetime) -> Sequence[VenueBill]:
-        """Return every change of the account's balances in [since, until], as `read_bills` does."""
-        return await read_bills(self._connection, since, until)
+    async def bills(self, since: datetime, until: datetime, kind: BillKind | None = None) -> Sequence[VenueBill]:
+        """Return changes of the account's balances in [since, until], as `read_bills` does."""
+        return await read_bills(self._connection, since, until, kind)
 
     async def last_price(self, instrument: str) -> Decimal:
         """Return the price of the last trade."""

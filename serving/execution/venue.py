@@ -16,6 +16,7 @@ from serving.execution.venue_records import (
     AccountConfig,
     AlgoLookup,
     Balance,
+    BillKind,
     OrderLookup,
     OrderRequest,
     ProtectionRequest,
@@ -102,8 +103,8 @@ class VenuePort(Protocol):
         """Return the sum of funding in [since, until] in USDT; negative where it was paid."""
         ...
 
-    async def bills(self, since: datetime, until: datetime) -> Sequence[VenueBill]:
-        """Return every change of the account's balances in [since, until], oldest first."""
+    async def bills(self, since: datetime, until: datetime, kind: BillKind | None = None) -> Sequence[VenueBill]:
+        """Return every change of the account's balances in [since, until], or those of one kind, oldest first."""
         ...
 
     async def last_price(self, instrument: str) -> Decimal:

@@ -74,7 +74,7 @@ def _extend(connection: Connection) -> None:
         connection.execute(update(tables.meta).where(key).values(value=tables.SCHEMA_VERSION))
     elif version != tables.SCHEMA_VERSION:
         return
-    for index in tables.intents.indexes:  # an index changes nothing of what a journal says
+    for index in (*tables.intents.indexes, *tables.order_events.indexes):  # it changes nothing of what a journal says
         index.create(connection, checkfirst=True)
 
 

@@ -28,6 +28,7 @@ from serving.journal.database import (
     require_private_database,
 )
 from serving.journal.decision_pages import DecisionPages
+from serving.journal.equity_pages import EquityPages
 from serving.journal.model_pages import ModelPages
 from serving.journal.order_pages import OrderPages
 from serving.journal.position_pages import PositionPages
@@ -40,6 +41,7 @@ class Journal(DecisionPages, OrderPages, PositionPages):
     def __init__(self, path: Path, database: Engine, lock: IO[str] | None) -> None:
         super().__init__(path, database, lock)
         self.models = ModelPages(self._begin)
+        self.equity = EquityPages(self._begin)
 
     @classmethod
     def open(cls, path: Path, scope: str | None = None) -> Journal:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from pairity.errors import JournalError
 from serving.journal import codec, tables
@@ -113,6 +113,13 @@ class OrderPages(Pages):
         table = tables.order_events
         query = select(table).where(table.c.client_order_id == client_order_id).order_by(table.c.seq)
         return [codec.event_from_row(row) for row in self._rows(query)]
+
+    def count_events(self, state: IntentState, since: datetime) -> int:
+        """Return how often an order came into a state from `since` on."""
+        table = tables.order_events
+        # Times are text whose order is the order of time.
+        which = (table.c.at >= codec.time_to_text(since)) & (table.c.state == state.value)
+        return int(self._one(select(func.count().label("events")).where(which))["events"])
 
     def record_fills(self, fills: Iterable[Fill]) -> None:
         """Write executions; those already known are left as they are."""

@@ -229,6 +229,25 @@ class PositionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class EquityMark:
+    """The account's equity at an instant, unrealised results included, in USDT.
+
+    `paid_in_usdt` is what was paid in since the first mark, less what was paid out. `peak_usdt` is the highest equity
+    of all marks up to this one, each without what was paid in before it.
+    """
+
+    at: datetime
+    equity_usdt: Decimal
+    paid_in_usdt: Decimal
+    peak_usdt: Decimal
+
+    @property
+    def earned_usdt(self) -> Decimal:
+        """Equity without what was paid in since the first mark."""
+        return self.equity_usdt - self.paid_in_usdt
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """An order with everything it came from; `decision` and `run` are None for an adopted position."""
 

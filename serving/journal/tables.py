@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
 
-EXTENDED = frozenset({"1", "2"})
+EXTENDED = frozenset({"1", "2", "3"})
 """Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
@@ -113,6 +113,8 @@ order_events = Table(
     Column("answer", Text, nullable=False),
 )
 
+Index("ix_order_events_at", order_events.c.at)
+
 positions = Table(
     "positions",
     metadata,
@@ -151,4 +153,13 @@ fees = Table(
     Column("order_id", String, primary_key=True),
     Column("amount", String, nullable=False),
     Column("currency", String, nullable=False),
+)
+
+equity_marks = Table(
+    "equity_marks",
+    metadata,
+    Column("at", String, primary_key=True),
+    Column("equity_usdt", String, nullable=False),
+    Column("paid_in_usdt", String, nullable=False),
+    Column("peak_usdt", String, nullable=False),
 )

@@ -1,0 +1,69 @@
+"""Measures of the account: from its balance and positions, the journal's marks and events, and bills of transfers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pairity.timeline import DAY, HOUR, floor_to
+from pairity.universe import ContractSpec, short_name
+from serving.execution.venue import VenuePort
+from serving.execution.venue_records import Balance, BillKind, VenuePosition
+from serving.journal import EquityMark, IntentState, Journal
+from serving.limits.records import AccountMeasures
+
+_USDT = "USDT"
+_TICK = timedelta(milliseconds=1)
+
+
+async def mark_equity(venue: VenuePort, journal: Journal, balance: Balance, at: datetime) -> EquityMark:
+    """Write the account's equity at `at` into the journal, and return the mark.
+
+    What was paid in or out since the mark before is read from the venue's bills: a payment is neither gain nor loss.
+    Raises VenueError where they cannot be read; nothing is written then.
+    """
+    last = journal.equity.last()
+    if last is not None and at <= last.at:
+        return last
+    paid_in, peak = Decimal(0), balance.equity
+    if last is not None:
+        # A bill of the very millisecond of the mark was in its equity.
+        bills = await venue.bills(last.at + _TICK, at, BillKind.TRANSFER)
+        paid_in = last.paid_in_usdt + sum((bill.change for bill in bills if bill.currency == _USDT), Decimal(0))
+        peak = max(last.peak_usdt, balance.equity - paid_in)
+    mark = EquityMark(at, balance.equity, paid_in, peak)
+    journal.equity.record(mark)
+    return mark
+
+
+def measure_account(
+    journal: Journal,
+    mark: EquityMark,
+    positions: Mapping[str, VenuePosition],
+    contracts: Mapping[str, ContractSpec],
+    skew: timedelta | None,
+) -> AccountMeasures:
+    """Return the measures of the account at its newest mark.
+
+    `positions` by instrument are all that the venue shows: what is not ours takes margin too. One without a contract in
+    `contracts` (by short name) counts as if a contract were one coin, which is rather too much than too little.
+    `skew` is this machine's clock against the venue's, None where only the venue's is used.
+    """
+    today = journal.equity.first_since(floor_to(mark.at, DAY)) or mark
+    return AccountMeasures(
+        at=mark.at,
+        equity=mark.equity_usdt,
+        day_start=mark.equity_usdt + today.earned_usdt - mark.earned_usdt,
+        peak=mark.equity_usdt + mark.peak_usdt - mark.earned_usdt,
+        gross_notional=sum((_notional(there, contracts) for there in positions.values()), Decimal(0)),
+        orders_last_hour=journal.count_events(IntentState.SENT, mark.at - HOUR),
+        rejects_last_hour=journal.count_events(IntentState.REJECTED, mark.at - HOUR),
+        skew=skew,
+    )
+
+
+def _notional(there: VenuePosition, contracts: Mapping[str, ContractSpec]) -> Decimal:
+    price = there.mark_price or there.average_price
+    contract = contracts.get(short_name(there.instrument))
+    return abs(there.contracts) * price if contract is None else contract.notional(abs(there.contracts), price)
