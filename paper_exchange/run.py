@@ -32,6 +32,7 @@ from paper_exchange.market.market import Market
 from paper_exchange.market.recorded import RecordedMarket
 from paper_exchange.market.synthetic import HISTORY_DAYS, SyntheticMarket
 from paper_exchange.market.synthetic_assets import MODELS
+from paper_exchange.ws.hub import add_streams
 
 HOST = "127.0.0.1"
 SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,6 +90,7 @@ def run(
         faults=faults,
         schedule=schedule,
         unkind_seed=seed if unkind else None,
+        add_streams=add_streams,
     )
     asyncio.run(_serve(app, port, f"{played.label}, clock {clock} from {from_ms(ticking.start_ms):%Y-%m-%dT%H:%M:%SZ}"))
 

@@ -27,6 +27,7 @@ def add_control_routes(app: web.Application, exchange: Exchange) -> None:
         except (ConfigError, TypeError, ValueError, OverflowError) as error:
             return _refuse(error)
         exchange.settle()
+        exchange.notify()
         return make_json_answer(_describe_state(exchange))
 
     async def state(_: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from paper_exchange.account.account import Account
@@ -36,6 +37,8 @@ class Exchange:
     """How numbers of the account are written; None writes them as short as they are."""
     schedule: Schedule | None = None
     """A script of faults and events; its market is `market`, its faults are `faults`."""
+    listeners: list[Callable[[], None]] = field(default_factory=list)
+    """Called after everything that may have changed what there is to see: requests, and steps of the clock."""
 
     @property
     def venue(self) -> VenueState:
@@ -51,6 +54,11 @@ class Exchange:
         if self.account is not None:
             self.sight.observe(self.account)
         return now_ms
+
+    def notify(self) -> None:
+        """Tell the listeners that something may have changed."""
+        for listener in self.listeners:
+            listener()
 
     def _settle_account(self, until_ms: int) -> None:
         if self.account is not None:

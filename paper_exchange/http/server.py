@@ -5,6 +5,8 @@ Handlers are plain functions: nothing awaits between settlement and answer, so e
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from paper_exchange.account.account import Account
@@ -29,6 +31,8 @@ from paper_exchange.params import Params
 from paper_exchange.wire import Json, WireError
 
 MAX_BODY_BYTES = 1 << 20
+AddRoutes = Callable[[web.Application, Exchange], None]
+"""Adds what an application serves beside the HTTP requests of its exchange."""
 OPEN_IN_MAINTENANCE = ("/api/v5/public/time", "/api/v5/system/status")
 
 
@@ -44,12 +48,13 @@ def make_app(
     private: Routes | None = None,
     schedule: Schedule | None = None,
     unkind_seed: int | None = None,
+    add_streams: AddRoutes | None = None,
 ) -> web.Application:
     """Return the exchange as an aiohttp application.
 
     Without an account only the public endpoints answer, and those of `private`, which tests give. `schedule`
     carries out a script, on `market` and `faults`. With `unkind_seed` lists lag behind what happened, and numbers
-    have trailing zeros.
+    have trailing zeros. `add_streams` adds the WebSocket endpoints.
     """
     if private is None:
         private = PRIVATE if account is not None else {}
@@ -70,6 +75,8 @@ def make_app(
     app.on_response_prepare.append(add_headers)
     if control:
         add_control_routes(app, exchange)
+    if add_streams is not None:
+        add_streams(app, exchange)
 
     async def handle(incoming: web.Request) -> web.StreamResponse:
         return await _handle(exchange, incoming)
@@ -116,6 +123,7 @@ def _execute(exchange: Exchange, incoming: web.Request, body: bytes, fault: Faul
         answer = handler(_make_request(exchange, incoming, elements, now_ms))
         if exchange.account is not None:
             exchange.sight.observe(exchange.account)
+        exchange.notify()
         envelope = answer if isinstance(answer, dict) else wrap_rows(answer)
         private = route not in exchange.public
         return envelope if exchange.forms is None or not private else exchange.forms.rewrite(envelope)
