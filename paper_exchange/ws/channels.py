@@ -48,7 +48,9 @@ def _follow(path: str, gap_ms: int, repeat_ms: int | None = None, *, by_type: bo
     name = "instType" if by_type else "instId"
 
     def make(argument: Argument) -> Feed:
-        return RowFeed(path, {name: argument[name]}, gap_ms, repeat_ms, changes_only=by_type)
+        return RowFeed(
+            path=path, params={name: argument[name]}, gap_ms=gap_ms, repeat_ms=repeat_ms, changes_only=by_type
+        )
 
     return Channel("public", False, name, make)
 

@@ -62,7 +62,7 @@ class OrderLog:
         """Return the messages of orders since the last call, in the order of their times."""
         messages: list[tuple[int, Row]] = []
         for order in islice(account.orders.values(), self._orders_seen, None):
-            self._watched[order.ord_id] = order, _Seen("live", order.size, order.price)
+            self._watched[order.ord_id] = order, _Seen(state="live", size=order.size, price=order.price)
             messages.append((order.created_ms, _make_placed(account, order)))
         self._orders_seen = len(account.orders)
         messages += self._read_fills(account)
