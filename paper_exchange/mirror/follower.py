@@ -137,6 +137,8 @@ class Follower:
                 wait_s = (self._known_minute_ms + MINUTE_MS - heard_ms) / 1000
             except SourceError as error:
                 self._reason, wait_s = str(error), self._patience.look_s
+            except Exception as error:  # noqa: BLE001 - whatever a source sends: the exchange stays, and says so
+                self._reason, wait_s = f"{type(error).__name__}: {error}", self._patience.look_s
             await asyncio.sleep(min(self._patience.look_s, max(wait_s, 0.2)))
 
     async def _read_round(self, heard_ms: int) -> bool:

@@ -63,7 +63,7 @@ CHANNELS: Mapping[str, Channel] = {
     "open-interest": _follow("public/open-interest", 3 * _SECOND_MS),
     "price-limit": _follow("public/price-limit", 200),
     "index-tickers": _follow("market/index-tickers", 100),
-    "instruments": _follow("public/instruments", 0, by_type=True),
+    "instruments": _follow("public/instruments", _SECOND_MS, by_type=True),
     "trades": Channel("public", False, "instId", lambda a: TradeFeed(a["instId"])),
     "trades-all": Channel("business", False, "instId", lambda a: TradeFeed(a["instId"])),
     "books": Channel("public", False, "instId", lambda a: BookFeed(a["instId"])),

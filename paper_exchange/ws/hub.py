@@ -58,6 +58,9 @@ class Hub:
         if not self._admit(request.remote or ""):
             refusal = WireError("50011", "Too Many Requests", http_status=429, data=None)
             return make_json_answer(refusal.body(), refusal.http_status)
+        if exchange.venue.refuses(exchange.settle()):
+            refusal = WireError("50001", "Service temporarily unavailable. Please try again later.", http_status=503)
+            return make_json_answer(refusal.body(), refusal.http_status)
         if not web.WebSocketResponse().can_prepare(request):
             refusal = WireError("50404", f"{request.path} speaks WebSocket only", http_status=400)
             return make_json_answer(refusal.body(), refusal.http_status)
@@ -132,8 +135,11 @@ class Hub:
         while True:
             await asyncio.sleep(TICK_S)
             self.update()
+            refuses = self._exchange.venue.refuses(self._exchange.clock.now_ms())
             for connection in list(self._connections):
                 connection.tick()
+                if refuses:
+                    connection.end(_GOING_AWAY, "maintenance")
 
     def _admit(self, address: str) -> bool:
         """Whether one more connection of an address may be made in this second."""

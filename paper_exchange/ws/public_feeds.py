@@ -63,6 +63,7 @@ class CandleFeed:
     bar: str
     limit: str
     _newest: list[str] = field(default_factory=list)
+    _looked: int = -1
 
     def open(self, view: View) -> list[Payload]:
         """Return the newest candle."""
@@ -72,6 +73,10 @@ class CandleFeed:
 
     def update(self, view: View) -> list[Payload]:
         """Return the candles that have changed, oldest first."""
+        # Between two closes of the finest bars nothing can be new.
+        looked, self._looked = self._looked, _number_bar(view, self.inst_id.removesuffix("-SWAP") + "-SWAP")
+        if looked == self._looked:
+            return []
         since = {"before": str(int(self._newest[0]) - 1)} if self._newest else {}
         rows = view.ask(self.path, instId=self.inst_id, bar=self.bar, limit=self.limit, **since)
         changed = [row for row in reversed(rows) if row != self._newest]
@@ -86,6 +91,7 @@ class TradeFeed:
 
     inst_id: str
     _last_id: int = 0
+    _looked: int = -1
 
     def open(self, view: View) -> list[Payload]:
         """Return the newest trade."""
@@ -93,6 +99,9 @@ class TradeFeed:
 
     def update(self, view: View) -> list[Payload]:
         """Return the new trades in one message, oldest first."""
+        looked, self._looked = self._looked, _number_bar(view, self.inst_id)
+        if looked == self._looked:
+            return []
         rows = view.ask("market/trades", instId=self.inst_id, limit=TRADE_PAGE)
         return self._push([row for row in reversed(rows) if int(row["tradeId"]) > self._last_id])
 
@@ -110,14 +119,18 @@ class TopFeed:
     inst_id: str
     levels: int
     _sent: Json = None
+    _second: int = -1
 
     def open(self, view: View) -> list[Payload]:
         """Return the levels."""
-        self._sent = None
+        self._sent, self._second = None, -1
         return self.update(view)
 
     def update(self, view: View) -> list[Payload]:
         """Return the levels if they have changed."""
+        if not _is_new_book(view, self._second):
+            return []
+        self._second = view.now_ms // 1000
         books = view.ask("market/books", instId=self.inst_id, sz=str(self.levels))
         known = [_without_times(book) for book in books]
         if not books or known == self._sent:
@@ -135,6 +148,7 @@ class BookFeed:
 
     inst_id: str
     _sequence: int = 0
+    _second: int = -1
     _sides: Sides = field(default_factory=dict)
 
     def open(self, view: View) -> list[Payload]:
@@ -149,6 +163,9 @@ class BookFeed:
         """Return the changed levels."""
         if not self._sides:
             return self.open(view)
+        if not _is_new_book(view, self._second):
+            return []
+        self._second = view.now_ms // 1000
         books = view.ask("market/books", instId=self.inst_id, sz=str(FULL_DEPTH))
         if not books:
             return []
@@ -178,6 +195,16 @@ def compute_checksum(book: Json) -> int:
     text = ":".join(f"{level[0]}:{level[1]}" for level in chain.from_iterable(pairs) if level is not None)
     unsigned = zlib.crc32(text.encode())
     return unsigned - (1 << 32) if unsigned >= 1 << 31 else unsigned
+
+
+def _number_bar(view: View, inst_id: str) -> int:
+    """Return the number of the finest bar that contains this instant."""
+    return view.now_ms // view.exchange.market.bar_ms(inst_id)
+
+
+def _is_new_book(view: View, second: int) -> bool:
+    """Whether the book may have changed: each second has another one, and own fills take from it."""
+    return view.now_ms // 1000 != second or bool(view.bills)
 
 
 def _key_levels(book: Json) -> Sides:

@@ -31,6 +31,7 @@ from venue.stream_changes import CONNECTION, Change
 NOW_MS = 1_767_225_600_000
 BTC = "BTC-USDT-SWAP"
 SECRETS = {"api_key": "the-key-of-it", "api_secret": "the-secret-of-it", "api_passphrase": "the-passphrase-of-it"}
+SLOW = pytest.mark.slow
 QUICK = Backoff(first_s=0.05, cap_s=0.2)
 BUY = {"instId": BTC, "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
 
@@ -140,8 +141,15 @@ def test_what_comes_regularly_wakes_nobody(url: str, monkeypatch: pytest.MonkeyP
     run(job)
 
 
-@pytest.mark.parametrize("path", ["WS private", "WS business"])
-@pytest.mark.parametrize("kind", ["ws_drop", "ws_notice"])
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("ws_drop", "WS private"),
+        ("ws_notice", "WS business"),
+        pytest.param("ws_drop", "WS business", marks=SLOW),
+        pytest.param("ws_notice", "WS private", marks=SLOW),
+    ],
+)
 def test_a_lost_connection_comes_back(url: str, faults: FaultPlan, kind: str, path: str) -> None:
     async def job() -> None:
         async with streaming(url) as stream:
@@ -159,7 +167,7 @@ def test_a_lost_connection_comes_back(url: str, faults: FaultPlan, kind: str, pa
     run(job)
 
 
-@pytest.mark.parametrize("path", ["WS private", "WS business"])
+@pytest.mark.parametrize("path", ["WS business", pytest.param("WS private", marks=SLOW)])
 def test_a_silent_connection_is_noticed(url: str, faults: FaultPlan, path: str) -> None:
     async def job() -> None:
         async with streaming(url, StreamPatience(ping_s=0.1)) as stream:
@@ -187,12 +195,12 @@ def test_a_subscription_that_died_behind_its_pongs_is_noticed(url: str, faults: 
     [
         ("ws_flood", {"repeat": 50_000}),
         ("ws_text", {"text": "[" * 100_000}),
-        ("ws_text", {"text": "{"}),
-        ("ws_text", {"text": "x" * 2_000_000}),
-        ("ws_text", {"text": '{"arg":{"channel":"account"},"data":[' + "1," * 60_000 + "1]}"}),
-        ("ws_text", {"text": '{"event":"login"}{"event":"login"}'}),
-        ("ws_text", {"text": '{"event":"error","code":"60009","msg":"the-secret-of-it"}'}),
-        ("ws_text", {"text": '{"arg":{"channel":"orders"},"data":[1e999]}'}),
+        pytest.param("ws_text", {"text": "{"}, marks=SLOW),
+        pytest.param("ws_text", {"text": "x" * 2_000_000}, marks=SLOW),
+        pytest.param("ws_text", {"text": '{"arg":{"channel":"account"},"data":[' + "1," * 60_000 + "1]}"}, marks=SLOW),
+        pytest.param("ws_text", {"text": '{"event":"login"}{"event":"login"}'}, marks=SLOW),
+        pytest.param("ws_text", {"text": '{"event":"error","code":"60009","msg":"the-secret-of-it"}'}, marks=SLOW),
+        pytest.param("ws_text", {"text": '{"arg":{"channel":"orders"},"data":[1e999]}'}, marks=SLOW),
     ],
 )
 def test_hostile_messages_cost_the_connection_and_nothing_else(
@@ -213,33 +221,32 @@ def test_hostile_messages_cost_the_connection_and_nothing_else(
     run(job)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"arg":{"channel":"orders"},"data":[{"instId":7e3},{"instId":[]},{},5]}',
-        '{"arg":{"channel":"positions"},"eventType":"snapshot","data":[{"posId":"1","instId":"X","pos":"1e99999"}]}',
-        '{"arg":{"channel":"account"},"eventType":"snapshot","data":[{"details":{"ccy":1}}]}',
-        '{"arg":{"channel":["orders"]},"data":{}}',
-        '{"arg":{"channel":"orders"},"data":{"instId":"X"}}',
-        '{"arg":{"channel":"positions"},"data":7}',
-        '{"op":"batch-orders","data":[]}',
-        '{"event":"login","code":"0"}',
-        '{"event":[]}',
-        '{"event":"subscribe","arg":7}',
-        "{}",
-        "pong",
-    ],
-)
-def test_odd_messages_end_nothing(url: str, faults: FaultPlan, text: str) -> None:
+ODD = [
+    '{"arg":{"channel":"orders"},"data":[{"instId":7e3},{"instId":[]},{},5]}',
+    '{"arg":{"channel":"positions"},"eventType":"snapshot","data":[{"posId":"1","instId":"X","pos":"1e99999"}]}',
+    '{"arg":{"channel":"account"},"eventType":"snapshot","data":[{"details":{"ccy":1}}]}',
+    '{"arg":{"channel":["orders"]},"data":{}}',
+    '{"arg":{"channel":"orders"},"data":{"instId":"X"}}',
+    '{"arg":{"channel":"positions"},"data":7}',
+    '{"op":"batch-orders","data":[]}',
+    '{"event":"login","code":"0"}',
+    '{"event":[]}',
+    '{"event":"subscribe","arg":7}',
+    "{}",
+    "pong",
+]
+
+
+def test_odd_messages_end_nothing(url: str, faults: FaultPlan) -> None:
     async def job() -> None:
         async with streaming(url) as stream:
             await opened(stream)
-            faults.add("ws_text", "WS private/orders", params={"text": text})
-            await order(url)
-            await asyncio.sleep(0.1)
-            await opened(stream)
-            await asyncio.sleep(0.1)
-            stream.take()
+            for text in ODD:
+                faults.add("ws_text", "WS private/orders", params={"text": text})
+                await order(url)
+                await asyncio.sleep(0.05)
+                await opened(stream)
+                stream.take()
             await order(url)
             assert {change.kind for change in await next_of(stream)} & {"orders", "positions", "balance"}
 
@@ -283,7 +290,10 @@ def test_nobody_listens_and_then_somebody_does(market: SyntheticMarket) -> None:
     run(job)
 
 
-@pytest.mark.parametrize("kind", ["html_503", "reset", "html_200", "rate_limit_json", "empty_200"])
+@pytest.mark.parametrize(
+    "kind",
+    ["html_503", *(pytest.param(kind, marks=SLOW) for kind in ("reset", "html_200", "rate_limit_json", "empty_200"))],
+)
 def test_a_handshake_that_fails_is_tried_again(url: str, faults: FaultPlan, kind: str) -> None:
     async def job() -> None:
         faults.add(kind, "GET ws/v5/private", 2)
@@ -293,7 +303,7 @@ def test_a_handshake_that_fails_is_tried_again(url: str, faults: FaultPlan, kind
     run(job)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [307, *(pytest.param(status, marks=SLOW) for status in (301, 302, 303, 308))])
 def test_no_redirect_is_followed(url: str, faults: FaultPlan, status: int) -> None:
     async def job() -> None:
         async with elsewhere() as other:

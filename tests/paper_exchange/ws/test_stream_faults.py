@@ -32,6 +32,7 @@ def on_candles(url, kind, path="WS candle1m", *, minutes=3, count=1, **params):
     return asyncio.run(job())
 
 
+@pytest.mark.slow
 def test_without_a_fault(url):
     assert on_candles(url, "ws_lost", "WS tickers") == [1, 2, 3]
 
@@ -39,9 +40,9 @@ def test_without_a_fault(url):
 @pytest.mark.parametrize(
     ("kind", "params", "heard"),
     [
-        ("ws_delay", {"ms": 100}, [1, 2, 3]),
+        pytest.param("ws_delay", {"ms": 100}, [1, 2, 3], marks=pytest.mark.slow),
         ("ws_text", {"text": "[[[[", "repeat": 3}, ["[[[["] * 3 + [1, 2, 3]),
-        ("ws_flood", {"repeat": 3}, [1, 2, 3]),
+        pytest.param("ws_flood", {"repeat": 3}, [1, 2, 3], marks=pytest.mark.slow),
     ],
 )
 def test_faults_of_messages(url, kind, params, heard):
@@ -49,6 +50,7 @@ def test_faults_of_messages(url, kind, params, heard):
     assert on_candles(url, kind, **params) == heard
 
 
+@pytest.mark.slow
 def test_lost_duplicate_and_late_messages(url):
     assert on_candles(url, "ws_lost", count=6, minutes=4) == [4]
     assert on_candles(url, "ws_duplicate", count=4) == [1, 1, 2, 2, 3]
