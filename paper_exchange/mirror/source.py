@@ -7,6 +7,7 @@ SourceError, and nothing of it is used.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from http import HTTPStatus
 from types import TracebackType
@@ -49,6 +50,7 @@ class Source:
 
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+            connector=aiohttp.TCPConnector(ssl=_make_certificates()),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -105,3 +107,12 @@ class Source:
         turn_s = max(self._next_s.get(path, now_s), now_s)
         self._next_s[path] = turn_s + self._spacing_s
         await asyncio.sleep(turn_s - now_s)
+
+
+def _make_certificates() -> ssl.SSLContext:
+    import certifi
+
+    context = ssl.create_default_context(cafile=certifi.where())
+    # What SSLKEYLOGFILE names would get the keys of every connection.
+    context.keylog_filename = None  # type: ignore[assignment]  # the stub lacks that it can be taken back
+    return context

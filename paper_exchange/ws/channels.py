@@ -129,7 +129,9 @@ def _find_candles(name: str) -> Channel | None:
         parse_bar_size(bar)
     except WireError:
         return None
-    return Channel("business", False, "instId", lambda a: CandleFeed(path, a["instId"], bar, limit))
+    return Channel(
+        "business", False, "instId", lambda a: CandleFeed(path=path, inst_id=a["instId"], bar=bar, limit=limit)
+    )
 
 
 def _describe(fields: Mapping[str, Json]) -> str:
