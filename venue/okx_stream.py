@@ -47,7 +47,6 @@ CHANNELS: Mapping[str, tuple[dict[str, str], ...]] = {
 RECONNECTS = Backoff(first_s=0.5, cap_s=60.0, jitter=random.Random(0))
 _ALIVE, _SUBSCRIBED = "pairity-alive", "pairity-subscribed"
 _OPEN_S = 20.0
-_LOOK_S = 1.0
 _STABLE_S = 60.0
 
 
@@ -204,7 +203,9 @@ class OkxStream:
         ends = [connection.future(_ALIVE) for connection in connections]
         self._data_s = time.monotonic()
         while True:
-            done, _ = await asyncio.wait(ends, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            # No look in between: an hour of a quiet account must cost next to nothing.
+            left_s = self._data_s + self._patience.data_s - time.monotonic()
+            done, _ = await asyncio.wait(ends, timeout=max(left_s, 0.0), return_when=asyncio.FIRST_COMPLETED)
             failed = [_describe(error) for end in done if not end.cancelled() and (error := end.exception())]
             if done:
                 return failed[0] if failed else "the connection was closed"

@@ -25,6 +25,7 @@ STREAM_JSON = JsonLimits(size=MIB, depth=12, values=50_000)
 MOST_MESSAGES, MOST_BYTES = 2_000, 8 * MIB
 """Most that one connection may send in a second."""
 _PONG = "pong"
+_CLOSE_S = 2.0
 
 
 class StreamSession(VenueSession):
@@ -48,8 +49,16 @@ class _Dial:
         self._session, self._url, self._heard = session, url, heard
 
     async def __aenter__(self) -> StreamSocket:
+        from aiohttp import ClientWSTimeout
+
         socket = await self._session.ws_connect(
-            self._url, autoping=False, autoclose=False, compress=0, max_msg_size=STREAM_JSON.size
+            self._url,
+            # A peer that is dead does not say goodbye, and is not waited for.
+            timeout=ClientWSTimeout(ws_close=_CLOSE_S),
+            autoping=False,
+            autoclose=False,
+            compress=0,
+            max_msg_size=STREAM_JSON.size,
         )
         return StreamSocket(socket, self._heard)
 

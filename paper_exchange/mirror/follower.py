@@ -200,6 +200,8 @@ class Follower:
     async def _read_funding(self, name: str, heard_ms: int) -> bool:
         """Read what was settled; False while a settlement is due whose rate is not known."""
         rows = await self._source.get("public/funding-rate", instId=name)
+        if not rows and not self._trades(name):
+            return True
         if not rows:
             raise SourceError(f"funding-rate: nothing of {name}")
         state = read_funding(rows[0])
@@ -232,7 +234,13 @@ class Follower:
                 contracts[name] = _suspend(old)
                 continue
             price = self._find_price(name, [each.bar for each in bars[name]])
-            contracts[name] = new = read_instrument(listed[name], price)
+            try:
+                contracts[name] = new = read_instrument(listed[name], price)
+            except SourceError:
+                if old is None:
+                    raise
+                contracts[name] = _suspend(old)
+                continue
             if old is not None and old.ct_val != new.ct_val:
                 self.on_new_value(name, old.ct_val, new.ct_val)
         self.market.instruments = contracts

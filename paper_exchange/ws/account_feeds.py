@@ -86,15 +86,13 @@ class PositionFeed:
         return [
             _close_row(make_position_row(account, position), view.now_ms)
             for position in view.closed
-            if position.pos_id not in self._known and position.pos_id not in now and self._fits(position.inst_id)
+            if position.pos_id not in self._known
+            and position.pos_id not in now
+            and _fits(self.filters, position.inst_id)
         ]
 
-    def _fits(self, inst_id: str) -> bool:
-        return self.filters.get("instId", inst_id) == inst_id
-
     def _read(self, view: View) -> list[Json]:
-        rows = view.ask("account/positions", **{name: text for name, text in self.filters.items() if text != "ANY"})
-        return [row for row in rows if self._fits(row["instId"])]
+        return [row for row in view.ask("account/positions") if _fits(self.filters, row["instId"])]
 
     def _push(self, view: View, rows: list[Json], event: str) -> Payload:
         if event == "snapshot":
@@ -146,7 +144,7 @@ class WarningFeed:
 
     def update(self, view: View) -> list[Payload]:
         """Return the positions whose ratio changed."""
-        rows = view.ask("account/positions", **{name: text for name, text in self.filters.items() if text != "ANY"})
+        rows = [row for row in view.ask("account/positions") if _fits(self.filters, row["instId"])]
         near = [row for row in rows if row["mgnRatio"] and Decimal(row["mgnRatio"]) <= WARNING_RATIO]
         news = [{**row, "pTime": str(view.now_ms)} for row in near if self._known.get(row["posId"]) != row["mgnRatio"]]
         self._known = {row["posId"]: row["mgnRatio"] for row in near}
@@ -168,16 +166,21 @@ class OrderFeed:
     def update(self, view: View) -> list[Payload]:
         """Return what happened to the orders that fit."""
         rows = view.order_rows if self.kinds is None else view.algo_rows
-        return [{"data": view.write([row])} for row in rows if self._fits(row)]
+        return [
+            {"data": view.write([row])}
+            for row in rows
+            if (self.kinds is None or row["ordType"] in self.kinds) and _fits(self.filters, row["instId"])
+        ]
 
-    def _fits(self, row: dict[str, Json]) -> bool:
-        wanted = self.filters
-        return (
-            (self.kinds is None or row["ordType"] in self.kinds)
-            and wanted.get("instType", "ANY") in ("ANY", "SWAP")
-            and wanted.get("instId", row["instId"]) == row["instId"]
-            and wanted.get("instFamily", row["instId"].removesuffix("-SWAP")) == row["instId"].removesuffix("-SWAP")
-        )
+
+def _fits(filters: Filter, inst_id: str) -> bool:
+    """Whether an instrument is one that a subscription asked for."""
+    family = inst_id.removesuffix("-SWAP")
+    return (
+        filters.get("instType", "ANY") in ("ANY", "SWAP")
+        and filters.get("instId", inst_id) == inst_id
+        and filters.get("instFamily", family) == family
+    )
 
 
 def _list_balances(rows: list[Json]) -> Json:

@@ -16,8 +16,8 @@ from paper_exchange.wire import Json
 CONNECTION_KINDS = ("ws_drop", "ws_silent", "ws_notice")
 """Faults that strike a connection as such, whether or not it has something to send."""
 MESSAGE_KINDS = ("ws_delay", "ws_out_of_order", "ws_duplicate", "ws_lost", "ws_flood", "ws_text")
-MOST_WAITING = 20_000
-"""Messages that may wait for a client that reads slowly; one more, and the venue ends the connection."""
+MOST_WAITING, MOST_WAITING_CHARACTERS = 20_000, 32 << 20
+"""What may wait for a client that reads slowly; one message more, and the venue ends the connection."""
 NOTICE: dict[str, Json] = {
     "event": "notice",
     "code": "64008",
@@ -46,6 +46,7 @@ class Sender:
         self.sent_s = time.monotonic()
         self._request, self._socket, self._faults = request, socket, faults
         self._waiting: asyncio.Queue[Outgoing] = asyncio.Queue(MOST_WAITING)
+        self._characters = 0
         self._held: Outgoing | None = None
         self._flush: asyncio.TimerHandle | None = None
         self._silent_until_s = 0.0
@@ -53,10 +54,10 @@ class Sender:
 
     def put(self, message: Outgoing) -> bool:
         """Let a message wait for its turn; False where too many do."""
-        try:
-            self._waiting.put_nowait(message)
-        except asyncio.QueueFull:
+        if self._waiting.full() or self._characters + len(message.text) > MOST_WAITING_CHARACTERS:
             return False
+        self._waiting.put_nowait(message)
+        self._characters += len(message.text)
         return True
 
     async def run(self) -> None:
@@ -64,6 +65,7 @@ class Sender:
         with suppress(ConnectionError):
             while True:
                 message = await self._waiting.get()
+                self._characters -= len(message.text)
                 kinds = CONNECTION_KINDS + MESSAGE_KINDS
                 await self._transmit(message, self._faults.take_stream_strike(kinds, message.path))
 

@@ -1,6 +1,7 @@
 """A mirror of another paper exchange: the same data, the same fills, and nothing that its source did not have."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -269,7 +270,6 @@ DAMAGED = [
     ("mark-price-candles", {"text": "<html>"}),
     ("public/funding-rate", {"text": '{"code":"0","data":[{"fundingTime":"soon"}]}'}),
     ("public/funding-rate", {"text": '{"code":"0","data":[]}'}),
-    ("public/instruments", {"text": '{"code":"0","data":[{"instId":"BTC-USDT-SWAP"},{"instId":"ETH-USDT-SWAP"}]}'}),
     ("public/time", {"text": '{"code":"0","data":[{"ts":"-1"}]}'}),
     ("public/time", {"text": '{"code":"50026","data":[],"msg":""}'}),
     ("public/time", {"text": "[" * 100_000}),
@@ -329,6 +329,29 @@ def test_contracts_change_with_the_source():
 
     with serving(market, clock) as source_url:
         mirrored(source_url, job)
+
+
+@pytest.mark.parametrize("listed", ["", '{"instId":"BTC-USDT-SWAP","ctVal":"0"}'])
+def test_a_contract_that_cannot_be_read_is_not_traded(source_url, source_clock, listed):
+    """Neither a list without it nor a broken row ends a position, and others are traded on."""
+
+    def job(url, follower):
+        body = {"instId": ID, "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
+        assert ask(url, "POST", "trade/order", body)["code"] == "0"
+        [row] = rows(source_url, "public/instruments", instType="SWAP", instId=ETH)
+        answer = f'{{"code":"0","data":[{json.dumps(row)}{"," if listed else ""}{listed}]}}'
+        inject(source_url, "body", "public/instruments", None, text=answer)
+        step(source_url, by_ms=60_000)
+        caught_up(follower, source_clock.now_ms())
+        assert ask(url, "POST", "trade/order", body)["data"][0]["sCode"] == "51022"
+        assert ask(url, "POST", "trade/order", {**body, "instId": ETH})["code"] == "0"
+        assert {row["instId"] for row in ask(url, "GET", "account/positions")["data"]} == {ID, ETH}
+        requests.delete(f"{source_url}/control/faults")
+        step(source_url, by_ms=60_000)
+        caught_up(follower, source_clock.now_ms())
+        assert ask(url, "POST", "trade/order", body)["code"] == "0"
+
+    mirrored(source_url, job)
 
 
 def test_a_source_that_cannot_be_followed(source_url):

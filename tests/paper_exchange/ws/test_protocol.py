@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 import paper_exchange.ws.connection as connection_module
+import paper_exchange.ws.sending as sending_module
 from paper_exchange.account.account import Account
 from paper_exchange.http.auth import sign
 from tests.paper_exchange.exchange_server import inject, serving
@@ -212,3 +213,14 @@ def test_the_exchange_stops_under_its_connections(market, clock):
         await session.close()
 
     asyncio.run(stop())
+
+
+def test_more_waits_for_a_client_than_may(url, monkeypatch):
+    async def job():
+        async with wire(url, "public") as talk:
+            assert await talk.ask("ping") == "pong"
+            monkeypatch.setattr(sending_module, "MOST_WAITING_CHARACTERS", 50)
+            await talk.send({"op": "subscribe", "args": [{"channel": "books", "instId": ID}]})
+            assert await talk.hear() == ("closed", 4005)
+
+    asyncio.run(job())
