@@ -136,7 +136,8 @@ class TopFeed:
         if not books or known == self._sent:
             return []
         self._sent = known
-        return [{"data": [{**books[0], "instId": self.inst_id}]}]
+        named = {"instId": self.inst_id} if self.levels > 1 else {}
+        return [{"data": [{**books[0], **named}]}]
 
 
 @dataclass(slots=True)
