@@ -153,7 +153,10 @@ class OkxStream:
         while True:
             began_s = time.monotonic()
             self._note("connecting", self._reason)
-            reason = await self._hold(address)
+            try:
+                reason = await self._hold(address)
+            except Exception as error:  # noqa: BLE001 - a stream is a help: whatever fails in it must end nothing else
+                reason = _describe(error)
             if self._state == "open":
                 # Whoever relies on the stream must look for itself now.
                 self._wake(Change(CONNECTION, ""))
@@ -163,7 +166,7 @@ class OkxStream:
             attempt += 1
 
     async def _hold(self, address: WebAddress) -> str:
-        """Connect, and return why the connection ended; only its own cancellation is raised."""
+        """Connect, and return or raise why the connection ended."""
         session = StreamSession(address, self._note_heard)
         client = self._make_client(address, session)
         self._changes.forget_contents()
@@ -182,8 +185,6 @@ class OkxStream:
             if task is not None and task.cancelling():
                 raise
             return "the connection was closed"  # ccxt cancels what waits on a connection that it closes
-        except Exception as error:  # noqa: BLE001 - a stream is a help: whatever fails in it must end nothing else
-            return _describe(error)
         finally:
             with suppress(Exception):
                 await client.close()
