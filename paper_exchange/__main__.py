@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pairity.errors import PairityError
+from pairity.names import ASSET, split_names
 from pairity.printable import printable
 from pairity.process_guard import guard_process
 from paper_exchange.run import MARKETS, parse_fee_currency, run
@@ -27,9 +28,16 @@ def main() -> int:
     parser.add_argument("--balance", dest="balance_usdt", type=Decimal, default=Decimal(10_000), help="USDT")
     parser.add_argument("--faults", dest="script", type=Path, help="file of faults and events (TOML or JSON)")
     parser.add_argument("--unkind", action="store_true", help="be as OKX is: finite depth, slipping stops, late lists")
+    parser.add_argument("--from", dest="source", help="address of the OKX v5 API that a mirror follows")
+    parser.add_argument("--follow", dest="followed", help="assets of a mirror, with commas (default: the universe's)")
+    parser.add_argument("--history", dest="history_days", type=int, help="days of history before the start")
     parser.add_argument("--fee-currency", help="charge fees in another currency: CCY=PRICE in USDT")
     try:
         given = vars(parser.parse_args())
+        if given["followed"] is None:
+            del given["followed"]
+        else:
+            given["followed"] = split_names(given["followed"], ASSET, "--follow")
         if given["fee_currency"] is not None:
             given["fee_currency"] = parse_fee_currency(given["fee_currency"])
         run(**given)

@@ -74,3 +74,31 @@ class VirtualClock:
             return wall_ms()
         elapsed_ns = self._tick_ns() - self._origin_ns
         return self.start_ms + int(elapsed_ns * self.speed) // 1_000_000
+
+
+class FollowedClock(VirtualClock):
+    """Time of a venue that is followed: it goes on with the machine's clock from the last instant that was heard.
+
+    It never passes `known_until_ms`, the last instant up to which everything is known: there it stands still until more
+    is heard.
+    """
+
+    def __init__(self, heard_ms: int, known_until_ms: int, *, tick_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        super().__init__("real", min(heard_ms, known_until_ms), tick_ns=tick_ns)
+        self._heard_ms, self.known_until_ms = heard_ms, known_until_ms
+
+    def hear(self, heard_ms: int, known_until_ms: int) -> None:
+        """Take over the venue's time, and how far everything is known, which does not go back."""
+        self._heard_ms = heard_ms
+        self._origin_ns = self._tick_ns()
+        self.known_until_ms = max(known_until_ms, self.known_until_ms)
+
+    def lag_ms(self) -> int:
+        """Return how far this clock is behind the venue's."""
+        return max(0, self._read_ahead() - self.now_ms())
+
+    def _read_ahead(self) -> int:
+        return self._heard_ms + (self._tick_ns() - self._origin_ns) // 1_000_000
+
+    def _read_ms(self) -> int:
+        return min(self._read_ahead(), self.known_until_ms)

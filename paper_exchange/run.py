@@ -6,11 +6,12 @@ import asyncio
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -18,6 +19,8 @@ from pairity.bounded_numbers import OutOfBoundsError, parse_decimal, show
 from pairity.connection_limits import ConnectionLimits, limit_connections
 from pairity.errors import ConfigError, TimeRangeError, UnknownNameError
 from pairity.timeline import from_ms, parse_instant, to_ms
+from pairity.universe import DEFAULT_UNIVERSE, inst_id
+from pairity.web_address import WebAddress, parse_private_address
 from paper_exchange.account.account import Account
 from paper_exchange.account.ledger import FeeCurrency
 from paper_exchange.clock import VirtualClock, parse_clock, wall_ms
@@ -32,13 +35,18 @@ from paper_exchange.market.market import Market
 from paper_exchange.market.recorded import RecordedMarket
 from paper_exchange.market.synthetic import HISTORY_DAYS, SyntheticMarket
 from paper_exchange.market.synthetic_assets import MODELS
+from paper_exchange.mirror.follower import Follower
+from paper_exchange.mirror.source import Source
+from paper_exchange.ws.hub import add_streams
 
 HOST = "127.0.0.1"
 SYNTHETIC_START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR_MS = 3_600_000
 LIMITS = ConnectionLimits(connections=256, request_s=60.0, idle_s=75.0, request_bytes=MAX_BODY_BYTES + 65_536)
 """Generous: a fault may hold an answer back for long, and that counts too."""
-MARKETS = ("synthetic", "recorded")
+MARKETS = ("synthetic", "recorded", "mirror")
+MIRROR_DAYS = 2
+"""Days of history that a mirror reads before it serves, where nothing else is asked for."""
 _CURRENCY = re.compile(r"[A-Za-z0-9]{1,12}", re.ASCII)
 
 
@@ -55,10 +63,12 @@ def run(
     balance_usdt: Decimal = Decimal(10_000),
     credentials: Credentials | None = None,
     assets: int = len(MODELS),
-    history_days: int = HISTORY_DAYS,
+    history_days: int | None = None,
     script: Path | None = None,
     unkind: bool = False,
     fee_currency: FeeCurrency | None = None,
+    source: str | None = None,
+    followed: Sequence[str] = DEFAULT_UNIVERSE,
 ) -> None:
     """Serve until SIGINT or SIGTERM; print one line with the URL when ready (port 0 picks a free one).
 
@@ -67,10 +77,42 @@ def run(
     `history_days` before the start are the size of a synthetic market. `script` is a file of faults and events. An
     `unkind` exchange fills orders as OKX would (see `Account`), and does what else a venue does and a client would
     rather it did not; `seed` draws for it too, whatever the market. Fees are charged in `fee_currency` where it is
-    given, otherwise in USDT.
+    given, otherwise in USDT. A `mirror` follows the assets `followed` of the venue at `source`, by that venue's clock.
     """
+    credentials = credentials or Credentials()
+
+    def make(traded: Market, ticking: VirtualClock, **parts: Any) -> web.Application:  # noqa: ANN401 - of make_app
+        account = Account(traded, ticking, balance_usdt, fee_currency=fee_currency, unkind=unkind, seed=seed)
+        return make_app(
+            traded,
+            ticking,
+            account,
+            credentials,
+            control=control,
+            rate_limits=rate_limits,
+            unkind_seed=seed if unkind else None,
+            add_streams=add_streams,
+            **parts,
+        )
+
+    if market == "mirror":
+        _refuse_with_a_mirror(data=data, start=start, script=script, stepped=clock != "real")
+        if source is None:
+            raise ConfigError("a mirror needs a source", "give --from the address of an OKX v5 API")
+        address = parse_private_address(source, "--from")
+        names = [inst_id(name) for name in followed]
+        asyncio.run(_follow(address, names, MIRROR_DAYS if history_days is None else history_days, make, port))
+        return
+    if source is not None:
+        raise ConfigError("--from is for a mirror", "choose --market mirror, or drop --from")
     played, ticking = open_market(
-        market, data=data, start=start, clock=clock, seed=seed, assets=assets, history_days=history_days
+        market,
+        data=data,
+        start=start,
+        clock=clock,
+        seed=seed,
+        assets=assets,
+        history_days=HISTORY_DAYS if history_days is None else history_days,
     )
     faults, schedule = FaultPlan(), None
     if unkind or script is not None:
@@ -79,17 +121,7 @@ def run(
             vary_sizes(changing, seed)
         if script is not None:
             schedule = Schedule(read_script(script, changing, ticking.start_ms), changing, faults)
-    app = make_app(
-        played,
-        ticking,
-        Account(played, ticking, balance_usdt, fee_currency=fee_currency, unkind=unkind, seed=seed),
-        credentials or Credentials(),
-        control=control,
-        rate_limits=rate_limits,
-        faults=faults,
-        schedule=schedule,
-        unkind_seed=seed if unkind else None,
-    )
+    app = make(played, ticking, faults=faults, schedule=schedule)
     asyncio.run(_serve(app, port, f"{played.label}, clock {clock} from {from_ms(ticking.start_ms):%Y-%m-%dT%H:%M:%SZ}"))
 
 
@@ -105,7 +137,7 @@ def open_market(
 ) -> tuple[Market, VirtualClock]:
     """Return the market and the clock that belongs to it; ConfigError and its children say what cannot be used."""
     parse_clock(clock)  # before a market is read, which takes long
-    if market not in MARKETS:
+    if market not in ("synthetic", "recorded"):
         raise UnknownNameError("market", market, MARKETS)
     start_ms = None if start is None else to_ms(parse_instant(start, now=from_ms(wall_ms()), name="--start"))
     if market == "recorded":
@@ -127,6 +159,28 @@ def open_market(
 
 def _choose_start(market: Market) -> int:
     return (market.start_ms + (market.end_ms - market.start_ms) * 3 // 4) // HOUR_MS * HOUR_MS
+
+
+def _refuse_with_a_mirror(**given: object) -> None:
+    """Refuse what a market that follows another one cannot have."""
+    options = {"data": "--data", "start": "--start", "script": "--faults", "stepped": "--clock"}
+    wrong = [options[name] for name, value in given.items() if value]
+    if wrong:
+        raise ConfigError(
+            f"a mirror has no {', '.join(wrong)}", "it follows its source as it is; inject faults with --control"
+        )
+
+
+async def _follow(
+    address: WebAddress, names: Sequence[str], days: int, make: Callable[..., web.Application], port: int
+) -> None:
+    async with Source(address) as source:
+        follower = Follower(source, names)
+        await follower.open(days)
+        app = make(follower.market, follower.clock, follower=follower)
+        async with follower:
+            began = f"{from_ms(follower.clock.start_ms):%Y-%m-%dT%H:%M:%SZ}"
+            await _serve(app, port, f"{follower.market.label}, from {began}")
 
 
 async def _serve(app: web.Application, port: int, description: str) -> None:

@@ -81,13 +81,13 @@ def make_client(settings: Settings, *, signed: bool, live: bool = False) -> okx:
         },
     }
     if signed:
-        config |= _credentials(settings)
+        config |= read_credentials(settings)
     client: okx = load_quiet_okx()(config)
     # Both: ccxt's sandbox mode would put one in the place of the other.
     client.urls |= {name: {"rest": address.url} for name in ("api", "test")}
     client.parse_json = parse_answer
     if live:
-        _check_live_switch()
+        require_live_switch()
     elif signed:
         client.headers = {**(client.headers or {}), _DEMO_HEADER: "1"}
     if exchange.rate_limit and not signed:
@@ -177,7 +177,8 @@ async def _attempt(
         return explain_unreadable(client, method, error)
 
 
-def _credentials(settings: Settings) -> dict[str, str]:
+def read_credentials(settings: Settings) -> dict[str, str]:
+    """Return key, secret and passphrase under ccxt's names; CredentialsError names what is missing."""
     exchange = settings.exchange
     values = (exchange.api_key, exchange.api_secret, exchange.api_passphrase)
     missing = [
@@ -192,7 +193,8 @@ def _credentials(settings: Settings) -> dict[str, str]:
     return {"apiKey": key, "secret": secret, "password": passphrase}
 
 
-def _check_live_switch() -> None:
+def require_live_switch() -> None:
+    """Raise LiveSwitchError where the environment does not say that real money may be traded."""
     if os.environ.get(LIVE_VARIABLE) != LIVE_CONSENT:
         raise LiveSwitchError(
             f"live trading was requested, but {LIVE_VARIABLE} is not {LIVE_CONSENT!r}",

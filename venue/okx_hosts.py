@@ -6,6 +6,9 @@ header. It goes to OKX itself or stays on this machine.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from pairity.errors import ConfigError
 from pairity.settings import ExchangeSettings
 from pairity.web_address import WebAddress, parse_address, parse_loopback_address, parse_private_address
@@ -23,6 +26,13 @@ OKX_HOSTS = frozenset(
     }
 )
 """Hosts of OKX's API: global, Europe (my, eea), the US and Australia (app, us), Türkiye."""
+STREAM_HOSTS: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("www.okx.com", "openapi.okx.com", "aws.okx.com"), ("ws.okx.com", "wspap.okx.com")),
+    **dict.fromkeys(("my.okx.com", "eea.okx.com"), ("wseea.okx.com", "wseeapap.okx.com")),
+    **dict.fromkeys(("app.okx.com", "us.okx.com"), ("wsus.okx.com", "wsuspap.okx.com")),
+}
+"""Hosts of OKX's WebSocket, of real and of demo trading, by the host of its API (none is known for Türkiye)."""
+_STREAM_PATH = "/ws/v5"
 OKX_ITSELF = parse_address("https://www.okx.com", "exchange.url")
 
 
@@ -61,6 +71,18 @@ def signed_address(exchange: ExchangeSettings, *, live: bool) -> WebAddress:
             "leave exchange.control_url out: OKX is traded by this machine's clock",
         )
     return address
+
+
+def stream_address(exchange: ExchangeSettings, *, live: bool) -> WebAddress | None:
+    """Return the address of the private WebSocket that belongs to `signed_address`; None where OKX has none known.
+
+    Of this machine it is the same host and port. Its scheme is http or https, for ws and wss. ConfigError as there.
+    """
+    address = signed_address(exchange, live=live)
+    if not is_okx(address):
+        return replace(address, path=_STREAM_PATH)
+    hosts = STREAM_HOSTS.get(address.host)
+    return None if hosts is None else replace(address, host=hosts[0 if live else 1], path=_STREAM_PATH)
 
 
 def control_address(exchange: ExchangeSettings) -> WebAddress | None:

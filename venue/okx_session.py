@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 VENUE_JSON = JsonLimits(size=8 * MIB, depth=16, values=500_000)
 """Most that an answer of the venue may hold; the largest real one, all swaps, has about 400 kB and 15,000 values."""
 _PIECE = 1 << 16
+_STREAM_SCHEMES = {"ws": "http", "wss": "https"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +88,24 @@ class VenueSession:
         async with session.request(
             method, url, data=data, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
-            if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
-                raise OutOfBoundsError(f"is a redirect ({answer.status}), and none is followed")
             body = BoundedBody(answer.headers.get("Content-Encoding", ""), VENUE_JSON.size)
             async for piece in answer.content.iter_chunked(_PIECE):
                 body.add(piece)
             yield VenueAnswer(answer.status, answer.reason or "", answer.headers, body.finish())
 
+    async def _stay(self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Send one request of a session, however it came about, to the own address only, and refuse a redirect."""
+        self._require_own(request.url, None)
+        answer = await send(request)
+        if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+            answer.close()
+            raise OutOfBoundsError(f"is a redirect ({answer.status}), and none is followed")
+        return answer
+
     def _require_own(self, url: URL, proxy: str | None) -> None:
         own = self._address
-        if (url.scheme, url.raw_host, url.port, url.user) != (own.scheme, own.host.strip("[]"), own.port, None):
+        scheme = _STREAM_SCHEMES.get(url.scheme, url.scheme)
+        if (scheme, url.raw_host, url.port, url.user) != (own.scheme, own.host.strip("[]"), own.port, None):
             raise ConfigError(
                 f"a request of {own.origin} would have gone to {url.scheme}://{url.host}", "this is a fault of pairity"
             )
@@ -113,6 +122,7 @@ class VenueSession:
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
+                middlewares=(self._stay,),
             )
         return self._session
 

@@ -17,8 +17,21 @@ from pairity.redaction import learn_secrets, redact
 @cache
 def load_quiet_okx() -> Any:  # noqa: ANN401 - ccxt is untyped
     """Import ccxt and return the class of discreet clients; its instances take the arguments of ccxt's own class."""
-    import ccxt
     from ccxt.async_support import okx
+
+    return _make_quiet(okx)
+
+
+@cache
+def load_quiet_stream_okx() -> Any:  # noqa: ANN401 - ccxt is untyped
+    """Import ccxt.pro and return its class of clients, made discreet in the same way."""
+    from ccxt.pro import okx
+
+    return _make_quiet(okx)
+
+
+def _make_quiet(okx: Any) -> Any:  # noqa: ANN401 - ccxt is untyped
+    import ccxt
 
     class QuietOkx(okx):
         """A client that has learnt its keys to forget them."""

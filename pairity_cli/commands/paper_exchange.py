@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.errors import ConfigError
-from pairity.names import show
+from pairity.names import ASSET, show
+from pairity.universe import DEFAULT_UNIVERSE
 from pairity_cli.context import reports_errors
+from pairity_cli.parameters import Names
 
 if TYPE_CHECKING:
     from paper_exchange.account.ledger import FeeCurrency
@@ -39,7 +41,9 @@ def _parse_currency(_ctx: click.Context, _parameter: click.Parameter, value: str
 
 
 @click.command("paper-exchange")
-@click.option("--market", type=click.Choice(["synthetic", "recorded"]), default="synthetic", show_default=True)
+@click.option(
+    "--market", type=click.Choice(["synthetic", "recorded", "mirror"]), default="synthetic", show_default=True
+)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of recorded Parquet (with --market recorded).")
 @click.option("--port", type=click.IntRange(0, 65535), default=18080, show_default=True, help="0 takes a free one.")
 @click.option("--start", metavar="TIME", help="Instant at which the virtual clock starts (ISO, UTC).")
@@ -50,10 +54,17 @@ def _parse_currency(_ctx: click.Context, _parameter: click.Parameter, value: str
     "--history",
     "history_days",
     type=click.IntRange(1, 3650),
-    default=90,
-    show_default=True,
     metavar="DAYS",
-    help="Days of the synthetic market before its clock's start.",
+    help="Days of history before the start: 90 of a synthetic market, 2 of a mirror, unless given.",
+)
+@click.option("--from", "source", metavar="URL", help="OKX v5 API that a mirror follows: https, or this machine.")
+@click.option(
+    "--follow",
+    "followed",
+    type=Names(ASSET),
+    default=",".join(DEFAULT_UNIVERSE),
+    metavar="ASSETS",
+    help="Assets of a mirror, with commas; the default universe's unless given.",
 )
 @click.option("--balance", default="10000", show_default=True, callback=_parse_amount, help="USDT in the account.")
 @click.option("--control", is_flag=True, help="Open /control: stepping the clock, injecting faults.")
@@ -85,7 +96,9 @@ def paper_exchange(
     clock: str,
     seed: int,
     assets: int,
-    history_days: int,
+    history_days: int | None,
+    source: str | None,
+    followed: tuple[str, ...],
     balance: Decimal,
     control: bool,
     rate_limits: bool,
@@ -111,4 +124,6 @@ def paper_exchange(
         script=script,
         unkind=unkind,
         fee_currency=fee_currency,
+        source=source,
+        followed=followed,
     )

@@ -35,6 +35,8 @@ class VenueState:
     """Announcements of a script; without one the venue is healthy and nothing is to come."""
 
     events: Sequence[Event] = ()
+    outages: Sequence[Maintenance] = ()
+    """What nobody announced, and is there."""
 
     def list_maintenances(self, now_ms: int) -> list[Maintenance]:
         """Return what system/status shows, newest first: to come, going on, and over for not more than three days."""
@@ -43,6 +45,7 @@ class VenueState:
             for e in self.events
             if e.kind == "maintenance" and e.at_ms is not None and e.until_ms is not None and _is_announced(e, now_ms)
         ]
+        found += self.outages
         return sorted((m for m in found if now_ms - m.end_ms <= REMEMBERED_MS), key=lambda m: -m.begin_ms)
 
     def refuses(self, now_ms: int) -> bool:

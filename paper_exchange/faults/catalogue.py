@@ -5,12 +5,13 @@ See docs/okx-protocol.md, Fault catalogue.
 A fault has a kind from the catalogue, a path pattern, a count of times it strikes (None: until cleared) and
 parameters. *Wire* faults replace or damage the answer. Whether the request is executed first is part of the kind; the
 parameter `executed` overrides it. *Batch* faults withhold one element of a batch. *State* faults change what handlers
-answer; the handlers ask for them with `find_active` or `consume`.
+answer; the handlers ask for them with `find_active` or `consume`. *Stream* faults strike WebSocket connections and
+their messages; the method of those is `WS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -18,7 +19,7 @@ from typing import Literal
 from pairity.errors import ConfigError, UnknownNameError
 from paper_exchange.wire import Json
 
-Stage = Literal["wire", "batch", "state"]
+Stage = Literal["wire", "batch", "state", "stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,18 @@ CATALOGUE: Mapping[str, FaultKind] = {
     "no_prev_funding": FaultKind("state", False, "public/funding-rate lacks prevFundingTime, as older answers do"),
     "zero_position_row": FaultKind("state", False, "positions carry a row whose pos is 0"),
     "cancel_pending": FaultKind("state", False, "cancellations answer 51410"),
+    "ws_drop": FaultKind("stream", False, "the connection is cut"),
+    "ws_silent": FaultKind("stream", False, "the open connection sends nothing for params.ms (default for ever)"),
+    "ws_notice": FaultKind("stream", False, "notice 64008, and the end of the connection after params.ms (60000)"),
+    "ws_delay": FaultKind("stream", False, "the message, and what comes behind it, params.ms later (default 2000)"),
+    "ws_out_of_order": FaultKind(
+        "stream", False, "the message after the one behind it, at most params.ms later (1000)"
+    ),
+    "ws_duplicate": FaultKind("stream", False, "the message twice"),
+    "ws_lost": FaultKind("stream", False, "the message never"),
+    "ws_flood": FaultKind("stream", False, "the message params.repeat times (default 10000)"),
+    "ws_text": FaultKind("stream", False, "params.text in place of the message, params.repeat times (default 1)"),
+    "ws_login_refused": FaultKind("stream", False, "the login is refused with params.code (default 60009), params.msg"),
 }
 """All kinds by name."""
 
@@ -130,8 +143,12 @@ class FaultPlan:
 
     def take_next_strike(self, method: str, path: str) -> Fault | None:
         """Return the oldest wire or batch fault that matches a request; one of its strikes is used up."""
-        due = (f for f in self.waiting if CATALOGUE[f.kind].stage != "state" and f.matches(method, path))
+        due = (f for f in self.waiting if CATALOGUE[f.kind].stage in ("wire", "batch") and f.matches(method, path))
         return self._use_up(next(due, None))
+
+    def take_stream_strike(self, kinds: Collection[str], path: str) -> Fault | None:
+        """Return the oldest of the stream faults `kinds` that matches `WS path`; one of its strikes is used up."""
+        return self._use_up(next((f for f in self.waiting if f.kind in kinds and f.matches("WS", path)), None))
 
     def _use_up(self, fault: Fault | None) -> Fault | None:
         if fault is not None and fault.left is not None:

@@ -27,6 +27,7 @@ def add_control_routes(app: web.Application, exchange: Exchange) -> None:
         except (ConfigError, TypeError, ValueError, OverflowError) as error:
             return _refuse(error)
         exchange.settle()
+        exchange.notify()
         return make_json_answer(_describe_state(exchange))
 
     async def state(_: web.Request) -> web.Response:
@@ -81,6 +82,7 @@ def _describe_state(exchange: Exchange) -> dict[str, Json]:
         "market_end_ms": market.end_ms,
         "bar_ms": {inst_id: market.bar_ms(inst_id) for inst_id in market.instruments},
         "faults_waiting": len(exchange.faults.waiting),
+        **({} if exchange.follower is None else {"mirror": exchange.follower.describe()}),
     }
 
 

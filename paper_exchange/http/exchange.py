@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from paper_exchange.account.account import Account
 from paper_exchange.account.settlement import settle_until
@@ -16,6 +17,7 @@ from paper_exchange.http.rate_limits import RateLimiter
 from paper_exchange.http.request import Routes
 from paper_exchange.http.sight import Sight
 from paper_exchange.market.market import Market
+from paper_exchange.mirror.follower import Follower
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,18 @@ class Exchange:
     """How numbers of the account are written; None writes them as short as they are."""
     schedule: Schedule | None = None
     """A script of faults and events; its market is `market`, its faults are `faults`."""
+    follower: Follower | None = None
+    """What brings the market, where it is one that follows a source."""
+    listeners: list[Callable[[], None]] = field(default_factory=list)
+    """Called after everything that may have changed what there is to see: requests, and steps of the clock."""
 
     @property
     def venue(self) -> VenueState:
-        """What the venue announces."""
-        return self.schedule.venue if self.schedule is not None else VenueState()
+        """What the venue announces, and an outage of the source that it follows."""
+        announced = self.schedule.venue if self.schedule is not None else VenueState()
+        if self.follower is None:
+            return announced
+        return replace(announced, outages=self.follower.list_outages(self.clock.now_ms()))
 
     def settle(self) -> int:
         """Let events and the account catch up with the clock, and return that instant."""
@@ -51,6 +60,11 @@ class Exchange:
         if self.account is not None:
             self.sight.observe(self.account)
         return now_ms
+
+    def notify(self) -> None:
+        """Tell the listeners that something may have changed."""
+        for listener in self.listeners:
+            listener()
 
     def _settle_account(self, until_ms: int) -> None:
         if self.account is not None:

@@ -5,11 +5,15 @@ Handlers are plain functions: nothing awaits between settlement and answer, so e
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from aiohttp import web
 
 from paper_exchange.account.account import Account
 from paper_exchange.answers import make_json_answer, wrap_rows
 from paper_exchange.clock import VirtualClock, wall_ms
+from paper_exchange.events.delisting import rescale_position
 from paper_exchange.events.schedule import Schedule
 from paper_exchange.faults.catalogue import Fault, FaultPlan
 from paper_exchange.faults.fault_delivery import BATCH_KINDS, deliver, join_batch, split_batch
@@ -25,10 +29,13 @@ from paper_exchange.http.routes.tables import PRIVATE, PUBLIC
 from paper_exchange.http.rules.tables import check_request
 from paper_exchange.http.sight import Sight
 from paper_exchange.market.market import Market
+from paper_exchange.mirror.follower import Follower
 from paper_exchange.params import Params
 from paper_exchange.wire import Json, WireError
 
 MAX_BODY_BYTES = 1 << 20
+AddRoutes = Callable[[web.Application, Exchange], None]
+"""Adds what an application serves beside the HTTP requests of its exchange."""
 OPEN_IN_MAINTENANCE = ("/api/v5/public/time", "/api/v5/system/status")
 
 
@@ -44,12 +51,15 @@ def make_app(
     private: Routes | None = None,
     schedule: Schedule | None = None,
     unkind_seed: int | None = None,
+    add_streams: AddRoutes | None = None,
+    follower: Follower | None = None,
 ) -> web.Application:
     """Return the exchange as an aiohttp application.
 
     Without an account only the public endpoints answer, and those of `private`, which tests give. `schedule`
     carries out a script, on `market` and `faults`. With `unkind_seed` lists lag behind what happened, and numbers
-    have trailing zeros.
+    have trailing zeros. `add_streams` adds the WebSocket endpoints; `follower` brings a market
+    that follows a source.
     """
     if private is None:
         private = PRIVATE if account is not None else {}
@@ -65,11 +75,16 @@ def make_app(
         sight=Sight() if unkind_seed is None else LateSight(unkind_seed),
         forms=None if unkind_seed is None else NumberForms(unkind_seed),
         schedule=schedule,
+        follower=follower,
     )
+    if follower is not None and account is not None:
+        follower.on_new_value = partial(rescale_position, account)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guard])
     app.on_response_prepare.append(add_headers)
     if control:
         add_control_routes(app, exchange)
+    if add_streams is not None:
+        add_streams(app, exchange)
 
     async def handle(incoming: web.Request) -> web.StreamResponse:
         return await _handle(exchange, incoming)
@@ -116,6 +131,7 @@ def _execute(exchange: Exchange, incoming: web.Request, body: bytes, fault: Faul
         answer = handler(_make_request(exchange, incoming, elements, now_ms))
         if exchange.account is not None:
             exchange.sight.observe(exchange.account)
+        exchange.notify()
         envelope = answer if isinstance(answer, dict) else wrap_rows(answer)
         private = route not in exchange.public
         return envelope if exchange.forms is None or not private else exchange.forms.rewrite(envelope)

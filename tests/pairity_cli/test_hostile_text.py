@@ -32,6 +32,7 @@ PARSED = frozenset(
         "instant",
         "last",
         "since",
+        "source",
         "start",
         "until",
     }

@@ -11,6 +11,7 @@ import requests
 from paper_exchange.http.auth import Credentials
 from paper_exchange.http.server import make_app
 from paper_exchange.run import listen
+from paper_exchange.ws.hub import add_streams
 
 
 @contextmanager
@@ -22,6 +23,7 @@ def serving(market, clock, *, account=None, credentials=None, **options):
         loops.append(asyncio.get_running_loop())
         options.setdefault("control", True)
         options.setdefault("rate_limits", False)
+        options.setdefault("add_streams", add_streams)
         app = make_app(market, clock, account, credentials or Credentials(), **options)
         async with listen(app, 0, shutdown_s=0.1) as port:
             url.append(f"http://127.0.0.1:{port}")

@@ -32,14 +32,14 @@ def list_positions(request: Request) -> list[Json]:
     wanted = [name for name in params.text("instId").split(",") if name]
     ids = [pos_id for pos_id in params.text("posId").split(",") if pos_id]
     rows = [
-        _make_row(account, p)
+        make_position_row(account, p)
         for p in request.sight.list_positions(account)
         if (not wanted or p.inst_id in wanted) and (not ids or p.pos_id in ids) and not is_other_type(params)
     ]
     if consume_fault(request, "zero_position_row"):
         inst_id = wanted[0] if wanted else next(iter(request.market.instruments))
         flat = Position(inst_id=inst_id, ct_val=Decimal(1), pos_id="0", opened_ms=request.now_ms)
-        rows.append({**_make_row(account, flat), "pos": "0", "avgPx": ""})
+        rows.append({**make_position_row(account, flat), "pos": "0", "avgPx": ""})
     return rows
 
 
@@ -66,7 +66,8 @@ def list_closed_positions(request: Request) -> list[Json]:
     return [_make_closed_row(account, *item) for item in page]
 
 
-def _make_row(account: Account, position: Position) -> dict[str, Json]:
+def make_position_row(account: Account, position: Position) -> dict[str, Json]:
+    """Return the row of account/positions, of a position without a size, too."""
     inst_id = position.inst_id
     mark, last, lever = account.mark(inst_id), account.last(inst_id), account.lever_of(position)
     notional, profit = position.notional(mark), position.unrealized(mark)

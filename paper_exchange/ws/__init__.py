@@ -1,0 +1,1 @@
+"""WebSocket of the exchange: connections, their subscriptions, and what is pushed to them."""
