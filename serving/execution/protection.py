@@ -168,10 +168,11 @@ class Protector:
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, lookup.answer)
         return triggered
 
-    def withdraw(self, position_id: str, at: datetime, reason: str) -> None:
-        """Close the journal's protective intents of an entry that was never filled: they cannot come to life."""
-        for intent in self._desk.journal.intents(position_id, purpose=Purpose.PROTECT):
-            if intent.state is IntentState.INTENDED:
+    def withdraw(self, entry: Intent, at: datetime, reason: str) -> None:
+        """Close the journal's intent of what was attached to an entry that was never filled: it cannot come to life."""
+        for intent in self._desk.journal.intents(entry.position_id, entry.leg, Purpose.PROTECT):
+            # An order's protection has its number; that of a sibling which was filled is alive.
+            if intent.attempt == entry.attempt and intent.state is IntentState.INTENDED:
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, at, reason)
 
     async def _resting(self, claim: Claim, *, expected: bool) -> list[VenueAlgo]:

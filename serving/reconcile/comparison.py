@@ -26,9 +26,13 @@ class PositionComparison:
 
     async def compare_all(self, report: ReconcileReport) -> None:
         """Compare every position that no order in doubt concerns; ForeignPositionError for those that are not ours."""
-        in_doubt = {intent.instrument for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT}
+        pending = [intent for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT]
+        in_doubt = {intent.instrument for intent in pending}
+        # A pair of which one leg is in doubt as well: what is left of it is not known yet.
+        doubtful = {intent.position_id for intent in pending}
         for record in self._journal.open_positions():
-            if not in_doubt & {inst_id(leg.asset) for leg in record.position.legs}:
+            instruments = {inst_id(leg.asset) for leg in record.position.legs}
+            if not in_doubt & instruments and record.position.position_id not in doubtful:
                 await self._compare(record.position, report)
         # Read after our own were compared: some of them have just been closed.
         on_venue = await self._desk.venue.positions()
