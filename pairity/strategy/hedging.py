@@ -102,8 +102,10 @@ def match_base_lots(quote: Decimal, hedge_ratio: Decimal, base: Lots, tolerance:
 
 
 def _list_beside(exact_count: Decimal, limits: Lots) -> list[int]:
-    below = _floor(exact_count)
-    return [count for count in (below, below + 1) if limits.allow(count)]
+    """Return the allowed counts that are nearest to an exact one, from below and from above."""
+    below, most = _floor(exact_count), limits.most
+    within = (max(limits.fewest, count if most is None else min(count, most)) for count in (below, below + 1))
+    return [count for count in within if limits.allow(count)]
 
 
 def _choose_best(errors: dict[int, Decimal], tolerance: Decimal) -> int | None:

@@ -52,11 +52,14 @@ class Exits:
         record = self._journal.position(position.position_id)
         if record is not None and record.close is not None:
             return Closed(position.position_id, record.close)
-        sent = False
-        for place in rank_by_risk(position.legs, self._contracts):
-            sent |= await self._close_leg(position, position.legs[place], decision_id)
+        sent = [
+            await self._close_leg(position, position.legs[place], decision_id)
+            for place in rank_by_risk(position.legs, self._contracts)
+        ]
+        if reason == UNPROTECTED and any(sent) and not all(sent):
+            reason = LEG_RISK  # the stop of one leg had gone with the leg: it was triggered
         self._desk.checkpoint("exit: flat")
-        return await self.book(position, reason if sent else None)
+        return await self.book(position, reason if any(sent) else None)
 
     async def book(self, position: PairPosition, reason: str | None) -> Closed:
         """Book a position that is flat, for `reason` or, if None, for what the venue says; remove what protected it.
@@ -126,6 +129,9 @@ class Exits:
             if done.state is IntentState.FILLED:
                 attempts -= contracts < wanted
                 await self._await_rest(position, leg, abs(held.contracts) - contracts)
+            elif done.filled_contracts == 0:
+                # Refused, perhaps because a stop was faster and the list does not say so yet.
+                await self._desk.pace.wait(attempts)
         if await self._find_held(position, leg) is None:
             return sent
         raise TradingError(

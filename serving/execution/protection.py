@@ -70,7 +70,10 @@ def closes(algo: VenueAlgo, instrument: str, side: Side) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Shield:
-    """Protection that a leg has: whether a stop-loss rests on the venue, at which prices, and what is wrong with it."""
+    """Protection that a leg has: whether a stop-loss rests on the venue, at which prices, and what is wrong with it.
+
+    Not protected and without a problem: its stop was triggered.
+    """
 
     protected: bool
     stop: Decimal | None = None
@@ -96,6 +99,8 @@ class Protector:
             intent.client_order_id
             for intent in self._desk.journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
         }
+        if not resting and await self._was_triggered(own, claim.instrument):
+            return Shield(False)
         sizes = list(islice(split_contracts(claim.contracts, claim.spec), _MOST_PARTS + 1))
         if len(sizes) > 1:
             return await self._ensure_parts(claim, sizes, resting, own)
@@ -174,6 +179,17 @@ class Protector:
             # An order's protection has its number; that of a sibling which was filled is alive.
             if intent.attempt == entry.attempt and intent.state is IntentState.INTENDED:
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, at, reason)
+
+    async def _was_triggered(self, own: set[str], instrument: str) -> bool:
+        """Return whether a stop of the leg has been triggered: then it is closing the leg, or has closed it.
+
+        The venue's list of positions may not say so yet. Another stop would be refused, or outlive the leg.
+        """
+        for client_id in own:
+            lookup = await self._desk.venue.find_algo(instrument, client_id)
+            if isinstance(lookup, VenueAlgo) and lookup.state is AlgoState.EFFECTIVE:
+                return True
+        return False
 
     async def _resting(self, claim: Claim, *, expected: bool) -> list[VenueAlgo]:
         for look in range(_LOOKS if expected else 1):

@@ -120,7 +120,7 @@ def check_legs(replay: Replay) -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("hours", [30, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("hours", [18, pytest.param(200, marks=pytest.mark.slow)])
 def test_the_same_scores_give_the_same_positions_live_and_in_the_backtest(hours: int, tmp_path: Path) -> None:
     history, scores = make_history(5, hours)
     result = run_backtest(history, scores, Strategy(strategy()), TERMS, decision_lag=LAG, train_end=None)
