@@ -10,8 +10,9 @@ from fractions import Fraction
 def profit_of_position(executions, settlements, values):
     """Return (gross, fees, funding, net) of a flat position with any number of legs.
 
-    `executions`: (instrument, side, contracts, price, fee charged, time); `settlements`: (instrument, time, mark, rate);
-    `values`: base units of one contract by instrument. An execution at the very time of a settlement came before it.
+    `executions`: (instrument, side, contracts, price, fee charged, time). `settlements`: (instrument, time, mark,
+    rate). `values`: base units of one contract by instrument. An execution at the very time of a settlement came
+    before it.
     """
     gross = fees = funding = Fraction(0)
     left = dict.fromkeys(values, Fraction(0))

@@ -1,4 +1,4 @@
-"""What the trading process does with two legs and several positions is what the backtest does, and its books balance."""
+"""With two legs and several positions the trading process does what the backtest does, and its books balance."""
 
 from __future__ import annotations
 
