@@ -68,22 +68,21 @@ class Entries:
         """Bring an entry that was begun to its end: whole and protected, or closed again."""
         if self._journal.intents(entry.position_id, purpose=Purpose.EXIT):
             return await self.unwind(entry, decision, "it was being closed")
-        filling = await self._legs.fill(entry, decision)
-        if filling.whole:
-            return await self.complete(entry, decision)
-        if filling.filled:
-            return await self.unwind(entry, decision, filling.reason)
-        return Opened(None, filling.reason)
+        if nothing := await self._legs.fill_first(entry, decision):
+            return Opened(None, nothing)
+        if len(entry.legs) > 1:
+            # Before the second order leaves: while that is in doubt, the first leg and its stop are known as ours.
+            self._journal.save_position(self._gather(entry))
+            self._desk.checkpoint("entry: first leg journalled")
+            if broken := await self._legs.fill_second(entry, decision):
+                return await self.unwind(entry, decision, broken)
+        return await self.complete(entry, decision)
 
     async def complete(self, entry: Entry, decision: DecisionRecord) -> Opened:
         """Journal the position of entries that are filled, with stops recomputed from the fills, and protect it."""
-        known = self._journal.position(entry.position_id)
-        if known is None:
-            position = _make_position(entry, self._journal.intents(entry.position_id, purpose=Purpose.ENTRY))
-            # Saved before its stops are known: a process that dies here must find the position in the journal.
-            self._journal.save_position(position)
-        else:
-            position = known.position
+        # Saved before its stops are known: a process that dies here must find the position in the journal.
+        position = self._gather(entry)
+        self._journal.save_position(position)
         self._desk.checkpoint("entry: position journalled")
         position = replace(position, legs=tuple(self._compute_stops(leg, entry) for leg in position.legs))
         self._journal.save_position(position)
@@ -101,11 +100,17 @@ class Entries:
         Raises OrderUnknownError while the outcome of a leg is unknown: what is known of it is closed, but not booked.
         """
         self._legs.give_up_unsent(entry, "the entry is closed again")
-        position = _make_position(entry, self._journal.intents(entry.position_id, purpose=Purpose.ENTRY))
+        position = self._gather(entry)
         self._journal.save_position(position)
         self._desk.checkpoint("entry: broken")
         closed = await self._exits.close(position, LEG_RISK, decision.decision_id)
         return Opened(None, f"not whole, closed again: {reason}", closed.problems)
+
+    def _gather(self, entry: Entry) -> PairPosition:
+        """Return the position that the filled orders of an entry make by now, aged as the journal knows it."""
+        made = _make_position(entry, self._journal.intents(entry.position_id, purpose=Purpose.ENTRY))
+        known = self._journal.position(entry.position_id)
+        return made if known is None else replace(known.position, legs=made.legs)
 
     async def _record_fills(self, position: PairPosition) -> list[str]:
         """Journal the executions so far; return a problem where they cannot be read.

@@ -13,7 +13,7 @@ it as well. Each order carries its own stops: a leg that stands alone for a mome
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from pairity.errors import OrderUnknownError, VenueUnreachableError
@@ -33,17 +33,8 @@ _ATTEMPTS = 3
 """Most orders for the second leg."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filling:
-    """Outcome of an entry's orders: whether anything is held, whether it is what was decided, and if not, why."""
-
-    filled: bool
-    whole: bool
-    reason: str = ""
-
-
 class EntryLegs:
-    """Orders of an entry's legs. `fill` may be called again after a crash and then goes on where it stopped."""
+    """Orders of an entry's legs. Every method may be called again after a crash and then goes on where it stopped."""
 
     def __init__(
         self, desk: OrderDesk, contracts: Mapping[str, ContractSpec], protector: Protector, hedge_tolerance: Decimal
@@ -54,37 +45,30 @@ class EntryLegs:
         self._protector = protector
         self._tolerance = hedge_tolerance
 
-    async def fill(self, entry: Entry, decision: DecisionRecord) -> Filling:
-        """Bring the orders of all legs to their end.
+    async def fill_first(self, entry: Entry, decision: DecisionRecord) -> str:
+        """Journal the orders of all legs and bring the first one to its end; return why nothing was opened, or "".
 
-        Raises VenueError where the venue leaves the first leg, or within the deadline the second one, open.
+        Raises VenueError where the venue leaves its outcome open.
+        """
+        self._intend(entry, decision.decision_id)
+        first = self._rank(entry)[0]
+        await self._carry_out(self._list_intents(entry, first)[-1])
+        if self._count_filled(entry, first) > 0:
+            return ""
+        newest = self._list_intents(entry, first)[-1]
+        answer = self._journal.events(newest.client_order_id)[-1].answer
+        self._protector.withdraw(newest, self._desk.clock.now(), "the entry was not filled")
+        self.give_up_unsent(entry, "the other leg was not filled")
+        return f"{newest.instrument}: {newest.state}: {answer}"
+
+    async def fill_second(self, entry: Entry, decision: DecisionRecord) -> str:
+        """Fill the second leg in the hedge ratio to the first; return why it is not, or "".
+
+        It is tried again, for what is missing, until the deadline. An order that is in doubt then is named as the
+        reason: nothing is known of it.
         """
         began = self._desk.pace.monotonic()
-        self._intend(entry, decision.decision_id)
-        first, *others = self._rank(entry)
-        await self._carry_out(self._list_intents(entry, first)[-1])
-        if self._count_filled(entry, first) == 0:
-            newest = self._list_intents(entry, first)[-1]
-            answer = self._journal.events(newest.client_order_id)[-1].answer
-            self._protector.withdraw(newest, self._desk.clock.now(), "the entry was not filled")
-            self.give_up_unsent(entry, "the other leg was not filled")
-            return Filling(False, False, f"{newest.instrument}: {newest.state}: {answer}")
-        for second in others:
-            broken = await self._follow(entry, decision, first, second, began)
-            if broken:
-                return Filling(True, False, broken)
-        return Filling(True, True)
-
-    def give_up_unsent(self, entry: Entry, reason: str) -> None:
-        """Cancel the orders of an entry that never left, and what was attached to them, in the journal."""
-        for intent in self._journal.intents(entry.position_id, purpose=Purpose.ENTRY):
-            if intent.state is IntentState.INTENDED:
-                now = self._desk.clock.now()
-                self._journal.advance(intent.client_order_id, IntentState.CANCELLED, now, reason)
-                self._protector.withdraw(intent, now, reason)
-
-    async def _follow(self, entry: Entry, decision: DecisionRecord, first: int, second: int, began: float) -> str:
-        """Fill the second leg in the hedge ratio to the first; return why it is not, empty where it is."""
+        first, second = self._rank(entry)
         wanted = self._match(entry, decision, first, second)
         if wanted is None:
             self.give_up_unsent(entry, "nothing hedges what the first leg got")
@@ -109,6 +93,14 @@ class EntryLegs:
             if self._count_filled(entry, second) < wanted:
                 await self._desk.pace.wait(turns)
                 turns += 1
+
+    def give_up_unsent(self, entry: Entry, reason: str) -> None:
+        """Cancel the orders of an entry that never left, and what was attached to them, in the journal."""
+        for intent in self._journal.intents(entry.position_id, purpose=Purpose.ENTRY):
+            if intent.state is IntentState.INTENDED:
+                now = self._desk.clock.now()
+                self._journal.advance(intent.client_order_id, IntentState.CANCELLED, now, reason)
+                self._protector.withdraw(intent, now, reason)
 
     def _find_next(self, entry: Entry, decision: DecisionRecord, newest: Intent, missing: Decimal) -> Intent | None:
         """Return the next order of the second leg, journalled; None where there is no other one to try."""

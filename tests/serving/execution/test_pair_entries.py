@@ -248,6 +248,40 @@ def test_killed_between_the_legs_it_is_completed_in_time_and_unwound_late(
     again.journal.close()
 
 
+@pytest.mark.parametrize("hours_later", [0, 1])
+def test_while_the_second_leg_is_in_doubt_the_first_is_ours_and_keeps_its_stop(
+    hours_later: int, picky: PickyOkx, tmp_path: Path
+) -> None:
+    """The process dies when the second order has left, and the one after it cannot look it up for a while."""
+    orders = 0
+
+    def kill(step: str) -> None:
+        nonlocal orders
+        orders += step == "entry: before the wire"
+        if orders == 2:
+            raise Killed
+
+    desk = desk_on(picky, tmp_path / "j.db", checkpoint=kill)
+    with pytest.raises(Killed):
+        opened_pair(desk)
+    desk.journal.close()
+    again = desk_on(picky, tmp_path / "j.db")
+    picky.now_ms += hours_later * 3_600_000
+    picky.faults = [("privateGetTradeOrder", "html")] * 2000
+    report = asyncio.run(again.reconciler.run())
+    assert len(report.unresolved) == 1
+    assert report.cancelled == []
+    assert picky.size(BTC) == Decimal("-1.25")
+    assert len(picky.live_algos(BTC)) == 1
+    picky.faults = []
+    asyncio.run(again.reconciler.run())
+    if not hours_later:
+        assert (picky.size(BTC), picky.size(ETH)) == (Decimal("-1.25"), Decimal(5))
+        asyncio.run(again.executor.close(again.journal.open_positions()[0].position, "z_cross", None))
+    assert_flat(again, picky)
+    again.journal.close()
+
+
 def test_a_triggered_stop_of_one_leg_closes_the_other(desk: Desk, picky: PickyOkx) -> None:
     opened_pair(desk)
     picky.move(BTC, Decimal(85_000))
