@@ -31,6 +31,7 @@ class Executor:
     ) -> None:
         self.desk = desk
         self.contracts = contracts
+        self._hedge_tolerance = hedge_tolerance
         self.protection = PositionProtector(desk, contracts)
         self.exits = Exits(desk, self.protection.protector, contracts)
         legs = EntryLegs(desk, contracts, self.protection.protector, hedge_tolerance)
@@ -43,3 +44,7 @@ class Executor:
     async def close(self, position: PairPosition, reason: str, decision_id: str | None) -> Closed:
         """Close a position at market and book it, as `Exits.close` describes."""
         return await self.exits.close(position, reason, decision_id)
+
+    async def is_broken(self, position: PairPosition) -> bool:
+        """Return whether a pair lost so much of one leg that it is not hedged within the tolerance any more."""
+        return await self.exits.accounting.is_out_of_ratio(position, self._hedge_tolerance)

@@ -57,6 +57,17 @@ class PositionAccounting:
         closed = sum((fill.contracts for fill in fills if fill.side is leg.side.opposite), Decimal(0))
         return self._count_opened(position, leg) - closed
 
+    async def is_out_of_ratio(self, position: PairPosition, tolerance: Decimal) -> bool:
+        """Return whether executions took so much of one leg that the two do not hedge each other any more.
+
+        Compared are the shares of what was opened; a list of positions alone, which may lag, proves nothing.
+        """
+        opened = [self._count_opened(position, leg) for leg in position.legs]
+        if len(opened) < 2 or all(leg.contracts >= size for leg, size in zip(position.legs, opened, strict=True)):
+            return False
+        left = [await self.count_open(position, leg) / size for leg, size in zip(position.legs, opened, strict=True)]
+        return max(left) - min(left) > tolerance * max(left)
+
     async def find_cause(self, position: PairPosition) -> str:
         """Return why a position that nobody closed here is gone, as far as the venue says.
 

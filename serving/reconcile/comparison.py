@@ -8,6 +8,7 @@ from pairity.settings import Settings
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import inst_id
 from serving.execution.executor import Executor
+from serving.execution.exits import LEG_RISK
 from serving.execution.position_accounting import UNKNOWN
 from serving.execution.venue_records import VenuePosition
 from serving.journal import Purpose
@@ -51,8 +52,11 @@ class PositionComparison:
                 report.add_closed(await self._executor.close(position, "leg_risk", None))
             return
         legs = tuple(self._follow_size(leg, held[leg.asset], report) for leg in position.legs)
+        followed = replace(position, legs=legs)
         if legs != position.legs:
-            self._journal.save_position(replace(position, legs=legs))
+            self._journal.save_position(followed)
+        if await self._executor.is_broken(followed):
+            report.add_closed(await self._executor.close(followed, LEG_RISK, None))
 
     async def _is_gone(self, position: PairPosition) -> bool:
         """Return whether a position that the venue does not list has really ended.

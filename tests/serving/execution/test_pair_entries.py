@@ -293,6 +293,23 @@ def test_a_triggered_stop_of_one_leg_closes_the_other(desk: Desk, picky: PickyOk
     assert_flat(desk, picky)
 
 
+@pytest.mark.parametrize(("gone", "whole"), [("2", False), ("0.2", True)])
+@pytest.mark.parametrize("kind", ["1", "104"], ids=["by hand", "liquidation"])
+def test_a_leg_that_lost_a_part_keeps_the_pair_only_within_the_tolerance(
+    kind: str, gone: str, whole: bool, desk: Desk, picky: PickyOkx
+) -> None:
+    opened_pair(desk)
+    picky.trade_by_hand(ETH, "sell", Decimal(gone), kind)
+    report = asyncio.run(desk.reconciler.run())
+    assert len(report.positions) == int(whole)
+    if whole:
+        assert asyncio.run(desk.reconciler.run()).closed == []
+        return
+    assert report.closed[0].close.exit_reason == "leg_risk"
+    assert report.closed[0].close.net_usdt == picky.cash - 10_000
+    assert_flat(desk, picky)
+
+
 def test_while_the_first_leg_cannot_be_closed_the_other_goes_on_hedging_it(desk: Desk, picky: PickyOkx) -> None:
     position = opened_pair(desk)
     picky.shares[BTC] = ["no"] * 9
