@@ -225,7 +225,7 @@ class StrategySettings(Section):
     max_missing_bars: Annotated[int, Field(ge=0)] = 3
     """A held pair whose features are missing or stale for more than this many decisions is closed."""
     legs: Literal["base", "both"] = "base"
-    """`base` trades the base asset alone; `both` also the opposite side of the quote asset (backtests only)."""
+    """`base` trades the base asset alone; `both` also the opposite side of the quote asset."""
     hedge_tolerance: Fraction = 0.05
     """Largest relative distance between the ratio of two legs' notionals, in whole lots, and the hedge ratio."""
     stop_model: Literal["atr", "volatility"] = "atr"
@@ -298,6 +298,8 @@ class ServeSettings(SectionWithSecrets):
     """Retrain daily at `retrain.at`, in a process of its own."""
     order_poll_s: PositiveFloat = 0.2
     order_deadline_s: PositiveFloat = 20.0
+    leg_deadline_s: PositiveFloat = 60.0
+    """Seconds in which both legs of an entry are filled in the hedge ratio; what is filled by then is closed else."""
     adopt_positions: bool = False
     """Take over a position found on the venue at start; otherwise refuse to start beside it."""
 

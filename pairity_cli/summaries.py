@@ -163,13 +163,13 @@ def show_hour_costs(report: ServeReport) -> None:
 
 def _make_position_row(record: PositionRecord) -> tuple[Cell, ...]:
     position, close = record.position, record.close
-    leg = position.legs[0]
+    legs = position.legs
     ended: tuple[Cell, ...] = ("protected, open", None, None)
     if close is not None:
         exit_price = None if close.exit_price is None else str(close.exit_price)
         ended = (close.exit_reason, exit_price, None if close.net_usdt is None else float(close.net_usdt))
-    prices = (str(leg.entry_price), str(leg.stop_price), str(leg.target_price))
-    return (position.position_id, f"{leg.side} {leg.asset}", str(leg.contracts), *prices, *ended)
+    columns = [(f"{x.side} {x.asset}", x.contracts, x.entry_price, x.stop_price, x.target_price) for x in legs]
+    return (position.position_id, *(" + ".join(map(str, column)) for column in zip(*columns, strict=True)), *ended)
 
 
 def _make_order_row(intent: Intent) -> tuple[Cell, ...]:

@@ -12,12 +12,12 @@ from ingestion.pipeline import Pipeline
 from model_registry.records import ModelRef
 from pairity.code_revision import read_code_revision
 from pairity.digest import digest_bytes
-from pairity.errors import ConfigError, MissingDataError, StaleFeaturesError
+from pairity.errors import MissingDataError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
-from pairity.universe import ContractSpec, inst_id
+from pairity.universe import ContractSpec, exact, inst_id
 from serving.api import Status, make_app, serve_api
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
@@ -54,13 +54,12 @@ async def serve(
 
     With `model_version` only that version may open positions.
 
-    Refuses, in this order: two legs, real money without both switches, no credentials, missing contracts, no champion,
+    Refuses, in this order: real money without both switches, no credentials, missing contracts, no champion,
     one that is not signed and without a predecessor that is,
     one whose files were changed or, for real money, that did not pass the gate, an unreachable venue or wrong
     credentials, a balance too small to trade, positions that are not ours.
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
-    _refuse_two_legs(settings)
     mode = choose_mode(settings, live=live)
     layout = Layout.of(settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -74,7 +73,10 @@ async def serve(
         journal = Journal.open(layout.journal)
         stack.callback(journal.close)
         executor = Executor(
-            OrderDesk(venue, journal, clock, Pace.of(settings.serve)), contracts, settings.strategy.leverage
+            OrderDesk(venue, journal, clock, Pace.of(settings.serve)),
+            contracts,
+            settings.strategy.leverage,
+            exact(settings.strategy.hedge_tolerance),
         )
         session = await stack.enter_async_context(Pipeline(settings, clock))
         run = _make_run(settings, clock, mode, champion.ref)
@@ -114,15 +116,6 @@ async def serve(
             "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
         )
     return report
-
-
-def _refuse_two_legs(settings: Settings) -> None:
-    """Raise ConfigError for two legs: filling and protecting both together on the venue is only backtested so far."""
-    if settings.strategy.legs != "base":
-        raise ConfigError(
-            f"setting strategy.legs = {settings.strategy.legs!r}: the trading process trades the base leg only",
-            'set strategy.legs = "base" to trade, or backtest both legs with pairity train',
-        )
 
 
 def _read_universe_contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:

@@ -77,6 +77,42 @@ def find_hedged_lots(
         return best.base, best.quote
 
 
+def compute_hedge_error(base: Decimal, quote: Decimal, hedge_ratio: Decimal) -> Decimal:
+    """Return |quote/(hedge_ratio·base) − 1|: how far two legs' notionals (USDT, above 0) are from the hedge ratio."""
+    with localcontext() as context:
+        context.prec = _DIGITS
+        return abs(quote / (hedge_ratio * base) - 1)
+
+
+def match_quote_lots(base: Decimal, hedge_ratio: Decimal, quote: Lots, tolerance: Decimal) -> int | None:
+    """Return the quote lots that hedge a base leg of `base` USDT best; None where none is within `tolerance`.
+
+    Between two that are equally good the smaller one. For a base leg that was not filled as it was sized.
+    """
+    counts = _list_beside(base * hedge_ratio / quote.unit, quote)
+    errors = {count: compute_hedge_error(base, count * quote.unit, hedge_ratio) for count in counts}
+    return _choose_best(errors, tolerance)
+
+
+def match_base_lots(quote: Decimal, hedge_ratio: Decimal, base: Lots, tolerance: Decimal) -> int | None:
+    """Return the base lots that a quote leg of `quote` USDT hedges best; None where none is within `tolerance`."""
+    counts = _list_beside(quote / (hedge_ratio * base.unit), base)
+    errors = {count: compute_hedge_error(count * base.unit, quote, hedge_ratio) for count in counts}
+    return _choose_best(errors, tolerance)
+
+
+def _list_beside(exact_count: Decimal, limits: Lots) -> list[int]:
+    """Return the allowed counts that are nearest to an exact one, from below and from above."""
+    below, most = _floor(exact_count), limits.most
+    within = (max(limits.fewest, count if most is None else min(count, most)) for count in (below, below + 1))
+    return [count for count in within if limits.allow(count)]
+
+
+def _choose_best(errors: dict[int, Decimal], tolerance: Decimal) -> int | None:
+    admitted = [(error, count) for count, error in errors.items() if error <= tolerance]
+    return min(admitted)[1] if admitted else None
+
+
 def _list_counts(budget: Decimal, hedge_ratio: Decimal, base: Lots, quote: Lots) -> Iterator[int]:
     """Return the base lots to try, most first; with others a leg breaks its limits or the total the budget."""
     top = _floor((budget + quote.unit) / (base.unit * (1 + hedge_ratio)))

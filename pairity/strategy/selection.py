@@ -50,6 +50,7 @@ def assess_pair(
         or _not_hedged(score, settings)
         or _not_tradable(score, assets, settings)
         or _too_close_to_held(score.pair, held, correlations, settings)
+        or _find_holder(score, held, settings)
     )
     return PairAssessment(
         pair=score.pair,
@@ -133,6 +134,16 @@ def _too_close_to_held(
                 if abs(value) > settings.correlation_max:
                     limit = settings.correlation_max
                     return f"|correlation| of {asset} with held {leg.asset} {abs(value):.2f} above {limit}"
+    return None
+
+
+def _find_holder(score: PairScore, held: Sequence[PairPosition], settings: StrategySettings) -> str | None:
+    """Return which position holds an instrument that the pair would trade: the venue would merge the two into one."""
+    traded = {name for name, _ in list_legs(score.pair, choose_direction(score.z or 0.0), settings)}
+    for position in held:
+        for leg in position.legs:
+            if leg.asset in traded:
+                return f"{leg.asset} already held by {position.position_id}"
     return None
 
 

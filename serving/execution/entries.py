@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 
 from pairity.errors import OrderUnknownError, VenueError
 from pairity.strategy.stops import compute_stop_prices
-from pairity.strategy.types import Entry, Leg, LegOrder, PairPosition
+from pairity.strategy.types import Entry, Leg, PairPosition
 from pairity.universe import ContractSpec, exact, inst_id
 from serving.execution.contracts import get_contract
-from serving.execution.exits import UNPROTECTED, Exits
+from serving.execution.entry_legs import EntryLegs
+from serving.execution.exits import LEG_RISK, UNPROTECTED, Exits
 from serving.execution.orders import OrderDesk
 from serving.execution.position_protection import PositionProtector
-from serving.execution.venue_records import AttachedStops
-from serving.journal import DecisionRecord, Intent, Purpose, client_order_id
+from serving.journal import DecisionRecord, Intent, Purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class Entries:
         desk: OrderDesk,
         contracts: Mapping[str, ContractSpec],
         leverage: int,
+        legs: EntryLegs,
         protection: PositionProtector,
         exits: Exits,
     ) -> None:
@@ -43,6 +43,7 @@ class Entries:
         self._journal = desk.journal
         self._contracts = contracts
         self._leverage = leverage
+        self._legs = legs
         self._protection = protection
         self._exits = exits
 
@@ -55,33 +56,33 @@ class Entries:
         known = self._journal.position(entry.position_id)
         if known is not None:
             return Opened(None if known.close else known.position, "carried out before")
-        taken = self._list_taken_instruments(entry.position_id)
+        holders = self._find_holders(entry.position_id)
         for leg in entry.legs:
-            if inst_id(leg.asset) in taken:
-                return Opened(None, f"{leg.asset} is held in another position, or an order of it is in doubt")
+            if inst_id(leg.asset) in holders:
+                return Opened(None, f"{leg.asset} {holders[inst_id(leg.asset)]}")
+        for leg in entry.legs:
             await self._desk.venue.ensure_leverage(inst_id(leg.asset), self._leverage)
-        at = self._desk.clock.now()
-        for index, leg in enumerate(entry.legs):
-            done = await self._open_leg(entry, index, leg, decision.decision_id, at)
-            if done.filled_contracts == 0:
-                reason = self._journal.events(done.client_order_id)[-1].answer
-                self._protection.protector.withdraw(
-                    entry.position_id, self._desk.clock.now(), "the entry was not filled"
-                )
-                if index > 0:
-                    return await self.unwind(entry, decision, reason)
-                return Opened(None, f"{inst_id(leg.asset)}: {done.state}: {reason}")
+        return await self.go_on(entry, decision)
+
+    async def go_on(self, entry: Entry, decision: DecisionRecord) -> Opened:
+        """Bring an entry that was begun to its end: whole and protected, or closed again."""
+        if self._journal.intents(entry.position_id, purpose=Purpose.EXIT):
+            return await self.unwind(entry, decision, "it was being closed")
+        if nothing := await self._legs.fill_first(entry, decision):
+            return Opened(None, nothing)
+        if len(entry.legs) > 1:
+            # Before the second order leaves: while that is in doubt, the first leg and its stop are known as ours.
+            self._journal.save_position(self._gather(entry))
+            self._desk.checkpoint("entry: first leg journalled")
+            if broken := await self._legs.fill_second(entry, decision):
+                return await self.unwind(entry, decision, broken)
         return await self.complete(entry, decision)
 
     async def complete(self, entry: Entry, decision: DecisionRecord) -> Opened:
         """Journal the position of entries that are filled, with stops recomputed from the fills, and protect it."""
-        known = self._journal.position(entry.position_id)
-        if known is None:
-            position = _make_position(entry, self._journal.intents(entry.position_id, purpose=Purpose.ENTRY))
-            # Saved before its stops are known: a process that dies here must find the position in the journal.
-            self._journal.save_position(position)
-        else:
-            position = known.position
+        # Saved before its stops are known: a process that dies here must find the position in the journal.
+        position = self._gather(entry)
+        self._journal.save_position(position)
         self._desk.checkpoint("entry: position journalled")
         position = replace(position, legs=tuple(self._compute_stops(leg, entry) for leg in position.legs))
         self._journal.save_position(position)
@@ -94,65 +95,22 @@ class Entries:
         return Opened(position, decision.decision.reason, tuple(problems))
 
     async def unwind(self, entry: Entry, decision: DecisionRecord, reason: str) -> Opened:
-        """Close the first leg after the second one failed: one leg alone is a bet that nobody decided on."""
-        filled = [
-            intent
-            for intent in self._journal.intents(entry.position_id, purpose=Purpose.ENTRY)
-            if intent.filled_contracts > 0
-        ]
-        position = _make_position(entry, filled)
+        """Close what was filled of an entry that is not whole: one leg alone is a bet that nobody decided on.
+
+        Raises OrderUnknownError while the outcome of a leg is unknown: what is known of it is closed, but not booked.
+        """
+        self._legs.give_up_unsent(entry, "the entry is closed again")
+        position = self._gather(entry)
         self._journal.save_position(position)
-        closed = await self._exits.close(position, "leg_risk", decision.decision_id)
-        return Opened(None, f"only one leg was filled, closed again: {reason}", closed.problems)
+        self._desk.checkpoint("entry: broken")
+        closed = await self._exits.close(position, LEG_RISK, decision.decision_id)
+        return Opened(None, f"not whole, closed again: {reason}", closed.problems)
 
-    async def _open_leg(self, entry: Entry, index: int, leg: LegOrder, decision_id: str, at: datetime) -> Intent:
-        """Journal the order and the protection attached to it, then bring the order to its end."""
-        contract = get_contract(self._contracts, leg.asset)
-        self._desk.checkpoint("entry: before the intent")
-        known = self._journal.intents(entry.position_id, index, Purpose.ENTRY)
-        if known:
-            stops = self._journal.intents(entry.position_id, index, Purpose.PROTECT)[0]
-            return await self._desk.carry_out(known[0], _attach(stops))
-        intent, protection = self._make_intents(entry, index, leg, contract, decision_id, at)
-        # Together: the venue creates the protection with the fill, so its id must be known before the order leaves.
-        self._journal.intend_all([intent, protection])
-        self._desk.checkpoint("entry: intended")
-        done = await self._desk.carry_out(intent, _attach(protection))
-        self._desk.checkpoint("entry: finished")
-        return done
-
-    def _make_intents(
-        self, entry: Entry, index: int, leg: LegOrder, contract: ContractSpec, decision_id: str, at: datetime
-    ) -> tuple[Intent, Intent]:
-        """Return the intents of a leg's market order and of the protection that is attached to it."""
-        prices = compute_stop_prices(leg.stops, leg.side, exact(leg.reference_price), contract)
-        intent = Intent(
-            client_order_id=client_order_id(self._journal.scope, entry.position_id, index, Purpose.ENTRY),
-            decision_id=decision_id,
-            position_id=entry.position_id,
-            leg=index,
-            purpose=Purpose.ENTRY,
-            attempt=0,
-            instrument=inst_id(leg.asset),
-            side=leg.side,
-            contracts=leg.contracts,
-            order_type="market",
-            reduce_only=False,
-            stop_price=None,
-            target_price=None,
-            created_at=at,
-        )
-        protection = replace(
-            intent,
-            client_order_id=client_order_id(self._journal.scope, entry.position_id, index, Purpose.PROTECT),
-            purpose=Purpose.PROTECT,
-            side=leg.side.opposite,
-            order_type="attached",
-            reduce_only=True,
-            stop_price=prices.stop,
-            target_price=prices.target,
-        )
-        return intent, protection
+    def _gather(self, entry: Entry) -> PairPosition:
+        """Return the position that the filled orders of an entry make by now, aged as the journal knows it."""
+        made = _make_position(entry, self._journal.intents(entry.position_id, purpose=Purpose.ENTRY))
+        known = self._journal.position(entry.position_id)
+        return made if known is None else replace(known.position, legs=made.legs)
 
     async def _record_fills(self, position: PairPosition) -> list[str]:
         """Journal the executions so far; return a problem where they cannot be read.
@@ -165,15 +123,23 @@ class Entries:
             return [f"{position.position_id}: executions not read yet: {error.what}"]
         return []
 
-    def _list_taken_instruments(self, position_id: str) -> set[str]:
-        """Return the instruments that another position has, or may turn out to have.
+    def _find_holders(self, position_id: str) -> dict[str, str]:
+        """Return, by instrument, which other position holds it, or may turn out to hold it.
 
         One position per instrument at a time: in net mode the venue would merge two.
         """
-        taken = {inst_id(leg.asset) for record in self._journal.open_positions() for leg in record.position.legs}
         pending = [intent for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT]
         pending += self._journal.filled_entries_without_position()
-        return taken | {intent.instrument for intent in pending if intent.position_id != position_id}
+        holders = {
+            intent.instrument: f"has an order in doubt of {intent.position_id}"
+            for intent in pending
+            if intent.position_id != position_id
+        }
+        for record in self._journal.open_positions():
+            holders |= {
+                inst_id(leg.asset): f"already held by {record.position.position_id}" for leg in record.position.legs
+            }
+        return holders
 
     def _compute_stops(self, leg: Leg, entry: Entry) -> Leg:
         """Return the leg with the stops that its rule gives for the actual fill."""
@@ -182,31 +148,27 @@ class Entries:
         return replace(leg, stop_price=float(prices.stop), target_price=float(prices.target))
 
 
-def _attach(protection: Intent) -> AttachedStops:
-    assert protection.stop_price is not None
-    assert protection.target_price is not None
-    return AttachedStops(protection.client_order_id, protection.stop_price, protection.target_price)
-
-
-def _make_position(entry: Entry, intents: list[Intent]) -> PairPosition:
+def _make_position(entry: Entry, intents: Sequence[Intent]) -> PairPosition:
     """Return the position that filled entry orders make: sizes and prices are the venue's, not the requested ones."""
-    legs = tuple(
-        Leg(
-            asset=entry.legs[intent.leg].asset,
-            side=intent.side,
-            contracts=intent.filled_contracts,
-            entry_price=float(intent.average_price or Decimal(0)),
-        )
-        for intent in intents
-        if intent.filled_contracts > 0
-    )
     return PairPosition(
         position_id=entry.position_id,
         pair=entry.pair,
         direction=entry.direction,
-        legs=legs,
+        legs=tuple(
+            _make_leg(order.asset, filled)
+            for number, order in enumerate(entry.legs)
+            if (filled := [intent for intent in intents if intent.leg == number and intent.filled_contracts > 0])
+        ),
         opened_at=min(intent.created_at for intent in intents),
         entry_z=entry.z,
         entry_score=entry.score,
         last_z=entry.z,
     )
+
+
+def _make_leg(asset: str, filled: Sequence[Intent]) -> Leg:
+    """Return a leg that one or several orders filled, at their average price."""
+    contracts = sum((intent.filled_contracts for intent in filled), Decimal(0))
+    paid = sum((intent.filled_contracts * (intent.average_price or 0) for intent in filled), Decimal(0))
+    average = paid / contracts if len(filled) > 1 else filled[0].average_price or Decimal(0)
+    return Leg(asset=asset, side=filled[0].side, contracts=contracts, entry_price=float(average))

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pairity.errors import TradingError
+from pairity.errors import OrderUnknownError, TradingError, VenueAnswerError
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import ContractSpec, inst_id
 from serving.execution.contracts import get_contract
+from serving.execution.leg_order import find_leg_number, rank_by_risk
 from serving.execution.order_sizes import first_order
 from serving.execution.orders import OrderDesk
 from serving.execution.position_accounting import MANUAL, UNKNOWN, PositionAccounting
@@ -17,7 +18,7 @@ from serving.execution.protection import Protector
 from serving.execution.venue_records import VenuePosition
 from serving.journal import Intent, IntentState, PositionClose, Purpose, client_order_id
 
-UNPROTECTED = "unprotected"
+UNPROTECTED, LEG_RISK = "unprotected", "leg_risk"
 _EXIT_ATTEMPTS = 4
 _FLAT_LOOKS = 5
 
@@ -44,20 +45,28 @@ class Exits:
     async def close(self, position: PairPosition, reason: str, decision_id: str | None) -> Closed:
         """Close every leg at market, reduce-only; verify it flat and its protective orders gone; book it.
 
-        A position that is gone already (its stop was faster) is booked with the reason that the venue gives. Raises
+        The leg that is harder to trade goes first: while it cannot be closed, the other one goes on hedging it. A
+        position that is gone already (its stop was faster) is booked with the reason that the venue gives. Raises
         VenueError or TradingError where it is not flat in the end: it stays open in the journal, stops and all.
         """
         record = self._journal.position(position.position_id)
         if record is not None and record.close is not None:
             return Closed(position.position_id, record.close)
-        sent = False
-        for index, leg in enumerate(position.legs):
-            sent |= await self._close_leg(position, index, leg, decision_id)
+        sent = [
+            await self._close_leg(position, position.legs[place], decision_id)
+            for place in rank_by_risk(position.legs, self._contracts)
+        ]
+        if reason == UNPROTECTED and any(sent) and not all(sent):
+            reason = LEG_RISK  # the stop of one leg had gone with the leg: it was triggered
         self._desk.checkpoint("exit: flat")
-        return await self.book(position, reason if sent else None)
+        return await self.book(position, reason if any(sent) else None)
 
     async def book(self, position: PairPosition, reason: str | None) -> Closed:
-        """Book a position that is flat, for `reason` or, if None, for what the venue says; remove what protected it."""
+        """Book a position that is flat, for `reason` or, if None, for what the venue says; remove what protected it.
+
+        Raises OrderUnknownError while an entry of it may still be filled: its stops stay until that is known.
+        """
+        self._refuse_pending_entry(position)
         problems: list[str] = []
         if reason is None:
             reason = await self.accounting.find_cause(position)
@@ -79,29 +88,39 @@ class Exits:
             held[leg.asset] = there if there is not None and there.side is leg.side else None
         return held
 
-    async def _close_leg(self, position: PairPosition, index: int, leg: Leg, decision_id: str | None) -> bool:
+    def _refuse_pending_entry(self, position: PairPosition) -> None:
+        for intent in self._journal.intents(position.position_id, purpose=Purpose.ENTRY):
+            if not intent.state.final:
+                raise OrderUnknownError(
+                    f"{position.position_id} is closed as far as it is known, but the outcome of order "
+                    f"{intent.client_order_id} ({intent.side} {intent.contracts} {intent.instrument}) is unknown",
+                    "it is asked for again in the next cycle; look there by hand",
+                )
+
+    async def _close_leg(self, position: PairPosition, leg: Leg, decision_id: str | None) -> bool:
         """Bring one leg to zero; return whether an order of ours did it.
 
         A leg above the largest market order goes in several. Only orders that left something open count as attempts.
         """
         sent, attempts = False, 0
+        number = find_leg_number(self._journal, position, leg)
         while attempts < _EXIT_ATTEMPTS:
             attempts += 1
-            known = self._journal.intents(position.position_id, index, Purpose.EXIT)
+            known = self._journal.intents(position.position_id, number, Purpose.EXIT)
             # An exit in doubt is brought to its end first: a second one beside it could close twice.
             if known and not known[-1].state.final:
                 done = await self._desk.carry_out(known[-1])
                 sent |= done.filled_contracts > 0
                 continue
             sent |= any(intent.filled_contracts > 0 for intent in known)
-            held = (await self.read_held(position))[leg.asset]
+            held = await self._find_held(position, leg)
             if held is None:
                 return sent
             self._desk.checkpoint("exit: before the intent")
             wanted = min(leg.contracts, abs(held.contracts))
             contracts = first_order(wanted, get_contract(self._contracts, leg.asset))
             intent = self._journal.intend(
-                self._make_intent(position, index, leg, decision_id, attempt=len(known), contracts=contracts)
+                self._make_intent(position, number, leg, decision_id, attempt=len(known), contracts=contracts)
             )
             self._desk.checkpoint("exit: intended")
             done = await self._desk.carry_out(intent)
@@ -110,21 +129,51 @@ class Exits:
             if done.state is IntentState.FILLED:
                 attempts -= contracts < wanted
                 await self._await_rest(position, leg, abs(held.contracts) - contracts)
-        if (await self.read_held(position))[leg.asset] is None:
+            elif done.filled_contracts == 0:
+                # Refused, perhaps because a stop was faster and the list does not say so yet.
+                await self._desk.pace.wait(attempts)
+        if await self._find_held(position, leg) is None:
             return sent
         raise TradingError(
             f"{position.position_id}: {inst_id(leg.asset)} is not flat after {_EXIT_ATTEMPTS} attempts to close it",
             "close it on the venue by hand; its stops are still in place",
         )
 
+    async def _find_held(self, position: PairPosition, leg: Leg) -> VenuePosition | None:
+        """Return what the venue holds of a leg; None only where it lists nothing *and* its executions say why.
+
+        The list alone may lag behind an entry that was just filled. Raises VenueAnswerError where it lists nothing for
+        as long as absence takes to settle, and no closing executions explain it.
+        """
+        pace = self._desk.pace
+        since, looks = pace.monotonic(), 0
+        while True:
+            held = (await self.read_held(position))[leg.asset]
+            if held is not None or await self.accounting.count_open(position, leg) <= 0:
+                return held
+            looks += 1
+            if looks >= pace.absent_answers and pace.monotonic() - since >= pace.settle_s:
+                raise VenueAnswerError(
+                    f"the venue lists no {inst_id(leg.asset)} of {position.position_id}, and no executions closed it",
+                    "its stops stay; it is looked at again in the next cycle",
+                )
+            await pace.wait(looks)
+
     def _make_intent(
-        self, position: PairPosition, index: int, leg: Leg, decision_id: str | None, *, attempt: int, contracts: Decimal
+        self,
+        position: PairPosition,
+        number: int,
+        leg: Leg,
+        decision_id: str | None,
+        *,
+        attempt: int,
+        contracts: Decimal,
     ) -> Intent:
         return Intent(
-            client_order_id=client_order_id(self._journal.scope, position.position_id, index, Purpose.EXIT, attempt),
+            client_order_id=client_order_id(self._journal.scope, position.position_id, number, Purpose.EXIT, attempt),
             decision_id=decision_id,
             position_id=position.position_id,
-            leg=index,
+            leg=number,
             purpose=Purpose.EXIT,
             attempt=attempt,
             instrument=inst_id(leg.asset),

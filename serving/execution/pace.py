@@ -22,6 +22,8 @@ class Pace:
     """Absence counts only if it is confirmed at least this long after the first answer."""
     absent_answers: int = 3
     unknown_deadline_s: float = 60.0
+    leg_deadline_s: float = 60.0
+    """One leg of a pair stands alone no longer: by then the other one is filled, or it is closed."""
     max_sends: int = 3
     max_wait_s: float = 5.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -30,7 +32,11 @@ class Pace:
     @classmethod
     def of(cls, settings: ServeSettings) -> Pace:
         """Return the pace of the settings."""
-        return cls(poll_s=settings.order_poll_s, deadline_s=settings.order_deadline_s)
+        return cls(
+            poll_s=settings.order_poll_s,
+            deadline_s=settings.order_deadline_s,
+            leg_deadline_s=settings.leg_deadline_s,
+        )
 
     async def wait(self, attempt: int = 0) -> None:
         """Sleep one poll interval, doubled with every attempt, capped."""

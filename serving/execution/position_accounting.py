@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pairity.errors import VenueError
-from pairity.strategy.types import ExitReason, PairPosition
+from pairity.strategy.types import ExitReason, Leg, PairPosition
 from pairity.universe import inst_id
+from serving.execution.leg_order import find_leg_number
 from serving.execution.protection import Protector
 from serving.execution.venue import VenuePort
 from serving.execution.venue_records import VenueFill
@@ -36,19 +37,36 @@ class PositionAccounting:
         Its own executions are those of its orders, and of the orders that its stops sent (`triggered`, venue order
         ids). With `outside`, closing executions of no order of ours count as well: by hand, or by the venue itself.
         """
-        intents = self._journal.intents(position.position_id)
-        own = {intent.client_order_id for intent in intents} | {intent.order_id for intent in intents} | triggered
         for leg in position.legs:
-            mine = [
-                fill
-                for fill in await self._venue.fills(inst_id(leg.asset), position.opened_at - _SKEW)
-                if {fill.client_order_id, fill.order_id} & own
-                or (outside and fill.side is leg.side.opposite and not self._is_known(fill))
-            ]
+            mine = await self._read_fills(position, leg, triggered, outside=outside)
             known = {(fill.trade_id, fill.order_id) for fill in self._journal.fills(position.position_id)}
             new = [fill for fill in mine if (fill.trade_id, fill.order_id) not in known]
             self._journal.record_fills([await self._make_fill(fill, position.position_id) for fill in new])
         return self._journal.fills(position.position_id)
+
+    async def count_open(self, position: PairPosition, leg: Leg) -> Decimal:
+        """Return the contracts of a leg that no execution has closed yet, as far as the venue lists them."""
+        number = find_leg_number(self._journal, position, leg)
+        exits = self._journal.intents(position.position_id, number, Purpose.EXIT)
+        left = self._count_opened(position, leg) - sum((intent.filled_contracts for intent in exits), Decimal(0))
+        if left <= 0:
+            return left
+        algos = await self._protector.settle(position.position_id)
+        triggered = frozenset(algo.order_id for algo in algos if algo.order_id)
+        fills = await self._read_fills(position, leg, triggered, outside=True)
+        closed = sum((fill.contracts for fill in fills if fill.side is leg.side.opposite), Decimal(0))
+        return self._count_opened(position, leg) - closed
+
+    async def is_out_of_ratio(self, position: PairPosition, tolerance: Decimal) -> bool:
+        """Return whether executions took so much of one leg that the two do not hedge each other any more.
+
+        Compared are the shares of what was opened; a list of positions alone, which may lag, proves nothing.
+        """
+        opened = [self._count_opened(position, leg) for leg in position.legs]
+        if len(opened) < 2 or all(leg.contracts >= size for leg, size in zip(position.legs, opened, strict=True)):
+            return False
+        left = [await self.count_open(position, leg) / size for leg, size in zip(position.legs, opened, strict=True)]
+        return max(left) - min(left) > tolerance * max(left)
 
     async def find_cause(self, position: PairPosition) -> str:
         """Return why a position that nobody closed here is gone, as far as the venue says.
@@ -136,12 +154,35 @@ class PositionAccounting:
             charged=charged,
         )
 
-    def _count_missing(self, position: PairPosition, fills: Sequence[Fill]) -> Decimal:
-        """Return the number of opened contracts without a known closing execution."""
+    async def _read_fills(
+        self, position: PairPosition, leg: Leg, triggered: frozenset[str], *, outside: bool
+    ) -> list[VenueFill]:
+        """Return the venue's executions of one leg, as `fetch_fills` chooses them."""
+        intents = self._journal.intents(position.position_id)
+        own = {intent.client_order_id for intent in intents} | {intent.order_id for intent in intents} | triggered
+        return [
+            fill
+            for fill in await self._venue.fills(inst_id(leg.asset), position.opened_at - _SKEW)
+            if {fill.client_order_id, fill.order_id} & own
+            or (outside and fill.side is leg.side.opposite and not self._is_known(fill))
+        ]
+
+    def _count_opened(self, position: PairPosition, leg: Leg) -> Decimal:
         entries = self._journal.intents(position.position_id, purpose=Purpose.ENTRY)
-        opened = [intent.filled_contracts for intent in entries] or [leg.contracts for leg in position.legs]
-        closed = [fill.contracts for fill in fills if _is_closing(position, fill.instrument, fill.side)]
-        return sum(opened, Decimal(0)) - sum(closed, Decimal(0))
+        opened = [intent.filled_contracts for intent in entries if intent.instrument == inst_id(leg.asset)]
+        return sum(opened, Decimal(0)) if entries else leg.contracts
+
+    def _count_missing(self, position: PairPosition, fills: Sequence[Fill]) -> Decimal:
+        """Return the number of opened contracts without a known closing execution, leg by leg.
+
+        What one leg has too much of does not stand in for the other one.
+        """
+        missing = Decimal(0)
+        for leg in position.legs:
+            side, instrument = leg.side.opposite, inst_id(leg.asset)
+            closed = [fill.contracts for fill in fills if (fill.instrument, fill.side) == (instrument, side)]
+            missing += max(self._count_opened(position, leg) - sum(closed, Decimal(0)), Decimal(0))
+        return missing
 
     def _is_known(self, fill: VenueFill) -> bool:
         """Return whether an execution is one of ours, of any position."""

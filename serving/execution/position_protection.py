@@ -9,6 +9,7 @@ from pairity.strategy.stops import StopPrices
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import ContractSpec, exact
 from serving.execution.contracts import get_contract
+from serving.execution.leg_order import find_leg_number
 from serving.execution.orders import OrderDesk
 from serving.execution.protection import Claim, Protector, Shield
 
@@ -47,7 +48,7 @@ class PositionProtector:
         assert leg.target_price is not None
         return Claim(
             position_id=position.position_id,
-            leg=index,
+            leg=find_leg_number(self._desk.journal, position, leg),
             decision_id=decision_id,
             side=leg.side,
             contracts=leg.contracts,

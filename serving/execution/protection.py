@@ -70,7 +70,10 @@ def closes(algo: VenueAlgo, instrument: str, side: Side) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Shield:
-    """Protection that a leg has: whether a stop-loss rests on the venue, at which prices, and what is wrong with it."""
+    """Protection that a leg has: whether a stop-loss rests on the venue, at which prices, and what is wrong with it.
+
+    Not protected and without a problem: its stop was triggered.
+    """
 
     protected: bool
     stop: Decimal | None = None
@@ -96,6 +99,8 @@ class Protector:
             intent.client_order_id
             for intent in self._desk.journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
         }
+        if not resting and await self._was_triggered(own, claim.instrument):
+            return Shield(False)
         sizes = list(islice(split_contracts(claim.contracts, claim.spec), _MOST_PARTS + 1))
         if len(sizes) > 1:
             return await self._ensure_parts(claim, sizes, resting, own)
@@ -168,11 +173,23 @@ class Protector:
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, lookup.answer)
         return triggered
 
-    def withdraw(self, position_id: str, at: datetime, reason: str) -> None:
-        """Close the journal's protective intents of an entry that was never filled: they cannot come to life."""
-        for intent in self._desk.journal.intents(position_id, purpose=Purpose.PROTECT):
-            if intent.state is IntentState.INTENDED:
+    def withdraw(self, entry: Intent, at: datetime, reason: str) -> None:
+        """Close the journal's intent of what was attached to an entry that was never filled: it cannot come to life."""
+        for intent in self._desk.journal.intents(entry.position_id, entry.leg, Purpose.PROTECT):
+            # An order's protection has its number; that of a sibling which was filled is alive.
+            if intent.attempt == entry.attempt and intent.state is IntentState.INTENDED:
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, at, reason)
+
+    async def _was_triggered(self, own: set[str], instrument: str) -> bool:
+        """Return whether a stop of the leg has been triggered: then it is closing the leg, or has closed it.
+
+        The venue's list of positions may not say so yet. Another stop would be refused, or outlive the leg.
+        """
+        for client_id in own:
+            lookup = await self._desk.venue.find_algo(instrument, client_id)
+            if isinstance(lookup, VenueAlgo) and lookup.state is AlgoState.EFFECTIVE:
+                return True
+        return False
 
     async def _resting(self, claim: Claim, *, expected: bool) -> list[VenueAlgo]:
         for look in range(_LOOKS if expected else 1):

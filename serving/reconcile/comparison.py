@@ -8,6 +8,7 @@ from pairity.settings import Settings
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import inst_id
 from serving.execution.executor import Executor
+from serving.execution.exits import LEG_RISK
 from serving.execution.position_accounting import UNKNOWN
 from serving.execution.venue_records import VenuePosition
 from serving.journal import Purpose
@@ -26,9 +27,13 @@ class PositionComparison:
 
     async def compare_all(self, report: ReconcileReport) -> None:
         """Compare every position that no order in doubt concerns; ForeignPositionError for those that are not ours."""
-        in_doubt = {intent.instrument for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT}
+        pending = [intent for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT]
+        in_doubt = {intent.instrument for intent in pending}
+        # A pair of which one leg is in doubt as well: what is left of it is not known yet.
+        doubtful = {intent.position_id for intent in pending}
         for record in self._journal.open_positions():
-            if not in_doubt & {inst_id(leg.asset) for leg in record.position.legs}:
+            instruments = {inst_id(leg.asset) for leg in record.position.legs}
+            if not in_doubt & instruments and record.position.position_id not in doubtful:
                 await self._compare(record.position, report)
         # Read after our own were compared: some of them have just been closed.
         on_venue = await self._desk.venue.positions()
@@ -47,8 +52,11 @@ class PositionComparison:
                 report.add_closed(await self._executor.close(position, "leg_risk", None))
             return
         legs = tuple(self._follow_size(leg, held[leg.asset], report) for leg in position.legs)
+        followed = replace(position, legs=legs)
         if legs != position.legs:
-            self._journal.save_position(replace(position, legs=legs))
+            self._journal.save_position(followed)
+        if await self._executor.is_broken(followed):
+            report.add_closed(await self._executor.close(followed, LEG_RISK, None))
 
     async def _is_gone(self, position: PairPosition) -> bool:
         """Return whether a position that the venue does not list has really ended.

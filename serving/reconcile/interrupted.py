@@ -47,14 +47,15 @@ class InterruptedOrders:
                     waiting[intent.position_id] = intent
         for position_id, intent in waiting.items():
             intents = self._journal.intents(position_id, purpose=Purpose.ENTRY)
-            if any(not known.state.final for known in intents):
+            if any(not (known.state.final or known.state is IntentState.INTENDED) for known in intents):
                 continue  # unresolved, and reported as such
             entry, decision = self._find_entry(intent)
-            if len([known for known in intents if known.filled_contracts]) < len(entry.legs):
-                reason = "the process ended between the legs"
-                opened = await self._executor.entries.unwind(entry, decision, reason)
-            else:
-                opened = await self._executor.entries.complete(entry, decision)
+            try:
+                opened = await self._executor.entries.go_on(entry, decision)
+            except OrderUnknownError as error:
+                report.unresolved.append(intent.client_order_id)
+                report.problems.append(error.what)
+                continue
             report.problems += opened.problems
             if opened.position is not None:
                 report.opened.append(position_id)
@@ -90,7 +91,7 @@ class InterruptedOrders:
             report.settled.append(f"{intent.client_order_id}: given up")
         known = self._journal.intent(intent.client_order_id)
         if known is not None and known.state.final and not known.filled_contracts:
-            self._executor.protection.protector.withdraw(intent.position_id, now, "the entry was not filled")
+            self._executor.protection.protector.withdraw(intent, now, "the entry was not filled")
 
     def _find_entry(self, intent: Intent) -> tuple[Entry, DecisionRecord]:
         """Return the entry that an intent belongs to, and its decision; JournalError where the journal has neither."""

@@ -21,3 +21,15 @@ def hedged_lots_by_force(budget, hedge, base, quote, tolerance):
     largest = max(-total for _, total, _, _ in admitted)
     best = min(item for item in admitted if -item[1] >= (1 - Fraction(tolerance)) * largest)
     return -best[2], best[3]
+
+
+def matching_lots_by_force(have, hedge, lots, tolerance, *, base_is_held):
+    """Lots of the other leg, of all from 1 to far too many, that come nearest to the hedge ratio; None beyond it."""
+    unit, least, most = lots
+    errors = []
+    for n in range(least, 2 * floor(have * max(hedge, 1 / hedge) / unit) + least + 3):
+        base, quote = (have, n * unit) if base_is_held else (n * unit, have)
+        error = abs(quote / (hedge * base) - 1)
+        if (most is None or n <= most) and error <= tolerance:
+            errors.append((error, n))
+    return min(errors)[1] if errors else None

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pairity.strategy.hedging import TOO_SMALL, Lots, find_hedged_lots
+from pairity.strategy.hedging import TOO_SMALL, Lots, find_hedged_lots, match_base_lots, match_quote_lots
 from pairity.universe import ContractSpec
-from tests.oracles.lots_by_force import hedged_lots_by_force
+from tests.oracles.lots_by_force import hedged_lots_by_force, matching_lots_by_force
 
 TOLERANCE = Decimal("0.05")
 
@@ -85,3 +85,22 @@ def test_the_fewest_lots_meet_the_venue_and_the_smallest_notional(least, fewest)
     )
     found = Lots.of(spec, Decimal(6000), Decimal(least))
     assert found == Lots(Decimal("0.6"), fewest, 250)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    have=st.decimals("1", "400", places=2),
+    hedge=st.decimals("0.2", "5", places=3),
+    other=st.tuples(units, fewest, most),
+    tolerance=st.sampled_from(["0.001", "0.05", "0.3"]),
+)
+def test_the_leg_that_follows_is_the_nearest_of_all_counts(have, hedge, other, tolerance):
+    for match, base_is_held in ((match_quote_lots, True), (match_base_lots, False)):
+        expected = matching_lots_by_force(
+            Fraction(have),
+            Fraction(hedge),
+            (Fraction(other[0]), *other[1:]),
+            Fraction(tolerance),
+            base_is_held=base_is_held,
+        )
+        assert match(have, hedge, Lots(*other), Decimal(tolerance)) == expected

@@ -142,6 +142,22 @@ def test_the_correlation_filter_knows_both_held_legs():
     ]
 
 
+def test_an_instrument_is_held_by_one_position_whatever_the_correlation_limit():
+    strategy = StrategySettings(legs="both", max_concurrent_positions=3, correlation_max=1.0)
+    state = with_opened(StrategyState(10_000.0), held("SOL", "ETH"))
+    decision = run([score(pair=BTC_ETH), score(pair=SOL_XRP)], state, strategy)
+    assert [line.rejected for line in decision.scores] == ["ETH already held by x", "SOL already held by x"]
+    assert decision.entries == ()
+
+
+def test_with_one_leg_only_the_traded_instrument_is_taken():
+    strategy = StrategySettings(max_concurrent_positions=3, correlation_max=1.0)
+    eth = Leg("ETH", Side.BUY, Decimal(1), 1.0)
+    state = with_opened(StrategyState(10_000.0), PairPosition("x", Pair("ETH", "XRP"), 1, (eth,), T0, -1.5, 1.0, -1.5))
+    (entry,) = run([score(pair=BTC_ETH)], state, strategy).entries
+    assert [leg.asset for leg in entry.legs] == ["BTC"]
+
+
 def test_both_legs_leave_together():
     state = with_opened(StrategyState(0.0), held("BTC", "ETH"))
     (leaving,) = run([score(-0.1)], state).exits

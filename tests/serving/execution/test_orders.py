@@ -179,7 +179,7 @@ def test_an_instrument_has_one_position_at_a_time(desk: Desk, tiny: TinyOkx) -> 
     other = replace(entry(Side.BUY), position_id="BTC__ETH@20250318T1800Z")
     outcome = asyncio.run(desk.executor.open(other, desk.decide(other, at=T0 + timedelta(hours=1))))
     assert outcome.position is None
-    assert "held in another position" in outcome.reason
+    assert outcome.reason == "BTC already held by BTC__SOL@20250318T1700Z"
     assert len(tiny.sent(PLACE)) == 1
 
 
