@@ -202,7 +202,34 @@ _ISOTONIC = object_of(
     },
     "X_thresholds_",
     "y_thresholds_",
+    "X_min_",
+    "X_max_",
 )
+
+
+def _read_sigmoid(reader: SchemaReader, part: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return a logistic map from votes to frequencies; refuse numbers that are not finite."""
+    state: dict[str, Any] = _SIGMOID(reader, part, path)
+    if not np.isfinite([state["a_"], state["b_"]]).all():
+        reader.refuse(path, "it has parameters that are not finite")
+    return state
+
+
+def _read_isotonic(reader: SchemaReader, part: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return a map of steps from votes to frequencies; refuse one that does not rise, or leaves 0 … 1."""
+    state: dict[str, Any] = _ISOTONIC(reader, part, path)
+    votes, shares = state["X_thresholds_"], state["y_thresholds_"]
+    if not len(votes) or len(votes) != len(shares):
+        reader.refuse(path, f"it has {len(votes)} votes and {len(shares)} frequencies")
+    if not np.isfinite(votes).all() or not (np.diff(votes) > 0).all():
+        reader.refuse(path, "its votes do not rise")
+    if not ((shares >= 0) & (shares <= 1)).all() or not (np.diff(shares) >= 0).all():
+        reader.refuse(path, "its frequencies do not rise from 0 to 1")
+    if (state["X_min_"], state["X_max_"]) != (votes[0], votes[-1]):
+        reader.refuse(path, "its ends are not those of its votes")
+    return state
+
+
 _FITTED = ("estimators_", "n_classes_", "n_outputs_", "n_features_in_", "classes_")
 """What a forest has after fitting; the settings of a calibration hold one that is not fitted."""
 _METHOD = constant("sigmoid", "isotonic")
@@ -211,7 +238,7 @@ _CALIBRATED_FOREST = object_of(
     "_CalibratedClassifier",
     {
         "estimator": _FOREST,
-        "calibrators": list_of(one_of({"IsotonicRegression": _ISOTONIC}, _SIGMOID), count=1),
+        "calibrators": list_of(one_of({"IsotonicRegression": _read_isotonic}, _read_sigmoid), count=1),
         "classes": _read_classes,
         "method": _METHOD,
     },
@@ -320,6 +347,17 @@ def require_forest(content: bytes, place: str) -> None:
 
     Nothing is built and nothing is imported that the file names. The work is bounded by the size of the file.
     """
+    _read_forest(content, place)
+
+
+def require_calibrated_forest(content: bytes, place: str) -> None:
+    """Raise what `require_forest` raises, and ModelIntegrityError for a forest whose votes are not calibrated."""
+    reader, model = _read_forest(content, place)
+    if "calibrated_classifiers_" not in model:
+        reader.refuse("the forest", "its votes are not calibrated, as those of its family are")
+
+
+def _read_forest(content: bytes, place: str) -> tuple[SchemaReader, dict[str, Any]]:
     archive = SkopsArchive(content, place)
     schema = archive.schema
     if type(schema.get("protocol")) is not int or schema["protocol"] != _PROTOCOL:
@@ -336,6 +374,7 @@ def require_forest(content: bytes, place: str) -> None:
     model = pipeline["steps"][1][1]
     fitted = model["calibrated_classifiers_"][0]["estimator"] if "calibrated_classifiers_" in model else model
     _require_fitted(reader, model, fitted)
+    return reader, model
 
 
 def _require_fitted(reader: SchemaReader, model: dict[str, Any], forest: dict[str, Any]) -> None:
