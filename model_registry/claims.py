@@ -17,7 +17,7 @@ _ALIAS_PREFIX = f"{SIGNATURE_PREFIX}alias."
 LINEAGE_TAGS = (*REQUIRED_TAGS, "universe", "training_digest", "code_dirty", "fitted_sha256")
 """Tags that registration writes and signs, those that are missing too; the family besides, where there is one.
 
-Versions of earlier releases have no family, and what was signed of them says nothing of it.
+A version of the reference forest has no such tag, and what is signed of it says nothing of a family.
 """
 VERDICT_TAGS = (GATE_TAG, CHECKS_TAG)
 PROMOTION_TAGS = ("replaced", "promotion_reason", "promoted_at")

@@ -44,6 +44,7 @@ TRUSTED_TYPES = (
 """Types that skops may build beyond its own list: a constant, whatever a file says of itself."""
 _PROTOCOL = 2
 _NO_CHILD = -1
+_ROUNDING = 1e-9
 _CLASSES = [0, 1]
 
 NODE_DTYPE = np.dtype(
@@ -87,6 +88,9 @@ def _read_tree(reader: SchemaReader, part: dict[str, Any], path: str) -> int:
     nodes, count = state["nodes"], state["node_count"]
     if not len(nodes) or (count, state["values"].shape) != (len(nodes), (len(nodes), 1, len(_CLASSES))):
         reader.refuse(path, f"it has {len(nodes)} nodes, and says {count}")
+    # Negated: NaN compares with nothing
+    if not ((state["values"] >= 0) & (state["values"] <= 1 + _ROUNDING)).all():
+        reader.refuse(path, "a leaf has shares of classes that are none")
     if any(owned):
         _require_way_down(reader, nodes, features, path)
     return int(features)

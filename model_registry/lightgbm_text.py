@@ -117,8 +117,8 @@ class _Reader:
         if len(ranges) != len(features) or not all(map(_RANGE.fullmatch, ranges)):
             self._refuse("its ranges of features are none")
         sizes = self._whole("tree_sizes", None, 1, TREES_MAX_BYTES)
-        if len(sizes) > MAX_TREES:
-            self._refuse(f"it has {len(sizes)} trees, at most {MAX_TREES} are read")
+        if not 0 < len(sizes) <= MAX_TREES:
+            self._refuse(f"it has {len(sizes)} trees; 1 to {MAX_TREES} are read")
         self._literal("")
         trees = [self._tree(number, size, len(features)) for number, size in enumerate(sizes)]
         self._literal("end of trees")

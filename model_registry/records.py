@@ -19,7 +19,7 @@ GATE_PASSED, GATE_FAILED, GATE_NOT_ASKED = "passed", "failed", "not asked"
 GATE_TAG, CHECKS_TAG, DIGEST_TAG = "gate", "gate_checks", "model_sha256"
 FAMILY_TAG = "family"
 REFERENCE_FAMILY = "pair_forest"
-"""Family of a version that does not say which: those of earlier releases."""
+"""Family of a version that does not say which: forests, those of earlier releases among them."""
 REQUIRED_TAGS = ("feature_service", DIGEST_TAG, "snapshot_id", "code_revision", "train_end")
 """Tags without which a version is neither registered nor used: they lead back to features, files, data and code."""
 

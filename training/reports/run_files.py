@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
-from model_registry.records import FAMILY_TAG, ModelRef
+from model_registry.records import FAMILY_TAG, REFERENCE_FAMILY, ModelRef
 from model_registry.registry import register
 from pairity.code_revision import read_code_revision
 from pairity.csv_files import escape_formulas
@@ -108,7 +108,9 @@ def record_run(
     layout = Layout.of(settings)
     card = render_model_card(settings, training_set, split, metrics, tags, names, model.details)
     replace_file(locate_directory(settings) / CARD, card.encode())
-    tags = {**tags, FAMILY_TAG: model.family, "fitted_sha256": model.digest}
+    tags = {**tags, "fitted_sha256": model.digest}
+    if model.family != REFERENCE_FAMILY:  # a forest is registered with the tags that it always had
+        tags[FAMILY_TAG] = model.family
     run = RunRecord(
         params=_list_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
         metrics=metrics,
