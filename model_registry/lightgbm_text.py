@@ -156,7 +156,16 @@ class _Reader:
         self._literal("")
         if sum(len(line) + 1 for line in self._lines[began : self._at]) != size:
             self._refuse(f"tree {number} does not have the size that it says")
-        tree = _Tree(split_feature, thresholds, decisions, left, right, values, boundaries, words)
+        tree = _Tree(
+            features=split_feature,
+            thresholds=thresholds,
+            decisions=decisions,
+            left=left,
+            right=right,
+            leaves=values,
+            boundaries=boundaries,
+            words=words,
+        )
         self._require_way_down(tree, number)
         self._require_categories(tree, number, splits)
         return tree
