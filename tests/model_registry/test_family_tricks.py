@@ -12,8 +12,10 @@ from feature_repo.catalog import PAIR_FOREST_FEATURES
 from feature_repo.model_matrix import build_model_matrix
 from model_registry import registry
 from model_registry.files import ModelFiles, model_digest
+from model_registry.lightgbm_text import TREES_MAX_BYTES
 from model_registry.loading import load_estimator, verified_directory
 from model_registry.records import DIGEST_TAG
+from model_registry.scorer_card import CARD_MAX_BYTES
 from model_registry.stored_scorers import build_scorer
 from pairity.errors import ModelIntegrityError, RegistryError
 from pairity.layout import Layout
@@ -50,6 +52,11 @@ TRICKS = {
     "a pickle": ("pair_logistic", lambda: {"model.json": b"cos\nsystem\n(S'true'\ntR."}),
     "brackets": ("pair_logistic", lambda: {"model.json": b"[" * 200_000}),
     "a bomb of values": ("pair_logistic", lambda: {"model.json": b"[" + b"1," * 300_000 + b"1]"}),
+    "a card too large": ("pair_logistic", lambda: {"model.json": b" " * (CARD_MAX_BYTES + 1)}),
+    "trees too large": (
+        "pair_boosting",
+        lambda: {**fitted("pair_boosting").files, "trees.txt": b"\n" * (TREES_MAX_BYTES + 1)},
+    ),
     "a field twice": ("pair_logistic", lambda: raw("pair_logistic", b'"format"', b'"format": 1, "format"')),
     "the family of a forest": ("pair_logistic", lambda: changed_card("pair_logistic", family="pair_forest")),
     "another family": ("pair_logistic", lambda: changed_card("pair_logistic", family="always_revert")),
