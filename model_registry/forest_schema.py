@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.calibration_schema import read_isotonic, read_sigmoid
 from model_registry.schema_kinds import (
     FLOAT64,
     INT64,
@@ -182,58 +183,6 @@ _FOREST = object_of(
         "estimators_": list_of(_TREE_MODEL),
     },
 )
-_SIGMOID = object_of(
-    "sklearn.calibration",
-    "_SigmoidCalibration",
-    {"a_": number_of(FLOAT64), "b_": number_of(FLOAT64), **_VERSION},
-    "a_",
-    "b_",
-)
-_ISOTONIC = object_of(
-    "sklearn.isotonic",
-    "IsotonicRegression",
-    {
-        "y_min": _NUMBER_OR_NOTHING,
-        "y_max": _NUMBER_OR_NOTHING,
-        "increasing": _YES_OR_NO,
-        "increasing_": _YES_OR_NO,
-        "out_of_bounds": constant("clip"),
-        "X_min_": number_of(FLOAT64),
-        "X_max_": number_of(FLOAT64),
-        "X_thresholds_": array_of(FLOAT64),
-        "y_thresholds_": array_of(FLOAT64),
-        **_VERSION,
-    },
-    "X_thresholds_",
-    "y_thresholds_",
-    "X_min_",
-    "X_max_",
-)
-
-
-def _read_sigmoid(reader: SchemaReader, part: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return a logistic map from votes to frequencies; refuse numbers that are not finite."""
-    state: dict[str, Any] = _SIGMOID(reader, part, path)
-    if not np.isfinite([state["a_"], state["b_"]]).all():
-        reader.refuse(path, "it has parameters that are not finite")
-    return state
-
-
-def _read_isotonic(reader: SchemaReader, part: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return a map of steps from votes to frequencies; refuse one that does not rise, or leaves 0 … 1."""
-    state: dict[str, Any] = _ISOTONIC(reader, part, path)
-    votes, shares = state["X_thresholds_"], state["y_thresholds_"]
-    if not len(votes) or len(votes) != len(shares):
-        reader.refuse(path, f"it has {len(votes)} votes and {len(shares)} frequencies")
-    if not np.isfinite(votes).all() or not (np.diff(votes) > 0).all():
-        reader.refuse(path, "its votes do not rise")
-    if not ((shares >= 0) & (shares <= 1)).all() or not (np.diff(shares) >= 0).all():
-        reader.refuse(path, "its frequencies do not rise from 0 to 1")
-    if (state["X_min_"], state["X_max_"]) != (votes[0], votes[-1]):
-        reader.refuse(path, "its ends are not those of its votes")
-    return state
-
-
 _FITTED = ("estimators_", "n_classes_", "n_outputs_", "n_features_in_", "classes_")
 """What a forest has after fitting; the settings of a calibration hold one that is not fitted."""
 _METHOD = constant("sigmoid", "isotonic")
@@ -242,7 +191,7 @@ _CALIBRATED_FOREST = object_of(
     "_CalibratedClassifier",
     {
         "estimator": _FOREST,
-        "calibrators": list_of(one_of({"IsotonicRegression": _read_isotonic}, _read_sigmoid), count=1),
+        "calibrators": list_of(one_of({"IsotonicRegression": read_isotonic}, read_sigmoid), count=1),
         "classes": _read_classes,
         "method": _METHOD,
     },
