@@ -17,8 +17,11 @@ _NOTHING = 1e-35
 def sum_leaves(trees: TreeArrays, inputs: Floats) -> Floats:
     """Return the score of each row of `inputs` (rows × features, float64, NaN where missing).
 
-    A row's score does not depend on the other rows. `trees` are trusted: see `lightgbm_text.read_trees`.
+    A row's score does not depend on the other rows. `trees` are trusted: see `lightgbm_text.read_trees`. ValueError for
+    rows that lack a feature.
     """
+    if inputs.shape[1] <= trees.features.max(initial=-1):  # compiled code reads what lies behind a row without asking
+        raise ValueError(f"the trees ask for feature {trees.features.max()}, rows have {inputs.shape[1]}")
     scores: Floats = _sum_leaves(
         np.ascontiguousarray(inputs, dtype=np.float64),
         trees.roots,

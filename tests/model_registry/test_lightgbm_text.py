@@ -57,6 +57,11 @@ def test_a_booster_that_found_no_split_says_its_share():
     )
 
 
+def test_rows_that_lack_a_feature_are_refused():
+    with pytest.raises(ValueError, match="the trees ask for feature 3, rows have 3"):
+        scores(text(), np.zeros((2, 3)))
+
+
 def test_no_row_has_no_score():
     assert scores(text(), np.empty((0, 4))).tolist() == []
 
