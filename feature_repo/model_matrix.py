@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def list_categories(service: Service) -> tuple[str, ...]:
+    """Return the features of `service` that are text, in its order."""
+    types = {feature.name: feature.dtype for feature in find_view(service.view).features}
+    return tuple(name for name in service.features if types[name] == "string")
+
+
 def build_model_matrix(rows: pl.DataFrame, service: Service) -> pd.DataFrame:
     """Return rows × features of `service`, in its order: numbers as float64 (null → NaN), categories as str.
 

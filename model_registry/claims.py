@@ -6,16 +6,19 @@ tag that is missing is part of it too, as null.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from model_registry.records import CHALLENGER, CHECKS_TAG, GATE_TAG, REQUIRED_TAGS, ModelRef
+from model_registry.records import CHALLENGER, CHECKS_TAG, FAMILY_TAG, GATE_TAG, REQUIRED_TAGS, ModelRef
 from model_registry.statements import Signature, Statement, digest
 
 SIGNATURE_PREFIX = "signature."
 _ALIAS_PREFIX = f"{SIGNATURE_PREFIX}alias."
 LINEAGE_TAGS = (*REQUIRED_TAGS, "universe", "training_digest", "code_dirty", "fitted_sha256")
-"""Tags that registration writes and signs."""
+"""Tags that registration writes and signs, those that are missing too; the family besides, where there is one.
+
+A version of the reference forest has no such tag, and what is signed of it says nothing of a family.
+"""
 VERDICT_TAGS = (GATE_TAG, CHECKS_TAG)
 PROMOTION_TAGS = ("replaced", "promotion_reason", "promoted_at")
 """Tags that a promotion writes and signs."""
@@ -48,7 +51,7 @@ def claim_registration(store: str, model: ModelRef) -> Claim:
         "version": model.version,
         "run_id": model.run_id,
         "uri": model.uri,
-        "tags": _pick(model, LINEAGE_TAGS),
+        "tags": _pick(model, LINEAGE_TAGS) | _pick(model, set(model.tags) & {FAMILY_TAG}),
     }
     return Claim(model, f"registration {model.version}", f"{SIGNATURE_PREFIX}registration", "registration", statement)
 
@@ -107,5 +110,5 @@ def _name_registration(store: str, model: ModelRef) -> str:
     return digest(claim.statement, 0 if signature is None else signature.sequence)
 
 
-def _pick(model: ModelRef, tags: Sequence[str]) -> dict[str, str | None]:
+def _pick(model: ModelRef, tags: Iterable[str]) -> dict[str, str | None]:
     return {tag: model.tags.get(tag) for tag in tags}

@@ -11,13 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_registry.lightgbm_text import TREES_FILE, TREES_MAX_BYTES
+from model_registry.scorer_card import CARD_FILE, CARD_MAX_BYTES
 from model_registry.stored_folder import read_folder, stored_path
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ModelIntegrityError
 from pairity.layout import Layout
 
 MODEL_FILE = "model.skops"
-"""The model; the only file that is read for its content."""
+"""A forest; the only file of one that is read for its content."""
+SCORER_FILES: Mapping[str, int] = {CARD_FILE: CARD_MAX_BYTES, TREES_FILE: TREES_MAX_BYTES}
+"""Files of a model that is no forest, with the most bytes that each may have."""
 MODEL_MAX_BYTES = 512 << 20
 NOTE_MAX_BYTES = 4 << 20
 # What MLflow shows of a model. Earlier versions stored examples too. Nothing reads any of them.
@@ -42,8 +46,18 @@ class ModelFiles:
 
     @property
     def model(self) -> bytes:
-        """Content of the model file."""
+        """Content of a forest's file."""
         return self.contents[MODEL_FILE]
+
+    @property
+    def is_forest(self) -> bool:
+        """Whether a forest is stored here, and not a model of another format."""
+        return MODEL_FILE in self.contents
+
+    @property
+    def scorer(self) -> dict[str, bytes]:
+        """Files of a model that is no forest."""
+        return {name: content for name, content in self.contents.items() if name in SCORER_FILES}
 
 
 def read_model_files(layout: Layout, model_id: str) -> ModelFiles:
@@ -55,12 +69,18 @@ def read_model_files(layout: Layout, model_id: str) -> ModelFiles:
     parts = ("models", model_id, "artifacts")
     folder = stored_path(layout, parts)
     contents = read_folder(layout, parts, lambda name: _limit(folder, name))
-    if MODEL_FILE not in contents:
+    files = ModelFiles(folder, contents)
+    if not files.is_forest and CARD_FILE not in contents:
         raise ModelIntegrityError(
             f"no model files in {folder}: {MODEL_FILE} is not there",
             "train again, or restore the model's artifact directory from a copy",
         )
-    return ModelFiles(folder, contents)
+    if files.is_forest and files.scorer:
+        raise ModelIntegrityError(
+            f"two models in {folder}: {MODEL_FILE} beside {', '.join(files.scorer)}",
+            "find out who put it there; restore the directory from a copy, or train again",
+        )
+    return files
 
 
 def model_digest(files: ModelFiles) -> str:
@@ -81,6 +101,8 @@ def verify_model(files: ModelFiles, expected: str) -> None:
 def _limit(folder: Path, name: str) -> int:
     if name == MODEL_FILE:
         return MODEL_MAX_BYTES
+    if name in SCORER_FILES:
+        return SCORER_FILES[name]
     if name in _NOTES:
         return NOTE_MAX_BYTES
     path = folder / name
@@ -90,6 +112,7 @@ def _limit(folder: Path, name: str) -> int:
             f"delete it (the model's digest does not contain it): rm {shlex.quote(str(path))}; or train again",
         )
     raise ModelIntegrityError(
-        f"{str(path)!r} is no file of a model: models are {MODEL_FILE} and {', '.join(_NOTES)}, and nothing else",
+        f"{str(path)!r} is no file of a model: models are {MODEL_FILE} (or {' and '.join(SCORER_FILES)}) "
+        f"and {', '.join(_NOTES)}, and nothing else",
         "find out who put it there; restore the directory from a copy, or train again",
     )

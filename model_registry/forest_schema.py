@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_registry.calibration_schema import read_isotonic, read_sigmoid
 from model_registry.schema_kinds import (
     FLOAT64,
     INT64,
@@ -44,6 +45,7 @@ TRUSTED_TYPES = (
 """Types that skops may build beyond its own list: a constant, whatever a file says of itself."""
 _PROTOCOL = 2
 _NO_CHILD = -1
+_ROUNDING = 1e-9
 _CLASSES = [0, 1]
 
 NODE_DTYPE = np.dtype(
@@ -87,6 +89,9 @@ def _read_tree(reader: SchemaReader, part: dict[str, Any], path: str) -> int:
     nodes, count = state["nodes"], state["node_count"]
     if not len(nodes) or (count, state["values"].shape) != (len(nodes), (len(nodes), 1, len(_CLASSES))):
         reader.refuse(path, f"it has {len(nodes)} nodes, and says {count}")
+    # Negated: NaN compares with nothing
+    if not ((state["values"] >= 0) & (state["values"] <= 1 + _ROUNDING)).all():
+        reader.refuse(path, "a leaf has shares of classes that are none")
     if any(owned):
         _require_way_down(reader, nodes, features, path)
     return int(features)
@@ -178,31 +183,6 @@ _FOREST = object_of(
         "estimators_": list_of(_TREE_MODEL),
     },
 )
-_SIGMOID = object_of(
-    "sklearn.calibration",
-    "_SigmoidCalibration",
-    {"a_": number_of(FLOAT64), "b_": number_of(FLOAT64), **_VERSION},
-    "a_",
-    "b_",
-)
-_ISOTONIC = object_of(
-    "sklearn.isotonic",
-    "IsotonicRegression",
-    {
-        "y_min": _NUMBER_OR_NOTHING,
-        "y_max": _NUMBER_OR_NOTHING,
-        "increasing": _YES_OR_NO,
-        "increasing_": _YES_OR_NO,
-        "out_of_bounds": constant("clip"),
-        "X_min_": number_of(FLOAT64),
-        "X_max_": number_of(FLOAT64),
-        "X_thresholds_": array_of(FLOAT64),
-        "y_thresholds_": array_of(FLOAT64),
-        **_VERSION,
-    },
-    "X_thresholds_",
-    "y_thresholds_",
-)
 _FITTED = ("estimators_", "n_classes_", "n_outputs_", "n_features_in_", "classes_")
 """What a forest has after fitting; the settings of a calibration hold one that is not fitted."""
 _METHOD = constant("sigmoid", "isotonic")
@@ -211,7 +191,7 @@ _CALIBRATED_FOREST = object_of(
     "_CalibratedClassifier",
     {
         "estimator": _FOREST,
-        "calibrators": list_of(one_of({"IsotonicRegression": _ISOTONIC}, _SIGMOID), count=1),
+        "calibrators": list_of(one_of({"IsotonicRegression": read_isotonic}, read_sigmoid), count=1),
         "classes": _read_classes,
         "method": _METHOD,
     },
@@ -320,6 +300,17 @@ def require_forest(content: bytes, place: str) -> None:
 
     Nothing is built and nothing is imported that the file names. The work is bounded by the size of the file.
     """
+    _read_forest(content, place)
+
+
+def require_calibrated_forest(content: bytes, place: str) -> None:
+    """Raise what `require_forest` raises, and ModelIntegrityError for a forest whose votes are not calibrated."""
+    reader, model = _read_forest(content, place)
+    if "calibrated_classifiers_" not in model:
+        reader.refuse("the forest", "its votes are not calibrated, as those of its family are")
+
+
+def _read_forest(content: bytes, place: str) -> tuple[SchemaReader, dict[str, Any]]:
     archive = SkopsArchive(content, place)
     schema = archive.schema
     if type(schema.get("protocol")) is not int or schema["protocol"] != _PROTOCOL:
@@ -336,6 +327,7 @@ def require_forest(content: bytes, place: str) -> None:
     model = pipeline["steps"][1][1]
     fitted = model["calibrated_classifiers_"][0]["estimator"] if "calibrated_classifiers_" in model else model
     _require_fitted(reader, model, fitted)
+    return reader, model
 
 
 def _require_fitted(reader: SchemaReader, model: dict[str, Any], forest: dict[str, Any]) -> None:

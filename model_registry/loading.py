@@ -1,19 +1,22 @@
 """The one way from a registered version to a model in memory: lineage, files, digest, and only then loading.
 
 A model is data. Where its files lie follows from the version's id and the data directory, their bytes are read once,
-and the same bytes are hashed, checked against what a forest of ours looks like, and built. What the files say of
-themselves (MLflow's `MLmodel`) is shown in the tracking pages and decides nothing.
+and the same bytes are hashed, checked against what a model of the version's family looks like, and built. What the
+files say of themselves (MLflow's `MLmodel`) is shown in the tracking pages and decides nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from model_registry.files import ModelFiles, read_model_files, verify_model
-from model_registry.forest_schema import TRUSTED_TYPES, require_forest
-from model_registry.records import ModelRef, require_tags
+from model_registry.forest_schema import TRUSTED_TYPES, require_calibrated_forest, require_forest
+from model_registry.records import FAMILY_TAG, REFERENCE_FAMILY, ModelRef, require_tags
+from model_registry.stored_families import CALIBRATED, find_stored_family, read_scorer, require_format
+from model_registry.stored_scorers import StoredScorer
 from pairity.errors import RegistryError
 from pairity.layout import Layout
 
@@ -62,15 +65,25 @@ def verified_directory(layout: Layout, model: ModelRef) -> Path:
     return verified_files(layout, model).folder
 
 
-def load_estimator(layout: Layout, model: ModelRef) -> Any:  # noqa: ANN401 - a scikit-learn pipeline
-    """Check the files of a version and return the fitted pipeline that they hold.
+def require_model(files: ModelFiles, tags: Mapping[str, str]) -> None:
+    """Raise ModelIntegrityError unless the files hold a model of the family, features and assets that `tags` name.
 
-    Raises what `verified_files` raises, UnknownNameError where the version's feature service is not declared any more,
-    ModelIntegrityError where the model file is no forest of ours, and RegistryError where it cannot be built.
+    UnknownNameError where the family does not exist, or the features of a model that is no forest are not declared.
+    """
+    _check(files, tags)
+
+
+def load_estimator(layout: Layout, model: ModelRef) -> Any:  # noqa: ANN401 - of scikit-learn's kind
+    """Check the files of a version and return the fitted model that they hold: it has `classes_` and `predict_proba`.
+
+    Raises what `verified_files` and `require_model` raise, UnknownNameError where the version's feature service is not
+    declared any more, and RegistryError where the model cannot be built.
     """
     files = verified_files(layout, model)
     _ = model.service  # a version whose features nobody can compute is refused before anything is loaded
-    require_forest(files.model, str(files.folder))
+    scorer = _check(files, model.tags)
+    if scorer is not None:
+        return scorer
     try:
         return _build_pipeline(files.model)
     except Exception as error:  # whatever the format's libraries raise, there is no model
@@ -78,6 +91,18 @@ def load_estimator(layout: Layout, model: ModelRef) -> Any:  # noqa: ANN401 - a 
             f"{model.name} version {model.version} cannot be loaded: {type(error).__name__}: {error}",
             "train again with the libraries that are installed here",
         ) from error
+
+
+def _check(files: ModelFiles, tags: Mapping[str, str]) -> StoredScorer | None:
+    """Check the files by the rules of their family; return the model, or None for a forest, which is not built yet."""
+    family = find_stored_family(tags.get(FAMILY_TAG, REFERENCE_FAMILY))
+    place = str(files.folder)
+    require_format(family, files.is_forest, place)
+    if not family.is_forest:
+        return read_scorer(family, files.scorer, tags, place)
+    check = require_calibrated_forest if family.kind == CALIBRATED else require_forest
+    check(files.model, place)
+    return None
 
 
 def _build_pipeline(content: bytes) -> Any:  # noqa: ANN401 - a scikit-learn pipeline

@@ -17,6 +17,9 @@ CHALLENGER = "challenger"
 """Alias of the newest version that has not been champion yet; the trading process scores it in shadow."""
 GATE_PASSED, GATE_FAILED, GATE_NOT_ASKED = "passed", "failed", "not asked"
 GATE_TAG, CHECKS_TAG, DIGEST_TAG = "gate", "gate_checks", "model_sha256"
+FAMILY_TAG = "family"
+REFERENCE_FAMILY = "pair_forest"
+"""Family of a version that does not say which: forests, those of earlier releases among them."""
 REQUIRED_TAGS = ("feature_service", DIGEST_TAG, "snapshot_id", "code_revision", "train_end")
 """Tags without which a version is neither registered nor used: they lead back to features, files, data and code."""
 
@@ -123,6 +126,11 @@ class ModelRef:
     def key(self) -> tuple[str, str, str]:
         """Identity of the version: name, number and the digest of its files."""
         return (self.name, self.version, self.sha256)
+
+    @property
+    def family(self) -> str:
+        """Name of the model family: it decides how the files are read."""
+        return self.tags.get(FAMILY_TAG, REFERENCE_FAMILY)
 
     @property
     def service(self) -> Service:

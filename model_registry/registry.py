@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from model_registry.connection import has_database, open_client, store_errors
 from model_registry.files import model_digest
-from model_registry.forest_schema import require_forest
-from model_registry.loading import read_model, verified_directory
+from model_registry.loading import read_model, require_model, verified_directory
 from model_registry.records import (
     CHALLENGER,
     CHECKS_TAG,
@@ -36,13 +35,14 @@ def register(settings: Settings, run_id: str, model_uri: str, tags: Mapping[str,
     """Register a logged model as the next version of `settings.model.name`, with the alias `challenger`; return it.
 
     `tags` must hold feature_service, snapshot_id, code_revision and train_end; the digest of the model's files is
-    added, and all of it is signed. RegistryError where a tag is missing, ModelIntegrityError where the files are no
-    forest that could be loaded again, SignatureError where the key cannot be used; nothing is registered then. The gate
-    says whether the version may trade: see `promote`.
+    added, and all of it is signed. `family` says how the files are read (a pair forest where it is missing).
+    RegistryError where a tag is missing, ModelIntegrityError where the files are no model of the family that could be
+    loaded again, UnknownNameError where there is no such family, SignatureError where the key cannot be used; nothing
+    is registered then. The gate says whether the version may trade: see `promote`.
     """
     layout, name = Layout.of(settings), settings.model.name
     files = read_model(layout, model_uri)
-    require_forest(files.model, str(files.folder))
+    require_model(files, tags)
     all_tags = {**tags, DIGEST_TAG: model_digest(files)}
     require_tags(name, "new", all_tags)
     client = open_client(layout)

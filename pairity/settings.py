@@ -193,9 +193,11 @@ class LabelSettings(Section):
 
 
 class ModelSettings(Section):
-    """The reference pair forest and its split."""
+    """The pair model that is trained and registered, the reference forest by default, and its split."""
 
     name: ModelName = "pair_forest"
+    family: Identifier = "pair_forest"
+    """What is fitted: a family that gives every pair a probability."""
     feature_service: Identifier = "pair_forest_v1"
     """Features for training and scoring: a service of the pair view."""
     n_estimators: Annotated[int, Field(ge=1, le=3000)] = 300

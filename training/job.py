@@ -1,4 +1,4 @@
-"""Train: history → point-in-time training set → forest → scores → backtest → registry → gate."""
+"""Train: history → point-in-time training set → model → scores → backtest → registry → gate."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from training.data.training_sets import build_training_set, choose_pair_service,
 from training.evaluation.drift import tabulate_drift
 from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
-from training.forest_fit import fit_forest, score_test_period, score_training_rows
-from training.models import pair_forest
+from training.forest_fit import score_test_period, score_training_rows
+from training.models.registrable import choose_family, fit_registrable
 from training.promotion.promotion import ParityCheck, backtest_champion, collect_evidence, decide_promotion
 from training.reports import run_files
 from training.train_report import TrainReport
@@ -40,12 +40,13 @@ def train(
     join: Join | None = None,
     parity: ParityCheck | None = None,
 ) -> TrainReport:
-    """Train the pair forest on everything known at `now`, evaluate it out of sample, and let the gate decide on it.
+    """Train the family `model.family` on everything known at `now`, evaluate it, and let the gate decide on it.
 
     `join` is the point-in-time join (default: the feature store's); `parity` compares what was decided on live with
     the store (None: nothing was). MissingDataError where the history is missing or too short, RegistryError where the
-    tracking store cannot be used; nothing is registered then.
+    tracking store cannot be used, ConfigError for a family that cannot trade; nothing is registered then.
     """
+    choose_family(settings)  # a name that nothing can be made of is refused before anything is read
     stages = _StageTimer(progress)
     join = join or make_store_join(settings)
     with stages("training set"):
@@ -54,9 +55,9 @@ def train(
         split = split_chronologically(labelled, settings.model.test_fraction)
         digest = digest_training_rows(labelled)
     with stages("fit"):
-        pipeline = fit_forest(split.train, training_set.service, settings)
+        model_fit = fit_registrable(split.train, training_set.service, settings)
     with stages("score"):
-        forest = score_test_period(pipeline, training_set, split)
+        forest = score_test_period(model_fit.estimator, training_set, split)
     with stages("backtest"):
         history, bars = load_history(settings, join, split.test_start, training_set.last_decision, now)
         arena = Arena(settings, history)
@@ -75,7 +76,7 @@ def train(
             threshold=settings.strategy.probability_min,
             contenders=contenders,
             bars=bars,
-            importances=pair_forest.compute_importances(pipeline),
+            importances=model_fit.importances,
             drift=tabulate_drift(split.train, split.test, training_set.service.features),
             grid=grid.table(),
         )
@@ -86,7 +87,7 @@ def train(
             settings,
             training_set,
             split,
-            pipeline,
+            model_fit,
             metrics=flatten_metrics(quality, contenders) | {"grid_probability_of_overfitting": overfitting_probability},
             tags=run_files.list_lineage_tags(settings, training_set, split, digest),
             digest=digest,
@@ -100,7 +101,7 @@ def train(
             {contender.key: contender for contender in contenders},
             against,
             trial_sharpes,
-            score_training_rows(pipeline, training_set, split),
+            score_training_rows(model_fit.estimator, training_set, split),
             forest.scored["probability"].drop_nulls(),
             parity,
         )

@@ -7,11 +7,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from model_registry.connection import load_mlflow, open_client, store_errors
 from model_registry.forest_schema import TRUSTED_TYPES
+from pairity.durable import replace_file
 from pairity.errors import RegistryError
 from pairity.layout import Layout
 from training.run_records import GRID_METRIC, DatasetSource, FamilyRun, RunRecord
@@ -78,6 +81,22 @@ def log_forest(layout: Layout, pipeline: Any, example: pd.DataFrame) -> str:  # 
             pip_requirements=_list_requirements(),  # without them MLflow would import the model in a subprocess
         )
     return str(info.model_uri)
+
+
+def log_files(layout: Layout, run_id: str, files: Mapping[str, bytes]) -> str:
+    """Store a model that is no forest, by its files as they are, as an output of the run; return its model URI."""
+    from mlflow.entities import LoggedModelOutput
+
+    client = open_client(layout)
+    with store_errors(layout):
+        model = client.create_logged_model(_find_or_create_experiment(layout), name="model", source_run_id=run_id)
+        with TemporaryDirectory() as folder:
+            for name, content in files.items():
+                replace_file(Path(folder) / name, content)
+            client.log_model_artifacts(model.model_id, folder)
+        client.finalize_logged_model(model.model_id, "READY")
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    return f"models:/{model.model_id}"
 
 
 def log_family_runs(layout: Layout, parent: FamilyRun, families: Sequence[FamilyRun]) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN_TAGS = (
+    "family",
     "feature_service",
     "snapshot_id",
     "training_digest",
@@ -235,6 +236,7 @@ def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
     rows = [
         (
             ref.version,
+            ref.family,
             ", ".join(ref.aliases) or None,
             ref.gate,
             "NO" if states[ref.version].trouble else "yes",
@@ -248,6 +250,7 @@ def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
     ]
     columns = (
         "version",
+        "family",
         "alias",
         "gate",
         "signed",
@@ -269,7 +272,7 @@ def _show_one(settings: Settings, ref: ModelRef) -> None:
     from pairity_cli.tables import print_table
 
     states = describe_signatures(settings, ref)
-    values = {**ref.tags, "aliases": ", ".join(ref.aliases)}
+    values = {**ref.tags, "family": ref.family, "aliases": ", ".join(ref.aliases)}
     rows = [("MLflow run", ref.run_id), *((name, values[name]) for name in _SHOWN_TAGS if values.get(name))]
     rows += [
         ("gate", ref.gate),

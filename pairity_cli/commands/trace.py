@@ -64,7 +64,7 @@ def _show_model(record: DecisionRecord, run: Run | None, again: Recomputation) -
 
     print_heading("Model, data, code")
     origin = again.rescored
-    print_line(f"{record.model_name} version {record.model_version}, sha256 {record.model_sha256}")
+    print_line(f"{record.model_name} version {record.model_version} ({origin.family}), sha256 {record.model_sha256}")
     print_line(f"MLflow run {origin.run_id}, trained up to {origin.train_end}, data snapshot {origin.snapshot_id}")
     code, digest = (run.code_revision, run.settings_digest[:16]) if run else ("unknown", "unknown")
     print_line(f"code {code}, settings {digest}…")

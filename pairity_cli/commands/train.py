@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name
 
 
 @click.command()
@@ -23,9 +27,14 @@ from pairity_cli.context import echo, reports_errors, settings_from
     show_default=True,
     help="Then compare all families walk-forward (`pairity leaderboard`), which takes longer than training does.",
 )
+@click.option(
+    "--family",
+    type=Name(IDENTIFIER),
+    help="What to train (the setting model.family): a family that gives every pair a probability.",
+)
 @reports_errors
-def train(rows: str | None, as_known_at: str, with_families: bool) -> None:
-    """Train the pair forest on published features, backtest it beside the baseline, register it; compare all families.
+def train(rows: str | None, as_known_at: str, with_families: bool, family: str | None) -> None:
+    """Train the pair model on published features, backtest it beside the baseline, register it; compare all families.
 
     The gate decides whether it becomes champion; `pairity models` shows what it said.
     """
@@ -38,7 +47,12 @@ def train(rows: str | None, as_known_at: str, with_families: bool) -> None:
     from training.job import train as run_training
     from venue.clock import SystemClock
 
-    settings = settings_from(label={"rows": rows}) if rows else settings_from()
+    chosen: dict[str, Any] = {}
+    if rows:
+        chosen["label"] = {"rows": rows}
+    if family:
+        chosen["model"] = {"family": family}
+    settings = settings_from(**chosen)
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
     with ConsoleProgress() as progress:
         report = run_training(settings, progress, now=now, parity=live_parity(settings))

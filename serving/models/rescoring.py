@@ -26,6 +26,7 @@ class RescoredDecision:
     run_id: str
     train_end: str
     snapshot_id: str
+    family: str
 
 
 def rescore(settings: Settings, decision: DecisionRecord, vector: FeatureVector | None) -> RescoredDecision:
@@ -48,7 +49,7 @@ def rescore(settings: Settings, decision: DecisionRecord, vector: FeatureVector 
         types = {name: make_schema(find_view(declared.view))[name] for name in declared.features}
         row = pl.DataFrame([dict(vector.values)], schema=types)
         probability = positive_probabilities(scorer.estimator, build_model_matrix(row, declared))[0]
-    return RescoredDecision(probability, model.run_id, model.train_end, model.snapshot_id)
+    return RescoredDecision(probability, model.run_id, model.train_end, model.snapshot_id, model.family)
 
 
 def _find_model(settings: Settings, decision: DecisionRecord) -> ModelRef:

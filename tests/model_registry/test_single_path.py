@@ -58,7 +58,7 @@ def test_skops_builds_models_in_one_place_and_pickles_come_from_our_own_processe
                 homes[name].add(path)
     assert homes == {
         "skops": {"model_registry/loading.py"},
-        "pickle": {"training/backtest/grid.py", "training/reports/run_files.py"},  # to own workers; written only
+        "pickle": {"training/backtest/grid.py", "training/models/registrable.py"},  # to own workers; written only
         "joblib": {"training/models/pair_forest.py"},  # threads
         "cloudpickle": set(),
         "dill": set(),

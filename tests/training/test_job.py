@@ -20,6 +20,7 @@ from training.data.history import load_history
 from training.data.splits import split_chronologically
 from training.data.training_sets import TrainingSet, build_training_set, digest_training_rows
 from training.evaluation import metrics
+from training.models.registrable import digest_fitted
 from training.reports import run_files
 
 
@@ -76,7 +77,7 @@ def test_the_card_says_what_the_model_is_and_the_same_training_fits_the_same_mod
     split = split_chronologically(training_set.labelled(settings.label), settings.model.test_fraction)
     seven = settings.model_copy(update={"model": settings.model.model_copy(update={"seed": 7})})
     same, other = (
-        run_files.digest_fitted(scoring.fit_forest(split.train, training_set.service, one)) for one in (settings, seven)
+        digest_fitted(scoring.fit_forest(split.train, training_set.service, one)) for one in (settings, seven)
     )
     assert same == run.data.tags["fitted_sha256"] != other
 

@@ -41,7 +41,8 @@ class Arena:
     def trade_model(self, scored: pl.DataFrame, train_end: datetime) -> Contender:
         """Trade the strategy over all pairs of the universe."""
         scores = group_scores_by_hour(scored, self._settings.universe.pairs)
-        return self._contender(MODEL, "pair forest, all pairs", Strategy(self._settings.strategy), scores, train_end)
+        name = f"{self._settings.model.family.replace('_', ' ')}, all pairs"
+        return self._contender(MODEL, name, Strategy(self._settings.strategy), scores, train_end)
 
     def trade_baseline(self, scored: pl.DataFrame, pair: Pair, train_end: datetime) -> Contender:
         """Trade the same strategy on one pair alone, with fixed stops."""

@@ -24,7 +24,7 @@ from training.backtest.ranking import RankingPolicy, SingleAssetPolicy
 from training.backtest.records import Policy
 from training.evaluation.forecasts import trade_sign
 from training.forest_fit import fit_forest
-from training.models import factor_risk, lagged_returns, pair_boosting, pair_forest
+from training.models import factor_risk, lagged_returns, pair_boosting, pair_forest, pair_logistic
 
 Floats = NDArray[np.float64]
 _HOURS_A_DAY = 24
@@ -125,9 +125,14 @@ def _fit_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> For
 
 
 def _fit_calibrated_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Forest:
+    return _fit_forest(rows, service, calibrate_settings(settings))
+
+
+def calibrate_settings(settings: Settings) -> Settings:
+    """Return the settings of the calibrated forest: isotonic where `model.calibration` says none."""
     kind = "isotonic" if settings.model.calibration == "none" else settings.model.calibration
     changed = settings.model.model_copy(update={"calibration": kind})
-    return _fit_forest(rows, service, settings.model_copy(update={"model": changed}))
+    return settings.model_copy(update={"model": changed})
 
 
 def _choose_btc_eth(settings: Settings) -> Pair:
@@ -210,6 +215,9 @@ FAMILIES: Mapping[str, Family] = {
             _fit_calibrated_forest,
         ),
         Family("pair_boosting", "LightGBM over all pairs, tuned inside the training rows", pair_boosting.fit_boosting),
+        Family(
+            "pair_logistic", "logistic regression over all pairs, standardised features", pair_logistic.fit_logistic
+        ),
         Family(
             "btc_eth_baseline",
             "the same forest on BTC/ETH alone, 6 % stop, 5 % target",

@@ -81,7 +81,7 @@ def fit_boosting(rows: pl.DataFrame, service: Service, settings: Settings, *, th
     `rows`: the service's features, label, event_timestamp, t0, t1. The result does not depend on `threads` (0: all).
     MissingDataError unless both classes occur, and for too few rows.
     """
-    _require_both_classes(rows)
+    require_both_classes(rows)
     losses = [_measure_inner_loss(rows, service, settings, candidate, threads) for candidate in _GRID]
     chosen = _GRID[int(np.argmin(losses))]
     booster = _train(rows, service, settings, chosen, threads)
@@ -136,7 +136,8 @@ def _make_matrix(rows: pl.DataFrame, service: Service, universe: tuple[str, ...]
     return matrix
 
 
-def _require_both_classes(rows: pl.DataFrame) -> None:
+def require_both_classes(rows: pl.DataFrame) -> None:
+    """Raise MissingDataError unless labels of both classes occur among enough rows."""
     positives = int(rows["label"].sum())
     if positives in (0, rows.height):
         raise MissingDataError(

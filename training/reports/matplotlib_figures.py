@@ -84,13 +84,13 @@ def draw_calibration(path: Path, table: pl.DataFrame) -> Path:
 
 
 def draw_importance(path: Path, values: Mapping[str, float]) -> Path:
-    """Draw the mean decrease in impurity per feature, largest on top."""
+    """Draw the share of each feature, largest on top; nothing where no feature is used."""
 
     def draw(axes: list[Axes]) -> None:
         names = list(values)[::-1]
         axes[0].barh(names, [values[name] for name in names], color="steelblue")
         axes[0].tick_params(axis="y", labelsize=7)
-        axes[0].set_title("Feature importance (mean decrease in impurity)")
+        axes[0].set_title("Feature importance")
 
     return _save_figure(path, draw)
 

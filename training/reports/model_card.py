@@ -31,15 +31,19 @@ def render_model_card(
     metrics: Mapping[str, float | None],
     tags: Mapping[str, str],
     names: Mapping[str, str],
+    details: str,
 ) -> str:
-    """Return the card as Markdown. `metrics`: as logged with the run; `names`: what each contender is, in words."""
+    """Return the card as Markdown.
+
+    `metrics`: as logged with the run; `names`: what each contender is, `details`: what was fitted, in words.
+    """
     label, strategy = settings.label, settings.strategy
     first, last = (str(at)[:16] for at in (split.train["t0"].min(), split.train_end))
     tested = f"{split.test_start:%Y-%m-%d} to {str(split.test['t0'].max())[:10]}"
     lines = [
         f"# {settings.model.name}, tested from {split.test_start:%Y-%m-%d}",
         "",
-        "**What it is.** " + _describe_kind(settings),
+        "**What it is.** " + details,
         "",
         f"**What it says.** The probability that the spread of a pair comes back: label `{label.kind}`, "
         f"|z| above {label.z_entry:g}, within {label.horizon_bars} bars. Known {label.horizon_bars} hours later at "
@@ -72,16 +76,6 @@ def render_model_card(
         "depth.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _describe_kind(settings: Settings) -> str:
-    model = settings.model
-    calibrated = "" if model.calibration == "none" else f", votes calibrated ({model.calibration})"
-    return (
-        f"One random forest over the rows of all pairs: {model.n_estimators} trees, depth at most {model.max_depth}, "
-        f"{model.min_samples_leaf} rows per leaf at least, weight {model.positive_weight:g} for positive rows, seed "
-        f"{model.seed}{calibrated}. Stored in skops format: loading it runs no code of its own."
-    )
 
 
 def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str]) -> list[str]:

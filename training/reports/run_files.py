@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME, PAIR_HOURLY
-from model_registry.records import ModelRef
+from model_registry.records import FAMILY_TAG, REFERENCE_FAMILY, ModelRef
 from model_registry.registry import register
 from pairity.code_revision import read_code_revision
 from pairity.csv_files import escape_formulas
-from pairity.digest import digest_bytes
 from pairity.durable import make_folder, replace_file, replace_file_with
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -25,6 +22,7 @@ from training.backtest.comparison import Contender
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
 from training.evaluation import metrics
+from training.models.registrable import Registrable
 from training.reports import matplotlib_figures as figures
 from training.reports.model_card import render_model_card
 from training.run_records import RunRecord
@@ -96,7 +94,7 @@ def record_run(
     settings: Settings,
     training_set: TrainingSet,
     split: Split,
-    pipeline: Any,  # noqa: ANN401 - sklearn.Pipeline
+    model: Registrable,
     *,
     metrics: Mapping[str, float | None],
     tags: Mapping[str, str],
@@ -108,9 +106,11 @@ def record_run(
     from feature_repo.model_matrix import build_model_matrix
 
     layout = Layout.of(settings)
-    card = render_model_card(settings, training_set, split, metrics, tags, names)
+    card = render_model_card(settings, training_set, split, metrics, tags, names, model.details)
     replace_file(locate_directory(settings) / CARD, card.encode())
-    tags = {**tags, "fitted_sha256": digest_fitted(pipeline)}
+    tags = {**tags, "fitted_sha256": model.digest}
+    if model.family != REFERENCE_FAMILY:  # a forest is registered with the tags that it always had
+        tags[FAMILY_TAG] = model.family
     run = RunRecord(
         params=_list_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
         metrics=metrics,
@@ -125,16 +125,11 @@ def record_run(
     )
     example = build_model_matrix(split.train.head(_EXAMPLE_ROWS), training_set.service)
     with tracking.start_run(layout, run) as run_id:
-        model_uri = tracking.log_forest(layout, pipeline, example)
+        if model.files:
+            model_uri = tracking.log_files(layout, run_id, model.files)
+        else:
+            model_uri = tracking.log_forest(layout, model.estimator, example)
     return register(settings, run_id, model_uri, tags)
-
-
-def digest_fitted(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline
-    """Return the SHA-256 of the fitted estimator: same rows, settings, seed and library versions, same digest.
-
-    The stored files name the run and the time and differ each time. Written only: nothing is ever loaded this way.
-    """
-    return digest_bytes(pickle.dumps(pipeline, protocol=5))
 
 
 def _list_params(settings: Settings, split: Split) -> dict[str, object]:

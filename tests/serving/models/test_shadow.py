@@ -32,6 +32,7 @@ from serving.models.champion import Champion
 from serving.models.scoring import load_scorer
 from serving.models.shadow import Shadow, find_best_candidate
 from serving.risk import Mode
+from tests.model_registry import family_models
 from tests.serving.registered_models import history, promote, register, seen_at, settings_in
 from tests.serving.trading import RUN
 
@@ -365,3 +366,16 @@ def test_a_shadow_comes_back_from_the_journal_as_it_was(process: Process) -> Non
     process.journal.models.record_shadow(wanted)
     process.journal.models.record_shadow(replace(wanted, choice=None))
     assert process.journal.models.shadows() == [wanted]
+
+
+@pytest.mark.parametrize("family", ["pair_boosting", "pair_logistic", "always_revert", "pair_forest_calibrated"])
+def test_a_challenger_of_another_family_is_scored_beside_a_forest(
+    process: Process, home: Path, settings: Settings, family: str
+) -> None:
+    challenger = family_models.register(family_models.settings_of(home, family, settings.model.name))
+    record, problems = process.cycle(20)
+    assert problems == []
+    (shadow,) = process.journal.models.shadows()
+    assert (shadow.model_version, shadow.failure) == (challenger.version, None)
+    said = {score.pair.pair_id for score in record.decision.scores if score.probability is not None}
+    assert {pair_id for pair_id, value in shadow.probabilities.items() if value is not None} == said != set()

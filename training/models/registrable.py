@@ -1,0 +1,171 @@
+"""Fitted models that can be registered: each as it will be loaded, with the files that it is stored as.
+
+What is not a forest is written to its files first and read back by the registry's own reader. So the backtest scores
+with the very model that the trading process will load.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from feature_repo.catalog import Service
+from feature_repo.model_matrix import list_categories
+from model_registry.lightgbm_text import TREES_FILE, cut_text
+from model_registry.logistic_terms import LOGISTIC
+from model_registry.scorer_card import CARD_FILE, ScorerCard
+from model_registry.stored_families import CALIBRATED, FOREST, STORED_FAMILIES, StoredFamily
+from model_registry.stored_scorers import CONSTANT, TREES, build_scorer
+from pairity.digest import digest_bytes, digest_parts
+from pairity.errors import ConfigError
+from pairity.settings import Settings
+from training.forest_fit import fit_forest
+from training.models import pair_boosting, pair_forest, pair_logistic
+from training.models.families import calibrate_settings, find_family
+
+
+@dataclass(frozen=True, slots=True)
+class Registrable:
+    """Fitted model of a family that can trade."""
+
+    family: str
+    estimator: Any
+    """What scores, here and in the trading process: `classes_`, `predict_proba`."""
+    importances: Mapping[str, float]
+    files: Mapping[str, bytes]
+    """Files that it is stored as; empty for a forest, which skops writes."""
+    details: str
+    """What was fitted, in words, for the model card."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was fitted: same rows, settings, seed and library versions, same digest."""
+        if self.files:
+            return digest_parts((name, digest_bytes(content)) for name, content in self.files.items())
+        return digest_fitted(self.estimator)
+
+
+def digest_fitted(pipeline: Any) -> str:  # noqa: ANN401 - sklearn.Pipeline
+    """Return the SHA-256 of a fitted forest.
+
+    The stored files name the run and the time and differ each time. Written only: nothing is ever loaded this way.
+    """
+    return digest_bytes(pickle.dumps(pipeline, protocol=5))
+
+
+def choose_family(settings: Settings) -> StoredFamily:
+    """Return the family that `model.family` names.
+
+    UnknownNameError for a name that does not exist, ConfigError for a family that says no probability of every pair.
+    """
+    family = find_family(settings.model.family)
+    if family.name not in STORED_FAMILIES:
+        what = "returns of single assets" if family.portfolio is not None else "one pair alone, with stops of its own"
+        raise ConfigError(
+            f"model.family = {family.name!r} forecasts {what}; the trading process needs a probability of every pair",
+            f"choose from {', '.join(STORED_FAMILIES)}; `pairity leaderboard` compares all families",
+        )
+    return STORED_FAMILIES[family.name]
+
+
+def fit_registrable(rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
+    """Fit the family `model.family` on labelled rows; raises what `choose_family` and the family's `fit` raise."""
+    return _FITS[choose_family(settings).kind](rows, service, settings)
+
+
+def _fit_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
+    pipeline = fit_forest(rows, service, settings)
+    return Registrable(
+        family=settings.model.family,
+        estimator=pipeline,
+        importances=pair_forest.compute_importances(pipeline),
+        files={},
+        details=_describe_forest(settings),
+    )
+
+
+def _fit_calibrated(rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
+    return _fit_forest(rows, service, calibrate_settings(settings))
+
+
+def _fit_boosting(rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
+    model = pair_boosting.fit_boosting(rows, service, settings)
+    chosen = ", ".join(f"{name} {value}" for name, value in model.chosen.items())
+    return _store(
+        settings,
+        service,
+        {"kind": TREES},
+        importances=model.compute_importances(),
+        details=f"Boosted trees (LightGBM) over the rows of all pairs, chosen by log loss on purged folds inside the "
+        f"training rows: {chosen}; seed {settings.model.seed}",
+        trees=model.text,
+    )
+
+
+def _fit_logistic(rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
+    model = pair_logistic.fit_logistic(rows, service, settings)
+    return _store(
+        settings,
+        service,
+        model.terms.to_scorer(),
+        importances=model.compute_importances(),
+        details=f"Logistic regression over the rows of all pairs on {len(model.names)} standardised features",
+    )
+
+
+def _fit_constant(_rows: pl.DataFrame, service: Service, settings: Settings) -> Registrable:
+    probability = STORED_FAMILIES[settings.model.family].probability
+    return _store(
+        settings,
+        service,
+        {"kind": CONSTANT, "probability": probability},
+        importances={},
+        details=f"A rule that gives every pair the probability {probability:g}; nothing is fitted",
+    )
+
+
+_FITS: Mapping[str, Callable[[pl.DataFrame, Service, Settings], Registrable]] = {
+    FOREST: _fit_forest,
+    CALIBRATED: _fit_calibrated,
+    TREES: _fit_boosting,
+    LOGISTIC: _fit_logistic,
+    CONSTANT: _fit_constant,
+}
+
+
+def _store(
+    settings: Settings,
+    service: Service,
+    scorer: Mapping[str, Any],
+    *,
+    importances: Mapping[str, float],
+    details: str,
+    trees: str | None = None,
+) -> Registrable:
+    """Write the model into its files and read it back."""
+    family = settings.model.family
+    categories = dict.fromkeys(list_categories(service), settings.universe.assets)
+    files = {CARD_FILE: ScorerCard(family, service.features, categories, scorer).to_bytes()}
+    if trees is not None:
+        files[TREES_FILE] = cut_text(trees)
+    return Registrable(
+        family=family,
+        estimator=build_scorer(files, f"the {family} that was just fitted"),
+        importances=importances,
+        files=files,
+        details=f"{details}. Stored as text and numbers: loading it runs no code of its own.",
+    )
+
+
+def _describe_forest(settings: Settings) -> str:
+    model = settings.model
+    calibrated = "" if model.calibration == "none" else f", votes calibrated ({model.calibration})"
+    return (
+        f"One random forest over the rows of all pairs: {model.n_estimators} trees, depth at most {model.max_depth}, "
+        f"{model.min_samples_leaf} rows per leaf at least, weight {model.positive_weight:g} for positive rows, seed "
+        f"{model.seed}{calibrated}. Stored in skops format: loading it runs no code of its own."
+    )
