@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pairity.strategy.types import Entry, PairPosition
-from pairity.universe import ContractSpec
+from pairity.universe import ContractSpec, inst_id
 from serving.execution.entries import Entries, Opened
 from serving.execution.exits import Closed, Exits
+from serving.execution.facts import Facts
 from serving.execution.orders import OrderDesk
 from serving.execution.position_protection import PositionProtector
 from serving.journal import DecisionRecord
@@ -21,13 +22,28 @@ class Executor:
 
     def __init__(self, desk: OrderDesk, contracts: Mapping[str, ContractSpec], leverage: int) -> None:
         self.desk = desk
+        self.facts = Facts(desk.venue, desk.journal)
+        self.blocked: dict[str, str] = {}
+        """Instruments in which nothing is opened, with the reason: somebody else is in them, or they do not trade."""
         self.contracts = contracts
         self.protection = PositionProtector(desk, contracts)
         self.exits = Exits(desk, self.protection.protector, contracts)
         self.entries = Entries(desk, contracts, leverage, self.protection, self.exits)
 
     async def open(self, entry: Entry, decision: DecisionRecord) -> Opened:
-        """Open, protect and journal the position of an entry, as `Entries.open` describes."""
+        """Open, protect and journal the position of an entry, as `Entries.open` describes; not where it is blocked.
+
+        The list of positions is read once more: what came there since the decision is not ours to trade beside.
+        """
+        known = self.desk.journal.position(entry.position_id) or self.desk.journal.intents(entry.position_id)
+        if not known:
+            journal = self.desk.journal
+            ours = {inst_id(leg.asset) for record in journal.open_positions() for leg in record.position.legs}
+            ours |= {intent.instrument for intent in journal.unsettled()}
+            listed = {row.instrument for row in await self.desk.venue.position_rows()} - ours
+            for name in (inst_id(leg.asset) for leg in entry.legs):
+                if reason := self.blocked.get(name) or (f"{name} has a position already" if name in listed else None):
+                    return Opened(None, reason)
         return await self.entries.open(entry, decision)
 
     async def close(self, position: PairPosition, reason: str, decision_id: str | None) -> Closed:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pairity.errors import TradingError
+from pairity.errors import TradingError, UnconfirmedError
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import ContractSpec, inst_id
 from serving.execution.contracts import get_contract
+from serving.execution.facts import Facts
 from serving.execution.order_sizes import first_order
 from serving.execution.orders import OrderDesk
 from serving.execution.position_accounting import MANUAL, UNKNOWN, PositionAccounting
@@ -40,6 +41,7 @@ class Exits:
         self._protector = protector
         self._contracts = contracts
         self.accounting = PositionAccounting(desk.venue, desk.journal, protector)
+        self._facts = Facts(desk.venue, desk.journal)
 
     async def close(self, position: PairPosition, reason: str, decision_id: str | None) -> Closed:
         """Close every leg at market, reduce-only; verify it flat and its protective orders gone; book it.
@@ -94,11 +96,16 @@ class Exits:
                 sent |= done.filled_contracts > 0
                 continue
             sent |= any(intent.filled_contracts > 0 for intent in known)
+            # What our exits executed counts, not the list alone: it may lag, and hold what a person added.
+            left = self._facts.count_opened(position, leg) - _count_filled(known)
+            if left <= 0:
+                return sent
             held = (await self.read_held(position))[leg.asset]
             if held is None:
+                await self._require_gone(position, leg)
                 return sent
             self._desk.checkpoint("exit: before the intent")
-            wanted = min(leg.contracts, abs(held.contracts))
+            wanted = min(leg.contracts, left, abs(held.contracts))
             contracts = first_order(wanted, get_contract(self._contracts, leg.asset))
             intent = self._journal.intend(
                 self._make_intent(position, index, leg, decision_id, attempt=len(known), contracts=contracts)
@@ -110,7 +117,11 @@ class Exits:
             if done.state is IntentState.FILLED:
                 attempts -= contracts < wanted
                 await self._await_rest(position, leg, abs(held.contracts) - contracts)
+        known = self._journal.intents(position.position_id, index, Purpose.EXIT)
+        if _count_filled(known) >= self._facts.count_opened(position, leg):
+            return sent
         if (await self.read_held(position))[leg.asset] is None:
+            await self._require_gone(position, leg)
             return sent
         raise TradingError(
             f"{position.position_id}: {inst_id(leg.asset)} is not flat after {_EXIT_ATTEMPTS} attempts to close it",
@@ -137,6 +148,23 @@ class Exits:
             created_at=self._desk.clock.now(),
         )
 
+    async def _require_gone(self, position: PairPosition, leg: Leg) -> None:
+        """Return where executions confirm that a leg is gone; UnconfirmedError where only the list says so."""
+        for look in range(self._desk.pace.absent_answers + 1):
+            facts = await self._facts.examine(position, leg, await self._desk.venue.position_rows())
+            if facts.left == 0:
+                return
+            if facts.listed:
+                break
+            await self._desk.pace.wait(look)
+        else:
+            if await self._facts.is_in_history(position, leg):
+                return
+        raise UnconfirmedError(
+            f"{position.position_id}: the list of positions lacks {inst_id(leg.asset)}, and no execution closed it",
+            "nothing was cancelled or booked; it is looked at again",
+        )
+
     async def _await_rest(self, position: PairPosition, leg: Leg, rest: Decimal) -> None:
         """Give the venue's position list a moment to follow a fill: a second exit must not be sent for its delay."""
         for look in range(_FLAT_LOOKS):
@@ -144,3 +172,7 @@ class Exits:
             if held is None or abs(held.contracts) <= rest:
                 return
             await self._desk.pace.wait(look)
+
+
+def _count_filled(exits: Sequence[Intent]) -> Decimal:
+    return sum((intent.filled_contracts for intent in exits), Decimal(0))

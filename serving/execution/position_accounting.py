@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from pairity.errors import VenueError
 from pairity.strategy.types import ExitReason, PairPosition
 from pairity.universe import inst_id
+from serving.execution.facts import SKEW
 from serving.execution.protection import Protector
 from serving.execution.venue import VenuePort
 from serving.execution.venue_records import VenueFill
-from serving.journal import Charge, Fill, Journal, PositionClose, Purpose, is_ours
+from serving.journal import Charge, Fill, Journal, PositionClose, Purpose
 
 MANUAL, UNKNOWN = "manual", "unknown"
-_SKEW = timedelta(minutes=1)
-"""Most that the venue's clock may be behind ours: its executions carry its own time."""
 _FORCED = frozenset({"full_liquidation", "partial_liquidation", "adl"})
 
 
@@ -41,7 +40,7 @@ class PositionAccounting:
         for leg in position.legs:
             mine = [
                 fill
-                for fill in await self._venue.fills(inst_id(leg.asset), position.opened_at - _SKEW)
+                for fill in await self._venue.fills(inst_id(leg.asset), position.opened_at - SKEW)
                 if {fill.client_order_id, fill.order_id} & own
                 or (outside and fill.side is leg.side.opposite and not self._is_known(fill))
             ]
@@ -49,6 +48,10 @@ class PositionAccounting:
             new = [fill for fill in mine if (fill.trade_id, fill.order_id) not in known]
             self._journal.record_fills([await self._make_fill(fill, position.position_id) for fill in new])
         return self._journal.fills(position.position_id)
+
+    async def record_fills(self, position: PairPosition, fills: Sequence[VenueFill]) -> None:
+        """Journal executions as a position's: those that changed it from outside, at the moment they are seen."""
+        self._journal.record_fills([await self._make_fill(fill, position.position_id) for fill in fills])
 
     async def find_cause(self, position: PairPosition) -> str:
         """Return why a position that nobody closed here is gone, as far as the venue says.
@@ -137,7 +140,7 @@ class PositionAccounting:
 
     def _is_known(self, fill: VenueFill) -> bool:
         """Return whether an execution is one of ours, of any position."""
-        return is_ours(fill.client_order_id) or self._journal.has_fill_of(fill.order_id)
+        return self._journal.owns(fill.client_order_id) or self._journal.has_fill_of(fill.order_id)
 
     async def _read_outside_fills(self, position: PairPosition) -> list[VenueFill]:
         """Return the closing executions of no order of ours since the position was opened."""

@@ -16,10 +16,13 @@ from serving.journal.records import (
     Retraining,
     Run,
     ShadowRecord,
+    StateRecord,
     Trace,
+    TradingState,
     client_order_id,
     decision_id,
-    is_ours,
+    is_of_pairity,
+    scope_tag,
 )
 
 __all__ = [
@@ -38,8 +41,11 @@ __all__ = [
     "Retraining",
     "Run",
     "ShadowRecord",
+    "StateRecord",
     "Trace",
+    "TradingState",
     "client_order_id",
     "decision_id",
-    "is_ours",
+    "is_of_pairity",
+    "scope_tag",
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
 
-EXTENDED = frozenset({"1", "2"})
+EXTENDED = frozenset({"1", "2", "3"})
 """Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
@@ -75,6 +75,17 @@ retrainings = Table(
     Column("ended_at", String),
     Column("exit_code", Integer),
     Column("summary", Text, nullable=False),
+)
+
+states = Table(
+    "states",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", String, nullable=False),
+    Column("flatten", Boolean, nullable=False),
 )
 
 intents = Table(

@@ -12,10 +12,11 @@ from pairity.universe import inst_id
 from serving.execution.executor import Executor
 from serving.execution.exits import UNPROTECTED
 from serving.execution.protection import closes
-from serving.journal import Purpose, is_ours
+from serving.journal import Purpose, is_of_pairity
 from serving.reconcile.comparison import PositionComparison
 from serving.reconcile.interrupted import InterruptedOrders
 from serving.reconcile.report import ReconcileReport
+from serving.reconcile.spaced_exits import SpacedExits
 
 
 class Reconciler:
@@ -25,21 +26,22 @@ class Reconciler:
         self._executor = executor
         self._desk = executor.desk
         self._journal = executor.desk.journal
-        self._interrupted = InterruptedOrders(executor, settings)
-        self._comparison = PositionComparison(executor, settings)
+        self.exits = SpacedExits(executor)
+        self._interrupted = InterruptedOrders(executor, settings, self.exits)
+        self._comparison = PositionComparison(executor, settings, self.exits)
 
-    async def run(self) -> ReconcileReport:
+    async def run(self, *, decided_exits: bool = True) -> ReconcileReport:
         """Do one pass and return what it saw and did; a second pass right after finds nothing to do.
 
-        Raises ForeignPositionError, which names a position that is not ours, and VenueError where the venue cannot be
-        read.
+        `decided_exits`: exits of the last decision that were never begun are made, too.
+        Raises VenueError where the venue cannot be read; what concerns one position or one order is in the report.
         """
         report = ReconcileReport()
         # The order matters: entries and exits in doubt change positions, so they come to their end before positions are
         # compared; protection follows the compared sizes; an order is an orphan only when no position is left for it.
         await self._interrupted.settle_entries(report)
         await self._interrupted.complete_entries(report)
-        await self._interrupted.resume_exits(report)
+        await self._interrupted.resume_exits(report, decided=decided_exits)
         await self._comparison.compare_all(report)
         await self._protect(report)
         await self._cancel_orphans(report)
@@ -55,7 +57,7 @@ class Reconciler:
             position, problems, safe = await self._executor.protection.protect(record.position, None)
             report.problems += problems
             if not safe:
-                report.add_closed(await self._executor.close(position, UNPROTECTED, None))
+                await self.exits.close(position, UNPROTECTED, None, report)
 
     async def _cancel_orphans(self, report: ReconcileReport) -> None:
         """Cancel orders of ours that serve no open position and no intention."""
@@ -63,7 +65,11 @@ class Reconciler:
             intent.client_order_id for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT
         }
         for order in await self._desk.venue.open_orders():
-            if is_ours(order.client_order_id) and order.client_order_id not in alive:
+            if order.client_order_id in alive or not is_of_pairity(order.client_order_id):
+                continue
+            if not self._journal.owns(order.client_order_id):
+                report.rivals.append(order.client_order_id)
+            else:
                 await self._cancel(order.instrument, order.client_order_id, report)
         guarded = {
             (inst_id(leg.asset), leg.side) for record in self._journal.open_positions() for leg in record.position.legs
@@ -74,7 +80,11 @@ class Reconciler:
         }
         for algo in await self._desk.venue.algo_orders():
             # What would close a position stays, whatever its id and size: `_protect` keeps nothing else if it can.
-            if is_ours(algo.client_order_id) and not any(closes(algo, *position) for position in guarded):
+            if not is_of_pairity(algo.client_order_id):
+                continue
+            if not self._journal.owns(algo.client_order_id):
+                report.rivals.append(algo.client_order_id)
+            elif not any(closes(algo, *position) for position in guarded):
                 try:
                     await self._desk.venue.cancel_algo(algo.instrument, algo.algo_id)
                 except (OrderUnknownError, VenueRejectedError) as error:

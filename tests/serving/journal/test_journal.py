@@ -355,14 +355,14 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
     reader = Journal.read(old)
     was = told(reader)
     assert was[0] == decision_of(entry())
-    assert (reader.models.shadows(), reader.models.retrainings()) == ([], [])
+    assert (reader.models.shadows(), reader.models.retrainings(), reader.states.newest()) == ([], [], None)
     reader.close()
     assert stored(old) == before
     for _ in range(2):
         journal = Journal.open(old)
         assert told(journal) == was
         journal.close()
-        assert stored(old) == ("3", before[1] | {"shadows", "retrainings", "fees"})
+        assert stored(old) == ("4", before[1] | {"shadows", "retrainings", "fees", "states"})
     journal = Journal.open(old)
     shadow = ShadowRecord(decision_of().decision_id, T0, "m", "2", "f" * 64, {"BTC__SOL": 0.1}, None)
     journal.models.record_shadow(shadow)
@@ -383,7 +383,7 @@ def test_an_extension_that_is_interrupted_leaves_version_1(old: Path, monkeypatc
             Journal.open(old)
     assert stored(old) == before
     Journal.open(old).close()
-    assert stored(old)[0] == "3"
+    assert stored(old)[0] == "4"
 
 
 def test_an_extended_journal_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
