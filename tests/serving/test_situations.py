@@ -234,7 +234,7 @@ HANDS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hands=HANDS, empty=st.lists(st.booleans(), min_size=6, max_size=6), side=st.sampled_from(list(Side)))
 def test_hand_trades_in_any_order(hands, empty, side, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
     """What is left of ours is the least that the venue held on our side since, counted by brute force."""
