@@ -100,7 +100,8 @@ class Cycle:
             if self._parts.shadow is not None and inputs is not None:
                 self._reporter.add_problems(self._parts.shadow.follow(record, inputs, self._parts.champion.ref))
             # In a thread: the page goes on meanwhile, and the next hour is far away.
-            self._reporter.add_problems(await asyncio.to_thread(self._parts.ingest.work_ahead, record.event_timestamp))
+            ahead = asyncio.to_thread(self._parts.ingest.work_ahead, record.event_timestamp)
+            self._reporter.add_problems(await self._watch.look_while(ahead))
         except Exception as error:  # noqa: BLE001 - as in `Supervisor.covering`, for what is not worth guarding for
             self._reporter.add_problems([f"work after the decision failed: {describe(error)}"])
 
@@ -117,7 +118,7 @@ class Cycle:
             since = month_start(close - MINUTE) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
         report = None
         with self._supervisor.covering("data"):
-            report = await self._parts.ingest.run(since, close, live=True)
+            report = await self._watch.look_while(self._parts.ingest.run(since, close, live=True))
         if report is None:
             return [f"no new data for {close.isoformat()}: {self._supervisor.causes['data']}"], False
         self._caught_up = True

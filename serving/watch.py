@@ -7,7 +7,10 @@ becomes a cause of guarding; the next look that finds all well clears it.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from pairity.backoff import Backoff
 from pairity.errors import VenueError
@@ -19,6 +22,7 @@ from serving.reconcile import Reconciler, ReconcileReport
 from serving.requests import Wish, drop_request, take_request
 from venue.clock import SteppedClock, SystemClock
 
+T = TypeVar("T")
 FLATTENED = "flatten"
 """Reason of an exit that a person asked for."""
 _LISTED_FOR = timedelta(minutes=5)
@@ -37,10 +41,10 @@ class Watch:
         self._reconciler = Reconciler(parts.executor, parts.settings)
         self._layout = Layout.of(parts.settings)
         self._interval_s = parts.settings.serve.watch_s
-        stepped = isinstance(parts.clock, SteppedClock)
-        self._idles = stepped and not parts.settings.serve.watch_stepped
+        self._stepped = isinstance(parts.clock, SteppedClock)
+        self._idles = self._stepped and not parts.settings.serve.watch_stepped
         # After a failure sooner than usual: most outages last seconds. A stepped venue is stepped for each try.
-        self._retries = Backoff(self._interval_s if stepped else min(2.0, self._interval_s), 60.0)
+        self._retries = Backoff(self._interval_s if self._stepped else min(2.0, self._interval_s), 60.0)
         self._failed = 0
         self._looked_at = parts.clock.now()
         self._listed_at: datetime | None = None
@@ -51,10 +55,34 @@ class Watch:
         """Return when to look next; None where a stepped clock is not to be stepped for it."""
         if self._idles and self._supervisor.state is TradingState.TRADING:
             return None
+        return self._next_look()
+
+    def _next_look(self) -> datetime:
         wait_s = self._retries.delay_s(self._failed - 1) if self._failed else self._interval_s
         if self._idles:  # every look steps the venue, so looks move apart while nothing changes
             wait_s = max(wait_s, self._interval_s)
         return self._looked_at + timedelta(seconds=wait_s)
+
+    async def look_while(self, job: Coroutine[Any, Any, T]) -> T:
+        """Await a job that may take minutes, and look meanwhile; a stepped clock stands still for it.
+
+        The job is cancelled with the caller, and its error is raised.
+        """
+        task = asyncio.ensure_future(job)
+        try:
+            while not (self._stepped or task.done()):
+                pause = asyncio.ensure_future(self._parts.clock.sleep_until(self._next_look()))
+                try:
+                    await asyncio.wait({task, pause}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    pause.cancel()
+                    await asyncio.gather(pause, return_exceptions=True)
+                if not task.done():
+                    await self.look()
+            return await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def look(self) -> ReconcileReport | None:
         """Look once; return what reconciliation saw, None where the venue could not be read."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pairity.settings import ServeSettings, Settings
+from pairity.timeline import from_ms, to_ms
 from serving.api import Status
 from serving.parts import GuardParts
 from serving.supervisor import Supervisor
@@ -29,6 +32,20 @@ class Said:
         self.lines.append(text)
 
 
+class MovingClock:
+    """The venue's time; sleeping moves it, and lets others run."""
+
+    def __init__(self, tiny: TinyOkx) -> None:
+        self.tiny = tiny
+
+    def now(self) -> datetime:
+        return from_ms(self.tiny.now_ms)
+
+    async def sleep_until(self, instant: datetime) -> None:
+        await asyncio.sleep(0)
+        self.tiny.now_ms = max(self.tiny.now_ms, to_ms(instant) + 1)
+
+
 class Guard:
     """One guarding process; `restarted` is the next one on the same journal."""
 
@@ -36,7 +53,7 @@ class Guard:
         self.tiny, self.home, self.options = tiny, home, options
         self.desk: Desk = desk_on(tiny, home / "journal.db", **options)
         self.status, self.said = Status("paper", "tiny", {}), Said()
-        clock = self.desk.orders.clock
+        clock = MovingClock(tiny)
         self.supervisor = Supervisor(self.desk.journal, self.status, clock.now, self.said.say)
         contracts = dict(SPECS)
         self.desk.executor.contracts = contracts
