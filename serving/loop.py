@@ -104,6 +104,8 @@ class TradingLoop:
         retrainer = None if parts is None else parts.retrainer
         while True:
             look_at = self._watch.due()
+            if look_at is not None and look_at + self._watch.took >= instant:
+                look_at = None  # it would make the decision late, which looks by itself
             retrain_at = None if retrainer is None else max(retrainer.due(), self._no_retraining_before)
             due = min((at for at in (look_at, retrain_at) if at is not None), default=instant)
             if due >= instant:

@@ -50,6 +50,8 @@ class Watch:
         self._listed_at: datetime | None = None
         self._idle_instruments: dict[str, str] = {}
         self._said: set[str] = set()
+        self.took = timedelta(0)
+        """How long the last look took, by the clock in use: an accelerated one runs on."""
 
     def due(self) -> datetime | None:
         """Return when to look next; None where a stepped clock is not to be stepped for it."""
@@ -61,7 +63,7 @@ class Watch:
         wait_s = self._retries.delay_s(self._failed - 1) if self._failed else self._interval_s
         if self._idles:  # every look steps the venue, so looks move apart while nothing changes
             wait_s = max(wait_s, self._interval_s)
-        return self._looked_at + timedelta(seconds=wait_s)
+        return self._looked_at + max(timedelta(seconds=wait_s), self.took)
 
     async def look_while(self, job: Coroutine[Any, Any, T]) -> T:
         """Await a job that may take minutes, and look meanwhile; a stepped clock stands still for it.
@@ -86,7 +88,7 @@ class Watch:
 
     async def look(self) -> ReconcileReport | None:
         """Look once; return what reconciliation saw, None where the venue could not be read."""
-        supervisor, report = self._supervisor, None
+        supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
         with supervisor.covering("request"):
             self._take_request()
         with supervisor.covering("venue"):
@@ -96,6 +98,7 @@ class Watch:
             with supervisor.covering("reconciliation"):
                 await self._follow_report(report)
         self._looked_at = self._parts.clock.now()
+        self.took = self._looked_at - begun
         self._failed = 0 if report is not None else self._failed + 1
         supervisor.write_pending()
         return report
@@ -116,6 +119,8 @@ class Watch:
                 self._supervisor.guard(cause, reasons[0])
             else:
                 self._supervisor.clear(cause)
+        if report.disagreements:
+            self._supervisor.halt(f"journal and venue disagree: {report.disagreements[0]}")
         with self._supervisor.covering("instruments"):
             await self._follow_instruments()
         with self._supervisor.covering("clock"):

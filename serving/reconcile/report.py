@@ -13,9 +13,10 @@ class ReconcileReport:
     """What one reconciliation saw and did. `unresolved` names orders whose outcome the venue still does not say.
 
     `doubts` say what one fact claims and no second one confirms, `stuck` which exits and protections the venue does not
-    take, `rivals` which orders of another process of this program rest on the account. While there is any of these, or
-    anything is unresolved, nothing may be opened. `blocked` are instruments (with the reason) in which somebody else
-    has a position: nothing may be opened there.
+    take, `disagreements` what the journal and the venue say against each other, `rivals` which orders of another
+    process of this program rest on the account. While there is any of these, or anything is unresolved, nothing may be
+    opened. `blocked` are instruments (with the reason) in which somebody else has a position: nothing may be opened
+    there.
     """
 
     settled: list[str] = field(default_factory=list)
@@ -26,6 +27,7 @@ class ReconcileReport:
     unresolved: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     stuck: dict[str, str] = field(default_factory=dict)
+    disagreements: list[str] = field(default_factory=list)
     rivals: list[str] = field(default_factory=list)
     blocked: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)

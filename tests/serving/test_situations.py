@@ -22,7 +22,7 @@ POSITIONS, FILLS, ORDERS = "privateGetAccountPositions", "privateGetTradeFillsHi
 
 
 def reconcile(desk: Desk) -> ReconcileReport:
-    return asyncio.run(desk.reconciler.run())
+    return asyncio.run(desk.reconciler.run(decided_exits=True))
 
 
 def test_an_empty_list_of_positions_changes_nothing(desk: Desk, tiny: TinyOkx) -> None:

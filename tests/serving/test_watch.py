@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from pairity.errors import JournalError, JournalWriteError, LakeCorruptError, VenueUnreachableError
+from pairity.errors import JournalError, JournalWriteError, LakeCorruptError, OrderUnknownError, VenueUnreachableError
 from pairity.layout import Layout
 from serving.error_states import choose_state
 from serving.journal import Journal, TradingState
 from serving.requests import Request, Wish, write_request
 from serving.watch import Watch
 from tests.serving.guarding import Guard
-from tests.serving.tiny_okx import TinyOkx
-from tests.serving.trading import BTC, T0, opened
+from tests.serving.tiny_okx import Refused, TinyOkx
+from tests.serving.trading import BTC, T0, entry, opened
 
 TRADING, GUARDING, HALTED = TradingState.TRADING, TradingState.GUARDING, TradingState.HALTED
 POSITIONS = "privateGetAccountPositions"
@@ -246,3 +246,50 @@ def test_a_stepped_clock_is_stepped_for_a_watch_only_while_guarding(guard: Guard
     assert watch.due() is None
     guard.supervisor.guard("venue", "gone")
     assert watch.due() == T0 + timedelta(seconds=15)
+
+
+def test_a_lost_stop_is_back_while_executions_cannot_be_read(guard: Guard, tiny: TinyOkx) -> None:
+    """And while the list of positions is empty: a stop only reduces, so placing it needs no second fact."""
+    asyncio.run(opened(guard.desk))
+    tiny.algos[0]["state"] = "canceled"
+    tiny.faults = [(POSITIONS, "no_rows"), *[("privateGetTradeFillsHistory", "html")] * 20]
+    look(guard)
+    assert guard.supervisor.state is GUARDING
+    assert len(tiny.live_algos(BTC)) == 1
+
+
+def test_refused_stops_and_exits_are_spaced(guard: Guard, tiny: TinyOkx) -> None:
+    """A suspended contract whose stop went: the venue takes neither a stop nor an exit, for an hour."""
+    asyncio.run(opened(guard.desk))
+    real, tiny._privatePostTradeOrder = tiny._privatePostTradeOrder, refuse  # type: ignore[method-assign]
+    tiny.algos[0]["state"], tiny.refuse_algos = "canceled", "51280"
+    for _ in range(60):
+        look(guard, 60)
+        assert list(guard.status.causes) == ["exits"]
+    sent = len(tiny.sent("privatePostTradeOrder")) + len(tiny.sent("privatePostTradeOrderAlgo"))
+    assert sent < 80, sent
+    tiny._privatePostTradeOrder, tiny.refuse_algos = real, None  # type: ignore[method-assign]
+    look(guard, 900)
+    look(guard)
+    assert guard.supervisor.state is TRADING
+    assert bool(tiny.live_algos(BTC)) == bool(guard.desk.journal.open_positions())
+
+
+def refuse(_params: object) -> list[dict[str, str]]:
+    raise Refused("51028", "Contract under delivery.")
+
+
+def test_a_journal_that_disagrees_halts_and_protects(guard: Guard, tiny: TinyOkx) -> None:
+    """An order of ours is on the other side there: somebody else uses our ids."""
+    asyncio.run(opened(guard.desk))
+    tiny.faults = [("privatePostTradeOrder", "timeout"), *[("privateGetTradeOrder", "html")] * 500]
+    other = entry(asset="ETH", reference=2000.0)
+    with pytest.raises(OrderUnknownError):
+        asyncio.run(guard.desk.executor.open(other, guard.desk.decide(other, at=T0 + timedelta(hours=1))))
+    tiny.faults = []
+    tiny.orders[-1]["side"] = "buy"
+    tiny.algos[0]["state"] = "canceled"
+    look(guard)
+    assert guard.supervisor.state is HALTED
+    assert "disagree" in guard.status.trading_reason
+    assert len(tiny.live_algos(BTC)) == 1
