@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from feature_repo.contract_specs import read_contracts
 from ingestion.pipeline import Pipeline
@@ -18,7 +18,15 @@ from model_registry.records import ModelRef
 from pairity.backoff import Backoff
 from pairity.code_revision import read_code_revision
 from pairity.digest import digest_bytes
-from pairity.errors import DataError, MissingDataError, VenueError
+from pairity.errors import (
+    ConfigError,
+    CredentialsError,
+    DataError,
+    MissingDataError,
+    RegistryError,
+    TradingError,
+    VenueError,
+)
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -44,20 +52,36 @@ if TYPE_CHECKING:
 
     from feast import FeatureStore
 
+_MENDED_BY_A_PERSON = (ConfigError, CredentialsError, MissingDataError, RegistryError, TradingError)
 _RETRIES = Backoff(first_s=1.0, cap_s=60.0)
 """Real seconds between two tries to reach the venue: its clock is not known yet."""
 
 
-def read_stakes(journal: Path) -> bool:
-    """Return whether something is at stake: the journal has open positions, or orders whose end it does not know.
+class Stakes(NamedTuple):
+    """What the journal says before a start: whether trading ever began here, and whether something is open."""
 
-    JournalError where it cannot be used: without it nobody knows what is ours.
+    began: bool
+    open: bool
+
+    def allow_waiting(self, error: Exception) -> bool:
+        """Return whether the process waits for what failed to pass: with something open always.
+
+        Otherwise only where trading has begun before, and the error is none that a person must mend.
+        """
+        return self.open or (self.began and not isinstance(error, _MENDED_BY_A_PERSON))
+
+
+def read_stakes(journal: Path) -> Stakes:
+    """Return the stakes: positions that are open, and orders whose end is not known.
+
+    JournalError where the journal cannot be used: without it nobody knows what is ours.
     """
     if not journal.is_file():
-        return False
+        return Stakes(began=False, open=False)
     known = Journal.read(journal)
     try:
-        return bool(known.open_positions() or known.unsettled())
+        is_open = bool(known.open_positions() or known.unsettled())
+        return Stakes(began=known.last_decision() is not None, open=is_open)
     finally:
         known.close()
 
@@ -85,9 +109,9 @@ class Opening:
             self._champion = Champion(self._settings, self._mode, pinned=pinned)
         return self._champion
 
-    async def open_guard(self, stakes: bool) -> GuardParts:
-        """Connect to the venue and open the journal; with `stakes` the venue is waited for."""
-        clock = await self._connect(patient=stakes)
+    async def open_guard(self, stakes: Stakes) -> GuardParts:
+        """Connect to the venue, for which `stakes` may make it wait, and open the journal."""
+        clock = await self._connect(stakes)
         journal = Journal.open(self._layout.journal)
         self._stack.callback(journal.close)
         status = Status(mode=str(self._mode), market=self._settings.exchange.url or "OKX", model={})
@@ -138,20 +162,18 @@ class Opening:
             self._stack.push_async_callback(opened.pop_all().aclose)
         return self._parts
 
-    async def _connect(self, *, patient: bool) -> Clock:
-        """Return the clock of a venue that answers and is in net mode. Raises VenueError unless `patient`."""
+    async def _connect(self, stakes: Stakes) -> Clock:
+        """Return the clock of a venue that answers and is in net mode. Raises VenueError where it does not wait."""
         tries = 0
         while True:
             try:
                 clock = await clock_for(self._settings.exchange)
                 await self._venue.ensure_net_mode()
-            except VenueError as error:
-                if not patient:
+            except (VenueError, ConfigError) as error:
+                if not stakes.allow_waiting(error):
                     raise
                 wait_s = _RETRIES.delay_s(tries)
-                self._progress.say(
-                    f"positions are open, and the venue cannot be used: {error.what}; again in {wait_s:.0f} s"
-                )
+                self._progress.say(f"the venue cannot be used: {error.what}; again in {wait_s:.0f} s")
                 await asyncio.sleep(wait_s)
                 tries += 1
             else:

@@ -11,7 +11,7 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from serving.api import make_app, serve_api
 from serving.execution.okx import OkxVenue
-from serving.loop import TradingLoop
+from serving.loop import OPENING, TradingLoop
 from serving.opening import Opening, read_stakes
 from serving.report import ServeReport
 from serving.risk import Mode, choose_mode
@@ -36,7 +36,7 @@ async def serve(
     missing contracts, no champion, one that is not signed and without a predecessor that is, one whose files were
     changed or, for real money, that did not pass the gate, an unreachable venue or wrong credentials, a balance too
     small to trade. Where the journal has open positions or orders, only the first four of these end it: it guards them
-    and tries the others again.
+    and tries the others again. Where trading began earlier, an unreachable venue and damaged data do not end it either.
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
     _refuse_two_legs(settings)
@@ -46,17 +46,21 @@ async def serve(
         stack.push_async_callback(aclose, client)
         opening = Opening(settings, mode, progress, stack, OkxVenue(client, retries=settings.exchange.max_retries))
         stakes = read_stakes(Layout.of(settings).journal)
-        if not stakes:
+        if not stakes.open:
             opening.load_model(model_version)
         guard = await opening.open_guard(stakes)
-        if not stakes:
+        try:
             await opening.open_parts(guard, model_version)
+        except Exception as error:
+            if not stakes.allow_waiting(error):
+                raise
+            guard.supervisor.note(OPENING, error)
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
         app = make_app(lambda: guard.status)
         try:
             on_ready(await stack.enter_async_context(serve_api(app, settings.serve)))
         except ConfigError as error:
-            if not stakes:
+            if not stakes.open:
                 raise
             guard.supervisor.guard("status page", error.what)
         async with stop_on_signals(loop.stop):

@@ -23,7 +23,7 @@ class Alone:
         self.options = ("--exchange-url", exchange.url, "--control-url", exchange.control)
         for done in (place.run("ingest", *self.options, "--since", "22d"), place.run("train", "--no-compare")):
             assert done.returncode == 0, done.stdout + done.stderr
-        self.trade(12)
+        self.trade(8)
 
     def trade(self, cycles, **extra):
         done = self.place.run("serve", *self.options, "--cycles", str(cycles), **extra)
@@ -73,10 +73,9 @@ def test_a_bad_spell_of_the_venue_is_survived(alone, kind, path, count, params):
     before = alone.read(lambda journal: len(journal.decisions()))
     alone.fault(kind, path, count, **params)
     try:
-        alone.trade(3)
+        alone.trade(2)
     finally:
         alone.clear()
-    alone.trade(2)
     assert alone.states()[-1].state is TradingState.TRADING
     assert alone.read(lambda journal: len(journal.decisions())) > before
     assert alone.read(lambda journal: [i for i in journal.unsettled() if i.purpose.value != "protect"]) == []
@@ -92,7 +91,6 @@ def test_a_torn_lake_file_guards_and_does_not_end_it(alone):
     for path, content in kept.items():
         path.write_bytes(content)
     assert "guarding" in said, said
-    alone.trade(2)
 
 
 def test_a_damaged_online_store_guards_and_does_not_end_it(alone):
@@ -105,7 +103,6 @@ def test_a_damaged_online_store_guards_and_does_not_end_it(alone):
     assert "Traceback" not in done.stdout + done.stderr
     open_now = alone.read(lambda journal: journal.open_positions())
     assert (done.returncode == 0) or not open_now, done.stdout + done.stderr
-    alone.trade(2)
 
 
 def test_a_halt_is_taken_up_at_the_next_start_and_lifted_by_a_person(alone):

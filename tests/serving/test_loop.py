@@ -12,7 +12,7 @@ import pytest
 from pairity.errors import LakeCorruptError, NoChampionError, PairityError, VenueUnreachableError
 from serving.journal import TradingState
 from serving.loop import TradingLoop
-from serving.opening import read_stakes
+from serving.opening import Stakes, read_stakes
 from serving.parts import Parts
 from tests.serving.guarding import Guard
 from tests.serving.tiny_okx import TinyOkx
@@ -44,7 +44,8 @@ class Refusing:
 def test_open_positions_are_guarded_while_nothing_can_decide(guard: Guard, tiny: TinyOkx) -> None:
     """No champion, a torn lake, a full disk: the stop that is cancelled meanwhile is placed again."""
     asyncio.run(opened(guard.desk))
-    assert read_stakes(guard.home / "journal.db")
+    stakes = read_stakes(guard.home / "journal.db")
+    assert (stakes.began, stakes.open) == (True, True)
     tiny.algos[0]["state"] = "canceled"
     errors = [NoChampionError("none"), LakeCorruptError("torn"), OSError(28, "No space left")]
     refusing = Refusing(guard, errors)
@@ -99,3 +100,13 @@ def test_a_long_job_is_watched(guard: Guard, tiny: TinyOkx) -> None:
 
     assert asyncio.run(run()) == "done"
     assert len(tiny.live_algos(BTC)) == 1
+
+
+def test_at_a_start_only_open_positions_outweigh_what_a_person_must_mend(tmp_path: Path) -> None:
+    assert read_stakes(tmp_path / "journal.db") == Stakes(began=False, open=False)
+    outage, champion = VenueUnreachableError("gone"), NoChampionError("none")
+    waits = {
+        stakes: (stakes.allow_waiting(outage), stakes.allow_waiting(champion))
+        for stakes in (Stakes(False, False), Stakes(True, False), Stakes(True, True))
+    }
+    assert list(waits.values()) == [(False, False), (True, False), (True, True)]
