@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pairity.backoff import Backoff
-from pairity.errors import VenueError
+from pairity.errors import UnconfirmedError, VenueError
 from pairity.layout import Layout
-from pairity.universe import short_name
-from serving.journal import TradingState
+from pairity.universe import ContractSpec, short_name
+from serving.execution.facts import count_listed
+from serving.journal import Rescaling, TradingState
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.requests import Wish, drop_request, take_request
@@ -122,7 +124,7 @@ class Watch:
         if report.disagreements:
             self._supervisor.halt(f"journal and venue disagree: {report.disagreements[0]}")
         with self._supervisor.covering("instruments"):
-            await self._follow_instruments()
+            await self._follow_instruments(report)
         with self._supervisor.covering("clock"):
             await self._check_clock()
         for problem in report.problems:
@@ -134,10 +136,12 @@ class Watch:
         self._parts.status.blocked = blocked
         self._parts.status.watched = self._parts.clock.now().isoformat()
 
-    async def _follow_instruments(self) -> None:
+    async def _follow_instruments(self, report: ReconcileReport) -> None:
         """Take over sizes and contract values as the venue lists them, and name what does not trade."""
         now, contracts = self._parts.clock.now(), self._parts.contracts
-        if self._listed_at is not None and now - self._listed_at < _LISTED_FOR:
+        odd = report.doubts or any(short_name(name) in contracts for name in report.blocked)
+        # Positions that do not fit may be in contracts of another value.
+        if self._listed_at is not None and now - self._listed_at < _LISTED_FOR and not odd:
             return
         listings = await self._venue.listings()
         self._idle_instruments = {}
@@ -148,6 +152,8 @@ class Watch:
                 continue
             if listing.state != "live":
                 self._idle_instruments[known.instrument] = f"{known.instrument} does not trade: {listing.state}"
+            if listing.spec.ct_val != known.ct_val:
+                await self._rescale(asset, known, listing.spec)
             if listing.spec != known:
                 contracts[asset] = listing.spec
                 self._parts.progress.say(f"the venue changed the contract {known.instrument}: {listing.spec}")
@@ -158,6 +164,29 @@ class Watch:
                 if leg.asset not in contracts and named is not None:
                     contracts[leg.asset] = listings[named].spec
         self._listed_at = now
+
+    async def _rescale(self, asset: str, old: ContractSpec, new: ContractSpec) -> None:
+        """Take over the contracts that positions have after the value of one changed: the coins stay the same.
+
+        UnconfirmedError where the list of positions does not show just that number.
+        """
+        journal, now = self._parts.journal, self._parts.clock.now()
+        rows = await self._venue.position_rows()
+        for record in journal.open_positions():
+            legs = list(record.position.legs)
+            for index, leg in enumerate(legs):
+                if leg.asset != asset:
+                    continue
+                contracts = leg.contracts * old.ct_val / new.ct_val
+                if count_listed(leg, rows) != contracts:
+                    raise UnconfirmedError(
+                        f"a contract {new.instrument} is {new.ct_val} coins now, was {old.ct_val}, and the list of "
+                        f"positions does not show {contracts} contracts",
+                        "close the position by hand if that stays so",
+                    )
+                legs[index] = replace(leg, contracts=contracts)
+                rescaled = replace(record.position, legs=tuple(legs))
+                journal.rescale_position(rescaled, Rescaling(new.instrument, now, contracts))
 
     async def _check_clock(self) -> None:
         """Raise VenueError where the machine's clock is off the venue's; other clocks are the venue's own."""

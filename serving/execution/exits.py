@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -97,7 +97,7 @@ class Exits:
                 continue
             sent |= any(intent.filled_contracts > 0 for intent in known)
             # What our exits executed counts, not the list alone: it may lag, and hold what a person added.
-            left = self._facts.count_opened(position, leg) - _count_filled(known)
+            left = self._facts.count_opened(position, leg) - self._facts.count_exited(position, leg)
             if left <= 0:
                 return sent
             held = (await self.read_held(position))[leg.asset]
@@ -117,8 +117,7 @@ class Exits:
             if done.state is IntentState.FILLED:
                 attempts -= contracts < wanted
                 await self._await_rest(position, leg, abs(held.contracts) - contracts)
-        known = self._journal.intents(position.position_id, index, Purpose.EXIT)
-        if _count_filled(known) >= self._facts.count_opened(position, leg):
+        if self._facts.count_exited(position, leg) >= self._facts.count_opened(position, leg):
             return sent
         if (await self.read_held(position))[leg.asset] is None:
             await self._require_gone(position, leg)
@@ -172,7 +171,3 @@ class Exits:
             if held is None or abs(held.contracts) <= rest:
                 return
             await self._desk.pace.wait(look)
-
-
-def _count_filled(exits: Sequence[Intent]) -> Decimal:
-    return sum((intent.filled_contracts for intent in exits), Decimal(0))

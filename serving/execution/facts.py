@@ -75,12 +75,25 @@ class Facts:
         return LegFacts(count_listed(leg, rows), max(executed, Decimal(0)), unseen)
 
     def count_opened(self, position: PairPosition, leg: Leg) -> Decimal:
-        """Return the contracts with which a leg began: those of its entry, or of its first stop if it was adopted."""
+        """Return the contracts with which a leg began: those of its entry, or of its first stop if it was adopted.
+
+        Where its contract changed its value since, it began anew.
+        """
+        if rescaling := self._journal.last_rescaling(position.position_id, inst_id(leg.asset)):
+            return rescaling.contracts
         intents = [i for i in self._journal.intents(position.position_id) if i.instrument == inst_id(leg.asset)]
         if entries := [intent for intent in intents if intent.purpose is Purpose.ENTRY]:
             return sum((intent.filled_contracts for intent in entries), Decimal(0))
         stops = [intent.contracts for intent in intents if intent.purpose is Purpose.PROTECT]
         return max(leg.contracts, stops[0]) if stops else leg.contracts
+
+    def count_exited(self, position: PairPosition, leg: Leg) -> Decimal:
+        """Return the contracts that our exits of a leg executed, since its contract changed if it did."""
+        rescaling = self._journal.last_rescaling(position.position_id, inst_id(leg.asset))
+        exits = self._journal.intents(position.position_id, purpose=Purpose.EXIT)
+        own = [intent for intent in exits if intent.instrument == inst_id(leg.asset)]
+        counted = [intent for intent in own if rescaling is None or intent.created_at > rescaling.at]
+        return sum((intent.filled_contracts for intent in counted), Decimal(0))
 
     async def is_in_history(self, position: PairPosition, leg: Leg) -> bool:
         """Return whether the history of closed positions has the end of a leg: a fact beside the list of positions.
@@ -127,6 +140,10 @@ class Facts:
         names = {intent.client_order_id for intent in entries} | {intent.order_id for intent in entries}
         since = position.opened_at - SKEW if entries else position.opened_at
         fills = await self._venue.fills(instrument, since)
+        if rescaling := self._journal.last_rescaling(position.position_id, instrument):
+            return [
+                fill for fill in fills if fill.at > rescaling.at and not self._is_of_another(fill, position.position_id)
+            ]
         first = min((fill.at for fill in fills if _names(fill) & names), default=since)
         return [
             fill

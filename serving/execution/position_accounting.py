@@ -133,6 +133,8 @@ class PositionAccounting:
 
     def _count_missing(self, position: PairPosition, fills: Sequence[Fill]) -> Decimal:
         """Return the number of opened contracts without a known closing execution."""
+        if any(self._journal.last_rescaling(position.position_id, inst_id(leg.asset)) for leg in position.legs):
+            return Decimal(0)  # contracts before and after a change of their value cannot be added up
         entries = self._journal.intents(position.position_id, purpose=Purpose.ENTRY)
         opened = [intent.filled_contracts for intent in entries] or [leg.contracts for leg in position.legs]
         closed = [fill.contracts for fill in fills if _is_closing(position, fill.instrument, fill.side)]

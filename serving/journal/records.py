@@ -253,6 +253,14 @@ class PositionRecord:
     close: PositionClose | None = None
 
 
+class Rescaling(NamedTuple):
+    """Change of the value of a contract that is held: the contracts that a position has of it from `at` on."""
+
+    instrument: str
+    at: datetime
+    contracts: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """An order with everything it came from; `decision` and `run` are None for an adopted position."""

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -293,3 +294,30 @@ def test_a_journal_that_disagrees_halts_and_protects(guard: Guard, tiny: TinyOkx
     assert guard.supervisor.state is HALTED
     assert "disagree" in guard.status.trading_reason
     assert len(tiny.live_algos(BTC)) == 1
+
+
+@pytest.mark.parametrize("factor", [10, Decimal("0.1")])
+def test_a_contract_of_another_value_is_taken_over_with_its_position(
+    factor: Decimal, guard: Guard, tiny: TinyOkx
+) -> None:
+    """The venue keeps the coins, changes the contracts and withdraws the stops; then a stop closes all of it."""
+    asyncio.run(opened(guard.desk, entry(contracts="10")))
+    look(guard)
+    tiny.values[BTC] = Decimal("0.01") / factor
+    tiny.positions[BTC][0] *= factor
+    tiny.algos[0]["state"] = "canceled"
+    for _ in range(2):
+        look(guard)
+    (record,) = guard.desk.journal.open_positions()
+    assert record.position.legs[0].contracts == 10 * factor
+    assert guard.parts.contracts["BTC"].ct_val == Decimal("0.01") / factor
+    assert guard.supervisor.state is TRADING
+    assert guard.status.blocked == {}
+    look(guard)
+    assert max(Decimal(stop["sz"]) for stop in tiny.live_algos(BTC)) >= 10 * factor
+    tiny.trade_by_hand(BTC, "buy", 10 * factor)
+    look(guard)
+    (closed,) = guard.desk.journal.closed_positions()
+    assert closed.close is not None
+    assert closed.close.exit_reason == "manual"
+    assert tiny.live_algos(BTC) == []

@@ -36,6 +36,8 @@ class TinyOkx:
         self.closed: list[dict[str, Any]] = []
         """Rows of the history of positions; empty unless a test says what it holds."""
         self.states = dict.fromkeys(INSTRUMENTS, "live")
+        self.values: dict[str, Decimal] = {}
+        """New contract values, where they changed."""
         self.leverage: dict[str, str] = {}
         self.cash = Decimal(10000)
         self.mode = "net_mode"
@@ -262,7 +264,7 @@ class TinyOkx:
         ticks = {"BTC-USDT-SWAP": "0.1", "ETH-USDT-SWAP": "0.01", "SOL-USDT-SWAP": "0.01"}
         return [
             {"instId": name, "ctVal": str(value), "tickSz": ticks[name], "state": self.states[name], **sizes}
-            for name, value in INSTRUMENTS.items()
+            for name, value in (INSTRUMENTS | self.values).items()
         ]
 
     def _privatePostTradeOrder(self, params: Any) -> list[Any]:

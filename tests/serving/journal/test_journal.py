@@ -362,7 +362,7 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
         journal = Journal.open(old)
         assert told(journal) == was
         journal.close()
-        assert stored(old) == ("4", before[1] | {"shadows", "retrainings", "fees", "states"})
+        assert stored(old) == ("4", before[1] | {"shadows", "retrainings", "fees", "states", "rescalings"})
     journal = Journal.open(old)
     shadow = ShadowRecord(decision_of().decision_id, T0, "m", "2", "f" * 64, {"BTC__SOL": 0.1}, None)
     journal.models.record_shadow(shadow)
