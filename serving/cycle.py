@@ -20,7 +20,7 @@ from pairity.strategy.types import Decision
 from pairity.timeline import HOUR, MINUTE, month_start
 from pairity.universe import short_name
 from serving.decision import DecisionInputs, make_decision
-from serving.error_states import describe
+from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance
 from serving.journal import DecisionRecord, FeatureVector, TradingState, decision_id
 from serving.market_view import make_asset_views, make_market_view
@@ -102,7 +102,9 @@ class Cycle:
             # In a thread: the page goes on meanwhile, and the next hour is far away.
             ahead = asyncio.to_thread(self._parts.ingest.work_ahead, record.event_timestamp)
             self._reporter.add_problems(await self._watch.look_while(ahead))
-        except Exception as error:  # noqa: BLE001 - as in `Supervisor.covering`, for what is not worth guarding for
+        except BaseException as error:  # as in `Supervisor.covering`, for what is not worth guarding for
+            if not may_be_survived(error):
+                raise
             self._reporter.add_problems([f"work after the decision failed: {describe(error)}"])
 
     def _skip(self, close: datetime) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from pairity.errors import JournalError
 from serving.api import Status
-from serving.error_states import choose_state, describe
+from serving.error_states import choose_state, describe, may_be_survived
 from serving.journal import Journal, StateRecord, TradingState
 
 START = "the process started"
@@ -100,7 +100,7 @@ class Supervisor:
         state = TradingState.GUARDING if self._causes else TradingState.TRADING
         self._enter(state, reason, by="person")
 
-    def note(self, cause: str, error: Exception) -> None:
+    def note(self, cause: str, error: BaseException) -> None:
         """Take an error for a cause of guarding, or of a halt."""
         if choose_state(error) is TradingState.HALTED:
             self.halt(f"{cause}: {describe(error)}")
@@ -112,7 +112,9 @@ class Supervisor:
         """Run a block: an error in it becomes a cause, and is not raised; a success clears the cause."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - the one place where nothing may end the process
+        except BaseException as error:
+            if not may_be_survived(error):
+                raise
             self.note(cause, error)
         else:
             self.clear(cause)

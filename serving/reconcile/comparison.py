@@ -20,7 +20,7 @@ from pairity.settings import Settings
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import inst_id
 from serving.execution.executor import Executor
-from serving.execution.facts import CROSS, LegFacts, count_listed
+from serving.execution.facts import CROSS, SKEW, LegFacts, count_listed
 from serving.execution.venue_records import VenuePosition
 from serving.journal import Purpose
 from serving.reconcile.adoption import make_adopted_position
@@ -112,8 +112,16 @@ class PositionComparison:
 
     def _meet_foreign(self, row: VenuePosition, report: ReconcileReport) -> None:
         if self._settings.serve.adopt_positions and row.margin_mode == CROSS:
+            contracts, now = self._executor.contracts, self._desk.clock.now()
+            if any(
+                record.close is not None
+                and now - record.close.closed_at <= SKEW
+                and row.instrument in {inst_id(leg.asset) for leg in record.position.legs}
+                for record in self._journal.closed_positions()
+            ):
+                report.add_doubt(f"{row.instrument} was closed a moment ago, and the list of positions still has it")
+                return
             try:
-                contracts, now = self._executor.contracts, self._desk.clock.now()
                 position = make_adopted_position(row, self._settings, contracts, now)
             except ForeignPositionError as error:
                 report.problems.append(error.what)

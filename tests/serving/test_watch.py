@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from polars.exceptions import PanicException
 
 from pairity.errors import JournalError, JournalWriteError, LakeCorruptError, OrderUnknownError, VenueUnreachableError
 from pairity.layout import Layout
@@ -64,7 +65,10 @@ def test_an_outage_guards_and_its_end_trades_again(guard: Guard, tiny: TinyOkx) 
     assert len(guard.said.lines) == 2
 
 
-@pytest.mark.parametrize("fault", ["html", "busy_50004", "throttled", "cut", "garbage"])
+@pytest.mark.parametrize(
+    "fault",
+    ["html", "garbage", *(pytest.param(name, marks=pytest.mark.slow) for name in ("busy_50004", "throttled", "cut"))],
+)
 def test_whatever_the_venue_answers_is_no_end(fault: str, guard: Guard, tiny: TinyOkx) -> None:
     asyncio.run(opened(guard.desk))
     tiny.faults = [("*", fault)] * 200
@@ -228,9 +232,10 @@ def test_another_process_on_the_account_stops_entries(guard: Guard, tiny: TinyOk
         (OSError(28, "No space left on device"), GUARDING),
         (sqlite3.OperationalError("database is locked"), GUARDING),
         (ZeroDivisionError("a mistake"), GUARDING),
+        (PanicException("a torn file"), GUARDING),
     ],
 )
-def test_no_error_ends_the_process(error: Exception, state: TradingState, guard: Guard) -> None:
+def test_no_error_ends_the_process(error: BaseException, state: TradingState, guard: Guard) -> None:
     assert choose_state(error) is state
     with guard.supervisor.covering("anything"):
         raise error
@@ -264,8 +269,8 @@ def test_refused_stops_and_exits_are_spaced(guard: Guard, tiny: TinyOkx) -> None
     asyncio.run(opened(guard.desk))
     real, tiny._privatePostTradeOrder = tiny._privatePostTradeOrder, refuse  # type: ignore[method-assign]
     tiny.algos[0]["state"], tiny.refuse_algos = "canceled", "51280"
-    for _ in range(60):
-        look(guard, 60)
+    for _ in range(30):
+        look(guard, 120)
         assert list(guard.status.causes) == ["exits"]
     sent = len(tiny.sent("privatePostTradeOrder")) + len(tiny.sent("privatePostTradeOrderAlgo"))
     assert sent < 80, sent
