@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 _MENDED_BY_A_PERSON = (ConfigError, CredentialsError, MissingDataError, RegistryError, TradingError)
-_RETRIES = Backoff(first_s=1.0, cap_s=60.0)
+_RETRIES = Backoff(first_s=1.0, cap_s=15.0)
 """Real seconds between two tries to reach the venue: its clock is not known yet."""
 
 

@@ -60,10 +60,10 @@ EMPTY = json.dumps({"code": "0", "msg": "", "data": []})
 @pytest.mark.parametrize(
     ("kind", "path", "count", "params"),
     [
-        ("maintenance_50001", "*", 40, {}),
-        ("reset", "*", 30, {}),
-        ("html_503", "*", 30, {}),
-        ("body", "account/positions", 60, {"text": EMPTY}),
+        ("maintenance_50001", "*", 12, {}),
+        ("reset", "*", 9, {}),
+        ("html_503", "account/*", 9, {}),
+        ("body", "account/positions", 12, {"text": EMPTY}),
         ("maintenance_50001", "POST trade/order", 12, {}),
         ("code", "POST trade/order", 20, {"code": "51028", "msg": "under delivery", "http_status": 200}),
     ],
