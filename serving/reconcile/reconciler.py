@@ -40,6 +40,9 @@ class Reconciler:
         Raises VenueError where the venue cannot be read; what concerns one position or one order is in the report.
         """
         report, failure = ReconcileReport(), None
+        if any(intent.purpose is not Purpose.PROTECT for intent in self._journal.unsettled()):
+            # To settle an order in doubt may take minutes, and a stop that is gone must be back in seconds.
+            await self._protect(report)
         # The order matters: entries and exits in doubt change positions, so they come to their end before positions are
         # compared; protection follows the compared sizes; an order is an orphan only when no position is left for it.
         for step in (

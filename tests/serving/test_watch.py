@@ -326,3 +326,26 @@ def test_a_contract_of_another_value_is_taken_over_with_its_position(
     assert closed.close is not None
     assert closed.close.exit_reason == "manual"
     assert tiny.live_algos(BTC) == []
+
+
+def test_a_lost_stop_is_back_before_an_order_in_doubt_is_settled(guard: Guard, tiny: TinyOkx) -> None:
+    asyncio.run(opened(guard.desk))
+    tiny.faults = [("privatePostTradeOrder", "timeout"), *[("privateGetTradeOrder", "html")] * 5000]
+    other = entry(asset="ETH", reference=2000.0)
+    with pytest.raises(OrderUnknownError):
+        asyncio.run(guard.desk.executor.open(other, guard.desk.decide(other, at=T0 + timedelta(hours=1))))
+    tiny.algos[0]["state"] = "canceled"
+    begun = guard.desk.pace.monotonic()
+    placed_at: list[float] = []
+    real = tiny._privatePostTradeOrderAlgo
+
+    def place(params: object) -> list[dict[str, str]]:
+        placed_at.append(guard.desk.pace.monotonic() - begun)
+        return real(params)
+
+    tiny._privatePostTradeOrderAlgo = place  # type: ignore[method-assign]
+    look(guard)
+    assert placed_at[0] < 5
+    assert guard.desk.pace.monotonic() - begun > 30
+    assert len(tiny.live_algos(BTC)) == 1
+    assert list(guard.status.causes) == ["orders"]
