@@ -10,7 +10,7 @@ from datetime import datetime
 from ingestion.report import Stopwatch
 from pairity.errors import VenueError
 from pairity.strategy.codec import position_to_json
-from serving.journal import DecisionRecord
+from serving.journal import DecisionRecord, TradingState
 from serving.models.scoring import ModelRef
 from serving.parts import GuardParts
 
@@ -48,7 +48,8 @@ class Reporter:
         status.event_timestamp = record.event_timestamp.isoformat()
         status.action, status.reason = str(decision.action), decision.reason
         status.unusable = {s.pair.pair_id: s.rejected for s in decision.scores if s.rejected and s.probability is None}
-        if len(status.unusable) == len(decision.scores):
+        # In a halt no pair is usable, whatever the features are.
+        if len(status.unusable) == len(decision.scores) and self._parts.supervisor.state is not TradingState.HALTED:
             self.report.blind += 1
             stale = Counter(status.unusable.values()).most_common(1)
             problems.append(f"nothing can be traded on: {stale[0][0]} for {stale[0][1]} pairs")
