@@ -15,7 +15,7 @@ from serving.parts import GuardParts
 from serving.supervisor import Supervisor
 from serving.watch import Watch
 from tests.serving.tiny_okx import TinyOkx
-from tests.serving.trading import SPECS, Desk, desk_on
+from tests.serving.trading import Desk, desk_on
 
 
 @dataclass
@@ -55,14 +55,12 @@ class Guard:
         self.status, self.said = Status("paper", "tiny", {}), Said()
         clock = MovingClock(tiny)
         self.supervisor = Supervisor(self.desk.journal, self.status, clock.now, self.said.say)
-        contracts = dict(SPECS)
-        self.desk.executor.contracts = contracts
         self.parts = GuardParts(
             settings=Settings(home=home, serve=ServeSettings(adopt_positions=options.get("adopt", False))),
             clock=clock,
             executor=self.desk.executor,
             journal=self.desk.journal,
-            contracts=contracts,
+            contracts=self.desk.executor.contracts,  # type: ignore[arg-type]
             status=self.status,
             progress=self.said,
             supervisor=self.supervisor,

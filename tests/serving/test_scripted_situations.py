@@ -21,7 +21,7 @@ from serving.supervisor import Supervisor
 from serving.watch import Watch
 from tests.paper_exchange.events.test_events import venue
 from tests.serving.guarding import Said
-from tests.serving.trading import BTC, SPECS, Desk, entry, opened
+from tests.serving.trading import BTC, Desk, entry, opened
 from venue.clock import SteppedClock
 from venue.okx_client import aclose, make_client
 
@@ -60,7 +60,6 @@ def play(
         clock = await SteppedClock.connect(f"{url}/control")
         desk = Desk(home / "journal.db", client, clock.now, Pace(poll_s=0.01, settle_s=0.1))
         desk.orders.clock = clock
-        desk.executor.contracts.update(SPECS)  # type: ignore[attr-defined]
         supervisor = Supervisor(desk.journal, played.status, clock.now, played.said.say)
         parts = GuardParts(
             settings=settings,
