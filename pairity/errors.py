@@ -11,7 +11,8 @@
     │   ├── CredentialsError        the venue refuses the key, secret or passphrase
     │   ├── VenueAnswerError        an answer that is not what the protocol promises
     │   ├── VenueRejectedError      the venue understood and said no (carries the venue's code)
-    │   └── OrderUnknownError       an order's outcome is not known until the venue answers a query
+    │   ├── OrderUnknownError       an order's outcome is not known until the venue answers a query
+    │   └── UnconfirmedError        the venue says that something is gone, and no second fact does
     ├── DataError                   stored data
     │   ├── LakeCorruptError        a file does not match its manifest or cannot be read
     │   ├── MissingDataError        the requested data is not there, or too little of it
@@ -26,6 +27,7 @@
         ├── InsufficientBalanceError  balance below what the smallest position needs
         ├── ForeignPositionError    a position on the venue that is not ours to manage
         └── JournalError            the journal cannot be read or disagrees with itself
+            └── JournalWriteError   the journal is whole and cannot be used now (full disk, read-only, locked)
 
 A message says what happened, what was found, and what to do about it. The command line prints the message and
 exits with `exit_code`; it prints no traceback for these.
@@ -114,6 +116,10 @@ class OrderUnknownError(VenueError):
     """The outcome of an order is unknown until the venue answers a query for it."""
 
 
+class UnconfirmedError(VenueError):
+    """One answer says that a position, a stop or an order is gone, and no second fact does; nothing was concluded."""
+
+
 class DataError(PairityError):
     """Stored data cannot be used."""
 
@@ -174,3 +180,7 @@ class ForeignPositionError(TradingError):
 
 class JournalError(TradingError):
     """The journal cannot be read, or disagrees with itself."""
+
+
+class JournalWriteError(JournalError):
+    """The journal cannot be used at present: the disk is full, its folder is read-only, or another program locks it."""

@@ -65,6 +65,11 @@ class Layout:
         return self.root / "journal.db"
 
     @property
+    def request(self) -> Path:
+        """Request of a person to the trading process: halt, flatten, resume."""
+        return self.root / "serve-request.json"
+
+    @property
     def retrain_lock(self) -> Path:
         """Lock file of the process that retrains."""
         return self.root / "retrain.lock"

@@ -298,12 +298,19 @@ class ServeSettings(SectionWithSecrets):
     """Score the challenger beside the champion at every decision, without influence."""
     retrain: bool = False
     """Retrain daily at `retrain.at`, in a process of its own."""
+    watch_s: Annotated[float, Field(ge=1, le=300)] = 15.0
+    """Seconds between two looks at positions, stops, executions and requests, from one decision to the next.
+
+    Of the clock in use; a stepped clock is not stepped for it, except while the process is guarding.
+    """
+    watch_stepped: bool = False
+    """Step a stepped clock from look to look, too."""
     order_poll_s: PositiveFloat = 0.2
     order_deadline_s: PositiveFloat = 20.0
     leg_deadline_s: PositiveFloat = 60.0
     """Seconds in which both legs of an entry are filled in the hedge ratio; what is filled by then is closed else."""
     adopt_positions: bool = False
-    """Take over a position found on the venue at start; otherwise refuse to start beside it."""
+    """Take over a position found on the venue; otherwise open nothing beside it and leave it alone."""
 
 
 class LimitSettings(Section):

@@ -34,6 +34,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "promote": ("models", "promote", "Make a version champion."),
     "rollback": ("models", "rollback", "Make the champion before this one champion again."),
     "serve": ("serve", "serve", "Run the trading process."),
+    "halt": ("halt", "halt", "Let the trading process open and close nothing until resume."),
+    "resume": ("halt", "resume", "Lift a halt of the trading process."),
     "demo": ("demo", "demo", "From market to protected order, end to end."),
     "account": ("account", "account", "Show balance, positions, orders and fills."),
     "ledger": ("ledger", "ledger", "Compare the journal's money with the venue's bills."),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LIMITS = ConnectionLimits(connections=64, request_s=10.0, idle_s=30.0, request_bytes=65_536)
 _HEAD_BYTES = 16_384
+_STATES = {"trading": 0, "guarding": 1, "halted": 2}
 
 
 @dataclass
@@ -33,6 +34,16 @@ class Status:
     retraining: str | None = None
     """When the next retraining is due, or how the last one ended; None where the process does not retrain."""
     state: str = "starting"
+    trading: str = "trading"
+    """State of the process: trading, guarding (no entries) or halted (until a person lifts it)."""
+    trading_reason: str = ""
+    trading_since: str | None = None
+    causes: dict[str, str] = field(default_factory=dict)
+    """What the process guards for, by name, with the reason."""
+    blocked: dict[str, str] = field(default_factory=dict)
+    """Instruments in which nothing is opened, with the reason."""
+    watched: str | None = None
+    """When the venue was last looked at with success."""
     cycles: int = 0
     decision_time: str | None = None
     event_timestamp: str | None = None
@@ -72,6 +83,11 @@ def _format_metrics(status: Status) -> str:
         "pairity_cycles_total": (status.cycles, "counter", "Decisions made by this process."),
         "pairity_equity_usdt": (status.equity_usdt, "gauge", "Account equity as the venue reports it."),
         "pairity_available_usdt": (status.available_usdt, "gauge", "Available balance as the venue reports it."),
+        "pairity_trading_state": (
+            _STATES.get(status.trading),
+            "gauge",
+            "State of the process: 0 trading, 1 guarding (no entries), 2 halted.",
+        ),
         "pairity_positions": (len(status.positions), "gauge", "Open pair positions."),
         "pairity_pairs_unusable": (len(status.unusable), "gauge", "Pairs that could not be scored last time."),
         "pairity_problems": (len(status.problems), "gauge", "Problems of the last cycle."),

@@ -1,7 +1,8 @@
 """One cycle of the trading loop: from a closed bar to a decision that is carried out.
 
-Reconcile with the venue → one more bar through the ingestion pipeline → read online features → check that they are of
-this very bar → score → decide → journal → exits → entries. Backtest and replay differ from this only in who calls.
+Look at the venue (reconciliation) → one more bar through the ingestion pipeline → read online features → check that
+they are of this very bar → score → decide → journal → exits → entries. Backtest and replay differ only in who calls.
+Whatever fails on this way is a cause of guarding (`serving.supervisor`): it never ends the process.
 """
 
 from __future__ import annotations
@@ -13,84 +14,121 @@ import polars as pl
 
 from feature_repo import feature_store
 from feature_repo.catalog import ASSET_HOURLY, EVENT_TIME, MARKET_STATE, PAIR_HOURLY, Service
-from pairity.errors import TradingError, VenueError
+from pairity.errors import JournalError, TradingError, VenueError
 from pairity.layout import Layout
 from pairity.strategy.types import Decision
 from pairity.timeline import HOUR, MINUTE, month_start
+from pairity.universe import short_name
 from serving.decision import DecisionInputs, make_decision
+from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance
-from serving.journal import DecisionRecord, FeatureVector, decision_id
+from serving.journal import DecisionRecord, FeatureVector, TradingState, decision_id
 from serving.market_view import make_asset_views, make_market_view
 from serving.parts import Parts
-from serving.reconcile import Reconciler, ReconcileReport
 from serving.report import Reporter, describe_model
+from serving.watch import Watch
 from validation.quarantine import Quarantine
 
 
 class Cycle:
     """Cycle of the loop; it keeps whether the features have caught up with the present."""
 
-    def __init__(self, parts: Parts, reporter: Reporter) -> None:
+    def __init__(self, parts: Parts, watch: Watch, reporter: Reporter) -> None:
         self._parts = parts
         self._settings = parts.settings
+        self._supervisor = parts.supervisor
+        self._watch = watch
         self._reporter = reporter
-        self._reconciler = Reconciler(parts.executor, parts.settings)
         self._caught_up = False
 
-    async def run(self, close: datetime) -> DecisionRecord | None:
-        """Decide on the bar that closed at `close`, and carry it out; None where the venue could not be read."""
-        problems: list[str] = []
-        spent = self._reporter.report.spent
-        try:
-            # First: positions and available balance are inputs of the decision.
-            with spent.stage("reconcile"):
-                reconciled = await self._reconciler.run()
-                balance = await self._parts.executor.desk.venue.balance()
-        except VenueError as error:
-            self._reporter.report_skipped(close, error)
+    async def run(self, close: datetime, *, last_try: bool = True) -> DecisionRecord | None:
+        """Decide on the bar that closed at `close`, and carry it out; None where that failed.
+
+        `last_try`: without new data it decides all the same, so that positions without data are seen as such.
+        """
+        spent, supervisor = self._reporter.report.spent, self._supervisor
+        # First: positions and available balance are inputs of the decision.
+        with spent.stage("reconcile"):
+            reconciled = await self._watch.look()
+            balance: Balance | None = None
+            if reconciled is not None:
+                with supervisor.covering("balance"):
+                    balance = await self._parts.executor.desk.venue.balance()
+        if reconciled is None or balance is None:
+            self._skip(close)
             return None
-        problems += reconciled.problems
-        problems += await self._ingest(close)
-        problems += self._follow_champion()
+        problems = list(reconciled.problems)
+        failures, fresh = await self._ingest(close)
+        if not fresh and not last_try:
+            self._skip(close)
+            return None
+        problems += failures
+        with supervisor.covering("champion"):
+            problems += self._follow_champion()
         lag = timedelta(seconds=self._settings.features.decision_lag_s)
-        await self._parts.clock.sleep_until(close + lag)
-        with spent.stage("decide"):
-            record, inputs = self._decide(close, reconciled, balance)
-        with spent.stage("carry out"):
+        record: DecisionRecord | None = None
+        with supervisor.covering("decision"):
+            await self._parts.clock.sleep_until(close + lag)
+            with spent.stage("decide"):
+                record, inputs = self._decide(close, balance)
+        if record is None:
+            self._skip(close)
+            return None
+        with spent.stage("carry out"), supervisor.covering("execution"):
             problems += await self._carry_out(record)
-        await self._reporter.report_decision(record, problems)
-        # Last: nothing that the challenger needs may delay an order.
-        if self._parts.shadow is not None and inputs is not None:
-            self._reporter.add_problems(self._parts.shadow.follow(record, inputs, self._parts.champion.ref))
-        # In a thread: reconciliation and the page go on meanwhile, and the next hour is far away.
-        self._reporter.add_problems(await asyncio.to_thread(self._parts.ingest.work_ahead, close))
+        with supervisor.covering("report"):
+            await self._reporter.report_decision(record, problems)
+        await self._work_after(record, inputs)
         return record
 
     async def resume(self) -> None:
         """Carry out what the last decision of an earlier process still asks for, while it is young."""
-        reconciled = await self._reconciler.run()
+        reconciled = await self._watch.look()
+        if reconciled is None:
+            return
         problems = list(reconciled.problems)
-        last = self._parts.journal.last_decision()
-        young = timedelta(seconds=self._settings.serve.order_deadline_s)
-        if last is not None and self._parts.clock.now() - last.decision_time <= young and not reconciled.unresolved:
-            problems += await self._carry_out(last)
+        with self._supervisor.covering("execution"):
+            last = self._parts.journal.last_decision()
+            young = timedelta(seconds=self._settings.serve.order_deadline_s)
+            if last is not None and self._parts.clock.now() - last.decision_time <= young:
+                problems += await self._carry_out(last)
         self._reporter.replace_problems(problems)
 
-    async def _ingest(self, close: datetime) -> list[str]:
-        """Ingest one more bar; the first time everything since the chunk's start, holes included. Returns problems."""
+    async def _work_after(self, record: DecisionRecord, inputs: DecisionInputs | None) -> None:
+        """Do what may wait until the orders are out: nothing of it is a reason not to trade."""
+        try:
+            if self._parts.shadow is not None and inputs is not None:
+                self._reporter.add_problems(self._parts.shadow.follow(record, inputs, self._parts.champion.ref))
+            # In a thread: the page goes on meanwhile, and the next hour is far away.
+            ahead = asyncio.to_thread(self._parts.ingest.work_ahead, record.event_timestamp)
+            self._reporter.add_problems(await self._watch.look_while(ahead))
+        except BaseException as error:  # as in `Supervisor.covering`, for what is not worth guarding for
+            if not may_be_survived(error):
+                raise
+            self._reporter.add_problems([f"work after the decision failed: {describe(error)}"])
+
+    def _skip(self, close: datetime) -> None:
+        self._reporter.report_skipped(close, self._supervisor.explain_refusal() or "the venue could not be read")
+
+    async def _ingest(self, close: datetime) -> tuple[list[str], bool]:
+        """Ingest one more bar; the first time everything since the chunk's start, holes included.
+
+        Returns problems, and whether there is anything new to decide on.
+        """
         since = close - HOUR - MINUTE
         if not self._caught_up:
             since = month_start(close - MINUTE) - max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
-        try:
-            report = await self._parts.ingest.run(since, close, live=True)
-        except VenueError as error:
-            return [f"no new data for {close.isoformat()}: {error.what}"]
+        report = None
+        with self._supervisor.covering("data"):
+            report = await self._watch.look_while(self._parts.ingest.run(since, close, live=True))
+        if report is None:
+            return [f"no new data for {close.isoformat()}: {self._supervisor.causes['data']}"], False
         self._caught_up = True
         self._reporter.report.spent.add(report.stage_seconds, report.stage_cpu_seconds)
         failures = [f"{failure.asset}: {failure.reason}" for failure in report.failures]
         return failures + [
             f"quarantined {item.stage} {item.key}: {', '.join(item.rules)}" for item in report.quarantined
-        ]
+        ], True
 
     def _follow_champion(self) -> list[str]:
         """Take over a promotion or rollback since the last decision; it counts from this one on. Returns problems."""
@@ -101,9 +139,7 @@ class Cycle:
             self._parts.progress.say(f"version {champion.ref.version} is champion now, before it {before.version}")
         return problems
 
-    def _decide(
-        self, close: datetime, reconciled: ReconcileReport, balance: Balance
-    ) -> tuple[DecisionRecord, DecisionInputs | None]:
+    def _decide(self, close: datetime, balance: Balance) -> tuple[DecisionRecord, DecisionInputs | None]:
         """Read, score, decide and journal; return the record and what it was made on.
 
         A bar that was decided before keeps its decision, and has no inputs.
@@ -123,7 +159,8 @@ class Cycle:
             market=make_market_view(pair_rows, views, decision_time, close),
             state=parts.journal.restore_state(float(balance.available)),
             withheld=Quarantine.read(Layout.of(settings)).explain_withheld(close, close - HOUR),
-            suspended=_describe_unresolved(reconciled) or parts.champion.suspended,
+            suspended=self._supervisor.explain_refusal() or parts.champion.suspended,
+            blocked={short_name(name): reason for name, reason in parts.executor.blocked.items()},
         )
         record = self._make_record(close, decision_time, make_decision(parts.champion.scorer, inputs, settings))
         vectors = [
@@ -151,19 +188,29 @@ class Cycle:
         """Carry out exits, then entries; return problems. What the venue leaves open is taken up by reconciliation."""
         executor, journal = self._parts.executor, self._parts.journal
         problems: list[str] = []
+        if self._supervisor.state is TradingState.HALTED:
+            return [f"nothing is carried out: {self._supervisor.explain_refusal()}"]
         for exit_ in record.decision.exits:
             held = journal.position(exit_.position_id)
             if held is None or held.close is not None:
                 continue
             try:
                 closed = await executor.close(held.position, str(exit_.reason), record.decision_id)
+            except JournalError:
+                raise
             except (VenueError, TradingError) as error:
+                self._supervisor.guard("exits", error.what)
                 # No entries after a failed exit: those of a switch count on the place and the balance that it frees.
                 return [*problems, f"{exit_.position_id} is not closed yet: {error.what}"]
             problems += closed.problems
         for entry in record.decision.entries:
+            if refusal := self._supervisor.explain_refusal():
+                problems.append(f"{entry.position_id} was not opened: {refusal}")
+                continue
             try:
                 opened = await executor.open(entry, record)
+            except JournalError:
+                raise
             except (VenueError, TradingError) as error:
                 problems.append(f"{entry.position_id} is not open yet: {error.what}")
                 continue
@@ -171,11 +218,6 @@ class Cycle:
             if opened.position is None:
                 problems.append(f"{entry.position_id} was not opened: {opened.reason}")
         return problems
-
-
-def _describe_unresolved(reconciled: ReconcileReport) -> str | None:
-    """Return why nothing may be opened: the outcome of an order is unknown. None where all are known."""
-    return f"the outcome of order {reconciled.unresolved[0]} is unknown" if reconciled.unresolved else None
 
 
 def _make_vectors(decision: str, service: Service, entity: str, rows: pl.DataFrame) -> list[FeatureVector]:

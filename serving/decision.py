@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -28,6 +28,8 @@ class DecisionInputs:
     """Assets and pairs with withheld rows, and the rule that withholds them."""
     suspended: str | None = None
     """Why nothing may be opened now; None where it may. Held positions are watched all the same."""
+    blocked: Mapping[str, str] = field(default_factory=dict)
+    """Assets in which nothing may be opened, with the reason: somebody else's position, or no trading."""
 
 
 def make_decision(scorer: Scorer, inputs: DecisionInputs, settings: Settings) -> Decision:
@@ -37,7 +39,8 @@ def make_decision(scorer: Scorer, inputs: DecisionInputs, settings: Settings) ->
     """
     scores = scorer.score(inputs.pair_rows, settings.universe.pairs, inputs.event_timestamp)
     held = {position.pair for position in inputs.state.positions}
-    scores = explain_scores(suspend_entries(scores, held, inputs.suspended), inputs.withheld)
+    scores = suspend_entries(scores, held, inputs.suspended)
+    scores = explain_scores(block_entries(scores, held, inputs.blocked, settings.strategy.legs), inputs.withheld)
     interval = timedelta(minutes=settings.serve.interval_minutes)
     return decide(inputs.state, scores, inputs.market, settings.strategy, interval)
 
@@ -48,6 +51,21 @@ def suspend_entries(scores: Sequence[PairScore], held: Collection[Pair], reason:
         return list(scores)
     # A held pair keeps its score: without it the strategy could not see that an exit is due.
     return [score if score.pair in held else replace(score, unusable=reason) for score in scores]
+
+
+def block_entries(
+    scores: Sequence[PairScore], held: Collection[Pair], blocked: Mapping[str, str], legs: str
+) -> list[PairScore]:
+    """Return the scores with those pairs unusable that would trade a blocked asset; held ones keep theirs."""
+    if not blocked:
+        return list(scores)
+    return [_block_score(score, blocked, legs) if score.pair not in held else score for score in scores]
+
+
+def _block_score(score: PairScore, blocked: Mapping[str, str], legs: str) -> PairScore:
+    traded = (score.pair.base,) if legs == "base" else score.pair.assets
+    reason = next((blocked[asset] for asset in traded if asset in blocked), None)
+    return score if reason is None or score.unusable else replace(score, unusable=reason)
 
 
 def explain_scores(scores: Sequence[PairScore], withheld: Mapping[str, str]) -> list[PairScore]:

@@ -1,26 +1,44 @@
-"""The trading loop: one decision per closed bar, until a stop is requested."""
+"""The trading loop: one decision per closed bar and a watch between them, until a stop is requested."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
-from pairity.timeline import ceil_to
+from pairity.backoff import Backoff
+from pairity.timeline import HOUR, ceil_to
 from serving.cycle import Cycle
-from serving.parts import Parts
+from serving.error_states import describe
+from serving.parts import GuardParts, Parts
 from serving.report import DECISION, Reporter, ServeReport
+from serving.retraining import Retrainer
 from serving.shutdown import finish_unless_stopped
+from serving.watch import Watch
+
+OPENING = "opening"
+"""Cause of guarding while what decides (model, features) cannot be opened."""
+_TRIES = 6
+"""Tries at one decision: 15, 30, … seconds apart, so that the last is some eight minutes after the first."""
+_RETRIES = Backoff(first_s=15.0, cap_s=240.0)
 
 
 class TradingLoop:
-    """Loop of one decision per interval until a stop is requested; a cycle that has begun is always finished."""
+    """Loop of one decision per interval until a stop is requested; a cycle that has begun is always finished.
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._settings = parts.settings
-        self._interval = timedelta(minutes=parts.settings.serve.interval_minutes)
-        self._reporter = Reporter(parts)
-        self._cycle = Cycle(parts, self._reporter)
+    `open_parts` opens what decides; until it succeeds the loop guards what is open.
+    """
+
+    def __init__(self, guard: GuardParts, open_parts: Callable[[], Awaitable[Parts]]) -> None:
+        self._guard = guard
+        self._open_parts = open_parts
+        self._clock = guard.clock
+        self._settings = guard.settings
+        self._supervisor = guard.supervisor
+        self._interval = timedelta(minutes=guard.settings.serve.interval_minutes)
+        self._reporter = Reporter(guard)
+        self._watch = Watch(guard)
+        self._no_retraining_before = datetime.min.replace(tzinfo=UTC)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -28,32 +46,92 @@ class TradingLoop:
         self._stop.set()
 
     async def run(self, cycles: int | None = None) -> ServeReport:
-        """Trade `cycles` bars, or until stopped. Raises TradingError and others where going on would be unsafe."""
-        parts, report = self._parts, self._reporter.report
-        await self._cycle.resume()
+        """Trade `cycles` bars, or until stopped. What fails is a state (`serving.supervisor`), not an end."""
+        status, report = self._guard.status, self._reporter.report
+        parts = await self._open()
+        if parts is None:
+            status.state = "stopped"
+            return report
+        cycle = Cycle(parts, self._watch, self._reporter)
+        await cycle.resume()
         parts.progress.stage("decisions", cycles or 0)
         while not self._stop.is_set() and (cycles is None or report.cycles < cycles):
             # A microsecond later: at the very instant of a close, the next bar is the one to wait for.
-            close = ceil_to(parts.clock.now() + timedelta(microseconds=1), self._interval)
-            parts.status.state = f"waiting for the bar that closes at {close:%Y-%m-%d %H:%M}"
-            if not await self._wait_for(close + timedelta(seconds=self._settings.serve.grace_s)):
+            close = ceil_to(self._clock.now() + timedelta(microseconds=1), self._interval)
+            status.state = f"waiting for the bar that closes at {close:%Y-%m-%d %H:%M}"
+            if not await self._wait_for(close + timedelta(seconds=self._settings.serve.grace_s), parts):
                 break
-            parts.status.state = "deciding"
-            with report.spent.stage(DECISION):
-                await self._cycle.run(close)
+            if not await self._decide(cycle, close, parts):
+                break
             report.cycles += 1
-            parts.progress.advance(1, f"{close:%m-%d %H:%M} {parts.status.action or ''}")
-        parts.status.state = "stopped"
+            parts.progress.advance(1, f"{close:%m-%d %H:%M} {status.action or ''}")
+        status.state = "stopped"
         return report
 
-    async def _wait_for(self, instant: datetime) -> bool:
-        """Sleep, and start a retraining that falls due meanwhile; return False if a stop was requested."""
-        retrainer = self._parts.retrainer
-        while retrainer is not None and (due := retrainer.due()) <= instant:
-            if not (await self._sleep_until(due) and await finish_unless_stopped(self._stop, retrainer.start(due))):
+    async def _open(self) -> Parts | None:
+        """Open what decides, and guard until that succeeds; None if a stop was requested before."""
+        parts, tries = None, 0
+        while parts is None:
+            with self._supervisor.covering(OPENING):
+                parts = await self._open_parts()
+            if parts is None:
+                self._guard.status.state = "guarding what is open: nothing can be decided yet"
+                await self._watch.look()
+                if not await self._wait_for(self._clock.now() + timedelta(seconds=_RETRIES.delay_s(tries)), None):
+                    return None
+                tries += 1
+        return parts
+
+    async def _decide(self, cycle: Cycle, close: datetime, parts: Parts) -> bool:
+        """Decide on a bar, several times where it fails; return False if a stop was requested between two tries."""
+        for attempt in range(_TRIES):
+            self._guard.status.state = "deciding"
+            last_try = attempt == _TRIES - 1
+            with self._reporter.report.spent.stage(DECISION):
+                decided = await cycle.run(close, last_try=last_try)
+            if decided is not None:
+                return True
+            if not last_try:
+                self._guard.status.state = f"trying again to decide on {close:%Y-%m-%d %H:%M}"
+                wait = timedelta(seconds=_RETRIES.delay_s(attempt))
+                if not await self._wait_for(self._clock.now() + wait, parts):
+                    return False
+        self._reporter.report.actions["skipped"] += 1
+        return True
+
+    async def _wait_for(self, instant: datetime, parts: Parts | None) -> bool:
+        """Sleep, watch, and start a retraining that falls due meanwhile; return False if a stop was requested."""
+        retrainer = None if parts is None else parts.retrainer
+        while True:
+            look_at = self._watch.due()
+            if look_at is not None and look_at + self._watch.took >= instant:
+                look_at = None  # it would make the decision late, which looks by itself
+            retrain_at = None if retrainer is None else max(retrainer.due(), self._no_retraining_before)
+            due = min((at for at in (look_at, retrain_at) if at is not None), default=instant)
+            if due >= instant:
+                return await self._sleep_until(instant)
+            if not await self._sleep_until(due):
                 return False
-        return await self._sleep_until(instant)
+            if retrainer is not None and due == retrain_at:
+                if not await self._retrain(retrainer, due):
+                    return False
+            else:
+                await self._watch.look()
+
+    async def _retrain(self, retrainer: Retrainer, due: datetime) -> bool:
+        """Start a retraining; return False if a stop was requested. One that cannot be started is tried in an hour."""
+        try:
+            return await finish_unless_stopped(self._stop, retrainer.start(retrainer.due()))
+        except Exception as error:  # noqa: BLE001 - trading does not depend on it
+            self._no_retraining_before = due + HOUR
+            self._reporter.add_problems([f"the retraining was not started: {describe(error)}"])
+            return True
 
     async def _sleep_until(self, instant: datetime) -> bool:
-        """Sleep; return False if a stop was requested meanwhile."""
-        return await finish_unless_stopped(self._stop, self._parts.clock.sleep_until(instant))
+        """Sleep; return False if a stop was requested meanwhile. A clock that fails is waited for."""
+        while not self._stop.is_set():
+            with self._supervisor.covering("time"):
+                return await finish_unless_stopped(self._stop, self._clock.sleep_until(instant))
+            # The venue's clock cannot be asked: real seconds pass until it can.
+            await finish_unless_stopped(self._stop, asyncio.sleep(1.0))
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from serving.journal import Journal
 from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
+from serving.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -23,20 +23,30 @@ if TYPE_CHECKING:
     from ingestion.pipeline import Pipeline
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Everything that the loop talks to; built once per process."""
+@dataclass(frozen=True, kw_only=True)
+class GuardParts:
+    """What guarding needs: the venue through the executor, the journal, and who is told. No model, no features.
+
+    `contracts` by asset are the executor's own: the watch keeps them as the venue lists them.
+    """
 
     settings: Settings
     clock: Clock
+    executor: Executor
+    journal: Journal
+    contracts: dict[str, ContractSpec]
+    status: Status
+    progress: Progress
+    supervisor: Supervisor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(GuardParts):
+    """Everything that the loop talks to; built once per process."""
+
     ingest: Pipeline
     store: FeatureStore
     champion: Champion
     shadow: Shadow | None
     retrainer: Retrainer | None
-    executor: Executor
-    journal: Journal
-    contracts: Mapping[str, ContractSpec]
     run_id: str
-    status: Status
-    progress: Progress

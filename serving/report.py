@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ingestion.report import Stopwatch
-from pairity.errors import PairityError, VenueError
+from pairity.errors import VenueError
 from pairity.strategy.codec import position_to_json
-from serving.journal import DecisionRecord
+from serving.journal import DecisionRecord, TradingState
 from serving.models.scoring import ModelRef
-from serving.parts import Parts
+from serving.parts import GuardParts
 
 DECISION = "decision"
 
@@ -35,7 +35,7 @@ class ServeReport:
 class Reporter:
     """Reporter of one run: keeps its report and the status up to date, and says every problem."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: GuardParts) -> None:
         self._parts = parts
         self.report = ServeReport()
 
@@ -48,7 +48,8 @@ class Reporter:
         status.event_timestamp = record.event_timestamp.isoformat()
         status.action, status.reason = str(decision.action), decision.reason
         status.unusable = {s.pair.pair_id: s.rejected for s in decision.scores if s.rejected and s.probability is None}
-        if len(status.unusable) == len(decision.scores):
+        # In a halt no pair is usable, whatever the features are.
+        if len(status.unusable) == len(decision.scores) and self._parts.supervisor.state is not TradingState.HALTED:
             self.report.blind += 1
             stale = Counter(status.unusable.values()).most_common(1)
             problems.append(f"nothing can be traded on: {stale[0][0]} for {stale[0][1]} pairs")
@@ -64,11 +65,10 @@ class Reporter:
                 self.report.first_equity = status.equity_usdt
         self.replace_problems(problems)
 
-    def report_skipped(self, close: datetime, error: PairityError) -> None:
-        """Report a bar without a decision: nothing can be decided without the venue's word on positions and orders."""
-        self.report.actions["skipped"] += 1
-        self._parts.status.action, self._parts.status.reason = "skipped", error.what
-        self.replace_problems([f"no decision on {close.isoformat()}: {error.what}"])
+    def report_skipped(self, close: datetime, reason: str) -> None:
+        """Report a try without a decision: nothing can be decided without the venue's word, and without features."""
+        self._parts.status.action, self._parts.status.reason = "skipped", reason
+        self.replace_problems([f"no decision on {close.isoformat()}: {reason}"])
 
     def replace_problems(self, problems: list[str]) -> None:
         """Make these the problems of the status, and say them."""

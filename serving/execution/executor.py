@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from pairity.strategy.types import Entry, PairPosition
-from pairity.universe import ContractSpec
+from pairity.universe import ContractSpec, inst_id
 from serving.execution.entries import Entries, Opened
 from serving.execution.entry_legs import HEDGE_TOLERANCE, EntryLegs
 from serving.execution.exits import Closed, Exits
+from serving.execution.facts import Facts
 from serving.execution.orders import OrderDesk
 from serving.execution.position_protection import PositionProtector
 from serving.journal import DecisionRecord
@@ -30,6 +31,9 @@ class Executor:
         hedge_tolerance: Decimal = HEDGE_TOLERANCE,
     ) -> None:
         self.desk = desk
+        self.facts = Facts(desk.venue, desk.journal)
+        self.blocked: dict[str, str] = {}
+        """Instruments in which nothing is opened, with the reason: somebody else is in them, or they do not trade."""
         self.contracts = contracts
         self._hedge_tolerance = hedge_tolerance
         self.protection = PositionProtector(desk, contracts)
@@ -38,7 +42,19 @@ class Executor:
         self.entries = Entries(desk, contracts, leverage, legs, self.protection, self.exits)
 
     async def open(self, entry: Entry, decision: DecisionRecord) -> Opened:
-        """Open, protect and journal the position of an entry, as `Entries.open` describes."""
+        """Open, protect and journal the position of an entry, as `Entries.open` describes; not where it is blocked.
+
+        The list of positions is read once more: what came there since the decision is not ours to trade beside.
+        """
+        known = self.desk.journal.position(entry.position_id) or self.desk.journal.intents(entry.position_id)
+        if not known:
+            journal = self.desk.journal
+            ours = {inst_id(leg.asset) for record in journal.open_positions() for leg in record.position.legs}
+            ours |= {intent.instrument for intent in journal.unsettled()}
+            listed = {row.instrument for row in await self.desk.venue.position_rows()} - ours
+            for name in (inst_id(leg.asset) for leg in entry.legs):
+                if reason := self.blocked.get(name) or (f"{name} has a position already" if name in listed else None):
+                    return Opened(None, reason)
         return await self.entries.open(entry, decision)
 
     async def close(self, position: PairPosition, reason: str, decision_id: str | None) -> Closed:
@@ -46,5 +62,16 @@ class Executor:
         return await self.exits.close(position, reason, decision_id)
 
     async def is_broken(self, position: PairPosition) -> bool:
-        """Return whether a pair lost so much of one leg that it is not hedged within the tolerance any more."""
-        return await self.exits.accounting.is_out_of_ratio(position, self._hedge_tolerance)
+        """Return whether a pair lost so much of one leg that it is not hedged within the tolerance any more.
+
+        Compared are the shares of what was opened that executions left: a list of positions, which may lag, proves
+        nothing. Raises VenueError.
+        """
+        opened = [self.facts.count_opened(position, leg) for leg in position.legs]
+        if len(opened) < 2 or all(leg.contracts >= size for leg, size in zip(position.legs, opened, strict=True)):
+            return False
+        left = [
+            (await self.facts.examine(position, leg, ())).executed / size
+            for leg, size in zip(position.legs, opened, strict=True)
+        ]
+        return max(left) - min(left) > self._hedge_tolerance * max(left)

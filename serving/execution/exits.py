@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pairity.errors import OrderUnknownError, TradingError, VenueAnswerError
+from pairity.errors import OrderUnknownError, TradingError, UnconfirmedError
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import ContractSpec, inst_id
 from serving.execution.contracts import get_contract
+from serving.execution.facts import Facts
 from serving.execution.leg_order import find_leg_number, rank_by_risk
 from serving.execution.order_sizes import first_order
 from serving.execution.orders import OrderDesk
@@ -41,6 +42,7 @@ class Exits:
         self._protector = protector
         self._contracts = contracts
         self.accounting = PositionAccounting(desk.venue, desk.journal, protector)
+        self._facts = Facts(desk.venue, desk.journal)
 
     async def close(self, position: PairPosition, reason: str, decision_id: str | None) -> Closed:
         """Close every leg at market, reduce-only; verify it flat and its protective orders gone; book it.
@@ -113,11 +115,16 @@ class Exits:
                 sent |= done.filled_contracts > 0
                 continue
             sent |= any(intent.filled_contracts > 0 for intent in known)
-            held = await self._find_held(position, leg)
+            # What our exits executed counts, not the list alone: it may lag, and hold what a person added.
+            left = self._facts.count_opened(position, leg) - self._facts.count_exited(position, leg)
+            if left <= 0:
+                return sent
+            held = (await self.read_held(position))[leg.asset]
             if held is None:
+                await self._require_gone(position, leg)
                 return sent
             self._desk.checkpoint("exit: before the intent")
-            wanted = min(leg.contracts, abs(held.contracts))
+            wanted = min(leg.contracts, left, abs(held.contracts))
             contracts = first_order(wanted, get_contract(self._contracts, leg.asset))
             intent = self._journal.intend(
                 self._make_intent(position, number, leg, decision_id, attempt=len(known), contracts=contracts)
@@ -132,32 +139,15 @@ class Exits:
             elif done.filled_contracts == 0:
                 # Refused, perhaps because a stop was faster and the list does not say so yet.
                 await self._desk.pace.wait(attempts)
-        if await self._find_held(position, leg) is None:
+        if self._facts.count_exited(position, leg) >= self._facts.count_opened(position, leg):
+            return sent
+        if (await self.read_held(position))[leg.asset] is None:
+            await self._require_gone(position, leg)
             return sent
         raise TradingError(
             f"{position.position_id}: {inst_id(leg.asset)} is not flat after {_EXIT_ATTEMPTS} attempts to close it",
             "close it on the venue by hand; its stops are still in place",
         )
-
-    async def _find_held(self, position: PairPosition, leg: Leg) -> VenuePosition | None:
-        """Return what the venue holds of a leg; None only where it lists nothing *and* its executions say why.
-
-        The list alone may lag behind an entry that was just filled. Raises VenueAnswerError where it lists nothing for
-        as long as absence takes to settle, and no closing executions explain it.
-        """
-        pace = self._desk.pace
-        since, looks = pace.monotonic(), 0
-        while True:
-            held = (await self.read_held(position))[leg.asset]
-            if held is not None or await self.accounting.count_open(position, leg) <= 0:
-                return held
-            looks += 1
-            if looks >= pace.absent_answers and pace.monotonic() - since >= pace.settle_s:
-                raise VenueAnswerError(
-                    f"the venue lists no {inst_id(leg.asset)} of {position.position_id}, and no executions closed it",
-                    "its stops stay; it is looked at again in the next cycle",
-                )
-            await pace.wait(looks)
 
     def _make_intent(
         self,
@@ -184,6 +174,23 @@ class Exits:
             stop_price=None,
             target_price=None,
             created_at=self._desk.clock.now(),
+        )
+
+    async def _require_gone(self, position: PairPosition, leg: Leg) -> None:
+        """Return where executions confirm that a leg is gone; UnconfirmedError where only the list says so."""
+        for look in range(self._desk.pace.absent_answers + 1):
+            facts = await self._facts.examine(position, leg, await self._desk.venue.position_rows())
+            if facts.left == 0:
+                return
+            if facts.listed:
+                break
+            await self._desk.pace.wait(look)
+        else:
+            if await self._facts.is_in_history(position, leg):
+                return
+        raise UnconfirmedError(
+            f"{position.position_id}: the list of positions lacks {inst_id(leg.asset)}, and no execution closed it",
+            "nothing was cancelled or booked; it is looked at again",
         )
 
     async def _await_rest(self, position: PairPosition, leg: Leg, rest: Decimal) -> None:

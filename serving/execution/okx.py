@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from ingestion.sources.okx_rows import Listing
 from pairity.errors import ConfigError, CredentialsError, OrderUnknownError, VenueAnswerError, VenueRejectedError
 from pairity.timeline import to_ms
 from serving.execution import okx_rows as rows
@@ -23,6 +24,7 @@ from serving.execution.venue_records import (
     AlgoLookup,
     Balance,
     BillKind,
+    ClosedPosition,
     OrderLookup,
     OrderRequest,
     ProtectionRequest,
@@ -118,14 +120,33 @@ class OkxVenue:
         return [rows.parse("account/balance", rows.balance_from_row, detail) for detail in details]
 
     async def positions(self) -> Mapping[str, VenuePosition]:
-        """Return the swap positions by instrument; VenueAnswerError for two rows of one (cross and isolated)."""
+        """Return the swap positions in cross margin by instrument; VenueAnswerError for two rows of one."""
         by_instrument: dict[str, VenuePosition] = {}
-        wanted = {"instType": "SWAP"}
-        for position in await self._connection.read_all("privateGetAccountPositions", wanted, rows.position_from_row):
+        for position in await self.position_rows():
+            if position.margin_mode != "cross":
+                continue
             if position.instrument in by_instrument:
-                raise VenueAnswerError(f"{position.instrument} has two positions", "keep to one margin mode: close one")
+                raise VenueAnswerError(f"{position.instrument} has two positions in cross margin", "try again later")
             by_instrument[position.instrument] = position
         return by_instrument
+
+    async def position_rows(self) -> Sequence[VenuePosition]:
+        """Return all swap positions, in cross and in isolated margin."""
+        wanted = {"instType": "SWAP"}
+        return await self._connection.read_all("privateGetAccountPositions", wanted, rows.position_from_row)
+
+    async def closed_positions(self, instrument: str, since: datetime) -> Sequence[ClosedPosition]:
+        """Return what was closed of an instrument's positions since an instant, newest first: one page."""
+        wanted = {"instType": "SWAP", "instId": instrument}
+        found = await self._connection.read_all(
+            "privateGetAccountPositionsHistory", wanted, lambda row: rows.closed_from_row(rows.of(instrument, row))
+        )
+        return [row for row in found if row.closed_at >= since]
+
+    async def listings(self) -> Mapping[str, Listing]:
+        """Return the linear swaps in USDT that the venue lists now; one that cannot be read is left out."""
+        answer = await self._connection.read("publicGetPublicInstruments", {"instType": "SWAP"})
+        return {row["instId"]: listing for row in answer if (listing := rows.listing_from_row(row)) is not None}
 
     async def place(self, request: OrderRequest) -> str:
         """Send an order, once, and return its venue id.

@@ -11,13 +11,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
+from ingestion.sources.okx_rows import Listing, read_listing
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import VenueAnswerError
+from pairity.names import INSTRUMENT
 from pairity.strategy.types import Side
 from serving.execution.venue_records import (
     AccountConfig,
     AlgoState,
     Balance,
+    ClosedPosition,
     OrderState,
     VenueAlgo,
     VenueFill,
@@ -46,6 +49,8 @@ _ALGO_STATES = {
     "order_failed": AlgoState.FAILED,
     "partially_failed": AlgoState.FAILED,
 }
+_PARTLY_CLOSED = frozenset({"1", "4"})
+"""Types of a closed position of which a rest is open: closed in part, liquidated in part."""
 _FORCED = {str(code) for code in (*range(100, 108), *range(125, 129))}
 """Sub-types of liquidation (100–107) and auto-deleveraging (125–128)."""
 
@@ -202,7 +207,34 @@ def position_from_row(row: Row) -> VenuePosition | None:
         average_price=price(row, "avgPx"),
         mark_price=optional(row, "markPx", price),
         unrealised_pnl_usdt=optional(row, "upl", number),
+        margin_mode=optional_text(row, "mgnMode") or "cross",
     )
+
+
+def closed_from_row(row: Row) -> ClosedPosition:
+    """Return the closed position of a row; VenueAnswerError for a direction that is neither long nor short."""
+    direction = text(row, "direction")
+    if direction not in ("long", "short"):
+        raise VenueAnswerError(f"the venue's closed position has direction = {direction!r}", "do not trade on it")
+    return ClosedPosition(
+        instrument=text(row, "instId"),
+        side=Side.BUY if direction == "long" else Side.SELL,
+        margin_mode=text(row, "mgnMode"),
+        contracts=size(row, "closeTotalPos"),
+        whole=text(row, "type") not in _PARTLY_CLOSED,
+        opened_at=instant(row, "cTime"),
+        closed_at=instant(row, "uTime"),
+    )
+
+
+def listing_from_row(row: object) -> Listing | None:
+    """Return an instrument as it is listed; None for one that is no linear swap in USDT, or cannot be read."""
+    if not isinstance(row, Mapping) or not INSTRUMENT.accepts(row.get("instId")):
+        return None
+    try:
+        return read_listing(row)
+    except VenueAnswerError:
+        return None  # what nobody can compute with is as good as not listed: nothing is traded in it
 
 
 def config_from_row(row: Row) -> AccountConfig:

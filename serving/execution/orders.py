@@ -23,6 +23,7 @@ from pairity.errors import (
     VenueUnreachableError,
 )
 from pairity.timeline import Clock
+from serving.execution.facts import Facts
 from serving.execution.pace import Pace
 from serving.execution.venue import VenuePort
 from serving.execution.venue_records import (
@@ -62,6 +63,7 @@ class OrderDesk:
         self.clock = clock
         self.pace = pace
         self.checkpoint = checkpoint
+        self._facts = Facts(venue, journal)
 
     async def carry_out(self, intent: Intent, attached: AttachedStops | None = None) -> Intent:
         """Bring a journalled entry or exit from any state to its final one, and return it.
@@ -110,7 +112,7 @@ class OrderDesk:
                 absent += 1
                 # Both a count and a time: a venue that has just taken an order may deny it a few times.
                 if absent >= self.pace.absent_answers and clock() - first_absent >= self.pace.settle_s:
-                    return self._advance(intent, IntentState.INTENDED, f"absent {absent} times: {lookup.answer}")
+                    return await self._conclude_absent(intent, lookup)
             else:
                 absent = 0  # denials count only in a row: an unreadable answer in between proves nothing
             if clock() > deadline:
@@ -121,6 +123,25 @@ class OrderDesk:
                 )
             await self.pace.wait(requests)
             requests += 1
+
+    async def _conclude_absent(self, intent: Intent, lookup: Missing) -> Intent:
+        """Ask for the second fact about an order whose look-up denies it; OrderUnknownError where it cannot be read.
+
+        The venue forgets finished orders: one that was executed long ago is denied too.
+        """
+        try:
+            found = await self._facts.find_order(intent)
+        except (VenueUnreachableError, VenueAnswerError, VenueRejectedError) as error:
+            raise OrderUnknownError(
+                f"order {intent.client_order_id} is denied, and nothing confirms it: {error.what}",
+                "nothing is sent for this position until the venue answers; look there by hand",
+            ) from None
+        if found is not None:
+            return self.book(intent, found)
+        answer = f"denied, and in no list: {lookup.answer}"
+        # One that the venue had accepted is not sent again: it ended without an execution, and was forgotten.
+        gone = IntentState.CANCELLED if intent.state is IntentState.ACKNOWLEDGED else IntentState.INTENDED
+        return self._advance(intent, gone, answer)
 
     def book(self, intent: Intent, shown: VenueOrder | VenueAlgo) -> Intent:
         """Write what the venue shows of an order into the journal, if it is new; return the intent.
@@ -210,6 +231,8 @@ class OrderDesk:
                 if intent.state.final:
                     return intent
             late_s = self.pace.monotonic() - deadline
+            if late_s > 0 and isinstance(lookup, Missing):
+                return await self._conclude_absent(intent, lookup)
             if late_s > self.pace.unknown_deadline_s:
                 raise OrderUnknownError(
                     f"order {intent.client_order_id} is neither filled nor cancelled after "

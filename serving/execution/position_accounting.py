@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from pairity.errors import VenueError
 from pairity.strategy.types import ExitReason, Leg, PairPosition
 from pairity.universe import inst_id
-from serving.execution.leg_order import find_leg_number
+from serving.execution.facts import SKEW, Facts
 from serving.execution.protection import Protector
 from serving.execution.venue import VenuePort
 from serving.execution.venue_records import VenueFill
-from serving.journal import Charge, Fill, Journal, PositionClose, Purpose, is_ours
+from serving.journal import Charge, Fill, Journal, PositionClose
 
 MANUAL, UNKNOWN = "manual", "unknown"
-_SKEW = timedelta(minutes=1)
-"""Most that the venue's clock may be behind ours: its executions carry its own time."""
 _FORCED = frozenset({"full_liquidation", "partial_liquidation", "adl"})
 
 
@@ -28,6 +26,7 @@ class PositionAccounting:
         self._venue = venue
         self._journal = journal
         self._protector = protector
+        self._facts = Facts(venue, journal)
 
     async def fetch_fills(
         self, position: PairPosition, triggered: frozenset[str] = frozenset(), *, outside: bool = False
@@ -44,29 +43,9 @@ class PositionAccounting:
             self._journal.record_fills([await self._make_fill(fill, position.position_id) for fill in new])
         return self._journal.fills(position.position_id)
 
-    async def count_open(self, position: PairPosition, leg: Leg) -> Decimal:
-        """Return the contracts of a leg that no execution has closed yet, as far as the venue lists them."""
-        number = find_leg_number(self._journal, position, leg)
-        exits = self._journal.intents(position.position_id, number, Purpose.EXIT)
-        left = self._count_opened(position, leg) - sum((intent.filled_contracts for intent in exits), Decimal(0))
-        if left <= 0:
-            return left
-        algos = await self._protector.settle(position.position_id)
-        triggered = frozenset(algo.order_id for algo in algos if algo.order_id)
-        fills = await self._read_fills(position, leg, triggered, outside=True)
-        closed = sum((fill.contracts for fill in fills if fill.side is leg.side.opposite), Decimal(0))
-        return self._count_opened(position, leg) - closed
-
-    async def is_out_of_ratio(self, position: PairPosition, tolerance: Decimal) -> bool:
-        """Return whether executions took so much of one leg that the two do not hedge each other any more.
-
-        Compared are the shares of what was opened; a list of positions alone, which may lag, proves nothing.
-        """
-        opened = [self._count_opened(position, leg) for leg in position.legs]
-        if len(opened) < 2 or all(leg.contracts >= size for leg, size in zip(position.legs, opened, strict=True)):
-            return False
-        left = [await self.count_open(position, leg) / size for leg, size in zip(position.legs, opened, strict=True)]
-        return max(left) - min(left) > tolerance * max(left)
+    async def record_fills(self, position: PairPosition, fills: Sequence[VenueFill]) -> None:
+        """Journal executions as a position's: those that changed it from outside, at the moment they are seen."""
+        self._journal.record_fills([await self._make_fill(fill, position.position_id) for fill in fills])
 
     async def find_cause(self, position: PairPosition) -> str:
         """Return why a position that nobody closed here is gone, as far as the venue says.
@@ -162,15 +141,10 @@ class PositionAccounting:
         own = {intent.client_order_id for intent in intents} | {intent.order_id for intent in intents} | triggered
         return [
             fill
-            for fill in await self._venue.fills(inst_id(leg.asset), position.opened_at - _SKEW)
+            for fill in await self._venue.fills(inst_id(leg.asset), position.opened_at - SKEW)
             if {fill.client_order_id, fill.order_id} & own
             or (outside and fill.side is leg.side.opposite and not self._is_known(fill))
         ]
-
-    def _count_opened(self, position: PairPosition, leg: Leg) -> Decimal:
-        entries = self._journal.intents(position.position_id, purpose=Purpose.ENTRY)
-        opened = [intent.filled_contracts for intent in entries if intent.instrument == inst_id(leg.asset)]
-        return sum(opened, Decimal(0)) if entries else leg.contracts
 
     def _count_missing(self, position: PairPosition, fills: Sequence[Fill]) -> Decimal:
         """Return the number of opened contracts without a known closing execution, leg by leg.
@@ -180,13 +154,15 @@ class PositionAccounting:
         missing = Decimal(0)
         for leg in position.legs:
             side, instrument = leg.side.opposite, inst_id(leg.asset)
+            if self._journal.last_rescaling(position.position_id, instrument):
+                continue  # contracts before and after a change of their value cannot be added up
             closed = [fill.contracts for fill in fills if (fill.instrument, fill.side) == (instrument, side)]
-            missing += max(self._count_opened(position, leg) - sum(closed, Decimal(0)), Decimal(0))
+            missing += max(self._facts.count_opened(position, leg) - sum(closed, Decimal(0)), Decimal(0))
         return missing
 
     def _is_known(self, fill: VenueFill) -> bool:
         """Return whether an execution is one of ours, of any position."""
-        return is_ours(fill.client_order_id) or self._journal.has_fill_of(fill.order_id)
+        return self._journal.owns(fill.client_order_id) or self._journal.has_fill_of(fill.order_id)
 
     async def _read_outside_fills(self, position: PairPosition) -> list[VenueFill]:
         """Return the closing executions of no order of ours since the position was opened."""

@@ -16,10 +16,11 @@ from pairity.errors import OrderUnknownError, VenueError, VenueRejectedError
 from pairity.strategy.stops import StopPrices
 from pairity.strategy.types import Side
 from pairity.universe import ContractSpec
+from serving.execution.facts import Facts, is_resting
 from serving.execution.order_sizes import split_contracts
 from serving.execution.orders import OrderDesk
 from serving.execution.venue_records import AlgoState, Missing, VenueAlgo
-from serving.journal import Intent, IntentState, Purpose, client_order_id, is_ours
+from serving.journal import Intent, IntentState, Purpose, client_order_id
 
 _MOST_PARTS = 20
 """Most stops for one leg: each is placed and read back."""
@@ -86,6 +87,7 @@ class Protector:
 
     def __init__(self, desk: OrderDesk) -> None:
         self._desk = desk
+        self._facts = Facts(desk.venue, desk.journal)
 
     async def ensure(self, claim: Claim, *, expected: bool) -> Shield:
         """Read the leg's protection back; place it if it is missing or differs; drop what is superfluous.
@@ -198,11 +200,22 @@ class Protector:
                 break
             if expected:
                 await self._desk.pace.wait(look)
-        return resting
+        return resting + await self._find_unlisted(claim, {algo.client_order_id for algo in resting})
+
+    async def _find_unlisted(self, claim: Claim, listed: set[str]) -> list[VenueAlgo]:
+        """Return the stops of a leg that rest on the venue though its list lacks them: a list may be late, or empty."""
+        return [
+            stop
+            for intent in self._desk.journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
+            if intent.state is IntentState.ACKNOWLEDGED and intent.client_order_id not in listed
+            if (stop := await self._facts.find_stop(claim.instrument, intent.client_order_id)) is not None
+            if is_resting(stop)
+        ]
 
     async def _ours(self, instrument: str) -> list[VenueAlgo]:
         orders = await self._desk.venue.algo_orders()
-        return [algo for algo in orders if algo.instrument == instrument and is_ours(algo.client_order_id)]
+        owns = self._desk.journal.owns
+        return [algo for algo in orders if algo.instrument == instrument and owns(algo.client_order_id)]
 
     async def _place(self, claim: Claim) -> tuple[VenueAlgo | None, str]:
         """Place a protective order and read it back; return None with the reason where it does not rest."""

@@ -12,11 +12,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from ingestion.sources.okx_rows import Listing
 from serving.execution.venue_records import (
     AccountConfig,
     AlgoLookup,
     Balance,
     BillKind,
+    ClosedPosition,
     OrderLookup,
     OrderRequest,
     ProtectionRequest,
@@ -56,7 +58,19 @@ class VenuePort(Protocol):
         ...
 
     async def positions(self) -> Mapping[str, VenuePosition]:
-        """Return the swap positions that are not zero, by instrument."""
+        """Return the swap positions in cross margin that are not zero, by instrument."""
+        ...
+
+    async def position_rows(self) -> Sequence[VenuePosition]:
+        """Return all swap positions that are not zero, isolated ones too."""
+        ...
+
+    async def closed_positions(self, instrument: str, since: datetime) -> Sequence[ClosedPosition]:
+        """Return what was closed of an instrument's positions since an instant, newest first: one page."""
+        ...
+
+    async def listings(self) -> Mapping[str, Listing]:
+        """Return the linear swaps in USDT that the venue lists now, by instrument."""
         ...
 
     async def place(self, request: OrderRequest) -> str:

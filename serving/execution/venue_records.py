@@ -149,11 +149,26 @@ class VenuePosition:
     average_price: Decimal
     mark_price: Decimal | None
     unrealised_pnl_usdt: Decimal | None
+    margin_mode: str = "cross"
+    """`cross` or `isolated`: positions of ours are cross, and the venue keeps both beside each other."""
 
     @property
     def side(self) -> Side:
         """The side that opened it."""
         return Side.BUY if self.contracts > 0 else Side.SELL
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedPosition:
+    """A row of the history of positions: `contracts` were closed of one opened at `opened_at`; `whole`: all of it."""
+
+    instrument: str
+    side: Side
+    margin_mode: str
+    contracts: Decimal
+    whole: bool
+    opened_at: datetime
+    closed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

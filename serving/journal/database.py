@@ -10,12 +10,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, select,
 from sqlalchemy.exc import DatabaseError
 
 from pairity.durable import AlreadyLockedError, lock_exclusively
-from pairity.errors import JournalError
+from pairity.errors import JournalError, JournalWriteError
 from pairity.private_files import open_private, require_private
 from serving.journal import tables
 
 _BESIDE = ("-wal", "-shm", "-journal")
 """Endings of the files that SQLite keeps beside a database: its content too."""
+_PASSING = ("disk is full", "disk I/O error", "readonly database", "database is locked", "unable to open")
+"""What SQLite says of a file that may be whole: a person or time mends it, and nothing in it is lost."""
 RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
 
 
@@ -79,7 +81,11 @@ def _extend(connection: Connection) -> None:
 
 
 def unusable_journal(path: Path, error: DatabaseError) -> JournalError:
-    """Return the error for a file that SQLite cannot use."""
+    """Return the error for a file that SQLite cannot use: now (JournalWriteError), or at all."""
+    if any(words in str(error.orig) for words in _PASSING):
+        return JournalWriteError(
+            f"the journal {path} cannot be used now: {error.orig}", "free space on the disk, or end what locks the file"
+        )
     return JournalError(f"the journal {path} cannot be used: {error.orig}", RESTORE)
 
 

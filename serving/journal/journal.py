@@ -33,6 +33,7 @@ from serving.journal.model_pages import ModelPages
 from serving.journal.order_pages import OrderPages
 from serving.journal.position_pages import PositionPages
 from serving.journal.records import Trace
+from serving.journal.state_pages import StatePages
 
 
 class Journal(DecisionPages, OrderPages, PositionPages):
@@ -42,6 +43,7 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         super().__init__(path, database, lock)
         self.models = ModelPages(self._begin)
         self.equity = EquityPages(self._begin)
+        self.states = StatePages(self._begin)
 
     @classmethod
     def open(cls, path: Path, scope: str | None = None) -> Journal:

@@ -12,7 +12,17 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 from pairity.errors import JournalError
 from serving.journal import codec, tables
 from serving.journal.pages import Pages
-from serving.journal.records import TRANSITIONS, Fill, Intent, IntentState, OrderEvent, Purpose
+from serving.journal.records import (
+    ID_PREFIX,
+    TRANSITIONS,
+    Fill,
+    Intent,
+    IntentState,
+    OrderEvent,
+    Purpose,
+    is_of_pairity,
+    scope_tag,
+)
 
 
 class OrderPages(Pages):
@@ -107,6 +117,16 @@ class OrderPages(Pages):
             table.c.position_id.not_in(known),
         )
         return [codec.intent_from_row(row) for row in self._rows(query.order_by(table.c.created_at))]
+
+    def owns(self, client_id: str) -> bool:
+        """Return whether an order on the venue is of this journal: by the tag in its id, or because it is written here.
+
+        The prefix alone says nothing: another process on the same account has it too.
+        """
+        if not is_of_pairity(client_id):
+            return False
+        at = len(ID_PREFIX) + 1
+        return client_id[at : at + 8] == scope_tag(self.scope) or self.intent(client_id) is not None
 
     def events(self, client_order_id: str) -> list[OrderEvent]:
         """Return the events of an order in the order in which they happened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -11,7 +12,7 @@ from pairity.strategy.codec import position_to_json
 from pairity.strategy.types import PairPosition
 from serving.journal import codec, tables
 from serving.journal.pages import Pages
-from serving.journal.records import PositionClose, PositionRecord
+from serving.journal.records import PositionClose, PositionRecord, Rescaling
 
 
 class PositionPages(Pages):
@@ -27,6 +28,27 @@ class PositionPages(Pages):
                     "position_json": position_to_json(position),
                 }
                 connection.execute(insert(tables.positions), row)
+
+    def rescale_position(self, position: PairPosition, rescaling: Rescaling) -> None:
+        """Write an open position in contracts of another value, and since when it has them."""
+        row = {
+            "position_id": position.position_id,
+            "instrument": rescaling.instrument,
+            "at": codec.time_to_text(rescaling.at),
+            "contracts": codec.decimal_to_text(rescaling.contracts),
+        }
+        with self._begin() as connection:
+            connection.execute(insert(tables.rescalings), row)
+            update_position(connection, position)
+
+    def last_rescaling(self, position_id: str, instrument: str) -> Rescaling | None:
+        """Return the newest change of a position's contract, None where its contract is that of its entry."""
+        table = tables.rescalings
+        which = (table.c.position_id == position_id) & (table.c.instrument == instrument)
+        row = self._one(select(table).where(which).order_by(table.c.at.desc()).limit(1))
+        return (
+            None if row is None else Rescaling(instrument, codec.time_from_text(row["at"]), Decimal(row["contracts"]))
+        )
 
     def close_position(self, position_id: str, close: PositionClose) -> None:
         """Book the end of an open position; JournalError if there is none."""

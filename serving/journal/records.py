@@ -58,6 +58,31 @@ TRANSITIONS: Mapping[IntentState, frozenset[IntentState]] = {
 """For each state, the states that may follow it."""
 
 
+class TradingState(StrEnum):
+    """State of the trading process."""
+
+    TRADING = "trading"
+    """Everything is allowed."""
+    GUARDING = "guarding"
+    """No entries; exits, protection and reconciliation go on, and what failed is tried again."""
+    HALTED = "halted"
+    """No entries and no exits of the strategy; protection stays. Only a person lifts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateRecord:
+    """One change of the process's state: since when and why, `by` whom (`process` or `person`).
+
+    `flatten`: a halt that closes what is open.
+    """
+
+    at: datetime
+    state: TradingState
+    reason: str
+    by: str = "process"
+    flatten: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One start of the trading process."""
@@ -228,6 +253,14 @@ class PositionRecord:
     close: PositionClose | None = None
 
 
+class Rescaling(NamedTuple):
+    """Change of the value of a contract that is held: the contracts that a position has of it from `at` on."""
+
+    instrument: str
+    at: datetime
+    contracts: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class EquityMark:
     """The account's equity at an instant, unrealised results included, in USDT.
@@ -272,17 +305,22 @@ def decision_id(scope: str, event_timestamp: datetime) -> str:
 def client_order_id(scope: str, position_id: str, leg: int, purpose: Purpose, attempt: int = 0) -> str:
     """Return 32 letters and digits, the same for the same intention: a restart finds its own order again.
 
-    32 is the most that OKX accepts (docs/okx-protocol.md).
+    32 is the most that OKX accepts (docs/okx-protocol.md); eight of them are the journal's own (`scope_tag`).
 
     >>> client_order_id("d1", "BTC__ETH@20250318T1700Z", 0, Purpose.ENTRY)
-    'pairityec6b0fae6ef8e6b8e49e3dd4a'
+    'pairitye8b53639fef03369108a28cab'
     """
     letter = {Purpose.ENTRY: "e", Purpose.EXIT: "x", Purpose.PROTECT: "s"}[purpose]
-    return f"{ID_PREFIX}{letter}{_digest(scope, position_id, str(leg), purpose, str(attempt))[:24]}"
+    return f"{ID_PREFIX}{letter}{scope_tag(scope)}{_digest(scope, position_id, str(leg), purpose, str(attempt))[:16]}"
 
 
-def is_ours(client_id: str) -> bool:
-    """Return whether an order on the venue carries one of our ids."""
+def scope_tag(scope: str) -> str:
+    """Return the eight signs that every id of a journal has behind its prefix and its letter."""
+    return _digest(scope)[:8]
+
+
+def is_of_pairity(client_id: str) -> bool:
+    """Return whether an id is of this program, of whichever journal: only `Journal.owns` says that it is ours."""
     return client_id.startswith(ID_PREFIX)
 
 

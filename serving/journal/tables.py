@@ -77,6 +77,26 @@ retrainings = Table(
     Column("summary", Text, nullable=False),
 )
 
+rescalings = Table(
+    "rescalings",  # of open positions whose contract changed its value: what they have from then on
+    metadata,
+    Column("position_id", String, primary_key=True),
+    Column("instrument", String, primary_key=True),
+    Column("at", String, primary_key=True),
+    Column("contracts", String, nullable=False),
+)
+
+states = Table(
+    "states",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", String, nullable=False),
+    Column("flatten", Boolean, nullable=False),
+)
+
 intents = Table(
     "intents",
     metadata,

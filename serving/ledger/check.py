@@ -30,7 +30,7 @@ async def check_ledger(venue: VenuePort, journal: Journal, since: datetime) -> L
     check_range(since, until)
     bills = await venue.bills(since, until)
     fills = [fill for fill in journal.fills() if to_ms(since) <= to_ms(fill.at) <= to_ms(until)]
-    executions, of_executions = compare_executions(fills, bills)
+    executions, of_executions = compare_executions(fills, bills, journal.owns)
     records = [*journal.closed_positions(), *journal.open_positions()]
     positions, of_funding = compare_funding(records, bills, since, until)
     differences = [*of_executions, *of_funding, *_list_gaps(bills)]

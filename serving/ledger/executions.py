@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from serving.execution.venue_records import BillKind, VenueBill
-from serving.journal import Fill, is_ours
+from serving.journal import Fill
 from serving.ledger.records import Difference, Finding
 
 EXECUTED = frozenset({BillKind.TRADE, BillKind.LIQUIDATION, BillKind.DELEVERAGING})
@@ -16,18 +16,20 @@ _USDT = "USDT"
 _Key = tuple[str, str, str]
 
 
-def compare_executions(fills: Sequence[Fill], bills: Sequence[VenueBill]) -> tuple[int, list[Difference]]:
+def compare_executions(
+    fills: Sequence[Fill], bills: Sequence[VenueBill], owns: Callable[[str], bool]
+) -> tuple[int, list[Difference]]:
     """Return how many executions agree, and the differences of the others.
 
     `fills` and `bills` are those of one range of time; bills of other kinds are passed over. A fee that another
-    currency paid has a bill of its own, beside the trade's.
+    currency paid has a bill of its own, beside the trade's. `owns` says of a client order id whether it is ours.
     """
     here = {(fill.instrument, fill.trade_id, fill.order_id): fill for fill in fills}
     there: defaultdict[_Key, list[VenueBill]] = defaultdict(list)
     for bill in bills:
         if bill.kind in EXECUTED:
             there[bill.instrument, bill.trade_id, bill.order_id].append(bill)
-    agreed, differences = 0, list(_list_missing(here, there))
+    agreed, differences = 0, list(_list_missing(here, there, owns))
     for key in here.keys() & there.keys():
         found = list(_compare(here[key], there[key]))
         differences += found
@@ -35,10 +37,12 @@ def compare_executions(fills: Sequence[Fill], bills: Sequence[VenueBill]) -> tup
     return agreed, differences
 
 
-def _list_missing(here: Mapping[_Key, Fill], there: Mapping[_Key, list[VenueBill]]) -> Iterator[Difference]:
+def _list_missing(
+    here: Mapping[_Key, Fill], there: Mapping[_Key, list[VenueBill]], owns: Callable[[str], bool]
+) -> Iterator[Difference]:
     for key in there.keys() - here.keys():
         bill = there[key][0]
-        finding = Finding.NOT_HERE if is_ours(bill.client_order_id) else Finding.FOREIGN
+        finding = Finding.NOT_HERE if owns(bill.client_order_id or "") else Finding.FOREIGN
         amount = ", ".join(f"{item.change} {item.currency}" for item in there[key])
         name = bill.client_order_id or bill.order_id or bill.bill_id
         yield Difference(

@@ -1,92 +1,146 @@
-"""Comparison of the journal's positions with the venue's, one by one: gone, smaller, larger, or not ours at all."""
+"""Comparison of the journal's positions with the venue's, one by one: gone, smaller, larger, or not ours at all.
+
+the list of positions says …   and executions say …      then
+as much as we have             (not asked)               nothing
+more, on our side              (not asked)               grown: ours stays as it is, the rest is foreign
+less, or nothing               the same                  reduced, or closed elsewhere: booked from the executions
+less, or nothing               that it is still there    doubt: nothing changes, nothing is opened
+the other side                 that ours was closed      flipped: ours is booked, what remains is foreign
+an instrument without ours     (not asked)               foreign: nothing is opened there, nothing of it is touched
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
+from pairity.errors import ForeignPositionError
 from pairity.settings import Settings
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import inst_id
 from serving.execution.executor import Executor
 from serving.execution.exits import LEG_RISK
-from serving.execution.position_accounting import UNKNOWN
+from serving.execution.facts import CROSS, SKEW, LegFacts, count_listed
 from serving.execution.venue_records import VenuePosition
 from serving.journal import Purpose
-from serving.reconcile.adoption import foreign_error, make_adopted_position
+from serving.reconcile.adoption import make_adopted_position
 from serving.reconcile.report import ReconcileReport
+from serving.reconcile.spaced_exits import SpacedExits
+
+Rows = Sequence[VenuePosition]
 
 
 class PositionComparison:
-    """Comparison of positions: books those that are gone, takes over what may be adopted, and refuses the rest."""
+    """Comparison of positions: books what two facts say, names what is foreign, and leaves the rest alone."""
 
-    def __init__(self, executor: Executor, settings: Settings) -> None:
+    def __init__(self, executor: Executor, settings: Settings, exits: SpacedExits) -> None:
         self._executor = executor
+        self._exits = exits
         self._desk = executor.desk
         self._journal = executor.desk.journal
         self._settings = settings
 
     async def compare_all(self, report: ReconcileReport) -> None:
-        """Compare every position that no order in doubt concerns; ForeignPositionError for those that are not ours."""
+        """Compare every position that no order in doubt concerns. Raises VenueError where the list cannot be read."""
         pending = [intent for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT]
         in_doubt = {intent.instrument for intent in pending}
         # A pair of which one leg is in doubt as well: what is left of it is not known yet.
         doubtful = {intent.position_id for intent in pending}
+        rows = await self._desk.venue.position_rows()
+        before = len(report.closed)
         for record in self._journal.open_positions():
             instruments = {inst_id(leg.asset) for leg in record.position.legs}
             if not in_doubt & instruments and record.position.position_id not in doubtful:
-                await self._compare(record.position, report)
-        # Read after our own were compared: some of them have just been closed.
-        on_venue = await self._desk.venue.positions()
+                await self._compare(record.position, rows, report)
+        if len(report.closed) > before:
+            rows = await self._desk.venue.position_rows()
         ours = {inst_id(leg.asset) for record in self._journal.open_positions() for leg in record.position.legs}
-        foreign = {name: there for name, there in on_venue.items() if name not in ours | in_doubt}
-        if foreign and not self._settings.serve.adopt_positions:
-            raise foreign_error(foreign)
-        for there in foreign.values():
-            self._adopt(there, report)
+        for row in rows:
+            # An isolated position is never ours: it stands beside one in cross margin.
+            if row.instrument not in in_doubt and (row.instrument not in ours or row.margin_mode != CROSS):
+                self._meet_foreign(row, report)
 
-    async def _compare(self, position: PairPosition, report: ReconcileReport) -> None:
-        held = await self._executor.exits.read_held(position)
-        if any(there is None for there in held.values()):
-            if await self._is_gone(position):
-                # Where one of two legs is gone, the other is closed: what is left was never decided on.
-                report.add_closed(await self._executor.close(position, "leg_risk", None))
+    async def _compare(self, position: PairPosition, rows: Rows, report: ReconcileReport) -> None:
+        legs, changed = list(position.legs), False
+        for index, leg in enumerate(position.legs):
+            listed = count_listed(leg, rows)
+            if listed == leg.contracts:
+                continue
+            if listed > leg.contracts:
+                legs[index] = self._meet_growth(leg, listed, report)
+                continue
+            facts = await self._examine(position, leg, rows)
+            if facts.doubtful:
+                report.add_doubt(
+                    f"{position.position_id}: the list of positions shows {facts.listed} contracts of "
+                    f"{inst_id(leg.asset)}, and by its executions it has {facts.executed}"
+                )
+                continue
+            if facts.left < leg.contracts:
+                legs[index], changed = replace(leg, contracts=facts.left), True
+                if facts.left:
+                    await self._executor.exits.accounting.record_fills(position, facts.unseen)
+                    report.problems.append(
+                        f"{inst_id(leg.asset)}: {leg.contracts} contracts here, {facts.left} on the venue; taken over"
+                    )
+        if any(leg.contracts == 0 for leg in legs):
+            # Where one of two legs is gone, the other is closed: what is left was never decided on.
+            if all(leg.contracts == 0 for leg in legs):
+                report.add_closed(await self._executor.exits.book(position, None))
+            else:
+                await self._exits.close(position, LEG_RISK, None, report)
             return
-        legs = tuple(self._follow_size(leg, held[leg.asset], report) for leg in position.legs)
-        followed = replace(position, legs=legs)
-        if legs != position.legs:
-            self._journal.save_position(followed)
-        if await self._executor.is_broken(followed):
-            report.add_closed(await self._executor.close(followed, LEG_RISK, None))
+        if changed or tuple(legs) != position.legs:
+            position = replace(position, legs=tuple(legs))
+            self._journal.save_position(position)
+        if await self._executor.is_broken(position):
+            await self._exits.close(position, LEG_RISK, None, report)
 
-    async def _is_gone(self, position: PairPosition) -> bool:
-        """Return whether a position that the venue does not list has really ended.
+    async def _examine(self, position: PairPosition, leg: Leg, rows: Rows) -> LegFacts:
+        """Return what two facts say of a leg; a list that lags behind the other is given a moment."""
+        pace, facts = self._desk.pace, await self._executor.facts.examine(position, leg, rows)
+        for look in range(pace.absent_answers):
+            if not facts.doubtful:
+                return facts
+            await pace.wait(look)
+            facts = await self._executor.facts.examine(position, leg, await self._desk.venue.position_rows())
+        if facts.doubtful and not facts.listed and await self._executor.facts.is_in_history(position, leg):
+            return replace(facts, executed=Decimal(0))
+        return facts
 
-        A position list may lag behind a fill: without a cause, absence must be confirmed over the settling time.
-        """
-        if await self._executor.exits.accounting.find_cause(position) != UNKNOWN:
-            return None in (await self._executor.exits.read_held(position)).values()
-        pace = self._desk.pace
-        since, looks = pace.monotonic(), 1
-        while looks < pace.absent_answers or pace.monotonic() - since < pace.settle_s:
-            await pace.wait(looks)
-            if None not in (await self._executor.exits.read_held(position)).values():
-                return False
-            looks += 1
-        return True
+    def _meet_growth(self, leg: Leg, listed: Decimal, report: ReconcileReport) -> Leg:
+        """Return the leg: as it was beside somebody else's contracts, or with them if adoption is allowed."""
+        name = inst_id(leg.asset)
+        if self._settings.serve.adopt_positions:
+            report.problems.append(f"{name}: {leg.contracts} contracts here, {listed} on the venue; taken over")
+            return replace(leg, contracts=listed)
+        report.blocked[name] = f"{name} has {listed - leg.contracts} contracts more than are ours"
+        report.problems.append(f"{report.blocked[name]}: they are not touched, and nothing is opened there")
+        return leg
 
-    def _follow_size(self, leg: Leg, there: VenuePosition | None, report: ReconcileReport) -> Leg:
-        """Return the leg in the venue's size: less after a partial liquidation, more only if adoption is allowed."""
-        assert there is not None
-        size = abs(there.contracts)
-        if size == leg.contracts:
-            return leg
-        if size > leg.contracts and not self._settings.serve.adopt_positions:
-            excess = there.contracts - leg.side.sign * leg.contracts
-            raise foreign_error({there.instrument: replace(there, contracts=excess)})
-        report.problems.append(f"{there.instrument}: {leg.contracts} contracts here, {size} on the venue; taken over")
-        return replace(leg, contracts=size)
-
-    def _adopt(self, there: VenuePosition, report: ReconcileReport) -> None:
-        position = make_adopted_position(there, self._settings, self._executor.contracts, self._desk.clock.now())
-        self._journal.save_position(position)
-        report.adopted.append(position.position_id)
+    def _meet_foreign(self, row: VenuePosition, report: ReconcileReport) -> None:
+        if self._settings.serve.adopt_positions and row.margin_mode == CROSS:
+            contracts, now = self._executor.contracts, self._desk.clock.now()
+            if any(
+                record.close is not None
+                and now - record.close.closed_at <= SKEW
+                and row.instrument in {inst_id(leg.asset) for leg in record.position.legs}
+                for record in self._journal.closed_positions()
+            ):
+                report.add_doubt(f"{row.instrument} was closed a moment ago, and the list of positions still has it")
+                return
+            try:
+                position = make_adopted_position(row, self._settings, contracts, now)
+            except ForeignPositionError as error:
+                report.problems.append(error.what)
+            else:
+                self._journal.save_position(position)
+                report.adopted.append(position.position_id)
+                return
+        found = f"{row.contracts:+f} contracts in {row.margin_mode} margin at {row.average_price}"
+        report.blocked[row.instrument] = f"{row.instrument} holds a position that is not ours: {found}"
+        report.problems.append(
+            f"{report.blocked[row.instrument]}; nothing is opened there: close it on the venue, or set "
+            "serve.adopt_positions to take it over with stops"
+        )

@@ -11,13 +11,15 @@ from serving.execution.executor import Executor
 from serving.execution.exits import UNPROTECTED
 from serving.journal import DecisionRecord, Intent, IntentState, Purpose
 from serving.reconcile.report import ReconcileReport
+from serving.reconcile.spaced_exits import SpacedExits
 
 
 class InterruptedOrders:
     """Entries and exits that the journal knows as begun and not as ended."""
 
-    def __init__(self, executor: Executor, settings: Settings) -> None:
+    def __init__(self, executor: Executor, settings: Settings, exits: SpacedExits) -> None:
         self._executor = executor
+        self._exits = exits
         self._desk = executor.desk
         self._journal = executor.desk.journal
         self._entry_limit = timedelta(seconds=settings.serve.order_deadline_s)
@@ -60,20 +62,18 @@ class InterruptedOrders:
             if opened.position is not None:
                 report.opened.append(position_id)
 
-    async def resume_exits(self, report: ReconcileReport) -> None:
-        """Finish exits that were begun: the decision stands."""
+    async def resume_exits(self, report: ReconcileReport, *, decided: bool) -> None:
+        """Finish exits that were begun, and those that the last decision asked for (`decided`): the decision stands."""
+        last = self._journal.last_decision() if decided else None
+        wanted = {} if last is None else {exit_.position_id: str(exit_.reason) for exit_ in last.decision.exits}
         for record in self._journal.open_positions():
-            exits = self._journal.intents(record.position.position_id, purpose=Purpose.EXIT)
-            if not exits:
-                continue
-            reason = self._find_exit_reason(exits[-1])
-            try:
-                closed = await self._executor.close(record.position, reason, exits[-1].decision_id)
-            except OrderUnknownError as error:
-                report.unresolved.append(exits[-1].client_order_id)
-                report.problems.append(error.what)
-                continue
-            report.add_closed(closed)
+            name = record.position.position_id
+            exits = self._journal.intents(name, purpose=Purpose.EXIT)
+            if exits:
+                reason = self._find_exit_reason(exits[-1])
+                await self._exits.close(record.position, reason, exits[-1].decision_id, report)
+            elif name in wanted and last is not None:
+                await self._exits.close(record.position, wanted[name], last.decision_id, report)
 
     async def _settle(self, intent: Intent) -> Intent:
         """Return the intent at its end, or `intended` where the venue never had it."""

@@ -6,16 +6,19 @@ protected. What is not ours is never touched, and never ignored.
 
 from __future__ import annotations
 
-from pairity.errors import OrderUnknownError, VenueRejectedError
+from functools import partial
+
+from pairity.errors import JournalError, JournalWriteError, OrderUnknownError, VenueError, VenueRejectedError
 from pairity.settings import Settings
 from pairity.universe import inst_id
 from serving.execution.executor import Executor
 from serving.execution.exits import UNPROTECTED
 from serving.execution.protection import closes
-from serving.journal import Purpose, is_ours
+from serving.journal import Purpose, is_of_pairity
 from serving.reconcile.comparison import PositionComparison
 from serving.reconcile.interrupted import InterruptedOrders
 from serving.reconcile.report import ReconcileReport
+from serving.reconcile.spaced_exits import Refusals, SpacedExits
 
 
 class Reconciler:
@@ -25,37 +28,71 @@ class Reconciler:
         self._executor = executor
         self._desk = executor.desk
         self._journal = executor.desk.journal
-        self._interrupted = InterruptedOrders(executor, settings)
-        self._comparison = PositionComparison(executor, settings)
+        self.exits = SpacedExits(executor)
+        self._stops = Refusals(executor.desk.clock)
+        self._interrupted = InterruptedOrders(executor, settings, self.exits)
+        self._comparison = PositionComparison(executor, settings, self.exits)
 
-    async def run(self) -> ReconcileReport:
+    async def run(self, *, decided_exits: bool = False) -> ReconcileReport:
         """Do one pass and return what it saw and did; a second pass right after finds nothing to do.
 
-        Raises ForeignPositionError, which names a position that is not ours, and VenueError where the venue cannot be
-        read.
+        `decided_exits`: exits of the last decision that were never begun are made, too.
+        Raises VenueError where the venue cannot be read; what concerns one position or one order is in the report.
         """
-        report = ReconcileReport()
+        report, failure = ReconcileReport(), None
+        if any(intent.purpose is not Purpose.PROTECT for intent in self._journal.unsettled()):
+            # To settle an order in doubt may take minutes, and a stop that is gone must be back in seconds.
+            await self._protect(report)
         # The order matters: entries and exits in doubt change positions, so they come to their end before positions are
         # compared; protection follows the compared sizes; an order is an orphan only when no position is left for it.
-        await self._interrupted.settle_entries(report)
-        await self._interrupted.complete_entries(report)
-        await self._interrupted.resume_exits(report)
-        await self._comparison.compare_all(report)
-        await self._protect(report)
+        for step in (
+            self._interrupted.settle_entries,
+            self._interrupted.complete_entries,
+            partial(self._interrupted.resume_exits, decided=decided_exits),
+            self._comparison.compare_all,
+        ):
+            try:
+                await step(report)
+            except JournalWriteError:
+                raise
+            except JournalError as error:
+                report.disagreements.append(error.what)
+            except VenueError as error:
+                failure = error
+                break
+        # Whatever could not be read: a stop that is gone is placed again. It can only reduce.
+        failure = await self._protect(report) or failure
+        if failure is not None:
+            raise failure
         await self._cancel_orphans(report)
         report.positions = tuple(record.position for record in self._journal.open_positions())
         return report
 
-    async def _protect(self, report: ReconcileReport) -> None:
-        """See to it that every open position has its stops, or close it."""
+    async def _protect(self, report: ReconcileReport) -> VenueError | None:
+        """See to it that every open position has its stops, or close it; return what the venue did not answer."""
+        failure = None
         for record in self._journal.open_positions():
-            intents = self._journal.intents(record.position.position_id)
-            if any(not intent.state.final for intent in intents if intent.purpose is not Purpose.PROTECT):
-                continue  # an exit in doubt: sending anything now could do it twice
-            position, problems, safe = await self._executor.protection.protect(record.position, None)
+            name, legs = record.position.position_id, record.position.legs
+            if any(leg.stop_price is None for leg in legs) or self._stops.delay(name, report):
+                continue  # its entry is not complete, or the venue has just refused its stops
+            # An exit in doubt: a second one could close twice, a stop cannot.
+            in_doubt = any(
+                not intent.state.final
+                for intent in self._journal.intents(name)
+                if intent.purpose is not Purpose.PROTECT
+            )
+            try:
+                position, problems, safe = await self._executor.protection.protect(record.position, None)
+            except VenueError as error:
+                failure = error
+                continue
             report.problems += problems
-            if not safe:
-                report.add_closed(await self._executor.close(position, UNPROTECTED, None))
+            if safe:
+                self._stops.forget(name)
+            elif not in_doubt:
+                self._stops.refuse(name, f"{name} has no protection: {'; '.join(problems)}")
+                await self.exits.close(position, UNPROTECTED, None, report)
+        return failure
 
     async def _cancel_orphans(self, report: ReconcileReport) -> None:
         """Cancel orders of ours that serve no open position and no intention."""
@@ -63,7 +100,11 @@ class Reconciler:
             intent.client_order_id for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT
         }
         for order in await self._desk.venue.open_orders():
-            if is_ours(order.client_order_id) and order.client_order_id not in alive:
+            if order.client_order_id in alive or not is_of_pairity(order.client_order_id):
+                continue
+            if not self._journal.owns(order.client_order_id):
+                report.rivals.append(order.client_order_id)
+            else:
                 await self._cancel(order.instrument, order.client_order_id, report)
         guarded = {
             (inst_id(leg.asset), leg.side) for record in self._journal.open_positions() for leg in record.position.legs
@@ -74,7 +115,11 @@ class Reconciler:
         }
         for algo in await self._desk.venue.algo_orders():
             # What would close a position stays, whatever its id and size: `_protect` keeps nothing else if it can.
-            if is_ours(algo.client_order_id) and not any(closes(algo, *position) for position in guarded):
+            if not is_of_pairity(algo.client_order_id):
+                continue
+            if not self._journal.owns(algo.client_order_id):
+                report.rivals.append(algo.client_order_id)
+            elif not any(closes(algo, *position) for position in guarded):
                 try:
                     await self._desk.venue.cancel_algo(algo.instrument, algo.algo_id)
                 except (OrderUnknownError, VenueRejectedError) as error:

@@ -12,7 +12,11 @@ from serving.execution.exits import Closed
 class ReconcileReport:
     """What one reconciliation saw and did. `unresolved` names orders whose outcome the venue still does not say.
 
-    While anything is unresolved, nothing may be opened.
+    `doubts` say what one fact claims and no second one confirms, `stuck` which exits and protections the venue does not
+    take, `disagreements` what the journal and the venue say against each other, `rivals` which orders of another
+    process of this program rest on the account. While there is any of these, or anything is unresolved, nothing may be
+    opened. `blocked` are instruments (with the reason) in which somebody else has a position: nothing may be opened
+    there.
     """
 
     settled: list[str] = field(default_factory=list)
@@ -21,6 +25,11 @@ class ReconcileReport:
     adopted: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    stuck: dict[str, str] = field(default_factory=dict)
+    disagreements: list[str] = field(default_factory=list)
+    rivals: list[str] = field(default_factory=list)
+    blocked: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     positions: tuple[PairPosition, ...] = ()
 
@@ -28,3 +37,13 @@ class ReconcileReport:
         """Note a position that was closed, with its problems."""
         self.closed.append(closed)
         self.problems += closed.problems
+
+    def add_doubt(self, doubt: str) -> None:
+        """Note what only one fact says; it is a problem too."""
+        self.doubts.append(doubt)
+        self.problems.append(doubt)
+
+    def add_stuck(self, position_id: str, reason: str) -> None:
+        """Note a position that the venue does not let be closed or protected; it is a problem too."""
+        self.stuck[position_id] = reason
+        self.problems.append(reason)

@@ -29,6 +29,8 @@ def test_the_public_commands_are_these():
         "promote",
         "rollback",
         "serve",
+        "halt",
+        "resume",
         "demo",
         "account",
         "ledger",

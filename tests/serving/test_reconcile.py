@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from pairity.errors import ForeignPositionError, VenueError
+from pairity.errors import VenueError
 from pairity.strategy.types import Side
 from pairity.timeline import from_ms
-from serving.journal import ID_PREFIX, IntentState, Purpose
+from serving.journal import IntentState, Purpose, client_order_id
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, ETH, T0, Desk, desk_on, entry, exit_of, opened
 
@@ -78,10 +79,11 @@ def test_garbage_for_positions_is_not_flat(noise: str, desk: Desk, tiny: TinyOkx
     assert tiny.size(BTC) == Decimal("-1.25")
 
 
-def test_a_foreign_position_is_refused_by_name_and_size(desk: Desk, tiny: TinyOkx) -> None:
+def test_a_foreign_position_blocks_its_instrument_by_name_and_size(desk: Desk, tiny: TinyOkx) -> None:
     tiny.trade_by_hand(ETH, "buy", Decimal(3))
-    with pytest.raises(ForeignPositionError, match=r"(?s)ETH-USDT-SWAP \+3.*adopt_positions"):
-        asyncio.run(desk.reconciler.run())
+    report = asyncio.run(desk.reconciler.run())
+    assert re.search(r"ETH-USDT-SWAP .*\+3 contracts.*adopt_positions", report.problems[0])
+    assert list(report.blocked) == [ETH]
     assert tiny.size(ETH) == 3
 
 
@@ -93,8 +95,10 @@ def test_a_row_with_zero_is_not_a_position(desk: Desk, tiny: TinyOkx) -> None:
 def test_an_enlarged_position_is_foreign_too(desk: Desk, tiny: TinyOkx) -> None:
     asyncio.run(opened(desk))
     tiny.trade_by_hand(BTC, "sell", Decimal(1))
-    with pytest.raises(ForeignPositionError, match="BTC-USDT-SWAP"):
-        asyncio.run(desk.reconciler.run())
+    report = asyncio.run(desk.reconciler.run())
+    assert report.blocked == {BTC: f"{BTC} has 1.00 contracts more than are ours"}
+    assert report.positions[0].legs[0].contracts == Decimal("1.25")
+    assert (len(tiny.live_algos(BTC)), len(tiny.sent("privatePostTradeOrder"))) == (1, 1)
 
 
 def test_a_reduced_position_is_followed_and_stays_protected(desk: Desk, tiny: TinyOkx) -> None:
@@ -139,29 +143,34 @@ def test_without_protection_the_position_is_closed(desk: Desk, tiny: TinyOkx) ->
 
 def test_orphans_of_ours_are_cancelled_and_those_of_others_are_not(desk: Desk, tiny: TinyOkx) -> None:
     row = {"slTriggerPx": "1", "tpTriggerPx": "2"}
-    tiny._new_algo(ETH, "sell", "1", f"{ID_PREFIX}s123", row)
-    tiny._new_algo(ETH, "sell", "1", "somebodyelse", row)
-    tiny._new_order(ETH, "sell", Decimal(1), f"{ID_PREFIX}e456", reduce_only=False)
+    ours = [client_order_id("test", "lost", 0, purpose) for purpose in (Purpose.ENTRY, Purpose.PROTECT)]
+    rival = client_order_id("another journal", "p", 0, Purpose.PROTECT)
+    for name in (ours[1], "somebodyelse", rival):
+        tiny._new_algo(ETH, "sell", "1", name, row)
+    tiny._new_order(ETH, "sell", Decimal(1), ours[0], reduce_only=False)
     report = asyncio.run(desk.reconciler.run())
-    assert sorted(report.cancelled) == [f"{ID_PREFIX}e456", f"{ID_PREFIX}s123"]
-    assert [algo["algoClOrdId"] for algo in tiny.live_algos(ETH)] == ["somebodyelse"]
+    assert sorted(report.cancelled) == sorted(ours)
+    assert [algo["algoClOrdId"] for algo in tiny.live_algos(ETH)] == ["somebodyelse", rival]
+    assert report.rivals == [rival]
 
 
 def test_a_stop_of_another_side_is_an_orphan_beside_an_open_position(desk: Desk, tiny: TinyOkx) -> None:
     asyncio.run(opened(desk, entry(Side.SELL)))
     (guard,) = tiny.live_algos(BTC)
-    tiny._new_algo(BTC, "sell", "1.25", f"{ID_PREFIX}s123", {"slTriggerPx": "77600", "tpTriggerPx": "83200"})
+    stray = client_order_id("test", "lost", 0, Purpose.PROTECT)
+    tiny._new_algo(BTC, "sell", "1.25", stray, {"slTriggerPx": "77600", "tpTriggerPx": "83200"})
     report = asyncio.run(desk.reconciler.run())
-    assert report.cancelled == [f"{ID_PREFIX}s123"]
+    assert report.cancelled == [stray]
     assert tiny.live_algos(BTC) == [guard]
 
 
 @pytest.mark.parametrize("change", [{}, {"tdMode": "isolated"}, {"sz": "0.5"}], ids=str)
 def test_a_stop_that_looks_like_ours_does_not_take_its_place(change: dict[str, str], desk: Desk, tiny: TinyOkx) -> None:
-    """It has an id of another journal, or would not close this position: the one that we placed stays."""
+    """It is of no order that we know, or would not close this position: the one that we placed stays."""
     asyncio.run(opened(desk, entry(Side.SELL)))
     (guard,) = tiny.live_algos(BTC)
-    tiny._new_algo(BTC, "buy", guard["sz"], f"{ID_PREFIX}s123", guard).update(change)
+    stray = client_order_id("test", "lost", 0, Purpose.PROTECT)
+    tiny._new_algo(BTC, "buy", guard["sz"], stray, guard).update(change)
     asyncio.run(desk.reconciler.run())
     assert tiny.live_algos(BTC) == [guard]
 

@@ -33,6 +33,11 @@ class TinyOkx:
         self.algos: list[dict[str, Any]] = []
         self.fills: list[dict[str, Any]] = []
         self.positions: dict[str, list[Decimal]] = {}
+        self.closed: list[dict[str, Any]] = []
+        """Rows of the history of positions; empty unless a test says what it holds."""
+        self.states = dict.fromkeys(INSTRUMENTS, "live")
+        self.values: dict[str, Decimal] = {}
+        """New contract values, where they changed."""
         self.leverage: dict[str, str] = {}
         self.cash = Decimal(10000)
         self.mode = "net_mode"
@@ -249,6 +254,17 @@ class TinyOkx:
                 "upl": "0",
             }
             for name, (size, price) in self.positions.items()
+        ]
+
+    def _privateGetAccountPositionsHistory(self, params: Any) -> list[Any]:
+        return [dict(row) for row in self.closed if row["instId"] == params["instId"]]
+
+    def _publicGetPublicInstruments(self, _: Any) -> list[Any]:
+        sizes = {"lotSz": "0.01", "minSz": "0.01", "lever": "100", "maxMktSz": ""}
+        ticks = {"BTC-USDT-SWAP": "0.1", "ETH-USDT-SWAP": "0.01", "SOL-USDT-SWAP": "0.01"}
+        return [
+            {"instId": name, "ctVal": str(value), "tickSz": ticks[name], "state": self.states[name], **sizes}
+            for name, value in (INSTRUMENTS | self.values).items()
         ]
 
     def _privatePostTradeOrder(self, params: Any) -> list[Any]:

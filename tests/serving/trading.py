@@ -99,7 +99,7 @@ class Desk:
         self.pace = pace or Pace(poll_s=0.1, sleep=time.sleep, monotonic=time.monotonic)
         self.venue = OkxVenue(client, retries=1)
         self.orders = OrderDesk(self.venue, self.journal, VenueClock(now), self.pace, checkpoint)
-        self.executor = Executor(self.orders, SPECS, leverage=1)
+        self.executor = Executor(self.orders, dict(SPECS), leverage=1)
         self.settings = Settings(serve=ServeSettings(adopt_positions=adopt))
         self.reconciler = Reconciler(self.executor, self.settings)
 

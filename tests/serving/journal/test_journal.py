@@ -355,7 +355,7 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
     reader = Journal.read(old)
     was = told(reader)
     assert was[0] == decision_of(entry())
-    assert (reader.models.shadows(), reader.models.retrainings()) == ([], [])
+    assert (reader.models.shadows(), reader.models.retrainings(), reader.states.newest()) == ([], [], None)
     reader.close()
     assert stored(old) == before
     for _ in range(2):
@@ -364,7 +364,7 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
         journal.close()
         assert stored(old) == (
             tables.SCHEMA_VERSION,
-            before[1] | {"shadows", "retrainings", "fees", "equity_marks"},
+            before[1] | {"shadows", "retrainings", "fees", "states", "rescalings", "equity_marks"},
         )
     journal = Journal.open(old)
     shadow = ShadowRecord(decision_of().decision_id, T0, "m", "2", "f" * 64, {"BTC__SOL": 0.1}, None)

@@ -1,0 +1,57 @@
+"""The journal's pages about the state of the trading process: every change, with its reason. They only grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from sqlalchemy import Connection, insert, inspect, select
+
+from serving.journal import tables
+from serving.journal.codec import time_from_text, time_to_text
+from serving.journal.records import StateRecord, TradingState
+
+
+class StatePages:
+    """Pages reached as `journal.states`; every method is one transaction. Older journals do not have their table."""
+
+    def __init__(self, begin: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._begin = begin
+
+    def record(self, record: StateRecord) -> None:
+        """Append a state."""
+        row = {
+            "at": time_to_text(record.at),
+            "state": record.state.value,
+            "reason": record.reason,
+            "by": record.by,
+            "flatten": record.flatten,
+        }
+        with self._begin() as connection:
+            connection.execute(insert(tables.states), row)
+
+    def newest(self) -> StateRecord | None:
+        """Return the state that was entered last; None before the first."""
+        known = self._read(select(tables.states).order_by(tables.states.c.seq.desc()).limit(1))
+        return known[0] if known else None
+
+    def all(self) -> list[StateRecord]:
+        """Return all states in the order in which they were entered."""
+        return self._read(select(tables.states).order_by(tables.states.c.seq))
+
+    def _read(self, query: Any) -> list[StateRecord]:  # noqa: ANN401 - any SELECT
+        with self._begin() as connection:
+            if not inspect(connection).has_table(tables.states.name):
+                return []
+            rows = list(connection.execute(query).mappings())
+        return [
+            StateRecord(
+                at=time_from_text(row["at"]),
+                state=TradingState(row["state"]),
+                reason=row["reason"],
+                by=row["by"],
+                flatten=row["flatten"],
+            )
+            for row in rows
+        ]

@@ -1,0 +1,234 @@
+"""Opening of the trading process, in an order that refuses before it changes anything.
+
+First what guards (clock, venue, journal), then what decides (contracts, model, pipeline, features). Where something is
+at stake, nothing of it ends the process: what guards is tried until it opens, and what decides while it guards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from feature_repo.contract_specs import read_contracts
+from ingestion.pipeline import Pipeline
+from model_registry.records import ModelRef
+from pairity.backoff import Backoff
+from pairity.code_revision import read_code_revision
+from pairity.digest import digest_bytes
+from pairity.errors import (
+    ConfigError,
+    CredentialsError,
+    DataError,
+    MissingDataError,
+    RegistryError,
+    TradingError,
+    VenueError,
+)
+from pairity.layout import Layout
+from pairity.progress import Progress
+from pairity.settings import Settings
+from pairity.timeline import Clock
+from pairity.universe import ContractSpec, exact, inst_id
+from serving.api import Status
+from serving.execution.executor import Executor
+from serving.execution.okx import OkxVenue
+from serving.execution.orders import OrderDesk
+from serving.execution.pace import Pace
+from serving.journal import Journal, Run
+from serving.models.champion import Champion
+from serving.models.shadow import Shadow
+from serving.parts import GuardParts, Parts
+from serving.report import describe_model
+from serving.retraining import Retrainer
+from serving.risk import Mode, check_balance
+from serving.supervisor import Supervisor
+from venue.clock import clock_for
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from feast import FeatureStore
+
+_MENDED_BY_A_PERSON = (ConfigError, CredentialsError, MissingDataError, RegistryError, TradingError)
+_RETRIES = Backoff(first_s=1.0, cap_s=15.0)
+"""Real seconds between two tries to reach the venue: its clock is not known yet."""
+
+
+class Stakes(NamedTuple):
+    """What the journal says before a start: whether trading ever began here, and whether something is open."""
+
+    began: bool
+    open: bool
+
+    def allow_waiting(self, error: Exception) -> bool:
+        """Return whether the process waits for what failed to pass: with something open always.
+
+        Otherwise only where trading has begun before, and the error is none that a person must mend.
+        """
+        return self.open or (self.began and not isinstance(error, _MENDED_BY_A_PERSON))
+
+
+def read_stakes(journal: Path) -> Stakes:
+    """Return the stakes: positions that are open, and orders whose end is not known.
+
+    JournalError where the journal cannot be used: without it nobody knows what is ours.
+    """
+    if not journal.is_file():
+        return Stakes(began=False, open=False)
+    known = Journal.read(journal)
+    try:
+        is_open = bool(known.open_positions() or known.unsettled())
+        return Stakes(began=known.last_decision() is not None, open=is_open)
+    finally:
+        known.close()
+
+
+class Opening:
+    """Opening of one process; what it opens is closed with `stack`."""
+
+    def __init__(
+        self, settings: Settings, mode: Mode, progress: Progress, stack: contextlib.AsyncExitStack, venue: OkxVenue
+    ) -> None:
+        self._settings = settings
+        self._mode = mode
+        self._layout = Layout.of(settings)
+        self._progress = progress
+        self._stack = stack
+        self._venue = venue
+        self._contracts: dict[str, ContractSpec] = {}
+        self._champion: Champion | None = None
+        self._parts: Parts | None = None
+
+    def load_model(self, pinned: str | None) -> Champion:
+        """Read the contracts and load the champion, once. Raises what their modules raise."""
+        if self._champion is None:
+            self._contracts.update(_read_universe_contracts(self._settings, self._layout))
+            self._champion = Champion(self._settings, self._mode, pinned=pinned)
+        return self._champion
+
+    async def open_guard(self, stakes: Stakes) -> GuardParts:
+        """Connect to the venue, for which `stakes` may make it wait, and open the journal."""
+        clock = await self._connect(stakes)
+        journal = Journal.open(self._layout.journal)
+        self._stack.callback(journal.close)
+        status = Status(mode=str(self._mode), market=self._settings.exchange.url or "OKX", model={})
+        if not self._contracts:
+            await self._read_contracts_somewhere()
+        desk = OrderDesk(self._venue, journal, clock, Pace.of(self._settings.serve))
+        return GuardParts(
+            settings=self._settings,
+            clock=clock,
+            executor=Executor(
+                desk,
+                self._contracts,
+                self._settings.strategy.leverage,
+                exact(self._settings.strategy.hedge_tolerance),
+            ),
+            journal=journal,
+            contracts=self._contracts,
+            status=status,
+            progress=self._progress,
+            supervisor=Supervisor(journal, status, clock.now, self._progress.say),
+        )
+
+    async def open_parts(self, guard: GuardParts, pinned: str | None) -> Parts:
+        """Open what decides, once; after a failure it may be called again. Raises what its parts raise."""
+        if self._parts is not None:
+            return self._parts
+        settings, status, journal, clock = self._settings, guard.status, guard.journal, guard.clock
+        champion = self.load_model(pinned)
+        status.model = describe_model(champion.ref)
+        async with contextlib.AsyncExitStack() as opened:
+            session = await opened.enter_async_context(Pipeline(settings, clock))
+            run = _make_run(settings, clock, self._mode, champion.ref)
+            shadow = Shadow(settings, journal, status, self._progress.say) if settings.serve.shadow else None
+            retrainer = None
+            if settings.serve.retrain:
+                retrainer = Retrainer(settings, clock, journal, run.run_id, status, self._progress.say)
+                opened.push_async_callback(retrainer.aclose)
+            store = _open_store(settings)
+            # Only while flat: margin of an open position lowers what is available.
+            if not journal.open_positions():
+                prices = await _read_prices(self._venue, guard.contracts)
+                check_balance(await self._venue.balance(), settings, guard.contracts, prices)
+            journal.record_run(run)
+            self._parts = Parts(
+                **{name: getattr(guard, name) for name in GuardParts.__dataclass_fields__},
+                ingest=session,
+                store=store,
+                champion=champion,
+                shadow=shadow,
+                retrainer=retrainer,
+                run_id=run.run_id,
+            )
+            self._stack.push_async_callback(opened.pop_all().aclose)
+        return self._parts
+
+    async def _connect(self, stakes: Stakes) -> Clock:
+        """Return the clock of a venue that answers and is in net mode. Raises VenueError where it does not wait."""
+        tries = 0
+        while True:
+            try:
+                clock = await clock_for(self._settings.exchange)
+                await self._venue.ensure_net_mode()
+            except (VenueError, ConfigError) as error:
+                if not stakes.allow_waiting(error):
+                    raise
+                wait_s = _RETRIES.delay_s(tries)
+                self._progress.say(f"the venue cannot be used: {error.what}; again in {wait_s:.0f} s")
+                await asyncio.sleep(wait_s)
+                tries += 1
+            else:
+                return clock
+
+    async def _read_contracts_somewhere(self) -> None:
+        """Read the contracts that guarding needs, from the venue where the stored ones cannot be read."""
+        with contextlib.suppress(DataError, OSError):
+            self._contracts.update(read_contracts(self._layout))
+        with contextlib.suppress(VenueError):
+            listings = await self._venue.listings()
+            wanted = {inst_id(asset): asset for asset in self._settings.universe.assets}
+            self._contracts.update({wanted[name]: row.spec for name, row in listings.items() if name in wanted})
+
+
+def _read_universe_contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
+    """Return the contracts of the universe by asset; MissingDataError names those that were never ingested."""
+    known = read_contracts(layout)
+    missing = [asset for asset in settings.universe.assets if asset not in known]
+    if missing:
+        raise MissingDataError(
+            f"no contract specification is known for {', '.join(missing)}", "run pairity ingest for the whole universe"
+        )
+    return {asset: known[asset] for asset in settings.universe.assets}
+
+
+def _open_store(settings: Settings) -> FeatureStore:
+    from feature_repo.feature_store import apply_definitions, open_store
+
+    store = open_store(settings)
+    apply_definitions(settings, store)
+    return store
+
+
+async def _read_prices(venue: OkxVenue, contracts: dict[str, ContractSpec]) -> dict[str, Decimal]:
+    return {asset: await venue.last_price(inst_id(asset)) for asset in contracts}
+
+
+def _make_run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:
+    # Secrets are dumped as asterisks: the digest tells settings apart, not keys.
+    digest = digest_bytes(settings.model_dump_json().encode())
+    revision = read_code_revision()
+    code = f"{revision.commit or 'unknown'}{'-dirty' if revision.dirty else ''}"
+    return Run(
+        run_id=uuid.uuid4().hex,
+        started_at=clock.now(),
+        mode=str(mode),
+        settings_digest=digest,
+        model_name=model.name,
+        model_version=model.version,
+        model_sha256=model.sha256,
+        code_revision=code,
+    )

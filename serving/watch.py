@@ -1,0 +1,211 @@
+"""The watch: a look at the venue between decisions, and what a person asked for.
+
+Each look takes up requests, makes journal and venue equal (a lost stop is placed again at once, an exit that the venue
+refused is tried again), follows what the venue says of the instruments, and checks the clock. What it cannot confirm
+becomes a cause of guarding; the next look that finds all well clears it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from pairity.backoff import Backoff
+from pairity.errors import UnconfirmedError, VenueError
+from pairity.layout import Layout
+from pairity.universe import ContractSpec, short_name
+from serving.execution.facts import count_listed
+from serving.journal import Rescaling, TradingState
+from serving.parts import GuardParts
+from serving.reconcile import Reconciler, ReconcileReport
+from serving.requests import Wish, drop_request, take_request
+from venue.clock import SteppedClock, SystemClock
+
+T = TypeVar("T")
+FLATTENED = "flatten"
+"""Reason of an exit that a person asked for."""
+_LISTED_FOR = timedelta(minutes=5)
+"""How long the list of instruments counts as the present one: states and sizes change seldom, and the list is long."""
+_MOST_SKEW = timedelta(seconds=10)
+"""Most that the machine's clock may differ from the venue's, which refuses requests from 30 seconds on."""
+
+
+class Watch:
+    """Watch over one account; `look` may be called at any time, and by the decision too."""
+
+    def __init__(self, parts: GuardParts) -> None:
+        self._parts = parts
+        self._supervisor = parts.supervisor
+        self._venue = parts.executor.desk.venue
+        self._reconciler = Reconciler(parts.executor, parts.settings)
+        self._layout = Layout.of(parts.settings)
+        self._interval_s = parts.settings.serve.watch_s
+        self._stepped = isinstance(parts.clock, SteppedClock)
+        self._idles = self._stepped and not parts.settings.serve.watch_stepped
+        # After a failure sooner than usual: most outages last seconds. A stepped venue is stepped for each try.
+        self._retries = Backoff(self._interval_s if self._stepped else min(2.0, self._interval_s), 60.0)
+        self._failed = 0
+        self._looked_at = parts.clock.now()
+        self._listed_at: datetime | None = None
+        self._idle_instruments: dict[str, str] = {}
+        self._said: set[str] = set()
+        self.took = timedelta(0)
+        """How long the last look took, by the clock in use: an accelerated one runs on."""
+
+    def due(self) -> datetime | None:
+        """Return when to look next; None where a stepped clock is not to be stepped for it."""
+        if self._idles and self._supervisor.state is TradingState.TRADING:
+            return None
+        return self._next_look()
+
+    def _next_look(self) -> datetime:
+        wait_s = self._retries.delay_s(self._failed - 1) if self._failed else self._interval_s
+        if self._idles:  # every look steps the venue, so looks move apart while nothing changes
+            wait_s = max(wait_s, self._interval_s)
+        return self._looked_at + max(timedelta(seconds=wait_s), self.took)
+
+    async def look_while(self, job: Coroutine[Any, Any, T]) -> T:
+        """Await a job that may take minutes, and look meanwhile; a stepped clock stands still for it.
+
+        The job is cancelled with the caller, and its error is raised.
+        """
+        task = asyncio.ensure_future(job)
+        try:
+            while not (self._stepped or task.done()):
+                pause = asyncio.ensure_future(self._parts.clock.sleep_until(self._next_look()))
+                try:
+                    await asyncio.wait({task, pause}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    pause.cancel()
+                    await asyncio.gather(pause, return_exceptions=True)
+                if not task.done():
+                    await self.look()
+            return await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def look(self) -> ReconcileReport | None:
+        """Look once; return what reconciliation saw, None where the venue could not be read."""
+        supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
+        with supervisor.covering("request"):
+            self._take_request()
+        with supervisor.covering("venue"):
+            decided = supervisor.state is not TradingState.HALTED
+            report = await self._reconciler.run(decided_exits=decided)
+        if report is not None:
+            with supervisor.covering("reconciliation"):
+                await self._follow_report(report)
+        self._looked_at = self._parts.clock.now()
+        self.took = self._looked_at - begun
+        self._failed = 0 if report is not None else self._failed + 1
+        supervisor.write_pending()
+        return report
+
+    async def _follow_report(self, report: ReconcileReport) -> None:
+        """Make causes of what reconciliation could not confirm or do, and look at the rest of the venue."""
+        if self._supervisor.flattens:
+            for position in report.positions:
+                await self._reconciler.exits.close(position, FLATTENED, None, report)
+        found = {
+            "doubt": report.doubts,
+            "orders": [f"the outcome of order {name} is unknown" for name in report.unresolved],
+            "exits": list(report.stuck.values()),
+            "second process": [f"an order of another pairity process rests here: {name}" for name in report.rivals],
+        }
+        for cause, reasons in found.items():
+            if reasons:
+                self._supervisor.guard(cause, reasons[0])
+            else:
+                self._supervisor.clear(cause)
+        if report.disagreements:
+            self._supervisor.halt(f"journal and venue disagree: {report.disagreements[0]}")
+        with self._supervisor.covering("instruments"):
+            await self._follow_instruments(report)
+        with self._supervisor.covering("clock"):
+            await self._check_clock()
+        for problem in report.problems:
+            if problem not in self._said:
+                self._parts.progress.say(problem)
+        self._said = set(report.problems)
+        blocked = self._idle_instruments | report.blocked
+        self._parts.executor.blocked = blocked
+        self._parts.status.blocked = blocked
+        self._parts.status.watched = self._parts.clock.now().isoformat()
+
+    async def _follow_instruments(self, report: ReconcileReport) -> None:
+        """Take over sizes and contract values as the venue lists them, and name what does not trade."""
+        now, contracts = self._parts.clock.now(), self._parts.contracts
+        odd = report.doubts or any(short_name(name) in contracts for name in report.blocked)
+        # Positions that do not fit may be in contracts of another value.
+        if self._listed_at is not None and now - self._listed_at < _LISTED_FOR and not odd:
+            return
+        listings = await self._venue.listings()
+        self._idle_instruments = {}
+        for asset, known in list(contracts.items()):
+            listing = listings.get(known.instrument)
+            if listing is None:
+                self._idle_instruments[known.instrument] = f"the venue does not list {known.instrument}"
+                continue
+            if listing.state != "live":
+                self._idle_instruments[known.instrument] = f"{known.instrument} does not trade: {listing.state}"
+            if listing.spec.ct_val != known.ct_val:
+                await self._rescale(asset, known, listing.spec)
+            if listing.spec != known:
+                contracts[asset] = listing.spec
+                self._parts.progress.say(f"the venue changed the contract {known.instrument}: {listing.spec}")
+        # A position in an asset outside the universe (it was changed since) needs its contract too.
+        for record in self._parts.journal.open_positions():
+            for leg in record.position.legs:
+                named = next((name for name in listings if short_name(name) == leg.asset), None)
+                if leg.asset not in contracts and named is not None:
+                    contracts[leg.asset] = listings[named].spec
+        self._listed_at = now
+
+    async def _rescale(self, asset: str, old: ContractSpec, new: ContractSpec) -> None:
+        """Take over the contracts that positions have after the value of one changed: the coins stay the same.
+
+        UnconfirmedError where the list of positions does not show just that number.
+        """
+        journal, now = self._parts.journal, self._parts.clock.now()
+        rows = await self._venue.position_rows()
+        for record in journal.open_positions():
+            legs = list(record.position.legs)
+            for index, leg in enumerate(legs):
+                if leg.asset != asset:
+                    continue
+                contracts = leg.contracts * old.ct_val / new.ct_val
+                if count_listed(leg, rows) != contracts:
+                    raise UnconfirmedError(
+                        f"a contract {new.instrument} is {new.ct_val} coins now, was {old.ct_val}, and the list of "
+                        f"positions does not show {contracts} contracts",
+                        "close the position by hand if that stays so",
+                    )
+                legs[index] = replace(leg, contracts=contracts)
+                rescaled = replace(record.position, legs=tuple(legs))
+                journal.rescale_position(rescaled, Rescaling(new.instrument, now, contracts))
+
+    async def _check_clock(self) -> None:
+        """Raise VenueError where the machine's clock is off the venue's; other clocks are the venue's own."""
+        if not isinstance(self._parts.clock, SystemClock):
+            return
+        off = self._parts.clock.now() - await self._venue.server_time()
+        if abs(off) > _MOST_SKEW:
+            raise VenueError(f"this machine's clock is {off.total_seconds():+.1f} s off the venue's", "synchronise it")
+
+    def _take_request(self) -> None:
+        """Carry out what a person asked for: it is journalled before its file goes."""
+        request = take_request(self._layout)
+        if request is None:
+            return
+        said = f"a person asked to {request.wish} at {request.at:%Y-%m-%d %H:%M:%S}"
+        reason = f"{said}: {request.reason}" if request.reason else said
+        if request.wish is Wish.RESUME:
+            self._supervisor.resume(reason)
+        else:
+            self._supervisor.halt(reason, by="person", flatten=request.wish is Wish.FLATTEN)
+        if not self._supervisor.has("journal"):
+            drop_request(self._layout)
