@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pairity.connection_limits import ConnectionLimits, limit_connections
 from pairity.errors import ConfigError
-from pairity.settings import ServeSettings
+from pairity.trading_settings import ServeSettings
 from serving.local_only import LocalOnly
 
 if TYPE_CHECKING:

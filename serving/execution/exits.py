@@ -121,8 +121,9 @@ class Exits:
                 return sent
             held = (await self.read_held(position))[leg.asset]
             if held is None:
-                await self._require_gone(position, leg)
-                return sent
+                if await self._is_gone(position, leg):
+                    return sent
+                continue  # the list lagged
             self._desk.checkpoint("exit: before the intent")
             wanted = min(leg.contracts, left, abs(held.contracts))
             contracts = first_order(wanted, get_contract(self._contracts, leg.asset))
@@ -141,8 +142,7 @@ class Exits:
                 await self._desk.pace.wait(attempts)
         if self._facts.count_exited(position, leg) >= self._facts.count_opened(position, leg):
             return sent
-        if (await self.read_held(position))[leg.asset] is None:
-            await self._require_gone(position, leg)
+        if (await self.read_held(position))[leg.asset] is None and await self._is_gone(position, leg):
             return sent
         raise TradingError(
             f"{position.position_id}: {inst_id(leg.asset)} is not flat after {_EXIT_ATTEMPTS} attempts to close it",
@@ -176,18 +176,20 @@ class Exits:
             created_at=self._desk.clock.now(),
         )
 
-    async def _require_gone(self, position: PairPosition, leg: Leg) -> None:
-        """Return where executions confirm that a leg is gone; UnconfirmedError where only the list says so."""
+    async def _is_gone(self, position: PairPosition, leg: Leg) -> bool:
+        """Return whether a leg that the list of positions lacks is gone; False where the list shows it again.
+
+        UnconfirmedError where only the list says that it is gone, for as long as it is asked.
+        """
         for look in range(self._desk.pace.absent_answers + 1):
             facts = await self._facts.examine(position, leg, await self._desk.venue.position_rows())
             if facts.left == 0:
-                return
+                return True
             if facts.listed:
-                break
+                return False
             await self._desk.pace.wait(look)
-        else:
-            if await self._facts.is_in_history(position, leg):
-                return
+        if await self._facts.is_in_history(position, leg):
+            return True
         raise UnconfirmedError(
             f"{position.position_id}: the list of positions lacks {inst_id(leg.asset)}, and no execution closed it",
             "nothing was cancelled or booked; it is looked at again",

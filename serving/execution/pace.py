@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pairity.backoff import Backoff
-from pairity.settings import ServeSettings
+from pairity.trading_settings import ServeSettings
 
 
 @dataclass(frozen=True)

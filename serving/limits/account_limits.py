@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from pairity.settings import LimitSettings
+from pairity.trading_settings import LimitSettings
 from pairity.universe import exact
 from serving.limits.records import AccountMeasures, Breach, Consequence
 

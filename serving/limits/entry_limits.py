@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from pairity.settings import LimitSettings
 from pairity.strategy.types import Entry
+from pairity.trading_settings import LimitSettings
 from pairity.universe import ContractSpec, exact
 from serving.limits.records import AccountMeasures, AssetMeasures, Breach, Consequence
 

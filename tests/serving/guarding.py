@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pairity.settings import ServeSettings, Settings
+from pairity.settings import Settings
 from pairity.timeline import from_ms, to_ms
+from pairity.trading_settings import ServeSettings
 from serving.api import Status
 from serving.parts import GuardParts
 from serving.supervisor import Supervisor

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from pairity.errors import ConfigError
-from pairity.settings import ServeSettings
+from pairity.trading_settings import ServeSettings
 from serving.api import Status, make_app, serve_api
 
 STATUS = Status(mode="paper", market="here", model={"name": "m"}, state="deciding", cycles=3, equity_usdt=99.5)

@@ -12,7 +12,7 @@ import pytest
 
 from pairity.connection_limits import ConnectionLimits
 from pairity.local_requests import SECURITY_HEADERS
-from pairity.settings import ServeSettings
+from pairity.trading_settings import ServeSettings
 from serving import api
 from serving.api import Status, make_app, serve_api
 from tests.hostile_http import EVIL_HEADERS, EVIL_HOSTS, port_of, request, status_of, talk

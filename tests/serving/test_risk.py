@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from pairity.errors import ConfigError, InsufficientBalanceError, LiveSwitchError
-from pairity.progress import SilentProgress
 from pairity.settings import ExchangeSettings, Settings, StrategySettings
 from serving.execution.venue_records import Balance
-from serving.process import serve
 from serving.risk import Mode, check_balance, choose_mode
 from tests.serving.trading import SPECS
 
@@ -62,10 +58,3 @@ def test_the_venue_s_own_minimum_counts_and_leverage_helps() -> None:
     with pytest.raises(InsufficientBalanceError, match="smallest BTC order"):
         check_balance(balance, Settings(), dear, prices)
     check_balance(balance, Settings(strategy=StrategySettings(leverage=3)), dear, prices)
-
-
-def test_two_legs_are_refused_by_the_trading_process_before_anything_else(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "nothing", strategy=StrategySettings(legs="both"))
-    with pytest.raises(ConfigError, match=r"strategy\.legs = 'both'"):
-        asyncio.run(serve(settings, live=False, cycles=1, progress=SilentProgress(), on_ready=lambda _: None))
-    assert not (tmp_path / "nothing").exists()

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from pairity.settings import ExchangeSettings, ServeSettings, Settings
+from pairity.settings import ExchangeSettings, Settings
+from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
 from serving.api import Status
 from serving.execution.pace import Pace

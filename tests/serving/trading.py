@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pairity.settings import ServeSettings, Settings
+from pairity.settings import Settings
 from pairity.strategy.types import (
     Action,
     Decision,
@@ -23,6 +23,7 @@ from pairity.strategy.types import (
     StrategyState,
 )
 from pairity.timeline import from_ms
+from pairity.trading_settings import ServeSettings
 from pairity.universe import ContractSpec, Pair
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue

@@ -284,20 +284,26 @@ def test_the_polled_clock_refuses_the_same(url: str, faults: FaultPlan) -> None:
 
 
 ENDLESS = {
-    "open orders": ("ordId", lambda venue: venue.open_orders(), "50 full pages"),
-    "protective orders": ("algoId", lambda venue: venue.algo_orders(), "50 full pages"),
-    "funding": ("billId", lambda venue: venue.funding_paid(BTC, from_ms(0), from_ms(7_200_000)), "18 full pages"),
+    "open orders": ("orders-pending", "ordId", lambda venue: venue.open_orders(), "50 full pages"),
+    "protective orders": ("orders-algo-pending", "algoId", lambda venue: venue.algo_orders(), "50 full pages"),
+    "funding": (
+        "account/bills",
+        "billId",
+        lambda venue: venue.funding_paid(BTC, from_ms(NOW_MS - 7_200_000), from_ms(NOW_MS)),
+        "18 full pages",
+    ),
 }
 ROW = {
     "instId": BTC, "ordId": "1", "clOrdId": "", "side": "buy", "state": "live", "sz": "1", "accFillSz": "0",
-    "uTime": "1", "algoId": "1", "billId": "1", "pnl": "0", "slTriggerPx": "1", "tpTriggerPx": "2",
+    "uTime": "1", "algoId": "1", "billId": "1", "ccy": "USDT",
+    "bal": "1", "balChg": "0", "type": "8", "ts": str(NOW_MS), "pnl": "0", "slTriggerPx": "1", "tpTriggerPx": "2",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_list_without_end_ends(url: str, faults: FaultPlan, name: str) -> None:
-    cursor, ask, said = ENDLESS[name]
-    faults.add("endless_pages", count=None, params={"cursor": cursor, "row": ROW})
+    path, cursor, ask, said = ENDLESS[name]
+    faults.add("endless_pages", path, count=None, params={"cursor": cursor, "row": ROW})
     error = failing(url, lambda client: ask(OkxVenue(client, retries=0)), VenueAnswerError)
     assert said in str(error)
 

@@ -54,6 +54,10 @@ FILL = {
     "billId": "680800019754098688", "subType": "1", "fillPx": "82000.1", "fillSz": "1.25", "fillPnl": "0",
     "side": "buy", "fee": "-0.05125", "feeCcy": "USDT", "fillTime": str(T), "ts": str(T + 1),
 }  # fmt: skip
+BILL = {
+    "instType": "SWAP", "instId": BTC, "billId": "1", "type": "8", "subType": "173", "ccy": "USDT", "bal": "9999.9",
+    "balChg": "-0.0123456789012345", "fee": "0", "pnl": "-0.0123456789012345", "ts": str(T),
+}  # fmt: skip
 POSITION = {
     "instType": "SWAP", "instId": BTC, "pos": "-1.25", "posSide": "net", "avgPx": "82000.1", "markPx": "82001",
     "upl": "-0.0000000000000012", "mgnMode": "cross",
@@ -85,7 +89,7 @@ DATA: dict[str, list[Any]] = {
     "account/leverage-info": [{"instId": BTC, "mgnMode": "cross", "lever": "2", "posSide": "net"}],
     "account/set-leverage": [{"instId": BTC, "mgnMode": "cross", "lever": "2"}],
     "account/set-position-mode": [{"posMode": "net_mode"}],
-    "account/bills": [{"billId": "1", "instId": BTC, "pnl": "-0.0123456789012345", "type": "8", "ts": str(T)}],
+    "account/bills": [BILL],
     "trade/order": [ORDER],
     "trade/order-algo": [ALGO],
     "trade/orders-pending": [ORDER],

@@ -340,7 +340,7 @@ def test_a_list_that_lags_behind_an_entry_is_not_taken_for_flat(desk: Desk, pick
 def test_an_empty_list_alone_books_nothing_and_cancels_no_stop(desk: Desk, picky: PickyOkx) -> None:
     position = opened_pair(desk)
     picky.faults = [("privateGetAccountPositions", "no_rows")] * 2000
-    with pytest.raises(VenueError, match="no executions closed it"):
+    with pytest.raises(VenueError, match="no execution closed it"):
         asyncio.run(desk.executor.close(position, "z_cross", None))
     assert len(desk.journal.open_positions()) == 1
     assert [len(picky.live_algos(name)) for name in (BTC, ETH)] == [1, 1]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairity.settings import LimitSettings
+from pairity.trading_settings import LimitSettings
 from serving.limits import AccountMeasures, AssetMeasures, Consequence, check_account, check_entry
 from tests.serving.trading import SPECS, entry
 

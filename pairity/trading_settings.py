@@ -1,0 +1,77 @@
+"""Settings of the trading process: its pace, its limits of risk, its retraining."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+
+from pairity.setting_types import Alias, NonNegativeFloat, Section, SectionWithSecrets, TimeOfDay
+
+
+class ServeSettings(SectionWithSecrets):
+    """The trading process."""
+
+    interval_minutes: Annotated[int, Field(ge=60, multiple_of=60)] = 60
+    """Features are hourly: decisions come every hour, or every few."""
+    host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8700
+    status_token: SecretStr | None = None
+    """Where it is set, the status API answers only who sends it: `Authorization: Bearer TOKEN`."""
+    grace_s: NonNegativeFloat = 5.0
+    """Seconds after a bar's close at which its data is fetched; the decision follows at `features.decision_lag_s`."""
+    model_alias: Alias = "champion"
+    shadow: bool = True
+    """Score the challenger beside the champion at every decision, without influence."""
+    retrain: bool = False
+    """Retrain daily at `retrain.at`, in a process of its own."""
+    watch_s: Annotated[float, Field(ge=1, le=300)] = 15.0
+    """Seconds between two looks at positions, stops, executions and requests, from one decision to the next.
+
+    Of the clock in use; a stepped clock is not stepped for it, except while the process is guarding.
+    """
+    watch_stepped: bool = False
+    """Step a stepped clock from look to look, too."""
+    order_poll_s: PositiveFloat = 0.2
+    order_deadline_s: PositiveFloat = 20.0
+    leg_deadline_s: PositiveFloat = 60.0
+    """Seconds in which both legs of an entry are filled in the hedge ratio; what is filled by then is closed else."""
+    adopt_positions: bool = False
+    """Take over a position found on the venue; otherwise open nothing beside it and leave it alone."""
+
+
+class LimitSettings(Section):
+    """Limits of risk. What is beyond one opens nothing more; beyond the drawdown a person decides.
+
+    Exits and protection are never limited.
+    """
+
+    position_usdt: PositiveFloat | None = None
+    """Largest notional of one leg at its entry; None: as large as the strategy makes it."""
+    gross_leverage: PositiveFloat = 3.0
+    """Most that the notionals of all legs may be together, as a multiple of equity."""
+    day_loss: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """Largest loss since 00:00 UTC, as a fraction of the equity then; unrealised results and transfers counted out."""
+    drawdown: Annotated[float, Field(gt=0, le=1)] = 0.20
+    """Largest fall from the highest equity so far: the process halts, and a person decides."""
+    orders_per_hour: PositiveInt = 60
+    """Most orders that are sent within an hour, exits and protection counted."""
+    rejects_per_hour: PositiveInt = 10
+    """Most refusals of the venue within an hour."""
+    clock_skew_s: PositiveFloat = 5.0
+    """Largest distance between this machine's clock and the venue's, where this machine's is used."""
+    price_deviation: PositiveFloat = 0.10
+    """Largest relative distance between an asset's mark price and the last bar that was decided on."""
+    funding_rate: PositiveFloat = 0.02
+    """Largest amount of a settled funding rate; a larger one is taken for an error, and its asset is not opened."""
+
+
+class RetrainSettings(Section):
+    """Daily retraining: by `pairity retrain`, or by the trading process with `serve.retrain`."""
+
+    at: TimeOfDay = "00:30"
+    """Time of day in UTC, HH:MM."""
+    niceness: Annotated[int, Field(ge=0, le=19)] = 10
+    """CPU niceness of the job (0–19)."""
+    limit_hours: PositiveFloat = 12.0
+    """A job that takes longer is ended: the next one must not find it still running."""
