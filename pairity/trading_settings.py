@@ -54,6 +54,8 @@ class LimitSettings(Section):
     """Largest loss since 00:00 UTC, as a fraction of the equity then; unrealised results and transfers counted out."""
     drawdown: Annotated[float, Field(gt=0, le=1)] = 0.20
     """Largest fall from the highest equity so far: the process halts, and a person decides."""
+    margin_ratio: Annotated[float, Field(gt=1)] = 3.0
+    """Smallest equity in multiples of the maintenance margin; at 1 of it the venue liquidates."""
     orders_per_hour: PositiveInt = 60
     """Most orders that are sent within an hour, exits and protection counted."""
     rejects_per_hour: PositiveInt = 10

@@ -49,11 +49,11 @@ class Cycle:
         spent, supervisor = self._reporter.report.spent, self._supervisor
         # First: positions and available balance are inputs of the decision.
         with spent.stage("reconcile"):
-            reconciled = await self._watch.look()
+            reconciled = await self._watch.look(deciding=True)
             balance: Balance | None = None
             if reconciled is not None:
                 with supervisor.covering("balance"):
-                    balance = await self._parts.executor.desk.venue.balance()
+                    balance = await self._watch.limiter.measure()
         if reconciled is None or balance is None:
             self._skip(close)
             return None
@@ -203,11 +203,17 @@ class Cycle:
                 # No entries after a failed exit: those of a switch count on the place and the balance that it frees.
                 return [*problems, f"{exit_.position_id} is not closed yet: {error.what}"]
             problems += closed.problems
+        if record.decision.exits and record.decision.entries:
+            with self._supervisor.covering("balance"):
+                await self._watch.limiter.measure()  # what the exits freed may be opened
         for entry in record.decision.entries:
             if refusal := self._supervisor.explain_refusal():
                 problems.append(f"{entry.position_id} was not opened: {refusal}")
                 continue
             try:
+                if beyond := await self._watch.limiter.find_refusal(entry):
+                    problems.append(f"{entry.position_id} was not opened: {beyond}")
+                    continue
                 opened = await executor.open(entry, record)
             except JournalError:
                 raise

@@ -19,6 +19,7 @@ from pairity.layout import Layout
 from pairity.universe import ContractSpec, short_name
 from serving.execution.facts import count_listed
 from serving.journal import Rescaling, TradingState
+from serving.limits import Limiter
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.requests import Wish, drop_request, take_request
@@ -29,8 +30,6 @@ FLATTENED = "flatten"
 """Reason of an exit that a person asked for."""
 _LISTED_FOR = timedelta(minutes=5)
 """How long the list of instruments counts as the present one: states and sizes change seldom, and the list is long."""
-_MOST_SKEW = timedelta(seconds=10)
-"""Most that the machine's clock may differ from the venue's, which refuses requests from 30 seconds on."""
 
 
 class Watch:
@@ -41,6 +40,7 @@ class Watch:
         self._supervisor = parts.supervisor
         self._venue = parts.executor.desk.venue
         self._reconciler = Reconciler(parts.executor, parts.settings)
+        self.limiter = Limiter(parts)
         self._layout = Layout.of(parts.settings)
         self._interval_s = parts.settings.serve.watch_s
         self._stepped = isinstance(parts.clock, SteppedClock)
@@ -88,8 +88,11 @@ class Watch:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def look(self) -> ReconcileReport | None:
-        """Look once; return what reconciliation saw, None where the venue could not be read."""
+    async def look(self, *, deciding: bool = False) -> ReconcileReport | None:
+        """Look once; return what reconciliation saw, None where the venue could not be read.
+
+        The account is measured every few minutes; a decision, before which this is called, measures it by itself.
+        """
         supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
         with supervisor.covering("request"):
             self._take_request()
@@ -99,6 +102,9 @@ class Watch:
         if report is not None:
             with supervisor.covering("reconciliation"):
                 await self._follow_report(report)
+            if not deciding and self.limiter.is_due(self._parts.clock.now()):
+                with supervisor.covering("balance"):
+                    await self.limiter.measure()
         self._looked_at = self._parts.clock.now()
         self.took = self._looked_at - begun
         self._failed = 0 if report is not None else self._failed + 1
@@ -193,8 +199,13 @@ class Watch:
         if not isinstance(self._parts.clock, SystemClock):
             return
         off = self._parts.clock.now() - await self._venue.server_time()
-        if abs(off) > _MOST_SKEW:
-            raise VenueError(f"this machine's clock is {off.total_seconds():+.1f} s off the venue's", "synchronise it")
+        most = self._parts.settings.limits.clock_skew_s
+        if abs(off.total_seconds()) > most:
+            raise VenueError(
+                f"this machine's clock is {off.total_seconds():+.1f} s off the venue's, limits.clock_skew_s allows "
+                f"{most:g}",
+                "synchronise it",
+            )
 
     def _take_request(self) -> None:
         """Carry out what a person asked for: it is journalled before its file goes."""

@@ -244,6 +244,23 @@ class OkxVenue:
         row = await self._connection.read_one("publicGetMarketTicker", {"instId": instrument}, "market/ticker")
         return rows.parse("market/ticker", lambda own: rows.price(rows.of(instrument, own), "last"), row)
 
+    async def mark_price(self, instrument: str) -> Decimal:
+        """Return the mark price now."""
+        wanted = {"instType": "SWAP", "instId": instrument}
+        row = await self._connection.read_one("publicGetPublicMarkPrice", wanted, "public/mark-price")
+        return rows.parse("public/mark-price", lambda own: rows.price(rows.of(instrument, own), "markPx"), row)
+
+    async def settled_funding_rate(self, instrument: str) -> Decimal | None:
+        """Return the funding rate that was settled last; None where the venue does not say it."""
+        row = await self._connection.read_one(
+            "publicGetPublicFundingRate", {"instId": instrument}, "public/funding-rate"
+        )
+        return rows.parse(
+            "public/funding-rate",
+            lambda own: rows.optional(rows.of(instrument, own), "settFundingRate", rows.number),
+            row,
+        )
+
     async def usdt_price(self, currency: str, at: datetime) -> Decimal | None:
         """Return the price of a currency at an instant, as `read_usdt_price` does."""
         return await read_usdt_price(self._connection, currency, at)

@@ -247,7 +247,12 @@ def config_from_row(row: Row) -> AccountConfig:
 def balance_from_row(row: Row) -> Balance:
     """Return the balance of one currency; `availBal` stands in where the account mode has no `availEq`."""
     available = "availEq" if row.get("availEq") not in (None, "") else "availBal"
-    return Balance(text(row, "ccy"), number(row, "eq"), number(row, available))
+    return Balance(
+        currency=text(row, "ccy"),
+        equity=number(row, "eq"),
+        available=number(row, available),
+        margin_ratio=optional(row, "mgnRatio", number),
+    )
 
 
 def _read_trigger(row: Row) -> Literal["sl", "tp"] | None:

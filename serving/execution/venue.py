@@ -125,6 +125,14 @@ class VenuePort(Protocol):
         """Return the price of the last trade."""
         ...
 
+    async def mark_price(self, instrument: str) -> Decimal:
+        """Return the mark price now."""
+        ...
+
+    async def settled_funding_rate(self, instrument: str) -> Decimal | None:
+        """Return the funding rate that was settled last; None where the venue does not say it."""
+        ...
+
     async def usdt_price(self, currency: str, at: datetime) -> Decimal | None:
         """Return the price of a currency in USDT in the minute of `at`; None where the venue has no such price."""
         ...

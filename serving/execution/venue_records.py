@@ -183,11 +183,15 @@ class AccountConfig:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Balance of one currency: equity, and what is available for new positions."""
+    """Balance of one currency: equity, and what is available for new positions.
+
+    `margin_ratio` is the equity in multiples of the maintenance margin; None while nothing takes margin.
+    """
 
     currency: str
     equity: Decimal
     available: Decimal
+    margin_ratio: Decimal | None = None
 
 
 class BillKind(StrEnum):

@@ -36,6 +36,13 @@ class StatePages:
         known = self._read(select(tables.states).order_by(tables.states.c.seq.desc()).limit(1))
         return known[0] if known else None
 
+    def last_resumption(self) -> StateRecord | None:
+        """Return the state that was entered when a person last lifted a halt; None before that."""
+        table = tables.states
+        lifted = select(table).where(table.c.by == "person", table.c.state != TradingState.HALTED.value)
+        known = self._read(lifted.order_by(table.c.seq.desc()).limit(1))
+        return known[0] if known else None
+
     def all(self) -> list[StateRecord]:
         """Return all states in the order in which they were entered."""
         return self._read(select(tables.states).order_by(tables.states.c.seq))

@@ -2,6 +2,7 @@
 
 from serving.limits.account_limits import check_account
 from serving.limits.entry_limits import check_entry
+from serving.limits.limiter import Limiter
 from serving.limits.records import AccountMeasures, AssetMeasures, Breach, Consequence
 
-__all__ = ["AccountMeasures", "AssetMeasures", "Breach", "Consequence", "check_account", "check_entry"]
+__all__ = ["AccountMeasures", "AssetMeasures", "Breach", "Consequence", "Limiter", "check_account", "check_entry"]

@@ -1,4 +1,4 @@
-"""Limits of the whole account: loss, drawdown, leverage, orders, refusals, clock."""
+"""Limits of the whole account: loss, drawdown, leverage, margin, orders, refusals."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def _check_results(measured: AccountMeasures, limits: LimitSettings) -> Iterator
     if leverage > exact(limits.gross_leverage):
         allowed = f"{limits.gross_leverage:g}"
         yield Breach("limits.gross_leverage", f"{leverage:.2f} times the equity", allowed, Consequence.NO_ENTRY)
+    if measured.margin_ratio is not None and measured.margin_ratio < exact(limits.margin_ratio):
+        ratio = f"{measured.margin_ratio:.2f} times the maintenance margin"
+        yield Breach("limits.margin_ratio", ratio, f"{limits.margin_ratio:g}", Consequence.NO_ENTRY)
 
 
 def _check_activity(measured: AccountMeasures, limits: LimitSettings) -> Iterator[Breach]:
@@ -38,10 +41,6 @@ def _check_activity(measured: AccountMeasures, limits: LimitSettings) -> Iterato
     ):
         if count > most:
             yield Breach(f"limits.{name}", f"{count} in the last hour", str(most), Consequence.NO_ENTRY)
-    skew = 0.0 if measured.skew is None else abs(measured.skew.total_seconds())
-    if skew > limits.clock_skew_s:
-        allowed = f"{limits.clock_skew_s:g} s"
-        yield Breach("limits.clock_skew_s", f"{skew:.1f} s off the venue's clock", allowed, Consequence.NO_ENTRY)
 
 
 def _fall(before: Decimal, now: Decimal) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -21,7 +21,8 @@ async def mark_equity(venue: VenuePort, journal: Journal, balance: Balance, at: 
     """Write the account's equity at `at` into the journal, and return the mark.
 
     What was paid in or out since the mark before is read from the venue's bills: a payment is neither gain nor loss.
-    Raises VenueError where they cannot be read; nothing is written then.
+    The peak begins anew where a person resumed trading since that mark: the fall to it has been seen. Raises VenueError
+    where the bills cannot be read; nothing is written then.
     """
     last = journal.equity.last()
     if last is not None and at <= last.at:
@@ -31,7 +32,10 @@ async def mark_equity(venue: VenuePort, journal: Journal, balance: Balance, at: 
         # A bill of the very millisecond of the mark was in its equity.
         bills = await venue.bills(last.at + _TICK, at, BillKind.TRANSFER)
         paid_in = last.paid_in_usdt + sum((bill.change for bill in bills if bill.currency == _USDT), Decimal(0))
-        peak = max(last.peak_usdt, balance.equity - paid_in)
+        resumed = journal.states.last_resumption()
+        peak = balance.equity - paid_in
+        if resumed is None or resumed.at <= last.at:
+            peak = max(last.peak_usdt, peak)
     mark = EquityMark(at, balance.equity, paid_in, peak)
     journal.equity.record(mark)
     return mark
@@ -40,15 +44,14 @@ async def mark_equity(venue: VenuePort, journal: Journal, balance: Balance, at: 
 def measure_account(
     journal: Journal,
     mark: EquityMark,
-    positions: Mapping[str, VenuePosition],
+    positions: Iterable[VenuePosition],
     contracts: Mapping[str, ContractSpec],
-    skew: timedelta | None,
+    margin_ratio: Decimal | None,
 ) -> AccountMeasures:
     """Return the measures of the account at its newest mark.
 
-    `positions` by instrument are all that the venue shows: what is not ours takes margin too. One without a contract in
-    `contracts` (by short name) counts as if a contract were one coin, which is rather too much than too little.
-    `skew` is this machine's clock against the venue's, None where only the venue's is used.
+    `positions` are all that the venue shows: what is not ours takes margin too. One without a contract in `contracts`
+    (by short name) counts as if a contract were one coin, which is rather too much than too little.
     """
     today = journal.equity.first_since(floor_to(mark.at, DAY)) or mark
     return AccountMeasures(
@@ -56,10 +59,10 @@ def measure_account(
         equity=mark.equity_usdt,
         day_start=mark.equity_usdt + today.earned_usdt - mark.earned_usdt,
         peak=mark.equity_usdt + mark.peak_usdt - mark.earned_usdt,
-        gross_notional=sum((_notional(there, contracts) for there in positions.values()), Decimal(0)),
+        gross_notional=sum((_notional(there, contracts) for there in positions), Decimal(0)),
         orders_last_hour=journal.count_events(IntentState.SENT, mark.at - HOUR),
         rejects_last_hour=journal.count_events(IntentState.REJECTED, mark.at - HOUR),
-        skew=skew,
+        margin_ratio=margin_ratio,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -22,7 +22,8 @@ class AccountMeasures:
     """The account at an instant, in USDT. What was paid in or out since a mark is taken out of its equity.
 
     `day_start` is the first equity known of the UTC day, `peak` the highest ever known; both may be `equity` itself.
-    `skew` is this machine's clock against the venue's, None where the venue's own clock is used.
+    `margin_ratio` is the equity in multiples of the maintenance margin, at 1 of which the venue liquidates; None while
+    nothing takes margin.
     """
 
     at: datetime
@@ -32,7 +33,11 @@ class AccountMeasures:
     gross_notional: Decimal
     orders_last_hour: int
     rejects_last_hour: int
-    skew: timedelta | None
+    margin_ratio: Decimal | None
+
+    def add_notional(self, notional: Decimal) -> AccountMeasures:
+        """Return the measures with one more position."""
+        return replace(self, gross_notional=self.gross_notional + notional)
 
 
 @dataclass(frozen=True, slots=True)

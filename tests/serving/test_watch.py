@@ -271,12 +271,14 @@ def test_refused_stops_and_exits_are_spaced(guard: Guard, tiny: TinyOkx) -> None
     tiny.algos[0]["state"], tiny.refuse_algos = "canceled", "51280"
     for _ in range(30):
         look(guard, 120)
-        assert list(guard.status.causes) == ["exits"]
+        assert "exits" in guard.status.causes
+    assert guard.status.causes["limits"].startswith("limits.rejects_per_hour: ")
     sent = len(tiny.sent("privatePostTradeOrder")) + len(tiny.sent("privatePostTradeOrderAlgo"))
     assert sent < 80, sent
     tiny._privatePostTradeOrder, tiny.refuse_algos = real, None  # type: ignore[method-assign]
     look(guard, 900)
-    look(guard)
+    assert list(guard.status.causes) == ["limits"]
+    look(guard, 3600)
     assert guard.supervisor.state is TRADING
     assert bool(tiny.live_algos(BTC)) == bool(guard.desk.journal.open_positions())
 

@@ -40,6 +40,10 @@ class TinyOkx:
         """New contract values, where they changed."""
         self.leverage: dict[str, str] = {}
         self.cash = Decimal(10000)
+        self.margin_ratio = ""
+        self.funding_rate = "0.0001"
+        self.payments: list[dict[str, Any]] = []
+        """Bills of transfers; the account has no others here."""
         self.mode = "net_mode"
         self.fill_fraction = Decimal(1)
         """Share of a market order that is filled at once; the rest stays live until it is cancelled."""
@@ -177,6 +181,11 @@ class TinyOkx:
             }
         )
 
+    def pay(self, amount: Decimal) -> None:
+        self.cash += amount
+        row = {"billId": self._id(), "ccy": "USDT", "bal": str(self.cash), "balChg": str(amount), "type": "1"}
+        self.payments.append(row | {"ts": str(self.now_ms)})
+
     def trade_by_hand(self, instrument: str, side: str, size: Decimal, kind: str = "1") -> None:
         order = self._new_order(instrument, side, size, "", reduce_only=False)
         self._execute(order, size, kind)
@@ -222,6 +231,12 @@ class TinyOkx:
     def _publicGetMarketTicker(self, params: Any) -> list[Any]:
         return [{"instId": params["instId"], "last": str(self.prices[params["instId"]])}]
 
+    def _publicGetPublicMarkPrice(self, params: Any) -> list[Any]:
+        return [{"instId": params["instId"], "markPx": str(self.prices[params["instId"]])}]
+
+    def _publicGetPublicFundingRate(self, params: Any) -> list[Any]:
+        return [{"instId": params["instId"], "settFundingRate": self.funding_rate}]
+
     def _privateGetAccountConfig(self, _: Any) -> list[Any]:
         return [{"uid": "1", "acctLv": "2", "posMode": self.mode, "perm": "read_only,trade"}]
 
@@ -240,6 +255,7 @@ class TinyOkx:
 
     def _privateGetAccountBalance(self, _: Any) -> list[Any]:
         row = {"ccy": "USDT", "eq": str(self.cash), "availEq": str(self.cash), "availBal": str(self.cash)}
+        row["mgnRatio"] = self.margin_ratio
         return [{"totalEq": str(self.cash), "details": [row]}]
 
     def _privateGetAccountPositions(self, _: Any) -> list[Any]:
@@ -337,8 +353,9 @@ class TinyOkx:
         rows = [fill for fill in rows if fill["instId"] == params.get("instId", fill["instId"])]
         return [dict(fill) for fill in rows[::-1][: int(params["limit"])]]
 
-    def _privateGetAccountBills(self, _: Any) -> list[Any]:
-        return []
+    def _privateGetAccountBills(self, params: Any) -> list[Any]:
+        begin, end = int(params["begin"]), int(params["end"])
+        return [dict(row) for row in self.payments if begin <= int(row["ts"]) <= end][::-1]
 
     # --- what the tests look at ---------------------------------------------------------------------------------
 

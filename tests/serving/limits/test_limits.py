@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -22,7 +22,7 @@ CALM = AccountMeasures(
     gross_notional=Decimal(0),
     orders_last_hour=0,
     rejects_last_hour=0,
-    skew=None,
+    margin_ratio=None,
 )
 BTC = AssetMeasures("BTC", close=Decimal(80_000), mark=Decimal(80_000), funding_rate=Decimal("0.0001"))
 LIMITS = LimitSettings()
@@ -38,8 +38,8 @@ LIMITS = LimitSettings()
         ({"gross_notional": Decimal("30000.01")}, "limits.gross_leverage", Consequence.NO_ENTRY),
         ({"orders_last_hour": 61}, "limits.orders_per_hour", Consequence.NO_ENTRY),
         ({"rejects_last_hour": 11}, "limits.rejects_per_hour", Consequence.NO_ENTRY),
-        ({"skew": timedelta(seconds=5.1)}, "limits.clock_skew_s", Consequence.NO_ENTRY),
-        ({"skew": timedelta(seconds=-5.1)}, "limits.clock_skew_s", Consequence.NO_ENTRY),
+        ({"margin_ratio": Decimal("2.99")}, "limits.margin_ratio", Consequence.NO_ENTRY),
+        ({"margin_ratio": Decimal("0.5")}, "limits.margin_ratio", Consequence.NO_ENTRY),
     ],
 )
 def test_an_account_beyond_a_limit(changed, limit, consequence):
@@ -56,7 +56,7 @@ def test_an_account_beyond_a_limit(changed, limit, consequence):
         {"day_start": Decimal("10526.31")},
         {"gross_notional": Decimal(30_000)},
         {"orders_last_hour": 60, "rejects_last_hour": 10},
-        {"skew": timedelta(seconds=5)},
+        {"margin_ratio": Decimal(3)},
         {"equity": Decimal(11_000)},
     ],
 )

@@ -55,7 +55,7 @@ def mark(venue, journal, at, equity):
 
 
 def measure(journal, newest):
-    return measure_account(journal, newest, {}, SPECS, None)
+    return measure_account(journal, newest, (), SPECS, None)
 
 
 def test_losses_are_counted_since_midnight_and_falls_from_the_peak(journal):
@@ -122,8 +122,8 @@ def test_orders_refusals_and_positions_are_counted(desk):
         mark_price=Decimal(82_000),
         unrealised_pnl_usdt=None,
     )
-    held = {BTC: there, "NEW-USDT-SWAP": replace(there, instrument="NEW-USDT-SWAP", mark_price=None)}
-    measured = measure_account(desk.journal, newest, held, SPECS, timedelta(seconds=1))
+    held = [there, replace(there, instrument="NEW-USDT-SWAP", mark_price=None)]
+    measured = measure_account(desk.journal, newest, held, SPECS, Decimal(7))
     assert measured.gross_notional == Decimal(1_025) + Decimal(100_000)
     sent = [
         event

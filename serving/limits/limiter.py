@@ -1,0 +1,82 @@
+"""The limiter: measures the account at decisions and in the watch, and draws the consequences of its limits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pairity.strategy.types import Entry
+from pairity.universe import exact, inst_id
+from serving.execution.venue_records import Balance
+from serving.limits.account_limits import check_account
+from serving.limits.entry_limits import check_entry
+from serving.limits.measuring import mark_equity, measure_account
+from serving.limits.records import AccountMeasures, AssetMeasures, Consequence
+from serving.parts import GuardParts
+
+CAUSE = "limits"
+"""Cause of guarding while a limit of the account is exceeded."""
+_MEASURED_FOR = timedelta(minutes=5)
+"""How long measures count as the present ones between two decisions."""
+
+
+class Limiter:
+    """Limits of one account. What is beyond one becomes a cause of guarding, or a halt (`Supervisor`)."""
+
+    def __init__(self, parts: GuardParts) -> None:
+        self._parts = parts
+        self._supervisor = parts.supervisor
+        self._venue = parts.executor.desk.venue
+        self._measured: AccountMeasures | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Return whether the last measures are too old to be the present ones."""
+        return self._measured is None or now - self._measured.at >= _MEASURED_FOR
+
+    async def measure(self) -> Balance:
+        """Read the account, mark its equity in the journal, and follow its limits; return its balance.
+
+        A drawdown over which a person has resumed trading counts as seen: the peak begins anew there. Raises VenueError
+        where the account cannot be read, JournalError where the mark cannot be written.
+        """
+        journal, limits = self._parts.journal, self._parts.settings.limits
+        balance = await self._venue.balance()
+        mark = await mark_equity(self._venue, journal, balance, self._parts.clock.now())
+        rows = await self._venue.position_rows()
+        self._measured = measured = measure_account(journal, mark, rows, self._parts.contracts, balance.margin_ratio)
+        breaches = check_account(measured, limits)
+        halts = [breach for breach in breaches if breach.consequence is Consequence.HALT]
+        if halts:
+            self._supervisor.halt(str(halts[0]))
+        elif breaches:
+            self._supervisor.guard(CAUSE, str(breaches[0]))
+        else:
+            self._supervisor.clear(CAUSE)
+        return balance
+
+    async def find_refusal(self, entry: Entry) -> str | None:
+        """Return which limit an entry would exceed, or None; one that has begun already is not measured again.
+
+        An entry that passes counts as open from here on, until the account is measured again. Raises VenueError.
+        """
+        journal, contracts = self._parts.journal, self._parts.contracts
+        if journal.intents(entry.position_id):
+            return None
+        if self._measured is None:
+            await self.measure()
+        assert self._measured is not None
+        assets = {
+            leg.asset: AssetMeasures(
+                leg.asset,
+                close=exact(leg.reference_price),
+                mark=await self._venue.mark_price(inst_id(leg.asset)),
+                funding_rate=await self._venue.settled_funding_rate(inst_id(leg.asset)),
+            )
+            for leg in entry.legs
+        }
+        breaches = check_entry(entry, self._measured, assets, contracts, self._parts.settings.limits)
+        if breaches:
+            return str(breaches[0])
+        sizes = [contracts[leg.asset].notional(leg.contracts, exact(leg.reference_price)) for leg in entry.legs]
+        self._measured = self._measured.add_notional(sum(sizes, Decimal(0)))
+        return None

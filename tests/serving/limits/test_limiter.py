@@ -1,0 +1,139 @@
+"""Limits at work: what is beyond one opens nothing, what halts waits for a person, and exits go on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from pairity.layout import Layout
+from pairity.trading_settings import LimitSettings
+from serving.journal import TradingState
+from serving.requests import Request, Wish, write_request
+from tests.serving.guarding import Guard
+from tests.serving.tiny_okx import TinyOkx
+from tests.serving.trading import BTC, T0, entry, opened
+
+TRADING, GUARDING, HALTED = TradingState.TRADING, TradingState.GUARDING, TradingState.HALTED
+
+
+@pytest.fixture
+def guard(tiny: TinyOkx, tmp_path: Path) -> Iterator[Guard]:
+    made = Guard(tiny, tmp_path)
+    tmp_path.chmod(0o700)
+    yield made
+    made.desk.journal.close()
+
+
+def measure(guard: Guard, minutes: float = 60) -> TradingState:
+    guard.tiny.now_ms += int(minutes * 60_000)
+    asyncio.run(guard.watch.limiter.measure())
+    return guard.supervisor.state
+
+
+def refusal(guard: Guard, contracts: str = "1.25") -> str | None:
+    return asyncio.run(guard.watch.limiter.find_refusal(entry(contracts=contracts)))
+
+
+def resume(guard: Guard) -> None:
+    write_request(Layout(guard.home), Request(Wish.RESUME, T0, "seen"))
+    guard.tiny.now_ms += 1000
+    asyncio.run(guard.watch.look(deciding=True))
+
+
+def test_a_loss_of_the_day_stops_entries_until_the_day_is_over(guard: Guard, tiny: TinyOkx) -> None:
+    assert measure(guard) is TRADING
+    tiny.cash = Decimal(9_400)
+    assert measure(guard) is GUARDING
+    assert guard.status.causes["limits"] == "limits.day_loss: 6.00% lost today, the limit is 5.00%"
+    assert measure(guard, 24 * 60) is TRADING
+
+
+def test_money_paid_out_is_no_loss(guard: Guard, tiny: TinyOkx) -> None:
+    measure(guard)
+    tiny.now_ms += 60_000
+    tiny.pay(Decimal(-9_000))
+    assert measure(guard) is TRADING
+    tiny.cash = Decimal(940)
+    assert measure(guard) is GUARDING
+
+
+def test_a_drawdown_halts_until_a_person_resumes_and_then_counts_anew(guard: Guard, tiny: TinyOkx) -> None:
+    measure(guard)
+    tiny.cash = Decimal(7_900)
+    assert measure(guard) is HALTED
+    assert guard.status.trading_reason.startswith("limits.drawdown: 21.00% below the peak")
+    assert measure(guard) is HALTED
+    resume(guard)
+    assert measure(guard, 24 * 60) is TRADING
+    tiny.cash = Decimal(7_600)
+    assert measure(guard) is TRADING
+    tiny.cash = Decimal(6_200)
+    assert measure(guard) is HALTED
+
+
+def test_a_halt_for_a_drawdown_survives_a_restart(guard: Guard, tiny: TinyOkx) -> None:
+    measure(guard)
+    tiny.cash = Decimal(7_900)
+    assert measure(guard) is HALTED
+    again = guard.restarted()
+    assert again.supervisor.state is HALTED
+    again.desk.journal.close()
+
+
+def test_little_margin_stops_entries_and_the_watch_sees_it(guard: Guard, tiny: TinyOkx) -> None:
+    asyncio.run(opened(guard.desk))
+    tiny.margin_ratio = "2.5"
+    asyncio.run(guard.watch.look())
+    assert guard.status.causes["limits"].startswith("limits.margin_ratio: 2.50 times")
+    tiny.margin_ratio = "8"
+    tiny.now_ms += 60_000
+    asyncio.run(guard.watch.look())
+    assert guard.supervisor.state is GUARDING  # measured every few minutes
+    tiny.now_ms += int(timedelta(minutes=5).total_seconds()) * 1000
+    asyncio.run(guard.watch.look())
+    assert guard.supervisor.state is TRADING
+
+
+def test_a_price_that_ran_away_or_an_odd_funding_rate_is_not_entered(guard: Guard, tiny: TinyOkx) -> None:
+    assert refusal(guard) is None
+    tiny.prices[BTC] = Decimal(88_001)
+    said = refusal(guard)
+    assert said is not None
+    assert said.startswith("limits.price_deviation: BTC is marked 10.00% off")
+    tiny.prices[BTC] = Decimal(80_000)
+    tiny.funding_rate = "-0.03"
+    said = refusal(guard)
+    assert said is not None
+    assert said.startswith("limits.funding_rate: -0.03")
+    tiny.funding_rate = ""  # not said: a new contract
+    assert refusal(guard) is None
+
+
+def test_entries_of_one_decision_count_together(guard: Guard) -> None:
+    """18.75 contracts are 15,000 USDT: two of them are three times the equity, a third is too much."""
+    assert [refusal(guard, "18.75") for _ in range(2)] == [None, None]
+    said = refusal(guard)
+    assert said is not None
+    assert said.startswith("limits.gross_leverage: 31000.00 USDT with this entry at an equity of 10000.00")
+
+
+def test_an_entry_that_has_begun_is_not_measured_again(guard: Guard, tiny: TinyOkx) -> None:
+    position = asyncio.run(opened(guard.desk))
+    tiny.prices[BTC] = Decimal(200_000)
+    assert guard.desk.journal.intents(position.position_id)
+    assert refusal(guard) is None
+
+
+def test_limits_can_be_set(guard: Guard, tiny: TinyOkx) -> None:
+    strict = guard.parts.settings.model_copy(update={"limits": LimitSettings(position_usdt=900, day_loss=0.001)})
+    object.__setattr__(guard.parts, "settings", strict)
+    said = refusal(guard)
+    assert said is not None
+    assert said.startswith("limits.position_usdt: 1000.00 USDT of BTC")
+    tiny.cash = Decimal(9_980)
+    assert measure(guard, 1) is GUARDING
