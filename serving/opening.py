@@ -102,7 +102,7 @@ class Opening:
         self._champion: Champion | None = None
         self._parts: Parts | None = None
 
-    def load_model(self, pinned: str | None) -> Champion:
+    def load_champion(self, pinned: str | None) -> Champion:
         """Read the contracts and load the champion, once. Raises what their modules raise."""
         if self._champion is None:
             self._contracts.update(_read_universe_contracts(self._settings, self._layout))
@@ -139,7 +139,7 @@ class Opening:
         if self._parts is not None:
             return self._parts
         settings, status, journal, clock = self._settings, guard.status, guard.journal, guard.clock
-        champion = self.load_model(pinned)
+        champion = self.load_champion(pinned)
         status.model = describe_model(champion.ref)
         async with contextlib.AsyncExitStack() as opened:
             session = await opened.enter_async_context(Pipeline(settings, clock))

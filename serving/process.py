@@ -46,7 +46,7 @@ async def serve(
         opening = Opening(settings, mode, progress, stack, OkxVenue(client, retries=settings.exchange.max_retries))
         stakes = read_stakes(Layout.of(settings).journal)
         if not stakes.open:
-            opening.load_model(model_version)
+            opening.load_champion(model_version)
         guard = await opening.open_guard(stakes)
         try:
             await opening.open_parts(guard, model_version)
