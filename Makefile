@@ -13,7 +13,7 @@ ARGS ?=
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data bench-train bench-serve lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month bench bench-data bench-train bench-serve lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -137,6 +137,9 @@ contract: install  ## dependencies point one way
 
 test: lint types contract  ## everything that CI runs
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+month: install  ## a month of recorded minutes through the trading process, faults off and on
+	$(BIN)/python -m pytest -m month -n 0 -s tests/e2e/test_month.py
 
 test-slow: install  ## longer suites
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope

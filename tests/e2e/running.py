@@ -43,7 +43,7 @@ class Place:
             | self.extra
         )
 
-    def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout_s: float = 400, **extra: str) -> subprocess.CompletedProcess[str]:
         """Run one command to its end, away from any pairity.toml or .env of the checkout."""
         self.home.mkdir(parents=True, exist_ok=True)
         return subprocess.run(
@@ -52,7 +52,7 @@ class Place:
             text=True,
             capture_output=True,
             env=self.environment() | extra,
-            timeout=400,
+            timeout=timeout_s,
             check=False,
         )
 
@@ -92,6 +92,7 @@ class Running:
 
 @contextlib.contextmanager
 def paper_exchange(*options: str):
+    """Run a paper exchange with a stepped clock and an open control."""
     command = [
         sys.executable,
         "-m",
