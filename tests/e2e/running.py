@@ -45,7 +45,7 @@ class Place:
 
     def run(self, *arguments: str, timeout_s: float = 400, **extra: str) -> subprocess.CompletedProcess[str]:
         """Run one command to its end, away from any pairity.toml or .env of the checkout."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(0o700, parents=True, exist_ok=True)
         return subprocess.run(
             [sys.executable, "-m", "pairity_cli", *arguments],
             cwd=self.home.parent,
@@ -58,7 +58,7 @@ class Place:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start one command and let it run."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(0o700, parents=True, exist_ok=True)
         return subprocess.Popen(
             [sys.executable, "-m", "pairity_cli", *arguments],
             cwd=self.home.parent,
