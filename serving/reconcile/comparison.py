@@ -87,7 +87,7 @@ class PositionComparison:
         if any(leg.contracts == 0 for leg in legs):
             # Where one of two legs is gone, the other is closed: what is left was never decided on.
             if all(leg.contracts == 0 for leg in legs):
-                report.add_closed(await self._executor.exits.book(position, None))
+                await self._exits.book(position, report)
             else:
                 await self._exits.close(position, LEG_RISK, None, report)
             return

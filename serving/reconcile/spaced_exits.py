@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from pairity.errors import JournalError, OrderUnknownError, TradingError, Unconf
 from pairity.strategy.types import PairPosition
 from pairity.timeline import Clock
 from serving.execution.executor import Executor
+from serving.execution.exits import Closed
 from serving.journal import Purpose
 from serving.reconcile.report import ReconcileReport
 
@@ -62,11 +64,17 @@ class SpacedExits:
         self, position: PairPosition, reason: str, decision_id: str | None, report: ReconcileReport
     ) -> None:
         """Close a position, or report why it is open still. Raises JournalError: nothing is sent unwritten."""
-        name = position.position_id
-        if self._refusals.delay(name, report):
-            return
+        if not self._refusals.delay(position.position_id, report):
+            await self._try(self._executor.close(position, reason, decision_id), position.position_id, report)
+
+    async def book(self, position: PairPosition, report: ReconcileReport) -> None:
+        """Book a position that ended without us, or report why it is not booked yet. Raises JournalError."""
+        if not self._refusals.delay(position.position_id, report):
+            await self._try(self._executor.exits.book(position, None), position.position_id, report)
+
+    async def _try(self, exit_: Awaitable[Closed], name: str, report: ReconcileReport) -> None:
         try:
-            closed = await self._executor.close(position, reason, decision_id)
+            closed = await exit_
         except JournalError:
             raise
         except OrderUnknownError as error:

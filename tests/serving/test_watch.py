@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 from polars.exceptions import PanicException
 
-from pairity.errors import JournalError, JournalWriteError, LakeCorruptError, OrderUnknownError, VenueUnreachableError
+from pairity.errors import (
+    JournalError,
+    JournalWriteError,
+    LakeCorruptError,
+    OrderUnknownError,
+    VenueError,
+    VenueUnreachableError,
+)
 from pairity.layout import Layout
+from pairity.strategy.types import Exit, ExitReason
 from serving.error_states import choose_state
 from serving.journal import Journal, TradingState
 from serving.requests import Request, Wish, write_request
@@ -25,6 +33,7 @@ from tests.serving.trading import BTC, T0, entry, opened
 
 TRADING, GUARDING, HALTED = TradingState.TRADING, TradingState.GUARDING, TradingState.HALTED
 POSITIONS = "privateGetAccountPositions"
+FILLS = "privateGetTradeFillsHistory"
 
 
 @pytest.fixture
@@ -351,3 +360,38 @@ def test_a_lost_stop_is_back_before_an_order_in_doubt_is_settled(guard: Guard, t
     assert guard.desk.pace.monotonic() - begun > 30
     assert len(tiny.live_algos(BTC)) == 1
     assert list(guard.status.causes) == ["orders"]
+
+
+def test_a_position_is_booked_with_its_result_once_executions_can_be_read(guard: Guard, tiny: TinyOkx) -> None:
+    """The exit went through, and then the venue's list of executions could not be read for a while."""
+    position = asyncio.run(opened(guard.desk))
+    exit_ = Exit(position.position_id, ExitReason.Z_CROSS)
+    record = guard.desk.decide(exits=(exit_,), at=T0 + timedelta(hours=1))
+    tiny.faults = [(FILLS, "html")] * 12
+    with pytest.raises(VenueError):
+        asyncio.run(guard.desk.executor.close(position, "z_cross", record.decision_id))
+    assert tiny.size(BTC) == 0
+    for _ in range(6):
+        look(guard, 900)
+    (closed,) = guard.desk.journal.closed_positions()
+    assert closed.close is not None
+    assert (closed.close.exit_reason, closed.close.net_usdt is None) == ("z_cross", False)
+    assert guard.supervisor.state is TRADING
+    assert tiny.live_algos(BTC) == []
+
+
+def test_a_stop_whose_executions_come_late_is_booked_with_them(guard: Guard, tiny: TinyOkx) -> None:
+    asyncio.run(opened(guard.desk))
+    tiny.move(BTC, Decimal(90_000))
+    late, tiny.fills[:] = tiny.fills[-1], tiny.fills[:-1]
+    for _ in range(3):
+        look(guard)
+    assert guard.desk.journal.closed_positions() == []
+    assert guard.supervisor.state is GUARDING
+    tiny.fills.append(late)
+    look(guard, 900)
+    (closed,) = guard.desk.journal.closed_positions()
+    assert closed.close is not None
+    assert (closed.close.exit_reason, closed.close.net_usdt is None) == ("stop_loss", False)
+    look(guard)
+    assert guard.supervisor.state is TRADING
