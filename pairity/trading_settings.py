@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
-from pairity.setting_types import Alias, NonNegativeFloat, Section, SectionWithSecrets, TimeOfDay
+from pairity.setting_types import Alias, Fraction, NonNegativeFloat, Section, SectionWithSecrets, TimeOfDay
 
 
 class ServeSettings(SectionWithSecrets):
@@ -62,6 +62,8 @@ class LimitSettings(Section):
     """Most refusals of the venue within an hour."""
     clock_skew_s: PositiveFloat = 5.0
     """Largest distance between this machine's clock and the venue's, where this machine's is used."""
+    drift: Fraction = 0.10
+    """Largest share of a decision's features far outside of what the champion was trained on."""
     price_deviation: PositiveFloat = 0.10
     """Largest relative distance between an asset's mark price and the last bar that was decided on."""
     funding_rate: PositiveFloat = 0.02

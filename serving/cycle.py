@@ -23,6 +23,7 @@ from serving.decision import DecisionInputs, make_decision
 from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance
 from serving.journal import DecisionRecord, FeatureVector, TradingState, decision_id
+from serving.limits import Drift
 from serving.market_view import make_asset_views, make_market_view
 from serving.parts import Parts
 from serving.report import Reporter, describe_model
@@ -39,6 +40,7 @@ class Cycle:
         self._supervisor = parts.supervisor
         self._watch = watch
         self._reporter = reporter
+        self._drift = Drift(Layout.of(parts.settings), parts.settings.limits)
         self._caught_up = False
 
     async def run(self, close: datetime, *, last_try: bool = True) -> DecisionRecord | None:
@@ -159,7 +161,11 @@ class Cycle:
             market=make_market_view(pair_rows, views, decision_time, close),
             state=parts.journal.restore_state(float(balance.available)),
             withheld=Quarantine.read(Layout.of(settings)).explain_withheld(close, close - HOUR),
-            suspended=self._supervisor.explain_refusal() or parts.champion.suspended,
+            suspended=(
+                self._supervisor.explain_refusal()
+                or parts.champion.suspended
+                or self._drift.find_refusal(parts.champion.ref, pair_rows)
+            ),
             blocked={short_name(name): reason for name, reason in parts.executor.blocked.items()},
         )
         record = self._make_record(close, decision_time, make_decision(parts.champion.scorer, inputs, settings))

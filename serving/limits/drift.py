@@ -1,0 +1,86 @@
+"""Drift of inputs: features far outside of what a model was trained on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from feature_repo.catalog import EVENT_TIME, Service, find_view
+from feature_repo.offline_files import scan_view
+from model_registry.records import ModelRef
+from pairity.layout import Layout
+from pairity.trading_settings import LimitSettings
+
+_LOW, _HIGH = 0.01, 0.99
+_LEAST_ROWS = 100
+"""Fewer stored rows say nothing about what is usual."""
+
+
+class Range(NamedTuple):
+    """Values of a feature that are not far outside: the middle 98 % of the known ones, and as much on either side."""
+
+    least: float
+    most: float
+
+
+class KnownRanges:
+    """Ranges of a service's features as known up to an instant, pooled over entities as models are."""
+
+    def __init__(self, ranges: dict[str, Range]) -> None:
+        self.ranges = ranges
+
+    @classmethod
+    def read(cls, layout: Layout, service: Service, until: datetime) -> KnownRanges:
+        """Read the stored rows with event_timestamp <= `until`, in all their versions.
+
+        Names, and features of which all values are the same or few are known, have no range. Raises DataError where
+        files are damaged.
+        """
+        rows = scan_view(layout, find_view(service.view)).filter(pl.col(EVENT_TIME) <= until).select(service.features)
+        ranges: dict[str, Range] = {}
+        for column in rows.collect():
+            name = column.name
+            if not column.dtype.is_numeric():
+                continue
+            known = column.cast(pl.Float64).fill_nan(None).drop_nulls()
+            if len(known) < _LEAST_ROWS:
+                continue
+            low, high = known.quantile(_LOW, "nearest"), known.quantile(_HIGH, "nearest")
+            assert low is not None
+            assert high is not None
+            if high > low:
+                ranges[name] = Range(2 * low - high, 2 * high - low)
+        return cls(ranges)
+
+    def find_share_outside(self, rows: pl.DataFrame) -> float:
+        """Return the share of values in `rows` (one column per feature) that are far outside; 0 without any value.
+
+        Nulls and NaN are no values: what is missing is seen elsewhere.
+        """
+        outside = total = 0
+        for name, (least, most) in self.ranges.items():
+            known = rows[name].cast(pl.Float64).fill_nan(None).drop_nulls()
+            total += len(known)
+            outside += int(((known < least) | (known > most)).sum())
+        return outside / total if total else 0.0
+
+
+class Drift:
+    """What of the inputs has drifted away from what the champion was trained on; it is read once per champion."""
+
+    def __init__(self, layout: Layout, limits: LimitSettings) -> None:
+        self._layout = layout
+        self._most = limits.drift
+        self._known: tuple[tuple[str, str, str], KnownRanges] | None = None
+
+    def find_refusal(self, model: ModelRef, rows: pl.DataFrame) -> str | None:
+        """Return why nothing may be opened on these rows of the model's service, or None. Raises DataError."""
+        if self._known is None or self._known[0] != model.key:
+            until = datetime.fromisoformat(model.train_end)
+            self._known = model.key, KnownRanges.read(self._layout, model.service, until)
+        share = self._known[1].find_share_outside(rows)
+        if share <= self._most:
+            return None
+        return f"limits.drift: {share:.1%} of the features are far outside of training's, the limit is {self._most:.1%}"

@@ -1,0 +1,111 @@
+"""Drift of inputs: what lies far outside of training's values, against a plain count."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
+from feature_repo.offline_files import make_schema, publish
+from model_registry.records import ModelRef
+from pairity.layout import Layout
+from pairity.timeline import HOUR
+from pairity.trading_settings import LimitSettings
+from serving.limits import Drift
+from serving.limits.drift import KnownRanges
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+TRAINED = START + 400 * HOUR
+VALUES = st.one_of(st.none(), st.just(math.nan), st.floats(-1e6, 1e6))
+
+
+def make_rows(hours: range, value) -> pl.DataFrame:
+    """One pair's rows: every number of hour h is value(h)."""
+    schema = make_schema(PAIR_HOURLY)
+    columns = {
+        name: [START + h * HOUR for h in hours]
+        if dtype.is_temporal()
+        else ["BTC" if name != "pair_id" else "BTC__ETH" for _ in hours]
+        if dtype == pl.String
+        else [value(h) for h in hours]
+        for name, dtype in schema.items()
+    }
+    return pl.DataFrame(columns, schema=schema, strict=False)
+
+
+def model_of(train_end: datetime) -> ModelRef:
+    return ModelRef(
+        name="pair_forest",
+        version="1",
+        run_id="r",
+        uri="u",
+        sha256="m" * 64,
+        feature_service=PAIR_FOREST_FEATURES.name,
+        snapshot_id="s",
+        train_end=train_end.isoformat(),
+    )
+
+
+@pytest.fixture
+def drift(tmp_path: Path) -> Drift:
+    """A store with values from 0 to 99, and wild ones after the end of the training."""
+    layout = Layout(tmp_path)
+    publish(layout, PAIR_HOURLY, make_rows(range(401), lambda h: float(h % 100)))
+    publish(layout, PAIR_HOURLY, make_rows(range(401, 500), lambda h: 1e9))
+    return Drift(layout, LimitSettings())
+
+
+def refusal(drift: Drift, *values: float | None) -> str | None:
+    return drift.find_refusal(model_of(TRAINED), pl.concat([make_rows(range(1), lambda _, v=v: v) for v in values]))
+
+
+def test_usual_values_are_not_refused_and_what_came_after_training_is_not_usual(drift: Drift) -> None:
+    assert refusal(drift, 0.0, 50.0, 99.0) is None
+    assert refusal(drift, -95.0, 190.0) is None  # outside, and not far
+    said = refusal(drift, 1e9, 50.0)
+    assert said is not None
+    assert said.startswith("limits.drift: 50.0% of the features are far outside")
+
+
+def test_up_to_the_limit_of_a_tenth_is_allowed(drift: Drift) -> None:
+    assert refusal(drift, 1e9, *[50.0] * 9) is None
+    assert refusal(drift, 1e9, *[50.0] * 8) is not None
+
+
+def test_what_is_missing_is_no_drift(drift: Drift) -> None:
+    assert refusal(drift, None, math.nan) is None
+    assert refusal(drift, None, 1e9) is not None
+
+
+def test_a_store_that_knows_little_refuses_nothing(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert refusal(Drift(layout, LimitSettings()), 1e9) is None
+    publish(layout, PAIR_HOURLY, make_rows(range(99), float))
+    assert refusal(Drift(layout, LimitSettings()), 1e9) is None
+
+
+@given(known=st.lists(VALUES, min_size=100, max_size=130), now=st.lists(VALUES, min_size=1, max_size=20))
+@settings(max_examples=30, deadline=None)
+def test_the_share_is_that_of_a_plain_count(tmp_path_factory: pytest.TempPathFactory, known, now) -> None:
+    layout = Layout(tmp_path_factory.mktemp("store"))
+    publish(layout, PAIR_HOURLY, make_rows(range(len(known)), lambda h: known[h]))
+    found = KnownRanges.read(layout, PAIR_FOREST_FEATURES, TRAINED).find_share_outside(
+        make_rows(range(len(now)), lambda h: now[h])
+    )
+    usual = sorted(value for value in known if value is not None and not math.isnan(value))
+    seen = [value for value in now if value is not None and not math.isnan(value)]
+    if len(usual) < 100 or not seen:
+        assert found == 0
+        return
+    low, high = (usual[math.floor(share * (len(usual) - 1) + 0.5)] for share in (0.01, 0.99))
+    if high == low:
+        assert found == 0
+        return
+    wild = [value for value in seen if value < low - (high - low) or value > high + (high - low)]
+    assert found == pytest.approx(len(wild) / len(seen), abs=1e-12)
