@@ -31,6 +31,9 @@ SETTINGS = {
     "PAIRITY_STRATEGY__LEGS": "both",
     "PAIRITY_STRATEGY__MAX_CONCURRENT_POSITIONS": "3",
     "PAIRITY_MODEL__FAMILY": "always_revert",
+    # The recording begins with the month: two days of it are history before the first entry, instead of a week.
+    "PAIRITY_FEATURES__HEDGE_WINDOW_BARS": "48",
+    "PAIRITY_FEATURES__CORRELATION_WINDOW_BARS": "48",
 }
 EMPTY = json.dumps({"code": "0", "msg": "", "data": []})
 SPELLS = (
