@@ -1,0 +1,41 @@
+"""A process that dies in the middle leaves nothing that the next one does not finish, under the name it had."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.serving.test_state_machine import Killed
+from tests.serving.tiny_okx import TinyOkx
+from tests.serving.trading import Desk, desk_on, opened
+
+ALGO = "privatePostTradeOrderAlgo"
+EXIT_STEPS = ["exit: intended", "exit: before the wire", "exit: acknowledged", "exit: flat", "exit: before the booking"]
+
+
+def start(tiny: TinyOkx, path: Path, die_at: str | None = None) -> Desk:
+    def checkpoint(step: str) -> None:
+        if step == die_at:
+            raise Killed
+
+    return desk_on(tiny, path, checkpoint=checkpoint)
+
+
+def killed(desk: Desk, job: object) -> None:
+    with pytest.raises(Killed):
+        asyncio.run(job)
+    desk.journal.close()
+
+
+@pytest.mark.parametrize("step", EXIT_STEPS)
+@pytest.mark.parametrize("reason", ["flatten", "leg_risk"])
+def test_an_exit_keeps_its_reason(step: str, reason: str, tiny: TinyOkx, tmp_path: Path) -> None:
+    desk = start(tiny, tmp_path / "journal.db", step)
+    position = asyncio.run(opened(desk))
+    killed(desk, desk.executor.close(position, reason, None))
+    desk = start(tiny, tmp_path / "journal.db")
+    (closed,) = asyncio.run(desk.reconciler.run()).closed
+    assert closed.close.exit_reason == reason
+    desk.journal.close()
