@@ -9,7 +9,7 @@ import pytest
 
 from tests.serving.test_state_machine import Killed
 from tests.serving.tiny_okx import TinyOkx
-from tests.serving.trading import Desk, desk_on, opened
+from tests.serving.trading import BTC, Desk, desk_on, entry, opened
 
 ALGO = "privatePostTradeOrderAlgo"
 EXIT_STEPS = ["exit: intended", "exit: before the wire", "exit: acknowledged", "exit: flat", "exit: before the booking"]
@@ -38,4 +38,34 @@ def test_an_exit_keeps_its_reason(step: str, reason: str, tiny: TinyOkx, tmp_pat
     desk = start(tiny, tmp_path / "journal.db")
     (closed,) = asyncio.run(desk.reconciler.run()).closed
     assert closed.close.exit_reason == reason
+    desk.journal.close()
+
+
+@pytest.mark.parametrize("step", ["entry: protected", "protect: acknowledged", "entry: position journalled"])
+def test_the_executions_of_an_interrupted_entry_are_journalled(step: str, tiny: TinyOkx, tmp_path: Path) -> None:
+    tiny.drop_attached = True
+    desk = start(tiny, tmp_path / "journal.db", step)
+    wanted = entry()
+    killed(desk, desk.executor.open(wanted, desk.decide(wanted)))
+    desk = start(tiny, tmp_path / "journal.db")
+    asyncio.run(desk.reconciler.run())
+    (fill,) = desk.journal.fills()
+    assert (fill.instrument, fill.contracts, fill.position_id) == (BTC, wanted.legs[0].contracts, wanted.position_id)
+    before = len(tiny.calls)
+    asyncio.run(desk.reconciler.run())
+    assert [name for name, _ in tiny.calls[before:] if "Fills" in name] == []
+    desk.journal.close()
+
+
+def test_executions_that_cannot_be_read_are_read_later(tiny: TinyOkx, tmp_path: Path) -> None:
+    desk = start(tiny, tmp_path / "journal.db", "entry: protected")
+    wanted = entry()
+    killed(desk, desk.executor.open(wanted, desk.decide(wanted)))
+    desk = start(tiny, tmp_path / "journal.db")
+    tiny.faults = [("privateGetTradeFillsHistory", "html")] * 2
+    report = asyncio.run(desk.reconciler.run())
+    assert any("executions not read yet" in problem for problem in report.problems)
+    assert desk.journal.fills() == []
+    asyncio.run(desk.reconciler.run())
+    assert len(desk.journal.fills()) == 1
     desk.journal.close()
