@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.journal import IntentState, Purpose
 from tests.serving.test_state_machine import Killed
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, Desk, desk_on, entry, opened
@@ -68,4 +69,47 @@ def test_executions_that_cannot_be_read_are_read_later(tiny: TinyOkx, tmp_path: 
     assert desk.journal.fills() == []
     asyncio.run(desk.reconciler.run())
     assert len(desk.journal.fills()) == 1
+    desk.journal.close()
+
+
+@pytest.mark.parametrize("step", ["protect: before the wire", "protect: after the wire"])
+def test_a_stop_that_was_under_way_has_an_end(step: str, tiny: TinyOkx, tmp_path: Path) -> None:
+    tiny.drop_attached = True
+    desk = start(tiny, tmp_path / "journal.db", step)
+    wanted = entry()
+    killed(desk, desk.executor.open(wanted, desk.decide(wanted)))
+    desk = start(tiny, tmp_path / "journal.db")
+    for _ in range(2):
+        asyncio.run(desk.reconciler.run())
+    assert_stops_are_those_of_the_venue(desk, tiny)
+
+
+def test_a_stop_that_was_intended_only_is_given_up_for_the_one_that_rests(tiny: TinyOkx, tmp_path: Path) -> None:
+    desk = start(tiny, tmp_path / "journal.db", "protect: before the wire")
+    position = asyncio.run(opened(desk))
+    tiny.algos[-1]["state"] = "canceled"
+    killed(desk, desk.executor.protection.protect(position, None))
+    desk = start(tiny, tmp_path / "journal.db")
+    for _ in range(2):
+        asyncio.run(desk.reconciler.run())
+    assert_stops_are_those_of_the_venue(desk, tiny)
+
+
+def test_a_stop_that_was_cancelled_by_hand_is_cancelled_in_the_journal(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk))
+    (algo,) = tiny.live_algos(BTC)
+    algo["state"] = "canceled"
+    asyncio.run(desk.reconciler.run())
+    intent = desk.journal.intent(str(algo["algoClOrdId"]))
+    assert intent is not None
+    assert intent.state is IntentState.CANCELLED
+    assert_stops_are_those_of_the_venue(desk, tiny)
+
+
+def assert_stops_are_those_of_the_venue(desk: Desk, tiny: TinyOkx) -> None:
+    open_stops = [intent for intent in desk.journal.unsettled() if intent.purpose is Purpose.PROTECT]
+    resting = {algo["algoClOrdId"] for algo in tiny.live_algos(BTC)}
+    assert {intent.client_order_id for intent in open_stops} == resting
+    assert {intent.state for intent in open_stops} == {IntentState.ACKNOWLEDGED}
+    assert len(resting) == 1
     desk.journal.close()
