@@ -182,12 +182,13 @@ class Protector:
         What the venue leaves open stays as it is, for the next look.
         """
         journal = self._desk.journal
-        for intent in journal.intents(claim.position_id, claim.leg, Purpose.PROTECT):
-            if intent.state.final or intent.client_order_id in kept or self._may_come_to_life(intent):
+        for left in journal.intents(claim.position_id, claim.leg, Purpose.PROTECT):
+            if left.state.final or left.client_order_id in kept or self._may_come_to_life(left):
                 continue
+            intent = left
             try:
-                if intent.state in (IntentState.SENT, IntentState.UNKNOWN):
-                    intent = await self._desk.settle(intent)
+                if left.state in (IntentState.SENT, IntentState.UNKNOWN):
+                    intent = await self._desk.settle(left)
                 lookup = await self._desk.venue.find_algo(claim.instrument, intent.client_order_id)
             except VenueError:
                 continue
