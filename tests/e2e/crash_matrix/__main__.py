@@ -8,33 +8,33 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 
 from tests.e2e.crash_matrix.matrix import Matrix, make_table
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="crash-matrix", description="Kill the trading process at every boundary.")
     parser.add_argument("--legs", choices=["base", "both"], help="one kind of legs only")
     parser.add_argument("--only", metavar="LEGS-N", help="one kill only, as a failure names it: both-203")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth boundary only")
-    parser.add_argument("--part", default="1/1", metavar="I/K", help="the Ith of K parts of the boundaries")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="with --every: beginning with this one")
     parser.add_argument("--down", type=int, default=0, metavar="S", help="seconds of venue time until the return")
-    given = parser.parse_args()
+    parser.add_argument("--twice", action="store_true", help="kill the process that comes back, too")
+    parser.add_argument("--unkind", action="store_true", help="an exchange that fills in parts, with lists that lag")
+    given = parser.parse_args(arguments)
     chosen, number = given.legs, None
     if given.only:
         chosen, _, digits = given.only.rpartition("-")
         number = int(digits)
-    part, parts = (int(text) for text in given.part.split("/"))
 
     def choose(place: int) -> bool:
-        if number is not None:
-            return place == number
-        return place % given.every == 0 and place // given.every % parts == part - 1
+        return place == number if number is not None else place % given.every == given.first % given.every
 
     begun, matrices = time.monotonic(), []
     for legs in ("base", "both"):
         if chosen in (None, legs):
-            matrix = Matrix(legs, given.down)
+            matrix = Matrix(legs, given.down, twice=given.twice, unkind=given.unkind)
             matrix.fill(choose, lambda line: print(line, flush=True))
             matrices.append(matrix)
     print(make_table(matrices))

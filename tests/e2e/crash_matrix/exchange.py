@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,34 +18,33 @@ from typing import Any
 from pairity.timeline import from_ms, to_ms
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
+from paper_exchange.events.schedule import Schedule
+from paper_exchange.events.script import parse_event
+from paper_exchange.events.scripted_market import ScriptedMarket
 from paper_exchange.faults.catalogue import FaultPlan
 from paper_exchange.http.auth import Credentials
 from paper_exchange.http.server import make_app
 from paper_exchange.market.synthetic import SyntheticMarket
 from paper_exchange.run import listen
+from paper_exchange.wire import Json
 from paper_exchange.ws.hub import add_streams
 from tests.paper_exchange.exchange_server import serving
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@dataclass
-class FaultOrder:
-    """A fault that an exchange begins with: kind, path and count as `/control/faults` takes them."""
-
-    kind: str
-    path: str
-    count: int
-    params: dict[str, Any]
+Script = tuple[Mapping[str, Json], ...]
+"""Events as a script of the exchange has them, counted from its start: that of each copy."""
 
 
 class ExchangeState:
-    """State of the exchange between two phases."""
+    """State of the exchange between two phases; an `unkind` one fills in parts, and its lists lag."""
 
-    def __init__(self, seed: int = 7) -> None:
-        self._market = SyntheticMarket(seed, to_ms(START), history_days=2)
+    def __init__(self, seed: int = 7, *, unkind: bool = False) -> None:
+        self._market = ScriptedMarket(SyntheticMarket(seed, to_ms(START), history_days=2))
         self._clock = VirtualClock("stepped", to_ms(START))
-        self._account = Account(self._market, self._clock, Decimal(10_000), seed=seed)
+        self._account = Account(self._market, self._clock, Decimal(10_000), unkind=unkind, seed=seed)
+        self._unkind_seed = seed if unkind else None
 
     @property
     def now(self) -> datetime:
@@ -54,19 +52,19 @@ class ExchangeState:
         return from_ms(self._clock.now_ms())
 
     @contextmanager
-    def serve_here(self, *faults: FaultOrder) -> Iterator[str]:
+    def serve_here(self, script: Script = ()) -> Iterator[str]:
         """Serve this very state while the block runs: what happens to it stays."""
-        with serving(self._market, self._clock, account=self._account, faults=_plan(faults)) as url:
+        with serving(self._market, self._clock, account=self._account, **self._options(script)) as url:
             yield url
 
     @contextmanager
-    def serve_copy(self, *faults: FaultOrder) -> Iterator[str]:
+    def serve_copy(self, script: Script = ()) -> Iterator[str]:
         """Serve a copy in a process of its own while the block runs."""
         heard, said = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                asyncio.run(self._serve(said, _plan(faults)))
+                asyncio.run(self._serve(said, script))
             finally:
                 os._exit(1)
         os.close(said)
@@ -77,7 +75,13 @@ class ExchangeState:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
 
-    async def _serve(self, said: int, faults: FaultPlan) -> None:
+    def _options(self, script: Script) -> dict[str, Any]:
+        faults = FaultPlan()
+        events = [parse_event(row, self._market, to_ms(START)) for row in script]
+        schedule = Schedule(events, self._market, faults)
+        return {"faults": faults, "schedule": schedule, "unkind_seed": self._unkind_seed}
+
+    async def _serve(self, said: int, script: Script) -> None:
         app = make_app(
             self._market,
             self._clock,
@@ -85,16 +89,9 @@ class ExchangeState:
             Credentials(),
             control=True,
             rate_limits=False,
-            faults=faults,
             add_streams=add_streams,
+            **self._options(script),
         )
         async with listen(app, 0) as port:
             os.write(said, str(port).encode())
             await asyncio.Event().wait()
-
-
-def _plan(faults: tuple[FaultOrder, ...]) -> FaultPlan:
-    plan = FaultPlan()
-    for fault in faults:
-        plan.add(fault.kind, fault.path, fault.count, fault.params)
-    return plan

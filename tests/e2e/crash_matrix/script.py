@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pairity.layout import Layout
 from serving.requests import Request, Wish, write_request
-from tests.e2e.crash_matrix.exchange import START, FaultOrder
+from tests.e2e.crash_matrix.exchange import START, Script
 from tests.e2e.crash_matrix.venue_look import control, get, post
 
 LAG = timedelta(seconds=30)
@@ -53,13 +53,15 @@ class Watch(NamedTuple):
 class Phase:
     """One phase. `sure` says that its end does not depend on when the process was killed.
 
-    `naked` says that the scene takes a stop away: until the process has looked, a position may have none.
+    `naked` says that the scene takes a stop away: until the process has looked, a position may have none. `events` are
+    a script of the exchange: what it refuses. `legs` leaves a phase out for the other kind.
     """
 
     name: str
     steps: tuple[Decide | Watch, ...]
     scene: Scene | None = None
-    faults: tuple[FaultOrder, ...] = ()
+    events: Script = ()
+    legs: tuple[str, ...] = ("base", "both")
     killed: bool = True
     sure: bool = True
     naked: bool = False
@@ -81,13 +83,13 @@ def close_a_leg(url: str, _home: Path) -> None:
 
 
 def wait_for_a_stop(url: str, _home: Path) -> None:
-    """Let minutes pass until one stop or target was triggered."""
+    """Let hours pass until one stop or target was triggered."""
     before = len(get(url, "account/positions"))
-    for _ in range(48 * 60):
-        control(url, "advance", {"by_ms": 60_000})
+    for _ in range(30 * 24):
+        control(url, "advance", {"by_ms": 3_600_000})
         if len(get(url, "account/positions")) < before:
             return
-    raise AssertionError("no stop was triggered within two days")
+    raise AssertionError("no stop was triggered within a month")
 
 
 def ask_to(wish: Wish) -> Scene:
@@ -98,6 +100,16 @@ def ask_to(wish: Wish) -> Scene:
 
     return scene
 
+
+REFUSE_THE_SECOND_LEG: Script = (
+    {
+        "after_requests": 1,
+        "path": "POST trade/order",
+        "fault": "code",
+        "count": 3,
+        "params": {"code": "51008", "msg": "Insufficient margin", "http_status": 200},
+    },
+)
 
 PHASES = (
     Phase("entry", (Decide(1, opens=(FIRST,)),)),
@@ -110,5 +122,8 @@ PHASES = (
     Phase("opened once more", (Decide(5, opens=(SECOND,)),), killed=False),
     Phase("halt and flatten", (Watch(5, (120, 135)),), scene=ask_to(Wish.FLATTEN)),
     Phase("resume", (Watch(5, (180, 195)),), scene=ask_to(Wish.RESUME)),
+    Phase("broken entry", (Decide(6, opens=(FIRST,)),), events=REFUSE_THE_SECOND_LEG, legs=("both",), sure=False),
+    Phase("opened at last", (Decide(7, opens=(SECOND,)),), killed=False),
+    Phase("stopped out", (), scene=wait_for_a_stop),
 )
 """The phases in their order; each begins where the undisturbed one before it ended."""
