@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -67,8 +68,12 @@ class Matrix:
                 if phase.scene is not None:
                     with state.serve_here() as url:
                         phase.scene(url, home)
+                # The children share this process's memory for as long as nothing counts references in it.
+                gc.collect()
+                gc.freeze()
                 if phase.killed:
                     self._kill_everywhere(phase, state, home, choose, say)
+                    say(f"{self.legs} {phase.name}: {len(self.runs)} runs so far, {len(self.failures)} broken")
                 with state.serve_here(phase.events) as url:
                     run_here(phase, home, url, self.legs)
 

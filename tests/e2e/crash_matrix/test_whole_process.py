@@ -66,10 +66,9 @@ def choose(boundaries: list[Boundary]) -> list[int]:
     """Choose boundaries evenly: one half among those of orders and of the journal, the other among all others."""
     ours = [n for n, b in enumerate(boundaries) if "commit" in b.kind or "POST trade" in b.what]
     others = [n for n in range(len(boundaries)) if n not in set(ours)]
+    # In the middle of each of so many equal parts.
     half = KILLS // 2
-    return sorted(
-        group[(2 * place + 1) * len(group) // (2 * half)] for group in (ours, others) for place in range(half)
-    )
+    return sorted(group[(2 * n + 1) * len(group) // KILLS] for group in (ours, others) for n in range(half))
 
 
 @pytest.mark.parametrize("legs", ["base", "both"])
