@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,18 @@ def test_an_exit_keeps_its_reason(step: str, reason: str, tiny: TinyOkx, tmp_pat
     desk = start(tiny, tmp_path / "journal.db")
     (closed,) = asyncio.run(desk.reconciler.run()).closed
     assert closed.close.exit_reason == reason
+    desk.journal.close()
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("1", "manual"), ("104", "liquidation")])
+def test_a_position_closed_from_outside_keeps_its_cause(kind: str, reason: str, tiny: TinyOkx, tmp_path: Path) -> None:
+    desk = start(tiny, tmp_path / "journal.db", "exit: before the booking")
+    asyncio.run(opened(desk))
+    tiny.trade_by_hand(BTC, "buy", Decimal("1.25"), kind)
+    killed(desk, desk.reconciler.run())
+    desk = start(tiny, tmp_path / "journal.db")
+    (closed,) = asyncio.run(desk.reconciler.run()).closed
+    assert (closed.close.exit_reason, closed.close.net_usdt is None) == (reason, False)
     desk.journal.close()
 
 
