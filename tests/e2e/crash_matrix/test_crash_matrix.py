@@ -10,10 +10,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.crash_matrix, pytes
 
 
 @pytest.mark.parametrize("legs", ["base", "both"])
-# An odd distance: before and after take turns.
-
-
 def test_a_tenth_of_the_matrix_recovers(legs):
+    # An odd distance: before and after take turns.
     assert main(["--legs", legs, "--every", "9"]) == 0
 
 
