@@ -13,10 +13,10 @@ ARGS ?=
 UI_PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month bench bench-data bench-train bench-serve lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month crash-matrix bench bench-data bench-train bench-serve lock audit hooks clean
 
 help:  ## show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # A command that is there need not work: pyenv leaves one for versions that are not switched on, and Debian's python3
 # comes without ensurepip. So every candidate is started, and says its version or what it lacks.
@@ -143,6 +143,10 @@ month: install  ## a month of recorded minutes through the trading process, faul
 
 test-slow: install  ## longer suites
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope
+
+crash-matrix: install  ## kill the trading process at every request, commit and change of a file, and at a dozen places in serve
+	$(BIN)/python -m tests.e2e.crash_matrix $(ARGS)
+	$(BIN)/python -m pytest -m crash_matrix tests/e2e/crash_matrix/test_whole_process.py
 
 bench: install  ## measure everything against peers in one run, write benchmarks/results.md
 	$(BIN)/python -m benchmarks

@@ -91,7 +91,7 @@ class Entries:
             closed = await self._exits.close(position, UNPROTECTED, decision.decision_id)
             return Opened(None, "closed again: it could not be protected", (*problems, *closed.problems))
         self._desk.checkpoint("entry: protected")
-        problems += await self._record_fills(position)
+        problems += await self.record_fills(position)
         return Opened(position, decision.decision.reason, tuple(problems))
 
     async def unwind(self, entry: Entry, decision: DecisionRecord, reason: str) -> Opened:
@@ -112,11 +112,16 @@ class Entries:
         known = self._journal.position(entry.position_id)
         return made if known is None else replace(known.position, legs=made.legs)
 
-    async def _record_fills(self, position: PairPosition) -> list[str]:
-        """Journal the executions so far; return a problem where they cannot be read.
+    async def record_fills(self, position: PairPosition) -> list[str]:
+        """Journal the executions of an entry that the journal lacks; return a problem where they cannot be read.
 
         They are for the record only: a venue that does not list them yet must not stop trading.
         """
+        entries = self._journal.intents(position.position_id, purpose=Purpose.ENTRY)
+        names = {intent.client_order_id for intent in entries}
+        known = [fill.contracts for fill in self._journal.fills(position.position_id) if fill.client_order_id in names]
+        if sum(known, Decimal(0)) >= sum((intent.filled_contracts for intent in entries), Decimal(0)):
+            return []
         try:
             await self._exits.accounting.fetch_fills(position)
         except (VenueError, OrderUnknownError) as error:

@@ -55,7 +55,7 @@ class Exits:
         if record is not None and record.close is not None:
             return Closed(position.position_id, record.close)
         sent = [
-            await self._close_leg(position, position.legs[place], decision_id)
+            await self._close_leg(position, position.legs[place], reason, decision_id)
             for place in rank_by_risk(position.legs, self._contracts)
         ]
         if reason == UNPROTECTED and any(sent) and not all(sent):
@@ -99,7 +99,7 @@ class Exits:
                     "it is asked for again in the next cycle; look there by hand",
                 )
 
-    async def _close_leg(self, position: PairPosition, leg: Leg, decision_id: str | None) -> bool:
+    async def _close_leg(self, position: PairPosition, leg: Leg, reason: str, decision_id: str | None) -> bool:
         """Bring one leg to zero; return whether an order of ours did it.
 
         A leg above the largest market order goes in several. Only orders that left something open count as attempts.
@@ -128,7 +128,7 @@ class Exits:
             wanted = min(leg.contracts, left, abs(held.contracts))
             contracts = first_order(wanted, get_contract(self._contracts, leg.asset))
             intent = self._journal.intend(
-                self._make_intent(position, number, leg, decision_id, attempt=len(known), contracts=contracts)
+                self._make_intent(position, number, leg, decision_id, attempt=len(known), contracts=contracts), reason
             )
             self._desk.checkpoint("exit: intended")
             done = await self._desk.carry_out(intent)

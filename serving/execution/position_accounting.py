@@ -175,12 +175,30 @@ class PositionAccounting:
         """Return whether an execution is one of ours, of any position."""
         return self._journal.owns(fill.client_order_id) or self._journal.has_fill_of(fill.order_id)
 
+    def _list_noted_outside(self, position: PairPosition) -> set[tuple[str, str]]:
+        """Return the executions of no order of ours that the journal has as this position's already.
+
+        It has them where a process ended before it booked the position.
+        """
+        own = {intent.order_id for intent in self._journal.intents(position.position_id)}
+        return {
+            (fill.trade_id, fill.order_id)
+            for fill in self._journal.fills(position.position_id)
+            if fill.order_id not in own and not self._journal.owns(fill.client_order_id)
+        }
+
     async def _read_outside_fills(self, position: PairPosition) -> list[VenueFill]:
         """Return the closing executions of no order of ours since the position was opened."""
         outside: list[VenueFill] = []
+        noted = self._list_noted_outside(position)
         for leg in position.legs:
             fills = await self._venue.fills(inst_id(leg.asset), position.opened_at)
-            outside += [fill for fill in fills if fill.side is leg.side.opposite and not self._is_known(fill)]
+            outside += [
+                fill
+                for fill in fills
+                if fill.side is leg.side.opposite
+                and ((fill.trade_id, fill.order_id) in noted or not self._is_known(fill))
+            ]
         return outside
 
 

@@ -97,12 +97,11 @@ class Protector:
         """
         resting = await self._resting(claim, expected=expected)
         # Of this journal and this position: another one's may be cancelled, or triggered, without our knowing.
-        own = {
-            intent.client_order_id
-            for intent in self._desk.journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
-        }
-        if not resting and await self._was_triggered(own, claim.instrument):
+        known = self._desk.journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
+        if not resting and await self._was_triggered({i.client_order_id for i in known}, claim.instrument):
             return Shield(False)
+        # One that has ended in the journal and rests all the same is none to count on: it is dropped again.
+        own = {intent.client_order_id for intent in known if not intent.state.final}
         sizes = list(islice(split_contracts(claim.contracts, claim.spec), _MOST_PARTS + 1))
         if len(sizes) > 1:
             return await self._ensure_parts(claim, sizes, resting, own)
@@ -114,6 +113,7 @@ class Protector:
         # Only now: the predecessors go when the right one has been read back.
         await self._drop([algo for algo in resting if algo.algo_id != valid.algo_id])
         self._sync(claim, valid)
+        await self._settle_others(claim, {valid.client_order_id})
         return Shield(True, valid.stop, valid.target)
 
     async def _ensure_parts(
@@ -142,6 +142,7 @@ class Protector:
             parts.append(valid)
             self._sync(part, valid)
         await self._drop(left)
+        await self._settle_others(claim, {part.client_order_id for part in parts})
         return Shield(True, parts[0].stop, parts[0].target)
 
     async def remove(self, position_id: str, instrument: str) -> list[str]:
@@ -174,6 +175,33 @@ class Protector:
                 now = self._desk.clock.now()
                 self._desk.journal.advance(intent.client_order_id, IntentState.CANCELLED, now, lookup.answer)
         return triggered
+
+    async def _settle_others(self, claim: Claim, kept: set[str]) -> None:
+        """Bring the journal's other stops of a protected leg to their end: those that a crash or a person left behind.
+
+        What the venue leaves open stays as it is, for the next look.
+        """
+        journal = self._desk.journal
+        for left in journal.intents(claim.position_id, claim.leg, Purpose.PROTECT):
+            if left.state.final or left.client_order_id in kept or self._may_come_to_life(left):
+                continue
+            intent = left
+            try:
+                if left.state in (IntentState.SENT, IntentState.UNKNOWN):
+                    intent = await self._desk.settle(left)
+                lookup = await self._desk.venue.find_algo(claim.instrument, intent.client_order_id)
+            except VenueError:
+                continue
+            if isinstance(lookup, VenueAlgo):
+                self._book(intent, lookup)  # one that rests is listed next time, and dropped
+            elif isinstance(lookup, Missing) and not intent.state.final:
+                now = self._desk.clock.now()
+                journal.advance(intent.client_order_id, IntentState.CANCELLED, now, f"another rests: {lookup.answer}")
+
+    def _may_come_to_life(self, stop: Intent) -> bool:
+        """Return whether the venue may still create a stop: it is attached to an entry that is under way."""
+        entries = self._desk.journal.intents(stop.position_id, stop.leg, Purpose.ENTRY)
+        return any(entry.attempt == stop.attempt and not entry.state.final for entry in entries)
 
     def withdraw(self, entry: Intent, at: datetime, reason: str) -> None:
         """Close the journal's intent of what was attached to an entry that was never filled: it cannot come to life."""

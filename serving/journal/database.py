@@ -9,9 +9,9 @@ from typing import IO, Any
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
-from pairity.durable import AlreadyLockedError, lock_exclusively
+from pairity.durable import AlreadyLockedError, lock_exclusively, replace_file_with
 from pairity.errors import JournalError, JournalWriteError
-from pairity.private_files import open_private, require_private
+from pairity.private_files import require_private
 from serving.journal import tables
 
 _BESIDE = ("-wal", "-shm", "-journal")
@@ -21,13 +21,19 @@ _PASSING = ("disk is full", "disk I/O error", "readonly database", "database is 
 RESTORE = "restore it from a copy; before trading without it, close every position on the venue by hand"
 
 
-def make_private_database(path: Path) -> None:
-    """Make an empty file for a new journal, mode 0600, which SQLite's own files beside it take over.
+def make_private_database(path: Path, scope: str) -> None:
+    """Make the file of a new journal, mode 0600, which SQLite's own files beside it take over; one that exists stays.
 
-    Raises PrivacyError as `require_private_database` does for one that exists.
+    It is there whole or not at all: a process that dies here must not leave one that no later process can use.
+
+    Raises PrivacyError as `require_private_database` does for one that exists, and JournalError where SQLite cannot
+    write.
     """
     if not os.path.lexists(path):
-        os.close(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        try:
+            replace_file_with(path, lambda unfinished: _write_new_journal(unfinished, scope))
+        except DatabaseError as error:
+            raise unusable_journal(path, error) from error
     require_private_database(path)
 
 
@@ -50,7 +56,7 @@ def open_database(path: Path) -> Engine:
 
 
 def create_tables(database: Engine, path: Path, scope: str) -> None:
-    """Write tables and `scope` of a new journal; give an older one what it lacks, all or none of the tables.
+    """Write tables and `scope` into an empty file; give an older journal what it lacks: all or none of the tables.
 
     Raises JournalError where SQLite cannot use the file.
     """
@@ -59,11 +65,27 @@ def create_tables(database: Engine, path: Path, scope: str) -> None:
             if connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is not None:
                 _extend(connection)
                 return
-            tables.metadata.create_all(connection)
-            rows = [{"key": "schema_version", "value": tables.SCHEMA_VERSION}, {"key": "scope", "value": scope}]
-            connection.execute(insert(tables.meta), rows)
+            _write_tables(connection, scope)
     except DatabaseError as error:
         raise unusable_journal(path, error) from error
+
+
+def _write_new_journal(path: Path, scope: str) -> None:
+    """Write a journal without entries into one file: SQLite keeps nothing beside it meanwhile."""
+    database = create_engine(f"sqlite:///{path}")
+    try:
+        with database.begin() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=MEMORY")
+            _write_tables(connection, scope)
+    finally:
+        database.dispose()
+
+
+def _write_tables(connection: Connection, scope: str) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # as in `_extend`
+    tables.metadata.create_all(connection)
+    rows = [{"key": "schema_version", "value": tables.SCHEMA_VERSION}, {"key": "scope", "value": scope}]
+    connection.execute(insert(tables.meta), rows)
 
 
 def _extend(connection: Connection) -> None:

@@ -56,10 +56,11 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         lock = lock_for_writing(path)
         with ExitStack() as undo:  # a refused journal is closed again, and the next writer let in
             undo.callback(lock.close)
-            make_private_database(path)
+            scope = scope or uuid.uuid4().hex
+            make_private_database(path, scope)
             database = open_database(path)
             undo.callback(database.dispose)
-            create_tables(database, path, scope or uuid.uuid4().hex)
+            create_tables(database, path, scope)
             journal = cls(path, database, lock)
             undo.pop_all()
         return journal

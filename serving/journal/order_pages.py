@@ -28,12 +28,14 @@ from serving.journal.records import (
 class OrderPages(Pages):
     """Intents with their events, and fills. Events are only appended."""
 
-    def intend(self, intent: Intent) -> Intent:
+    def intend(self, intent: Intent, reason: str = "") -> Intent:
         """Write an intention before anything leaves; the same one again returns what has become of it.
 
-        JournalError if the id is known for another order.
+        `reason` stands in its first event, for a process that comes back. JournalError if the id is known for another
+        order.
         """
-        return self.intend_all([intent])[0]
+        with self._begin() as connection:
+            return _intend(connection, intent, reason)
 
     def intend_all(self, intents: Sequence[Intent]) -> list[Intent]:
         """Write intentions that belong together, as `intend` does: all of them, or none."""
@@ -177,11 +179,11 @@ def _read_intent(connection: Connection, client_order_id: str) -> Intent | None:
     return None if row is None else codec.intent_from_row(row)
 
 
-def _intend(connection: Connection, intent: Intent) -> Intent:
+def _intend(connection: Connection, intent: Intent, reason: str = "") -> Intent:
     known = _read_intent(connection, intent.client_order_id)
     if known is None:
         connection.execute(insert(tables.intents), codec.intent_to_row(intent))
-        _append_event(connection, OrderEvent(intent.client_order_id, intent.created_at, intent.state, ""))
+        _append_event(connection, OrderEvent(intent.client_order_id, intent.created_at, intent.state, reason))
         return intent
     same = ("position_id", "leg", "purpose", "instrument", "side", "contracts", "reduce_only")
     changed = [name for name in same if getattr(known, name) != getattr(intent, name)]

@@ -106,7 +106,9 @@ class InterruptedOrders:
         return entry, decision
 
     def _find_exit_reason(self, intent: Intent) -> str:
-        """Return the reason of the decision; an exit without one was sent because protection failed."""
+        """Return the reason with which an exit was journalled; where older ones have none, the decision's."""
+        if reason := self._journal.events(intent.client_order_id)[0].answer:
+            return reason
         decision = None if intent.decision_id is None else self._journal.decision(intent.decision_id)
         exits = () if decision is None else decision.decision.exits
         return next((str(item.reason) for item in exits if item.position_id == intent.position_id), UNPROTECTED)

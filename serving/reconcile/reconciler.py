@@ -65,6 +65,7 @@ class Reconciler:
         if failure is not None:
             raise failure
         await self._cancel_orphans(report)
+        await self._record_fills(report)
         report.positions = tuple(record.position for record in self._journal.open_positions())
         return report
 
@@ -93,6 +94,11 @@ class Reconciler:
                 self._stops.refuse(name, f"{name} has no protection: {'; '.join(problems)}")
                 await self.exits.close(position, UNPROTECTED, None, report)
         return failure
+
+    async def _record_fills(self, report: ReconcileReport) -> None:
+        """Journal the executions of entries that a process did not live to read."""
+        for record in self._journal.open_positions():
+            report.problems += await self._executor.entries.record_fills(record.position)
 
     async def _cancel_orphans(self, report: ReconcileReport) -> None:
         """Cancel orders of ours that serve no open position and no intention."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
 import sqlite3
 import struct
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, event
 
 from pairity.errors import JournalError
 from pairity.strategy.types import Leg, PairPosition, Side
@@ -40,6 +41,7 @@ from serving.journal import journal as journal_module
 from serving.journal.codec import time_from_text, time_to_text, values_from_json, values_to_json
 from serving.journal.database import lock_for_writing
 from serving.journal.records import TRANSITIONS
+from serving.opening import Stakes, read_stakes
 from tests.serving.trading import RUN, T0, decision_of, entry
 
 UNIVERSE = st.sampled_from(["BTC__ETH", "ETH__SOL", "DOGE__LINK"])
@@ -399,6 +401,31 @@ def test_an_extended_journal_has_the_tables_of_a_new_one(old: Path, tmp_path: Pa
             return {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in names}
 
     assert shape(old) == shape(tmp_path / "new.db")
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE intents", "INSERT INTO meta", "COMMIT"])
+def test_a_process_killed_while_it_makes_a_journal_is_no_hindrance(statement: str, tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+
+        @event.listens_for(Engine, "before_cursor_execute")
+        def execute(_connection: object, _cursor: object, text: str, *_others: object) -> None:
+            if text.strip().startswith(statement):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        @event.listens_for(Engine, "commit")
+        def commit(_connection: object) -> None:
+            if statement == "COMMIT":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        Journal.open(tmp_path / "journal.db")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert read_stakes(tmp_path / "journal.db") == Stakes(began=False, open=False)
+    made = Journal.open(tmp_path / "journal.db", scope="second")
+    made.record_run(RUN)
+    assert made.scope == "second"
+    made.close()
 
 
 def test_a_retraining_is_written_when_it_begins_and_when_it_ends(journal: Journal) -> None:
