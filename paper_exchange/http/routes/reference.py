@@ -14,8 +14,7 @@ from paper_exchange.wire import Json, WireError, empty_fields, format_number, fo
 HOUR_MS = 3_600_000
 _EMPTY_FIELDS = empty_fields(
     "alias auctionEndTime baseCcy quoteCcy freq longPosRemainingQuota shortPosRemainingQuota "
-    "maxPlatOICoinLmt maxPlatOILmt maxMktAmt method optType preMktSwTime seriesId stk rpiMinLevel "
-    "rpiMinPxBand"
+    "maxPlatOICoinLmt maxPlatOILmt maxMktAmt method optType preMktSwTime seriesId stk"
 )
 
 
@@ -124,6 +123,8 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "maxPxLmtPct": format_number(instrument.band.most),
         "posLmtAmt": "250000",
         "posLmtPct": "30",
+        "rpiMinLevel": "2",
+        "rpiMinPxBand": "20",
     }
 
 

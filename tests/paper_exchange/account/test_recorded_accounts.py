@@ -148,7 +148,7 @@ def test_what_is_frozen_is_the_equity_that_is_not_available():
     desk.order("buy", 10, inst=ETH, kind="limit", px="100")
     desk.to(1)
     [shown] = desk.get("account/balance")[0]["details"]
-    assert number(shown, "isoUpl") != 0 and number(shown, "imr") != 0 and number(shown, "ordFrozen") != 0
+    assert all(number(shown, name) != 0 for name in ("isoUpl", "imr", "ordFrozen"))
     assert abs(number(shown, "frozenBal") - number(shown, "eq") + number(shown, "availEq")) < CLOSE
 
 
