@@ -25,8 +25,8 @@ class AlgoOrder:
     `is_attached`: it came with the order `parent_id`. `attached`: the stops that a trigger order's own order will
     carry. `size` None closes whatever position is there. `trigger_up`: the trigger is met from below. `ends_flat`: it
     is cancelled when its position is gone (`cxlOnClosePos`). `linked_ids`: the resting targets that end with it.
-    `leverage` and `last_px` are the leverage and the last price when it was placed. `best` is the price that a trailing order has followed so far (None: not active yet), `move_trigger` the trigger
-    that follows.
+    `leverage` and `last_px` are the leverage and the last price when it was placed. `best` is the price that a
+    trailing order has followed so far (None: not active yet), `move_trigger` the trigger that follows.
     """
 
     algo_id: str

@@ -30,3 +30,8 @@ def collect(value, name="", found=None):
     else:
         found.setdefault(name, set()).add(name_form(value))
     return found
+
+
+def named(text):
+    """The names in a text, separated by spaces."""
+    return frozenset(text.split())

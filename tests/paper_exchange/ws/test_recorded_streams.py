@@ -12,7 +12,7 @@ from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
 from paper_exchange.market.synthetic import SyntheticMarket
 from tests.paper_exchange.exchange_server import serving
-from tests.paper_exchange.recorded_forms import collect
+from tests.paper_exchange.recorded_forms import collect, named
 from tests.paper_exchange.signed_requests import ask
 from tests.paper_exchange.ws.streams import advance, wire
 
@@ -50,17 +50,19 @@ pytestmark = [
     pytest.mark.skipif(not FOLDER.is_dir(), reason="PAIRITY_RECORDED_DATA has no payloads of OKX"),
 ]
 
-CHOSEN = set(
-    "uid clOrdId algoClOrdId attachAlgoClOrdId algoId ordId posId tag reqId tradeId px actualPx failCode slTriggerPx "
-    "slOrdPx slTriggerPxType tpTriggerPx tpOrdPx tpTriggerPxType triggerPx liqPx nextFundingRate source".split()
+CHOSEN = named(
+    "uid clOrdId algoClOrdId attachAlgoClOrdId algoId ordId posId tag reqId tradeId px actualPx failCode "
+    "slTriggerPx slOrdPx slTriggerPxType tpTriggerPx tpOrdPx tpTriggerPxType triggerPx liqPx nextFundingRate "
+    "source"
 )
 """Fields that follow from what was ordered, are ids, or may be empty; the rate of the next period was known once."""
-OF_SPOT = set("tgtCcy tradeQuoteCcy ccy posSide stpMode interest pendingCloseOrdLiabVal".split())
+OF_SPOT = named("tgtCcy tradeQuoteCcy ccy posSide stpMode interest pendingCloseOrdLiabVal")
 """Fields whose samples are of spot and margin, or of swaps alone."""
-OF_ISOLATED = set("imr margin usdPx".split())
-BORROWING = set(
-    "adjEq availEq borrowFroz delta deltaLever crossLiab isoLiab liab maxLoan notionalLever uplLiab notionalUsd "
-    "notionalUsdForBorrow notionalUsdForFutures notionalUsdForOption notionalUsdForSwap ordFroz upl imr mmr".split()
+OF_ISOLATED = named("imr margin usdPx")
+BORROWING = named(
+    "adjEq availEq borrowFroz delta deltaLever crossLiab isoLiab liab maxLoan notionalLever uplLiab "
+    "notionalUsd notionalUsdForBorrow notionalUsdForFutures notionalUsdForOption notionalUsdForSwap ordFroz "
+    "upl imr mmr"
 )
 """Fields of an account that borrows: the guide's sample of a balance is of one, ours of Futures mode."""
 OURS_MORE = {

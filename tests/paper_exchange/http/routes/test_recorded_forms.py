@@ -10,7 +10,7 @@ import pytest
 
 from tests.paper_exchange.http.routes import test_recorded_shapes as recorded
 from tests.paper_exchange.http.routes.test_recorded_shapes import url  # noqa: F401 - a fixture
-from tests.paper_exchange.recorded_forms import collect
+from tests.paper_exchange.recorded_forms import collect, named
 from tests.paper_exchange.signed_requests import send
 
 pytestmark = recorded.pytestmark
@@ -33,14 +33,15 @@ OTHER_PRODUCTS = (
 """Samples of other products and modes: their fields are filled where ours are empty, by nature."""
 MADE_UP = ("nautilus_trader/http_get_positions", "nautilus_trader/http_place_algo_order_rejected")
 """Rows composed for the tests of a parser, with fields that exclude each other."""
-CHOSEN = set(
-    "clOrdId algoClOrdId attachAlgoClOrdId algoId ordId posId tag reqId triggerTime actualPx actualSide triggerPx "
-    "triggerPxType ordPx slTriggerPx slOrdPx slTriggerPxType tpTriggerPx tpOrdPx tpTriggerPxType closeFraction sz".split()
+CHOSEN = named(
+    "clOrdId algoClOrdId attachAlgoClOrdId algoId ordId posId tag reqId triggerTime actualPx actualSide "
+    "triggerPx triggerPxType ordPx slTriggerPx slOrdPx slTriggerPxType tpTriggerPx tpOrdPx tpTriggerPxType "
+    "closeFraction sz"
 )
 """Fields that follow from what was ordered, or are ids."""
-OF_SPOT = set("tgtCcy tradeQuoteCcy makerU makerUSDC takerU takerUSDC interest feeRate".split())
+OF_SPOT = named("tgtCcy tradeQuoteCcy makerU makerUSDC takerU takerUSDC interest feeRate")
 """Fields that only spot fills, or only swaps."""
-OF_SWAPS = set("lever stpMode posSide ccy fillIdxPx fillMarkPx".split())
+OF_SWAPS = named("lever stpMode posSide ccy fillIdxPx fillMarkPx")
 """Fields that are filled for swaps alone: the guide's samples of orders, algo orders, fills and bills are of spot."""
 OF_SPOT_ORDERS = ("guide/order__book__trading", "guide/trading__account__rest-api-get-bills")
 TIMES_IN_SECONDS = "guide/order__book__trading-trade-post-cancel-all-after"
