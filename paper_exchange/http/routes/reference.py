@@ -16,6 +16,8 @@ _EMPTY_FIELDS = empty_fields(
     "alias auctionEndTime baseCcy quoteCcy freq longPosRemainingQuota shortPosRemainingQuota "
     "maxPlatOICoinLmt maxPlatOILmt maxMktAmt method optType preMktSwTime seriesId stk"
 )
+FIRST_CODE = 10_000
+"""`instIdCode` of the first instrument of the market."""
 
 
 def show_time(request: Request) -> list[Json]:
@@ -112,7 +114,7 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "category": "1",
         "groupId": "4",
         "instCategory": "1",
-        "instIdCode": 10_000 + listed.index(instrument.inst_id),
+        "instIdCode": FIRST_CODE + listed.index(instrument.inst_id),
         "ruleType": "normal",
         "openType": "call_auction",
         "futureSettlement": False,
