@@ -40,8 +40,7 @@ def carry_out(
             exchange.sight.observe(exchange.account)
         exchange.notify()
         envelope = answer if isinstance(answer, dict) else wrap_rows(answer)
-        private = route not in exchange.public
-        return envelope if exchange.forms is None or not private else exchange.forms.rewrite(envelope)
+        return envelope if exchange.forms is None else exchange.forms.rewrite(envelope)
 
     if fault is None:
         return handle(rows)
