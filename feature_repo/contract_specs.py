@@ -18,7 +18,7 @@ from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.universe import ContractSpec, short_name
 
-_OPTIONAL = frozenset({"max_market_sz"})
+_OPTIONAL = frozenset({"max_market_sz", "max_stop_sz"})
 _NAMES = tuple(field.name for field in fields(ContractSpec))
 
 
@@ -43,6 +43,8 @@ def read_contracts(layout: Layout) -> dict[str, ContractSpec]:
     remedy = "delete it and ingest again"
     rows = read_stored(layout.contracts, remedy)
     with naming(layout.contracts, remedy):
+        # A file of an earlier version lacks what was not read then.
+        rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in _OPTIONAL - {*rows.columns})
         return {short_name(str(row["instrument"])): _spec(row) for row in rows.select(_NAMES).to_dicts()}
 
 

@@ -101,7 +101,8 @@ def select_instruments(names: Sequence[str], universe: Sequence[str]) -> tuple[s
 class ContractSpec:
     """Specification of one contract: sizes are contracts, one contract is `ct_val` base units.
 
-    `lot_sz` and `min_sz` are in contracts, `tick_sz` in quote units.
+    `lot_sz` and `min_sz` are in contracts, `tick_sz` in quote units. `max_market_sz` and `max_stop_sz` are the
+    most that one market order and one stop may have, None where the venue does not say.
     """
 
     instrument: str
@@ -111,14 +112,20 @@ class ContractSpec:
     tick_sz: Decimal
     max_leverage: Decimal
     max_market_sz: Decimal | None = None
+    max_stop_sz: Decimal | None = None
+
+    @property
+    def max_entry_sz(self) -> Decimal | None:
+        """Contracts that one market order with a stop attached may have; None where the venue names no limit."""
+        return min((size for size in (self.max_market_sz, self.max_stop_sz) if size is not None), default=None)
 
     def contracts_for(self, notional_usdt: Decimal, price: Decimal) -> Decimal:
         """Return contracts in whole lots worth at most `notional_usdt`; 0 where they are fewer than `min_sz`."""
         if notional_usdt <= 0 or price <= 0:
             return Decimal(0)
         raw = notional_usdt / (price * self.ct_val)
-        if self.max_market_sz is not None:
-            raw = min(raw, self.max_market_sz)
+        if self.max_entry_sz is not None:
+            raw = min(raw, self.max_entry_sz)
         lots = (raw / self.lot_sz).to_integral_value(rounding=ROUND_DOWN) * self.lot_sz
         return lots if lots >= self.min_sz else Decimal(0)
 

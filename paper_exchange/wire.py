@@ -49,15 +49,18 @@ def empty_fields(names: str) -> dict[str, Json]:
     return dict.fromkeys(names.split(), "")
 
 
+_MOST_DECIMALS = 16
+
+
 def format_number(value: Decimal | float | None) -> str:
-    """Return a number as the wire has it: shortest exact decimal, no exponent, no trailing zeros.
+    """Return a number as the wire has it: shortest decimal, no exponent, no trailing zeros, at most 16 decimals.
 
     None and NaN are "".
 
     >>> format_number(Decimal("1E+2")), format_number(0.00001), format_number(84429.0), format_number(None)
     ('100', '0.00001', '84429', '')
-    >>> format_number(Decimal("-0.00"))
-    '0'
+    >>> format_number(Decimal("-0.00")), format_number(Decimal(1) / 3)
+    ('0', '0.3333333333333333')
     """
     if value is None:
         return ""
@@ -67,6 +70,9 @@ def format_number(value: Decimal | float | None) -> str:
         if not math.isfinite(value):
             return ""
         value = exact(value)  # through the shortest text: 0.1 stays 0.1, not its binary expansion
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -_MOST_DECIMALS:
+        value = round(value, _MOST_DECIMALS)  # thirds, as of margins, have no end
     written = format(value, "f")
     if "." in written:
         written = written.rstrip("0").rstrip(".")

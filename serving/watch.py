@@ -145,8 +145,8 @@ class Watch:
     async def _follow_instruments(self, report: ReconcileReport) -> None:
         """Take over sizes and contract values as the venue lists them, and name what does not trade."""
         now, contracts = self._parts.clock.now(), self._parts.contracts
-        odd = report.doubts or any(short_name(name) in contracts for name in report.blocked)
-        # Positions that do not fit may be in contracts of another value.
+        odd = report.doubts or report.problems or any(short_name(name) in contracts for name in report.blocked)
+        # Positions that do not fit may be in contracts of another value; a refused stop may be too large by now.
         if self._listed_at is not None and now - self._listed_at < _LISTED_FOR and not odd:
             return
         listings = await self._venue.listings()

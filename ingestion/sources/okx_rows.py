@@ -61,7 +61,6 @@ class Listing:
 
 def read_listing(row: Mapping[str, Any]) -> Listing:
     """Return the listing of one row of public/instruments; sizes and ticks are exact decimals above zero."""
-    maximum = row.get("maxMktSz") or None
     spec = ContractSpec(
         instrument=_field(row, "instId", read_id),
         ct_val=_field(row, "ctVal", read_spec),
@@ -69,7 +68,8 @@ def read_listing(row: Mapping[str, Any]) -> Listing:
         min_sz=_field(row, "minSz", read_spec),
         tick_sz=_field(row, "tickSz", read_spec),
         max_leverage=_field(row, "lever", read_spec),
-        max_market_sz=None if maximum is None else _field(row, "maxMktSz", read_size),
+        max_market_sz=_field(row, "maxMktSz", read_size) if row.get("maxMktSz") else None,
+        max_stop_sz=_field(row, "maxStopSz", read_size) if row.get("maxStopSz") else None,
     )
     return Listing(spec, _field(row, "state", read_id))
 

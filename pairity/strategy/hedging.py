@@ -31,7 +31,7 @@ class Lots:
         """Return the limits of a contract at `price`, given the venue's minimum and `least_notional` (USDT)."""
         unit = spec.notional(spec.lot_sz, price)
         fewest = max(_ceiling(spec.min_sz / spec.lot_sz), _ceiling(least_notional / unit), 1)
-        most = None if spec.max_market_sz is None else _floor(spec.max_market_sz / spec.lot_sz)
+        most = None if spec.max_entry_sz is None else _floor(spec.max_entry_sz / spec.lot_sz)
         return cls(unit, fewest, most)
 
     def allow(self, count: int) -> bool:

@@ -176,6 +176,8 @@ class Account:
 
     def wait(self, algo: AlgoOrder) -> None:
         """Keep an algo order, and let it wait for its trigger."""
+        algo.leverage = self.lever(algo.inst_id, algo.margin_mode, algo.pos_side)
+        algo.last_px = self.last(algo.inst_id)
         self.algos[algo.algo_id] = algo
         self._waiting.append(algo)
 

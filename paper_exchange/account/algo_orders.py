@@ -25,8 +25,8 @@ class AlgoOrder:
     `is_attached`: it came with the order `parent_id`. `attached`: the stops that a trigger order's own order will
     carry. `size` None closes whatever position is there. `trigger_up`: the trigger is met from below. `ends_flat`: it
     is cancelled when its position is gone (`cxlOnClosePos`). `linked_ids`: the resting targets that end with it.
-    `best` is the price that a trailing order has followed so far (None: not active yet), `move_trigger` the trigger
-    that follows.
+    `leverage` and `last_px` are the leverage and the last price when it was placed. `best` is the price that a
+    trailing order has followed so far (None: not active yet), `move_trigger` the trigger that follows.
     """
 
     algo_id: str
@@ -56,6 +56,8 @@ class AlgoOrder:
     active_price: Decimal | None = None
     best: Decimal | None = None
     move_trigger: Decimal | None = None
+    leverage: Decimal | None = None
+    last_px: Decimal | None = None
     is_attached: bool = False
     parent_id: str = ""
     attached: list[AttachedStops] = field(default_factory=list)
@@ -114,8 +116,8 @@ class AlgoOrder:
             "closeFraction": format_number(self.close_fraction),
             "reduceOnly": "true" if self.reduce_only else "false",
             "state": self.state,
-            "lever": "",
-            "last": "",
+            "lever": format_number(self.leverage),
+            "last": format_number(self.last_px),
             "slTriggerPx": format_number(self.sl_trigger),
             "slOrdPx": format_number(self.sl_price),
             "slTriggerPxType": self.sl_type if self.sl_trigger is not None else "",

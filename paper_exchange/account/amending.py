@@ -6,7 +6,14 @@ from dataclasses import replace
 
 from paper_exchange.account import matching
 from paper_exchange.account.account import Account
-from paper_exchange.account.attached_stops import check_order_prices, check_sides, check_split, read_order_price
+from paper_exchange.account.attached_stops import (
+    TRIGGER_KINDS,
+    check_order_prices,
+    check_sides,
+    check_split,
+    read_order_price,
+    read_positive_price,
+)
 from paper_exchange.account.orders import AttachedStops, Order
 from paper_exchange.account.placing import (
     check_margin,
@@ -17,6 +24,11 @@ from paper_exchange.account.placing import (
 )
 from paper_exchange.account.refusals import Refused, convert_to_refusals
 from paper_exchange.params import Params
+
+_OLDER_FIELDS = (
+    *(f"new{leg}{name}" for leg in ("Tp", "Sl") for name in ("TriggerPx", "OrdPx", "TriggerPxType")),
+    "newTpOrdKind",
+)
 
 
 def amend(account: Account, order: Order, params: Params) -> None:
@@ -43,7 +55,7 @@ def amend(account: Account, order: Order, params: Params) -> None:
 
 
 def _make_amended(account: Account, order: Order, params: Params) -> Order:
-    size, price, legs = params.number("newSz"), params.number("newPx"), params.rows("attachAlgoOrds")
+    size, price, legs = params.number("newSz"), params.number("newPx"), _read_legs(order, params)
     if size is None and price is None and not legs:
         raise Refused("51500", "You must enter a price, quantity, or TP/SL")
     instrument = account.market.instruments[order.inst_id]
@@ -68,17 +80,29 @@ def _make_amended(account: Account, order: Order, params: Params) -> Order:
     return amended
 
 
+def _read_legs(order: Order, params: Params) -> list[Params]:
+    """Return the rows that amend attached stops.
+
+    Clients of before `attachAlgoOrds` have the same fields beside `newSz`: they are for the stops of the order.
+    """
+    older = {name: params.values[name] for name in _OLDER_FIELDS if name in params}
+    if not older:
+        return params.rows("attachAlgoOrds")
+    named = {"attachAlgoId": order.attached[0].attach_id} if order.attached else {}
+    return [Params({**named, **older}), *params.rows("attachAlgoOrds")]
+
+
 def _find_attached(order: Order, row: Params) -> AttachedStops:
     """Return the attached stops that a row names by their id or client id; 51527 where there are none."""
     attach_id, client_id = row.text("attachAlgoId"), row.text("attachAlgoClOrdId")
     for attached in order.attached:
-        if attach_id == attached.attach_id or (not attach_id and client_id == attached.client_id):
+        if attach_id == attached.attach_id or (not attach_id and client_id and client_id == attached.client_id):
             return attached
     raise Refused("51527", "Order modification failed. At least 1 of the attached TP/SL orders does not exist.")
 
 
 def _amend_leg(attached: AttachedStops, row: Params) -> None:
-    """Set new triggers and order prices; a trigger of 0 removes a leg."""
+    """Set new triggers with their types, order prices, kind and size; a trigger of 0 removes a leg."""
     stop, target = row.number("newSlTriggerPx"), row.number("newTpTriggerPx")
     if any(trigger is not None and trigger < 0 for trigger in (stop, target)):
         raise Refused("51000", "Parameter attachAlgoOrds error")
@@ -86,6 +110,11 @@ def _amend_leg(attached: AttachedStops, row: Params) -> None:
         attached.sl_trigger = stop or None
     if target is not None:
         attached.tp_trigger = target or None
+    attached.sl_type = row.choice("newSlTriggerPxType", TRIGGER_KINDS, attached.sl_type)
+    attached.tp_type = row.choice("newTpTriggerPxType", TRIGGER_KINDS, attached.tp_type)
+    attached.size = read_positive_price(row, "newSz") or attached.size
+    kept = "limit" if attached.tp_limit else "condition"
+    attached.tp_limit = row.choice("newTpOrdKind", ("condition", "limit"), kept) == "limit"
     attached.sl_price = read_order_price(row, "newSlOrdPx") or attached.sl_price
     attached.tp_price = read_order_price(row, "newTpOrdPx") or attached.tp_price
     attached.sl_price = None if attached.sl_trigger is None else attached.sl_price

@@ -13,6 +13,9 @@ from paper_exchange.account.algo_orders import AlgoOrder
 from paper_exchange.account.ledger import ZERO
 from paper_exchange.account.orders import AttachedStops, Order
 
+TOO_LARGE = "51275"
+"""Fail code of a stop that is larger than one may be."""
+
 
 def arm_attached(account: Account, order: Order) -> list[Order]:
     """Bring an order's legs up to what is filled of it; return the targets that now rest, for which see `matching`.
@@ -42,6 +45,9 @@ def _arm_algo(account: Account, order: Order, stops: AttachedStops, share: Decim
         return
     growth, armed = share - stops.armed, account.algos.get(stops.algo_id)
     if growth <= 0 or (armed is not None and armed.state == "canceled"):
+        return
+    if share > account.market.instruments[order.inst_id].largest_stop:
+        stops.fail_code = TOO_LARGE  # the order stands without it, as it does wherever a leg cannot be placed
         return
     stops.armed = share
     if armed is not None and armed.live:

@@ -16,6 +16,7 @@ from paper_exchange.account.ledger import (
 )
 from paper_exchange.account.orders import Order
 from paper_exchange.account.positions import Position, count_opening, split_reversal
+from paper_exchange.market.prices import price_at
 
 _FORCED = (LIQUIDATION, PARTIAL_LIQUIDATION)
 
@@ -74,6 +75,8 @@ def _fill_part(
         pos_side=position.pos_side,
         margin=position.margin,
         margin_change=moved,
+        index_px=price_at(account.market, order.inst_id, account.now_ms, "index"),
+        mark_px=account.mark(order.inst_id),
     )
     booked = account.ledger.book(bill)
     account.ledger.executions.append(

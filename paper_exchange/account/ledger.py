@@ -29,9 +29,7 @@ _SUB_KINDS = {
     (LIQUIDATION, "short"): ("105", ""),
 }
 """Sub-types of bills for what was bought and sold, by kind and side of the position."""
-_EMPTY_BILL = empty_fields(
-    "interest from to notes fillFwdPx fillIdxPx fillMarkPx fillMarkVol fillPxUsd fillPxVol earnAmt earnApr"
-)
+_EMPTY_BILL = empty_fields("interest from to notes fillFwdPx fillMarkVol fillPxUsd fillPxVol earnAmt earnApr")
 
 
 def choose_sub_kind(kind: str, signed: Decimal, pos_side: PositionSide = "net") -> str:
@@ -67,7 +65,7 @@ class Bill:
     """One change of a balance in `ccy`: profit + fee, the funding payment, a fee, a penalty or moved margin.
 
     For isolated positions `margin_change` went from the cash to the position's margin, which is `margin` after it:
-    `change` is profit + fee − margin_change.
+    `change` is profit + fee − margin_change. Index and mark price are those at a trade, None for other bills.
     """
 
     bill_id: str
@@ -91,6 +89,8 @@ class Bill:
     pos_side: PositionSide = "net"
     margin: Decimal = ZERO
     margin_change: Decimal = ZERO
+    index_px: Decimal | None = None
+    mark_px: Decimal | None = None
 
     def row(self) -> dict[str, Json]:
         """Return the row of bills and bills-archive."""
@@ -117,6 +117,8 @@ class Bill:
             "tradeId": self.trade_id,
             "execType": self.exec_type,
             "tag": self.tag,
+            "fillIdxPx": format_number(self.index_px),
+            "fillMarkPx": format_number(self.mark_px),
             "fillTime": str(self.ts_ms),
         }
 
@@ -146,8 +148,8 @@ class Execution:
             "tag": bill.tag,
             "fillPx": format_number(bill.price),
             "fillSz": format_number(bill.size),
-            "fillIdxPx": "",
-            "fillMarkPx": "",
+            "fillIdxPx": format_number(bill.index_px),
+            "fillMarkPx": format_number(bill.mark_px),
             "fillPnl": format_number(bill.pnl),
             "fillPxVol": "",
             "fillPxUsd": "",
@@ -161,7 +163,7 @@ class Execution:
             "feeRate": "",
             "fillTime": str(bill.ts_ms),
             "ts": str(bill.ts_ms),
-            "tradeQuoteCcy": "USDT",
+            "tradeQuoteCcy": "",
         }
 
 

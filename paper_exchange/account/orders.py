@@ -16,7 +16,7 @@ LIVE_STATES = ("live", "partially_filled")
 MARKET_PRICE = Decimal(-1)
 """Order price of a stop or a trigger that trades at market."""
 _EMPTY_ORDER = empty_fields(
-    "algoClOrdId algoId attachAlgoClOrdId cancelSourceReason ccy fillPx fillTime pxType pxUsd pxVol "
+    "algoClOrdId algoId attachAlgoClOrdId cancelSourceReason fillPx fillTime pxType pxUsd pxVol "
     "quickMgnType slOrdPx slTriggerPx slTriggerPxType stpId tgtCcy tpOrdPx tpTriggerPx tpTriggerPxType "
     "tradeId tradeQuoteCcy"
 )
@@ -59,10 +59,10 @@ class AttachedStops:
             "amendPxOnTriggerType": "0",
             "slTriggerPx": format_number(self.sl_trigger),
             "slOrdPx": format_number(self.sl_price),
-            "slTriggerPxType": self.sl_type,
+            "slTriggerPxType": self.sl_type if self.sl_trigger is not None else "",
             "tpTriggerPx": format_number(self.tp_trigger),
             "tpOrdPx": format_number(self.tp_price),
-            "tpTriggerPxType": self.tp_type,
+            "tpTriggerPxType": self.tp_type if self.tp_trigger is not None else "",
             "tpOrdKind": "limit" if self.tp_limit else "condition",
             "sz": format_number(self.size),
             "failCode": self.fail_code,
@@ -160,6 +160,7 @@ class Order:
             "fillSz": format_number(self.fill_size),
             "fillTime": "" if self.fill_ms is None else str(self.fill_ms),
             "tradeId": self.trade_id,
+            "ccy": "USDT",
             "fee": format_number(self.fee),
             "feeCcy": self.fee_ccy,
             "rebate": "0",

@@ -124,9 +124,9 @@ def check_size(instrument: Instrument, size: Decimal | None, kind: str) -> Decim
         raise Refused("51020", "Your order should meet or exceed the minimum order amount.")
     if kind in PRICED and size > instrument.max_limit_sz:
         raise Refused("51101", f"The maximum amount per order is {format_number(instrument.max_limit_sz)} contracts.")
-    if kind not in KINDS and size > instrument.max_market_sz:
+    if kind not in KINDS and size > instrument.largest_stop:
         raise Refused("51275", "The amount of single stop-market order cannot exceed the upper limit.")
-    if kind not in PRICED and size > instrument.max_market_sz:
+    if kind in KINDS and kind not in PRICED and size > instrument.max_market_sz:
         raise Refused("51202", "Market order amount exceeds the maximum amount.")
     return size
 

@@ -33,7 +33,7 @@ from paper_exchange.market.market import Market
 from paper_exchange.wire import Json
 
 STATES = ("live", "preopen", "suspend", "post_only", "settling")
-CHANGES = ("ctVal", "lotSz", "minSz", "tickSz", "maxMktSz", "maxLmtSz", "lever")
+CHANGES = ("ctVal", "lotSz", "minSz", "tickSz", "maxMktSz", "maxLmtSz", "maxStopSz", "lever")
 FUNDING_HOURS = (1, 2, 4, 6, 8)
 _WHAT = ("fault", "state", "change", "funding_hours", "delist", "maintenance", "clear_faults")
 _WHEN = ("at", "after_s", "after_requests")

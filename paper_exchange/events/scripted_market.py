@@ -25,6 +25,7 @@ _FIELDS = {
     "tickSz": "tick_sz",
     "maxMktSz": "max_market_sz",
     "maxLmtSz": "max_limit_sz",
+    "maxStopSz": "max_stop_sz",
     "lever": "max_leverage",
 }
 

@@ -35,7 +35,7 @@ class Exchange:
     sight: Sight = field(default_factory=Sight)
     """What answers show of the account; a `LateSight` lets lists lag behind."""
     forms: NumberForms | None = None
-    """How numbers of the account are written; None writes them as short as they are."""
+    """How numbers are written; None writes them as short as they are."""
     schedule: Schedule | None = None
     """A script of faults and events; its market is `market`, its faults are `faults`."""
     follower: Follower | None = None

@@ -40,7 +40,11 @@ def read_instrument(request: Request) -> Instrument:
 
 def read_index_instrument(request: Request) -> Instrument:
     """Return the swap on the index named by `instId` (`BTC-USDT`); 51001 where there is none."""
-    return find_instrument(request, request.params.required("instId") + _SWAP)
+    index = request.params.required("instId")
+    try:
+        return find_instrument(request, index + _SWAP)
+    except WireError:
+        raise unknown_instrument(index) from None
 
 
 def find_instrument(request: Request, inst_id: str) -> Instrument:

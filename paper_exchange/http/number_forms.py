@@ -10,8 +10,12 @@ from paper_exchange.wire import Json, empty_fields
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 AMOUNTS = frozenset(
     empty_fields(
-        "accFillSz actualSz availBal availEq availPos avgPx balChg cashBal closeTotalPos eq fee fillPnl fillPx fillSz "
-        "fundingFee imr lever markPx mmr openAvgPx openMaxPos pnl pos px realizedPnl slTriggerPx sz tpTriggerPx upl"
+        "accFillSz actualPx actualSz availBal availBuy availEq availPos availSell avgPx bal balChg bePx cashBal "
+        "closeAvgPx closeTotalPos ctVal disEq eq eqUsd fee fillIdxPx fillMarkPx fillPnl fillPx fillSz frozenBal "
+        "fundingFee fundingRate idxPx imr isoEq last lever liqPenalty liqPx lotSz maker margin markPx maxBuy maxLmtSz "
+        "maxMktSz maxSell maxStopSz mgnRatio minSz mmr notionalUsd openAvgPx openMaxPos ordFrozen pnl pnlRatio pos "
+        "posBal posBalChg px realizedPnl realizedRate slTriggerPx sz taker tickSz totalEq tpTriggerPx triggerPx upl "
+        "uplRatio"
     )
 )
 """Fields of sizes, prices and money; never ids, codes or times."""

@@ -57,6 +57,7 @@ _LIMITS: Mapping[str, Limit] = {
     "GET rubik/stat/contracts/long-short-account-ratio-contract-top-trader": Limit(5, per="instId"),
     "GET rubik/stat/contracts/long-short-position-ratio-contract-top-trader": Limit(5, per="instId"),
     "GET public/liquidation-orders": Limit(40),
+    "GET public/convert-contract-coin": Limit(10, per="instId"),
     "GET account/config": Limit(5),
     "GET account/balance": Limit(10),
     "GET account/positions": Limit(10),

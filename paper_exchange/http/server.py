@@ -11,23 +11,24 @@ from functools import partial
 from aiohttp import web
 
 from paper_exchange.account.account import Account
-from paper_exchange.answers import make_json_answer, wrap_rows
+from paper_exchange.answers import make_json_answer
 from paper_exchange.clock import VirtualClock, wall_ms
 from paper_exchange.events.delisting import rescale_position
 from paper_exchange.events.schedule import Schedule
 from paper_exchange.faults.catalogue import Fault, FaultPlan
-from paper_exchange.faults.fault_delivery import BATCH_KINDS, deliver, join_batch, split_batch
+from paper_exchange.faults.fault_delivery import BATCH_KINDS, deliver
 from paper_exchange.http.auth import Credentials, verify
 from paper_exchange.http.control import add_control_routes
 from paper_exchange.http.exchange import Exchange
+from paper_exchange.http.execution import carry_out
 from paper_exchange.http.guard import add_headers, guard
 from paper_exchange.http.late_sight import LateSight
 from paper_exchange.http.number_forms import NumberForms
 from paper_exchange.http.rate_limits import RateLimiter
-from paper_exchange.http.request import Request, Routes, parse_body
+from paper_exchange.http.request import Routes, parse_body
 from paper_exchange.http.routes.tables import PRIVATE, PUBLIC
-from paper_exchange.http.rules.tables import check_request
 from paper_exchange.http.sight import Sight
+from paper_exchange.http.unserved import refuse_path
 from paper_exchange.market.market import Market
 from paper_exchange.mirror.follower import Follower
 from paper_exchange.params import Params
@@ -36,7 +37,6 @@ from paper_exchange.wire import Json, WireError
 MAX_BODY_BYTES = 1 << 20
 AddRoutes = Callable[[web.Application, Exchange], None]
 """Adds what an application serves beside the HTTP requests of its exchange."""
-OPEN_IN_MAINTENANCE = ("/api/v5/public/time", "/api/v5/system/status")
 
 
 def make_app(
@@ -115,48 +115,13 @@ def _answer(exchange: Exchange, incoming: web.Request, body: bytes, fault: Fault
 
 
 def _execute(exchange: Exchange, incoming: web.Request, body: bytes, fault: Fault | None) -> dict[str, Json]:
-    """Carry out a request and return its envelope; a batch fault withholds one element from the handler."""
+    """Carry out a request and return its envelope."""
     route = (incoming.method, incoming.path)
-    handler = exchange.public.get(route) or exchange.private.get(route)
-    if handler is None:
+    if route not in exchange.public and route not in exchange.private:
         raise _refuse_route(exchange, incoming)
     rows = [dict(incoming.query)] if incoming.method == "GET" else parse_body(incoming.path, body)
     _admit(exchange, incoming, body, rows)
-    now_ms = exchange.settle()
-    if exchange.venue.refuses(now_ms) and incoming.path not in OPEN_IN_MAINTENANCE:
-        raise WireError("50001", "Service temporarily unavailable. Please try again later.", http_status=503)
-    check_request(route, Params(rows[0]), exchange.market)
-
-    def handle(elements: list[dict[str, Json]]) -> dict[str, Json]:
-        answer = handler(_make_request(exchange, incoming, elements, now_ms))
-        if exchange.account is not None:
-            exchange.sight.observe(exchange.account)
-        exchange.notify()
-        envelope = answer if isinstance(answer, dict) else wrap_rows(answer)
-        private = route not in exchange.public
-        return envelope if exchange.forms is None or not private else exchange.forms.rewrite(envelope)
-
-    if fault is None:
-        return handle(rows)
-    others, index = split_batch(fault, rows)
-    return join_batch(fault, handle(others) if others else wrap_rows([]), rows[index], index)
-
-
-def _make_request(exchange: Exchange, incoming: web.Request, elements: list[dict[str, Json]], now_ms: int) -> Request:
-    rows = [Params(element) for element in elements]
-    return Request(
-        method=incoming.method,
-        path=incoming.path,
-        params=rows[0] if rows else Params({}),
-        rows=rows,
-        headers=incoming.headers,
-        now_ms=now_ms,
-        market=exchange.market,
-        account=exchange.account,
-        faults=exchange.faults,
-        sight=exchange.sight,
-        venue=exchange.venue,
-    )
+    return carry_out(exchange, route, rows, incoming.headers, fault)
 
 
 def _admit(exchange: Exchange, incoming: web.Request, body: bytes, rows: list[dict[str, Json]]) -> None:
@@ -181,4 +146,4 @@ def _admit(exchange: Exchange, incoming: web.Request, body: bytes, rows: list[di
 def _refuse_route(exchange: Exchange, incoming: web.Request) -> WireError:
     if any(path == incoming.path for _, path in (*exchange.public, *exchange.private)):
         return WireError("50115", "Invalid request method.", http_status=405)
-    return WireError("50404", f"The paper exchange does not serve {incoming.path}", http_status=404)
+    return refuse_path(incoming.path)

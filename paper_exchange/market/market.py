@@ -73,6 +73,12 @@ class Instrument:
     maintenance_rate: Decimal = Decimal("0.004")
     tiers: tuple[Tier, ...] = ()
     band: Band = WIDE_BAND
+    max_stop_sz: Decimal | None = None
+
+    @property
+    def largest_stop(self) -> Decimal:
+        """The most contracts of one stop-loss or take-profit; those of a market order where nothing else is given."""
+        return self.max_market_sz if self.max_stop_sz is None else self.max_stop_sz
 
     def list_tiers(self) -> tuple[Tier, ...]:
         """Return the position tiers, ascending; the last one's `max_sz` is the largest position that may be held."""

@@ -82,6 +82,7 @@ def read_instrument(row: Mapping[str, Json], price: float) -> Instrument:
             max_leverage=lever,
             max_limit_sz=_read_spec(row["maxLmtSz"]),
             max_market_sz=_read_spec(row["maxMktSz"]),
+            max_stop_sz=_read_spec(row["maxStopSz"]) if row.get("maxStopSz") else None,
             list_ms=parse_int(row["listTime"], 0, LAST_MS),
             state=row["state"] if row["state"] in _STATES else "suspend",
             maintenance_rate=maintenance,

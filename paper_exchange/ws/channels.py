@@ -84,6 +84,14 @@ _CANDLES = (
 )
 
 
+_FOR_LARGE_TRADERS: Mapping[str, tuple[str, int]] = {
+    "books50-l2-tbt": ("60029", 4),
+    "books-l2-tbt": ("60030", 5),
+    "fills": ("60029", 6),
+}
+"""Channels that the fee tier of this account does not have: the code of the refusal, and the tier that has them."""
+
+
 def read_argument(argument: Mapping[str, Json]) -> Argument:
     """Return the fields of an argument as texts; 60012 where one is no text, or `channel` is missing."""
     fields = {str(name): text for name, text in argument.items() if text is not None and text != ""}
@@ -93,12 +101,19 @@ def read_argument(argument: Mapping[str, Json]) -> Argument:
 
 
 def find_channel(endpoint: Endpoint, argument: Argument, market: Market) -> Channel:
-    """Return the channel of an argument; 60018 where it is not there, 60012 where it lacks what it needs."""
+    """Return the channel of an argument; 60018 where it is not there, 60012 where it lacks what it needs.
+
+    60029 and 60030 for channels that only larger traders have.
+    """
     unknown = StreamRefusedError(
         "60018",
         f"Wrong URL or {_describe(argument)} doesn't exist. Please use the correct URL, channel and parameters "
         "referring to API document.",
     )
+    if argument["channel"] in _FOR_LARGE_TRADERS:
+        code, level = _FOR_LARGE_TRADERS[argument["channel"]]
+        who = f"Only users who are VIP{level} and above in trading fee tier"
+        raise StreamRefusedError(code, f"{who} are allowed to subscribe to {argument['channel']} channel")
     channel = CHANNELS.get(argument["channel"]) or _find_candles(argument["channel"])
     if channel is None or channel.endpoint != endpoint:
         raise unknown

@@ -18,9 +18,11 @@ from paper_exchange.ws.channels import Argument, Endpoint, find_channel, keep_fi
 from paper_exchange.ws.login import verify_login
 from paper_exchange.ws.protocol import (
     BUFFER_FULL,
+    MASS_CANCEL,
     MAX_MESSAGE_BYTES,
     NO_DATA,
     TOO_MANY_CHANNELS,
+    TRADING,
     Operation,
     StreamRefusedError,
     make_error,
@@ -28,6 +30,7 @@ from paper_exchange.ws.protocol import (
     parse_operation,
 )
 from paper_exchange.ws.sending import Outgoing, Sender, encode
+from paper_exchange.ws.trading import trade
 from paper_exchange.ws.view import Feed, Payload, View
 
 UID = "1"
@@ -121,6 +124,9 @@ class Connection:
         try:
             operation = parse_operation(text)
             request_id = operation.request_id
+            if operation.name in (*TRADING, MASS_CANCEL):
+                self._trade(operation)
+                return
             self._count_operation()
             if operation.name == "login":
                 self._login(operation)
@@ -154,6 +160,14 @@ class Connection:
         verify_login(operation.arguments, credentials=self._exchange.credentials, clocks_ms=clocks_ms)
         self._logged_in = True
         self._answer(make_event("login", self._id, operation.request_id, msg="", code="0"), "login")
+
+    def _trade(self, operation: Operation) -> None:
+        """Carry out an operation that trades; market makers' mass cancellation has an endpoint of its own."""
+        if self.endpoint != ("business" if operation.name == MASS_CANCEL else "private"):
+            raise StreamRefusedError("60019", f"Invalid op: {operation.name}")
+        if not self._logged_in:
+            raise StreamRefusedError("60011", "Please log in")
+        self._send(encode(trade(self._exchange, operation)), operation.name)
 
     def _handle(self, operation: Operation, given: Mapping[str, Json]) -> None:
         """Carry out a subscription, or its end; each argument is answered for itself."""

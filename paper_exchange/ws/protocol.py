@@ -11,6 +11,9 @@ from paper_exchange.wire import Json
 MAX_MESSAGE_BYTES = 64 * 1024
 """Longest message of a client, in bytes; a longer one ends the connection (close code 1009)."""
 OPERATIONS = ("login", "subscribe", "unsubscribe")
+TRADING = ("order", "batch-orders", "cancel-order", "batch-cancel-orders", "amend-order", "batch-amend-orders")
+MASS_CANCEL = "mass-cancel"
+"""The operation that cancels a market maker's orders in options."""
 NO_DATA, BUFFER_FULL, TOO_MANY_CHANNELS = 4004, 4005, 4008
 """Close codes of the venue: thirty seconds of silence, a client that does not read, too many subscriptions."""
 _MOST_ECHOED = 1_000
@@ -27,11 +30,15 @@ class StreamRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a client: its name, its arguments, and the id that its answers repeat ("" without one)."""
+    """One operation of a client: its name, its arguments, and the id that its answers repeat ("" without one).
+
+    `expires`: the instant in ms from which it must not be carried out, "" without one.
+    """
 
     name: str
     arguments: Sequence[Mapping[str, Json]]
     request_id: str
+    expires: str = ""
 
 
 def parse_operation(text: str) -> Operation:
@@ -47,11 +54,12 @@ def parse_operation(text: str) -> Operation:
     if not isinstance(request_id, str) or len(request_id) > _LONGEST_ID:
         raise invalid
     name, arguments = parsed["op"], parsed.get("args")
-    if name not in OPERATIONS:
+    if name not in (*OPERATIONS, *TRADING, MASS_CANCEL):
         raise StreamRefusedError("60019", f"Invalid op: {name[:_LONGEST_ID]}", request_id)
     if not isinstance(arguments, list) or not arguments or not all(isinstance(item, dict) for item in arguments):
         raise StreamRefusedError("60013", "Invalid args", request_id)
-    return Operation(name, arguments, request_id)
+    expires = parsed.get("expTime") or ""
+    return Operation(name, arguments, request_id, expires if isinstance(expires, str) else "error")
 
 
 def make_event(event: str, connection_id: str, request_id: str = "", **fields: Json) -> dict[str, Json]:

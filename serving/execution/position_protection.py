@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from pairity.errors import VenueError
 from pairity.strategy.stops import StopPrices
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import ContractSpec, exact
@@ -31,16 +32,36 @@ class PositionProtector:
         `expected`: the venue should be creating them, so they are given a moment. Raises VenueError where the venue
         cannot be read: then nothing is known.
         """
-        shields = [
-            await self.protector.ensure(self._make_claim(position, index, decision_id), expected=expected)
-            for index in range(len(position.legs))
-        ]
+        claims = [self._make_claim(position, index, decision_id) for index in range(len(position.legs))]
+        shields = [await self.protector.ensure(claim, expected=expected) for claim in claims]
+        if any(shield.problem and not shield.protected for shield in shields):
+            shields = await self._try_listed(claims, shields)
         legs = tuple(_apply_shield(leg, shield) for leg, shield in zip(position.legs, shields, strict=True))
         protected = replace(position, legs=legs)
         if protected != position:
             self._desk.journal.save_position(protected)
         problems = [shield.problem for shield in shields if shield.problem]
         return protected, problems, all(shield.protected for shield in shields)
+
+    async def _try_listed(self, claims: Sequence[Claim], shields: Sequence[Shield]) -> list[Shield]:
+        """Try once more what the venue refused where it lists other limits now: they may have changed since.
+
+        A contract of another value is left alone: how many contracts the leg has is not known then.
+        """
+        try:
+            listings = await self._desk.venue.listings()
+        except VenueError:
+            return list(shields)
+        tried = list(shields)
+        for index, claim in enumerate(claims):
+            listing = listings.get(claim.instrument)
+            refused = shields[index].problem is not None and not shields[index].protected
+            if not refused or listing is None or listing.spec == claim.spec or listing.spec.ct_val != claim.spec.ct_val:
+                continue
+            again = await self.protector.ensure(replace(claim, spec=listing.spec), expected=False)
+            said = again.problem or f"{claim.instrument} is listed with other limits now: its stops keep to them"
+            tried[index] = replace(again, problem=said)
+        return tried
 
     def _make_claim(self, position: PairPosition, index: int, decision_id: str | None) -> Claim:
         leg = position.legs[index]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
 from feature_repo.contract_specs import read_contracts, write_contracts
@@ -35,6 +36,15 @@ def test_only_the_given_instruments_are_replaced(layout):
     write_contracts(layout, [replace(BTC, max_market_sz=Decimal(900))])
     assert read_contracts(layout) == {"BTC": replace(BTC, max_market_sz=Decimal(900)), "PEPE": PEPE}
     assert [path.name for path in layout.contracts.parent.iterdir()] == [layout.contracts.name]
+
+
+def test_a_file_of_before_there_was_a_limit_of_stops(layout):
+    write_contracts(layout, [BTC, PEPE])
+    older = pl.read_parquet(layout.contracts).drop("max_stop_sz")
+    older.write_parquet(layout.contracts)
+    assert read_contracts(layout) == {"BTC": BTC, "PEPE": PEPE}
+    write_contracts(layout, [replace(BTC, max_stop_sz=Decimal(90))])
+    assert read_contracts(layout)["BTC"].max_stop_sz == 90
 
 
 def test_missing_and_broken_files_are_named(layout):

@@ -99,6 +99,8 @@ def test_a_listing_keeps_decimals_and_state():
     assert (listing.spec.ct_val, listing.spec.tick_sz) == (Decimal("0.01"), Decimal("0.1"))
     assert listing.spec.max_market_sz is None
     assert read_listing({**SWAP, "maxMktSz": "12000"}).spec.max_market_sz == Decimal(12000)
+    assert listing.spec.max_stop_sz is None
+    assert read_listing({**SWAP, "maxStopSz": "9000.00"}).spec.max_stop_sz == Decimal(9000)
 
 
 @pytest.mark.parametrize("row", [{**SWAP, "ctVal": ""}, {key: value for key, value in SWAP.items() if key != "lotSz"}])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -57,6 +58,9 @@ def test_contracts_are_whole_lots_within_the_notional(notional, price, spec):
 def test_market_orders_never_exceed_the_venue_limit():
     limited = ContractSpec("X-USDT-SWAP", Decimal(1), Decimal(1), Decimal(1), Decimal("0.1"), Decimal(5), Decimal(7))
     assert limited.contracts_for(Decimal(1000), Decimal(10)) == 7
+    # An entry carries its stop: no larger than either may be.
+    assert replace(limited, max_stop_sz=Decimal(5)).contracts_for(Decimal(1000), Decimal(10)) == 5
+    assert replace(limited, max_stop_sz=Decimal(9)).contracts_for(Decimal(1000), Decimal(10)) == 7
 
 
 @given(PRICES, st.sampled_from([BTC, XRP]))

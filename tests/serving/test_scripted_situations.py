@@ -126,6 +126,24 @@ def test_a_stop_that_a_person_cancelled_is_back_within_one_look(tmp_path: Path) 
     assert live_stops(account) == 1
 
 
+SMALLER_STOPS = {"after_s": 1, "instrument": BTC, "change": {"maxStopSz": "25"}}
+
+
+def test_a_lost_stop_is_back_in_parts_when_stops_may_be_smaller_now(tmp_path: Path) -> None:
+    def cancel(account: Account) -> None:
+        for algo in list(account.live_algos(BTC)):
+            account.cancel_algo(algo)
+
+    _, account = play(tmp_path, SMALLER_STOPS, seconds=15, act=cancel)
+    assert sorted(algo.size or 0 for algo in account.live_algos(BTC)) == [10, 25, 25]
+
+
+@SLOW
+def test_stops_are_split_once_the_smaller_limit_is_listed(tmp_path: Path) -> None:
+    _, account = play(tmp_path, SMALLER_STOPS, seconds=360)
+    assert sorted(algo.size or 0 for algo in account.live_algos(BTC)) == [10, 25, 25]
+
+
 @SLOW
 def test_a_suspended_contract_keeps_its_position_and_is_blocked(tmp_path: Path) -> None:
     script = {"after_s": 20, "instrument": BTC, "state": "suspend", "for_s": 400}

@@ -87,19 +87,19 @@ def show_balance(request: Request) -> list[Json]:
         "cashBal": format_number(account.ledger.cash),
         "availBal": format_number(available),
         "availEq": format_number(available),
-        "frozenBal": format_number(imr + frozen + isolated_margin),
+        "frozenBal": format_number(imr + frozen + isolated_equity),
         "ordFrozen": format_number(frozen),
         "upl": format_number(equity - account.ledger.cash - isolated_margin),
         "imr": format_number(imr),
         "mmr": format_number(mmr),
         "mgnRatio": ratio,
         "eqUsd": format_number(equity),
-        "disEq": format_number(equity),
+        "disEq": format_number(isolated_equity),
         "isoEq": format_number(isolated_equity),
         "isoUpl": format_number(isolated_equity - isolated_margin),
         "liab": "",
         "interest": "",
-        "notionalLever": "",
+        "notionalLever": format_number(_compute_notional_leverage(account)),
         "crossLiab": "",
         "twap": "0",
         "uTime": ts,
@@ -139,6 +139,13 @@ def show_balance(request: Request) -> list[Json]:
     ]
 
 
+def _compute_notional_leverage(account: Account) -> Decimal:
+    """Return the value of the cross positions over the equity that carries them; 0 without either."""
+    value = sum((p.notional(account.mark(p.inst_id)) for p in account.list_cross()), ZERO)
+    equity = account.cross_equity()
+    return value / equity if equity > 0 else ZERO
+
+
 def _make_fee_detail(account: Account, ts: str) -> list[dict[str, Json]]:
     """Return the row of the currency that pays the fees, where there is one; it is no margin for swaps in USDT."""
     other = account.ledger.fee_currency
@@ -148,9 +155,9 @@ def _make_fee_detail(account: Account, ts: str) -> list[dict[str, Json]]:
     row: dict[str, Json] = dict.fromkeys(
         ("ordFrozen", "frozenBal", "upl", "imr", "mmr", "isoEq", "isoUpl", "twap"), "0"
     )
-    row |= dict.fromkeys(("mgnRatio", "liab", "interest", "notionalLever", "crossLiab"), "")
+    row |= dict.fromkeys(("mgnRatio", "liab", "interest", "crossLiab"), "")
     row |= dict.fromkeys(("eq", "cashBal", "availBal", "availEq"), amount)
-    row |= {"ccy": other.name, "eqUsd": usd, "disEq": usd, "uTime": ts}
+    row |= {"ccy": other.name, "eqUsd": usd, "disEq": "0", "notionalLever": "0", "uTime": ts}
     row |= {**_DETAIL_ZEROS, **_DETAIL_EMPTY, **_DETAIL_SETTINGS, "coinUsdPrice": format_number(other.usdt)}
     return [row]
 

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
-from paper_exchange.account.account import Account
+from paper_exchange.account.account import Account, name_leverage
 from paper_exchange.account.ledger import MARGIN, ZERO, Bill
 from paper_exchange.account.matching import can_carry
 from paper_exchange.account.orders import Order, Side
 from paper_exchange.account.placing import read_pos_side
-from paper_exchange.account.positions import Position, PositionSide, name_holding
+from paper_exchange.account.positions import MarginMode, Position, PositionSide, name_holding
 from paper_exchange.http.lookup import find_instrument, is_other_type, require_account
 from paper_exchange.http.request import Request, Routes
 from paper_exchange.http.routes.reference import show_instruments
 from paper_exchange.market.market import Instrument
 from paper_exchange.market.prices import price_band
+from paper_exchange.params import Params
 from paper_exchange.wire import Json, WireError, bad_parameter, format_number
 
 
@@ -27,29 +28,31 @@ def show_largest_orders(request: Request) -> list[Json]:
     order (`maxLmtSz`, `maxMktSz`) are not part of it.
     """
     params, account = request.params, require_account(request)
-    params.choice("tdMode", ("cross",))
+    margin_mode = _read_margin_mode(params)
     names = params.required("instId").split(",")
     price = params.number("px") if len(names) == 1 else None
     rows: list[Json] = []
     for name in names:
         instrument = find_instrument(request, name)
-        with _leverage(account, instrument, params.number("leverage")):
+        with _leverage(account, instrument, margin_mode, params.number("leverage")):
             highest, lowest = _read_limits(request, instrument)
-            rows.append(
-                {
-                    "ccy": "USDT",
-                    "instId": name,
-                    "maxBuy": format_number(_find_largest(account, instrument, "buy", price or highest)),
-                    "maxSell": format_number(_find_largest(account, instrument, "sell", price or lowest)),
-                }
-            )
+            most_bought = _find_largest(account, instrument, "buy", price or highest, margin_mode)
+            most_sold = _find_largest(account, instrument, "sell", price or lowest, margin_mode)
+        rows.append(
+            {
+                "ccy": "USDT",
+                "instId": name,
+                "maxBuy": format_number(most_bought),
+                "maxSell": format_number(most_sold),
+            }
+        )
     return rows
 
 
 def show_available(request: Request) -> list[Json]:
-    """Answer GET account/max-avail-size: the equity that is free for cross margin, the same for both sides."""
+    """Answer GET account/max-avail-size: the equity that is free for margin, the same for both sides and modes."""
     params, account = request.params, require_account(request)
-    params.choice("tdMode", ("cross",))
+    _read_margin_mode(params)
     free = format_number(account.available())
     return [
         {"instId": find_instrument(request, name).inst_id, "availBuy": free, "availSell": free}
@@ -152,7 +155,9 @@ def _move_margin(account: Account, position: Position, amount: Decimal, sub_kind
 
 
 @contextmanager
-def _leverage(account: Account, instrument: Instrument, leverage: Decimal | None) -> Iterator[None]:
+def _leverage(
+    account: Account, instrument: Instrument, margin_mode: MarginMode, leverage: Decimal | None
+) -> Iterator[None]:
     """Compute with another leverage for the while; 51000 for one that the instrument does not have."""
     if leverage is None:
         yield
@@ -160,7 +165,8 @@ def _leverage(account: Account, instrument: Instrument, leverage: Decimal | None
     if not 1 <= leverage <= instrument.max_leverage:
         raise bad_parameter("leverage")
     before = dict(account.leverage)
-    account.leverage[instrument.inst_id] = leverage
+    for side in ("net", "long", "short"):
+        account.leverage[name_leverage(instrument.inst_id, margin_mode, side)] = leverage
     try:
         yield
     finally:
@@ -174,7 +180,13 @@ def _read_limits(request: Request, instrument: Instrument) -> tuple[Decimal, Dec
     return (last, last) if band is None else band
 
 
-def _find_largest(account: Account, instrument: Instrument, side: Side, price: Decimal) -> Decimal:
+def _read_margin_mode(params: Params) -> MarginMode:
+    return "isolated" if params.choice("tdMode", ("cross", "isolated")) == "isolated" else "cross"
+
+
+def _find_largest(
+    account: Account, instrument: Instrument, side: Side, price: Decimal, margin_mode: MarginMode
+) -> Decimal:
     """Return the contracts of the largest order at `price` that would be taken in now, by halving; 0 without one."""
 
     # In hedge mode a purchase opens the long side, and a sale the short one.
@@ -193,6 +205,7 @@ def _find_largest(account: Account, instrument: Instrument, side: Side, price: D
             price=price,
             reduce_only=False,
             created_ms=account.now_ms,
+            margin_mode=margin_mode,
             pos_side=pos_side,
         )
         return can_carry(account, order)

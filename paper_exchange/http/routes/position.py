@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from paper_exchange.account.account import Account
+from paper_exchange.account.algo_orders import AlgoOrder
 from paper_exchange.account.liquidation import compute_position_ratio, find_shown_price
 from paper_exchange.account.positions import Position
 from paper_exchange.http.lookup import fits_instrument, is_other_type, require_account
@@ -111,8 +112,23 @@ def make_position_row(account: Account, position: Position) -> dict[str, Json]:
         "tradeId": position.trade_id,
         "cTime": str(position.opened_ms),
         "uTime": str(position.updated_ms or position.opened_ms),
-        "closeOrderAlgo": [],
+        "closeOrderAlgo": [_make_closing_row(algo) for algo in _list_closing(account, position)],
     }
+
+
+def _list_closing(account: Account, position: Position) -> list[AlgoOrder]:
+    """Return the waiting algo orders that close the whole position, whatever its size (`closeFraction`)."""
+    return [
+        algo
+        for algo in account.live_algos(position.inst_id)
+        if algo.close_fraction is not None and algo.holding == position.holding
+    ]
+
+
+def _make_closing_row(algo: AlgoOrder) -> dict[str, Json]:
+    shown = algo.row()
+    names = ("algoId", "slTriggerPx", "slTriggerPxType", "tpTriggerPx", "tpTriggerPxType", "closeFraction")
+    return {name: shown[name] for name in names}
 
 
 def _make_closed_row(account: Account, position: Position, at_ms: int, how: str) -> dict[str, Json]:

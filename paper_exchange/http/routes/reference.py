@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from paper_exchange.events.venue_state import Maintenance
-from paper_exchange.http.lookup import list_instruments, name_family, read_state
+from paper_exchange.http.lookup import list_instruments, name_family, read_instrument, read_state
 from paper_exchange.http.request import Request, Routes
 from paper_exchange.http.row_faults import consume_fault
 from paper_exchange.market.market import Instrument, Tier
@@ -14,9 +14,10 @@ from paper_exchange.wire import Json, WireError, empty_fields, format_number, fo
 HOUR_MS = 3_600_000
 _EMPTY_FIELDS = empty_fields(
     "alias auctionEndTime baseCcy quoteCcy freq longPosRemainingQuota shortPosRemainingQuota "
-    "maxPlatOICoinLmt maxPlatOILmt maxMktAmt method optType preMktSwTime seriesId stk rpiMinLevel "
-    "rpiMinPxBand"
+    "maxPlatOICoinLmt maxPlatOILmt maxMktAmt method optType preMktSwTime seriesId stk"
 )
+FIRST_CODE = 10_000
+"""`instIdCode` of the first instrument of the market."""
 
 
 def show_time(request: Request) -> list[Json]:
@@ -108,12 +109,12 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "maxTwapSz": format_padded(instrument.max_limit_sz),
         "maxIcebergSz": format_padded(instrument.max_limit_sz),
         "maxTriggerSz": format_padded(instrument.max_limit_sz),
-        "maxStopSz": format_number(instrument.max_market_sz),
+        "maxStopSz": format_number(instrument.largest_stop),
         "maxLmtAmt": "20000000",
         "category": "1",
         "groupId": "4",
         "instCategory": "1",
-        "instIdCode": 10_000 + listed.index(instrument.inst_id),
+        "instIdCode": FIRST_CODE + listed.index(instrument.inst_id),
         "ruleType": "normal",
         "openType": "call_auction",
         "futureSettlement": False,
@@ -124,6 +125,8 @@ def _make_instrument_row(request: Request, instrument: Instrument) -> dict[str, 
         "maxPxLmtPct": format_number(instrument.band.most),
         "posLmtAmt": "250000",
         "posLmtPct": "30",
+        "rpiMinLevel": "2",
+        "rpiMinPxBand": "20",
     }
 
 
@@ -147,10 +150,39 @@ def _make_tier_row(instrument: Instrument, number: int, tier: Tier) -> dict[str,
     }
 
 
+def convert_contracts(request: Request) -> list[Json]:
+    """Answer `public/convert-contract-coin`: an amount as contracts in whole lots (`type` 1), or contracts as one.
+
+    Amounts are coins, or dollars at `px` where `unit` says so. An opening order's contracts are rounded down, a closing
+    one's to the nearest lot.
+    """
+    params, instrument = request.params, read_instrument(request)
+    size, price = params.number("sz") or Decimal(0), params.number("px")
+    kind, unit = params.choice("type", ("1", "2"), "1"), params.choice("unit", ("coin", "usds"), "coin")
+    if unit == "usds" and price is None:
+        raise WireError("50014", "Parameter px can not be empty.", http_status=400)
+    value = instrument.ct_val * (price if unit == "usds" and price is not None else 1)
+    if kind == "1":
+        rounding = ROUND_DOWN if params.choice("opType", ("open", "close"), "close") == "open" else ROUND_HALF_UP
+        converted = (size / value / instrument.lot_sz).to_integral_value(rounding=rounding) * instrument.lot_sz
+    else:
+        converted = size * value
+    return [
+        {
+            "type": kind,
+            "instId": instrument.inst_id,
+            "px": format_number(price),
+            "sz": format_number(converted),
+            "unit": unit,
+        }
+    ]
+
+
 ROUTES: Routes = {
     ("GET", "/api/v5/public/time"): show_time,
     ("GET", "/api/v5/system/status"): show_status,
     ("GET", "/api/v5/public/instruments"): show_instruments,
     ("GET", "/api/v5/public/position-tiers"): show_tiers,
     ("GET", "/api/v5/public/underlying"): list_underlyings,
+    ("GET", "/api/v5/public/convert-contract-coin"): convert_contracts,
 }

@@ -43,6 +43,7 @@ _ATTACHED = Rules(
         ),
         **{f"new{name[0].upper()}{name[1:]}": check for name, check in _LEGS.items()},
         "newSz": decimal,
+        "newTpOrdKind": one_of("condition", "limit"),
         **dict.fromkeys(("newTpTriggerRatio", "newSlTriggerRatio"), not_served),
     }
 )
@@ -89,6 +90,9 @@ _AMENDED = Rules(
         "newPxVol": decimal,
         "pxAmendType": one_of("0", "1"),
         "attachAlgoOrds": rows_of(_ATTACHED),
+        **{f"new{name[0].upper()}{name[1:]}": check for name, check in _LEGS.items()},
+        "newTpOrdKind": one_of("condition", "limit"),
+        **dict.fromkeys(("newTpTriggerRatio", "newSlTriggerRatio"), not_served),
     },
     ("instId",),
 )

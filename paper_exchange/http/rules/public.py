@@ -73,7 +73,14 @@ PUBLIC_RULES: Mapping[tuple[str, str], Rules] = {
         {**_BY_TYPE, "instId": swaps(), "state": one_of("filled"), **_PAGED}, ("instType",)
     ),
     ("GET", "/api/v5/public/convert-contract-coin"): Rules(
-        {"type": one_of("1", "2"), "instId": swaps(), "sz": positive, "px": positive, "unit": one_of("coin", "usds")},
+        {
+            "type": one_of("1", "2"),
+            "instId": swaps(),
+            "sz": positive,
+            "px": positive,
+            "unit": one_of("coin", "usds"),
+            "opType": one_of("open", "close"),
+        },
         ("instId", "sz"),
     ),
     ("GET", "/api/v5/rubik/stat/contracts/open-interest-history"): _OF_SWAP,

@@ -51,7 +51,7 @@ def check_sums(desk, order, ct_val=CT_VAL):
     assert filled + left + cancelled == Decimal(row["sz"])
     if fills:
         notional = sum(price * size for price, size, _ in fills)
-        assert abs(Decimal(row["avgPx"]) - notional / filled) < Decimal("1e-18")
+        assert abs(Decimal(row["avgPx"]) - notional / filled) < Decimal("1e-15")
         assert (Decimal(row["fillPx"]), Decimal(row["fillSz"])) == fills[-1][:2]
     rates = {-fee / (price * size * ct_val) for price, size, fee in fills}
     assert rates <= {TAKER, desk.account.maker}

@@ -36,13 +36,14 @@ def test_a_position_and_the_balance_that_it_needs():
     assert number(row, "upl") == (111 - average) * 10 * CT_VAL
     assert number(row, "imr") == 111 * 10 * CT_VAL / 3
     assert number(row, "mmr") == 111 * 10 * CT_VAL * MAINTENANCE
-    assert number(row, "bePx") == average * (1 + TAKER) / (1 - TAKER)
+    assert abs(number(row, "bePx") - average * (1 + TAKER) / (1 - TAKER)) < Decimal("1e-15")
     assert number(row, "fee") == -average * 10 * CT_VAL * TAKER == number(row, "realizedPnl")
     [account] = desk.get("account/balance")
     [usdt] = account["details"]
     assert number(usdt, "eq") == number(usdt, "cashBal") + number(row, "upl")
     assert number(usdt, "availEq") == number(usdt, "eq") - number(row, "imr")
-    assert number(row, "mgnRatio") == number(usdt, "eq") / (111 * 10 * CT_VAL * (MAINTENANCE + TAKER))
+    ratio = number(usdt, "eq") / (111 * 10 * CT_VAL * (MAINTENANCE + TAKER))
+    assert abs(number(row, "mgnRatio") - ratio) < Decimal("1e-15")
 
 
 def test_what_is_free_after_the_largest_order_is_next_to_nothing():

@@ -163,3 +163,16 @@ def test_no_market_order_is_larger_than_the_largest():
     whole = desk.algo("sell", "", closeFraction="1", reduceOnly=True, **STOP)
     desk.to(2)
     assert (whole.state, whole.fail_code, desk.size()) == ("order_failed", "51202", 30)
+
+
+def test_a_stop_that_is_larger_than_one_may_be():
+    desk = Desk({BTC: flat(100)}, instruments={BTC: contract(BTC, max_stop_sz=Decimal(10))})
+    desk.order("buy", 20)
+    with pytest.raises(Refused, match="51275"):
+        desk.algo("sell", 11, slTriggerPx="90", slOrdPx="-1", reduceOnly=True)
+    desk.algo("sell", 10, slTriggerPx="90", slOrdPx="-1", reduceOnly=True)
+    stops = [{"slTriggerPx": "90", "slOrdPx": "-1"}]
+    order = desk.order("buy", 11, attachAlgoOrds=stops)
+    assert (order.state, order.attached[0].algo_id, order.attached[0].fail_code) == ("filled", "", "51275")
+    order = desk.order("buy", 10, attachAlgoOrds=stops)
+    assert desk.account.algos[order.attached[0].algo_id].live

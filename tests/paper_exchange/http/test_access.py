@@ -154,3 +154,22 @@ def test_the_account_settles_before_every_answer(market, clock):
         clock.advance_to(START_MS + 120_000)
         ask(url)
     assert seen == [(START_MS + 120_000, START_MS + 120_000)]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("account/max-loan", 200, "51010"),  # of an account that borrows
+        ("trade/mass-cancel", 200, "51010"),  # of a market maker in options
+        ("asset/deposit-history", 200, "50038"),  # a wallet
+        ("market/platform-24-volume", 200, "50038"),
+        ("trade/easy-convert", 200, "50038"),
+        ("tradingBot/grid/order-algo", 200, "50038"),
+        ("market/nothing", 404, "50404"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_the_venue_has_and_the_paper_exchange_has_not(url, method, path, status, code):
+    answer = requests.request(method, f"{url}/api/v5/{path}", json={} if method == "POST" else None)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json()["data"] == []

@@ -224,3 +224,17 @@ def test_more_waits_for_a_client_than_may(url, monkeypatch):
             assert await talk.hear() == ("closed", 4005)
 
     asyncio.run(job())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "channel", "code"),
+    [("private", "fills", "60029"), ("public", "books50-l2-tbt", "60029"), ("public", "books-l2-tbt", "60030")],
+)
+def test_channels_of_larger_traders(private_url, endpoint, channel, code):
+    async def job():
+        async with wire(private_url, endpoint, logged_in=endpoint == "private") as talk:
+            await talk.send({"op": "subscribe", "args": [{"channel": channel, "instId": "BTC-USDT-SWAP"}]})
+            return await talk.hear()
+
+    answer = asyncio.run(job())
+    assert (answer["event"], answer["code"]) == ("error", code)

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from paper_exchange.account.account import Account
+from paper_exchange.clock import VirtualClock
+from paper_exchange.market.synthetic import SyntheticMarket
 from tests.paper_exchange.exchange_server import serving
+from tests.paper_exchange.recorded_forms import collect, named
 from tests.paper_exchange.signed_requests import ask
 from tests.paper_exchange.ws.streams import advance, wire
 
@@ -32,6 +35,14 @@ FILES = (
     "nautilus_trader/ws_instruments.json",
     "nautilus_trader/ws_books_snapshot.json",
     "nautilus_trader/ws_trades.json",
+    "nautilus_trader/ws_account.json",
+    "nautilus_trader/ws_bbo_tbt.json",
+    "nautilus_trader/ws_books_update.json",
+    "nautilus_trader/ws_candle.json",
+    "nautilus_trader/ws_funding_rate.json",
+    "nautilus_trader/ws_orders_optimal_limit_ioc.json",
+    "nautilus_trader/ws_orders_trigger.json",
+    "nautilus_trader/ws_tickers.json",
 )
 
 pytestmark = [
@@ -39,16 +50,47 @@ pytestmark = [
     pytest.mark.skipif(not FOLDER.is_dir(), reason="PAIRITY_RECORDED_DATA has no payloads of OKX"),
 ]
 
+CHOSEN = named(
+    "uid clOrdId algoClOrdId attachAlgoClOrdId algoId ordId posId tag reqId tradeId px actualPx failCode "
+    "slTriggerPx slOrdPx slTriggerPxType tpTriggerPx tpOrdPx tpTriggerPxType triggerPx liqPx nextFundingRate "
+    "source"
+)
+"""Fields that follow from what was ordered, are ids, or may be empty; the rate of the next period was known once."""
+OF_SPOT = named("tgtCcy tradeQuoteCcy ccy posSide stpMode interest pendingCloseOrdLiabVal")
+"""Fields whose samples are of spot and margin, or of swaps alone."""
+OF_ISOLATED = named("imr margin usdPx")
+BORROWING = named(
+    "adjEq availEq borrowFroz delta deltaLever crossLiab isoLiab liab maxLoan notionalLever uplLiab "
+    "notionalUsd notionalUsdForBorrow notionalUsdForFutures notionalUsdForOption notionalUsdForSwap ordFroz "
+    "upl imr mmr"
+)
+"""Fields of an account that borrows: the guide's sample of a balance is of one, ours of Futures mode."""
+OURS_MORE = {
+    "orders": "amendPxOnTriggerType tpOrdKind failReason failCode cancelSourceReason attachAlgoId",
+    "orders-algo": "activePx callbackRatio callbackSpread chaseType chaseVal maxChaseType maxChaseVal moveTriggerPx "
+    "pxLimit pxSpread pxVar szLimit timeInterval triggerPxType",
+    "positions": "quoteBal baseBal bePx usdPx",
+    "account": "autoLendMtAmt autoLendStatus maxSpotInUse",
+    "funding-rate": "prevFundingTime",
+}
+"""Keys that the venue's REST rows have and a sample of the guide has not."""
 
-def list_samples():
-    """(file, channel, keys beside arg and data, keys of the row or its length) of every sample."""
+
+def list_messages():
+    """(file, message) of every recorded or sample message with data."""
     for name in FILES:
         content = json.loads((FOLDER / name).read_text())
         for message in content.get("examples", [content]):
             if "data" in message:
-                row = message["data"][0]
-                shape = set(row) if isinstance(row, dict) else len(row)
-                yield name, message["arg"]["channel"], set(message) - {"arg", "data"}, shape
+                yield name, message
+
+
+def list_samples():
+    """(file, channel, keys beside arg and data, keys of the row or its length) of every sample."""
+    for name, message in list_messages():
+        row = message["data"][0]
+        shape = set(row) if isinstance(row, dict) else len(row)
+        yield name, message["arg"]["channel"], set(message) - {"arg", "data"}, shape
 
 
 def hear_everything(url):
@@ -72,7 +114,11 @@ def hear_everything(url):
             await business.subscribe("orders-algo", instType="SWAP")
             body = {"instId": ID, "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "2"}
             stops = [{"slTriggerPx": "1000", "slOrdPx": "-1"}]
+            whole = {**body, "side": "sell", "ordType": "conditional", "closeFraction": "1", "reduceOnly": True}
+            whole |= {"sz": "", **stops[0]}
             await asyncio.to_thread(ask, url, "POST", "trade/order", {**body, "attachAlgoOrds": stops})
+            await asyncio.to_thread(ask, url, "POST", "trade/order-algo", whole)
+            await asyncio.to_thread(ask, url, "POST", "trade/order", {**body, "sz": "1"})
             await advance(url, by_ms=60_000)
             for talk in (market, private, business):
                 heard += [message for message in await talk.hear_all() if message.get("data")]
@@ -84,9 +130,16 @@ def hear_everything(url):
     return messages
 
 
-def test_every_key_of_the_samples(market, clock):
+@pytest.fixture(scope="module")
+def messages():
+    start_ms = 1_767_225_600_000 + 9 * 3_600_000
+    market = SyntheticMarket(7, start_ms, history_days=3, future_days=2)
+    clock = VirtualClock("stepped", start_ms)
     with serving(market, clock, account=Account(market, clock, Decimal(10_000))) as url:
-        messages = hear_everything(url)
+        return hear_everything(url)
+
+
+def test_every_key_of_the_samples(messages):
     differences = {}
     for name, channel, beside, shape in list_samples():
         for message in messages[channel]:
@@ -98,4 +151,24 @@ def test_every_key_of_the_samples(market, clock):
                 assert len(row) == shape
             elif shape - set(row):
                 differences[name, channel] = shape - set(row)
+    assert differences == {}
+
+
+def test_keys_inside_rows_and_their_forms(messages):
+    differences = {}
+    for name, sample in list_messages():
+        channel, theirs, ours = sample["arg"]["channel"], collect(sample["data"]), {}
+        for message in messages[channel]:
+            collect(message["data"], "", ours)
+        excused = CHOSEN | OF_SPOT | (OF_ISOLATED if channel == "positions" else set())
+        excused |= BORROWING if (channel, name[:5]) == ("account", "guide") else set()
+        for field, forms in theirs.items():
+            if field not in ours:
+                differences[name, field] = "missing"
+            elif not forms & ours[field] and field not in excused:
+                differences[name, field] = (sorted(forms), sorted(ours[field]))
+        if name.startswith("guide"):
+            more = set(ours) - set(theirs) - set(OURS_MORE.get(channel, "").split())
+            if more:
+                differences[name, "more"] = sorted(more)
     assert differences == {}

@@ -50,6 +50,24 @@ def test_an_exit_goes_in_parts(desk: Desk, tiny: TinyOkx) -> None:
     assert closed.close.fees_usdt == Decimal("-1")
 
 
+@given(st.integers(1, 10_000), st.integers(1, 50))
+def test_parts_of_a_stop_keep_to_the_limit_of_stops(lots: int, most: int) -> None:
+    lot = Decimal("0.1")
+    spec = replace(SPECS["BTC"], lot_sz=lot, min_sz=lot, max_market_sz=lot * 1_000, max_stop_sz=lot * most)
+    parts = list(split_contracts(lot * lots, spec))
+    assert sum(parts) == lot * lots
+    assert max(parts) <= lot * most
+
+
+def test_stops_have_a_limit_of_their_own(desk: Desk, tiny: TinyOkx) -> None:
+    asyncio.run(opened(desk, entry(Side.SELL)))
+    desk.executor = Executor(desk.orders, {**SPECS, "BTC": replace(SPECS["BTC"], max_stop_sz=MOST)}, leverage=1)
+    desk.reconciler = Reconciler(desk.executor, desk.settings)
+    report = asyncio.run(desk.reconciler.run())
+    assert report.problems == []
+    assert sorted(algo["sz"] for algo in tiny.live_algos(BTC)) == ["0.25", "0.5", "0.5"]
+
+
 def test_stops_rest_in_parts_and_stay(desk: Desk, tiny: TinyOkx) -> None:
     position = asyncio.run(shrunk(desk))
     for _ in range(2):

@@ -132,3 +132,41 @@ def test_filters_of_the_account(okx):
     ):
         assert count(bills, **query) == found
     assert count("private_get_account_positions", instId=f"{ID},ETH-USDT-SWAP") == 2
+
+
+def test_stops_of_a_resting_order_are_amended(okx, price):
+    stop = {"stopLoss": {"triggerPrice": price * 0.9, "type": "market"}}
+    placed = okx.create_order(BTC, "limit", "buy", 1, price * 0.995, stop)
+    okx.edit_order(placed["id"], BTC, "limit", "buy", 2, None, {"stopLossPrice": price * 0.92, "newSlOrdPx": "-1"})
+    order = okx.fetch_order(placed["id"], BTC)
+    assert (order["amount"], order["stopLossPrice"]) == (2, float(okx.price_to_precision(BTC, price * 0.92)))
+    target = {"takeProfit": {"triggerPrice": price * 1.2, "type": "market"}}
+    okx.edit_order(placed["id"], BTC, "limit", "buy", 2, None, target)
+    order = okx.fetch_order(placed["id"], BTC)
+    assert order["takeProfitPrice"] == float(okx.price_to_precision(BTC, price * 1.2))
+
+
+def test_contracts_and_coins(okx):
+    market = okx.market(BTC)
+    for request, size in (
+        ({"type": "1", "sz": "0.0257"}, "2.57"),
+        ({"type": "1", "sz": "0.025799", "opType": "open"}, "2.57"),
+        ({"type": "1", "sz": "0.025799"}, "2.58"),
+        ({"type": "1", "sz": "1000", "unit": "usds", "px": "100000"}, "1"),
+        ({"type": "2", "sz": "3"}, "0.03"),
+        ({"type": "2", "sz": "3", "unit": "usds", "px": "100000"}, "3000"),
+    ):
+        answer = okx.public_get_public_convert_contract_coin({"instId": market["id"], **request})
+        assert answer["data"][0]["sz"] == size, request
+    with pytest.raises(ccxt.BadRequest, match="50014"):
+        okx.public_get_public_convert_contract_coin({"instId": market["id"], "sz": "1", "unit": "usds"})
+
+
+def test_the_largest_isolated_order(okx):
+    def ask(mode, lever):
+        answer = okx.private_get_account_max_size({"instId": ID, "tdMode": mode, "leverage": lever})
+        return float(answer["data"][0]["maxBuy"])
+
+    sizes = [ask(mode, lever) for mode, lever in (("cross", "5"), ("isolated", "5"), ("isolated", "10"))]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
+    assert sizes[2] > 1.9 * sizes[1]
