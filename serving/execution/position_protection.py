@@ -31,16 +31,24 @@ class PositionProtector:
         `expected`: the venue should be creating them, so they are given a moment. Raises VenueError where the venue
         cannot be read: then nothing is known.
         """
-        shields = [
-            await self.protector.ensure(self._make_claim(position, index, decision_id), expected=expected)
-            for index in range(len(position.legs))
-        ]
+        shields = await self._ensure_all(position, decision_id, expected=expected)
         legs = tuple(_apply_shield(leg, shield) for leg, shield in zip(position.legs, shields, strict=True))
         protected = replace(position, legs=legs)
         if protected != position:
             self._desk.journal.save_position(protected)
         problems = [shield.problem for shield in shields if shield.problem]
         return protected, problems, all(shield.protected for shield in shields)
+
+    async def cover(self, position: PairPosition, decision_id: str | None) -> tuple[list[str], bool]:
+        """Do what `protect` does for a position that is still being opened: nothing of it is journalled."""
+        shields = await self._ensure_all(position, decision_id, expected=True)
+        return [shield.problem for shield in shields if shield.problem], all(shield.protected for shield in shields)
+
+    async def _ensure_all(self, position: PairPosition, decision_id: str | None, *, expected: bool) -> list[Shield]:
+        return [
+            await self.protector.ensure(self._make_claim(position, index, decision_id), expected=expected)
+            for index in range(len(position.legs))
+        ]
 
     def _make_claim(self, position: PairPosition, index: int, decision_id: str | None) -> Claim:
         leg = position.legs[index]
