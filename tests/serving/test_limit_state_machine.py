@@ -191,7 +191,7 @@ class LimitTrading(RuleBasedStateMachine):
 
 TestLimitTrading = LimitTrading.TestCase
 TestLimitTrading.settings = settings(
-    max_examples=60,
+    max_examples=12,
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
