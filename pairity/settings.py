@@ -227,6 +227,11 @@ class StrategySettings(Section):
     """A held pair whose features are missing or stale for more than this many decisions is closed."""
     legs: Literal["base", "both"] = "base"
     """`base` trades the base asset alone; `both` also the opposite side of the quote asset."""
+    entry_order: Literal["market", "limit_then_market"] = "market"
+    """Entries of the trading process: at market, or by a post-only order first and the rest at market."""
+    limit_drift: Annotated[float, Field(ge=0, lt=1)] = 0.002
+    """Largest relative distance by which the price may have gone from the decision's close against an entry whose
+    limit order was not filled, for the rest to go at market. 0: nothing ever goes at market."""
     hedge_tolerance: Fraction = 0.05
     """Largest relative distance between the ratio of two legs' notionals, in whole lots, and the hedge ratio."""
     stop_model: Literal["atr", "volatility"] = "atr"

@@ -36,6 +36,12 @@ class ServeSettings(SectionWithSecrets):
     order_deadline_s: PositiveFloat = 20.0
     leg_deadline_s: PositiveFloat = 60.0
     """Seconds in which both legs of an entry are filled in the hedge ratio; what is filled by then is closed else."""
+    limit_deadline_s: Annotated[float, Field(ge=5, le=3000)] = 60.0
+    """Seconds of the clock in use after which an entry's limit orders are over; they never meet the next decision."""
+    limit_requotes: Annotated[int, Field(ge=0, le=20)] = 0
+    """How often an entry's limit order is cancelled and quoted again; each quote has the same share of the time."""
+    cancel_after_s: Annotated[int, Field(ge=10, le=120)] = 60
+    """Seconds of silence after which the venue itself cancels a resting limit order."""
     adopt_positions: bool = False
     """Take over a position found on the venue; otherwise open nothing beside it and leave it alone."""
 

@@ -227,7 +227,7 @@ class Cycle:
                 problems.append(f"{entry.position_id} is not open yet: {error.what}")
                 continue
             problems += opened.problems
-            if opened.position is None:
+            if opened.position is None and not opened.rests:
                 problems.append(f"{entry.position_id} was not opened: {opened.reason}")
         return problems
 

@@ -65,6 +65,7 @@ class TradingLoop:
                 break
             report.cycles += 1
             parts.progress.advance(1, f"{close:%m-%d %H:%M} {status.action or ''}")
+        await self._watch.end_entries()
         status.state = "stopped"
         return report
 

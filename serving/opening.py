@@ -34,6 +34,7 @@ from pairity.timeline import Clock
 from pairity.universe import ContractSpec, exact, inst_id
 from serving.api import Status
 from serving.execution.executor import Executor
+from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk
 from serving.execution.pace import Pace
@@ -126,6 +127,7 @@ class Opening:
                 self._contracts,
                 self._settings.strategy.leverage,
                 exact(self._settings.strategy.hedge_tolerance),
+                LimitTerms.of(self._settings),
             ),
             journal=journal,
             contracts=self._contracts,

@@ -30,6 +30,8 @@ FLATTENED = "flatten"
 """Reason of an exit that a person asked for."""
 _LISTED_FOR = timedelta(minutes=5)
 """How long the list of instruments counts as the present one: states and sizes change seldom, and the list is long."""
+_RESTING_LOOK_S = 5.0
+"""Most seconds between two looks while a limit order of ours rests: each keeps the dead man's switch from striking."""
 
 
 class Watch:
@@ -57,7 +59,8 @@ class Watch:
 
     def due(self) -> datetime | None:
         """Return when to look next; None where a stepped clock is not to be stepped for it."""
-        if self._idles and self._supervisor.state is TradingState.TRADING:
+        rests = self._parts.executor.rests
+        if self._idles and self._supervisor.state is TradingState.TRADING and not rests:
             return None
         return self._next_look()
 
@@ -65,6 +68,8 @@ class Watch:
         wait_s = self._retries.delay_s(self._failed - 1) if self._failed else self._interval_s
         if self._idles:  # every look steps the venue, so looks move apart while nothing changes
             wait_s = max(wait_s, self._interval_s)
+        if self._parts.executor.rests:
+            wait_s = min(wait_s, _RESTING_LOOK_S)
         return self._looked_at + max(timedelta(seconds=wait_s), self.took)
 
     async def look_while(self, job: Coroutine[Any, Any, T]) -> T:
@@ -88,17 +93,24 @@ class Watch:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def look(self, *, deciding: bool = False) -> ReconcileReport | None:
+    async def end_entries(self) -> None:
+        """Cancel limit orders that rest: the process ends, and what was filled stays, with its stops."""
+        if self._parts.executor.rests:
+            await self.look(entries=False)
+
+    async def look(self, *, deciding: bool = False, entries: bool = True) -> ReconcileReport | None:
         """Look once; return what reconciliation saw, None where the venue could not be read.
 
         The account is measured every few minutes; a decision, before which this is called, measures it by itself.
+        Limit orders that rest are cancelled without `entries`, and while the process is not trading.
         """
         supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
         with supervisor.covering("request"):
             self._take_request()
         with supervisor.covering("venue"):
             decided = supervisor.state is not TradingState.HALTED
-            report = await self._reconciler.run(decided_exits=decided)
+            entries = entries and supervisor.state is TradingState.TRADING
+            report = await self._reconciler.run(decided_exits=decided, entries=entries)
         if report is not None:
             with supervisor.covering("reconciliation"):
                 await self._follow_report(report)

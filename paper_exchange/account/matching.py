@@ -106,7 +106,7 @@ def apply_bar(account: Account, inst_id: str, bar: Bar) -> None:
     else:
         for order in resting:
             if order.live and order.price is not None and _is_traded_through(order, order.price, bar):
-                _fill_resting(account, order, order.left, order.price)
+                fill_resting(account, order, order.left, order.price)
     known = {algo.algo_id for algo in waiting}
     for algo in account.live_algos(inst_id):
         if algo.algo_id not in known and (hit := triggers.find_hit_after_fill(account, algo, bar)):
@@ -127,10 +127,10 @@ def _fill_from_tape(account: Account, resting: Sequence[Order], tape: Tape) -> N
     """Fill resting orders with what the bar traded beyond their prices, the better price and the older order first."""
     for order in sort_by_priority(resting):
         while order.live and order.price is not None and (size := tape.take(order)):
-            _fill_resting(account, order, size, order.price)
+            fill_resting(account, order, size, order.price)
 
 
-def _fill_resting(account: Account, order: Order, size: Decimal, price: Decimal) -> None:
+def fill_resting(account: Account, order: Order, size: Decimal, price: Decimal) -> None:
     """Fill a resting order as maker; one that only closes never beyond what is left of the position."""
     if order.closes:
         held = account.held(order.holding)

@@ -6,6 +6,7 @@ from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from paper_exchange.account import resting_orders
 from paper_exchange.account.account import Account
 from paper_exchange.events.delisting import rescale_position, settle_instrument
 from paper_exchange.events.script import Event
@@ -61,6 +62,12 @@ class Schedule:
             self._market.set_funding_hours(inst_id, event.values["hours"], at_ms)
         elif event.kind == "change":
             self._change(event, account)
+        elif event.kind == "fill_resting":
+            if account is not None:
+                resting_orders.fill_all(account, inst_id, event.values["share"])
+        elif event.kind == "cancel_resting":
+            if account is not None:
+                resting_orders.cancel_all(account, inst_id, event.values["source"])
         elif event.kind == "delist":
             if account is not None:
                 settle_instrument(account, inst_id)

@@ -35,13 +35,16 @@ from paper_exchange.wire import Json
 STATES = ("live", "preopen", "suspend", "post_only", "settling")
 CHANGES = ("ctVal", "lotSz", "minSz", "tickSz", "maxMktSz", "maxLmtSz", "maxStopSz", "lever")
 FUNDING_HOURS = (1, 2, 4, 6, 8)
-_WHAT = ("fault", "state", "change", "funding_hours", "delist", "maintenance", "clear_faults")
+_WHAT = (
+    *("fault", "state", "change", "funding_hours", "delist", "maintenance", "clear_faults"),
+    *("fill_resting", "cancel_resting"),
+)
 _WHEN = ("at", "after_s", "after_requests")
 _TIMES = (*_WHEN, "path", "for_s", "announced_s")
 _DETAILS: Mapping[str, tuple[str, ...]] = {
     "fault": ("count", "params"),
     "maintenance": ("refuse",),
-    **dict.fromkeys(("state", "change", "funding_hours", "delist"), ("instrument",)),
+    **dict.fromkeys(("state", "change", "funding_hours", "delist", "fill_resting", "cancel_resting"), ("instrument",)),
 }
 
 
@@ -198,6 +201,23 @@ def _read_delisting(row: Mapping[str, Json], market: Market) -> tuple[str, Mappi
     return _read_instrument(row, market), {}
 
 
+def _read_fill(row: Mapping[str, Json], market: Market) -> tuple[str, Mapping[str, Json]]:
+    try:
+        share = parse_decimal(row["fill_resting"])
+    except OutOfBoundsError:
+        share = Decimal(0)
+    if not 0 < share <= 1:
+        raise ConfigError(f"fill_resting = {row['fill_resting']!r}", "give a share above 0, at most 1")
+    return _read_instrument(row, market), {"share": share}
+
+
+def _read_cancellation(row: Mapping[str, Json], market: Market) -> tuple[str, Mapping[str, Json]]:
+    source = row["cancel_resting"]
+    if not isinstance(source, str) or not source.isdigit() or len(source) > 2:
+        raise ConfigError(f"cancel_resting = {source!r}", 'give a cancelSource, for example "0"')
+    return _read_instrument(row, market), {"source": source}
+
+
 def _read_maintenance(row: Mapping[str, Json], _: Market) -> tuple[str, Mapping[str, Json]]:
     title, refuse = row["maintenance"], row.get("refuse", False)
     if not isinstance(title, str) or not title or not isinstance(refuse, bool):
@@ -213,5 +233,7 @@ _READERS = {
     "change": _read_change,
     "funding_hours": _read_funding,
     "delist": _read_delisting,
+    "fill_resting": _read_fill,
+    "cancel_resting": _read_cancellation,
     "maintenance": _read_maintenance,
 }

@@ -75,6 +75,9 @@ CATALOGUE: Mapping[str, FaultKind] = {
     "no_prev_funding": FaultKind("state", False, "public/funding-rate lacks prevFundingTime, as older answers do"),
     "zero_position_row": FaultKind("state", False, "positions carry a row whose pos is 0"),
     "cancel_pending": FaultKind("state", False, "cancellations answer 51410"),
+    "fill_before_cancel": FaultKind(
+        "state", False, "an order fills by params.share (default 1) of what is left before its cancellation arrives"
+    ),
     "ws_drop": FaultKind("stream", False, "the connection is cut"),
     "ws_silent": FaultKind("stream", False, "the open connection sends nothing for params.ms (default for ever)"),
     "ws_notice": FaultKind("stream", False, "notice 64008, and the end of the connection after params.ms (60000)"),

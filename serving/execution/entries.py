@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -11,6 +12,7 @@ from pairity.strategy.stops import compute_stop_prices
 from pairity.strategy.types import Entry, Leg, PairPosition
 from pairity.universe import ContractSpec, exact, inst_id
 from serving.execution.contracts import get_contract
+from serving.execution.entry_intents import EntryIntents
 from serving.execution.entry_legs import EntryLegs
 from serving.execution.exits import LEG_RISK, UNPROTECTED, Exits
 from serving.execution.orders import OrderDesk
@@ -20,11 +22,15 @@ from serving.journal import DecisionRecord, Intent, Purpose
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Outcome of an entry: the protected position, or None and why there is none. `problems` are for a human."""
+    """Outcome of an entry: the protected position, or None and why there is none. `problems` are for a human.
+
+    `rests`: there is none yet, for a limit order rests; `Entries.go_on` looks at it again.
+    """
 
     position: PairPosition | None
     reason: str
     problems: tuple[str, ...] = ()
+    rests: bool = False
 
 
 class Entries:
@@ -35,6 +41,7 @@ class Entries:
         desk: OrderDesk,
         contracts: Mapping[str, ContractSpec],
         leverage: int,
+        intents: EntryIntents,
         legs: EntryLegs,
         protection: PositionProtector,
         exits: Exits,
@@ -43,6 +50,7 @@ class Entries:
         self._journal = desk.journal
         self._contracts = contracts
         self._leverage = leverage
+        self._intents = intents
         self._legs = legs
         self._protection = protection
         self._exits = exits
@@ -64,15 +72,28 @@ class Entries:
             await self._desk.venue.ensure_leverage(inst_id(leg.asset), self._leverage)
         return await self.go_on(entry, decision)
 
-    async def go_on(self, entry: Entry, decision: DecisionRecord) -> Opened:
-        """Bring an entry that was begun to its end: whole and protected, or closed again."""
+    async def go_on(self, entry: Entry, decision: DecisionRecord, *, allowed: bool = True) -> Opened:
+        """Bring an entry that was begun to its end: whole and protected, or closed again.
+
+        While its limit order rests it is not at its end, and what was filled by then is protected. With `allowed`
+        False (nothing may be opened now) that order is cancelled, and what was filled is all there is.
+        """
         if self._journal.intents(entry.position_id, purpose=Purpose.EXIT):
             return await self.unwind(entry, decision, "it was being closed")
-        if nothing := await self._legs.fill_first(entry, decision):
-            return Opened(None, nothing)
+        first = await self._legs.fill_first(entry, decision, allowed=allowed)
+        if first.rests:
+            problems, safe = await self._cover(entry, decision)
+            if safe:
+                return Opened(None, "its limit order rests", problems, rests=True)
+            first = await self._legs.fill_first(entry, decision, allowed=False)
+        if first.reason:
+            return Opened(None, first.reason)
         if len(entry.legs) > 1:
             # Before the second order leaves: while that is in doubt, the first leg and its stop are known as ours.
-            self._journal.save_position(self._gather(entry))
+            position = self._gather(entry)
+            self._journal.save_position(position)
+            if self._legs.has_limit(entry):  # when the first leg was filled: the deadline counts from there
+                await self.record_fills(position)
             self._desk.checkpoint("entry: first leg journalled")
             if broken := await self._legs.fill_second(entry, decision):
                 return await self.unwind(entry, decision, broken)
@@ -99,12 +120,29 @@ class Entries:
 
         Raises OrderUnknownError while the outcome of a leg is unknown: what is known of it is closed, but not booked.
         """
-        self._legs.give_up_unsent(entry, "the entry is closed again")
+        with contextlib.suppress(OrderUnknownError):  # the booking waits for it, what is filled is closed at once
+            await self._legs.end_limit(entry, decision)
+        self._intents.give_up_unsent(entry, "the entry is closed again")
         position = self._gather(entry)
         self._journal.save_position(position)
         self._desk.checkpoint("entry: broken")
         closed = await self._exits.close(position, LEG_RISK, decision.decision_id)
         return Opened(None, f"not whole, closed again: {reason}", closed.problems)
+
+    async def _cover(self, entry: Entry, decision: DecisionRecord) -> tuple[tuple[str, ...], bool]:
+        """Protect what is filled of an entry whose limit order rests; return problems, and whether it has its stops.
+
+        It is journalled without stops, as the position of an entry that is not complete.
+        """
+        if not any(self._intents.count_filled(entry, number) for number in range(len(entry.legs))):
+            return (), True
+        position = self._gather(entry)
+        known = self._journal.position(entry.position_id)
+        if known is None or known.position != position:
+            self._journal.save_position(position)
+        stopped = replace(position, legs=tuple(self._compute_stops(leg, entry) for leg in position.legs))
+        problems, safe = await self._protection.cover(stopped, decision.decision_id)
+        return tuple(problems), safe
 
     def _gather(self, entry: Entry) -> PairPosition:
         """Return the position that the filled orders of an entry make by now, aged as the journal knows it."""

@@ -8,9 +8,11 @@ from decimal import Decimal
 from pairity.strategy.types import Entry, PairPosition
 from pairity.universe import ContractSpec, inst_id
 from serving.execution.entries import Entries, Opened
+from serving.execution.entry_intents import EntryIntents
 from serving.execution.entry_legs import HEDGE_TOLERANCE, EntryLegs
 from serving.execution.exits import Closed, Exits
 from serving.execution.facts import Facts
+from serving.execution.limit_entries import LimitEntries, LimitTerms
 from serving.execution.orders import OrderDesk
 from serving.execution.position_protection import PositionProtector
 from serving.journal import DecisionRecord
@@ -20,7 +22,7 @@ class Executor:
     """Executor of decisions. Every method may be called again after a crash and then goes on where it stopped.
 
     `contracts` holds the contracts by asset short name, `leverage` is that of every position. Two legs are filled
-    within `hedge_tolerance` of their hedge ratio, or not at all.
+    within `hedge_tolerance` of their hedge ratio, or not at all. Entries go at market without `limit_terms`.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Executor:
         contracts: Mapping[str, ContractSpec],
         leverage: int,
         hedge_tolerance: Decimal = HEDGE_TOLERANCE,
+        limit_terms: LimitTerms | None = None,
     ) -> None:
         self.desk = desk
         self.facts = Facts(desk.venue, desk.journal)
@@ -38,8 +41,15 @@ class Executor:
         self._hedge_tolerance = hedge_tolerance
         self.protection = PositionProtector(desk, contracts)
         self.exits = Exits(desk, self.protection.protector, contracts)
-        legs = EntryLegs(desk, contracts, self.protection.protector, hedge_tolerance)
-        self.entries = Entries(desk, contracts, leverage, legs, self.protection, self.exits)
+        intents = EntryIntents(desk, contracts, self.protection.protector)
+        self._limits = LimitEntries(desk, contracts, intents, limit_terms)
+        legs = EntryLegs(desk, contracts, intents, hedge_tolerance, self._limits)
+        self.entries = Entries(desk, contracts, leverage, intents, legs, self.protection, self.exits)
+
+    @property
+    def rests(self) -> bool:
+        """Whether a limit order of ours may rest on the venue: then it is looked at often."""
+        return bool(self._limits.switch.resting)
 
     async def open(self, entry: Entry, decision: DecisionRecord) -> Opened:
         """Open, protect and journal the position of an entry, as `Entries.open` describes; not where it is blocked.

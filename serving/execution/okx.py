@@ -17,12 +17,13 @@ from pairity.timeline import to_ms
 from serving.execution import okx_rows as rows
 from serving.execution.okx_bills import read_bills
 from serving.execution.okx_connection import OkxConnection, Pages
-from serving.execution.okx_prices import read_usdt_price
-from serving.execution.okx_writes import make_order_body, make_protection_body, read_accepted, read_id
+from serving.execution.okx_prices import read_best_prices, read_usdt_price
+from serving.execution.okx_writes import check_timer, make_order_body, make_protection_body, read_accepted, read_id
 from serving.execution.venue_records import (
     AccountConfig,
     AlgoLookup,
     Balance,
+    BestPrices,
     BillKind,
     ClosedPosition,
     OrderLookup,
@@ -175,6 +176,14 @@ class OkxVenue:
         body = {"instId": instrument, "clOrdId": client_order_id}
         await self._cancel("privatePostTradeCancelOrder", body, client_order_id)
 
+    async def cancel_all_after(self, seconds: int, tag: str) -> None:
+        """Start or end (0) the countdown after which the venue cancels the orders of a tag; stops are not orders.
+
+        Raises VenueAnswerError where the answer does not confirm it.
+        """
+        answer = await self._connection.write("privatePostTradeCancelAllAfter", {"timeOut": str(seconds), "tag": tag})
+        check_timer(answer, seconds)
+
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Return the orders that rest or are partly filled."""
         wanted = {"instType": "SWAP"}
@@ -260,6 +269,10 @@ class OkxVenue:
             lambda own: rows.optional(rows.of(instrument, own), "settFundingRate", rows.number),
             row,
         )
+
+    async def best_prices(self, instrument: str) -> BestPrices:
+        """Return the best bid and the best ask, as the ticker has them."""
+        return await read_best_prices(self._connection, instrument)
 
     async def usdt_price(self, currency: str, at: datetime) -> Decimal | None:
         """Return the price of a currency at an instant, as `read_usdt_price` does."""

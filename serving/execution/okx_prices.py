@@ -1,4 +1,4 @@
-"""Prices of currencies in USDT, from the venue's own indices: for fees that another currency paid."""
+"""Prices: the best ones of a book, and those of currencies in USDT (for fees that another currency paid)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,24 @@ from pairity.errors import VenueAnswerError, VenueRejectedError
 from pairity.timeline import to_ms
 from serving.execution import okx_rows as rows
 from serving.execution.okx_connection import OkxConnection
+from serving.execution.venue_records import BestPrices
 
 _MINUTE_MS = 60_000
 # The first has closed minutes for years, the second the newest, the running one included.
 _METHODS = ("publicGetMarketHistoryIndexCandles", "publicGetMarketIndexCandles")
+
+
+async def read_best_prices(connection: OkxConnection, instrument: str) -> BestPrices:
+    """Return the best bid and ask of an instrument; VenueAnswerError where one is missing, or they are crossed."""
+    row = await connection.read_one("publicGetMarketTicker", {"instId": instrument}, "market/ticker")
+    bid, ask = rows.parse("market/ticker", lambda own: _read_best(rows.of(instrument, own)), row)
+    if bid >= ask:
+        raise VenueAnswerError(f"the book of {instrument} is crossed: bid {bid}, ask {ask}", "try again")
+    return BestPrices(bid, ask)
+
+
+def _read_best(row: rows.Row) -> BestPrices:
+    return BestPrices(rows.price(row, "bidPx"), rows.price(row, "askPx"))
 
 
 async def read_usdt_price(connection: OkxConnection, currency: str, at: datetime) -> Decimal | None:

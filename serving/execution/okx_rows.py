@@ -144,6 +144,7 @@ def order_from_row(row: Row) -> VenueOrder:
         reduce_only=_read_flag(row, "reduceOnly"),
         category=optional_text(row, "category") or "normal",
         updated_at=instant(row, "uTime"),
+        cancel_source=optional_text(row, "cancelSource"),
     )
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from pairity.bounded_numbers import OutOfBoundsError
-from pairity.errors import OrderUnknownError, VenueRejectedError
+from pairity.errors import OrderUnknownError, VenueAnswerError, VenueRejectedError
 from serving.execution.venue_records import OrderRequest, ProtectionRequest
 from venue import okx_values
 from venue.okx_answers import read_code, short
@@ -23,15 +23,19 @@ def format_number(value: Decimal) -> str:
 
 
 def make_order_body(request: OrderRequest) -> dict[str, Any]:
-    """Return the body of a market order in cross margin, with its attached stops if it has any."""
+    """Return the body of a market or a post-only order in cross margin, with its attached stops if it has any."""
     body: dict[str, Any] = {
         "instId": request.instrument,
         "tdMode": "cross",
         "side": request.side.value,
-        "ordType": "market",
+        "ordType": "market" if request.limit_price is None else "post_only",
         "sz": format_number(request.contracts),
         "clOrdId": request.client_order_id,
     }
+    if request.limit_price is not None:
+        body["px"] = format_number(request.limit_price)
+    if request.tag:
+        body["tag"] = request.tag
     if request.reduce_only:
         body["reduceOnly"] = True
     if request.attached is not None:
@@ -68,6 +72,16 @@ def read_accepted(answer: list[Any], path: str, client_id: str) -> Mapping[str, 
         raise VenueRejectedError(f"the venue refused {client_id}: {said} (code {code})", code)
     accepted: Mapping[str, Any] = answer[0]
     return accepted
+
+
+def check_timer(answer: list[Any], seconds: int) -> None:
+    """Raise VenueAnswerError unless an answer of cancel-all-after confirms a timer of `seconds` (0: none)."""
+    row = answer[0] if len(answer) == 1 and isinstance(answer[0], Mapping) else {}
+    trigger = str(row.get("triggerTime", ""))
+    if not trigger.isdigit() or (int(trigger) == 0) is not (seconds == 0):
+        raise VenueAnswerError(
+            f"cancel-all-after of {seconds} s answered {short(answer)}", "no limit order is sent without it"
+        )
 
 
 def read_id(row: Mapping[str, Any], name: str, echo: str, client_id: str) -> str:

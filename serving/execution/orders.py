@@ -13,6 +13,7 @@ several consistent answers "does not exist" over a settling time: one such answe
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from pairity.errors import (
     JournalError,
@@ -37,7 +38,7 @@ from serving.execution.venue_records import (
     VenueAlgo,
     VenueOrder,
 )
-from serving.journal import Intent, IntentState, Journal, Purpose
+from serving.journal import Intent, IntentState, Journal, Purpose, scope_tag
 
 DUPLICATE_CODES = frozenset({"51016", "51065", "51068"})
 """Rejections of an id that the venue knows already: the order exists, whatever the journal says."""
@@ -79,22 +80,36 @@ class OrderDesk:
             elif intent.state in (IntentState.SENT, IntentState.UNKNOWN):
                 intent = await self.settle(intent)
             else:
-                intent = await self._await_fill(intent)
+                intent = await self._await_end(intent, self.pace.deadline_s)
         return intent
 
-    async def put_to_rest(self, intent: Intent) -> Intent:
-        """Bring a journalled protective order onto the venue and return it, acknowledged or final.
+    async def put_to_rest(
+        self, intent: Intent, attached: AttachedStops | None = None, price: Decimal | None = None
+    ) -> Intent:
+        """Bring a journalled order onto the venue and return it, acknowledged or final.
 
-        Raises what `carry_out` raises.
+        It is a protective order, or with `price` a post-only one. Raises what `carry_out` raises.
         """
         sends = 0
         while not (intent.state.final or intent.state is IntentState.ACKNOWLEDGED):
             if intent.state is IntentState.INTENDED:
-                intent = await self._send(intent, None, sends)
+                intent = await self._send(intent, attached, sends, price)
                 sends += 1
             else:
                 intent = await self.settle(intent)
         return intent
+
+    async def look(self, intent: Intent) -> Intent:
+        """Look an accepted order up once, and book what the venue shows; no usable answer changes nothing."""
+        lookup = await self._find(intent)
+        return self.book(intent, lookup) if isinstance(lookup, VenueOrder | VenueAlgo) else intent
+
+    async def end(self, intent: Intent) -> Intent:
+        """Cancel what is left of an accepted order and see it through: a fill may be faster. Raises OrderUnknownError.
+
+        One that the venue does not know any more is looked for in its lists first.
+        """
+        return await self._await_end(intent, 0.0)
 
     async def settle(self, intent: Intent) -> Intent:
         """Ask until an order in doubt is found or definitely absent; return the intent, `intended` again where absent.
@@ -162,13 +177,15 @@ class OrderDesk:
             intent.client_order_id,
             state,
             self.clock.now(),
-            f"venue: {shown.state}",
+            _describe(shown),
             order_id=shown.order_id if isinstance(shown, VenueOrder) else shown.algo_id,
             filled_contracts=filled,
             average_price=shown.average_price if isinstance(shown, VenueOrder) else None,
         )
 
-    async def _send(self, intent: Intent, attached: AttachedStops | None, sends: int) -> Intent:
+    async def _send(
+        self, intent: Intent, attached: AttachedStops | None, sends: int, price: Decimal | None = None
+    ) -> Intent:
         """Send once; a definite "not acted on" leads back to `intended` and is tried again a few times."""
         if sends >= self.pace.max_sends:
             raise VenueUnreachableError(
@@ -179,10 +196,11 @@ class OrderDesk:
             await self.pace.wait(sends)
         step = intent.purpose.value
         # `sent` before the wire: a process that dies after this line asks the venue instead of sending again.
-        intent = self._advance(intent, IntentState.SENT, f"sending {sends + 1}")
+        how = "" if price is None else f", post-only at {price}"
+        intent = self._advance(intent, IntentState.SENT, f"sending {sends + 1}{how}")
         self.checkpoint(f"{step}: before the wire")
         try:
-            order_id = await self._place(intent, attached)
+            order_id = await self._place(intent, attached, price)
         except VenueRejectedError as error:
             state = IntentState.UNKNOWN if error.code in DUPLICATE_CODES else IntentState.REJECTED
             return self._advance(intent, state, error.what)
@@ -201,7 +219,7 @@ class OrderDesk:
         self.checkpoint(f"{step}: acknowledged")
         return intent
 
-    async def _place(self, intent: Intent, attached: AttachedStops | None) -> str:
+    async def _place(self, intent: Intent, attached: AttachedStops | None, price: Decimal | None) -> str:
         if intent.purpose is Purpose.PROTECT:
             return await self.venue.place_protection(_make_protection_request(intent))
         return await self.venue.place(
@@ -212,6 +230,8 @@ class OrderDesk:
                 contracts=intent.contracts,
                 reduce_only=intent.reduce_only,
                 attached=attached,
+                limit_price=price,
+                tag="" if price is None else scope_tag(self.journal.scope),
             )
         )
 
@@ -220,9 +240,9 @@ class OrderDesk:
             return await self.venue.find_algo(intent.instrument, intent.client_order_id)
         return await self.venue.find_order(intent.instrument, intent.client_order_id)
 
-    async def _await_fill(self, intent: Intent) -> Intent:
+    async def _await_end(self, intent: Intent, deadline_s: float) -> Intent:
         """Poll an accepted order; past the deadline cancel what is left of it, and see that through."""
-        deadline = self.pace.monotonic() + self.pace.deadline_s
+        deadline = self.pace.monotonic() + deadline_s
         late_requests = 0
         while True:
             lookup = await self._find(intent)
@@ -235,8 +255,7 @@ class OrderDesk:
                 return await self._conclude_absent(intent, lookup)
             if late_s > self.pace.unknown_deadline_s:
                 raise OrderUnknownError(
-                    f"order {intent.client_order_id} is neither filled nor cancelled after "
-                    f"{self.pace.deadline_s + late_s:.0f} s",
+                    f"order {intent.client_order_id} is neither filled nor cancelled after {deadline_s + late_s:.0f} s",
                     "look at it on the venue; it is asked for again in the next cycle",
                 )
             if late_s > 0:
@@ -268,6 +287,11 @@ def _read_state(shown: VenueOrder | VenueAlgo) -> IntentState:
         AlgoState.CANCELLED: IntentState.CANCELLED,
         AlgoState.FAILED: IntentState.REJECTED,
     }[shown.state]
+
+
+def _describe(shown: VenueOrder | VenueAlgo) -> str:
+    source = shown.cancel_source if isinstance(shown, VenueOrder) else ""
+    return f"venue: {shown.state}, source {source}" if source else f"venue: {shown.state}"
 
 
 def _make_protection_request(intent: Intent) -> ProtectionRequest:

@@ -32,10 +32,7 @@ class PositionProtector:
         `expected`: the venue should be creating them, so they are given a moment. Raises VenueError where the venue
         cannot be read: then nothing is known.
         """
-        claims = [self._make_claim(position, index, decision_id) for index in range(len(position.legs))]
-        shields = [await self.protector.ensure(claim, expected=expected) for claim in claims]
-        if any(shield.problem and not shield.protected for shield in shields):
-            shields = await self._try_listed(claims, shields)
+        shields = await self._ensure_all(position, decision_id, expected=expected)
         legs = tuple(_apply_shield(leg, shield) for leg, shield in zip(position.legs, shields, strict=True))
         protected = replace(position, legs=legs)
         if protected != position:
@@ -62,6 +59,18 @@ class PositionProtector:
             said = again.problem or f"{claim.instrument} is listed with other limits now: its stops keep to them"
             tried[index] = replace(again, problem=said)
         return tried
+
+    async def cover(self, position: PairPosition, decision_id: str | None) -> tuple[list[str], bool]:
+        """Do what `protect` does for a position that is still being opened: nothing of it is journalled."""
+        shields = await self._ensure_all(position, decision_id, expected=True)
+        return [shield.problem for shield in shields if shield.problem], all(shield.protected for shield in shields)
+
+    async def _ensure_all(self, position: PairPosition, decision_id: str | None, *, expected: bool) -> list[Shield]:
+        claims = [self._make_claim(position, index, decision_id) for index in range(len(position.legs))]
+        shields = [await self.protector.ensure(claim, expected=expected) for claim in claims]
+        if any(shield.problem and not shield.protected for shield in shields):
+            return await self._try_listed(claims, shields)
+        return shields
 
     def _make_claim(self, position: PairPosition, index: int, decision_id: str | None) -> Claim:
         leg = position.legs[index]

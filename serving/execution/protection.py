@@ -250,7 +250,8 @@ class Protector:
         journal = self._desk.journal
         known = journal.intents(claim.position_id, claim.leg, Purpose.PROTECT)
         # A second attempt, under an id of its own, where the venue rejects the first.
-        for attempt in range(len(known), len(known) + 2):
+        number = max((intent.attempt for intent in known), default=-1) + 1
+        for attempt in range(number, number + 2):
             intent = journal.intend(_make_intent(claim, attempt, journal.scope))
             try:
                 intent = await self._desk.put_to_rest(intent)

@@ -17,6 +17,7 @@ from serving.execution.venue_records import (
     AccountConfig,
     AlgoLookup,
     Balance,
+    BestPrices,
     BillKind,
     ClosedPosition,
     OrderLookup,
@@ -85,6 +86,10 @@ class VenuePort(Protocol):
         """Ask for a cancellation; look the order up to learn the outcome."""
         ...
 
+    async def cancel_all_after(self, seconds: int, tag: str) -> None:
+        """Let the venue cancel the resting orders of a tag in `seconds` unless this is called again; 0 ends that."""
+        ...
+
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Return the orders that rest or are partly filled."""
         ...
@@ -131,6 +136,10 @@ class VenuePort(Protocol):
 
     async def settled_funding_rate(self, instrument: str) -> Decimal | None:
         """Return the funding rate that was settled last; None where the venue does not say it."""
+        ...
+
+    async def best_prices(self, instrument: str) -> BestPrices:
+        """Return the best bid and the best ask; VenueAnswerError where the book lacks one."""
         ...
 
     async def usdt_price(self, currency: str, at: datetime) -> Decimal | None:

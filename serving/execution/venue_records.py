@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pairity.strategy.types import Side
 
@@ -56,7 +56,10 @@ class AttachedStops:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """A market order."""
+    """A market order, or with `limit_price` one that rests at that price or is cancelled (post-only).
+
+    `tag` names it for the venue's dead man's switch.
+    """
 
     client_order_id: str
     instrument: str
@@ -64,6 +67,8 @@ class OrderRequest:
     contracts: Decimal
     reduce_only: bool = False
     attached: AttachedStops | None = None
+    limit_price: Decimal | None = None
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,8 @@ class VenueOrder:
     category: str
     """`normal`, or what the venue did on its own: `full_liquidation`, `partial_liquidation`, `adl`."""
     updated_at: datetime
+    cancel_source: str = ""
+    """The venue's own code of who or what cancelled it; empty where it was not, or the venue does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +199,17 @@ class Balance:
     equity: Decimal
     available: Decimal
     margin_ratio: Decimal | None = None
+
+
+class BestPrices(NamedTuple):
+    """Best prices of an instrument's book."""
+
+    bid: Decimal
+    ask: Decimal
+
+    def own_side(self, side: Side) -> Decimal:
+        """Return the price at which an order of `side` joins the queue without taking."""
+        return self.bid if side is Side.BUY else self.ask
 
 
 class BillKind(StrEnum):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pairity.errors import JournalError, OrderUnknownError
 from pairity.settings import Settings
 from pairity.strategy.types import Entry
+from serving.execution.entry_intents import POST_ONLY
 from serving.execution.executor import Executor
 from serving.execution.exits import UNPROTECTED
 from serving.journal import DecisionRecord, Intent, IntentState, Purpose
@@ -26,8 +27,9 @@ class InterruptedOrders:
 
     async def settle_entries(self, report: ReconcileReport) -> None:
         """Learn what became of entries in doubt; an entry that never left is given up once its moment is over."""
+        by_limit = self._find_limit_entries()
         for before in self._journal.unsettled():
-            if before.purpose is not Purpose.ENTRY:
+            if before.purpose is not Purpose.ENTRY or before.position_id in by_limit:
                 continue
             try:
                 intent = await self._settle(before)
@@ -39,9 +41,13 @@ class InterruptedOrders:
             if intent.state is not before.state:
                 report.settled.append(f"{before.client_order_id}: {before.state} → {intent.state}")
 
-    async def complete_entries(self, report: ReconcileReport) -> None:
-        """Complete entries that were filled before the process ended: their positions exist on the venue."""
-        waiting = {intent.position_id: intent for intent in self._journal.filled_entries_without_position()}
+    async def complete_entries(self, report: ReconcileReport, *, allowed: bool) -> None:
+        """Complete entries that were filled before the process ended: their positions exist on the venue.
+
+        Those that wait for a limit order take their next step; with `allowed` False it is cancelled.
+        """
+        by_limit = self._find_limit_entries()
+        waiting = by_limit | {intent.position_id: intent for intent in self._journal.filled_entries_without_position()}
         for record in self._journal.open_positions():
             # Without stops: the process ended between journalling the position and computing them.
             if any(leg.stop_price is None for leg in record.position.legs):
@@ -49,16 +55,21 @@ class InterruptedOrders:
                     waiting[intent.position_id] = intent
         for position_id, intent in waiting.items():
             intents = self._journal.intents(position_id, purpose=Purpose.ENTRY)
-            if any(not (known.state.final or known.state is IntentState.INTENDED) for known in intents):
+            in_doubt = any(not (known.state.final or known.state is IntentState.INTENDED) for known in intents)
+            if in_doubt and position_id not in by_limit:
                 continue  # unresolved, and reported as such
             entry, decision = self._find_entry(intent)
             try:
-                opened = await self._executor.entries.go_on(entry, decision)
+                opened = await self._executor.entries.go_on(entry, decision, allowed=allowed)
             except OrderUnknownError as error:
                 report.unresolved.append(intent.client_order_id)
                 report.problems.append(error.what)
                 continue
             report.problems += opened.problems
+            if opened.rests:
+                report.resting.append(position_id)
+            elif opened.position is None and position_id in by_limit:
+                report.problems.append(f"{position_id} was not opened: {opened.reason}")
             if opened.position is not None:
                 report.opened.append(position_id)
 
@@ -74,6 +85,15 @@ class InterruptedOrders:
                 await self._exits.close(record.position, reason, exits[-1].decision_id, report)
             elif name in wanted and last is not None:
                 await self._exits.close(record.position, wanted[name], last.decision_id, report)
+
+    def _find_limit_entries(self) -> dict[str, Intent]:
+        """Return, by position, an order of each entry that began with a limit order and is not at its end."""
+        unsettled = {i.position_id: i for i in self._journal.unsettled() if i.purpose is Purpose.ENTRY}
+        return {
+            name: intent
+            for name, intent in unsettled.items()
+            if any(i.order_type == POST_ONLY for i in self._journal.intents(name, purpose=Purpose.ENTRY))
+        }
 
     async def _settle(self, intent: Intent) -> Intent:
         """Return the intent at its end, or `intended` where the venue never had it."""

@@ -33,10 +33,11 @@ class Reconciler:
         self._interrupted = InterruptedOrders(executor, settings, self.exits)
         self._comparison = PositionComparison(executor, settings, self.exits)
 
-    async def run(self, *, decided_exits: bool = False) -> ReconcileReport:
+    async def run(self, *, decided_exits: bool = False, entries: bool = True) -> ReconcileReport:
         """Do one pass and return what it saw and did; a second pass right after finds nothing to do.
 
-        `decided_exits`: exits of the last decision that were never begun are made, too.
+        `decided_exits`: exits of the last decision that were never begun are made, too. Without `entries` limit orders
+        that rest are cancelled.
         Raises VenueError where the venue cannot be read; what concerns one position or one order is in the report.
         """
         report, failure = ReconcileReport(), None
@@ -47,7 +48,7 @@ class Reconciler:
         # compared; protection follows the compared sizes; an order is an orphan only when no position is left for it.
         for step in (
             self._interrupted.settle_entries,
-            self._interrupted.complete_entries,
+            partial(self._interrupted.complete_entries, allowed=entries),
             partial(self._interrupted.resume_exits, decided=decided_exits),
             self._comparison.compare_all,
         ):

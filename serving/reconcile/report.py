@@ -16,7 +16,7 @@ class ReconcileReport:
     take, `disagreements` what the journal and the venue say against each other, `rivals` which orders of another
     process of this program rest on the account. While there is any of these, or anything is unresolved, nothing may be
     opened. `blocked` are instruments (with the reason) in which somebody else has a position: nothing may be opened
-    there.
+    there. `resting` are positions whose entry waits for a limit order.
     """
 
     settled: list[str] = field(default_factory=list)
@@ -25,6 +25,7 @@ class ReconcileReport:
     adopted: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)
+    resting: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     stuck: dict[str, str] = field(default_factory=dict)
     disagreements: list[str] = field(default_factory=list)

@@ -23,6 +23,7 @@ from pairity.strategy.types import Action, Decision, Entry, Exit, ExitReason, Le
 from pairity.universe import ContractSpec, Pair
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from serving.execution.executor import Executor
+from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk
 from serving.execution.pace import Pace
@@ -83,8 +84,16 @@ def contract(url: str) -> tuple[ContractSpec, float]:
 class Trader:
     """What one process does: reconcile, carry the entry out, then the exit, like the loop after its decisions."""
 
-    def __init__(self, url: str, path: Path, *, reference_off: float = 1.0, rule: StopRule = PLAIN_RULE) -> None:
-        self.url, self.path, self.reference_off, self.rule = url, path, reference_off, rule
+    def __init__(
+        self,
+        url: str,
+        path: Path,
+        *,
+        reference_off: float = 1.0,
+        rule: StopRule = PLAIN_RULE,
+        limits: LimitTerms | None = None,
+    ) -> None:
+        self.url, self.path, self.reference_off, self.rule, self.limits = url, path, reference_off, rule, limits
         self.settings = Settings(
             exchange=ExchangeSettings(
                 url=url, api_key="paper", api_secret="paper", api_passphrase="paper", rate_limit=False
@@ -102,7 +111,7 @@ class Trader:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         desk = OrderDesk(OkxVenue(client, retries=2), journal, clock, Pace(poll_s=0.01, settle_s=0.1), checkpoint)
-        executor = Executor(desk, {"BTC": spec}, leverage=1)
+        executor = Executor(desk, {"BTC": spec}, leverage=1, limit_terms=self.limits)
         try:
             await Reconciler(executor, self.settings).run()
             await self._carry_out(executor, self._decisions(journal, clock, spec, last), until_exit=until_exit)

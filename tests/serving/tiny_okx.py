@@ -16,6 +16,7 @@ import ccxt
 
 INSTRUMENTS = {"BTC-USDT-SWAP": Decimal("0.01"), "ETH-USDT-SWAP": Decimal("0.1"), "SOL-USDT-SWAP": Decimal(1)}
 FEE = Decimal("0.0005")
+HALF_SPREAD = Decimal("0.1")
 _ENVELOPE = {"code": "0", "msg": ""}
 
 
@@ -47,6 +48,7 @@ class TinyOkx:
         self.mode = "net_mode"
         self.fill_fraction = Decimal(1)
         """Share of a market order that is filled at once; the rest stays live until it is cancelled."""
+        self.fee_rate = FEE
         self.fee_currency = "USDT"
         """In which it says that it charged fees; it has no prices of other currencies."""
         self.zero = "0"
@@ -151,7 +153,7 @@ class TinyOkx:
             same = max(held[0] * sign, Decimal(0))
             held[1] = (same * held[1] + opening * price) / (same + opening)
         held[0] += sign * size
-        fee = -(size * INSTRUMENTS[instrument] * price * FEE)
+        fee = -(size * INSTRUMENTS[instrument] * price * self.fee_rate)
         self.cash += pnl + fee
         filled = Decimal(order["accFillSz"]) + size
         done = filled == Decimal(order["sz"])
@@ -229,7 +231,9 @@ class TinyOkx:
         return [{"ts": str(self.now_ms)}]
 
     def _publicGetMarketTicker(self, params: Any) -> list[Any]:
-        return [{"instId": params["instId"], "last": str(self.prices[params["instId"]])}]
+        last = self.prices[params["instId"]]
+        best = {"bidPx": str(last - HALF_SPREAD), "askPx": str(last + HALF_SPREAD)}
+        return [{"instId": params["instId"], "last": str(last), **best}]
 
     def _publicGetPublicMarkPrice(self, params: Any) -> list[Any]:
         return [{"instId": params["instId"], "markPx": str(self.prices[params["instId"]])}]

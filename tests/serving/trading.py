@@ -26,6 +26,7 @@ from pairity.timeline import from_ms
 from pairity.trading_settings import ServeSettings
 from pairity.universe import ContractSpec, Pair
 from serving.execution.executor import Executor
+from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk, no_checkpoint
 from serving.execution.pace import Pace
@@ -94,13 +95,14 @@ class Desk:
         pace: Pace | None = None,
         checkpoint: Callable[[str], None] = no_checkpoint,
         adopt: bool = False,
+        limits: LimitTerms | None = None,
     ) -> None:
         self.journal = Journal.open(path, scope="test")
         time = FastTime()
         self.pace = pace or Pace(poll_s=0.1, sleep=time.sleep, monotonic=time.monotonic)
         self.venue = OkxVenue(client, retries=1)
         self.orders = OrderDesk(self.venue, self.journal, VenueClock(now), self.pace, checkpoint)
-        self.executor = Executor(self.orders, dict(SPECS), leverage=1)
+        self.executor = Executor(self.orders, dict(SPECS), leverage=1, limit_terms=limits)
         self.settings = Settings(serve=ServeSettings(adopt_positions=adopt))
         self.reconciler = Reconciler(self.executor, self.settings)
 

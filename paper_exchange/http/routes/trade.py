@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from paper_exchange.account import amending, matching
 from paper_exchange.account.account import Account
@@ -10,6 +11,7 @@ from paper_exchange.account.orders import Order
 from paper_exchange.account.placing import place, read_client_id, read_pos_side
 from paper_exchange.account.positions import MarginMode, name_holding
 from paper_exchange.account.refusals import Refused
+from paper_exchange.account.resting_orders import fill_share
 from paper_exchange.http.elements import AMENDED, CANCELLED, PLACED, answer_elements
 from paper_exchange.http.lookup import check_tradable, find_instrument, find_order, require_account
 from paper_exchange.http.request import Request, Routes
@@ -123,6 +125,8 @@ def _cancel(request: Request, params: Params) -> dict[str, Json]:
     order = _find_order_or_refuse(request, params, "51407")
     if consume_fault(request, "cancel_pending"):
         raise Refused("51410", "Cancellation failed as the order is already under cancelling status")
+    if order is not None and (race := consume_fault(request, "fill_before_cancel")):
+        fill_share(require_account(request), order, Decimal(str(race.params.get("share", 1))))
     if order is None or not order.live:
         raise Refused("51400", "Cancellation failed as the order has been filled, canceled or does not exist.")
     require_account(request).cancel(order, "1")

@@ -106,6 +106,26 @@ def test_post_only_trading():
         assert code_of(place(url, ordType="post_only", px="99")) == "0"
 
 
+def test_orders_that_rest_are_filled_and_cancelled_by_the_venue():
+    script = [
+        {"after_s": 10, "instrument": BTC, "fill_resting": "0.45"},
+        {"after_s": 20, "instrument": BTC, "cancel_resting": "3"},
+    ]
+    stops = [{"attachAlgoClOrdId": "guard2", "slTriggerPx": "90", "slOrdPx": "-1"}]
+    with venue(*script) as (url, account):
+        place(url, ordType="post_only", px="99", clOrdId="rests1", attachAlgoOrds=stops)
+        place(url, instId=ETH, ordType="post_only", px="49", clOrdId="rests2")
+        advance(url, 15)
+        [row] = ask(url, "GET", "trade/order", {"instId": BTC, "clOrdId": "rests1"})["data"]
+        assert (row["state"], row["accFillSz"], row["avgPx"]) == ("partially_filled", "4.5", "99")
+        assert [algo.size for algo in account.live_algos(BTC)] == [Decimal("4.5")]
+        advance(url, 10)
+        [row] = ask(url, "GET", "trade/order", {"instId": BTC, "clOrdId": "rests1"})["data"]
+        assert (row["state"], row["accFillSz"], row["cancelSource"]) == ("canceled", "4.5", "3")
+        assert [order.client_id for order in account.pending()] == ["rests2"]
+        assert [algo.live for algo in account.live_algos(BTC)] == [True]
+
+
 def test_sizes_and_ticks_change_after_they_were_announced():
     change = {"tickSz": "0.5", "minSz": "2", "maxMktSz": "50", "lever": "20"}
     with venue({"after_s": 600, "announced_s": 60, "instrument": BTC, "change": change}) as (url, _):

@@ -51,6 +51,16 @@ refuse = true
 for_s = 120
 
 [[event]]
+after_s = 400
+instrument = "BTC-USDT-SWAP"
+fill_resting = "0.4"
+
+[[event]]
+after_s = 450
+instrument = "BTC-USDT-SWAP"
+cancel_resting = "3"
+
+[[event]]
 after_s = 500
 clear_faults = true
 """
@@ -77,9 +87,11 @@ def test_every_kind_of_event(tmp_path, market):
         "funding_hours",
         "delist",
         "maintenance",
+        "fill_resting",
+        "cancel_resting",
         "clear_faults",
     ]
-    reset, latency, suspended, changed, funding, delisted, maintenance, _ = events
+    reset, latency, suspended, changed, funding, delisted, maintenance, filled, cancelled, _ = events
     assert (reset.requests, reset.at_ms, reset.path) == (2, None, "POST trade/order")
     assert dict(reset.values) == {"count": 1, "params": {"executed": False}}
     assert (latency.at_ms, latency.until_ms, latency.values["count"]) == (T0 + 300_000, T0 + 360_000, None)
@@ -87,6 +99,8 @@ def test_every_kind_of_event(tmp_path, market):
     assert dict(changed.values) == {"tickSz": Decimal("0.5"), "minSz": Decimal(2)}
     assert (changed.at_ms, changed.announced_ms) == (T0 + 7_200_000, T0 + 30_000)
     assert (funding.values["hours"], delisted.subject) == (4, ETH)
+    assert (filled.subject, dict(filled.values)) == (BTC, {"share": Decimal("0.4")})
+    assert (cancelled.subject, dict(cancelled.values)) == (BTC, {"source": "3"})
     assert (maintenance.subject, maintenance.values["refuse"]) == ("Upgrade of matching", True)
 
 
@@ -108,6 +122,9 @@ def test_json_says_the_same(tmp_path, market):
         ("[[event]]\nafter_s = 1", "nothing"),
         ("[[event]]\nafter_s = 1\nfault = 'reset'\nclear_faults = true", "fault and clear_faults"),
         ("[[event]]\nafter_s = 1\nfault = 'rset'", "reset"),
+        ("[[event]]\nafter_s = 1\ninstrument = 'BTC-USDT-SWAP'\nfill_resting = 1.5", "above 0"),
+        ("[[event]]\nafter_s = 1\ninstrument = 'BTC-USDT-SWAP'\ncancel_resting = 3", "cancelSource"),
+        ("[[event]]\nafter_requests = 1\ninstrument = 'BTC-USDT-SWAP'\ncancel_resting = '3'", "at a time"),
         ("[[event]]\nafter_s = 1\nfault = 'reset'\ncount = 0", "0 times"),
         ("[[event]]\nafter_s = 1\nfault = 'reset'\nparams = 7", "params"),
         ("[[event]]\nafter_s = -1\nfault = 'reset'", "after_s"),

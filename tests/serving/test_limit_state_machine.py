@@ -1,0 +1,198 @@
+"""Limit entries under random fills, lost replies, kills, refusals: nothing twice, nothing naked, nothing forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pairity.errors import PairityError
+from pairity.strategy.types import Side
+from serving.execution.limit_entries import LimitTerms
+from serving.journal import Purpose
+from tests.serving.resting_okx import RestingOkx
+from tests.serving.test_state_machine import FAULT, HICCUPS, Killed
+from tests.serving.tiny_okx import AFTER, BEFORE
+from tests.serving.trading import BTC, T0, Desk, desk_on, entry
+
+TERMS = LimitTerms(deadline_s=60.0, quotes=2, drift=Decimal("0.01"), cancel_after_s=30)
+WANTED = Decimal("1.25")
+WRITES = st.tuples(
+    st.sampled_from(["privatePostTradeCancelOrder", "privatePostTradeCancelAllAfter"]),
+    st.sampled_from([*BEFORE, *AFTER]),
+)
+FAULTS = st.lists(FAULT | WRITES, max_size=3) | HICCUPS
+PLAN = st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["0.1", "0.4", "0.5", "1", "cancel"])), max_size=3)
+KILL = st.none() | st.integers(0, 12)
+
+
+class LimitTrading(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.okx = RestingOkx()
+        self.hour = 0
+        self.steps_left: int | None = None
+        self.desk = self._start()
+
+    def teardown(self) -> None:
+        self.desk.journal.close()
+        shutil.rmtree(self.folder)
+
+    def _start(self) -> Desk:
+        return desk_on(self.okx, self.folder / "journal.db", checkpoint=self._checkpoint, limits=TERMS)
+
+    def _checkpoint(self, _step: str) -> None:
+        if self.steps_left is not None:
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                raise Killed
+
+    def _run(
+        self,
+        job: Coroutine[Any, Any, Any],
+        faults: list[tuple[str, str]],
+        kill_after: int | None,
+        plan: list[tuple[int, str]],
+    ) -> None:
+        self.okx.faults, self.steps_left, self.okx.plan = list(faults), kill_after, list(plan)
+        try:
+            asyncio.run(job)
+        except PairityError:
+            pass
+        except Killed:
+            self.desk.journal.close()
+            self.desk = self._start()
+        self.steps_left, self.okx.plan = None, []
+
+    @rule(
+        side=st.sampled_from(list(Side)),
+        faults=FAULTS,
+        kill=KILL,
+        plan=PLAN,
+        attached=st.sampled_from(["first fill", "the end", "never"]),
+    )
+    def open(
+        self, side: Side, faults: list[tuple[str, str]], kill: int | None, plan: list[tuple[int, str]], attached: str
+    ) -> None:
+        self.hour += 1
+        self.okx.now_ms += 3_600_000
+        self.okx.run_timers()
+        self.okx.attaches_at, self.okx.drop_attached = attached, attached == "never"
+        wanted = replace(entry(side, str(WANTED), float(self.okx.prices[BTC])), position_id=f"BTC__SOL@{self.hour}")
+        decision = self.desk.decide(wanted, at=T0 + timedelta(hours=self.hour))
+        self._run(self.desk.executor.open(wanted, decision), faults, kill, plan)
+
+    @rule(
+        seconds=st.sampled_from([1, 5, 20, 40, 61, 4000]),
+        faults=FAULTS,
+        kill=KILL,
+        plan=PLAN,
+        allowed=st.sampled_from([True, True, True, False]),
+        racing=st.sampled_from(["0", "0", "0.3", "1"]),
+    )
+    def look(
+        self,
+        seconds: int,
+        faults: list[tuple[str, str]],
+        kill: int | None,
+        plan: list[tuple[int, str]],
+        allowed: bool,
+        racing: str,
+    ) -> None:
+        self.okx.now_ms += seconds * 1000
+        self.okx.run_timers()
+        self.okx.while_cancelling = racing
+        self._run(self.desk.reconciler.run(entries=allowed), faults, kill, plan)
+        self.okx.while_cancelling = "0"
+
+    @precondition(lambda self: self.desk.journal.open_positions())
+    @rule(faults=FAULTS, kill=KILL, plan=PLAN)
+    def close(self, faults: list[tuple[str, str]], kill: int | None, plan: list[tuple[int, str]]) -> None:
+        position = self.desk.journal.open_positions()[0].position
+        self._run(self.desk.executor.close(position, "z_cross", None), faults, kill, plan)
+
+    @rule(change=st.sampled_from(["-0.08", "-0.02", "-0.001", "0.001", "0.02", "0.08"]))
+    def price_moves(self, change: str) -> None:
+        self.okx.move(BTC, (self.okx.prices[BTC] * (1 + Decimal(change))).quantize(Decimal("0.1")))
+
+    @rule(share=st.sampled_from(["0.1", "0.5", "1"]))
+    def somebody_trades(self, share: str) -> None:
+        for order in self.okx.resting():
+            self.okx.fill(order, share)
+
+    @rule(seconds=st.sampled_from([1, 61]))
+    def settle_everything(self, seconds: int) -> None:
+        """With a venue that answers, looks until the deadline make journal and venue equal, and all of it protected."""
+        self.okx.faults, self.okx.drop_attached = [], False
+        for wait in (seconds, 31, 31):
+            self.okx.now_ms += wait * 1000
+            self.okx.run_timers()
+            report = asyncio.run(self.desk.reconciler.run())
+            assert report.unresolved == []
+            self.everything_is_protected()
+        assert self.okx.resting() == []
+        assert report.resting == []
+        assert not self.desk.executor.rests
+        held = {BTC: sum((leg.side.sign * leg.contracts for p in report.positions for leg in p.legs), Decimal(0))}
+        assert held[BTC] == self.okx.size(BTC)
+        algos = self.okx.live_algos(BTC)
+        assert len(algos) == len(report.positions)
+        for position, algo in zip(report.positions, algos, strict=True):
+            leg = position.legs[0]
+            assert Decimal(str(leg.stop_price)) == Decimal(algo["slTriggerPx"])
+        assert [i for i in self.desk.journal.unsettled() if i.purpose is not Purpose.PROTECT] == []
+        if not report.positions:
+            nets = [record.close.net_usdt for record in self.desk.journal.closed_positions() if record.close]
+            if None not in nets:
+                assert sum(nets, Decimal(0)) == self.okx.cash - 10_000
+
+    def everything_is_protected(self) -> None:
+        """After a look at a venue that answers, what is held is covered by stops on the closing side."""
+        size = self.okx.size(BTC)
+        algos = [a for a in self.okx.live_algos(BTC) if a["side"] == ("sell" if size > 0 else "buy")]
+        assert sum((Decimal(a["sz"]) for a in algos), Decimal(0)) >= abs(size)
+
+    @invariant()
+    def never_more_than_was_wanted(self) -> None:
+        resting = sum((Decimal(o["sz"]) - Decimal(o["accFillSz"]) for o in self.okx.resting()), Decimal(0))
+        assert abs(self.okx.size(BTC)) <= WANTED
+        assert resting <= WANTED
+        assert len(self.okx.resting()) <= 1
+        for position_id in {i.position_id for i in self.desk.journal.filled_entries_without_position()} | {
+            record.position.position_id for record in self.desk.journal.open_positions()
+        }:
+            ids = {i.client_order_id for i in self.desk.journal.intents(position_id, purpose=Purpose.ENTRY)}
+            filled = sum((Decimal(f["fillSz"]) for f in self.okx.fills if f["clOrdId"] in ids), Decimal(0))
+            assert filled + resting <= WANTED
+
+    @invariant()
+    def what_rests_has_a_timer(self) -> None:
+        """A limit order is never left to itself: the venue ends it within the time, whatever becomes of us."""
+        for order in self.okx.resting():
+            assert self.okx.timers[order["tag"]] - self.okx.now_ms <= TERMS.cancel_after_s * 1000
+
+    @invariant()
+    def nothing_is_on_the_venue_that_was_not_intended(self) -> None:
+        for order in self.okx.orders:
+            if order["clOrdId"].startswith("pairity"):
+                assert self.desk.journal.intent(order["clOrdId"]) is not None
+
+
+TestLimitTrading = LimitTrading.TestCase
+TestLimitTrading.settings = settings(
+    max_examples=12,
+    stateful_step_count=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
