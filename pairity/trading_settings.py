@@ -32,6 +32,8 @@ class ServeSettings(SectionWithSecrets):
     """
     watch_stepped: bool = False
     """Step a stepped clock from look to look, too."""
+    stream: bool = True
+    """Listen to the account's WebSocket: what changes there is looked at at once. Not with a stepped clock."""
     order_poll_s: PositiveFloat = 0.2
     order_deadline_s: PositiveFloat = 20.0
     leg_deadline_s: PositiveFloat = 60.0

@@ -22,6 +22,7 @@ from serving.journal import Rescaling, TradingState
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.requests import Wish, drop_request, take_request
+from serving.wakes import Wakes
 from venue.clock import SteppedClock, SystemClock
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Watch:
         self._listed_at: datetime | None = None
         self._idle_instruments: dict[str, str] = {}
         self._said: set[str] = set()
+        self.wakes = Wakes(parts.stream)
         self.took = timedelta(0)
         """How long the last look took, by the clock in use: an accelerated one runs on."""
 
@@ -75,7 +77,7 @@ class Watch:
         task = asyncio.ensure_future(job)
         try:
             while not (self._stepped or task.done()):
-                pause = asyncio.ensure_future(self._parts.clock.sleep_until(self._next_look()))
+                pause = asyncio.ensure_future(self.wakes.sleep_until(self._parts.clock, self._next_look()))
                 try:
                     await asyncio.wait({task, pause}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
@@ -91,6 +93,7 @@ class Watch:
     async def look(self) -> ReconcileReport | None:
         """Look once; return what reconciliation saw, None where the venue could not be read."""
         supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
+        self.wakes.begin_look()
         with supervisor.covering("request"):
             self._take_request()
         with supervisor.covering("venue"):
@@ -102,6 +105,7 @@ class Watch:
         self._looked_at = self._parts.clock.now()
         self.took = self._looked_at - begun
         self._failed = 0 if report is not None else self._failed + 1
+        self.wakes.end_look()
         supervisor.write_pending()
         return report
 

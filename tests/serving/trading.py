@@ -94,8 +94,9 @@ class Desk:
         pace: Pace | None = None,
         checkpoint: Callable[[str], None] = no_checkpoint,
         adopt: bool = False,
+        scope: str = "test",
     ) -> None:
-        self.journal = Journal.open(path, scope="test")
+        self.journal = Journal.open(path, scope=scope)
         time = FastTime()
         self.pace = pace or Pace(poll_s=0.1, sleep=time.sleep, monotonic=time.monotonic)
         self.venue = OkxVenue(client, retries=1)
