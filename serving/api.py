@@ -47,6 +47,8 @@ class Status:
 
     None where there is none: it is a help, and nothing depends on it.
     """
+    lease: str | None = None
+    """What became of the last sign of life on the account; None where none are given."""
     watched: str | None = None
     """When the venue was last looked at with success."""
     cycles: int = 0

@@ -47,6 +47,12 @@ class TradingLoop:
 
     async def run(self, cycles: int | None = None) -> ServeReport:
         """Trade `cycles` bars, or until stopped. What fails is a state (`serving.supervisor`), not an end."""
+        try:
+            return await self._run(cycles)
+        finally:
+            await self._watch.leave()
+
+    async def _run(self, cycles: int | None) -> ServeReport:
         status, report = self._guard.status, self._reporter.report
         parts = await self._open()
         if parts is None:

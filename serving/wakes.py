@@ -66,11 +66,13 @@ class Wakes:
             soonest_s = max(soonest_s, self._woken_s[0] + _WITHIN_S)
         await asyncio.sleep(max(soonest_s - self._monotonic(), 0.0))
 
-    def begin_look(self) -> None:
-        """Forget what changed until now: the look that begins sees it."""
-        if self.waiting and self._stream is not None:
-            self._stream.take()
-            self._woken_s.append(self._monotonic())
+    def begin_look(self) -> bool:
+        """Forget what changed until now, and return whether something did: the look that begins sees it."""
+        if self._stream is None or not self.waiting:
+            return False
+        self._stream.take()
+        self._woken_s.append(self._monotonic())
+        return True
 
     def end_look(self) -> None:
         """Note that a look ended; what changed during it wakes again."""

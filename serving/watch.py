@@ -22,6 +22,7 @@ from serving.journal import Rescaling, TradingState
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.requests import Wish, drop_request, take_request
+from serving.rivals import RivalWatch
 from serving.wakes import Wakes
 from venue.clock import SteppedClock, SystemClock
 
@@ -41,10 +42,18 @@ class Watch:
         self._parts = parts
         self._supervisor = parts.supervisor
         self._venue = parts.executor.desk.venue
-        self._reconciler = Reconciler(parts.executor, parts.settings)
+        self._stepped = isinstance(parts.clock, SteppedClock)
+        self._rivals = RivalWatch(
+            self._venue,
+            parts.journal,
+            parts.clock,
+            parts.contracts,
+            # Whoever steps a clock is alone with it.
+            signs=parts.settings.serve.lease and not self._stepped,
+        )
+        self._reconciler = Reconciler(parts.executor, parts.settings, self._rivals)
         self._layout = Layout.of(parts.settings)
         self._interval_s = parts.settings.serve.watch_s
-        self._stepped = isinstance(parts.clock, SteppedClock)
         self._idles = self._stepped and not parts.settings.serve.watch_stepped
         # After a failure sooner than usual: most outages last seconds. A stepped venue is stepped for each try.
         self._retries = Backoff(self._interval_s if self._stepped else min(2.0, self._interval_s), 60.0)
@@ -93,14 +102,17 @@ class Watch:
     async def look(self) -> ReconcileReport | None:
         """Look once; return what reconciliation saw, None where the venue could not be read."""
         supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
-        self.wakes.begin_look()
+        woken = self.wakes.begin_look()
         with supervisor.covering("request"):
             self._take_request()
+        if self._rivals.unread:
+            await self._rivals.look({}, woken=woken)
         with supervisor.covering("venue"):
             decided = supervisor.state is not TradingState.HALTED
             report = await self._reconciler.run(decided_exits=decided)
         if report is not None:
             with supervisor.covering("reconciliation"):
+                await self._rivals.look(report.rivals, woken=woken)
                 await self._follow_report(report)
         self._looked_at = self._parts.clock.now()
         self.took = self._looked_at - begun
@@ -108,6 +120,10 @@ class Watch:
         self.wakes.end_look()
         supervisor.write_pending()
         return report
+
+    async def leave(self) -> None:
+        """Say on the account that this process trades there no longer."""
+        await self._rivals.release()
 
     async def _follow_report(self, report: ReconcileReport) -> None:
         """Make causes of what reconciliation could not confirm or do, and look at the rest of the venue."""
@@ -118,7 +134,7 @@ class Watch:
             "doubt": report.doubts,
             "orders": [f"the outcome of order {name} is unknown" for name in report.unresolved],
             "exits": list(report.stuck.values()),
-            "second process": [f"an order of another pairity process rests here: {name}" for name in report.rivals],
+            "second process": [reason] if (reason := self._rivals.explain()) else [],
         }
         for cause, reasons in found.items():
             if reasons:
@@ -138,6 +154,7 @@ class Watch:
         blocked = self._idle_instruments | report.blocked
         self._parts.executor.blocked = blocked
         self._parts.status.blocked = blocked
+        self._parts.status.lease = self._rivals.lease
         self._parts.status.watched = self._parts.clock.now().isoformat()
 
     async def _follow_instruments(self, report: ReconcileReport) -> None:
@@ -208,6 +225,7 @@ class Watch:
         said = f"a person asked to {request.wish} at {request.at:%Y-%m-%d %H:%M:%S}"
         reason = f"{said}: {request.reason}" if request.reason else said
         if request.wish is Wish.RESUME:
+            self._rivals.forgive()
             self._supervisor.resume(reason)
         else:
             self._supervisor.halt(reason, by="person", flatten=request.wish is Wish.FLATTEN)

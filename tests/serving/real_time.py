@@ -72,7 +72,13 @@ async def running(
     settings = Settings(home=home, exchange=exchange, serve=ServeSettings(**serve))
     client = make_client(settings, signed=True)
     clock = await PolledClock.connect(url, 10)
-    desk = Desk(home / "journal.db", client, clock.now, Pace(poll_s=0.05, settle_s=0.2), scope=scope)
+    desk = Desk(
+        home / "journal.db",
+        client,
+        clock.now,
+        Pace(poll_s=0.05, settle_s=0.2),
+        scope=scope,
+    )
     desk.orders.clock = clock
     status, said = Status("paper", "real time", {}), Said()
     parts = GuardParts(
