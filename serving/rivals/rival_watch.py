@@ -16,6 +16,8 @@ from serving.rivals.rivals import HELD_FOR, SILENT_FOR, Rivals
 
 _READ_EVERY = timedelta(minutes=1)
 """How old the knowledge of finished orders may be where no stream says that there are new ones."""
+_LATE = timedelta(seconds=30)
+"""How long the list may lack an order that the stream has told of: every look reads it until then."""
 _OVERLAP = timedelta(minutes=2)
 """An order may come into the list late."""
 
@@ -37,6 +39,7 @@ class RivalWatch:
         self._rivals = Rivals(journal.scope, process, journal.owns)
         self._lease = Lease(venue, clock, contracts, journal.scope, process) if signs else None
         self._read_at: datetime | None = None
+        self._read_until = clock.now()
         self._failure = "they were not read yet"
         self._met: set[str] = set()
 
@@ -61,7 +64,9 @@ class RivalWatch:
         # Ours first: of two processes that start together, at least one sees the other.
         if self._lease is not None:
             await self._lease.renew()
-        if woken or self._read_at is None or now - self._read_at >= _READ_EVERY:
+        if woken:
+            self._read_until = now + _LATE
+        if self._read_at is None or now <= self._read_until or now - self._read_at >= _READ_EVERY:
             await self._read(now)
         alive = set(self._rivals.list_alive(now))
         if alive - self._met and self._lease is not None:

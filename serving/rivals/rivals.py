@@ -69,6 +69,7 @@ class Rivals:
 
     def list_alive(self, now: datetime) -> dict[str, str]:
         """Return the rivals that count as alive at `now`, with what says so."""
+        self._forget(now)
         alive = {}
         for (tag, process), sign in sorted(self._signs.items()):
             if not sign.held or now >= sign.at + HELD_FOR or self._is_forgiven(sign.at):
@@ -85,6 +86,12 @@ class Rivals:
     def has_copy(self, now: datetime) -> bool:
         """Return whether a process with a copy of this journal is alive: ids with our tag may be its own then."""
         return any(name.startswith(f"{self._tag} ") for name in self.list_alive(now))
+
+    def _forget(self, now: datetime) -> None:
+        """Forget what cannot say anything any more: a process runs for months, and others come and go."""
+        oldest = now - SILENT_FOR - HELD_FOR
+        self._signs = {name: sign for name, sign in self._signs.items() if sign.at > oldest}
+        self._orders = {tag: seen for tag, seen in self._orders.items() if seen[0] > oldest}
 
     def _note_order(self, client_id: str, at: datetime) -> None:
         tag = read_tag(client_id)

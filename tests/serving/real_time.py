@@ -31,13 +31,14 @@ from venue.okx_client import aclose, make_client
 
 
 @contextmanager
-def real_time_venue(**options: Any) -> Iterator[tuple[str, Account]]:
-    """Serve a flat market in real time; yield its URL and its account."""
+def real_time_venue(unkind_seed: int | None = None) -> Iterator[tuple[str, Account]]:
+    """Serve a flat market in real time, with lists that lag behind if unkind; yield its URL and its account."""
     market = HandmadeMarket({BTC: flat(100, 600), ETH: flat(50, 600)})
     # Far from the next hour: no decision falls into a test.
     clock = VirtualClock("real", T0 + 5 * MINUTE_MS)
-    account = Account(market, clock, Decimal(10_000))
-    with serving(market, clock, account=account, **options) as url:
+    unkind = {} if unkind_seed is None else {"unkind": True, "seed": unkind_seed}
+    account = Account(market, clock, Decimal(10_000), **unkind)  # type: ignore[arg-type]
+    with serving(market, clock, account=account, unkind_seed=unkind_seed) as url:
         yield url, account
 
 

@@ -23,12 +23,13 @@ from venue.okx_client import aclose, call, make_client
 CAUSE = "second process"
 SHORT_BTC = entry(contracts="60", reference=100.0)
 SHORT_ETH = entry(contracts="6", reference=50.0, asset="ETH")
-QUICK = 3.0
+QUICK = 5.0
+"""Seconds, where the venue's lists lag behind too."""
 
 
-@pytest.fixture
-def venue() -> Iterator[tuple[str, Account]]:
-    with real_time_venue() as served:
+@pytest.fixture(params=[None, *(pytest.param(seed, marks=pytest.mark.slow, id=f"unkind {seed}") for seed in (1, 2))])
+def venue(request: pytest.FixtureRequest) -> Iterator[tuple[str, Account]]:
+    with real_time_venue(request.param) as served:
         yield served
 
 
