@@ -106,13 +106,16 @@ class Watch:
         with supervisor.covering("request"):
             self._take_request()
         if self._rivals.unread:
-            await self._rivals.look({}, woken=woken)
+            # What is taken over from the account must be nobody's.
+            with supervisor.covering("signs of life"):
+                await self._rivals.look({}, woken=woken)
         with supervisor.covering("venue"):
             decided = supervisor.state is not TradingState.HALTED
             report = await self._reconciler.run(decided_exits=decided)
         if report is not None:
-            with supervisor.covering("reconciliation"):
+            with supervisor.covering("signs of life"):
                 await self._rivals.look(report.rivals, woken=woken)
+            with supervisor.covering("reconciliation"):
                 await self._follow_report(report)
         self._looked_at = self._parts.clock.now()
         self.took = self._looked_at - begun
@@ -123,7 +126,8 @@ class Watch:
 
     async def leave(self) -> None:
         """Say on the account that this process trades there no longer."""
-        await self._rivals.release()
+        with self._supervisor.covering("signs of life"):
+            await self._rivals.release()
 
     async def _follow_report(self, report: ReconcileReport) -> None:
         """Make causes of what reconciliation could not confirm or do, and look at the rest of the venue."""
