@@ -32,6 +32,13 @@ class ServeSettings(SectionWithSecrets):
     """
     watch_stepped: bool = False
     """Step a stepped clock from look to look, too."""
+    stream: bool = True
+    """Listen to the account's WebSocket: what changes there is looked at at once. Not with a stepped clock."""
+    lease: bool = True
+    """Give signs of life on the account: a second process is noticed before it trades. Not with a stepped clock.
+
+    A sign is an order that cannot be executed and never rests, every five minutes.
+    """
     order_poll_s: PositiveFloat = 0.2
     order_deadline_s: PositiveFloat = 20.0
     leg_deadline_s: PositiveFloat = 60.0

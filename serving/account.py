@@ -17,6 +17,7 @@ from serving.execution.okx import OkxVenue
 from serving.execution.venue import VenuePort
 from serving.execution.venue_records import AccountConfig, Balance, VenueAlgo, VenueFill, VenueOrder, VenuePosition
 from serving.risk import Mode, choose_mode
+from serving.rivals.signs import is_sign
 from venue.okx_client import aclose, make_client
 
 DEFAULT_FILLS_SINCE = timedelta(days=7)
@@ -24,7 +25,10 @@ DEFAULT_FILLS_SINCE = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """One look at the account; lists are newest last except `orders`, which is newest first as the venue gives it."""
+    """One look at the account; lists are newest last except `orders`, which is newest first as the venue gives it.
+
+    Signs of life of trading processes are not among the orders.
+    """
 
     at: datetime
     config: AccountConfig
@@ -59,7 +63,7 @@ async def view_account(venue: VenuePort, fills_since: timedelta = DEFAULT_FILLS_
         positions=await venue.position_rows(),
         open_orders=await venue.open_orders(),
         protection=await venue.algo_orders(),
-        orders=await venue.recent_orders(),
+        orders=[order for order in await venue.recent_orders() if not is_sign(order.client_order_id)],
         fills=await venue.fills(None, at - fills_since),
     )
 

@@ -42,6 +42,13 @@ class Status:
     """What the process guards for, by name, with the reason."""
     blocked: dict[str, str] = field(default_factory=dict)
     """Instruments in which nothing is opened, with the reason."""
+    stream: dict[str, Any] | None = None
+    """State of the account's stream: since when, when it was last heard, how often it connected, why it is not open.
+
+    None where there is none: it is a help, and nothing depends on it.
+    """
+    lease: str | None = None
+    """What became of the last sign of life on the account; None where none are given."""
     watched: str | None = None
     """When the venue was last looked at with success."""
     cycles: int = 0
@@ -87,6 +94,11 @@ def _format_metrics(status: Status) -> str:
             _STATES.get(status.trading),
             "gauge",
             "State of the process: 0 trading, 1 guarding (no entries), 2 halted.",
+        ),
+        "pairity_stream_open": (
+            None if status.stream is None else int(status.stream["state"] == "open"),
+            "gauge",
+            "Whether the account's stream is open: 1, or 0 while only the watch looks.",
         ),
         "pairity_positions": (len(status.positions), "gauge", "Open pair positions."),
         "pairity_pairs_unusable": (len(status.unusable), "gauge", "Pairs that could not be scored last time."),

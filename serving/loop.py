@@ -47,6 +47,12 @@ class TradingLoop:
 
     async def run(self, cycles: int | None = None) -> ServeReport:
         """Trade `cycles` bars, or until stopped. What fails is a state (`serving.supervisor`), not an end."""
+        try:
+            return await self._run(cycles)
+        finally:
+            await self._watch.leave()
+
+    async def _run(self, cycles: int | None) -> ServeReport:
         status, report = self._guard.status, self._reporter.report
         parts = await self._open()
         if parts is None:
@@ -109,15 +115,23 @@ class TradingLoop:
                 look_at = None  # it would make the decision late, which looks by itself
             retrain_at = None if retrainer is None else max(retrainer.due(), self._no_retraining_before)
             due = min((at for at in (look_at, retrain_at) if at is not None), default=instant)
-            if due >= instant:
-                return await self._sleep_until(instant)
-            if not await self._sleep_until(due):
+            may_wake = self._has_time_to_look(instant)
+            if not await self._sleep_until(min(due, instant), may_wake=may_wake):
                 return False
-            if retrainer is not None and due == retrain_at:
+            if may_wake and self._clock.now() < min(due, instant):
+                if self._has_time_to_look(instant):
+                    await self._watch.look()
+            elif due >= instant:
+                return True
+            elif retrainer is not None and due == retrain_at:
                 if not await self._retrain(retrainer, due):
                     return False
             else:
                 await self._watch.look()
+
+    def _has_time_to_look(self, instant: datetime) -> bool:
+        """Return whether a look would be over by then: the decision must not be late, and looks by itself."""
+        return self._clock.now() + self._watch.took < instant
 
     async def _retrain(self, retrainer: Retrainer, due: datetime) -> bool:
         """Start a retraining; return False if a stop was requested. One that cannot be started is tried in an hour."""
@@ -128,11 +142,19 @@ class TradingLoop:
             self._reporter.add_problems([f"the retraining was not started: {describe(error)}"])
             return True
 
-    async def _sleep_until(self, instant: datetime) -> bool:
-        """Sleep; return False if a stop was requested meanwhile. A clock that fails is waited for."""
+    async def _sleep_until(self, instant: datetime, *, may_wake: bool = False) -> bool:
+        """Sleep, with `may_wake` until the stream wakes; return False if a stop was requested meanwhile.
+
+        A clock that fails is waited for.
+        """
         while not self._stop.is_set():
             with self._supervisor.covering("time"):
-                return await finish_unless_stopped(self._stop, self._clock.sleep_until(instant))
+                job = (
+                    self._watch.wakes.sleep_until(self._clock, instant)
+                    if may_wake
+                    else self._clock.sleep_until(instant)
+                )
+                return await finish_unless_stopped(self._stop, job)
             # The venue's clock cannot be asked: real seconds pass until it can.
             await finish_unless_stopped(self._stop, asyncio.sleep(1.0))
         return False

@@ -46,7 +46,9 @@ from serving.report import describe_model
 from serving.retraining import Retrainer
 from serving.risk import Mode, check_balance
 from serving.supervisor import Supervisor
-from venue.clock import clock_for
+from serving.wakes import start_stream
+from venue.clock import SteppedClock, clock_for
+from venue.okx_stream import OkxStream
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -134,7 +136,17 @@ class Opening:
             status=status,
             progress=self._progress,
             supervisor=Supervisor(journal, status, clock.now, self._progress.say),
+            stream=self._open_stream(clock, status),
         )
+
+    def _open_stream(self, clock: Clock, status: Status) -> OkxStream | None:
+        """Return the account's stream, started; None where it is not wanted, or where no time passes to wait in."""
+        if not self._settings.serve.stream or isinstance(clock, SteppedClock):
+            return None
+        stream = start_stream(self._settings, status, live=self._mode is Mode.LIVE)
+        if stream is not None:
+            self._stack.push_async_callback(stream.close)
+        return stream
 
     async def open_parts(self, guard: GuardParts, pinned: str | None) -> Parts:
         """Open what decides, once; after a failure it may be called again. Raises what its parts raise."""

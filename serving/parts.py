@@ -16,6 +16,7 @@ from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
 from serving.supervisor import Supervisor
+from venue.okx_stream import OkxStream
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class GuardParts:
     """What guarding needs: the venue through the executor, the journal, and who is told. No model, no features.
 
-    `contracts` by asset are the executor's own: the watch keeps them as the venue lists them.
+    `contracts` by asset are the executor's own: the watch keeps them as the venue lists them. `stream` wakes the watch.
     """
 
     settings: Settings
@@ -38,6 +39,7 @@ class GuardParts:
     status: Status
     progress: Progress
     supervisor: Supervisor
+    stream: OkxStream | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,15 @@ from pairity.errors import ConfigError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from serving.api import make_app, serve_api
+from serving.api import Status, make_app, serve_api
 from serving.execution.okx import OkxVenue
 from serving.loop import OPENING, TradingLoop
 from serving.opening import Opening, read_stakes
+from serving.parts import GuardParts
 from serving.report import ServeReport
 from serving.risk import Mode, choose_mode
 from serving.shutdown import stop_on_signals
+from serving.wakes import show_stream
 from venue.okx_client import aclose, make_client
 
 
@@ -55,7 +57,7 @@ async def serve(
                 raise
             guard.supervisor.note(OPENING, error)
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
-        app = make_app(lambda: guard.status)
+        app = make_app(lambda: _read_status(guard))
         try:
             on_ready(await stack.enter_async_context(serve_api(app, settings.serve)))
         except ConfigError as error:
@@ -70,3 +72,9 @@ async def serve(
             "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
         )
     return report
+
+
+def _read_status(guard: GuardParts) -> Status:
+    if guard.stream is not None:
+        show_stream(guard.stream, guard.status)
+    return guard.status

@@ -23,6 +23,8 @@ from serving.limits import Limiter
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.requests import Wish, drop_request, take_request
+from serving.rivals import RivalWatch
+from serving.wakes import Wakes
 from venue.clock import SteppedClock, SystemClock
 
 T = TypeVar("T")
@@ -41,11 +43,19 @@ class Watch:
         self._parts = parts
         self._supervisor = parts.supervisor
         self._venue = parts.executor.desk.venue
-        self._reconciler = Reconciler(parts.executor, parts.settings)
+        self._stepped = isinstance(parts.clock, SteppedClock)
+        self._rivals = RivalWatch(
+            self._venue,
+            parts.journal,
+            parts.clock,
+            parts.contracts,
+            # Whoever steps a clock is alone with it.
+            signs=parts.settings.serve.lease and not self._stepped,
+        )
+        self._reconciler = Reconciler(parts.executor, parts.settings, self._rivals)
         self.limiter = Limiter(parts)
         self._layout = Layout.of(parts.settings)
         self._interval_s = parts.settings.serve.watch_s
-        self._stepped = isinstance(parts.clock, SteppedClock)
         self._idles = self._stepped and not parts.settings.serve.watch_stepped
         # After a failure sooner than usual: most outages last seconds. A stepped venue is stepped for each try.
         self._retries = Backoff(self._interval_s if self._stepped else min(2.0, self._interval_s), 60.0)
@@ -54,6 +64,7 @@ class Watch:
         self._listed_at: datetime | None = None
         self._idle_instruments: dict[str, str] = {}
         self._said: set[str] = set()
+        self.wakes = Wakes(parts.stream)
         self.took = timedelta(0)
         """How long the last look took, by the clock in use: an accelerated one runs on."""
 
@@ -80,7 +91,7 @@ class Watch:
         task = asyncio.ensure_future(job)
         try:
             while not (self._stepped or task.done()):
-                pause = asyncio.ensure_future(self._parts.clock.sleep_until(self._next_look()))
+                pause = asyncio.ensure_future(self.wakes.sleep_until(self._parts.clock, self._next_look()))
                 try:
                     await asyncio.wait({task, pause}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
@@ -105,13 +116,20 @@ class Watch:
         Limit orders that rest are cancelled without `entries`, and while the process is not trading.
         """
         supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
+        woken = self.wakes.begin_look()
         with supervisor.covering("request"):
             self._take_request()
+        if self._rivals.unread:
+            # What is taken over from the account must be nobody's.
+            with supervisor.covering("signs of life"):
+                await self._rivals.look({}, woken=woken)
         with supervisor.covering("venue"):
             decided = supervisor.state is not TradingState.HALTED
             entries = entries and supervisor.state is TradingState.TRADING
             report = await self._reconciler.run(decided_exits=decided, entries=entries)
         if report is not None:
+            with supervisor.covering("signs of life"):
+                await self._rivals.look(report.rivals, woken=woken)
             with supervisor.covering("reconciliation"):
                 await self._follow_report(report)
             if not deciding and self.limiter.is_due(self._parts.clock.now()):
@@ -120,8 +138,14 @@ class Watch:
         self._looked_at = self._parts.clock.now()
         self.took = self._looked_at - begun
         self._failed = 0 if report is not None else self._failed + 1
+        self.wakes.end_look()
         supervisor.write_pending()
         return report
+
+    async def leave(self) -> None:
+        """Say on the account that this process trades there no longer."""
+        with self._supervisor.covering("signs of life"):
+            await self._rivals.release()
 
     async def _follow_report(self, report: ReconcileReport) -> None:
         """Make causes of what reconciliation could not confirm or do, and look at the rest of the venue."""
@@ -132,7 +156,7 @@ class Watch:
             "doubt": report.doubts,
             "orders": [f"the outcome of order {name} is unknown" for name in report.unresolved],
             "exits": list(report.stuck.values()),
-            "second process": [f"an order of another pairity process rests here: {name}" for name in report.rivals],
+            "second process": [reason] if (reason := self._rivals.explain()) else [],
         }
         for cause, reasons in found.items():
             if reasons:
@@ -152,6 +176,7 @@ class Watch:
         blocked = self._idle_instruments | report.blocked
         self._parts.executor.blocked = blocked
         self._parts.status.blocked = blocked
+        self._parts.status.lease = self._rivals.lease
         self._parts.status.watched = self._parts.clock.now().isoformat()
 
     async def _follow_instruments(self, report: ReconcileReport) -> None:
@@ -227,6 +252,7 @@ class Watch:
         said = f"a person asked to {request.wish} at {request.at:%Y-%m-%d %H:%M:%S}"
         reason = f"{said}: {request.reason}" if request.reason else said
         if request.wish is Wish.RESUME:
+            self._rivals.forgive()
             self._supervisor.resume(reason)
         else:
             self._supervisor.halt(reason, by="person", flatten=request.wish is Wish.FLATTEN)

@@ -167,6 +167,8 @@ class OkxStream:
 
     async def _hold(self, address: WebAddress) -> str:
         """Connect, and return or raise why the connection ended."""
+        # In a thread: ccxt.pro takes seconds to load on a busy machine, and the watch must not wait for it.
+        await asyncio.to_thread(load_quiet_stream_okx)
         session = StreamSession(address, self._note_heard)
         client = self._make_client(address, session)
         self._changes.forget_contents()

@@ -18,7 +18,14 @@ from serving.execution import okx_rows as rows
 from serving.execution.okx_bills import read_bills
 from serving.execution.okx_connection import OkxConnection, Pages
 from serving.execution.okx_prices import read_best_prices, read_usdt_price
-from serving.execution.okx_writes import check_timer, make_order_body, make_protection_body, read_accepted, read_id
+from serving.execution.okx_writes import (
+    check_timer,
+    make_order_body,
+    make_protection_body,
+    make_sign_body,
+    read_accepted,
+    read_id,
+)
 from serving.execution.venue_records import (
     AccountConfig,
     AlgoLookup,
@@ -29,6 +36,7 @@ from serving.execution.venue_records import (
     OrderLookup,
     OrderRequest,
     ProtectionRequest,
+    SignRequest,
     Unclear,
     VenueAlgo,
     VenueBill,
@@ -238,6 +246,18 @@ class OkxVenue:
         return await self._connection.read_all(
             "privateGetTradeOrdersHistory", {"instType": "SWAP"}, rows.order_from_row
         )
+
+    async def finished_orders(self, since: datetime) -> Sequence[VenueOrder]:
+        """Return the orders that were placed from `since` on and are finished, newest first."""
+        wanted = {"instType": "SWAP", "begin": str(to_ms(since))}
+        return await self._connection.read_pages(
+            "privateGetTradeOrdersHistory", wanted, Pages("ordId", _RESTING_PAGES), rows.order_from_row
+        )
+
+    async def place_sign(self, request: SignRequest) -> None:
+        """Send an order that the venue cancels at once: its id stays in the list of finished orders."""
+        answer = await self._connection.write("privatePostTradeOrder", make_sign_body(request))
+        read_accepted(answer, "trade/order", request.client_order_id)
 
     async def funding_paid(self, instrument: str, since: datetime, until: datetime) -> Decimal:
         """Return the sum of funding in [since, until] in USDT; negative where it was paid."""

@@ -167,6 +167,7 @@ def algo_from_row(row: Row) -> VenueAlgo:
         order_id=_read_child_order(row),
         reduce_only=_read_flag(row, "reduceOnly"),
         margin_mode=optional_text(row, "tdMode"),
+        created_at=None if row.get("cTime") in (None, "") else instant(row, "cTime"),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import OrderUnknownError, VenueAnswerError, VenueRejectedError
-from serving.execution.venue_records import OrderRequest, ProtectionRequest
+from serving.execution.venue_records import OrderRequest, ProtectionRequest, SignRequest
 from venue import okx_values
 from venue.okx_answers import read_code, short
 
@@ -42,6 +42,19 @@ def make_order_body(request: OrderRequest) -> dict[str, Any]:
         stops = _make_triggers(request.attached.stop, request.attached.target)
         body["attachAlgoOrds"] = [{"attachAlgoClOrdId": request.attached.client_order_id, **stops}]
     return body
+
+
+def make_sign_body(request: SignRequest) -> dict[str, Any]:
+    """Return the body of an order that is executed at its price or better at once, or cancelled."""
+    return {
+        "instId": request.instrument,
+        "tdMode": "cross",
+        "side": "buy",
+        "ordType": "ioc",
+        "px": format_number(request.price),
+        "sz": format_number(request.contracts),
+        "clOrdId": request.client_order_id,
+    }
 
 
 def make_protection_body(request: ProtectionRequest) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from serving.execution.venue_records import (
     OrderLookup,
     OrderRequest,
     ProtectionRequest,
+    SignRequest,
     VenueAlgo,
     VenueBill,
     VenueFill,
@@ -116,6 +117,14 @@ class VenuePort(Protocol):
 
     async def recent_orders(self) -> Sequence[VenueOrder]:
         """Return the newest finished orders, newest first."""
+        ...
+
+    async def finished_orders(self, since: datetime) -> Sequence[VenueOrder]:
+        """Return the orders that were placed from `since` on and are finished, newest first."""
+        ...
+
+    async def place_sign(self, request: SignRequest) -> None:
+        """Send an order that cannot be executed and does not rest, for its id alone."""
         ...
 
     async def funding_paid(self, instrument: str, since: datetime, until: datetime) -> Decimal:

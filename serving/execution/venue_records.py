@@ -84,6 +84,16 @@ class ProtectionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SignRequest:
+    """A limit order to buy that can only be cancelled at once: it is executed now or never, far below the market."""
+
+    client_order_id: str
+    instrument: str
+    contracts: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class VenueOrder:
     """An order as the venue shows it; `average_price` is None until something was filled."""
 
@@ -122,6 +132,8 @@ class VenueAlgo:
     order_id: str | None
     reduce_only: bool
     margin_mode: str
+    created_at: datetime | None = None
+    """When it was placed; None where the venue does not say."""
 
 
 OrderLookup = VenueOrder | Missing | Unclear

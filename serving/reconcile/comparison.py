@@ -27,6 +27,7 @@ from serving.journal import Purpose
 from serving.reconcile.adoption import make_adopted_position
 from serving.reconcile.report import ReconcileReport
 from serving.reconcile.spaced_exits import SpacedExits
+from serving.rivals import RivalWatch
 
 Rows = Sequence[VenuePosition]
 
@@ -34,12 +35,15 @@ Rows = Sequence[VenuePosition]
 class PositionComparison:
     """Comparison of positions: books what two facts say, names what is foreign, and leaves the rest alone."""
 
-    def __init__(self, executor: Executor, settings: Settings, exits: SpacedExits) -> None:
+    def __init__(
+        self, executor: Executor, settings: Settings, exits: SpacedExits, rivals: RivalWatch | None = None
+    ) -> None:
         self._executor = executor
         self._exits = exits
         self._desk = executor.desk
         self._journal = executor.desk.journal
         self._settings = settings
+        self._rivals = rivals
 
     async def compare_all(self, report: ReconcileReport) -> None:
         """Compare every position that no order in doubt concerns. Raises VenueError where the list cannot be read."""
@@ -112,15 +116,19 @@ class PositionComparison:
     def _meet_growth(self, leg: Leg, listed: Decimal, report: ReconcileReport) -> Leg:
         """Return the leg: as it was beside somebody else's contracts, or with them if adoption is allowed."""
         name = inst_id(leg.asset)
-        if self._settings.serve.adopt_positions:
+        if self._may_adopt():
             report.problems.append(f"{name}: {leg.contracts} contracts here, {listed} on the venue; taken over")
             return replace(leg, contracts=listed)
         report.blocked[name] = f"{name} has {listed - leg.contracts} contracts more than are ours"
         report.problems.append(f"{report.blocked[name]}: they are not touched, and nothing is opened there")
         return leg
 
+    def _may_adopt(self) -> bool:
+        """Return whether somebody else's position may be taken over: not while another process may have it."""
+        return self._settings.serve.adopt_positions and (self._rivals is None or self._rivals.is_alone())
+
     def _meet_foreign(self, row: VenuePosition, report: ReconcileReport) -> None:
-        if self._settings.serve.adopt_positions and row.margin_mode == CROSS:
+        if self._may_adopt() and row.margin_mode == CROSS:
             contracts, now = self._executor.contracts, self._desk.clock.now()
             if any(
                 record.close is not None

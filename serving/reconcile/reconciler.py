@@ -19,19 +19,22 @@ from serving.reconcile.comparison import PositionComparison
 from serving.reconcile.interrupted import InterruptedOrders
 from serving.reconcile.report import ReconcileReport
 from serving.reconcile.spaced_exits import Refusals, SpacedExits
+from serving.rivals import RivalWatch
+from serving.rivals.signs import is_sign
 
 
 class Reconciler:
     """Reconciler of journal and venue; all that it sends goes through the executor, with its journal and its ids."""
 
-    def __init__(self, executor: Executor, settings: Settings) -> None:
+    def __init__(self, executor: Executor, settings: Settings, rivals: RivalWatch | None = None) -> None:
         self._executor = executor
         self._desk = executor.desk
         self._journal = executor.desk.journal
         self.exits = SpacedExits(executor)
         self._stops = Refusals(executor.desk.clock)
         self._interrupted = InterruptedOrders(executor, settings, self.exits)
-        self._comparison = PositionComparison(executor, settings, self.exits)
+        self._rivals = rivals
+        self._comparison = PositionComparison(executor, settings, self.exits, rivals)
 
     async def run(self, *, decided_exits: bool = False, entries: bool = True) -> ReconcileReport:
         """Do one pass and return what it saw and did; a second pass right after finds nothing to do.
@@ -107,10 +110,12 @@ class Reconciler:
             intent.client_order_id for intent in self._journal.unsettled() if intent.purpose is not Purpose.PROTECT
         }
         for order in await self._desk.venue.open_orders():
-            if order.client_order_id in alive or not is_of_pairity(order.client_order_id):
+            client_id = order.client_order_id
+            # A sign of life is cancelled by the venue.
+            if client_id in alive or not is_of_pairity(client_id) or is_sign(client_id):
                 continue
-            if not self._journal.owns(order.client_order_id):
-                report.rivals.append(order.client_order_id)
+            if not self._is_ours(client_id):
+                report.rivals[order.client_order_id] = order.updated_at
             else:
                 await self._cancel(order.instrument, order.client_order_id, report)
         guarded = {
@@ -124,8 +129,8 @@ class Reconciler:
             # What would close a position stays, whatever its id and size: `_protect` keeps nothing else if it can.
             if not is_of_pairity(algo.client_order_id):
                 continue
-            if not self._journal.owns(algo.client_order_id):
-                report.rivals.append(algo.client_order_id)
+            if not self._is_ours(algo.client_order_id):
+                report.rivals[algo.client_order_id] = algo.created_at
             elif not any(closes(algo, *position) for position in guarded):
                 try:
                     await self._desk.venue.cancel_algo(algo.instrument, algo.algo_id)
@@ -133,6 +138,12 @@ class Reconciler:
                     report.problems.append(error.what)
                     continue
                 report.cancelled.append(algo.client_order_id)
+
+    def _is_ours(self, client_id: str) -> bool:
+        """Return whether an order is of this journal; beside a copy of it, our tag alone does not say so."""
+        if self._rivals is not None and self._rivals.has_copy():
+            return self._journal.intent(client_id) is not None
+        return self._journal.owns(client_id)
 
     async def _cancel(self, instrument: str, client_id: str, report: ReconcileReport) -> None:
         try:

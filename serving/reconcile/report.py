@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pairity.strategy.types import PairPosition
 from serving.execution.exits import Closed
@@ -13,10 +14,11 @@ class ReconcileReport:
     """What one reconciliation saw and did. `unresolved` names orders whose outcome the venue still does not say.
 
     `doubts` say what one fact claims and no second one confirms, `stuck` which exits and protections the venue does not
-    take, `disagreements` what the journal and the venue say against each other, `rivals` which orders of another
-    process of this program rest on the account. While there is any of these, or anything is unresolved, nothing may be
-    opened. `blocked` are instruments (with the reason) in which somebody else has a position: nothing may be opened
-    there. `resting` are positions whose entry waits for a limit order.
+    take, `disagreements` what the journal and the venue say against each other. While there is any of these, or
+    anything is unresolved, nothing may be opened. `rivals` are orders of other journals that rest, with when they were
+    placed: `serving.rivals` says whether one of their processes is alive. `blocked` are instruments (with the reason)
+    in which somebody else has a position: nothing may be opened there. `resting` are positions whose entry waits for
+    a limit order.
     """
 
     settled: list[str] = field(default_factory=list)
@@ -29,7 +31,7 @@ class ReconcileReport:
     doubts: list[str] = field(default_factory=list)
     stuck: dict[str, str] = field(default_factory=dict)
     disagreements: list[str] = field(default_factory=list)
-    rivals: list[str] = field(default_factory=list)
+    rivals: dict[str, datetime | None] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     positions: tuple[PairPosition, ...] = ()

@@ -151,7 +151,7 @@ def test_orphans_of_ours_are_cancelled_and_those_of_others_are_not(desk: Desk, t
     report = asyncio.run(desk.reconciler.run())
     assert sorted(report.cancelled) == sorted(ours)
     assert [algo["algoClOrdId"] for algo in tiny.live_algos(ETH)] == ["somebodyelse", rival]
-    assert report.rivals == [rival]
+    assert list(report.rivals) == [rival]
 
 
 def test_a_stop_of_another_side_is_an_orphan_beside_an_open_position(desk: Desk, tiny: TinyOkx) -> None:

@@ -237,7 +237,7 @@ def test_orders_of_another_journal_are_reported_and_left_alone(desk: Desk, tiny:
     other = client_order_id("another", "p", 0, Purpose.PROTECT)
     tiny._new_algo(ETH, "sell", "1", other, {"slTriggerPx": "1", "tpTriggerPx": "2"})
     report = reconcile(desk)
-    assert (report.rivals, report.cancelled, len(tiny.live_algos(ETH))) == ([other], [], 1)
+    assert (list(report.rivals), report.cancelled, len(tiny.live_algos(ETH))) == ([other], [], 1)
 
 
 HANDS = st.lists(

@@ -395,3 +395,24 @@ def test_a_stop_whose_executions_come_late_is_booked_with_them(guard: Guard, tin
     assert (closed.close.exit_reason, closed.close.net_usdt is None) == ("stop_loss", False)
     look(guard)
     assert guard.supervisor.state is TRADING
+
+
+def test_a_failure_in_the_watch_for_rivals_ends_nothing(guard: Guard, tiny: TinyOkx) -> None:
+    """Whose a finished order is, the journal says, and a damaged one raises at the first look too."""
+    from serving.journal import Purpose, client_order_id
+
+    tiny._execute(tiny._new_order(BTC, "buy", "1", client_order_id("b", "p", 0, Purpose.ENTRY), reduce_only=False), 1)
+    rename(guard.desk.journal, "intents", "gone")
+    look(guard)
+    assert guard.supervisor.state is HALTED
+    rename(guard.desk.journal, "gone", "intents")
+    look(guard)
+    assert "second process" in guard.status.causes
+    ask(guard, Wish.RESUME)
+    look(guard)
+    assert (guard.supervisor.state, guard.status.causes) == (TRADING, {})
+
+
+def rename(journal: Journal, name: str, other: str) -> None:
+    with journal._begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {name} RENAME TO {other}")

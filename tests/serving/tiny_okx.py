@@ -303,7 +303,9 @@ class TinyOkx:
             raise Refused("51008", "Insufficient USDT margin in account")
         order = self._new_order(instrument, side, size, client_id, reduce_only=reduce_only)
         filled = (size * self.fill_fraction).quantize(Decimal("0.01"))
-        if filled:
+        if params["ordType"] == "ioc" and Decimal(params["px"]) < self.prices[instrument]:
+            order["state"] = "canceled"
+        elif filled:
             self._execute(order, filled)
             self._attach(order, params.get("attachAlgoOrds", []))
         return [{"ordId": order["ordId"], "clOrdId": client_id, "sCode": "0", "sMsg": "Order placed"}]
@@ -324,8 +326,11 @@ class TinyOkx:
     def _privateGetTradeOrdersPending(self, _: Any) -> list[Any]:
         return [dict(order) for order in self.orders if order["state"] in ("live", "partially_filled")][::-1]
 
-    def _privateGetTradeOrdersHistory(self, _: Any) -> list[Any]:
-        return [dict(order) for order in self.orders if order["state"] in ("filled", "canceled")][::-1]
+    def _privateGetTradeOrdersHistory(self, params: Any) -> list[Any]:
+        since, after = int(params.get("begin", 0)), int(params.get("after", 10**20))
+        rows = [order for order in self.orders if order["state"] in ("filled", "canceled")]
+        rows = [order for order in rows if int(order["cTime"]) >= since and int(order["ordId"]) < after]
+        return [dict(order) for order in rows[::-1][: int(params.get("limit", 100))]]
 
     def _privatePostTradeOrderAlgo(self, params: Any) -> list[Any]:
         if self.refuse_algos is not None:

@@ -96,8 +96,9 @@ class Desk:
         checkpoint: Callable[[str], None] = no_checkpoint,
         adopt: bool = False,
         limits: LimitTerms | None = None,
+        scope: str = "test",
     ) -> None:
-        self.journal = Journal.open(path, scope="test")
+        self.journal = Journal.open(path, scope=scope)
         time = FastTime()
         self.pace = pace or Pace(poll_s=0.1, sleep=time.sleep, monotonic=time.monotonic)
         self.venue = OkxVenue(client, retries=1)
