@@ -5,6 +5,7 @@ Orders go one by one to `trade/order`: its answer has one element, which is acce
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -39,6 +40,8 @@ from serving.execution.venue_records import (
 if TYPE_CHECKING:
     from ccxt.async_support import okx
 
+    from venue.okx_client import Sleep
+
 GONE_CODES = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "51603"})
 """Rejections of a cancellation that leave nothing to cancel, or a cancellation under way."""
 _SPOT_ONLY = "1"
@@ -49,10 +52,10 @@ _FILL_PAGES = 1_000
 
 
 class OkxVenue:
-    """`VenuePort` over a signed client of `make_client`; `retries` bounds the repetitions of reads."""
+    """`VenuePort` over a signed client of `make_client`; `retries` bounds the repetitions of reads, `sleep` waits."""
 
-    def __init__(self, client: okx, *, retries: int) -> None:
-        self._connection = OkxConnection(client, retries=retries)
+    def __init__(self, client: okx, *, retries: int, sleep: Sleep = asyncio.sleep) -> None:
+        self._connection = OkxConnection(client, retries=retries, sleep=sleep)
 
     async def server_time(self) -> datetime:
         """Return the time of the venue's clock."""
