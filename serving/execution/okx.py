@@ -223,9 +223,9 @@ class OkxVenue:
             "privateGetTradeFillsHistory",
             wanted,
             Pages("billId", _FILL_PAGES),
-            lambda row: rows.fill_from_row(rows.of(instrument, row) if instrument else row),
+            lambda row: (rows.text(row, "billId"), rows.fill_from_row(rows.of(instrument, row) if instrument else row)),
         )
-        return sorted(fills, key=lambda fill: (fill.at, fill.trade_id))
+        return rows.merge_trades(fills)
 
     async def recent_orders(self) -> Sequence[VenueOrder]:
         """Return the newest finished orders, newest first: one page."""

@@ -17,6 +17,7 @@ from serving.execution.protection import closes
 from serving.journal import Purpose, is_of_pairity
 from serving.reconcile.comparison import PositionComparison
 from serving.reconcile.interrupted import InterruptedOrders
+from serving.reconcile.late_records import LateRecords
 from serving.reconcile.report import ReconcileReport
 from serving.reconcile.spaced_exits import Refusals, SpacedExits
 
@@ -32,6 +33,7 @@ class Reconciler:
         self._stops = Refusals(executor.desk.clock)
         self._interrupted = InterruptedOrders(executor, settings, self.exits)
         self._comparison = PositionComparison(executor, settings, self.exits)
+        self._late_records = LateRecords(executor)
 
     async def run(self, *, decided_exits: bool = False) -> ReconcileReport:
         """Do one pass and return what it saw and did; a second pass right after finds nothing to do.
@@ -65,6 +67,7 @@ class Reconciler:
         if failure is not None:
             raise failure
         await self._cancel_orphans(report)
+        await self._late_records.complete()
         report.positions = tuple(record.position for record in self._journal.open_positions())
         return report
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from serving.journal import TradingState
 from tests.soak.acts import Acts
 from tests.soak.decisions import Decider
-from tests.soak.invariants import check_money, check_orders, check_state, list_differences
+from tests.soak.invariants import check_money, check_orders, check_state, is_well, list_differences
 from tests.soak.life import Life
 from tests.soak.venue import Venue
 from venue.okx_client import READ_BACKOFF
@@ -104,7 +103,7 @@ class Chapter:
             await self._step(self._live().look)
             life = self._live()
             differences = list_differences(self._venue, life)
-            if look > 4 and life.supervisor.state is TradingState.TRADING:
+            if look > 4 and is_well(life):
                 break
         life = self._live()
         for name in differences:

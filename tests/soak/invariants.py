@@ -28,6 +28,13 @@ def list_differences(venue: Venue, life: Life) -> dict[str, Decimal]:
     return {name: Decimal(size) for name, size in sizes.items() if size}
 
 
+def is_well(life: Life) -> bool:
+    """Return whether the process trades, every contract with it, and knows what everything earned."""
+    suspended = any("does not trade" in reason for reason in life.status.blocked.values())
+    lacking = life.journal.positions_without_result(from_ms(T0))
+    return life.supervisor.state is TradingState.TRADING and not suspended and not lacking
+
+
 def check_orders(venue: Venue, life: Life) -> list[str]:
     """Return what is wrong with orders: sent twice, larger than meant, or left behind."""
     wrong = []

@@ -36,8 +36,7 @@ class WanderingMarket:
         draw = random.Random(seed)
         factor = [draw.gauss(0, 0.001) for _ in range(hours * 60)]
         self._bars = {
-            _name(asset): _wander(draw, price, float(tick), factor)
-            for asset, (price, _, _, tick) in _CONTRACTS.items()
+            _name(asset): _wander(draw, price, float(tick), factor) for asset, (price, _, _, tick) in _CONTRACTS.items()
         }
         self._rates = {
             _name(asset): [Funding(at, round(draw.gauss(0, 3e-4), 6)) for at in range(T0, self.end_ms, HOUR_MS)]
