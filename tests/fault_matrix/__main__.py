@@ -8,9 +8,25 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.fault_matrix.operations import OPERATIONS
+from tests.e2e.running import paper_exchange
+from tests.fault_matrix.feed import Feed
+from tests.fault_matrix.operations import FEED, OPERATIONS
 from tests.fault_matrix.playing import play_row, small_exchange
 from tests.fault_matrix.situations import ALL
+
+
+def play_feed(words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as made, paper_exchange("--seed", "11") as exchange:
+        feed = Feed(exchange, Path(made))
+        for situation in ALL:
+            if FEED.fits(situation) and (not words or any(word in situation.name for word in words)):
+                for long, lasting in (("once", False), ("lasts", True)):
+                    begun = time.monotonic()
+                    result, wrong = feed.play(situation, lasting=lasting)
+                    took = time.monotonic() - begun
+                    print(f"{situation.name} | feed | {long} | {result} | {took:.1f} s", flush=True)
+                    for text in wrong:
+                        print(f"    WRONG {text}", flush=True)
 
 
 def main(words: list[str]) -> None:
@@ -30,4 +46,7 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] == ["feed"]:
+        play_feed(sys.argv[2:])
+    else:
+        main(sys.argv[1:])

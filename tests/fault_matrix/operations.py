@@ -23,6 +23,8 @@ class Operation:
 
     def fits(self, situation: Situation) -> bool:
         """Return whether the situation makes sense here."""
+        if self.name == "feed" and situation.kind != "fault":
+            return False
         if situation.operations:
             return self.name in situation.operations
         if situation.kind == "fault" and not situation.everywhere:

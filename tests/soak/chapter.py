@@ -19,7 +19,7 @@ from tests.soak.venue import Venue
 from venue.okx_client import READ_BACKOFF
 
 _MOST_HEALING_LOOKS = 150
-_HOURS = 150
+_HOURS = 110
 """Hours of the market: more than the cycles of a chapter take."""
 
 
@@ -103,7 +103,7 @@ class Chapter:
             await self._step(self._live().look)
             life = self._live()
             differences = list_differences(self._venue, life)
-            if look > 4 and is_well(life):
+            if look > 1 and is_well(life):
                 break
         life = self._live()
         for name in differences:
@@ -114,9 +114,8 @@ class Chapter:
             for _ in range(4):
                 await self._step(life.look)
             differences = list_differences(self._venue, life)
-            # A touch that is undone leaves nothing behind.
         self._venue.meter.foreign.clear()
-        for _ in range(5):  # what a person did to stops in a foreign instrument must be mended now
+        for _ in range(2):  # what a person did to stops in a foreign instrument must be mended now
             await self._step(life.look)
         self.outcome.wrong += check_state(life, differs=bool(differences))
         self.outcome.wrong += check_orders(self._venue, life)

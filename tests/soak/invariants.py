@@ -14,6 +14,8 @@ from tests.soak.life import Life
 from tests.soak.market import T0
 from tests.soak.venue import BALANCE, Venue
 
+_EXACT = Decimal("1e-9")
+"""Decimals of 28 digits round when they are added up."""
 _OF_OTHERS = frozenset({Finding.FOREIGN})
 
 
@@ -81,7 +83,7 @@ async def check_money(venue: Venue, life: Life, *, alone: bool) -> list[str]:
     traded = sum((bill.pnl + bill.fee for bill in bills if bill.kind is not BillKind.FUNDING), Decimal(0))
     funding = sum((bill.pnl for bill in bills if bill.kind is BillKind.FUNDING), Decimal(0))
     unrealised = sum((p.unrealized(account.mark(p.inst_id)) for p in account.positions.values()), Decimal(0))
-    if BALANCE + traded + funding + unrealised != account.equity():
+    if abs(BALANCE + traded + funding + unrealised - account.equity()) > _EXACT:
         wrong.append(f"{BALANCE} + {traded} + {funding} + {unrealised} is not {account.equity()}")
     report = await check_ledger(life.port, life.journal, from_ms(T0))
     wrong += [
@@ -93,6 +95,6 @@ async def check_money(venue: Venue, life: Life, *, alone: bool) -> list[str]:
     if alone and not life.journal.open_positions():
         nets = [record.close.net_usdt for record in life.journal.closed_positions() if record.close]
         known = [net for net in nets if net is not None]
-        if len(known) == len(nets) and sum(known, Decimal(0)) != account.ledger.cash - BALANCE:
+        if len(known) == len(nets) and abs(sum(known, Decimal(0)) - account.ledger.cash + BALANCE) > _EXACT:
             wrong.append(f"the journal earned {sum(known, Decimal(0))}, the account {account.ledger.cash - BALANCE}")
     return wrong

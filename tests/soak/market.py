@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from decimal import Decimal
+
+import numpy as np
 
 from pairity.universe import ContractSpec
 from paper_exchange.market.market import Bar, Funding, Instrument
@@ -33,13 +34,13 @@ class WanderingMarket:
     def __init__(self, seed: int, hours: int) -> None:
         self.end_ms = T0 + hours * HOUR_MS
         self.instruments = {_name(asset): _make_instrument(asset) for asset in ASSETS}
-        draw = random.Random(seed)
-        factor = [draw.gauss(0, 0.001) for _ in range(hours * 60)]
+        draw = np.random.default_rng(seed)
+        factor = draw.normal(0, 0.001, hours * 60)
         self._bars = {
             _name(asset): _wander(draw, price, float(tick), factor) for asset, (price, _, _, tick) in _CONTRACTS.items()
         }
         self._rates = {
-            _name(asset): [Funding(at, round(draw.gauss(0, 3e-4), 6)) for at in range(T0, self.end_ms, HOUR_MS)]
+            _name(asset): [Funding(at, round(draw.normal(0, 3e-4), 6)) for at in range(T0, self.end_ms, HOUR_MS)]
             for asset in ASSETS
         }
 
@@ -73,20 +74,19 @@ def _name(asset: str) -> str:
     return f"{asset}-USDT-SWAP"
 
 
-def _wander(draw: random.Random, price: float, tick: float, factor: Sequence[float]) -> list[Bar]:
-    bars = []
-    for minute, common in enumerate(factor):
-        close = _to_tick(price * (1 + common + draw.gauss(0, 0.002)), tick)
-        high = _to_tick(max(price, close) * (1 + abs(draw.gauss(0, 0.0007))), tick)
-        low = _to_tick(min(price, close) * (1 - abs(draw.gauss(0, 0.0007))), tick)
-        volume = draw.uniform(2_000, 60_000) / price
-        bars.append(Bar(T0 + minute * MINUTE_MS, price, max(high, price, close), min(low, price, close), close, volume))
-        price = close
-    return bars
-
-
-def _to_tick(price: float, tick: float) -> float:
-    return round(max(round(price / tick), 1) * tick, 8)
+def _wander(draw: np.random.Generator, price: float, tick: float, factor: np.ndarray) -> list[Bar]:
+    count = len(factor)
+    moves = np.cumsum(np.log1p(factor + draw.normal(0, 0.002, count)))
+    closes = np.round(np.maximum(np.round(price * np.exp(moves) / tick), 1) * tick, 8)
+    opens = np.concatenate([[price], closes[:-1]])
+    highs = np.maximum(opens, closes) * (1 + np.abs(draw.normal(0, 0.0007, count)))
+    lows = np.minimum(opens, closes) * (1 - np.abs(draw.normal(0, 0.0007, count)))
+    highs = np.maximum(np.round(np.round(highs / tick) * tick, 8), np.maximum(opens, closes))
+    lows = np.minimum(np.round(np.round(lows / tick) * tick, 8), np.minimum(opens, closes))
+    volumes = draw.uniform(2_000, 60_000, count) / opens
+    times = range(T0, T0 + count * MINUTE_MS, MINUTE_MS)
+    columns = (column.tolist() for column in (opens, highs, lows, closes, volumes))
+    return [Bar(*row) for row in zip(times, *columns, strict=True)]
 
 
 def _make_instrument(asset: str) -> Instrument:
