@@ -11,9 +11,12 @@ DATA ?=
 # Options for the command behind a target, for example: make ingest ARGS="--since 30d"
 ARGS ?=
 UI_PORT ?= 5000
+CYCLES ?= 5000
+SEED ?= 1
+CHAPTER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow bench bench-data bench-train bench-serve lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow fault-matrix soak bench bench-data bench-train bench-serve lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -140,6 +143,13 @@ test: lint types contract  ## everything that CI runs
 
 test-slow: install  ## longer suites
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope
+
+fault-matrix: install  ## every fault and event against every operation, as docs/faults.md says (ARGS="reset hand:" for rows)
+	$(BIN)/python -m tests.fault_matrix $(ARGS)
+
+# The order of sets of names is that of the seed, too: the same SEED plays the same chapters
+soak: install  ## a trading process through thousands of cycles of mishaps (CYCLES=5000 SEED=1, CHAPTER=n for one of them)
+	PYTHONHASHSEED=0 $(BIN)/python -m tests.soak --cycles $(CYCLES) --seed $(SEED) $(if $(CHAPTER),--chapter $(CHAPTER)) $(ARGS)
 
 bench: install  ## measure everything against peers in one run, write benchmarks/results.md
 	$(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ from paper_exchange.run import SYNTHETIC_START
 from serving.journal import Purpose, TradingState
 from tests.fault_matrix.desk import BTC, SIZE, Desk
 from tests.fault_matrix.operations import Operation
-from tests.fault_matrix.situations import BEGINS_S, ENDS_S, Situation
+from tests.fault_matrix.situations import BEGINS_S, ENDS_S, EVERY_S, Situation
 from tests.paper_exchange.signed_requests import ask
 
 LASTS = timedelta(seconds=45)
@@ -30,12 +30,17 @@ class Cell:
     operation: Operation
     desk: Desk
     lasting: bool
+    turn: int = 0
+    """How often the event of the row has come before."""
     causes: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     async def play(self) -> str:
         """Play it and return what came of it, in the words of the table."""
         desk = self.desk
+        if self.turn:
+            # An event of hours ago is over; what it left behind belongs to its own cell.
+            await desk.clock.sleep_until(_at(self.turn * EVERY_S))
         await desk.watch.look()
         if self.operation.open_before:
             await desk.decide()
@@ -91,7 +96,7 @@ class Cell:
             count = None if self.lasting else 1
             _control(self.desk, "POST", "faults", {"kind": what.what, "path": path, "count": count, "params": params})
         elif what.kind == "event":
-            await self.desk.clock.sleep_until(_at(BEGINS_S))
+            await self.desk.clock.sleep_until(_at(BEGINS_S + self.turn * EVERY_S))
         elif what.kind == "person":
             self._act()
 
@@ -100,7 +105,7 @@ class Cell:
         if what.kind == "fault":
             _control(self.desk, "DELETE", "faults", None)
         elif what.kind == "event":
-            await self.desk.clock.sleep_until(_at(ENDS_S))
+            await self.desk.clock.sleep_until(_at(ENDS_S + self.turn * EVERY_S))
         elif what.what == "rest":
             cancelled = {"instId": BTC, "clOrdId": what.params["client_id"]}
             assert ask(self.desk.url, "POST", "trade/cancel-order", cancelled)["code"] == "0"

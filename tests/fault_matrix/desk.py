@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -45,6 +45,7 @@ class Desk:
 
     def __init__(self, url: str, home: Path, clock: SteppedClock, client: Any) -> None:
         self.url, self.clock = url, clock
+        self._last = read_last(url)
         settings = Settings(home=home, exchange=_exchange(url), serve=ServeSettings(watch_stepped=True))
         self.journal = Journal.open(home / "journal.db")
         self.journal.record_run(RUN)
@@ -85,7 +86,7 @@ class Desk:
         exits = tuple(
             Exit(record.position.position_id, ExitReason.Z_CROSS) for record in self.journal.open_positions() if leave
         )
-        entries = () if leave or refused else (_make_entry(f"BTC__ETH@{at:%H%M%S%f}", read_last(self.url)),)
+        entries = () if leave or refused else (_make_entry(f"BTC__ETH@{at:%H%M%S%f}", self._last),)
         action = Action.CLOSE if leave else Action.OPEN if entries else Action.HOLD
         outcome = Decision(action, "drill", (), exits, entries, StrategyState(10_000.0))
         record = DecisionRecord(

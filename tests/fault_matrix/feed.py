@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import urllib.request
 from contextlib import closing
@@ -82,10 +83,8 @@ class Feed:
             await serve(self._settings, live=False, cycles=1, progress=said, on_ready=lambda _: None)
 
         before = self._read(lambda journal: journal.last_decision())
-        try:
+        with contextlib.suppress(StaleFeaturesError):  # a run of one blind decision ends with this, after it
             asyncio.run(one_hour())
-        except StaleFeaturesError:
-            pass  # a run of one blind decision ends with this, after its decision
         decision = self._read(lambda journal: journal.last_decision())
         if decision is None or decision == before:
             return "no decision"

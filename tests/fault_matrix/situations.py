@@ -15,9 +15,11 @@ from serving.journal import Purpose, client_order_id
 
 Kind = Literal["fault", "event", "person", "venue"]
 BTC = "BTC-USDT-SWAP"
+_TRADING = ("entry", "query", "cancel", "exit", "protect", "watch")
+TURNS = len(_TRADING)
 EMPTY = json.dumps({"code": "0", "msg": "", "data": []})
-BEGINS_S, ENDS_S = 600, 660
-"""Seconds of the exchange's time at which events begin and end."""
+BEGINS_S, ENDS_S, EVERY_S = 600, 660, 7200
+"""Seconds of the exchange's time at which an event begins and ends, and after which it comes for the next column."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Situation:
     """Whether the fault can strike requests that read, and that write."""
     why_not: str = ""
     """Why other operations make no sense."""
+    restored: Mapping[str, Any] = field(default_factory=dict)
+    """The event that takes an event back."""
     operations: tuple[str, ...] = ()
     """The only operations that make sense, where not all do."""
 
@@ -44,9 +48,25 @@ class Situation:
         """Whether it needs an exchange of its own."""
         return self.kind in ("event", "venue")
 
+    @property
+    def fits_trading(self) -> bool:
+        """Whether it makes sense in any column but that of the pipeline."""
+        return not self.operations or bool(set(self.operations) & set(_TRADING))
+
+    @property
+    def passes(self) -> bool:
+        """Whether an event ends, so that one exchange plays it for every column."""
+        return self.kind == "venue" or "for_s" in self.params or bool(self.restored) or "clear_faults" in self.params
+
     def script(self) -> list[dict[str, Any]]:
-        """Return the script of an event."""
-        return [{"after_s": BEGINS_S, **self.params}] if self.kind == "event" else []
+        """Return the script of an event: once, or for every column in turn."""
+        script = []
+        for turn in range(TURNS if self.passes else 1) if self.kind == "event" else ():
+            script.append({"after_s": BEGINS_S + turn * EVERY_S, **self.params})
+            if self.restored:
+                ends = ENDS_S + turn * EVERY_S
+                script.append({"after_s": ends, "instrument": BTC, **self.restored})
+        return script
 
 
 def _fault(name: str, what: str = "", **more: Any) -> Situation:
@@ -138,11 +158,14 @@ FAULTS: tuple[Situation, ...] = (
 _HERE = {"instrument": BTC}
 _FOR = {"for_s": ENDS_S - BEGINS_S}
 _WHOLE = {"why_not": "changes no market data before the next hour"}
-_TRADING = ("entry", "query", "cancel", "exit", "protect", "watch")
 
 
-def _event(name: str, **params: Any) -> Situation:
-    return Situation(name, "event", params=params, operations=_TRADING, **_WHOLE)
+def _event(name: str, restored: Mapping[str, Any] | None = None, **params: Any) -> Situation:
+    return Situation(name, "event", params=params, restored=restored or {}, operations=_TRADING, **_WHOLE)
+
+
+def _change(name: str, what: str, value: str, usual: str) -> Situation:
+    return _event(name, {"change": {what: usual}}, change={what: value}, **_HERE)
 
 
 EVENTS: tuple[Situation, ...] = (
@@ -151,14 +174,14 @@ EVENTS: tuple[Situation, ...] = (
     _event("preopen", state="preopen", **_HERE, **_FOR),
     _event("settling", state="settling", **_HERE, **_FOR),
     _event("post_only", state="post_only", **_HERE, **_FOR),
-    _event("ctVal ÷ 10", change={"ctVal": "0.001"}, **_HERE),
-    _event("ctVal × 10", change={"ctVal": "0.1"}, **_HERE),
-    _event("lotSz × 10", change={"lotSz": "0.1"}, **_HERE),
-    _event("minSz × 100", change={"minSz": "1"}, **_HERE),
-    _event("tickSz × 5", change={"tickSz": "0.5"}, **_HERE),
-    _event("maxMktSz 0.02", change={"maxMktSz": "0.02"}, **_HERE),
-    _event("lever 1", change={"lever": "1"}, **_HERE),
-    _event("funding_hours 1", funding_hours=1, **_HERE),
+    _change("ctVal ÷ 10", "ctVal", "0.001", "0.01"),
+    _change("ctVal × 5", "ctVal", "0.05", "0.01"),
+    _change("lotSz × 5", "lotSz", "0.05", "0.01"),
+    _change("minSz × 100", "minSz", "1", "0.01"),
+    _change("tickSz × 5", "tickSz", "0.5", "0.1"),
+    _change("maxMktSz 0.02", "maxMktSz", "0.02", "100000"),
+    _change("lever 1", "lever", "1", "100"),
+    _event("funding_hours 1", {"funding_hours": 8}, funding_hours=1, **_HERE),
     _event("delist", delist=True, **_HERE),
     _event("maintenance, announced", maintenance="drill", **_FOR),
     _event("maintenance, refusing", maintenance="drill", refuse=True, **_FOR),

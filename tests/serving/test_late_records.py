@@ -68,7 +68,7 @@ def test_a_whole_position_is_not_asked_about(desk: Desk, tiny: TinyOkx) -> None:
 
 
 def test_a_trade_that_is_listed_in_two_rows_is_one_execution(desk: Desk, tiny: TinyOkx) -> None:
-    """An order of a person that turns the position over: what closes ours has the result, what opens theirs has none."""
+    """An order of a person that turns the position over: what closes ours has a result, what opens theirs has none."""
     asyncio.run(opened(desk))
     tiny.prices[BTC] = Decimal(79000)
     before = tiny.cash
