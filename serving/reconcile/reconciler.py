@@ -71,6 +71,11 @@ class Reconciler:
         report.positions = tuple(record.position for record in self._journal.open_positions())
         return report
 
+    def forget_refusals(self) -> None:
+        """Try again at the next pass what the venue refused."""
+        self._stops.forget_all()
+        self.exits.forget_refusals()
+
     async def _protect(self, report: ReconcileReport) -> VenueError | None:
         """See to it that every open position has its stops, or close it; return what the venue did not answer."""
         failure = None

@@ -29,7 +29,7 @@ class Feed:
         os.environ.setdefault("PAIRITY_SIGNING_KEY", str(folder / "key" / "signing.key"))
         place = Place(folder / "feed")
         options = ("--exchange-url", exchange.url, "--control-url", exchange.control)
-        for done in (place.run("ingest", *options, "--since", "12d"), place.run("train", "--no-compare")):
+        for done in (place.run("ingest", *options, "--since", "22d"), place.run("train", "--no-compare")):
             assert done.returncode == 0, done.stdout + done.stderr
         self._settings = Settings(
             home=place.home,

@@ -15,8 +15,6 @@ from tests.fault_matrix.situations import ALL, Situation
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
 NO_SENSE = "·"
 COLUMNS = (*OPERATIONS, FEED)
-_WANTED = ("opened", "closed", "held", "fresh")
-"""By column: entry and query, cancel and exit, protect and watch, feed."""
 
 
 def write_cell(operation: Operation, result: str) -> str:
@@ -53,7 +51,7 @@ def write_row(situation: Situation, cells: Mapping[str, str]) -> str:
 
 def _find_wanted(operation: Operation) -> str:
     if operation is FEED:
-        return _WANTED[3]
-    return (
-        _WANTED[0] if not operation.open_before else _WANTED[1] if operation.name in ("cancel", "exit") else _WANTED[2]
-    )
+        return "fresh"
+    if not operation.open_before:
+        return "opened"
+    return "closed" if operation.name in ("cancel", "exit") else "held"
