@@ -140,7 +140,7 @@ class Watch:
         """Take over sizes and contract values as the venue lists them, and name what does not trade."""
         now, contracts = self._parts.clock.now(), self._parts.contracts
         odd = report.doubts or report.stuck or any(short_name(name) in contracts for name in report.blocked)
-        # Positions that do not fit may be in contracts of another value, and what is refused in one that does not trade.
+        # Positions that do not fit may be in contracts of another value; what is refused, in one that does not trade.
         if self._listed_at is not None and now - self._listed_at < _LISTED_FOR and not odd:
             return
         listings = await self._venue.listings()
