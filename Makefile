@@ -11,9 +11,12 @@ DATA ?=
 # Options for the command behind a target, for example: make ingest ARGS="--since 30d"
 ARGS ?=
 UI_PORT ?= 5000
+CYCLES ?= 5000
+SEED ?= 1
+CHAPTER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month crash-matrix bench bench-data bench-train bench-serve lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month crash-matrix fault-matrix soak bench bench-data bench-train bench-serve lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -147,6 +150,12 @@ test-slow: install  ## longer suites
 crash-matrix: install  ## kill the trading process at every request, commit and change of a file, and at a dozen places in serve
 	$(BIN)/python -m tests.e2e.crash_matrix $(ARGS)
 	$(BIN)/python -m pytest -m crash_matrix tests/e2e/crash_matrix/test_whole_process.py
+fault-matrix: install  ## every fault and event against every operation, as docs/faults.md says (ARGS="reset hand:" for rows)
+	$(BIN)/python -m tests.fault_matrix $(ARGS)
+
+# The order of sets of names is that of the seed, too: the same SEED plays the same chapters
+soak: install  ## a trading process through thousands of cycles of mishaps (CYCLES=5000 SEED=1, CHAPTER=n for one of them)
+	PYTHONHASHSEED=0 $(BIN)/python -m tests.soak --cycles $(CYCLES) --seed $(SEED) $(if $(CHAPTER),--chapter $(CHAPTER)) $(ARGS)
 
 bench: install  ## measure everything against peers in one run, write benchmarks/results.md
 	$(BIN)/python -m benchmarks

@@ -182,12 +182,12 @@ class Watch:
     async def _follow_instruments(self, report: ReconcileReport) -> None:
         """Take over sizes and contract values as the venue lists them, and name what does not trade."""
         now, contracts = self._parts.clock.now(), self._parts.contracts
-        odd = report.doubts or report.problems or any(short_name(name) in contracts for name in report.blocked)
-        # Positions that do not fit may be in contracts of another value; a refused stop may be too large by now.
+        odd = report.doubts or report.stuck or any(short_name(name) in contracts for name in report.blocked)
+        # Positions that do not fit may be in contracts of another value; what is refused, in one that does not trade.
         if self._listed_at is not None and now - self._listed_at < _LISTED_FOR and not odd:
             return
         listings = await self._venue.listings()
-        self._idle_instruments = {}
+        idle_before, self._idle_instruments = self._idle_instruments, {}
         for asset, known in list(contracts.items()):
             listing = listings.get(known.instrument)
             if listing is None:
@@ -206,6 +206,9 @@ class Watch:
                 named = next((name for name in listings if short_name(name) == leg.asset), None)
                 if leg.asset not in contracts and named is not None:
                     contracts[leg.asset] = listings[named].spec
+        if idle_before.keys() - self._idle_instruments.keys():
+            # What was refused may be taken now: a stop that is missing must not wait for the next spaced try.
+            self._reconciler.forget_refusals()
         self._listed_at = now
 
     async def _rescale(self, asset: str, old: ContractSpec, new: ContractSpec) -> None:

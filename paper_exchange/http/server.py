@@ -51,6 +51,7 @@ def make_app(
     private: Routes | None = None,
     schedule: Schedule | None = None,
     unkind_seed: int | None = None,
+    sight: Sight | None = None,
     add_streams: AddRoutes | None = None,
     follower: Follower | None = None,
 ) -> web.Application:
@@ -58,8 +59,8 @@ def make_app(
 
     Without an account only the public endpoints answer, and those of `private`, which tests give. `schedule`
     carries out a script, on `market` and `faults`. With `unkind_seed` lists lag behind what happened, and numbers
-    have trailing zeros. `add_streams` adds the WebSocket endpoints; `follower` brings a market
-    that follows a source.
+    have trailing zeros; a `sight` that is given takes the place of the one that this chooses. `add_streams` adds the
+    WebSocket endpoints; `follower` brings a market that follows a source.
     """
     if private is None:
         private = PRIVATE if account is not None else {}
@@ -72,7 +73,7 @@ def make_app(
         limiter=RateLimiter() if rate_limits else None,
         public=PUBLIC,
         private=private,
-        sight=Sight() if unkind_seed is None else LateSight(unkind_seed),
+        sight=sight or (Sight() if unkind_seed is None else LateSight(unkind_seed)),
         forms=None if unkind_seed is None else NumberForms(unkind_seed),
         schedule=schedule,
         follower=follower,

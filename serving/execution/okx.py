@@ -5,6 +5,7 @@ Orders go one by one to `trade/order`: its answer has one element, which is acce
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -48,6 +49,8 @@ from serving.execution.venue_records import (
 if TYPE_CHECKING:
     from ccxt.async_support import okx
 
+    from venue.okx_client import Sleep
+
 GONE_CODES = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "51603"})
 """Rejections of a cancellation that leave nothing to cancel, or a cancellation under way."""
 _SPOT_ONLY = "1"
@@ -58,10 +61,10 @@ _FILL_PAGES = 1_000
 
 
 class OkxVenue:
-    """`VenuePort` over a signed client of `make_client`; `retries` bounds the repetitions of reads."""
+    """`VenuePort` over a signed client of `make_client`; `retries` bounds the repetitions of reads, `sleep` waits."""
 
-    def __init__(self, client: okx, *, retries: int) -> None:
-        self._connection = OkxConnection(client, retries=retries)
+    def __init__(self, client: okx, *, retries: int, sleep: Sleep = asyncio.sleep) -> None:
+        self._connection = OkxConnection(client, retries=retries, sleep=sleep)
 
     async def server_time(self) -> datetime:
         """Return the time of the venue's clock."""
@@ -237,9 +240,9 @@ class OkxVenue:
             "privateGetTradeFillsHistory",
             wanted,
             Pages("billId", _FILL_PAGES),
-            lambda row: rows.fill_from_row(rows.of(instrument, row) if instrument else row),
+            lambda row: (rows.text(row, "billId"), rows.fill_from_row(rows.of(instrument, row) if instrument else row)),
         )
-        return sorted(fills, key=lambda fill: (fill.at, fill.trade_id))
+        return rows.merge_trades(fills)
 
     async def recent_orders(self) -> Sequence[VenueOrder]:
         """Return the newest finished orders, newest first: one page."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from pairity.errors import VenueAnswerError, VenueRejectedError, VenueUnreachableError
 from serving.execution import okx_rows as rows
 from serving.execution.venue_records import Missing, Unclear
-from venue.okx_client import call, server_time
+from venue.okx_client import Sleep, call, server_time
 
 if TYPE_CHECKING:
     from ccxt.async_support import okx
@@ -33,11 +33,12 @@ class Pages(NamedTuple):
 
 
 class OkxConnection:
-    """Connection over a signed client of `make_client`; `retries` bounds the repetitions of reads."""
+    """Connection over a signed client of `make_client`; `retries` bounds the repetitions of reads, `sleep` waits."""
 
-    def __init__(self, client: okx, *, retries: int) -> None:
+    def __init__(self, client: okx, *, retries: int, sleep: Sleep = asyncio.sleep) -> None:
         self._client = client
         self._retries = retries
+        self._sleep = sleep
 
     async def server_time(self) -> datetime:
         """Return the time of the venue's clock."""
@@ -45,7 +46,7 @@ class OkxConnection:
 
     async def read(self, method: str, params: Mapping[str, Any]) -> list[Any]:
         """Return the rows that a read answers, repeated where the venue cannot be reached."""
-        return await call(self._client, method, params, retries=self._retries)
+        return await call(self._client, method, params, retries=self._retries, sleep=self._sleep)
 
     async def read_one(self, method: str, params: Mapping[str, Any], path: str) -> Mapping[str, Any]:
         """Return the one row that a read answers; VenueAnswerError names `path` for any other number of rows."""

@@ -6,7 +6,8 @@ further than here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -187,6 +188,30 @@ def fill_from_row(row: Row) -> VenueFill:
         pnl_usdt=optional(row, "fillPnl", number) or Decimal(0),
         forced=str(row.get("subType", "")) in _FORCED,
         at=instant(row, "fillTime" if row.get("fillTime") else "ts"),
+    )
+
+
+def merge_trades(billed: Iterable[tuple[str, VenueFill]]) -> list[VenueFill]:
+    """Return executions, given with their bills, in time order: one for all rows of one trade of one order.
+
+    An order that turns a position over may be listed as what it closed and what it opened, at one price. The same bill
+    twice is a page that overlaps the one before it.
+    """
+    merged: dict[tuple[str, str, str], VenueFill] = {}
+    for fill in dict(billed).values():
+        key = fill.instrument, fill.trade_id, fill.order_id
+        known = merged.get(key)
+        merged[key] = fill if known is None else _add(known, fill)
+    return sorted(merged.values(), key=lambda fill: (fill.at, fill.trade_id))
+
+
+def _add(known: VenueFill, other: VenueFill) -> VenueFill:
+    return replace(
+        known,
+        contracts=known.contracts + other.contracts,
+        fee=known.fee + other.fee,
+        pnl_usdt=known.pnl_usdt + other.pnl_usdt,
+        forced=known.forced or other.forced,
     )
 
 

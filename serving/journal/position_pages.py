@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
 from pairity.errors import JournalError
 from pairity.strategy.codec import position_to_json
@@ -16,7 +17,7 @@ from serving.journal.records import PositionClose, PositionRecord, Rescaling
 
 
 class PositionPages(Pages):
-    """Positions of ours, open and closed. A closed one never changes again."""
+    """Positions of ours, open and closed. Of a closed one only what was not known of its result is added."""
 
     def save_position(self, position: PairPosition) -> None:
         """Write an open position, new or changed; JournalError if it is closed already."""
@@ -59,6 +60,15 @@ class PositionPages(Pages):
             if connection.execute(statement).rowcount != 1:
                 raise JournalError(f"{position_id} is not an open position of this journal")
 
+    def complete_close(self, position_id: str, close: PositionClose) -> None:
+        """Add to a booked end what was not known of its result; JournalError where nothing of it is unknown."""
+        table = tables.positions
+        which = (table.c.position_id == position_id) & table.c.closed_at.is_not(None) & _lacks_result()
+        with self._begin() as connection:
+            statement = update(table).where(which).values(codec.position_close_to_row(close))
+            if connection.execute(statement).rowcount != 1:
+                raise JournalError(f"{position_id} is not a position of this journal that lacks a part of its result")
+
     def position(self, position_id: str) -> PositionRecord | None:
         """Return a position, or None."""
         row = self._one(select(tables.positions).where(tables.positions.c.position_id == position_id))
@@ -71,6 +81,11 @@ class PositionPages(Pages):
     def closed_positions(self) -> list[PositionRecord]:
         """Return the positions with an end, in order of opening."""
         return self._positions(tables.positions.c.closed_at.is_not(None))
+
+    def positions_without_result(self, since: datetime) -> list[PositionRecord]:
+        """Return the positions that ended since an instant and of whose result a part is not known."""
+        ended = tables.positions.c.closed_at >= codec.time_to_text(since)
+        return self._positions(ended & _lacks_result())
 
     def _positions(self, which: Any) -> list[PositionRecord]:  # noqa: ANN401 - an SQL expression
         query = select(tables.positions).where(which).order_by(tables.positions.c.opened_at)
@@ -88,3 +103,8 @@ def update_position(connection: Connection, position: PairPosition) -> bool:
         raise JournalError(f"position {position.position_id} was closed at {known.closed_at}")
     connection.execute(update(table).where(which).values(position_json=position_to_json(position)))
     return True
+
+
+def _lacks_result() -> ColumnElement[bool]:
+    table = tables.positions.c
+    return or_(table.pnl_usdt.is_(None), table.fees_usdt.is_(None), table.funding_usdt.is_(None))

@@ -17,6 +17,7 @@ from serving.execution.protection import closes
 from serving.journal import Purpose, is_of_pairity
 from serving.reconcile.comparison import PositionComparison
 from serving.reconcile.interrupted import InterruptedOrders
+from serving.reconcile.late_records import LateRecords
 from serving.reconcile.report import ReconcileReport
 from serving.reconcile.spaced_exits import Refusals, SpacedExits
 from serving.rivals import RivalWatch
@@ -35,6 +36,7 @@ class Reconciler:
         self._interrupted = InterruptedOrders(executor, settings, self.exits)
         self._rivals = rivals
         self._comparison = PositionComparison(executor, settings, self.exits, rivals)
+        self._late_records = LateRecords(executor)
 
     async def run(self, *, decided_exits: bool = False, entries: bool = True) -> ReconcileReport:
         """Do one pass and return what it saw and did; a second pass right after finds nothing to do.
@@ -69,9 +71,14 @@ class Reconciler:
         if failure is not None:
             raise failure
         await self._cancel_orphans(report)
-        await self._record_fills(report)
+        await self._late_records.complete()
         report.positions = tuple(record.position for record in self._journal.open_positions())
         return report
+
+    def forget_refusals(self) -> None:
+        """Try again at the next pass what the venue refused."""
+        self._stops.forget_all()
+        self.exits.forget_refusals()
 
     async def _protect(self, report: ReconcileReport) -> VenueError | None:
         """See to it that every open position has its stops, or close it; return what the venue did not answer."""
@@ -98,11 +105,6 @@ class Reconciler:
                 self._stops.refuse(name, f"{name} has no protection: {'; '.join(problems)}")
                 await self.exits.close(position, UNPROTECTED, None, report)
         return failure
-
-    async def _record_fills(self, report: ReconcileReport) -> None:
-        """Journal the executions of entries that a process did not live to read."""
-        for record in self._journal.open_positions():
-            report.problems += await self._executor.entries.record_fills(record.position)
 
     async def _cancel_orphans(self, report: ReconcileReport) -> None:
         """Cancel orders of ours that serve no open position and no intention."""

@@ -52,6 +52,10 @@ class Refusals:
         """Forget refusals: it was taken."""
         self._known.pop(name, None)
 
+    def forget_all(self) -> None:
+        """Forget all refusals: what they were for is over."""
+        self._known.clear()
+
 
 class SpacedExits:
     """Exits with spaced retries. A position whose exit is refused keeps its stops and is reported as stuck."""
@@ -59,6 +63,10 @@ class SpacedExits:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._refusals = Refusals(executor.desk.clock)
+
+    def forget_refusals(self) -> None:
+        """Try every exit again at once when it is next asked for."""
+        self._refusals.forget_all()
 
     async def close(
         self, position: PairPosition, reason: str, decision_id: str | None, report: ReconcileReport

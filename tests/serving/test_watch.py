@@ -292,6 +292,21 @@ def test_refused_stops_and_exits_are_spaced(guard: Guard, tiny: TinyOkx) -> None
     assert bool(tiny.live_algos(BTC)) == bool(guard.desk.journal.open_positions())
 
 
+def test_a_contract_that_trades_again_has_its_stop_within_a_minute(guard: Guard, tiny: TinyOkx) -> None:
+    """It did not trade for an hour, and the stop went: by then the tries are fifteen minutes apart."""
+    asyncio.run(opened(guard.desk))
+    real, tiny._privatePostTradeOrder = tiny._privatePostTradeOrder, refuse  # type: ignore[method-assign]
+    tiny.algos[0]["state"], tiny.refuse_algos, tiny.states[BTC] = "canceled", "51280", "suspend"
+    for _ in range(60):
+        look(guard, 60)
+    assert (list(guard.status.causes), list(guard.status.blocked)) == (["exits"], [BTC])
+    tiny._privatePostTradeOrder, tiny.refuse_algos, tiny.states[BTC] = real, None, "live"  # type: ignore[method-assign]
+    for _ in range(4):
+        look(guard, 15)
+    assert guard.supervisor.state is TRADING
+    assert bool(tiny.live_algos(BTC)) == bool(guard.desk.journal.open_positions())
+
+
 def refuse(_params: object) -> list[dict[str, str]]:
     raise Refused("51028", "Contract under delivery.")
 
