@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from pairity.errors import UnconfirmedError, VenueAnswerError
+from pairity.errors import VenueError
 from pairity.strategy.types import ExitReason, Leg, PairPosition
 from pairity.universe import inst_id
 from serving.execution.facts import SKEW, Facts
@@ -65,25 +65,20 @@ class PositionAccounting:
         return MANUAL
 
     async def compute_close(self, position: PairPosition, reason: str, at: datetime) -> tuple[PositionClose, list[str]]:
-        """Return how a flat position ended, and problems. What the venue does not say is None.
-
-        Raises VenueError where it cannot be asked, and UnconfirmedError where it has not listed all executions and its
-        history of positions does not have the end either: the position is booked when it has.
-        """
-        algos = await self._protector.settle(position.position_id)
-        triggered = frozenset(algo.order_id for algo in algos if algo.order_id)
-        fills = await self.fetch_fills(position, triggered)
-        # Only if something is missing: a trade by hand beside a complete exit is not this position's.
-        if self._count_missing(position, fills) > 0 or not _is_ended(position, fills):
-            fills = await self.fetch_fills(position, triggered, outside=True)
+        """Return how a flat position ended, and problems. What the venue does not say is None, and read later."""
+        try:
+            algos = await self._protector.settle(position.position_id)
+            triggered = frozenset(algo.order_id for algo in algos if algo.order_id)
+            fills = await self.fetch_fills(position, triggered)
+            # Only if something is missing: a trade by hand beside a complete exit is not this position's.
+            if self._count_missing(position, fills) > 0 or not _is_ended(position, fills):
+                fills = await self.fetch_fills(position, triggered, outside=True)
+        except VenueError as error:
+            unknown = PositionClose(closed_at=at, exit_reason=reason)
+            return unknown, [f"{position.position_id}: executions not read: {error.what}"]
         funding, problems = await self._sum_funding(position, at)
         missing = self._count_missing(position, fills)
         if missing > 0 or not _is_ended(position, fills):
-            if not await self._is_in_history(position):
-                raise UnconfirmedError(
-                    f"{position.position_id} has ended, and executions of {missing} contracts are not listed",
-                    "it is booked when they are",
-                )
             unknown = PositionClose(closed_at=at, exit_reason=reason)
             return unknown, [f"{position.position_id}: executions of {missing} contracts are missing"]
         ending = [fill for fill in fills if _is_closing(position, fill.instrument, fill.side)]
@@ -105,19 +100,13 @@ class PositionAccounting:
             for currency in unpriced
         ]
 
-    async def _is_in_history(self, position: PairPosition) -> bool:
-        for leg in position.legs:
-            if not await self._facts.is_in_history(position, leg):
-                return False
-        return True
-
     async def _sum_funding(self, position: PairPosition, until: datetime) -> tuple[Decimal | None, list[str]]:
         """Return the funding of a position, and problems; None where the venue does not say, or no more."""
         funding = Decimal(0)
         try:
             for leg in position.legs:
                 funding += await self._venue.funding_paid(inst_id(leg.asset), position.opened_at, until)
-        except VenueAnswerError as error:
+        except VenueError as error:
             return None, [f"{position.position_id}: its funding was not read: {error.what}"]
         return funding, []
 

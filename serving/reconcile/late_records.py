@@ -1,7 +1,7 @@
 """Records that the venue did not give in time: executions of open positions, results of closed ones.
 
-A position may be booked without its funding, or without executions that the venue's history of positions stands in for.
-What is missing is read later, at growing distances, for as long as the venue keeps it.
+A position is booked when it is flat, whether or not its executions and its funding can be read just then. What is
+missing is read later, at growing distances, for as long as the venue keeps it.
 """
 
 from __future__ import annotations
@@ -72,11 +72,7 @@ class LateRecords:
 
     async def _complete_closed(self, position: PairPosition, known: PositionClose) -> None:
         name = position.position_id
-        try:
-            found, _ = await self._accounting.compute_close(position, known.exit_reason, known.closed_at)
-        except VenueError:
-            self._delay(name)
-            return
+        found, _ = await self._accounting.compute_close(position, known.exit_reason, known.closed_at)
         if _count_unknown(found) < _count_unknown(known):
             self._journal.complete_close(name, found)
         if found.net_usdt is None:

@@ -18,7 +18,6 @@ from pairity.errors import (
     JournalWriteError,
     LakeCorruptError,
     OrderUnknownError,
-    VenueError,
     VenueUnreachableError,
 )
 from pairity.layout import Layout
@@ -377,14 +376,13 @@ def test_a_lost_stop_is_back_before_an_order_in_doubt_is_settled(guard: Guard, t
     assert list(guard.status.causes) == ["orders"]
 
 
-def test_a_position_is_booked_with_its_result_once_executions_can_be_read(guard: Guard, tiny: TinyOkx) -> None:
+def test_a_position_has_its_result_once_executions_can_be_read(guard: Guard, tiny: TinyOkx) -> None:
     """The exit went through, and then the venue's list of executions could not be read for a while."""
     position = asyncio.run(opened(guard.desk))
     exit_ = Exit(position.position_id, ExitReason.Z_CROSS)
     record = guard.desk.decide(exits=(exit_,), at=T0 + timedelta(hours=1))
     tiny.faults = [(FILLS, "html")] * 12
-    with pytest.raises(VenueError):
-        asyncio.run(guard.desk.executor.close(position, "z_cross", record.decision_id))
+    asyncio.run(guard.desk.executor.close(position, "z_cross", record.decision_id))
     assert tiny.size(BTC) == 0
     for _ in range(6):
         look(guard, 900)
@@ -395,14 +393,12 @@ def test_a_position_is_booked_with_its_result_once_executions_can_be_read(guard:
     assert tiny.live_algos(BTC) == []
 
 
-def test_a_stop_whose_executions_come_late_is_booked_with_them(guard: Guard, tiny: TinyOkx) -> None:
+def test_a_stop_whose_executions_come_late_has_its_result_with_them(guard: Guard, tiny: TinyOkx) -> None:
     asyncio.run(opened(guard.desk))
     tiny.move(BTC, Decimal(90_000))
     late, tiny.fills[:] = tiny.fills[-1], tiny.fills[:-1]
     for _ in range(3):
         look(guard)
-    assert guard.desk.journal.closed_positions() == []
-    assert guard.supervisor.state is GUARDING
     tiny.fills.append(late)
     look(guard, 900)
     (closed,) = guard.desk.journal.closed_positions()
