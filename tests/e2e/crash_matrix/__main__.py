@@ -21,7 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, metavar="N", help="with --every: beginning with this one")
     parser.add_argument("--down", type=int, default=0, metavar="S", help="seconds of venue time until the return")
     parser.add_argument("--twice", action="store_true", help="kill the process that comes back, too")
-    parser.add_argument("--unkind", action="store_true", help="an exchange that fills in parts, with lists that lag")
     given = parser.parse_args(arguments)
     chosen, number = given.legs, None
     if given.only:
@@ -34,12 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun, matrices = time.monotonic(), []
     for legs in ("base", "both"):
         if chosen in (None, legs):
-            matrix = Matrix(legs, given.down, twice=given.twice, unkind=given.unkind)
+            matrix = Matrix(legs, given.down, twice=given.twice)
             matrix.fill(choose, lambda line: print(line, flush=True))
             matrices.append(matrix)
     print(make_table(matrices))
     boundaries = {matrix.legs: matrix.boundaries for matrix in matrices}
     print(f"boundaries: {boundaries}; {time.monotonic() - begun:.0f} s")
+    if not any(matrix.runs for matrix in matrices):
+        print(f"no boundary was chosen: {given.only or given.every}")
+        return 1
     return 1 if any(matrix.failures for matrix in matrices) else 0
 
 

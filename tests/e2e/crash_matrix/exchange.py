@@ -38,13 +38,12 @@ Script = tuple[Mapping[str, Json], ...]
 
 
 class ExchangeState:
-    """State of the exchange between two phases; an `unkind` one fills in parts, and its lists lag."""
+    """State of the exchange between two phases."""
 
-    def __init__(self, seed: int = 7, *, unkind: bool = False) -> None:
+    def __init__(self, seed: int = 7) -> None:
         self._market = ScriptedMarket(SyntheticMarket(seed, to_ms(START), history_days=2))
         self._clock = VirtualClock("stepped", to_ms(START))
-        self._account = Account(self._market, self._clock, Decimal(10_000), unkind=unkind, seed=seed)
-        self._unkind_seed = seed if unkind else None
+        self._account = Account(self._market, self._clock, Decimal(10_000), seed=seed)
 
     @property
     def now(self) -> datetime:
@@ -79,7 +78,7 @@ class ExchangeState:
         faults = FaultPlan()
         events = [parse_event(row, self._market, to_ms(START)) for row in script]
         schedule = Schedule(events, self._market, faults)
-        return {"faults": faults, "schedule": schedule, "unkind_seed": self._unkind_seed}
+        return {"faults": faults, "schedule": schedule}
 
     async def _serve(self, said: int, script: Script) -> None:
         app = make_app(

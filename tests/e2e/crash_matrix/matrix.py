@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import tempfile
-import time
 import traceback
 import warnings
 from collections import Counter
@@ -18,13 +17,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paper_exchange.http.late_sight import MOST_MS
 from tests.e2e.crash_matrix.boundaries import KINDS, Boundaries, Boundary
 from tests.e2e.crash_matrix.checks import State, compare_ends, describe_end, find_broken
 from tests.e2e.crash_matrix.exchange import ExchangeState
 from tests.e2e.crash_matrix.process import Legs, live, run_here
 from tests.e2e.crash_matrix.script import PHASES, Phase
-from tests.e2e.crash_matrix.venue_look import Look, control, look
+from tests.e2e.crash_matrix.venue_look import control, look
 
 LONGEST_LIFE_S = 60
 _STRIDE, _MOST_AGAIN = 7, 60
@@ -48,21 +46,19 @@ class Matrix:
     """All runs of one kind of legs.
 
     `down_s`: seconds of the venue's time between a kill and the return. `twice`: the process that comes back is killed,
-    too, somewhere on its way, and a third one comes. An `unkind` exchange fills in parts, at moments of its own: ends
-    are not compared then.
+    too, somewhere on its way, and a third one comes.
     """
 
     legs: Legs
     down_s: int = 0
     twice: bool = False
-    unkind: bool = False
     runs: list[Run] = field(default_factory=list)
     boundaries: int = 0
 
     def fill(self, choose: Choose, say: Callable[[str], None]) -> None:
         """Live all phases, with a kill at each boundary whose number `choose` accepts; `say` what is broken."""
         with tempfile.TemporaryDirectory(prefix="crash-matrix-") as folder:
-            home, state = Path(folder, "home"), ExchangeState(unkind=self.unkind)
+            home, state = Path(folder, "home"), ExchangeState()
             home.mkdir(mode=0o700)
             for phase in (phase for phase in PHASES if self.legs in phase.legs):
                 if phase.scene is not None:
@@ -88,7 +84,7 @@ class Matrix:
         with state.serve_copy(phase.events) as url, _copy(home) as own:
             process = _live_in_child(phase, own, url, self.legs, None)
             assert process == 0, f"{phase.name} fails undisturbed: {(own / 'error.txt').read_text()}"
-            seen = self._look(url)
+            seen = look(url)
             broken = find_broken(own / "journal.db", seen, self._leg_count)
             if broken:
                 say(f"BROKEN {phase.name}, undisturbed: {broken}")
@@ -117,26 +113,20 @@ class Matrix:
             killed = _live_in_child(phase, own, url, self.legs, place) == -signal.SIGKILL
             broken = []
             if not phase.naked:
-                broken += [f"killed, and {name} has no stop" for name in self._look(url).find_naked()]
+                broken += [f"killed, and {name} has no stop" for name in look(url).find_naked()]
             if self.down_s:
                 control(url, "advance", {"by_ms": 1000 * self.down_s})
             if self.twice:
                 _live_in_child(phase, own, url, self.legs, number * _STRIDE % _MOST_AGAIN)
                 if not phase.naked:
-                    broken += [f"killed again, and {name} has no stop" for name in self._look(url).find_naked()]
+                    broken += [f"killed again, and {name} has no stop" for name in look(url).find_naked()]
             if _live_in_child(phase, own, url, self.legs, None) != 0:
                 broken.append(f"the process that came back failed: {(own / 'error.txt').read_text()}")
-            seen = self._look(url)
+            seen = look(url)
             broken += find_broken(own / "journal.db", seen, self._leg_count)
-            if not broken and phase.sure and not (self.down_s or self.unkind):
+            if not broken and phase.sure and not self.down_s:
                 broken += compare_ends(describe_end(own / "journal.db", seen), undisturbed)
         return Run(number, phase.name, boundary, killed, broken)
-
-    def _look(self, url: str) -> Look:
-        """Look at the venue, once its lists have caught up."""
-        if self.unkind:
-            time.sleep(2 * MOST_MS / 1000)
-        return look(url)
 
     @property
     def _leg_count(self) -> int:
