@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pairity.strategy.types import Entry, PairPosition
 from pairity.universe import ContractSpec, inst_id
+from serving.execution.contracts import get_contract, require_values
 from serving.execution.entries import Entries, Opened
 from serving.execution.entry_intents import EntryIntents
 from serving.execution.entry_legs import HEDGE_TOLERANCE, EntryLegs
@@ -54,7 +55,8 @@ class Executor:
     async def open(self, entry: Entry, decision: DecisionRecord) -> Opened:
         """Open, protect and journal the position of an entry, as `Entries.open` describes; not where it is blocked.
 
-        The list of positions is read once more: what came there since the decision is not ours to trade beside.
+        The list of positions is read once more: what came there since the decision is not ours to trade beside. The
+        contracts, too: UnconfirmedError where one is not worth what the entry was sized by.
         """
         known = self.desk.journal.position(entry.position_id) or self.desk.journal.intents(entry.position_id)
         if not known:
@@ -65,6 +67,8 @@ class Executor:
             for name in (inst_id(leg.asset) for leg in entry.legs):
                 if reason := self.blocked.get(name) or (f"{name} has a position already" if name in listed else None):
                     return Opened(None, reason)
+            specs = [get_contract(self.contracts, leg.asset) for leg in entry.legs]
+            await require_values(self.desk.venue, specs)
         return await self.entries.open(entry, decision)
 
     async def close(self, position: PairPosition, reason: str, decision_id: str | None) -> Closed:

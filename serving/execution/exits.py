@@ -9,7 +9,7 @@ from decimal import Decimal
 from pairity.errors import OrderUnknownError, TradingError, UnconfirmedError
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import ContractSpec, inst_id
-from serving.execution.contracts import get_contract
+from serving.execution.contracts import get_contract, require_values
 from serving.execution.facts import Facts
 from serving.execution.leg_order import find_leg_number, rank_by_risk
 from serving.execution.order_sizes import first_order
@@ -124,6 +124,8 @@ class Exits:
                 if await self._is_gone(position, leg):
                     return sent
                 continue  # the list lagged
+            if abs(held.contracts) != left:  # somebody traded, the list lags, or a contract is worth another number
+                await require_values(self._desk.venue, [get_contract(self._contracts, leg.asset)])
             self._desk.checkpoint("exit: before the intent")
             wanted = min(leg.contracts, left, abs(held.contracts))
             contracts = first_order(wanted, get_contract(self._contracts, leg.asset))

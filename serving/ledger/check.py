@@ -15,6 +15,8 @@ from serving.ledger.executions import compare_executions
 from serving.ledger.funding import compare_funding
 from serving.ledger.records import Difference, Finding, LedgerReport
 
+_ROUNDED = Decimal("1e-12")
+"""Most that a balance may be off what its bill says: the venue rounds both, each in its last digit."""
 _SETTLING = timedelta(minutes=1)
 """Time that the venue may take to book what it executed: what is younger is left for the next comparison."""
 
@@ -49,7 +51,7 @@ def _list_gaps(bills: Sequence[VenueBill]) -> Iterator[Difference]:
     last: dict[str, VenueBill] = {}
     for bill in bills:
         before = last.get(bill.currency)
-        if before is not None and before.balance + bill.change != bill.balance:
+        if before is not None and abs(before.balance + bill.change - bill.balance) > _ROUNDED:
             there = f"{before.balance} {bill.change:+} is not {bill.balance} {bill.currency}"
             yield Difference(
                 finding=Finding.GAP,

@@ -107,7 +107,8 @@ class Chapter:
                 break
         life = self._live()
         for name in differences:
-            if name not in self._acts.touched or name not in life.status.blocked:
+            said = (*life.status.blocked, *life.supervisor.causes.values())
+            if name not in self._acts.touched or not any(name in text for text in said):
                 self.outcome.wrong.append(f"{name}: {differences[name]} contracts are not ours, and nobody says so")
             self._acts.undo_by_hand(name, differences[name])
         if differences:
