@@ -54,6 +54,7 @@ class Exits:
         record = self._journal.position(position.position_id)
         if record is not None and record.close is not None:
             return Closed(position.position_id, record.close)
+        self._refuse_missing_leg(position)
         sent = [
             await self._close_leg(position, position.legs[place], reason, decision_id)
             for place in rank_by_risk(position.legs, self._contracts)
@@ -89,6 +90,19 @@ class Exits:
             there = on_venue.get(inst_id(leg.asset))
             held[leg.asset] = there if there is not None and there.side is leg.side else None
         return held
+
+    def _refuse_missing_leg(self, position: PairPosition) -> None:
+        """Raise UnconfirmedError where the entry filled a leg that the position does not have yet.
+
+        A process may end between the two: closed as it is, the position would be booked and that leg forgotten.
+        """
+        known = {inst_id(leg.asset) for leg in position.legs}
+        for intent in self._journal.intents(position.position_id, purpose=Purpose.ENTRY):
+            if intent.filled_contracts and intent.instrument not in known:
+                raise UnconfirmedError(
+                    f"{position.position_id} lacks its leg {intent.instrument}, which was filled",
+                    "its entry is completed first, at the next look",
+                )
 
     def _refuse_pending_entry(self, position: PairPosition) -> None:
         for intent in self._journal.intents(position.position_id, purpose=Purpose.ENTRY):

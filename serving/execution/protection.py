@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 
-from pairity.errors import OrderUnknownError, VenueError, VenueRejectedError
+from pairity.errors import CredentialsError, OrderUnknownError, VenueError, VenueRejectedError
 from pairity.strategy.stops import StopPrices
 from pairity.strategy.types import Side
 from pairity.universe import ContractSpec
@@ -254,7 +254,7 @@ class Protector:
         for attempt in range(number, number + 2):
             intent = journal.intend(_make_intent(claim, attempt, journal.scope))
             try:
-                intent = await self._desk.put_to_rest(intent)
+                intent = await self._put_to_rest(intent)
             except (OrderUnknownError, VenueError) as error:
                 return None, error.what
             if intent.state is IntentState.ACKNOWLEDGED:
@@ -267,6 +267,17 @@ class Protector:
                 return lookup, ""
             await self._desk.pace.wait(look)
         return None, f"protection {intent.client_order_id} was accepted, but reads back as {lookup}"
+
+    async def _put_to_rest(self, intent: Intent) -> Intent:
+        """Do what the desk does, and once more where a single request was refused at the door.
+
+        A timestamp that arrived late is refused like a wrong key, and a position would be closed for it.
+        """
+        try:
+            return await self._desk.put_to_rest(intent)
+        except CredentialsError:
+            await self._desk.pace.wait()
+            return await self._desk.put_to_rest(self._desk.journal.intent(intent.client_order_id) or intent)
 
     def _fall_back(self, claim: Claim, resting: list[VenueAlgo], problem: str) -> Shield:
         """Keep an old stop that is not quite right: it is better than none."""

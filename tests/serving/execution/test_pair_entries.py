@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pairity.errors import OrderUnknownError, PairityError, VenueError
+from pairity.errors import OrderUnknownError, PairityError, UnconfirmedError, VenueError
 from pairity.strategy.types import PairPosition, Side
 from serving.execution.entries import Opened
 from serving.execution.executor import Executor
@@ -357,3 +357,28 @@ def test_executions_of_one_leg_do_not_stand_in_for_the_other(desk: Desk, picky: 
     )
     assert outcome.pnl_usdt is None
     assert "missing" in problems[0]
+
+
+def test_a_pair_whose_second_leg_is_not_in_it_yet_is_not_booked_without_it(desk: Desk, picky: PickyOkx) -> None:
+    """The process ended between the fill of the second leg and its booking, and the next one is told to close."""
+    wanted, finished = pair_entry(), []
+
+    def end(step: str) -> None:
+        if step == "entry: finished":
+            finished.append(step)
+            if len(finished) == 2:
+                raise Killed
+
+    desk.orders.checkpoint = end
+    with pytest.raises(Killed):
+        asyncio.run(desk.executor.open(wanted, decide_pair(desk, wanted)))
+    desk.orders.checkpoint = lambda _step: None
+    (record,) = desk.journal.open_positions()
+    assert len(record.position.legs) == 1
+    with pytest.raises(UnconfirmedError, match="lacks its leg"):
+        asyncio.run(desk.executor.close(record.position, "z_cross", None))
+    assert (picky.size(BTC), picky.size(ETH)) == (Decimal("-1.25"), 5)
+    asyncio.run(desk.reconciler.run())
+    (record,) = desk.journal.open_positions()
+    asyncio.run(desk.executor.close(record.position, "z_cross", None))
+    assert_flat(desk, picky)

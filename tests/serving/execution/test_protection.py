@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
+import ccxt
 import pytest
 
 from pairity.errors import TradingError, VenueError
@@ -168,3 +169,20 @@ def test_an_exit_asks_for_no_more_than_is_there(desk: Desk, tiny: TinyOkx) -> No
     exits = [fill for fill in desk.journal.fills(position.position_id) if fill.side is Side.BUY]
     assert sum(fill.contracts for fill in exits) == Decimal("1.25")
     assert closed.close.exit_reason == "z_cross"
+
+
+def test_one_late_timestamp_closes_no_position(desk: Desk, tiny: TinyOkx) -> None:
+    position = asyncio.run(opened(desk))
+    tiny.algos[0]["state"] = "canceled"
+    real, refused = tiny._privatePostTradeOrderAlgo, []
+
+    def refuse_once(params: object) -> object:
+        if not refused:
+            refused.append(params)
+            raise ccxt.InvalidNonce('okx {"code":"50102","data":[],"msg":"Timestamp request expired"}')
+        return real(params)
+
+    tiny._privatePostTradeOrderAlgo = refuse_once  # type: ignore[method-assign, assignment]
+    report = asyncio.run(desk.reconciler.run())
+    assert ([p.position_id for p in report.positions], report.stuck) == ([position.position_id], {})
+    assert len(tiny.live_algos(BTC)) == len(refused) == 1
