@@ -150,6 +150,7 @@ test-slow: install  ## longer suites
 crash-matrix: install  ## kill the trading process at every request, commit and change of a file, and at a dozen places in serve
 	$(BIN)/python -m tests.e2e.crash_matrix $(ARGS)
 	$(BIN)/python -m pytest -m crash_matrix tests/e2e/crash_matrix/test_whole_process.py
+
 fault-matrix: install  ## every fault and event against every operation, as docs/faults.md says (ARGS="reset hand:" for rows)
 	$(BIN)/python -m tests.fault_matrix $(ARGS)
 

@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as made:
         for situation, operation, result, wrong in _play(rows, columns, Path(made)):
-            played[situation.name][operation.name].append(write_cell(operation, result))
+            played[situation.name][operation.name].append(write_cell(operation, result, situation))
             counts["played"] += 1
             counts["wrong"] += bool(wrong)
             print(f"{situation.name} | {operation.name} | {result}", *wrong, sep="\n    WRONG: ", flush=True)

@@ -65,7 +65,8 @@ class Feed:
         causes = [
             record.reason.partition(":")[0]
             for record in self._read_states()[before:]
-            if record.state is not TradingState.TRADING
+            # Whether something is open that cannot be closed depends on the rows before.
+            if record.state is not TradingState.TRADING and not record.reason.startswith("exits:")
         ]
         if causes:
             result += f"; guards: {', '.join(dict.fromkeys(causes))}"

@@ -17,8 +17,8 @@ NO_SENSE = "·"
 COLUMNS = (*OPERATIONS, FEED)
 
 
-def write_cell(operation: Operation, result: str) -> str:
-    """Return a result in the words of the table.
+def write_cell(operation: Operation, result: str, situation: Situation | None = None) -> str:
+    """Return a result in the words of the table; a `situation` of the whole venue says no reasons.
 
     >>> write_cell(OPERATIONS[3], "held; blocked; guards: exits, venue")
     '− blocked, exits, venue'
@@ -26,6 +26,8 @@ def write_cell(operation: Operation, result: str) -> str:
     '+'
     """
     words = result.split("; ")
+    if situation is not None and situation.kind == "venue":
+        words = words[:1]  # how long lists lag is a matter of the wall clock
     sign = "+" if words[0] == _find_wanted(operation) else "−"
     notes = [word.removeprefix("guards: ") for word in words[1:]]
     if sign == "−" and operation is FEED:

@@ -57,7 +57,7 @@ def test_trading(row: Situation, exchange: str, tmp_path: Path) -> None:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for operation, _, result, wrong in play_row(row, exchange, tmp_path):
         assert wrong == [], (operation.name, result)
-        found[operation.name].append(write_cell(operation, result))
+        found[operation.name].append(write_cell(operation, result, row))
     expected = {name: cell for name, cell in read_table()[row.name].items() if name != "feed" and cell != NO_SENSE}
     assert {name: " / ".join(cells) for name, cells in found.items()} == expected
 
