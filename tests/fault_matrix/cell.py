@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.request
 from dataclasses import dataclass, field
@@ -200,6 +201,8 @@ class Cell:
                 if not self.desk.journal.open_positions():
                     break
                 await self._look()
+        if self.situation.kind == "venue":
+            await asyncio.sleep(1)  # its lists lag by the wall clock, for a person too
         left = self._close_all()
         if self.situation.kind != "person":
             self.wrong += left
