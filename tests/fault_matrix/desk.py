@@ -5,6 +5,7 @@ Nothing waits for real: every wait steps the exchange's clock, so that seconds o
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.request
 from collections.abc import AsyncIterator
@@ -43,8 +44,8 @@ SIZE = Decimal("0.05")
 class Desk:
     """One process, its position in BTC, and what a person sees of the account."""
 
-    def __init__(self, url: str, home: Path, clock: SteppedClock, client: Any) -> None:
-        self.url, self.clock = url, clock
+    def __init__(self, url: str, home: Path, clock: SteppedClock, client: Any, *, late: bool) -> None:
+        self.url, self.clock, self._late = url, clock, late
         self._last = read_last(url)
         settings = Settings(home=home, exchange=_exchange(url), serve=ServeSettings(watch_stepped=True))
         self.journal = Journal.open(home / "journal.db")
@@ -69,6 +70,9 @@ class Desk:
         self.cycle = Cycle(cast(Parts, parts), self.watch, Reporter(parts))
 
     async def sleep(self, seconds: float) -> None:
+        """Let the venue's time pass, and the wall's where lists lag by it (`late`): they never lag for a minute."""
+        if self._late:
+            await asyncio.sleep(min(seconds, 0.4))
         await self.clock.sleep_until(self.clock.now() + timedelta(seconds=max(seconds, 0.001)))
 
     async def look(self) -> None:
@@ -112,11 +116,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(url: str, home: Path) -> AsyncIterator[Desk]:
+async def open_desk(url: str, home: Path, *, late: bool) -> AsyncIterator[Desk]:
     """Open a desk on a journal of its own and close it with the block."""
     home.mkdir(mode=0o700)
     client = make_client(Settings(exchange=_exchange(url)), signed=True)
-    desk = Desk(url, home, await SteppedClock.connect(f"{url}/control"), client)
+    desk = Desk(url, home, await SteppedClock.connect(f"{url}/control"), client, late=late)
     try:
         yield desk
     finally:

@@ -39,7 +39,7 @@ def play_cell(
     """Play one cell on a running exchange; return what came of it, and what must not have."""
 
     async def play() -> tuple[str, list[str]]:
-        async with open_desk(url, folder / f"home{next(_numbers)}") as desk:
+        async with open_desk(url, folder / f"home{next(_numbers)}", late=situation.kind == "venue") as desk:
             cell = Cell(situation, operation, desk, lasting, turn)
             try:
                 result = await cell.play()
