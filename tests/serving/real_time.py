@@ -93,6 +93,9 @@ async def running(
         supervisor=Supervisor(desk.journal, status, clock.now, said.say),
         stream=start_stream(settings, status, live=False) if settings.serve.stream else None,
     )
+    listings = await desk.venue.listings()
+    for asset, known in parts.contracts.items():
+        parts.contracts[asset] = listings[known.instrument].spec
     if wanted is not None:
         await opened(desk, wanted)
     loop = TradingLoop(parts, _open_nothing)

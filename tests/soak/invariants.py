@@ -10,6 +10,7 @@ from pairity.universe import inst_id
 from serving.execution.venue_records import BillKind
 from serving.journal import Purpose, TradingState
 from serving.ledger import Finding, check_ledger
+from serving.rivals.signs import is_sign
 from tests.soak.life import Life
 from tests.soak.market import T0
 from tests.soak.venue import BALANCE, Venue
@@ -40,7 +41,10 @@ def is_well(life: Life) -> bool:
 def check_orders(venue: Venue, life: Life) -> list[str]:
     """Return what is wrong with orders: sent twice, larger than meant, or left behind."""
     wrong = []
-    named = [order for order in venue.account.orders.values() if life.journal.owns(order.client_id)]
+    # Signs of life are no orders of the journal: none of them is ever executed
+    owned = [order for order in venue.account.orders.values() if life.journal.owns(order.client_id)]
+    wrong += [f"sign {order.client_id} was executed" for order in owned if is_sign(order.client_id) and order.filled]
+    named = [order for order in owned if not is_sign(order.client_id)]
     counts = Counter(order.client_id for order in named if order.filled)
     wrong += [f"order {name} was executed {count} times" for name, count in counts.items() if count > 1]
     filled: Counter[tuple[str, int]] = Counter()
