@@ -9,7 +9,7 @@ from typing import cast
 
 from pairity.settings import ExchangeSettings, Settings
 from pairity.timeline import from_ms
-from pairity.trading_settings import ServeSettings
+from pairity.trading_settings import LimitSettings, ServeSettings
 from serving.api import Status
 from serving.cycle import Cycle
 from serving.execution.executor import Executor
@@ -27,6 +27,11 @@ from tests.soak.market import make_specs
 from tests.soak.venue import SharedClock, Venue
 from venue.okx_client import aclose, make_client
 
+UNLIMITED = LimitSettings(
+    gross_leverage=1e6, day_loss=1, drawdown=1, margin_ratio=1.01, orders_per_hour=10**6, rejects_per_hour=10**6
+)
+"""A chapter draws more refusals in an hour than a process may go on entering after."""
+
 
 class Life:
     """A process from its start to its end; the next one opens the same journal."""
@@ -36,7 +41,7 @@ class Life:
         exchange = ExchangeSettings(
             url=venue.url, api_key="paper", api_secret="paper", api_passphrase="paper", rate_limit=False
         )
-        settings = Settings(home=home, exchange=exchange, serve=ServeSettings())
+        settings = Settings(home=home, exchange=exchange, serve=ServeSettings(), limits=UNLIMITED)
         self.clock = SharedClock(venue)
         self._client = make_client(settings, signed=True)
         self.journal = Journal.open(home / "journal.db", scope="soak")
