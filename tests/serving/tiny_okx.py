@@ -26,6 +26,11 @@ class Refused(Exception):
         self.code, self.msg, self.element = code, msg, element
 
 
+def _round(amount: Decimal) -> Decimal:
+    """Return an amount as the venue books it: with 16 decimals, and no negative zero."""
+    return amount.quantize(Decimal("1e-16")) + 0
+
+
 class TinyOkx:
     def __init__(self, now_ms: int = 1_742_317_230_000) -> None:
         self.now_ms = now_ms
@@ -147,13 +152,13 @@ class TinyOkx:
         instrument, sign = order["instId"], 1 if order["side"] == "buy" else -1
         price, held = self.prices[instrument], self._position(instrument)
         closing = min(size, abs(held[0])) if held[0] * sign < 0 else Decimal(0)
-        pnl = closing * INSTRUMENTS[instrument] * (price - held[1]) * (-sign)
+        pnl = _round(closing * INSTRUMENTS[instrument] * (price - held[1]) * (-sign))
         opening = size - closing
         if opening:
             same = max(held[0] * sign, Decimal(0))
             held[1] = (same * held[1] + opening * price) / (same + opening)
         held[0] += sign * size
-        fee = -(size * INSTRUMENTS[instrument] * price * self.fee_rate)
+        fee = _round(-(size * INSTRUMENTS[instrument] * price * self.fee_rate))
         self.cash += pnl + fee
         filled = Decimal(order["accFillSz"]) + size
         done = filled == Decimal(order["sz"])
@@ -175,9 +180,9 @@ class TinyOkx:
                 "side": order["side"],
                 "fillSz": str(size),
                 "fillPx": str(price),
-                "fee": str(fee),
+                "fee": f"{fee:f}",
                 "feeCcy": self.fee_currency,
-                "fillPnl": str(pnl),
+                "fillPnl": f"{pnl:f}",
                 "fillTime": str(self.now_ms),
                 "ts": str(self.now_ms),
             }
