@@ -54,7 +54,12 @@ def play(
 
     async def watch(url: str, account: Account) -> None:
         exchange = ExchangeSettings(
-            url=url, control_url=f"{url}/control", api_key="paper", api_secret="paper", api_passphrase="paper"
+            url=url,
+            control_url=f"{url}/control",
+            api_key="paper",
+            api_secret="paper",
+            api_passphrase="paper",
+            rate_limit=False,
         )
         settings = Settings(home=home, exchange=exchange, serve=ServeSettings(watch_stepped=True))
         client = make_client(settings, signed=True)

@@ -30,7 +30,9 @@ def play(tmp_path: Path, seed: int, side: Side, **options: object) -> tuple[Desk
     account = Account(market, clock, 100_000, unkind=True, seed=seed, **options)
 
     async def trade(url: str) -> tuple[Desk, Closed]:
-        exchange = ExchangeSettings(url=url, api_key="paper", api_secret="paper", api_passphrase="paper")
+        exchange = ExchangeSettings(
+            url=url, api_key="paper", api_secret="paper", api_passphrase="paper", rate_limit=False
+        )
         client = make_client(Settings(exchange=exchange), signed=True)
         desk = Desk(tmp_path / "journal.db", client, lambda: from_ms(clock.now_ms()), Pace(poll_s=0.02, settle_s=1.0))
         try:

@@ -75,7 +75,9 @@ def play(tmp_path: Path, scene: Callable[[Scene], Awaitable[None]], **options: o
     account = Account(market, clock, 100_000, **options)
 
     async def run(url: str) -> None:
-        exchange = ExchangeSettings(url=url, api_key="paper", api_secret="paper", api_passphrase="paper")
+        exchange = ExchangeSettings(
+            url=url, api_key="paper", api_secret="paper", api_passphrase="paper", rate_limit=False
+        )
         client = make_client(Settings(exchange=exchange), signed=True)
         desk = Desk(Layout(tmp_path).journal, client, lambda: from_ms(clock.now_ms()), Pace(poll_s=0.02, settle_s=0.2))
         try:
