@@ -120,8 +120,9 @@ class Chapter:
                 await self._step(life.look)
             differences = list_differences(self._venue, life)
         self._venue.meter.foreign.clear()
-        for _ in range(2):  # what a person did to stops in a foreign instrument must be mended now
+        for _ in range(6):  # what a person did to stops in a foreign instrument must be mended now
             await self._step(life.look)
+            self._lift_rivalry(life)  # finished orders are read once a minute: some are seen late
         self.outcome.wrong += check_state(life, differs=bool(differences))
         self.outcome.wrong += check_orders(self._venue, life)
         self.outcome.wrong += await check_money(self._venue, life, alone=not self._acts.touched)
