@@ -74,6 +74,7 @@ CATALOGUE: Mapping[str, FaultKind] = {
     "late_settlement": FaultKind("state", False, "funding history lacks the last params.ms (default half an hour)"),
     "no_prev_funding": FaultKind("state", False, "public/funding-rate lacks prevFundingTime, as older answers do"),
     "zero_position_row": FaultKind("state", False, "positions carry a row whose pos is 0"),
+    "wrong_balance": FaultKind("state", False, "account/balance shows params.share (default 0) of what is there"),
     "cancel_pending": FaultKind("state", False, "cancellations answer 51410"),
     "fill_before_cancel": FaultKind(
         "state", False, "an order fills by params.share (default 1) of what is left before its cancellation arrives"

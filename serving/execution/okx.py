@@ -16,7 +16,7 @@ from ingestion.sources.okx_rows import Listing
 from pairity.errors import ConfigError, CredentialsError, OrderUnknownError, VenueAnswerError, VenueRejectedError
 from pairity.timeline import to_ms
 from serving.execution import okx_rows as rows
-from serving.execution.okx_bills import read_bills
+from serving.execution.okx_bills import read_bills, read_newest_bill
 from serving.execution.okx_connection import OkxConnection, Pages
 from serving.execution.okx_prices import read_best_prices, read_usdt_price
 from serving.execution.okx_writes import (
@@ -270,6 +270,10 @@ class OkxVenue:
     async def bills(self, since: datetime, until: datetime, kind: BillKind | None = None) -> Sequence[VenueBill]:
         """Return changes of the account's balances in [since, until], as `read_bills` does."""
         return await read_bills(self._connection, since, until, kind)
+
+    async def newest_bill(self, currency: str) -> VenueBill | None:
+        """Return the newest change of a currency's balance; None where there is none."""
+        return await read_newest_bill(self._connection, currency)
 
     async def last_price(self, instrument: str) -> Decimal:
         """Return the price of the last trade."""

@@ -59,6 +59,15 @@ async def read_bills(
     return sorted(inside, key=lambda bill: (len(bill.bill_id), bill.bill_id))
 
 
+async def read_newest_bill(connection: OkxConnection, currency: str) -> VenueBill | None:
+    """Return the newest change of a currency's balance; None where even the archive has none."""
+    wanted = {"ccy": currency, "limit": "1"}
+    for method in (_LIST, _ARCHIVE):
+        if found := await connection.read_all(method, wanted, bill_from_row):
+            return found[0]
+    return None
+
+
 def bill_from_row(row: rows.Row) -> VenueBill:
     """Return the bill of a row. Transfers leave fee and result empty, which is none of either."""
     return VenueBill(

@@ -234,6 +234,7 @@ def position_from_row(row: Row) -> VenuePosition | None:
         average_price=price(row, "avgPx"),
         mark_price=optional(row, "markPx", price),
         unrealised_pnl_usdt=optional(row, "upl", number),
+        margin_usdt=optional(row, "margin", number),
         margin_mode=optional_text(row, "mgnMode") or "cross",
     )
 

@@ -135,6 +135,10 @@ class VenuePort(Protocol):
         """Return every change of the account's balances in [since, until], or those of one kind, oldest first."""
         ...
 
+    async def newest_bill(self, currency: str) -> VenueBill | None:
+        """Return the newest change of a currency's balance; None where the venue keeps none."""
+        ...
+
     async def last_price(self, instrument: str) -> Decimal:
         """Return the price of the last trade."""
         ...

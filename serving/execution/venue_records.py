@@ -170,6 +170,8 @@ class VenuePosition:
     unrealised_pnl_usdt: Decimal | None
     margin_mode: str = "cross"
     """`cross` or `isolated`: positions of ours are cross, and the venue keeps both beside each other."""
+    margin_usdt: Decimal | None = None
+    """The margin of an isolated position, which is no longer in the account's cash; None for one in cross margin."""
 
     @property
     def side(self) -> Side:

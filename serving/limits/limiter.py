@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pairity.strategy.types import Entry
 from pairity.universe import exact, inst_id
-from serving.execution.venue_records import Balance
+from serving.execution.venue_records import Balance, VenuePosition
 from serving.limits.account_limits import check_account
+from serving.limits.confirmation import Confirmation
 from serving.limits.entry_limits import check_entry
 from serving.limits.measuring import mark_equity, measure_account
 from serving.limits.records import AccountMeasures, AssetMeasures, Consequence
@@ -16,6 +18,11 @@ from serving.parts import GuardParts
 
 CAUSE = "limits"
 """Cause of guarding while a limit of the account is exceeded."""
+EQUITY = "equity"
+"""Cause of guarding while nothing confirms the equity that the balance shows."""
+_USDT = "USDT"
+_READINGS, _APART = 3, timedelta(seconds=1)
+"""How often, and how far apart, an equity is read that nothing confirms: bills follow the cash within a second."""
 _MEASURED_FOR = timedelta(minutes=5)
 """How long measures count as the present ones between two decisions."""
 
@@ -27,6 +34,7 @@ class Limiter:
         self._parts = parts
         self._supervisor = parts.supervisor
         self._venue = parts.executor.desk.venue
+        self._confirmation = Confirmation()
         self._measured: AccountMeasures | None = None
 
     def is_due(self, now: datetime) -> bool:
@@ -36,13 +44,18 @@ class Limiter:
     async def measure(self) -> Balance:
         """Read the account, mark its equity in the journal, and follow its limits; return its balance.
 
-        A drawdown over which a person has resumed trading counts as seen: the peak begins anew there. Raises VenueError
+        An equity that nothing confirms is neither marked nor compared with limits: the process guards until it is. A
+        drawdown over which a person has resumed trading counts as seen: the peak begins anew there. Raises VenueError
         where the account cannot be read, JournalError where the mark cannot be written.
         """
         journal, limits = self._parts.journal, self._parts.settings.limits
-        balance = await self._venue.balance()
+        balance, rows, doubt = await self._read_account()
+        if doubt is not None:
+            self._measured = None
+            self._supervisor.guard(EQUITY, doubt)
+            return balance
+        self._supervisor.clear(EQUITY)
         mark = await mark_equity(self._venue, journal, balance, self._parts.clock.now())
-        rows = await self._venue.position_rows()
         self._measured = measured = measure_account(journal, mark, rows, self._parts.contracts, balance.margin_ratio)
         breaches = check_account(measured, limits)
         halts = [breach for breach in breaches if breach.consequence is Consequence.HALT]
@@ -54,6 +67,21 @@ class Limiter:
             self._supervisor.clear(CAUSE)
         return balance
 
+    async def _read_account(self) -> tuple[Balance, Sequence[VenuePosition], str | None]:
+        """Return balance, positions, and why the balance's equity cannot be taken for true (None where it can)."""
+        clock = self._parts.clock
+        for reading in range(_READINGS):
+            if reading:
+                await clock.sleep_until(clock.now() + _APART)
+            balance = await self._venue.balance()
+            rows = await self._venue.position_rows()
+            bill = await self._venue.newest_bill(_USDT)
+            last = self._parts.journal.equity.last()
+            doubt = self._confirmation.find_doubt(balance, bill, rows, last, clock.now())
+            if doubt is None:
+                break
+        return balance, rows, doubt
+
     async def find_refusal(self, entry: Entry) -> str | None:
         """Return which limit an entry would exceed, or None; one that has begun already is not measured again.
 
@@ -64,7 +92,8 @@ class Limiter:
             return None
         if self._measured is None:
             await self.measure()
-        assert self._measured is not None
+        if self._measured is None:
+            return self._supervisor.causes[EQUITY]
         assets = {
             leg.asset: AssetMeasures(
                 leg.asset,

@@ -131,6 +131,7 @@ FAULTS: tuple[Situation, ...] = (
     _fault("suspend", everywhere=True),
     _fault("status_ongoing", everywhere=True),
     _fault("zero_position_row", everywhere=True),
+    _fault("wrong_balance", everywhere=True),
     _fault("cancel_pending", everywhere=True),
     _fault("candle_gap", everywhere=True, params={"from": 0, "to": 4102444800000}, **_FEED),
     _fault("duplicate_rows", everywhere=True, **_FEED),

@@ -131,6 +131,16 @@ def test_a_stop_that_a_person_cancelled_is_back_within_one_look(tmp_path: Path) 
     assert live_stops(account) == 1
 
 
+@pytest.mark.parametrize("share", [0, 0.5, 4])
+def test_minutes_of_a_wrong_balance_halts_nothing(share: float, tmp_path: Path) -> None:
+    fault = {"after_s": 1, "for_s": 330, "fault": "wrong_balance", "path": "account/balance"}
+    played, account = play(tmp_path, fault | {"params": {"share": share}}, seconds=420)
+    assert {state for _, state in played.states} == {TRADING, GUARDING}
+    assert played.states[-1][1] is TRADING
+    assert not [line for line in played.said.lines if "limits" in line]
+    assert (live_stops(account), len(account.orders), len(played.positions)) == (1, 1, 1)
+
+
 SMALLER_STOPS = {"after_s": 1, "instrument": BTC, "change": {"maxStopSz": "25"}}
 
 

@@ -48,8 +48,10 @@ class TinyOkx:
         self.cash = Decimal(10000)
         self.margin_ratio = ""
         self.funding_rate = "0.0001"
-        self.payments: list[dict[str, Any]] = []
-        """Bills of transfers; the account has no others here."""
+        self.shown_equity: Decimal | None = None
+        """What the balance says instead of the cash, where that is wrong."""
+        self.bills: list[dict[str, Any]] = []
+        """Bills, oldest first: of payments, of funding and of what was traded."""
         self.mode = "net_mode"
         self.fill_fraction = Decimal(1)
         """Share of a market order that is filled at once; the rest stays live until it is cancelled."""
@@ -159,7 +161,7 @@ class TinyOkx:
             held[1] = (same * held[1] + opening * price) / (same + opening)
         held[0] += sign * size
         fee = _round(-(size * INSTRUMENTS[instrument] * price * self.fee_rate))
-        self.cash += pnl + fee
+        self._book(pnl + fee, "2")
         filled = Decimal(order["accFillSz"]) + size
         done = filled == Decimal(order["sz"])
         order |= {
@@ -189,9 +191,16 @@ class TinyOkx:
         )
 
     def pay(self, amount: Decimal) -> None:
+        self._book(amount, "1")
+
+    def lose_to(self, cash: Decimal) -> None:
+        """Let funding take or give what makes the cash this."""
+        self._book(cash - self.cash, "8")
+
+    def _book(self, amount: Decimal, kind: str) -> None:
         self.cash += amount
-        row = {"billId": self._id(), "ccy": "USDT", "bal": str(self.cash), "balChg": str(amount), "type": "1"}
-        self.payments.append(row | {"ts": str(self.now_ms)})
+        row = {"billId": self._id(), "ccy": "USDT", "bal": str(self.cash), "balChg": str(amount), "type": kind}
+        self.bills.append(row | {"ts": str(self.now_ms)})
 
     def trade_by_hand(self, instrument: str, side: str, size: Decimal, kind: str = "1") -> None:
         order = self._new_order(instrument, side, size, "", reduce_only=False)
@@ -263,9 +272,9 @@ class TinyOkx:
         return [params]
 
     def _privateGetAccountBalance(self, _: Any) -> list[Any]:
-        row = {"ccy": "USDT", "eq": str(self.cash), "availEq": str(self.cash), "availBal": str(self.cash)}
-        row["mgnRatio"] = self.margin_ratio
-        return [{"totalEq": str(self.cash), "details": [row]}]
+        equity = str(self.cash if self.shown_equity is None else self.shown_equity)
+        row = {"ccy": "USDT", "eq": equity, "availEq": equity, "availBal": equity, "mgnRatio": self.margin_ratio}
+        return [{"totalEq": equity, "details": [row]}]
 
     def _privateGetAccountPositions(self, _: Any) -> list[Any]:
         return [
@@ -368,8 +377,12 @@ class TinyOkx:
         return [dict(fill) for fill in rows[::-1][: int(params["limit"])]]
 
     def _privateGetAccountBills(self, params: Any) -> list[Any]:
-        begin, end = int(params["begin"]), int(params["end"])
-        return [dict(row) for row in self.payments if begin <= int(row["ts"]) <= end][::-1]
+        begin, end = int(params.get("begin", 0)), int(params.get("end", 10**20))
+        rows = [row for row in self.bills if begin <= int(row["ts"]) <= end]
+        rows = [dict(row) for row in rows if row["type"] == params.get("type", row["type"])]
+        return rows[::-1][: int(params["limit"])]
+
+    _privateGetAccountBillsArchive = _privateGetAccountBills
 
     # --- what the tests look at ---------------------------------------------------------------------------------
 

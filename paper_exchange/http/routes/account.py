@@ -13,6 +13,7 @@ from paper_exchange.http.lookup import find_instrument, fits_instrument, require
 from paper_exchange.http.paging import is_within, take_page
 from paper_exchange.http.request import Handler, Request, Routes
 from paper_exchange.http.retention import ARCHIVE_MS, RECENT_MS, keep_recent
+from paper_exchange.http.row_faults import consume_fault
 from paper_exchange.wire import Json, WireError, bad_parameter, empty_fields, format_number
 
 _DETAIL_ZEROS: dict[str, Json] = dict.fromkeys(
@@ -72,24 +73,32 @@ def show_config(request: Request) -> list[Json]:
     ]
 
 
+def _find_shown_share(request: Request) -> Decimal:
+    """Return the share of the balance that a fault shows; 1 without one."""
+    fault = consume_fault(request, "wrong_balance")
+    return Decimal(1) if fault is None else Decimal(str(fault.params.get("share", 0)))
+
+
 def show_balance(request: Request) -> list[Json]:
     """Answer GET account/balance: totals, and the details of USDT."""
     account = require_account(request)
-    equity, imr, mmr = account.equity(), account.initial_margin(), account.maintenance_margin()
+    imr, mmr = account.initial_margin(), account.maintenance_margin()
+    share = _find_shown_share(request)
+    equity, cash = account.equity() * share, account.ledger.cash * share
     isolated_margin = sum((position.margin for position in account.list_isolated()), ZERO)
     isolated_equity = account.isolated_equity()
-    available, frozen = account.available(), account.frozen()
+    available, frozen = account.available() * share, account.frozen()
     ratio = format_number(compute_margin_ratio(account))
     ts = str(account.ledger.touched_ms)
     detail = {
         "ccy": "USDT",
         "eq": format_number(equity),
-        "cashBal": format_number(account.ledger.cash),
+        "cashBal": format_number(cash),
         "availBal": format_number(available),
         "availEq": format_number(available),
         "frozenBal": format_number(imr + frozen + isolated_equity),
         "ordFrozen": format_number(frozen),
-        "upl": format_number(equity - account.ledger.cash - isolated_margin),
+        "upl": format_number(equity - cash - isolated_margin),
         "imr": format_number(imr),
         "mmr": format_number(mmr),
         "mgnRatio": ratio,
@@ -108,7 +117,7 @@ def show_balance(request: Request) -> list[Json]:
         **_DETAIL_SETTINGS,
     }
     wanted = request.params.text("ccy")
-    details = [detail] if equity or account.ledger.cash else []
+    details = [detail] if equity or cash else []
     details += _make_fee_detail(account, ts)
     if wanted:
         details = [row for row in details if row["ccy"] in wanted.split(",")]

@@ -47,7 +47,7 @@ def resume(guard: Guard) -> None:
 
 def test_a_loss_of_the_day_stops_entries_until_the_day_is_over(guard: Guard, tiny: TinyOkx) -> None:
     assert measure(guard) is TRADING
-    tiny.cash = Decimal(9_400)
+    tiny.lose_to(Decimal(9_400))
     assert measure(guard) is GUARDING
     assert guard.status.causes["limits"] == "limits.day_loss: 6.00% lost today, the limit is 5.00%"
     assert measure(guard, 24 * 60) is TRADING
@@ -58,27 +58,27 @@ def test_money_paid_out_is_no_loss(guard: Guard, tiny: TinyOkx) -> None:
     tiny.now_ms += 60_000
     tiny.pay(Decimal(-9_000))
     assert measure(guard) is TRADING
-    tiny.cash = Decimal(940)
+    tiny.lose_to(Decimal(940))
     assert measure(guard) is GUARDING
 
 
 def test_a_drawdown_halts_until_a_person_resumes_and_then_counts_anew(guard: Guard, tiny: TinyOkx) -> None:
     measure(guard)
-    tiny.cash = Decimal(7_900)
+    tiny.lose_to(Decimal(7_900))
     assert measure(guard) is HALTED
     assert guard.status.trading_reason.startswith("limits.drawdown: 21.00% below the peak")
     assert measure(guard) is HALTED
     resume(guard)
     assert measure(guard, 24 * 60) is TRADING
-    tiny.cash = Decimal(7_600)
+    tiny.lose_to(Decimal(7_600))
     assert measure(guard) is TRADING
-    tiny.cash = Decimal(6_200)
+    tiny.lose_to(Decimal(6_200))
     assert measure(guard) is HALTED
 
 
 def test_a_halt_for_a_drawdown_survives_a_restart(guard: Guard, tiny: TinyOkx) -> None:
     measure(guard)
-    tiny.cash = Decimal(7_900)
+    tiny.lose_to(Decimal(7_900))
     assert measure(guard) is HALTED
     again = guard.restarted()
     assert again.supervisor.state is HALTED
@@ -135,5 +135,100 @@ def test_limits_can_be_set(guard: Guard, tiny: TinyOkx) -> None:
     said = refusal(guard)
     assert said is not None
     assert said.startswith("limits.position_usdt: 1000.00 USDT of BTC")
-    tiny.cash = Decimal(9_980)
+    tiny.lose_to(Decimal(9_980))
     assert measure(guard, 1) is GUARDING
+
+
+def test_one_wrong_balance_neither_halts_nor_stays_as_the_peak(guard: Guard, tiny: TinyOkx) -> None:
+    tiny.pay(Decimal(10))
+    measure(guard)
+    for wrong in (Decimal(2_000), Decimal(0), Decimal(90_000)):
+        tiny.shown_equity = wrong
+        assert measure(guard, 1) is GUARDING
+        assert guard.status.causes["equity"].startswith(f"the balance shows an equity of {wrong:.2f} USDT, the newest")
+        assert refusal(guard) is not None
+        tiny.shown_equity = None
+        assert measure(guard, 1) is TRADING
+        assert refusal(guard) is None
+
+
+def test_a_wrong_balance_as_the_first_of_a_day_does_not_blind_the_loss_of_the_day(guard: Guard, tiny: TinyOkx) -> None:
+    tiny.pay(Decimal(10))
+    measure(guard)
+    tiny.shown_equity = Decimal(0)
+    assert measure(guard, 24 * 60) is GUARDING
+    tiny.shown_equity = None
+    assert measure(guard, 1) is TRADING
+    tiny.lose_to(Decimal(9_400))
+    assert measure(guard, 60) is GUARDING
+    assert guard.status.causes["limits"].startswith("limits.day_loss: 6.09% lost today")
+
+
+def test_a_lag_of_a_second_between_balance_and_bills_is_waited_for(guard: Guard, tiny: TinyOkx) -> None:
+    tiny.pay(Decimal(10))
+    measure(guard)
+    late = tiny.bills
+    tiny.bills = list(late)
+    tiny.pay(Decimal(5_000))
+    tiny.bills, newest = late, tiny.bills
+    arrives = tiny.now_ms + 60_000 + 1_500
+
+    def bills(params):
+        if tiny.now_ms > arrives:
+            tiny.bills = newest
+        return TinyOkx._privateGetAccountBills(tiny, params)
+
+    tiny._privateGetAccountBills = bills  # type: ignore[method-assign]
+    assert measure(guard, 1) is TRADING
+
+
+def test_an_equity_that_stays_is_believed_unless_it_is_none(guard: Guard, tiny: TinyOkx) -> None:
+    """Something the venue counts as equity, and shows in neither bills nor positions: a trading bot's money."""
+    tiny.pay(Decimal(10))
+    measure(guard)
+    tiny.shown_equity = Decimal(12_000)
+    assert measure(guard) is GUARDING
+    assert measure(guard, 5) is GUARDING
+    assert measure(guard, 6) is TRADING
+    assert measure(guard, 60) is TRADING
+    tiny.shown_equity = Decimal(0)
+    assert [measure(guard, minutes) for minutes in (1, 30, 60)] == [GUARDING] * 3
+    tiny.shown_equity = Decimal(12_100)
+    assert measure(guard) is TRADING
+
+
+def test_without_any_bill_the_mark_before_is_the_second_fact(guard: Guard, tiny: TinyOkx) -> None:
+    assert measure(guard) is TRADING
+    assert tiny.bills == []
+    tiny.shown_equity = Decimal(1_000)
+    assert measure(guard) is GUARDING
+    tiny.shown_equity = None
+    assert measure(guard) is TRADING
+
+
+def test_an_account_without_history_that_shows_no_equity_is_not_traded_on(guard: Guard, tiny: TinyOkx) -> None:
+    tiny.shown_equity = Decimal(0)
+    assert measure(guard) is GUARDING
+    assert refusal(guard) == "the balance shows an equity of 0 USDT"
+    tiny.shown_equity = None
+    assert measure(guard) is TRADING
+
+
+def test_what_open_positions_earn_counts_and_isolated_margin_too(guard: Guard, tiny: TinyOkx) -> None:
+    tiny.pay(Decimal(10))
+    rows = [
+        {"instId": BTC, "posSide": "net", "pos": "3", "avgPx": "80000", "markPx": "90000", "upl": "3000"},
+        {
+            "instId": "BTC-USD-SWAP",
+            "posSide": "net",
+            "pos": "0.01",
+            "avgPx": "80000",
+            "markPx": "90000",
+            "upl": "70000",
+        },
+        {"instId": "SOL-USDT-SWAP", "posSide": "net", "pos": "3", "avgPx": "100", "upl": "-10", "margin": "500"}
+        | {"mgnMode": "isolated"},
+    ]
+    tiny._privateGetAccountPositions = lambda _: rows  # type: ignore[method-assign]
+    tiny.shown_equity = Decimal(13_500)
+    assert measure(guard) is TRADING
