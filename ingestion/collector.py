@@ -14,7 +14,15 @@ from ingestion.report import InstrumentFailure
 from ingestion.sources.protocol import BatchSource, NotServedError, Source
 from ingestion.staging import Staging
 from ingestion.targets import Target
-from pairity.errors import DataError, LakeCorruptError, UnknownNameError, VenueError
+from pairity.errors import (
+    CredentialsError,
+    DataError,
+    LakeCorruptError,
+    UnknownNameError,
+    VenueAnswerError,
+    VenueError,
+    VenueRejectedError,
+)
 from pairity.progress import Progress
 from pairity.timeline import DAY, Clock
 
@@ -86,7 +94,7 @@ class Collector:
         failures: list[InstrumentFailure] = []
         for done, target in enumerate(targets, 1):
             try:
-                await self._collect_target(asset, target, intake, progress)
+                await self._collect_twice(asset, target, intake, progress)
             except NotServedError:
                 failures.append(InstrumentFailure(asset, "the venue does not serve it", target.name, served=False))
             except LakeCorruptError:  # is ours, not the source's
@@ -99,6 +107,16 @@ class Collector:
                     break
             progress.advance(note=f"{asset} {target.name}")
         return failures
+
+    async def _collect_twice(self, asset: str, target: Target, intake: Intake, progress: Progress) -> None:
+        """Collect a target, live rows once more after an odd answer: one answer is not the venue's word for an hour."""
+        try:
+            await self._collect_target(asset, target, intake, progress)
+        except (CredentialsError, VenueAnswerError, VenueRejectedError) as error:
+            if self.arrivals is None:
+                raise
+            progress.say(f"{asset} {target.name}: asked again after {error.what}")
+            await self._collect_target(asset, target, intake, progress)
 
     async def _collect_target(self, asset: str, target: Target, intake: Intake, progress: Progress) -> None:
         """Collect the first dataset that is served; NotServedError (VenueError if it is required) where none is."""

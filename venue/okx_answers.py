@@ -60,6 +60,8 @@ class Failure:
     transient: bool = False
     rate_limited: bool = False
     refused: bool = False
+    expired: bool = False
+    """Refused for its timestamp alone, before the venue looked at it: the same may be sent again, a write too."""
 
 
 def base_url(client: okx) -> str:
@@ -111,7 +113,9 @@ def _explain_code(client: okx, method: str, code: str, message: str) -> Failure:
     said = f"{message or 'no reason given'} (code {code})"
     if code == _SKEW_CODE:
         what = f"the venue refused {method}: this machine's clock is more than 30 s off the venue's: {said}"
-        return Failure(CredentialsError(what, "synchronise the system clock (NTP) and start again"), refused=True)
+        return Failure(
+            CredentialsError(what, "synchronise the system clock (NTP) and start again"), refused=True, expired=True
+        )
     if code in _CREDENTIAL_CODES:
         remedy = f"check {', '.join(KEY_VARIABLES)}; a key of demo trading and one of live trading are different keys"
         return Failure(

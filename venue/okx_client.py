@@ -136,15 +136,19 @@ async def call(
     """Call ccxt's implicit API (`publicGetMarketHistoryCandles`, `privatePostTradeOrder`, …) and return `data`.
 
     `retries` bounds repetitions of a read after transient failures (no answer, HTTP 5xx, throttling, an answer that is
-    not JSON); a write is sent once, whatever `retries` says. Elements of `data` are as the venue sent them (text, not
+    not JSON); a write is sent once, whatever `retries` says. A request whose timestamp is too old for the venue is sent
+    once more, a write too: the venue has not looked at it. Elements of `data` are as the venue sent them (text, not
     numbers); in a write's answer with top-level code 0 or 2 a single element may still carry a failing `sCode`.
 
     Raises VenueUnreachableError, CredentialsError, VenueAnswerError, VenueRejectedError (with the venue's code) and,
     for writes without a definite answer, OrderUnknownError.
     """
     reads = "Get" in method
-    attempt = 0
+    attempt, expired = 0, False
     while isinstance(outcome := await _attempt(client, method, params), Failure):
+        if outcome.expired and not expired:
+            expired = True
+            continue
         if not reads and not outcome.refused:
             raise OrderUnknownError(
                 f"{method} was sent, but no definite answer came: {outcome.error.what}",

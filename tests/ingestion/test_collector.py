@@ -128,6 +128,22 @@ def test_faults_leave_the_same_data(okx, calm, tmp_path, kind):
     assert everything(staging) == calm
 
 
+ONE_ANSWER = {
+    "code": {"code": "51001", "msg": "Instrument ID doesn't exist"},
+    "clock_50102": {},
+    "missing_51603": {},
+    "body": {"text": '{"code":"0","data":[{"x":"1"}],"msg":""}'},
+}
+
+
+@pytest.mark.parametrize("kind", ONE_ANSWER)
+def test_one_odd_answer_blinds_no_asset_for_the_hour(okx, tmp_path, kind):
+    okx.faults.add(kind, "/api/v5/market/*candles", 1, ONE_ANSWER[kind])
+    staging, failures = collected(okx, tmp_path, UNTIL - HOUR, UNTIL, ("BTC",), live=True)
+    assert failures == ()
+    assert rows_of(staging, "candles_1m", "BTC").height == 60
+
+
 def test_an_instrument_that_fails_is_reported_and_the_others_are_collected(okx, tmp_path):
     okx.faults.add("code", "market/history-candles", 1, {"code": "51001", "msg": "Instrument ID doesn't exist"})
     staging, failures = collected(okx, tmp_path, DAY_AGO, UNTIL, concurrency=1)

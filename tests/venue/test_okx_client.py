@@ -201,6 +201,29 @@ def test_wrong_credentials_name_the_variables(code: str) -> None:
     assert "PAIRITY_EXCHANGE__API_SECRET" in error.remedy
 
 
+@pytest.mark.parametrize("method", ["privateGetAccountBalance", WRITE])
+def test_a_request_that_came_too_late_is_sent_once_more_even_a_write(method: str) -> None:
+    seen: list[str] = []
+
+    async def once(request: web.Request) -> web.StreamResponse:
+        seen.append(request.headers["OK-ACCESS-TIMESTAMP"])
+        late = len(seen) == 1
+        body = '{"msg":"Timestamp request expired","code":"50102"}' if late else '{"code":"0","data":[],"msg":""}'
+        return web.Response(status=401 if late else 200, text=body, content_type="application/json")
+
+    async def send() -> list[object]:
+        async with venue_with(once) as (_, url):
+            client = make_client(settings_for(url), signed=True)
+            try:
+                return await call(client, method, {}, retries=0)
+            finally:
+                await aclose(client)
+
+    assert asyncio.run(send()) == []
+    assert len(seen) == 2
+    assert len(set(seen)) == 2
+
+
 def test_a_skewed_clock_is_told_apart_from_wrong_keys() -> None:
     error = asyncio.run(
         _failure(
