@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
+from pairity.layout import Layout
 from pairity.settings import ExchangeSettings, Settings
 from pairity.strategy.types import Action, Decision, Entry, Exit, ExitReason, LegOrder, Side, StrategyState
 from pairity.trading_settings import ServeSettings
@@ -28,6 +29,7 @@ from serving.execution.pace import Pace
 from serving.journal import DecisionRecord, Journal, decision_id
 from serving.parts import GuardParts, Parts
 from serving.report import Reporter
+from serving.requests import Request, Wish, write_request
 from serving.supervisor import Supervisor
 from serving.watch import Watch
 from tests.paper_exchange.signed_requests import ask
@@ -120,7 +122,10 @@ async def open_desk(url: str, home: Path, *, late: bool) -> AsyncIterator[Desk]:
     """Open a desk on a journal of its own and close it with the block."""
     home.mkdir(mode=0o700)
     client = make_client(Settings(exchange=_exchange(url)), signed=True)
-    desk = Desk(url, home, await SteppedClock.connect(f"{url}/control"), client, late=late)
+    clock = await SteppedClock.connect(f"{url}/control")
+    # The processes of earlier cells traded on the same account: a person says that they are gone.
+    write_request(Layout(home), Request(Wish.RESUME, clock.now(), "the cells before are over"))
+    desk = Desk(url, home, clock, client, late=late)
     try:
         yield desk
     finally:
@@ -136,7 +141,7 @@ def read_last(url: str) -> float:
 def read_contract(url: str, asset: str) -> ContractSpec:
     """Return a contract as the exchange lists it."""
     (row,) = _get(f"{url}/api/v5/public/instruments?instType=SWAP&instId={asset}-USDT-SWAP")
-    numbers = (Decimal(row[name]) for name in ("ctVal", "lotSz", "minSz", "tickSz", "lever", "maxMktSz"))
+    numbers = (Decimal(row[name]) for name in ("ctVal", "lotSz", "minSz", "tickSz", "lever", "maxMktSz", "maxStopSz"))
     return ContractSpec(f"{asset}-USDT-SWAP", *numbers)
 
 
