@@ -1,0 +1,101 @@
+// A pair: ratio and z with its bands, what was traded, live stop and target; candles of each leg; one crosshair.
+
+import { number, price, signed, stamp } from "../format.js";
+import { lastBefore } from "./equity.js";
+import { timeAxis, tooltip, valueAxis } from "./chart.js";
+
+const WIDE = 560;
+
+/** Return the option for `{series, first, second, assets}`: answers of the API, candles null where not read. */
+export function pairOption({ series, first, second, assets }, colours, width) {
+  const grids = width >= WIDE ? sideBySide() : stacked();
+  const names = ["ratio", "z", ...assets];
+  return {
+    title: grids.map((grid, index) => ({
+      text: names[index], left: grid.title ?? grid.left, top: grid.titleTop, padding: 0,
+      textStyle: { color: colours.muted, fontSize: 11, fontWeight: 500 },
+    })),
+    grid: grids.map(({ left, right, top, height, width: part }) => ({ left, right, top, height, ...(part ? { width: part } : {}) })),
+    axisPointer: { link: [{ xAxisIndex: "all" }] },
+    tooltip: tooltip(colours, rowsOf(series, first, second, assets)),
+    xAxis: grids.map((grid, index) => ({ ...timeAxis(colours, index, grid.quiet), ...range(series) })),
+    yAxis: [
+      valueAxis(colours, 0, price, { splitNumber: 2 }), zAxis(series, colours),
+      valueAxis(colours, 2, price, { splitNumber: 2 }), valueAxis(colours, 3, price, { splitNumber: 2 }),
+    ],
+    series: [
+      line("ratio", series.points.map(([at, ratio]) => [at, ratio]), 0, colours.text),
+      { ...line("z", series.points.map(([at, , z]) => [at, z]), 1, colours.accent), markLine: bands(series, colours) },
+      { name: "trades", type: "scatter", xAxisIndex: 1, yAxisIndex: 1, symbolSize: 10, z: 5, data: marks(series, colours) },
+      candle(assets[0], first, 2, colours), candle(assets[1], second, 3, colours),
+    ],
+  };
+}
+
+function sideBySide() {
+  const [left, right] = [{ left: 58, width: "38%" }, { left: "56%", right: 12 }];
+  return [
+    { ...left, top: 18, height: "36%", titleTop: 0, quiet: true }, { ...left, top: "56%", height: "34%", titleTop: "50%" },
+    { ...right, top: 18, height: "36%", titleTop: 0, quiet: true }, { ...right, top: "56%", height: "34%", titleTop: "50%" },
+  ];
+}
+
+function stacked() {
+  const at = (top, height, quiet) => ({ left: 58, right: 12, top: `${top}%`, height: `${height}%`, titleTop: `${top - 4}%`, quiet });
+  return [at(4, 18, true), at(28, 18, true), at(52, 17, true), at(75, 18, false)];
+}
+
+const range = ({ points }) => (points.length ? { min: points[0][0], max: points.at(-1)[0] } : {});
+
+function line(name, data, index, colour) {
+  return { name, type: "line", data, xAxisIndex: index, yAxisIndex: index, showSymbol: false, connectNulls: false, lineStyle: { color: colour, width: 1.4 }, itemStyle: { color: colour }, emphasis: { disabled: true } };
+}
+
+function candle(name, found, index, colours) {
+  // The library takes open, close, low, high; the API gives open, high, low, close.
+  const data = (found?.candles ?? []).map(([at, open, high, low, close]) => [at, open, close, low, high]);
+  return { name: name ?? "", type: "candlestick", data, xAxisIndex: index, yAxisIndex: index, itemStyle: { color: colours.panel, color0: colours.muted, borderColor: colours.text, borderColor0: colours.muted }, large: false, emphasis: { disabled: true } };
+}
+
+function zAxis({ points, bands = {}, open }, colours) {
+  const levels = [bands.entry, open?.stop, open?.target].filter((value) => typeof value === "number").map(Math.abs);
+  const most = Math.max(1, ...levels, ...points.map(([, , z]) => Math.abs(z ?? 0))) * 1.08;
+  const edge = Math.ceil(most * 2) / 2;
+  return valueAxis(colours, 1, (value) => signed(value, 1), { scale: false, min: -edge, max: edge, interval: edge / 2 });
+}
+
+function bands({ bands: found = {}, open }, colours) {
+  const at = (value, name, colour, type) => ({ yAxis: value, name, lineStyle: { color: colour, type, width: 1 }, label: { formatter: name, position: "insideStartTop", color: colour, fontSize: 10 } });
+  const both = (value, name, colour) => (typeof value === "number" ? [at(value, name, colour, "dashed"), at(-value, "", colour, "dashed")] : []);
+  const live = open ? [[open.stop, "stop", colours.down], [open.target, "target", colours.up]].filter(([value]) => typeof value === "number") : [];
+  return {
+    silent: true, symbol: "none",
+    data: [...both(found.entry, "entry", colours.warn), ...both(found.exit, "exit", colours.muted), ...live.map(([value, name, colour]) => at(value, name, colour, "solid"))],
+  };
+}
+
+function marks({ trades = [] }, colours) {
+  return trades.filter((trade) => typeof trade.z === "number").map((trade) => ({
+    value: [trade.at, trade.z], symbol: "triangle", symbolRotate: trade.kind === "entry" ? 0 : 180,
+    itemStyle: { color: trade.kind === "entry" ? colours.text : colours.warn, borderColor: colours.panel, borderWidth: 1 }, trade,
+  }));
+}
+
+function rowsOf(series, first, second, assets) {
+  return (found) => {
+    const at = found[0]?.axisValue;
+    const point = series.points[lastBefore(series.points, at)];
+    const rows = [[`${stamp(point?.[0] ?? at)} UTC`, "muted"]];
+    if (point) rows.push([`ratio ${price(point[1])}   z ${signed(point[2])}`]);
+    for (const [name, answer] of [[assets[0], first], [assets[1], second]]) {
+      const candles = answer?.candles ?? [];
+      const row = candles[lastBefore(candles, at)];
+      if (row) rows.push([`${name} ${price(row[4])} (${price(row[3])} to ${price(row[2])})`]);
+    }
+    for (const item of found) {
+      const trade = item.data?.trade;
+      if (trade) rows.push([`${trade.kind} at z ${number(trade.z)}: ${trade.reason ?? ""}`, "strong"]);
+    }
+    return rows;
+  };
+}

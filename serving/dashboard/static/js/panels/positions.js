@@ -1,0 +1,83 @@
+// Open positions: pairs with their legs, result, way to the target and protection; books with weight, target, drift.
+
+import { age, until } from "../ages.js";
+import { el, fill } from "../dom.js";
+import { asset, exact, known, number, pairName, price, share, signed } from "../format.js";
+import { result, spanBar, state } from "../figures.js";
+import { empty, Panel } from "../panel.js";
+import { plainTable } from "../table.js";
+
+const STOPS = {
+  confirmed: (stop) => state("good", "confirmed ", stop.confirmed_at ? age(stop.confirmed_at) : ""),
+  unconfirmed: (stop) => state("warn", "not confirmed", stop.confirmed_at ? el("span", {}, ", seen ", age(stop.confirmed_at)) : ""),
+  missing: () => state("bad", "missing"),
+};
+
+export function positionsPanel(resources, { onClose, onChart }) {
+  const panel = new Panel("positions", "Open positions", [resources.positions]);
+  const draw = () => {
+    const items = resources.positions.value?.items;
+    if (!items) return;
+    if (!items.length) return fill(panel.body, empty("No open position."));
+    fill(panel.body, items.map((position) => card(position, { onClose, onChart })));
+  };
+  resources.positions.onChange(draw);
+  return panel;
+}
+
+function card(position, { onClose, onChart }) {
+  const { result: split = {} } = position;
+  const bar = spanBar(position.stop_level, position.now_level, position.target_level);
+  const id = position.position_id;
+  const chart = position.pair && el("button", { type: "button", data: { key: `chart-${id}` }, on: { click: () => onChart(position.pair) } }, "Chart");
+  const close = el("button", { type: "button", class: "grave", data: { key: `close-${id}`, act: "close" }, on: { click: () => onClose(position) } }, "Close");
+  return el("article", { class: "card", aria: { label: titleOf(position) } },
+    el("div", { class: "head" },
+      el("h3", { class: "name flat" }, titleOf(position)),
+      el("span", { class: "muted" }, known(position.hedge_ratio) ? `hedge ${number(position.hedge_ratio)}` : ""),
+      el("span", { class: "total" }, result(split.total_usdt, 2, "USDT"))),
+    el("p", { class: "split" }, part("price", split.price_usdt), part("fees", split.fees_usdt), part("funding", split.funding_usdt), zScores(position)),
+    bar,
+    el("div", { class: "legs", tabindex: "0", role: "group", aria: { label: `legs of ${id}` }, data: { key: `legs-${id}` } }, position.kind === "book" ? bookTable(position) : legTable(position)),
+    el("p", { class: "foot" },
+      el("span", { class: "muted" }, "held ", position.opened_at ? age(position.opened_at, "", "") : "–", position.horizon_at ? el("span", {}, ", horizon ", until(position.horizon_at, "in ")) : ""),
+      known(position.probability_entry) ? el("span", { class: "muted" }, `probability at entry ${number(position.probability_entry, 3)}`) : null,
+      el("span", { class: "acts" }, chart, close)));
+}
+
+function titleOf(position) {
+  if (position.kind === "book") return `Book of ${position.legs.length} legs`;
+  return position.legs.map((leg) => `${leg.side} ${leg.asset} ${exact(leg.coins)}`).join(" / ") || pairName(position.pair);
+}
+
+const part = (name, value) => el("span", {}, el("span", { class: "muted" }, `${name} `), signed(value));
+
+function zScores(position) {
+  if (!known(position.z_entry) && !known(position.z_now)) return null;
+  return el("span", {}, el("span", { class: "muted" }, "z "), `${signed(position.z_entry)} → ${signed(position.z_now)}`);
+}
+
+const stopOf = (leg) => (STOPS[leg.stop?.state] ?? STOPS.missing)(leg.stop ?? {});
+
+function legTable(position) {
+  const rows = position.legs.map((leg) => [
+    el("span", {}, `${leg.side} ${leg.asset}`),
+    exact(leg.contracts), price(leg.entry_price), price(leg.mark_price), result(leg.result_usdt),
+    price(leg.stop?.price), price(leg.target?.price), stopOf(leg),
+  ]);
+  return plainTable("Legs", ["leg", "contracts", "entry", "mark", "result", "stop", "target", "stop on the venue"], rows, [0, 7]);
+}
+
+function bookTable(position) {
+  const largest = Math.max(...position.legs.map((leg) => Math.abs(leg.drift ?? 0)));
+  const rows = position.legs.map((leg) => [
+    `${leg.side} ${asset(leg.instrument)}`,
+    weight(leg.weight), weight(leg.target_weight),
+    el("span", { class: largest > 0 && Math.abs(leg.drift) === largest ? "strong" : null }, weight(leg.drift)),
+    price(leg.mark_price), result(leg.result_usdt), stopOf(leg),
+  ]);
+  return plainTable("Legs of the book", ["leg", "weight", "target", "drift", "mark", "result", "stop on the venue"], rows, [0, 6]);
+}
+
+const weight = (value) => (known(value) ? `${value > 0 ? "+" : ""}${share(value, 2)}` : "–");
+
