@@ -31,7 +31,7 @@ class PageFile:
 
 
 def read_page_files(folder: Path = STATIC) -> dict[str, PageFile]:
-    """Return the files below `folder` by their path with forward slashes; kinds that the page does not use are left out.
+    """Return the files below `folder` by their path with forward slashes, those of the kinds that the page uses.
 
     OSError where the folder or a file cannot be read.
     """

@@ -46,10 +46,12 @@ def scores(seed: int) -> list[dict]:
                 "asset_b": b,
                 "z": None if rejected and rejected.startswith("stale") else round(z, 4),
                 "probability": None if rejected and rejected.startswith("stale") else round(probability, 4),
-                "edge": round(dice.gauss(-0.0004, 0.0011), 6),
+                "edge": round(probability - 0.55, 4),
                 "score": None if rejected and rejected.startswith("stale") else round(abs(z) * probability, 4),
                 "direction": "short" if z > 0 else "long",
+                "hedge_ratio": round(dice.gauss(1, 0.1), 3),
                 "rejected": rejected,
+                "outcome": rejected or "a candidate, but the decision was to hold: position held",
             }
         )
     return rows
@@ -79,7 +81,7 @@ def decisions(now: datetime) -> list[dict]:
 
 def leg(asset: str, side: str, contracts: str, coins: str, entry: float, stop: tuple[float, str], **changes) -> dict:
     mark = PRICES[asset]
-    sign = 1 if side == "long" else -1
+    sign = 1 if side == "buy" else -1
     level, state = stop
     confirmed = changes.pop("confirmed_at", None)
     return {
@@ -90,6 +92,7 @@ def leg(asset: str, side: str, contracts: str, coins: str, entry: float, stop: t
         "coins": coins,
         "entry_price": f"{entry}",
         "mark_price": f"{mark}",
+        "marked_at": confirmed,
         "result_usdt": round(sign * (mark - entry) * float(coins), 4),
         "stop": {"price": f"{level}", "confirmed_at": confirmed, "state": state},
         "target": {"price": f"{entry * (1 + sign * 0.03):.4f}", "confirmed_at": confirmed, "state": state},
@@ -104,8 +107,8 @@ def pair_position(now: datetime, stop_state: str = "confirmed") -> dict:
         "direction": "short",
         "kind": "pair",
         "legs": [
-            leg("XRP", "short", "10", "1000", 1.4512, (1.5021, "confirmed"), confirmed_at=confirmed),
-            leg("AVAX", "long", "34", "34", 40.93, (39.51, stop_state), confirmed_at=confirmed),
+            leg("XRP", "sell", "10", "1000", 1.4512, (1.5021, "confirmed"), confirmed_at=confirmed),
+            leg("AVAX", "buy", "34", "34", 40.93, (39.51, stop_state), confirmed_at=confirmed),
         ],
         "hedge_ratio": 0.98,
         "opened_at": hours_before(now, 7.02),
@@ -113,9 +116,9 @@ def pair_position(now: datetime, stop_state: str = "confirmed") -> dict:
         "z_entry": 2.31,
         "z_now": 1.18,
         "result": {"price_usdt": 21.68, "fees_usdt": -1.71, "funding_usdt": 0.214, "total_usdt": 20.184},
-        "stop_level": -42.0,
-        "now_level": 20.18,
-        "target_level": 63.0,
+        "stop_level": 1.5021,
+        "now_level": 1.4387,
+        "target_level": 1.4077,
         "horizon_at": iso(now + timedelta(hours=16.98)),
         "probability_entry": 0.584,
         "decision_id": f"d-{now - timedelta(hours=7):%Y%m%d%H}",
@@ -130,8 +133,8 @@ def losing_position(now: datetime) -> dict:
         "direction": "long",
         "kind": "pair",
         "legs": [
-            leg("SOL", "long", "6", "6", 239.0, (231.4, "confirmed"), confirmed_at=confirmed),
-            leg("LINK", "short", "80", "80", 17.44, (18.02, "confirmed"), confirmed_at=confirmed),
+            leg("SOL", "buy", "6", "6", 239.0, (231.4, "confirmed"), confirmed_at=confirmed),
+            leg("LINK", "sell", "80", "80", 17.44, (18.02, "confirmed"), confirmed_at=confirmed),
         ],
         "hedge_ratio": 1.03,
         "opened_at": hours_before(now, 2.4),
@@ -139,9 +142,9 @@ def losing_position(now: datetime) -> dict:
         "z_entry": -2.08,
         "z_now": -2.41,
         "result": {"price_usdt": -29.2, "fees_usdt": -1.42, "funding_usdt": -0.11, "total_usdt": -30.73},
-        "stop_level": -45.6,
-        "now_level": -30.73,
-        "target_level": 68.4,
+        "stop_level": 231.4,
+        "now_level": 236.4,
+        "target_level": 246.17,
         "horizon_at": iso(now + timedelta(hours=21.6)),
         "probability_entry": 0.561,
         "decision_id": f"d-{now - timedelta(hours=2):%Y%m%d%H}",
@@ -152,18 +155,18 @@ def book_position(now: datetime) -> dict:
     confirmed = iso(now - timedelta(seconds=21))
     legs = []
     for number, asset in enumerate(ASSETS):
-        side = "long" if number % 2 else "short"
+        side = "buy" if number % 2 else "sell"
         target = (1 if number % 2 else -1) * (0.12 - 0.01 * (number // 2))
         weight = target + (0.013 if number == 3 else -0.004 if number == 6 else 0.0011)
         row = leg(
             asset, side, f"{number + 3}", f"{1000 / PRICES[asset]:.4g}", PRICES[asset] * 0.991,
-            (PRICES[asset] * (1.1 if side == "short" else 0.9), "confirmed"), confirmed_at=confirmed,
+            (PRICES[asset] * (1.1 if side == "sell" else 0.9), "confirmed"), confirmed_at=confirmed,
         )  # fmt: skip
         legs.append(row | {"weight": weight, "target_weight": target, "drift": weight - target})
     return {
         "position_id": "book-20260301",
-        "pair": None,
-        "direction": "market neutral",
+        "pair": "BTC__ETH",
+        "direction": "long",
         "kind": "book",
         "legs": legs,
         "hedge_ratio": None,
@@ -187,6 +190,8 @@ def features(now: datetime, pair: str) -> dict:
     dice = random.Random(pair)
     bar = now.replace(minute=0, second=0, microsecond=0)
     return {
+        "decision_id": f"d-{now:%Y%m%d%H}",
+        "pair": pair,
         "features": [
             {
                 "name": name,
@@ -201,7 +206,9 @@ def features(now: datetime, pair: str) -> dict:
         "lineage": {
             "order_ids": ["1873305412377600001", "1873305412377600002"],
             "run_id": "4be1e6a0b1c94bd4b1f2c4d5f1f0a9be",
+            "model_name": "pair_forest",
             "model_version": "14",
+            "feature_service": "spread_v3",
             "sha256": "9f2c1d" + "0" * 58,
             "training_set": "ts-2026-02-22",
             "snapshot_id": "snap-61c2f09a77",

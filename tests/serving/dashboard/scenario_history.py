@@ -23,10 +23,10 @@ def equity(now: datetime, span: str, traded: bool = True) -> dict:
         value += dice.gauss(0.16, 4.1) if traded else 0.0
         price *= math.exp(dice.gauss(0.00005, 0.0016))
         peak = max(peak, value)
-        points.append([at, round(value, 4), round(value / peak - 1, 6)])
+        points.append([at, round(value, 4), round(1 - value / peak, 6)])
         btc.append([at, round(price, 1)])
     marks = (
-        (0.15, "entry", "opened ADA__LTC"), (0.31, "exit", "closed ADA__LTC: target"), (0.44, "restart", "started again"),
+        (0.15, "entry", "opened ADA__LTC"), (0.31, "exit", "closed: target"), (0.44, "restart", "started again"),
         (0.52, "promotion", "version 14 became champion"), (0.61, "halt", "halted by a person"),
         (0.63, "resume", "resumed by a person"), (0.8, "entry", "opened XRP__AVAX"),
     )  # fmt: skip
@@ -49,12 +49,14 @@ def pair_series(now: datetime, hours: int, opened: bool) -> dict:
         {"position_id": "p1", "at": hours_before(now, 101), "kind": "exit", "z": 0.4, "reason": "target"},
         {"position_id": "p7f3a2c91", "at": hours_before(now, 7), "kind": "entry", "z": 2.31, "reason": "|z| above 2"},
     ]
-    bands = {"entry": 2.0, "exit": 0.5, "stop": 4.0}
+    bands = {"entry": 2.0, "exit": 0.5, "stop": None}
+    levels = {"position_id": "p7f3a2c91", "asset": "XRP", "stop": 1.5021, "target": 1.4077}
     return {
+        "pair": "XRP__AVAX",
         "points": points,
         "bands": bands,
         "trades": trades if opened else trades[:2],
-        "open": {"stop": 3.6, "target": 0.5} if opened else None,
+        "open": levels if opened else None,
     }
 
 
@@ -68,27 +70,32 @@ def candles(now: datetime, asset: str, hours: int) -> dict:
         spread = abs(dice.gauss(0, 0.003))
         low, high = min(before, close) * (1 - spread), max(before, close) * (1 + spread)
         rows.append([hours_before(now, number), *(float(f"{v:.6g}") for v in (before, high, low, close))])
-    return {"candles": rows[::-1]}
+    return {"asset": asset, "candles": rows[::-1]}
+
+
+UNKNOWN = -1
+"""The number of the order without an answer."""
 
 
 def order(now: datetime, number: int) -> dict:
     asset = ("XRP", "AVAX", "SOL", "LINK")[number % 4]
-    created = now - timedelta(hours=1.9 * number + 2.4)
+    created = now - timedelta(hours=1.9 * max(number, 0) + 0.2)
     price = PRICES[asset] * (1 - 0.002 * (number % 3))
-    state = ("filled", "filled", "partially_filled", "canceled", "rejected", "unknown")[number % 6 if number > 3 else 0]
-    filled = {"filled": 10, "partially_filled": 6}.get(state, 0)
+    state = "unknown" if number == UNKNOWN else ("filled", "filled", "filled", "cancelled", "rejected")[number % 5]
+    filled = 10 if state == "filled" else 6 if state == "cancelled" else 0
     steps = [("intended", 0.0, ""), ("sent", 0.04, ""), ("acknowledged", 0.13, "0"), (state, 0.31, "")]
     if state == "rejected":
         steps = [("intended", 0.0, ""), ("sent", 0.03, ""), ("rejected", 0.11, "51008 insufficient margin")]
     if state == "unknown":
         steps = [("intended", 0.0, ""), ("sent", 0.04, ""), ("unknown", 10.04, "no answer within 10 s")]
     return {
-        "client_order_id": f"pr{number:04d}d20260301x{asset.lower()}e1",
+        "client_order_id": f"pr{number + 1:04d}d20260301x{asset.lower()}e1",
         "order_id": None if state in ("rejected", "unknown") else f"18733054123776{number:05d}",
         "position_id": "p7f3a2c91" if number < 2 else f"p{number:08x}",
+        "created_at": iso(created),
         "decision_id": f"d-{created:%Y%m%d%H}",
         "purpose": "entry" if number % 4 < 2 else "exit",
-        "leg": number % 2,
+        "leg": abs(number) % 2,
         "attempt": 1,
         "instrument": f"{asset}-USDT-SWAP",
         "side": "sell" if number % 2 else "buy",
@@ -127,12 +134,16 @@ def trades(now: datetime) -> list[dict]:
                 "opened_at": iso(closed - timedelta(hours=held)),
                 "closed_at": iso(closed),
                 "exit_reason": dice.choice(("target", "stop", "horizon", "z reverted", "flattened by a person")),
-                "result_usdt": round(price - 1.6, 4),
-                "fees_usdt": -1.7,
-                "funding_usdt": 0.1,
-                "price_usdt": round(price, 4),
+                "result_usdt": f"{price - 1.6:.4f}",
+                "fees_usdt": "-1.7",
+                "funding_usdt": "0.1",
+                "price_usdt": f"{price:.4f}",
+                "exit_price": None,
                 "hours_held": round(held, 2),
-                "legs": [{"instrument": f"{name}-USDT-SWAP"} for name in pair.split("__")],
+                "legs": [
+                    {"asset": name, "side": "buy", "contracts": "3", "entry_price": PRICES[name]}
+                    for name in pair.split("__")
+                ],
             }
         )
     return rows
@@ -143,12 +154,12 @@ def calendar(rows: list[dict], by: str) -> list[dict]:
     for row in rows:
         day = datetime.fromisoformat(row["closed_at"])
         key = {"day": f"{day:%Y-%m-%d}", "week": f"{day:%G-W%V}", "month": f"{day:%Y-%m}"}[by]
-        groups.setdefault(key, []).append(row["result_usdt"])
+        groups.setdefault(key, []).append(float(row["result_usdt"]))
     return [
         {
             "period": key,
             "trades": len(found),
-            "result_usdt": round(sum(found), 4),
+            "result_usdt": f"{sum(found):.4f}",
             "won": sum(value > 0 for value in found),
             "lost": sum(value <= 0 for value in found),
         }

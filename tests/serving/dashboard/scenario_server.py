@@ -13,7 +13,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -156,19 +156,20 @@ def _history_router(desk: Desk) -> APIRouter:
         row = next((row for row in data.decisions(now()) if row["decision_id"] == decision_id), None)
         if row is None:
             return refuse(404, f"there is no decision {decision_id}", "take one from /api/v1/decisions")
-        lineage = data.features(now(), "XRP__AVAX")["lineage"]
-        return {**row, "scores": data.scores(sum(decision_id.encode())), "lineage": lineage}
+        lineage = data.features(now(), "XRP__AVAX")["lineage"] | {"order_ids": []}
+        return {**row, "exits": [], "scores": data.scores(sum(decision_id.encode())), "lineage": lineage}
 
     @router.get("/decisions/{decision_id}/pairs/{pair}")
     def pair_of(decision_id: str, pair: str) -> Any:
         return data.features(now(), pair)
 
     @router.get("/orders")
-    def orders(limit: int = 100, before: str | None = None) -> Any:
+    def orders(limit: int = 100, before: str | None = None, state: str = "") -> Any:
         scenario = SCENARIOS[desk.scenario]
         rows = [history.order(now(), number) for number in range(34)] if scenario.traded else []
         if scenario.unknown_order:
-            rows = [history.order(now() - timedelta(hours=-15), 5), *rows]
+            rows = [history.order(now(), history.UNKNOWN), *rows]
+        rows = [row for row in rows if state in ("", row["state"])]
         return page_of(rows, limit, before)
 
     @router.get("/trades")
@@ -176,7 +177,7 @@ def _history_router(desk: Desk) -> APIRouter:
         rows = history.trades(now()) if SCENARIOS[desk.scenario].traded else []
         rows = [row for row in rows if pair in ("", row["pair"]) and reason in ("", row["exit_reason"])]
         if result:
-            rows = [row for row in rows if (row["result_usdt"] > 0) == (result == "won")]
+            rows = [row for row in rows if (float(row["result_usdt"]) > 0) == (result == "won")]
         return page_of(rows, limit, before)
 
     @router.get("/trades.csv")
@@ -203,12 +204,15 @@ def _history_router(desk: Desk) -> APIRouter:
     @router.get("/heatmap")
     def heatmap() -> Any:
         if desk.scenario == "starting":
-            return {"assets": [], "cells": []}
+            return {"decision_id": None, "event_timestamp": None, "assets": [], "cells": []}
         rows = data.scores(3)
         return {
+            "decision_id": data.decisions(now())[0]["decision_id"],
+            "event_timestamp": data.decisions(now())[0]["event_timestamp"],
             "assets": list(data.ASSETS),
             "cells": [
-                {"a": row["asset_a"], "b": row["asset_b"], **{k: row[k] for k in ("score", "z", "probability", "rejected")}}
+                {"a": row["asset_a"], "b": row["asset_b"]}
+                | {name: row[name] for name in ("score", "z", "probability", "rejected")}
                 for row in rows
             ],
         }  # fmt: skip
@@ -221,7 +225,7 @@ def _acting_router(desk: Desk) -> APIRouter:
 
     @router.post("/actions/{action}")
     async def act(action: str, request: Request) -> Any:
-        if not SCENARIOS[desk.scenario].change and not desk.scenario:
+        if desk.scenario == "read_only":
             return refuse(403, "no control token is configured", "set PAIRITY_SERVE__CONTROL_TOKEN")
         if not hmac.compare_digest(request.headers.get("authorization", ""), f"Bearer {CONTROL_TOKEN}"):
             return refuse(401, "the control token is wrong", "enter the one that the process was started with")
@@ -252,7 +256,8 @@ def _test_router(desk: Desk) -> APIRouter:
         desk.actions.clear()
         desk.acknowledged.clear()
         desk.say("status", status_of(SCENARIOS[name], now()))
-        desk.say("positions", {"changed": "positions"})
+        for changed in ("positions", "order", "trade"):
+            desk.say(changed, {"changed": changed})
         return {"scenario": name}
 
     @router.post("/heartbeat/{switch}")

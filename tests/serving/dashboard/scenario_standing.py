@@ -17,6 +17,24 @@ MODEL = {
     "gate": "passed",
     "gate_reason": "5 of 5 checks passed",
 }
+CHAMPION = {
+    "family": "forest",
+    "feature_service": "spread_v3",
+    "code_revision": "4eef454",
+    "promoted_at": "2026-02-22T04:10:00+00:00",
+    "promotion_reason": "5 of 5 checks passed",
+}
+SHADOW = {
+    "champion": "14",
+    "challenger": "15",
+    "decisions": 60,
+    "failed": 0,
+    "correlation": 0.87,
+    "mean_difference": 0.013,
+    "other_choice": 8,
+    "other_share": 0.1333,
+    "last_failure": None,
+}
 CHALLENGER = {**MODEL, "version": "15", "gate": "failed", "gate_reason": "Sharpe ratio 0.41 below 0.5"}
 
 
@@ -26,7 +44,7 @@ def waiting(now: datetime) -> dict:
     return {
         "mode": "paper",
         "market": "okx-paper (synthetic)",
-        "venue": "http://127.0.0.1:8701",
+        "venue": "okx",
         "version": "0.1.0",
         "started_at": iso(now - timedelta(days=3, hours=4)),
         "now": iso(now),
@@ -65,10 +83,11 @@ def waiting(now: datetime) -> dict:
             "today_usdt": 38.42,
             "today_fraction": 0.003765,
             "open_result_usdt": 20.18,
-            "drawdown_fraction": -0.0121,
+            "drawdown_fraction": 0.0121,
         },
         "model": copy.deepcopy(MODEL),
         "challenger": copy.deepcopy(CHALLENGER),
+        "lease": None,
         "retraining": "due 2026-03-08 00:10 UTC",
         "counts": {"positions": 1, "resting_orders": 4, "unusable": 2, "problems": 0, "unacknowledged": 3},
         "problems": [],
@@ -79,13 +98,13 @@ def waiting(now: datetime) -> dict:
 
 def risk(now: datetime) -> dict:
     rows = (
-        ("daily loss", 0.0, 300.0, "USDT", 0.0, "halts"),
-        ("drawdown", 0.0121, 0.15, "fraction", 0.0807, "halts"),
-        ("gross exposure", 2_840.0, 20_000.0, "USDT", 0.142, "refuses entries"),
-        ("leverage", 0.28, 2.0, "×", 0.14, "refuses entries"),
-        ("orders per hour", 41, 60, "orders", 0.6833, "guards"),
-        ("concentration", 0.46, 0.5, "fraction", 0.92, "refuses entries"),
-        ("margin ratio", None, 3.0, "ratio", None, "guards"),
+        ("daily loss", 0.0, 300.0, "USDT", 0.0, "halt"),
+        ("drawdown", 0.0121, 0.15, "fraction", 0.0807, "halt"),
+        ("gross exposure", 2_840.0, 20_000.0, "USDT", 0.142, "no entry"),
+        ("leverage", 0.28, 2.0, "×", 0.14, "no entry"),
+        ("orders per hour", 41, 60, "orders", 0.6833, "no entry"),
+        ("concentration", 0.46, 0.5, "fraction", 0.92, "no entry"),
+        ("margin ratio", None, 3.0, "ratio", None, "no entry"),
     )
     names = ("name", "measured", "allowed", "unit", "used_fraction", "consequence")
     next_at = (now + timedelta(hours=8)).replace(minute=0, second=0, microsecond=0)
@@ -101,13 +120,14 @@ def risk(now: datetime) -> dict:
 
 
 def model() -> dict:
-    checks = (("purged Sharpe ratio", 1.21, 0.5, True), ("trades", 214, 100, True), ("drawdown", 0.081, 0.2, True),
-              ("beats the rule", 0.37, 0.0, True), ("parity differences", 0, 0, True))  # fmt: skip
+    checks = (("purged Sharpe ratio", "1.21", "0.5", True), ("trades", "214", "100", True),
+              ("drawdown", "8.1 %", "20 %", True), ("beats the rule", "0.37", "0", True))  # fmt: skip
     return {
-        "champion": copy.deepcopy(MODEL),
+        "champion": copy.deepcopy(MODEL) | CHAMPION,
         "challenger": copy.deepcopy(CHALLENGER),
         "gate": [dict(zip(("check", "value", "threshold", "passed"), row, strict=True)) for row in checks],
         "drift": {
+            "at": "2026-03-01T14:00:02+00:00",
             "share": 0.031,
             "limit": 0.1,
             "worst": [{"feature": "oi_change_24", "share": 0.081}, {"feature": "basis_spread", "share": 0.044}],
@@ -118,17 +138,20 @@ def model() -> dict:
             "expected": {"low": -88.0, "median": 190.0, "high": 455.0},
             "verdict": "inside",
         },
-        "shadow": {"decisions": 60, "agreed": 52, "mean_difference": 0.013},
+        "shadow": copy.deepcopy(SHADOW),
     }
 
 
 def trust(now: datetime) -> dict:
     return {
         "parity": {"checked": 1_203_840, "different": 0, "at": iso(now - timedelta(minutes=9))},
-        "quarantine": [{"stage": "candles_1m", "key": "XRP 2026-03", "rules": ["no_gap"]}],
+        "quarantine": [
+            {"stage": "candles_1m", "key": "XRP 2026-03", "rules": ["no_gap"], "rows": 60, "first": None, "last": None}
+        ],
+        "quarantine_error": None,
         "stale": [{"asset": "XRP", "reason": "no bar of 14:00"}],
         "reconciliation": {"at": iso(now - timedelta(seconds=42)), "differences": 0},
         "ledger": {"at": iso(now - timedelta(minutes=42)), "differences": 0},
         "clock_skew_s": 0.021,
-        "limits": {"clock_skew_s": 1.0},
+        "limits": {"clock_skew_s": 1.0, "drift": 0.1},
     }

@@ -38,7 +38,7 @@ def _starting(status: dict, now: datetime) -> None:
     status["data"] = dict.fromkeys(status["data"]) | {"fresh": False, "reason": "loading the model"}
     status["venue_link"] = {"reachable": None, "watched_at": None, "age_s": None, "stream": None, "clock_skew_s": None}
     status["account"] = dict.fromkeys(status["account"])
-    status["model"] = dict.fromkeys(status["model"]) | {"gate": "unknown"}
+    status["model"] = dict.fromkeys(status["model"]) | {"gate": "unknown", "gate_reason": "no model is loaded"}
     status["counts"].update(positions=0, resting_orders=0)
 
 
@@ -71,6 +71,31 @@ def _reason(trading: str, why: str, causes: dict[str, str]) -> Change:
     return change
 
 
+def _hostile(status: dict, now: datetime) -> None:
+    text = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    status.update(trading="guarding", trading_reason=text, causes={text: text}, market=text, problems=[text])
+    status["decision"]["reason"] = text
+    status["model"]["gate_reason"] = text
+
+
+def _nothing_known(status: dict, now: datetime) -> None:
+    for part in ("decision", "data", "venue_link", "account", "model"):
+        status[part] = dict.fromkeys(status[part])
+    status["model"]["gate"] = "unknown"
+    status.update(trading_since=None, started_at=None)
+
+
+def _without_figures(now: datetime) -> list[dict]:
+    position = pair_position(now, "missing")
+    for leg in position["legs"]:
+        leg.update(coins=None, mark_price=None, marked_at=None, result_usdt=None)
+        for level in ("stop", "target"):
+            leg[level] = {"price": None, "confirmed_at": None, "state": "missing"}
+    position["result"] = dict.fromkeys(position["result"])
+    names = ("hedge_ratio", "z_entry", "z_now", "stop_level", "now_level", "target_level", "probability_entry")
+    return [position | dict.fromkeys((*names, "decision_id"))]
+
+
 SCENARIOS = {
     "waiting": Scenario(),
     "starting": Scenario(change=_starting, positions=lambda now: [], traded=False),
@@ -78,7 +103,7 @@ SCENARIOS = {
     "stale": Scenario(change=_stale),
     "unreachable": Scenario(change=_unreachable),
     "unknown": Scenario(
-        change=_reason("guarding", "an order's outcome is unknown", {"orders": "1 order without an answer: SOL-USDT-SWAP"}),
+        change=_reason("guarding", "an order's outcome is unknown", {"orders": "1 order without an answer"}),
         positions=lambda now: [pair_position(now, "unconfirmed")],
         unknown_order=True,
     ),
@@ -95,9 +120,11 @@ SCENARIOS = {
         positions=lambda now: [],
         traded=False,
     ),
-    "live": Scenario(change=_merge(mode="live", market="okx", venue="okx.com", synthetic=False)),
-    "demo": Scenario(change=_merge(mode="demo", market="okx", venue="okx.com (demo)", synthetic=False)),
+    "live": Scenario(change=_merge(mode="live", market="okx", synthetic=False)),
+    "demo": Scenario(change=_merge(mode="demo", market="okx demo", synthetic=False)),
     "read_only": Scenario(change=_merge(can_act=False)),
+    "hostile": Scenario(change=_hostile),
+    "nothing_known": Scenario(change=_nothing_known, positions=_without_figures),
     "books": Scenario(positions=lambda now: [book_position(now)]),
 }  # fmt: skip
 

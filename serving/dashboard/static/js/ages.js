@@ -46,6 +46,6 @@ export function tick(alive) {
   if (alive) for (const node of document.querySelectorAll("time[data-until]")) write(node);
   const now = serverNow();
   for (const node of document.querySelectorAll("[data-clock]")) {
-    node.textContent = node.dataset.clock === "utc" ? `${clock(now)} UTC` : `${localClock(now)} local`;
+    node.textContent = node.dataset.clock === "utc" ? clock(now) : `${localClock(now)} local`;
   }
 }

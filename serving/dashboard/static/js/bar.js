@@ -2,7 +2,7 @@
 
 import { age, until } from "./ages.js";
 import { el, fill } from "./dom.js";
-import { known, number, percent, short, UNKNOWN } from "./format.js";
+import { known, number, percent, share, UNKNOWN } from "./format.js";
 import { result, state, symbol } from "./figures.js";
 import { readToken } from "./token.js";
 import { chosenTheme } from "./theme.js";
@@ -29,7 +29,7 @@ export function drawBar(node, { status, link, freshness, alive }, { onTheme, onT
   const locked = readToken() ? "Lock" : "Unlock";
   const switches = el("div", { class: "switches" },
     button("theme", `Colours: ${chosenTheme()}`, "◐", onTheme),
-    button("token", `${locked}: the token of this tab`, readToken() ? "⚿ Lock" : "⚿ Unlock", onToken),
+    button("token", `${locked}: the token of this tab`, locked, onToken),
     button("help", "Keys and help", "?", onHelp));
   fill(node, mode, list, switches);
 }
@@ -45,15 +45,15 @@ function cellsOf(status, link, freshness, alive) {
   const old = alive && freshness !== "stale" ? null : "old: ";
   const gate = { passed: "good", failed: "bad" }[model.gate] ?? "unknown";
   return [
-    ["State", state(sign, word), el("span", {}, status.trading_since && alive ? age(status.trading_since, "since ", "") : alive ? "" : "not current")],
-    ["Decision", alive && decision.next_at ? until(decision.next_at, "next in ") : UNKNOWN, decision.last_at ? age(decision.last_at, "last ") : "none yet"],
+    ["State", state(sign, word), el("span", {}, status.trading_since && alive ? age(status.trading_since, "for ", "") : alive ? "" : "not current")],
+    ["Next decision", alive && decision.next_at ? until(decision.next_at, "in ") : UNKNOWN, decision.last_at ? age(decision.last_at, "last ") : "none yet"],
     ["Data", status.data?.event_timestamp ? age(status.data.event_timestamp, "", " old") : UNKNOWN, dataWord(freshness, alive)],
-    ["Model", el("span", {}, symbol(gate), ` ${model.version ? `v${model.version}` : UNKNOWN}`), el("span", { title: model.gate_reason ?? "" }, `gate ${model.gate ?? "unknown"} · ${short(model.name, 16)}`)],
+    ["Model", el("span", {}, symbol(gate), ` ${model.version ? `v${model.version}` : UNKNOWN}`), el("span", { title: `${model.name ?? ""}: ${model.gate_reason ?? ""}` }, `gate ${model.gate ?? "unknown"}`)],
     ["Venue", alive ? venueState(venue) : state("unknown", "not known"), venue.watched_at ? age(venue.watched_at, "seen ") : "never seen"],
-    ["Equity", money(account.equity_usdt, old), `USDT${known(account.drawdown_fraction) ? ` · ${percent(account.drawdown_fraction, 1)} off peak` : ""}`],
-    ["Today", old ? state("unknown", "old") : result(account.today_usdt), known(account.today_fraction) ? `${old ?? ""}${percent(account.today_fraction)}` : "USDT"],
-    ["Open result", old ? state("unknown", "old") : result(account.open_result_usdt), "USDT, unrealised"],
-    ["Time", el("span", { data: { clock: "utc" } }), el("span", { data: { clock: "local" } })],
+    ["Equity USDT", money(account.equity_usdt, old), known(account.drawdown_fraction) ? `${share(Math.abs(account.drawdown_fraction))} off peak` : "USDT"],
+    ["Today USDT", old ? state("unknown", "old") : result(account.today_usdt), known(account.today_fraction) ? `${old ?? ""}${percent(account.today_fraction)}` : "USDT"],
+    ["Open result", old ? state("unknown", "old") : result(account.open_result_usdt), "unrealised"],
+    ["UTC", el("span", { data: { clock: "utc" } }), el("span", { data: { clock: "local" } })],
   ];
 }
 

@@ -1,11 +1,12 @@
 // Small drawings of single figures: a result with its sign, a state with its symbol, bars and bands.
 
 import { el } from "./dom.js";
-import { arrow, known, number, percent, signed, tone, UNKNOWN } from "./format.js";
+import { arrow, figure, known, number, percent, price, signed, tone, UNKNOWN } from "./format.js";
 
 /** A realised or open result in USDT: sign, arrow and colour. */
-export function result(value, digits = 2, unit = "") {
-  if (!known(value)) return el("span", { class: "muted" }, UNKNOWN);
+export function result(given, digits = 2, unit = "") {
+  const value = figure(given);
+  if (value === null) return el("span", { class: "muted" }, UNKNOWN);
   const sign = arrow(value, digits);
   return el("span", { class: `nowrap ${tone(value, digits)}` }, signed(value, digits), unit && ` ${unit}`, sign && ` ${sign}`);
 }
@@ -47,19 +48,24 @@ export function meter(used, label) {
 /** The place of `value` between `from` and `to` in per cent, kept inside. */
 const place = (value, from, to) => `${Math.max(0, Math.min(1, (value - from) / (to - from || 1))) * 100}%`;
 
-/** The bar from stop over now to target, with where it was entered; null where a level is not known. */
-export function spanBar(stop, now, target, unit = "USDT") {
+/**
+ * The bar from stop over now to target in prices, with the entry as a line; null where a level is not known. Filled
+ * from the entry to now: to the right is towards the target, whichever side was taken.
+ */
+export function spanBar({ stop, now, target, entry, name }) {
   if (![stop, now, target].every(known) || stop === target) return null;
-  const [zero, at] = [place(0, stop, target), place(now, stop, target)];
-  const [from, to] = [parseFloat(zero), parseFloat(at)].sort((a, b) => a - b);
-  const label = `stop at ${signed(stop)}, now ${signed(now)}, target at ${signed(target)} ${unit}`;
+  const at = parseFloat(place(now, stop, target));
+  const zero = known(entry) ? parseFloat(place(entry, stop, target)) : at;
+  const kind = at > zero ? "up" : at < zero ? "down" : "flat";
+  const sign = { up: "▲", down: "▼", flat: "" }[kind];
+  const label = `${name}: stop ${price(stop)}, entry ${price(entry)}, now ${price(now)}, target ${price(target)}`;
   return el("div", {},
-    el("div", { class: `span ${tone(now)}`, role: "img", aria: { label } },
-      el("span", { class: "fill", vars: { from: `${from}%`, width: `${to - from}%` } }),
-      el("span", { class: "zero", vars: { at: zero } }),
-      el("span", { class: "now moves", vars: { at } })),
+    el("div", { class: `span ${kind}`, role: "img", aria: { label } },
+      el("span", { class: "fill", vars: { from: `${Math.min(zero, at)}%`, width: `${Math.abs(at - zero)}%` } }),
+      known(entry) ? el("span", { class: "zero", vars: { at: `${zero}%` } }) : null,
+      el("span", { class: "now moves", vars: { at: `${at}%` } })),
     el("div", { class: "ends" },
-      el("span", {}, `stop ${signed(stop)}`), el("span", {}, `now ${signed(now)}`), el("span", {}, `target ${signed(target)}`)));
+      el("span", {}, `stop ${price(stop)}`), el("span", {}, `${name} now ${price(now)} ${sign}`), el("span", {}, `target ${price(target)}`)));
 }
 
 /** A band from low over median to high, with where the live result is. */

@@ -6,6 +6,13 @@ const MINUS = "−";
 /** Return whether a value is a number that can be drawn. */
 export const known = (value) => typeof value === "number" && Number.isFinite(value);
 
+/** Return a decimal string of the journal as a number to compare and to draw with; null where there is none. */
+export function figure(value) {
+  if (typeof value === "number") return Number.isFinite(value) ? value : null;
+  const found = typeof value === "string" && value.trim() !== "" ? Number(value) : NaN;
+  return Number.isFinite(found) ? found : null;
+}
+
 /** Return a number with grouped digits and `digits` decimals. */
 export function number(value, digits = 2) {
   if (!known(value)) return UNKNOWN;

@@ -18,7 +18,7 @@ import { heatPanel } from "./panels/heat.js";
 import { modelPanel } from "./panels/model.js";
 import { ordersPanel } from "./panels/orders.js";
 import { pairPanel } from "./panels/pair.js";
-import { positionsPanel } from "./panels/positions.js";
+import { positionsPanel, sideOf } from "./panels/positions.js";
 import { riskPanel } from "./panels/risk.js";
 import { tradesPanel } from "./panels/trades.js";
 import { trustPanel } from "./panels/trust.js";
@@ -52,17 +52,18 @@ const COMMANDS = {
 startKeys(panels, COMMANDS);
 onTheme(draw);
 onToken(() => { link.restart(); draw(); });
-for (const name of ["status", "positions", "orders"]) resources[name].onChange(draw);
+for (const name of ["status", "positions", "unknown"]) resources[name].onChange(draw);
 new ResizeObserver(() => document.documentElement.style.setProperty("--bar-height", `${place("bar").offsetHeight}px`)).observe(place("bar"));
 link.start();
 resources.status.refresh();
 resources.positions.refresh();
+resources.unknown.refresh();
 draw();
 setInterval(everyTick, TICK_MS);
 document.addEventListener("visibilitychange", everyTick);
 
 function makePanels() {
-  const closing = (position) => askFor("close", { position_id: position.position_id, about: position.legs.map((leg) => `${leg.side} ${leg.asset}`).join(" / ") }, () => readAgain("positions"));
+  const closing = (position) => askFor("close", { position_id: position.position_id, about: position.legs.map((leg) => `${sideOf(leg)} ${leg.asset}`).join(" / ") }, () => readAgain("positions"));
   const acknowledging = (event) => askFor("acknowledge", { event_id: event.event_id, about: event.text }, () => readAgain("event"));
   const pair = pairPanel(resources, choice);
   const onChart = (id) => {
@@ -121,7 +122,7 @@ function draw() {
   document.body.dataset.mode = now.status?.mode ?? "";
   document.body.dataset.acting = now.status?.can_act && readToken() && now.alive ? "yes" : "no";
   drawBar(place("bar"), now, { onTheme: COMMANDS.t[1], onToken: switchToken, onHelp: COMMANDS["?"][1] });
-  const facts = { ...now, positions: resources.positions.value?.items, orders: resources.orders.value?.items };
+  const facts = { ...now, positions: resources.positions.value?.items, unknown: resources.unknown.value?.items };
   drawVerdict(place("verdict"), facts, now.alive ? actionButtons(now.status, () => readAgain("event")) : null);
   showInTab(now.status, now.alive && now.freshness !== "stale", wordOf(now.status, now.link, now.freshness));
   for (const panel of panels) panel.showAge(now.alive);

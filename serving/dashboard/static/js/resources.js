@@ -61,7 +61,7 @@ export const CHANGES = {
   status: ["status"],
   positions: ["positions", "risk"],
   decision: ["status", "decisions", "heatmap", "equity", "pair", "risk", "trust"],
-  order: ["orders", "positions"],
+  order: ["orders", "unknown", "positions"],
   trade: ["trades", "calendar", "equity", "positions", "model", "status"],
   event: ["events", "status"],
 };
@@ -76,6 +76,7 @@ export function makeResources(choice) {
     decisions: new Resource("decisions?limit=60", 60),
     equity: new Resource(() => `equity?range=${choice.range}`, 60),
     heatmap: new Resource("heatmap", 120),
+    unknown: new Resource("orders?state=unknown&limit=20", 15),
     orders: new Resource("orders?limit=60", 60),
     trades: new Resource("trades?limit=500", 300),
     calendar: new Resource(() => `trades/calendar?by=${choice.by}`, 300),

@@ -37,10 +37,13 @@ export class SortedTable {
     const head = this.columns.map((column) => {
       const sort = this.by === column.name ? (this.down ? "descending" : "ascending") : "none";
       const button = el("button", { type: "button", data: { key: `sort-${column.name}` }, on: { click: () => this.sortBy(column.name) } }, column.name);
-      return el("th", { scope: "col", class: column.text ? "text" : null, aria: { sort } }, button);
+      return el("th", { scope: "col", role: "columnheader", class: kindOf(column), aria: { sort } }, button);
     });
-    const body = this.sorted(rows).map((row) => el("tr", {}, this.columns.map((column) => cell(column, row))));
-    return el("table", {}, el("caption", { class: "hidden" }, this.caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, body));
+    const body = this.sorted(rows).map((row) => el("tr", { role: "row" }, this.columns.map((column) => cell(column, row))));
+    // The roles hold where the style makes rows of two lines out of it, which would end the table for screen readers.
+    return el("table", { role: "table" },
+      el("caption", { class: "hidden" }, this.caption),
+      el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, head)), el("tbody", { role: "rowgroup" }, body));
   }
 }
 
@@ -55,6 +58,7 @@ export function plainTable(caption, heads, rows, left = [0]) {
 
 function cell(column, row) {
   const value = column.show ? column.show(row) : column.of(row);
-  const kind = [column.text ? "text" : "", column.long ? "long" : ""].join(" ").trim();
-  return el("td", { class: kind || null }, value ?? "–");
+  return el("td", { role: "cell", class: kindOf(column) }, value ?? "–");
 }
+
+const kindOf = (column) => [column.text ? "text" : "", column.long ? "long" : ""].join(" ").trim() || null;

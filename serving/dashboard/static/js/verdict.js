@@ -9,7 +9,7 @@ import { symbol } from "./figures.js";
 const RANK = { critical: 0, warning: 1 };
 
 /** Return what is not well, the worst first: `{level, text}` each. Pure: it reads what it is given. */
-export function findings({ link, silence, freshness, status, positions, orders }) {
+export function findings({ link, silence, freshness, status, positions, unknown }) {
   const found = [];
   const say = (level, text) => text && found.push({ level, text });
   if (link === "gone") say("critical", `The process does not answer since ${span(silence)}. Nothing below is current; stops that are on the venue stay there.`);
@@ -24,9 +24,7 @@ export function findings({ link, silence, freshness, status, positions, orders }
     if (reason !== status.trading_reason) say("warning", `${name}: ${reason}`);
   }
   for (const { level, text } of protection(positions)) say(level, text);
-  for (const order of orders ?? []) {
-    if (order.state === "unknown") say("critical", `The outcome of an order is unknown: ${order.side} ${order.contracts} ${order.instrument}`);
-  }
+  if (unknown?.length) say("critical", `The outcome of ${unknown.length} order${unknown.length > 1 ? "s" : ""} is unknown: ${unknown.map((order) => `${order.side} ${order.contracts} ${order.instrument}`).join(", ")}`);
   if (status.model?.gate === "failed") say("critical", `Model version ${status.model.version} failed its gate: ${status.model.gate_reason}`);
   for (const text of status.problems ?? []) if (text !== status.data?.reason) say("warning", text);
   for (const [name, reason] of Object.entries(status.blocked ?? {})) say("warning", `${name} is not opened: ${reason}`);

@@ -1,11 +1,12 @@
 // Equity with BTC beside it, drawdown below, and what happened as marks.
 
-import { number, percent, signed, stamp } from "../format.js";
+import { number, share, signed, stamp } from "../format.js";
 import { timeAxis, tooltip, valueAxis } from "./chart.js";
 
+const CROSS = "path://M2 0L5 3L8 0L10 2L7 5L10 8L8 10L5 7L2 10L0 8L3 5L0 2Z";
 const MARKS = {
   entry: ["triangle", 0, "entry"], exit: ["triangle", 180, "exit"], promotion: ["diamond", 0, "promotion"],
-  restart: ["rect", 0, "restart"], halt: ["rect", 45, "halt"], resume: ["circle", 0, "resume"],
+  restart: ["rect", 0, "restart"], halt: [CROSS, 0, "halt"], resume: ["circle", 0, "resume"],
 };
 const SIZE = 9;
 
@@ -27,20 +28,28 @@ export function equityOption({ points, btc = [], markers = [] }, colours) {
     tooltip: tooltip(colours, rowsOf(points, btc)),
     xAxis: [timeAxis(colours, 0, true), timeAxis(colours, 1)],
     yAxis: [
-      valueAxis(colours, 0, (value) => number(value, 0)),
+      valueAxis(colours, 0, (value) => number(value, 0), roomFor(points)),
       valueAxis(colours, 0, (value) => `${number(value / 1000, 1)}k`, { position: "right", splitLine: { show: false } }),
-      valueAxis(colours, 1, (value) => `${number(value * 100, 1)} %`, { max: 0, scale: false, splitNumber: 2 }),
+      valueAxis(colours, 1, (value) => `${number(value * 100, 1)} %`, { max: 0, min: ({ min }) => Math.min(-0.005, min), splitNumber: 2 }),
     ],
     series: [
       line("BTC", btc, 0, colours.muted, { yAxisIndex: 1, lineStyle: { color: colours.muted, width: 1, opacity: 0.75 } }),
       line("equity", points.map(([at, value]) => [at, value]), 0, colours.accent, { z: 3 }),
-      line("drawdown", points.map(([at, , drawdown]) => [at, drawdown]), 1, colours.down, { areaStyle: { color: colours.down, opacity: 0.18 }, lineStyle: { color: colours.down, width: 1 } }),
+      line("drawdown", points.map(([at, , drawdown]) => [at, drawdown === null ? null : -Math.abs(drawdown)]), 1, colours.down, { areaStyle: { color: colours.down, opacity: 0.18 }, lineStyle: { color: colours.down, width: 1 } }),
       {
         name: "marks", type: "scatter", data: marks, symbolSize: SIZE, z: 5,
         tooltip: { ...tooltip(colours, ([point]) => [[`${stamp(point.data.mark.at)} UTC`, "muted"], [`${point.data.mark.kind}: ${point.data.mark.text}`]]), trigger: "item" },
       },
     ],
   };
+}
+
+/** At least 1 % of the equity is in the picture: a flat line is drawn flat, and its noise does not fill the panel. */
+function roomFor(points) {
+  const values = points.map((point) => point[1]);
+  const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+  const missing = Math.max(0, Math.abs(high) * 0.01 - (high - low)) / 2;
+  return missing ? { min: low - missing, max: high + missing } : {};
 }
 
 function rowsOf(points, btc) {
@@ -53,7 +62,7 @@ function rowsOf(points, btc) {
     const change = point[1] - points[0][1];
     return [
       [`${stamp(point[0])} UTC`, "muted"], [`equity ${number(point[1])} USDT (${signed(change)} since the start)`],
-      [`drawdown ${percent(point[2])}`], ...(price ? [[`BTC ${number(price[1], 0)}`]] : []), ...marks,
+      [`drawdown ${share(point[2] === null ? null : Math.abs(point[2]))}`], ...(price ? [[`BTC ${number(price[1], 0)}`]] : []), ...marks,
     ];
   };
 }
@@ -74,4 +83,4 @@ function markColour(kind, colours) {
 }
 
 /** What the marks of the chart mean, for its legend. */
-export const MARK_WORDS = [["▲", "entry"], ["▼", "exit"], ["◆", "promotion"], ["■", "restart"], ["⬥", "halt"], ["●", "resume"]];
+export const MARK_WORDS = [["▲", "entry"], ["▼", "exit"], ["◆", "promotion"], ["■", "restart"], ["✕", "halt"], ["●", "resume"]];

@@ -1,7 +1,7 @@
 // Calendar of closed results: months of days that begin on Monday, or a list of weeks or months.
 
 import { el, fill } from "../dom.js";
-import { arrow, signed, tone } from "../format.js";
+import { arrow, figure, signed, tone } from "../format.js";
 import { empty, block } from "../panel.js";
 
 const DAY_MS = 86400e3;
@@ -10,7 +10,7 @@ const DAY_MS = 86400e3;
 export function drawCalendar(place, items, by) {
   if (!items) return fill(place, empty("loading"));
   if (!items.length) return fill(place, empty("No trade was closed yet."));
-  const largest = Math.max(...items.map((item) => Math.abs(item.result_usdt)), Number.MIN_VALUE);
+  const largest = Math.max(...items.map((item) => Math.abs(figure(item.result_usdt) ?? 0)), Number.MIN_VALUE);
   // A change of `by` is drawn with the answer to it: until then what stands there are the periods before.
   const days = by === "day" && /^\d{4}-\d\d-\d\d$/.test(items[0].period);
   const box = (inside) => el("div", { class: "tools" }, inside);
@@ -38,9 +38,10 @@ function daysOf(month, items, largest) {
 }
 
 function square(item, name, largest) {
-  const kind = tone(item.result_usdt);
+  const result = figure(item.result_usdt);
+  const kind = tone(result);
   const shade = { up: "var(--up)", down: "var(--down)", flat: "var(--raised)" }[kind];
-  const title = `${item.period}: ${signed(item.result_usdt)} USDT, ${item.trades} trades, ${item.won} won, ${item.lost} lost`;
-  return el("li", { title, vars: { tone: shade, share: (Math.abs(item.result_usdt) / largest).toFixed(3) } },
-    el("small", {}, `${name} · ${item.trades}`), el("b", { class: kind }, `${arrow(item.result_usdt)} ${signed(item.result_usdt, 1)}`));
+  const title = `${item.period}: ${signed(result)} USDT, ${item.trades} trades, ${item.won} won, ${item.lost} lost`;
+  return el("li", { title, vars: { tone: shade, share: (Math.abs(result ?? 0) / largest).toFixed(3) } },
+    el("small", {}, `${name} · ${item.trades}`), el("b", { class: kind }, `${arrow(result)} ${signed(result, 1)}`));
 }

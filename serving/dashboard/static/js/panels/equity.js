@@ -1,8 +1,7 @@
 // Equity, unrealised included: the range is the reader's choice.
 
 import { el, fill } from "../dom.js";
-import { percent, signed } from "../format.js";
-import { change, result } from "../figures.js";
+import { percent, share, signed } from "../format.js";
 import { Chart } from "../charts/chart.js";
 import { equityOption, MARK_WORDS } from "../charts/equity.js";
 import { empty, Panel } from "../panel.js";
@@ -36,10 +35,11 @@ export function equityPanel(resources, choice) {
     }
     const [first, last] = [found.points[0][1], found.points.at(-1)[1]];
     const part = first ? last / first - 1 : null;
-    fill(said, result(last - first, 2, "USDT"), " ", change(part));
+    // No colour: payments in and out are part of it, and they are no result.
+    fill(said, `${signed(last - first)} USDT `, el("span", { class: "muted" }, percent(part)));
     if (!panel.body.contains(chart.node)) fill(panel.body, chart.node, legend);
-    const worst = Math.min(...found.points.map((point) => point[2] ?? 0));
-    chart.show(found, `Equity over ${choice.range}: ${signed(last - first)} USDT, ${percent(part)}, largest drawdown ${percent(worst)}, ${found.markers?.length ?? 0} marks`);
+    const worst = Math.max(...found.points.map((point) => Math.abs(point[2] ?? 0)));
+    chart.show(found, `Equity over ${choice.range}: ${signed(last - first)} USDT, ${percent(part)}, largest drawdown ${share(worst)}, ${found.markers?.length ?? 0} marks`);
   });
   return panel;
 }

@@ -23,7 +23,7 @@ export async function openLineage(decisionId, row) {
 function drawFacts(row) {
   return facts(
     ["z", signed(row.z)], ["probability", number(row.probability, 4)],
-    ["edge", known(row.edge) ? `${signed(row.edge * 1e4, 2)} bps` : "–"],
+    ["edge", signed(row.edge, 4)],
     ["score", number(row.score, 4)], ["direction", row.direction ?? "–"], ["first reason against", row.rejected ?? "none: a candidate"]);
 }
 

@@ -23,7 +23,7 @@ function versions({ champion, challenger }) {
     ["version", (item) => `${item.name ?? ""} v${item.version ?? "–"}`],
     ["gate", (item) => el("span", { title: item.gate_reason ?? "" }, state(GATES[item.gate] ?? "unknown", item.gate ?? "unknown"))],
     ["trained up to", (item) => stamp(item.train_end)],
-    ["run", (item) => (item.run_id ? copyable(short(item.run_id, 12)) : "–")],
+    ["run", (item) => (item.run_id ? copyable(item.run_id, short(item.run_id, 12)) : "–")],
     ["snapshot", (item) => short(item.snapshot_id, 18)],
   ];
   const side = (item, show) => (item?.version ? show(item) : "–");

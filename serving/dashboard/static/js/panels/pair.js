@@ -10,7 +10,7 @@ export function pairPanel(resources, choice) {
   const panel = new Panel("pair", "Pair", [resources.pair]);
   const chart = new Chart("Pair", pairOption);
   const pick = el("select", { aria: { label: "Pair" }, on: { change: () => choose(pick.value) } });
-  const legend = el("p", { class: "legend" }, el("span", {}, "▲ entry"), el("span", {}, "▼ exit"), el("span", {}, "dashed: entry and exit bands of z"), el("span", {}, "solid: stop and target of what is open"));
+  const legend = el("p", { class: "legend" }, el("span", {}, "▲ entry"), el("span", {}, "▼ exit"), el("span", {}, "dashed: bands of z"), el("span", {}, "solid: live stop and target"));
   panel.add(pick);
   panel.body.classList.add("column");
 

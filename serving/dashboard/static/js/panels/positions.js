@@ -2,7 +2,7 @@
 
 import { age, until } from "../ages.js";
 import { el, fill } from "../dom.js";
-import { asset, exact, known, number, pairName, price, share, signed } from "../format.js";
+import { asset, exact, figure, known, number, pairName, price, share, signed } from "../format.js";
 import { result, spanBar, state } from "../figures.js";
 import { empty, Panel } from "../panel.js";
 import { plainTable } from "../table.js";
@@ -27,7 +27,7 @@ export function positionsPanel(resources, { onClose, onChart }) {
 
 function card(position, { onClose, onChart }) {
   const { result: split = {} } = position;
-  const bar = spanBar(position.stop_level, position.now_level, position.target_level);
+  const bar = levelBar(position);
   const id = position.position_id;
   const chart = position.pair && el("button", { type: "button", data: { key: `chart-${id}` }, on: { click: () => onChart(position.pair) } }, "Chart");
   const close = el("button", { type: "button", class: "grave", data: { key: `close-${id}`, act: "close" }, on: { click: () => onClose(position) } }, "Close");
@@ -41,13 +41,29 @@ function card(position, { onClose, onChart }) {
     el("div", { class: "legs", tabindex: "0", role: "group", aria: { label: `legs of ${id}` }, data: { key: `legs-${id}` } }, position.kind === "book" ? bookTable(position) : legTable(position)),
     el("p", { class: "foot" },
       el("span", { class: "muted" }, "held ", position.opened_at ? age(position.opened_at, "", "") : "–", position.horizon_at ? el("span", {}, ", horizon ", until(position.horizon_at, "in ")) : ""),
+      marked(position.legs),
       known(position.probability_entry) ? el("span", { class: "muted" }, `probability at entry ${number(position.probability_entry, 3)}`) : null,
       el("span", { class: "acts" }, chart, close)));
 }
 
 function titleOf(position) {
   if (position.kind === "book") return `Book of ${position.legs.length} legs`;
-  return position.legs.map((leg) => `${leg.side} ${leg.asset} ${exact(leg.coins)}`).join(" / ") || pairName(position.pair);
+  return position.legs.map((leg) => `${sideOf(leg)} ${leg.asset} ${leg.coins ? exact(leg.coins) : ""}`.trim()).join(" / ") || pairName(position.pair);
+}
+
+/** The side of a leg as a person says it: what was bought is long. */
+export const sideOf = (leg) => ({ buy: "long", sell: "short" })[leg.side] ?? leg.side;
+
+/** The way from stop to target, in prices of the first leg, with its entry. */
+function levelBar({ stop_level: stop, now_level: now, target_level: target, legs }) {
+  const entry = figure(legs[0]?.entry_price);
+  return spanBar({ stop, now, target, entry, name: legs[0]?.asset ?? "" });
+}
+
+/** How old the marks are: the oldest of the legs. */
+function marked(legs) {
+  const times = legs.map((leg) => leg.marked_at).filter(Boolean).sort();
+  return times.length ? el("span", { class: "muted" }, "marked ", age(times[0])) : null;
 }
 
 const part = (name, value) => el("span", {}, el("span", { class: "muted" }, `${name} `), signed(value));
@@ -61,22 +77,22 @@ const stopOf = (leg) => (STOPS[leg.stop?.state] ?? STOPS.missing)(leg.stop ?? {}
 
 function legTable(position) {
   const rows = position.legs.map((leg) => [
-    el("span", {}, `${leg.side} ${leg.asset}`),
-    exact(leg.contracts), price(leg.entry_price), price(leg.mark_price), result(leg.result_usdt),
-    price(leg.stop?.price), price(leg.target?.price), stopOf(leg),
+    `${sideOf(leg)} ${leg.asset}`, stopOf(leg), result(leg.result_usdt),
+    price(leg.entry_price), price(leg.mark_price), price(leg.stop?.price), price(leg.target?.price), exact(leg.contracts),
   ]);
-  return plainTable("Legs", ["leg", "contracts", "entry", "mark", "result", "stop", "target", "stop on the venue"], rows, [0, 7]);
+  // The protection stands beside the leg: on a phone it must not be out of sight.
+  return plainTable("Legs", ["leg", "stop on the venue", "result", "entry", "mark", "stop", "target", "contracts"], rows, [0, 1]);
 }
 
 function bookTable(position) {
   const largest = Math.max(...position.legs.map((leg) => Math.abs(leg.drift ?? 0)));
   const rows = position.legs.map((leg) => [
-    `${leg.side} ${asset(leg.instrument)}`,
+    `${sideOf(leg)} ${asset(leg.instrument)}`, stopOf(leg),
     weight(leg.weight), weight(leg.target_weight),
     el("span", { class: largest > 0 && Math.abs(leg.drift) === largest ? "strong" : null }, weight(leg.drift)),
-    price(leg.mark_price), result(leg.result_usdt), stopOf(leg),
+    price(leg.mark_price), result(leg.result_usdt),
   ]);
-  return plainTable("Legs of the book", ["leg", "weight", "target", "drift", "mark", "result", "stop on the venue"], rows, [0, 6]);
+  return plainTable("Legs of the book", ["leg", "stop on the venue", "weight", "target", "drift", "mark", "result"], rows, [0, 1]);
 }
 
 const weight = (value) => (known(value) ? `${value > 0 ? "+" : ""}${share(value, 2)}` : "–");

@@ -26,14 +26,14 @@ function exposure({ exposure: held = {}, fees_usdt: fees = {} }) {
 
 function limits(rows) {
   if (!rows.length) return block("Limits", empty("No limit was measured yet."));
-  const cells = rows.map((row) => [row.name, figure(row.measured, row.unit), figure(row.allowed, row.unit), used(row), row.consequence]);
-  return block("Distance to each limit", plainTable("Limits", ["limit", "now", "allowed", "used", "then"], cells, [0, 3, 4]));
+  const cells = rows.map((row) => [row.name, used(row), figure(row.measured, row.unit), figure(row.allowed, row.unit), row.consequence]);
+  return block("Distance to each limit", plainTable("Limits", ["limit", "used", "now", "allowed", "then"], cells, [0, 1, 4]));
 }
 
 function used(row) {
   if (!known(row.used_fraction)) return state("unknown", "not measured");
   const sign = row.used_fraction >= 1 ? "✕ " : row.used_fraction >= 0.8 ? "! " : "";
-  return el("span", {}, meter(row.used_fraction, row.name), `${sign}${number(row.used_fraction * 100, 0)} %`);
+  return el("span", { class: "used" }, meter(row.used_fraction, row.name), el("span", {}, `${sign}${number(row.used_fraction * 100, 0)} %`));
 }
 
 function figure(value, unit) {

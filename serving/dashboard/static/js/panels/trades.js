@@ -2,7 +2,7 @@
 
 import { getText } from "../api.js";
 import { el, fill, notify } from "../dom.js";
-import { number, pairName, stamp } from "../format.js";
+import { figure, number, pairName, signed, stamp } from "../format.js";
 import { estimate, result } from "../figures.js";
 import { empty, Panel } from "../panel.js";
 import { moreButton, Pages } from "../pages.js";
@@ -43,7 +43,7 @@ export function tradesPanel(resources, choice) {
 
   const matches = (row) =>
     (!pair.value || row.pair === pair.value) && (!reason.value || row.exit_reason === reason.value) &&
-    (!won.value || row.result_usdt > 0 === (won.value === "won"));
+    (!won.value || figure(row.result_usdt) > 0 === (won.value === "won"));
 
   resources.trades.onChange(draw);
   resources.calendar.onChange(draw);
@@ -53,10 +53,10 @@ export function tradesPanel(resources, choice) {
 const LIST = [
   { name: "closed", text: true, of: (row) => row.closed_at, show: (row) => stamp(row.closed_at) },
   { name: "pair", text: true, of: (row) => row.pair ?? "", show: (row) => `${row.direction ?? ""} ${row.pair ? pairName(row.pair) : "book"}` },
-  { name: "result USDT", of: (row) => row.result_usdt, show: (row) => result(row.result_usdt) },
-  { name: "price", of: (row) => row.price_usdt, show: (row) => number(row.price_usdt) },
-  { name: "fees", of: (row) => row.fees_usdt, show: (row) => number(row.fees_usdt) },
-  { name: "funding", of: (row) => row.funding_usdt, show: (row) => number(row.funding_usdt) },
+  { name: "result USDT", of: (row) => figure(row.result_usdt), show: (row) => result(row.result_usdt) },
+  { name: "price", of: (row) => figure(row.price_usdt), show: (row) => signed(figure(row.price_usdt)) },
+  { name: "fees", of: (row) => figure(row.fees_usdt), show: (row) => signed(figure(row.fees_usdt)) },
+  { name: "funding", of: (row) => figure(row.funding_usdt), show: (row) => signed(figure(row.funding_usdt)) },
   { name: "hours", of: (row) => row.hours_held, show: (row) => number(row.hours_held, 1) },
   { name: "why closed", text: true, of: (row) => row.exit_reason ?? "" },
 ];

@@ -14,14 +14,14 @@ export function trustPanel(resources) {
   return panel;
 }
 
-function checks({ parity, quarantine = [], stale = [], reconciliation, ledger, clock_skew_s: skew, limits }) {
+function checks({ parity, quarantine = [], quarantine_error: unread, stale = [], reconciliation, ledger, clock_skew_s: skew, limits }) {
   const limit = known(limits?.clock_skew_s) ? limits.clock_skew_s : 1;
   return [
     counted("Parity", parity, "different", parity ? `${number(parity.checked, 0)} values checked, ` : ""),
     counted("Reconciliation", reconciliation, "differences"),
     counted("Ledger", ledger, "differences"),
     check(known(skew) ? (Math.abs(skew) <= limit ? "good" : "bad") : "unknown", "Clock", known(skew) ? `${signed(skew * 1000, 0)} ms against the venue` : "not measured"),
-    check(quarantine.length ? "warn" : "good", "Quarantine", quarantine.length ? null : "nothing is quarantined", quarantine.map((item) => `${item.stage} ${item.key}: ${(item.rules ?? []).join(", ")}`)),
+    check(unread ? "unknown" : quarantine.length ? "warn" : "good", "Quarantine", unread ?? (quarantine.length ? null : "nothing is quarantined"), quarantine.map((item) => `${item.stage} ${item.key}: ${(item.rules ?? []).join(", ")}`)),
     check(stale.length ? "warn" : "good", "Inputs", stale.length ? null : "none is stale", stale.map((item) => `${item.asset}: ${item.reason}`)),
   ];
 }

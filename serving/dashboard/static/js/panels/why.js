@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { el, fill } from "../dom.js";
-import { known, number, pairName, signed, stamp } from "../format.js";
+import { number, pairName, signed, stamp } from "../format.js";
 import { empty, Panel } from "../panel.js";
 import { SortedTable } from "../table.js";
 import { countKinds, kindOf } from "./reasons.js";
@@ -81,7 +81,7 @@ function columns(open) {
     { name: "pair", text: true, of: (row) => row.pair, show: (row) => el("button", { type: "button", class: "plain", aria: { haspopup: "dialog" }, data: { key: `pair-${row.pair}` }, on: { click: () => open(row) } }, pairName(row.pair)) },
     { name: "z", of: (row) => row.z, show: (row) => signed(row.z) },
     { name: "prob.", of: (row) => row.probability, show: (row) => number(row.probability, 3) },
-    { name: "edge bps", of: (row) => row.edge, show: (row) => (known(row.edge) ? signed(row.edge * 1e4, 1) : "–") },
+    { name: "edge", of: (row) => row.edge, show: (row) => signed(row.edge, 3) },
     { name: "score", of: (row) => row.score, show: (row) => number(row.score, 3) },
     { name: "first reason against", text: true, long: true, of: (row) => row.rejected ?? "", show: (row) => `${kindOf(row.rejected).sign} ${row.rejected ?? "candidate"}` },
   ];
