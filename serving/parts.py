@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pairity.progress import Progress
@@ -14,6 +14,7 @@ from serving.journal import Journal
 from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
+from serving.sightings import Sightings
 from serving.status import Status
 from serving.supervisor import Supervisor
 from venue.okx_stream import OkxStream
@@ -40,6 +41,7 @@ class GuardParts:
     progress: Progress
     supervisor: Supervisor
     stream: OkxStream | None = None
+    sightings: Sightings = field(default_factory=Sightings)
 
 
 @dataclass(frozen=True, kw_only=True)
