@@ -285,7 +285,7 @@ def _test_router(desk: Desk) -> APIRouter:
 def main() -> None:
     import uvicorn
 
-    from serving.local_only import LocalOnly
+    from serving.web.local_only import LocalOnly
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--scenario", default="waiting", choices=sorted(SCENARIOS))
