@@ -91,7 +91,7 @@ class Look:
 
     def settle(self) -> None:
         """Wait until every panel has drawn its first answer."""
-        self.wait("[...document.querySelectorAll('.panel .age')].every(node => node.textContent !== '')")
+        self.wait("[...document.querySelectorAll('.panel .empty')].every(node => node.textContent !== 'loading')")
 
     def wait(self, expression: str, arg: object = None, within_s: float = 8.0) -> None:
         """Wait until an expression (of `arg`, where it is a function) is true; AssertionError where it does not get so.

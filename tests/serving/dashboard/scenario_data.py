@@ -39,6 +39,8 @@ def scores(seed: int) -> list[dict]:
         z = dice.gauss(0, 1.6)
         probability = 1 / (1 + math.exp(-dice.gauss(0, 0.35)))
         rejected = None if number == 31 else REASONS[dice.randrange(len(REASONS) if number % 9 == 0 else 3)]
+        if number == 13:
+            rejected = REASONS[-1]
         rows.append(
             {
                 "pair": pair,
@@ -178,7 +180,7 @@ def book_position(now: datetime) -> dict:
         "stop_level": None,
         "now_level": None,
         "target_level": None,
-        "horizon_at": None,
+        "horizon_at": iso(now + timedelta(hours=72)),
         "probability_entry": None,
         "decision_id": f"d-{now:%Y%m%d%H}",
     }

@@ -106,7 +106,7 @@ def _standing_router(desk: Desk) -> APIRouter:
     def model() -> Any:
         found = standing.model()
         if not SCENARIOS[desk.scenario].traded:
-            found["live"] = {"trades": 0, "result_usdt": None, "expected": None, "verdict": "too few"}
+            found["live"] = {"trades": 0, "result_usdt": 0.0, "expected": None, "verdict": "too few"}
         return found
 
     @router.get("/trust")

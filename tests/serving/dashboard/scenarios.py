@@ -35,7 +35,11 @@ def _starting(status: dict, now: datetime) -> None:
     nothing = {"last_at": None, "next_at": None, "action": None, "reason": None, "event_timestamp": None}
     status.update(state="starting", started_at=iso(now - timedelta(seconds=6)), problems=[])
     status["decision"].update(nothing)
-    status["data"] = dict.fromkeys(status["data"]) | {"fresh": False, "reason": "loading the model"}
+    status["data"] = dict.fromkeys(status["data"]) | {
+        "fresh": False,
+        "stale_after_s": 4_200.0,
+        "reason": "loading the model",
+    }
     status["venue_link"] = {"reachable": None, "watched_at": None, "age_s": None, "stream": None, "clock_skew_s": None}
     status["account"] = dict.fromkeys(status["account"])
     status["model"] = dict.fromkeys(status["model"]) | {"gate": "unknown", "gate_reason": "no model is loaded"}

@@ -91,6 +91,11 @@ function onEvent(name, data) {
     resources.status.keep(data);
     return;
   }
+  if (name === "positions" && Array.isArray(data?.items)) {
+    resources.positions.keep(data);
+    resources.risk.refresh();
+    return;
+  }
   readAgain(name);
 }
 

@@ -20,7 +20,7 @@ const GATES = { passed: "good", failed: "bad" };
 
 function versions({ champion, challenger }) {
   const rows = [
-    ["version", (item) => `${item.name ?? ""} v${item.version ?? "–"}`],
+    ["name", (item) => `${item.name ?? ""} v${item.version ?? "–"}`],
     ["gate", (item) => el("span", { title: item.gate_reason ?? "" }, state(GATES[item.gate] ?? "unknown", item.gate ?? "unknown"))],
     ["trained up to", (item) => stamp(item.train_end)],
     ["run", (item) => (item.run_id ? copyable(item.run_id, short(item.run_id, 12)) : "–")],
@@ -28,7 +28,7 @@ function versions({ champion, challenger }) {
   ];
   const side = (item, show) => (item?.version ? show(item) : "–");
   return el("div", {},
-    plainTable("Champion and challenger", ["", "champion", "challenger"], rows.map(([name, show]) => [name, side(champion, show), side(challenger, show)]), [0, 1, 2]),
+    plainTable("Champion and challenger", ["version of", "champion", "challenger"], rows.map(([name, show]) => [name, side(champion, show), side(challenger, show)]), [0, 1, 2]),
     challenger ? (challenger.gate_reason ? el("p", { class: "muted" }, `Challenger: ${challenger.gate_reason}`) : null) : el("p", { class: "muted" }, "No challenger is scored in shadow."));
 }
 
