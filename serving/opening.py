@@ -32,7 +32,6 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec, exact, inst_id
-from serving.api import Status
 from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
@@ -45,6 +44,8 @@ from serving.parts import GuardParts, Parts
 from serving.report import describe_model
 from serving.retraining import Retrainer
 from serving.risk import Mode, check_balance
+from serving.sightings import Sightings
+from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.wakes import start_stream
 from venue.clock import SteppedClock, clock_for
@@ -117,6 +118,7 @@ class Opening:
         clock = await self._connect(stakes)
         journal = Journal.open(self._layout.journal)
         self._stack.callback(journal.close)
+        sightings = Sightings(started_at=clock.now(), contracts=self._contracts)
         status = Status(mode=str(self._mode), market=self._settings.exchange.url or "OKX", model={})
         if not self._contracts:
             await self._read_contracts_somewhere()
@@ -137,6 +139,7 @@ class Opening:
             progress=self._progress,
             supervisor=Supervisor(journal, status, clock.now, self._progress.say),
             stream=self._open_stream(clock, status),
+            sightings=sightings,
         )
 
     def _open_stream(self, clock: Clock, status: Status) -> OkxStream | None:
@@ -154,7 +157,7 @@ class Opening:
             return self._parts
         settings, status, journal, clock = self._settings, guard.status, guard.journal, guard.clock
         champion = self.load_champion(pinned)
-        status.model = describe_model(champion.ref)
+        status.model, guard.sightings.model = describe_model(champion.ref), champion.ref
         async with contextlib.AsyncExitStack() as opened:
             session = await opened.enter_async_context(Pipeline(settings, clock))
             run = _make_run(settings, clock, self._mode, champion.ref)

@@ -14,6 +14,7 @@ from feature_repo.offline_files import make_schema
 from pairity.layout import Layout
 from pairity.settings import Settings
 from serving.journal import DecisionRecord, FeatureVector, Journal
+from serving.last_checks import keep_outcome
 from validation.parity import Mismatch, compare_rows
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def live_parity(settings: Settings) -> Callable[[], tuple[int, str]] | None:
 def check_parity(settings: Settings) -> ParityReport:
     """Compare every journalled feature vector with the offline store's answer for its decision time.
 
-    Raises JournalError where there is no journal.
+    The outcome is kept for the status of the trading process. Raises JournalError where there is no journal.
     """
     journal = Journal.read(Layout.of(settings).journal)
     try:
@@ -69,6 +70,7 @@ def check_parity(settings: Settings) -> ParityReport:
         own = [vector for vector in vectors if vector.service == name]
         mismatches += _compare_service(store, name, own, decisions)
         values += len(own) * len(find_service(name).features)
+    keep_outcome(Layout.of(settings), "parity", values, len(mismatches))
     return ParityReport(len(decisions), len(vectors), values, tuple(mismatches))
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec
-from serving.api import Status
 from serving.execution.executor import Executor
 from serving.journal import Journal
 from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
+from serving.sightings import Sightings
+from serving.status import Status
 from serving.supervisor import Supervisor
 from venue.okx_stream import OkxStream
 
@@ -40,6 +41,7 @@ class GuardParts:
     progress: Progress
     supervisor: Supervisor
     stream: OkxStream | None = None
+    sightings: Sightings = field(default_factory=Sightings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,15 +9,19 @@ from pairity.errors import ConfigError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from serving.api import Status, make_app, serve_api
 from serving.execution.okx import OkxVenue
+from serving.journal.reading import ReadingJournal
 from serving.loop import OPENING, TradingLoop
 from serving.opening import Opening, read_stakes
 from serving.parts import GuardParts
 from serving.report import ServeReport
 from serving.risk import Mode, choose_mode
 from serving.shutdown import stop_on_signals
+from serving.status import Status
 from serving.wakes import show_stream
+from serving.web.app import make_app
+from serving.web.server import serve_api
+from serving.web.sources import Sources
 from venue.okx_client import aclose, make_client
 
 
@@ -57,7 +61,7 @@ async def serve(
                 raise
             guard.supervisor.note(OPENING, error)
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
-        app = make_app(lambda: _read_status(guard))
+        app = make_app(_make_sources(guard))
         try:
             on_ready(await stack.enter_async_context(serve_api(app, settings.serve)))
         except ConfigError as error:
@@ -72,6 +76,18 @@ async def serve(
             "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
         )
     return report
+
+
+def _make_sources(guard: GuardParts) -> Sources:
+    layout = Layout.of(guard.settings)
+    return Sources(
+        status=lambda: _read_status(guard),
+        journal=lambda: ReadingJournal.connect(layout.journal),
+        layout=layout,
+        settings=guard.settings,
+        sightings=lambda: guard.sightings,
+        now=guard.clock.now,
+    )
 
 
 def _read_status(guard: GuardParts) -> Status:

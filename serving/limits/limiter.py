@@ -37,6 +37,11 @@ class Limiter:
         self._confirmation = Confirmation()
         self._measured: AccountMeasures | None = None
 
+    @property
+    def measured(self) -> AccountMeasures | None:
+        """The last measures; None before the first."""
+        return self._measured
+
     def is_due(self, now: datetime) -> bool:
         """Return whether the last measures are too old to be the present ones."""
         return self._measured is None or now - self._measured.at >= _MEASURED_FOR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from serving.journal.journal import Journal
@@ -39,11 +39,16 @@ class ShadowComparison:
 
 def summarise(journal: Journal) -> list[ShadowComparison]:
     """Return one comparison per couple of versions, in the order in which they first met."""
-    decisions = {record.decision_id: record for record in journal.decisions()}
+    return summarise_newest(journal, journal.decisions())
+
+
+def summarise_newest(journal: Journal, decisions: Iterable[DecisionRecord]) -> list[ShadowComparison]:
+    """Return the comparisons over some decisions alone."""
+    known = {record.decision_id: record for record in decisions}
     couples: dict[tuple[str, str], list[tuple[DecisionRecord, ShadowRecord]]] = {}
     for shadow in journal.models.shadows():
-        record = decisions[shadow.decision_id]
-        couples.setdefault((record.model_version, shadow.model_version), []).append((record, shadow))
+        if (record := known.get(shadow.decision_id)) is not None:
+            couples.setdefault((record.model_version, shadow.model_version), []).append((record, shadow))
     return [_compare(*versions, met) for versions, met in couples.items()]
 
 

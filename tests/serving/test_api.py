@@ -8,14 +8,17 @@ import pytest
 
 from pairity.errors import ConfigError
 from pairity.trading_settings import ServeSettings
-from serving.api import Status, make_app, serve_api
+from serving.status import Status
+from serving.web.app import make_app
+from serving.web.server import serve_api
+from tests.serving.api_scene import status_sources
 
 STATUS = Status(mode="paper", market="here", model={"name": "m"}, state="deciding", cycles=3, equity_usdt=99.5)
 
 
 def ask(*paths):
     async def scenario():
-        async with serve_api(make_app(lambda: STATUS), ServeSettings(port=0)) as url:
+        async with serve_api(make_app(status_sources(STATUS)), ServeSettings(port=0)) as url:
             assert url.startswith("http://127.0.0.1:")
             async with aiohttp.ClientSession() as http:
                 answers = []
@@ -47,7 +50,7 @@ def test_a_port_in_use_is_named():
         port = taken.getsockname()[1]
 
         async def scenario():
-            async with serve_api(make_app(lambda: STATUS), ServeSettings(port=port)):
+            async with serve_api(make_app(status_sources(STATUS)), ServeSettings(port=port)):
                 pass
 
         with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"):

@@ -1,0 +1,1 @@
+"""The page of the trading process: static files, and the routes that serve them."""

@@ -1,0 +1,73 @@
+// The bar that is always visible: mode, venue, clocks, state, decision, data, model, venue link, equity, today.
+
+import { age, until } from "./ages.js";
+import { el, fill } from "./dom.js";
+import { known, number, percent, share, UNKNOWN } from "./format.js";
+import { result, state, symbol } from "./figures.js";
+import { readToken } from "./token.js";
+import { chosenTheme } from "./theme.js";
+
+const SIGNS = { starting: "note", waiting: "good", deciding: "good", trading: "good", guarding: "warn", halted: "bad" };
+
+/** Return the one word for where the process stands. */
+export function wordOf(status, link, freshness) {
+  if (link === "gone") return "process gone";
+  if (link === "locked") return "locked";
+  if (!status) return "connecting";
+  if (freshness === "starting") return "starting";
+  if (freshness === "stale") return "stale";
+  return status.trading === "trading" ? status.state : status.trading;
+}
+
+/** Draw the bar. `alive` is false while the process says nothing: then no figure is shown as if it were current. */
+export function drawBar(node, { status, link, freshness, alive }, { onTheme, onToken, onHelp }) {
+  const mode = el("div", { class: "mode" },
+    el("strong", { class: "badge" }, (status?.mode ?? "pairity").toUpperCase()),
+    el("small", { title: status?.venue ?? "" }, status ? `${status.market ?? status.venue}` : "trading process"));
+  const cells = status ? cellsOf(status, link, freshness, alive) : [["State", state("unknown", wordOf(status, link, freshness)), ""]];
+  const list = el("dl", {}, cells.map(([term, value, small]) => el("div", {}, el("dt", {}, term), el("dd", {}, value, small !== null && el("small", {}, small)))));
+  const locked = readToken() ? "Lock" : "Unlock";
+  const switches = el("div", { class: "switches" },
+    button("theme", `Colours: ${chosenTheme()}`, "◐", onTheme),
+    button("token", `${locked}: the token of this tab`, locked, onToken),
+    button("help", "Keys and help", "?", onHelp));
+  fill(node, mode, list, switches);
+}
+
+function button(key, label, text, onClick) {
+  return el("button", { type: "button", class: "plain", title: label, aria: { label }, data: { key: `bar-${key}` }, on: { click: onClick } }, text);
+}
+
+function cellsOf(status, link, freshness, alive) {
+  const { decision = {}, account = {}, model = {}, venue_link: venue = {} } = status;
+  const word = wordOf(status, link, freshness);
+  const sign = !alive ? "bad" : freshness === "stale" ? "warn" : SIGNS[word] ?? "unknown";
+  const old = alive && freshness !== "stale" ? null : "old: ";
+  const gate = { passed: "good", failed: "bad" }[model.gate] ?? "unknown";
+  return [
+    ["State", state(sign, word), el("span", {}, status.trading_since && alive ? age(status.trading_since, "for ", "") : alive ? "" : "not current")],
+    ["Next decision", alive && decision.next_at ? until(decision.next_at, "in ") : UNKNOWN, decision.last_at ? age(decision.last_at, "last ") : "none yet"],
+    ["Data", status.data?.event_timestamp ? age(status.data.event_timestamp, "", " old") : UNKNOWN, dataWord(freshness, alive)],
+    ["Model", el("span", {}, symbol(gate), ` ${model.version ? `v${model.version}` : UNKNOWN}`), el("span", { title: `${model.name ?? ""}: ${model.gate_reason ?? ""}` }, `gate ${model.gate ?? "unknown"}`)],
+    ["Venue", alive ? venueState(venue) : state("unknown", "not known"), venue.watched_at ? age(venue.watched_at, "seen ") : "never seen"],
+    ["Equity USDT", money(account.equity_usdt, old), known(account.drawdown_fraction) ? `${share(Math.abs(account.drawdown_fraction))} off peak` : "USDT"],
+    ["Today USDT", old ? state("unknown", "old") : result(account.today_usdt), known(account.today_fraction) ? `${old ?? ""}${percent(account.today_fraction)}` : "USDT"],
+    ["Open result", old ? state("unknown", "old") : result(account.open_result_usdt), "unrealised"],
+    ["UTC", el("span", { data: { clock: "utc" } }), el("span", { data: { clock: "local" } })],
+  ];
+}
+
+function money(value, old) {
+  return el("span", { class: old ? "muted" : null }, old, number(value));
+}
+
+function dataWord(freshness, alive) {
+  if (!alive) return "not current";
+  return { fresh: "✓ fresh", stale: "✕ stale", starting: "loading", unknown: "not known" }[freshness];
+}
+
+function venueState(venue) {
+  if (venue.reachable === true) return state("good", "reachable");
+  return venue.reachable === false ? state("bad", "unreachable") : state("unknown", "not known");
+}
+

@@ -1,0 +1,199 @@
+"""View of open positions: legs with their stops as the venue confirmed them, results in parts, levels of exit."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from pairity.strategy.types import Leg, PairPosition
+from pairity.universe import exact, inst_id
+from serving.journal import Fill, Intent, IntentState, PositionRecord, Purpose
+from serving.views.base import Amount, Inputs, Page, View, amount, as_number, hours_between
+
+_LOOKS = 3
+"""Looks of the watch that a confirmation may be old before it counts as one no more."""
+_LEAST = timedelta(minutes=1)
+StopState = Literal["confirmed", "unconfirmed", "missing"]
+
+
+class StopView(View):
+    """A stop-loss or a target of one leg. `confirmed`: a look at the venue has just read it back."""
+
+    price: Amount | None
+    confirmed_at: datetime | None = Field(description="When the venue last showed it.")
+    state: StopState
+
+
+class LegView(View):
+    """One leg of a position."""
+
+    asset: str
+    instrument: str
+    side: Literal["buy", "sell"]
+    contracts: Amount
+    coins: Amount | None
+    entry_price: Amount
+    mark_price: Amount | None
+    marked_at: datetime | None
+    result_usdt: float | None = Field(description="Price result at the mark, without fees and funding.")
+    stop: StopView
+    target: StopView
+
+
+class ResultView(View):
+    """Result so far, in USDT. What is null is not known yet, and not in the total."""
+
+    price_usdt: float | None
+    fees_usdt: float | None = Field(description="Negative where charged.")
+    funding_usdt: float | None = Field(description="Known when the position is closed: the venue books it then.")
+    total_usdt: float | None = Field(description="Sum of the parts that are known; null without a mark price.")
+
+
+class PositionView(View):
+    """One open position."""
+
+    position_id: str
+    pair: str
+    direction: Literal["long", "short"] = Field(description="Of the spread: long buys the base asset.")
+    kind: Literal["pair", "book"]
+    legs: list[LegView]
+    hedge_ratio: float | None
+    opened_at: datetime
+    hours_held: float
+    z_entry: float | None
+    z_now: float | None
+    result: ResultView
+    stop_level: float | None = Field(description="Stop, mark and target of the first leg, on one scale.")
+    now_level: float | None
+    target_level: float | None
+    horizon_at: datetime = Field(description="Until when the label of the model looks ahead; not an exit.")
+    probability_entry: float | None
+    decision_id: str | None
+
+
+def view_positions(seen: Inputs) -> Page[PositionView]:
+    """Return the open positions, newest first, in one page."""
+    records = seen.journal.open_positions()
+    return Page(items=[view_position(seen, record) for record in reversed(records)])
+
+
+def view_position(seen: Inputs, record: PositionRecord) -> PositionView:
+    """Return one open position."""
+    position = record.position
+    intents = seen.journal.intents(position.position_id)
+    legs = [_view_leg(seen, position, leg, intents) for leg in position.legs]
+    decision = next((intent.decision_id for intent in intents if intent.purpose is Purpose.ENTRY), None)
+    probability, hedge = _read_entry(seen, position, decision)
+    first = legs[0] if legs else None
+    return PositionView(
+        position_id=position.position_id,
+        pair=position.pair.pair_id,
+        direction="long" if position.direction > 0 else "short",
+        kind="pair",
+        legs=legs,
+        hedge_ratio=hedge,
+        opened_at=position.opened_at,
+        hours_held=hours_between(position.opened_at, max(seen.now, position.opened_at)),
+        z_entry=position.entry_z,
+        z_now=position.last_z,
+        result=_add_up(legs, seen.journal.fills(position.position_id)),
+        stop_level=as_number(first.stop.price) if first else None,
+        now_level=as_number(first.mark_price) if first else None,
+        target_level=as_number(first.target.price) if first else None,
+        horizon_at=position.opened_at + timedelta(hours=seen.settings.label.horizon_bars),
+        probability_entry=probability,
+        decision_id=decision,
+    )
+
+
+def _view_leg(seen: Inputs, position: PairPosition, leg: Leg, intents: list[Intent]) -> LegView:
+    sightings, instrument = seen.sightings, inst_id(leg.asset)
+    spec, there = sightings.contracts.get(leg.asset), sightings.positions.get(instrument)
+    coins = None if spec is None else leg.contracts * spec.ct_val
+    mark = None if there is None else there.mark_price
+    entry = _find_entry_price(leg, intents)
+    result = None if coins is None or mark is None else leg.side.sign * coins * (mark - entry)
+    stop, target = _view_stops(seen, position, leg)
+    return LegView(
+        asset=leg.asset,
+        instrument=instrument,
+        side=leg.side.value,
+        contracts=format(leg.contracts, "f"),
+        coins=amount(coins),
+        entry_price=format(entry, "f"),
+        mark_price=amount(mark),
+        marked_at=sightings.positions_at if mark is not None else None,
+        result_usdt=as_number(result),
+        stop=stop,
+        target=target,
+    )
+
+
+def _view_stops(seen: Inputs, position: PairPosition, leg: Leg) -> tuple[StopView, StopView]:
+    sighting = seen.sightings.stops.get((position.position_id, leg.asset))
+    wanted = [None if price is None else exact(price) for price in (leg.stop_price, leg.target_price)]
+    if sighting is None:
+        state: StopState = "missing" if leg.stop_price is None else "unconfirmed"
+        views = [StopView(price=amount(price), confirmed_at=None, state=state) for price in wanted]
+    elif not sighting.protected:
+        views = [StopView(price=amount(price), confirmed_at=None, state="missing") for price in wanted]
+    else:
+        within = max(timedelta(seconds=_LOOKS * seen.settings.serve.watch_s), _LEAST)
+        # Between two decisions a stepped clock is not looked at: time passes only from one look to the next.
+        looked = seen.sightings.looked_at
+        current = seen.now - sighting.at <= within or (looked is not None and sighting.at >= looked - _LEAST)
+        state = "confirmed" if current and seen.sightings.reachable is not False else "unconfirmed"
+        views = [
+            StopView(price=amount(price), confirmed_at=sighting.at, state=state if price is not None else "missing")
+            for price in (sighting.stop, sighting.target)
+        ]
+    return views[0], views[1]
+
+
+def _find_entry_price(leg: Leg, intents: list[Intent]) -> Decimal:
+    """Return the price of a leg's entry: of its only executed order as journalled, else the position's own."""
+    instrument = inst_id(leg.asset)
+    prices = [
+        intent.average_price
+        for intent in intents
+        if intent.purpose is Purpose.ENTRY
+        and intent.instrument == instrument
+        and intent.state is IntentState.FILLED
+        and intent.average_price is not None
+    ]
+    return prices[0] if len(prices) == 1 and float(prices[0]) == leg.entry_price else exact(leg.entry_price)
+
+
+def _add_up(legs: list[LegView], fills: list[Fill]) -> ResultView:
+    known = [leg.result_usdt for leg in legs if leg.result_usdt is not None]
+    price = sum(known) if len(known) == len(legs) else None
+    charged = [fill.fee_usdt for fill in fills if fill.fee_usdt is not None]
+    fees = float(sum(charged, Decimal(0))) if fills and len(charged) == len(fills) else None
+    total = None if price is None else price + (fees or 0.0)
+    return ResultView(price_usdt=price, fees_usdt=fees, funding_usdt=None, total_usdt=total)
+
+
+_ENTRY = """
+    SELECT
+        (SELECT e.value FROM json_each(d.decision_json, '$.entries') AS e
+         WHERE json_extract(e.value, '$.position_id') = :position) AS entry,
+        (SELECT s.value FROM json_each(d.decision_json, '$.scores') AS s
+         WHERE json_extract(s.value, '$.pair.base') = :base AND json_extract(s.value, '$.pair.quote') = :quote) AS score
+    FROM decisions AS d WHERE d.decision_id = :decision
+"""
+
+
+def _read_entry(seen: Inputs, position: PairPosition, decision: str | None) -> tuple[float | None, float | None]:
+    """Return probability and hedge ratio as they were decided on; None of an adopted position."""
+    if decision is None:
+        return None, None
+    base, quote = position.pair.assets
+    rows = seen.journal.ask(_ENTRY, position=position.position_id, base=base, quote=quote, decision=decision)
+    if not rows:
+        return None, None
+    entry, score = (json.loads(rows[0][name]) if rows[0][name] else {} for name in ("entry", "score"))
+    return entry.get("probability"), score.get("hedge_ratio")
