@@ -32,6 +32,7 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec, exact, inst_id
+from serving.alerts.events import Events
 from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
@@ -117,6 +118,8 @@ class Opening:
         clock = await self._connect(stakes)
         journal = Journal.open(self._layout.journal)
         self._stack.callback(journal.close)
+        events = Events(journal, clock.now)
+        events.flush()  # before the first state: a journal that is older than its events begins here
         status = Status(mode=str(self._mode), market=self._settings.exchange.url or "OKX", model={})
         if not self._contracts:
             await self._read_contracts_somewhere()
@@ -136,6 +139,7 @@ class Opening:
             status=status,
             progress=self._progress,
             supervisor=Supervisor(journal, status, clock.now, self._progress.say),
+            events=events,
             stream=self._open_stream(clock, status),
         )
 

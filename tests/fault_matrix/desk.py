@@ -19,6 +19,7 @@ from pairity.settings import ExchangeSettings, Settings
 from pairity.strategy.types import Action, Decision, Entry, Exit, ExitReason, LegOrder, Side, StrategyState
 from pairity.trading_settings import ServeSettings
 from pairity.universe import ContractSpec, Pair
+from serving.alerts.events import Events
 from serving.cycle import Cycle
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
@@ -65,6 +66,7 @@ class Desk:
             status=self.status,
             progress=self.said,
             supervisor=self.supervisor,
+            events=Events(self.journal, clock.now),
         )
         self.watch = Watch(parts)
         self.cycle = Cycle(cast(Parts, parts), self.watch, Reporter(parts))
