@@ -35,10 +35,10 @@ class EventPages:
     def acknowledge(self, event_ids: Iterable[int] | None, at: datetime, by: str) -> int:
         """Note who has seen events (None: all) that nobody had; return how many there were."""
         table = tables.events
-        which = table.c.acknowledged_at.is_(None)
+        change = update(table).where(table.c.acknowledged_at.is_(None))
         if event_ids is not None:
-            which &= table.c.event_id.in_(list(event_ids))
-        change = update(table).where(which).values(acknowledged_at=time_to_text(at), acknowledged_by=by)
+            change = change.where(table.c.event_id.in_(list(event_ids)))
+        change = change.values(acknowledged_at=time_to_text(at), acknowledged_by=by)
         with self._begin() as connection:
             return int(connection.execute(change).rowcount)
 
