@@ -140,6 +140,8 @@ class Watch:
         self._looked_at = self._parts.clock.now()
         self.took = self._looked_at - begun
         self._failed = 0 if report is not None else self._failed + 1
+        if report is not None:
+            self._events.heart.beat()
         self.wakes.end_look()
         supervisor.write_pending()
         self._events.follow_causes(supervisor.causes, halted=supervisor.state is TradingState.HALTED)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from pairity.redaction import redact
+from serving.alerts.heart import Heart
 from serving.alerts.journal_events import JournalEvents
 from serving.error_states import describe, may_be_survived
 from serving.journal import Journal
@@ -36,6 +37,7 @@ class Events:
         self._derived = JournalEvents(journal)
         self.changed = threading.Event()
         """Set whenever events were written: who delivers them waits for it."""
+        self.heart = Heart()
         self.failure: str | None = None
         """Why the journal did not take the last ones; None where it did."""
 
