@@ -96,8 +96,9 @@ class Events:
                 raise
             self.failure = describe(error)
             with self._lock:
-                self._lost += lost + max(0, len(waiting) + len(self._pending) - MOST_PENDING)
-                self._pending = [*(event for event in waiting if event.kind != "lost"), *self._pending][:MOST_PENDING]
+                kept = [*(waiting[:-1] if lost else waiting), *self._pending]
+                self._lost += lost + max(0, len(kept) - MOST_PENDING)
+                self._pending = kept[:MOST_PENDING]
 
     def _say_lost(self, count: int) -> NewEvent:
         text = f"{count} events could not be written down: the journal took none for a while"
