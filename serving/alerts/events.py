@@ -7,6 +7,7 @@ positions, orders) is not recorded by anybody: `serving.alerts.journal_events` d
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -60,14 +61,15 @@ class Events:
     def record_new(self, kind: str, severity: Severity, texts: list[str]) -> None:
         """Note those of the present problems of a kind that were not there the last time this was called.
 
-        What another kind has said stays with that kind.
+        What another kind has said stays with that kind. Texts that differ in their digits alone are the same problem:
+        one that counts seconds must not be an event at every look.
         """
         with self._lock:
             before = self._known.get(kind, set())
-            self._known[kind] = set(texts)
+            self._known[kind] = {_leave_out_digits(text) for text in texts}
             elsewhere = set[str]().union(*(known for name, known in self._known.items() if name != kind))
         for text in dict.fromkeys(texts):
-            if text not in before | elsewhere:
+            if _leave_out_digits(text) not in before | elsewhere:
                 self.record(kind, severity, text)
 
     def follow_causes(self, causes: Mapping[str, str], *, halted: bool) -> None:
@@ -103,3 +105,7 @@ class Events:
     def _say_lost(self, count: int) -> NewEvent:
         text = f"{count} events could not be written down: the journal took none for a while"
         return NewEvent(at=self._now(), kind="lost", severity=Severity.WARNING, text=text)
+
+
+def _leave_out_digits(text: str) -> str:
+    return re.sub(r"[0-9]+", "#", text)

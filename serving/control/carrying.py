@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pairity.errors import PairityError
 from pairity.layout import Layout
 from pairity.printable import printable_line
 from pairity.redaction import redact
 from serving.control.queue import Request, RequestQueue, read_request
+from serving.error_states import may_be_survived
 from serving.journal import TradingState
 from serving.journal.event_records import CarriedOut, NewEvent, Severity, Wish, explain_request
 from serving.parts import GuardParts
@@ -44,13 +44,15 @@ class RequestDesk:
 
         Raises the first error of one that cannot be read or journalled, after all others were carried out.
         """
-        failure: PairityError | OSError | None = None
+        failure: BaseException | None = None
         for path in self.queue.list_waiting():
             try:
                 self._carry_out(path)
             except FileNotFoundError:
                 continue  # removed by hand meanwhile
-            except (PairityError, OSError) as error:
+            except BaseException as error:  # as in `Supervisor.covering`: a halt must not wait for what is before it
+                if not may_be_survived(error):
+                    raise
                 failure = failure or error
         self.queue.mark_seen()
         if failure is not None:

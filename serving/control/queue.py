@@ -96,7 +96,7 @@ class RequestQueue:
         try:
             return any(str(path) not in self._seen for path in self.list_waiting())
         except OSError:
-            return True  # the look says what is wrong with the folder
+            return False  # the next look says what is wrong with the folder
 
     def drop(self, path: Path) -> None:
         """Remove a request that was carried out: it is in the journal."""

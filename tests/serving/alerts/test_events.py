@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pairity.errors import OrderUnknownError
+from pairity.errors import JournalError, OrderUnknownError
 from pairity.redaction import MASK, learn_secrets
 from serving.alerts import events as events_module
 from serving.alerts.events import Events
-from serving.journal import Journal, PositionClose, TradingState
+from serving.journal import EquityMark, Journal, PositionClose, TradingState
 from serving.journal.event_records import Severity
 from tests.serving.guarding import Guard
 from tests.serving.journal.test_journal import VERSION_1
@@ -189,6 +189,38 @@ def test_problems_are_told_when_they_come_up_and_again_when_they_come_back(guard
         ("data", "b"),
         ("problem", "d"),
     ]
+
+
+def test_a_problem_that_counts_is_one_event(guard: Guard) -> None:
+    for seconds in range(20):
+        guard.events.record_new("reconciliation", WARNING, [f"silent for {seconds} s", f"order {seconds}a is late"])
+    guard.events.flush()
+    assert len(listed(guard.desk.journal, "reconciliation")) == 2
+
+
+def test_a_second_writer_in_a_thread_never_makes_the_journal_fail(guard: Guard) -> None:
+    """The journal's own transactions read and write at the same time as those of the alerts' thread."""
+    journal, failures, done = guard.desk.journal, [], threading.Event()
+
+    def hammer() -> None:
+        try:
+            while not done.is_set():
+                guard.events.record("test", INFO, "x")
+                guard.events.flush()
+                journal.deliveries.plan([], {"destination:x": "{}"})
+        except JournalError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=hammer)
+    thread.start()
+    position = asyncio.run(opened(guard.desk))
+    for second in range(60):
+        journal.equity.record(EquityMark(T0 + timedelta(seconds=second), Decimal(1), Decimal(0), Decimal(1)))
+        journal.save_position(position)
+    done.set()
+    thread.join()
+    assert failures == []
+    assert guard.events.failure is None
 
 
 def test_no_event_holds_a_known_secret(guard: Guard) -> None:

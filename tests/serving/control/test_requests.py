@@ -21,6 +21,7 @@ from serving.supervisor import PERSON
 from serving.wakes import Wakes
 from tests.serving.guarding import Guard
 from tests.serving.pair_trading import decide_pair, pair_entry
+from tests.serving.real_time import real_time_venue, running, until
 from tests.serving.test_watch import fill_up, make_room, refuse
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, ETH, T0, opened
@@ -296,6 +297,38 @@ def test_events_are_acknowledged_one_or_all(guard: Guard) -> None:
     look(guard)
     assert guard.desk.journal.event_log.page(kind="test", acknowledged=False) == []
     assert guard.desk.journal.event_log.page(kind="test")[-1].acknowledged_by == "command"
+
+
+def test_a_mistake_in_one_request_keeps_no_halt_behind_it(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = guard.watch._requests
+    monkeypatch.setattr(desk, "_check_position", lambda _name: 1 / 0)
+    ask(guard, Wish.CLOSE, position_id="BTC__ETH@1")
+    ask(guard, Wish.HALT)
+    look(guard)
+    assert guard.supervisor.state is HALTED
+    assert "request" in guard.status.causes
+    assert not desk.queue.has_new(), "what was tried wakes nobody"
+
+
+def test_a_folder_that_cannot_be_read_wakes_nobody_and_guards(guard: Guard) -> None:
+    Layout(guard.home).requests.write_text("no folder")
+    assert not guard.watch._requests.queue.has_new()
+    look(guard)
+    assert list(guard.status.causes) == ["request"]
+
+
+def test_a_running_process_takes_a_request_up_at_once(tmp_path: Path) -> None:
+    async def job() -> None:
+        with real_time_venue() as (url, _account):
+            async with running(url, tmp_path / "home", watch_s=300, stream=False) as process:
+                await until(lambda: process.status.watched is not None)
+                await asyncio.sleep(0.3)
+                queue = RequestQueue(Layout(tmp_path / "home"))
+                queue.put(Request(wish=Wish.GUARD, at=T0, reason="a test"))
+                assert await until(lambda: PERSON in process.supervisor.causes) < 1.5
+                await until(lambda: queue.list_waiting() == [])
+
+    asyncio.run(asyncio.wait_for(job(), 60))
 
 
 def test_a_new_request_wakes_a_sleep_at_once_and_one_that_was_tried_does_not(guard: Guard) -> None:
