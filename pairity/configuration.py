@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
+from pairity.alert_settings import list_hidden_parts
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.key_custody import PREFIX, list_secrets, list_suspicious, taken_keys
 from pairity.redaction import learn_secrets
@@ -86,8 +87,10 @@ def _read_settings(overrides: dict[str, Any]) -> Settings | ConfigError:
         faults = "; ".join(_explain(item) for item in error.errors(include_url=False))
         return ConfigError(faults, f"correct it in {_PLACES}")
     for section in SECRET_SETTINGS:
-        values = vars(getattr(settings, section)).values()
-        learn_secrets(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        for value in vars(getattr(settings, section)).values():
+            inner = value.values() if isinstance(value, dict) else [value]
+            learn_secrets(item.get_secret_value() for item in inner if isinstance(item, SecretStr))
+    learn_secrets(list_hidden_parts(settings.alerts))
     return settings
 
 

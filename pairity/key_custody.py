@@ -28,14 +28,17 @@ def list_key_variables(variables: Mapping[str, str]) -> dict[str, str]:
 def list_secrets(variables: Mapping[str, str]) -> list[str]:
     """Return the values of the variables with keys, and the texts inside those that hold a section as JSON."""
     found = []
-    for value in list_key_variables(variables).values():
-        found.append(value)
+    for content in list_key_variables(variables).values():
+        found.append(content)
         try:
-            section = json.loads(value)
+            section = json.loads(content)
         except ValueError:
             continue
         if isinstance(section, dict):
-            found += [text for text in section.values() if isinstance(text, str)]
+            for value in section.values():
+                # A setting may be an object itself, with one secret per name.
+                inner = value.values() if isinstance(value, dict) else [value]
+                found += [text for text in inner if isinstance(text, str)]
     return found
 
 

@@ -66,8 +66,13 @@ class Layout:
 
     @property
     def request(self) -> Path:
-        """Request of a person to the trading process: halt, flatten, resume."""
+        """Request of a person as versions before the queue left it: taken up before those of the queue."""
         return self.root / "serve-request.json"
+
+    @property
+    def requests(self) -> Path:
+        """Folder of requests of persons to the trading process, one file each, in the order of their names."""
+        return self.root / "serve-requests"
 
     @property
     def retrain_lock(self) -> Path:

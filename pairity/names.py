@@ -104,6 +104,11 @@ QUARANTINE_ID = NameRule(
     "quarantine id", "[0-9a-f]{1,12}", "1 to 12 of 0–9 and a–f, as `pairity quarantine list` shows"
 )
 ORDER_ID = NameRule("order id", "[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "1 to 64 letters, digits, `_` and `-`")
+POSITION_ID = NameRule(
+    "position",
+    "[A-Za-z0-9_]{1,64}@[A-Za-z0-9]{1,40}",
+    "the id of a position, as the status and events show it, such as BTC__ETH@20250318T1700Z",
+)
 MONTH = NameRule("month", "[0-9]{4}-(?:0[1-9]|1[0-2])", "a year and a month, written as 2025-04")
 PARTITION_KEY = NameRule(
     "partition",

@@ -15,7 +15,8 @@ SECRETS = ("api_key", "api_secret", "api_passphrase")
 SECRET_SETTINGS = {
     "exchange": SECRETS,
     "sources": ("tiingo_api_key", "cryptoquant_api_key"),
-    "serve": ("status_token",),
+    "serve": ("status_token", "control_token"),
+    "alerts": ("urls", "tokens", "dead_man_url"),
 }
 """Settings that are secret, by section."""
 HIDDEN_SECTIONS = frozenset({"exchange", "sources"})

@@ -34,7 +34,13 @@ class SectionWithSecrets(Section):
         # What is pickled goes to another process or to a file, and no such process trades
         state = super().__getstate__()
         values = state["__dict__"].items()
-        return state | {"__dict__": {name: None if isinstance(value, SecretStr) else value for name, value in values}}
+        return state | {"__dict__": {name: _without_secrets(value) for name, value in values}}
+
+
+def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - of any setting
+    if isinstance(value, dict):
+        return {name: kept for name, kept in value.items() if not isinstance(kept, SecretStr)}
+    return None if isinstance(value, SecretStr) else value
 
 
 def _asset(name: str) -> str:

@@ -29,6 +29,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from pairity.alert_settings import AlertSettings
 from pairity.key_custody import PREFIX, taken_keys
 from pairity.setting_types import (
     Assets,
@@ -316,6 +317,7 @@ class Settings(BaseSettings):
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()
     retrain: RetrainSettings = RetrainSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @classmethod
     def settings_customise_sources(

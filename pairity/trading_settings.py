@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
 from pairity.setting_types import Alias, Fraction, NonNegativeFloat, Section, SectionWithSecrets, TimeOfDay
+
+_SHORTEST_TOKEN = 16
+
+
+def _sendable(token: SecretStr) -> SecretStr:
+    """Refuse a token that can be guessed, or that no header carries. The message has nothing of it."""
+    text = token.get_secret_value()
+    if len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(f"write at least {_SHORTEST_TOKEN} letters and digits, such as openssl rand -hex 24 makes")
+    return token
+
+
+ControlToken = Annotated[SecretStr, AfterValidator(_sendable)]
 
 
 class ServeSettings(SectionWithSecrets):
@@ -18,6 +31,8 @@ class ServeSettings(SectionWithSecrets):
     port: Annotated[int, Field(ge=0, le=65535)] = 8700
     status_token: SecretStr | None = None
     """Where it is set, the status API answers only who sends it: `Authorization: Bearer TOKEN`."""
+    control_token: ControlToken | None = None
+    """Where it is set, whoever sends it may act over HTTP (guard, halt, close, …), and read; without it nobody may."""
     grace_s: NonNegativeFloat = 5.0
     """Seconds after a bar's close at which its data is fetched; the decision follows at `features.decision_lag_s`."""
     model_alias: Alias = "champion"
@@ -51,6 +66,12 @@ class ServeSettings(SectionWithSecrets):
     """Seconds of silence after which the venue itself cancels a resting limit order."""
     adopt_positions: bool = False
     """Take over a position found on the venue; otherwise open nothing beside it and leave it alone."""
+
+    @model_validator(mode="after")
+    def _check_tokens(self) -> ServeSettings:
+        if self.control_token is not None and self.control_token == self.status_token:
+            raise ValueError("serve.control_token is serve.status_token: who may only read could act")
+        return self
 
 
 class LimitSettings(Section):

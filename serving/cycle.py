@@ -23,6 +23,7 @@ from serving.decision import DecisionInputs, make_decision
 from serving.error_states import describe, may_be_survived
 from serving.execution.venue_records import Balance
 from serving.journal import DecisionRecord, FeatureVector, TradingState, decision_id
+from serving.journal.event_records import Severity
 from serving.limits import Drift
 from serving.market_view import make_asset_views, make_market_view
 from serving.parts import Parts
@@ -82,6 +83,7 @@ class Cycle:
         with supervisor.covering("report"):
             await self._reporter.report_decision(record, problems)
         await self._work_after(record, inputs)
+        self._parts.events.flush()
         return record
 
     async def resume(self) -> None:
@@ -129,9 +131,9 @@ class Cycle:
         self._caught_up = True
         self._reporter.report.spent.add(report.stage_seconds, report.stage_cpu_seconds)
         failures = [f"{failure.asset}: {failure.reason}" for failure in report.failures]
-        return failures + [
-            f"quarantined {item.stage} {item.key}: {', '.join(item.rules)}" for item in report.quarantined
-        ], True
+        failures += [f"quarantined {item.stage} {item.key}: {', '.join(item.rules)}" for item in report.quarantined]
+        self._parts.events.record_new("data", Severity.WARNING, failures)
+        return failures, True
 
     def _follow_champion(self) -> list[str]:
         """Take over a promotion or rollback since the last decision; it counts from this one on. Returns problems."""
@@ -140,7 +142,9 @@ class Cycle:
         if champion.ref.key != before.key:
             self._parts.status.model = describe_model(champion.ref)
             self._parts.sightings.model = champion.ref
-            self._parts.progress.say(f"version {champion.ref.version} is champion now, before it {before.version}")
+            said = f"version {champion.ref.version} is champion now, before it {before.version}"
+            self._parts.progress.say(said)
+            self._parts.events.record("promotion", Severity.INFO, said, champion.ref.version)
         return problems
 
     def _decide(self, close: datetime, balance: Balance) -> tuple[DecisionRecord, DecisionInputs | None]:

@@ -32,6 +32,7 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec, exact, inst_id
+from serving.alerts.events import Events
 from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
@@ -119,6 +120,8 @@ class Opening:
         journal = Journal.open(self._layout.journal)
         self._stack.callback(journal.close)
         sightings = Sightings(started_at=clock.now(), contracts=self._contracts)
+        events = Events(journal, clock.now)
+        events.flush()  # before the first state: a journal that is older than its events begins here
         status = Status(mode=str(self._mode), market=self._settings.exchange.url or "OKX", model={})
         if not self._contracts:
             await self._read_contracts_somewhere()
@@ -138,6 +141,7 @@ class Opening:
             status=status,
             progress=self._progress,
             supervisor=Supervisor(journal, status, clock.now, self._progress.say),
+            events=events,
             stream=self._open_stream(clock, status),
             sightings=sightings,
         )

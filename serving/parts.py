@@ -9,6 +9,7 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec
+from serving.alerts.events import Events
 from serving.execution.executor import Executor
 from serving.journal import Journal
 from serving.models.champion import Champion
@@ -40,6 +41,7 @@ class GuardParts:
     status: Status
     progress: Progress
     supervisor: Supervisor
+    events: Events
     stream: OkxStream | None = None
     sightings: Sightings = field(default_factory=Sightings)
 

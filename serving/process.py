@@ -9,6 +9,7 @@ from pairity.errors import ConfigError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
+from serving.alerts.service import AlertService
 from serving.execution.okx import OkxVenue
 from serving.journal.reading import ReadingJournal
 from serving.loop import OPENING, TradingLoop
@@ -60,6 +61,7 @@ async def serve(
             if not stakes.allow_waiting(error):
                 raise
             guard.supervisor.note(OPENING, error)
+        stack.enter_context(AlertService(settings, guard.journal, guard.events, lambda: guard.status, guard.clock.now))
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
         app = make_app(_make_sources(guard))
         try:

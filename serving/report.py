@@ -11,6 +11,7 @@ from ingestion.report import Stopwatch
 from pairity.errors import VenueError
 from pairity.strategy.codec import position_to_json
 from serving.journal import DecisionRecord, TradingState
+from serving.journal.event_records import Severity
 from serving.models.scoring import ModelRef
 from serving.parts import GuardParts
 
@@ -82,6 +83,7 @@ class Reporter:
         """Add problems to those of the status, and say them."""
         self._parts.status.problems = [*self._parts.status.problems, *problems]
         self.report.problems += problems
+        self._parts.events.record_new("problem", Severity.WARNING, self._parts.status.problems)
         for problem in problems:
             self._parts.progress.say(problem)
 

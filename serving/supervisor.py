@@ -17,6 +17,8 @@ from serving.journal import Journal, StateRecord, TradingState
 from serving.status import Status
 
 START = "the process started"
+PERSON = "person"
+"""Cause of guarding that a person asked for, and that only a person lifts: over restarts too."""
 
 
 class Supervisor:
@@ -42,6 +44,8 @@ class Supervisor:
             self._show()
         else:
             self._enter(TradingState.TRADING, START)
+        if (standing := journal.requests.standing_guard()) is not None:
+            self.guard(PERSON, standing.explain())
 
     @property
     def state(self) -> TradingState:

@@ -1,4 +1,4 @@
-"""Wakes: the account's stream says that something changed, and the watch looks at once.
+"""Wakes: the account's stream says that something changed, or a person asks for something, and the watch looks at once.
 
 An event makes a look due and says nothing more: what is true is read over REST. A stream that fails, lags, lies or
 never connects costs seconds, for the watch looks by itself all the same.
@@ -16,6 +16,7 @@ from datetime import datetime
 from pairity.errors import PairityError
 from pairity.settings import Settings
 from pairity.timeline import Clock
+from serving.control.queue import RequestQueue
 from serving.status import Status
 from venue.okx_stream import OkxStream
 
@@ -26,13 +27,21 @@ _MOST, _WITHIN_S = 20, 60.0
 
 All are real seconds, whatever the clock in use: they bound requests.
 """
+_ASKED_EVERY_S = 0.25
+"""Real seconds between two looks into the folder of requests: it takes microseconds, and a person waits."""
 
 
 class Wakes:
-    """Wakes of one watch, by `stream`; without one nothing ever wakes it."""
+    """Wakes of one watch, by `stream` and by new requests in the `queue`; without either nothing ever wakes it."""
 
-    def __init__(self, stream: OkxStream | None, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: OkxStream | None,
+        monotonic: Callable[[], float] = time.monotonic,
+        queue: RequestQueue | None = None,
+    ) -> None:
         self._stream = stream
+        self._queue = queue
         self._monotonic = monotonic
         self._looked_s = -_SOONEST_S
         self._woken_s: deque[float] = deque(maxlen=_MOST)
@@ -44,19 +53,26 @@ class Wakes:
 
     async def sleep_until(self, clock: Clock, instant: datetime) -> None:
         """Sleep on a clock, shorter where something changes and a look may follow. Raises what the clock raises."""
-        if self._stream is None:
+        waiting = [] if self._stream is None else [self._wait(self._stream)]
+        waiting += [] if self._queue is None else [self._wait_for_request(self._queue)]
+        if not waiting:
             await clock.sleep_until(instant)
             return
         sleeping = asyncio.ensure_future(clock.sleep_until(instant))
-        waking = asyncio.ensure_future(self._wait(self._stream))
+        tasks = [sleeping, *(asyncio.ensure_future(job) for job in waiting)]
         try:
-            await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if sleeping.done():
                 await sleeping
         finally:
-            for task in (sleeping, waking):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(sleeping, waking, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _wait_for_request(self, queue: RequestQueue) -> None:
+        """Return when a request waits that no look has tried: looks for persons are as many as their requests."""
+        while not queue.has_new():
+            await asyncio.sleep(_ASKED_EVERY_S)
 
     async def _wait(self, stream: OkxStream) -> None:
         """Return when something has changed, and a look for it is not too soon after others."""

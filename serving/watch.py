@@ -15,15 +15,15 @@ from typing import Any, TypeVar
 
 from pairity.backoff import Backoff
 from pairity.errors import UnconfirmedError, VenueError
-from pairity.layout import Layout
 from pairity.universe import ContractSpec, short_name
+from serving.control.carrying import CLOSED_BY_PERSON, RequestDesk
 from serving.execution.facts import count_listed
 from serving.execution.venue_records import Balance
 from serving.journal import Rescaling, TradingState
+from serving.journal.event_records import Severity
 from serving.limits import Limiter
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
-from serving.requests import Wish, drop_request, take_request
 from serving.rivals import RivalWatch
 from serving.sightings import Reconciliation
 from serving.wakes import Wakes
@@ -44,6 +44,7 @@ class Watch:
     def __init__(self, parts: GuardParts) -> None:
         self._parts = parts
         self._supervisor = parts.supervisor
+        self._events = parts.events
         self._venue = parts.executor.desk.venue
         self._stepped = isinstance(parts.clock, SteppedClock)
         self._rivals = RivalWatch(
@@ -56,7 +57,7 @@ class Watch:
         )
         self._reconciler = Reconciler(parts.executor, parts.settings, self._rivals)
         self.limiter = Limiter(parts)
-        self._layout = Layout.of(parts.settings)
+        self._requests = RequestDesk(parts, self._rivals, self._reconciler.forget_refusals)
         self._interval_s = parts.settings.serve.watch_s
         self._idles = self._stepped and not parts.settings.serve.watch_stepped
         # After a failure sooner than usual: most outages last seconds. A stepped venue is stepped for each try.
@@ -66,7 +67,8 @@ class Watch:
         self._listed_at: datetime | None = None
         self._idle_instruments: dict[str, str] = {}
         self._said: set[str] = set()
-        self.wakes = Wakes(parts.stream)
+        # A stepped clock is stepped, not slept on: what wakes a sleep would only break off a step.
+        self.wakes = Wakes(parts.stream, queue=None if self._stepped else self._requests.queue)
         self.took = timedelta(0)
         """How long the last look took, by the clock in use: an accelerated one runs on."""
 
@@ -120,7 +122,7 @@ class Watch:
         supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
         woken = self.wakes.begin_look()
         with supervisor.covering("request"):
-            self._take_request()
+            self._requests.carry_out()
         if self._rivals.unread:
             # What is taken over from the account must be nobody's.
             with supervisor.covering("signs of life"):
@@ -141,8 +143,12 @@ class Watch:
         self.took = self._looked_at - begun
         self._failed = 0 if report is not None else self._failed + 1
         self._note_look(report)
+        if report is not None:
+            self._events.heart.beat()
         self.wakes.end_look()
         supervisor.write_pending()
+        self._events.follow_causes(supervisor.causes, halted=supervisor.state is TradingState.HALTED)
+        self._events.flush()
         return report
 
     async def measure(self) -> Balance:
@@ -172,6 +178,11 @@ class Watch:
         if self._supervisor.flattens:
             for position in report.positions:
                 await self._reconciler.exits.close(position, FLATTENED, None, report)
+        elif report.positions:
+            asked = set(self._parts.journal.requests.positions_to_close())
+            for position in report.positions:
+                if position.position_id in asked:
+                    await self._reconciler.exits.close(position, CLOSED_BY_PERSON, None, report)
         found = {
             "doubt": report.doubts,
             "orders": [f"the outcome of order {name} is unknown" for name in report.unresolved],
@@ -192,6 +203,7 @@ class Watch:
         for problem in report.problems:
             if problem not in self._said:
                 self._parts.progress.say(problem)
+        self._events.record_new("reconciliation", Severity.WARNING, report.list_differences())
         self._said = set(report.problems)
         blocked = self._idle_instruments | report.blocked
         self._parts.executor.blocked = blocked
@@ -267,18 +279,3 @@ class Watch:
                 f"{most:g}",
                 "synchronise it",
             )
-
-    def _take_request(self) -> None:
-        """Carry out what a person asked for: it is journalled before its file goes."""
-        request = take_request(self._layout)
-        if request is None:
-            return
-        said = f"a person asked to {request.wish} at {request.at:%Y-%m-%d %H:%M:%S}"
-        reason = f"{said}: {request.reason}" if request.reason else said
-        if request.wish is Wish.RESUME:
-            self._rivals.forgive()
-            self._supervisor.resume(reason)
-        else:
-            self._supervisor.halt(reason, by="person", flatten=request.wish is Wish.FLATTEN)
-        if not self._supervisor.has("journal"):
-            drop_request(self._layout)

@@ -20,6 +20,7 @@ from pairity.errors import JournalError
 from pairity.strategy.lifecycle import with_closed, with_opened
 from pairity.strategy.types import StrategyState
 from serving.journal import codec, tables
+from serving.journal.change_pages import ChangePages
 from serving.journal.database import (
     create_tables,
     lock_for_writing,
@@ -28,11 +29,14 @@ from serving.journal.database import (
     require_private_database,
 )
 from serving.journal.decision_pages import DecisionPages
+from serving.journal.delivery_pages import DeliveryPages
 from serving.journal.equity_pages import EquityPages
+from serving.journal.event_pages import EventPages
 from serving.journal.model_pages import ModelPages
 from serving.journal.order_pages import OrderPages
 from serving.journal.position_pages import PositionPages
 from serving.journal.records import Trace
+from serving.journal.request_pages import RequestPages
 from serving.journal.state_pages import StatePages
 
 
@@ -44,6 +48,10 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         self.models = ModelPages(self._begin)
         self.equity = EquityPages(self._begin)
         self.states = StatePages(self._begin)
+        self.changes = ChangePages(self._begin)
+        self.event_log = EventPages(self._begin)
+        self.requests = RequestPages(self._begin)
+        self.deliveries = DeliveryPages(self._begin)
 
     @classmethod
     def open(cls, path: Path, scope: str | None = None) -> Journal:

@@ -82,6 +82,10 @@ class PositionPages(Pages):
         """Return the positions with an end, in order of opening."""
         return self._positions(tables.positions.c.closed_at.is_not(None))
 
+    def closed_since(self, instant: datetime) -> list[PositionRecord]:
+        """Return the positions that ended at or after an instant, in order of opening."""
+        return self._positions(tables.positions.c.closed_at >= codec.time_to_text(instant))
+
     def positions_without_result(self, since: datetime) -> list[PositionRecord]:
         """Return the positions that ended since an instant and of whose result a part is not known."""
         ended = tables.positions.c.closed_at >= codec.time_to_text(since)

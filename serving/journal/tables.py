@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = "4"
+SCHEMA_VERSION = "5"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
 
-EXTENDED = frozenset({"1", "2", "3"})
+EXTENDED = frozenset({"1", "2", "3", "4"})
 """Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
@@ -182,4 +182,59 @@ equity_marks = Table(
     Column("equity_usdt", String, nullable=False),
     Column("paid_in_usdt", String, nullable=False),
     Column("peak_usdt", String, nullable=False),
+)
+
+events = Table(
+    "events",  # what a person should know of; `key` is set where a second record of the same thing must not be made
+    metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("at", String, nullable=False),
+    Column("written_at", String, nullable=False),  # by this machine's clock: escalation waits in real minutes
+    Column("kind", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("ref", String),
+    Column("key", String, unique=True),
+    Column("acknowledged_at", String),
+    Column("acknowledged_by", String),
+)
+
+Index("ix_events_open", events.c.acknowledged_at, events.c.severity)
+
+requests = Table(
+    "requests",  # of persons, once they are carried out
+    metadata,
+    Column("request_id", String, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("wish", String, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("by", String, nullable=False),
+    Column("position_id", String, index=True),
+    Column("event_id", Integer),
+    Column("carried_out_at", String, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",  # messages to destinations of alerts: the outbox, and what became of each
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("destination", String, nullable=False),
+    Column("idempotency_key", String, nullable=False, unique=True),
+    Column("queued_at", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("ended_at", String),
+    Column("answer", String),
+)
+
+Index("ix_deliveries_waiting", deliveries.c.destination, deliveries.c.state, deliveries.c.seq)
+
+alert_states = Table(
+    "alert_states",  # what the planning of a destination's messages, and of escalation, goes on from
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("state_json", Text, nullable=False),
 )

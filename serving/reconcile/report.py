@@ -58,3 +58,15 @@ class ReconcileReport:
         """Note a position that the venue does not let be closed or protected; it is a problem too."""
         self.stuck[position_id] = reason
         self.problems.append(reason)
+
+    def list_differences(self) -> list[str]:
+        """Return in words where journal and venue differed, what was done about it, and other problems; each once."""
+        found = [
+            *self.disagreements,
+            *self.doubts,
+            *(f"{name} was taken over from the venue" for name in self.adopted),
+            *(f"the order {name} served nothing any more and was cancelled" for name in self.cancelled),
+            *self.blocked.values(),
+            *self.problems,
+        ]
+        return list(dict.fromkeys(found))

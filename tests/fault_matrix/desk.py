@@ -20,15 +20,17 @@ from pairity.settings import ExchangeSettings, Settings
 from pairity.strategy.types import Action, Decision, Entry, Exit, ExitReason, LegOrder, Side, StrategyState
 from pairity.trading_settings import ServeSettings
 from pairity.universe import ContractSpec, Pair
+from serving.alerts.events import Events
+from serving.control.queue import Request, RequestQueue
 from serving.cycle import Cycle
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk
 from serving.execution.pace import Pace
 from serving.journal import DecisionRecord, Journal, decision_id
+from serving.journal.event_records import Wish
 from serving.parts import GuardParts, Parts
 from serving.report import Reporter
-from serving.requests import Request, Wish, write_request
 from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.watch import Watch
@@ -67,6 +69,7 @@ class Desk:
             status=self.status,
             progress=self.said,
             supervisor=self.supervisor,
+            events=Events(self.journal, clock.now),
         )
         self.watch = Watch(parts)
         self.cycle = Cycle(cast(Parts, parts), self.watch, Reporter(parts))
@@ -124,7 +127,7 @@ async def open_desk(url: str, home: Path, *, late: bool) -> AsyncIterator[Desk]:
     client = make_client(Settings(exchange=_exchange(url)), signed=True)
     clock = await SteppedClock.connect(f"{url}/control")
     # The processes of earlier cells traded on the same account: a person says that they are gone.
-    write_request(Layout(home), Request(Wish.RESUME, clock.now(), "the cells before are over"))
+    RequestQueue(Layout(home)).put(Request(wish=Wish.RESUME, at=clock.now(), reason="the cells before are over"))
     desk = Desk(url, home, clock, client, late=late)
     try:
         yield desk

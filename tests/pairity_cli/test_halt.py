@@ -10,33 +10,55 @@ from click.testing import CliRunner
 
 from pairity.layout import Layout
 from pairity_cli.main import main
-from serving.requests import Wish, drop_request, take_request
+from serving.control.queue import RequestQueue, read_request
+from serving.journal.event_records import Wish
+
+POSITION = "BTC__ETH@20250318T1700Z"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wish"),
-    [(["halt"], Wish.HALT), (["halt", "--flatten"], Wish.FLATTEN), (["resume"], Wish.RESUME)],
-    ids=" ".join,
+    ("arguments", "wish", "target"),
+    [
+        (["halt"], Wish.HALT, None),
+        (["halt", "--flatten"], Wish.FLATTEN, None),
+        (["resume"], Wish.RESUME, None),
+        (["guard"], Wish.GUARD, None),
+        (["unguard"], Wish.UNGUARD, None),
+        (["close", POSITION], Wish.CLOSE, POSITION),
+        (["acknowledge", "7"], Wish.ACKNOWLEDGE, 7),
+        (["acknowledge", "--all"], Wish.ACKNOWLEDGE_ALL, None),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_request_waits_for_the_process(
-    arguments: list[str], wish: Wish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], wish: Wish, target: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
     monkeypatch.setenv("PAIRITY_HOME", str(home))
     done = CliRunner().invoke(main, [*arguments, "--reason", "a drill"])
     assert done.exit_code == 0, done.output
     assert str(wish) in done.output
-    layout = Layout(home)
-    assert stat.S_IMODE(layout.request.stat().st_mode) == 0o600
-    request = take_request(layout)
-    assert request is not None
-    assert (request.wish, request.reason) == (wish, "a drill")
-    assert take_request(layout) == request, "until it is dropped, a process that dies finds it again"
-    drop_request(layout)
-    assert take_request(layout) is None
+    (path,) = RequestQueue(Layout(home)).list_waiting()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    request = read_request(path)
+    assert (request.wish, request.reason, request.by) == (wish, "a drill", "command")
+    assert (request.position_id or request.event_id) == target
+    assert request.request_id in done.output
 
 
-def test_a_reason_is_one_printable_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["halt", "--reason", "two\nlines"],
+        ["close", "../../journal"],
+        ["close"],
+        ["acknowledge"],
+        ["acknowledge", "0"],
+        ["acknowledge", "3", "--all"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_meant_is_refused(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAIRITY_HOME", str(tmp_path / "home"))
-    done = CliRunner().invoke(main, ["halt", "--reason", "two\nlines"])
-    assert done.exit_code == 2
+    assert CliRunner().invoke(main, arguments).exit_code == 2
+    assert not (tmp_path / "home" / "serve-requests").exists()

@@ -11,6 +11,7 @@ from typing import Any
 from pairity.settings import Settings
 from pairity.timeline import from_ms, to_ms
 from pairity.trading_settings import ServeSettings
+from serving.alerts.events import Events
 from serving.parts import GuardParts
 from serving.status import Status
 from serving.supervisor import Supervisor
@@ -55,6 +56,8 @@ class Guard:
         self.desk: Desk = desk_on(tiny, home / "journal.db", **options)
         self.status, self.said = Status("paper", "tiny", {}), Said()
         clock = MovingClock(tiny)
+        self.events = Events(self.desk.journal, clock.now)
+        self.events.flush()
         self.supervisor = Supervisor(self.desk.journal, self.status, clock.now, self.said.say)
         self.parts = GuardParts(
             settings=Settings(home=home, serve=ServeSettings(adopt_positions=options.get("adopt", False))),
@@ -65,6 +68,7 @@ class Guard:
             status=self.status,
             progress=self.said,
             supervisor=self.supervisor,
+            events=self.events,
         )
         self.watch = Watch(self.parts)
 

@@ -16,6 +16,7 @@ from pairity.strategy.types import Entry
 from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
+from serving.alerts.events import Events
 from serving.execution.pace import Pace
 from serving.loop import TradingLoop
 from serving.parts import GuardParts, Parts
@@ -91,6 +92,7 @@ async def running(
         status=status,
         progress=said,
         supervisor=Supervisor(desk.journal, status, clock.now, said.say),
+        events=Events(desk.journal, clock.now),
         stream=start_stream(settings, status, live=False) if settings.serve.stream else None,
     )
     listings = await desk.venue.listings()

@@ -16,6 +16,7 @@ from pairity.strategy.types import Side
 from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
 from paper_exchange.account.orders import Order
+from serving.alerts.events import Events
 from serving.execution.limit_entries import LimitTerms
 from serving.execution.pace import Pace
 from serving.journal import Fill, Journal, PositionRecord, Purpose
@@ -110,6 +111,7 @@ def play(
             status=status,
             progress=Said(),
             supervisor=Supervisor(desk.journal, status, clock.now, Said().say),
+            events=Events(desk.journal, clock.now),
         )
         return desk, Watch(parts)
 

@@ -14,6 +14,7 @@ import pytest
 from pairity.settings import ExchangeSettings, Settings
 from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
+from serving.alerts.events import Events
 from serving.execution.pace import Pace
 from serving.journal import PositionRecord, TradingState
 from serving.parts import GuardParts
@@ -76,6 +77,7 @@ def play(
             status=played.status,
             progress=played.said,
             supervisor=supervisor,
+            events=Events(desk.journal, clock.now),
         )
         watching = Watch(parts)
         try:

@@ -22,9 +22,10 @@ from pairity.errors import (
 )
 from pairity.layout import Layout
 from pairity.strategy.types import Exit, ExitReason
+from serving.control.queue import Request, RequestQueue
 from serving.error_states import choose_state
 from serving.journal import Journal, TradingState
-from serving.requests import Request, Wish, write_request
+from serving.journal.event_records import Wish
 from serving.watch import Watch
 from tests.serving.guarding import Guard
 from tests.serving.tiny_okx import Refused, TinyOkx
@@ -49,7 +50,7 @@ def look(guard: Guard, seconds: float = 15) -> None:
 
 
 def ask(guard: Guard, wish: Wish) -> None:
-    write_request(Layout(guard.home), Request(wish, T0, "a test"))
+    RequestQueue(Layout(guard.home)).put(Request(wish=wish, at=T0, reason="a test"))
 
 
 def states(journal: Journal) -> list[TradingState]:
@@ -210,14 +211,14 @@ def test_a_request_that_nobody_can_read_guards(guard: Guard) -> None:
     assert list(guard.status.causes) == ["request"]
 
 
-def test_the_newest_request_counts_and_is_carried_out_once(guard: Guard) -> None:
+def test_requests_are_carried_out_in_order_and_once(guard: Guard) -> None:
     ask(guard, Wish.RESUME)
     ask(guard, Wish.HALT)
     look(guard)
     assert guard.supervisor.state is HALTED
     look(guard)
     assert states(guard.desk.journal) == [TRADING, HALTED]
-    assert [path.name for path in guard.home.iterdir() if "request" in path.name] == []
+    assert RequestQueue(Layout(guard.home)).list_waiting() == []
 
 
 def test_another_process_on_the_account_stops_entries(guard: Guard, tiny: TinyOkx) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pairity.layout import Layout
 from pairity.timeline import from_ms
-from serving.requests import Request, Wish, write_request
+from serving.control.queue import Request, RequestQueue
+from serving.journal.event_records import Wish
 from tests.soak.acts import Acts
 from tests.soak.decisions import Decider
 from tests.soak.invariants import check_money, check_orders, check_state, is_well, list_differences
@@ -135,7 +136,7 @@ class Chapter:
         """Let a person say that the other process is gone: otherwise its orders count for two hours."""
         if "second process" in life.supervisor.causes:
             now = from_ms(self._venue.clock.now_ms())
-            write_request(Layout(self._home), Request(Wish.RESUME, now, "the other process is gone"))
+            RequestQueue(Layout(self._home)).put(Request(wish=Wish.RESUME, at=now, reason="the other process is gone"))
 
     def _jump(self) -> None:
         """Let the rest of an hour pass at once: everything rests protected, and nobody acts."""

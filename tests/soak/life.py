@@ -10,6 +10,7 @@ from typing import cast
 from pairity.settings import ExchangeSettings, Settings
 from pairity.timeline import from_ms
 from pairity.trading_settings import LimitSettings, ServeSettings
+from serving.alerts.events import Events
 from serving.cycle import Cycle
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
@@ -62,6 +63,7 @@ class Life:
             status=self.status,
             progress=self.said,
             supervisor=self.supervisor,
+            events=Events(self.journal, self.clock.now),
         )
         self.watch = Watch(parts)
         # A decision that is in the journal is carried out as after a restart: it needs no model and no features.

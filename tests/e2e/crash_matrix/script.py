@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pairity.layout import Layout
-from serving.requests import Request, Wish, write_request
+from serving.control.queue import Request, RequestQueue
+from serving.journal.event_records import Wish
 from tests.e2e.crash_matrix.exchange import START, Script
 from tests.e2e.crash_matrix.venue_look import control, get, post
 
@@ -96,7 +97,7 @@ def ask_to(wish: Wish) -> Scene:
     """Return the scene in which a person asks for a halt, a flat account, or to go on."""
 
     def scene(_url: str, home: Path) -> None:
-        write_request(Layout(home), Request(wish, START, "a drill"))
+        RequestQueue(Layout(home)).put(Request(wish=wish, at=START, reason="a drill"))
 
     return scene
 

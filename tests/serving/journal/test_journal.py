@@ -366,7 +366,9 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
         journal.close()
         assert stored(old) == (
             tables.SCHEMA_VERSION,
-            before[1] | {"shadows", "retrainings", "fees", "states", "rescalings", "equity_marks"},
+            before[1]
+            | {"shadows", "retrainings", "fees", "states", "rescalings", "equity_marks"}
+            | {"events", "requests", "deliveries", "alert_states"},
         )
     journal = Journal.open(old)
     shadow = ShadowRecord(decision_of().decision_id, T0, "m", "2", "f" * 64, {"BTC__SOL": 0.1}, None)

@@ -12,8 +12,9 @@ import pytest
 
 from pairity.layout import Layout
 from pairity.trading_settings import LimitSettings
+from serving.control.queue import Request, RequestQueue
 from serving.journal import TradingState
-from serving.requests import Request, Wish, write_request
+from serving.journal.event_records import Wish
 from tests.serving.guarding import Guard
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, T0, entry, opened
@@ -40,7 +41,7 @@ def refusal(guard: Guard, contracts: str = "1.25") -> str | None:
 
 
 def resume(guard: Guard) -> None:
-    write_request(Layout(guard.home), Request(Wish.RESUME, T0, "seen"))
+    RequestQueue(Layout(guard.home)).put(Request(wish=Wish.RESUME, at=T0, reason="seen"))
     guard.tiny.now_ms += 1000
     asyncio.run(guard.watch.look(deciding=True))
 

@@ -12,8 +12,9 @@ import pytest
 
 from pairity.layout import Layout
 from paper_exchange.account.account import Account
+from serving.control.queue import Request, RequestQueue
 from serving.journal import ID_PREFIX
-from serving.requests import Request, Wish, write_request
+from serving.journal.event_records import Wish
 from serving.rivals.signs import is_sign
 from tests.paper_exchange.exchange_server import inject
 from tests.serving.real_time import Running, real_time_venue, running, until
@@ -96,7 +97,8 @@ def test_the_venue_refuses_signs_and_orders_tell(venue: tuple[str, Account], tmp
                 assert ID_PREFIX in first.status.causes[CAUSE]
                 assert not guards(second)
             assert guards(first), "nobody said that the other one is gone"
-            write_request(Layout(tmp_path / "a"), Request(Wish.RESUME, first.parts.clock.now(), "it is mine alone"))
+            lifted = Request(wish=Wish.RESUME, at=first.parts.clock.now(), reason="it is mine alone")
+            RequestQueue(Layout(tmp_path / "a")).put(lifted)
             assert await until(lambda: not guards(first)) < QUICK
         assert len(list(account.live_algos(ETH))) == 1
 

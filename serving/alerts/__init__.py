@@ -1,0 +1,1 @@
+"""Events that a person should know of, and their delivery as alerts."""

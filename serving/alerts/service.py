@@ -1,0 +1,190 @@
+"""The alert service: planning and delivery of messages in a thread of their own, beside trading.
+
+The thread has an event loop and connections to the journal of its own. Trading shares two things with it: the list of
+events that wait for the journal, and the journal's file. A destination that hangs, floods or is gone costs this thread
+its time, and nobody else's; whatever fails in here is noted and tried again, and never ends anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pairity.alert_settings import AlertSettings, DestinationSettings
+from pairity.errors import PairityError
+from pairity.settings import Settings
+from serving.alerts.daily import UNWATCHED_AFTER, describe_day
+from serving.alerts.events import Events
+from serving.alerts.outbox import Outbox, run_dead_man, run_outbox
+from serving.alerts.planner import Planner
+from serving.alerts.sending import Outcome, open_session, send_get, send_post
+from serving.alerts.shapes import shape_post
+from serving.error_states import describe, may_be_survived
+from serving.journal import Journal
+from serving.journal.event_records import Delivery, Severity
+from serving.status import Status
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_LOOK_S = 1.0
+_PLAN_S = 15.0
+"""Real seconds between two plans without new events: windows end and escalations fall due meanwhile."""
+_FAILED_S = 30.0
+_LAST_WORDS_S = 3.0
+"""Seconds that the end of the process waits for the messages about it."""
+
+
+class AlertService:
+    """Alerts of one process, while the `with` block runs. Without destinations and monitor there is no thread.
+
+    `now` is the clock in use, `read` returns the status.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        events: Events,
+        read: Callable[[], Status],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._settings: AlertSettings = settings.alerts
+        self._unwatched_after_s = max(UNWATCHED_AFTER.total_seconds(), 3 * settings.serve.watch_s)
+        self._journal = journal
+        self._events = events
+        self._read = read
+        self._now = now
+        self._source = f"pairity {read().mode}"
+        self._planner = Planner(journal, self._settings, self._describe_day)
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.failures: dict[str, str] = {}
+        """What fails inside, by part; empty where all works."""
+
+    def __enter__(self) -> AlertService:
+        if self._settings.destinations or self._settings.dead_man_url is not None:
+            # A daemon: a process that ends does not wait for a webhook longer than `__exit__` does.
+            self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._events.record("process", Severity.INFO, "the process ends as it was asked to")
+        else:
+            said = f"the process ends: {describe(error)}"
+            self._events.record("process", Severity.CRITICAL, f"{said}; stops stay on the venue")
+        self._events.flush()
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(_LAST_WORDS_S + 2.0)
+
+    def is_well(self) -> bool:
+        """Return whether the outside monitor may be told that the process lives: its watch succeeds."""
+        return self._explain_unwatched() is None
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._work())
+        except BaseException as error:  # noqa: BLE001 - the thread's own end: nothing above it could take it
+            self.failures["thread"] = describe(error)
+
+    async def _work(self) -> None:
+        session = await open_session()
+        more = {destination.name: asyncio.Event() for destination in self._settings.destinations}
+        jobs = [self._keep_on("planning", partial(self._plan, more))]
+        for destination in self._settings.destinations:
+            name = destination.name
+            deliver = partial(self._deliver, self._make_outbox(session, destination), more[name])
+            jobs.append(self._keep_on(name, deliver))
+        if self._settings.dead_man_url is not None:
+            jobs.append(self._keep_on("dead man", partial(self._signal, session)))
+        tasks = [asyncio.ensure_future(job) for job in jobs]
+        try:
+            while not self._ending.is_set():
+                await asyncio.sleep(0.1)
+            await self._say_last_words(more)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await session.close()
+
+    async def _keep_on(self, part: str, job: Callable[[], Awaitable[None]]) -> None:
+        """Run a part for ever: what it raises is noted, and it begins again after a pause."""
+        while True:
+            try:
+                await job()
+            except BaseException as error:
+                if not may_be_survived(error):
+                    raise
+                self.failures[part] = describe(error)
+                await asyncio.sleep(_FAILED_S)
+
+    async def _plan(self, more: dict[str, asyncio.Event]) -> None:
+        """Plan whenever events were written, and every now and then."""
+        while True:
+            self._events.changed.clear()
+            self._planner.plan(datetime.now(UTC))
+            self.failures.pop("planning", None)
+            for event in more.values():
+                event.set()
+            waited = 0.0
+            while waited < _PLAN_S and not self._events.changed.is_set():
+                await asyncio.sleep(_LOOK_S)
+                waited += _LOOK_S
+
+    async def _deliver(self, outbox: Outbox, more: asyncio.Event) -> None:
+        async def wait_for_more() -> None:
+            await more.wait()
+            more.clear()
+
+        await run_outbox(outbox, asyncio.sleep, wait_for_more)
+
+    async def _signal(self, session: aiohttp.ClientSession) -> None:
+        assert self._settings.dead_man_url is not None
+        url, timeout_s = self._settings.dead_man_url.get_secret_value(), self._settings.timeout_s
+        await run_dead_man(
+            self.is_well,
+            lambda: send_get(session, url, timeout_s),
+            self._events,
+            asyncio.sleep,
+            period_s=self._settings.dead_man_minutes * 60.0,
+        )
+
+    async def _say_last_words(self, more: dict[str, asyncio.Event]) -> None:
+        """Give the messages about the end a moment; what is not delivered by then waits for the next start."""
+        try:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                self._planner.plan(datetime.now(UTC))
+                for event in more.values():
+                    event.set()
+                while any(self._journal.deliveries.count_waiting(name) for name in more):
+                    await asyncio.sleep(0.05)
+        except (TimeoutError, PairityError):
+            return
+
+    def _make_outbox(self, session: aiohttp.ClientSession, destination: DestinationSettings) -> Outbox:
+        async def send(message: Delivery) -> Outcome:
+            post = shape_post(self._settings, destination, message, self._source)
+            return await send_post(session, post, self._settings.timeout_s)
+
+        pages, most = self._journal.deliveries, self._settings.max_tries
+        return Outbox(destination.name, pages, self._events, send, max_tries=most)
+
+    def _describe_day(self) -> tuple[Severity, str]:
+        return describe_day(self._journal, self._read(), self._now(), self._explain_unwatched())
+
+    def _explain_unwatched(self) -> str | None:
+        age_s = self._events.heart.age_s()
+        if age_s is None:
+            return "the venue has not been seen since the start"
+        return f"the venue was last seen {age_s:.0f} s ago" if age_s > self._unwatched_after_s else None

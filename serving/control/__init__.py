@@ -1,0 +1,1 @@
+"""What a person asks of the trading process: requests, the queue in which they wait, the routes that take them."""
