@@ -32,7 +32,6 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec, exact, inst_id
-from serving.api import Status
 from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
@@ -45,6 +44,7 @@ from serving.parts import GuardParts, Parts
 from serving.report import describe_model
 from serving.retraining import Retrainer
 from serving.risk import Mode, check_balance
+from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.wakes import start_stream
 from venue.clock import SteppedClock, clock_for

@@ -9,12 +9,12 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec
-from serving.api import Status
 from serving.execution.executor import Executor
 from serving.journal import Journal
 from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
+from serving.status import Status
 from serving.supervisor import Supervisor
 from venue.okx_stream import OkxStream
 

@@ -9,7 +9,7 @@ from pairity.errors import ConfigError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
-from serving.api import Status, make_app, serve_api
+from serving.api import make_app, serve_api
 from serving.execution.okx import OkxVenue
 from serving.loop import OPENING, TradingLoop
 from serving.opening import Opening, read_stakes
@@ -17,6 +17,7 @@ from serving.parts import GuardParts
 from serving.report import ServeReport
 from serving.risk import Mode, choose_mode
 from serving.shutdown import stop_on_signals
+from serving.status import Status
 from serving.wakes import show_stream
 from venue.okx_client import aclose, make_client
 

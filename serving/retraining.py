@@ -24,9 +24,9 @@ from pairity.schedule import find_due_slot, parse_time_of_day
 from pairity.setting_types import Section
 from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, SIGNING_KEY_VARIABLE, Settings
 from pairity.timeline import Clock
-from serving.api import Status
 from serving.journal import Journal, Retraining
 from serving.shutdown import finish_unless_stopped
+from serving.status import Status
 from venue.clock import SteppedClock
 
 _STOP_S = 15.0

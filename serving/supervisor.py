@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from pairity.errors import JournalError
-from serving.api import Status
 from serving.error_states import choose_state, describe, may_be_survived
 from serving.journal import Journal, StateRecord, TradingState
+from serving.status import Status
 
 START = "the process started"
 

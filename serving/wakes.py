@@ -16,7 +16,7 @@ from datetime import datetime
 from pairity.errors import PairityError
 from pairity.settings import Settings
 from pairity.timeline import Clock
-from serving.api import Status
+from serving.status import Status
 from venue.okx_stream import OkxStream
 
 _SOONEST_S = 1.0

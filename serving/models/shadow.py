@@ -15,12 +15,12 @@ from pairity.errors import NoChampionError, PairityError, RegistryError
 from pairity.settings import Settings
 from pairity.strategy.selection import rank_candidates
 from pairity.strategy.types import Decision
-from serving.api import Status
 from serving.decision import DecisionInputs, make_decision
 from serving.journal import Journal
 from serving.journal.records import DecisionRecord, ShadowRecord
 from serving.models.champion import require_universe
 from serving.models.scoring import Scorer, load_scorer
+from serving.status import Status
 
 
 class Shadow:

@@ -19,7 +19,6 @@ from pairity.settings import ExchangeSettings, Settings
 from pairity.strategy.types import Action, Decision, Entry, Exit, ExitReason, LegOrder, Side, StrategyState
 from pairity.trading_settings import ServeSettings
 from pairity.universe import ContractSpec, Pair
-from serving.api import Status
 from serving.cycle import Cycle
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
@@ -28,6 +27,7 @@ from serving.execution.pace import Pace
 from serving.journal import DecisionRecord, Journal, decision_id
 from serving.parts import GuardParts, Parts
 from serving.report import Reporter
+from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.watch import Watch
 from tests.paper_exchange.signed_requests import ask

@@ -11,8 +11,8 @@ from typing import Any
 from pairity.settings import Settings
 from pairity.timeline import from_ms, to_ms
 from pairity.trading_settings import ServeSettings
-from serving.api import Status
 from serving.parts import GuardParts
+from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.watch import Watch
 from tests.serving.tiny_okx import TinyOkx

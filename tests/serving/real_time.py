@@ -16,10 +16,10 @@ from pairity.strategy.types import Entry
 from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
-from serving.api import Status
 from serving.execution.pace import Pace
 from serving.loop import TradingLoop
 from serving.parts import GuardParts, Parts
+from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.wakes import show_stream, start_stream
 from tests.paper_exchange.exchange_server import serving

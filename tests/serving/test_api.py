@@ -8,7 +8,8 @@ import pytest
 
 from pairity.errors import ConfigError
 from pairity.trading_settings import ServeSettings
-from serving.api import Status, make_app, serve_api
+from serving.api import make_app, serve_api
+from serving.status import Status
 
 STATUS = Status(mode="paper", market="here", model={"name": "m"}, state="deciding", cycles=3, equity_usdt=99.5)
 

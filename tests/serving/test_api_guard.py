@@ -14,7 +14,8 @@ from pairity.connection_limits import ConnectionLimits
 from pairity.local_requests import SECURITY_HEADERS
 from pairity.trading_settings import ServeSettings
 from serving import api
-from serving.api import Status, make_app, serve_api
+from serving.api import make_app, serve_api
+from serving.status import Status
 from tests.hostile_http import EVIL_HEADERS, EVIL_HOSTS, port_of, request, status_of, talk
 
 STATUS = Status(mode="paper", market="<script>alert(1)</script>", model={"name": "m"}, state="deciding")

@@ -15,7 +15,6 @@ import pytest
 
 from pairity.configuration import load_settings
 from pairity.settings import Settings
-from serving.api import Status
 from serving.journal import Journal
 from serving.retraining import (
     Command,
@@ -26,6 +25,7 @@ from serving.retraining import (
     retrain_daily,
     run_job,
 )
+from serving.status import Status
 from tests.serving.trading import RUN
 from venue.clock import SteppedClock
 

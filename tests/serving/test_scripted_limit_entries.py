@@ -16,11 +16,11 @@ from pairity.strategy.types import Side
 from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
 from paper_exchange.account.orders import Order
-from serving.api import Status
 from serving.execution.limit_entries import LimitTerms
 from serving.execution.pace import Pace
 from serving.journal import Fill, Journal, PositionRecord, Purpose
 from serving.parts import GuardParts
+from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.watch import Watch
 from tests.paper_exchange.events.test_events import venue

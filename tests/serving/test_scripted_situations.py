@@ -14,10 +14,10 @@ import pytest
 from pairity.settings import ExchangeSettings, Settings
 from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
-from serving.api import Status
 from serving.execution.pace import Pace
 from serving.journal import PositionRecord, TradingState
 from serving.parts import GuardParts
+from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.watch import Watch
 from tests.paper_exchange.events.test_events import venue

@@ -13,7 +13,7 @@ import pytest
 from pairity.settings import ExchangeSettings, Settings
 from paper_exchange.account.account import Account
 from paper_exchange.account.algo_orders import AlgoOrder
-from serving.api import Status
+from serving.status import Status
 from serving.wakes import Wakes, start_stream
 from tests.paper_exchange.exchange_server import inject
 from tests.serving.real_time import Running, real_time_venue, running, until

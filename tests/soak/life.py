@@ -10,7 +10,6 @@ from typing import cast
 from pairity.settings import ExchangeSettings, Settings
 from pairity.timeline import from_ms
 from pairity.trading_settings import LimitSettings, ServeSettings
-from serving.api import Status
 from serving.cycle import Cycle
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
@@ -19,6 +18,7 @@ from serving.execution.pace import Pace
 from serving.journal import Journal
 from serving.parts import GuardParts, Parts
 from serving.report import Reporter
+from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.watch import Watch
 from tests.serving.guarding import Said

@@ -24,7 +24,6 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.strategy.types import Leg, PairPosition, Side
 from pairity.universe import Pair
-from serving.api import Status
 from serving.decision import DecisionInputs, make_decision
 from serving.journal.journal import Journal
 from serving.journal.records import DecisionRecord, ShadowRecord, decision_id
@@ -32,6 +31,7 @@ from serving.models.champion import Champion
 from serving.models.scoring import load_scorer
 from serving.models.shadow import Shadow, find_best_candidate
 from serving.risk import Mode
+from serving.status import Status
 from tests.model_registry import family_models
 from tests.serving.registered_models import history, promote, register, seen_at, settings_in
 from tests.serving.trading import RUN
