@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,16 @@ from serving.local_only import LocalOnly
 from serving.status import Status
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import APIRouter, FastAPI
 
 
 LIMITS = ConnectionLimits(connections=64, request_s=10.0, idle_s=30.0, request_bytes=65_536)
 _HEAD_BYTES = 16_384
-_STATES = {"trading": 0, "guarding": 1, "halted": 2}
 
 
-def make_app(read: Callable[[], Status]) -> FastAPI:
-    """Return the application: `/status` (JSON), `/health` and `/metrics` (Prometheus text)."""
+def make_app(read: Callable[[], Status], extra_routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """Return the application: `/status` and `/health` (JSON), and what `extra_routers` add."""
     from fastapi import FastAPI
-    from fastapi.responses import PlainTextResponse
 
     app = FastAPI(title="pairity serve", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -38,38 +36,9 @@ def make_app(read: Callable[[], Status]) -> FastAPI:
     def health() -> dict[str, str]:
         return {"state": read().state}
 
-    @app.get("/metrics", response_class=PlainTextResponse)
-    def metrics() -> str:
-        return _format_metrics(read())
-
+    for router in extra_routers:
+        app.include_router(router)
     return app
-
-
-def _format_metrics(status: Status) -> str:
-    values = {
-        "pairity_cycles_total": (status.cycles, "counter", "Decisions made by this process."),
-        "pairity_equity_usdt": (status.equity_usdt, "gauge", "Account equity as the venue reports it."),
-        "pairity_available_usdt": (status.available_usdt, "gauge", "Available balance as the venue reports it."),
-        "pairity_trading_state": (
-            _STATES.get(status.trading),
-            "gauge",
-            "State of the process: 0 trading, 1 guarding (no entries), 2 halted.",
-        ),
-        "pairity_stream_open": (
-            None if status.stream is None else int(status.stream["state"] == "open"),
-            "gauge",
-            "Whether the account's stream is open: 1, or 0 while only the watch looks.",
-        ),
-        "pairity_positions": (len(status.positions), "gauge", "Open pair positions."),
-        "pairity_pairs_unusable": (len(status.unusable), "gauge", "Pairs that could not be scored last time."),
-        "pairity_problems": (len(status.problems), "gauge", "Problems of the last cycle."),
-    }
-    lines = []
-    for name, (value, kind, text) in values.items():
-        # What is not known is left out: a gauge of 0 would be a claim.
-        if value is not None:
-            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {value}"]
-    return "\n".join(lines) + "\n"
 
 
 @contextlib.asynccontextmanager
@@ -85,7 +54,9 @@ async def serve_api(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]
         LocalOnly(app, None if settings.status_token is None else settings.status_token.get_secret_value()),
         host=settings.host,
         port=settings.port,
-        log_level="error",
+        # Its loggers hand on to the process's own handlers; its own configuration would close those.
+        log_config=None,
+        access_log=False,
         lifespan="off",
         http=limit_connections(H11Protocol, LIMITS),
         h11_max_incomplete_event_size=_HEAD_BYTES,

@@ -147,6 +147,7 @@ class Cycle:
         A bar that was decided before keeps its decision, and has no inputs.
         """
         parts, settings = self._parts, self._settings
+        parts.metrics.drift_share = None
         known = parts.journal.decision(decision_id(parts.journal.scope, close))
         if known is not None:
             return known, None
@@ -161,11 +162,7 @@ class Cycle:
             market=make_market_view(pair_rows, views, decision_time, close),
             state=parts.journal.restore_state(float(balance.available)),
             withheld=Quarantine.read(Layout.of(settings)).explain_withheld(close, close - HOUR),
-            suspended=(
-                self._supervisor.explain_refusal()
-                or parts.champion.suspended
-                or self._drift.find_refusal(parts.champion.ref, pair_rows)
-            ),
+            suspended=(self._supervisor.explain_refusal() or parts.champion.suspended or self._find_drift(pair_rows)),
             blocked={short_name(name): reason for name, reason in parts.executor.blocked.items()},
         )
         record = self._make_record(close, decision_time, make_decision(parts.champion.scorer, inputs, settings))
@@ -175,6 +172,11 @@ class Cycle:
         ]
         parts.journal.record_decision(record, vectors)
         return record, inputs
+
+    def _find_drift(self, pair_rows: pl.DataFrame) -> str | None:
+        refusal = self._drift.find_refusal(self._parts.champion.ref, pair_rows)
+        self._parts.metrics.drift_share = self._drift.share
+        return refusal
 
     def _make_record(self, close: datetime, decision_time: datetime, decision: Decision) -> DecisionRecord:
         model = self._parts.champion.ref
@@ -214,10 +216,12 @@ class Cycle:
                 await self._watch.limiter.measure()  # what the exits freed may be opened
         for entry in record.decision.entries:
             if refusal := self._supervisor.explain_refusal():
+                self._parts.metrics.count_refused_entry(refusal)
                 problems.append(f"{entry.position_id} was not opened: {refusal}")
                 continue
             try:
                 if beyond := await self._watch.limiter.find_refusal(entry):
+                    self._parts.metrics.count_refused_entry(beyond)
                     problems.append(f"{entry.position_id} was not opened: {beyond}")
                     continue
                 opened = await executor.open(entry, record)
@@ -228,6 +232,7 @@ class Cycle:
                 continue
             problems += opened.problems
             if opened.position is None and not opened.rests:
+                self._parts.metrics.count_refused_entry(opened.reason)
                 problems.append(f"{entry.position_id} was not opened: {opened.reason}")
         return problems
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pairity.progress import Progress
@@ -10,7 +10,9 @@ from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec
 from serving.execution.executor import Executor
+from serving.health import Pulse
 from serving.journal import Journal
+from serving.metrics import Metrics
 from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
@@ -29,6 +31,7 @@ class GuardParts:
     """What guarding needs: the venue through the executor, the journal, and who is told. No model, no features.
 
     `contracts` by asset are the executor's own: the watch keeps them as the venue lists them. `stream` wakes the watch.
+    `metrics` and `pulse` only take: nothing depends on them.
     """
 
     settings: Settings
@@ -40,6 +43,8 @@ class GuardParts:
     progress: Progress
     supervisor: Supervisor
     stream: OkxStream | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 @dataclass(frozen=True, kw_only=True)

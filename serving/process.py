@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pairity.errors import ConfigError, StaleFeaturesError
 from pairity.layout import Layout
@@ -11,7 +12,9 @@ from pairity.progress import Progress
 from pairity.settings import Settings
 from serving.api import make_app, serve_api
 from serving.execution.okx import OkxVenue
+from serving.health import Health, make_health_router
 from serving.loop import OPENING, TradingLoop
+from serving.metrics import Metrics, Readings, counting_requests, make_metrics_router
 from serving.opening import Opening, read_stakes
 from serving.parts import GuardParts
 from serving.report import ServeReport
@@ -20,6 +23,9 @@ from serving.shutdown import stop_on_signals
 from serving.status import Status
 from serving.wakes import show_stream
 from venue.okx_client import aclose, make_client
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 
 async def serve(
@@ -46,7 +52,11 @@ async def serve(
     async with contextlib.AsyncExitStack() as stack:
         client = make_client(settings, signed=True, live=mode is Mode.LIVE)
         stack.push_async_callback(aclose, client)
-        opening = Opening(settings, mode, progress, stack, OkxVenue(client, retries=settings.exchange.max_retries))
+        metrics = Metrics()
+        stack.enter_context(counting_requests(metrics))
+        opening = Opening(
+            settings, mode, progress, stack, OkxVenue(client, retries=settings.exchange.max_retries), metrics
+        )
         stakes = read_stakes(Layout.of(settings).journal)
         if not stakes.open:
             opening.load_champion(model_version)
@@ -58,7 +68,7 @@ async def serve(
                 raise
             guard.supervisor.note(OPENING, error)
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
-        app = make_app(lambda: _read_status(guard))
+        app = make_app(lambda: _read_status(guard), make_routers(guard, lambda: _read_status(guard)))
         try:
             on_ready(await stack.enter_async_context(serve_api(app, settings.serve)))
         except ConfigError as error:
@@ -73,6 +83,14 @@ async def serve(
             "look at pairity ingest's report and the Data Docs for what is missing or quarantined",
         )
     return report
+
+
+def make_routers(guard: GuardParts, status: Callable[[], Status]) -> tuple[APIRouter, ...]:
+    """Return the routes of metrics and health for the parts of a process."""
+    now = guard.clock.now
+    readings = Readings(status=status, now=now, journal=guard.journal.path, pulse_age_s=guard.pulse.age_s)
+    health = Health(status=status, now=now, pulse=guard.pulse, serve=guard.settings.serve, started_at=now())
+    return make_metrics_router(guard.metrics, readings), make_health_router(health)
 
 
 def _read_status(guard: GuardParts) -> Status:

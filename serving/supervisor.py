@@ -19,15 +19,24 @@ from serving.status import Status
 START = "the process started"
 
 
+def _take_no_note(_cause: str, _error: BaseException) -> None:
+    """Do nothing."""
+
+
 class Supervisor:
     """State of the process. Every change is journalled, shown in the status and said.
 
-    `now` is the clock in use, `say` tells a person. A change that the journal cannot take holds all the same, and is
-    written as soon as it can be.
+    `now` is the clock in use, `say` tells a person, `noted` hears of every error that is taken for a cause. A change
+    that the journal cannot take holds all the same, and is written as soon as it can be.
     """
 
     def __init__(
-        self, journal: Journal, status: Status, now: Callable[[], datetime], say: Callable[[str], None]
+        self,
+        journal: Journal,
+        status: Status,
+        now: Callable[[], datetime],
+        say: Callable[[str], None],
+        noted: Callable[[str, BaseException], None] = _take_no_note,
     ) -> None:
         self._journal = journal
         self._status = status
@@ -35,6 +44,7 @@ class Supervisor:
         self._say = say
         self._causes: dict[str, str] = {}
         self._unwritten: list[StateRecord] = []
+        self._noted = noted
         last = journal.states.newest()
         halted = last is not None and last.state is TradingState.HALTED
         self._record = last if halted and last is not None else StateRecord(now(), TradingState.TRADING, START)
@@ -102,6 +112,7 @@ class Supervisor:
 
     def note(self, cause: str, error: BaseException) -> None:
         """Take an error for a cause of guarding, or of a halt."""
+        self._noted(cause, error)
         if choose_state(error) is TradingState.HALTED:
             self.halt(f"{cause}: {describe(error)}")
         else:

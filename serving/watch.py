@@ -8,6 +8,7 @@ becomes a cause of guarding; the next look that finds all well clears it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -116,6 +117,8 @@ class Watch:
         Limit orders that rest are cancelled without `entries`, and while the process is not trading.
         """
         supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
+        real_begun = time.perf_counter()
+        self._parts.pulse.beat()
         woken = self.wakes.begin_look()
         with supervisor.covering("request"):
             self._take_request()
@@ -138,7 +141,11 @@ class Watch:
         self._looked_at = self._parts.clock.now()
         self.took = self._looked_at - begun
         self._failed = 0 if report is not None else self._failed + 1
+        if report is None:
+            self._parts.metrics.forget_venue()
         self.wakes.end_look()
+        self._parts.pulse.beat()
+        self._parts.metrics.observe_look(time.perf_counter() - real_begun)
         supervisor.write_pending()
         return report
 
@@ -149,6 +156,7 @@ class Watch:
 
     async def _follow_report(self, report: ReconcileReport) -> None:
         """Make causes of what reconciliation could not confirm or do, and look at the rest of the venue."""
+        self._parts.metrics.reconciliation_differences = report.differences
         if self._supervisor.flattens:
             for position in report.positions:
                 await self._reconciler.exits.close(position, FLATTENED, None, report)
@@ -239,6 +247,7 @@ class Watch:
         if not isinstance(self._parts.clock, SystemClock):
             return
         off = self._parts.clock.now() - await self._venue.server_time()
+        self._parts.metrics.clock_skew_s = off.total_seconds()
         most = self._parts.settings.limits.clock_skew_s
         if abs(off.total_seconds()) > most:
             raise VenueError(

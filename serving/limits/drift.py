@@ -77,13 +77,15 @@ class Drift:
         self._layout = layout
         self._most = limits.drift
         self._known: tuple[tuple[str, str, str], KnownRanges] | None = None
+        self.share: float | None = None
+        """Share of the features that were far outside when it was last looked at; None before that."""
 
     def find_refusal(self, model: ModelRef, rows: pl.DataFrame) -> str | None:
         """Return why nothing may be opened on these rows of the model's service, or None. Raises DataError."""
         if self._known is None or self._known[0] != model.key:
             until = datetime.fromisoformat(model.train_end)
             self._known = model.key, KnownRanges.read(self._layout, model.service, until)
-        share = self._known[1].find_share_outside(rows)
+        self.share = share = self._known[1].find_share_outside(rows)
         if share <= self._most:
             return None
         return f"limits.drift: {share:.1%} of the features are far outside of training's, the limit is {self._most:.1%}"

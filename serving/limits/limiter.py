@@ -8,7 +8,7 @@ from decimal import Decimal
 from pairity.strategy.types import Entry
 from pairity.universe import exact, inst_id
 from serving.execution.venue_records import Balance
-from serving.limits.account_limits import check_account
+from serving.limits.account_limits import check_account, find_used
 from serving.limits.entry_limits import check_entry
 from serving.limits.measuring import mark_equity, measure_account
 from serving.limits.records import AccountMeasures, AssetMeasures, Consequence
@@ -44,6 +44,8 @@ class Limiter:
         mark = await mark_equity(self._venue, journal, balance, self._parts.clock.now())
         rows = await self._venue.position_rows()
         self._measured = measured = measure_account(journal, mark, rows, self._parts.contracts, balance.margin_ratio)
+        with self._parts.metrics.contained():
+            self._parts.metrics.limits_used = find_used(measured, limits)
         breaches = check_account(measured, limits)
         halts = [breach for breach in breaches if breach.consequence is Consequence.HALT]
         if halts:

@@ -36,6 +36,11 @@ class ReconcileReport:
     problems: list[str] = field(default_factory=list)
     positions: tuple[PairPosition, ...] = ()
 
+    @property
+    def differences(self) -> int:
+        """How many things the look could not make equal: nothing is opened while there are any."""
+        return len(self.doubts) + len(self.unresolved) + len(self.stuck) + len(self.disagreements)
+
     def add_closed(self, closed: Closed) -> None:
         """Note a position that was closed, with its problems."""
         self.closed.append(closed)
