@@ -27,6 +27,7 @@ from serving.limits import Drift
 from serving.market_view import make_asset_views, make_market_view
 from serving.parts import Parts
 from serving.report import Reporter, describe_model
+from serving.sightings import DriftSighting
 from serving.watch import Watch
 from validation.quarantine import Quarantine
 
@@ -55,7 +56,7 @@ class Cycle:
             balance: Balance | None = None
             if reconciled is not None:
                 with supervisor.covering("balance"):
-                    balance = await self._watch.limiter.measure()
+                    balance = await self._watch.measure()
         if reconciled is None or balance is None:
             self._skip(close)
             return None
@@ -138,6 +139,7 @@ class Cycle:
         problems = champion.follow()
         if champion.ref.key != before.key:
             self._parts.status.model = describe_model(champion.ref)
+            self._parts.sightings.model = champion.ref
             self._parts.progress.say(f"version {champion.ref.version} is champion now, before it {before.version}")
         return problems
 
@@ -147,7 +149,6 @@ class Cycle:
         A bar that was decided before keeps its decision, and has no inputs.
         """
         parts, settings = self._parts, self._settings
-        parts.metrics.drift_share = None
         known = parts.journal.decision(decision_id(parts.journal.scope, close))
         if known is not None:
             return known, None
@@ -162,9 +163,15 @@ class Cycle:
             market=make_market_view(pair_rows, views, decision_time, close),
             state=parts.journal.restore_state(float(balance.available)),
             withheld=Quarantine.read(Layout.of(settings)).explain_withheld(close, close - HOUR),
-            suspended=(self._supervisor.explain_refusal() or parts.champion.suspended or self._find_drift(pair_rows)),
+            suspended=(
+                self._supervisor.explain_refusal()
+                or parts.champion.suspended
+                or self._drift.find_refusal(parts.champion.ref, pair_rows)
+            ),
             blocked={short_name(name): reason for name, reason in parts.executor.blocked.items()},
         )
+        if self._drift.seen is not None:
+            parts.sightings.drift = DriftSighting(close, *self._drift.seen)
         record = self._make_record(close, decision_time, make_decision(parts.champion.scorer, inputs, settings))
         vectors = [
             *_make_vectors(record.decision_id, service, "pair_id", pair_rows),
@@ -172,11 +179,6 @@ class Cycle:
         ]
         parts.journal.record_decision(record, vectors)
         return record, inputs
-
-    def _find_drift(self, pair_rows: pl.DataFrame) -> str | None:
-        refusal = self._drift.find_refusal(self._parts.champion.ref, pair_rows)
-        self._parts.metrics.drift_share = self._drift.share
-        return refusal
 
     def _make_record(self, close: datetime, decision_time: datetime, decision: Decision) -> DecisionRecord:
         model = self._parts.champion.ref
@@ -213,7 +215,7 @@ class Cycle:
             problems += closed.problems
         if record.decision.exits and record.decision.entries:
             with self._supervisor.covering("balance"):
-                await self._watch.limiter.measure()  # what the exits freed may be opened
+                await self._watch.measure()  # what the exits freed may be opened
         for entry in record.decision.entries:
             if refusal := self._supervisor.explain_refusal():
                 self._parts.metrics.count_refused_entry(refusal)

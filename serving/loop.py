@@ -66,6 +66,7 @@ class TradingLoop:
             # A microsecond later: at the very instant of a close, the next bar is the one to wait for.
             close = ceil_to(self._clock.now() + timedelta(microseconds=1), self._interval)
             status.state = f"waiting for the bar that closes at {close:%Y-%m-%d %H:%M}"
+            self._guard.sightings.next_decision_at = close + self._settings.features.decision_lag
             if not await self._wait_for(close + timedelta(seconds=self._settings.serve.grace_s), parts):
                 break
             if not await self._decide(cycle, close, parts):

@@ -47,6 +47,7 @@ from serving.parts import GuardParts, Parts
 from serving.report import describe_model
 from serving.retraining import Retrainer
 from serving.risk import Mode, check_balance
+from serving.sightings import Sightings
 from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.wakes import start_stream
@@ -128,6 +129,7 @@ class Opening:
         clock = await self._connect(stakes)
         journal = Journal.open(self._layout.journal)
         self._stack.callback(journal.close)
+        sightings = Sightings(started_at=clock.now(), contracts=self._contracts)
         status = Status(mode=str(self._mode), market=self._settings.exchange.url or "OKX", model={})
         if not self._contracts:
             await self._read_contracts_somewhere()
@@ -148,6 +150,7 @@ class Opening:
             progress=self._progress,
             supervisor=Supervisor(journal, status, clock.now, self._progress.say, self._note_error),
             stream=self._open_stream(clock, status),
+            sightings=sightings,
             metrics=self._metrics,
         )
 
@@ -170,7 +173,7 @@ class Opening:
             return self._parts
         settings, status, journal, clock = self._settings, guard.status, guard.journal, guard.clock
         champion = self.load_champion(pinned)
-        status.model = describe_model(champion.ref)
+        status.model, guard.sightings.model = describe_model(champion.ref), champion.ref
         async with contextlib.AsyncExitStack() as opened:
             session = await opened.enter_async_context(Pipeline(settings, clock))
             run = _make_run(settings, clock, self._mode, champion.ref)

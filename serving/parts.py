@@ -16,6 +16,7 @@ from serving.metrics import Metrics
 from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
+from serving.sightings import Sightings
 from serving.status import Status
 from serving.supervisor import Supervisor
 from venue.okx_stream import OkxStream
@@ -43,6 +44,7 @@ class GuardParts:
     progress: Progress
     supervisor: Supervisor
     stream: OkxStream | None = None
+    sightings: Sightings = field(default_factory=Sightings)
     metrics: Metrics = field(default_factory=Metrics)
     pulse: Pulse = field(default_factory=Pulse)
 

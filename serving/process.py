@@ -88,7 +88,14 @@ async def serve(
 def make_routers(guard: GuardParts, status: Callable[[], Status]) -> tuple[APIRouter, ...]:
     """Return the routes of metrics and health for the parts of a process."""
     now = guard.clock.now
-    readings = Readings(status=status, now=now, journal=guard.journal.path, pulse_age_s=guard.pulse.age_s)
+    readings = Readings(
+        status=status,
+        now=now,
+        sightings=guard.sightings,
+        limits=guard.settings.limits,
+        journal=guard.journal.path,
+        pulse_age_s=guard.pulse.age_s,
+    )
     health = Health(status=status, now=now, pulse=guard.pulse, serve=guard.settings.serve, started_at=now())
     return make_metrics_router(guard.metrics, readings), make_health_router(health)
 

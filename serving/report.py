@@ -50,10 +50,13 @@ class Reporter:
         status.action, status.reason = str(decision.action), decision.reason
         status.unusable = {s.pair.pair_id: s.rejected for s in decision.scores if s.rejected and s.probability is None}
         # In a halt no pair is usable, whatever the features are.
+        self._parts.sightings.blind = None
         if len(status.unusable) == len(decision.scores) and self._parts.supervisor.state is not TradingState.HALTED:
             self.report.blind += 1
             stale = Counter(status.unusable.values()).most_common(1)
-            problems.append(f"nothing can be traded on: {stale[0][0]} for {stale[0][1]} pairs")
+            blind = f"nothing can be traded on: {stale[0][0]} for {stale[0][1]} pairs"
+            self._parts.sightings.blind = blind
+            problems.append(blind)
         status.positions = [json.loads(position_to_json(p.position)) for p in self._parts.journal.open_positions()]
         try:
             balance = await self._parts.executor.desk.venue.balance()

@@ -19,12 +19,14 @@ from pairity.errors import UnconfirmedError, VenueError
 from pairity.layout import Layout
 from pairity.universe import ContractSpec, short_name
 from serving.execution.facts import count_listed
+from serving.execution.venue_records import Balance
 from serving.journal import Rescaling, TradingState
 from serving.limits import Limiter
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.requests import Wish, drop_request, take_request
 from serving.rivals import RivalWatch
+from serving.sightings import Reconciliation
 from serving.wakes import Wakes
 from venue.clock import SteppedClock, SystemClock
 
@@ -137,17 +139,33 @@ class Watch:
                 await self._follow_report(report)
             if not deciding and self.limiter.is_due(self._parts.clock.now()):
                 with supervisor.covering("balance"):
-                    await self.limiter.measure()
+                    await self.measure()
         self._looked_at = self._parts.clock.now()
         self.took = self._looked_at - begun
         self._failed = 0 if report is not None else self._failed + 1
-        if report is None:
-            self._parts.metrics.forget_venue()
+        self._note_look(report)
         self.wakes.end_look()
         self._parts.pulse.beat()
         self._parts.metrics.observe_look(time.perf_counter() - real_begun)
         supervisor.write_pending()
         return report
+
+    async def measure(self) -> Balance:
+        """Measure the account and follow its limits, as `Limiter.measure` does; it is noted as seen."""
+        balance = await self.limiter.measure()
+        self._parts.sightings.note_account(self.limiter.measured, balance)
+        return balance
+
+    def _note_look(self, report: ReconcileReport | None) -> None:
+        """Note for readers what the look saw; a look that failed leaves what was seen before, with its age."""
+        seen, protection = self._parts.sightings, self._parts.executor.protection
+        seen.looked_at = self._looked_at
+        seen.reachable = report is not None or not self._supervisor.has("venue")
+        if report is not None:
+            protection.forget_others({position.position_id for position in report.positions})
+            seen.note_positions(report.rows, self._looked_at)
+            seen.reconciliation = Reconciliation(self._looked_at, report.differences)
+        seen.note_stops(protection.confirmed)
 
     async def leave(self) -> None:
         """Say on the account that this process trades there no longer."""
@@ -156,7 +174,6 @@ class Watch:
 
     async def _follow_report(self, report: ReconcileReport) -> None:
         """Make causes of what reconciliation could not confirm or do, and look at the rest of the venue."""
-        self._parts.metrics.reconciliation_differences = report.differences
         if self._supervisor.flattens:
             for position in report.positions:
                 await self._reconciler.exits.close(position, FLATTENED, None, report)
@@ -247,7 +264,7 @@ class Watch:
         if not isinstance(self._parts.clock, SystemClock):
             return
         off = self._parts.clock.now() - await self._venue.server_time()
-        self._parts.metrics.clock_skew_s = off.total_seconds()
+        self._parts.sightings.clock_skew_s = off.total_seconds()
         most = self._parts.settings.limits.clock_skew_s
         if abs(off.total_seconds()) > most:
             raise VenueError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
 
 from pairity.errors import VenueError
 from pairity.strategy.stops import StopPrices
@@ -15,6 +17,13 @@ from serving.execution.orders import OrderDesk
 from serving.execution.protection import Claim, Protector, Shield
 
 
+class Confirmation(NamedTuple):
+    """What a look read back of a position's stops, by asset, and when."""
+
+    at: datetime
+    shields: Mapping[str, Shield]
+
+
 class PositionProtector:
     """Protector of all legs of a position; `contracts` by asset short name."""
 
@@ -22,6 +31,8 @@ class PositionProtector:
         self._desk = desk
         self._contracts = contracts
         self.protector = Protector(desk)
+        self.confirmed: dict[str, Confirmation] = {}
+        """The last look at each position's stops that could read them, by position id."""
 
     async def protect(
         self, position: PairPosition, decision_id: str | None, *, expected: bool = False
@@ -69,8 +80,15 @@ class PositionProtector:
         claims = [self._make_claim(position, index, decision_id) for index in range(len(position.legs))]
         shields = [await self.protector.ensure(claim, expected=expected) for claim in claims]
         if any(shield.problem and not shield.protected for shield in shields):
-            return await self._try_listed(claims, shields)
+            shields = await self._try_listed(claims, shields)
+        by_asset = {leg.asset: shield for leg, shield in zip(position.legs, shields, strict=True)}
+        self.confirmed[position.position_id] = Confirmation(self._desk.clock.now(), by_asset)
         return shields
+
+    def forget_others(self, open_now: Collection[str]) -> None:
+        """Forget what was seen of positions that are open no more."""
+        for name in self.confirmed.keys() - set(open_now):
+            del self.confirmed[name]
 
     def _make_claim(self, position: PairPosition, index: int, decision_id: str | None) -> Claim:
         leg = position.legs[index]

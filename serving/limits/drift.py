@@ -26,6 +26,13 @@ class Range(NamedTuple):
     most: float
 
 
+class Shares(NamedTuple):
+    """Shares of values that are far outside: of all values together, and of those of each feature."""
+
+    together: float
+    by_feature: dict[str, float]
+
+
 class KnownRanges:
     """Ranges of a service's features as known up to an instant, pooled over entities as models are."""
 
@@ -60,14 +67,20 @@ class KnownRanges:
 
         Nulls and NaN are no values: what is missing is seen elsewhere.
         """
+        return self.find_shares(rows).together
+
+    def find_shares(self, rows: pl.DataFrame) -> Shares:
+        """Return that share of all values together, and feature by feature for those with any value."""
         if not self.ranges:
-            return 0.0
+            return Shares(0.0, {})
         # One matrix instead of a query per feature: this is on the path of every decision. Nulls become NaN.
         values = rows.select(pl.col(list(self.ranges)).cast(pl.Float64)).to_numpy()
         least, most = np.array([*self.ranges.values()]).T
-        total = np.count_nonzero(~np.isnan(values))
-        outside = np.count_nonzero((values < least) | (values > most))
-        return outside / total if total else 0.0
+        outside = np.count_nonzero((values < least) | (values > most), axis=0).tolist()
+        known = np.count_nonzero(~np.isnan(values), axis=0).tolist()
+        total = sum(known)
+        by_feature = {name: far / count for name, far, count in zip(self.ranges, outside, known, strict=True) if count}
+        return Shares(sum(outside) / total if total else 0.0, by_feature)
 
 
 class Drift:
@@ -77,15 +90,16 @@ class Drift:
         self._layout = layout
         self._most = limits.drift
         self._known: tuple[tuple[str, str, str], KnownRanges] | None = None
-        self.share: float | None = None
-        """Share of the features that were far outside when it was last looked at; None before that."""
+        self.seen: Shares | None = None
+        """What the rows that were last looked at had outside."""
 
     def find_refusal(self, model: ModelRef, rows: pl.DataFrame) -> str | None:
         """Return why nothing may be opened on these rows of the model's service, or None. Raises DataError."""
         if self._known is None or self._known[0] != model.key:
             until = datetime.fromisoformat(model.train_end)
             self._known = model.key, KnownRanges.read(self._layout, model.service, until)
-        self.share = share = self._known[1].find_share_outside(rows)
+        self.seen = self._known[1].find_shares(rows)
+        share = self.seen.together
         if share <= self._most:
             return None
         return f"limits.drift: {share:.1%} of the features are far outside of training's, the limit is {self._most:.1%}"

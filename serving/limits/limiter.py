@@ -8,7 +8,7 @@ from decimal import Decimal
 from pairity.strategy.types import Entry
 from pairity.universe import exact, inst_id
 from serving.execution.venue_records import Balance
-from serving.limits.account_limits import check_account, find_used
+from serving.limits.account_limits import check_account
 from serving.limits.entry_limits import check_entry
 from serving.limits.measuring import mark_equity, measure_account
 from serving.limits.records import AccountMeasures, AssetMeasures, Consequence
@@ -29,6 +29,11 @@ class Limiter:
         self._venue = parts.executor.desk.venue
         self._measured: AccountMeasures | None = None
 
+    @property
+    def measured(self) -> AccountMeasures | None:
+        """The last measures; None before the first."""
+        return self._measured
+
     def is_due(self, now: datetime) -> bool:
         """Return whether the last measures are too old to be the present ones."""
         return self._measured is None or now - self._measured.at >= _MEASURED_FOR
@@ -44,8 +49,6 @@ class Limiter:
         mark = await mark_equity(self._venue, journal, balance, self._parts.clock.now())
         rows = await self._venue.position_rows()
         self._measured = measured = measure_account(journal, mark, rows, self._parts.contracts, balance.margin_ratio)
-        with self._parts.metrics.contained():
-            self._parts.metrics.limits_used = find_used(measured, limits)
         breaches = check_account(measured, limits)
         halts = [breach for breach in breaches if breach.consequence is Consequence.HALT]
         if halts:

@@ -24,18 +24,10 @@ _METHODS = ("GET", "POST")
 
 
 class Metrics:
-    """Counters and histograms of one process, and the last values of what is measured now and then.
-
-    `registry` has them all; `clock_skew_s`, `drift_share`, `reconciliation_differences` and `limits_used` are None, or
-    empty, until they are known.
-    """
+    """Counters and histograms of one process; `registry` has them all."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self.clock_skew_s: float | None = None
-        self.drift_share: float | None = None
-        self.reconciliation_differences: int | None = None
-        self.limits_used: Mapping[str, float] = {}
         self._spent: dict[str, float] = {}
         self._decisions = Counter("pairity_decisions", "Decisions by action.", ["action"], registry=registry)
         self._refused_pairs = Counter(
@@ -124,11 +116,6 @@ class Metrics:
                 if (seconds := total - self._spent.get(step, 0.0)) > 0:
                     self._steps.labels(step).observe(seconds)
             self._spent = dict(spent)
-
-    def forget_venue(self) -> None:
-        """Forget what only the venue says: it could not be read."""
-        self.clock_skew_s = self.reconciliation_differences = None
-        self.limits_used = {}
 
     def observe_look(self, seconds: float) -> None:
         """Take how long a look took."""

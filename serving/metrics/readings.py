@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pairity.trading_settings import LimitSettings
+from serving.sightings import Sightings
 from serving.status import Status
 
 
@@ -17,7 +19,7 @@ def nothing_known() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """Readings of one process: its status, the clock in use (it may raise), the journal's file.
+    """Readings of one process: its status, what it saw last, its limits, the clock in use (it may raise), the journal.
 
     `pulse_age_s` are real seconds since the loop gave a sign of life, `lost_lines` lines that the log could not take;
     each is None where nobody knows.
@@ -25,6 +27,8 @@ class Readings:
 
     status: Callable[[], Status]
     now: Callable[[], datetime]
+    sightings: Sightings
+    limits: LimitSettings
     journal: Path | None = None
     pulse_age_s: Callable[[], float | None] = nothing_known
     lost_lines: Callable[[], float | None] = nothing_known

@@ -20,7 +20,7 @@ def make_metrics_router(metrics: Metrics, readings: Readings) -> APIRouter:
     from serving.metrics.standing import Standing
 
     router = APIRouter()
-    metrics.registry.register(Standing(readings, metrics))
+    metrics.registry.register(Standing(readings))
 
     @router.get("/metrics", include_in_schema=False)
     def read_metrics() -> Response:

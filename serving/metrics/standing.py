@@ -9,7 +9,7 @@ from datetime import datetime
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from serving.metrics.collected import Metrics
+from serving.limits.account_limits import find_used
 from serving.metrics.order_ends import count_order_ends
 from serving.metrics.readings import Readings
 from serving.status import Status
@@ -20,9 +20,8 @@ _STATES = {"trading": 0, "guarding": 1, "halted": 2}
 class Standing(Collector):
     """Collector of gauges: one reading of the status per scrape."""
 
-    def __init__(self, readings: Readings, metrics: Metrics) -> None:
+    def __init__(self, readings: Readings) -> None:
         self._readings = readings
-        self._metrics = metrics
 
     def describe(self) -> list[Metric]:
         """Return nothing: names are not asked for before the process is read."""
@@ -32,7 +31,7 @@ class Standing(Collector):
         """Yield what is known now."""
         status = self._readings.status()
         yield CounterMetricFamily("pairity_cycles", "Decisions made by this process.", status.cycles)
-        for name, text, value in (*_list_state(status), *self._list_ages(status), *self._list_measures()):
+        for name, text, value in (*_list_state(status), *self._list_ages(status), *self._list_measures(status)):
             # What is not known is left out: a gauge of 0 would be a claim.
             if value is not None:
                 yield GaugeMetricFamily(name, text, value)
@@ -63,26 +62,36 @@ class Standing(Collector):
             self._readings.lost_lines(),
         )
 
-    def _list_measures(self) -> Iterator[tuple[str, str, float | None]]:
-        metrics = self._metrics
-        yield "pairity_clock_skew_seconds", "This machine's clock minus the venue's.", metrics.clock_skew_s
+    def _list_measures(self, status: Status) -> Iterator[tuple[str, str, float | None]]:
+        seen = self._readings.sightings
+        # While the venue cannot be read, what only it says is not known.
+        read = seen.reachable is True
         yield (
-            "pairity_drift_share",
-            "Share of the last decision's features far outside of training's.",
-            metrics.drift_share,
+            "pairity_clock_skew_seconds",
+            "This machine's clock minus the venue's.",
+            seen.clock_skew_s if read else None,
         )
         yield (
             "pairity_reconciliation_differences",
-            "What the last look could not make equal: doubts, unknown orders, stuck exits, disagreements.",
-            metrics.reconciliation_differences,
+            "Things on which journal and venue did not agree at the last look.",
+            seen.reconciliation.differences if read and seen.reconciliation is not None else None,
+        )
+        drift = seen.drift
+        of_last = drift is not None and status.event_timestamp == drift.at.isoformat()
+        yield (
+            "pairity_drift_share",
+            "Share of the last decision's features far outside of training's.",
+            drift.share if drift is not None and of_last else None,
         )
 
     def _list_limits(self) -> Metric:
         limits = GaugeMetricFamily(
             "pairity_limit_used_fraction", "Part of a limit that is used; above 1 it is exceeded.", labels=["limit"]
         )
-        for name, used in self._metrics.limits_used.items():
-            limits.add_metric([name], used)
+        seen = self._readings.sightings
+        if seen.account is not None and seen.reachable is True:
+            for name, used in find_used(seen.account.measures, self._readings.limits).items():
+                limits.add_metric([name], used)
         return limits
 
 

@@ -59,6 +59,7 @@ class PositionComparison:
                 await self._compare(record.position, rows, report)
         if len(report.closed) > before:
             rows = await self._desk.venue.position_rows()
+        report.rows = tuple(rows)
         ours = {inst_id(leg.asset) for record in self._journal.open_positions() for leg in record.position.legs}
         for row in rows:
             # An isolated position is never ours: it stands beside one in cross margin.

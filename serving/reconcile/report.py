@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pairity.strategy.types import PairPosition
 from serving.execution.exits import Closed
+from serving.execution.venue_records import VenuePosition
 
 
 @dataclass
@@ -18,7 +19,7 @@ class ReconcileReport:
     anything is unresolved, nothing may be opened. `rivals` are orders of other journals that rest, with when they were
     placed: `serving.rivals` says whether one of their processes is alive. `blocked` are instruments (with the reason)
     in which somebody else has a position: nothing may be opened there. `resting` are positions whose entry waits for
-    a limit order.
+    a limit order. `rows` are the venue's positions as they were compared.
     """
 
     settled: list[str] = field(default_factory=list)
@@ -35,11 +36,13 @@ class ReconcileReport:
     blocked: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     positions: tuple[PairPosition, ...] = ()
+    rows: tuple[VenuePosition, ...] = ()
 
     @property
     def differences(self) -> int:
-        """How many things the look could not make equal: nothing is opened while there are any."""
-        return len(self.doubts) + len(self.unresolved) + len(self.stuck) + len(self.disagreements)
+        """Number of things on which journal and venue do not agree, or of which the venue says nothing."""
+        found = (self.doubts, self.disagreements, self.unresolved, self.stuck, self.blocked)
+        return sum(len(items) for items in found)
 
     def add_closed(self, closed: Closed) -> None:
         """Note a position that was closed, with its problems."""

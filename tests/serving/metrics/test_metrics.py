@@ -60,10 +60,18 @@ def guard(tiny: TinyOkx, tmp_path: Path) -> Any:
 
 
 def scrape_guard(guard: Guard) -> dict[Sample, float]:
-    return scrape(
-        guard.parts.metrics,
-        Readings(status=lambda: guard.status, now=guard.parts.clock.now, journal=guard.home / "journal.db"),
-    )
+    return scrape(guard.parts.metrics, readings_of(guard))
+
+
+def readings_of(guard: Guard, **changed: Any) -> Readings:
+    usual = {
+        "status": lambda: guard.status,
+        "now": guard.parts.clock.now,
+        "sightings": guard.parts.sightings,
+        "limits": LimitSettings(),
+        "journal": guard.home / "journal.db",
+    }
+    return Readings(**usual | changed)
 
 
 def test_nothing_is_claimed_of_what_is_not_known(guard: Guard) -> None:
@@ -128,9 +136,7 @@ def test_orders_are_counted_by_purpose_and_end_and_a_restart_changes_nothing(gua
 
 def test_a_journal_that_cannot_be_read_leaves_orders_out(guard: Guard) -> None:
     (guard.home / "other.db").write_bytes(b"no database, but long enough to look at" * 20)
-    readings = Readings(
-        status=lambda: guard.status, now=guard.parts.clock.now, journal=guard.home / "other.db", pulse_age_s=lambda: 3.0
-    )
+    readings = readings_of(guard, journal=guard.home / "other.db", pulse_age_s=lambda: 3.0)
     found = scrape(guard.parts.metrics, readings)
     assert not [name for name, _ in found if name.startswith("pairity_orders")]
     assert value(found, "pairity_pulse_age_seconds") == 3
@@ -141,7 +147,7 @@ def test_a_clock_that_fails_leaves_ages_out(guard: Guard) -> None:
         raise VenueUnreachableError("no time", "")
 
     guard.status.watched = T0.isoformat()
-    found = scrape(guard.parts.metrics, Readings(status=lambda: guard.status, now=fail))
+    found = scrape(guard.parts.metrics, readings_of(guard, now=fail))
     assert value(found, "pairity_watch_age_seconds") is None
     assert value(found, "pairity_positions") == 0
 
