@@ -29,6 +29,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from pairity.keeping_settings import LogSettings, RetentionSettings
 from pairity.key_custody import PREFIX, taken_keys
 from pairity.setting_types import (
     Assets,
@@ -316,6 +317,8 @@ class Settings(BaseSettings):
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()
     retrain: RetrainSettings = RetrainSettings()
+    logs: LogSettings = LogSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @classmethod
     def settings_customise_sources(

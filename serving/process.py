@@ -13,8 +13,10 @@ from pairity.settings import Settings
 from serving.api import make_app, serve_api
 from serving.execution.okx import OkxVenue
 from serving.health import Health, make_health_router
+from serving.logs import LoggedProgress, writing_log
 from serving.loop import OPENING, TradingLoop
 from serving.metrics import Metrics, Readings, counting_requests, make_metrics_router
+from serving.notify import STOPPING, Notifier, keeping_informed
 from serving.opening import Opening, read_stakes
 from serving.parts import GuardParts
 from serving.report import ServeReport
@@ -49,9 +51,12 @@ async def serve(
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
     mode = choose_mode(settings, live=live)
+    notifier = Notifier.take()
     async with contextlib.AsyncExitStack() as stack:
         client = make_client(settings, signed=True, live=mode is Mode.LIVE)
         stack.push_async_callback(aclose, client)
+        log = stack.enter_context(writing_log(Layout.of(settings), settings.logs, progress.say))
+        progress = LoggedProgress(progress)
         metrics = Metrics()
         stack.enter_context(counting_requests(metrics))
         opening = Opening(
@@ -68,14 +73,21 @@ async def serve(
                 raise
             guard.supervisor.note(OPENING, error)
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
-        app = make_app(lambda: _read_status(guard), make_routers(guard, lambda: _read_status(guard)))
+        health = make_health(guard)
+        app = make_app(health.status, make_routers(guard, health, lambda: log.lost))
         try:
             on_ready(await stack.enter_async_context(serve_api(app, settings.serve)))
         except ConfigError as error:
             if not stakes.open:
                 raise
             guard.supervisor.guard("status page", error.what)
-        async with stop_on_signals(loop.stop):
+
+        def stop() -> None:
+            notifier.send(*STOPPING)
+            loop.stop()
+
+        alive = keeping_informed(notifier, lambda: health.check_alive().ok)
+        async with alive, stop_on_signals(stop):
             report = await loop.run(cycles)
     if report.cycles and report.blind == report.cycles:
         raise StaleFeaturesError(
@@ -85,18 +97,25 @@ async def serve(
     return report
 
 
-def make_routers(guard: GuardParts, status: Callable[[], Status]) -> tuple[APIRouter, ...]:
-    """Return the routes of metrics and health for the parts of a process."""
+def make_health(guard: GuardParts) -> Health:
+    """Return the health of a process with these parts, which begins now."""
     now = guard.clock.now
+    return Health(
+        status=lambda: _read_status(guard), now=now, pulse=guard.pulse, serve=guard.settings.serve, started_at=now()
+    )
+
+
+def make_routers(guard: GuardParts, health: Health, lost_lines: Callable[[], float | None]) -> tuple[APIRouter, ...]:
+    """Return the routes of metrics and health for the parts of a process."""
     readings = Readings(
-        status=status,
-        now=now,
+        status=health.status,
+        now=health.now,
         sightings=guard.sightings,
         limits=guard.settings.limits,
         journal=guard.journal.path,
         pulse_age_s=guard.pulse.age_s,
+        lost_lines=lost_lines,
     )
-    health = Health(status=status, now=now, pulse=guard.pulse, serve=guard.settings.serve, started_at=now())
     return make_metrics_router(guard.metrics, readings), make_health_router(health)
 
 

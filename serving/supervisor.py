@@ -8,6 +8,7 @@ process trades again. Halted stays until a person lifts it, over restarts too.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from serving.error_states import choose_state, describe, may_be_survived
 from serving.journal import Journal, StateRecord, TradingState
 from serving.status import Status
 
+_LOG = logging.getLogger("pairity.state")
 START = "the process started"
 
 
@@ -145,6 +147,8 @@ class Supervisor:
     def _enter(self, state: TradingState, reason: str, *, by: str = "process", flatten: bool = False) -> None:
         changed = state is not self.state
         self._record = StateRecord(self._now(), state, reason, by, flatten)
+        level = logging.INFO if state is TradingState.TRADING else logging.WARNING
+        _LOG.log(level, "%s: %s", state, reason, extra={"state": str(state)})
         if not self._write(self._record) and state is TradingState.TRADING:
             # What cannot be written down is not traded on.
             self._record = StateRecord(self._now(), TradingState.GUARDING, f"journal: {self._causes['journal']}")

@@ -131,6 +131,8 @@ def test_every_setting_has_a_section_known_to_the_docs():
         "serve",
         "limits",
         "retrain",
+        "logs",
+        "retention",
     }
 
 
