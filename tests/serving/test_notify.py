@@ -51,14 +51,14 @@ def inform(notifier: Notifier, alive: list[bool], seconds: float) -> None:
 
 def test_ready_signs_of_life_and_stopping(managed: tuple[Manager, str]) -> None:
     manager, address = managed
-    environment = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "20000", "WATCHDOG_PID": str(os.getpid()), "A": "b"}
+    environment = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "100000", "WATCHDOG_PID": str(os.getpid()), "A": "b"}
     notifier = Notifier.take(environment)
     assert environment == {"A": "b"}
-    inform(notifier, [True], 0.1)
+    inform(notifier, [True], 0.17)
     heard = [word for word in manager.heard() if not word.startswith("STATUS=")]
     assert (heard[0], heard[-1]) == ("READY=1", "STOPPING=1")
     assert set(heard[1:-1]) == {"WATCHDOG=1"}
-    assert 5 <= len(heard[1:-1]) <= 12  # none after the loop was alive no more
+    assert 1 <= len(heard[1:-1]) <= 4  # none after the loop was alive no more
 
 
 def test_without_a_manager_nothing_happens() -> None:
