@@ -65,6 +65,11 @@ class Layout:
         return self.root / "journal.db"
 
     @property
+    def log(self) -> Path:
+        """The trading process's log, JSON lines; older parts end with `.1`, `.2`, …"""
+        return self.root / "logs" / "serve.jsonl"
+
+    @property
     def request(self) -> Path:
         """Request of a person as versions before the queue left it: taken up before those of the queue."""
         return self.root / "serve-request.json"

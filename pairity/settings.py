@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 
 from pairity.alert_settings import AlertSettings
+from pairity.keeping_settings import LogSettings, RetentionSettings
 from pairity.key_custody import PREFIX, taken_keys
 from pairity.setting_types import (
     Assets,
@@ -318,6 +319,8 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     retrain: RetrainSettings = RetrainSettings()
     alerts: AlertSettings = AlertSettings()
+    logs: LogSettings = LogSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @classmethod
     def settings_customise_sources(

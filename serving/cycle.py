@@ -32,6 +32,9 @@ from serving.sightings import DriftSighting
 from serving.watch import Watch
 from validation.quarantine import Quarantine
 
+_ARCHIVED_AT_ONCE = 24
+"""Decisions whose feature vectors move at once: a day's per hour, so that years are caught up with in days."""
+
 
 class Cycle:
     """Cycle of the loop; it keeps whether the features have caught up with the present."""
@@ -107,10 +110,17 @@ class Cycle:
             # In a thread: the page goes on meanwhile, and the next hour is far away.
             ahead = asyncio.to_thread(self._parts.ingest.work_ahead, record.event_timestamp)
             self._reporter.add_problems(await self._watch.look_while(ahead))
+            self._archive()
         except BaseException as error:  # as in `Supervisor.covering`, for what is not worth guarding for
             if not may_be_survived(error):
                 raise
             self._reporter.add_problems([f"work after the decision failed: {describe(error)}"])
+
+    def _archive(self) -> None:
+        """Move a few old feature vectors out of the journal, where the settings ask for it."""
+        days = self._settings.retention.feature_vectors_days
+        if days is not None:
+            self._parts.journal.archive_vectors(self._parts.clock.now() - timedelta(days=days), _ARCHIVED_AT_ONCE)
 
     def _skip(self, close: datetime) -> None:
         self._reporter.report_skipped(close, self._supervisor.explain_refusal() or "the venue could not be read")
@@ -222,10 +232,12 @@ class Cycle:
                 await self._watch.measure()  # what the exits freed may be opened
         for entry in record.decision.entries:
             if refusal := self._supervisor.explain_refusal():
+                self._parts.metrics.count_refused_entry(refusal)
                 problems.append(f"{entry.position_id} was not opened: {refusal}")
                 continue
             try:
                 if beyond := await self._watch.limiter.find_refusal(entry):
+                    self._parts.metrics.count_refused_entry(beyond)
                     problems.append(f"{entry.position_id} was not opened: {beyond}")
                     continue
                 opened = await executor.open(entry, record)
@@ -236,6 +248,7 @@ class Cycle:
                 continue
             problems += opened.problems
             if opened.position is None and not opened.rests:
+                self._parts.metrics.count_refused_entry(opened.reason)
                 problems.append(f"{entry.position_id} was not opened: {opened.reason}")
         return problems
 

@@ -10,6 +10,7 @@ from pairity.backoff import Backoff
 from pairity.timeline import HOUR, ceil_to
 from serving.cycle import Cycle
 from serving.error_states import describe
+from serving.metrics import SKIPPED
 from serving.parts import GuardParts, Parts
 from serving.report import DECISION, Reporter, ServeReport
 from serving.retraining import Retrainer
@@ -94,9 +95,12 @@ class TradingLoop:
         """Decide on a bar, several times where it fails; return False if a stop was requested between two tries."""
         for attempt in range(_TRIES):
             self._guard.status.state = "deciding"
+            self._guard.pulse.beat()
             last_try = attempt == _TRIES - 1
-            with self._reporter.report.spent.stage(DECISION):
+            spent = self._reporter.report.spent
+            with spent.stage(DECISION):
                 decided = await cycle.run(close, last_try=last_try)
+            self._guard.metrics.observe_steps(spent.seconds)
             if decided is not None:
                 return True
             if not last_try:
@@ -104,7 +108,8 @@ class TradingLoop:
                 wait = timedelta(seconds=_RETRIES.delay_s(attempt))
                 if not await self._wait_for(self._clock.now() + wait, parts):
                     return False
-        self._reporter.report.actions["skipped"] += 1
+        self._reporter.report.actions[SKIPPED] += 1
+        self._guard.metrics.count_skipped()
         return True
 
     async def _wait_for(self, instant: datetime, parts: Parts | None) -> bool:
@@ -149,6 +154,7 @@ class TradingLoop:
         A clock that fails is waited for.
         """
         while not self._stop.is_set():
+            self._guard.pulse.beat()
             with self._supervisor.covering("time"):
                 job = (
                     self._watch.wakes.sleep_until(self._clock, instant)

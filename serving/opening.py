@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,12 +34,14 @@ from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec, exact, inst_id
 from serving.alerts.events import Events
+from serving.error_states import describe
 from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk
 from serving.execution.pace import Pace
 from serving.journal import Journal, Run
+from serving.metrics import Metrics
 from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.parts import GuardParts, Parts
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
 
     from feast import FeatureStore
 
+_LOG = logging.getLogger("pairity.serving")
 _MENDED_BY_A_PERSON = (ConfigError, CredentialsError, MissingDataError, RegistryError, TradingError)
 _RETRIES = Backoff(first_s=1.0, cap_s=15.0)
 """Real seconds between two tries to reach the venue: its clock is not known yet."""
@@ -95,7 +99,13 @@ class Opening:
     """Opening of one process; what it opens is closed with `stack`."""
 
     def __init__(
-        self, settings: Settings, mode: Mode, progress: Progress, stack: contextlib.AsyncExitStack, venue: OkxVenue
+        self,
+        settings: Settings,
+        mode: Mode,
+        progress: Progress,
+        stack: contextlib.AsyncExitStack,
+        venue: OkxVenue,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._mode = mode
@@ -103,6 +113,7 @@ class Opening:
         self._progress = progress
         self._stack = stack
         self._venue = venue
+        self._metrics = metrics
         self._contracts: dict[str, ContractSpec] = {}
         self._champion: Champion | None = None
         self._parts: Parts | None = None
@@ -140,11 +151,16 @@ class Opening:
             contracts=self._contracts,
             status=status,
             progress=self._progress,
-            supervisor=Supervisor(journal, status, clock.now, self._progress.say),
+            supervisor=Supervisor(journal, status, clock.now, self._progress.say, self._note_error),
             events=events,
             stream=self._open_stream(clock, status),
             sightings=sightings,
+            metrics=self._metrics,
         )
+
+    def _note_error(self, cause: str, error: BaseException) -> None:
+        self._metrics.count_error(cause)
+        _LOG.error("%s failed: %s", cause, describe(error), exc_info=error)
 
     def _open_stream(self, clock: Clock, status: Status) -> OkxStream | None:
         """Return the account's stream, started; None where it is not wanted, or where no time passes to wait in."""

@@ -11,7 +11,9 @@ from pairity.timeline import Clock
 from pairity.universe import ContractSpec
 from serving.alerts.events import Events
 from serving.execution.executor import Executor
+from serving.health import Pulse
 from serving.journal import Journal
+from serving.metrics import Metrics
 from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.retraining import Retrainer
@@ -31,6 +33,7 @@ class GuardParts:
     """What guarding needs: the venue through the executor, the journal, and who is told. No model, no features.
 
     `contracts` by asset are the executor's own: the watch keeps them as the venue lists them. `stream` wakes the watch.
+    `metrics` and `pulse` only take: nothing depends on them.
     """
 
     settings: Settings
@@ -44,6 +47,8 @@ class GuardParts:
     events: Events
     stream: OkxStream | None = None
     sightings: Sightings = field(default_factory=Sightings)
+    metrics: Metrics = field(default_factory=Metrics)
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pairity.errors import ConfigError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
 from serving.alerts.service import AlertService
+from serving.control.queue import RequestQueue
+from serving.control.routes import make_action_router
+from serving.dashboard.routes import make_page_router
 from serving.execution.okx import OkxVenue
+from serving.health import Health, make_health_router
 from serving.journal.reading import ReadingJournal
+from serving.logs import LoggedProgress, writing_log
 from serving.loop import OPENING, TradingLoop
+from serving.metrics import Metrics, Readings, counting_requests, make_metrics_router
+from serving.notify import STOPPING, Notifier, keeping_informed
 from serving.opening import Opening, read_stakes
 from serving.parts import GuardParts
 from serving.report import ServeReport
@@ -24,6 +32,9 @@ from serving.web.app import make_app
 from serving.web.server import serve_api
 from serving.web.sources import Sources
 from venue.okx_client import aclose, make_client
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 
 async def serve(
@@ -47,10 +58,17 @@ async def serve(
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
     mode = choose_mode(settings, live=live)
+    notifier = Notifier.take()
     async with contextlib.AsyncExitStack() as stack:
         client = make_client(settings, signed=True, live=mode is Mode.LIVE)
         stack.push_async_callback(aclose, client)
-        opening = Opening(settings, mode, progress, stack, OkxVenue(client, retries=settings.exchange.max_retries))
+        log = stack.enter_context(writing_log(Layout.of(settings), settings.logs, progress.say))
+        progress = LoggedProgress(progress)
+        metrics = Metrics()
+        stack.enter_context(counting_requests(metrics))
+        opening = Opening(
+            settings, mode, progress, stack, OkxVenue(client, retries=settings.exchange.max_retries), metrics
+        )
         stakes = read_stakes(Layout.of(settings).journal)
         if not stakes.open:
             opening.load_champion(model_version)
@@ -63,14 +81,21 @@ async def serve(
             guard.supervisor.note(OPENING, error)
         stack.enter_context(AlertService(settings, guard.journal, guard.events, lambda: guard.status, guard.clock.now))
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
-        app = make_app(_make_sources(guard))
+        health = make_health(guard)
+        app = make_app(_make_sources(guard), make_routers(guard, health, lambda: log.lost))
         try:
             on_ready(await stack.enter_async_context(serve_api(app, settings.serve)))
         except ConfigError as error:
             if not stakes.open:
                 raise
             guard.supervisor.guard("status page", error.what)
-        async with stop_on_signals(loop.stop):
+
+        def stop() -> None:
+            notifier.send(*STOPPING)
+            loop.stop()
+
+        alive = keeping_informed(notifier, lambda: health.check_alive().ok)
+        async with alive, stop_on_signals(stop):
             report = await loop.run(cycles)
     if report.cycles and report.blind == report.cycles:
         raise StaleFeaturesError(
@@ -89,6 +114,34 @@ def _make_sources(guard: GuardParts) -> Sources:
         settings=guard.settings,
         sightings=lambda: guard.sightings,
         now=guard.clock.now,
+    )
+
+
+def make_health(guard: GuardParts) -> Health:
+    """Return the health of a process with these parts, which begins now."""
+    now = guard.clock.now
+    return Health(
+        status=lambda: _read_status(guard), now=now, pulse=guard.pulse, serve=guard.settings.serve, started_at=now()
+    )
+
+
+def make_routers(guard: GuardParts, health: Health, lost_lines: Callable[[], float | None]) -> tuple[APIRouter, ...]:
+    """Return the routes beside those that read: metrics, health, a person's actions, and the page."""
+    readings = Readings(
+        status=health.status,
+        now=health.now,
+        sightings=guard.sightings,
+        limits=guard.settings.limits,
+        journal=guard.journal.path,
+        pulse_age_s=guard.pulse.age_s,
+        lost_lines=lost_lines,
+    )
+    queue = RequestQueue(Layout.of(guard.settings))
+    return (
+        make_metrics_router(guard.metrics, readings),
+        make_health_router(health),
+        make_action_router(queue, guard.events, guard.settings.serve.control_token),
+        make_page_router(),
     )
 
 

@@ -44,6 +44,7 @@ class Reporter:
         """Update status and counters after a decision, with the account as the venue shows it, and say the problems."""
         status, decision = self._parts.status, record.decision
         self.report.actions[str(decision.action)] += 1
+        self._parts.metrics.count_decision(record)
         status.cycles += 1
         status.decision_time = record.decision_time.isoformat()
         status.event_timestamp = record.event_timestamp.isoformat()

@@ -8,6 +8,7 @@ process trades again. Halted stays until a person lifts it, over restarts too.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -16,20 +17,30 @@ from serving.error_states import choose_state, describe, may_be_survived
 from serving.journal import Journal, StateRecord, TradingState
 from serving.status import Status
 
+_LOG = logging.getLogger("pairity.state")
 START = "the process started"
 PERSON = "person"
 """Cause of guarding that a person asked for, and that only a person lifts: over restarts too."""
 
 
+def _take_no_note(_cause: str, _error: BaseException) -> None:
+    """Do nothing."""
+
+
 class Supervisor:
     """State of the process. Every change is journalled, shown in the status and said.
 
-    `now` is the clock in use, `say` tells a person. A change that the journal cannot take holds all the same, and is
-    written as soon as it can be.
+    `now` is the clock in use, `say` tells a person, `noted` hears of every error that is taken for a cause. A change
+    that the journal cannot take holds all the same, and is written as soon as it can be.
     """
 
     def __init__(
-        self, journal: Journal, status: Status, now: Callable[[], datetime], say: Callable[[str], None]
+        self,
+        journal: Journal,
+        status: Status,
+        now: Callable[[], datetime],
+        say: Callable[[str], None],
+        noted: Callable[[str, BaseException], None] = _take_no_note,
     ) -> None:
         self._journal = journal
         self._status = status
@@ -37,6 +48,7 @@ class Supervisor:
         self._say = say
         self._causes: dict[str, str] = {}
         self._unwritten: list[StateRecord] = []
+        self._noted = noted
         last = journal.states.newest()
         halted = last is not None and last.state is TradingState.HALTED
         self._record = last if halted and last is not None else StateRecord(now(), TradingState.TRADING, START)
@@ -106,6 +118,7 @@ class Supervisor:
 
     def note(self, cause: str, error: BaseException) -> None:
         """Take an error for a cause of guarding, or of a halt."""
+        self._noted(cause, error)
         if choose_state(error) is TradingState.HALTED:
             self.halt(f"{cause}: {describe(error)}")
         else:
@@ -138,6 +151,8 @@ class Supervisor:
     def _enter(self, state: TradingState, reason: str, *, by: str = "process", flatten: bool = False) -> None:
         changed = state is not self.state
         self._record = StateRecord(self._now(), state, reason, by, flatten)
+        level = logging.INFO if state is TradingState.TRADING else logging.WARNING
+        _LOG.log(level, "%s: %s", state, reason, extra={"state": str(state)})
         if not self._write(self._record) and state is TradingState.TRADING:
             # What cannot be written down is not traded on.
             self._record = StateRecord(self._now(), TradingState.GUARDING, f"journal: {self._causes['journal']}")

@@ -8,6 +8,7 @@ becomes a cause of guarding; the next look that finds all well clears it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -120,6 +121,8 @@ class Watch:
         Limit orders that rest are cancelled without `entries`, and while the process is not trading.
         """
         supervisor, report, begun = self._supervisor, None, self._parts.clock.now()
+        real_begun = time.perf_counter()
+        self._parts.pulse.beat()
         woken = self.wakes.begin_look()
         with supervisor.covering("request"):
             self._requests.carry_out()
@@ -146,6 +149,8 @@ class Watch:
         if report is not None:
             self._events.heart.beat()
         self.wakes.end_look()
+        self._parts.pulse.beat()
+        self._parts.metrics.observe_look(time.perf_counter() - real_begun)
         supervisor.write_pending()
         self._events.follow_causes(supervisor.causes, halted=supervisor.state is TradingState.HALTED)
         self._events.flush()

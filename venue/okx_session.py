@@ -7,6 +7,7 @@ Its refusals are OutOfBoundsErrors, which ccxt lets through.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pairity.bounded_json import MIB, JsonLimits, parse_json
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import ConfigError
 from pairity.web_address import WebAddress
+from venue.request_reports import explain_failure, read_outcome, report_request
 
 if TYPE_CHECKING:
     import ssl
@@ -84,14 +86,25 @@ class VenueSession:
         and for an answer beyond the limits.
         """
         self._require_own(url, proxy)
-        session = self._open()
-        async with session.request(
+        begun = time.perf_counter()
+        try:
+            answer = await self._read_answer(method, url, data, headers, timeout)
+        except BaseException as error:
+            report_request(method, url.path, explain_failure(error), begun)
+            raise
+        report_request(method, url.path, read_outcome(answer.status, answer.content), begun)
+        yield answer
+
+    async def _read_answer(
+        self, method: str, url: URL, data: bytes | None, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
+    ) -> VenueAnswer:
+        async with self._open().request(
             method, url, data=data, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:
             body = BoundedBody(answer.headers.get("Content-Encoding", ""), VENUE_JSON.size)
             async for piece in answer.content.iter_chunked(_PIECE):
                 body.add(piece)
-            yield VenueAnswer(answer.status, answer.reason or "", answer.headers, body.finish())
+            return VenueAnswer(answer.status, answer.reason or "", answer.headers, body.finish())
 
     async def _stay(self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         """Send one request of a session, however it came about, to the own address only, and refuse a redirect."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from pairity.errors import JournalError
 from pairity.strategy.codec import state_after_decision
 from pairity.strategy.types import StrategyState
 from serving.journal import codec, tables
+from serving.journal.archive import VectorArchive, archive_of
 from serving.journal.pages import Pages
 from serving.journal.position_pages import update_position
 from serving.journal.records import DecisionRecord, FeatureVector, Run
@@ -90,7 +92,28 @@ class DecisionPages(Pages):
         return [codec.decision_from_row(row) for row in rows]
 
     def vectors(self, decision_id: str) -> list[FeatureVector]:
-        """Return the feature vectors of a decision, ordered by service and entity."""
+        """Return the feature vectors of a decision, ordered by service and entity; from the archive where they went."""
         table = tables.feature_vectors
         query = select(table).where(table.c.decision_id == decision_id).order_by(table.c.service, table.c.entity)
-        return [codec.vector_from_row(row) for row in self._rows(query)]
+        rows: Sequence[Any] = self._rows(query) or VectorArchive(archive_of(self.path)).rows(decision_id)
+        return [codec.vector_from_row(row) for row in rows]
+
+    def archive_vectors(self, before: datetime, most: int) -> int:
+        """Move the feature vectors of decisions on bars before an instant to the archive; return of how many decisions.
+
+        The oldest first, and of `most` decisions at once. They are on the disk there before they go here: a process
+        that dies in between leaves them in both, and the next call goes on.
+        """
+        decisions, vectors = tables.decisions.c, tables.feature_vectors
+        old = select(decisions.decision_id).where(
+            decisions.event_timestamp < codec.time_to_text(before),
+            select(vectors.c.entity).where(vectors.c.decision_id == decisions.decision_id).exists(),
+        )
+        names = [row["decision_id"] for row in self._rows(old.order_by(decisions.event_timestamp).limit(most))]
+        archive = VectorArchive(archive_of(self.path))
+        for name in names:
+            of_decision = vectors.c.decision_id == name
+            archive.add(self._rows(select(vectors).where(of_decision)))
+            with self._begin() as connection:
+                connection.execute(delete(vectors).where(of_decision))
+        return len(names)

@@ -15,6 +15,25 @@ def check_account(measured: AccountMeasures, limits: LimitSettings) -> tuple[Bre
     return (*_check_results(measured, limits), *_check_activity(measured, limits))
 
 
+def find_used(measured: AccountMeasures, limits: LimitSettings) -> dict[str, float]:
+    """Return how much of each limit is used, by its setting's name: 1 is the limit, above it is exceeded.
+
+    What has no measure is left out: the margin ratio while nothing takes margin, everything without equity.
+    """
+    if measured.equity <= 0:
+        return {}
+    used = {
+        "drawdown": float(_fall(measured.peak, measured.equity)) / limits.drawdown,
+        "day_loss": float(_fall(measured.day_start, measured.equity)) / limits.day_loss,
+        "gross_leverage": float(measured.gross_notional / measured.equity) / limits.gross_leverage,
+        "orders_per_hour": measured.orders_last_hour / limits.orders_per_hour,
+        "rejects_per_hour": measured.rejects_last_hour / limits.rejects_per_hour,
+    }
+    if measured.margin_ratio is not None and measured.margin_ratio > 0:
+        used["margin_ratio"] = limits.margin_ratio / float(measured.margin_ratio)
+    return used
+
+
 def _check_results(measured: AccountMeasures, limits: LimitSettings) -> Iterator[Breach]:
     if measured.equity <= 0:
         yield Breach("equity", f"{measured.equity} USDT", "above 0", Consequence.HALT)

@@ -132,6 +132,8 @@ def test_every_setting_has_a_section_known_to_the_docs():
         "limits",
         "retrain",
         "alerts",
+        "logs",
+        "retention",
     }
 
 

@@ -1,0 +1,8 @@
+"""Metrics of the trading process for Prometheus: what was counted, how long steps took, how things stand."""
+
+from serving.metrics.collected import SKIPPED, Metrics
+from serving.metrics.readings import Readings
+from serving.metrics.request_counter import counting_requests
+from serving.metrics.routes import make_metrics_router
+
+__all__ = ["SKIPPED", "Metrics", "Readings", "counting_requests", "make_metrics_router"]
