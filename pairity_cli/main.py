@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("serve", "serve", "Run the trading process."),
     "halt": ("halt", "halt", "Let the trading process open and close nothing until resume."),
     "resume": ("halt", "resume", "Lift a halt of the trading process."),
+    "doctor": ("doctor", "doctor", "What is wrong here, how sure that is, and what mends it."),
     "demo": ("demo", "demo", "From market to protected order, end to end."),
     "account": ("account", "account", "Show balance, positions, orders and fills."),
     "ledger": ("ledger", "ledger", "Compare the journal's money with the venue's bills."),

@@ -31,6 +31,7 @@ def test_the_public_commands_are_these():
         "serve",
         "halt",
         "resume",
+        "doctor",
         "demo",
         "account",
         "ledger",
