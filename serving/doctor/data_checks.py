@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -105,7 +106,8 @@ def _check_online(case: Case) -> Iterable[Finding]:
     path = case.layout.feast / "online.db"
     if not path.exists():
         return [fault("there is no online store", f"{path} does not exist", _FEATURES)]
-    again = f"rm {path} && {_FEATURES}"
+    # Its log belongs to the file that is removed
+    again = f"rm -f {shlex.quote(str(path))}* && {_FEATURES}"
     try:
         connection = connect_reading(path)
         try:

@@ -78,7 +78,7 @@ def _refusal(what: str, error: PairityError) -> Finding:
 
 
 CHECKS = (
-    Check("settings", "settings", _check_settings, frozenset()),
+    Check("configuration", "settings", _check_settings, frozenset()),
     Check("tokens", "settings", _check_tokens),
     Check("mode", "settings", _check_mode),
 )
