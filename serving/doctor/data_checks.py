@@ -98,7 +98,8 @@ def _find_holes(view: View, rows: pl.DataFrame, wanted: Sequence[str], newest: d
         return []
     worst = sorted(holes, key=lambda name: -holes[name])
     fact = f"of the last {hours} hours, missing: " + _list([f"{name} {holes[name]}" for name in worst])
-    return [warning(f"features of {view.name} have holes", fact, "pairity gaps --repair")]
+    command = "pairity features  (where candles are missing too, first: pairity gaps --repair)"
+    return [warning(f"features of {view.name} have holes", fact, command)]
 
 
 def _check_online(case: Case) -> Iterable[Finding]:
@@ -145,7 +146,11 @@ def _check_quarantine(case: Case) -> Iterable[Finding]:
     rows = sum(item.rows for item in items)
     newest = max(items, key=lambda item: item.at)
     fact = f"{len(items)} items with {rows} rows; the newest: {newest.dataset} {newest.key}, {', '.join(newest.rules)}"
-    return [warning("rows are withheld in quarantine", fact, f"pairity quarantine show {newest.id}")]
+    command = (
+        f"pairity quarantine show {newest.id}, then: pairity quarantine release {newest.id} --reason …, "
+        f"or: pairity quarantine repair {newest.id}"
+    )
+    return [warning("rows are withheld in quarantine", fact, command)]
 
 
 def _check_withheld(case: Case) -> Iterable[Finding]:

@@ -74,7 +74,7 @@ class Check:
     group: str
     run: Callable[[Case], Iterable[Finding]]
     needs: frozenset[str] = frozenset({"settings"})
-    limit_s: float = 20.0
+    limit_s: float = 60.0
 
 
 def fault(what: str, fact: str, command: str, sure: Sure = Sure.CERTAIN) -> Finding:

@@ -183,7 +183,7 @@ def _opened(case: Case) -> Iterator[Journal]:
 
 
 CHECKS = (
-    Check("journal-file", "journal", _check_journal, limit_s=60.0),
+    Check("journal-file", "journal", _check_journal, limit_s=120.0),
     Check("state", "journal", _check_state),
     Check("orders", "journal", _check_orders),
     Check("decisions", "journal", _check_decisions),

@@ -146,8 +146,8 @@ def list_needed_views(case: Case) -> tuple[str, ...]:
 
 CHECKS = (
     Check("key", "model", _check_key),
-    Check("registry", "model", _check_registry, limit_s=60.0),
-    Check("champion", "model", _check_champion, limit_s=60.0),
+    Check("registry", "model", _check_registry, limit_s=120.0),
+    Check("champion", "model", _check_champion, limit_s=120.0),
     Check("gate", "model", _check_gate),
     Check("fit", "model", _check_fit),
     Check("age", "model", _check_age),

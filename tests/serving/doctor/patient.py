@@ -5,23 +5,28 @@ Signed statements name the data directory by its path, so it is put back in plac
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import urllib.request
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pairity.settings import Settings
 from serving.doctor.case import open_case
 from serving.doctor.catalogue import choose_checks
 from serving.doctor.examination import examine
 from serving.doctor.report import make_document
+from serving.execution.okx import OkxVenue
 from tests.e2e.running import Place, Running
+from venue.okx_client import aclose, make_client
 
 PORT = 18_734
 """A fixed port: with a free one nobody could take it first."""
@@ -35,6 +40,8 @@ class Patient:
     exchange: Running
     kept: Path
     extra: dict[str, str] = field(default_factory=dict)
+    held: list[Any] = field(default_factory=list)
+    """Sockets and locks that a test has taken."""
 
     @classmethod
     def grown(cls, folder: Path, exchange: Running) -> Patient:
@@ -81,6 +88,8 @@ class Patient:
 
     def restore(self) -> None:
         """Put everything back as it was kept, and let the venue behave."""
+        while self.held:
+            self.held.pop().close()
         for folder, kept in ((self.work, "work"), (self.key.parent, "key")):
             shutil.rmtree(folder)
             shutil.copytree(self.kept / kept, folder)
@@ -105,7 +114,23 @@ class Patient:
             written, shell=True, check=True, cwd=self.work, env=self.place.environment() | self.extra, timeout=200
         )
 
-    def examine(self, *, live: bool = False) -> dict[str, Any]:
+    @contextlib.asynccontextmanager
+    async def venue(self) -> AsyncIterator[OkxVenue]:
+        """The account, as a person with the same key sees it."""
+        settings = Settings(
+            exchange={
+                "url": self.exchange.url,
+                "rate_limit": False,
+                **dict.fromkeys(("api_key", "api_secret", "api_passphrase"), "paper"),
+            }
+        )
+        client = make_client(settings, signed=True)
+        try:
+            yield OkxVenue(client, retries=1)
+        finally:
+            await aclose(client)
+
+    def examine(self, *, live: bool = False, only: Sequence[str] = ()) -> dict[str, Any]:
         """Return what the command would print, without a process of its own: most of its time are imports."""
         variables = self.place.environment() | self.extra
         with pytest.MonkeyPatch.context() as patched:
@@ -116,7 +141,7 @@ class Patient:
                 if name.startswith("PAIRITY_"):
                     patched.setenv(name, value)
             case = open_case(live=live)
-            return make_document(case, examine(case, choose_checks()), strict=False)
+            return make_document(case, examine(case, choose_checks(only)), strict=False)
 
     def ask(self, *options: str) -> dict[str, Any]:
         """Run the command as a process, and return its JSON. MLflow holds on to a database that it has opened once."""

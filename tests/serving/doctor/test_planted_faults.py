@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import polars as pl
 import pytest
 
 from feature_repo.contract_specs import read_contracts, write_contracts
+from pairity.durable import lock_exclusively
 from pairity.layout import Layout
+from pairity.strategy.types import Side
 from pairity.timeline import from_ms, to_ms
+from serving.execution.venue_records import OrderRequest
 from serving.journal import Journal as OpenJournal
 from serving.journal import StateRecord, TradingState
 from tests.e2e.running import paper_exchange
-from tests.serving.doctor.patient import Patient, contents, findings_of
+from tests.pairity_cli.damaged_home import candles
+from tests.serving.doctor.patient import PORT, Patient, contents, findings_of
 from validation.quarantine_items import keep_item
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -145,16 +152,9 @@ def change_the_model(patient: Patient) -> None:
         path.write_bytes(path.read_bytes() + b" ")
 
 
-def withhold_a_row(patient: Patient) -> None:
-    now = datetime.now(UTC)
-    time_of = from_ms(patient.exchange.state()["now_ms"]) - timedelta(hours=5)
-    rows = pl.DataFrame({"ts": [time_of], "open": [1.0], "high": [0.5], "low": [2.0], "close": [1.0], "volume": [1.0]})
-    rows = rows.with_columns(
-        pl.col("ts").cast(pl.Datetime("us", "UTC")),
-        known_at=pl.lit(time_of).cast(pl.Datetime("us", "UTC")),
-        broken_rules=pl.Series([["high_low"]]),
-    )
-    keep_item(Layout(patient.home), "candles_1h", "BTC/2026-01", ["high_low_violations"], rows, now)
+def withhold_rows(patient: Patient) -> None:
+    rows = candles(2).with_columns(broken_rules=pl.Series([["high_low"], ["high_low"]]))
+    keep_item(Layout(patient.home), "candles_1h", "BTC/2025-03", ["high_low_violations"], rows, datetime.now(UTC))
 
 
 def lose_an_hour(patient: Patient) -> None:
@@ -163,6 +163,19 @@ def lose_an_hour(patient: Patient) -> None:
         (patient.home / "features" / "pair_hourly").rglob("*.parquet"), key=lambda path: path.stat().st_mtime
     )
     files[-6].unlink()
+
+
+def take_the_port(patient: Patient) -> None:
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    taken.bind(("127.0.0.1", PORT))
+    taken.listen()
+    patient.held.append(taken)
+
+
+def hold_the_journal(patient: Patient) -> None:
+    """As a trading process does that could not open its status page."""
+    patient.held.append(lock_exclusively(patient.journal.with_suffix(".lock")))
 
 
 def forget_the_champion(patient: Patient) -> None:
@@ -207,7 +220,7 @@ FAULTS = {
         "leave out one",
         lambda _: None,
         live=True,
-        others=frozenset({"network"}),
+        others=frozenset({"network", "gate"}),
     ),
     "nobody at the address": Planted(
         "network",
@@ -329,7 +342,7 @@ FAULTS = {
         "^pairity serve",
         sql(
             "journal.db",
-            """UPDATE positions SET position_json = replace(position_json, '"contracts": "', '"contracts": "1')
+            """UPDATE positions SET position_json = replace(position_json, '"contracts":"', '"contracts":"1')
                              WHERE closed_at IS NULL""",
         ),
     ),
@@ -376,7 +389,7 @@ FAULTS = {
         "^pairity train",
         variable(PAIRITY_UNIVERSE__ASSETS='["BTC", "ETH", "SOL"]'),
     ),
-    "a lost hour": Planted("features", "warning", "have holes", "pairity", lose_an_hour),
+    "a lost hour": Planted("features", "warning", "have holes", "^pairity features ", lose_an_hour, mends=True),
     "no online store": Planted(
         "online", "fault", "no online store", "^pairity features$", remove("feast/online.db"), mends=True
     ),
@@ -391,8 +404,12 @@ FAULTS = {
         sql("feast/online.db", "UPDATE pairity_pair_hourly SET event_ts = event_ts - 86400000000"),
         mends=True,
     ),
+    "a port that another program has": Planted(
+        "port", "fault", "another program has the port", "PAIRITY_SERVE__PORT", take_the_port
+    ),
+    "a process without a page": Planted("port", "warning", "shows no status page", "^kill ", hold_the_journal),
     "rows in quarantine": Planted(
-        "quarantine", "warning", "withheld", "^pairity quarantine show", withhold_a_row, mends=True
+        "quarantine", "warning", "withheld", "^pairity quarantine show \\w+, then", withhold_rows, mends=True
     ),
 }
 
@@ -411,6 +428,68 @@ def test_each_fault_is_found_by_its_check(patient, name):
     assert all(item["fact"] for item in found)
     assert document["exit_code"] == (2 if planted.severity == "fault" else 0)
     if planted.mends:
-        patient.shell(found[0]["command"])
-        if not found[0]["command"].startswith("pairity quarantine show"):
-            assert findings_of(patient.examine()) == []
+        patient.shell(found[0]["command"].split("  ")[0])  # what stands behind two blanks is for people
+        assert findings_of(patient.examine()) == []
+
+
+def checks_of(document):
+    return {item["check"] for item in findings_of(document)}
+
+
+def test_an_account_without_money(patient):
+    with paper_exchange("--seed", "11", "--balance", "1") as poor:
+        patient.extra.update(PAIRITY_EXCHANGE__URL=poor.url, PAIRITY_EXCHANGE__CONTROL_URL=poor.control)
+        (finding,) = findings_of(patient.examine(only=["account"]))
+    assert (finding["check"], finding["severity"]) == ("balance", "fault")
+    assert "pay in" in finding["command"]
+
+
+def test_a_position_of_somebody_else(patient):
+    async def trade(side: Side, *, closing: bool) -> None:
+        async with patient.venue() as venue:
+            request = OrderRequest(
+                client_order_id=f"hand{side}",
+                instrument="ETH-USDT-SWAP",
+                side=side,
+                contracts=Decimal(1),
+                reduce_only=closing,
+            )
+            await venue.place(request)
+
+    asyncio.run(trade(Side.BUY, closing=False))
+    try:
+        (finding,) = findings_of(patient.examine(only=["journal"]))
+    finally:
+        asyncio.run(trade(Side.SELL, closing=True))
+    assert (finding["check"], finding["what"]) == ("positions", "a position in ETH-USDT-SWAP is not ours")
+    assert findings_of(patient.examine(only=["journal"])) == []
+
+
+def test_rows_in_quarantine_are_released_as_the_doctor_says(patient):
+    withhold_rows(patient)
+    (finding,) = findings_of(patient.examine(only=["quarantine"]))
+    shown, _, released = finding["command"].split(", ")[0], *finding["command"].split(", then: ")
+    patient.shell(shown)
+    patient.shell(released.split(", or: ")[0].replace("…", "right"))
+    assert findings_of(patient.examine(only=["quarantine"])) == []
+
+
+def test_a_night_without_the_process_is_mended_by_the_commands_that_are_given(patient):
+    """A halt, a lost answer, a cancelled stop, and hours that pass. The clock does not go back: the last test."""
+
+    async def cancel_stops() -> None:
+        async with patient.venue() as venue:
+            for algo in await venue.algo_orders():
+                await venue.cancel_algo(algo.instrument, algo.algo_id)
+
+    halt(patient)
+    lose_an_answer(patient)
+    asyncio.run(cancel_stops())
+    patient.exchange.post("advance", {"by_ms": 3 * 3_600_000})
+    found = findings_of(patient.examine())
+    assert {item["check"] for item in found} == {"state", "orders", "stops", "decisions", "lake", "features"}
+    commands = {item["command"].split("  ")[0] for item in found}
+    assert commands == {"pairity resume --reason …", "pairity serve", "pairity ingest"}
+    patient.shell("pairity resume --reason mended")
+    patient.shell("pairity serve --cycles 1")
+    assert findings_of(patient.examine()) == []
