@@ -409,7 +409,7 @@ FAULTS = {
     ),
     "a process without a page": Planted("port", "warning", "shows no status page", "^kill ", hold_the_journal),
     "rows in quarantine": Planted(
-        "quarantine", "warning", "withheld", "^pairity quarantine show \\w+, then", withhold_rows, mends=True
+        "quarantine", "warning", "withheld", "^pairity quarantine show \\w+, then", withhold_rows
     ),
 }
 
