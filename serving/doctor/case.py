@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pairity.configuration import load_settings
 from pairity.errors import ConfigError
@@ -55,9 +55,10 @@ class Case:
 
     @property
     def now(self) -> datetime:
-        """The instant that trading goes by: the venue's, of OKX itself this machine's; SkippedError where not known."""
+        """The venue's present instant; SkippedError where it is not known (of OKX it is at least this machine's)."""
         if self.venue is not None and self.venue.is_okx:
-            return datetime.now(UTC)
+            skew = self.venue.skew
+            return datetime.now(UTC) - (skew.offset if skew is not None else timedelta(0))
         return self.reached.now
 
     def provides(self, need: str) -> bool:

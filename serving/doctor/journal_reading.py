@@ -40,14 +40,27 @@ def connect_reading(path: Path, timeout_s: float = 5.0) -> sqlite3.Connection:
 
 
 def find_writer(lock: Path) -> str | None:
-    """Return the process that holds a lock file, by its id; None where nobody does, or the system does not say.
+    """Return the process that holds a lock file, by its id; None where nobody does.
 
-    The lock is not tried: a process that starts at this moment would find it taken.
+    The lock is not tried: a process that starts at this moment would find it taken. Linux lists who holds which; on
+    other systems a process counts that stands in the file and is alive.
     """
     try:
-        found = os.stat(lock)
-        rows = [line.split() for line in _PROC_LOCKS.read_text().splitlines()]
-        held = any(row[1] == "FLOCK" and int(row[5].split(":")[2]) == found.st_ino for row in rows if len(row) > 5)
-        return (lock.read_text().strip() or "unknown") if held else None
+        found, owner = os.stat(lock), lock.read_text().strip()
     except OSError:
         return None
+    if not _PROC_LOCKS.exists():
+        return owner if _is_alive(owner) else None
+    rows = [line.split() for line in _PROC_LOCKS.read_text().splitlines()]
+    held = any(row[1] == "FLOCK" and int(row[5].split(":")[2]) == found.st_ino for row in rows if len(row) > 5)
+    return (owner or "unknown") if held else None
+
+
+def _is_alive(owner: str) -> bool:
+    try:
+        os.kill(int(owner), 0)
+    except PermissionError:
+        return True
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    return True

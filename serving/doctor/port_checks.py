@@ -25,9 +25,8 @@ def _check_port(case: Case) -> Iterable[Finding]:
         if writer is None:
             return []
         fact = f"process {writer} holds the journal, and nothing listens on {host}:{port}"
-        return [
-            warning("the trading process shows no status page", fact, f"kill {writer} && pairity serve", Sure.LIKELY)
-        ]
+        command = f"set PAIRITY_SERVE__PORT to the port that it was given, or: kill {writer} && pairity serve"
+        return [warning("the trading process shows no status page", fact, command, Sure.LIKELY)]
     if writer is None:
         fact = f"something listens on {host}:{port}, and no process trades in {case.layout.root}"
         return [fault("another program has the port of the status page", fact, _TAKE)]

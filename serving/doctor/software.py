@@ -93,10 +93,11 @@ def _check_python(_: Case) -> Iterable[Finding]:
 
 
 def _check_packages(_: Case) -> Iterable[Finding]:
-    if not LOCK.exists():
-        raise SkippedError("there is no requirements.lock beside the program")
+    project = LOCK.with_name("pyproject.toml")
+    if not LOCK.exists() or not project.exists():
+        raise SkippedError("there is no lock beside the program")
     installed = {_normalise(item.name): item.version for item in metadata.distributions() if item.name}
-    declared = tomllib.loads(LOCK.with_name("pyproject.toml").read_text())["project"]["dependencies"]
+    declared = tomllib.loads(project.read_text())["project"]["dependencies"]
     return judge_packages(read_pins(LOCK), installed, find_needed(declared, _list_requirements))
 
 

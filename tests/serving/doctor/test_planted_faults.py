@@ -407,7 +407,9 @@ FAULTS = {
     "a port that another program has": Planted(
         "port", "fault", "another program has the port", "PAIRITY_SERVE__PORT", take_the_port
     ),
-    "a process without a page": Planted("port", "warning", "shows no status page", "^kill ", hold_the_journal),
+    "a process without a page": Planted(
+        "port", "warning", "shows no status page", r"PAIRITY_SERVE__PORT .* kill \d+", hold_the_journal
+    ),
     "rows in quarantine": Planted(
         "quarantine", "warning", "withheld", "^pairity quarantine show \\w+, then", withhold_rows
     ),
