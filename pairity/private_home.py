@@ -28,15 +28,9 @@ def secure_home(root: Path, say: Callable[[str], None]) -> None:
     its place, belongs to another user, where it is open and not a data directory of ours, and where others can rename
     it because a folder above it is theirs, or open to them.
     """
-    _require_safe_parents(root)
-    try:
-        link = os.lstat(root)
-    except FileNotFoundError:
+    real = require_own_home(root)
+    if real is None:
         return
-    _require_own(root, link)
-    real = root.resolve()
-    if real != root and stat.S_ISLNK(link.st_mode):
-        _require_safe_parents(real)
     try:
         handle = os.open(real, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -52,6 +46,24 @@ def secure_home(root: Path, say: Callable[[str], None]) -> None:
             say(f"{root} was open to other users (mode {mode:03o}); it is closed to them now (mode {FOLDER_MODE:o})")
     finally:
         os.close(handle)
+
+
+def require_own_home(root: Path) -> Path | None:
+    """Return where a data directory really is, None where it does not exist; nothing is changed.
+
+    Raises PrivacyError where it, or a link in its place, belongs to another user, and where others can put another one
+    there.
+    """
+    _require_safe_parents(root)
+    try:
+        link = os.lstat(root)
+    except FileNotFoundError:
+        return None
+    _require_own(root, link)
+    real = root.resolve()
+    if real != root and stat.S_ISLNK(link.st_mode):
+        _require_safe_parents(real)
+    return real
 
 
 def _close(root: Path, handle: int, mode: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from pairity.errors import ConfigError, StaleFeaturesError
@@ -45,10 +45,12 @@ async def serve(
     progress: Progress,
     on_ready: Callable[[str], None],
     model_version: str | None = None,
+    on_end: Callable[[ServeReport], Awaitable[None]] | None = None,
 ) -> ServeReport:
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
-    With `model_version` only that version may open positions.
+    With `model_version` only that version may open positions. `on_end` is awaited after the last decision, while the
+    status API still answers (its state is `stopped` then).
 
     Refuses, in this order: real money without both switches, no credentials, a journal that cannot be used,
     missing contracts, no champion, one that is not signed and without a predecessor that is, one whose files were
@@ -97,6 +99,8 @@ async def serve(
         alive = keeping_informed(notifier, lambda: health.check_alive().ok)
         async with alive, stop_on_signals(stop):
             report = await loop.run(cycles)
+        if on_end is not None:
+            await on_end(report)
     if report.cycles and report.blind == report.cycles:
         raise StaleFeaturesError(
             f"not one of {report.cycles} decisions found fresh features: {report.problems[-1]}",

@@ -20,7 +20,7 @@ from feature_repo.transforms.ticks import build_bars_from_trades
 from ingestion.sources.protocol import ANSWER
 from pairity.bounded_numbers import MAX_CHARACTERS, OutOfBoundsError, parse_float, parse_int
 from pairity.errors import VenueAnswerError
-from pairity.timeline import MINUTE
+from pairity.timeline import MINUTE, from_ms
 from pairity.universe import ContractSpec
 from venue.okx_answers import short
 from venue.okx_values import LAST_MS, read_id, read_ms, read_size, read_spec
@@ -57,6 +57,8 @@ class Listing:
 
     spec: ContractSpec
     state: str
+    ends_at: datetime | None = None
+    """When the venue takes it off its list; None where it says no such instant, or none that can be read."""
 
 
 def read_listing(row: Mapping[str, Any]) -> Listing:
@@ -71,7 +73,15 @@ def read_listing(row: Mapping[str, Any]) -> Listing:
         max_market_sz=_field(row, "maxMktSz", read_size) if row.get("maxMktSz") else None,
         max_stop_sz=_field(row, "maxStopSz", read_size) if row.get("maxStopSz") else None,
     )
-    return Listing(spec, _field(row, "state", read_id))
+    return Listing(spec, _field(row, "state", read_id), _read_end(row.get("expTime")))
+
+
+def _read_end(value: object) -> datetime | None:
+    """Return an instant; None for anything else: trading does not follow it, and must not end with it."""
+    try:
+        return from_ms(read_ms(value)) if value else None
+    except OutOfBoundsError:
+        return None
 
 
 def _field(row: Mapping[str, Any], name: str, read: Callable[[object], T]) -> T:

@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from serving.process import serve
 from serving.report import ServeReport
+from serving.shutdown import stop_on_signals
 from training.job import train
 from training.train_report import TrainReport
 from venue.clock import clock_for
@@ -47,51 +49,109 @@ class DemoReport:
     served_s: float
 
 
-def run_demo(market: str, data: Path | None, seed: int, home: Path, *, history_days: int, cycles: int) -> DemoReport:
-    """Learn from the first part of a market and trade its last `cycles` hours; `home` is emptied first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPlan:
+    """What a demo plays: `market` with its `data` and `seed`, in `home`, which is emptied first.
 
-    Raises ConfigError where `home` holds anything but an earlier demo, TimeRangeError where the market is too
+    It learns from the first of `history_days` and trades the last `cycles` hours: stepped from hour to hour, or with
+    `speed` on a clock that runs so many times faster than real time. With `keep_open` the status page stays until a
+    signal.
+    """
+
+    market: str
+    data: Path | None
+    seed: int
+    home: Path
+    history_days: int
+    cycles: int
+    speed: int | None = None
+    keep_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """What trading begins with: the market's instant, and what was reported until then."""
+
+    trading: datetime
+    ingested: IngestReport
+    trained: TrainReport
+
+
+def run_demo(plan: DemoPlan, show: Callable[[DemoReport], None]) -> None:
+    """Learn from the first part of a market, trade the rest, and show the report.
+
+    Raises ConfigError where the home holds anything but an earlier demo, TimeRangeError where the market is too
     short, and VenueUnreachableError where the exchange does not start.
     """
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        ConsoleProgress() as progress,
-        running_exchange(market, data, seed, Path(scratch) / "exchange.log") as exchange,
-    ):
-        secure_home(home, progress.say)
-        start, trading = _choose_span(exchange, history_days, cycles)
-        _empty(home)  # only now: a mistyped option must not cost the demo before
-        exchange.advance(trading)
-        progress.say(f"market: {exchange.label}")
-        progress.say(f"learning from {start:%Y-%m-%d %H:%M}, trading {cycles} hours from {trading:%Y-%m-%d %H:%M}")
-        settings = _load_demo_settings(exchange, home)
-        return run_async(_run_stages(settings, exchange, start, trading, cycles, progress))
+    with tempfile.TemporaryDirectory() as scratch, ConsoleProgress() as progress:
+        with running_exchange(plan.market, plan.data, plan.seed, Path(scratch) / "exchange.log") as exchange:
+            secure_home(plan.home, progress.say)
+            start, trading = _choose_span(exchange, plan.history_days, plan.cycles)
+            _empty(plan.home)  # only now: a mistyped option must not cost the demo before
+            exchange.advance(trading)
+            progress.say(f"market: {exchange.label}")
+            progress.say(
+                f"learning from {start:%Y-%m-%d %H:%M}, trading {plan.cycles} hours from {trading:%Y-%m-%d %H:%M}"
+            )
+            settings = _load_demo_settings(exchange, plan.home)
+            learnt = run_async(_learn(settings, start, trading, progress))
+            if plan.speed is None:
+                run_async(_trade(plan, settings, exchange, learnt, progress, show))
+                return
+        # The same market once more, its clock running: what was learnt from the stepped one fits to it.
+        options = ("--clock", f"x{plan.speed}", "--start", trading.isoformat())
+        log = Path(scratch) / "running.log"
+        with running_exchange(plan.market, plan.data, plan.seed, log, options) as exchange:
+            progress.say(f"an hour of the market takes {3600 / plan.speed:.0f} s from now on")
+            settings = _load_demo_settings(exchange, plan.home, speed=plan.speed)
+            run_async(_trade(plan, settings, exchange, learnt, progress, show))
 
 
-async def _run_stages(
-    settings: Settings, exchange: DemoExchange, start: datetime, trading: datetime, cycles: int, progress: Progress
-) -> DemoReport:
+async def _learn(settings: Settings, start: datetime, trading: datetime, progress: Progress) -> _Learnt:
     clock = await clock_for(settings.exchange)
     ingested = await ingest(settings, start, trading, clock=clock, progress=progress)
     # In a thread: training is not async, and the event loop must stay free for Ctrl-C.
-    trained = await asyncio.to_thread(train, settings, progress, now=trading)
+    return _Learnt(trading, ingested, await asyncio.to_thread(train, settings, progress, now=trading))
+
+
+async def _trade(
+    plan: DemoPlan,
+    settings: Settings,
+    exchange: DemoExchange,
+    learnt: _Learnt,
+    progress: Progress,
+    show: Callable[[DemoReport], None],
+) -> None:
     begun = time.monotonic()
+    page: list[str] = []
     progress.stage("open the trading process", 0)
-    served = await serve(
-        settings,
-        live=False,
-        cycles=cycles,
-        progress=progress,
-        on_ready=lambda url: progress.say(f"status while trading: {url}/status"),
-    )
-    return DemoReport(
-        settings=settings,
-        exchange=exchange,
-        ingested=ingested,
-        trained=trained,
-        served=served,
-        served_s=time.monotonic() - begun,
-    )
+
+    def announce(url: str) -> None:
+        page.append(url)
+        progress.say(f"status while trading: {url}/status")
+
+    async def end(served: ServeReport) -> None:
+        report = DemoReport(
+            settings=settings,
+            exchange=exchange,
+            ingested=learnt.ingested,
+            trained=learnt.trained,
+            served=served,
+            served_s=time.monotonic() - begun,
+        )
+        await asyncio.to_thread(show, report)
+        # Who interrupted the trading does not want to look at its end.
+        if plan.keep_open and served.cycles == plan.cycles:
+            await _wait_for_signal(page[0], progress)
+
+    await serve(settings, live=False, cycles=plan.cycles, progress=progress, on_ready=announce, on_end=end)
+
+
+async def _wait_for_signal(page: str, progress: Progress) -> None:
+    over = asyncio.Event()
+    progress.say(f"the page stays open at {page}/ (status: {page}/status); Ctrl-C ends it")
+    async with stop_on_signals(over.set):
+        await over.wait()
 
 
 def _empty(directory: Path) -> None:
@@ -126,20 +186,24 @@ def _choose_span(exchange: DemoExchange, history_days: int, cycles: int) -> tupl
     return start, trading
 
 
-def _load_demo_settings(exchange: DemoExchange, home: Path) -> Settings:
-    """Load the demo's settings: its own directory, exchange and universe; everything else as configured."""
+def _load_demo_settings(exchange: DemoExchange, home: Path, *, speed: int | None = None) -> Settings:
+    """Load the demo's settings: its own directory, exchange and universe; everything else as configured.
+
+    With `speed` the exchange's clock runs, and the process looks at it about once in two real seconds.
+    """
     listed = [short_name(name) for name in exchange.instruments]
     ranked = sorted(listed, key=lambda a: (DEFAULT_UNIVERSE.index(a) if a in DEFAULT_UNIVERSE else len(listed), a))
-    return load_settings(
-        home=home,
-        universe={"assets": tuple(ranked)},
-        exchange={
-            "url": exchange.url,
-            "control_url": exchange.control_url,
-            "api_key": "paper",
-            "api_secret": "paper",
-            "api_passphrase": "paper",
-            "rate_limit": False,
-        },
-        serve={"port": 0},
-    )
+    venue = {
+        "url": exchange.url,
+        "api_key": "paper",
+        "api_secret": "paper",
+        "api_passphrase": "paper",
+        "rate_limit": False,
+    }
+    if speed is None:
+        own: dict[str, object] = {"port": 0}
+        venue["control_url"] = exchange.control_url
+    else:
+        # A sign of life every five minutes of this market would be one every few seconds.
+        own = {"port": 0, "watch_s": min(max(2.0 * speed, 15.0), 300.0), "lease": False}
+    return load_settings(home=home, universe={"assets": tuple(ranked)}, exchange=venue, serve=own)

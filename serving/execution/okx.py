@@ -104,17 +104,23 @@ class OkxVenue:
 
     async def ensure_leverage(self, instrument: str, leverage: int) -> None:
         """Set the cross leverage of an instrument, and read it back; VenueAnswerError where it is another one then."""
-        if await self._read_leverage(instrument) == leverage:
+        if await self.leverage(instrument) == leverage:
             return
         body = {"instId": instrument, "mgnMode": "cross", "lever": str(leverage)}
         with contextlib.suppress(OrderUnknownError):  # as for the mode: what is read back counts
             await self._connection.write("privatePostAccountSetLeverage", body)
-        current = await self._read_leverage(instrument)
+        current = await self.leverage(instrument)
         if current != leverage:
             raise VenueAnswerError(
                 f"{instrument} has leverage {current} after it was set to {leverage}",
                 "set it on the venue's site, or choose another strategy.leverage",
             )
+
+    async def leverage(self, instrument: str) -> Decimal:
+        """Return the cross leverage that is in force for an instrument."""
+        wanted = {"instId": instrument, "mgnMode": "cross"}
+        row = await self._connection.read_one("privateGetAccountLeverageInfo", wanted, "account/leverage-info")
+        return rows.parse("account/leverage-info", lambda own: rows.size(rows.of(instrument, own), "lever"), row)
 
     async def balance(self) -> Balance:
         """Return the USDT balance; zero where the account has no USDT."""
@@ -304,11 +310,6 @@ class OkxVenue:
     async def usdt_price(self, currency: str, at: datetime) -> Decimal | None:
         """Return the price of a currency at an instant, as `read_usdt_price` does."""
         return await read_usdt_price(self._connection, currency, at)
-
-    async def _read_leverage(self, instrument: str) -> Decimal:
-        wanted = {"instId": instrument, "mgnMode": "cross"}
-        row = await self._connection.read_one("privateGetAccountLeverageInfo", wanted, "account/leverage-info")
-        return rows.parse("account/leverage-info", lambda own: rows.size(rows.of(instrument, own), "lever"), row)
 
     async def _cancel(self, method: str, body: Mapping[str, Any] | Sequence[Mapping[str, Any]], client_id: str) -> None:
         try:

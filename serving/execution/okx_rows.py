@@ -268,7 +268,11 @@ def listing_from_row(row: object) -> Listing | None:
 def config_from_row(row: Row) -> AccountConfig:
     """Return mode and permissions of the account; the permissions may be missing."""
     return AccountConfig(
-        optional_text(row, "uid"), text(row, "acctLv"), text(row, "posMode"), short(row.get("perm") or "")
+        optional_text(row, "uid"),
+        text(row, "acctLv"),
+        text(row, "posMode"),
+        short(row.get("perm") or ""),
+        short(row.get("ip") or ""),
     )
 
 

@@ -194,12 +194,16 @@ class ClosedPosition:
 
 @dataclass(frozen=True, slots=True)
 class AccountConfig:
-    """Mode and permissions. `level` 1 is spot only (no swaps); positions are traded in `position_mode` net_mode."""
+    """Mode and permissions. `level` 1 is spot only (no swaps); positions are traded in `position_mode` net_mode.
+
+    `addresses` are those that the key is bound to, as the venue writes them; empty where it is bound to none.
+    """
 
     uid: str
     level: str
     position_mode: str
     permissions: str
+    addresses: str = ""
 
 
 @dataclass(frozen=True, slots=True)

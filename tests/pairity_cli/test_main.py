@@ -39,6 +39,7 @@ def test_the_public_commands_are_these():
         "health",
         "backup",
         "restore",
+        "doctor",
         "demo",
         "account",
         "ledger",
