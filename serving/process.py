@@ -9,6 +9,7 @@ from pairity.errors import ConfigError, StaleFeaturesError
 from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
+from serving.dashboard.routes import make_page_router
 from serving.execution.okx import OkxVenue
 from serving.journal.reading import ReadingJournal
 from serving.loop import OPENING, TradingLoop
@@ -61,7 +62,7 @@ async def serve(
                 raise
             guard.supervisor.note(OPENING, error)
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
-        app = make_app(_make_sources(guard))
+        app = make_app(_make_sources(guard), [make_page_router()])
         try:
             on_ready(await stack.enter_async_context(serve_api(app, settings.serve)))
         except ConfigError as error:

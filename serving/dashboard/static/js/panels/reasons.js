@@ -14,7 +14,9 @@ const KINDS = [
 export function kindOf(rejected) {
   if (rejected === null || rejected === undefined) return { key: "candidate", sign: "●", text: "candidate" };
   const found = KINDS.find(([, , , pattern]) => pattern.test(rejected));
-  return found ? { key: found[0], sign: found[1], text: found[2] } : { key: "other", sign: "·", text: "another reason" };
+  return found
+    ? { key: found[0], sign: found[1], text: found[2] }
+    : { key: "other", sign: "·", text: "another reason" };
 }
 
 /** Return the kinds that occur in `rows`, with their counts, the candidates first. */
