@@ -82,6 +82,8 @@ class ExchangeSettings(SectionWithSecrets):
     url: Annotated[str, AfterValidator(require_no_credentials)] | None = None
     control_url: WebAddress | None = None
     """Control endpoint of a stepped paper exchange; the trading process then takes its time from there."""
+    stepped_hour_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.0
+    """Seconds that an hour of a stepped exchange takes at least: to watch a replay. 0 plays as fast as it can."""
     api_key: SecretStr | None = None
     api_secret: SecretStr | None = None
     api_passphrase: SecretStr | None = None

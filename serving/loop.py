@@ -45,6 +45,10 @@ class TradingLoop:
         """Finish the cycle that is running and end; positions stay, with their stops on the venue."""
         self._stop.set()
 
+    async def wait_for_stop(self) -> None:
+        """Return once a stop was requested."""
+        await self._stop.wait()
+
     async def run(self, cycles: int | None = None) -> ServeReport:
         """Trade `cycles` bars, or until stopped. What fails is a state (`serving.supervisor`), not an end."""
         try:

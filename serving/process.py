@@ -34,10 +34,12 @@ async def serve(
     progress: Progress,
     on_ready: Callable[[str], None],
     model_version: str | None = None,
+    keep_open: bool = False,
 ) -> ServeReport:
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
-    With `model_version` only that version may open positions.
+    With `model_version` only that version may open positions. With `keep_open` the API and its page stay after the last
+    cycle, until a signal comes: nothing is decided or watched any more.
 
     Refuses, in this order: real money without both switches, no credentials, a journal that cannot be used,
     missing contracts, no champion, one that is not signed and without a predecessor that is, one whose files were
@@ -71,6 +73,8 @@ async def serve(
             guard.supervisor.guard("status page", error.what)
         async with stop_on_signals(loop.stop):
             report = await loop.run(cycles)
+            if keep_open:
+                await loop.wait_for_stop()
     if report.cycles and report.blind == report.cycles:
         raise StaleFeaturesError(
             f"not one of {report.cycles} decisions found fresh features: {report.problems[-1]}",

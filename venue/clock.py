@@ -12,7 +12,7 @@ from pairity.bounded_body import ACCEPTED_ENCODINGS
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import VenueAnswerError, VenueUnreachableError
 from pairity.settings import ExchangeSettings
-from pairity.timeline import Clock, from_ms, to_ms
+from pairity.timeline import HOUR, Clock, from_ms, to_ms
 from pairity.web_address import parse_loopback_address, parse_private_address
 from venue.okx_answers import short
 from venue.okx_hosts import control_address, exchange_address, is_okx
@@ -40,23 +40,25 @@ class SteppedClock:
     """Time of a stepped paper exchange. Sleeping *advances* the exchange: this process is what makes time pass.
 
     Nothing happens on the venue between two sleeps except at the instants that are stepped over, so a replay is as
-    deterministic as its data.
+    deterministic as its data. `hour_s` are the seconds that one of its hours takes at least: whoever watches a replay
+    sees it pass. They pass before each step and change nothing of it.
     """
 
-    def __init__(self, control_url: str, now: datetime, timeout_s: float = 60.0) -> None:
+    def __init__(self, control_url: str, now: datetime, timeout_s: float = 60.0, hour_s: float = 0.0) -> None:
         self._control_url = control_url.rstrip("/")
         self._now = now
         self._timeout_s = timeout_s
+        self._hour_s = hour_s
 
     @classmethod
-    async def connect(cls, control_url: str, timeout_s: float = 60.0) -> SteppedClock:
+    async def connect(cls, control_url: str, timeout_s: float = 60.0, hour_s: float = 0.0) -> SteppedClock:
         """Return a clock at the exchange's present instant.
 
         VenueUnreachableError where nothing answers, ConfigError for an address that is not of this machine.
         """
         where = parse_loopback_address(control_url, "exchange.control_url").url
         state = await _request("GET", f"{where}/state", None, timeout_s)
-        return cls(where, _instant(state, where), timeout_s)
+        return cls(where, _instant(state, where), timeout_s, hour_s)
 
     def now(self) -> datetime:
         """Return the instant to which the exchange was last stepped."""
@@ -66,6 +68,8 @@ class SteppedClock:
         """Step the exchange to `instant`; do nothing if that is past."""
         if instant <= self._now:
             return
+        if self._hour_s:
+            await asyncio.sleep((instant - self._now) / HOUR * self._hour_s)
         # Rounded up: the exchange counts milliseconds, and `now() >= instant` must hold afterwards.
         target = to_ms(instant + timedelta(microseconds=999))
         state = await _request("POST", f"{self._control_url}/advance", {"to": target}, self._timeout_s)
@@ -115,7 +119,7 @@ async def clock_for(settings: ExchangeSettings) -> Clock:
     """
     control, address = control_address(settings), exchange_address(settings)
     if control is not None:
-        return await SteppedClock.connect(control.url)
+        return await SteppedClock.connect(control.url, hour_s=settings.stepped_hour_s)
     if is_okx(address):
         return SystemClock()
     return await PolledClock.connect(address.url, settings.timeout_s)

@@ -36,6 +36,14 @@ _MARK = ".pairity-demo"
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """How a demo is watched: seconds that an hour takes at least, and the port of the page (0 takes a free one)."""
+
+    hour_s: float
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class DemoReport:
     """What every stage of a demo reported; times are seconds."""
 
@@ -47,8 +55,19 @@ class DemoReport:
     served_s: float
 
 
-def run_demo(market: str, data: Path | None, seed: int, home: Path, *, history_days: int, cycles: int) -> DemoReport:
+def run_demo(
+    market: str,
+    data: Path | None,
+    seed: int,
+    home: Path,
+    *,
+    history_days: int,
+    cycles: int,
+    watch: Watching | None = None,
+) -> DemoReport:
     """Learn from the first part of a market and trade its last `cycles` hours; `home` is emptied first.
+
+    With `watch` the hours take their time, and the page stays open until it is stopped.
 
     Raises ConfigError where `home` holds anything but an earlier demo, TimeRangeError where the market is too
     short, and VenueUnreachableError where the exchange does not start.
@@ -64,12 +83,19 @@ def run_demo(market: str, data: Path | None, seed: int, home: Path, *, history_d
         exchange.advance(trading)
         progress.say(f"market: {exchange.label}")
         progress.say(f"learning from {start:%Y-%m-%d %H:%M}, trading {cycles} hours from {trading:%Y-%m-%d %H:%M}")
-        settings = _load_demo_settings(exchange, home)
-        return run_async(_run_stages(settings, exchange, start, trading, cycles, progress))
+        settings = _load_demo_settings(exchange, home, watch)
+        return run_async(_run_stages(settings, exchange, start, trading, cycles, progress, keep_open=watch is not None))
 
 
 async def _run_stages(
-    settings: Settings, exchange: DemoExchange, start: datetime, trading: datetime, cycles: int, progress: Progress
+    settings: Settings,
+    exchange: DemoExchange,
+    start: datetime,
+    trading: datetime,
+    cycles: int,
+    progress: Progress,
+    *,
+    keep_open: bool,
 ) -> DemoReport:
     clock = await clock_for(settings.exchange)
     ingested = await ingest(settings, start, trading, clock=clock, progress=progress)
@@ -82,7 +108,8 @@ async def _run_stages(
         live=False,
         cycles=cycles,
         progress=progress,
-        on_ready=lambda url: progress.say(f"status while trading: {url}/status"),
+        on_ready=lambda url: progress.say(_describe_address(url, keep_open)),
+        keep_open=keep_open,
     )
     return DemoReport(
         settings=settings,
@@ -92,6 +119,10 @@ async def _run_stages(
         served=served,
         served_s=time.monotonic() - begun,
     )
+
+
+def _describe_address(url: str, keep_open: bool) -> str:
+    return f"page: {url}/ (it stays open until Ctrl-C)" if keep_open else f"status while trading: {url}/status"
 
 
 def _empty(directory: Path) -> None:
@@ -126,7 +157,7 @@ def _choose_span(exchange: DemoExchange, history_days: int, cycles: int) -> tupl
     return start, trading
 
 
-def _load_demo_settings(exchange: DemoExchange, home: Path) -> Settings:
+def _load_demo_settings(exchange: DemoExchange, home: Path, watch: Watching | None) -> Settings:
     """Load the demo's settings: its own directory, exchange and universe; everything else as configured."""
     listed = [short_name(name) for name in exchange.instruments]
     ranked = sorted(listed, key=lambda a: (DEFAULT_UNIVERSE.index(a) if a in DEFAULT_UNIVERSE else len(listed), a))
@@ -140,6 +171,7 @@ def _load_demo_settings(exchange: DemoExchange, home: Path) -> Settings:
             "api_secret": "paper",
             "api_passphrase": "paper",
             "rate_limit": False,
+            "stepped_hour_s": 0.0 if watch is None else watch.hour_s,
         },
-        serve={"port": 0},
+        serve={"port": 0 if watch is None else watch.port},
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
@@ -40,6 +41,17 @@ def test_a_clock_that_was_stepped_by_somebody_else_refuses_to_go_back(stepped):
 
     with pytest.raises(VenueAnswerError, match="cannot go back"):
         asyncio.run(scenario())
+
+
+def test_hours_of_a_stepped_exchange_may_take_their_time(stepped):
+    async def scenario():
+        settings = ExchangeSettings(url=stepped.url, control_url=stepped.control, stepped_hour_s=0.2)
+        clock = await clock_for(settings)
+        begun = time.monotonic()
+        await clock.sleep_until(clock.now() + timedelta(hours=2))
+        return time.monotonic() - begun
+
+    assert asyncio.run(scenario()) >= 0.4
 
 
 def test_an_accelerated_exchange_is_polled():

@@ -8,7 +8,8 @@ import { result, state, symbol } from "./figures.js";
 import { readToken } from "./token.js";
 import { chosenTheme } from "./theme.js";
 
-const SIGNS = { starting: "note", waiting: "good", deciding: "good", trading: "good", guarding: "warn", halted: "bad" };
+const SIGNS = {
+  "trying again": "warn", starting: "note", waiting: "good", deciding: "good", trading: "good", guarding: "warn", halted: "bad", stopped: "note" };
 
 /** Return the one word for where the process stands. */
 export function wordOf(status, link, freshness) {
@@ -17,8 +18,11 @@ export function wordOf(status, link, freshness) {
   if (!status) return "connecting";
   if (freshness === "starting") return "starting";
   if (freshness === "stale") return "stale";
-  return status.trading === "trading" ? status.state : status.trading;
+  return status.trading === "trading" ? firstWord(status.state) : status.trading;
 }
+
+/** The process says in a sentence what it does; the bar has room for its first word, or the two that belong together. */
+const firstWord = (sentence) => /^(trying again|\S+)/.exec(sentence ?? "")?.[0] ?? "not known";
 
 /** Draw the bar. `alive` is false while the process says nothing: then no figure is shown as if it were current. */
 export function drawBar(node, { status, link, freshness, alive }, { onTheme, onToken, onHelp }) {
@@ -87,7 +91,7 @@ function cellsOf(status, link, freshness, alive) {
   return [
     [
       "State",
-      state(sign, word),
+      el("span", { title: `${status.state}: ${status.trading_reason || status.trading}` }, state(sign, word)),
       el(
         "span",
         {},
