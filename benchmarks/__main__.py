@@ -2,7 +2,7 @@
 
 `python -m benchmarks data` runs one group and writes results-data.md. `--small` takes small inputs where a group has
 them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it says what
-one live hour costs.
+one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a decision.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import backtest_grid, factor_regression, fits, joins, microstructure, pair_features, serving
+from benchmarks import backtest_grid, factor_regression, fits, joins, microstructure, pair_features, readers, serving
 from benchmarks.case import Case
 
-SERVE = "serve"
+SERVE, READERS = "serve", "readers"
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -71,15 +71,17 @@ def make_cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
 
 def main(groups: Sequence[str], small: bool) -> None:
     known = SMALL if small else GROUPS
-    if unknown := set(groups) - {*known, SERVE}:
-        listed = ", ".join((*known, SERVE))
+    if unknown := set(groups) - {*known, SERVE, READERS}:
+        listed = ", ".join((*known, SERVE, READERS))
         sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {listed}")
-    chosen = groups or (*known, SERVE)
+    chosen = groups or (*known, SERVE, READERS)
     parts = []
-    if sources := [source for group in chosen if group != SERVE for source in known[group]]:
+    if sources := [source for group in chosen if group in known for source in known[group]]:
         parts.append(measure_cases(sources))
     if SERVE in chosen:
         parts.append(serving.measure_all(small))
+    if READERS in chosen:
+        parts.append(readers.measure_readers(small))
     text = wrap_prose("\n".join(parts))
     if not small:
         (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(text)

@@ -99,7 +99,7 @@ def measure_all(small: bool) -> str:
 
 def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
     print(f"a trading process with {title} …", file=sys.stderr, flush=True)
-    with _scene(assets) as scene:
+    with make_scene(assets) as scene:
         call_in_process("benchmarks.serving_scene", "prepare", (scene.to_json(),))
         partitions = call_in_process("benchmarks.serving_history", "extend", (scene.to_json(), months)) if months else 0
         # As `pairity serve` does, before Polars is imported.
@@ -121,7 +121,8 @@ def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
 
 
 @contextmanager
-def _scene(assets: int) -> Iterator[Scene]:
+def make_scene(assets: int) -> Iterator[Scene]:
+    """A paper exchange in a process of its own, and the empty data directory beside it."""
     with tempfile.TemporaryDirectory() as folder:
         log, options = Path(folder) / "exchange.log", list_exchange_options(assets)
         with running_exchange("synthetic", None, SEED, log, options) as exchange:

@@ -14,6 +14,7 @@ from serving.parts import GuardParts, Parts
 from serving.report import DECISION, Reporter, ServeReport
 from serving.retraining import Retrainer
 from serving.shutdown import finish_unless_stopped
+from serving.status import DECIDING
 from serving.watch import Watch
 
 OPENING = "opening"
@@ -97,7 +98,7 @@ class TradingLoop:
     async def _decide(self, cycle: Cycle, close: datetime, parts: Parts) -> bool:
         """Decide on a bar, several times where it fails; return False if a stop was requested between two tries."""
         for attempt in range(_TRIES):
-            self._guard.status.state = "deciding"
+            self._guard.status.state = DECIDING
             last_try = attempt == _TRIES - 1
             with self._reporter.report.spent.stage(DECISION):
                 decided = await cycle.run(close, last_try=last_try)

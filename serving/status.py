@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+DECIDING = "deciding"
+"""State of the process while a decision is being made and carried out."""
+
 
 @dataclass
 class Status:

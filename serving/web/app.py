@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from serving.status import DECIDING
 from serving.views.status import read_version
 from serving.web.answers import Answers
 from serving.web.errors import API, install_error_handlers
@@ -36,6 +37,7 @@ def make_app(sources: Sources, extra_routers: Sequence[APIRouter] = ()) -> FastA
     )
     app.state.answers = Answers(sources)
     app.state.streams = Streams(app.state.answers)
+    app.state.is_busy = lambda: sources.status().state == DECIDING
     install_error_handlers(app)
     app.include_router(make_status_router(sources.status))
     app.include_router(make_reading_router(app.state.answers))

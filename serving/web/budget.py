@@ -1,6 +1,7 @@
 """Budget of the API: readers together take so much of a processor and no more, however many they are.
 
-Python lets one thread run at a time, so what readers take beyond that would be taken from trading.
+Python lets one thread run at a time, so what readers take beyond that would be taken from trading. While a decision is
+being made they get next to nothing: an answer may be late by a second, an order may not.
 """
 
 from __future__ import annotations
@@ -11,30 +12,34 @@ from collections.abc import Callable
 
 from serving.web.local_only import Application, Message, Receive, Send
 
-_SHARE = 0.25
-"""Share of one processor that answering may take for long."""
-_BURST_S = 0.5
+SHARE, BUSY_SHARE = 0.25, 0.08
+"""Shares of one processor that answering may take for long, at other times and while a decision is being made."""
+BURST_S, BUSY_BURST_S = 0.25, 0.02
 """Seconds of a processor that may be taken at once after a pause."""
-_LONGEST_WAIT_S = 0.25
+MOST_DEBT_S = 0.05
+"""Most seconds of a processor that are paid back: what one answer took beyond that keeps nobody waiting."""
+_LONGEST_WAIT_S = 0.05
 
 
 class CpuBudget:
     """ASGI application around another: requests wait, first come first served, while the budget is spent.
 
-    Counted is the time of the thread in which it runs; `charge` adds what other threads worked for it.
+    Counted is the time of the thread in which it runs; `charge` adds what other threads worked for it. `is_busy` says
+    whether a decision is being made.
     """
 
     def __init__(
         self,
         app: Application,
-        share: float = _SHARE,
+        is_busy: Callable[[], bool] = lambda: False,
+        *,
         monotonic: Callable[[], float] = time.monotonic,
         used: Callable[[], float] = time.thread_time,
     ) -> None:
         self._app = app
-        self._share = share
+        self._is_busy = is_busy
         self._monotonic, self._used = monotonic, used
-        self._left_s = _BURST_S
+        self._left_s = BURST_S
         self._looked_s: float | None = None
         self._used_s = 0.0
         self._turn = asyncio.Lock()
@@ -53,8 +58,10 @@ class CpuBudget:
     def find_wait(self) -> float:
         """Return for how many seconds nothing more may be begun; 0 or less: now."""
         now, used = self._monotonic(), self._used()
+        share, burst_s = (BUSY_SHARE, BUSY_BURST_S) if self._is_busy() else (SHARE, BURST_S)
         if self._looked_s is not None:
-            earned = (now - self._looked_s) * self._share
-            self._left_s = min(self._left_s + earned - (used - self._used_s), _BURST_S)
+            earned = (now - self._looked_s) * share
+            self._left_s = min(self._left_s + earned - (used - self._used_s), burst_s)
+        self._left_s = max(self._left_s, -MOST_DEBT_S)
         self._looked_s, self._used_s = now, used
-        return -self._left_s / self._share
+        return -self._left_s / share

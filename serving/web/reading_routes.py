@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from serving.views.base import MOST_ITEMS, Cut, Inputs, Page
 from serving.views.decisions import (
@@ -43,6 +44,20 @@ from serving.web.answers import Answers, Pace
 from serving.web.errors import API, NOT_FOUND, RESPONSES
 
 
+def _require_date(text: object) -> object:
+    """Refuse a bare number, which would be taken for the seconds since 1970."""
+    if isinstance(text, str) and not _DATE.match(text):
+        raise ValueError("write it as 2026-01-31T12:00:00Z")
+    return text
+
+
+def _require_digits(text: object) -> object:
+    """Refuse other spellings of a number than the plain one."""
+    if isinstance(text, str) and not _DIGITS.fullmatch(text):
+        raise ValueError("write it in digits")
+    return text
+
+
 def _in_utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
@@ -52,9 +67,12 @@ def _in_utc(instant: datetime) -> datetime:
         raise ValueError("is beyond the calendar") from None
 
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)")
+_DIGITS = re.compile(r"-?[0-9]{1,9}")
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Instant = Annotated[datetime, AfterValidator(_in_utc)]
-Hours = Annotated[int, Field(ge=1, le=MOST_HOURS)]
+Instant = Annotated[datetime, BeforeValidator(_require_date), AfterValidator(_in_utc)]
+Hours = Annotated[int, Field(ge=1, le=MOST_HOURS), BeforeValidator(_require_digits)]
+Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS), BeforeValidator(_require_digits)]
 
 
 class Asked(BaseModel):
@@ -66,7 +84,7 @@ class Asked(BaseModel):
 class ListAsked(Asked):
     """Part of a list."""
 
-    limit: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = 50
+    limit: Limit = 50
     before: Annotated[str, Field(max_length=1000)] | None = None
 
     @property
@@ -109,7 +127,7 @@ class EventsAsked(ListAsked):
 
     severity: Severity | None = None
     kind: Name | None = None
-    acknowledged: bool | None = None
+    acknowledged: Literal["true", "false"] | None = None
 
 
 class CalendarAsked(Asked):
@@ -235,7 +253,8 @@ def make_reading_router(answers: Answers) -> APIRouter:
     @router.get("/events", response_model=Page[EventView])
     async def events(asked: Annotated[EventsAsked, Query()]) -> Response:
         """What happened to the process, newest first."""
-        wanted = EventFilter(severity=asked.severity, kind=asked.kind, acknowledged=asked.acknowledged)
+        acknowledged = None if asked.acknowledged is None else asked.acknowledged == "true"
+        wanted = EventFilter(severity=asked.severity, kind=asked.kind, acknowledged=acknowledged)
         return await answer(("events", asked), lambda seen: view_events(seen, asked.cut, wanted))
 
     return router

@@ -106,7 +106,7 @@ def _make_server(app: FastAPI, settings: ServeSettings) -> Any:  # noqa: ANN401 
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    budget = CpuBudget(LocalOnly(app, list_tokens(settings)))
+    budget = CpuBudget(LocalOnly(app, list_tokens(settings)), getattr(app.state, "is_busy", lambda: False))
     if (answers := getattr(app.state, "answers", None)) is not None:
         answers.charge = budget.charge
     config = uvicorn.Config(

@@ -1,0 +1,54 @@
+"""`python -m benchmarks readers`: what a crowd of readers of the API costs a decision.
+
+A real trading process decides hour by hour against a paper exchange of its own, back to back: a crowd that would slow
+it down finds it always at work. Hours without readers and hours with them take turns in one run.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from typing import Any
+
+from benchmarks.isolated_process import call_in_process
+from benchmarks.readers_run import MODES
+from benchmarks.serving import describe_machine, make_scene
+from pairity.polars_threads import ONE_THREAD
+
+_ASSETS, _ROUNDS, _SMALL_ROUNDS = 10, 12, 6
+
+
+def measure_readers(small: bool) -> str:
+    """Measure, and return the report in Markdown."""
+    rounds = _SMALL_ROUNDS if small else _ROUNDS
+    print(f"{rounds} hours of each of {len(MODES)} crowds …", file=sys.stderr, flush=True)
+    with make_scene(_ASSETS) as scene:
+        call_in_process("benchmarks.serving_scene", "prepare", (scene.to_json(),))
+        raw = call_in_process("benchmarks.readers_run", "measure", (scene.to_json(), rounds), variables=ONE_THREAD)
+    return "\n".join([describe_machine(), "", *report(raw, rounds)]) + "\n"
+
+
+def report(raw: dict[str, Any], rounds: int) -> list[str]:
+    """Return the tables: seconds of a decision per crowd as a ratio to nobody, and what the crowds were answered."""
+    alone = statistics.median(wall for wall, _ in raw["seconds"][0])
+    lines = [
+        "## Readers",
+        "",
+        f"Wall milliseconds of one decision of {_ASSETS} assets, {rounds} hours each, in turns within one run. The "
+        "processor's are of the whole process, readers included.",
+        "",
+        "| who reads | median | most | ratio | processor, median |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for (name, _), spent in zip(MODES, raw["seconds"], strict=True):
+        walls, used = [wall for wall, _ in spent], statistics.median(cpu for _, cpu in spent)
+        median = statistics.median(walls)
+        cells = (f"{median * 1e3:.0f}", f"{max(walls) * 1e3:.0f}", f"{median / alone:.2f}", f"{used * 1e3:.0f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return [
+        *lines,
+        "",
+        "What the crowds were answered (pause, seconds, answers by status, events):",
+        "",
+        *raw["answered"],
+    ]
