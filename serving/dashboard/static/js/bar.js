@@ -9,7 +9,15 @@ import { readToken } from "./token.js";
 import { chosenTheme } from "./theme.js";
 
 const SIGNS = {
-  "trying again": "warn", starting: "note", waiting: "good", deciding: "good", trading: "good", guarding: "warn", halted: "bad", stopped: "note" };
+  "trying again": "warn",
+  starting: "note",
+  waiting: "good",
+  deciding: "good",
+  trading: "good",
+  guarding: "warn",
+  halted: "bad",
+  stopped: "note",
+};
 
 /** Return the one word for where the process stands. */
 export function wordOf(status, link, freshness) {

@@ -39,8 +39,12 @@ export function findings({ link, silence, freshness, status, positions, unknown 
       "critical",
       `The outcome of ${unknown.length} order${unknown.length > 1 ? "s" : ""} is unknown: ${unknown.map((order) => `${order.side} ${order.contracts} ${order.instrument}`).join(", ")}`,
     );
+  // With play money a model may trade that the gate refused; with real money it must not.
   if (status.model?.gate === "failed")
-    say("critical", `Model version ${status.model.version} failed its gate: ${status.model.gate_reason}`);
+    say(
+      status.mode === "live" ? "critical" : "warning",
+      `Model version ${status.model.version} failed its gate: ${status.model.gate_reason}`,
+    );
   for (const text of status.problems ?? []) if (text !== status.data?.reason) say("warning", text);
   for (const [name, reason] of Object.entries(status.blocked ?? {})) say("warning", `${name} is not opened: ${reason}`);
   return found.sort((left, right) => RANK[left.level] - RANK[right.level]);
@@ -110,7 +114,14 @@ function holding(positions, { link, freshness }) {
   const legs = positions.reduce((sum, position) => sum + position.legs.length, 0);
   const count = `${was}${was ? "held" : "Holds"} ${positions.length} position${positions.length > 1 ? "s" : ""}; `;
   const at = oldestConfirmation(positions);
-  if (at) return el("span", {}, el("b", {}, count), `all ${legs} stops confirmed on the venue `, age(at));
+  if (at)
+    return el(
+      "span",
+      {},
+      el("b", {}, count),
+      legs === 1 ? "its stop is confirmed on the venue " : `all ${legs} stops confirmed on the venue `,
+      age(at),
+    );
   return el("span", {}, el("b", {}, count), symbol("bad"), " not every stop is confirmed");
 }
 

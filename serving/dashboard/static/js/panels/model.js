@@ -34,6 +34,7 @@ function versions({ champion, challenger }) {
       (item) =>
         el("span", { title: item.gate_reason ?? "" }, state(GATES[item.gate] ?? "unknown", item.gate ?? "unknown")),
     ],
+    ["in shadow", (item) => item.state ?? "–"],
     ["trained up to", (item) => stamp(item.train_end)],
     ["run", (item) => (item.run_id ? copyable(item.run_id, short(item.run_id, 12)) : "–")],
     ["snapshot", (item) => short(item.snapshot_id, 18)],
@@ -104,7 +105,7 @@ function gate(rows) {
       "Gate",
       ["check", "value", "threshold", "passed"],
       rows.map((row) => [row.check, figure(row.value), figure(row.threshold), verdict(row.passed, "yes", "no")]),
-      [0, 3],
+      [0, 1, 2, 3],
     ),
   );
 }
