@@ -16,7 +16,7 @@ SEED ?= 1
 CHAPTER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month crash-matrix fault-matrix soak bench bench-data bench-train bench-serve lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -166,6 +166,9 @@ bench-data: install  ## the data plane against peers: microstructure, pair featu
 
 bench-train: install  ## backtest grid and model fits against peers (ARGS=--small to see whether it runs)
 	$(BIN)/python -m benchmarks train $(ARGS)
+
+bench-readers: install  ## what 200 readers and 50 streams of the API cost a decision (ARGS=--small to see whether it runs)
+	$(BIN)/python -m benchmarks readers $(ARGS)
 
 bench-serve: install  ## what one live hour costs, by step and size of the universe (ARGS=--small to see whether it runs)
 	$(BIN)/python -m benchmarks serve $(ARGS)

@@ -194,7 +194,7 @@ def test_equal_questions_are_answered_once(scene):
 
     class Counted:
         settings = scene.settings
-        sources = replace(scene.sources, status=lambda: read.append(1) or scene.status)
+        sources = replace(scene.sources, sightings=lambda: read.append(1) or scene.sightings)
 
     with serving(Counted) as asked:
         connections = [HTTPConnection(asked.host, timeout=20) for _ in range(50)]
