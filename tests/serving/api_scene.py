@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -147,10 +147,10 @@ def make_vectors(record: DecisionRecord) -> list[FeatureVector]:
 
 
 @contextmanager
-def serving(scene: ApiScene) -> Iterator[Client]:
+def serving(scene: ApiScene, extra_routers: Sequence[Any] = ()) -> Iterator[Client]:
     """The API of a scene, and a client of it; the event loop that started it stands still meanwhile."""
     loop = asyncio.new_event_loop()
-    served = serve_api(make_app(scene.sources), scene.settings.serve)
+    served = serve_api(make_app(scene.sources, extra_routers), scene.settings.serve)
     try:
         yield Client(loop.run_until_complete(served.__aenter__()))
     finally:

@@ -5,8 +5,10 @@ import pytest
 from tests.serving.dashboard.browsing import ScenarioProcess, open_browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    # Of a module, not of the session: while it is open, its event loop counts as running in this thread, and no other
+    # test may start one.
     with open_browser() as found:
         yield found
 

@@ -14,12 +14,12 @@ ASSETS = ("BTC", "ETH", "SOL", "XRP", "AVAX", "LINK", "ADA", "DOGE", "LTC", "DOT
 PAIRS = tuple("__".join(pair) for pair in combinations(ASSETS, 2))
 PRICES = dict(zip(ASSETS, (97_412.3, 3_388.1, 236.4, 1.4387, 41.2, 17.61, 1.0421, 0.39871, 98.7, 8.742), strict=True))
 REASONS = (
-    "|z| 1.12 below the entry threshold 2",
-    "probability 0.486 below 0.55",
-    "the edge does not pay its costs",
-    "not cointegrated over 720 bars",
-    "the notional of a leg is below the venue's minimum",
-    "stale: XRP has no bar of 14:00",
+    "|z| not above 1.0",
+    "probability not above 0.55",
+    "funding of LTC -0.0004 below −0.0003 for a short",
+    "|correlation| of ADA with held XRP 0.91 above 0.8",
+    "no whole lots within 5% of the hedge ratio",
+    "z of XRP__DOT unknown",
 )
 
 
@@ -46,10 +46,10 @@ def scores(seed: int) -> list[dict]:
                 "pair": pair,
                 "asset_a": a,
                 "asset_b": b,
-                "z": None if rejected and rejected.startswith("stale") else round(z, 4),
-                "probability": None if rejected and rejected.startswith("stale") else round(probability, 4),
+                "z": None if rejected and rejected.endswith("unknown") else round(z, 4),
+                "probability": None if rejected and rejected.endswith("unknown") else round(probability, 4),
                 "edge": round(probability - 0.55, 4),
-                "score": None if rejected and rejected.startswith("stale") else round(abs(z) * probability, 4),
+                "score": None if rejected and rejected.endswith("unknown") else round(abs(z) * probability, 4),
                 "direction": "short" if z > 0 else "long",
                 "hedge_ratio": round(dice.gauss(1, 0.1), 3),
                 "rejected": rejected,

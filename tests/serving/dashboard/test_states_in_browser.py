@@ -157,7 +157,7 @@ def test_title_and_icon_carry_the_open_result(browser, server):
         server.scenario("live")
         look.wait("document.title.includes('LIVE')")
         frame = look.page.evaluate("getComputedStyle(document.body, '::after').borderTopColor")
-        assert frame == "rgb(240, 65, 79)"
+        assert frame == "rgb(214, 41, 59)"
         assert look.text(".badge") == "LIVE"
 
 

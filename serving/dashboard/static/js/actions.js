@@ -7,14 +7,37 @@ import { keepToken, readToken } from "./token.js";
 
 /** What can be asked for: the word to type (none: a reason suffices), what it is called, and what will happen. */
 export const ACTIONS = {
-  guard: { word: "GUARD", title: "Guard", text: "No new entries from now on. Exits, stops and reconciliation go on until a person lifts the guard." },
-  unguard: { word: "UNGUARD", title: "Lift the guard", text: "New entries are allowed again, where nothing else guards." },
-  halt: { word: "HALT", title: "Halt", text: "The process stops trading: no entries and no exits of its own. Stops that are on the venue stay. A person resumes." },
+  guard: {
+    word: "GUARD",
+    title: "Guard",
+    text: "No new entries from now on. Exits, stops and reconciliation go on until a person lifts the guard.",
+  },
+  unguard: {
+    word: "UNGUARD",
+    title: "Lift the guard",
+    text: "New entries are allowed again, where nothing else guards.",
+  },
+  halt: {
+    word: "HALT",
+    title: "Halt",
+    text: "The process stops trading: no entries and no exits of its own. Stops that are on the venue stay. A person resumes.",
+  },
   resume: { word: "RESUME", title: "Resume", text: "The process trades again with its next decision." },
-  flatten: { word: "FLATTEN", title: "Flatten", text: "Closes every open position at the market and halts. A person resumes." },
-  close: { word: null, title: "Close one position", text: "Closes all legs of this position at the market. Its stops are taken back once it is flat." },
+  flatten: {
+    word: "FLATTEN",
+    title: "Flatten",
+    text: "Closes every open position at the market and halts. A person resumes.",
+  },
+  close: {
+    word: null,
+    title: "Close one position",
+    text: "Closes all legs of this position at the market. Its stops are taken back once it is flat.",
+  },
   acknowledge: { title: "Acknowledge", text: "Says that a person has seen this. It is not escalated any further." },
-  "acknowledge-all": { title: "Acknowledge all", text: "Says that a person has seen everything that waits. Nothing of it is escalated any further." },
+  "acknowledge-all": {
+    title: "Acknowledge all",
+    text: "Says that a person has seen everything that waits. Nothing of it is escalated any further.",
+  },
 };
 
 /**
@@ -25,17 +48,38 @@ export function askFor(action, target = {}, onDone = () => {}) {
   if (!readToken()) return askForToken(() => askFor(action, target, onDone), "Acting needs the control token.");
   const { title, text } = ACTIONS[action];
   const word = action === "close" ? `CLOSE ${target.position_id}` : ACTIONS[action].word;
-  const reason = el("input", { type: "text", name: "reason", required: true, maxlength: "400", autocomplete: "off" });
-  const typed = el("input", { type: "text", name: "confirmation", class: "mono", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
-  const send = el("button", { type: "submit", class: word ? "grave" : null, disabled: true }, title);
+  const optional = !word; // acknowledging changes nothing of what is traded: at night one press must do
+  const reason = el("input", {
+    type: "text",
+    name: "reason",
+    required: !optional,
+    maxlength: "400",
+    autocomplete: "off",
+  });
+  const typed = el("input", {
+    type: "text",
+    name: "confirmation",
+    class: "mono",
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+  });
+  const send = el("button", { type: "submit", class: word ? "grave" : null, disabled: !optional }, title);
   const said = el("p", { class: "warn", role: "alert" });
-  const form = el("form", { class: "inside" },
-    el("p", {}, text), target.about ? el("p", { class: "strong wrap" }, target.about) : null,
-    el("label", {}, "Reason (kept in the journal)", reason),
+  const form = el(
+    "form",
+    { class: "inside" },
+    el("p", {}, text),
+    target.about ? el("p", { class: "strong wrap" }, target.about) : null,
+    el("label", {}, optional ? "Reason (may stay empty)" : "Reason (kept in the journal)", reason),
     word ? el("label", {}, el("span", {}, "Type ", el("kbd", {}, word), " to confirm"), typed) : null,
-    said, el("div", { class: "foot" }, el("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel"), send));
-  const ready = () => reason.value.trim() !== "" && (!word || typed.value === word);
-  form.addEventListener("input", () => { send.disabled = !ready(); });
+    said,
+    el("div", { class: "foot" }, el("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel"), send),
+  );
+  const ready = () => optional || (reason.value.trim() !== "" && typed.value === word);
+  form.addEventListener("input", () => {
+    send.disabled = !ready();
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (!ready() || send.disabled) return;
@@ -43,14 +87,19 @@ export function askFor(action, target = {}, onDone = () => {}) {
     said.textContent = "";
     try {
       const { about, ...ids } = target;
-      const answer = await post(`actions/${action}`, { reason: reason.value.trim(), confirmation: word ? typed.value : "", ...ids });
+      const answer = await post(`actions/${action}`, {
+        reason: reason.value.trim(),
+        confirmation: word ? typed.value : "",
+        ...ids,
+      });
       dialog.close();
       notify(`${title}: asked as ${answer.request_id}. The process carries it out; watch the state.`);
       onDone();
     } catch (error) {
       if (error.status === 401) keepToken(null);
       // Without an answer nobody knows whether it was taken: say so instead of inviting a second time blindly.
-      const unsure = error.status === 0 ? " It may have been taken all the same: look at the events before you ask again." : "";
+      const unsure =
+        error.status === 0 ? " It may have been taken all the same: look at the events before you ask again." : "";
       said.textContent = `✕ ${error.message}${error.remedy ? ` (${error.remedy})` : ""}.${unsure}`;
       send.disabled = !ready();
     }
@@ -62,10 +111,19 @@ export function askFor(action, target = {}, onDone = () => {}) {
 /** Ask for the token of this tab; `then` is called with it kept. */
 export function askForToken(then = () => {}, why = "Read only: acting needs the control token.") {
   const token = el("input", { type: "password", name: "token", required: true, autocomplete: "off" });
-  const form = el("form", { class: "inside" },
-    el("p", {}, why), el("p", { class: "hint" }, "It is kept for this tab only, until the tab is closed or locked."),
+  const form = el(
+    "form",
+    { class: "inside" },
+    el("p", {}, why),
+    el("p", { class: "hint" }, "It is kept for this tab only, until the tab is closed or locked."),
     el("label", {}, "Token", token),
-    el("div", { class: "foot" }, el("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel"), el("button", { type: "submit" }, "Unlock")));
+    el(
+      "div",
+      { class: "foot" },
+      el("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel"),
+      el("button", { type: "submit" }, "Unlock"),
+    ),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!token.value.trim()) return;
@@ -81,8 +139,29 @@ export function askForToken(then = () => {}, why = "Read only: acting needs the 
 export function actionButtons(status, onDone) {
   if (!status) return null;
   if (!status.can_act) return el("div", { class: "acts muted" }, "Read only: no control token is configured.");
-  const button = (action, grave = false) => el("button", { type: "button", class: grave ? "grave" : null, data: { key: `act-${action}`, act: action }, on: { click: () => askFor(action, {}, onDone) } }, ACTIONS[action].title);
-  const byState = { trading: [button("guard"), button("halt", true)], guarding: [button("unguard"), button("halt", true)], halted: [button("resume")] };
-  const locked = readToken() ? null : el("button", { type: "button", data: { key: "act-unlock" }, on: { click: () => askForToken() } }, "Read only: unlock");
+  const button = (action, grave = false) =>
+    el(
+      "button",
+      {
+        type: "button",
+        class: grave ? "grave" : null,
+        data: { key: `act-${action}`, act: action },
+        on: { click: () => askFor(action, {}, onDone) },
+      },
+      ACTIONS[action].title,
+    );
+  const byPerson = "person" in (status.causes ?? {}); // the one cause that a person lifts
+  const byState = {
+    trading: [button("guard"), button("halt", true)],
+    guarding: [button(byPerson ? "unguard" : "guard"), button("halt", true)],
+    halted: [button("resume")],
+  };
+  const locked = readToken()
+    ? null
+    : el(
+        "button",
+        { type: "button", data: { key: "act-unlock" }, on: { click: () => askForToken() } },
+        "Read only: unlock",
+      );
   return el("div", { class: "acts" }, locked ?? [byState[status.trading] ?? [], button("flatten", true)]);
 }

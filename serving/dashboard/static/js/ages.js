@@ -1,7 +1,7 @@
 // Ages and countdowns on the page, in the time of the process: one tick a second moves them all.
 
 import { el } from "./dom.js";
-import { clock, instant, localClock, span, UNKNOWN } from "./format.js";
+import { clock, instant, localClock, setPresent, span, UNKNOWN } from "./format.js";
 
 let offsetMs = 0;
 
@@ -12,6 +12,8 @@ export function setServerTime(iso) {
 }
 
 export const serverNow = () => new Date(Date.now() + offsetMs);
+
+setPresent(() => serverNow().getTime());
 
 /** Seconds since an instant, in the time of the process; null without one. */
 export function secondsSince(iso) {

@@ -27,7 +27,11 @@ export const getText = (path) => ask(path, { headers: headers() }).then((answer)
 
 /** Ask for an action and return the answer's JSON. Throws ApiError. */
 export function post(path, body) {
-  const wanted = { method: "POST", headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify(body) };
+  const wanted = {
+    method: "POST",
+    headers: headers({ "Content-Type": "application/json" }),
+    body: JSON.stringify(body),
+  };
   return ask(path, wanted).then(readJson);
 }
 

@@ -2,12 +2,22 @@
 
 import { age, until } from "./ages.js";
 import { el, fill } from "./dom.js";
-import { known, number, percent, share, UNKNOWN } from "./format.js";
+import { dataAge } from "./freshness.js";
+import { known, number, percent, share, span, UNKNOWN } from "./format.js";
 import { result, state, symbol } from "./figures.js";
 import { readToken } from "./token.js";
 import { chosenTheme } from "./theme.js";
 
-const SIGNS = { starting: "note", waiting: "good", deciding: "good", trading: "good", guarding: "warn", halted: "bad" };
+const SIGNS = {
+  "trying again": "warn",
+  starting: "note",
+  waiting: "good",
+  deciding: "good",
+  trading: "good",
+  guarding: "warn",
+  halted: "bad",
+  stopped: "note",
+};
 
 /** Return the one word for where the process stands. */
 export function wordOf(status, link, freshness) {
@@ -16,42 +26,116 @@ export function wordOf(status, link, freshness) {
   if (!status) return "connecting";
   if (freshness === "starting") return "starting";
   if (freshness === "stale") return "stale";
-  return status.trading === "trading" ? status.state : status.trading;
+  return status.trading === "trading" ? firstWord(status.state) : status.trading;
 }
+
+/** The process says in a sentence what it does; the bar has room for its first word, or the two that belong together. */
+const firstWord = (sentence) => /^(trying again|\S+)/.exec(sentence ?? "")?.[0] ?? "not known";
 
 /** Draw the bar. `alive` is false while the process says nothing: then no figure is shown as if it were current. */
 export function drawBar(node, { status, link, freshness, alive }, { onTheme, onToken, onHelp }) {
-  const mode = el("div", { class: "mode" },
+  const mode = el(
+    "div",
+    { class: "mode" },
     el("strong", { class: "badge" }, (status?.mode ?? "pairity").toUpperCase()),
-    el("small", { title: status?.venue ?? "" }, status ? `${status.market ?? status.venue}` : "trading process"));
-  const cells = status ? cellsOf(status, link, freshness, alive) : [["State", state("unknown", wordOf(status, link, freshness)), ""]];
-  const list = el("dl", {}, cells.map(([term, value, small]) => el("div", {}, el("dt", {}, term), el("dd", {}, value, small !== null && el("small", {}, small)))));
+    el("small", { title: status?.venue ?? "" }, status ? `${status.market ?? status.venue}` : "trading process"),
+  );
+  const cells = status
+    ? cellsOf(status, link, freshness, alive)
+    : [["State", state("unknown", wordOf(status, link, freshness)), ""]];
+  const list = el(
+    "dl",
+    {},
+    cells.map(([term, value, small]) =>
+      el("div", {}, el("dt", {}, term), el("dd", {}, value, small !== null && el("small", {}, small))),
+    ),
+  );
   const locked = readToken() ? "Lock" : "Unlock";
-  const switches = el("div", { class: "switches" },
+  const switches = el(
+    "div",
+    { class: "switches" },
     button("theme", `Colours: ${chosenTheme()}`, "◐", onTheme),
     button("token", `${locked}: the token of this tab`, locked, onToken),
-    button("help", "Keys and help", "?", onHelp));
-  fill(node, mode, list, switches);
+    button("help", "Keys and help", "?", onHelp),
+  );
+  fill(node, mode, list, switches, alarmOf(status, link, freshness));
+}
+
+/** What makes everything below old, in words that stay in sight however far the reader has scrolled. */
+function alarmOf(status, link, freshness) {
+  if (link === "gone")
+    return el("p", { class: "alarm" }, symbol("bad"), " The process does not answer. Nothing below is current.");
+  if (link === "open" && freshness === "stale")
+    return el(
+      "p",
+      { class: "alarm" },
+      symbol("warn"),
+      ` The data is ${span(dataAge(status))} old. Nothing below is current.`,
+    );
+  return null;
 }
 
 function button(key, label, text, onClick) {
-  return el("button", { type: "button", class: "plain", title: label, aria: { label }, data: { key: `bar-${key}` }, on: { click: onClick } }, text);
+  return el(
+    "button",
+    {
+      type: "button",
+      class: "plain",
+      title: label,
+      aria: { label },
+      data: { key: `bar-${key}` },
+      on: { click: onClick },
+    },
+    text,
+  );
 }
 
 function cellsOf(status, link, freshness, alive) {
   const { decision = {}, account = {}, model = {}, venue_link: venue = {} } = status;
   const word = wordOf(status, link, freshness);
-  const sign = !alive ? "bad" : freshness === "stale" ? "warn" : SIGNS[word] ?? "unknown";
+  const sign = !alive ? "bad" : freshness === "stale" ? "warn" : (SIGNS[word] ?? "unknown");
   const old = alive && freshness !== "stale" ? null : "old: ";
   const gate = { passed: "good", failed: "bad" }[model.gate] ?? "unknown";
   return [
-    ["State", state(sign, word), el("span", {}, status.trading_since && alive ? age(status.trading_since, "for ", "") : alive ? "" : "not current")],
-    ["Next decision", alive && decision.next_at ? until(decision.next_at, "in ") : UNKNOWN, decision.last_at ? age(decision.last_at, "last ") : "none yet"],
-    ["Data", status.data?.event_timestamp ? age(status.data.event_timestamp, "", " old") : UNKNOWN, dataWord(freshness, alive)],
-    ["Model", el("span", {}, symbol(gate), ` ${model.version ? `v${model.version}` : UNKNOWN}`), el("span", { title: `${model.name ?? ""}: ${model.gate_reason ?? ""}` }, `gate ${model.gate ?? "unknown"}`)],
-    ["Venue", alive ? venueState(venue) : state("unknown", "not known"), venue.watched_at ? age(venue.watched_at, "seen ") : "never seen"],
-    ["Equity USDT", money(account.equity_usdt, old), known(account.drawdown_fraction) ? `${share(Math.abs(account.drawdown_fraction))} off peak` : "USDT"],
-    ["Today USDT", old ? state("unknown", "old") : result(account.today_usdt), known(account.today_fraction) ? `${old ?? ""}${percent(account.today_fraction)}` : "USDT"],
+    [
+      "State",
+      el("span", { title: `${status.state}: ${status.trading_reason || status.trading}` }, state(sign, word)),
+      el(
+        "span",
+        {},
+        status.trading_since && alive ? age(status.trading_since, "for ", "") : alive ? "" : "not current",
+      ),
+    ],
+    [
+      "Next decision",
+      alive && decision.next_at ? until(decision.next_at, "in ") : UNKNOWN,
+      decision.last_at ? age(decision.last_at, "last ") : "none yet",
+    ],
+    [
+      "Data",
+      status.data?.event_timestamp ? age(status.data.event_timestamp, "", " old") : UNKNOWN,
+      dataWord(freshness, alive),
+    ],
+    [
+      "Model",
+      el("span", {}, symbol(gate), ` ${model.version ? `v${model.version}` : UNKNOWN}`),
+      el("span", { title: `${model.name ?? ""}: ${model.gate_reason ?? ""}` }, `gate ${model.gate ?? "unknown"}`),
+    ],
+    [
+      "Venue",
+      alive ? venueState(venue) : state("unknown", "not known"),
+      venue.watched_at ? age(venue.watched_at, "seen ") : "never seen",
+    ],
+    [
+      "Equity USDT",
+      money(account.equity_usdt, old),
+      known(account.drawdown_fraction) ? `${share(Math.abs(account.drawdown_fraction))} off peak` : "USDT",
+    ],
+    [
+      "Today USDT",
+      old ? state("unknown", "old") : result(account.today_usdt),
+      known(account.today_fraction) ? `${old ?? ""}${percent(account.today_fraction)}` : "USDT",
+    ],
     ["Open result", old ? state("unknown", "old") : result(account.open_result_usdt), "unrealised"],
     ["UTC", el("span", { data: { clock: "utc" } }), el("span", { data: { clock: "local" } })],
   ];
@@ -70,4 +154,3 @@ function venueState(venue) {
   if (venue.reachable === true) return state("good", "reachable");
   return venue.reachable === false ? state("bad", "unreachable") : state("unknown", "not known");
 }
-

@@ -5,7 +5,17 @@ import { el, notify } from "./dom.js";
 /** Return a button that copies `text`, written as `shown`; a dash where there is none. */
 export function copyable(text, shown = text) {
   if (text === null || text === undefined || text === "") return "–";
-  const button = el("button", { type: "button", class: "plain mono wrap", title: "Copy", aria: { label: `Copy ${text}` }, data: { key: `copy-${text}` } }, shown);
+  const button = el(
+    "button",
+    {
+      type: "button",
+      class: "plain mono wrap",
+      title: "Copy",
+      aria: { label: `Copy ${text}` },
+      data: { key: `copy-${text}` },
+    },
+    shown,
+  );
   button.addEventListener("click", () => copy(button, text));
   return button;
 }

@@ -8,7 +8,12 @@ export function openDialog(title, content, { broad = false } = {}) {
   const key = from?.dataset?.key;
   const close = el("button", { type: "button", class: "plain", aria: { label: "Close this dialog" } }, "✕");
   const heading = el("h2", { id: "dialog-title" }, title);
-  const dialog = el("dialog", { class: broad ? "broad" : null, aria: { labelledby: "dialog-title" } }, el("header", {}, heading, close), content);
+  const dialog = el(
+    "dialog",
+    { class: broad ? "broad" : null, aria: { labelledby: "dialog-title" } },
+    el("header", {}, heading, close),
+    content,
+  );
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => {
     dialog.remove();

@@ -8,11 +8,18 @@ export function result(given, digits = 2, unit = "") {
   const value = figure(given);
   if (value === null) return el("span", { class: "muted" }, UNKNOWN);
   const sign = arrow(value, digits);
-  return el("span", { class: `nowrap ${tone(value, digits)}` }, signed(value, digits), unit && ` ${unit}`, sign && ` ${sign}`);
+  return el(
+    "span",
+    { class: `nowrap ${tone(value, digits)}` },
+    signed(value, digits),
+    unit && ` ${unit}`,
+    sign && ` ${sign}`,
+  );
 }
 
 /** A change as per cent, with sign and colour. */
-export const change = (value, digits = 2) => el("span", { class: `nowrap ${tone(value, digits + 2)}` }, percent(value, digits));
+export const change = (value, digits = 2) =>
+  el("span", { class: `nowrap ${tone(value, digits + 2)}` }, percent(value, digits));
 
 /**
  * An estimate with its interval. It is coloured only where the whole interval lies on one side of zero: what may as
@@ -22,16 +29,30 @@ export function estimate(value, low, high, digits = 2) {
   if (!known(value)) return el("span", { class: "muted" }, UNKNOWN);
   const sure = known(low) && known(high) && (low > 0 || high < 0);
   const range = known(low) && known(high) ? ` [${signed(low, digits)}, ${signed(high, digits)}]` : " [no interval]";
-  return el("span", { class: `nowrap ${sure ? tone(value, digits) : "flat"}` }, signed(value, digits), sure ? ` ${arrow(value, digits)}` : "", el("small", { class: "muted" }, range));
+  return el(
+    "span",
+    { class: `nowrap ${sure ? tone(value, digits) : "flat"}` },
+    signed(value, digits),
+    sure ? ` ${arrow(value, digits)}` : "",
+    el("small", { class: "muted" }, range),
+  );
 }
 
-const STATES = { good: ["✓", "up"], bad: ["✕", "down"], warn: ["!", "warn"], unknown: ["?", "muted"], note: ["·", "muted"] };
+const STATES = {
+  good: ["✓", "up"],
+  bad: ["✕", "down"],
+  warn: ["!", "warn"],
+  unknown: ["?", "muted"],
+  note: ["·", "muted"],
+};
 
 /** A symbol of a state, in its colour; the words beside it say the same. */
-export const symbol = (kind) => el("span", { class: `strong ${STATES[kind][1]}`, aria: { hidden: "true" } }, STATES[kind][0]);
+export const symbol = (kind) =>
+  el("span", { class: `strong ${STATES[kind][1]}`, aria: { hidden: "true" } }, STATES[kind][0]);
 
 /** A state in words, with its symbol. */
-export const state = (kind, ...words) => el("span", { class: STATES[kind][1] === "muted" ? "muted" : null }, symbol(kind), " ", words);
+export const state = (kind, ...words) =>
+  el("span", { class: STATES[kind][1] === "muted" ? "muted" : null }, symbol(kind), " ", words);
 
 /** Yes, no or not known. */
 export const verdict = (value, yes, no, unknown = "not known") =>
@@ -42,7 +63,16 @@ export function meter(used, label) {
   if (!known(used)) return el("span", { class: "muted" }, "not measured");
   const kind = used >= 1 ? "down" : used >= 0.8 ? "warn" : "muted";
   const width = `${Math.max(0, Math.min(1, used)) * 100}%`;
-  return el("span", { class: `meter ${kind}`, role: "img", aria: { label: `${label}: ${number(used * 100, 0)} % used` }, vars: { width } }, el("i"));
+  return el(
+    "span",
+    {
+      class: `meter ${kind}`,
+      role: "img",
+      aria: { label: `${label}: ${number(used * 100, 0)} % used` },
+      vars: { width },
+    },
+    el("i"),
+  );
 }
 
 /** The place of `value` between `from` and `to` in per cent, kept inside. */
@@ -59,13 +89,24 @@ export function spanBar({ stop, now, target, entry, name }) {
   const kind = at > zero ? "up" : at < zero ? "down" : "flat";
   const sign = { up: "▲", down: "▼", flat: "" }[kind];
   const label = `${name}: stop ${price(stop)}, entry ${price(entry)}, now ${price(now)}, target ${price(target)}`;
-  return el("div", {},
-    el("div", { class: `span ${kind}`, role: "img", aria: { label } },
+  return el(
+    "div",
+    {},
+    el(
+      "div",
+      { class: `span ${kind}`, role: "img", aria: { label } },
       el("span", { class: "fill", vars: { from: `${Math.min(zero, at)}%`, width: `${Math.abs(at - zero)}%` } }),
       known(entry) ? el("span", { class: "zero", vars: { at: `${zero}%` } }) : null,
-      el("span", { class: "now moves", vars: { at: `${at}%` } })),
-    el("div", { class: "ends" },
-      el("span", {}, `stop ${price(stop)}`), el("span", {}, `${name} now ${price(now)} ${sign}`), el("span", {}, `target ${price(target)}`)));
+      el("span", { class: "now moves", vars: { at: `${at}%` } }),
+    ),
+    el(
+      "div",
+      { class: "ends" },
+      el("span", {}, `stop ${price(stop)}`),
+      el("span", {}, `${name} now ${price(now)} ${sign}`),
+      el("span", {}, `target ${price(target)}`),
+    ),
+  );
 }
 
 /** A band from low over median to high, with where the live result is. */
@@ -74,10 +115,22 @@ export function bandBar(low, median, high, live) {
   const to = Math.max(high, live, 0);
   const [left, right] = [parseFloat(place(low, from, to)), parseFloat(place(high, from, to))];
   const label = `live result ${signed(live)} USDT; the backtest expects ${signed(low)} to ${signed(high)}, in the middle ${signed(median)}`;
-  return el("div", {},
-    el("div", { class: "span muted", role: "img", aria: { label } },
+  return el(
+    "div",
+    {},
+    el(
+      "div",
+      { class: "span muted", role: "img", aria: { label } },
       el("span", { class: "fill", vars: { from: `${left}%`, width: `${right - left}%` } }),
       el("span", { class: "zero", vars: { at: place(median, from, to) } }),
-      el("span", { class: "now", vars: { at: place(live, from, to) } })),
-    el("div", { class: "ends" }, el("span", {}, `low ${signed(low)}`), el("span", {}, `median ${signed(median)}`), el("span", {}, `high ${signed(high)}`)));
+      el("span", { class: "now", vars: { at: place(live, from, to) } }),
+    ),
+    el(
+      "div",
+      { class: "ends" },
+      el("span", {}, `low ${signed(low)}`),
+      el("span", {}, `median ${signed(median)}`),
+      el("span", {}, `high ${signed(high)}`),
+    ),
+  );
 }

@@ -16,7 +16,10 @@ export function figure(value) {
 /** Return a number with grouped digits and `digits` decimals. */
 export function number(value, digits = 2) {
   if (!known(value)) return UNKNOWN;
-  const text = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const text = Math.abs(value).toLocaleString("en-US", {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
   return isNegative(value, digits) ? MINUS + text : text;
 }
 
@@ -66,7 +69,11 @@ export const arrow = (value, digits = 2) => ({ up: "▲", down: "▼", flat: "" 
 export function span(seconds) {
   if (!known(seconds)) return UNKNOWN;
   const whole = Math.max(0, Math.floor(seconds));
-  const [days, hours, minutes] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];
+  const [days, hours, minutes] = [
+    Math.floor(whole / 86400),
+    Math.floor(whole / 3600) % 24,
+    Math.floor(whole / 60) % 60,
+  ];
   if (days) return `${days} d ${hours} h`;
   if (hours) return `${hours} h ${minutes} min`;
   if (minutes) return minutes < 10 ? `${minutes} min ${whole % 60} s` : `${minutes} min`;
@@ -87,12 +94,19 @@ export function localClock(value) {
   return at ? `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}` : UNKNOWN;
 }
 
+let present = () => Date.now();
+
+/** Set what counts as now: the time of the process, which a replay plays. */
+export function setPresent(now) {
+  present = now;
+}
+
 /** Return date and time of an instant in UTC; without the year where it is short of a year ago. */
 export function stamp(value) {
   const at = instant(value);
   if (!at) return UNKNOWN;
   const day = `${two(at.getUTCMonth() + 1)}-${two(at.getUTCDate())}`;
-  const year = Math.abs(Date.now() - at) > 300 * 86400e3 ? `${at.getUTCFullYear()}-` : "";
+  const year = Math.abs(present() - at) > 300 * 86400e3 ? `${at.getUTCFullYear()}-` : "";
   return `${year}${day} ${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
 }
 

@@ -37,8 +37,22 @@ export function openHelp(panels, commands) {
   const box = el("input", { type: "checkbox", id: "keys-on" });
   box.checked = enabled();
   box.addEventListener("change", () => localStorage.setItem(STORE, box.checked ? "on" : "off"));
-  openDialog("Keys", el("div", { class: "inside" },
-    el("dl", { class: "facts" }, rows.map(([key, words]) => el("div", {}, el("dt", {}, words), el("dd", {}, el("kbd", {}, key))))),
-    el("label", { class: "inline" }, box, "Single keys act (this help stays on ?)"),
-    el("p", { class: "hint" }, "Tab goes through everything, Enter and space press, Escape closes. All times are UTC but for the local clock in the bar.")));
+  openDialog(
+    "Keys",
+    el(
+      "div",
+      { class: "inside" },
+      el(
+        "dl",
+        { class: "facts" },
+        rows.map(([key, words]) => el("div", {}, el("dt", {}, words), el("dd", {}, el("kbd", {}, key)))),
+      ),
+      el("label", { class: "inline" }, box, "Single keys act (this help stays on ?)"),
+      el(
+        "p",
+        { class: "hint" },
+        "Tab goes through everything, Enter and space press, Escape closes. All times are UTC but for the local clock in the bar.",
+      ),
+    ),
+  );
 }

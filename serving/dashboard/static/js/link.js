@@ -67,7 +67,8 @@ export class Link {
     for (;;) {
       const refused = await this.listen();
       if (refused === 401) return this.become("locked");
-      if (refused === 404 || refused === 429 || refused === 503) await this.probe(); // no stream for us: ask instead
+      if (refused === 404 || refused === 429 || refused === 503)
+        await this.probe(); // no stream for us: ask instead
       else if (this.state === "open") await this.probe();
       await new Promise((done) => setTimeout(done, RETRY_MS[Math.min(this.attempts, RETRY_MS.length - 1)]));
       this.attempts += 1;

@@ -32,18 +32,30 @@ const place = (id) => document.getElementById(id);
 startTheme();
 const link = new Link(onEvent, onLink);
 const panels = makePanels();
-fill(place("grid"), panels.map((panel) => panel.node));
-fill(place("jump"), panels.map((panel) => {
-  const anchor = el("a", { href: `#${panel.node.id}` }, panel.node.querySelector("h2").textContent);
-  anchor.addEventListener("click", (event) => {
-    event.preventDefault();
-    jumpTo(panel);
-  });
-  return anchor;
-}));
+fill(
+  place("grid"),
+  panels.map((panel) => panel.node),
+);
+fill(
+  place("jump"),
+  panels.map((panel) => {
+    const anchor = el("a", { href: `#${panel.node.id}` }, panel.node.querySelector("h2").textContent);
+    anchor.addEventListener("click", (event) => {
+      event.preventDefault();
+      jumpTo(panel);
+    });
+    return anchor;
+  }),
+);
 
 const COMMANDS = {
-  t: ["colours: system, dark, light", () => { switchTheme(); draw(); }],
+  t: [
+    "colours: system, dark, light",
+    () => {
+      switchTheme();
+      draw();
+    },
+  ],
   u: ["unlock or lock this tab", switchToken],
   "/": ["filter pairs or reasons", () => place("why-filter").focus()],
   "?": ["this help", () => openHelp(panels, COMMANDS)],
@@ -51,9 +63,14 @@ const COMMANDS = {
 
 startKeys(panels, COMMANDS);
 onTheme(draw);
-onToken(() => { link.restart(); draw(); });
+onToken(() => {
+  link.restart();
+  draw();
+});
 for (const name of ["status", "positions", "unknown"]) resources[name].onChange(draw);
-new ResizeObserver(() => document.documentElement.style.setProperty("--bar-height", `${place("bar").offsetHeight}px`)).observe(place("bar"));
+new ResizeObserver(() =>
+  document.documentElement.style.setProperty("--bar-height", `${place("bar").offsetHeight}px`),
+).observe(place("bar"));
 link.start();
 resources.status.refresh();
 resources.positions.refresh();
@@ -63,8 +80,17 @@ setInterval(everyTick, TICK_MS);
 document.addEventListener("visibilitychange", everyTick);
 
 function makePanels() {
-  const closing = (position) => askFor("close", { position_id: position.position_id, about: position.legs.map((leg) => `${sideOf(leg)} ${leg.asset}`).join(" / ") }, () => readAgain("positions"));
-  const acknowledging = (event) => askFor("acknowledge", { event_id: event.event_id, about: event.text }, () => readAgain("event"));
+  const closing = (position) =>
+    askFor(
+      "close",
+      {
+        position_id: position.position_id,
+        about: position.legs.map((leg) => `${sideOf(leg)} ${leg.asset}`).join(" / "),
+      },
+      () => readAgain("positions"),
+    );
+  const acknowledging = (event) =>
+    askFor("acknowledge", { event_id: event.event_id, about: event.text }, () => readAgain("event"));
   const pair = pairPanel(resources, choice);
   const onChart = (id) => {
     pair.choose(id);
@@ -81,7 +107,10 @@ function makePanels() {
     riskPanel(resources),
     modelPanel(resources),
     trustPanel(resources),
-    eventsPanel(resources, { onAcknowledge: acknowledging, onAcknowledgeAll: () => askFor("acknowledge-all", {}, () => readAgain("event")) }),
+    eventsPanel(resources, {
+      onAcknowledge: acknowledging,
+      onAcknowledgeAll: () => askFor("acknowledge-all", {}, () => readAgain("event")),
+    }),
   ];
 }
 
@@ -156,4 +185,3 @@ function everyTick() {
   if (!now.alive || document.hidden) return;
   for (const resource of Object.values(resources)) if (resource.isDue()) resource.refresh();
 }
-

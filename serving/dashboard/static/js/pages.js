@@ -25,7 +25,7 @@ export class Pages {
   }
 
   cursor() {
-    return this.next === undefined ? this.resource.value?.next ?? null : this.next;
+    return this.next === undefined ? (this.resource.value?.next ?? null) : this.next;
   }
 
   async more() {
@@ -51,4 +51,10 @@ function unseen(ids, id) {
 
 /** A button for the next older page; nothing where the list ends. */
 export const moreButton = (pages) =>
-  pages.cursor() === null ? null : el("p", { class: "empty" }, el("button", { type: "button", data: { key: `more-${pages.id}` }, on: { click: () => pages.more() } }, "Older"));
+  pages.cursor() === null
+    ? null
+    : el(
+        "p",
+        { class: "empty" },
+        el("button", { type: "button", data: { key: `more-${pages.id}` }, on: { click: () => pages.more() } }, "Older"),
+      );

@@ -10,10 +10,22 @@ export class Panel {
     this.sources = sources;
     this.age = el("span", { class: "age" });
     this.failure = el("p", { class: "failure", hidden: true });
-    this.body = el("div", { class: flush ? "body flush" : "body", tabindex: "0", role: "group", aria: { label: title } });
+    this.body = el("div", {
+      class: flush ? "body flush" : "body",
+      tabindex: "0",
+      role: "group",
+      aria: { label: title },
+    });
     this.tools = tools.length ? el("div", { class: "tools" }, tools) : null;
     const head = el("header", {}, el("h2", { id: `${id}-title` }, title), this.age);
-    this.node = el("section", { id, class: "panel", aria: { labelledby: `${id}-title` } }, head, this.tools, this.failure, this.body);
+    this.node = el(
+      "section",
+      { id, class: "panel", aria: { labelledby: `${id}-title` } },
+      head,
+      this.tools,
+      this.failure,
+      this.body,
+    );
     this.head = head;
     fill(this.body, el("p", { class: "empty" }, "loading"));
   }
@@ -35,10 +47,14 @@ export class Panel {
       this.age.textContent = old ? `not current: read ${seconds} s ago` : `read ${seconds} s ago`;
     }
     // While nothing answers, the page as a whole says so; each panel need not.
-    const text = failed && alive ? `✕ cannot be read: ${failed.error.message}${failed.error.remedy ? ` (${failed.error.remedy})` : ""}` : "";
+    const text =
+      failed && alive
+        ? `✕ cannot be read: ${failed.error.message}${failed.error.remedy ? ` (${failed.error.remedy})` : ""}`
+        : "";
     if (this.failure.textContent !== text) this.failure.textContent = text;
     this.failure.hidden = text === "";
-    if (failed && this.sources[0].value === null) fill(this.body, el("p", { class: "empty" }, "nothing could be read yet"));
+    if (failed && this.sources[0].value === null)
+      fill(this.body, el("p", { class: "empty" }, "nothing could be read yet"));
   }
 }
 
@@ -47,7 +63,11 @@ export const empty = (text) => el("p", { class: "empty" }, text);
 
 /** A list of terms and values. */
 export function facts(...rows) {
-  return el("dl", { class: "facts" }, rows.filter(Boolean).map(([term, ...value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
+  return el(
+    "dl",
+    { class: "facts" },
+    rows.filter(Boolean).map(([term, ...value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))),
+  );
 }
 
 /** A heading with what belongs to it. */

@@ -84,8 +84,17 @@ export function makeResources(choice) {
     model: new Resource("model", 120),
     trust: new Resource("trust", 30),
     events: new Resource("events?limit=100", 30),
-    pair: new Resource(pair((id) => `pairs/${id}/series?hours=168`), 120),
-    first: new Resource(() => (assets()[0] ? `assets/${encodeURIComponent(assets()[0])}/candles?hours=168` : null), 300),
-    second: new Resource(() => (assets()[1] ? `assets/${encodeURIComponent(assets()[1])}/candles?hours=168` : null), 300),
+    pair: new Resource(
+      pair((id) => `pairs/${id}/series?hours=168`),
+      120,
+    ),
+    first: new Resource(
+      () => (assets()[0] ? `assets/${encodeURIComponent(assets()[0])}/candles?hours=168` : null),
+      300,
+    ),
+    second: new Resource(
+      () => (assets()[1] ? `assets/${encodeURIComponent(assets()[1])}/candles?hours=168` : null),
+      300,
+    ),
   };
 }

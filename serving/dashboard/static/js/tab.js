@@ -31,7 +31,10 @@ function drawIcon(kind) {
   pen.lineWidth = 8;
   pen.beginPath();
   if (kind === "gone") {
-    for (const [x, y, u, v] of [[20, 20, 44, 44], [44, 20, 20, 44]]) {
+    for (const [x, y, u, v] of [
+      [20, 20, 44, 44],
+      [44, 20, 20, 44],
+    ]) {
       pen.moveTo(x, y);
       pen.lineTo(u, v);
     }

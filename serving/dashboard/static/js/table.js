@@ -36,24 +36,59 @@ export class SortedTable {
   draw(rows) {
     const head = this.columns.map((column) => {
       const sort = this.by === column.name ? (this.down ? "descending" : "ascending") : "none";
-      const button = el("button", { type: "button", data: { key: `sort-${column.name}` }, on: { click: () => this.sortBy(column.name) } }, column.name);
+      const button = el(
+        "button",
+        { type: "button", data: { key: `sort-${column.name}` }, on: { click: () => this.sortBy(column.name) } },
+        column.name,
+      );
       return el("th", { scope: "col", role: "columnheader", class: kindOf(column), aria: { sort } }, button);
     });
-    const body = this.sorted(rows).map((row) => el("tr", { role: "row" }, this.columns.map((column) => cell(column, row))));
+    const body = this.sorted(rows).map((row) =>
+      el(
+        "tr",
+        { role: "row" },
+        this.columns.map((column) => cell(column, row)),
+      ),
+    );
     // The roles hold where the style makes rows of two lines out of it, which would end the table for screen readers.
-    return el("table", { role: "table" },
+    return el(
+      "table",
+      { role: "table" },
       el("caption", { class: "hidden" }, this.caption),
-      el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, head)), el("tbody", { role: "rowgroup" }, body));
+      el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, head)),
+      el("tbody", { role: "rowgroup" }, body),
+    );
   }
 }
 
 /** A table without sorting, from heads and rows of cells; `left` are the columns of words. */
 export function plainTable(caption, heads, rows, left = [0]) {
   const tone = (index) => (left.includes(index) ? "text" : null);
-  return el("table", {},
+  return el(
+    "table",
+    {},
     el("caption", { class: "hidden" }, caption),
-    el("thead", {}, el("tr", {}, heads.map((head, index) => el("th", { scope: "col", class: tone(index) }, head)))),
-    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((value, index) => el("td", { class: tone(index) }, value))))));
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        heads.map((head, index) => el("th", { scope: "col", class: tone(index) }, head)),
+      ),
+    ),
+    el(
+      "tbody",
+      {},
+      rows.map((row) =>
+        el(
+          "tr",
+          {},
+          row.map((value, index) => el("td", { class: tone(index) }, value)),
+        ),
+      ),
+    ),
+  );
 }
 
 function cell(column, row) {

@@ -12,20 +12,39 @@ const RANK = { critical: 0, warning: 1 };
 export function findings({ link, silence, freshness, status, positions, unknown }) {
   const found = [];
   const say = (level, text) => text && found.push({ level, text });
-  if (link === "gone") say("critical", `The process does not answer since ${span(silence)}. Nothing below is current; stops that are on the venue stay there.`);
+  if (link === "gone")
+    say(
+      "critical",
+      `The process does not answer since ${span(silence)}. Nothing below is current; stops that are on the venue stay there.`,
+    );
   if (link === "locked") say("critical", "Reading needs a token: unlock with it.");
   if (!status) return found;
-  if (freshness === "stale") say("critical", `The data is ${span(dataAge(status))} old: ${status.data?.reason ?? "no newer bar came"}. Nothing below is current.`);
+  if (freshness === "stale")
+    say(
+      "critical",
+      `The data is ${span(dataAge(status))} old: ${status.data?.reason ?? "no newer bar came"}. Nothing below is current.`,
+    );
   const reachable = status.venue_link?.reachable;
   if (reachable === false) say("critical", "The venue does not answer: marks and stops are those of the last look.");
-  if (status.trading === "halted") say("critical", `Halted until a person resumes: ${status.trading_reason || "no reason given"}`);
-  if (status.trading === "guarding") say("warning", `Guarding, no new entries: ${status.trading_reason || "no reason given"}`);
+  if (status.trading === "halted")
+    say("critical", `Halted until a person resumes: ${status.trading_reason || "no reason given"}`);
+  if (status.trading === "guarding")
+    say("warning", `Guarding, no new entries: ${status.trading_reason || "no reason given"}`);
   for (const [name, reason] of Object.entries(status.causes ?? {})) {
     if (reason !== status.trading_reason) say("warning", `${name}: ${reason}`);
   }
   for (const { level, text } of protection(positions)) say(level, text);
-  if (unknown?.length) say("critical", `The outcome of ${unknown.length} order${unknown.length > 1 ? "s" : ""} is unknown: ${unknown.map((order) => `${order.side} ${order.contracts} ${order.instrument}`).join(", ")}`);
-  if (status.model?.gate === "failed") say("critical", `Model version ${status.model.version} failed its gate: ${status.model.gate_reason}`);
+  if (unknown?.length)
+    say(
+      "critical",
+      `The outcome of ${unknown.length} order${unknown.length > 1 ? "s" : ""} is unknown: ${unknown.map((order) => `${order.side} ${order.contracts} ${order.instrument}`).join(", ")}`,
+    );
+  // With play money a model may trade that the gate refused; with real money it must not.
+  if (status.model?.gate === "failed")
+    say(
+      status.mode === "live" ? "critical" : "warning",
+      `Model version ${status.model.version} failed its gate: ${status.model.gate_reason}`,
+    );
   for (const text of status.problems ?? []) if (text !== status.data?.reason) say("warning", text);
   for (const [name, reason] of Object.entries(status.blocked ?? {})) say("warning", `${name} is not opened: ${reason}`);
   return found.sort((left, right) => RANK[left.level] - RANK[right.level]);
@@ -38,7 +57,8 @@ function protection(positions) {
       const kind = leg.stop?.state;
       const name = `${leg.instrument} of ${position.pair ? pairName(position.pair) : position.position_id}`;
       if (kind === "missing" || !leg.stop) found.push({ level: "critical", text: `No stop on the venue: ${name}` });
-      else if (kind === "unconfirmed") found.push({ level: "warning", text: `The stop is not confirmed by the venue: ${name}` });
+      else if (kind === "unconfirmed")
+        found.push({ level: "warning", text: `The stop is not confirmed by the venue: ${name}` });
     }
   }
   return found;
@@ -46,7 +66,9 @@ function protection(positions) {
 
 /** Return the oldest confirmation of the stops of all legs; null where one is not confirmed or nothing is held. */
 function oldestConfirmation(positions) {
-  const times = positions.flatMap((position) => position.legs.map((leg) => (leg.stop?.state === "confirmed" ? leg.stop.confirmed_at : null)));
+  const times = positions.flatMap((position) =>
+    position.legs.map((leg) => (leg.stop?.state === "confirmed" ? leg.stop.confirmed_at : null)),
+  );
   return times.length && times.every(Boolean) ? times.sort()[0] : null;
 }
 
@@ -59,15 +81,25 @@ export function drawVerdict(node, facts, acts) {
   const level = found[0]?.level ?? (status ? "well" : "unknown");
   node.dataset.level = facts.freshness === "starting" ? "unknown" : level;
   const answers = el("p", { class: "answers" }, isWell(facts, found), holding(positions, facts), why(status));
-  const list = found.length ? el("ul", { class: "findings" }, found.map((item) => el("li", {}, symbol(item.level === "critical" ? "bad" : "warn"), " ", item.text))) : null;
+  const list = found.length
+    ? el(
+        "ul",
+        { class: "findings" },
+        found.map((item) => el("li", {}, symbol(item.level === "critical" ? "bad" : "warn"), " ", item.text)),
+      )
+    : null;
   fill(node, el("div", {}, answers, list), acts);
-  const text = found.filter((item) => item.level === "critical").map((item) => item.text.replace(/since .*?\./, "")).join(" ");
+  const text = found
+    .filter((item) => item.level === "critical")
+    .map((item) => item.text.replace(/since .*?\./, ""))
+    .join(" ");
   if (text !== spoken) speak((spoken = text) || "All is well again.");
 }
 
 function isWell({ link, freshness, status }, found) {
   if (link === "connecting" && !status) return el("span", {}, "Connecting to the process");
-  if (freshness === "starting" && !found.length) return el("span", {}, symbol("note"), " ", el("b", {}, "Starting: "), status.data?.reason ?? "loading model");
+  if (freshness === "starting" && !found.length)
+    return el("span", {}, symbol("note"), " ", el("b", {}, "Starting: "), status.data?.reason ?? "loading model");
   if (!found.length) return el("span", {}, symbol("good"), " ", el("b", {}, "Well."));
   const grave = found.filter((item) => item.level === "critical").length;
   const rest = found.length - grave;
@@ -82,7 +114,14 @@ function holding(positions, { link, freshness }) {
   const legs = positions.reduce((sum, position) => sum + position.legs.length, 0);
   const count = `${was}${was ? "held" : "Holds"} ${positions.length} position${positions.length > 1 ? "s" : ""}; `;
   const at = oldestConfirmation(positions);
-  if (at) return el("span", {}, el("b", {}, count), `all ${legs} stops confirmed on the venue `, age(at));
+  if (at)
+    return el(
+      "span",
+      {},
+      el("b", {}, count),
+      legs === 1 ? "its stop is confirmed on the venue " : `all ${legs} stops confirmed on the venue `,
+      age(at),
+    );
   return el("span", {}, el("b", {}, count), symbol("bad"), " not every stop is confirmed");
 }
 

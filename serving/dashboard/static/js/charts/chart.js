@@ -39,7 +39,10 @@ export class Chart {
     try {
       const library = await load();
       this.chart ??= library.init(this.node, null, { renderer: "canvas" });
-      this.chart.setOption({ ...common(this.colours()), ...this.makeOption(this.value, this.colours(), this.node.clientWidth) }, { notMerge: true });
+      this.chart.setOption(
+        { ...common(this.colours()), ...this.makeOption(this.value, this.colours(), this.node.clientWidth) },
+        { notMerge: true },
+      );
       this.node.dataset.drawn = "yes";
     } catch (error) {
       this.node.dataset.drawn = "no";
@@ -81,7 +84,11 @@ export function tooltip(colours, rows) {
     padding: [6, 9],
     formatter: (points) => {
       const list = Array.isArray(points) ? points : [points];
-      return el("div", { class: "tip" }, rows(list).map(([text, kind]) => el("span", { class: kind ?? null }, text)));
+      return el(
+        "div",
+        { class: "tip" },
+        rows(list).map(([text, kind]) => el("span", { class: kind ?? null }, text)),
+      );
     },
   };
 }

@@ -14,8 +14,25 @@ export function drawCalendar(place, items, by) {
   // A change of `by` is drawn with the answer to it: until then what stands there are the periods before.
   const days = by === "day" && /^\d{4}-\d\d-\d\d$/.test(items[0].period);
   const box = (inside) => el("div", { class: "tools" }, inside);
-  if (!days) return fill(place, box(el("ul", { class: "calendar wide" }, items.map((item) => square(item, item.period, largest)))));
-  fill(place, box(months(items).map(([month, found]) => block(month, el("ul", { class: "calendar" }, daysOf(month, found, largest))))));
+  if (!days)
+    return fill(
+      place,
+      box(
+        el(
+          "ul",
+          { class: "calendar wide" },
+          items.map((item) => square(item, item.period, largest)),
+        ),
+      ),
+    );
+  fill(
+    place,
+    box(
+      months(items).map(([month, found]) =>
+        block(month, el("ul", { class: "calendar" }, daysOf(month, found, largest))),
+      ),
+    ),
+  );
 }
 
 function months(items) {
@@ -42,6 +59,10 @@ function square(item, name, largest) {
   const kind = tone(result);
   const shade = { up: "var(--up)", down: "var(--down)", flat: "var(--raised)" }[kind];
   const title = `${item.period}: ${signed(result)} USDT, ${item.trades} trades, ${item.won} won, ${item.lost} lost`;
-  return el("li", { title, vars: { tone: shade, share: (Math.abs(result ?? 0) / largest).toFixed(3) } },
-    el("small", {}, `${name} · ${item.trades}`), el("b", { class: kind }, `${arrow(result)} ${signed(result, 1)}`));
+  return el(
+    "li",
+    { title, vars: { tone: shade, share: (Math.abs(result ?? 0) / largest).toFixed(3) } },
+    el("small", {}, `${name} · ${item.trades}`),
+    el("b", { class: kind }, `${arrow(result)} ${signed(result, 1)}`),
+  );
 }

@@ -12,19 +12,44 @@ export function equityPanel(resources, choice) {
   const panel = new Panel("equity", "Equity", [resources.equity]);
   const chart = new Chart("Equity", equityOption);
   const said = el("span", {});
-  const ranges = el("span", { role: "group", aria: { label: "Range" } }, RANGES.map((range) => button(range)));
-  const legend = el("p", { class: "legend" }, el("span", {}, "— equity"), el("span", {}, "— BTC, right scale"), MARK_WORDS.map(([sign, word]) => el("span", {}, `${sign} ${word}`)));
+  const ranges = el(
+    "span",
+    { role: "group", aria: { label: "Range" } },
+    RANGES.map((range) => button(range)),
+  );
+  const legend = el(
+    "p",
+    { class: "legend" },
+    el("span", {}, "— equity"),
+    el("span", {}, "— BTC, right scale"),
+    MARK_WORDS.map(([sign, word]) => el("span", {}, `${sign} ${word}`)),
+  );
   panel.add(ranges, said);
   panel.body.classList.add("column");
 
   function button(range) {
-    return el("button", {
-      type: "button", class: "plain", aria: { pressed: String(range === choice.range) }, data: { range },
-      on: { click: () => { choice.range = range; mark(); resources.equity.refresh(); } },
-    }, range);
+    return el(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        aria: { pressed: String(range === choice.range) },
+        data: { range },
+        on: {
+          click: () => {
+            choice.range = range;
+            mark();
+            resources.equity.refresh();
+          },
+        },
+      },
+      range,
+    );
   }
 
-  const mark = () => { for (const node of ranges.children) node.setAttribute("aria-pressed", String(node.dataset.range === choice.range)); };
+  const mark = () => {
+    for (const node of ranges.children) node.setAttribute("aria-pressed", String(node.dataset.range === choice.range));
+  };
 
   resources.equity.onChange(() => {
     const found = resources.equity.value;
@@ -39,7 +64,10 @@ export function equityPanel(resources, choice) {
     fill(said, `${signed(last - first)} USDT `, el("span", { class: "muted" }, percent(part)));
     if (!panel.body.contains(chart.node)) fill(panel.body, chart.node, legend);
     const worst = Math.max(...found.points.map((point) => Math.abs(point[2] ?? 0)));
-    chart.show(found, `Equity over ${choice.range}: ${signed(last - first)} USDT, ${percent(part)}, largest drawdown ${share(worst)}, ${found.markers?.length ?? 0} marks`);
+    chart.show(
+      found,
+      `Equity over ${choice.range}: ${signed(last - first)} USDT, ${percent(part)}, largest drawdown ${share(worst)}, ${found.markers?.length ?? 0} marks`,
+    );
   });
   return panel;
 }

@@ -17,13 +17,39 @@ export function heatPanel(resources, { onChart }) {
 }
 
 function map({ assets, cells }, onChart) {
-  const byPair = new Map(cells.flatMap((cell) => [[`${cell.a} ${cell.b}`, cell], [`${cell.b} ${cell.a}`, cell]]));
+  const byPair = new Map(
+    cells.flatMap((cell) => [
+      [`${cell.a} ${cell.b}`, cell],
+      [`${cell.b} ${cell.a}`, cell],
+    ]),
+  );
   const scores = cells.map((cell) => cell.score).filter(known);
   const largest = Math.max(...scores, Number.MIN_VALUE);
-  const head = el("tr", {}, el("td", { class: "self" }), assets.map((name) => el("th", { scope: "col" }, name)));
-  const rows = assets.map((row) => el("tr", {}, el("th", { scope: "row" }, row), assets.map((column) => square(byPair.get(`${row} ${column}`), largest, `${row} ${column}`, onChart))));
-  return el("div", { class: "heat", vars: { assets: assets.length } },
-    el("table", {}, el("caption", { class: "hidden" }, "Scores of all pairs"), el("thead", {}, head), el("tbody", {}, rows)));
+  const head = el(
+    "tr",
+    {},
+    el("td", { class: "self" }),
+    assets.map((name) => el("th", { scope: "col" }, name)),
+  );
+  const rows = assets.map((row) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, row),
+      assets.map((column) => square(byPair.get(`${row} ${column}`), largest, `${row} ${column}`, onChart)),
+    ),
+  );
+  return el(
+    "div",
+    { class: "heat", vars: { assets: assets.length } },
+    el(
+      "table",
+      {},
+      el("caption", { class: "hidden" }, "Scores of all pairs"),
+      el("thead", {}, head),
+      el("tbody", {}, rows),
+    ),
+  );
 }
 
 function square(cell, largest, key, onChart) {
@@ -33,12 +59,31 @@ function square(cell, largest, key, onChart) {
   const pair = `${cell.a}__${cell.b}`;
   const label = `${pairName(pair)}: score ${number(cell.score, 3)}, z ${signed(cell.z)}, probability ${number(cell.probability, 3)}, ${cell.rejected ?? "candidate"}`;
   const share = known(cell.score) ? Math.max(0, cell.score / largest) : 0;
-  return el("td", {}, el("button", {
-    type: "button", class: cell.rejected === null ? "candidate" : null, title: label, aria: { label },
-    vars: { share: share.toFixed(3) }, data: { key: `heat-${key}` }, on: { click: () => onChart(pair) },
-  }, el("span", {}, score), el("span", {}, kind.sign)));
+  return el(
+    "td",
+    {},
+    el(
+      "button",
+      {
+        type: "button",
+        class: cell.rejected === null ? "candidate" : null,
+        title: label,
+        aria: { label },
+        vars: { share: share.toFixed(3) },
+        data: { key: `heat-${key}` },
+        on: { click: () => onChart(pair) },
+      },
+      el("span", {}, score),
+      el("span", {}, kind.sign),
+    ),
+  );
 }
 
 function legend(cells) {
-  return el("p", { class: "legend" }, countKinds(cells).map((kind) => el("span", {}, `${kind.sign} ${kind.text} (${kind.count})`)), el("span", {}, "the fuller the shade, the higher the score"));
+  return el(
+    "p",
+    { class: "legend" },
+    countKinds(cells).map((kind) => el("span", {}, `${kind.sign} ${kind.text} (${kind.count})`)),
+    el("span", {}, "the fuller the shade, the higher the score"),
+  );
 }

@@ -22,21 +22,39 @@ export async function openLineage(decisionId, row) {
 
 function drawFacts(row) {
   return facts(
-    ["z", signed(row.z)], ["probability", number(row.probability, 4)],
+    ["z", signed(row.z)],
+    ["probability", number(row.probability, 4)],
     ["edge", signed(row.edge, 4)],
-    ["score", number(row.score, 4)], ["direction", row.direction ?? "–"], ["first reason against", row.rejected ?? "none: a candidate"]);
+    ["score", number(row.score, 4)],
+    ["direction", row.direction ?? "–"],
+    ["first reason against", row.rejected ?? "none: a candidate"],
+  );
 }
 
 function drawFeatures(rows) {
-  const place = el("div", { class: "scroll", tabindex: "0", role: "group", aria: { label: "Features" }, data: { key: "features" } });
-  const table = new SortedTable("Features", [
-    { name: "feature", text: true, of: (item) => item.name },
-    { name: "value", of: (item) => item.value, show: (item) => (known(item.value) ? signed(item.value, 6) : item.value ?? "null") },
-    { name: "event time", of: (item) => item.event_timestamp, show: (item) => stamp(item.event_timestamp) },
-    { name: "known since", of: (item) => item.created_timestamp, show: (item) => stamp(item.created_timestamp) },
-    { name: "service", text: true, of: (item) => item.service },
-    { name: "entity", text: true, of: (item) => item.entity },
-  ], () => draw());
+  const place = el("div", {
+    class: "scroll",
+    tabindex: "0",
+    role: "group",
+    aria: { label: "Features" },
+    data: { key: "features" },
+  });
+  const table = new SortedTable(
+    "Features",
+    [
+      { name: "feature", text: true, of: (item) => item.name },
+      {
+        name: "value",
+        of: (item) => item.value,
+        show: (item) => (known(item.value) ? signed(item.value, 6) : (item.value ?? "null")),
+      },
+      { name: "event time", of: (item) => item.event_timestamp, show: (item) => stamp(item.event_timestamp) },
+      { name: "known since", of: (item) => item.created_timestamp, show: (item) => stamp(item.created_timestamp) },
+      { name: "service", text: true, of: (item) => item.service },
+      { name: "entity", text: true, of: (item) => item.entity },
+    ],
+    () => draw(),
+  );
   const draw = () => fill(place, rows.length ? table.draw(rows) : empty("No features were kept."));
   draw();
   return place;

@@ -10,7 +10,14 @@ export function pairPanel(resources, choice) {
   const panel = new Panel("pair", "Pair", [resources.pair]);
   const chart = new Chart("Pair", pairOption);
   const pick = el("select", { aria: { label: "Pair" }, on: { change: () => choose(pick.value) } });
-  const legend = el("p", { class: "legend" }, el("span", {}, "▲ entry"), el("span", {}, "▼ exit"), el("span", {}, "dashed: bands of z"), el("span", {}, "solid: live stop and target"));
+  const legend = el(
+    "p",
+    { class: "legend" },
+    el("span", {}, "▲ entry"),
+    el("span", {}, "▼ exit"),
+    el("span", {}, "dashed: bands of z"),
+    el("span", {}, "solid: live stop and target"),
+  );
   panel.add(pick);
   panel.body.classList.add("column");
 
@@ -30,7 +37,10 @@ export function pairPanel(resources, choice) {
   function offer() {
     const pairs = new Set((resources.heatmap.value?.cells ?? []).map((cell) => `${cell.a}__${cell.b}`));
     if (choice.pair) pairs.add(choice.pair);
-    fill(pick, [...pairs].sort().map((pair) => el("option", { value: pair, selected: pair === choice.pair }, pairName(pair))));
+    fill(
+      pick,
+      [...pairs].sort().map((pair) => el("option", { value: pair, selected: pair === choice.pair }, pairName(pair))),
+    );
     pick.hidden = pairs.size === 0;
   }
 
@@ -52,8 +62,16 @@ export function pairPanel(resources, choice) {
     if (!series.points?.length) return fill(panel.body, empty("No series of this pair is kept."));
     if (!panel.body.contains(chart.node)) fill(panel.body, chart.node, legend);
     const z = series.points.at(-1)[2];
-    const value = { series, first: resources.first.value, second: resources.second.value, assets: choice.pair.split("__") };
-    chart.show(value, `${pairName(choice.pair)}: z ${signed(z)} now, entry band ±${series.bands?.entry ?? "unknown"}, ${series.trades?.length ?? 0} marks of trades`);
+    const value = {
+      series,
+      first: resources.first.value,
+      second: resources.second.value,
+      assets: choice.pair.split("__"),
+    };
+    chart.show(
+      value,
+      `${pairName(choice.pair)}: z ${signed(z)} now, entry band ±${series.bands?.entry ?? "unknown"}, ${series.trades?.length ?? 0} marks of trades`,
+    );
   }
 
   for (const name of ["pair", "first", "second"]) resources[name].onChange(draw);

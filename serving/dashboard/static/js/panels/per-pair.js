@@ -3,8 +3,10 @@
 import { figure } from "../format.js";
 
 // Two-sided 97.5 % points of Student's t for 1…30 degrees of freedom; beyond that the normal one serves.
-const T = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
-  2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042];
+const T = [
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,
+  2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
 
 /** Return `{pair, trades, won, total, mean, low, high}` per pair; low and high are null with fewer than two trades. */
 export function byPair(trades) {
@@ -16,7 +18,10 @@ export function byPair(trades) {
     groups.set(key, [...(groups.get(key) ?? []), result]);
   }
   return [...groups].map(([pair, values]) => ({
-    pair, trades: values.length, won: values.filter((value) => value > 0).length, ...interval(values),
+    pair,
+    trades: values.length,
+    won: values.filter((value) => value > 0).length,
+    ...interval(values),
   }));
 }
 

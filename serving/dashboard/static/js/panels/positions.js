@@ -9,7 +9,8 @@ import { plainTable } from "../table.js";
 
 const STOPS = {
   confirmed: (stop) => state("good", "confirmed ", stop.confirmed_at ? age(stop.confirmed_at) : ""),
-  unconfirmed: (stop) => state("warn", "not confirmed", stop.confirmed_at ? el("span", {}, ", seen ", age(stop.confirmed_at)) : ""),
+  unconfirmed: (stop) =>
+    state("warn", "not confirmed", stop.confirmed_at ? el("span", {}, ", seen ", age(stop.confirmed_at)) : ""),
   missing: () => state("bad", "missing"),
 };
 
@@ -19,7 +20,10 @@ export function positionsPanel(resources, { onClose, onChart }) {
     const items = resources.positions.value?.items;
     if (!items) return;
     if (!items.length) return fill(panel.body, empty("No open position."));
-    fill(panel.body, items.map((position) => card(position, { onClose, onChart })));
+    fill(
+      panel.body,
+      items.map((position) => card(position, { onClose, onChart })),
+    );
   };
   resources.positions.onChange(draw);
   return panel;
@@ -29,26 +33,75 @@ function card(position, { onClose, onChart }) {
   const { result: split = {} } = position;
   const bar = levelBar(position);
   const id = position.position_id;
-  const chart = position.pair && el("button", { type: "button", data: { key: `chart-${id}` }, on: { click: () => onChart(position.pair) } }, "Chart");
-  const close = el("button", { type: "button", class: "grave", data: { key: `close-${id}`, act: "close" }, on: { click: () => onClose(position) } }, "Close");
-  return el("article", { class: "card", aria: { label: titleOf(position) } },
-    el("div", { class: "head" },
+  const chart =
+    position.pair &&
+    el(
+      "button",
+      { type: "button", data: { key: `chart-${id}` }, on: { click: () => onChart(position.pair) } },
+      "Chart",
+    );
+  const close = el(
+    "button",
+    {
+      type: "button",
+      class: "grave",
+      data: { key: `close-${id}`, act: "close" },
+      on: { click: () => onClose(position) },
+    },
+    "Close",
+  );
+  return el(
+    "article",
+    { class: "card", aria: { label: titleOf(position) } },
+    el(
+      "div",
+      { class: "head" },
       el("h3", { class: "name flat" }, titleOf(position)),
+      position.legs.length === 1 && position.pair
+        ? el("span", { class: "muted" }, `of ${pairName(position.pair)}`)
+        : null,
       el("span", { class: "muted" }, known(position.hedge_ratio) ? `hedge ${number(position.hedge_ratio)}` : ""),
-      el("span", { class: "total" }, result(split.total_usdt, 2, "USDT"))),
-    el("p", { class: "split" }, part("price", split.price_usdt), part("fees", split.fees_usdt), part("funding", split.funding_usdt), zScores(position)),
+      el("span", { class: "total" }, result(split.total_usdt, 2, "USDT")),
+    ),
+    el(
+      "p",
+      { class: "split" },
+      part("price", split.price_usdt),
+      part("fees", split.fees_usdt),
+      part("funding", split.funding_usdt),
+      zScores(position),
+    ),
     bar,
-    el("div", { class: "legs", tabindex: "0", role: "group", aria: { label: `legs of ${id}` }, data: { key: `legs-${id}` } }, position.kind === "book" ? bookTable(position) : legTable(position)),
-    el("p", { class: "foot" },
-      el("span", { class: "muted" }, "held ", position.opened_at ? age(position.opened_at, "", "") : "–", position.horizon_at ? el("span", {}, ", horizon ", until(position.horizon_at, "in ")) : ""),
+    el(
+      "div",
+      { class: "legs", tabindex: "0", role: "group", aria: { label: `legs of ${id}` }, data: { key: `legs-${id}` } },
+      position.kind === "book" ? bookTable(position) : legTable(position),
+    ),
+    el(
+      "p",
+      { class: "foot" },
+      el(
+        "span",
+        { class: "muted" },
+        "held ",
+        position.opened_at ? age(position.opened_at, "", "") : "–",
+        position.horizon_at ? el("span", {}, ", horizon ", until(position.horizon_at, "in ")) : "",
+      ),
       marked(position.legs),
-      known(position.probability_entry) ? el("span", { class: "muted" }, `probability at entry ${number(position.probability_entry, 3)}`) : null,
-      el("span", { class: "acts" }, chart, close)));
+      known(position.probability_entry)
+        ? el("span", { class: "muted" }, `probability at entry ${number(position.probability_entry, 3)}`)
+        : null,
+      el("span", { class: "acts" }, chart, close),
+    ),
+  );
 }
 
 function titleOf(position) {
   if (position.kind === "book") return `Book of ${position.legs.length} legs`;
-  return position.legs.map((leg) => `${sideOf(leg)} ${leg.asset} ${leg.coins ? exact(leg.coins) : ""}`.trim()).join(" / ") || pairName(position.pair);
+  return (
+    position.legs.map((leg) => `${sideOf(leg)} ${leg.asset} ${leg.coins ? exact(leg.coins) : ""}`.trim()).join(" / ") ||
+    pairName(position.pair)
+  );
 }
 
 /** The side of a leg as a person says it: what was bought is long. */
@@ -62,7 +115,10 @@ function levelBar({ stop_level: stop, now_level: now, target_level: target, legs
 
 /** How old the marks are: the oldest of the legs. */
 function marked(legs) {
-  const times = legs.map((leg) => leg.marked_at).filter(Boolean).sort();
+  const times = legs
+    .map((leg) => leg.marked_at)
+    .filter(Boolean)
+    .sort();
   return times.length ? el("span", { class: "muted" }, "marked ", age(times[0])) : null;
 }
 
@@ -70,30 +126,53 @@ const part = (name, value) => el("span", {}, el("span", { class: "muted" }, `${n
 
 function zScores(position) {
   if (!known(position.z_entry) && !known(position.z_now)) return null;
-  return el("span", {}, el("span", { class: "muted" }, "z "), `${signed(position.z_entry)} → ${signed(position.z_now)}`);
+  return el(
+    "span",
+    {},
+    el("span", { class: "muted" }, "z "),
+    `${signed(position.z_entry)} → ${signed(position.z_now)}`,
+  );
 }
 
 const stopOf = (leg) => (STOPS[leg.stop?.state] ?? STOPS.missing)(leg.stop ?? {});
 
 function legTable(position) {
   const rows = position.legs.map((leg) => [
-    `${sideOf(leg)} ${leg.asset}`, stopOf(leg), result(leg.result_usdt),
-    price(leg.entry_price), price(leg.mark_price), price(leg.stop?.price), price(leg.target?.price), exact(leg.contracts),
+    `${sideOf(leg)} ${leg.asset}`,
+    stopOf(leg),
+    result(leg.result_usdt),
+    price(leg.entry_price),
+    price(leg.mark_price),
+    price(leg.stop?.price),
+    price(leg.target?.price),
+    exact(leg.contracts),
   ]);
   // The protection stands beside the leg: on a phone it must not be out of sight.
-  return plainTable("Legs", ["leg", "stop on the venue", "result", "entry", "mark", "stop", "target", "contracts"], rows, [0, 1]);
+  return plainTable(
+    "Legs",
+    ["leg", "stop on the venue", "result", "entry", "mark", "stop", "target", "contracts"],
+    rows,
+    [0, 1],
+  );
 }
 
 function bookTable(position) {
   const largest = Math.max(...position.legs.map((leg) => Math.abs(leg.drift ?? 0)));
   const rows = position.legs.map((leg) => [
-    `${sideOf(leg)} ${asset(leg.instrument)}`, stopOf(leg),
-    weight(leg.weight), weight(leg.target_weight),
+    `${sideOf(leg)} ${asset(leg.instrument)}`,
+    stopOf(leg),
+    weight(leg.weight),
+    weight(leg.target_weight),
     el("span", { class: largest > 0 && Math.abs(leg.drift) === largest ? "strong" : null }, weight(leg.drift)),
-    price(leg.mark_price), result(leg.result_usdt),
+    price(leg.mark_price),
+    result(leg.result_usdt),
   ]);
-  return plainTable("Legs of the book", ["leg", "stop on the venue", "weight", "target", "drift", "mark", "result"], rows, [0, 1]);
+  return plainTable(
+    "Legs of the book",
+    ["leg", "stop on the venue", "weight", "target", "drift", "mark", "result"],
+    rows,
+    [0, 1],
+  );
 }
 
 const weight = (value) => (known(value) ? `${value > 0 ? "+" : ""}${share(value, 2)}` : "–");
-

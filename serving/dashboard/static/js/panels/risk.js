@@ -18,32 +18,63 @@ export function riskPanel(resources) {
 
 function exposure({ exposure: held = {}, fees_usdt: fees = {} }) {
   return facts(
-    ["gross exposure", `${number(held.gross_usdt, 0)} USDT`], ["net exposure", `${signed(held.net_usdt, 0)} USDT`],
+    ["gross exposure", `${number(held.gross_usdt, 0)} USDT`],
+    ["net exposure", `${signed(held.net_usdt, 0)} USDT`],
     ["leverage", known(held.leverage) ? `${number(held.leverage)} ×` : UNKNOWN],
     ["margin ratio", number(held.margin_ratio, 1)],
-    ["fees today", `${number(fees.today)} USDT`], ["fees so far", `${number(fees.all)} USDT`]);
+    ["fees today", `${number(fees.today)} USDT`],
+    ["fees so far", `${number(fees.all)} USDT`],
+  );
 }
 
 function limits(rows) {
   if (!rows.length) return block("Limits", empty("No limit was measured yet."));
-  const cells = rows.map((row) => [row.name, used(row), figure(row.measured, row.unit), figure(row.allowed, row.unit), row.consequence]);
-  return block("Distance to each limit", plainTable("Limits", ["limit", "used", "now", "allowed", "then"], cells, [0, 1, 4]));
+  const cells = rows.map((row) => [
+    el("span", { title: row.name }, nameOf(row)),
+    used(row),
+    figure(row.measured, row.unit),
+    figure(row.allowed, row.unit),
+    row.consequence,
+  ]);
+  return block(
+    "Distance to each limit",
+    plainTable("Limits", ["limit", "used", "now", "allowed", "then"], cells, [0, 1, 4]),
+  );
 }
+
+/** A limit goes by the name of its setting; here without what all of them share. */
+const nameOf = (row) => String(row.name).replace("limits.", "").replaceAll("_", " ");
 
 function used(row) {
   if (!known(row.used_fraction)) return state("unknown", "not measured");
   const sign = row.used_fraction >= 1 ? "✕ " : row.used_fraction >= 0.8 ? "! " : "";
-  return el("span", { class: "used" }, meter(row.used_fraction, row.name), el("span", {}, `${sign}${number(row.used_fraction * 100, 0)} %`));
+  return el(
+    "span",
+    { class: "used" },
+    meter(row.used_fraction, nameOf(row)),
+    el("span", {}, `${sign}${number(row.used_fraction * 100, 0)} %`),
+  );
 }
 
 function figure(value, unit) {
   if (!known(value)) return UNKNOWN;
   if (unit === "fraction") return share(value);
-  return `${number(value, Number.isInteger(value) ? 0 : 2)} ${unit ?? ""}`.trim();
+  return el(
+    "span",
+    {},
+    number(value, Number.isInteger(value) ? 0 : 2),
+    " ",
+    el("small", { class: "muted" }, unit ?? ""),
+  );
 }
 
 function funding(rows) {
   if (!rows.length) return block("Next funding", el("p", { class: "muted" }, "Nothing is held that pays funding."));
-  const cells = rows.map((row) => [asset(row.instrument), percent(row.rate, 4), row.next_at ? until(row.next_at, "in ") : UNKNOWN, known(row.cost_usdt) ? `${signed(row.cost_usdt, 3)} USDT` : UNKNOWN]);
+  const cells = rows.map((row) => [
+    asset(row.instrument),
+    percent(row.rate, 4),
+    row.next_at ? until(row.next_at, "in ") : UNKNOWN,
+    known(row.cost_usdt) ? `${signed(row.cost_usdt, 3)} USDT` : UNKNOWN,
+  ]);
   return block("Next funding", plainTable("Next funding", ["leg", "rate", "due", "result for us"], cells));
 }

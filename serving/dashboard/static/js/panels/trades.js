@@ -12,14 +12,49 @@ import { byPair } from "./per-pair.js";
 
 export function tradesPanel(resources, choice) {
   const view = { tab: "list" };
-  const tab = (name, text) => el("button", { type: "button", aria: { pressed: "false" }, data: { tab: name }, on: { click: () => { view.tab = name; draw(); } } }, text);
+  const tab = (name, text) =>
+    el(
+      "button",
+      {
+        type: "button",
+        aria: { pressed: "false" },
+        data: { tab: name },
+        on: {
+          click: () => {
+            view.tab = name;
+            draw();
+          },
+        },
+      },
+      text,
+    );
   const tabs = [tab("list", "List"), tab("pairs", "Per pair"), tab("calendar", "Calendar")];
   const filter = (label) => el("select", { aria: { label }, on: { change: () => draw() } });
   const [pair, reason, won] = [filter("Pair"), filter("Exit reason"), filter("Result")];
-  fill(won, el("option", { value: "" }, "won and lost"), el("option", { value: "won" }, "won"), el("option", { value: "lost" }, "lost"));
-  const by = el("select", { aria: { label: "Calendar by" }, on: { change: () => { choice.by = by.value; resources.calendar.refresh(); } } }, ["day", "week", "month"].map((name) => el("option", { value: name }, `by ${name}`)));
+  fill(
+    won,
+    el("option", { value: "" }, "won and lost"),
+    el("option", { value: "won" }, "won"),
+    el("option", { value: "lost" }, "lost"),
+  );
+  const by = el(
+    "select",
+    {
+      aria: { label: "Calendar by" },
+      on: {
+        change: () => {
+          choice.by = by.value;
+          resources.calendar.refresh();
+        },
+      },
+    },
+    ["day", "week", "month"].map((name) => el("option", { value: name }, `by ${name}`)),
+  );
   const csv = el("button", { type: "button", on: { click: () => saveCsv() } }, "CSV");
-  const panel = new Panel("trades", "Closed trades", [resources.trades, resources.calendar], { flush: true, tools: [tabs, pair, reason, won, by, csv] });
+  const panel = new Panel("trades", "Closed trades", [resources.trades, resources.calendar], {
+    flush: true,
+    tools: [tabs, pair, reason, won, by, csv],
+  });
   const pages = new Pages(resources.trades, "position_id", () => draw());
   const list = new SortedTable("Closed trades", LIST, () => draw());
   const pairs = new SortedTable("Closed trades per pair", PAIRS, () => draw(), { by: "trades", down: true });
@@ -32,8 +67,18 @@ export function tradesPanel(resources, choice) {
     if (calendar) return drawCalendar(panel.body, resources.calendar.value?.items, choice.by);
     const items = pages.items();
     if (!items) return;
-    offer(pair, "all pairs", items.map((item) => item.pair), pairName);
-    offer(reason, "all reasons", items.map((item) => item.exit_reason), String);
+    offer(
+      pair,
+      "all pairs",
+      items.map((item) => item.pair),
+      pairName,
+    );
+    offer(
+      reason,
+      "all reasons",
+      items.map((item) => item.exit_reason),
+      String,
+    );
     if (!items.length) return fill(panel.body, empty("No trade was closed yet."));
     const rows = items.filter(matches);
     if (!rows.length) return fill(panel.body, empty("No trade matches."));
@@ -42,7 +87,8 @@ export function tradesPanel(resources, choice) {
   }
 
   const matches = (row) =>
-    (!pair.value || row.pair === pair.value) && (!reason.value || row.exit_reason === reason.value) &&
+    (!pair.value || row.pair === pair.value) &&
+    (!reason.value || row.exit_reason === reason.value) &&
     (!won.value || figure(row.result_usdt) > 0 === (won.value === "won"));
 
   resources.trades.onChange(draw);
@@ -52,7 +98,12 @@ export function tradesPanel(resources, choice) {
 
 const LIST = [
   { name: "closed", text: true, of: (row) => row.closed_at, show: (row) => stamp(row.closed_at) },
-  { name: "pair", text: true, of: (row) => row.pair ?? "", show: (row) => `${row.direction ?? ""} ${row.pair ? pairName(row.pair) : "book"}` },
+  {
+    name: "pair",
+    text: true,
+    of: (row) => row.pair ?? "",
+    show: (row) => `${row.direction ?? ""} ${row.pair ? pairName(row.pair) : "book"}`,
+  },
   { name: "result USDT", of: (row) => figure(row.result_usdt), show: (row) => result(row.result_usdt) },
   { name: "price", of: (row) => figure(row.price_usdt), show: (row) => signed(figure(row.price_usdt)) },
   { name: "fees", of: (row) => figure(row.fees_usdt), show: (row) => signed(figure(row.fees_usdt)) },
@@ -72,7 +123,11 @@ const PAIRS = [
 function offer(select, all, values, name) {
   const chosen = select.value;
   const distinct = [...new Set(values.filter(Boolean))].sort();
-  fill(select, el("option", { value: "" }, all), distinct.map((value) => el("option", { value, selected: value === chosen }, name(value))));
+  fill(
+    select,
+    el("option", { value: "" }, all),
+    distinct.map((value) => el("option", { value, selected: value === chosen }, name(value))),
+  );
 }
 
 async function saveCsv() {

@@ -14,15 +14,38 @@ export function trustPanel(resources) {
   return panel;
 }
 
-function checks({ parity, quarantine = [], quarantine_error: unread, stale = [], reconciliation, ledger, clock_skew_s: skew, limits }) {
+function checks({
+  parity,
+  quarantine = [],
+  quarantine_error: unread,
+  stale = [],
+  reconciliation,
+  ledger,
+  clock_skew_s: skew,
+  limits,
+}) {
   const limit = known(limits?.clock_skew_s) ? limits.clock_skew_s : 1;
   return [
     counted("Parity", parity, "different", parity ? `${number(parity.checked, 0)} values checked, ` : ""),
     counted("Reconciliation", reconciliation, "differences"),
     counted("Ledger", ledger, "differences"),
-    check(known(skew) ? (Math.abs(skew) <= limit ? "good" : "bad") : "unknown", "Clock", known(skew) ? `${signed(skew * 1000, 0)} ms against the venue` : "not measured"),
-    check(unread ? "unknown" : quarantine.length ? "warn" : "good", "Quarantine", unread ?? (quarantine.length ? null : "nothing is quarantined"), quarantine.map((item) => `${item.stage} ${item.key}: ${(item.rules ?? []).join(", ")}`)),
-    check(stale.length ? "warn" : "good", "Inputs", stale.length ? null : "none is stale", stale.map((item) => `${item.asset}: ${item.reason}`)),
+    check(
+      known(skew) ? (Math.abs(skew) <= limit ? "good" : "bad") : "unknown",
+      "Clock",
+      known(skew) ? `${signed(skew * 1000, 0)} ms against the venue` : "not measured",
+    ),
+    check(
+      unread ? "unknown" : quarantine.length ? "warn" : "good",
+      "Quarantine",
+      unread ?? (quarantine.length ? null : "nothing is quarantined"),
+      quarantine.map((item) => `${item.stage} ${item.key}: ${(item.rules ?? []).join(", ")}`),
+    ),
+    check(
+      stale.length ? "warn" : "good",
+      "Inputs",
+      stale.length ? null : "none is stale",
+      stale.map((item) => `${item.asset}: ${item.reason}`),
+    ),
   ];
 }
 
@@ -35,5 +58,16 @@ function counted(name, found, field, before = "") {
 }
 
 function check(kind, name, text, list = []) {
-  return el("li", {}, symbol(kind), el("div", {}, el("span", { class: "strong" }, name), text ? el("div", {}, text) : null, list.map((item) => el("small", { class: "wrap" }, item))));
+  return el(
+    "li",
+    {},
+    symbol(kind),
+    el(
+      "div",
+      {},
+      el("span", { class: "strong" }, name),
+      text ? el("div", {}, text) : null,
+      list.map((item) => el("small", { class: "wrap" }, item)),
+    ),
+  );
 }

@@ -10,14 +10,37 @@ import { openLineage } from "./lineage.js";
 
 export function whyPanel(resources, choice) {
   const view = { scores: null, of: null, error: null, text: "", kind: null };
-  const pick = el("select", { aria: { label: "Decision" }, data: { key: "why-pick" }, on: { change: () => choose(pick.value) } });
+  const pick = el("select", {
+    aria: { label: "Decision" },
+    data: { key: "why-pick" },
+    on: { change: () => choose(pick.value) },
+  });
   const older = el("button", { type: "button", aria: { label: "Older decision" }, on: { click: () => step(1) } }, "‹");
   const newer = el("button", { type: "button", aria: { label: "Newer decision" }, on: { click: () => step(-1) } }, "›");
-  const search = el("input", { type: "search", id: "why-filter", placeholder: "Filter pairs or reasons", aria: { label: "Filter pairs or reasons" }, on: { input: () => { view.text = search.value.toLowerCase(); draw(); } } });
+  const search = el("input", {
+    type: "search",
+    id: "why-filter",
+    placeholder: "Filter pairs or reasons",
+    aria: { label: "Filter pairs or reasons" },
+    on: {
+      input: () => {
+        view.text = search.value.toLowerCase();
+        draw();
+      },
+    },
+  });
   const said = el("p", {});
   const chips = el("div", { class: "chips", role: "group", aria: { label: "Reasons" } });
-  const panel = new Panel("why", "Why (not)?", [resources.decisions], { flush: true, tools: [older, pick, newer, search, said, chips] });
-  const table = new SortedTable("Pairs of the decision", columns((row) => openLineage(view.of, row)), () => draw(), { by: "score", down: true });
+  const panel = new Panel("why", "Why (not)?", [resources.decisions], {
+    flush: true,
+    tools: [older, pick, newer, search, said, chips],
+  });
+  const table = new SortedTable(
+    "Pairs of the decision",
+    columns((row) => openLineage(view.of, row)),
+    () => draw(),
+    { by: "score", down: true },
+  );
 
   const decisions = () => resources.decisions.value?.items ?? [];
   const step = (by) => {
@@ -43,7 +66,16 @@ export function whyPanel(resources, choice) {
 
   function draw() {
     const items = decisions();
-    fill(pick, items.map((item) => el("option", { value: item.decision_id, selected: item.decision_id === view.of }, `${stamp(item.decision_time)} ${item.action}`)));
+    fill(
+      pick,
+      items.map((item) =>
+        el(
+          "option",
+          { value: item.decision_id, selected: item.decision_id === view.of },
+          `${stamp(item.decision_time)} ${item.action}`,
+        ),
+      ),
+    );
     pick.hidden = older.hidden = newer.hidden = !items.length;
     const at = items.findIndex((item) => item.decision_id === view.of);
     older.disabled = at < 0 || at >= items.length - 1;
@@ -52,20 +84,41 @@ export function whyPanel(resources, choice) {
     if (view.error) return fill(panel.body, empty(`✕ ${view.error.message}`));
     if (!view.scores) return fill(panel.body, empty("loading"));
     const { action, reason, model_version: version, event_timestamp: bar } = view.shown;
-    fill(said, el("b", {}, `${action}: `), reason, el("span", { class: "muted" }, ` · bar of ${stamp(bar)} · model v${version}`));
-    fill(chips, countKinds(view.scores).map((kind) => chip(kind)));
+    fill(
+      said,
+      el("b", {}, `${action}: `),
+      reason,
+      el("span", { class: "muted" }, ` · bar of ${stamp(bar)} · model v${version}`),
+    );
+    fill(
+      chips,
+      countKinds(view.scores).map((kind) => chip(kind)),
+    );
     const rows = view.scores.filter(matches);
     fill(panel.body, rows.length ? table.draw(rows) : empty("No pair matches the filter."));
   }
 
-  const chip = (kind) => el("button", {
-    type: "button", aria: { pressed: String(view.kind === kind.key) }, data: { key: `kind-${kind.key}` },
-    on: { click: () => { view.kind = view.kind === kind.key ? null : kind.key; draw(); } },
-  }, `${kind.sign} ${kind.count} ${kind.text}`);
+  const chip = (kind) =>
+    el(
+      "button",
+      {
+        type: "button",
+        aria: { pressed: String(view.kind === kind.key) },
+        data: { key: `kind-${kind.key}` },
+        on: {
+          click: () => {
+            view.kind = view.kind === kind.key ? null : kind.key;
+            draw();
+          },
+        },
+      },
+      `${kind.sign} ${kind.count} ${kind.text}`,
+    );
 
   const matches = (row) =>
     (view.kind === null || kindOf(row.rejected).key === view.kind) &&
-    (view.text === "" || `${row.pair} ${pairName(row.pair)} ${row.rejected ?? "candidate"}`.toLowerCase().includes(view.text));
+    (view.text === "" ||
+      `${row.pair} ${pairName(row.pair)} ${row.rejected ?? "candidate"}`.toLowerCase().includes(view.text));
 
   resources.decisions.onChange(() => {
     const newest = decisions()[0]?.decision_id;
@@ -78,11 +131,33 @@ export function whyPanel(resources, choice) {
 
 function columns(open) {
   return [
-    { name: "pair", text: true, of: (row) => row.pair, show: (row) => el("button", { type: "button", class: "plain", aria: { haspopup: "dialog" }, data: { key: `pair-${row.pair}` }, on: { click: () => open(row) } }, pairName(row.pair)) },
+    {
+      name: "pair",
+      text: true,
+      of: (row) => row.pair,
+      show: (row) =>
+        el(
+          "button",
+          {
+            type: "button",
+            class: "plain",
+            aria: { haspopup: "dialog" },
+            data: { key: `pair-${row.pair}` },
+            on: { click: () => open(row) },
+          },
+          pairName(row.pair),
+        ),
+    },
     { name: "z", of: (row) => row.z, show: (row) => signed(row.z) },
     { name: "prob.", of: (row) => row.probability, show: (row) => number(row.probability, 3) },
     { name: "edge", of: (row) => row.edge, show: (row) => signed(row.edge, 3) },
     { name: "score", of: (row) => row.score, show: (row) => number(row.score, 3) },
-    { name: "first reason against", text: true, long: true, of: (row) => row.rejected ?? "", show: (row) => `${kindOf(row.rejected).sign} ${row.rejected ?? "candidate"}` },
+    {
+      name: "first reason against",
+      text: true,
+      long: true,
+      of: (row) => row.rejected ?? "",
+      show: (row) => `${kindOf(row.rejected).sign} ${row.rejected ?? "candidate"}`,
+    },
   ];
 }
