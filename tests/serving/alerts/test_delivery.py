@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -197,6 +199,32 @@ def test_a_process_that_dies_between_sending_and_noting_sends_it_again_with_the_
         assert hook.taken[:2] == ["one", "two"]
     assert hook.keys[0] == hook.keys[1]
     assert len(set(hook.keys[1:])) == len(hook.keys[1:])
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_while_the_webhook_has_the_message_sends_it_once_more(
+    hook: Webhook, journal: Journal
+) -> None:
+    hook.script = ["unnoticed"]
+    path = journal.path
+    journal.close()
+
+    def start(text: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.serving.alerts.killed_sender", str(path), f"{hook.url}/{SECRET}", text]
+        return subprocess.Popen(command)
+
+    first = start("one")
+    hook.wait_for(1, 60)
+    first.kill()
+    first.wait()
+    second = start("two")
+    hook.wait_for(2, 60)
+    time.sleep(1.0)
+    second.kill()
+    second.wait()
+    assert hook.taken == ["one", "two"]
+    assert hook.keys[0] == hook.keys[1]
+    assert len(hook.keys) == 3
 
 
 def test_what_was_planned_before_a_restart_is_neither_forgotten_nor_told_twice(hook: Webhook, journal: Journal) -> None:
