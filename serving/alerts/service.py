@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 _LOOK_S = 1.0
+_ENDING_S = 0.5
 _PLAN_S = 15.0
 """Real seconds between two plans without new events: windows end and escalations fall due meanwhile."""
 _FAILED_S = 30.0
@@ -112,7 +113,7 @@ class AlertService:
         tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
             while not self._ending.is_set():
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(_ENDING_S)
             await self._say_last_words(more)
         finally:
             for task in tasks:

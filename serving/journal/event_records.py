@@ -102,7 +102,10 @@ def explain_request(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDelivery:
-    """A message for a destination: the receiver may recognise a repetition by its key."""
+    """A message for a destination: the receiver may recognise a repetition by its key.
+
+    `subject` is what it is, and what it is about: `event:42`, `again:43`, `held:57`, `escalation:…`, `daily:…`.
+    """
 
     destination: str
     idempotency_key: str

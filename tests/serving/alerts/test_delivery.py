@@ -41,6 +41,7 @@ SECRET = "Xoxb-Secret-Path-0123456789"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_module.Outbox.__init__, "__kwdefaults__", {"retries": QUICK})
     monkeypatch.setattr("serving.alerts.service._LOOK_S", 0.01)
+    monkeypatch.setattr("serving.alerts.service._ENDING_S", 0.01)
     monkeypatch.setattr("serving.alerts.service._LAST_WORDS_S", 0.5)
 
 
@@ -166,7 +167,7 @@ def test_a_message_that_is_a_day_old_is_given_up(hook: Webhook, journal: Journal
         idempotency_key="old",
         queued_at=datetime.now(UTC) - timedelta(days=2),
         severity=Severity.CRITICAL,
-        subject="event",
+        subject="event:1",
         text="old news",
     )
     journal.deliveries.plan([old], {})
@@ -305,9 +306,13 @@ def test_each_shape_has_its_body_and_no_secret_in_it(shape: str, hook: Webhook, 
     if shape == "slack":
         assert "a &lt;b&gt; &amp; [c]" in body["text"]
     if shape == "plain":
-        assert set(body) == {"id", "at", "source", "severity", "kind", "text"}
+        assert set(body) == {"id", "at", "source", "severity", "kind", "event_id", "text"}
         assert (body["source"], body["severity"]) == ("pairity paper", "warning")
         assert body["id"] == headers["Idempotency-Key"]
+        assert (body["kind"], body["event_id"]) == ("event", journal.event_log.page(kind="test")[0].event_id)
+    else:
+        number = journal.event_log.page(kind="test")[0].event_id
+        assert body["text"].endswith(f"(#{number})"), "whoever acknowledges needs the number"
 
 
 def test_the_outside_monitor_is_asked_while_the_watch_succeeds_and_not_otherwise(
