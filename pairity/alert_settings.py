@@ -17,6 +17,7 @@ from pairity.web_address import WebAddress, parse_private_address
 
 TELEGRAM_URL = "https://api.telegram.org"
 _MOST = 8
+_HEADER_TOKEN = re.compile(r"[\x21-\x7e]{6,500}")
 _TELEGRAM_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{10,100}")
 
 
@@ -84,19 +85,36 @@ class AlertSettings(SectionWithSecrets):
 
     def address_of(self, destination: DestinationSettings) -> WebAddress:
         """Return where a destination's messages go; for Telegram without the token that its path has besides."""
-        if destination.name not in self.urls:
+        if destination.name not in self.urls:  # only Telegram needs none
             return parse_private_address(TELEGRAM_URL, "alerts.urls")
         return _parse(self.urls[destination.name], f"alerts.urls.{destination.name}")
 
+    def find_fault(self, destination: DestinationSettings) -> str | None:
+        """Return which secret a destination lacks, None where it is complete.
+
+        Only the process that sends needs them: other commands, and what it starts, have the settings and no secrets.
+        """
+        name = destination.name
+        if destination.shape == "telegram":
+            return None if name in self.tokens else f"destination {name} has no token of its bot in alerts.tokens"
+        return None if name in self.urls else f"destination {name} has no address in alerts.urls"
+
+    def require_complete(self) -> None:
+        """Raise ConfigError where a destination lacks a secret."""
+        faults = [fault for item in self.destinations if (fault := self.find_fault(item)) is not None]
+        if faults:
+            raise ConfigError(
+                "; ".join(faults), "set PAIRITY_ALERTS__URLS and PAIRITY_ALERTS__TOKENS to JSON objects by name"
+            )
+
     def _check_destination(self, destination: DestinationSettings) -> None:
         name, token = destination.name, self.tokens.get(destination.name)
-        if destination.shape == "telegram":
-            if token is None or _TELEGRAM_TOKEN.fullmatch(token.get_secret_value()) is None or not destination.chat:
-                raise ValueError(f"destination {name} needs a chat, and in alerts.tokens the token of its bot")
-        elif name not in self.urls:
-            raise ValueError(f"destination {name} has no address in alerts.urls (PAIRITY_ALERTS__URLS)")
-        elif token is not None and re.fullmatch(r"[\x21-\x7e]{6,500}", token.get_secret_value()) is None:
-            raise ValueError(f"the token of destination {name} is none that a header carries")
+        is_telegram = destination.shape == "telegram"
+        if is_telegram and not destination.chat:
+            raise ValueError(f"destination {name} needs the chat that its bot writes to")
+        sendable = _TELEGRAM_TOKEN if is_telegram else _HEADER_TOKEN
+        if token is not None and sendable.fullmatch(token.get_secret_value()) is None:
+            raise ValueError(f"the token of destination {name} is none of {destination.shape}")
         self.address_of(destination)
 
 

@@ -52,11 +52,12 @@ async def serve(
     With `model_version` only that version may open positions. `on_end` is awaited after the last decision, while the
     status API still answers (its state is `stopped` then).
 
-    Refuses, in this order: real money without both switches, no credentials, a journal that cannot be used,
-    missing contracts, no champion, one that is not signed and without a predecessor that is, one whose files were
-    changed or, for real money, that did not pass the gate, an unreachable venue or wrong credentials, a balance too
-    small to trade. Where the journal has open positions or orders, only the first three of these end it: it guards them
-    and tries the others again. Where trading began earlier, an unreachable venue and damaged data do not end it either.
+    Refuses, in this order: real money without both switches, no credentials, a journal that cannot be used, alerts
+    without their secrets, missing contracts, no champion, one that is not signed and without a predecessor that is,
+    one whose files were changed or, for real money, that did not pass the gate, an unreachable venue or wrong
+    credentials, a balance too small to trade. Where the journal has open positions or orders, only the first three
+    of these end it: it guards them and tries the others again. Where trading began earlier, an unreachable venue
+    and damaged data do not end it either.
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
     mode = choose_mode(settings, live=live)
@@ -73,6 +74,7 @@ async def serve(
         )
         stakes = read_stakes(Layout.of(settings).journal)
         if not stakes.open:
+            settings.alerts.require_complete()
             opening.load_champion(model_version)
         guard = await opening.open_guard(stakes)
         try:

@@ -21,6 +21,7 @@ from pairity.durable import open_log
 from pairity.errors import PrivacyError
 from pairity.layout import Layout
 from pairity.schedule import find_due_slot, parse_time_of_day
+from pairity.secret_names import SECRET_SETTINGS
 from pairity.setting_types import Section
 from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, SIGNING_KEY_VARIABLE, Settings
 from pairity.timeline import Clock
@@ -30,8 +31,8 @@ from serving.status import Status
 from venue.clock import SteppedClock
 
 _STOP_S = 15.0
-_NOT_FOR_TRAINING = frozenset({"exchange", "sources"})
-"""Sections of settings with secrets: training needs no venue and no source."""
+_NOT_FOR_TRAINING = frozenset({"exchange", "sources", "alerts"})
+"""Sections of settings with secrets: training needs no venue and no source, and tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,9 @@ def make_environment(settings: Settings) -> dict[str, str]:
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, Section) and name not in _NOT_FOR_TRAINING:
-            ours[f"PAIRITY_{name.upper()}"] = json.dumps(value.model_dump(mode="json"))
+            # A secret is dumped as asterisks, which are no token: it is left out.
+            plain = value.model_dump(mode="json", exclude=set(SECRET_SETTINGS.get(name, ())))
+            ours[f"PAIRITY_{name.upper()}"] = json.dumps(plain)
     if SIGNING_KEY_VARIABLE in os.environ:
         ours[SIGNING_KEY_VARIABLE] = os.environ[SIGNING_KEY_VARIABLE]  # a path: the job signs with our key
     return make_child_environment(ours)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from pairity.printable import printable_line
 from pairity.redaction import redact
 from serving.alerts.heart import Heart
 from serving.alerts.journal_events import JournalEvents
@@ -49,9 +50,8 @@ class Events:
 
         Of two with the same `key` only the first is written, over restarts too.
         """
-        event = NewEvent(
-            at=self._now(), kind=kind, severity=severity, text=redact(text)[:_LONGEST_TEXT], ref=ref, key=key
-        )
+        line = printable_line(redact(text))[:_LONGEST_TEXT]
+        event = NewEvent(at=self._now(), kind=kind, severity=severity, text=line, ref=ref, key=key)
         with self._lock:
             if len(self._pending) < MOST_PENDING:
                 self._pending.append(event)

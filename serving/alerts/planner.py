@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pairity.alert_settings import AlertSettings, DestinationSettings
+from pairity.redaction import redact
 from pairity.schedule import parse_time_of_day
 from serving.alerts.escalation import EscalationState, plan_escalation
 from serving.alerts.planning import PlanState, Terms, plan_messages
@@ -66,7 +67,7 @@ class Planner:
         if planned == state:
             return
         queued = [
-            self._make_delivery(destination.name, message.key, now, message.severity, message.subject, message.text)
+            self._make_delivery(destination.name, message.key, now, message.severity, message.text)
             for message in messages
         ]
         self._journal.deliveries.plan(queued, {name: planned.model_dump_json()})
@@ -82,7 +83,7 @@ class Planner:
         if planned == self._escalation:
             return
         key = f"{_ESCALATION}:{now:%Y%m%dT%H%M%S}"
-        queued = self._make_for(self._settings.escalate_to, key, now, Severity.CRITICAL, _ESCALATION, said)
+        queued = self._make_for(self._settings.escalate_to, key, now, Severity.CRITICAL, said)
         self._journal.deliveries.plan(queued, {_ESCALATION: planned.model_dump_json()})
         self._escalation = planned
 
@@ -96,26 +97,24 @@ class Planner:
         if self._journal.deliveries.state(_DAILY) != day:
             names = [destination.name for destination in self._settings.destinations if destination.daily]
             severity, said = self._describe_day() if now - due < _DAILY_UNTIL else (Severity.INFO, None)
-            queued = self._make_for(names, f"{_DAILY}:{day}", now, severity, _DAILY, said)
+            queued = self._make_for(names, f"{_DAILY}:{day}", now, severity, said)
             self._journal.deliveries.plan(queued, {_DAILY: day})
         self._said_on = day
 
     def _make_for(
-        self, names: Sequence[str], key: str, now: datetime, severity: Severity, subject: str, text: str | None
+        self, names: Sequence[str], key: str, now: datetime, severity: Severity, text: str | None
     ) -> list[NewDelivery]:
         """Return the same message for several destinations; none where there is nothing to say."""
-        return [] if text is None else [self._make_delivery(name, key, now, severity, subject, text) for name in names]
+        return [] if text is None else [self._make_delivery(name, key, now, severity, text) for name in names]
 
-    def _make_delivery(
-        self, name: str, key: str, now: datetime, severity: Severity, subject: str, text: str
-    ) -> NewDelivery:
+    def _make_delivery(self, name: str, key: str, now: datetime, severity: Severity, text: str) -> NewDelivery:
         return NewDelivery(
             destination=name,
             idempotency_key=f"{self._journal.scope}-{name}-{key}",
             queued_at=now,
             severity=severity,
-            subject=subject,
-            text=text,
+            subject=key,
+            text=redact(text),
         )
 
     def _make_terms(self, destination: DestinationSettings) -> Terms:

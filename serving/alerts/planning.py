@@ -67,11 +67,13 @@ class PlanState(BaseModel):
 
 
 class Message(BaseModel):
-    """A message to queue; `key` names it among all of its destination."""
+    """A message to queue; `key` names it among all of its destination: `event`, `again` or `held`, and a number.
+
+    The number is that of the newest event that it is about.
+    """
 
     key: str
     severity: Severity
-    subject: str
     text: str
 
 
@@ -155,7 +157,7 @@ class _Plan:
 
     def _send(self, key: str, severity: Severity, text: str) -> None:
         self.state.sent_at.append(self._now)
-        self.messages.append(Message(key=key, severity=severity, subject=key.partition(":")[0], text=text))
+        self.messages.append(Message(key=key, severity=severity, text=text))
 
     def _make_room_for_subjects(self) -> None:
         """Forget the subject that was told longest ago where too many are known: a flood must not grow the state."""

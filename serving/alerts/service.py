@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 _LOOK_S = 1.0
+_ENDING_S = 0.5
 _PLAN_S = 15.0
 """Real seconds between two plans without new events: windows end and escalations fall due meanwhile."""
 _FAILED_S = 30.0
@@ -54,7 +55,7 @@ class AlertService:
         read: Callable[[], Status],
         now: Callable[[], datetime],
     ) -> None:
-        self._settings: AlertSettings = settings.alerts
+        self._settings, self._left_out = _leave_out_incomplete(settings.alerts)
         self._unwatched_after_s = max(UNWATCHED_AFTER.total_seconds(), 3 * settings.serve.watch_s)
         self._journal = journal
         self._events = events
@@ -68,6 +69,8 @@ class AlertService:
         """What fails inside, by part; empty where all works."""
 
     def __enter__(self) -> AlertService:
+        for fault in self._left_out:
+            self._events.record("delivery", Severity.WARNING, f"alerts: {fault}")
         if self._settings.destinations or self._settings.dead_man_url is not None:
             # A daemon: a process that ends does not wait for a webhook longer than `__exit__` does.
             self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
@@ -110,7 +113,7 @@ class AlertService:
         tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
             while not self._ending.is_set():
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(_ENDING_S)
             await self._say_last_words(more)
         finally:
             for task in tasks:
@@ -188,3 +191,15 @@ class AlertService:
         if age_s is None:
             return "the venue has not been seen since the start"
         return f"the venue was last seen {age_s:.0f} s ago" if age_s > self._unwatched_after_s else None
+
+
+def _leave_out_incomplete(settings: AlertSettings) -> tuple[AlertSettings, list[str]]:
+    """Return the settings with the destinations that can be sent to alone, and what is wrong with the others.
+
+    A process that guards open positions starts all the same.
+    """
+    faults = {item.name: fault for item in settings.destinations if (fault := settings.find_fault(item)) is not None}
+    usable = tuple(item for item in settings.destinations if item.name not in faults)
+    escalate_to = tuple(name for name in settings.escalate_to if name not in faults)
+    changes = {"destinations": usable, "escalate_to": escalate_to}
+    return (settings.model_copy(update=changes) if faults else settings), list(faults.values())

@@ -11,6 +11,7 @@ from pairity.redaction import redact
 from serving.journal.event_records import Delivery, Severity
 
 _SIGNS = {Severity.INFO: "ℹ️", Severity.WARNING: "⚠️", Severity.CRITICAL: "🔴"}
+_ABOUT_EVENTS = ("event", "again", "held")
 _LONGEST = 3500
 """Most signs of a text; Telegram takes 4,096, Slack 40,000."""
 
@@ -30,7 +31,10 @@ def shape_post(settings: AlertSettings, destination: DestinationSettings, messag
     The header `Idempotency-Key` is the same for every try of one message, so that a receiver can recognise repetitions.
     """
     text = redact(message.text)[:_LONGEST]
-    line = f"{_SIGNS[message.severity]} {source}, {message.severity}: {text}"
+    kind, _, about = message.subject.partition(":")
+    event_id = int(about) if kind in _ABOUT_EVENTS and about.isdigit() else None
+    number = "" if event_id is None else f" (#{event_id})"
+    line = f"{_SIGNS[message.severity]} {source}, {message.severity}: {text}{number}"
     headers = {"Content-Type": "application/json", "Idempotency-Key": message.idempotency_key}
     address, token = settings.address_of(destination), settings.tokens.get(destination.name)
     url = address.url
@@ -50,7 +54,8 @@ def shape_post(settings: AlertSettings, destination: DestinationSettings, messag
                 "at": message.queued_at.isoformat(),
                 "source": source,
                 "severity": message.severity.value,
-                "kind": message.subject,
+                "kind": kind,
+                "event_id": event_id,
                 "text": text,
             }
     if token is not None and destination.shape != "telegram":

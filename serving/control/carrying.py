@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pairity.layout import Layout
-from pairity.printable import printable_line
-from pairity.redaction import redact
 from serving.control.queue import Request, RequestQueue, read_request
 from serving.error_states import may_be_survived
 from serving.journal import TradingState
@@ -140,7 +138,6 @@ class RequestDesk:
 
 
 def _explain(request: Request) -> str:
-    said = explain_request(
+    return explain_request(
         request.wish, request.at, request.reason, position_id=request.position_id, event_id=request.event_id
     )
-    return printable_line(redact(said))

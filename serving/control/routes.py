@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, SecretStr
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PREFIX = "/api/v1/actions"
-_STATUSES = (400, 401, 403, 413, 415, 422, 429, 503)
+_STATUSES = (400, 401, 403, 404, 413, 415, 422, 429, 503)
 
 
 class Accepted(BaseModel):
@@ -58,30 +58,32 @@ def make_action_router(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> APIRouter:
     """Return the router of the actions; without a control token it refuses every one."""
-    from fastapi import APIRouter
+    from fastapi import APIRouter, Path, Security
     from fastapi.requests import Request as HttpRequest
     from fastapi.responses import JSONResponse
+    from fastapi.security import HTTPBearer
     from starlette.concurrency import run_in_threadpool
 
     router = APIRouter(prefix=PREFIX, tags=["actions"])
     uses = Uses(events)
 
-    async def act(action: Action, http: HttpRequest) -> Response:
+    async def act(action: str, http: HttpRequest) -> Response:
+        if action not in set(Action):
+            return _answer(RefusedActionError(404, "there is no such action", f"actions are {', '.join(Action)}"))
         try:
             _check_sender(http, control_token)
-            request = read_action(action, await _read_body(http), now())
+            request = read_action(Action(action), await _read_body(http), now())
             if not uses.may_take():
                 raise RefusedActionError(429, "too many actions within a minute", "wait a minute")
             request_id = await run_in_threadpool(_put, queue, request)
         except RefusedActionError as error:
             await run_in_threadpool(uses.refuse, action, error.status, error.what)
-            answer = {"error": {"what": error.what, "remedy": error.remedy}}
-            headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-            return JSONResponse(answer, status_code=error.status, headers=headers)
+            return _answer(error)
         return JSONResponse({"request_id": request_id, "at": request.at.isoformat()}, status_code=202)
 
     # Annotations are texts here, and FastAPI would look for the types in this module.
-    act.__annotations__ |= {"http": HttpRequest, "return": JSONResponse}
+    known = Path(description="What is asked for.", json_schema_extra={"enum": list(Action)})
+    act.__annotations__ |= {"action": Annotated[str, known], "http": HttpRequest, "return": JSONResponse}
     router.add_api_route(
         "/{action}",
         act,
@@ -91,8 +93,18 @@ def make_action_router(
         response_model=None,
         responses={202: {"model": Accepted}, **{status: {"model": Refusal} for status in _STATUSES}},
         openapi_extra=_describe_body(),
+        # For the description alone: `_check_sender` decides, and says why.
+        dependencies=[Security(HTTPBearer(scheme_name="control", auto_error=False))],
     )
     return router
+
+
+def _answer(error: RefusedActionError) -> Response:
+    from starlette.responses import JSONResponse
+
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    body = {"error": {"what": error.what, "remedy": error.remedy}}
+    return JSONResponse(body, status_code=error.status, headers=headers)
 
 
 def _check_sender(http: HttpRequest, control_token: SecretStr | None) -> None:
@@ -138,4 +150,4 @@ def _describe_body() -> dict[str, Any]:
     schema = ActionBody.model_json_schema()
     example = {"reason": "news about the venue", "confirmation": "HALT"}
     content = {"application/json": {"schema": schema, "example": example}}
-    return {"requestBody": {"required": True, "content": content}, "security": [{"control": []}]}
+    return {"requestBody": {"required": True, "content": content}}

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pairity.printable import printable_line
+from pairity.redaction import redact
+
 
 class Severity(StrEnum):
     """How much an event matters."""
@@ -94,12 +97,15 @@ def explain_request(
     target = f" {position_id}" if position_id else ""
     target += f" event {event_id}" if event_id is not None else ""
     said = f"a person asked to {wish.value.replace('-', ' ')}{target} at {at:%Y-%m-%d %H:%M:%S}"
-    return f"{said}: {reason}" if reason else said
+    return printable_line(redact(f"{said}: {reason}" if reason else said))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDelivery:
-    """A message for a destination: the receiver may recognise a repetition by its key."""
+    """A message for a destination: the receiver may recognise a repetition by its key.
+
+    `subject` is what it is, and what it is about: `event:42`, `again:43`, `held:57`, `escalation:…`, `daily:…`.
+    """
 
     destination: str
     idempotency_key: str

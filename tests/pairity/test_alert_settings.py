@@ -28,6 +28,18 @@ def test_a_destination_has_an_address_by_its_name() -> None:
     assert made.address_of(made.destinations[0]).url == URL
 
 
+@pytest.mark.parametrize(
+    "destination", [PLAIN, {"name": "desk", "shape": "slack"}, {"name": "desk", "shape": "telegram", "chat": "-42"}]
+)
+def test_a_command_without_the_secrets_has_the_settings_and_only_sending_needs_them(
+    destination: dict[str, str],
+) -> None:
+    """Training is started by the process with its settings and without its keys."""
+    made = alerts(destinations=[destination])
+    with pytest.raises(ConfigError, match="destination desk has no"):
+        made.require_complete()
+
+
 def test_telegram_needs_its_token_and_chat_and_no_address() -> None:
     made = alerts(destinations=[{"name": "phone", "shape": "telegram", "chat": "-42"}], tokens={"phone": BOT})
     assert made.address_of(made.destinations[0]).url == "https://api.telegram.org"
@@ -36,7 +48,6 @@ def test_telegram_needs_its_token_and_chat_and_no_address() -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        {"destinations": [PLAIN]},
         {"destinations": [PLAIN, PLAIN], "urls": {"desk": URL}},
         {"destinations": [PLAIN], "urls": {"desk": URL, "other": URL}},
         {"destinations": [PLAIN], "urls": {"desk": URL}, "tokens": {"other": BOT}},
@@ -47,7 +58,6 @@ def test_telegram_needs_its_token_and_chat_and_no_address() -> None:
         {"destinations": [PLAIN], "urls": {"desk": "file:///etc/passwd"}},
         {"destinations": [PLAIN], "urls": {"desk": "http://127.0.0.1.evil.example/x"}},
         {"destinations": [PLAIN], "urls": {"desk": URL}, "tokens": {"desk": "with a blank\r\nX: y"}},
-        {"destinations": [{"name": "p", "shape": "telegram", "chat": "-42"}]},
         {"destinations": [{"name": "p", "shape": "telegram"}], "tokens": {"p": BOT}},
         {"destinations": [{"name": "p", "shape": "telegram", "chat": "-42"}], "tokens": {"p": "../../x"}},
         {"destinations": [{"name": "p", "shape": "telegram", "chat": "4 2"}], "tokens": {"p": BOT}},

@@ -75,8 +75,11 @@ def test_a_clock_that_cannot_be_asked_is_waited_for(guard: Guard, monkeypatch: p
             raise failures.pop()
         await real(instant)
 
+    pause = asyncio.sleep
+
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
+        await pause(0)  # others wait in asyncio's sleep too, and must not spin
 
     monkeypatch.setattr(guard.parts.clock, "sleep_until", sleep_until)
     refusing = Refusing(guard, [NoChampionError("none")] * 2)

@@ -101,6 +101,10 @@ def test_a_job_reads_the_settings_of_its_parent_and_no_credentials(
     monkeypatch.setenv("PAIRITY_EXCHANGE__API_SECRET", "hush-hush")
     monkeypatch.setenv("PAIRITY_LIVE_TRADING", "i-accept-the-risk")
     monkeypatch.setenv("PAIRITY_STRATEGY__Z_ENTRY", "1.7")
+    monkeypatch.setenv("PAIRITY_SERVE__CONTROL_TOKEN", "hush-hush-to-act-with-it")
+    monkeypatch.setenv("PAIRITY_SERVE__STATUS_TOKEN", "hush-hush-to-read")
+    monkeypatch.setenv("PAIRITY_ALERTS__DESTINATIONS", '[{"name": "desk"}]')
+    monkeypatch.setenv("PAIRITY_ALERTS__URLS", '{"desk": "https://hooks.example.com/hush-hush"}')
     ours = load_settings(
         home=tmp_path / "elsewhere",
         universe={"assets": ("BTC", "SOL")},
@@ -116,7 +120,9 @@ def test_a_job_reads_the_settings_of_its_parent_and_no_credentials(
             monkeypatch.setenv(name, value)
     read = load_settings()
     assert read.exchange.api_secret is None
-    plain = {"exchange", "sources", "home"}
+    assert (read.serve.control_token, read.serve.status_token, read.alerts.destinations) == (None, None, ())
+    plain = {"exchange", "sources", "alerts", "home", "serve"}
+    assert read.serve.model_dump() == ours.serve.model_dump() | {"status_token": None, "control_token": None}
     assert read.model_dump(exclude=plain) == ours.model_dump(exclude=plain)
     assert read.root == ours.root
     assert ours.strategy.z_entry == 1.7

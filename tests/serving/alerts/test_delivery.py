@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +41,7 @@ SECRET = "Xoxb-Secret-Path-0123456789"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_module.Outbox.__init__, "__kwdefaults__", {"retries": QUICK})
     monkeypatch.setattr("serving.alerts.service._LOOK_S", 0.01)
+    monkeypatch.setattr("serving.alerts.service._ENDING_S", 0.01)
     monkeypatch.setattr("serving.alerts.service._LAST_WORDS_S", 0.5)
 
 
@@ -164,7 +167,7 @@ def test_a_message_that_is_a_day_old_is_given_up(hook: Webhook, journal: Journal
         idempotency_key="old",
         queued_at=datetime.now(UTC) - timedelta(days=2),
         severity=Severity.CRITICAL,
-        subject="event",
+        subject="event:1",
         text="old news",
     )
     journal.deliveries.plan([old], {})
@@ -197,6 +200,32 @@ def test_a_process_that_dies_between_sending_and_noting_sends_it_again_with_the_
         assert hook.taken[:2] == ["one", "two"]
     assert hook.keys[0] == hook.keys[1]
     assert len(set(hook.keys[1:])) == len(hook.keys[1:])
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_while_the_webhook_has_the_message_sends_it_once_more(
+    hook: Webhook, journal: Journal
+) -> None:
+    hook.script = ["unnoticed"]
+    path = journal.path
+    journal.close()
+
+    def start(text: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.serving.alerts.killed_sender", str(path), f"{hook.url}/{SECRET}", text]
+        return subprocess.Popen(command)
+
+    first = start("one")
+    hook.wait_for(1, 60)
+    first.kill()
+    first.wait()
+    second = start("two")
+    hook.wait_for(2, 60)
+    time.sleep(1.0)
+    second.kill()
+    second.wait()
+    assert hook.taken == ["one", "two"]
+    assert hook.keys[0] == hook.keys[1]
+    assert len(hook.keys) == 3
 
 
 def test_what_was_planned_before_a_restart_is_neither_forgotten_nor_told_twice(hook: Webhook, journal: Journal) -> None:
@@ -277,9 +306,13 @@ def test_each_shape_has_its_body_and_no_secret_in_it(shape: str, hook: Webhook, 
     if shape == "slack":
         assert "a &lt;b&gt; &amp; [c]" in body["text"]
     if shape == "plain":
-        assert set(body) == {"id", "at", "source", "severity", "kind", "text"}
+        assert set(body) == {"id", "at", "source", "severity", "kind", "event_id", "text"}
         assert (body["source"], body["severity"]) == ("pairity paper", "warning")
         assert body["id"] == headers["Idempotency-Key"]
+        assert (body["kind"], body["event_id"]) == ("event", journal.event_log.page(kind="test")[0].event_id)
+    else:
+        number = journal.event_log.page(kind="test")[0].event_id
+        assert body["text"].endswith(f"(#{number})"), "whoever acknowledges needs the number"
 
 
 def test_the_outside_monitor_is_asked_while_the_watch_succeeds_and_not_otherwise(

@@ -73,7 +73,7 @@ def test_like_events_are_told_as_the_oracle_tells_them(
             expected += tell_subject(plain, subject, terms.window)
         else:
             expected += [(now, "event", number) for now, events in plain for number, name in events if name == subject]
-    made = [(now, message.subject, int(message.key.partition(":")[2])) for now, message in messages]
+    made = [(now, message.key.partition(":")[0], int(message.key.partition(":")[2])) for now, message in messages]
     assert Counter(made) == Counter(expected)
 
 

@@ -151,7 +151,8 @@ def test_what_an_action_is_about_is_checked(action: str, body: dict[str, Any], g
 
 
 def test_an_action_that_there_is_not_is_refused(guard: Guard) -> None:
-    assert send(client_of(guard), "buy").status_code in (404, 422)
+    answer = send(client_of(guard), "buy")
+    assert (answer.status_code, set(answer.json()["error"])) == (404, {"what", "remedy"})
     assert client_of(guard).get("/api/v1/actions/halt").status_code == 405
 
 
@@ -188,7 +189,11 @@ def test_the_tokens_for_reading_and_acting_are_two() -> None:
 
 
 def test_the_schema_names_what_is_answered(guard: Guard) -> None:
-    schema = client_of(guard).get("/openapi.json").json()["paths"]["/api/v1/actions/{action}"]["post"]
+    whole = client_of(guard).get("/openapi.json").json()
+    schema = whole["paths"]["/api/v1/actions/{action}"]["post"]
+    assert schema["parameters"][0]["schema"]["enum"] == [str(action) for action in Action]
+    assert schema["security"] == [{"control": []}]
+    assert whole["components"]["securitySchemes"]["control"]["scheme"] == "bearer"
     assert {"202", "401", "403", "415", "422", "429"} <= set(schema["responses"])
     fields = schema["requestBody"]["content"]["application/json"]["schema"]["properties"]
     assert set(fields) == {"reason", "confirmation", "position_id", "event_id"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -274,6 +275,25 @@ def test_too_many_requests_are_refused_and_those_that_wait_stay(guard: Guard, mo
         ask(guard, Wish.HALT)
     look(guard)
     assert len(guard.desk.journal.requests.all()) == 3
+
+
+def test_requests_of_many_programs_at_once_are_all_carried_out_in_their_order(guard: Guard) -> None:
+    names: list[list[str]] = [[] for _ in range(4)]
+
+    def work(place: int) -> None:
+        for _ in range(10):
+            names[place].append(ask(guard, Wish.GUARD))
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        guard.watch._requests.carry_out()
+    guard.watch._requests.carry_out()
+    done = [request.request_id for request in guard.desk.journal.requests.all()]
+    assert sorted(done) == sorted(name for mine in names for name in mine)
+    for mine in names:
+        assert [name for name in done if name in mine] == mine
 
 
 def test_whoever_resumes_has_seen_the_halt(guard: Guard) -> None:
