@@ -32,8 +32,8 @@ from serving.sightings import DriftSighting
 from serving.watch import Watch
 from validation.quarantine import Quarantine
 
-_ARCHIVED_AT_ONCE = 24
-"""Decisions whose feature vectors move at once: a day's per hour, so that years are caught up with in days."""
+_ARCHIVED_AT_ONCE = 6
+"""Decisions whose feature vectors move after one decision: few, since nobody looks at the venue meanwhile."""
 
 
 class Cycle:
@@ -47,6 +47,7 @@ class Cycle:
         self._reporter = reporter
         self._drift = Drift(Layout.of(parts.settings), parts.settings.limits)
         self._caught_up = False
+        self._archived_until: datetime | None = None
 
     async def run(self, close: datetime, *, last_try: bool = True) -> DecisionRecord | None:
         """Decide on the bar that closed at `close`, and carry it out; None where that failed.
@@ -119,8 +120,12 @@ class Cycle:
     def _archive(self) -> None:
         """Move a few old feature vectors out of the journal, where the settings ask for it."""
         days = self._settings.retention.feature_vectors_days
-        if days is not None:
-            self._parts.journal.archive_vectors(self._parts.clock.now() - timedelta(days=days), _ARCHIVED_AT_ONCE)
+        if days is None:
+            return
+        before = self._parts.clock.now() - timedelta(days=days)
+        moved = self._parts.journal.archive_vectors(before, _ARCHIVED_AT_ONCE, self._archived_until)
+        if moved < _ARCHIVED_AT_ONCE:
+            self._archived_until = before
 
     def _skip(self, close: datetime) -> None:
         self._reporter.report_skipped(close, self._supervisor.explain_refusal() or "the venue could not be read")

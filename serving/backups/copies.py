@@ -10,7 +10,18 @@ from pathlib import Path
 
 from pairity.errors import JournalError, JournalWriteError
 
-_GROWING = ("runs", "decisions", "intents", "order_events", "positions", "fills", "states", "equity_marks", "fees")
+_GROWING = (
+    "runs",
+    "decisions",
+    "intents",
+    "order_events",
+    "positions",
+    "fills",
+    "states",
+    "equity_marks",
+    "fees",
+    "events",
+)
 """Tables that only grow: a copy has at least what the file had when it began."""
 _TIMES = (
     ("runs", "started_at"),
@@ -19,6 +30,7 @@ _TIMES = (
     ("states", "at"),
     ("fills", "at"),
     ("equity_marks", "at"),
+    ("events", "at"),
 )
 
 

@@ -98,10 +98,11 @@ class DecisionPages(Pages):
         rows: Sequence[Any] = self._rows(query) or VectorArchive(archive_of(self.path)).rows(decision_id)
         return [codec.vector_from_row(row) for row in rows]
 
-    def archive_vectors(self, before: datetime, most: int) -> int:
+    def archive_vectors(self, before: datetime, most: int, since: datetime | None = None) -> int:
         """Move the feature vectors of decisions on bars before an instant to the archive; return of how many decisions.
 
-        The oldest first, and of `most` decisions at once. They are on the disk there before they go here: a process
+        The oldest first, and of `most` decisions at once; none of bars before `since`, where it is known that those
+        have gone already. They are on the disk there before they go here: a process
         that dies in between leaves them in both, and the next call goes on.
         """
         decisions, vectors = tables.decisions.c, tables.feature_vectors
@@ -109,6 +110,8 @@ class DecisionPages(Pages):
             decisions.event_timestamp < codec.time_to_text(before),
             select(vectors.c.entity).where(vectors.c.decision_id == decisions.decision_id).exists(),
         )
+        if since is not None:
+            old = old.where(decisions.event_timestamp >= codec.time_to_text(since))
         names = [row["decision_id"] for row in self._rows(old.order_by(decisions.event_timestamp).limit(most))]
         archive = VectorArchive(archive_of(self.path))
         for name in names:

@@ -53,11 +53,11 @@ class Manager(threading.Thread):
         while True:
             self.words += self.line.recv(4096).decode().split("\n")
 
-    def wait_for(self, word: str, most_s: float) -> None:
+    def wait_for(self, word: str, process: subprocess.Popen[bytes], most_s: float) -> None:
         until = time.monotonic() + most_s
-        while word not in self.words and time.monotonic() < until:
+        while word not in self.words and process.poll() is None and time.monotonic() < until:
             time.sleep(0.1)
-        assert word in self.words
+        assert word in self.words, "see the file `said` beside the data directory"
 
 
 def free_port() -> int:
@@ -88,6 +88,10 @@ class Operated:
         for command in (("ingest", *self.options, "--since", "22d"), ("train", "--no-compare")):
             assert self.run(*command)[0] == 0
         self.manager = Manager(root / "notify")
+        self.serve(exchange)
+
+    def make_trouble(self, exchange: Running) -> None:
+        """Let the venue refuse, break off, and repeat the keys in its answers."""
         mirrored = " ".join(KEYS.values())
         for text in (mirrored, quote(mirrored), json.dumps(mirrored), base64.b64encode(mirrored.encode()).decode()):
             for path in ("account/balance", "account/positions", "market/candles"):
@@ -95,29 +99,30 @@ class Operated:
                 exchange.post("faults", fault)
         for kind in ("reset", "abort_body", "rate_limit_html"):
             exchange.post("faults", {"kind": kind, "path": "account/positions", "count": 1, "params": {}})
-        self.serve()
 
     def run(self, *arguments: str, **extra: str) -> tuple[int, str]:
         done = self.place.run(*arguments, **extra)
         self.said.append(done.stdout + done.stderr)
         return done.returncode, done.stdout + done.stderr
 
-    def serve(self) -> None:
+    def serve(self, exchange: Running) -> None:
         environment = self.place.environment() | {
             "NOTIFY_SOCKET": str(self.root / "notify"),
             "WATCHDOG_USEC": "1000000",
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pairity_cli", "serve", *self.options],
-            cwd=self.root,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        with (self.root / "said").open("wb") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pairity_cli", "serve", *self.options],
+                cwd=self.root,
+                env=environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
         try:
-            self.manager.wait_for("READY=1", 300)
+            self.manager.wait_for("READY=1", process, 400)
             self.wait_for_decisions(2)
+            self.make_trouble(exchange)
+            self.wait_for_decisions(5)
             self.metrics = self.ask("/metrics")
             self.health = [self.run("health", question)[0] for question in ("alive", "trading")]
             for path in ("/status", "/health/fresh", "/health/none", "/none?token=%00"):
@@ -126,11 +131,11 @@ class Operated:
             self.refused = self.run("restore", str(self.root / "copies" / "0"), "--confirm", "REPLACE")
             process.send_signal(signal.SIGTERM)
             begun = time.monotonic()
-            said, _ = process.communicate(timeout=STOP_WITHIN_S)
+            process.wait(STOP_WITHIN_S)
             self.took_s = time.monotonic() - begun
         finally:
             process.kill()
-        self.said.append(said)
+            process.wait()
         self.code = process.returncode
 
     def ask(self, path: str) -> str:

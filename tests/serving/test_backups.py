@@ -323,7 +323,8 @@ def test_old_vectors_move_and_are_found(journal: Journal) -> None:
     names = [decide(journal, hours) for hours in range(6)]
     before = {name: journal.vectors(name) for name in names}
     until = T0 + timedelta(hours=4)
-    assert [journal.archive_vectors(until, 3) for _ in range(3)] == [3, 1, 0]
+    assert journal.archive_vectors(until, 3, T0 + timedelta(hours=3)) == 1
+    assert [journal.archive_vectors(until, 2) for _ in range(3)] == [2, 1, 0]
     assert {name: journal.vectors(name) for name in names} == before
     assert {row[0] for row in everything(journal.path)["feature_vectors"]} == set(names[4:])
     assert stat.S_IMODE(archive_of(journal.path).stat().st_mode) == 0o600
