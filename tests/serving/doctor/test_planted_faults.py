@@ -28,7 +28,7 @@ from tests.pairity_cli.damaged_home import candles
 from tests.serving.doctor.patient import PORT, Patient, contents, findings_of
 from validation.quarantine_items import keep_item
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
