@@ -17,7 +17,7 @@ from pairity.errors import DataError
 from pairity.timeline import HOUR, floor_to
 from pairity.universe import inst_id
 from serving.doctor.case import Case
-from serving.doctor.findings import Check, Finding, SkippedError, fault, warning
+from serving.doctor.findings import TIMED, Check, Finding, SkippedError, fault, warning
 from serving.doctor.journal_reading import connect_reading
 from serving.doctor.model_checks import list_needed_views
 from validation.quarantine import read_items
@@ -200,9 +200,9 @@ def _list(names: Sequence[str]) -> str:
 
 
 CHECKS = (
-    Check("lake", "data", _check_lake),
-    Check("features", "data", _check_features),
-    Check("online", "data", _check_online),
+    Check("lake", "data", _check_lake, TIMED),
+    Check("features", "data", _check_features, TIMED),
+    Check("online", "data", _check_online, TIMED),
     Check("quarantine", "data", _check_quarantine),
-    Check("withheld", "data", _check_withheld),
+    Check("withheld", "data", _check_withheld, TIMED),
 )
