@@ -389,7 +389,9 @@ FAULTS = {
         "^pairity train",
         variable(PAIRITY_UNIVERSE__ASSETS='["BTC", "ETH", "SOL"]'),
     ),
-    "a lost hour": Planted("features", "warning", "have holes", "^pairity features ", lose_an_hour, mends=True),
+    "a lost hour": Planted(
+        "features", "warning", "have holes", "^rm -f .*inputs.json && pairity features ", lose_an_hour, mends=True
+    ),
     "no online store": Planted(
         "online", "fault", "no online store", "^pairity features$", remove("feast/online.db"), mends=True
     ),
