@@ -27,6 +27,8 @@ def concealing(typed: Sequence[str], commands: Iterable[str]) -> Iterator[None]:
     concealed = None
     try:
         yield
+    except click.exceptions.NoArgsIsHelpError:  # its message is the help: nothing was typed
+        raise
     except click.UsageError as error:
         concealed = click.UsageError(describe(error, typed, commands), error.ctx)
     if concealed is not None:  # raised here, so that it does not lead to the error that it replaces

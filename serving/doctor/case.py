@@ -64,7 +64,7 @@ class Case:
     def provides(self, need: str) -> bool:
         """Return whether the case has what a check needs."""
         try:
-            _ = {"settings": lambda: self.known, "venue": lambda: self.reached, "account": lambda: self.account}[need]()
+            getattr(self, {"settings": "known", "time": "now", "venue": "reached", "account": "account"}[need])
         except SkippedError:
             return False
         return True
@@ -76,6 +76,11 @@ def open_case(*, live: bool, overrides: dict[str, dict[str, str]] | None = None)
         settings = load_settings(**(overrides or {}))
     except ConfigError as error:
         return Case(live=live, settings=None, refused=error)
+    except OSError as error:
+        unreadable = ConfigError(
+            f"{error.filename} cannot be read: {error.strerror}", "correct its rights, or remove it"
+        )
+        return Case(live=live, settings=None, refused=unreadable)
     return Case(live=live, settings=settings, refused=None)
 
 

@@ -12,12 +12,13 @@ import polars as pl
 from feature_repo.catalog import EVENT_TIME, View, find_view
 from feature_repo.offline_files import keep_newest, scan_view
 from feature_repo.raw_datasets import DATASETS
+from ingestion.due_months import locate_ledger
 from ingestion.lake import Lake
 from pairity.errors import DataError
 from pairity.timeline import HOUR, floor_to
 from pairity.universe import inst_id
 from serving.doctor.case import Case
-from serving.doctor.findings import Check, Finding, SkippedError, fault, warning
+from serving.doctor.findings import TIMED, Check, Finding, SkippedError, fault, warning
 from serving.doctor.journal_reading import connect_reading
 from serving.doctor.model_checks import list_needed_views
 from validation.quarantine import read_items
@@ -83,11 +84,11 @@ def _check_features(case: Case) -> Iterable[Finding]:
             hours = (due - newest) / HOUR
             fact = f"the newest row is of {newest:%Y-%m-%d %H:%M} UTC, {hours:.0f} h behind"
             findings.append(warning(f"features of {name} are stale", fact, _INGEST))
-        findings += _find_holes(view, own, wanted, newest)
+        findings += _find_holes(case, view, own, wanted, newest)
     return findings
 
 
-def _find_holes(view: View, rows: pl.DataFrame, wanted: Sequence[str], newest: datetime) -> list[Finding]:
+def _find_holes(case: Case, view: View, rows: pl.DataFrame, wanted: Sequence[str], newest: datetime) -> list[Finding]:
     """Return what is missing between the first and the last hour of `rows`."""
     first = rows[EVENT_TIME].min()
     assert isinstance(first, datetime)
@@ -98,7 +99,9 @@ def _find_holes(view: View, rows: pl.DataFrame, wanted: Sequence[str], newest: d
         return []
     worst = sorted(holes, key=lambda name: -holes[name])
     fact = f"of the last {hours} hours, missing: " + _list([f"{name} {holes[name]}" for name in worst])
-    command = "pairity features  (where candles are missing too, first: pairity gaps --repair)"
+    # Months that were computed once are left alone; without the ledger all are looked at, and what is stored stays.
+    command = f"rm -f {shlex.quote(str(locate_ledger(case.layout)))} && {_FEATURES}"
+    command += "  (where candles are missing too, first: pairity gaps --repair)"
     return [warning(f"features of {view.name} have holes", fact, command)]
 
 
@@ -200,9 +203,9 @@ def _list(names: Sequence[str]) -> str:
 
 
 CHECKS = (
-    Check("lake", "data", _check_lake),
-    Check("features", "data", _check_features),
-    Check("online", "data", _check_online),
+    Check("lake", "data", _check_lake, TIMED),
+    Check("features", "data", _check_features, TIMED),
+    Check("online", "data", _check_online, TIMED),
     Check("quarantine", "data", _check_quarantine),
-    Check("withheld", "data", _check_withheld),
+    Check("withheld", "data", _check_withheld, TIMED),
 )

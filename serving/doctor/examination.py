@@ -14,7 +14,10 @@ from serving.doctor.findings import Check, Finding, Severity, SkippedError, unkn
 
 VENUE_LIMIT_S = 45.0
 """For all questions to the venue together."""
-_ASKS = frozenset({"venue", "account"})
+_ANSWERS = frozenset({"time", "venue", "account"})
+"""Needs that only the venue can meet."""
+_ASKING = frozenset({"venue", "account"})
+"""Groups whose checks look at how the venue was reached, too."""
 _REPORT = "look at the settings and files that it names; if it goes on, report it"
 
 
@@ -48,7 +51,7 @@ def examine(case: Case, checks: Sequence[Check], venue_limit_s: float = VENUE_LI
     The venue is asked once, before the first, where a check looks at its answers or at its time. Nothing is changed
     anywhere, and no exception leaves a check.
     """
-    if any(check.needs for check in checks):
+    if any(check.needs & _ANSWERS or check.group in _ASKING for check in checks):
         case = ask_venue(case, venue_limit_s)
     return [_make(check, case) for check in checks]
 
@@ -93,4 +96,4 @@ def _run_limited(check: Check, case: Case) -> Iterable[Finding] | SkippedError:
 def _explain(lacking: Sequence[str]) -> str:
     if "settings" in lacking:
         return "the settings cannot be read"
-    return "the venue was not reached" if "venue" in lacking else "the venue does not show the account"
+    return "the venue was not reached" if {"venue", "time"} & set(lacking) else "the venue does not show the account"

@@ -58,6 +58,10 @@ class Finding:
             object.__setattr__(self, name, redact(getattr(self, name)))
 
 
+TIMED = frozenset({"settings", "time"})
+"""Needs of a check that compares ages."""
+
+
 class SkippedError(Exception):
     """Raised by a check that has nothing to look at; the message says why."""
 
@@ -67,7 +71,7 @@ class Check:
     """One check: its name (for `--only`, `--skip` and programs), the group that it is shown in, and what it does.
 
     `run` returns nothing where all is well; it changes nothing. It is given up after `limit_s` seconds. `needs` names
-    what it cannot do without (`settings`, `venue`, `account`): without it the check is skipped.
+    what it cannot do without (`settings`, `time`, `venue`, `account`): without it the check is skipped.
     """
 
     name: str

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pairity.errors import JournalError, JournalWriteError, PairityError, PrivacyError
 from pairity.universe import inst_id
 from serving.doctor.case import Case
-from serving.doctor.findings import Check, Finding, SkippedError, Sure, fault, unknown, warning
+from serving.doctor.findings import TIMED, Check, Finding, SkippedError, Sure, fault, unknown, warning
 from serving.doctor.journal_reading import connect_reading, find_writer, reading_journal
 from serving.journal import IntentState, Journal, TradingState, tables
 
@@ -185,8 +185,8 @@ def _opened(case: Case) -> Iterator[Journal]:
 CHECKS = (
     Check("journal-file", "journal", _check_journal, limit_s=120.0),
     Check("state", "journal", _check_state),
-    Check("orders", "journal", _check_orders),
-    Check("decisions", "journal", _check_decisions),
+    Check("orders", "journal", _check_orders, TIMED),
+    Check("decisions", "journal", _check_decisions, TIMED),
     Check("positions", "journal", _check_positions, frozenset({"account"})),
     Check("stops", "journal", _check_stops, frozenset({"account"})),
 )

@@ -14,7 +14,7 @@ from model_registry.registry import list_versions
 from model_registry.signing_key import locate_key, open_keys
 from pairity.errors import PairityError, RegistryError, SignatureError, UnknownNameError
 from serving.doctor.case import Case
-from serving.doctor.findings import Check, Finding, SkippedError, Sure, fault, warning
+from serving.doctor.findings import TIMED, Check, Finding, SkippedError, Sure, fault, warning
 
 _TRAIN = "pairity train"
 _OLD = timedelta(days=45)
@@ -150,5 +150,5 @@ CHECKS = (
     Check("champion", "model", _check_champion, limit_s=120.0),
     Check("gate", "model", _check_gate),
     Check("fit", "model", _check_fit),
-    Check("age", "model", _check_age),
+    Check("age", "model", _check_age, TIMED),
 )

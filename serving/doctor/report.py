@@ -38,7 +38,7 @@ def write_verdict(results: Sequence[Result]) -> str:
     skipped = len(results) - made
     said = ", ".join(f"{counts[kind]} {_name(kind, counts[kind])}" for kind in Severity if counts[kind])
     left = f", {skipped} not made" if skipped else ""
-    return f"{said or 'nothing is wrong'} ({made} checks{left})"
+    return f"{said or 'nothing is wrong'} ({made} check{'' if made == 1 else 's'}{left})"
 
 
 def order_results(results: Sequence[Result]) -> list[Result]:

@@ -25,10 +25,13 @@ _NEW_TOKEN = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 
 def _check_settings(case: Case) -> Iterable[Finding]:
     ignored = os.environ.get(DOTENV_VARIABLE) == IGNORE_DOTENV
-    found = [
-        None if ignored else find_dotenv_fault(Path(DOTENV_FILE), PREFIX, OTHER_VARIABLES),
-        find_toml_fault(Path(CONFIG_FILE), known_settings(), PREFIX),
-    ]
+    try:
+        found = [
+            None if ignored else find_dotenv_fault(Path(DOTENV_FILE), PREFIX, OTHER_VARIABLES),
+            find_toml_fault(Path(CONFIG_FILE), known_settings(), PREFIX),
+        ]
+    except OSError:
+        found = []  # reading stopped there, too
     # What a file says wrong is what reading stops at, too.
     said = {error.what for error in found if error is not None}
     if case.refused is not None and case.refused.what not in said:

@@ -72,7 +72,7 @@ class VenueFacts:
 
 
 async def gather_facts(settings: Settings, *, live: bool, limit_s: float) -> VenueFacts:
-    """Ask the venue for everything that the checks need, within `limit_s` seconds; it never raises PairityError."""
+    """Ask the venue for everything that the checks need, within `limit_s` seconds; whatever fails becomes `trouble`."""
     try:
         address = exchange_address(settings.exchange)
         signed_address(settings.exchange, live=live)
@@ -90,6 +90,9 @@ async def gather_facts(settings: Settings, *, live: bool, limit_s: float) -> Ven
             f"the venue at {address.url} did not answer everything within {limit_s:.0f} s", "try again later"
         )
         return _unreached(address.host, late, "answer", okx=is_okx(address))
+    except Exception as error:  # noqa: BLE001 - the checks that need no venue go on
+        bug = VenueUnreachableError(f"asking the venue failed: {type(error).__name__}: {error}", "report this")
+        return _unreached(address.host, bug, "answer", okx=is_okx(address))
 
 
 async def _try_way(address: WebAddress) -> tuple[PairityError, str] | None:

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.running import Place
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-HOURS, SPEED = 3, 360
+HOURS, SPEED = 3, 240
 
 
 def read_status(url):

@@ -89,7 +89,7 @@ def test_the_worst_comes_first_and_the_verdict_counts():
     results = examine(CASE, [*checks, made(raising(SkippedError("x")), "four")])
     assert [result.check.name for result in order_results(results)] == ["three", "one"]
     assert write_verdict(results) == "1 fault, 2 warnings (3 checks, 1 not made)"
-    assert write_verdict(examine(CASE, [made(lambda _: [])])) == "nothing is wrong (1 checks)"
+    assert write_verdict(examine(CASE, [made(lambda _: [])])) == "nothing is wrong (1 check)"
 
 
 def test_a_key_in_a_fact_is_not_shown():

@@ -28,7 +28,7 @@ from tests.pairity_cli.damaged_home import candles
 from tests.serving.doctor.patient import PORT, Patient, contents, findings_of
 from validation.quarantine_items import keep_item
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
@@ -389,7 +389,9 @@ FAULTS = {
         "^pairity train",
         variable(PAIRITY_UNIVERSE__ASSETS='["BTC", "ETH", "SOL"]'),
     ),
-    "a lost hour": Planted("features", "warning", "have holes", "^pairity features ", lose_an_hour, mends=True),
+    "a lost hour": Planted(
+        "features", "warning", "have holes", "^rm -f .*inputs.json && pairity features ", lose_an_hour, mends=True
+    ),
     "no online store": Planted(
         "online", "fault", "no online store", "^pairity features$", remove("feast/online.db"), mends=True
     ),
