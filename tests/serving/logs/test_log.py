@@ -230,3 +230,12 @@ def wait_until(done: Any, most_s: float = 5.0) -> None:
     while not done() and time.monotonic() < until:
         time.sleep(0.005)
     assert done()
+
+
+def test_a_library_that_configures_logging_does_not_silence_the_log(layout: Layout) -> None:
+    import logging.config
+
+    with writing_log(layout, LogSettings(), complain):
+        logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+        logging.getLogger("pairity.serving").info("still here")
+    assert [row["text"] for row in rows(layout)] == ["still here"]

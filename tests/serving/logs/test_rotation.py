@@ -147,3 +147,11 @@ def test_following_ends_with_what_came_last(tmp_path: Path) -> None:
 def test_what_is_no_line_is_left_out(text: str) -> None:
     assert parse_line(text) is None
     assert list_part(Path("a"), 2).name == "a.2"
+
+
+def test_one_file_alone_is_begun_anew(tmp_path: Path) -> None:
+    file = RotatingFile(tmp_path / "serve.jsonl", max_bytes=300, keep=1)
+    for number in range(20):
+        file.write(line(number))
+    assert list_parts(file.path) == [file.path]
+    assert [int(item.text) for item in read_lines(file.path, ALL)][-1] == 19
