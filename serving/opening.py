@@ -131,7 +131,7 @@ class Opening:
         journal = Journal.open(self._layout.journal)
         self._stack.callback(journal.close)
         sightings = Sightings(started_at=clock.now(), contracts=self._contracts)
-        events = Events(journal, clock.now)
+        events = Events(journal, clock.now, self._metrics.count_alert)
         events.flush()  # before the first state: a journal that is older than its events begins here
         status = Status(mode=str(self._mode), market=self._settings.exchange.url or "OKX", model={})
         if not self._contracts:

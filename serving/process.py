@@ -83,7 +83,16 @@ async def serve(
             if not stakes.allow_waiting(error):
                 raise
             guard.supervisor.note(OPENING, error)
-        stack.enter_context(AlertService(settings, guard.journal, guard.events, lambda: guard.status, guard.clock.now))
+        stack.enter_context(
+            AlertService(
+                settings,
+                guard.journal,
+                guard.events,
+                lambda: guard.status,
+                guard.clock.now,
+                guard.metrics.count_delivery,
+            )
+        )
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
         health = make_health(guard)
         app = make_app(_make_sources(guard), make_routers(guard, health, lambda: log.lost))

@@ -26,11 +26,17 @@ _LONGEST_TEXT = 1000
 
 
 class Events:
-    """Events of one process. `now` is the clock in use; every method may be called from any thread, and none raises."""
+    """Events of one process. `now` is the clock in use; every method may be called from any thread, and none raises.
 
-    def __init__(self, journal: Journal, now: Callable[[], datetime]) -> None:
+    `count` hears the severity of every event that was written; it must not raise.
+    """
+
+    def __init__(
+        self, journal: Journal, now: Callable[[], datetime], count: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._journal = journal
         self._now = now
+        self._count = count
         self._lock = threading.Lock()
         self._pending: list[NewEvent] = []
         self._lost = 0
@@ -89,7 +95,10 @@ class Events:
         try:
             derived = self._derived.read_new()
             if waiting or derived.kept:
-                self._journal.event_log.record([*derived.events, *waiting], datetime.now(UTC), derived.kept)
+                written = [*derived.events, *waiting]
+                self._journal.event_log.record(written, datetime.now(UTC), derived.kept)
+                for event in written:
+                    self._count(event.severity)
                 self.changed.set()
             self._derived.accept(derived)
             self.failure = None

@@ -44,7 +44,7 @@ _LAST_WORDS_S = 3.0
 class AlertService:
     """Alerts of one process, while the `with` block runs. Without destinations and monitor there is no thread.
 
-    `now` is the clock in use, `read` returns the status.
+    `now` is the clock in use, `read` returns the status, `count` hears how each try to deliver ended.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class AlertService:
         events: Events,
         read: Callable[[], Status],
         now: Callable[[], datetime],
+        count: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._settings, self._left_out = _leave_out_incomplete(settings.alerts)
         self._unwatched_after_s = max(UNWATCHED_AFTER.total_seconds(), 3 * settings.serve.watch_s)
@@ -61,6 +62,7 @@ class AlertService:
         self._events = events
         self._read = read
         self._now = now
+        self._count = count
         self._source = f"pairity {read().mode}"
         self._planner = Planner(journal, self._settings, self._describe_day)
         self._ending = threading.Event()
@@ -178,7 +180,9 @@ class AlertService:
     def _make_outbox(self, session: aiohttp.ClientSession, destination: DestinationSettings) -> Outbox:
         async def send(message: Delivery) -> Outcome:
             post = shape_post(self._settings, destination, message, self._source)
-            return await send_post(session, post, self._settings.timeout_s)
+            outcome = await send_post(session, post, self._settings.timeout_s)
+            self._count("delivered" if outcome.delivered else "failed")
+            return outcome
 
         pages, most = self._journal.deliveries, self._settings.max_tries
         return Outbox(destination.name, pages, self._events, send, max_tries=most)

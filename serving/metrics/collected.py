@@ -99,7 +99,7 @@ class Metrics:
             self._alerts.labels(severity).inc()
 
     def count_delivery(self, outcome: str) -> None:
-        """Count a try to deliver an alert: `delivered`, `failed`, `dropped`."""
+        """Count a try to deliver an alert: `delivered`, `failed`."""
         with self.contained():
             self._deliveries.labels(outcome).inc()
 

@@ -112,6 +112,8 @@ def _make_server(app: FastAPI, settings: ServeSettings) -> Any:  # noqa: ANN401 
     config = uvicorn.Config(
         budget,
         log_level="error",
+        log_config=None,  # its own would take its errors out of the log of the process
+        access_log=False,
         lifespan="off",
         http=limit_connections(H11Protocol, LIMITS),
         h11_max_incomplete_event_size=_HEAD_BYTES,
