@@ -176,6 +176,7 @@ class Cycle:
         asset_rows = feature_store.read_online(parts.store, MARKET_STATE.name, settings.universe.assets)
         decision_time = parts.clock.now()
         views = make_asset_views(asset_rows, settings.universe.assets, parts.contracts, close)
+        self._drift.seen = None  # what another reason keeps from being looked at was not seen
         inputs = DecisionInputs(
             event_timestamp=close,
             pair_rows=pair_rows,
@@ -189,8 +190,7 @@ class Cycle:
             ),
             blocked={short_name(name): reason for name, reason in parts.executor.blocked.items()},
         )
-        if self._drift.seen is not None:
-            parts.sightings.drift = DriftSighting(close, *self._drift.seen)
+        parts.sightings.drift = None if self._drift.seen is None else DriftSighting(close, *self._drift.seen)
         record = self._make_record(close, decision_time, make_decision(parts.champion.scorer, inputs, settings))
         vectors = [
             *_make_vectors(record.decision_id, service, "pair_id", pair_rows),
