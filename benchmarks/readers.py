@@ -15,7 +15,7 @@ from benchmarks.readers_run import MODES
 from benchmarks.serving import describe_machine, make_scene
 from pairity.polars_threads import ONE_THREAD
 
-_ASSETS, _ROUNDS, _SMALL_ROUNDS = 10, 12, 6
+_ASSETS, _ROUNDS, _SMALL_ROUNDS = 10, 12, 3
 
 
 def measure_readers(small: bool) -> str:
