@@ -36,6 +36,7 @@ class Desk:
     scenario: str = "waiting"
     reading_token: str | None = None
     heartbeat: bool = True
+    no_streams: bool = False
     failing: set[str] = field(default_factory=set)
     actions: list[dict] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -123,6 +124,8 @@ def _standing_router(desk: Desk) -> APIRouter:
 
     @router.get("/stream")
     async def stream() -> Any:
+        if desk.no_streams:
+            return refuse(429, "64 streams are open", "close one, or read the paths now and then")
         return StreamingResponse(_events(desk), media_type="text/event-stream")
 
     return router
@@ -253,6 +256,7 @@ def _test_router(desk: Desk) -> APIRouter:
     @router.post("/scenario/{name}")
     async def set_scenario(name: str) -> Any:
         desk.scenario, desk.failing, desk.heartbeat, desk.reading_token = name, set(), True, None
+        desk.no_streams = False
         desk.actions.clear()
         desk.acknowledged.clear()
         desk.say("status", status_of(SCENARIOS[name], now()))
@@ -264,6 +268,11 @@ def _test_router(desk: Desk) -> APIRouter:
     async def set_heartbeat(switch: str) -> Any:
         desk.heartbeat = switch == "on"
         return {"heartbeat": desk.heartbeat}
+
+    @router.post("/streams/none")
+    async def refuse_streams() -> Any:
+        desk.no_streams = True
+        return {}
 
     @router.post("/fail/{path}")
     async def fail(path: str) -> Any:

@@ -130,6 +130,17 @@ def test_a_process_that_is_gone_is_said_within_five_seconds_and_so_is_its_return
         look.complaints[:] = [text for text in look.complaints if "net::ERR" not in text]
 
 
+def test_without_a_stream_the_page_asks_and_stays_current(browser, server):
+    server.set("streams", "none")
+    with looking(browser, server) as look:
+        look.settle()
+        look.page.wait_for_timeout(9000)
+        look.wait_for_text("#verdict", "Well.")
+        assert not look.is_grey()
+        asked = look.page.evaluate("performance.getEntriesByName(location.origin + '/api/v1/stream').length")
+        assert asked < 8
+
+
 def test_a_panel_whose_answer_fails_is_old_and_the_others_are_not(browser, server):
     with looking(browser, server) as look:
         look.settle()

@@ -67,10 +67,11 @@ export class Link {
     for (;;) {
       const refused = await this.listen();
       if (refused === 401) return this.become("locked");
-      if (refused === 404 || refused === 429 || refused === 503)
-        await this.probe(); // no stream for us: ask instead
-      else if (this.state === "open") await this.probe();
-      await new Promise((done) => setTimeout(done, RETRY_MS[Math.min(this.attempts, RETRY_MS.length - 1)]));
+      // Without a stream (as many are open as may be), the status is asked for instead, every two seconds.
+      const without = refused === 404 || refused === 429 || refused === 503;
+      if (without || this.state === "open") await this.probe();
+      const pause = without ? RETRY_MS.at(-1) : RETRY_MS[Math.min(this.attempts, RETRY_MS.length - 1)];
+      await new Promise((done) => setTimeout(done, pause));
       this.attempts += 1;
     }
   }
