@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ingestion.sources.okx_rows import read_listing
 from pairity.errors import CredentialsError, VenueUnreachableError
 from pairity.settings import Settings
 from serving.doctor.case import Case
@@ -181,3 +182,20 @@ def test_a_refused_timestamp_says_more_than_a_measured_offset():
 def test_a_paper_exchange_has_its_own_time():
     with pytest.raises(SkippedError):
         check("clock", facts(is_okx=False))
+
+
+@pytest.mark.parametrize(
+    ("written", "ends_at"),
+    [("1767571200000", datetime(2026, 1, 5, tzinfo=UTC)), ("", None), (None, None), ("soon", None), ("-1", None)],
+)
+def test_an_end_that_cannot_be_read_is_none_and_the_contract_stays(written, ends_at):
+    row = {
+        "instId": "BTC-USDT-SWAP",
+        "ctVal": "0.01",
+        "lotSz": "0.01",
+        "minSz": "0.01",
+        "tickSz": "0.1",
+        "lever": "100",
+    }
+    listing = read_listing({**row, "state": "live", "expTime": written})
+    assert (listing.state, listing.ends_at) == ("live", ends_at)
