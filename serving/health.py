@@ -115,7 +115,14 @@ def make_health_router(health: Health) -> APIRouter:
 
     router = APIRouter()
 
-    @router.get("/health/{question}")
+    # Annotations are texts here, and FastAPI would look for the types in this module.
+    @router.get(
+        "/health/{question}",
+        response_model=None,
+        response_class=JSONResponse,
+        summary="Whether the process is alive, trading, fresh, and why.",
+        responses={404: {"description": "no such question"}, 503: {"description": "no, and why"}},
+    )
     def read_verdict(question: str) -> JSONResponse:
         check = health.questions.get(question)
         if check is None:

@@ -95,7 +95,7 @@ async def serve(
         )
         loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
         health = make_health(guard)
-        app = make_app(_make_sources(guard), make_routers(guard, health, lambda: log.lost))
+        app = make_app(make_sources(guard), make_routers(guard, health, lambda: log.lost))
         try:
             on_ready(await stack.enter_async_context(serve_api(app, settings.serve)))
         except ConfigError as error:
@@ -120,7 +120,8 @@ async def serve(
     return report
 
 
-def _make_sources(guard: GuardParts) -> Sources:
+def make_sources(guard: GuardParts) -> Sources:
+    """Return what the API reads of a process with these parts."""
     layout = Layout.of(guard.settings)
     return Sources(
         status=lambda: _read_status(guard),

@@ -14,9 +14,11 @@ from pydantic import SecretStr
 
 from pairity.trading_settings import ServeSettings
 from pairity_cli.main import main
-from serving.api import make_app, serve_api
 from serving.health import Health, Pulse, make_health_router
 from serving.status import Status
+from serving.web.app import make_app
+from serving.web.server import serve_api
+from tests.serving.api_scene import status_sources
 from tests.serving.trading import T0
 
 TOKEN = "a-reading-token"
@@ -31,7 +33,7 @@ def process(status: Status) -> Iterator[int]:
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        app = make_app(lambda: status, [make_health_router(health)])
+        app = make_app(status_sources(status), [make_health_router(health)])
         async with serve_api(app, ServeSettings(port=0, status_token=SecretStr(TOKEN))) as url:
             port[0] = int(url.rpartition(":")[2])
             ready.set()

@@ -10,9 +10,11 @@ import pytest
 
 from pairity.errors import VenueUnreachableError
 from pairity.trading_settings import ServeSettings
-from serving.api import make_app, serve_api
 from serving.health import Health, Pulse, make_health_router
 from serving.status import Status
+from serving.web.app import make_app
+from serving.web.server import serve_api
+from tests.serving.api_scene import status_sources
 from tests.serving.trading import T0
 
 
@@ -103,7 +105,7 @@ def test_each_question_over_http(health: Health, status: Status) -> None:
     status.trading, status.trading_reason = "halted", "a person asked"
 
     async def ask() -> dict[str, tuple[int, dict]]:
-        app = make_app(lambda: status, [make_health_router(health)])
+        app = make_app(status_sources(status), [make_health_router(health)])
         answers = {}
         async with serve_api(app, ServeSettings(port=0)) as url, aiohttp.ClientSession() as http:
             for path in ("/health", "/health/alive", "/health/trading", "/health/fresh", "/health/none"):

@@ -15,12 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pairity.errors import VenueUnreachableError
 from pairity.trading_settings import LimitSettings, ServeSettings
-from serving.api import make_app, serve_api
 from serving.journal import IntentState, Purpose
 from serving.limits.account_limits import check_account, find_used
 from serving.limits.records import AccountMeasures
 from serving.metrics import Metrics, Readings, counting_requests, make_metrics_router
 from serving.metrics.reasons import KINDS, OTHER, name_kind
+from serving.web.app import make_app
+from serving.web.server import serve_api
+from tests.serving.api_scene import status_sources
 from tests.serving.guarding import Guard
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import T0, entry, exit_of, opened
@@ -33,7 +35,7 @@ def scrape(metrics: Metrics, readings: Readings) -> dict[Sample, float]:
     """The samples of one scrape over HTTP, by name and labels."""
 
     async def ask() -> str:
-        app = make_app(readings.status, [make_metrics_router(metrics, readings)])
+        app = make_app(status_sources(readings.status()), [make_metrics_router(metrics, readings)])
         async with (
             serve_api(app, ServeSettings(port=0)) as url,
             aiohttp.ClientSession() as http,

@@ -1,0 +1,90 @@
+"""The API as the process serves it: reading, actions, metrics, health and the page behind one door."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from serving.journal import TradingState
+from serving.process import make_health, make_routers, make_sources
+from serving.web.app import make_app
+from serving.web.server import serve_api
+from tests.serving.api_scene import Client
+from tests.serving.guarding import Guard
+from tests.serving.tiny_okx import TinyOkx
+
+READING, CONTROL = "a-token-that-reads", "a-token-that-controls"
+
+
+@pytest.fixture
+def guard(tiny: TinyOkx, tmp_path: Path) -> Iterator[Guard]:
+    tmp_path.chmod(0o700)
+    made = Guard(tiny, tmp_path)
+    serve = made.parts.settings.serve.model_validate(
+        {"port": 0, "status_token": READING, "control_token": CONTROL, "adopt_positions": False}
+    )
+    object.__setattr__(made.parts, "settings", made.parts.settings.model_copy(update={"serve": serve}))
+    yield made
+    made.desk.journal.close()
+
+
+@pytest.fixture
+def client(guard: Guard) -> Iterator[Client]:
+    parts = guard.parts
+    app = make_app(make_sources(parts), make_routers(parts, make_health(parts), lambda: 0.0))
+    loop = asyncio.new_event_loop()
+    served = serve_api(app, parts.settings.serve)
+    try:
+        yield Client(loop.run_until_complete(served.__aenter__()))
+    finally:
+        loop.run_until_complete(served.__aexit__(None, None, None))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def act(client: Client, token: str | None, **headers: str) -> int:
+    connection = HTTPConnection(urlsplit(client.url).netloc, timeout=20)
+    sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    if token is not None:
+        sent["Authorization"] = f"Bearer {token}"
+    try:
+        body = json.dumps({"reason": "a test", "confirmation": "HALT"})
+        connection.request("POST", "/api/v1/actions/halt", body, sent)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_the_page_needs_no_token_and_everything_that_holds_data_does(client: Client) -> None:
+    assert client.ask("/")[0] == 200
+    assert client.ask("/static/js/main.js")[0] == 200
+    for path in ("/metrics", "/health/alive", "/status", "/api/v1/status", "/api/v1/openapi.json"):
+        assert client.ask(path)[0] == 401
+        for token in (READING, CONTROL):
+            assert client.ask(path, Authorization=f"Bearer {token}")[0] == 200, path
+
+
+def test_the_description_has_the_actions_and_every_reading_path(client: Client) -> None:
+    paths = client.get("openapi.json", Authorization=f"Bearer {READING}")["paths"]
+    assert "post" in paths["/api/v1/actions/{action}"]
+    assert {"/api/v1/status", "/api/v1/positions", "/api/v1/events", "/api/v1/trust"} <= set(paths)
+
+
+def test_every_use_of_an_action_is_journalled_whoever_is_refused(client: Client, guard: Guard) -> None:
+    assert act(client, None) == 401
+    assert act(client, READING) == 401
+    assert act(client, CONTROL, Origin="http://evil.example") == 403
+    assert act(client, CONTROL, Host="evil.example") == 403
+    assert act(client, CONTROL) == 202
+    asyncio.run(guard.watch.look())
+    assert guard.supervisor.state is TradingState.HALTED
+    log = guard.desk.journal.event_log
+    assert len(log.page(kind="request.refused")) == 4
+    assert len(log.page(kind="request")) == 1
+    assert not [event for event in log.page(limit=500) if CONTROL in event.text or READING in event.text]
