@@ -19,6 +19,8 @@ from serving.web.sources import Reader, Sources
 
 T = TypeVar("T")
 _MOST_KEPT = 512
+_BUSY_S = 3.0
+"""Seconds for which a kept answer goes on being given while a decision is being made: a new one would delay it."""
 _MOST_WAITING = 64
 """Most different questions that may wait for a thread: further ones are told to come back."""
 
@@ -50,6 +52,8 @@ class Answers:
         self._monotonic = monotonic
         self.charge: Callable[[float], None] = lambda seconds: None
         """Who is told of the seconds of a processor that an answer took."""
+        self.is_busy: Callable[[], bool] = lambda: False
+        """Whether a decision is being made."""
         self._kept: OrderedDict[object, _Kept] = OrderedDict()
         self._coming: dict[object, asyncio.Task[bytes]] = {}
 
@@ -60,7 +64,7 @@ class Answers:
         Raises what `view` raises, JournalError, and BusyError.
         """
         kept = self._kept.get(question)
-        if kept is not None and self._monotonic() < kept.until_s:
+        if kept is not None and self._monotonic() < kept.until_s + (_BUSY_S if self.is_busy() else 0.0):
             return kept.content
         task = self._coming.get(question)
         if task is None:

@@ -106,9 +106,11 @@ def _make_server(app: FastAPI, settings: ServeSettings) -> Any:  # noqa: ANN401 
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    budget = CpuBudget(LocalOnly(app, list_tokens(settings)), getattr(app.state, "is_busy", lambda: False))
+    is_busy = getattr(app.state, "is_busy", lambda: False)
+    budget = CpuBudget(LocalOnly(app, list_tokens(settings)), is_busy)
     if (answers := getattr(app.state, "answers", None)) is not None:
         answers.charge = budget.charge
+        answers.is_busy = is_busy
     config = uvicorn.Config(
         budget,
         log_level="error",
