@@ -25,6 +25,8 @@ HIDDEN_SECTIONS = frozenset({"exchange", "sources"})
 _SOUNDS = re.compile(
     r"secret|secert|passphrase|password|passwort|passwd|pwd|token|credential|bearer|authorization"
     r"|(api|access|private|secret|signing|auth)key|^keys?$|mnemonic"
+    # Who has the address of a webhook can write there
+    r"|webhook|deadmanurl|^(pairityalerts)?urls$"
 )
 _WORDS = re.compile(r"[A-Z]{1,12}|[A-Z]?[a-z]{1,12}")
 _LONGEST_NAME = 32

@@ -49,9 +49,7 @@ def find_toml_fault(path: Path, known: Mapping[str, Collection[str]], prefix: st
     if isinstance(content, ConfigError):
         return content
     for names, value in _walk(content, ()):
-        # An address of a webhook is a secret whose name does not sound like one.
-        secret = sounds_secret(names[-1]) or (len(names) == 2 and names[1] in SECRET_SETTINGS.get(names[0], ()))
-        if secret and not _is_plain_setting(names, known):
+        if sounds_secret(names[-1]) and not _is_plain_setting(names, known):
             learn_secrets(_texts(value))
             return _refuse_secret(path, names, known, prefix)
     return None

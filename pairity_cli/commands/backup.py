@@ -28,7 +28,7 @@ def backup(target: Path) -> None:
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--confirm", metavar="WORD", default=None, help="REPLACE: also where the journal here is newer.")
+@click.option("--confirm", type=click.Choice(["REPLACE"]), help="Also where the journal here is newer.")
 @reports_errors
 def restore(source: Path, confirm: str | None) -> None:
     """Put the journal of the backup SOURCE in the place of the one here, which is kept under another name.

@@ -25,6 +25,7 @@ EXAMPLES = {
     "order id": ("p1a2b3c4", "1834567890123"),
     "pair": ("BTC__ETH", "XRP/ADA"),
     "partition": ("BTC/2025-04", "BTC__ETH/2025-04", "BTC/2025-04/binance_um", "market"),
+    "position": ("BTC__ETH@20250318T1700Z",),
     "quarantine id": ("0a1b2c3d4e5f", "0a1"),
     "run": ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", "0a1b"),
     "run name": ("pair_forest tested from 2025-04-01", "leaderboard"),
