@@ -8,18 +8,14 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pairity.trading_settings import ServeSettings
 from serving.status import Status
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter
 
 _WORK_S = 300.0
 """Seconds that a step between two signs of life may take: orders with their deadlines, the work of a first hour."""
@@ -106,35 +102,3 @@ class Health:
     def questions(self) -> dict[str, Callable[[], Verdict]]:
         """The questions by name."""
         return {"alive": self.check_alive, "trading": self.check_trading, "fresh": self.check_fresh}
-
-
-def make_health_router(health: Health) -> APIRouter:
-    """Return the routes `/health/{alive,trading,fresh}`: 200 or 503, and JSON that says why."""
-    from fastapi import APIRouter
-    from fastapi.responses import JSONResponse
-
-    router = APIRouter()
-
-    # Annotations are texts here, and FastAPI would look for the types in this module.
-    @router.get(
-        "/health/{question}",
-        response_model=None,
-        response_class=JSONResponse,
-        summary="Whether the process is alive, trading, fresh, and why.",
-        responses={404: {"description": "no such question"}, 503: {"description": "no, and why"}},
-    )
-    def read_verdict(question: str) -> JSONResponse:
-        check = health.questions.get(question)
-        if check is None:
-            known = ", ".join(f"/health/{name}" for name in health.questions)
-            error = {"what": "there is no such question", "remedy": f"ask {known}"}
-            return JSONResponse({"error": error}, 404)
-        verdict = check()
-        return JSONResponse({"question": question, "ok": verdict.ok, "why": verdict.why}, 200 if verdict.ok else 503)
-
-    return router
-
-
-def _in_words(span: timedelta) -> str:
-    minutes, seconds = divmod(math.floor(span.total_seconds()), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

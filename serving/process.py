@@ -15,11 +15,11 @@ from serving.control.queue import RequestQueue
 from serving.control.routes import make_action_router
 from serving.dashboard.routes import make_page_router
 from serving.execution.okx import OkxVenue
-from serving.health import Health, make_health_router
+from serving.health import Health
 from serving.journal.reading import ReadingJournal
 from serving.logs import LoggedProgress, writing_log
 from serving.loop import OPENING, TradingLoop
-from serving.metrics import Metrics, Readings, counting_requests, make_metrics_router
+from serving.metrics import Metrics, Readings, counting_requests
 from serving.notify import STOPPING, Notifier, keeping_informed
 from serving.opening import Opening, read_stakes
 from serving.parts import GuardParts
@@ -29,6 +29,8 @@ from serving.shutdown import stop_on_signals
 from serving.status import Status
 from serving.wakes import show_stream
 from serving.web.app import make_app
+from serving.web.health_routes import make_health_router
+from serving.web.metrics_routes import make_metrics_router
 from serving.web.server import serve_api
 from serving.web.sources import Sources
 from venue.okx_client import aclose, make_client

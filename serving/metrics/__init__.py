@@ -3,6 +3,5 @@
 from serving.metrics.collected import SKIPPED, Metrics
 from serving.metrics.readings import Readings
 from serving.metrics.request_counter import counting_requests
-from serving.metrics.routes import make_metrics_router
 
-__all__ = ["SKIPPED", "Metrics", "Readings", "counting_requests", "make_metrics_router"]
+__all__ = ["SKIPPED", "Metrics", "Readings", "counting_requests"]

@@ -14,9 +14,10 @@ from pydantic import SecretStr
 
 from pairity.trading_settings import ServeSettings
 from pairity_cli.main import main
-from serving.health import Health, Pulse, make_health_router
+from serving.health import Health, Pulse
 from serving.status import Status
 from serving.web.app import make_app
+from serving.web.health_routes import make_health_router
 from serving.web.server import serve_api
 from tests.serving.api_scene import status_sources
 from tests.serving.trading import T0

@@ -18,9 +18,10 @@ from pairity.trading_settings import LimitSettings, ServeSettings
 from serving.journal import IntentState, Purpose
 from serving.limits.account_limits import check_account, find_used
 from serving.limits.records import AccountMeasures
-from serving.metrics import Metrics, Readings, counting_requests, make_metrics_router
+from serving.metrics import Metrics, Readings, counting_requests
 from serving.metrics.reasons import KINDS, OTHER, name_kind
 from serving.web.app import make_app
+from serving.web.metrics_routes import make_metrics_router
 from serving.web.server import serve_api
 from tests.serving.api_scene import status_sources
 from tests.serving.guarding import Guard
