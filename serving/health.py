@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,3 +103,8 @@ class Health:
     def questions(self) -> dict[str, Callable[[], Verdict]]:
         """The questions by name."""
         return {"alive": self.check_alive, "trading": self.check_trading, "fresh": self.check_fresh}
+
+
+def _in_words(span: timedelta) -> str:
+    minutes, seconds = divmod(math.floor(span.total_seconds()), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -35,8 +35,3 @@ def make_health_router(health: Health) -> APIRouter:
         return JSONResponse({"question": question, "ok": verdict.ok, "why": verdict.why}, 200 if verdict.ok else 503)
 
     return router
-
-
-def _in_words(span: timedelta) -> str:
-    minutes, seconds = divmod(math.floor(span.total_seconds()), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
