@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,12 +126,15 @@ def write_online(store: FeatureStore, view_name: str, rows: pl.DataFrame) -> int
     return _write_unguarded(store, registered, declared, newest)
 
 
-def read_online(store: FeatureStore, service_name: str, entities: Sequence[str]) -> pl.DataFrame:
+def read_online(
+    store: FeatureStore, service_name: str, entities: Sequence[str], *, at: datetime | None = None
+) -> pl.DataFrame:
     """Return what is stored now: one row per entity of `entities`, in their order.
 
     Columns: entity, event_timestamp (null: nothing stored), created_timestamp (null also where the online store keeps
-    none), and the service's features, bit for bit as written. Feast applies no TTL to online reads: whoever trades on
-    these rows must check event_timestamp.
+    none), and the service's features, bit for bit as written. Feast applies no TTL to online reads: with `at`, rows
+    that the offline store would not join to that instant any more, because their TTL is over, count as not stored.
+    Whoever trades on these rows must check event_timestamp besides.
     """
     declared = find_service(service_name)
     declared_view = find_view(declared.view)
@@ -141,7 +144,7 @@ def read_online(store: FeatureStore, service_name: str, entities: Sequence[str])
     if (embedded := _embedded(store)) and (
         frame := embedded.read_frame(store.config, registered, entities, schema)
     ) is not None:
-        return frame
+        return frame if at is None else _forget_stale(frame, registered.ttl, at)
     stored = _read(store, registered, declared_view, entities, declared.features)
     rows = [
         (
@@ -152,7 +155,18 @@ def read_online(store: FeatureStore, service_name: str, entities: Sequence[str])
         )
         for name, (event, created, values) in zip(entities, stored, strict=True)
     ]
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return frame if at is None else _forget_stale(frame, registered.ttl, at)
+
+
+def _forget_stale(frame: pl.DataFrame, ttl: timedelta | None, at: datetime) -> pl.DataFrame:
+    """Return the rows with everything but their entity null where `at` is later than their TTL allows."""
+    oldest = frame[EVENT_TIME].min()
+    if not ttl or oldest is None or at - oldest <= ttl:  # type: ignore[operator]
+        return frame
+    _, *others = frame.columns  # the entity stays
+    fresh = pl.lit(at) - pl.col(EVENT_TIME) <= ttl
+    return frame.with_columns(pl.when(fresh).then(pl.col(name)).alias(name) for name in others)
 
 
 def _embedded(store: FeatureStore) -> NewestSqliteOnlineStore | None:

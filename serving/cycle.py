@@ -172,9 +172,12 @@ class Cycle:
         if known is not None:
             return known, None
         service, pairs = parts.champion.ref.service, settings.universe.pairs
-        pair_rows = feature_store.read_online(parts.store, service.name, [pair.pair_id for pair in pairs])
-        asset_rows = feature_store.read_online(parts.store, MARKET_STATE.name, settings.universe.assets)
         decision_time = parts.clock.now()
+        names = [pair.pair_id for pair in pairs]
+        pair_rows = feature_store.read_online(parts.store, service.name, names, at=decision_time)
+        asset_rows = feature_store.read_online(
+            parts.store, MARKET_STATE.name, settings.universe.assets, at=decision_time
+        )
         views = make_asset_views(asset_rows, settings.universe.assets, parts.contracts, close)
         self._drift.seen = None  # what another reason keeps from being looked at was not seen
         inputs = DecisionInputs(

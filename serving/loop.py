@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from pairity.backoff import Backoff
-from pairity.timeline import HOUR, ceil_to
+from pairity.timeline import HOUR, ceil_to, last_closed
 from serving.cycle import Cycle
 from serving.error_states import describe
 from serving.metrics import SKIPPED
@@ -70,6 +70,7 @@ class TradingLoop:
             self._guard.sightings.next_decision_at = close + self._settings.features.decision_lag
             if not await self._wait_for(close + timedelta(seconds=self._settings.serve.grace_s), parts):
                 break
+            close = self._take_newest(close)
             if not await self._decide(cycle, close, parts):
                 break
             report.cycles += 1
@@ -77,6 +78,16 @@ class TradingLoop:
         await self._watch.end_entries()
         status.state = "stopped"
         return report
+
+    def _take_newest(self, close: datetime) -> datetime:
+        """Return the newest bar that has closed: a machine that slept must not trade on the bar it slept through."""
+        with self._supervisor.covering("time"):
+            newest = last_closed(self._clock.now() - timedelta(seconds=self._settings.serve.grace_s), self._interval)
+            if newest > close:
+                said = f"no decision on bars from {close:%Y-%m-%d %H:%M} to before {newest:%Y-%m-%d %H:%M}"
+                self._reporter.add_problems([f"{said}: this process stood still"])
+                return newest
+        return close
 
     async def _open(self) -> Parts | None:
         """Open what decides, and guard until that succeeds; None if a stop was requested before."""

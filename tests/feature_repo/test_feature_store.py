@@ -144,6 +144,24 @@ def test_special_values_survive_both_trips(layout, store, value):
     assert as_bits(online).equals(as_bits(rows.select("close")))
 
 
+@pytest.mark.parametrize("hours", [0.5, 2, 2 + 1 / 3600, 2.5, 48])
+def test_online_rows_at_an_instant_are_those_that_history_joins_to_it(layout, store, hours):
+    """A decision that comes late has no features, in the trading process and in the proof of parity alike."""
+    rows = make_rows(ASSET_HOURLY, entities=["A", "B"], hours=[3, 4])
+    publish(layout, ASSET_HOURLY, rows)
+    write_online(
+        store, "asset_hourly", rows.filter((pl.col("asset") == "A") | (pl.col("event_timestamp") == START + 3 * HOUR))
+    )
+    at = START + 4 * HOUR + hours * HOUR
+    online = read_online(store, MARKET_STATE.name, ["A", "nobody"], at=at)
+    offline = read_historical(store, MARKET_STATE.name, decisions("asset", [("A", at), ("nobody", at)]))
+    features = list(MARKET_STATE.features)
+    assert as_bits(online.select(features)).equals(as_bits(offline.select(features)))
+    assert (online["event_timestamp"][0] is None) is (hours > 2)
+    older = read_online(store, MARKET_STATE.name, ["A", "B"], at=START + 5 * HOUR + HOUR)
+    assert older["event_timestamp"].to_list() == [START + 4 * HOUR, None]
+
+
 def test_a_row_of_nulls_replaces_the_values_before_it(store):
     rows = make_rows(ASSET_HOURLY, entities=["A"], hours=[0, 1])
     nulls = rows[1:].with_columns(

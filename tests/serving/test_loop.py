@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pairity.errors import LakeCorruptError, NoChampionError, PairityError, VenueUnreachableError
+from pairity.timeline import HOUR, ceil_to
 from serving.journal import TradingState
 from serving.loop import TradingLoop
 from serving.opening import Stakes, read_stakes
@@ -113,3 +114,16 @@ def test_at_a_start_only_open_positions_outweigh_what_a_person_must_mend(tmp_pat
         for stakes in (Stakes(False, False), Stakes(True, False), Stakes(True, True))
     }
     assert list(waits.values()) == [(False, False), (True, False), (True, True)]
+
+
+@pytest.mark.parametrize("hours", [0, 1, 5])
+def test_a_machine_that_slept_decides_on_the_newest_bar_alone(guard: Guard, hours: int) -> None:
+    loop = TradingLoop(guard.parts, Refusing(guard, [NoChampionError("none")]).open)
+    first = ceil_to(guard.parts.clock.now(), HOUR)
+    closes = [loop._take_newest(first)]
+    guard.tiny.now_ms = int((first + hours * HOUR).timestamp() * 1000) + 6_000
+    closes.append(loop._take_newest(first))
+    assert closes == [first, first + hours * HOUR]
+    assert bool(guard.status.problems) is (hours > 0)
+    if hours:
+        assert "stood still" in guard.status.problems[0]
