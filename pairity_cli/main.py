@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "unguard": ("halt", "unguard", "Lift a guard that a person asked for."),
     "close": ("halt", "close", "Close one position at market, both legs."),
     "acknowledge": ("halt", "acknowledge", "Note that you have seen an event, or all."),
+    "events": ("events", "events", "What happened to the trading process, newest first."),
+    "alert-test": ("events", "alert_test", "Send a trial message to every destination of alerts."),
     "logs": ("logs", "logs", "What the trading process logged."),
     "health": ("health", "health", "Whether the trading process is alive, trading, fresh."),
     "backup": ("backup", "backup", "Copy the journal, also while the trading process writes it."),

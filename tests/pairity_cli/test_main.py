@@ -35,6 +35,8 @@ def test_the_public_commands_are_these():
         "unguard",
         "close",
         "acknowledge",
+        "events",
+        "alert-test",
         "logs",
         "health",
         "backup",
