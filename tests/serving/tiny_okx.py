@@ -197,6 +197,10 @@ class TinyOkx:
         """Let funding take or give what makes the cash this."""
         self._book(cash - self.cash, "8")
 
+    def pay_funding(self, instrument: str, amount: Decimal) -> None:
+        self._book(amount, "8")
+        self.bills[-1] |= {"instId": instrument, "pnl": str(amount)}
+
     def _book(self, amount: Decimal, kind: str) -> None:
         self.cash += amount
         row = {"billId": self._id(), "ccy": "USDT", "bal": str(self.cash), "balChg": str(amount), "type": kind}

@@ -39,8 +39,14 @@ def test_the_result_is_split_into_what_is_known(scene):
     entry, coins = Decimal(item.legs[0].entry_price), Decimal(item.legs[0].coins)
     assert item.result.price_usdt == float((entry - 79000) * coins)
     assert item.result.fees_usdt == float(-entry * coins * Decimal("0.0005"))
-    assert item.result.funding_usdt is None
+    assert item.result.funding_usdt == 0.0
     assert item.result.total_usdt == item.result.price_usdt + item.result.fees_usdt
+    scene.guard.tiny.pay_funding("BTC-USDT-SWAP", Decimal("-1.25"))
+    scene.guard.tiny.now_ms += 3_600_000
+    asyncio.run(scene.guard.watch.look())
+    paid = only(scene)
+    assert paid.result.funding_usdt == -1.25
+    assert paid.result.total_usdt == paid.result.price_usdt + paid.result.fees_usdt - 1.25
     assert item.now_level == 79000.0
 
 
