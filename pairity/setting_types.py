@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,6 +55,12 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _positive_or_all(amount: float) -> float:
+    if not (math.isfinite(amount) and amount > 0) and amount != -1:
+        raise ValueError("write an amount above 0, or -1 for all that is available")
+    return amount
+
+
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("there is no such time zone")
@@ -104,6 +111,7 @@ Alias = Annotated[str, AfterValidator(ALIAS.require)]
 ExchangeCode = Annotated[str, AfterValidator(EXCHANGE_CODE.require)]
 Currency = Annotated[str, AfterValidator(CURRENCY.require)]
 TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
+AmountOrAll = Annotated[float, AfterValidator(_positive_or_all)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Asset = Annotated[str, AfterValidator(_asset)]
 DataDirectory = Annotated[Path, AfterValidator(_plain_path)]

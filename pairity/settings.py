@@ -33,6 +33,7 @@ from pairity.alert_settings import AlertSettings
 from pairity.keeping_settings import LogSettings, RetentionSettings
 from pairity.key_custody import PREFIX, taken_keys
 from pairity.setting_types import (
+    AmountOrAll,
     Assets,
     Currency,
     DataDirectory,
@@ -223,6 +224,9 @@ class StrategySettings(Section):
     exit_z: float = 0.0
     """z-score at which a position entered from above is closed (mirrored for one entered from below)."""
     switch_threshold: PositiveFloat | None = None
+    """A held position gives way to a candidate whose divergence is above so many times its own; None: it stays."""
+    switch_margin: PositiveFloat | None = None
+    """The same by a sum: above its own plus this. With both, both must hold."""
     min_hold_bars: Annotated[int, Field(ge=0)] = 0
     cooldown_bars: Annotated[int, Field(ge=0)] = 0
     max_missing_bars: Annotated[int, Field(ge=0)] = 3
@@ -243,12 +247,18 @@ class StrategySettings(Section):
     target_bounds: tuple[Fraction, Fraction] = (0.02, 0.15)
     stop_default: Fraction = 0.06
     target_default: Fraction = 0.05
-    max_position_usdt: PositiveFloat = 1000.0
+    max_position_usdt: AmountOrAll = 1000.0
+    """Base notional; -1 is all that is available."""
     """Base of a position's notional; a high divergence score takes up to twice as much (see strategy.sizing)."""
     min_position_usdt: PositiveFloat = 10.0
     leverage: Annotated[int, Field(ge=1, le=20)] = 1
     max_balance_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
     max_concurrent_positions: PositiveInt = 1
+
+    @property
+    def may_switch(self) -> bool:
+        """Whether a held position may give way to a better one."""
+        return self.switch_threshold is not None or self.switch_margin is not None
 
     @model_validator(mode="after")
     def _exit_inside_entry(self) -> StrategySettings:

@@ -130,7 +130,7 @@ def _consider_switch(
     hold = Decision(
         action=Action.HOLD, reason="position held", scores=tuple(assessed), exits=(), entries=(), state=state
     )
-    if settings.switch_threshold is None:
+    if not settings.may_switch:
         return hold
     by_pair = {score.pair: compute_divergence(score) for score in scores}
     weakest = min(state.positions, key=lambda position: by_pair.get(position.pair) or 0.0)
@@ -140,7 +140,7 @@ def _consider_switch(
     reassessed = [assess_pair(score, market.assets, others, state.correlations, settings) for score in scores]
     reassessed = [replace(p, rejected="already held") if p.pair == weakest.pair else p for p in reassessed]
     entry, reassessed = _find_best_entry(replace(state, positions=others), reassessed, market, settings)
-    if entry is None or entry.score <= (by_pair.get(weakest.pair) or 0.0) + settings.switch_threshold:
+    if entry is None or not _beats(entry.score, by_pair.get(weakest.pair) or 0.0, settings):
         return hold
     exits = (Exit(weakest.position_id, ExitReason.SWITCH),)
     return Decision(
@@ -151,6 +151,12 @@ def _consider_switch(
         entries=(entry,),
         state=state,
     )
+
+
+def _beats(score: float, held: float, settings: StrategySettings) -> bool:
+    """Return whether a candidate's divergence is so far above a held position's that it takes its place."""
+    times, margin = settings.switch_threshold, settings.switch_margin
+    return (times is None or score > held * times) and (margin is None or score > held + margin)
 
 
 def _find_best_entry(

@@ -189,9 +189,13 @@ def test_switching_is_off_by_default_and_needs_the_threshold():
     state = StrategyState(10_000.0, (position(1.5),))
     scores = [PairScore(BTC_ETH, 1.2, 0.9), PairScore(ETH_SOL, 2.0, 0.9)]
     assert run(scores, state).action is Action.HOLD
-    near = run(scores, state, replace_settings(switch_threshold=1.0))
-    assert near.action is Action.HOLD
-    far = run(scores, state, replace_settings(switch_threshold=0.5))
+    # 1.08 is held, 1.8 is offered
+    for name, least, most in (("switch_threshold", 1.66, 1.67), ("switch_margin", 0.71, 0.73)):
+        assert run(scores, state, replace_settings(**{name: least})).action is Action.SWITCH
+        assert run(scores, state, replace_settings(**{name: most})).action is Action.HOLD
+    assert run(scores, state, replace_settings(switch_threshold=1.5, switch_margin=0.73)).action is Action.HOLD
+    assert run(scores, state, replace_settings(switch_threshold=1.67, switch_margin=0.5)).action is Action.HOLD
+    far = run(scores, state, replace_settings(switch_threshold=1.5, switch_margin=0.5))
     assert far.action is Action.SWITCH
     assert far.exits[0].reason is ExitReason.SWITCH
     assert far.entries[0].pair == ETH_SOL
@@ -223,6 +227,15 @@ def test_size_stays_below_95_percent_of_the_balance(available, score):
     notional = compute_entry_notional(available, score, SETTINGS)
     assert notional == 0 or SETTINGS.min_position_usdt <= notional <= 0.95 * available
     assert notional <= 2 * SETTINGS.max_position_usdt
+    unbounded = compute_entry_notional(available, score, replace_settings(max_position_usdt=-1))
+    whole = 0.95 * available
+    assert unbounded == (whole if whole >= SETTINGS.min_position_usdt else 0)
+
+
+@pytest.mark.parametrize("amount", [0, -0.5, -2, float("inf"), float("nan")])
+def test_a_size_is_an_amount_or_all_that_is_available(amount):
+    with pytest.raises(ValueError, match="-1 for all"):
+        replace_settings(max_position_usdt=amount)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Literal
 
 import polars as pl
 
+from pairity.errors import ConfigError
 from pairity.settings import Settings
 from pairity.universe import Pair
 from training.backtest.engine import run_backtest
@@ -100,10 +101,16 @@ def make_terms(settings: Settings) -> Terms:
     """Return the account and costs of a backtest.
 
     It starts with `costs.initial_equity_usdt`, or else with `max_position_usdt`, so that returns refer to the capital
-    that the strategy may use.
+    that the strategy may use; ConfigError where neither is an amount.
     """
+    equity = settings.costs.initial_equity_usdt or settings.strategy.max_position_usdt
+    if equity <= 0:
+        raise ConfigError(
+            "strategy.max_position_usdt is -1 (all that is available), and a backtest has no balance to begin with",
+            "set costs.initial_equity_usdt",
+        )
     return Terms(
-        initial_equity=settings.costs.initial_equity_usdt or settings.strategy.max_position_usdt,
+        initial_equity=equity,
         taker_fee_bps=settings.costs.taker_fee_bps,
         slippage_bps=settings.costs.slippage_bps,
         leverage=settings.strategy.leverage,

@@ -34,7 +34,7 @@ class Strategy:
 
     def _relevant(self, state: StrategyState, scores: Sequence[PairScore]) -> list[PairScore]:
         settings, held = self._settings, [position.pair for position in state.positions]
-        if len(held) >= settings.max_concurrent_positions and settings.switch_threshold is None:
+        if len(held) >= settings.max_concurrent_positions and not settings.may_switch:
             bases = [pair.base for pair in held]  # comparing whole pairs costs more: most differ in the base already
             return [score for score in scores if score.pair.base in bases and score.pair in held]
         z_entry, probability_min = settings.z_entry, settings.probability_min

@@ -68,8 +68,8 @@ def render_model_card(
         "**What it is for.** Ranking pairs of the universe "
         f"({', '.join(settings.universe.assets)}) once an hour on the venue whose data it learnt from, through this "
         f"project's own strategy ({strategy.legs} leg{'s' if strategy.legs == 'both' else ''}, one position of at most "
-        f"{2 * strategy.max_position_usdt:g} USDT at leverage {strategy.leverage}). Demo trading, until the gate has "
-        "passed it.",
+        f"{_describe_size(strategy.max_position_usdt)} at leverage {strategy.leverage}). "
+        "Demo trading, until the gate has passed it.",
         "",
         "**What it is not for.** Other assets (refused), other venues, other bar sizes; advice to anybody. The "
         "universe holds what is alive today: results on it flatter. Fills in a backtest take no part of the market's "
@@ -90,3 +90,7 @@ def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str])
 
 def _format_number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
+
+
+def _describe_size(most_usdt: float) -> str:
+    return f"{2 * most_usdt:g} USDT" if most_usdt > 0 else "all that is available"

@@ -105,7 +105,7 @@ def test_equals_an_exact_decimal_backtest(seed, legs, fill_model, stop, cooldown
         legs=legs,
         cooldown_bars=cooldown,
         max_missing_bars=missing,
-        switch_threshold=switch,
+        switch_margin=switch,
         max_concurrent_positions=positions,
         hedge_tolerance=0.1,
     )

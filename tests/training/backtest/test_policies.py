@@ -55,7 +55,7 @@ def test_buy_and_hold_waits_for_a_price_and_a_contract():
 @pytest.mark.parametrize("switch", [None, 0.3])
 @pytest.mark.parametrize("legs", ["base", "both"])
 def test_judging_only_what_matters_decides_the_same(legs, switch):
-    settings = StrategySettings(legs=legs, switch_threshold=switch, max_concurrent_positions=2)
+    settings = StrategySettings(legs=legs, switch_margin=switch, max_concurrent_positions=2)
 
     class Whole(Strategy):
         def _relevant(self, state, scores):
