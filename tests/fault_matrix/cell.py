@@ -110,6 +110,7 @@ class Cell:
         elif what.what == "rest":
             cancelled = {"instId": BTC, "clOrdId": what.params["client_id"]}
             assert ask(self.desk.url, "POST", "trade/cancel-order", cancelled)["code"] == "0"
+            self.desk.say_alone()
 
     def _act(self) -> None:
         """Do what the person or the other program of a row does."""

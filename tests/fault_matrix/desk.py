@@ -49,7 +49,7 @@ class Desk:
     """One process, its position in BTC, and what a person sees of the account."""
 
     def __init__(self, url: str, home: Path, clock: SteppedClock, client: Any, *, late: bool) -> None:
-        self.url, self.clock, self._late = url, clock, late
+        self.url, self.clock, self._home, self._late = url, clock, home, late
         self._last = read_last(url)
         settings = Settings(home=home, exchange=_exchange(url), serve=ServeSettings(watch_stepped=True))
         self.journal = Journal.open(home / "journal.db")
@@ -104,6 +104,11 @@ class Desk:
         self.journal.record_decision(record, [])
         await self.cycle.resume()
 
+    def say_alone(self) -> None:
+        """Say as a person that no other process trades here any more; the next look takes it up."""
+        request = Request(wish=Wish.RESUME, at=self.clock.now(), reason="nobody else is there any more")
+        RequestQueue(Layout(self._home)).put(request)
+
     def see_positions(self) -> dict[tuple[str, str], Decimal]:
         """Return what the venue holds, by instrument and margin mode, signed."""
         rows = self.ask("GET", "account/positions")
@@ -127,7 +132,8 @@ async def open_desk(url: str, home: Path, *, late: bool) -> AsyncIterator[Desk]:
     client = make_client(Settings(exchange=_exchange(url)), signed=True)
     clock = await SteppedClock.connect(f"{url}/control")
     # The processes of earlier cells traded on the same account: a person says that they are gone.
-    RequestQueue(Layout(home)).put(Request(wish=Wish.RESUME, at=clock.now(), reason="the cells before are over"))
+    queue = RequestQueue(Layout(home))
+    queue.put(Request(wish=Wish.RESUME, at=clock.now(), reason="the cells before are over"))
     desk = Desk(url, home, clock, client, late=late)
     try:
         yield desk
