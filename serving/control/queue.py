@@ -4,6 +4,8 @@ A request is there whether the process runs or not: a running process takes it u
 anything else. Its file goes only after the journal says that it was carried out, so a process that is killed at any
 moment finds it again; the journal's record keeps it from being carried out twice.
 
+A secret that a person pastes into a reason is left out on both ways: the journal keeps reasons for ever.
+
 A file that nobody can read stays, and is named: it may have been a halt. Those behind it are carried out all the same.
 """
 
@@ -21,6 +23,7 @@ from pairity.durable import make_folder, remove_flushed, replace_file, take_turn
 from pairity.errors import ConfigError
 from pairity.layout import Layout
 from pairity.private_files import require_private
+from pairity.redaction import redact
 from serving.journal.event_records import Wish
 
 MOST_WAITING = 200
@@ -73,7 +76,7 @@ class RequestQueue:
             row = {
                 "wish": request.wish.value,
                 "at": request.at.isoformat(),
-                "reason": request.reason[:_LONGEST_REASON],
+                "reason": redact(request.reason)[:_LONGEST_REASON],
                 "by": request.by,
                 "position_id": request.position_id,
                 "event_id": request.event_id,
@@ -127,7 +130,7 @@ def read_request(path: Path) -> Request:
         return Request(
             wish=Wish(row["wish"]),
             at=at,
-            reason=str(row["reason"])[:_LONGEST_REASON],
+            reason=redact(str(row["reason"]))[:_LONGEST_REASON],
             by=by,
             position_id=position_id,
             event_id=event_id,

@@ -14,6 +14,7 @@ import pytest
 
 from pairity.errors import ConfigError
 from pairity.layout import Layout
+from pairity.redaction import learn_secrets
 from serving.control import queue as queue_module
 from serving.control.queue import Request, RequestQueue, read_request
 from serving.journal import Journal, TradingState
@@ -265,6 +266,22 @@ def test_a_request_of_a_version_without_a_queue_is_taken_up_first(guard: Guard) 
     look(guard)
     assert [request.wish for request in guard.desk.journal.requests.all()] == [Wish.HALT, Wish.RESUME]
     assert not path.exists()
+
+
+def test_a_key_in_a_reason_is_nowhere_in_the_data_directory(guard: Guard) -> None:
+    """Whoever pastes the token into the wrong field must not find it in every backup."""
+    secret = "a-token-pasted-into-the-reason"
+    learn_secrets([secret])
+    for wish in (Wish.GUARD, Wish.HALT, Wish.FLATTEN):
+        RequestQueue(Layout(guard.home)).put(Request(wish=wish, at=T0, reason=f"it is {secret}!"))
+    files = [path for path in guard.home.rglob("*") if path.is_file()]
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+    waiting = RequestQueue(Layout(guard.home)).list_waiting()[0]
+    waiting.write_bytes(waiting.read_bytes().replace(b"***", secret.encode()))  # as an older version left it
+    look(guard)
+    files = [path for path in guard.home.rglob("*") if path.is_file()]
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+    assert {request.reason for request in guard.desk.journal.requests.all()} == {"it is ***!"}
 
 
 def test_too_many_requests_are_refused_and_those_that_wait_stay(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
