@@ -27,7 +27,11 @@ from pairity.redaction import redact
 from serving.journal.event_records import Wish
 
 MOST_WAITING = 200
-"""Most requests that wait: nobody gives more while a process is down, and a program that does fills no disk."""
+"""Most requests that wait: nobody gives more while a process is down, and a program that does fills no disk.
+
+As many places again are for those that lower the risk alone: a halt must not be refused because of other requests.
+"""
+_LOWER_RISK = frozenset({Wish.GUARD, Wish.HALT, Wish.FLATTEN, Wish.CLOSE})
 _LONGEST_REASON = 500
 _NAME = re.compile(r"[0-9]{8}-[0-9a-f]{16}\.json")
 _WAYS = ("command", "page")
@@ -66,7 +70,7 @@ class RequestQueue:
         make_folder(self._folder)
         with take_turns(self._folder / ".lock"):
             names = self._list_names()
-            if len(names) >= MOST_WAITING:
+            if len(names) >= (2 * MOST_WAITING if request.wish in _LOWER_RISK else MOST_WAITING):
                 raise ConfigError(
                     f"{len(names)} requests wait for the trading process",
                     f"start it, or remove those that are not meant from {self._folder}",

@@ -287,11 +287,16 @@ def test_a_key_in_a_reason_is_nowhere_in_the_data_directory(guard: Guard) -> Non
 def test_too_many_requests_are_refused_and_those_that_wait_stay(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "MOST_WAITING", 3)
     for _ in range(3):
-        ask(guard, Wish.GUARD)
+        ask(guard, Wish.ACKNOWLEDGE_ALL)
     with pytest.raises(ConfigError, match="3 requests wait"):
+        ask(guard, Wish.RESUME)
+    for _ in range(3):
+        ask(guard, Wish.HALT)
+    with pytest.raises(ConfigError, match="6 requests wait"):
         ask(guard, Wish.HALT)
     look(guard)
-    assert len(guard.desk.journal.requests.all()) == 3
+    assert len(guard.desk.journal.requests.all()) == 6
+    assert guard.supervisor.state is HALTED
 
 
 def test_requests_of_many_programs_at_once_are_all_carried_out_in_their_order(guard: Guard) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -85,6 +88,24 @@ def test_every_use_of_an_action_is_journalled_whoever_is_refused(client: Client,
     asyncio.run(guard.watch.look())
     assert guard.supervisor.state is TradingState.HALTED
     log = guard.desk.journal.event_log
-    assert len(log.page(kind="request.refused")) == 4
+    wait_until(lambda: len(log.page(kind="request.refused")) == 4)
     assert len(log.page(kind="request")) == 1
     assert not [event for event in log.page(limit=500) if CONTROL in event.text or READING in event.text]
+
+
+def test_a_journal_that_is_locked_keeps_no_refusal_waiting(client: Client, guard: Guard) -> None:
+    """A reset connection says nothing of a wrong token; the use is journalled as soon as that can be done."""
+    with closing(sqlite3.connect(guard.desk.journal.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        assert act(client, "wrong") == 401
+        assert time.monotonic() - begun < 2
+        other.execute("ROLLBACK")
+    wait_until(lambda: guard.desk.journal.event_log.page(kind="request.refused") != [])
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
