@@ -109,6 +109,16 @@ class RequestQueue:
         """Remove a request that was carried out: it is in the journal."""
         remove_flushed([path])
 
+    def set_aside(self, target: Path) -> bool:
+        """Move the requests that wait into the folder `target`, which is made; return whether there were any."""
+        if not self.list_waiting():
+            return False
+        make_folder(target)
+        with take_turns(self._folder / ".lock"):
+            for path in self.list_waiting():
+                path.rename(target / path.name)
+        return True
+
     def _list_names(self) -> list[str]:
         try:
             return sorted(path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
