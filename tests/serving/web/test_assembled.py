@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,6 +17,7 @@ import pytest
 
 from serving.journal import TradingState
 from serving.process import make_health, make_routers, make_sources
+from serving.status import DECIDING
 from serving.web.app import make_app
 from serving.web.server import serve_api
 from tests.serving.api_scene import Client
@@ -102,6 +104,31 @@ def test_a_journal_that_is_locked_keeps_no_refusal_waiting(client: Client, guard
         assert time.monotonic() - begun < 2
         other.execute("ROLLBACK")
     wait_until(lambda: guard.desk.journal.event_log.page(kind="request.refused") != [])
+
+
+def test_who_halts_does_not_wait_behind_those_who_read(client: Client, guard: Guard) -> None:
+    guard.status.state = DECIDING  # readers get next to nothing
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            client.ask("/api/v1/status")
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(60)]
+    for reader in readers:
+        reader.start()
+    try:
+        time.sleep(1)
+        begun = time.monotonic()
+        assert act(client, CONTROL) == 202
+        took_s = time.monotonic() - begun
+        assert act(client, "wrong") == 401
+        refused_s = time.monotonic() - begun - took_s
+    finally:
+        over.set()
+        for reader in readers:
+            reader.join(30)
+    assert took_s < refused_s / 2, "and whoever has no token waits like everybody"
 
 
 def wait_until(true: Callable[[], bool]) -> None:
