@@ -129,11 +129,16 @@ def _check_sender(http: HttpRequest, control_token: SecretStr | None) -> None:
 
 
 async def _read_body(http: HttpRequest) -> bytes:
+    from starlette.requests import ClientDisconnect
+
     body = bytearray()
-    async for piece in http.stream():
-        body += piece
-        if len(body) > LARGEST_BODY:
-            raise RefusedActionError(413, f"the body has more than {LARGEST_BODY} bytes", "send a shorter reason")
+    try:
+        async for piece in http.stream():
+            body += piece
+            if len(body) > LARGEST_BODY:
+                raise RefusedActionError(413, f"the body has more than {LARGEST_BODY} bytes", "send a shorter reason")
+    except ClientDisconnect:  # nobody reads the answer; the use is journalled all the same
+        raise RefusedActionError(400, "the body was cut off", "send it whole") from None
     return bytes(body)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sqlite3
 import threading
 import time
@@ -104,6 +105,22 @@ def test_a_journal_that_is_locked_keeps_no_refusal_waiting(client: Client, guard
         assert time.monotonic() - begun < 2
         other.execute("ROLLBACK")
     wait_until(lambda: guard.desk.journal.event_log.page(kind="request.refused") != [])
+
+
+def test_an_action_that_is_cut_off_is_a_refused_use_and_no_error_of_the_process(
+    client: Client, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    where = urlsplit(client.url)
+    head = f"POST /api/v1/actions/halt HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {CONTROL}\r\n"
+    with socket.create_connection((where.hostname, where.port)) as connection:
+        connection.sendall(f'{head}Content-Type: application/json\r\nContent-Length: 90\r\n\r\n{{"reason"'.encode())
+        time.sleep(0.3)
+    log = guard.desk.journal.event_log
+    wait_until(lambda: len(log.page(kind="request.refused")) == 1)
+    assert "cut off" in log.page(kind="request.refused")[0].text
+    asyncio.run(guard.watch.look())
+    assert guard.supervisor.state is TradingState.TRADING
+    assert caplog.records == []
 
 
 def test_who_halts_does_not_wait_behind_those_who_read(client: Client, guard: Guard) -> None:
