@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -335,10 +335,25 @@ def test_events_are_acknowledged_one_or_all(guard: Guard) -> None:
     ask(guard, Wish.ACKNOWLEDGE, event_id=first.event_id)
     look(guard)
     assert [event.text for event in guard.desk.journal.event_log.page(kind="test", acknowledged=True)] == ["one"]
-    ask(guard, Wish.ACKNOWLEDGE_ALL)
+    put_now(guard, Wish.ACKNOWLEDGE_ALL)
     look(guard)
     assert guard.desk.journal.event_log.page(kind="test", acknowledged=False) == []
     assert guard.desk.journal.event_log.page(kind="test")[-1].acknowledged_by == "command"
+
+
+def test_nobody_acknowledges_what_happened_after_he_asked(guard: Guard) -> None:
+    """The process may be deciding, or not run at all, while the request waits."""
+    guard.events.record("test", Severity.CRITICAL, "seen")
+    guard.events.flush()
+    put_now(guard, Wish.ACKNOWLEDGE_ALL)
+    guard.events.record("test", Severity.CRITICAL, "not seen")
+    guard.events.flush()
+    look(guard)
+    assert [event.text for event in guard.desk.journal.event_log.page(kind="test", acknowledged=False)] == ["not seen"]
+
+
+def put_now(guard: Guard, wish: Wish) -> None:
+    RequestQueue(Layout(guard.home)).put(Request(wish=wish, at=datetime.now(UTC), reason="a test"))
 
 
 def test_a_mistake_in_one_request_keeps_no_halt_behind_it(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
