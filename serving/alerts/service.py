@@ -19,6 +19,7 @@ from pairity.alert_settings import AlertSettings, DestinationSettings
 from pairity.errors import PairityError
 from pairity.settings import Settings
 from serving.alerts.daily import UNWATCHED_AFTER, describe_day
+from serving.alerts.emergency import run_emergency
 from serving.alerts.events import Events
 from serving.alerts.outbox import Outbox, run_dead_man, run_outbox
 from serving.alerts.planner import Planner
@@ -26,6 +27,7 @@ from serving.alerts.sending import Outcome, open_session, send_get, send_post
 from serving.alerts.shapes import shape_post
 from serving.error_states import describe, may_be_survived
 from serving.journal import Journal
+from serving.journal.delivery_pages import WAITING
 from serving.journal.event_records import Delivery, Severity
 from serving.status import Status
 
@@ -110,6 +112,7 @@ class AlertService:
             name = destination.name
             deliver = partial(self._deliver, self._make_outbox(session, destination), more[name])
             jobs.append(self._keep_on(name, deliver))
+        jobs.append(self._keep_on("emergency", partial(self._tell_directly, session)))
         if self._settings.dead_man_url is not None:
             jobs.append(self._keep_on("dead man", partial(self._signal, session)))
         tasks = [asyncio.ensure_future(job) for job in jobs]
@@ -154,6 +157,33 @@ class AlertService:
 
         await run_outbox(outbox, asyncio.sleep, wait_for_more)
 
+    async def _tell_directly(self, session: aiohttp.ClientSession) -> None:
+        by_name = {destination.name: destination for destination in self._settings.destinations}
+
+        async def send(name: str, text: str) -> Outcome:
+            now = datetime.now(UTC)
+            subject = f"emergency:{now:%Y%m%dT%H%M%S}"
+            message = Delivery(
+                seq=0,
+                destination=name,
+                idempotency_key=f"{self._journal.scope}-{name}-{subject}",
+                queued_at=now,
+                severity=Severity.CRITICAL,
+                subject=subject,
+                text=text,
+                state=WAITING,
+                tries=0,
+                ended_at=None,
+                answer=None,
+            )
+            return await self._send(session, by_name[name], message)
+
+        await run_emergency(self._explain_journal, list(by_name), send, asyncio.sleep)
+
+    def _explain_journal(self) -> str | None:
+        """Return why the journal takes nothing; None where it does."""
+        return self._read().causes.get("journal") or self._events.failure
+
     async def _signal(self, session: aiohttp.ClientSession) -> None:
         assert self._settings.dead_man_url is not None
         url, timeout_s = self._settings.dead_man_url.get_secret_value(), self._settings.timeout_s
@@ -178,14 +208,17 @@ class AlertService:
             return
 
     def _make_outbox(self, session: aiohttp.ClientSession, destination: DestinationSettings) -> Outbox:
-        async def send(message: Delivery) -> Outcome:
-            post = shape_post(self._settings, destination, message, self._source)
-            outcome = await send_post(session, post, self._settings.timeout_s)
-            self._count("delivered" if outcome.delivered else "failed")
-            return outcome
-
         pages, most = self._journal.deliveries, self._settings.max_tries
+        send = partial(self._send, session, destination)
         return Outbox(destination.name, pages, self._events, send, max_tries=most)
+
+    async def _send(
+        self, session: aiohttp.ClientSession, destination: DestinationSettings, message: Delivery
+    ) -> Outcome:
+        post = shape_post(self._settings, destination, message, self._source)
+        outcome = await send_post(session, post, self._settings.timeout_s)
+        self._count("delivered" if outcome.delivered else "failed")
+        return outcome
 
     def _describe_day(self) -> tuple[Severity, str]:
         return describe_day(self._journal, self._read(), self._now(), self._explain_unwatched())
