@@ -9,16 +9,22 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pairity.errors import ConfigError
 from pairity.layout import Layout
 from pairity.redaction import learn_secrets
+from pairity.strategy.types import Entry
 from serving.control import queue as queue_module
 from serving.control.queue import Request, RequestQueue, read_request
-from serving.journal import Journal, TradingState
+from serving.cycle import Cycle
+from serving.execution.entries import Opened
+from serving.journal import DecisionRecord, Journal, TradingState
 from serving.journal.event_records import Severity, Wish
+from serving.parts import Parts
+from serving.report import Reporter
 from serving.supervisor import PERSON
 from serving.wakes import Wakes
 from tests.serving.guarding import Guard
@@ -26,7 +32,7 @@ from tests.serving.pair_trading import decide_pair, pair_entry
 from tests.serving.real_time import real_time_venue, running, until
 from tests.serving.test_watch import fill_up, make_room, refuse
 from tests.serving.tiny_okx import TinyOkx
-from tests.serving.trading import BTC, ETH, T0, opened
+from tests.serving.trading import BTC, ETH, T0, entry, opened
 
 TRADING, GUARDING, HALTED = TradingState.TRADING, TradingState.GUARDING, TradingState.HALTED
 
@@ -339,6 +345,31 @@ def test_events_are_acknowledged_one_or_all(guard: Guard) -> None:
     look(guard)
     assert guard.desk.journal.event_log.page(kind="test", acknowledged=False) == []
     assert guard.desk.journal.event_log.page(kind="test")[-1].acknowledged_by == "command"
+
+
+def test_a_halt_between_two_entries_of_a_decision_stops_the_second(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first may take minutes at a slow venue: whoever halts meanwhile must not see another position opened."""
+    cycle = Cycle(cast(Parts, guard.parts), guard.watch, Reporter(guard.parts))
+    record = guard.desk.decide(entry(), entry(asset="ETH", reference=2000.0))
+    look(guard)
+    asyncio.run(guard.watch.measure())
+    really_open = guard.parts.executor.open
+
+    async def open_and_wait(wanted: Entry, decided: DecisionRecord) -> Opened:
+        outcome = await really_open(wanted, decided)
+        ask(guard, Wish.HALT)
+        return outcome
+
+    monkeypatch.setattr(guard.parts.executor, "open", open_and_wait)
+    problems = asyncio.run(cycle._carry_out(record))
+    assert [held.position.legs[0].asset for held in guard.desk.journal.open_positions()] == ["BTC"]
+    assert guard.supervisor.state is HALTED
+    assert "ETH__SOL@20250318T1700Z was not opened: halted" in problems[-1]
+    ask(guard, Wish.RESUME)
+    ask(guard, Wish.HALT)
+    assert asyncio.run(cycle._carry_out(record)) == [f"nothing is carried out: {guard.supervisor.explain_refusal()}"]
 
 
 def test_nobody_acknowledges_what_happened_after_he_asked(guard: Guard) -> None:
