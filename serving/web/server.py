@@ -36,7 +36,8 @@ async def serve_api(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]
     thread.start()
     try:
         await asyncio.wrap_future(thread.ready)
-        yield f"http://{settings.host}:{listening.getsockname()[1]}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        yield f"http://{host}:{listening.getsockname()[1]}"
     finally:
         thread.stop()
         await asyncio.to_thread(thread.join, _END_S)
