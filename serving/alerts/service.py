@@ -19,7 +19,7 @@ from pairity.alert_settings import AlertSettings, DestinationSettings
 from pairity.errors import PairityError
 from pairity.settings import Settings
 from serving.alerts.daily import UNWATCHED_AFTER, describe_day
-from serving.alerts.emergency import run_emergency
+from serving.alerts.emergency import make_direct_message, run_emergency
 from serving.alerts.events import Events
 from serving.alerts.outbox import Outbox, run_dead_man, run_outbox
 from serving.alerts.planner import Planner
@@ -27,7 +27,6 @@ from serving.alerts.sending import Outcome, open_session, send_get, send_post
 from serving.alerts.shapes import shape_post
 from serving.error_states import describe, may_be_survived
 from serving.journal import Journal
-from serving.journal.delivery_pages import WAITING
 from serving.journal.event_records import Delivery, Severity
 from serving.status import Status
 
@@ -161,21 +160,7 @@ class AlertService:
         by_name = {destination.name: destination for destination in self._settings.destinations}
 
         async def send(name: str, text: str) -> Outcome:
-            now = datetime.now(UTC)
-            subject = f"emergency:{now:%Y%m%dT%H%M%S}"
-            message = Delivery(
-                seq=0,
-                destination=name,
-                idempotency_key=f"{self._journal.scope}-{name}-{subject}",
-                queued_at=now,
-                severity=Severity.CRITICAL,
-                subject=subject,
-                text=text,
-                state=WAITING,
-                tries=0,
-                ended_at=None,
-                answer=None,
-            )
+            message = make_direct_message(self._journal.scope, name, text, datetime.now(UTC))
             return await self._send(session, by_name[name], message)
 
         await run_emergency(self._explain_journal, list(by_name), send, asyncio.sleep)
