@@ -220,6 +220,7 @@ class Cycle:
         """Carry out exits, then entries; return problems. What the venue leaves open is taken up by reconciliation."""
         executor, journal = self._parts.executor, self._parts.journal
         problems: list[str] = []
+        self._watch.take_requests()
         if self._supervisor.state is TradingState.HALTED:
             return [f"nothing is carried out: {self._supervisor.explain_refusal()}"]
         for exit_ in record.decision.exits:
@@ -239,6 +240,7 @@ class Cycle:
             with self._supervisor.covering("balance"):
                 await self._watch.measure()  # what the exits freed may be opened
         for entry in record.decision.entries:
+            self._watch.take_requests()  # the entry before this one may have taken minutes
             if refusal := self._supervisor.explain_refusal():
                 self._parts.metrics.count_refused_entry(refusal)
                 problems.append(f"{entry.position_id} was not opened: {refusal}")

@@ -34,6 +34,7 @@ from pairity.settings import Settings
 from pairity.timeline import Clock
 from pairity.universe import ContractSpec, exact, inst_id
 from serving.alerts.events import Events
+from serving.alerts.start_alarm import StartAlarm
 from serving.error_states import describe
 from serving.execution.executor import Executor
 from serving.execution.limit_entries import LimitTerms
@@ -206,20 +207,24 @@ class Opening:
 
     async def _connect(self, stakes: Stakes) -> Clock:
         """Return the clock of a venue that answers and is in net mode. Raises VenueError where it does not wait."""
-        tries = 0
-        while True:
-            try:
-                clock = await clock_for(self._settings.exchange)
-                await self._venue.ensure_net_mode()
-            except (VenueError, ConfigError) as error:
-                if not stakes.allow_waiting(error):
-                    raise
-                wait_s = _RETRIES.delay_s(tries)
-                self._progress.say(f"the venue cannot be used: {error.what}; again in {wait_s:.0f} s")
-                await asyncio.sleep(wait_s)
-                tries += 1
-            else:
-                return clock
+        tries, alarm = 0, StartAlarm(self._settings.alerts, f"pairity {self._mode}")
+        try:
+            while True:
+                try:
+                    clock = await clock_for(self._settings.exchange)
+                    await self._venue.ensure_net_mode()
+                except (VenueError, ConfigError) as error:
+                    if not stakes.allow_waiting(error):
+                        raise
+                    wait_s = _RETRIES.delay_s(tries)
+                    self._progress.say(f"the venue cannot be used: {error.what}; again in {wait_s:.0f} s")
+                    alarm.note(error.what)
+                    await asyncio.sleep(wait_s)
+                    tries += 1
+                else:
+                    return clock
+        finally:
+            await alarm.close()
 
     async def _read_contracts_somewhere(self) -> None:
         """Read the contracts that guarding needs, from the venue where the stored ones cannot be read."""

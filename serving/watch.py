@@ -126,8 +126,7 @@ class Watch:
         real_begun = time.perf_counter()
         self._parts.pulse.beat()
         woken = self.wakes.begin_look()
-        with supervisor.covering("request"):
-            self._requests.carry_out()
+        self.take_requests()
         if self._rivals.unread:
             # What is taken over from the account must be nobody's.
             with supervisor.covering("signs of life"):
@@ -160,6 +159,14 @@ class Watch:
         self._events.follow_causes(supervisor.causes, halted=supervisor.state is TradingState.HALTED)
         self._events.flush()
         return report
+
+    def take_requests(self) -> None:
+        """Carry out what persons ask for, between two steps that may each take minutes: it changes the state at once.
+
+        What has to be done on the venue for it is done by the next look.
+        """
+        with self._supervisor.covering("request"):
+            self._requests.carry_out()
 
     async def measure(self) -> Balance:
         """Measure the account and follow its limits, as `Limiter.measure` does; it is noted as seen."""

@@ -42,4 +42,6 @@ def restore(source: Path, confirm: str | None) -> None:
     echo(f"{done.journal} is that of {done.backup.made_at:%Y-%m-%d %H:%M} UTC, newest {done.backup.content.newest}")
     if done.kept is not None:
         echo(f"the one before it is {done.kept}")
+    if done.requests is not None:
+        echo(f"requests that waited are in {done.requests}: ask again for what is still meant")
     echo("trading is halted: compare pairity account with what you expect, then run pairity resume")

@@ -33,10 +33,14 @@ def plan_escalation(
 
     One is due `after` an event was written, five minutes after the last one at the earliest; and while any is unseen it
     is repeated, each time after twice as long, up to eight hours. Without unseen events everything begins anew.
+    A clock that was ahead keeps nothing back: what was told in the future was told now, and an event that was written
+    further ahead than `after` is due.
     """
     if not unseen:
         return EscalationState(event_id=state.event_id), None
-    ripe = [event for event in unseen if now - event.written_at >= after]
+    if state.last_at is not None and state.last_at > now:
+        state = state.model_copy(update={"last_at": now})
+    ripe = [event for event in unseen if not -after < now - event.written_at < after]
     if not ripe:
         return state, None
     newest = max(event.event_id for event in ripe)
@@ -51,7 +55,7 @@ def plan_escalation(
     else:
         return state, None
     oldest = min(ripe, key=lambda event: event.event_id)
-    minutes = int((now - oldest.written_at).total_seconds() // 60)
+    minutes = max(0, int((now - oldest.written_at).total_seconds() // 60))
     count = "1 critical event" if len(ripe) == 1 else f"{len(ripe)} critical events"
     text = f"nobody has acknowledged {count} for {minutes} min; #{oldest.event_id}: {oldest.text}"
     if len(ripe) > 1:

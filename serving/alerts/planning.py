@@ -105,7 +105,10 @@ class _Plan:
         self.messages: list[Message] = []
         self._now = now
         self._terms = terms
-        state.sent_at = [at for at in state.sent_at if now - at < _HOUR]
+        # What was told by a clock that was ahead counts as told now: it must not silence anybody until then.
+        state.sent_at = [min(at, now) for at in state.sent_at if now - at < _HOUR]
+        for told in state.told.values():
+            told.at = min(told.at, now)
 
     def take(self, event: Event) -> None:
         """Tell an event, count it as told, or let it wait."""

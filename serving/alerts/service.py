@@ -19,6 +19,7 @@ from pairity.alert_settings import AlertSettings, DestinationSettings
 from pairity.errors import PairityError
 from pairity.settings import Settings
 from serving.alerts.daily import UNWATCHED_AFTER, describe_day
+from serving.alerts.emergency import make_direct_message, run_emergency
 from serving.alerts.events import Events
 from serving.alerts.outbox import Outbox, run_dead_man, run_outbox
 from serving.alerts.planner import Planner
@@ -110,6 +111,7 @@ class AlertService:
             name = destination.name
             deliver = partial(self._deliver, self._make_outbox(session, destination), more[name])
             jobs.append(self._keep_on(name, deliver))
+        jobs.append(self._keep_on("emergency", partial(self._tell_directly, session)))
         if self._settings.dead_man_url is not None:
             jobs.append(self._keep_on("dead man", partial(self._signal, session)))
         tasks = [asyncio.ensure_future(job) for job in jobs]
@@ -154,6 +156,19 @@ class AlertService:
 
         await run_outbox(outbox, asyncio.sleep, wait_for_more)
 
+    async def _tell_directly(self, session: aiohttp.ClientSession) -> None:
+        by_name = {destination.name: destination for destination in self._settings.destinations}
+
+        async def send(name: str, text: str) -> Outcome:
+            message = make_direct_message(self._journal.scope, name, text, datetime.now(UTC))
+            return await self._send(session, by_name[name], message)
+
+        await run_emergency(self._explain_journal, list(by_name), send, asyncio.sleep)
+
+    def _explain_journal(self) -> str | None:
+        """Return why the journal takes nothing; None where it does."""
+        return self._read().causes.get("journal") or self._events.failure
+
     async def _signal(self, session: aiohttp.ClientSession) -> None:
         assert self._settings.dead_man_url is not None
         url, timeout_s = self._settings.dead_man_url.get_secret_value(), self._settings.timeout_s
@@ -178,14 +193,17 @@ class AlertService:
             return
 
     def _make_outbox(self, session: aiohttp.ClientSession, destination: DestinationSettings) -> Outbox:
-        async def send(message: Delivery) -> Outcome:
-            post = shape_post(self._settings, destination, message, self._source)
-            outcome = await send_post(session, post, self._settings.timeout_s)
-            self._count("delivered" if outcome.delivered else "failed")
-            return outcome
-
         pages, most = self._journal.deliveries, self._settings.max_tries
+        send = partial(self._send, session, destination)
         return Outbox(destination.name, pages, self._events, send, max_tries=most)
+
+    async def _send(
+        self, session: aiohttp.ClientSession, destination: DestinationSettings, message: Delivery
+    ) -> Outcome:
+        post = shape_post(self._settings, destination, message, self._source)
+        outcome = await send_post(session, post, self._settings.timeout_s)
+        self._count("delivered" if outcome.delivered else "failed")
+        return outcome
 
     def _describe_day(self) -> tuple[Severity, str]:
         return describe_day(self._journal, self._read(), self._now(), self._explain_unwatched())

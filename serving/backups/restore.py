@@ -1,7 +1,8 @@
 """Putting a journal back from a backup.
 
-What stands in the place of the journal is kept under another name. The restored journal begins halted: things may have
-happened on the account since the backup, and a person has to look before anything is opened or closed on its word.
+What stands in the place of the journal is kept under another name, and so are requests that wait. The restored journal
+begins halted: things may have happened on the account since the backup, and a person has to look before anything is
+opened or closed on its word.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from pathlib import Path
 from pairity.bounded_files import digest_plain_file
 from pairity.durable import make_folder, remove_flushed, rename_flushed, replace_file_with, temporary_path
 from pairity.errors import ConfigError, JournalError
+from pairity.layout import Layout
 from serving.backups.backup import JOURNAL, Backup, read_backup
 from serving.backups.copies import check_database, copy_database, fold_in, inspect_journal
+from serving.control.queue import RequestQueue
 from serving.journal import Journal, StateRecord, TradingState
 from serving.journal.archive import VectorArchive, archive_of
 from serving.journal.database import lock_for_writing
@@ -27,11 +30,15 @@ _BESIDE = ("-wal", "-shm", "-journal")
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A journal that was put back; `kept` is where the one before it lies now, None without one."""
+    """A journal that was put back; `kept` is where the one before it lies now, None without one.
+
+    `requests` is the folder of the requests that waited for the one before it, None without any.
+    """
 
     backup: Backup
     journal: Path
     kept: Path | None
+    requests: Path | None
 
 
 def restore_backup(journal: Path, source: Path, *, word: str | None = None, now: datetime | None = None) -> Restored:
@@ -54,11 +61,12 @@ def restore_backup(journal: Path, source: Path, *, word: str | None = None, now:
         try:
             _restore_archive(journal, backup)
             kept = _keep(journal, at)
+            requests = _set_requests_aside(journal, at)
             rename_flushed(prepared, journal)
         except BaseException:
             prepared.unlink(missing_ok=True)
             raise
-    return Restored(backup, journal, kept)
+    return Restored(backup=backup, journal=journal, kept=kept, requests=requests)
 
 
 def _find_reason_against(journal: Path, backup: Backup) -> str | None:
@@ -111,11 +119,7 @@ def _keep(journal: Path, at: datetime) -> Path | None:
     if not journal.exists():
         remove_flushed(_list_beside(journal))
         return None
-    kept = journal.with_name(f"{journal.name}.before-restore-{at:%Y%m%dT%H%M%SZ}")
-    number = 1
-    while kept.exists():
-        number += 1
-        kept = kept.with_name(f"{journal.name}.before-restore-{at:%Y%m%dT%H%M%SZ}-{number}")
+    kept = _find_free_name(journal, at)
     try:
         replace_file_with(kept, lambda path: copy_database(journal, path))
         fold_in(journal)
@@ -124,6 +128,23 @@ def _keep(journal: Path, at: datetime) -> Path | None:
             if place.exists():
                 replace_file_with(copy, lambda path, place=place: shutil.copyfile(place, path))  # type: ignore[misc]
     remove_flushed(_list_beside(journal))
+    return kept
+
+
+def _set_requests_aside(journal: Path, at: datetime) -> Path | None:
+    """Move the requests that wait aside: who asked did not know of the restored journal, and might lift its halt."""
+    layout = Layout(journal.parent)
+    target = _find_free_name(layout.requests, at)
+    return target if RequestQueue(layout).set_aside(target) else None
+
+
+def _find_free_name(path: Path, at: datetime) -> Path:
+    """Return the name, beside a path, under which what is there is kept."""
+    name = f"{path.name}.before-restore-{at:%Y%m%dT%H%M%SZ}"
+    number, kept = 1, path.with_name(name)
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{name}-{number}")
     return kept
 
 

@@ -107,10 +107,12 @@ class RequestDesk:
         return ""
 
     def _acknowledge(self, request: Request) -> str:
-        wanted = None
+        log, now = self._journal.event_log, self._clock.now()
         if request.wish is Wish.ACKNOWLEDGE:
             wanted = [] if request.event_id is None else [request.event_id]
-        count = self._journal.event_log.acknowledge(wanted, self._clock.now(), request.by)
+            count = log.acknowledge(wanted, now, request.by)
+        else:  # not what happened while the request waited: nobody has seen that
+            count = log.acknowledge(None, now, request.by, written_until=request.at)
         return f"{count} acknowledged" if count else "there was nothing to acknowledge"
 
     def _make_records(self, request: Request, outcome: str) -> tuple[CarriedOut, NewEvent]:

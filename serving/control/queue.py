@@ -4,6 +4,8 @@ A request is there whether the process runs or not: a running process takes it u
 anything else. Its file goes only after the journal says that it was carried out, so a process that is killed at any
 moment finds it again; the journal's record keeps it from being carried out twice.
 
+A secret that a person pastes into a reason is left out on both ways: the journal keeps reasons for ever.
+
 A file that nobody can read stays, and is named: it may have been a halt. Those behind it are carried out all the same.
 """
 
@@ -21,10 +23,15 @@ from pairity.durable import make_folder, remove_flushed, replace_file, take_turn
 from pairity.errors import ConfigError
 from pairity.layout import Layout
 from pairity.private_files import require_private
+from pairity.redaction import redact
 from serving.journal.event_records import Wish
 
 MOST_WAITING = 200
-"""Most requests that wait: nobody gives more while a process is down, and a program that does fills no disk."""
+"""Most requests that wait: nobody gives more while a process is down, and a program that does fills no disk.
+
+As many places again are for those that lower the risk alone: a halt must not be refused because of other requests.
+"""
+_LOWER_RISK = frozenset({Wish.GUARD, Wish.HALT, Wish.FLATTEN, Wish.CLOSE})
 _LONGEST_REASON = 500
 _NAME = re.compile(r"[0-9]{8}-[0-9a-f]{16}\.json")
 _WAYS = ("command", "page")
@@ -63,7 +70,7 @@ class RequestQueue:
         make_folder(self._folder)
         with take_turns(self._folder / ".lock"):
             names = self._list_names()
-            if len(names) >= MOST_WAITING:
+            if len(names) >= (2 * MOST_WAITING if request.wish in _LOWER_RISK else MOST_WAITING):
                 raise ConfigError(
                     f"{len(names)} requests wait for the trading process",
                     f"start it, or remove those that are not meant from {self._folder}",
@@ -73,7 +80,7 @@ class RequestQueue:
             row = {
                 "wish": request.wish.value,
                 "at": request.at.isoformat(),
-                "reason": request.reason[:_LONGEST_REASON],
+                "reason": redact(request.reason)[:_LONGEST_REASON],
                 "by": request.by,
                 "position_id": request.position_id,
                 "event_id": request.event_id,
@@ -102,6 +109,16 @@ class RequestQueue:
         """Remove a request that was carried out: it is in the journal."""
         remove_flushed([path])
 
+    def set_aside(self, target: Path) -> bool:
+        """Move the requests that wait into the folder `target`, which is made; return whether there were any."""
+        if not self.list_waiting():
+            return False
+        make_folder(target)
+        with take_turns(self._folder / ".lock"):
+            for path in self.list_waiting():
+                path.rename(target / path.name)
+        return True
+
     def _list_names(self) -> list[str]:
         try:
             return sorted(path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
@@ -127,7 +144,7 @@ def read_request(path: Path) -> Request:
         return Request(
             wish=Wish(row["wish"]),
             at=at,
-            reason=str(row["reason"])[:_LONGEST_REASON],
+            reason=redact(str(row["reason"]))[:_LONGEST_REASON],
             by=by,
             position_id=position_id,
             event_id=event_id,

@@ -24,6 +24,7 @@ from serving.control.uses import Uses
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+    from starlette.background import BackgroundTask
     from starlette.requests import Request as HttpRequest
     from starlette.responses import Response
 
@@ -62,6 +63,7 @@ def make_action_router(
     from fastapi.requests import Request as HttpRequest
     from fastapi.responses import JSONResponse
     from fastapi.security import HTTPBearer
+    from starlette.background import BackgroundTask
     from starlette.concurrency import run_in_threadpool
 
     router = APIRouter(prefix=PREFIX, tags=["actions"])
@@ -73,12 +75,12 @@ def make_action_router(
         try:
             _check_sender(http, control_token)
             request = read_action(Action(action), await _read_body(http), now())
-            if not uses.may_take():
-                raise RefusedActionError(429, "too many actions within a minute", "wait a minute")
+            if not uses.may_take(action):
+                raise RefusedActionError(429, f"too many times {action} within a minute", "wait a minute")
             request_id = await run_in_threadpool(_put, queue, request)
         except RefusedActionError as error:
-            await run_in_threadpool(uses.refuse, action, error.status, error.what)
-            return _answer(error)
+            # After the answer: a journal that is locked, or on a disk that hangs, keeps nobody waiting for it.
+            return _answer(error, BackgroundTask(uses.refuse, action, error.status, error.what))
         return JSONResponse({"request_id": request_id, "at": request.at.isoformat()}, status_code=202)
 
     # Annotations are texts here, and FastAPI would look for the types in this module.
@@ -99,12 +101,12 @@ def make_action_router(
     return router
 
 
-def _answer(error: RefusedActionError) -> Response:
+def _answer(error: RefusedActionError, background: BackgroundTask | None = None) -> Response:
     from starlette.responses import JSONResponse
 
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
     body = {"error": {"what": error.what, "remedy": error.remedy}}
-    return JSONResponse(body, status_code=error.status, headers=headers)
+    return JSONResponse(body, status_code=error.status, headers=headers, background=background)
 
 
 def _check_sender(http: HttpRequest, control_token: SecretStr | None) -> None:
@@ -127,11 +129,16 @@ def _check_sender(http: HttpRequest, control_token: SecretStr | None) -> None:
 
 
 async def _read_body(http: HttpRequest) -> bytes:
+    from starlette.requests import ClientDisconnect
+
     body = bytearray()
-    async for piece in http.stream():
-        body += piece
-        if len(body) > LARGEST_BODY:
-            raise RefusedActionError(413, f"the body has more than {LARGEST_BODY} bytes", "send a shorter reason")
+    try:
+        async for piece in http.stream():
+            body += piece
+            if len(body) > LARGEST_BODY:
+                raise RefusedActionError(413, f"the body has more than {LARGEST_BODY} bytes", "send a shorter reason")
+    except ClientDisconnect:  # nobody reads the answer; the use is journalled all the same
+        raise RefusedActionError(400, "the body was cut off", "send it whole") from None
     return bytes(body)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 
 from serving.alerts.events import Events
@@ -17,7 +17,7 @@ from serving.journal.event_records import Severity
 MOST_REFUSED = 20
 """Most refused uses within an hour that are written one by one."""
 MOST_TAKEN = 60
-"""Most requests within a minute that are taken."""
+"""Most requests for one action within a minute that are taken."""
 _HOUR_S, _MINUTE_S = 3600.0, 60.0
 
 
@@ -29,13 +29,14 @@ class Uses:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._refused_s: deque[float] = deque(maxlen=MOST_REFUSED)
-        self._taken_s: deque[float] = deque(maxlen=MOST_TAKEN)
+        # By action: whoever acknowledged a long list, or a program that does, must be able to halt.
+        self._taken_s: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=MOST_TAKEN))
         self._uncounted = 0
 
-    def may_take(self) -> bool:
-        """Return whether another request may be taken now, and count it."""
+    def may_take(self, action: str) -> bool:
+        """Return whether another request for an action that there is may be taken now, and count it."""
         with self._lock:
-            return _is_within(self._taken_s, self._monotonic(), _MINUTE_S)
+            return _is_within(self._taken_s[action], self._monotonic(), _MINUTE_S)
 
     def refuse(self, action: str, status: int, what: str) -> None:
         """Journal a use that was refused, or count it where there were many."""

@@ -32,12 +32,19 @@ class EventPages:
             append_events(connection, events, written_at)
             keep_states(connection, kept or {})
 
-    def acknowledge(self, event_ids: Iterable[int] | None, at: datetime, by: str) -> int:
-        """Note who has seen events (None: all) that nobody had; return how many there were."""
+    def acknowledge(
+        self, event_ids: Iterable[int] | None, at: datetime, by: str, *, written_until: datetime | None = None
+    ) -> int:
+        """Note who has seen events (None: all) that nobody had; return how many there were.
+
+        With `written_until` those that were written later are left out.
+        """
         table = tables.events
         change = update(table).where(table.c.acknowledged_at.is_(None))
         if event_ids is not None:
             change = change.where(table.c.event_id.in_(list(event_ids)))
+        if written_until is not None:
+            change = change.where(table.c.written_at <= time_to_text(written_until))
         change = change.values(acknowledged_at=time_to_text(at), acknowledged_by=by)
         with self._begin() as connection:
             return int(connection.execute(change).rowcount)

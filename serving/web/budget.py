@@ -25,7 +25,8 @@ class CpuBudget:
     """ASGI application around another: requests wait, first come first served, while the budget is spent.
 
     Counted is the time of the thread in which it runs; `charge` adds what other threads worked for it. `is_busy` says
-    whether a decision is being made.
+    whether a decision is being made. Requests of which `goes_first` says so do not wait: who halts must not wait behind
+    those who read.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class CpuBudget:
         app: Application,
         is_busy: Callable[[], bool] = lambda: False,
         *,
+        goes_first: Callable[[Message], bool] = lambda scope: False,
         monotonic: Callable[[], float] = time.monotonic,
         used: Callable[[], float] = time.thread_time,
     ) -> None:
         self._app = app
         self._is_busy = is_busy
+        self._goes_first = goes_first
         self._monotonic, self._used = monotonic, used
         self._left_s = BURST_S
         self._looked_s: float | None = None
@@ -46,6 +49,9 @@ class CpuBudget:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request when its turn has come."""
+        if self._goes_first(scope):
+            await self._app(scope, receive, send)
+            return
         async with self._turn:
             while (wait_s := self.find_wait()) > 0:
                 await asyncio.sleep(min(wait_s, _LONGEST_WAIT_S))

@@ -7,12 +7,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from pairity.errors import ConfigError
+from pairity.errors import ConfigError, JournalError
 from serving.views.base import View
 from serving.views.errors import NotFoundError
-from serving.web.answers import explain_failure
+from serving.web.answers import BusyError, explain_failure
 
 API = "/api/v1"
 _LONGEST = 300
@@ -76,6 +77,13 @@ def install_error_handlers(app: FastAPI) -> None:
     def explain(request: Request, error: HTTPException) -> JSONResponse:
         what = f"{error.detail}: {request.method} {request.url.path[:100]}"
         return make_error(error.status_code, what, _REMEDIES.get(error.status_code, ""), dict(error.headers or {}))
+
+    # By name: for what only `Exception` covers a traceback is logged besides, and these are no mistakes of the program.
+    @app.exception_handler(JournalError)
+    @app.exception_handler(BusyError)
+    @app.exception_handler(SQLAlchemyError)
+    def wait(_: Request, error: Exception) -> JSONResponse:
+        return make_error(*explain_failure(error))
 
     @app.exception_handler(Exception)
     def fail(_: Request, error: Exception) -> JSONResponse:

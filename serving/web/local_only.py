@@ -23,6 +23,16 @@ _JUDGED_BEHIND = "/api/v1/actions/"
 """Who may act is judged by the router of the actions: it journals every use, refused ones too."""
 
 
+def brings_action(scope: Message, control_token: str | None) -> bool:
+    """Return whether a request is an action that comes with the control token."""
+    if control_token is None or scope["type"] != "http" or scope["method"] != "POST":
+        return False
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    expected = f"Bearer {control_token}".encode()
+    right = len(given) == 1 and hmac.compare_digest(given[0], expected)
+    return right and scope["path"].startswith(_JUDGED_BEHIND)
+
+
 class LocalOnly:
     """ASGI application around another: refuses other origins with 403, and adds the security headers.
 

@@ -14,7 +14,7 @@ from pairity.connection_limits import ConnectionLimits, limit_connections
 from pairity.errors import ConfigError
 from pairity.trading_settings import ServeSettings
 from serving.web.budget import CpuBudget
-from serving.web.local_only import LocalOnly
+from serving.web.local_only import LocalOnly, brings_action
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -36,7 +36,8 @@ async def serve_api(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]
     thread.start()
     try:
         await asyncio.wrap_future(thread.ready)
-        yield f"http://{settings.host}:{listening.getsockname()[1]}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        yield f"http://{host}:{listening.getsockname()[1]}"
     finally:
         thread.stop()
         await asyncio.to_thread(thread.join, _END_S)
@@ -47,7 +48,7 @@ def list_tokens(settings: ServeSettings) -> Sequence[str]:
     """Return the tokens with which one may read; none where everybody on this machine may."""
     if settings.status_token is None:
         return ()
-    control = getattr(settings, "control_token", None)
+    control = settings.control_token
     return [token.get_secret_value() for token in (settings.status_token, control) if token is not None]
 
 
@@ -107,7 +108,10 @@ def _make_server(app: FastAPI, settings: ServeSettings) -> Any:  # noqa: ANN401 
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     is_busy = getattr(app.state, "is_busy", lambda: False)
-    budget = CpuBudget(LocalOnly(app, list_tokens(settings)), is_busy)
+    control = None if settings.control_token is None else settings.control_token.get_secret_value()
+    budget = CpuBudget(
+        LocalOnly(app, list_tokens(settings)), is_busy, goes_first=lambda scope: brings_action(scope, control)
+    )
     if (answers := getattr(app.state, "answers", None)) is not None:
         answers.charge = budget.charge
         answers.is_busy = is_busy

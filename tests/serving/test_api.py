@@ -57,3 +57,18 @@ def test_a_port_in_use_is_named():
 def test_it_listens_on_the_loopback_only():
     with pytest.raises(ValueError, match="host"):
         ServeSettings(host="0.0.0.0")
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_the_address_of_an_ipv6_loopback_can_be_opened():
+    async def scenario():
+        async with (
+            serve_api(make_app(status_sources(STATUS)), ServeSettings(port=0, host="::1")) as url,
+            aiohttp.ClientSession() as http,
+            http.get(f"{url}/status") as answer,
+        ):
+            return url, answer.status
+
+    url, status = asyncio.run(scenario())
+    assert url.startswith("http://[::1]:")
+    assert status == 200

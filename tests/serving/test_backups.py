@@ -19,11 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pairity.errors import ConfigError, JournalError, PairityError
+from pairity.layout import Layout
 from pairity.strategy.types import Side
 from serving.backups import REPLACE, make_backup, read_backup, restore_backup
 from serving.backups import restore as restoring
+from serving.control.queue import Request, RequestQueue
 from serving.journal import FeatureVector, Intent, IntentState, Journal, Purpose, TradingState
 from serving.journal.archive import COLUMNS, VectorArchive, archive_of
+from serving.journal.event_records import Wish
 from tests.serving.trading import RUN, T0, decision_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -240,6 +243,21 @@ def test_a_newer_journal_needs_the_word_and_is_kept(journal: Journal, tmp_path: 
     assert again.kept not in (None, done.kept)
 
 
+def test_requests_that_wait_do_not_act_on_a_restored_journal(journal: Journal, tmp_path: Path) -> None:
+    """A resume that was asked for before must not lift the halt that makes a person look."""
+    made = make_backup(journal.path, tmp_path / "one")
+    queue = RequestQueue(Layout(journal.path.parent))
+    names = [queue.put(Request(wish=wish, at=T0, reason="of before")) for wish in (Wish.RESUME, Wish.CLOSE)]
+    Layout(journal.path.parent).request.write_text("{}")
+    journal.close()
+    done = restore_backup(journal.path, made.folder, now=NOW)
+    assert queue.list_waiting() == []
+    assert done.requests is not None
+    kept = sorted(path.name for path in done.requests.iterdir())
+    assert kept == [*(f"{name}.json" for name in names), "serve-request.json"]
+    assert restore_backup(journal.path, made.folder, word=REPLACE, now=NOW).requests is None
+
+
 def test_rows_alone_make_a_journal_newer(journal: Journal, tmp_path: Path) -> None:
     decide(journal, 9)
     made = make_backup(journal.path, tmp_path / "one")
@@ -299,7 +317,7 @@ def test_a_log_that_a_killed_process_left_is_folded_into_what_is_kept(journal: J
     assert everything(killed / "journal.db")["decisions"] == []
 
 
-@pytest.mark.parametrize("step", ["_restore_archive", "_keep", "rename_flushed"])
+@pytest.mark.parametrize("step", ["_restore_archive", "_keep", "_set_requests_aside", "rename_flushed"])
 def test_a_restore_that_breaks_off_leaves_the_journal_that_was_there(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

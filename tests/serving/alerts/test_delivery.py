@@ -18,10 +18,13 @@ from pydantic import SecretStr
 
 from pairity.alert_settings import AlertSettings, DestinationSettings
 from pairity.backoff import Backoff
+from pairity.errors import JournalWriteError
 from pairity.settings import Settings
 from pairity.timeline import from_ms
+from serving.alerts import emergency
 from serving.alerts import outbox as outbox_module
 from serving.alerts.events import Events
+from serving.alerts.sending import Outcome
 from serving.alerts.service import AlertService
 from serving.journal import Journal, TradingState
 from serving.journal.delivery_pages import GIVEN_UP, SENT
@@ -260,6 +263,51 @@ def test_a_full_disk_delays_events_and_loses_none(hook: Webhook, journal: Journa
         assert events.failure is None
         hook.wait_for(2)
     assert hook.taken[:2] == ["one", "two"]
+
+
+def test_a_full_disk_does_not_silence_its_own_alarm(
+    hook: Webhook, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be queued then: it is told directly, once, and what waited comes when there is room."""
+    monkeypatch.setattr(emergency.run_emergency, "__kwdefaults__", {"after_s": 0.1, "monotonic": time.monotonic})
+    monkeypatch.setattr(emergency, "_LOOK_S", 0.02)
+    monkeypatch.setattr(emergency, "_RETRY_S", 0.05)
+    with serving_alerts(journal, alerts_to(hook.url)) as (events, _), monkeypatch.context() as full:
+        full.setattr(journal.event_log, "record", no_space)
+        hook.script = [500, "cut"]
+        tell(events, "something")
+        hook.wait_for(1)
+        time.sleep(0.3)
+        assert len(hook.taken) == 1
+        assert "the journal takes no entries (the disk is full): nothing is opened" in hook.taken[0]
+        full.undo()
+        events.flush()
+        hook.wait_for(2)
+        assert hook.taken[1] == "something"
+
+
+def no_space(*_: object) -> None:
+    raise JournalWriteError("the disk is full", "make room")
+
+
+def test_an_emergency_is_told_after_a_minute_and_again_every_hour_until_it_is_over() -> None:
+    now_s, sent = [0.0], []
+
+    async def send(name: str, _text: str) -> Outcome:
+        sent.append((name, now_s[0]))
+        return Outcome(delivered=True, refused=False, said="answered 200")
+
+    async def wait(seconds: float) -> None:
+        now_s[0] += seconds
+        if now_s[0] > 20_000:
+            raise asyncio.CancelledError
+
+    def find_failure() -> str | None:
+        return "full" if 100 <= now_s[0] < 120 or 1000 <= now_s[0] < 9000 else None
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(emergency.run_emergency(find_failure, ["a", "b"], send, wait, monotonic=lambda: now_s[0]))
+    assert sent == [(name, at) for at in (1060.0, 4660.0, 8260.0) for name in ("a", "b")]
 
 
 def test_trading_goes_on_while_every_webhook_hangs(tiny: TinyOkx, tmp_path: Path, hook: Webhook) -> None:

@@ -162,3 +162,47 @@ def test_a_critical_event_is_escalated_until_somebody_has_seen_it(
     if written and len(seen) >= len(written):
         assert all(minute < max(seen) for minute in sent)
     assert len(sent) < 80, "and not too often"
+
+
+def test_a_clock_that_was_years_ahead_silences_nobody() -> None:
+    """A machine that starts before its clock is set: what it told then is no reason not to tell anything now."""
+    terms = Terms(severity=Severity.INFO, window=timedelta(minutes=15), per_hour=4)
+    ahead = START + timedelta(days=700)
+    first = [event(number, "a" * number, Severity.CRITICAL, ahead) for number in range(1, 6)]
+    state, made = plan_messages(PlanState(), first, ahead, terms)
+    assert len(made) == 4
+    told = []
+    for minute in range(80):
+        now = START + timedelta(minutes=minute)
+        new = [event(10, "a", Severity.CRITICAL, now), event(11, "b", Severity.CRITICAL, now)] if minute == 1 else []
+        state, made = plan_messages(PlanState.model_validate_json(state.model_dump_json()), new, now, terms)
+        told += [message.key for message in made]
+    assert told, "within an hour and a window"
+    assert not state.held.count
+
+
+def test_a_clock_that_was_years_ahead_keeps_no_escalation_back() -> None:
+    ahead, after = START + timedelta(days=700), timedelta(minutes=15)
+    of_then = [event(1, "a", Severity.CRITICAL, ahead)]
+    state, said = plan_escalation(EscalationState(), of_then, ahead + after, after)
+    assert said is not None
+    assert plan_escalation(EscalationState(), of_then, START, after)[1] is not None, "it was never told before"
+    minutes = []
+    for minute in range(120):
+        now = START + timedelta(minutes=minute)
+        unseen = [*of_then, *([event(2, "b", Severity.CRITICAL, START)] if minute else [])]
+        state, said = plan_escalation(EscalationState.model_validate_json(state.model_dump_json()), unseen, now, after)
+        minutes += [minute] if said is not None else []
+        assert said is None or " -" not in said, "no negative age"
+    assert minutes
+    assert minutes[0] <= 30
+
+
+def test_a_clock_that_is_set_back_by_a_moment_tells_nothing_twice() -> None:
+    terms = Terms(severity=Severity.INFO, window=timedelta(minutes=15), per_hour=30)
+    state, made = plan_messages(PlanState(), [event(1, "a", Severity.WARNING, START)], START, terms)
+    assert len(made) == 1
+    back = START - timedelta(seconds=2)
+    assert plan_messages(state, [event(2, "a", Severity.WARNING, back)], back, terms)[1] == []
+    unseen = [event(1, "a", Severity.CRITICAL, START)]
+    assert plan_escalation(EscalationState(), unseen, back, timedelta(minutes=15))[1] is None

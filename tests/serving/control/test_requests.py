@@ -7,17 +7,24 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pairity.errors import ConfigError
 from pairity.layout import Layout
+from pairity.redaction import learn_secrets
+from pairity.strategy.types import Entry
 from serving.control import queue as queue_module
 from serving.control.queue import Request, RequestQueue, read_request
-from serving.journal import Journal, TradingState
+from serving.cycle import Cycle
+from serving.execution.entries import Opened
+from serving.journal import DecisionRecord, Journal, TradingState
 from serving.journal.event_records import Severity, Wish
+from serving.parts import Parts
+from serving.report import Reporter
 from serving.supervisor import PERSON
 from serving.wakes import Wakes
 from tests.serving.guarding import Guard
@@ -25,7 +32,7 @@ from tests.serving.pair_trading import decide_pair, pair_entry
 from tests.serving.real_time import real_time_venue, running, until
 from tests.serving.test_watch import fill_up, make_room, refuse
 from tests.serving.tiny_okx import TinyOkx
-from tests.serving.trading import BTC, ETH, T0, opened
+from tests.serving.trading import BTC, ETH, T0, entry, opened
 
 TRADING, GUARDING, HALTED = TradingState.TRADING, TradingState.GUARDING, TradingState.HALTED
 
@@ -267,14 +274,35 @@ def test_a_request_of_a_version_without_a_queue_is_taken_up_first(guard: Guard) 
     assert not path.exists()
 
 
+def test_a_key_in_a_reason_is_nowhere_in_the_data_directory(guard: Guard) -> None:
+    """Whoever pastes the token into the wrong field must not find it in every backup."""
+    secret = "a-token-pasted-into-the-reason"
+    learn_secrets([secret])
+    for wish in (Wish.GUARD, Wish.HALT, Wish.FLATTEN):
+        RequestQueue(Layout(guard.home)).put(Request(wish=wish, at=T0, reason=f"it is {secret}!"))
+    files = [path for path in guard.home.rglob("*") if path.is_file()]
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+    waiting = RequestQueue(Layout(guard.home)).list_waiting()[0]
+    waiting.write_bytes(waiting.read_bytes().replace(b"***", secret.encode()))  # as an older version left it
+    look(guard)
+    files = [path for path in guard.home.rglob("*") if path.is_file()]
+    assert not [path for path in files if secret.encode() in path.read_bytes()]
+    assert {request.reason for request in guard.desk.journal.requests.all()} == {"it is ***!"}
+
+
 def test_too_many_requests_are_refused_and_those_that_wait_stay(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "MOST_WAITING", 3)
     for _ in range(3):
-        ask(guard, Wish.GUARD)
+        ask(guard, Wish.ACKNOWLEDGE_ALL)
     with pytest.raises(ConfigError, match="3 requests wait"):
+        ask(guard, Wish.RESUME)
+    for _ in range(3):
+        ask(guard, Wish.HALT)
+    with pytest.raises(ConfigError, match="6 requests wait"):
         ask(guard, Wish.HALT)
     look(guard)
-    assert len(guard.desk.journal.requests.all()) == 3
+    assert len(guard.desk.journal.requests.all()) == 6
+    assert guard.supervisor.state is HALTED
 
 
 def test_requests_of_many_programs_at_once_are_all_carried_out_in_their_order(guard: Guard) -> None:
@@ -313,10 +341,50 @@ def test_events_are_acknowledged_one_or_all(guard: Guard) -> None:
     ask(guard, Wish.ACKNOWLEDGE, event_id=first.event_id)
     look(guard)
     assert [event.text for event in guard.desk.journal.event_log.page(kind="test", acknowledged=True)] == ["one"]
-    ask(guard, Wish.ACKNOWLEDGE_ALL)
+    put_now(guard, Wish.ACKNOWLEDGE_ALL)
     look(guard)
     assert guard.desk.journal.event_log.page(kind="test", acknowledged=False) == []
     assert guard.desk.journal.event_log.page(kind="test")[-1].acknowledged_by == "command"
+
+
+def test_a_halt_between_two_entries_of_a_decision_stops_the_second(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first may take minutes at a slow venue: whoever halts meanwhile must not see another position opened."""
+    cycle = Cycle(cast(Parts, guard.parts), guard.watch, Reporter(guard.parts))
+    record = guard.desk.decide(entry(), entry(asset="ETH", reference=2000.0))
+    look(guard)
+    asyncio.run(guard.watch.measure())
+    really_open = guard.parts.executor.open
+
+    async def open_and_wait(wanted: Entry, decided: DecisionRecord) -> Opened:
+        outcome = await really_open(wanted, decided)
+        ask(guard, Wish.HALT)
+        return outcome
+
+    monkeypatch.setattr(guard.parts.executor, "open", open_and_wait)
+    problems = asyncio.run(cycle._carry_out(record))
+    assert [held.position.legs[0].asset for held in guard.desk.journal.open_positions()] == ["BTC"]
+    assert guard.supervisor.state is HALTED
+    assert "ETH__SOL@20250318T1700Z was not opened: halted" in problems[-1]
+    ask(guard, Wish.RESUME)
+    ask(guard, Wish.HALT)
+    assert asyncio.run(cycle._carry_out(record)) == [f"nothing is carried out: {guard.supervisor.explain_refusal()}"]
+
+
+def test_nobody_acknowledges_what_happened_after_he_asked(guard: Guard) -> None:
+    """The process may be deciding, or not run at all, while the request waits."""
+    guard.events.record("test", Severity.CRITICAL, "seen")
+    guard.events.flush()
+    put_now(guard, Wish.ACKNOWLEDGE_ALL)
+    guard.events.record("test", Severity.CRITICAL, "not seen")
+    guard.events.flush()
+    look(guard)
+    assert [event.text for event in guard.desk.journal.event_log.page(kind="test", acknowledged=False)] == ["not seen"]
+
+
+def put_now(guard: Guard, wish: Wish) -> None:
+    RequestQueue(Layout(guard.home)).put(Request(wish=wish, at=datetime.now(UTC), reason="a test"))
 
 
 def test_a_mistake_in_one_request_keeps_no_halt_behind_it(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,12 +90,13 @@ def test_no_form_of_a_secret_is_written_whoever_logs_it(
     logger = logging.getLogger(name)
     with writing_log(layout, LogSettings(), complain):
         for form in list_forms(SECRET):
-            logger.warning("POST https://hooks.example/%s answered %r", form, {"url": form})
+            # Errors: a server that ran in this process leaves its logger deaf to anything milder.
+            logger.error("POST https://hooks.example/%s answered %r", form, {"url": form})
         try:
             raise ConnectionError(f"https://hooks.example/{SECRET}")
         except ConnectionError:
             logger.exception("with a traceback")
-        logging.getLogger(f"{name}.{SECRET}").warning("a logger of that name")
+        logging.getLogger(f"{name}.{SECRET}").error("a logger of that name")
     content = layout.log.read_text()
     assert content.count("\n") == len(list_forms(SECRET)) + 2
     assert [form for form in list_forms(SECRET) if form in content] == []

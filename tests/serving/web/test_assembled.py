@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +18,7 @@ import pytest
 
 from serving.journal import TradingState
 from serving.process import make_health, make_routers, make_sources
+from serving.status import DECIDING
 from serving.web.app import make_app
 from serving.web.server import serve_api
 from tests.serving.api_scene import Client
@@ -85,6 +91,65 @@ def test_every_use_of_an_action_is_journalled_whoever_is_refused(client: Client,
     asyncio.run(guard.watch.look())
     assert guard.supervisor.state is TradingState.HALTED
     log = guard.desk.journal.event_log
-    assert len(log.page(kind="request.refused")) == 4
+    wait_until(lambda: len(log.page(kind="request.refused")) == 4)
     assert len(log.page(kind="request")) == 1
     assert not [event for event in log.page(limit=500) if CONTROL in event.text or READING in event.text]
+
+
+def test_a_journal_that_is_locked_keeps_no_refusal_waiting(client: Client, guard: Guard) -> None:
+    """A reset connection says nothing of a wrong token; the use is journalled as soon as that can be done."""
+    with closing(sqlite3.connect(guard.desk.journal.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        assert act(client, "wrong") == 401
+        assert time.monotonic() - begun < 2
+        other.execute("ROLLBACK")
+    wait_until(lambda: guard.desk.journal.event_log.page(kind="request.refused") != [])
+
+
+def test_an_action_that_is_cut_off_is_a_refused_use_and_no_error_of_the_process(
+    client: Client, guard: Guard, caplog: pytest.LogCaptureFixture
+) -> None:
+    where = urlsplit(client.url)
+    head = f"POST /api/v1/actions/halt HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {CONTROL}\r\n"
+    with socket.create_connection((where.hostname, where.port)) as connection:
+        connection.sendall(f'{head}Content-Type: application/json\r\nContent-Length: 90\r\n\r\n{{"reason"'.encode())
+        time.sleep(0.3)
+    log = guard.desk.journal.event_log
+    wait_until(lambda: len(log.page(kind="request.refused")) == 1)
+    assert "cut off" in log.page(kind="request.refused")[0].text
+    asyncio.run(guard.watch.look())
+    assert guard.supervisor.state is TradingState.TRADING
+    assert caplog.records == []
+
+
+def test_who_halts_does_not_wait_behind_those_who_read(client: Client, guard: Guard) -> None:
+    guard.status.state = DECIDING  # readers get next to nothing
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            client.ask("/api/v1/status")
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(60)]
+    for reader in readers:
+        reader.start()
+    try:
+        time.sleep(1)
+        begun = time.monotonic()
+        assert act(client, CONTROL) == 202
+        took_s = time.monotonic() - begun
+        assert act(client, "wrong") == 401
+        refused_s = time.monotonic() - begun - took_s
+    finally:
+        over.set()
+        for reader in readers:
+            reader.join(30)
+    assert took_s < refused_s / 2, "and whoever has no token waits like everybody"
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -155,7 +155,7 @@ def test_whatever_is_asked_is_answered(client, path, words, asked):
         json.loads(body)
 
 
-def test_a_journal_that_cannot_be_read_is_said_and_the_rest_goes_on(scene):
+def test_a_journal_that_cannot_be_read_is_said_and_the_rest_goes_on(scene, caplog):
     from dataclasses import replace
 
     from pairity.errors import JournalError
@@ -171,6 +171,7 @@ def test_a_journal_that_cannot_be_read_is_said_and_the_rest_goes_on(scene):
         status, _, body = asked.ask("/api/v1/positions")
         assert (status, ErrorAnswer.model_validate_json(body).error.what) == (503, "the journal is damaged")
         assert asked.ask("/status")[0] == asked.ask("/health")[0] == 200
+    assert caplog.records == [], "a page that asks every two seconds must not push everything else out of the log"
 
 
 def test_a_view_that_fails_is_an_answer_too(scene):
