@@ -111,6 +111,7 @@ SCENARIOS = {
     "waiting": Scenario(),
     "starting": Scenario(change=_starting, positions=lambda now: [], traded=False),
     "deciding": Scenario(change=_merge(state="deciding")),
+    "stopped": Scenario(change=_merge(state="stopped")),
     "stale": Scenario(change=_stale),
     "unreachable": Scenario(change=_unreachable),
     "unknown": Scenario(

@@ -45,20 +45,24 @@ def test_a_process_that_came_back_is_believed_once_it_was_read(browser, server):
         look.complaints[:] = [text for text in look.complaints if "net::ERR" not in text]
 
 
-def test_figures_of_a_venue_that_does_not_answer_are_old(browser, server):
-    server.scenario("unreachable")
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("unreachable", "the venue does not answer"), ("stopped", "the process has stopped")],
+)
+def test_figures_that_nobody_reads_any_more_are_old(browser, server, name, why):
+    server.scenario(name)
     with looking(browser, server, token=TOKEN) as look:
         look.settle()
-        look.wait_for_text("#bar", "unreachable")
+        look.wait_for_text("#bar", "old: ")
         bar = look.text("#bar")
         assert "+20.18" not in bar
         assert "+38.42" not in bar
-        assert "old: " in bar
+        assert "✓ reachable" not in bar
         assert "20.18" not in look.page.title()
         assert look.page.get_attribute("#icon", "data-kind") == "gone"
         for panel in ("positions", "risk"):
             look.wait(f"document.querySelector('#{panel}').classList.contains('old')")
-            assert look.text(f"#{panel} .age") == "not current: the venue does not answer"
+            assert look.text(f"#{panel} .age") == f"not current: {why}"
         assert look.page.locator(".panel.old").count() == 2
         server.scenario("waiting")
         look.wait_for_text("#bar", "+20.18")

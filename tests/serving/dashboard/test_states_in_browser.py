@@ -20,6 +20,7 @@ SAID = {
     "waiting": ("waiting", "Well."),
     "starting": ("starting", "Starting:"),
     "deciding": ("deciding", "Well."),
+    "stopped": ("stopped", "The process has stopped"),
     "stale": ("stale", "Nothing below is current"),
     "unreachable": ("guarding", "The venue does not answer"),
     "unknown": ("guarding", "outcome of 1 order is unknown"),

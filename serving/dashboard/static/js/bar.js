@@ -2,7 +2,7 @@
 
 import { age, until } from "./ages.js";
 import { el, fill } from "./dom.js";
-import { dataAge, isVenueAway } from "./freshness.js";
+import { dataAge, isOver, whyMarksAreOld } from "./freshness.js";
 import { known, number, percent, share, span, UNKNOWN } from "./format.js";
 import { result, state, symbol } from "./figures.js";
 import { readToken } from "./token.js";
@@ -104,7 +104,7 @@ function cellsOf({ status, link, freshness, alive, unread }) {
   const { decision = {}, account = {}, model = {}, venue_link: venue = {} } = status;
   const word = wordOf({ status, link, freshness, unread });
   const sign = unread !== null ? "unknown" : !alive ? "bad" : freshness === "stale" ? "warn" : (SIGNS[word] ?? "unknown");
-  const old = alive && freshness !== "stale" && !isVenueAway(status) ? null : "old: ";
+  const old = alive && freshness !== "stale" && !whyMarksAreOld(status) ? null : "old: ";
   const gate = { passed: "good", failed: "bad" }[model.gate] ?? "unknown";
   return [
     [
@@ -118,13 +118,13 @@ function cellsOf({ status, link, freshness, alive, unread }) {
     ],
     [
       "Next decision",
-      alive && decision.next_at ? until(decision.next_at, "in ") : UNKNOWN,
+      alive && decision.next_at && !isOver(status) ? until(decision.next_at, "in ") : UNKNOWN,
       decision.last_at ? age(decision.last_at, "last ") : "none yet",
     ],
     [
       "Data",
       status.data?.event_timestamp ? age(status.data.event_timestamp, "", " old") : UNKNOWN,
-      dataWord(freshness, alive),
+      isOver(status) ? "not current" : dataWord(freshness, alive),
     ],
     [
       "Model",
@@ -133,7 +133,7 @@ function cellsOf({ status, link, freshness, alive, unread }) {
     ],
     [
       "Venue",
-      alive ? venueState(venue) : state("unknown", "not known"),
+      alive && !isOver(status) ? venueState(venue) : state("unknown", "not known"),
       venue.watched_at ? age(venue.watched_at, "seen ") : "never seen",
     ],
     [

@@ -41,5 +41,11 @@ export function isStateOld(resource) {
   return isOld(resource);
 }
 
-/** Return whether the venue does not answer: then marks, equity and results are those of the last look. */
-export const isVenueAway = (status) => status?.venue_link?.reachable === false;
+/** Return whether the process looks at nothing any more: a demo whose page stays open. */
+export const isOver = (status) => status?.state === "stopped";
+
+/** Return why marks, equity and results are those of an earlier look; an empty text where they are not. */
+export function whyMarksAreOld(status) {
+  if (isOver(status)) return "the process has stopped";
+  return status?.venue_link?.reachable === false ? "the venue does not answer" : "";
+}

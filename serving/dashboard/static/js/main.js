@@ -4,7 +4,7 @@ import { setServerTime, tick } from "./ages.js";
 import { actionButtons, askFor, askForToken } from "./actions.js";
 import { drawBar, wordOf } from "./bar.js";
 import { el, fill } from "./dom.js";
-import { dataFreshness, isStateOld, isVenueAway } from "./freshness.js";
+import { dataFreshness, isStateOld, whyMarksAreOld } from "./freshness.js";
 import { jumpTo, openHelp, startKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { CHANGES, makeResources } from "./resources.js";
@@ -27,6 +27,7 @@ import { whyPanel } from "./panels/why.js";
 const TICK_MS = 500;
 const SETTLED_MS = 9000;
 const settling = new Map();
+const OF_THE_VENUE = new Set(["positions", "risk"]);
 const choice = { range: "7d", by: "day", pair: null, pairBy: "page", decision: null };
 const resources = makeResources(choice);
 const place = (id) => document.getElementById(id);
@@ -173,19 +174,14 @@ function draw() {
   drawBar(place("bar"), now, { onTheme: COMMANDS.t[1], onToken: switchToken, onHelp: COMMANDS["?"][1] });
   const facts = { ...now, positions: resources.positions.value?.items, unknown: resources.unknown.value?.items };
   drawVerdict(place("verdict"), facts, now.link === "open" ? actionButtons(now.status, () => readAgain("event")) : null);
-  showInTab(now.status, now.alive && now.freshness !== "stale", wordOf(now), isVenueAway(now.status));
+  showInTab(now.status, now.alive && now.freshness !== "stale", wordOf(now), whyMarksAreOld(now.status) !== "");
   showAges(now);
   tick(now.alive);
 }
 
-const OF_THE_VENUE = new Set(["positions", "risk"]);
-
 function showAges({ link: state, status }) {
-  const away = isVenueAway(status);
-  for (const panel of panels) {
-    const why = away && OF_THE_VENUE.has(panel.node.id) ? "the venue does not answer" : "";
-    panel.showAge(state === "open", why);
-  }
+  const why = whyMarksAreOld(status);
+  for (const panel of panels) panel.showAge(state === "open", OF_THE_VENUE.has(panel.node.id) ? why : "");
 }
 
 let timed = null;

@@ -2,7 +2,7 @@
 
 import { age } from "./ages.js";
 import { el, fill, speak } from "./dom.js";
-import { dataAge } from "./freshness.js";
+import { dataAge, isOver } from "./freshness.js";
 import { pairName, readable, span } from "./format.js";
 import { symbol } from "./figures.js";
 
@@ -21,6 +21,8 @@ export function findings({ link, silence, freshness, status, positions, unknown,
   if (unread !== null)
     say("critical", `The state of the process cannot be read: ${unread}. Nothing below is known to be current.`);
   if (!status) return found;
+  if (isOver(status))
+    say("warning", "The process has stopped: nothing is looked at any more, and what is shown is of its end.");
   if (freshness === "stale")
     say(
       "critical",
@@ -121,9 +123,9 @@ function isWell({ link, freshness, status }, found) {
   return el("span", {}, symbol(grave ? "bad" : "warn"), " ", el("b", {}, `Not well: ${words}.`));
 }
 
-function holding(positions, { link, freshness, unread }) {
+function holding(positions, { status, link, freshness, unread }) {
   if (!positions) return null;
-  const was = link === "gone" || freshness === "stale" || unread !== null ? "When last seen: " : "";
+  const was = link === "gone" || freshness === "stale" || unread !== null || isOver(status) ? "When last seen: " : "";
   if (!positions.length) return el("span", {}, was, el("b", {}, "Holds nothing."));
   const legs = positions.reduce((sum, position) => sum + position.legs.length, 0);
   const count = `${was}${was ? "held" : "Holds"} ${positions.length} position${positions.length > 1 ? "s" : ""}; `;
