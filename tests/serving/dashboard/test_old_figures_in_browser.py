@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.serving.dashboard.browsing import TOKEN, looking
@@ -91,8 +93,10 @@ def test_a_cause_is_said_once_and_events_that_wait_are_said(browser, server):
 def test_what_became_of_a_candidate_is_said(browser, server):
     with looking(browser, server) as look:
         look.settle()
-        rows = look.page.locator("#why tbody tr", has_text="a candidate, but the decision was to hold: position held")
+        rows = look.page.locator("#why tbody tr", has_text="not taken")
         assert rows.count() > 0
+        title = rows.first.locator("[title]").get_attribute("title")
+        assert title == "a candidate, but the decision was to hold: position held"
         look.page.locator("#why .chips button", has_text="candidate").click()
         assert look.page.locator("#why tbody tr").count() == rows.count()
 
@@ -121,3 +125,14 @@ def test_what_changed_is_read_at_once_and_again_when_it_has_settled(browser, ser
         server.set("say", "trade")
         look.wait(f"{count} === {before + 1}", within_s=2.0)
         look.wait(f"{count} === {before + 2}", within_s=12.0)
+
+
+def test_when_a_feature_was_known_is_told_from_its_event(browser, server):
+    with looking(browser, server) as look:
+        look.settle()
+        look.page.locator("#why tbody tr", has_text="not taken").locator("button").first.click()
+        look.wait("document.querySelector('dialog[open] tbody tr') !== null")
+        assert "a candidate, but the decision was to hold" in look.text("dialog[open]")
+        event, known = look.page.locator("dialog[open] tbody tr").first.inner_text().split("\t")[2:4]
+        assert re.fullmatch(r"\d\d-\d\d \d\d:\d\d:\d\d", event)
+        assert known > event  # the second after the close of the bar at which it was computed

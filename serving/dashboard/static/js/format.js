@@ -110,6 +110,9 @@ export function stamp(value) {
   return `${year}${day} ${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
 }
 
+/** Return date and time of an instant in UTC to the second. */
+export const preciseStamp = (value) => (instant(value) ? `${stamp(value)}:${clock(value).slice(-2)}` : UNKNOWN);
+
 /** Return an instant as a Date, null where there is none. */
 export function instant(value) {
   if (value === null || value === undefined) return null;

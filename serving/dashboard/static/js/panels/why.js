@@ -129,8 +129,8 @@ export function whyPanel(resources, choice) {
   return panel;
 }
 
-/** What became of a pair: opened, the first reason against it, or why no candidate was taken. */
-const outcomeOf = (row) => row.rejected ?? readable(row.outcome ?? "candidate");
+/** What became of a pair: opened, the first reason against it, or that it was not taken; the decision says why. */
+const outcomeOf = (row) => row.rejected ?? (row.outcome === "opened" ? "opened" : "not taken");
 
 function columns(open) {
   return [
@@ -160,7 +160,7 @@ function columns(open) {
       text: true,
       long: true,
       of: outcomeOf,
-      show: (row) => `${kindOfRow(row).sign} ${outcomeOf(row)}`,
+      show: (row) => el("span", { title: readable(row.outcome ?? "") }, `${kindOfRow(row).sign} ${outcomeOf(row)}`),
     },
   ];
 }
