@@ -49,7 +49,7 @@ class ResultView(View):
 
     price_usdt: float | None
     fees_usdt: float | None = Field(description="Negative where charged.")
-    funding_usdt: float | None = Field(description="Known when the position is closed: the venue books it then.")
+    funding_usdt: float | None = Field(description="As the venue says it of the open position; null where it does not.")
     total_usdt: float | None = Field(description="Sum of the parts that are known; null without a mark price.")
 
 
@@ -100,7 +100,7 @@ def view_position(seen: Inputs, record: PositionRecord) -> PositionView:
         hours_held=hours_between(position.opened_at, max(seen.now, position.opened_at)),
         z_entry=position.entry_z,
         z_now=position.last_z,
-        result=_add_up(legs, seen.journal.fills(position.position_id)),
+        result=_add_up(legs, seen.journal.fills(position.position_id), _sum_funding(seen, position)),
         stop_level=as_number(first.stop.price) if first else None,
         now_level=as_number(first.mark_price) if first else None,
         target_level=as_number(first.target.price) if first else None,
@@ -168,13 +168,24 @@ def _find_entry_price(leg: Leg, intents: list[Intent]) -> Decimal:
     return prices[0] if len(prices) == 1 and float(prices[0]) == leg.entry_price else exact(leg.entry_price)
 
 
-def _add_up(legs: list[LegView], fills: list[Fill]) -> ResultView:
+def _sum_funding(seen: Inputs, position: PairPosition) -> float | None:
+    """Return the funding of all legs; None where the venue does not say one, or its position is not ours alone."""
+    charged = Decimal(0)
+    for leg in position.legs:
+        there = seen.sightings.positions.get(inst_id(leg.asset))
+        if there is None or there.funding_usdt is None or there.contracts != leg.side.sign * leg.contracts:
+            return None
+        charged += there.funding_usdt
+    return float(charged)
+
+
+def _add_up(legs: list[LegView], fills: list[Fill], funding: float | None) -> ResultView:
     known = [leg.result_usdt for leg in legs if leg.result_usdt is not None]
     price = sum(known) if len(known) == len(legs) else None
     charged = [fill.fee_usdt for fill in fills if fill.fee_usdt is not None]
     fees = float(sum(charged, Decimal(0))) if fills and len(charged) == len(fills) else None
-    total = None if price is None else price + (fees or 0.0)
-    return ResultView(price_usdt=price, fees_usdt=fees, funding_usdt=None, total_usdt=total)
+    total = None if price is None else price + (fees or 0.0) + (funding or 0.0)
+    return ResultView(price_usdt=price, fees_usdt=fees, funding_usdt=funding, total_usdt=total)
 
 
 _ENTRY = """

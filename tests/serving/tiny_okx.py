@@ -60,6 +60,8 @@ class TinyOkx:
         """In which it says that it charged fees; it has no prices of other currencies."""
         self.zero = "0"
         """How it writes the filled size of an order without fills: 0.00 is a number too."""
+        self.funding: dict[str, str] = {}
+        """What it says of the funding of positions that are open, by instrument."""
         self.drop_attached = False
         self.refuse_algos: str | None = None
         self.faults: list[tuple[str, str]] = []
@@ -286,6 +288,7 @@ class TinyOkx:
                 "avgPx": str(price) if size else "",
                 "markPx": str(self.prices[name]),
                 "upl": "0",
+                "fundingFee": self.funding.get(name, ""),
             }
             for name, (size, price) in self.positions.items()
         ]
