@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from serving.execution.position_protection import Confirmation
     from serving.execution.venue_records import Balance, VenuePosition
     from serving.limits import AccountMeasures
-    from serving.paid_funding import FundingSighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,6 @@ class Sightings:
     positions: Mapping[str, VenuePosition] = field(default_factory=dict)
     """Positions in cross margin by instrument, as the last reconciliation read them."""
     positions_at: datetime | None = None
-    funding: Mapping[str, FundingSighting] = field(default_factory=dict)
-    """What open positions have paid or received, by position id."""
     contracts: Mapping[str, ContractSpec] = field(default_factory=dict)
     """Contracts by asset, as the watch keeps them."""
     account: AccountSighting | None = None

@@ -23,7 +23,6 @@ from serving.execution.venue_records import Balance
 from serving.journal import Rescaling, TradingState
 from serving.journal.event_records import Severity
 from serving.limits import Limiter
-from serving.paid_funding import PaidFunding
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.rivals import RivalWatch
@@ -59,7 +58,6 @@ class Watch:
         )
         self._reconciler = Reconciler(parts.executor, parts.settings, self._rivals)
         self.limiter = Limiter(parts)
-        self._funding = PaidFunding(self._venue)
         self._requests = RequestDesk(parts, self._rivals, self._reconciler.forget_refusals)
         self._interval_s = parts.settings.serve.watch_s
         self._idles = self._stepped and not parts.settings.serve.watch_stepped
@@ -143,9 +141,6 @@ class Watch:
             if not deciding and self.limiter.is_due(self._parts.clock.now()):
                 with supervisor.covering("balance"):
                     await self.measure()
-            if not deciding:  # nobody waits for it
-                await self._funding.follow(report.positions, self._parts.clock.now())
-                self._parts.sightings.funding = self._funding.seen
         self._looked_at = self._parts.clock.now()
         self.took = self._looked_at - begun
         self._failed = 0 if report is not None else self._failed + 1

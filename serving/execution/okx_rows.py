@@ -236,7 +236,16 @@ def position_from_row(row: Row) -> VenuePosition | None:
         unrealised_pnl_usdt=optional(row, "upl", number),
         margin_usdt=optional(row, "margin", number),
         margin_mode=optional_text(row, "mgnMode") or "cross",
+        funding_usdt=_shown(row, "fundingFee"),
     )
+
+
+def _shown(row: Row, name: str) -> Decimal | None:
+    """Return a number that is for reading alone: one that is malformed must not keep the row from trading."""
+    try:
+        return optional(row, name, number)
+    except VenueAnswerError:
+        return None
 
 
 def closed_from_row(row: Row) -> ClosedPosition:

@@ -172,6 +172,8 @@ class VenuePosition:
     """`cross` or `isolated`: positions of ours are cross, and the venue keeps both beside each other."""
     margin_usdt: Decimal | None = None
     """The margin of an isolated position, which is no longer in the account's cash; None for one in cross margin."""
+    funding_usdt: Decimal | None = None
+    """Funding since it was opened, negative where paid; for reading, nothing trades on it. None: not said."""
 
     @property
     def side(self) -> Side:

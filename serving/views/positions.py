@@ -12,7 +12,6 @@ from pydantic import Field
 from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import exact, inst_id
 from serving.journal import Fill, Intent, IntentState, PositionRecord, Purpose
-from serving.paid_funding import FundingSighting
 from serving.views.base import Amount, Inputs, Page, View, amount, as_number, hours_between
 
 _LOOKS = 3
@@ -50,7 +49,7 @@ class ResultView(View):
 
     price_usdt: float | None
     fees_usdt: float | None = Field(description="Negative where charged.")
-    funding_usdt: float | None = Field(description="As far as the venue has booked it; null until that was read.")
+    funding_usdt: float | None = Field(description="As the venue says it of the open position; null where it does not.")
     total_usdt: float | None = Field(description="Sum of the parts that are known; null without a mark price.")
 
 
@@ -101,9 +100,7 @@ def view_position(seen: Inputs, record: PositionRecord) -> PositionView:
         hours_held=hours_between(position.opened_at, max(seen.now, position.opened_at)),
         z_entry=position.entry_z,
         z_now=position.last_z,
-        result=_add_up(
-            legs, seen.journal.fills(position.position_id), seen.sightings.funding.get(position.position_id)
-        ),
+        result=_add_up(legs, seen.journal.fills(position.position_id), _sum_funding(seen, position)),
         stop_level=as_number(first.stop.price) if first else None,
         now_level=as_number(first.mark_price) if first else None,
         target_level=as_number(first.target.price) if first else None,
@@ -171,14 +168,24 @@ def _find_entry_price(leg: Leg, intents: list[Intent]) -> Decimal:
     return prices[0] if len(prices) == 1 and float(prices[0]) == leg.entry_price else exact(leg.entry_price)
 
 
-def _add_up(legs: list[LegView], fills: list[Fill], funding: FundingSighting | None) -> ResultView:
+def _sum_funding(seen: Inputs, position: PairPosition) -> float | None:
+    """Return the funding of all legs; None where the venue does not say one, or its position is not ours alone."""
+    charged = Decimal(0)
+    for leg in position.legs:
+        there = seen.sightings.positions.get(inst_id(leg.asset))
+        if there is None or there.funding_usdt is None or there.contracts != leg.side.sign * leg.contracts:
+            return None
+        charged += there.funding_usdt
+    return float(charged)
+
+
+def _add_up(legs: list[LegView], fills: list[Fill], funding: float | None) -> ResultView:
     known = [leg.result_usdt for leg in legs if leg.result_usdt is not None]
     price = sum(known) if len(known) == len(legs) else None
     charged = [fill.fee_usdt for fill in fills if fill.fee_usdt is not None]
     fees = float(sum(charged, Decimal(0))) if fills and len(charged) == len(fills) else None
-    paid = None if funding is None else float(funding.usdt)
-    total = None if price is None else price + (fees or 0.0) + (paid or 0.0)
-    return ResultView(price_usdt=price, fees_usdt=fees, funding_usdt=paid, total_usdt=total)
+    total = None if price is None else price + (fees or 0.0) + (funding or 0.0)
+    return ResultView(price_usdt=price, fees_usdt=fees, funding_usdt=funding, total_usdt=total)
 
 
 _ENTRY = """

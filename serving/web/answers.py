@@ -41,6 +41,7 @@ class BusyError(PairityError):
 class _Kept:
     content: bytes
     until_s: float
+    age: int
 
 
 class Answers:
@@ -54,6 +55,7 @@ class Answers:
         """Who is told of the seconds of a processor that an answer took."""
         self.is_busy: Callable[[], bool] = lambda: False
         """Whether a decision is being made."""
+        self._age = 0
         self._kept: OrderedDict[object, _Kept] = OrderedDict()
         self._coming: dict[object, asyncio.Task[bytes]] = {}
 
@@ -64,7 +66,7 @@ class Answers:
         Raises what `view` raises, JournalError, and BusyError.
         """
         kept = self._kept.get(question)
-        if kept is not None and self._monotonic() < kept.until_s + (_BUSY_S if self.is_busy() else 0.0):
+        if kept is not None and self._is_good(kept):
             return kept.content
         task = self._coming.get(question)
         if task is None:
@@ -75,6 +77,16 @@ class Answers:
             task.add_done_callback(lambda done: self._end(question, done))
         # Shielded: whoever asked first may hang up, and the others wait for the same answer.
         return await asyncio.shield(task)
+
+    def outdate(self) -> None:
+        """Keep no answer any longer: something has changed. While a decision is made they are given all the same."""
+        self._age += 1
+
+    def _is_good(self, kept: _Kept) -> bool:
+        busy = self.is_busy()
+        if kept.age != self._age and not busy:
+            return False
+        return self._monotonic() < kept.until_s + (_BUSY_S if busy else 0.0)
 
     async def look(self, view: Callable[[Inputs], T]) -> T:
         """Return what `view` says now, for one who keeps it himself. Raises what it raises, and JournalError."""
@@ -94,9 +106,9 @@ class Answers:
         self._slow.close()
 
     async def _make(self, question: object, view: Callable[[Inputs], BaseModel | str], pace: Pace) -> bytes:
-        reader = self._quick if pace is Pace.QUICK else self._slow
+        reader, age = self._quick if pace is Pace.QUICK else self._slow, self._age
         content = await self._read(reader, lambda seen: encode(view(seen)))
-        self._kept[question] = _Kept(content, self._monotonic() + pace.value)
+        self._kept[question] = _Kept(content, self._monotonic() + pace.value, age)
         self._kept.move_to_end(question)
         while len(self._kept) > _MOST_KEPT:
             self._kept.popitem(last=False)

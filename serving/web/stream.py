@@ -114,12 +114,18 @@ class Streams:
         loop = asyncio.get_running_loop()
         beat_s = loop.time()
         while self._listeners:
-            with contextlib.suppress(Exception):  # the heartbeat goes on, and says nothing new
-                for event in self._changes.find(await self._look()):
+            looked = False
+            with contextlib.suppress(Exception):  # the heartbeat goes on, and says nothing
+                changed = list(self._changes.find(await self._look()))
+                looked = True
+                if changed:
+                    self._answers.outdate()  # who hears of it asks for what it is about
+                for event in changed:
                     self._send(event)
             if loop.time() >= beat_s:
                 beat_s = loop.time() + HEARTBEAT_S - _LOOK_S / 2
-                self._send_all(_encode(self._changes.heartbeat()))
+                # Of a look that failed nothing is repeated: its time would make what is old seem young.
+                self._send_all(_encode(self._changes.heartbeat() if looked else Event("heartbeat", "{}")))
             await asyncio.sleep(_LOOK_S)
         self._task = None
         # Nobody looks from here on: an id of before says nothing about what was missed.

@@ -60,6 +60,8 @@ class TinyOkx:
         """In which it says that it charged fees; it has no prices of other currencies."""
         self.zero = "0"
         """How it writes the filled size of an order without fills: 0.00 is a number too."""
+        self.funding: dict[str, str] = {}
+        """What it says of the funding of positions that are open, by instrument."""
         self.drop_attached = False
         self.refuse_algos: str | None = None
         self.faults: list[tuple[str, str]] = []
@@ -197,10 +199,6 @@ class TinyOkx:
         """Let funding take or give what makes the cash this."""
         self._book(cash - self.cash, "8")
 
-    def pay_funding(self, instrument: str, amount: Decimal) -> None:
-        self._book(amount, "8")
-        self.bills[-1] |= {"instId": instrument, "pnl": str(amount)}
-
     def _book(self, amount: Decimal, kind: str) -> None:
         self.cash += amount
         row = {"billId": self._id(), "ccy": "USDT", "bal": str(self.cash), "balChg": str(amount), "type": kind}
@@ -290,6 +288,7 @@ class TinyOkx:
                 "avgPx": str(price) if size else "",
                 "markPx": str(self.prices[name]),
                 "upl": "0",
+                "fundingFee": self.funding.get(name, ""),
             }
             for name, (size, price) in self.positions.items()
         ]

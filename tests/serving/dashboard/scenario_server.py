@@ -2,6 +2,7 @@
 
 `python -m tests.serving.dashboard.scenario_server --scenario waiting` prints its address and stays.
 `POST /test/scenario/NAME` changes the state, `POST /test/heartbeat/off` keeps the stream open and says nothing,
+`POST /test/say/EVENT` pushes one, `POST /test/greeting/off` begins streams without a status,
 `POST /test/fail/PATH` answers that path with 500, `GET /test/actions` returns what was asked for.
 """
 
@@ -36,6 +37,7 @@ class Desk:
     scenario: str = "waiting"
     reading_token: str | None = None
     heartbeat: bool = True
+    greeting: bool = True
     no_streams: bool = False
     failing: set[str] = field(default_factory=set)
     actions: list[dict] = field(default_factory=list)
@@ -135,7 +137,8 @@ async def _events(desk: Desk) -> AsyncIterator[str]:
     queue: asyncio.Queue[str] = asyncio.Queue()
     desk.streams.add(queue)
     try:
-        yield f"event: status\ndata: {json.dumps(status_of(SCENARIOS[desk.scenario], now()))}\n\n"
+        if desk.greeting:
+            yield f"event: status\ndata: {json.dumps(status_of(SCENARIOS[desk.scenario], now()))}\n\n"
         while True:
             try:
                 yield await asyncio.wait_for(queue.get(), timeout=2.0)
@@ -256,7 +259,7 @@ def _test_router(desk: Desk) -> APIRouter:
     @router.post("/scenario/{name}")
     async def set_scenario(name: str) -> Any:
         desk.scenario, desk.failing, desk.heartbeat, desk.reading_token = name, set(), True, None
-        desk.no_streams = False
+        desk.no_streams, desk.greeting = False, True
         desk.actions.clear()
         desk.acknowledged.clear()
         desk.say("status", status_of(SCENARIOS[name], now()))
@@ -268,6 +271,16 @@ def _test_router(desk: Desk) -> APIRouter:
     async def set_heartbeat(switch: str) -> Any:
         desk.heartbeat = switch == "on"
         return {"heartbeat": desk.heartbeat}
+
+    @router.post("/greeting/{switch}")
+    async def set_greeting(switch: str) -> Any:
+        desk.greeting = switch == "on"
+        return {"greeting": desk.greeting}
+
+    @router.post("/say/{name}")
+    async def say(name: str) -> Any:
+        desk.say(name, {"changed": "one"})
+        return {}
 
     @router.post("/streams/none")
     async def refuse_streams() -> Any:

@@ -105,6 +105,7 @@ def risk(now: datetime) -> dict:
         ("orders per hour", 41, 60, "orders", 0.6833, "no entry"),
         ("concentration", 0.46, 0.5, "fraction", 0.92, "no entry"),
         ("margin ratio", None, 3.0, "ratio", None, "no entry"),
+        ("limits.position_usdt", 1_663.67, None, "USDT", None, "no entry"),
     )
     names = ("name", "measured", "allowed", "unit", "used_fraction", "consequence")
     next_at = (now + timedelta(hours=8)).replace(minute=0, second=0, microsecond=0)

@@ -75,6 +75,13 @@ def _reason(trading: str, why: str, causes: dict[str, str]) -> Change:
     return change
 
 
+def _guarded_twice(status: dict, now: datetime) -> None:
+    """As the process says it: the state's reason is its first cause, and a problem is the reason of the second."""
+    doubt = "the list of positions shows 0 contracts of SOL-USDT-SWAP, and by its executions it has 8"
+    causes = {"person": "maintenance", "doubt": doubt}
+    status.update(trading="guarding", trading_reason="person: maintenance", causes=causes, problems=[doubt])
+
+
 def _hostile(status: dict, now: datetime) -> None:
     text = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     status.update(trading="guarding", trading_reason=text, causes={text: text}, market=text, problems=[text])
@@ -104,6 +111,7 @@ SCENARIOS = {
     "waiting": Scenario(),
     "starting": Scenario(change=_starting, positions=lambda now: [], traded=False),
     "deciding": Scenario(change=_merge(state="deciding")),
+    "stopped": Scenario(change=_merge(state="stopped")),
     "stale": Scenario(change=_stale),
     "unreachable": Scenario(change=_unreachable),
     "unknown": Scenario(
@@ -112,6 +120,7 @@ SCENARIOS = {
         unknown_order=True,
     ),
     "unprotected": Scenario(positions=lambda now: [pair_position(now, "missing")]),
+    "guarded_twice": Scenario(change=_guarded_twice),
     "guarded": Scenario(change=_reason("guarding", "asked by a person: maintenance", {"person": "maintenance"})),
     "halted": Scenario(change=_reason("halted", "daily loss 312 USDT above 300", {"limits": "daily loss"})),
     "unusable": Scenario(change=_unusable),

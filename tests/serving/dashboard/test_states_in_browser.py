@@ -20,10 +20,12 @@ SAID = {
     "waiting": ("waiting", "Well."),
     "starting": ("starting", "Starting:"),
     "deciding": ("deciding", "Well."),
+    "stopped": ("stopped", "The process has stopped"),
     "stale": ("stale", "Nothing below is current"),
     "unreachable": ("guarding", "The venue does not answer"),
     "unknown": ("guarding", "outcome of 1 order is unknown"),
     "unprotected": ("waiting", "No stop on the venue: AVAX-USDT-SWAP"),
+    "guarded_twice": ("guarding", "Guarding, no new entries: person: maintenance"),
     "guarded": ("guarding", "Guarding, no new entries: asked by a person"),
     "halted": ("halted", "Halted until a person resumes: daily loss 312"),
     "unusable": ("guarding", "version 14 cannot be used"),
@@ -125,6 +127,7 @@ def test_a_process_that_is_gone_is_said_within_five_seconds_and_so_is_its_return
         else:
             look.context.set_offline(False)
         look.wait_for_text("#verdict", "Well.", within_s=15.0)
+        look.wait("document.querySelectorAll('.panel.old').length === 0")  # each is believed once it was read again
         assert not look.is_grey()
         # The browser says by itself that the connection was cut.
         look.complaints[:] = [text for text in look.complaints if "net::ERR" not in text]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+
+import pytest
 
 from serving.views.positions import view_positions
 
@@ -39,15 +42,37 @@ def test_the_result_is_split_into_what_is_known(scene):
     entry, coins = Decimal(item.legs[0].entry_price), Decimal(item.legs[0].coins)
     assert item.result.price_usdt == float((entry - 79000) * coins)
     assert item.result.fees_usdt == float(-entry * coins * Decimal("0.0005"))
-    assert item.result.funding_usdt == 0.0
+    assert item.result.funding_usdt is None
     assert item.result.total_usdt == item.result.price_usdt + item.result.fees_usdt
-    scene.guard.tiny.pay_funding("BTC-USDT-SWAP", Decimal("-1.25"))
-    scene.guard.tiny.now_ms += 3_600_000
-    asyncio.run(scene.guard.watch.look())
-    paid = only(scene)
-    assert paid.result.funding_usdt == -1.25
-    assert paid.result.total_usdt == paid.result.price_usdt + paid.result.fees_usdt - 1.25
     assert item.now_level == 79000.0
+
+
+def test_funding_so_far_is_that_of_the_venue(scene):
+    scene.trade()
+    scene.guard.tiny.funding["BTC-USDT-SWAP"] = "-1.25"
+    asyncio.run(scene.guard.watch.look())
+    result = only(scene).result
+    assert result.funding_usdt == -1.25
+    assert result.total_usdt == result.price_usdt + result.fees_usdt - 1.25
+
+
+@pytest.mark.parametrize("said", ["", "soon", "NaN"])
+def test_funding_that_cannot_be_read_keeps_no_position_unread(scene, said):
+    scene.trade()
+    scene.guard.tiny.funding["BTC-USDT-SWAP"] = said
+    asyncio.run(scene.guard.watch.look())
+    item = only(scene)
+    assert item.result.funding_usdt is None
+    assert item.legs[0].stop.state == "confirmed"
+
+
+def test_funding_of_a_position_that_others_enlarged_is_not_ours(scene):
+    scene.trade()
+    scene.guard.tiny.funding["BTC-USDT-SWAP"] = "-1.25"
+    asyncio.run(scene.guard.watch.look())
+    row = scene.sightings.positions["BTC-USDT-SWAP"]
+    scene.sightings.positions = {row.instrument: replace(row, contracts=row.contracts * 2)}
+    assert only(scene).result.funding_usdt is None
 
 
 def test_a_confirmation_that_is_old_counts_as_none(scene):

@@ -39,3 +39,23 @@ def test_an_answer_is_kept_longer_while_a_decision_is_made(
 
     asyncio.run(ask_twice())
     assert len(asked) == made
+
+
+@pytest.mark.parametrize(("busy", "made"), [(False, 2), (True, 1)])
+def test_an_answer_of_before_a_change_is_given_only_while_a_decision_is_made(
+    scene: ApiScene, busy: bool, made: int
+) -> None:
+    asked = []
+
+    async def ask_twice() -> None:
+        answers = Answers(scene.sources, lambda: 10.0)
+        answers.is_busy = lambda: busy
+        try:
+            await answers.find("x", lambda _: f"{asked.append(1)}", Pace.SLOW)
+            answers.outdate()
+            await answers.find("x", lambda _: f"{asked.append(1)}", Pace.SLOW)
+        finally:
+            answers.close()
+
+    asyncio.run(ask_twice())
+    assert len(asked) == made

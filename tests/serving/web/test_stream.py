@@ -155,3 +155,26 @@ def test_streams_end_with_the_server(scene):
     assert time.monotonic() - begun < 4
     assert not [line for line in listener.file if line.startswith(b"event: decision")]
     listener.close()
+
+
+def test_a_heartbeat_says_nothing_of_a_look_that_failed(scene, client):
+    seen = scene.sightings
+    with listening(client) as listener:
+        assert listener.wait_for("heartbeat")[2]["now"] == scene.now.isoformat()
+        scene.sightings = None  # every look fails from here on
+        beats = [listener.wait_for("heartbeat")[2] for _ in range(2)]
+        # The last figures once more would set the clock of every reader back, and keep old data young.
+        assert beats[-1] == {}
+        scene.sightings = seen
+        beats = [listener.wait_for("heartbeat")[2] for _ in range(2)]
+        assert beats[-1]["now"] == scene.now.isoformat()
+
+
+def test_who_hears_of_a_change_and_asks_gets_what_it_is_about(scene, client):
+    with listening(client) as listener:
+        listener.wait_for("heartbeat")
+        assert client.get("risk")["exposure"]["gross_usdt"] > 0
+        scene.sightings.positions = {}
+        listener.wait_for("positions")
+        # Answers are kept for seconds: one of before the change would stay on a page that asks when it hears of one.
+        assert client.get("risk")["exposure"]["gross_usdt"] is None

@@ -2,7 +2,7 @@
 
 import { age, until } from "./ages.js";
 import { el, fill } from "./dom.js";
-import { dataAge } from "./freshness.js";
+import { dataAge, isOver, whyMarksAreOld } from "./freshness.js";
 import { known, number, percent, share, span, UNKNOWN } from "./format.js";
 import { result, state, symbol } from "./figures.js";
 import { readToken } from "./token.js";
@@ -20,10 +20,11 @@ const SIGNS = {
 };
 
 /** Return the one word for where the process stands. */
-export function wordOf(status, link, freshness) {
+export function wordOf({ status, link, freshness, unread }) {
   if (link === "gone") return "process gone";
   if (link === "locked") return "locked";
   if (!status) return "connecting";
+  if (unread !== null) return "not known";
   if (freshness === "starting") return "starting";
   if (freshness === "stale") return "stale";
   return status.trading === "trading" ? firstWord(status.state) : status.trading;
@@ -33,16 +34,17 @@ export function wordOf(status, link, freshness) {
 const firstWord = (sentence) => /^(trying again|\S+)/.exec(sentence ?? "")?.[0] ?? "not known";
 
 /** Draw the bar. `alive` is false while the process says nothing: then no figure is shown as if it were current. */
-export function drawBar(node, { status, link, freshness, alive }, { onTheme, onToken, onHelp }) {
+export function drawBar(node, standing, { onTheme, onToken, onHelp }) {
+  const { status } = standing;
   const mode = el(
     "div",
     { class: "mode" },
     el("strong", { class: "badge" }, (status?.mode ?? "pairity").toUpperCase()),
-    el("small", { title: status?.venue ?? "" }, status ? `${status.market ?? status.venue}` : "trading process"),
+    el("small", { title: status?.venue ?? "" }, status ? marketOf(status) : "trading process"),
   );
   const cells = status
-    ? cellsOf(status, link, freshness, alive)
-    : [["State", state("unknown", wordOf(status, link, freshness)), ""]];
+    ? cellsOf(standing)
+    : [["State", state("unknown", wordOf(standing)), ""]];
   const list = el(
     "dl",
     {},
@@ -58,13 +60,21 @@ export function drawBar(node, { status, link, freshness, alive }, { onTheme, onT
     button("token", `${locked}: the token of this tab`, locked, onToken),
     button("help", "Keys and help", "?", onHelp),
   );
-  fill(node, mode, list, switches, alarmOf(status, link, freshness));
+  fill(node, mode, list, switches, alarmOf(standing));
+}
+
+/** Where it trades. What a paper exchange answers was never money: that is said beside its address. */
+function marketOf({ market, venue, synthetic }) {
+  const name = String(market ?? venue).replace(/^https?:\/\//, "");
+  return synthetic && !name.includes("synthetic") ? `synthetic, ${name}` : name;
 }
 
 /** What makes everything below old, in words that stay in sight however far the reader has scrolled. */
-function alarmOf(status, link, freshness) {
+function alarmOf({ status, link, freshness, unread }) {
   if (link === "gone")
     return el("p", { class: "alarm" }, symbol("bad"), " The process does not answer. Nothing below is current.");
+  if (unread !== null)
+    return el("p", { class: "alarm" }, symbol("warn"), " The state of the process cannot be read.");
   if (link === "open" && freshness === "stale")
     return el(
       "p",
@@ -90,11 +100,11 @@ function button(key, label, text, onClick) {
   );
 }
 
-function cellsOf(status, link, freshness, alive) {
+function cellsOf({ status, link, freshness, alive, unread }) {
   const { decision = {}, account = {}, model = {}, venue_link: venue = {} } = status;
-  const word = wordOf(status, link, freshness);
-  const sign = !alive ? "bad" : freshness === "stale" ? "warn" : (SIGNS[word] ?? "unknown");
-  const old = alive && freshness !== "stale" ? null : "old: ";
+  const word = wordOf({ status, link, freshness, unread });
+  const sign = unread !== null ? "unknown" : !alive ? "bad" : freshness === "stale" ? "warn" : (SIGNS[word] ?? "unknown");
+  const old = alive && freshness !== "stale" && !whyMarksAreOld(status) ? null : "old: ";
   const gate = { passed: "good", failed: "bad" }[model.gate] ?? "unknown";
   return [
     [
@@ -108,13 +118,13 @@ function cellsOf(status, link, freshness, alive) {
     ],
     [
       "Next decision",
-      alive && decision.next_at ? until(decision.next_at, "in ") : UNKNOWN,
+      alive && decision.next_at && !isOver(status) ? until(decision.next_at, "in ") : UNKNOWN,
       decision.last_at ? age(decision.last_at, "last ") : "none yet",
     ],
     [
       "Data",
       status.data?.event_timestamp ? age(status.data.event_timestamp, "", " old") : UNKNOWN,
-      dataWord(freshness, alive),
+      isOver(status) ? "not current" : dataWord(freshness, alive),
     ],
     [
       "Model",
@@ -123,13 +133,14 @@ function cellsOf(status, link, freshness, alive) {
     ],
     [
       "Venue",
-      alive ? venueState(venue) : state("unknown", "not known"),
+      alive && !isOver(status) ? venueState(venue) : state("unknown", "not known"),
       venue.watched_at ? age(venue.watched_at, "seen ") : "never seen",
     ],
     [
       "Equity USDT",
       money(account.equity_usdt, old),
-      known(account.drawdown_fraction) ? `${share(Math.abs(account.drawdown_fraction))} off peak` : "USDT",
+      // Measured every few minutes, not with every look: so it says when.
+      el("span", { title: offPeak(account) }, account.as_of ? age(account.as_of) : "not measured"),
     ],
     [
       "Today USDT",
@@ -140,6 +151,9 @@ function cellsOf(status, link, freshness, alive) {
     ["UTC", el("span", { data: { clock: "utc" } }), el("span", { data: { clock: "local" } })],
   ];
 }
+
+const offPeak = ({ drawdown_fraction: fall }) =>
+  known(fall) ? `${share(Math.abs(fall), 2)} below its peak` : "its peak is not known";
 
 function money(value, old) {
   return el("span", { class: old ? "muted" : null }, old, number(value));

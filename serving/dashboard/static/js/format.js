@@ -110,6 +110,9 @@ export function stamp(value) {
   return `${year}${day} ${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
 }
 
+/** Return date and time of an instant in UTC to the second. */
+export const preciseStamp = (value) => (instant(value) ? `${stamp(value)}:${clock(value).slice(-2)}` : UNKNOWN);
+
 /** Return an instant as a Date, null where there is none. */
 export function instant(value) {
   if (value === null || value === undefined) return null;
@@ -119,6 +122,9 @@ export function instant(value) {
 
 /** Return the name of a pair as it is read: BASE__QUOTE is written BASE / QUOTE. */
 export const pairName = (pair) => (pair ? String(pair).replace("__", " / ") : UNKNOWN);
+
+/** Return a sentence of the process with its pairs as they are read; the ids of positions stay as they are typed. */
+export const readable = (text) => String(text).replace(/\b([A-Z0-9]+)__([A-Z0-9]+)\b(?!@)/g, "$1 / $2");
 
 /** Return an instrument without what all of them share. */
 export const asset = (instrument) => String(instrument ?? UNKNOWN).replace("-USDT-SWAP", "");

@@ -27,8 +27,25 @@ export function dataAge(status) {
   return since === null ? grown : Math.max(since, grown);
 }
 
-/** Return whether a panel's answer is old: its last reading failed, or none came for several turns. */
+/** Return whether an answer is old: its last reading failed, none came for several turns, or the process was away. */
 export function isOld(resource) {
   if (resource.value === null) return false;
-  return resource.error !== null || Date.now() - resource.readAt > resource.everyS * GRACE * 1000 + 8000;
+  return resource.doubted || resource.error !== null || Date.now() - resource.readAt > resource.everyS * GRACE * 1000 + 8000;
+}
+
+const PATIENCE_MS = 10000; // one failed reading of the state is no news; two are
+
+/** Return whether the state of the process is old, though the link to it lives. */
+export function isStateOld(resource) {
+  if (resource.error !== null && !resource.doubted && Date.now() - resource.readAt < PATIENCE_MS) return false;
+  return isOld(resource);
+}
+
+/** Return whether the process looks at nothing any more: a demo whose page stays open. */
+export const isOver = (status) => status?.state === "stopped";
+
+/** Return why marks, equity and results are those of an earlier look; an empty text where they are not. */
+export function whyMarksAreOld(status) {
+  if (isOver(status)) return "the process has stopped";
+  return status?.venue_link?.reachable === false ? "the venue does not answer" : "";
 }

@@ -4,7 +4,7 @@ import { setServerTime, tick } from "./ages.js";
 import { actionButtons, askFor, askForToken } from "./actions.js";
 import { drawBar, wordOf } from "./bar.js";
 import { el, fill } from "./dom.js";
-import { dataFreshness } from "./freshness.js";
+import { dataFreshness, isStateOld, whyMarksAreOld } from "./freshness.js";
 import { jumpTo, openHelp, startKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { CHANGES, makeResources } from "./resources.js";
@@ -25,6 +25,9 @@ import { trustPanel } from "./panels/trust.js";
 import { whyPanel } from "./panels/why.js";
 
 const TICK_MS = 500;
+const SETTLED_MS = 9000;
+const settling = new Map();
+const OF_THE_VENUE = new Set(["positions", "risk"]);
 const choice = { range: "7d", by: "day", pair: null, pairBy: "page", decision: null };
 const resources = makeResources(choice);
 const place = (id) => document.getElementById(id);
@@ -129,10 +132,19 @@ function onEvent(name, data) {
 }
 
 function readAgain(name) {
-  for (const changed of CHANGES[name] ?? []) resources[changed].refresh();
+  const changed = (CHANGES[name] ?? []).map((known) => resources[known]);
+  for (const resource of changed) resource.refresh();
+  // While a decision is made the process gives the answers that it has: ask once more when it is over.
+  clearTimeout(settling.get(name));
+  settling.set(
+    name,
+    setTimeout(() => changed.forEach((resource) => resource.refresh()), SETTLED_MS),
+  );
 }
 
 function onLink(state) {
+  // What was read before the process was away says nothing of now, until it is read again.
+  if (state === "gone") for (const resource of Object.values(resources)) resource.doubt();
   if (state === "open") for (const resource of Object.values(resources)) resource.refresh();
   draw();
 }
@@ -145,22 +157,31 @@ function switchToken() {
 function standing() {
   const status = resources.status.value;
   const freshness = dataFreshness(status);
-  return { status, freshness, link: link.state, silence: link.silence(), alive: link.state === "open" };
+  const unread = link.state === "open" && isStateOld(resources.status);
+  const why = resources.status.error?.message ?? "no answer yet";
+  const alive = link.state === "open" && !unread;
+  return { status, freshness, link: link.state, silence: link.silence(), alive, unread: unread ? why : null };
 }
 
 function draw() {
   const now = standing();
   if (now.status?.now && resources.status.readAt === resources.status.triedAt) noteTime(now.status);
   document.body.dataset.link = now.link;
+  document.body.dataset.unread = now.unread === null ? "no" : "yes";
   document.body.dataset.freshness = now.freshness;
   document.body.dataset.mode = now.status?.mode ?? "";
-  document.body.dataset.acting = now.status?.can_act && readToken() && now.alive ? "yes" : "no";
+  document.body.dataset.acting = now.status?.can_act && readToken() && now.link === "open" ? "yes" : "no";
   drawBar(place("bar"), now, { onTheme: COMMANDS.t[1], onToken: switchToken, onHelp: COMMANDS["?"][1] });
   const facts = { ...now, positions: resources.positions.value?.items, unknown: resources.unknown.value?.items };
-  drawVerdict(place("verdict"), facts, now.alive ? actionButtons(now.status, () => readAgain("event")) : null);
-  showInTab(now.status, now.alive && now.freshness !== "stale", wordOf(now.status, now.link, now.freshness));
-  for (const panel of panels) panel.showAge(now.alive);
+  drawVerdict(place("verdict"), facts, now.link === "open" ? actionButtons(now.status, () => readAgain("event")) : null);
+  showInTab(now.status, now.alive && now.freshness !== "stale", wordOf(now), whyMarksAreOld(now.status) !== "");
+  showAges(now);
   tick(now.alive);
+}
+
+function showAges({ link: state, status }) {
+  const why = whyMarksAreOld(status);
+  for (const panel of panels) panel.showAge(state === "open", OF_THE_VENUE.has(panel.node.id) ? why : "");
 }
 
 let timed = null;
@@ -176,12 +197,12 @@ let drawnAs = "";
 
 function everyTick() {
   const now = standing();
-  const as = `${now.link} ${now.freshness}`;
+  const as = `${now.link} ${now.freshness} ${now.unread}`;
   // The bar is drawn anew when something turned; while nothing answers, once a tick, for its age.
   if (as !== drawnAs || !now.alive) draw();
   drawnAs = as;
-  for (const panel of panels) panel.showAge(now.alive);
+  showAges(now);
   tick(now.alive);
-  if (!now.alive || document.hidden) return;
+  if (now.link !== "open" || document.hidden) return;
   for (const resource of Object.values(resources)) if (resource.isDue()) resource.refresh();
 }

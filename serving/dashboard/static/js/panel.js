@@ -35,16 +35,19 @@ export class Panel {
     this.age.before(...nodes);
   }
 
-  /** Mark the panel as old or current, with when it was read; say what cannot be read. Called with every tick. */
-  showAge(alive) {
+  /**
+   * Mark the panel as old or current, with when it was read; say what cannot be read. `why` says why what was read is
+   * not current. Called with every tick.
+   */
+  showAge(alive, why = "") {
     const failed = this.sources.find((source) => source.error !== null);
-    const old = !alive || this.sources.some(isOld);
+    const old = !alive || why !== "" || this.sources.some(isOld);
     this.node.classList.toggle("old", old);
     const oldest = Math.min(...this.sources.map((source) => source.readAt ?? Infinity));
     this.age.textContent = "";
     if (Number.isFinite(oldest)) {
       const seconds = Math.max(0, Math.round((Date.now() - oldest) / 1000));
-      this.age.textContent = old ? `not current: read ${seconds} s ago` : `read ${seconds} s ago`;
+      this.age.textContent = old ? `not current: ${why || `read ${seconds} s ago`}` : `read ${seconds} s ago`;
     }
     // While nothing answers, the page as a whole says so; each panel need not.
     const text =

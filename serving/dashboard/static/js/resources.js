@@ -12,6 +12,7 @@ export class Resource {
     this.error = null;
     this.readAt = null;
     this.triedAt = null;
+    this.doubted = false;
     this.listeners = new Set();
     this.turn = 0;
   }
@@ -43,8 +44,14 @@ export class Resource {
     this.value = value;
     this.readPath = path ?? (typeof this.path === "function" ? this.path() : this.path);
     this.error = null;
+    this.doubted = false;
     this.readAt = this.triedAt = Date.now();
     this.tell();
+  }
+
+  /** Believe the answer no more: the process was away since. The next one is. */
+  doubt() {
+    this.doubted = true;
   }
 
   tell() {

@@ -5,14 +5,14 @@ import { known, signed, tone } from "./format.js";
 const SIZE = 64;
 const FILLS = { up: "#0a7a4f", down: "#b81d34", flat: "#3a4655", gone: "#7a7f87" };
 
-/** Set title and icon. `alive` is false where the figures are not current. */
-export function showInTab(status, alive, word) {
-  const result = status?.account?.open_result_usdt;
+/** Set title and icon. `alive` is false where nothing is current, `away` where the venue does not say the result. */
+export function showInTab(status, alive, word, away) {
+  const result = away ? null : status?.account?.open_result_usdt;
   const mode = status?.mode === "live" ? "LIVE " : "";
   const figure = alive && known(result) ? `${signed(result)} USDT · ` : "";
   const title = `${alive ? "" : "✕ "}${figure}${mode}${word} – pairity`;
   if (document.title !== title) document.title = title;
-  drawIcon(alive && known(result) ? tone(result) : alive ? "flat" : "gone");
+  drawIcon(alive && known(result) ? tone(result) : alive && !away ? "flat" : "gone");
 }
 
 let drawn = null;

@@ -2,14 +2,14 @@
 
 import { age } from "./ages.js";
 import { el, fill, speak } from "./dom.js";
-import { dataAge } from "./freshness.js";
-import { pairName, span } from "./format.js";
+import { dataAge, isOver } from "./freshness.js";
+import { pairName, readable, span } from "./format.js";
 import { symbol } from "./figures.js";
 
 const RANK = { critical: 0, warning: 1 };
 
 /** Return what is not well, the worst first: `{level, text}` each. Pure: it reads what it is given. */
-export function findings({ link, silence, freshness, status, positions, unknown }) {
+export function findings({ link, silence, freshness, status, positions, unknown, unread = null }) {
   const found = [];
   const say = (level, text) => text && found.push({ level, text });
   if (link === "gone")
@@ -18,7 +18,11 @@ export function findings({ link, silence, freshness, status, positions, unknown 
       `The process does not answer since ${span(silence)}. Nothing below is current; stops that are on the venue stay there.`,
     );
   if (link === "locked") say("critical", "Reading needs a token: unlock with it.");
+  if (unread !== null)
+    say("critical", `The state of the process cannot be read: ${unread}. Nothing below is known to be current.`);
   if (!status) return found;
+  if (isOver(status))
+    say("warning", "The process has stopped: nothing is looked at any more, and what is shown is of its end.");
   if (freshness === "stale")
     say(
       "critical",
@@ -30,8 +34,12 @@ export function findings({ link, silence, freshness, status, positions, unknown 
     say("critical", `Halted until a person resumes: ${status.trading_reason || "no reason given"}`);
   if (status.trading === "guarding")
     say("warning", `Guarding, no new entries: ${status.trading_reason || "no reason given"}`);
+  const said = new Set([status.trading_reason, status.data?.reason]);
   for (const [name, reason] of Object.entries(status.causes ?? {})) {
-    if (reason !== status.trading_reason) say("warning", `${name}: ${reason}`);
+    // The state's reason is mostly that of its first cause, with the cause's name before it.
+    if (!said.has(reason) && !said.has(`${name}: ${reason}`)) say("warning", `${name}: ${reason}`);
+    said.add(reason);
+    said.add(status.trading_reason?.replace(`${name}: `, ""));
   }
   for (const { level, text } of protection(positions)) say(level, text);
   if (unknown?.length)
@@ -45,7 +53,7 @@ export function findings({ link, silence, freshness, status, positions, unknown 
       status.mode === "live" ? "critical" : "warning",
       `Model version ${status.model.version} failed its gate: ${status.model.gate_reason}`,
     );
-  for (const text of status.problems ?? []) if (text !== status.data?.reason) say("warning", text);
+  for (const text of status.problems ?? []) if (!said.has(text)) say("warning", text);
   for (const [name, reason] of Object.entries(status.blocked ?? {})) say("warning", `${name} is not opened: ${reason}`);
   return found.sort((left, right) => RANK[left.level] - RANK[right.level]);
 }
@@ -80,7 +88,7 @@ export function drawVerdict(node, facts, acts) {
   const { status, positions } = facts;
   const level = found[0]?.level ?? (status ? "well" : "unknown");
   node.dataset.level = facts.freshness === "starting" ? "unknown" : level;
-  const answers = el("p", { class: "answers" }, isWell(facts, found), holding(positions, facts), why(status));
+  const answers = el("p", { class: "answers" }, isWell(facts, found), holding(positions, facts), why(status), waiting(status));
   const list = found.length
     ? el(
         "ul",
@@ -96,6 +104,14 @@ export function drawVerdict(node, facts, acts) {
   if (text !== spoken) speak((spoken = text) || "All is well again.");
 }
 
+/** Alerts stay until a person has seen them: what is over again was not well all the same. */
+function waiting(status) {
+  const count = status?.counts?.unacknowledged;
+  if (!count) return null;
+  const words = count === 1 ? "1 event waits for acknowledgement" : `${count} events wait for acknowledgement`;
+  return el("span", {}, symbol("warn"), " ", el("a", { href: "#events" }, words));
+}
+
 function isWell({ link, freshness, status }, found) {
   if (link === "connecting" && !status) return el("span", {}, "Connecting to the process");
   if (freshness === "starting" && !found.length)
@@ -107,9 +123,9 @@ function isWell({ link, freshness, status }, found) {
   return el("span", {}, symbol(grave ? "bad" : "warn"), " ", el("b", {}, `Not well: ${words}.`));
 }
 
-function holding(positions, { link, freshness }) {
+function holding(positions, { status, link, freshness, unread }) {
   if (!positions) return null;
-  const was = link === "gone" || freshness === "stale" ? "When last seen: " : "";
+  const was = link === "gone" || freshness === "stale" || unread !== null || isOver(status) ? "When last seen: " : "";
   if (!positions.length) return el("span", {}, was, el("b", {}, "Holds nothing."));
   const legs = positions.reduce((sum, position) => sum + position.legs.length, 0);
   const count = `${was}${was ? "held" : "Holds"} ${positions.length} position${positions.length > 1 ? "s" : ""}; `;
@@ -128,5 +144,5 @@ function holding(positions, { link, freshness }) {
 function why(status) {
   const decision = status?.decision;
   if (!decision?.last_at) return status && status.state !== "starting" ? el("span", {}, "No decision yet.") : null;
-  return el("span", {}, el("b", {}, `Last decision: ${decision.action ?? "none"}. `), decision.reason ?? "");
+  return el("span", {}, el("b", {}, `Last decision: ${decision.action ?? "none"}. `), readable(decision.reason ?? ""));
 }

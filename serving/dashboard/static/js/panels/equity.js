@@ -61,7 +61,8 @@ export function equityPanel(resources, choice) {
     const [first, last] = [found.points[0][1], found.points.at(-1)[1]];
     const part = first ? last / first - 1 : null;
     // No colour: payments in and out are part of it, and they are no result.
-    fill(said, `${signed(last - first)} USDT `, el("span", { class: "muted" }, percent(part)));
+    fill(said, `change ${signed(last - first)} USDT `, el("span", { class: "muted" }, percent(part)));
+    said.title = "From the first to the last mark of the range, payments in and out included";
     if (!panel.body.contains(chart.node)) fill(panel.body, chart.node, legend);
     const worst = Math.max(...found.points.map((point) => Math.abs(point[2] ?? 0)));
     chart.show(

@@ -1,7 +1,7 @@
 // Events and alerts: kept by the process, filtered here, acknowledged by a person.
 
 import { el, fill } from "../dom.js";
-import { stamp } from "../format.js";
+import { readable, stamp } from "../format.js";
 import { symbol } from "../figures.js";
 import { empty, Panel } from "../panel.js";
 import { moreButton, Pages } from "../pages.js";
@@ -98,7 +98,7 @@ function line(event, onAcknowledge) {
     el(
       "div",
       {},
-      el("p", { class: waits(event) ? "strong" : null }, event.text),
+      el("p", { class: waits(event) ? "strong" : null }, readable(event.text)),
       el("small", {}, `${stamp(event.at)} · ${event.severity} · ${event.kind}${done}`),
     ),
     button,

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { openDialog } from "../dialog.js";
 import { copyable } from "../copy.js";
 import { el, fill } from "../dom.js";
-import { known, number, pairName, signed, stamp } from "../format.js";
+import { known, number, pairName, preciseStamp, readable, signed } from "../format.js";
 import { empty, facts } from "../panel.js";
 import { SortedTable } from "../table.js";
 
@@ -27,7 +27,7 @@ function drawFacts(row) {
     ["edge", signed(row.edge, 4)],
     ["score", number(row.score, 4)],
     ["direction", row.direction ?? "–"],
-    ["first reason against", row.rejected ?? "none: a candidate"],
+    ["what became of it", row.rejected ?? readable(row.outcome ?? "a candidate")],
   );
 }
 
@@ -48,8 +48,8 @@ function drawFeatures(rows) {
         of: (item) => item.value,
         show: (item) => (known(item.value) ? signed(item.value, 6) : (item.value ?? "null")),
       },
-      { name: "event time", of: (item) => item.event_timestamp, show: (item) => stamp(item.event_timestamp) },
-      { name: "known since", of: (item) => item.created_timestamp, show: (item) => stamp(item.created_timestamp) },
+      { name: "event time", of: (item) => item.event_timestamp, show: (item) => preciseStamp(item.event_timestamp) },
+      { name: "known since", of: (item) => item.created_timestamp, show: (item) => preciseStamp(item.created_timestamp) },
       { name: "service", text: true, of: (item) => item.service },
       { name: "entity", text: true, of: (item) => item.entity },
     ],

@@ -21,12 +21,17 @@ export function kindOf(rejected) {
     : { key: "other", sign: "·", text: "another reason" };
 }
 
-/** Return the kinds that occur in `rows`, with their counts, the candidates first. */
+/** Return the kind of a pair of a decision, which may have been opened. */
+export const kindOfRow = (row) =>
+  row.outcome === "opened" ? { key: "opened", sign: "✓", text: "opened" } : kindOf(row.rejected);
+
+/** Return the kinds that occur in `rows`, with their counts, what was opened and the candidates first. */
 export function countKinds(rows) {
   const counts = new Map();
   for (const row of rows) {
-    const kind = kindOf(row.rejected);
+    const kind = kindOfRow(row);
     counts.set(kind.key, { ...kind, count: (counts.get(kind.key)?.count ?? 0) + 1 });
   }
-  return [...counts.values()].sort((a, b) => (b.key === "candidate") - (a.key === "candidate") || b.count - a.count);
+  const first = (kind) => ["candidate", "opened"].indexOf(kind.key);
+  return [...counts.values()].sort((a, b) => first(b) - first(a) || b.count - a.count);
 }

@@ -46,6 +46,7 @@ function limits(rows) {
 const nameOf = (row) => String(row.name).replace("limits.", "").replaceAll("_", " ");
 
 function used(row) {
+  if (row.allowed === null) return state("note", "no limit");
   if (!known(row.used_fraction)) return state("unknown", "not measured");
   const sign = row.used_fraction >= 1 ? "✕ " : row.used_fraction >= 0.8 ? "! " : "";
   return el(

@@ -89,7 +89,7 @@ export function tradesPanel(resources, choice) {
   const matches = (row) =>
     (!pair.value || row.pair === pair.value) &&
     (!reason.value || row.exit_reason === reason.value) &&
-    (!won.value || figure(row.result_usdt) > 0 === (won.value === "won"));
+    (!won.value || Math.sign(figure(row.result_usdt) ?? 0) === (won.value === "won" ? 1 : -1));
 
   resources.trades.onChange(draw);
   resources.calendar.onChange(draw);

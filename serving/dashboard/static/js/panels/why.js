@@ -2,10 +2,10 @@
 
 import { get } from "../api.js";
 import { el, fill } from "../dom.js";
-import { number, pairName, signed, stamp } from "../format.js";
+import { number, pairName, readable, signed, stamp } from "../format.js";
 import { empty, Panel } from "../panel.js";
 import { SortedTable } from "../table.js";
-import { countKinds, kindOf } from "./reasons.js";
+import { countKinds, kindOfRow } from "./reasons.js";
 import { openLineage } from "./lineage.js";
 
 export function whyPanel(resources, choice) {
@@ -87,7 +87,7 @@ export function whyPanel(resources, choice) {
     fill(
       said,
       el("b", {}, `${action}: `),
-      reason,
+      readable(reason),
       el("span", { class: "muted" }, ` · bar of ${stamp(bar)} · model v${version}`),
     );
     fill(
@@ -116,9 +116,9 @@ export function whyPanel(resources, choice) {
     );
 
   const matches = (row) =>
-    (view.kind === null || kindOf(row.rejected).key === view.kind) &&
+    (view.kind === null || kindOfRow(row).key === view.kind) &&
     (view.text === "" ||
-      `${row.pair} ${pairName(row.pair)} ${row.rejected ?? "candidate"}`.toLowerCase().includes(view.text));
+      `${row.pair} ${pairName(row.pair)} ${outcomeOf(row)}`.toLowerCase().includes(view.text));
 
   resources.decisions.onChange(() => {
     const newest = decisions()[0]?.decision_id;
@@ -128,6 +128,9 @@ export function whyPanel(resources, choice) {
   });
   return panel;
 }
+
+/** What became of a pair: opened, the first reason against it, or that it was not taken; the decision says why. */
+const outcomeOf = (row) => row.rejected ?? (row.outcome === "opened" ? "opened" : "not taken");
 
 function columns(open) {
   return [
@@ -156,8 +159,8 @@ function columns(open) {
       name: "first reason against",
       text: true,
       long: true,
-      of: (row) => row.rejected ?? "",
-      show: (row) => `${kindOf(row.rejected).sign} ${row.rejected ?? "candidate"}`,
+      of: outcomeOf,
+      show: (row) => el("span", { title: readable(row.outcome ?? "") }, `${kindOfRow(row).sign} ${outcomeOf(row)}`),
     },
   ];
 }
