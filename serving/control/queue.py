@@ -33,7 +33,7 @@ As many places again are for those that lower the risk alone: a halt must not be
 """
 _LOWER_RISK = frozenset({Wish.GUARD, Wish.HALT, Wish.FLATTEN, Wish.CLOSE})
 _LONGEST_REASON = 500
-_NAME = re.compile(r"[0-9]{8}-[0-9a-f]{16}\.json")
+_NAME = re.compile(r"[0-9]{8,20}-[0-9a-f]{16}\.json")
 _WAYS = ("command", "page")
 
 
@@ -75,7 +75,7 @@ class RequestQueue:
                     f"{len(names)} requests wait for the trading process",
                     f"start it, or remove those that are not meant from {self._folder}",
                 )
-            number = int(names[-1].split("-")[0]) + 1 if names else 1
+            number = _read_number(names[-1]) + 1 if names else 1
             request_id = f"{number:08d}-{token_hex(8)}"
             row = {
                 "wish": request.wish.value,
@@ -121,9 +121,14 @@ class RequestQueue:
 
     def _list_names(self) -> list[str]:
         try:
-            return sorted(path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
+            names = sorted(path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
+            return sorted(names, key=_read_number)
         except FileNotFoundError:
             return []
+
+
+def _read_number(name: str) -> int:
+    return int(name.partition("-")[0])
 
 
 def read_request(path: Path) -> Request:

@@ -274,6 +274,17 @@ def test_a_request_of_a_version_without_a_queue_is_taken_up_first(guard: Guard) 
     assert not path.exists()
 
 
+def test_a_number_that_is_too_long_loses_no_request(guard: Guard) -> None:
+    """A file of any number may stand there, and a request that was taken must not be passed over behind it."""
+    ask(guard, Wish.GUARD)
+    (first,) = RequestQueue(Layout(guard.home)).list_waiting()
+    first.rename(first.with_name(f"99999999-{'0' * 16}.json"))
+    names = [ask(guard, wish) for wish in (Wish.RESUME, Wish.HALT)]
+    look(guard)
+    assert [request.request_id for request in guard.desk.journal.requests.all()][1:] == names
+    assert guard.supervisor.state is HALTED
+
+
 def test_a_key_in_a_reason_is_nowhere_in_the_data_directory(guard: Guard) -> None:
     """Whoever pastes the token into the wrong field must not find it in every backup."""
     secret = "a-token-pasted-into-the-reason"
