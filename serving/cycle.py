@@ -220,10 +220,14 @@ class Cycle:
         """Carry out exits, then entries; return problems. What the venue leaves open is taken up by reconciliation."""
         executor, journal = self._parts.executor, self._parts.journal
         problems: list[str] = []
+        # What persons ask for is taken up before each step: the one before it may have taken minutes.
         self._watch.take_requests()
         if self._supervisor.state is TradingState.HALTED:
             return [f"nothing is carried out: {self._supervisor.explain_refusal()}"]
         for exit_ in record.decision.exits:
+            self._watch.take_requests()
+            if self._supervisor.state is TradingState.HALTED:
+                return [*problems, f"{exit_.position_id} was not closed: {self._supervisor.explain_refusal()}"]
             held = journal.position(exit_.position_id)
             if held is None or held.close is not None:
                 continue
@@ -236,11 +240,17 @@ class Cycle:
                 # No entries after a failed exit: those of a switch count on the place and the balance that it frees.
                 return [*problems, f"{exit_.position_id} is not closed yet: {error.what}"]
             problems += closed.problems
+        return problems + await self._enter(record)
+
+    async def _enter(self, record: DecisionRecord) -> list[str]:
+        """Carry out the entries of a decision; return problems."""
+        executor = self._parts.executor
+        problems: list[str] = []
         if record.decision.exits and record.decision.entries:
             with self._supervisor.covering("balance"):
                 await self._watch.measure()  # what the exits freed may be opened
         for entry in record.decision.entries:
-            self._watch.take_requests()  # the entry before this one may have taken minutes
+            self._watch.take_requests()
             if refusal := self._supervisor.explain_refusal():
                 self._parts.metrics.count_refused_entry(refusal)
                 problems.append(f"{entry.position_id} was not opened: {refusal}")

@@ -9,18 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from pairity.errors import ConfigError
 from pairity.layout import Layout
 from pairity.redaction import learn_secrets
-from pairity.strategy.types import Entry
+from pairity.strategy.types import Entry, Exit, ExitReason
 from serving.control import queue as queue_module
 from serving.control.queue import Request, RequestQueue, read_request
 from serving.cycle import Cycle
 from serving.execution.entries import Opened
+from serving.execution.exits import Closed
 from serving.journal import DecisionRecord, Journal, TradingState
 from serving.journal.event_records import Severity, Wish
 from serving.parts import Parts
@@ -381,6 +382,30 @@ def test_a_halt_between_two_entries_of_a_decision_stops_the_second(
     ask(guard, Wish.RESUME)
     ask(guard, Wish.HALT)
     assert asyncio.run(cycle._carry_out(record)) == [f"nothing is carried out: {guard.supervisor.explain_refusal()}"]
+
+
+def test_a_halt_between_two_exits_of_a_decision_leaves_the_second(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cycle = Cycle(cast(Parts, guard.parts), guard.watch, Reporter(guard.parts))
+    both = [entry(), entry(asset="ETH", reference=2000.0)]
+    entered = guard.desk.decide(*both)
+    for wanted in both:
+        asyncio.run(guard.parts.executor.open(wanted, entered))
+    look(guard)
+    exits = tuple(Exit(wanted.position_id, ExitReason.Z_CROSS) for wanted in both)
+    record = guard.desk.decide(exits=exits, at=T0 + timedelta(hours=1))
+    really_close = guard.parts.executor.close
+
+    async def close_and_wait(*given: Any) -> Closed:
+        outcome = await really_close(*given)
+        ask(guard, Wish.HALT)
+        return outcome
+
+    monkeypatch.setattr(guard.parts.executor, "close", close_and_wait)
+    problems = asyncio.run(cycle._carry_out(record))
+    assert [held.position.legs[0].asset for held in guard.desk.journal.open_positions()] == ["ETH"]
+    assert problems[-1].startswith("ETH__SOL@20250318T1700Z was not closed: halted")
 
 
 def test_nobody_acknowledges_what_happened_after_he_asked(guard: Guard) -> None:
