@@ -173,7 +173,8 @@ def close_one(look, desk):
     look.wait(f"document.querySelector(\"[data-key='close-{name}']\") === null", within_s=20)
     booked = desk.ask(f"SELECT * FROM positions WHERE position_id = '{name}'")[0]
     shown = read_rows(look, "#trades tbody tr")[0]
-    assert as_number(shown[2]) == round(float(booked["net_usdt"]), 2)
+    net = sum(Decimal(booked[part]) for part in ("pnl_usdt", "fees_usdt", "funding_usdt"))
+    assert as_number(shown[2]) == round(float(net), 2)
     assert as_number(shown[4]) == round(float(booked["fees_usdt"]), 2)
 
 
