@@ -71,6 +71,16 @@ def test_figures_that_nobody_reads_any_more_are_old(browser, server, name, why):
         look.wait("document.querySelectorAll('.panel.old').length === 0")
 
 
+def test_nothing_can_be_asked_of_a_process_that_has_stopped(browser, server):
+    with looking(browser, server, token=TOKEN) as look:
+        look.settle()
+        assert look.page.locator("[data-act]:visible").count() > 0
+        server.scenario("stopped")
+        look.wait_for_text("#verdict", "The process has stopped")
+        look.wait("document.querySelector('#verdict [data-act]') === null")
+        assert look.page.locator("[data-act]:visible").count() == 0
+
+
 def test_equity_says_how_old_it_is(browser, server):
     with looking(browser, server) as look:
         look.settle()
