@@ -100,11 +100,13 @@ def test_a_person_works_with_the_page_of_a_real_process(world):
             look.wait_for_text("#verdict", "Holds 2 positions", within_s=240)
             compare_with_the_venue(look, client_of(exchange.url))
             compare_candidates(look, desk)
-            unlock(look)
+            unlock(look, "a-token-that-somebody-guessed")
+            is_refused(look)
+            unlock(look, TOKEN)
+            acknowledge(look, desk)
             guard_and_lift(look)
             close_one(look, desk)
             flatten_and_resume(look, desk, client_of(exchange.url))
-            acknowledge(look, desk)
             killed_and_back(look, desk)
             assert [text for text in look.complaints if "net::ERR" not in text] == []
             assert look.hosts == {desk.url.removeprefix("http://")}
@@ -114,7 +116,8 @@ def test_a_person_works_with_the_page_of_a_real_process(world):
 
 def compare_with_the_venue(look, client):
     """Contracts, entries and stops of every leg are those of the venue, and so is the day's result."""
-    look.wait("document.querySelectorAll('#positions article tbody tr').length === 4")
+    rows = "[...document.querySelectorAll('#positions article tbody tr')]"
+    look.wait(f"{rows}.filter(row => row.innerText.includes('✓ confirmed')).length === 4", within_s=60)
     rows = read_rows(look, "#positions article tbody tr")
     held = {row["instId"]: row for row in client.privateGetAccountPositions()["data"]}
     stops = {
@@ -125,7 +128,6 @@ def compare_with_the_venue(look, client):
         side, name = row[0].split()
         there, rests = held[f"{name}-USDT-SWAP"], stops[f"{name}-USDT-SWAP"]
         assert side == ("long" if Decimal(there["pos"]) > 0 else "short")
-        assert row[1].startswith("✓ confirmed"), row
         entry, stop, target, contracts = (Decimal(row[place].replace(",", "")) for place in (3, 5, 6, 7))
         assert entry == Decimal(there["avgPx"])
         assert contracts == abs(Decimal(there["pos"]))
@@ -141,9 +143,9 @@ def compare_candidates(look, desk):
     assert all(reason[2:] for reason in reasons)
 
 
-def unlock(look):
+def unlock(look, token):
     look.page.get_by_role("button", name="Read only: unlock").click()
-    look.page.locator("input[name=token]").fill(TOKEN)
+    look.page.locator("input[name=token]").fill(token)
     look.page.keyboard.press("Enter")
     look.wait("document.querySelector('[data-key=act-guard]') !== null")
 
@@ -155,6 +157,19 @@ def act(look, key, word, reason="because of the test"):
     dialog.locator("input[name=confirmation]").fill(word)
     dialog.locator("button[type=submit]").click()
     look.wait("document.querySelector('dialog[open]') === null")
+
+
+def is_refused(look):
+    """A wrong token does nothing, is forgotten, and the person who looks next is told of the try."""
+    look.page.locator("[data-key='act-guard']").click()
+    dialog = look.page.locator("dialog[open]")
+    dialog.locator("input[name=reason]").fill("a try")
+    dialog.locator("input[name=confirmation]").fill("GUARD")
+    dialog.locator("button[type=submit]").click()
+    look.wait_for_text("dialog[open]", "missing or wrong")
+    look.page.keyboard.press("Escape")
+    look.wait("document.querySelector('[data-key=act-unlock]') !== null")
+    look.wait_for_text("#verdict", "1 event waits for acknowledgement")
 
 
 def guard_and_lift(look):
@@ -173,7 +188,8 @@ def close_one(look, desk):
     look.wait(f"document.querySelector(\"[data-key='close-{name}']\") === null", within_s=20)
     booked = desk.ask(f"SELECT * FROM positions WHERE position_id = '{name}'")[0]
     shown = read_rows(look, "#trades tbody tr")[0]
-    assert as_number(shown[2]) == round(float(booked["net_usdt"]), 2)
+    net = sum(Decimal(booked[part]) for part in ("pnl_usdt", "fees_usdt", "funding_usdt"))
+    assert as_number(shown[2]) == round(float(net), 2)
     assert as_number(shown[4]) == round(float(booked["fees_usdt"]), 2)
 
 
@@ -191,12 +207,12 @@ def flatten_and_resume(look, desk, client):
 
 
 def acknowledge(look, desk):
-    look.wait_for_text("#verdict", "for acknowledgement")
     look.page.locator("#events [data-act=acknowledge]").first.click()
     look.page.locator("dialog[open] button[type=submit]").click()
     look.wait_for_text("#events", "✓ acknowledged")
     done = "SELECT acknowledged_by FROM events WHERE acknowledged_at IS NOT NULL AND severity <> 'info'"
     assert [row[0] for row in desk.ask(done)] == ["page"]
+    look.wait("!document.querySelector('#verdict').innerText.includes('for acknowledgement')")
 
 
 def killed_and_back(look, desk):

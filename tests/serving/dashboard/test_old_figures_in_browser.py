@@ -71,6 +71,16 @@ def test_figures_that_nobody_reads_any_more_are_old(browser, server, name, why):
         look.wait("document.querySelectorAll('.panel.old').length === 0")
 
 
+def test_nothing_can_be_asked_of_a_process_that_has_stopped(browser, server):
+    with looking(browser, server, token=TOKEN) as look:
+        look.settle()
+        assert look.page.locator("[data-act]:visible").count() > 0
+        server.scenario("stopped")
+        look.wait_for_text("#verdict", "The process has stopped")
+        look.wait("document.querySelector('#verdict [data-act]') === null")
+        assert look.page.locator("[data-act]:visible").count() == 0
+
+
 def test_equity_says_how_old_it_is(browser, server):
     with looking(browser, server) as look:
         look.settle()
@@ -136,3 +146,26 @@ def test_when_a_feature_was_known_is_told_from_its_event(browser, server):
         event, known = look.page.locator("dialog[open] tbody tr").first.inner_text().split("\t")[2:4]
         assert re.fullmatch(r"\d\d-\d\d \d\d:\d\d:\d\d", event)
         assert known > event  # the second after the close of the bar at which it was computed
+
+
+@pytest.mark.parametrize("path", ["positions", "orders"])
+@pytest.mark.parametrize("from_the_start", [True, False])
+def test_it_is_not_well_while_what_is_held_cannot_be_read(browser, server, path, from_the_start):
+    if from_the_start:
+        server.set("fail", path)
+    with looking(browser, server) as look:
+        if not from_the_start:
+            look.settle()
+            look.wait_for_text("#verdict", "Well.")
+            server.set("fail", path)
+        said = {
+            "positions": "What is held cannot be read",
+            "orders": "Whether an order's outcome is unknown cannot be read",
+        }
+        look.wait_for_text("#verdict", said[path], within_s=35.0)
+        assert "Well." not in look.text("#verdict").replace("Not well", "")
+        if path == "positions":
+            assert "Holds 2 positions" not in look.text("#verdict")
+        server.scenario("waiting")
+        look.wait_for_text("#verdict", "Well.", within_s=35.0)
+        look.wait_for_text("#verdict", "Holds 2 positions")

@@ -41,6 +41,11 @@ export function isStateOld(resource) {
   return isOld(resource);
 }
 
+/** Return why an answer that the verdict rests on cannot be had; null where it can. */
+export function whyUnread(resource) {
+  return resource.error !== null && (resource.value === null || isStateOld(resource)) ? resource.error.message : null;
+}
+
 /** Return whether the process looks at nothing any more: a demo whose page stays open. */
 export const isOver = (status) => status?.state === "stopped";
 

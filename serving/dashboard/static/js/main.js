@@ -4,7 +4,7 @@ import { setServerTime, tick } from "./ages.js";
 import { actionButtons, askFor, askForToken } from "./actions.js";
 import { drawBar, wordOf } from "./bar.js";
 import { el, fill } from "./dom.js";
-import { dataFreshness, isStateOld, whyMarksAreOld } from "./freshness.js";
+import { dataFreshness, isOld, isOver, isStateOld, whyMarksAreOld, whyUnread } from "./freshness.js";
 import { jumpTo, openHelp, startKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { CHANGES, makeResources } from "./resources.js";
@@ -170,10 +170,19 @@ function draw() {
   document.body.dataset.unread = now.unread === null ? "no" : "yes";
   document.body.dataset.freshness = now.freshness;
   document.body.dataset.mode = now.status?.mode ?? "";
-  document.body.dataset.acting = now.status?.can_act && readToken() && now.link === "open" ? "yes" : "no";
+  // What is asked of a process that has stopped would be carried out by nobody.
+  const asks = now.link === "open" && !isOver(now.status);
+  document.body.dataset.acting = now.status?.can_act && readToken() && asks ? "yes" : "no";
   drawBar(place("bar"), now, { onTheme: COMMANDS.t[1], onToken: switchToken, onHelp: COMMANDS["?"][1] });
-  const facts = { ...now, positions: resources.positions.value?.items, unknown: resources.unknown.value?.items };
-  drawVerdict(place("verdict"), facts, now.link === "open" ? actionButtons(now.status, () => readAgain("event")) : null);
+  const facts = {
+    ...now,
+    positions: resources.positions.value?.items,
+    positionsOld: isOld(resources.positions),
+    positionsUnread: whyUnread(resources.positions),
+    unknown: resources.unknown.value?.items,
+    unknownUnread: whyUnread(resources.unknown),
+  };
+  drawVerdict(place("verdict"), facts, asks ? actionButtons(now.status, () => readAgain("event")) : null);
   showInTab(now.status, now.alive && now.freshness !== "stale", wordOf(now), whyMarksAreOld(now.status) !== "");
   showAges(now);
   tick(now.alive);

@@ -9,7 +9,8 @@ import { symbol } from "./figures.js";
 const RANK = { critical: 0, warning: 1 };
 
 /** Return what is not well, the worst first: `{level, text}` each. Pure: it reads what it is given. */
-export function findings({ link, silence, freshness, status, positions, unknown, unread = null }) {
+export function findings(facts) {
+  const { link, silence, freshness, status, positions, unknown, unread = null } = facts;
   const found = [];
   const say = (level, text) => text && found.push({ level, text });
   if (link === "gone")
@@ -41,6 +42,10 @@ export function findings({ link, silence, freshness, status, positions, unknown,
     said.add(reason);
     said.add(status.trading_reason?.replace(`${name}: `, ""));
   }
+  const { positionsUnread, unknownUnread } = facts;
+  if (link === "open" && positionsUnread) say("critical", `What is held cannot be read: ${positionsUnread}`);
+  if (link === "open" && unknownUnread)
+    say("warning", `Whether an order's outcome is unknown cannot be read: ${unknownUnread}`);
   for (const { level, text } of protection(positions)) say(level, text);
   if (unknown?.length)
     say(
@@ -123,9 +128,9 @@ function isWell({ link, freshness, status }, found) {
   return el("span", {}, symbol(grave ? "bad" : "warn"), " ", el("b", {}, `Not well: ${words}.`));
 }
 
-function holding(positions, { status, link, freshness, unread }) {
+function holding(positions, { status, link, freshness, unread, positionsOld }) {
   if (!positions) return null;
-  const was = link === "gone" || freshness === "stale" || unread !== null || isOver(status) ? "When last seen: " : "";
+  const was = link === "gone" || freshness === "stale" || unread !== null || positionsOld || isOver(status) ? "When last seen: " : "";
   if (!positions.length) return el("span", {}, was, el("b", {}, "Holds nothing."));
   const legs = positions.reduce((sum, position) => sum + position.legs.length, 0);
   const count = `${was}${was ? "held" : "Holds"} ${positions.length} position${positions.length > 1 ? "s" : ""}; `;
