@@ -116,7 +116,8 @@ class RequestQueue:
         make_folder(target)
         with take_turns(self._folder / ".lock"):
             for path in self.list_waiting():
-                path.rename(target / path.name)
+                replace_file(target / path.name, path.read_bytes())  # first there, then gone here
+                remove_flushed([path])
         return True
 
     def _list_names(self) -> list[str]:
