@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from pairity.errors import UnconfirmedError, VenueError
 from pairity.strategy.types import Entry
 from pairity.universe import exact, inst_id
 from serving.execution.venue_records import Balance, VenuePosition
@@ -21,6 +22,8 @@ CAUSE = "limits"
 EQUITY = "equity"
 """Cause of guarding while nothing confirms the equity that the balance shows."""
 _USDT = "USDT"
+_UNREAD_FOR = timedelta(minutes=1)
+"""Time without a try between decisions after positions or bills could not be read: they must not hold up the watch."""
 _READINGS, _APART = 3, timedelta(seconds=1)
 """How often, and how far apart, an equity is read that nothing confirms: bills follow the cash within a second."""
 _MEASURED_FOR = timedelta(minutes=5)
@@ -36,6 +39,7 @@ class Limiter:
         self._venue = parts.executor.desk.venue
         self._confirmation = Confirmation()
         self._measured: AccountMeasures | None = None
+        self._unread_at: datetime | None = None
 
     @property
     def measured(self) -> AccountMeasures | None:
@@ -44,23 +48,29 @@ class Limiter:
 
     def is_due(self, now: datetime) -> bool:
         """Return whether the last measures are too old to be the present ones."""
-        return self._measured is None or now - self._measured.at >= _MEASURED_FOR
+        if self._measured is None:
+            return self._unread_at is None or now - self._unread_at >= _UNREAD_FOR
+        return now - self._measured.at >= _MEASURED_FOR
 
     async def measure(self) -> Balance:
         """Read the account, mark its equity in the journal, and follow its limits; return its balance.
 
-        An equity that nothing confirms is neither marked nor compared with limits: the process guards until it is. A
-        drawdown over which a person has resumed trading counts as seen: the peak begins anew there. Raises VenueError
-        where the account cannot be read, JournalError where the mark cannot be written.
+        An equity that nothing confirms, or of which what confirms it cannot be read, is neither marked nor compared
+        with limits: the process guards until it is. A drawdown over which a person has resumed trading counts as seen:
+        the peak begins anew there. Raises VenueError where the balance cannot be read, JournalError where the mark
+        cannot be written.
         """
         journal, limits = self._parts.journal, self._parts.settings.limits
-        balance, rows, doubt = await self._read_account()
-        if doubt is not None:
-            self._measured = None
-            self._supervisor.guard(EQUITY, doubt)
+        balance = await self._venue.balance()
+        try:
+            balance, rows = await self._confirm(balance)
+            mark = await mark_equity(self._venue, journal, balance, self._parts.clock.now())
+        except VenueError as error:
+            read = isinstance(error, UnconfirmedError)
+            self._measured, self._unread_at = None, None if read else self._parts.clock.now()
+            self._supervisor.guard(EQUITY, error.what if read else f"the equity is not confirmed: {error.what}")
             return balance
         self._supervisor.clear(EQUITY)
-        mark = await mark_equity(self._venue, journal, balance, self._parts.clock.now())
         self._measured = measured = measure_account(journal, mark, rows, self._parts.contracts, balance.margin_ratio)
         breaches = check_account(measured, limits)
         halts = [breach for breach in breaches if breach.consequence is Consequence.HALT]
@@ -72,20 +82,24 @@ class Limiter:
             self._supervisor.clear(CAUSE)
         return balance
 
-    async def _read_account(self) -> tuple[Balance, Sequence[VenuePosition], str | None]:
-        """Return balance, positions, and why the balance's equity cannot be taken for true (None where it can)."""
-        clock = self._parts.clock
+    async def _confirm(self, balance: Balance) -> tuple[Balance, Sequence[VenuePosition]]:
+        """Return the balance, read anew where its equity has to be confirmed once more, and the positions.
+
+        Raises UnconfirmedError where nothing confirms it, another VenueError where what would cannot be read.
+        """
+        clock, doubt = self._parts.clock, ""
         for reading in range(_READINGS):
             if reading:
                 await clock.sleep_until(clock.now() + _APART)
-            balance = await self._venue.balance()
+                balance = await self._venue.balance()
             rows = await self._venue.position_rows()
             bill = await self._venue.newest_bill(_USDT)
             last = self._parts.journal.equity.last()
-            doubt = self._confirmation.find_doubt(balance, bill, rows, last, clock.now())
-            if doubt is None:
-                break
-        return balance, rows, doubt
+            found = self._confirmation.find_doubt(balance, bill, rows, last, clock.now())
+            if found is None:
+                return balance, rows
+            doubt = found
+        raise UnconfirmedError(doubt, "compare the account with what the venue's site shows, if that stays so")
 
     async def find_refusal(self, entry: Entry) -> str | None:
         """Return which limit an entry would exceed, or None; one that has begun already is not measured again.

@@ -233,3 +233,21 @@ def test_what_open_positions_earn_counts_and_isolated_margin_too(guard: Guard, t
     tiny._privateGetAccountPositions = lambda _: rows  # type: ignore[method-assign]
     tiny.shown_equity = Decimal(13_500)
     assert measure(guard) is TRADING
+
+
+@pytest.mark.parametrize("name", ["privateGetAccountBills", "privateGetAccountPositions"])
+def test_a_second_fact_that_cannot_be_read_stops_entries_and_no_decision(
+    guard: Guard, tiny: TinyOkx, name: str
+) -> None:
+    """Exits are decided on the balance all the same: a list of bills that is down must not hold them up."""
+    tiny.pay(Decimal(10))
+    measure(guard)
+    tiny.faults = [(name, "html")] * 30
+    tiny.now_ms += 60_000
+    assert asyncio.run(guard.watch.limiter.measure()).equity == 10_010
+    assert guard.supervisor.state is GUARDING
+    assert "not confirmed" in guard.status.causes["equity"]
+    assert refusal(guard) is not None
+    tiny.faults.clear()
+    assert measure(guard, 1) is TRADING
+    assert refusal(guard) is None
