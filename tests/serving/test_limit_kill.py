@@ -29,6 +29,7 @@ STEPS = [
 LATER = [
     "entry: limit ended",
     "entry: intended again",
+    "entry: limit followed",
     "entry: switch armed",
     "entry: after the wire",
     "entry: finished",
