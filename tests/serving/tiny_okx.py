@@ -39,6 +39,9 @@ class TinyOkx:
         self.algos: list[dict[str, Any]] = []
         self.fills: list[dict[str, Any]] = []
         self.positions: dict[str, list[Decimal]] = {}
+        self.changed_ms: dict[str, int] = {}
+        self.shown_positions: list[dict[str, Any]] | None = None
+        """Rows that it lists instead of the truth, if not None."""
         self.closed: list[dict[str, Any]] = []
         """Rows of the history of positions; empty unless a test says what it holds."""
         self.states = dict.fromkeys(INSTRUMENTS, "live")
@@ -162,6 +165,7 @@ class TinyOkx:
             same = max(held[0] * sign, Decimal(0))
             held[1] = (same * held[1] + opening * price) / (same + opening)
         held[0] += sign * size
+        self.changed_ms[instrument] = self.now_ms
         fee = _round(-(size * INSTRUMENTS[instrument] * price * self.fee_rate))
         self._book(pnl + fee, "2")
         filled = Decimal(order["accFillSz"]) + size
@@ -279,6 +283,8 @@ class TinyOkx:
         return [{"totalEq": equity, "details": [row]}]
 
     def _privateGetAccountPositions(self, _: Any) -> list[Any]:
+        if self.shown_positions is not None:
+            return self.shown_positions
         return [
             {
                 "instType": "SWAP",
@@ -289,6 +295,7 @@ class TinyOkx:
                 "markPx": str(self.prices[name]),
                 "upl": "0",
                 "fundingFee": self.funding.get(name, ""),
+                "uTime": str(self.changed_ms.get(name, self.now_ms)),
             }
             for name, (size, price) in self.positions.items()
         ]
