@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from pairity.backoff import Backoff
 from pairity.timeline import HOUR, ceil_to, last_closed
+from serving.announcing import describe_start
 from serving.cycle import Cycle
 from serving.error_states import describe
 from serving.metrics import SKIPPED
@@ -60,6 +61,8 @@ class TradingLoop:
         if parts is None:
             status.state = "stopped"
             return report
+        for line in describe_start(self._settings, status, parts.champion.ref):
+            parts.progress.say(line)
         cycle = Cycle(parts, self._watch, self._reporter)
         await cycle.resume()
         parts.progress.stage("decisions", cycles or 0)

@@ -48,7 +48,7 @@ from serving.models.shadow import Shadow
 from serving.parts import GuardParts, Parts
 from serving.report import describe_model
 from serving.retraining import Retrainer
-from serving.risk import Mode, check_balance
+from serving.risk import Mode, check_balance, check_leverage
 from serving.sightings import Sightings
 from serving.status import Status
 from serving.supervisor import Supervisor
@@ -190,6 +190,7 @@ class Opening:
             store = _open_store(settings)
             # Only while flat: margin of an open position lowers what is available.
             if not journal.open_positions():
+                check_leverage(settings, guard.contracts)
                 prices = await _read_prices(self._venue, guard.contracts)
                 check_balance(await self._venue.balance(), settings, guard.contracts, prices)
             journal.record_run(run)
