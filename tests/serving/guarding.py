@@ -8,16 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import from_ms, to_ms
 from pairity.trading_settings import ServeSettings
 from serving.alerts.events import Events
+from serving.control.queue import Request, RequestQueue
+from serving.journal import Journal, TradingState
+from serving.journal.event_records import Wish
 from serving.parts import GuardParts
 from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.watch import Watch
 from tests.serving.tiny_okx import TinyOkx
-from tests.serving.trading import Desk, desk_on
+from tests.serving.trading import T0, Desk, desk_on
 
 
 @dataclass
@@ -75,3 +79,18 @@ class Guard:
     def restarted(self) -> Guard:
         self.desk.journal.close()
         return Guard(self.tiny, self.home, **self.options)
+
+
+def look(guard: Guard, seconds: float = 15) -> None:
+    """Let venue time pass, and the watch look once."""
+    guard.tiny.now_ms += int(seconds * 1000)
+    asyncio.run(guard.watch.look())
+
+
+def ask(guard: Guard, wish: Wish, **target: object) -> str:
+    """Put a request of a person into the queue; return its name."""
+    return RequestQueue(Layout(guard.home)).put(Request(wish=wish, at=T0, reason="a test", **target))  # type: ignore[arg-type]
+
+
+def states(journal: Journal) -> list[TradingState]:
+    return [record.state for record in journal.states.all()]

@@ -22,7 +22,7 @@ from serving.execution.limit_entries import LimitTerms
 from serving.journal import Purpose
 from tests.serving.resting_okx import RestingOkx
 from tests.serving.test_state_machine import FAULT, HICCUPS, Killed
-from tests.serving.tiny_okx import AFTER, BEFORE
+from tests.serving.tiny_client import AFTER, BEFORE
 from tests.serving.trading import BTC, T0, Desk, desk_on, entry
 
 TERMS = LimitTerms(deadline_s=60.0, quotes=2, drift=Decimal("0.01"), cancel_after_s=30)

@@ -20,7 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pairity.errors import PairityError
 from pairity.strategy.types import Entry, Side
 from serving.journal import IntentState, Purpose
-from tests.serving.tiny_okx import AFTER, BEFORE, TinyOkx
+from tests.serving.tiny_client import AFTER, BEFORE
+from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, T0, Desk, desk_on, entry, exit_of
 
 ORDER, LOOK, ALGO = "privatePostTradeOrder", "privateGetTradeOrder", "privatePostTradeOrderAlgo"

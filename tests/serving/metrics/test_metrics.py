@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -52,14 +51,6 @@ def scrape(metrics: Metrics, readings: Readings) -> dict[Sample, float]:
 
 def value(samples: dict[Sample, float], name: str, **labels: str) -> float | None:
     return samples.get((name, frozenset(labels.items())))
-
-
-@pytest.fixture
-def guard(tiny: TinyOkx, tmp_path: Path) -> Any:
-    tmp_path.chmod(0o700)
-    made = Guard(tiny, tmp_path)
-    yield made
-    made.desk.journal.close()
 
 
 def scrape_guard(guard: Guard) -> dict[Sample, float]:
