@@ -11,7 +11,8 @@ import pytest
 from pairity_cli.commands.account import show_account
 from serving.account import AccountView, view_account
 from serving.execution.okx import OkxVenue
-from tests.serving.tiny_okx import TinyClient, TinyOkx
+from tests.serving.tiny_client import TinyClient
+from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, desk_on, opened
 
 

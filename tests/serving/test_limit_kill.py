@@ -14,7 +14,7 @@ import pytest
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from serving.execution.limit_entries import LimitTerms
 from serving.journal import Journal, Purpose
-from tests.serving.test_kill import BTC, Trader, ask, on_venue, process
+from tests.serving.killed_trader import BTC, Trader, ask, held_by, on_venue, process
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -81,11 +81,7 @@ def assert_equal(exchange: DemoExchange, trader: Trader) -> Decimal:
     """Journal and venue agree, every order was intended, and no more was filled than wanted; return what is held."""
     journal = Journal.read(trader.path)
     held = {row["instId"]: Decimal(row["pos"]) for row in on_venue(exchange, "privateGetAccountPositions")}
-    ours = {
-        f"{leg.asset}-USDT-SWAP": leg.side.sign * leg.contracts
-        for record in journal.open_positions()
-        for leg in record.position.legs
-    }
+    ours = held_by(journal)
     assert held == ours
     assert resting(exchange) == []
     intents = journal.intents(NAME, purpose=Purpose.ENTRY)

@@ -41,6 +41,7 @@ from serving.risk import Mode
 from serving.watch import Watch as VenueWatch
 from tests.e2e.crash_matrix.boundaries import Boundaries
 from tests.e2e.crash_matrix.script import FIRST, LAG, SECOND, Decide, Phase, Watch
+from tests.paper_exchange.paper_keys import exchange_at
 from venue.okx_client import aclose, make_client
 
 Legs = Literal["base", "both"]
@@ -56,15 +57,7 @@ def make_settings(home: Path, url: str, legs: Legs) -> Settings:
     return Settings(
         home=home,
         universe={"assets": ASSETS},
-        exchange={
-            "url": url,
-            "control_url": f"{url}/control",
-            "rate_limit": False,
-            "max_retries": 1,
-            "api_key": "paper",
-            "api_secret": "paper",
-            "api_passphrase": "paper",
-        },
+        exchange=exchange_at(url, control_url=f"{url}/control", max_retries=1),
         strategy={"legs": legs, "max_concurrent_positions": 2},
         serve={"order_poll_s": 0.01},
     )

@@ -31,8 +31,8 @@ from serving.journal.delivery_pages import GIVEN_UP, SENT
 from serving.journal.event_records import NewDelivery, Severity
 from serving.status import Status
 from tests.serving.alerts.webhook import Webhook, webhook
+from tests.serving.full_disk import fill_up, make_room
 from tests.serving.guarding import Guard
-from tests.serving.test_watch import fill_up, make_room
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, T0, opened
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +20,6 @@ from serving.journal import TradingState
 from serving.journal.event_records import Severity
 from tests.serving.asgi_client import AsgiClient
 from tests.serving.guarding import Guard
-from tests.serving.tiny_okx import TinyOkx
 
 TOKEN = "c0ntrol-token-of-this-test"
 POSITION = "BTC__ETH@20250318T1700Z"
@@ -30,14 +27,6 @@ TARGETS: dict[Action, dict[str, Any]] = {
     Action.CLOSE: {"position_id": POSITION},
     Action.ACKNOWLEDGE: {"event_id": 3},
 }
-
-
-@pytest.fixture
-def guard(tiny: TinyOkx, tmp_path: Path) -> Iterator[Guard]:
-    tmp_path.chmod(0o700)
-    made = Guard(tiny, tmp_path)
-    yield made
-    made.desk.journal.close()
 
 
 def client_of(guard: Guard, token: str | None = TOKEN) -> AsgiClient:

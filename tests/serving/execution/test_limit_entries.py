@@ -18,8 +18,8 @@ from serving.execution.limit_entries import LimitTerms
 from serving.journal import IntentState, Purpose
 from serving.reconcile import ReconcileReport
 from tests.serving.resting_okx import RestingOkx
-from tests.serving.test_state_machine import Killed
 from tests.serving.trading import BTC, Desk, desk_on, entry
+from tests.serving.trading_machine import Killed
 
 TERMS = LimitTerms(deadline_s=60.0, quotes=1, drift=Decimal("0.002"), cancel_after_s=30)
 ORDER, TIMER = "privatePostTradeOrder", "privatePostTradeCancelAllAfter"
