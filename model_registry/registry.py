@@ -186,7 +186,6 @@ def _find_alias(settings: Settings, alias: str) -> ModelRef:
 
     verifier = Verifier(layout)  # first: see there
 
-
     def read() -> ModelRef | None:
         client = open_client(layout)
         try:

@@ -52,7 +52,8 @@ print(json.dumps(seen))
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [(None, [None, "in-memory", None, None]), ("streaming", ["streaming"] * 2 + [None, "streaming"])]
+    ("given", "expected"),
+    [(None, [None, "in-memory", None, None]), ("streaming", ["streaming"] * 2 + [None, "streaming"])],
 )
 def test_queries_run_in_memory_for_a_block_unless_their_owner_has_chosen_and_in_no_child(given, expected):
     added = {"POLARS_ENGINE_AFFINITY": given} if given else {}
