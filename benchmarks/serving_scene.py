@@ -61,7 +61,7 @@ class Scene:
     def settings(self) -> Settings:
         """Settings of the product for this scene: two legs, three positions at once, and the watch between decisions.
 
-        Everything else is as it is by default. Entries are easy: what is measured is the way of an order, not a profit.
+        Everything else is as it is by default. Entries and exits are easy: many hours have orders, and none earns much.
         """
         return load_settings(
             home=Path(self.home),
@@ -74,7 +74,13 @@ class Scene:
                 "api_passphrase": "paper",
                 "rate_limit": False,
             },
-            strategy={"legs": "both", "max_concurrent_positions": POSITIONS, "z_entry": 1.0, "probability_min": 0.3},
+            strategy={
+                "legs": "both",
+                "max_concurrent_positions": POSITIONS,
+                "z_entry": 1.0,
+                "exit_z": 0.9,
+                "probability_min": 0.3,
+            },
             serve={"port": 0, "watch_stepped": True, "watch_s": _WATCH_S},
         )
 
