@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pairity.errors import ConfigError, StaleFeaturesError
 from pairity.layout import Layout
+from pairity.polars_threads import running_in_memory
 from pairity.progress import Progress
 from pairity.settings import Settings
 from serving.alerts.service import AlertService
@@ -65,6 +66,7 @@ async def serve(
     mode = choose_mode(settings, live=live)
     notifier = Notifier.take()
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(running_in_memory())
         client = make_client(settings, signed=True, live=mode is Mode.LIVE)
         stack.push_async_callback(aclose, client)
         log = stack.enter_context(writing_log(Layout.of(settings), settings.logs, progress.say))
