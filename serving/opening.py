@@ -185,7 +185,7 @@ class Opening:
             shadow = Shadow(settings, journal, status, self._progress.say) if settings.serve.shadow else None
             retrainer = None
             if settings.serve.retrain:
-                retrainer = Retrainer(settings, clock, journal, run.run_id, status, self._progress.say)
+                retrainer = Retrainer(settings, clock, journal, run.run_id, status, guard.events, self._progress.say)
                 opened.push_async_callback(retrainer.aclose)
             store = _open_store(settings)
             # Only while flat: margin of an open position lowers what is available.
