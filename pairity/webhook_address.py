@@ -48,8 +48,7 @@ class WebhookAddress:
         A value that is a plain word, a date or a number stands in other texts too: it is hidden together with its
         name alone, unless that name sounds secret.
         """
-        for text in (self.path, self.path.rstrip("/"), self.query):
-            yield text
+        yield from (self.path, self.path.rstrip("/"), self.query)
         for part in self.path.split("/"):
             if len(part) >= _LONG_PART:
                 yield from (part, unquote(part))

@@ -38,9 +38,7 @@ def test_the_hours_are_those_that_training_counts() -> None:
     assert count_hours_needed(Settings(label=LabelSettings(kind="triple_barrier"))) == 200 + 180
 
 
-@given(
-    days=st.integers(1, 60), cycles=st.integers(1, 400), market=st.integers(1, 80), recorded=st.booleans()
-)
+@given(days=st.integers(1, 60), cycles=st.integers(1, 400), market=st.integers(1, 80), recorded=st.booleans())
 def test_what_is_refused_names_what_works(days: int, cycles: int, market: int, recorded: bool) -> None:
     played = exchange(recorded=recorded, days=market)
     try:

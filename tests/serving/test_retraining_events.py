@@ -73,9 +73,7 @@ async def until_ended(journal: Journal) -> None:
         ("print('something else')", Severity.WARNING, "ended without saying what became of it: something else"),
     ],
 )
-def test_each_end_is_one_event(
-    settings: Settings, journal: Journal, code: str, severity: Severity, words: str
-) -> None:
+def test_each_end_is_one_event(settings: Settings, journal: Journal, code: str, severity: Severity, words: str) -> None:
     async def scenario() -> None:
         made = make(settings, journal, code)
         await made.start(DUE)
