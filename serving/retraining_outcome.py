@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 from serving.journal.event_records import Severity
 
-_OUTCOME = re.compile(
-    r"version (?P<version>\S{1,20}) (?P<word>is champion|was not promoted): (?P<reason>.*)", re.DOTALL
-)
+_OUTCOME = re.compile(r"version \S{1,20} (?P<word>is champion|was not promoted): .*", re.DOTALL)
 
 
 class Told(NamedTuple):

@@ -3,7 +3,8 @@
 `POST /api/v1/actions/{action}` answers 202 as soon as the request is on the disk; the watch, which it wakes, carries it
 out. Refused are, in this order: another origin (403), a process without a control token (403), a wrong token (401),
 another content type than JSON (415), a body that is too large (413), not JSON (400) or does not fit (422), too many
-(429), what a process that starts or ends does not take (409). Pages cannot send JSON across sites, and no cookie is ever a credential: only the header `Authorization` is.
+(429), what a process that starts or ends does not take (409). Pages cannot send JSON across sites, and no cookie is
+ever a credential: only the header `Authorization` is.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def make_action_router(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     door: Door | None = None,
 ) -> APIRouter:
-    """Return the router of the actions; without a control token it refuses every one, as does a `door` that is closed."""
+    """Return the router of the actions; without a control token, or behind a closed `door`, it refuses all."""
     from fastapi import APIRouter, Path, Security
     from fastapi.requests import Request as HttpRequest
     from fastapi.responses import JSONResponse
