@@ -48,7 +48,7 @@ def measure(scene: dict[str, Any], small: bool) -> dict[str, Any]:
 
         def turn() -> None:
             hour = len(meter.decisions) - WARM_UP
-            if hour > 0:
+            if 0 < hour <= len(plan):  # tries that failed are decisions of the meter too
                 # The first decision of a stay is no part of it: the crowd comes, or goes.
                 changed = hour > 1 and plan[hour - 1] != plan[hour - 2]
                 if not changed:
