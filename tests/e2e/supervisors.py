@@ -20,6 +20,11 @@ from tests.e2e.running import ROOT, Place
 
 COMMAND = [sys.executable, "-m", "pairity_cli", "serve"]
 NOBODY = 10001
+# A checkout and an interpreter may lie below folders of root's alone: they may be read, and nothing else is allowed.
+_DROP = (
+    f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --no-new-privs --inh-caps=-all,+dac_read_search "
+    "--ambient-caps=-all,+dac_read_search --bounding-set=-all,+dac_read_search"
+)
 
 
 class Gate:
@@ -163,7 +168,7 @@ class Container:
         script = (
             f"mount --bind {data} {data} && mount -t tmpfs -o mode=1777 tmpfs {shlex.quote(str(scratch))} "
             f"&& mount -o remount,bind,ro / && cd {data} "
-            f"&& exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --no-new-privs {words}"
+            f"&& exec {_DROP} {words}"
         )
         self._log = (folder / "said").open("ab")
         self._outer = subprocess.Popen(
@@ -197,7 +202,7 @@ class Container:
 
 def can_contain() -> bool:
     """Return whether this machine lets a test make namespaces, and change its user."""
-    probe = "mount -o remount,bind,ro / && setpriv --reuid=10001 --regid=10001 --clear-groups true"
+    probe = f"mount -o remount,bind,ro / && {_DROP} true"
     done = subprocess.run(
         ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", probe], capture_output=True, check=False
     )
