@@ -48,10 +48,18 @@ class TradingLoop:
         """Finish the cycle that is running and end; positions stay, with their stops on the venue."""
         self._stop.set()
 
-    async def run(self, cycles: int | None = None) -> ServeReport:
-        """Trade `cycles` bars, or until stopped. What fails is a state (`serving.supervisor`), not an end."""
+    async def run(self, cycles: int | None = None, *, before_end: Callable[[], None] = lambda: None) -> ServeReport:
+        """Trade `cycles` bars, or until stopped. What fails is a state (`serving.supervisor`), not an end.
+
+        `before_end` ends the taking of requests: those that were taken until then are carried out before the loop ends.
+        """
         try:
-            return await self._run(cycles)
+            report = await self._run(cycles)
+            before_end()
+            if self._watch.has_requests():
+                await self._watch.look(entries=False)
+            self._guard.status.state = "stopped"
+            return report
         finally:
             await self._watch.leave()
 
@@ -59,7 +67,6 @@ class TradingLoop:
         status, report = self._guard.status, self._reporter.report
         parts = await self._open()
         if parts is None:
-            status.state = "stopped"
             return report
         for line in describe_start(self._settings, status, parts.champion.ref):
             parts.progress.say(line)
@@ -79,7 +86,6 @@ class TradingLoop:
             report.cycles += 1
             parts.progress.advance(1, f"{close:%m-%d %H:%M} {status.action or ''}")
         await self._watch.end_entries()
-        status.state = "stopped"
         return report
 
     def _take_newest(self, close: datetime) -> datetime:

@@ -41,6 +41,10 @@ def serve(
 
     Ctrl-C or SIGTERM finishes the running cycle and leaves positions with their stops on the venue.
     """
+    from serving.shutdown import end_on_signal
+
+    end_on_signal()  # before what takes seconds to load
+
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.summaries import show_serving
     from serving.process import serve as run_process

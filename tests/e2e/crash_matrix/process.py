@@ -33,9 +33,9 @@ from pairity.universe import Pair, exact, inst_id
 from serving.cycle import Cycle
 from serving.execution.okx import OkxVenue
 from serving.journal import DecisionRecord, Run, decision_id
-from serving.metrics import Metrics
 from serving.opening import Opening, read_stakes
 from serving.parts import GuardParts, Parts
+from serving.presence import Presence
 from serving.report import Reporter
 from serving.risk import Mode
 from serving.watch import Watch as VenueWatch
@@ -108,7 +108,7 @@ async def live(phase: Phase, home: Path, url: str, legs: Legs, boundaries: Bound
         client = make_client(settings, signed=True)
         stack.push_async_callback(aclose, client)
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
-        opening = Opening(settings, Mode.PAPER, SilentProgress(), stack, venue, Metrics())
+        opening = Opening(settings, Mode.PAPER, SilentProgress(), stack, venue, Presence(settings, "paper"))
         guard = await opening.open_guard(read_stakes(home / "journal.db"))
         guard.executor.desk.pace = replace(guard.executor.desk.pace, settle_s=0.05)
         parts = _make_parts(guard)

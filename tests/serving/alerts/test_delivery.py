@@ -122,6 +122,26 @@ def test_every_message_arrives_once_and_in_order(faults: list[int | str], hook: 
     assert {item["path"] for item in hook.came} == {f"/{SECRET}"}, "no redirect is followed"
 
 
+@pytest.mark.parametrize("faults", [[500, "cut", 404, 301], ["garbage"], ["headers"]], ids=str)
+def test_a_secret_in_the_query_of_an_address_is_sent_and_written_nowhere(
+    faults: list[int | str], hook: Webhook, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    query = f"wait=true&token={SECRET}%2F%2B"
+    hook.script = list(faults)
+    hooked = {"urls": {"hook": SecretStr(f"{hook.url}/hook/?{query}")}}
+    watched = {"dead_man_url": SecretStr(f"{hook.url}/ping?key={SECRET}"), "dead_man_minutes": 0.001}
+    with serving_alerts(journal, alerts_to(hook.url, **hooked, **watched)) as (events, service):
+        events.heart.beat()
+        tell(events, "one", "two")
+        hook.wait_for(2)
+        assert SECRET not in str(service.failures)
+    assert {item["path"] for item in hook.came} <= {f"/hook/?{query}", f"/ping?key={SECRET}"}
+    assert SECRET not in caplog.text
+    for file in journal.path.parent.iterdir():
+        assert SECRET.encode() not in file.read_bytes(), file.name
+
+
 @pytest.mark.parametrize("fault", ["hang", "drip"])
 def test_a_webhook_that_hangs_is_left_after_the_timeout(fault: str, hook: Webhook, journal: Journal) -> None:
     hook.script = [fault]
