@@ -15,7 +15,7 @@ from serving.parts import GuardParts, Parts
 from serving.report import DECISION, Reporter, ServeReport
 from serving.retraining import Retrainer
 from serving.shutdown import finish_unless_stopped
-from serving.status import DECIDING
+from serving.status import DECIDING, STOPPED
 from serving.watch import Watch
 
 OPENING = "opening"
@@ -58,7 +58,7 @@ class TradingLoop:
         status, report = self._guard.status, self._reporter.report
         parts = await self._open()
         if parts is None:
-            status.state = "stopped"
+            status.state = STOPPED
             return report
         cycle = Cycle(parts, self._watch, self._reporter)
         await cycle.resume()
@@ -76,7 +76,7 @@ class TradingLoop:
             report.cycles += 1
             parts.progress.advance(1, f"{close:%m-%d %H:%M} {status.action or ''}")
         await self._watch.end_entries()
-        status.state = "stopped"
+        status.state = STOPPED
         return report
 
     def _take_newest(self, close: datetime) -> datetime:

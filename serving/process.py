@@ -26,7 +26,7 @@ from serving.parts import GuardParts
 from serving.report import ServeReport
 from serving.risk import Mode, choose_mode
 from serving.shutdown import stop_on_signals
-from serving.status import Status
+from serving.status import STOPPED, Status
 from serving.wakes import show_stream
 from serving.web.app import make_app
 from serving.web.health_routes import make_health_router
@@ -158,7 +158,9 @@ def make_routers(guard: GuardParts, health: Health, lost_lines: Callable[[], flo
     return (
         make_metrics_router(guard.metrics, readings),
         make_health_router(health),
-        make_action_router(queue, guard.events, guard.settings.serve.control_token),
+        make_action_router(
+            queue, guard.events, guard.settings.serve.control_token, is_over=lambda: guard.status.state == STOPPED
+        ),
         make_page_router(),
     )
 

@@ -2,8 +2,8 @@
 
 `POST /api/v1/actions/{action}` answers 202 as soon as the request is on the disk; the watch, which it wakes, carries it
 out. Refused are, in this order: another origin (403), a process without a control token (403), a wrong token (401),
-another content type than JSON (415), a body that is too large (413), not JSON (400) or does not fit (422), too many
-(429). Pages cannot send JSON across sites, and no cookie is ever a credential: only the header `Authorization` is.
+another content type than JSON (415), a process that has stopped and only answers (409), a body that is too large (413),
+not JSON (400) or does not fit (422), too many (429). Pages cannot send JSON across sites, and no cookie is ever a credential: only the header `Authorization` is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PREFIX = "/api/v1/actions"
-_STATUSES = (400, 401, 403, 404, 413, 415, 422, 429, 503)
+_START_IT = "start it again first; with pairity on the command line a request waits for the next start"
+_STATUSES = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 
 
 class Accepted(BaseModel):
@@ -57,8 +58,13 @@ def make_action_router(
     events: Events,
     control_token: SecretStr | None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    is_over: Callable[[], bool] = lambda: False,
 ) -> APIRouter:
-    """Return the router of the actions; without a control token it refuses every one."""
+    """Return the router of the actions; without a control token it refuses every one.
+
+    `is_over` says whether the process has stopped trading while its page stays open: then nobody would carry a request
+    out, and none is taken.
+    """
     from fastapi import APIRouter, Path, Security
     from fastapi.requests import Request as HttpRequest
     from fastapi.responses import JSONResponse
@@ -74,6 +80,8 @@ def make_action_router(
             return _answer(RefusedActionError(404, "there is no such action", f"actions are {', '.join(Action)}"))
         try:
             _check_sender(http, control_token)
+            if is_over():
+                raise RefusedActionError(409, "the process has stopped: nobody would carry this out", _START_IT)
             request = read_action(Action(action), await _read_body(http), now())
             if not uses.may_take(action):
                 raise RefusedActionError(429, f"too many times {action} within a minute", "wait a minute")

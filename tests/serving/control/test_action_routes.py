@@ -150,6 +150,27 @@ def test_what_an_action_is_about_is_checked(action: str, body: dict[str, Any], g
     assert send(client_of(guard), action, body=body).status_code == 422
 
 
+@pytest.mark.parametrize("action", list(Action), ids=str)
+def test_nothing_is_taken_once_the_process_has_stopped_and_the_answer_says_so(action: Action, guard: Guard) -> None:
+    over = False
+    router = make_action_router(
+        RequestQueue(Layout(guard.home)), guard.events, SecretStr(TOKEN), is_over=lambda: over
+    )
+    app = FastAPI()
+    app.include_router(router)
+    client, target = AsgiClient(app), TARGETS.get(action, {})
+    body = {"confirmation": required_word(action, target.get("position_id")), **target}
+    assert send(client, action, body=body).status_code == 202
+    over = True
+    answer = send(client, action, body=body)
+    assert answer.status_code == 409
+    assert "has stopped" in answer.json()["error"]["what"]
+    assert "next start" in answer.json()["error"]["remedy"]
+    assert len(RequestQueue(Layout(guard.home)).list_waiting()) == 1
+    # Who must not act learns nothing of it.
+    assert send(client, action, token="guessed", body=body).status_code == 401
+
+
 def test_an_action_that_there_is_not_is_refused(guard: Guard) -> None:
     answer = send(client_of(guard), "buy")
     assert (answer.status_code, set(answer.json()["error"])) == (404, {"what", "remedy"})

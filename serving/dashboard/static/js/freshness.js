@@ -49,6 +49,10 @@ export function whyUnread(resource) {
 /** Return whether the process looks at nothing any more: a demo whose page stays open. */
 export const isOver = (status) => status?.state === "stopped";
 
+/** Return why nothing can be asked of the process; an empty text where it can. */
+export const whyNobodyActs = (status) =>
+  isOver(status) ? "The process has stopped: nothing can be asked of it, because nobody would carry it out." : "";
+
 /** Return why marks, equity and results are those of an earlier look; an empty text where they are not. */
 export function whyMarksAreOld(status) {
   if (isOver(status)) return "the process has stopped";
