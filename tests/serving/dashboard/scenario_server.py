@@ -27,6 +27,7 @@ from tests.serving.dashboard import scenario_standing as standing
 from tests.serving.dashboard.scenarios import SCENARIOS, status_of
 
 CONTROL_TOKEN = "a-control-token-of-the-tests"
+UNDECIDED = {"starting", "undecided", "never_decided"}
 WORDS = {"guard": "GUARD", "unguard": "UNGUARD", "halt": "HALT", "resume": "RESUME", "flatten": "FLATTEN"}
 
 
@@ -154,7 +155,7 @@ def _history_router(desk: Desk) -> APIRouter:
 
     @router.get("/decisions")
     def decisions(limit: int = 100, before: str | None = None) -> Any:
-        rows = data.decisions(now()) if desk.scenario != "starting" else []
+        rows = data.decisions(now()) if desk.scenario not in UNDECIDED else []
         return page_of(rows, limit, before)
 
     @router.get("/decisions/{decision_id}")
@@ -209,7 +210,7 @@ def _history_router(desk: Desk) -> APIRouter:
 
     @router.get("/heatmap")
     def heatmap() -> Any:
-        if desk.scenario == "starting":
+        if desk.scenario in UNDECIDED:
             return {"decision_id": None, "event_timestamp": None, "assets": [], "cells": []}
         rows = data.scores(3)
         rows[20].update(rejected=None, outcome="opened")

@@ -6,12 +6,14 @@ const GRACE = 3; // a panel that was not read for this many of its turns is old
 
 /**
  * Return how far the data can be trusted: `unknown` before anything was read, `starting` while the process loads,
- * `stale` where the process says so or the age has grown past its limit since, else `fresh`.
+ * `none` before its first decision (there is no old figure that could be taken for a current one), `stale` where the process says so or the age has grown past its limit since, else `fresh`.
  */
 export function dataFreshness(status) {
   if (!status) return "unknown";
   if (status.state === "starting") return "starting";
   const { fresh, stale_after_s: limit } = status.data ?? {};
+  const up = secondsSince(status.started_at);
+  if (fresh === false && !status.data.event_timestamp && up !== null && up <= limit) return "none";
   const seconds = dataAge(status);
   if (fresh === false) return "stale";
   if (typeof limit === "number" && seconds !== null && seconds > limit) return "stale";

@@ -120,7 +120,7 @@ function rowsOf(points, btc) {
       [`${stamp(point[0])} UTC`, "muted"],
       [`equity ${number(point[1])} USDT (${signed(change)} since the start)`],
       [`drawdown ${share(point[2] === null ? null : Math.abs(point[2]))}`],
-      ...(price ? [[`BTC ${number(price[1], 0)}`]] : []),
+      ...(price ? [[`BTC ${number(price[1])}`]] : []),
       ...marks,
     ];
   };

@@ -18,8 +18,8 @@ export function riskPanel(resources) {
 
 function exposure({ exposure: held = {}, fees_usdt: fees = {} }) {
   return facts(
-    ["gross exposure", `${number(held.gross_usdt, 0)} USDT`],
-    ["net exposure", `${signed(held.net_usdt, 0)} USDT`],
+    ["gross exposure", `${number(held.gross_usdt)} USDT`],
+    ["net exposure", `${signed(held.net_usdt)} USDT`],
     ["leverage", known(held.leverage) ? `${number(held.leverage)} ×` : UNKNOWN],
     ["margin ratio", number(held.margin_ratio, 1)],
     ["fees today", `${number(fees.today)} USDT`],
