@@ -87,7 +87,9 @@ def _find_lost(known: Sequence[Intent], resting: Sequence[VenueAlgo]) -> str | N
     there = {algo.client_order_id for algo in resting}
     for intent in known:
         if intent.state is IntentState.ACKNOWLEDGED and intent.client_order_id not in there:
-            return f"{intent.position_id}: the stop of {intent.instrument} was gone from the venue, and was placed again"
+            return (
+                f"{intent.position_id}: the stop of {intent.instrument} was gone from the venue, and was placed again"
+            )
     return None
 
 

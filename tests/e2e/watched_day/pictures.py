@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.serving.dashboard.browsing import Look
 
-MOMENTS = {16.0: "trading", 7.7: "venue-away", 17.2: "suspended", 12.1: "blind", 2.02: "unknown"}
+MOMENTS = {23.0: "trading", 7.7: "venue-away", 17.2: "suspended", 12.1: "blind", 2.02: "unknown"}
 """Hours of the day at which a picture is taken, and what it shows."""
 _taken: set[str] = set()
 

@@ -17,7 +17,8 @@ import ccxt
 from tests.e2e.account_checks import client_of, read_all
 
 _EVERY_S = 0.4
-_KEPT = 400
+_KEPT = 8
+"""Samples that count as now: of the last few seconds, in which the venue's time stood still."""
 
 
 @dataclass(frozen=True)

@@ -153,9 +153,7 @@ def test_what_an_action_is_about_is_checked(action: str, body: dict[str, Any], g
 @pytest.mark.parametrize("action", list(Action), ids=str)
 def test_nothing_is_taken_once_the_process_has_stopped_and_the_answer_says_so(action: Action, guard: Guard) -> None:
     over = False
-    router = make_action_router(
-        RequestQueue(Layout(guard.home)), guard.events, SecretStr(TOKEN), is_over=lambda: over
-    )
+    router = make_action_router(RequestQueue(Layout(guard.home)), guard.events, SecretStr(TOKEN), is_over=lambda: over)
     app = FastAPI()
     app.include_router(router)
     client, target = AsgiClient(app), TARGETS.get(action, {})

@@ -133,7 +133,13 @@ def test_how_old_the_data_is_in_words(look):
 
 
 def test_amounts_lose_only_zeros_that_say_nothing(look):
-    for text, shown in [("6600.0", "6,600"), ("2.60", "2.6"), ("100", "100"), ("0.0125", "0.0125"), ("1000.00", "1,000")]:
+    for text, shown in [
+        ("6600.0", "6,600"),
+        ("2.60", "2.6"),
+        ("100", "100"),
+        ("0.0125", "0.0125"),
+        ("1000.00", "1,000"),
+    ]:
         assert call(look, "format", "amount", text) == shown
     assert call(look, "format", "amount", None) == "–"
 

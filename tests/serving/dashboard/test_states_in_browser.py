@@ -102,7 +102,9 @@ def test_each_leg_has_its_own_way_from_stop_to_target(browser, server):
         for bar, row in zip(card.locator(".ways .span").all(), card.locator(".legs tbody tr").all(), strict=True):
             cells = row.locator("td").all_inner_texts()
             label = bar.get_attribute("aria-label")
-            assert label == f"{cells[0].split()[1]}: stop {cells[5]}, entry {cells[3]}, now {cells[4]}, target {cells[6]}"
+            assert (
+                label == f"{cells[0].split()[1]}: stop {cells[5]}, entry {cells[3]}, now {cells[4]}, target {cells[6]}"
+            )
             won = float(cells[2].split()[0].replace("−", "-").replace(",", "")) > 0
             assert ("up" if won else "down") in bar.get_attribute("class").split()
 
