@@ -3,7 +3,8 @@
 `POST /api/v1/actions/{action}` answers 202 as soon as the request is on the disk; the watch, which it wakes, carries it
 out. Refused are, in this order: another origin (403), a process without a control token (403), a wrong token (401),
 another content type than JSON (415), a process that has stopped and only answers (409), a body that is too large (413),
-not JSON (400) or does not fit (422), too many (429). Pages cannot send JSON across sites, and no cookie is ever a credential: only the header `Authorization` is.
+not JSON (400) or does not fit (422), too many (429). Pages cannot send JSON across sites, and no cookie is ever a
+credential: only the header `Authorization` is.
 """
 
 from __future__ import annotations
