@@ -13,7 +13,8 @@ _ROWS = "wanted => [...document.querySelectorAll(wanted)].map(row => [...row.cel
 _CARDS = """() => [...document.querySelectorAll('#positions article')].map(card => ({
     title: card.querySelector('h3').innerText, total: card.querySelector('.total').innerText,
     split: card.querySelector('.split').innerText, foot: card.querySelector('.foot').innerText,
-    legs: [...card.querySelectorAll('.legs tbody tr')].map(row => [...row.cells].map(cell => cell.innerText.trim()))}))"""
+    legs: [...card.querySelectorAll('.legs tbody tr')].map(
+        row => [...row.cells].map(cell => cell.innerText.trim()))}))"""
 _SPAN = {"d": 86400, "h": 3600, "min": 60, "s": 1}
 
 
