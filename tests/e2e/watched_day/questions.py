@@ -19,7 +19,7 @@ from tests.e2e.watched_day.truth import Truth, is_among
 from tests.serving.dashboard.browsing import Look
 
 Question = Callable[[Look, Truth], None]
-CENT, PATIENCE_S = Decimal("0.011"), 12.0
+CENT, PATIENCE_S = Decimal("0.011"), 30.0
 INSTRUMENT = "{}-USDT-SWAP"
 
 

@@ -131,14 +131,14 @@ class Day:
         """Wait until both screens say it: with time standing still, they have a look or two for it."""
         script = "([where, pattern]) => new RegExp(pattern).test(document.querySelector(where)?.innerText)"
         for look in self.looks:
-            end = time.monotonic() + 30
+            end = time.monotonic() + 90
             while not look.page.evaluate(script, [selector, pattern]):
                 said = look.text(selector)
                 assert time.monotonic() < end, f"at {self.hour:.2f}, {selector} does not say {pattern!r}: {said}"
                 time.sleep(0.1)
 
     def wait_for_decision(self, hour):
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         wanted = f"{START:%Y-%m-%d}T{hour:02}"
         while True:
             newest = self.truth.ask("SELECT max(event_timestamp) AS newest FROM decisions")[0]["newest"]
@@ -162,7 +162,7 @@ class Day:
         self.desk.end()
         self.desk.serve()
         for look in self.looks:
-            look.wait("document.body.dataset.link === 'open'", within_s=60)
+            look.wait("document.body.dataset.link === 'open'", within_s=180)
 
 
 def reconcile(place, truth, change):
