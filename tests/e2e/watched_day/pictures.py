@@ -7,13 +7,13 @@ from pathlib import Path
 
 from tests.serving.dashboard.browsing import Look
 
-MOMENTS = {23.0: "trading", 7.7: "venue-away", 17.2: "suspended", 12.1: "blind", 2.02: "unknown"}
+MOMENTS = {23.0: "dashboard", 7.7: "dashboard-venue-away"}
 """Hours of the day at which a picture is taken, and what it shows."""
 _taken: set[str] = set()
 
 
 def take_pictures(looks: list[Look], hour: float) -> None:
-    """Take the pictures whose hour has come: the desk's, the phone's, and the whole page of the desk."""
+    """Take the pictures whose hour has come: the desk's and the phone's."""
     folder = os.environ.get("DAY_PICTURES")
     if not folder:
         return
@@ -25,4 +25,3 @@ def take_pictures(looks: list[Look], hour: float) -> None:
         for look, size in zip(looks, ("desk-dark", "phone-light"), strict=True):
             look.page.evaluate("window.scrollTo(0, 0)")
             look.page.screenshot(path=f"{folder}/{name}-{size}.png")
-            look.page.screenshot(path=f"{folder}/{name}-{size}-whole.png", full_page=True)
