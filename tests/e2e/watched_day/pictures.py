@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.serving.dashboard.browsing import Look
 
-MOMENTS = {23.0: "dashboard", 7.7: "dashboard-venue-away"}
+MOMENTS = {17.2: "dashboard", 7.7: "dashboard-venue-away"}
 """Hours of the day at which a picture is taken, and what it shows."""
 _taken: set[str] = set()
 
