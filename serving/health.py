@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pairity.trading_settings import ServeSettings
-from serving.status import Status
+from serving.status import STOPPED, Status
 
 _WORK_S = 300.0
 """Seconds that a step between two signs of life may take: orders with their deadlines, the work of a first hour."""
@@ -73,7 +73,7 @@ class Health:
         status = self.status()
         if status.trading != "trading":
             return Verdict(ok=False, why=f"{status.trading}: {status.trading_reason}")
-        if status.state in {"starting", "stopped"}:
+        if status.state in {"starting", STOPPED}:
             return Verdict(ok=False, why=status.state)
         return Verdict(ok=True, why=status.state)
 

@@ -16,7 +16,7 @@ from serving.parts import GuardParts, Parts
 from serving.report import DECISION, Reporter, ServeReport
 from serving.retraining import Retrainer
 from serving.shutdown import finish_unless_stopped
-from serving.status import DECIDING
+from serving.status import DECIDING, STOPPED
 from serving.watch import Watch
 
 OPENING = "opening"
@@ -58,7 +58,7 @@ class TradingLoop:
             before_end()
             if self._watch.has_requests():
                 await self._watch.look(entries=False)
-            self._guard.status.state = "stopped"
+            self._guard.status.state = STOPPED
             return report
         finally:
             await self._watch.leave()
