@@ -92,6 +92,10 @@ class InflowCsv(BlockingSource):
         except (DataError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{self.file} cannot be read: {brief(error)}", "correct or replace the file") from None
 
+    def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
+        """Return the file, whose change has it read again."""
+        return (self.file,) if self.file.is_file() else ()
+
     def _table(self) -> pl.DataFrame:
         if not self.file.is_file():
             raise ConfigError(f"no file {str(self.file)!r}", "give --folder the CSV with date, asset, inflow")
