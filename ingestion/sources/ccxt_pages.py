@@ -30,6 +30,8 @@ Ask = Callable[[int, int, int | None], Any]
 
 _FEWEST_ROWS = 10
 """Rows on a page of an exchange that answers few."""
+_QUESTIONS = 3
+"""Most questions about holes for each page, on average: what lies in one is paged by them, too."""
 _FEW_PAGES, _MOST_ROWS = 20, 10_000
 _SURE_ROWS = 100
 """Bars that every exchange fits into a page: until a larger one was seen, an empty page is stepped over by so many."""
@@ -71,6 +73,7 @@ class Pager:
     _unproven: list[tuple[int, int]] = field(default_factory=list)
     _largest: int = 0
     _pages: int = 0
+    _questions: int = 0
     _most_rows: int = 0
 
     def walk(self, since: datetime, until: datetime) -> Walk:
@@ -82,6 +85,7 @@ class Pager:
         self._most_rows = (end - first) // self.fewest_ms + 2
         cursor, follows_row = first, False
         while cursor < end:
+            self._pages += 1
             page = self._page(cursor, None)
             if not page:
                 listing = None if self._rows else self._skip_to_listing(cursor, end)
@@ -101,14 +105,14 @@ class Pager:
 
     def _page(self, since: int, until: int | None, limit: int | None = None) -> dict[int, Any]:
         """Return the rows of one page by instant, those before `since` left out."""
-        most_pages = _FEW_PAGES + self._most_rows // _FEWEST_ROWS
-        if self._pages == most_pages or len(self._rows) > self._most_rows:
+        most_pages = _FEW_PAGES + self._most_rows // min(self.limit, _FEWEST_ROWS)
+        is_endless = max(self._pages, self._questions // _QUESTIONS) >= most_pages
+        if is_endless or len(self._rows) > self._most_rows:
             raise VenueAnswerError(
-                f"{self.what} sent {len(self._rows)} rows on {self._pages} pages and no end, "
+                f"{self.what} sent {len(self._rows)} rows on {self._pages + self._questions} pages and no end, "
                 f"where {self._most_rows} rows fit",
                 _NOTHING_STORED,
             )
-        self._pages += 1
         answered = self.ask(since, limit or self.limit, until)
         if not isinstance(answered, list) or len(answered) > _MOST_ROWS:
             raise VenueAnswerError(f"{self.what} sent a page that is no list of {_MOST_ROWS} rows at most")
@@ -122,6 +126,10 @@ class Pager:
                 "it cannot be paged: choose another source",
             )
         return page
+
+    def _ask_about(self, since: int, until: int | None, limit: int | None = None) -> dict[int, Any]:
+        self._questions += 1
+        return self._page(since, until, limit)
 
     def _step_ms(self) -> int:
         """Return the length that an empty page surely stands for."""
@@ -140,7 +148,7 @@ class Pager:
         """Ask for the hole [low, high) itself, from its end down where the exchange pages so; note what stays open."""
         while low < high:
             try:
-                between = self._page(low, high - 1)
+                between = self._ask_about(low, high - 1)
             except VenueRejectedError:  # it takes no `until`
                 between = dict(page)
             inside = [at for at in between if at < high]
@@ -153,7 +161,7 @@ class Pager:
 
     def _settle_without_end(self, low: int, high: int, page: dict[int, Any]) -> None:
         """Let a page of one row say in which way the exchange pages; `page` was the answer from `low` on."""
-        single = self._page(low, None, 1)
+        single = self._ask_about(low, None, 1)
         if len(single) == 1 and min(single) == min(page):
             return  # oldest first: nothing lies before it
         if any(at >= min(page) for at in single):
@@ -161,7 +169,7 @@ class Pager:
             return
         # A window, of which perhaps only the end fitted into the page: smaller ones fit.
         while low < high:
-            self._take(self._page(low, None, len(page)), low, high)
+            self._take(self._ask_about(low, None, len(page)), low, high)
             low += len(page) * self.fewest_ms
 
     def _skip_to_listing(self, cursor: int, end: int) -> int | None:
@@ -174,7 +182,7 @@ class Pager:
             return None
         listed = min(self.listed_ms, end)
         last = max(cursor, listed - step)
-        return listed if not [at for at in self._page(last, None) if at < listed] else None
+        return listed if not [at for at in self._ask_about(last, None) if at < listed] else None
 
     def _take(self, page: dict[int, Any], low: int, high: int) -> None:
         self._rows |= {at: row for at, row in page.items() if low <= at < high}
