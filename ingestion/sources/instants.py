@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from pairity.bounded_numbers import OutOfBoundsError, parse_int, show
+from pairity.bounded_numbers import OutOfBoundsError, parse_decimal, parse_int, show
 from pairity.timeline import DAY, to_ms
 
 FIRST = datetime(2009, 1, 1, tzinfo=UTC)
@@ -32,12 +32,16 @@ def parse_ms(value: object, now: datetime) -> int:
     raise OutOfBoundsError(f"is {show(str(number))}, no Unix time in ms{describe_unit(number, now)}")
 
 
-def describe_unit(number: int, now: datetime) -> str:
-    """Return what else the number of an instant looks like, as the end of a message; between which it must lie if not.
+def describe_unit(text: object, now: datetime) -> str:
+    """Return what else the number of an instant looks like, as the end of a message; nothing for what is no number.
 
     >>> describe_unit(1714521600000000, datetime(2024, 6, 1, tzinfo=UTC))
     ': in us it would be 2024-05-01 00:00:00'
     """
+    try:
+        number = int(parse_decimal(text))
+    except OutOfBoundsError:
+        return ""
     for unit, factor in _UNITS:
         ms = number * factor if factor > 0 else number // -factor
         if to_ms(FIRST) <= ms <= to_ms(last_instant(now)):
