@@ -76,7 +76,7 @@ async def repair_gaps(
     with lake.writing():
         for line in staging.recover():
             progress.say(line)
-        collector = Collector(source, lake, staging, recheck=True)
+        collector = Collector(source=source, lake=lake, staging=staging, recheck=True)
         for asset in sorted({gap.asset for gap in gaps}):
             own = [gap for gap in gaps if gap.asset == asset]
             targets = [Target.of(gap.dataset, (gap.first, gap.until)) for gap in own if gap.dataset in source.datasets]

@@ -103,7 +103,7 @@ class Pipeline:
             for line in staging.recover():
                 self._progress.say(line)
             arrivals = self.clock if live else None
-            collector = Collector(source, self.lake, staging, arrivals, recheck)
+            collector = Collector(source=source, lake=self.lake, staging=staging, arrivals=arrivals, recheck=recheck)
             with watch.stage("collect"):
                 targets = targets_of_ingest(self.settings.ingest.datasets, since, until)
                 failures += await collector.collect(tradable, targets, venue_now, self._progress)
@@ -256,7 +256,7 @@ async def collect_history(
         for line in staging.recover():
             progress.say(line)
         files, read_before = _find_unchanged(layout, source, staging, datasets, assets)
-        collector = Collector(source, lake, staging, recheck=recheck, read_before=read_before)
+        collector = Collector(source=source, lake=lake, staging=staging, recheck=recheck, read_before=read_before)
         failures = list(await collector.collect(assets, targets, now, progress))
         record = AdmissionRecord(settings=settings, now=now)
         progress.stage("validate", 1)

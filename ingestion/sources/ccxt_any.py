@@ -14,7 +14,8 @@ import polars as pl
 import requests
 
 from feature_repo.knowledge_time import history_known_at
-from feature_repo.raw_datasets import DATASETS, INSTANT
+from feature_repo.raw_datasets import DATASETS, INSTANT, RawDataset
+from ingestion.lake.spans import Span, subtract
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.bounded_transport import DeadlineError
 from ingestion.sources.ccxt_pages import Pager, Walk
@@ -22,6 +23,7 @@ from ingestion.sources.ccxt_session import bound, leave_rows_in
 from ingestion.sources.http import SOURCE_BACKOFF
 from ingestion.sources.instants import parse_ms
 from ingestion.sources.protocol import UnitAnswer
+from ingestion.sources.unreadable_rows import leave_out_unreadable
 from pairity.bounded_numbers import OutOfBoundsError, parse_int
 from pairity.errors import (
     ConfigError,
@@ -124,7 +126,7 @@ class CcxtAny(BlockingSource):
         opened = pl.col("open_time").cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
         candles = frame.with_columns(opened, pl.col("volume") * coins)
         candles = candles.filter(pl.col("open_time") < closed).with_columns(history_known_at(kind))
-        return _answer(walk, kind.conform(candles).sort("open_time"), market, since, until)
+        return _answer(kind, walk, candles, market, (since, until))
 
     def _funding(self, market: dict[str, Any], since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer:
         symbol, now = market["symbol"], self._now()
@@ -143,8 +145,8 @@ class CcxtAny(BlockingSource):
         values = [(row["timestamp"], row["fundingRate"]) for row in walk.rows]
         frame = pl.DataFrame(values, schema={"funding_time": pl.Int64, "funding_rate": pl.Float64}, orient="row")
         settled = pl.col("funding_time").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).dt.truncate("1s")
-        rows = kind.conform(frame.with_columns(settled).with_columns(history_known_at(kind))).sort("funding_time")
-        return _answer(walk, rows, market, since, until)
+        rows = frame.with_columns(settled).with_columns(history_known_at(kind))
+        return _answer(kind, walk, rows, market, (since, until))
 
     def _now(self) -> datetime:
         """Return the exchange's time; where it does not tell it, the time here."""
@@ -239,19 +241,22 @@ def _listed_ms(market: dict[str, Any], now: datetime) -> int | None:
 
 
 def _answer(
-    walk: Walk, rows: pl.DataFrame, market: dict[str, Any], since: datetime, until: datetime
+    kind: RawDataset, walk: Walk, found: pl.DataFrame, market: dict[str, Any], unit: Span
 ) -> pl.DataFrame | UnitAnswer:
     """Return the rows alone where they prove the whole range."""
-    if not walk.unproven and walk.before_listing is None:
+    readable, unreadable, reasons = leave_out_unreadable(kind, found, str(market["symbol"]))
+    rows = kind.conform(readable).sort(kind.time)
+    if not walk.unproven and not unreadable and walk.before_listing is None:
         return rows
-    reasons = [
+    reasons += [
         f"{market['symbol']}: what lies between {low:%Y-%m-%d %H:%M} and {high:%Y-%m-%d %H:%M} cannot be asked for: "
         "the exchange sends its newest rows first and ignores where a page shall end; the range does not count as "
         "fetched: collect it from another source"
         for low, high in walk.unproven
     ]
     listed = None if walk.before_listing is None else from_ms(int(market["created"]))
-    return UnitAnswer(rows, proven=walk.prove(since, until), left_out=tuple(reasons), listed_at=listed)
+    proven = subtract(unit, (*walk.unproven, *unreadable))
+    return UnitAnswer(rows, proven=proven, left_out=tuple(reasons), listed_at=listed)
 
 
 def _is_linear_usdt(market: dict[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ingestion.lake.spans import Span, subtract
+from ingestion.lake.spans import Span
 from pairity.errors import VenueAnswerError, VenueRejectedError
 from pairity.timeline import from_ms, to_ms
 
@@ -46,10 +46,6 @@ class Walk:
     unproven: tuple[Span, ...]
     before_listing: Span | None
     """The part before the exchange's listing time, where it has rows of none of it."""
-
-    def prove(self, since: datetime, until: datetime) -> tuple[Span, ...]:
-        """Return the parts of [since, until) that were answered to their end."""
-        return subtract((since, until), self.unproven)
 
 
 @dataclass(slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ingestion.coverage import find_gaps
 from ingestion.lake import Lake
-from ingestion.lake.spans import union
+from ingestion.lake.spans import subtract, union
 from ingestion.sources.ccxt_any import CcxtAny
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
@@ -102,3 +103,26 @@ def test_instants_in_another_unit_are_named_and_cover_nothing(web, tmp_path, fac
     report = collect(settings, source, ("BTC",), ("candles_1h",), T0, end, end, SilentProgress())
     assert f"no Unix time in ms: in {unit} it would be 2024-03-01 00:00:00" in report.failures[0].reason
     assert Lake(Layout(tmp_path), venue="ccxt_binanceusdm").coverage("candles_1h", "BTC", T0, end) == ()
+
+
+def test_rows_that_lack_a_value_are_named_and_are_asked_for_again(web, tmp_path):
+    put_binance(web, T0 + 99 * HOUR, PagingExchange([], "oldest", HOUR_MS), PagingExchange([], "oldest", HOUR_MS), 0)
+
+    def klines(*lacking):
+        times = every(1, (0, 30))
+        closes = [None if k in lacking else str(1 + k % 5 / 10) for k in range(30)]
+        rows = [[at, "1", "2", "0.5", close, "1", at, "1", 1] for at, close in zip(times, closes, strict=True)]
+        return lambda query: json.dumps([row for row in rows if row[0] >= int(query["startTime"])]).encode()
+
+    source = CcxtAny("binanceusdm", 1, 5.0, web.url, sleep=lambda _: None)
+    settings, end = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH"))), T0 + 30 * HOUR
+    now, lake = T0 + 99 * HOUR, Lake(Layout(tmp_path), venue="ccxt_binanceusdm")
+    web.files["/fapi/v1/klines"] = klines(3, 4, 9)
+    report = collect(settings, source, ("BTC",), ("candles_1h",), T0, end, now, SilentProgress())
+    assert "3 of 30 rows of candles_1h lack a value, such as close of 2024-03-01 03:00:00" in report.failures[0].reason
+    assert report.rows[0].rows == 27
+    missing = subtract((T0, end), lake.coverage("candles_1h", "BTC", T0, end))
+    assert missing == ((T0 + 3 * HOUR, T0 + 5 * HOUR), (T0 + 9 * HOUR, T0 + 10 * HOUR))
+    web.files["/fapi/v1/klines"] = klines()
+    again = collect(settings, source, ("BTC",), ("candles_1h",), T0, end, now, SilentProgress())
+    assert (again.ok, again.rows[0].new_rows) == (True, 3)
