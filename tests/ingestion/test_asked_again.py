@@ -72,6 +72,25 @@ def test_the_command_asks_an_archive_for_each_hole_itself(web, tmp_path):
     assert daily == {day_of(5), day_of(20)}
 
 
+def test_the_command_rechecks_and_tells_what_failed_from_what_is_lacking(web, tmp_path):
+    put(web, MONTH, month_without(5))
+    span = ("--since", "2024-03-01T00:00:00Z", "--until", "2024-04-01T00:00:00Z", "--assets", "BTC")
+    options = ("collect", "--source", "binance-archive", "--datasets", "candles_1h", *span)
+    assert invoke(web, tmp_path, *options).exit_code == 0
+    put(web, MONTH, month_without())
+    assert "720" in invoke(web, tmp_path, *options).output  # nothing is asked
+    rechecked = invoke(web, tmp_path, *options, "--recheck")
+    assert (rechecked.exit_code, "744" in rechecked.output) == (0, True)
+    put(web, MONTH, month_without(), "0" * 64)
+    failed = invoke(web, tmp_path, *options, "--recheck")
+    assert failed.exit_code == 4
+    assert "failed: BTC candles_1h" in failed.output
+    write_hours(tmp_path / "in" / "BTC-USDT.parquet", range(9))
+    folder = invoke(web, tmp_path, "collect", "--source", "parquet-folder", "--folder", str(tmp_path / "in"), *span)
+    assert folder.exit_code == 0
+    assert "lacks: BTC funding: parquet-folder has no funding of it in this range" in folder.output
+
+
 def settings_for(home, **more):
     return Settings(home=home, universe=UniverseSettings(assets=("BTC", "ETH")), **more)
 

@@ -74,7 +74,15 @@ def test_hours_behind_a_hole_are_not_lost(web, tmp_path, name, situation):
 
 
 @pytest.mark.parametrize("name", EXCHANGES)
-@pytest.mark.parametrize("spans", [[(0, 4080)], [(0, 800), (1600, 4080)], [(2000, 4080)]], ids=str)
+@pytest.mark.parametrize(
+    "spans",
+    [
+        [(0, 4080)],
+        pytest.param([(0, 800), (1600, 4080)], marks=pytest.mark.slow),
+        pytest.param([(2000, 4080)], marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_settlements_are_paged_from_the_start_of_the_range(web, tmp_path, name, spans):
     report, lake = collected(web, tmp_path, name, spans, datasets=("funding",), bars=4080)
     assert report.ok, report.failures
