@@ -63,12 +63,12 @@ class Collector:
         `now` is the source's time. A bad unit of history is a failure and is stepped over. A source that does not
         answer ends one target of one instrument, or the instrument where the target is required. Errors of our own
         disk and lake end the run. UnknownNameError for a dataset that the source lacks; the first ConfigError where
-        there is one for every instrument: then nothing could be asked at all.
+        there is one for every target of every instrument: then nothing could be asked at all.
         """
         require_datasets(self.source, [name for target in targets for name in target.spans])
         progress.stage(f"collect from {self.source.name}", len(assets) * len(targets))
         turn, intake = asyncio.Semaphore(self.source.concurrency), self._intake(now - self.source.settles_after)
-        misused: dict[str, ConfigError] = {}
+        misused: list[ConfigError] = []
 
         async def collect_in_turn(asset: str) -> list[InstrumentFailure]:
             async with turn:
@@ -79,8 +79,8 @@ class Collector:
                 tasks = [group.create_task(collect_in_turn(asset)) for asset in assets]
         except ExceptionGroup as errors:  # such as a corrupt lake: the first one tells the story
             raise errors.exceptions[0] from None
-        if misused and len(misused) == len(set(assets)):
-            raise next(iter(misused.values()))
+        if misused and len(misused) == len(assets) * len(targets):
+            raise misused[0]
         failures = [failure for task in tasks for failure in task.result()]
         unread = intake.finish()
         for failure in unread:
@@ -112,7 +112,7 @@ class Collector:
         targets: Sequence[Target],
         intake: Intake,
         progress: Progress,
-        misused: dict[str, ConfigError],
+        misused: list[ConfigError],
     ) -> list[InstrumentFailure]:
         failures: list[InstrumentFailure] = []
         for done, target in enumerate(targets, 1):
@@ -127,7 +127,7 @@ class Collector:
                 progress.say(f"{asset} {target.name}: {error.what}")
                 reasons = [str(error)]
                 if isinstance(error, ConfigError):
-                    misused.setdefault(asset, error)
+                    misused += [error] * (len(targets) - done + 1 if target.required else 1)
             failures += [InstrumentFailure(asset, reason, target.name) for reason in reasons]
             if reasons and target.required:
                 progress.advance(len(targets) - done + 1, note=asset)

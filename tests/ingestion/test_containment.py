@@ -98,6 +98,25 @@ def test_what_is_not_the_sources_ends_the_run(tmp_path, error):
         run(tmp_path, source)
 
 
+def test_a_dataset_that_no_instrument_has_keeps_the_others(tmp_path):
+    both = ("candles_1h", "funding")
+
+    class Two(Odd):
+        """Has no funding of any instrument."""
+
+        def read(self, dataset, asset, since, until):
+            if dataset == "funding":
+                raise ConfigError("it has no funding")
+            return super().read(dataset, asset, since, until)
+
+    settings = Settings(home=tmp_path, universe=UniverseSettings(assets=("BTC", "ETH")))
+    report = asyncio.run(
+        collect_history(settings, Two(datasets=both), ("BTC", "ETH"), both, SINCE, UNTIL, NOW, SilentProgress())
+    )
+    assert [(one.asset, one.dataset) for one in report.failures] == [("BTC", "funding"), ("ETH", "funding")]
+    assert [row.rows for row in report.rows] == [6, 0, 6, 0]
+
+
 def test_a_source_that_refuses_the_key_is_not_asked_for_every_unit(tmp_path):
     source = Odd({1: CredentialsError("the key is refused")})
     assert [row.rows for row in run(tmp_path, source).rows] == [0, 6]

@@ -44,7 +44,9 @@ def stored(home, since=MARCH, until=APRIL):
     return times, subtract((since, until), union(lake.coverage("candles_1h", "BTC", since, until)))
 
 
-@pytest.mark.parametrize("lacking", [(5,), (1, 2, 3), (31,), tuple(range(2, 32))], ids=str)
+@pytest.mark.parametrize(
+    "lacking", [(5,), (1, 2, 3), (31,), pytest.param(tuple(range(2, 32)), marks=pytest.mark.slow)], ids=str
+)
 def test_days_that_a_month_lacks_are_filled_from_theirs(web, tmp_path, lacking):
     put_month(web, *lacking)
     put_days(web, *lacking)
@@ -101,7 +103,9 @@ def test_a_month_that_cannot_be_used_is_named_and_its_days_are_read(web, tmp_pat
     assert (len(stored(tmp_path)[0]), stored(tmp_path)[1]) == (31 * 24, ())
 
 
-@pytest.mark.parametrize("fault", ["no checksum", "two files", "a header in mid-file"])
+@pytest.mark.parametrize(
+    "fault", ["no checksum", pytest.param("two files", marks=pytest.mark.slow), "a header in mid-file"]
+)
 def test_one_bad_day_or_month_keeps_nothing_else_out(web, tmp_path, fault):
     archive, checksum, says = BAD[fault]
     february = datetime(2024, 2, 1, tzinfo=UTC)
