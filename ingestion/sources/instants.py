@@ -24,7 +24,7 @@ def parse_ms(value: object, now: datetime) -> int:
 
     >>> parse_ms(1714521600, datetime(2024, 6, 1, tzinfo=UTC))
     Traceback (most recent call last):
-    pairity.bounded_numbers.OutOfBoundsError: is 1714521600, no Unix time in ms: in s it would be 2024-05-01 00:00:00
+    pairity.bounded_numbers.OutOfBoundsError: is '1714521600', no Unix time in ms: in s it would be 2024-05-01 00:00:00
     """
     number = parse_int(value)
     if to_ms(FIRST) <= number <= to_ms(last_instant(now)):
