@@ -99,11 +99,13 @@ class CollectReport:
     quarantined: tuple[QuarantinedPartition, ...]
     failures: tuple[InstrumentFailure, ...]
     snapshot_id: str
+    listed: Mapping[str, datetime] = field(default_factory=dict)
+    """When instruments were listed that lack rows because of it, as the source says."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and nothing was quarantined."""
-        return not self.failures and not self.quarantined
+        """Whether nothing failed and nothing was quarantined; a dataset that an instrument lacks is no failure."""
+        return not any(failure.served for failure in self.failures) and not self.quarantined
 
 
 @dataclass(frozen=True, slots=True)

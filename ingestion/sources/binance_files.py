@@ -16,6 +16,7 @@ from feature_repo.transforms.ticks import build_bars_from_trades
 from ingestion.sources.bounded_archives import ExpandsTooFarError, unzip_one
 from ingestion.sources.bounded_csv import brief, read_texts, refuse_non_numbers
 from ingestion.sources.http import TooLargeError
+from ingestion.sources.instants import FIRST, describe_unit, last_instant
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError, show
 from pairity.errors import DataError, VenueAnswerError
@@ -39,7 +40,6 @@ _AGG_TRADE = ("agg_trade_id", "price", "size", "first_trade_id", "last_trade_id"
 _TRADE = ("trade_id", "price", "size", "quote_size", "time", "buyer_is_maker")
 _FUNDING = ("funding_time", "interval_h", "funding_rate")
 _NOTHING_STORED = "nothing of it was stored"
-_FIRST_MS, _LAST_MS = (to_ms(datetime(year, 1, 1, tzinfo=UTC)) for year in (2009, 2100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +151,15 @@ def _table(csv: bytes, names: tuple[str, ...], time: str, rows: int) -> pl.DataF
     refuse_non_numbers(table, [name for name in names if name != "buyer_is_maker"])
     at = pl.col(time).cast(pl.Int64, strict=False)
     at = pl.when(at >= _MICROSECONDS_FROM).then(at // 1000).otherwise(at)
-    strange = table.filter(at.is_between(_FIRST_MS, _LAST_MS).fill_null(False).not_())
+    now = datetime.now(UTC)
+    is_instant = at.is_between(to_ms(FIRST), to_ms(last_instant(now))).fill_null(False)
+    strange = table.with_row_index("line").filter(is_instant.not_())
     if strange.height:
-        raise OutOfBoundsError(f"has {strange.height} rows whose {time} is no instant: {show(strange[time][0])}")
+        shown = strange[time][0]
+        raise OutOfBoundsError(
+            f"has {strange.height} rows whose {time} is no instant in ms or us: {show(shown)} in row "
+            f"{strange['line'][0] + 1}{describe_unit(shown, now)}"
+        )
     return table
 
 

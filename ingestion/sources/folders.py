@@ -64,6 +64,11 @@ class MinuteCsv(BlockingSource):
             _require(rows, ("origin_time", "received_time", "open", "high", "low", "close", "volume", "trades"))
             return self._candles(dataset, rows, since, until)
 
+    def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
+        """Return the asset's file, whose change has it read again."""
+        path = _files(self.folder, _CSV).get(asset)
+        return () if path is None else (path,)
+
     def _candles(self, dataset: str, rows: pl.DataFrame, since: datetime, until: datetime) -> pl.DataFrame:
         kind = DATASETS[dataset]
         candles = rows.select(
@@ -101,6 +106,10 @@ class ParquetFolder(BlockingSource):
             return None
         frames = [self._rows(dataset, path, since, until) for path in own]
         return pl.concat(frames).unique(maintain_order=True).sort(DATASETS[dataset].time)
+
+    def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
+        """Return the asset's files of every kind, whose change has them read again."""
+        return tuple(path for folder in self._folders() if (path := _files(folder, ".parquet").get(asset)))
 
     def _rows(self, dataset: str, path: Path, since: datetime, until: datetime) -> pl.DataFrame:
         kind = DATASETS[dataset]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,8 @@ from ingestion.lake.spans import Span
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.bounded_csv import brief, read_texts, refuse_non_numbers
 from ingestion.sources.http import Http
+from ingestion.sources.protocol import UnitAnswer
+from ingestion.sources.unreadable_rows import leave_out_outside
 from pairity.bounded_files import read_file
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError, parse_float
@@ -22,6 +24,7 @@ from pairity.errors import ConfigError, DataError, VenueAnswerError
 
 _COVERED = ("BTC", "ETH")
 _KIND = DATASETS["inflow"]
+_ANY_DAY = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _SIZE, _ROWS = 64 * MIB, 1_000_000
 
 
@@ -43,7 +46,7 @@ class CryptoQuant(BlockingSource):
         """Leave [since, until) whole: one answer holds years of days."""
         yield since, until
 
-    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer | None:
         """Return the days of [since, until) in coins; None for a coin that is not covered."""
         if asset not in _COVERED:
             return None
@@ -61,7 +64,9 @@ class CryptoQuant(BlockingSource):
             days = [(str(row["date"])[:10], parse_float(row["inflow_total"])) for row in answer["result"]["data"]]
             if not days:
                 return None
-            return _rows(pl.DataFrame(days, schema=["date", "inflow"], orient="row"), since, until)
+            given = _rows(pl.DataFrame(days, schema=["date", "inflow"], orient="row"), *_ANY_DAY)
+            rows, outside = leave_out_outside(_KIND, given, (since, until), f"{self.name} {asset}")
+            return UnitAnswer(rows, ((since, until),), tuple(outside)) if outside else rows
         except (KeyError, TypeError, OutOfBoundsError, DataError, pl.exceptions.PolarsError) as error:
             what = f"{self.url} sent an inflow answer that cannot be read: {type(error).__name__} {brief(error)}"
             raise VenueAnswerError(f"{what}: {str(answer)[:80]!r}", "nothing of it was stored") from None
@@ -91,6 +96,10 @@ class InflowCsv(BlockingSource):
             return None if own.is_empty() else _rows(own, since, until)
         except (DataError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{self.file} cannot be read: {brief(error)}", "correct or replace the file") from None
+
+    def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
+        """Return the file, whose change has it read again."""
+        return (self.file,) if self.file.is_file() else ()
 
     def _table(self) -> pl.DataFrame:
         if not self.file.is_file():

@@ -42,6 +42,7 @@ def sources() -> None:
 @click.option(
     "--venue", type=Name(VENUE), metavar="NAME", help="Venue under which a folder's rows are kept in the lake."
 )
+@click.option("--recheck", is_flag=True, help="Fetch what is stored again: late and corrected publications.")
 @click.option("--list-assets", is_flag=True, help="Show what the source has, and collect nothing.")
 @reports_errors
 def collect(
@@ -52,12 +53,13 @@ def collect(
     datasets: tuple[str, ...] | None,
     folder: Path | None,
     venue: str | None,
+    recheck: bool,
     list_assets: bool,
 ) -> None:
     """Bring history from an archive, an API or a folder into the lake, judged like everything else.
 
-    A second run adds nothing, one that was killed continues. Features are computed from one venue (`features.venue`) by
-    `pairity features`.
+    A second run adds nothing, one that was killed continues; files that have changed are read again. Features are
+    computed from one venue (`features.venue`) by `pairity features`.
     """
     from ingestion.pipeline import collect_history
     from ingestion.sources.catalog import open_source
@@ -82,11 +84,14 @@ def collect(
     start = parse_instant(since, now=now, name="--since")
     end = parse_instant(until, now=now, name="--until")
     with ConsoleProgress() as progress:
-        report = run_async(collect_history(settings, source, chosen, wanted, start, end, now, progress))
+        job = collect_history(settings, source, chosen, wanted, start, end, now, progress, recheck=recheck)
+        report = run_async(job)
     print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
     for item in report.quarantined:
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     for failure in report.failures:
-        echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
+        echo(f"{'failed' if failure.served else 'lacks'}: {failure.asset} {failure.dataset}: {failure.reason}")
+    for asset, at in report.listed.items():
+        echo(f"{asset}: not listed before {at:%Y-%m-%d %H:%M}")
     echo(f"venue {report.venue}, snapshot {report.snapshot_id}")
     sys.exit(0 if report.ok else 4)
