@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pairity.printable import printable, printable_line
+from pairity.number_formats import Figure, format_number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: s
 
 
 def format_cell(cell: Cell) -> str:
-    """Return the text of one cell: floats to four significant digits, integers with thin grouping, None as a dash."""
+    """Return the text of one cell: floats to four significant digits, integers grouped by commas, None as a dash.
+
+    No number is ever written with an exponent. Money and prices are `Figure`s: their text is made before.
+    """
     if cell is None or (isinstance(cell, float) and cell != cell):  # noqa: PLR0124 - NaN is what differs from itself
         return "–"
     if isinstance(cell, str):
@@ -59,7 +63,7 @@ def format_cell(cell: Cell) -> str:
         return str(cell)
     if isinstance(cell, int):
         return f"{cell:,}"
-    return f"{cell:,.0f}" if abs(cell) >= 10_000 else f"{cell:.4g}"
+    return format_number(cell)
 
 
 def format_stage_seconds(stages: dict[str, float]) -> str:
@@ -83,4 +87,4 @@ def _open_console() -> Console:
 
 def _is_number(cell: Cell) -> bool:
     # A bool is an int for Python, but not for people.
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
+    return isinstance(cell, int | float | Figure) and not isinstance(cell, bool)

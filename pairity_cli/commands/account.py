@@ -18,26 +18,28 @@ _SHOWN_ORDERS = 20
 @reports_errors
 def account(live: bool, export: Path | None, exchange_url: str | None) -> None:
     """Show balance, positions, protective orders, recent orders and fills, as the venue has them."""
+    from pairity.number_formats import format_exact, format_money
     from pairity_cli.tables import print_heading, print_line, print_table
     from serving.account import export_fills, read_account
 
     view = run_async(read_account(settings_from(exchange_url), live=live))
     print_heading(f"Account {view.config.uid} at {view.at:%Y-%m-%d %H:%M:%S} UTC, {view.config.position_mode}")
     print_table(
-        ("currency", "equity", "available"), [(b.currency, float(b.equity), float(b.available)) for b in view.balances]
+        ("currency", "equity", "available"),
+        [(b.currency, format_money(b.equity), format_money(b.available)) for b in view.balances],
     )
     print_table(
         ("position", "contracts", "entry"),
-        [(p.instrument, str(p.contracts), str(p.average_price)) for p in view.positions],
+        [(p.instrument, format_exact(p.contracts), format_exact(p.average_price)) for p in view.positions],
     )
     print_table(
         ("protection", "stop", "target"),
-        [(a.instrument, str(a.stop), str(a.target)) for a in view.protection],
+        [(a.instrument, format_exact(a.stop), format_exact(a.target)) for a in view.protection],
     )
     orders = []
     for order in view.orders[:_SHOWN_ORDERS]:
-        name, sizes = order.client_order_id or order.order_id, (str(order.side), str(order.contracts))
-        orders.append((name, order.instrument, *sizes, str(order.state), str(order.average_price)))
+        name, sizes = order.client_order_id or order.order_id, (str(order.side), format_exact(order.contracts))
+        orders.append((name, order.instrument, *sizes, str(order.state), format_exact(order.average_price)))
     print_table(("order", "instrument", "side", "contracts", "state", "price"), orders)
     print_line(f"{len(view.open_orders)} open orders, {len(view.fills)} fills in the last 7 days")
     if export is not None:

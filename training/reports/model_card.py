@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pairity.number_formats import format_money, format_number
 from pairity.settings import Settings
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
@@ -89,8 +90,8 @@ def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str])
 
 
 def _format_number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    return format_number(value)
 
 
 def _describe_size(most_usdt: float) -> str:
-    return f"{2 * most_usdt:g} USDT" if most_usdt > 0 else "all that is available"
+    return f"{format_money(2 * most_usdt)} USDT" if most_usdt > 0 else "all that is available"
