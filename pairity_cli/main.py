@@ -22,6 +22,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ingest": ("ingest", "ingest", "Collect market data, validate it, publish features."),
     "sources": ("sources", "sources", "List where raw data can come from, and what each source needs."),
     "collect": ("sources", "collect", "Bring history from an archive, an API or a folder into the lake."),
+    "universe": (
+        "universe",
+        "universe",
+        "Build and show a universe of hundreds of instruments, as known at each date.",
+    ),
     "features": ("features", "features", "Compute and publish the features of what the lake holds."),
     "data": ("data", "data", "What is stored: coverage, freshness, quarantine and size."),
     "gaps": ("data", "gaps", "Show holes in the raw data, and ask for them again."),

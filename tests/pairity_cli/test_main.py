@@ -17,6 +17,7 @@ def test_the_public_commands_are_these():
         "ingest",
         "sources",
         "collect",
+        "universe",
         "features",
         "data",
         "gaps",
