@@ -50,6 +50,7 @@ def test_the_public_commands_are_these():
         "trace",
         "parity",
         "trade-sheet",
+        "cross-section",
         "risk-factors",
         "lookahead",
         "quarantine",
