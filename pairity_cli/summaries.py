@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from serving.report import ServeReport
     from training.train_report import TrainReport
 
+MOST_LEFT_OUT = 40
 _BACKTEST_ROWS = (
     ("net return", "net_return"),
     ("gross return", "gross_return"),
@@ -115,8 +116,10 @@ def show_ingest(report: IngestReport) -> None:
         ("feature view", "new rows", "corrected", "unchanged", "written online"),
         [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views],
     )
-    for pair in report.left_out:
+    for pair in report.left_out[:MOST_LEFT_OUT]:
         print_line(f"  left out {pair.pair_id}: {pair.reason}")
+    if len(report.left_out) > MOST_LEFT_OUT:
+        print_line(f"  and {len(report.left_out) - MOST_LEFT_OUT:,} more pairs are left out")
     for failure in report.failures:
         print_line(f"  failed {failure.asset}: {failure.reason}")
     print_line(format_stage_seconds(report.stage_seconds))

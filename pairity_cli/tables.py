@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pairity.printable import printable, printable_line
 from pairity.number_formats import Figure, format_number
+from pairity.printable import printable, printable_line
 
 if TYPE_CHECKING:
     from rich.console import Console

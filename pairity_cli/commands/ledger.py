@@ -24,8 +24,8 @@ def ledger(since: str, live: bool, exchange_url: str | None) -> None:
 
     Reads only, also beside a running process. Ends with 1 where they differ.
     """
-    from pairity.timeline import parse_instant
     from pairity.number_formats import format_exact
+    from pairity.timeline import parse_instant
     from pairity_cli.tables import print_heading, print_line, print_table
     from serving.ledger import read_ledger
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, say_pair_cost, settings_from
 
 
 @click.command()
@@ -31,6 +31,7 @@ def serve(
     from serving.process import serve as run_process
 
     settings = settings_from(exchange_url, control_url)
+    say_pair_cost(settings)
     with ConsoleProgress() as progress:
         report = run_async(
             run_process(

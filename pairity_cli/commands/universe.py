@@ -146,7 +146,7 @@ def _build_of_venue(
     given: Mapping[str, str | int],
     now: datetime,
     *,
-    quiet: bool,  # noqa: ARG001 - nothing more to show
+    quiet: bool,
 ) -> StoredUniverse:
     from feature_repo.universes import store_universe
     from ingestion.lake import Lake

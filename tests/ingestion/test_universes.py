@@ -24,7 +24,7 @@ RULE = TrailingRule(top=3, window_hours=30, min_bars=20)
 
 
 def history(seed=3, days=6):
-    """(asset, open_time, known_at, close, volume): staggered listings, one delisted, gaps; known 1 ms after the close."""
+    """(asset, open_time, known_at, close, volume): staggered listings, one delisted, gaps; known after 1 ms."""
     rng = np.random.default_rng(seed)
     rows = []
     for number, (asset, first, last) in enumerate(

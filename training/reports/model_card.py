@@ -67,7 +67,7 @@ def render_model_card(
         "entry level the label is 0 by definition.",
         "",
         "**What it is for.** Ranking pairs of the universe "
-        f"({', '.join(settings.universe.assets)}) once an hour on the venue whose data it learnt from, through this "
+        f"({', '.join(settings.universe.traded)}) once an hour on the venue whose data it learnt from, through this "
         f"project's own strategy ({strategy.legs} leg{'s' if strategy.legs == 'both' else ''}, one position of at most "
         f"{_describe_size(strategy.max_position_usdt)} at leverage {strategy.leverage}). "
         "Demo trading, until the gate has passed it.",
