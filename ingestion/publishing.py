@@ -211,7 +211,7 @@ def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datet
     if rows.is_empty():
         return rows
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
-    near = pl.col(EVENT_TIME).is_between(since, until) & pl.col(view.entity).is_in(rows[view.entity].unique())
+    near = pl.col(EVENT_TIME).is_between(since, until) & pl.col(view.entity).is_in(rows[view.entity].unique().to_list())
     stored = keep_newest(scan_view(layout, view).filter(near), view).collect()
     joined = rows.join(stored, on=key, how="left", suffix="_stored", maintain_order="left")
     same = combine_bits(view).eq_missing(combine_bits(view, "_stored"))

@@ -130,9 +130,10 @@ def _rank(
     window = recent.filter(pl.col("bar_close") > at - rule.window_hours * HOUR)
     sums = sum_by_key(window.lazy(), ("asset",), ("notional",)).collect()
     instant = pl.Series([known_by], dtype=versions.schema[KNOWN_AT]).to_physical()[0]
-    members = []
+    members: list[tuple[str, float, int]] = []
     for asset, total in sums.select("asset", "notional").iter_rows():
         age = int(np.searchsorted(ready[asset], instant, side="right"))
         if asset in alive and age >= rule.min_bars:
-            members.append((asset, total / rule.window_hours, age, None))
-    return sorted(members, key=lambda member: (-member[1], member[0]))[: rule.top]
+            members.append((asset, total / rule.window_hours, age))
+    best = sorted(members, key=lambda member: (-member[1], member[0]))[: rule.top]
+    return [(*member, None) for member in best]

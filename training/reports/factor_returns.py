@@ -32,9 +32,15 @@ def write_factor_returns(layout: Layout, factors: pl.DataFrame) -> tuple[Path, P
 
 
 def accumulate(factors: pl.DataFrame) -> pl.DataFrame:
-    """Return time and the sums of each factor's returns so far, in %; a minute without a return adds nothing."""
-    sums = pl.exclude("time").fill_null(0.0).cum_sum() * 100.0
-    return factors.select("time", sums)
+    """Return time and the sums of each factor's returns so far, in %, null before the first return.
+
+    A later minute without a return adds nothing.
+    """
+    returns = pl.exclude("time")
+    begun = factors.select(returns.is_not_null().cum_sum() > 0)
+    sums = factors.select(returns.fill_null(0.0).cum_sum() * 100.0)
+    shown = [pl.select(pl.when(begun[name]).then(sums[name]).alias(name)).to_series() for name in sums.columns]
+    return factors.select("time").hstack(shown)
 
 
 def _draw(factors: pl.DataFrame, path: Path) -> None:
@@ -59,6 +65,5 @@ def _draw(factors: pl.DataFrame, path: Path) -> None:
 
 def _draw_curve(axis: Axes, sums: pl.DataFrame, name: str, label: str, colour: str) -> None:
     last = sums[name][-1]
-    axis.plot(
-        sums["time"].to_list(), sums[name].to_list(), linewidth=1.3, color=colour, label=f"{label} ({last:+.1f} %)"
-    )
+    text = label if last is None else f"{label} ({last:+.1f} %)"
+    axis.plot(sums["time"].to_list(), sums[name].to_list(), linewidth=1.3, color=colour, label=text)
