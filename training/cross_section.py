@@ -62,9 +62,12 @@ def read_cross_section(settings: Settings, hour: datetime, universe: StoredUnive
     ).select("asset", *ASSET_CROSS_SECTION.feature_names)
 
 
-def write_cross_section(layout: Layout, rows: pl.DataFrame, hour: datetime) -> tuple[Path, Path]:
+def write_cross_section(
+    layout: Layout, rows: pl.DataFrame, hour: datetime, universe: str | None = None
+) -> tuple[Path, Path]:
     """Write the rows as CSV and Parquet below `reports/cross-section`; both appear whole. Returns their paths."""
-    stem = layout.reports / "cross-section" / f"{hour:%Y-%m-%dT%H%M}"
+    of_universe = "" if universe is None else f"-{universe}"
+    stem = layout.reports / "cross-section" / f"{hour:%Y-%m-%dT%H%M}{of_universe}"
     paths = stem.with_suffix(".csv"), stem.with_suffix(".parquet")
     replace_file_with(paths[0], escape_formulas(rows).write_csv)
     replace_file_with(paths[1], rows.write_parquet)

@@ -27,6 +27,20 @@ class SheetChoice:
     sharpe_bars: int | None = None
     """`sharpe` is the return of so many bars over the standard deviation of their changes, scaled to as many."""
 
+    def describe(self, universe: str | None = None) -> str:
+        """Return what tells this sheet from the reference one, for the names of its files.
+
+        >>> SheetChoice().describe(), SheetChoice("simple", 12).describe("top12")
+        ('', '-top12-simple-r12')
+        """
+        parts = [
+            universe,
+            None if self.vwap == "weighted" else self.vwap,
+            None if self.return_bars is None else f"r{self.return_bars}",
+            None if self.sharpe_bars is None else f"s{self.sharpe_bars}",
+        ]
+        return "".join(f"-{part}" for part in parts if part is not None)
+
 
 REFERENCE = SheetChoice()
 

@@ -130,22 +130,27 @@ def build_trade_sheet(
     ).select(COLUMNS)
 
 
-def write_sheet(layout: Layout, sheet: pl.DataFrame, day: date) -> tuple[Path, Path]:
-    """Write the sheet as CSV and Parquet below `reports/trade-sheet`; both appear whole. Returns their paths."""
-    folder = layout.root / "reports" / "trade-sheet"
-    paths = folder / f"{day.isoformat()}.csv", folder / f"{day.isoformat()}.parquet"
+def write_sheet(layout: Layout, sheet: pl.DataFrame, day: date, label: str = "") -> tuple[Path, Path]:
+    """Write the sheet as CSV and Parquet below `reports/trade-sheet`; both appear whole. Returns their paths.
+
+    `label` (see `SheetChoice.describe`) keeps sheets of one day apart.
+    """
+    folder, stem = layout.reports / "trade-sheet", f"{day.isoformat()}{label}"
+    paths = folder / f"{stem}.csv", folder / f"{stem}.parquet"
     replace_file_with(paths[0], escape_formulas(sheet).write_csv)
     replace_file_with(paths[1], sheet.write_parquet)
     return paths
 
 
-def write_evaluation(layout: Layout, report: RankingReport, first: date, last: date) -> tuple[Path, Path]:
+def write_evaluation(
+    layout: Layout, report: RankingReport, first: date, last: date, label: str = ""
+) -> tuple[Path, Path]:
     """Write the measures and the buckets as CSV below `reports/trade-sheet`; both appear whole. Returns their paths."""
     named = {name: value for name, value in asdict(report).items() if name != "by_bucket"}
     measures = pl.DataFrame(
         {"measure": list(named), "value": pl.Series(named.values(), dtype=pl.Float64, strict=False)}
     )
-    stem = f"evaluation-{first.isoformat()}-{last.isoformat()}"
+    stem = f"evaluation-{first.isoformat()}-{last.isoformat()}{label}"
     folder = layout.reports / "trade-sheet"
     paths = folder / f"{stem}.csv", folder / f"{stem}-buckets.csv"
     for path, rows in zip(paths, (measures, report.by_bucket), strict=True):

@@ -47,7 +47,7 @@ def cross_section(instant: str | None, universe: str | None, top: int) -> None:
         hour = floor_to(parse_instant(instant, now=now, name="--at"), HOUR)
     rows = read_cross_section(settings, hour, members)
     _show(rows, f"cross-section at {hour:%Y-%m-%d %H:%M} UTC, {rows.height:,} assets", top)
-    for path in write_cross_section(Layout.of(settings), rows, hour):
+    for path in write_cross_section(Layout.of(settings), rows, hour, universe):
         echo(path)
 
 
@@ -64,6 +64,7 @@ def _show(rows: pl.DataFrame, title: str, top: int) -> None:
         )
         for row in ordered.iter_rows(named=True)
     ]
-    print_table(("asset", *_TITLES.values()), lines, title)
+    print_line(title)
+    print_table(("asset", *_TITLES.values()), lines)
     if rows.height > len(lines):
         print_line(f"and {rows.height - len(lines):,} more in the files")

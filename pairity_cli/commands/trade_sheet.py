@@ -79,7 +79,7 @@ def trade_sheet(
             raise ConfigError(f"--to {until} lies before --from {since}", "give the earlier day first")
         report = evaluate_sheets(settings, open_store(settings), since, until, most, choice=choice, universe=members)
         _show_evaluation(report)
-        for path in write_evaluation(layout, report, since, until):
+        for path in write_evaluation(layout, report, since, until, choice.describe(universe)):
             echo(path)
         return
     if first is not None or last is not None:
@@ -87,7 +87,7 @@ def trade_sheet(
     chosen = find_newest_day(SystemClock().now(), settings, members) if day == _NEWEST else _parse_day(day, "--date")
     sheet = sheet_of(settings, open_store(settings), chosen, most, choice=choice, universe=members)
     _show_sheet(sheet, layout)
-    for path in write_sheet(layout, sheet, chosen):
+    for path in write_sheet(layout, sheet, chosen, choice.describe(universe)):
         echo(path)
 
 

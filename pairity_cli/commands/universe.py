@@ -186,8 +186,8 @@ def _show(found: StoredUniverse, at: datetime, *, whole: bool) -> None:
         numbers = (format_money(row["mean_notional"]), row["age_bars"]) if dynamic else (row["exchanges"],)
         rows.append((row["rank"], row["asset"], *numbers))
     columns = ("USDT per hour, mean", "age, hourly bars") if dynamic else ("exchanges",)
-    title = f"universe {found.name} ({found.source}) as known from {since:%Y-%m-%d %H:%M} UTC on"
-    print_table(("rank", "asset", *columns), rows, title)
+    print_line(f"universe {found.name} ({found.source}) as known from {since:%Y-%m-%d %H:%M} UTC on")
+    print_table(("rank", "asset", *columns), rows)
     if own.height > len(rows):
         print_line(f"and {own.height - len(rows):,} more (--all)")
     print_line(

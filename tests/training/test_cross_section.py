@@ -104,6 +104,6 @@ def test_the_command_prints_and_writes_it(home, tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert "cross-section at 2025-03-10 04:00 UTC, 3 assets" in done.output
     folder = settings.home / "reports" / "cross-section"
-    assert pl.read_parquet(folder / "2025-03-10T0400.parquet").height == 3
-    assert pl.read_csv(folder / "2025-03-10T0400.csv")["asset"].to_list() == list(NAMES[:3])
+    assert pl.read_parquet(folder / "2025-03-10T0400-three.parquet").height == 3
+    assert pl.read_csv(folder / "2025-03-10T0400-three.csv")["asset"].to_list() == list(NAMES[:3])
     assert CliRunner().invoke(main, ["cross-section", "--at", "2031-01-01"], env=environment).exit_code == 4

@@ -152,6 +152,8 @@ def test_the_command_takes_the_newest_day_where_no_date_is_given(published, tmp_
         assert "e+" not in done.output
     folder = settings.home / "reports" / "trade-sheet"
     assert pl.read_csv(folder / "2025-03-14.csv").columns == pl.read_parquet(folder / "2025-03-14.parquet").columns
+    assert run("--vwap", "simple", "--sharpe-bars", "9").exit_code == 0
+    assert (folder / "2025-03-14-simple-s9.csv").exists()
     for arguments, text in (
         (("--date", "soon"), "is no day"),
         (("--universe", "nothing"), "unknown universe 'nothing'"),
