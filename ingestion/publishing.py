@@ -30,8 +30,8 @@ from pairity.universe import Pair, short_name
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-PAIRS_AT_ONCE = 2_000
-"""Pairs of which a whole month is in memory at once: some 1.5 million rows."""
+PAIRS_AT_ONCE = 500
+"""Pairs of which a whole month is in memory at once: some 360,000 rows, and several copies of them."""
 _TICK = timedelta(microseconds=1)
 
 
@@ -159,7 +159,7 @@ class Publisher:
         newest = []
         for block in blocks if len(blocks) > 1 else ():
             rows = memory.chunk.compute_pairs(block, accept=admission.accept)
-            part = self._publish_frames(admission, ContinuedMonth(memory.chunk), rows, now)
+            part = self._publish_frames(admission, ContinuedMonth(chunk=memory.chunk), rows, now)
             newest.append(_latest(PAIR_HOURLY, [part[PAIR_HOURLY.name]]))
         return published | ({PAIR_HOURLY.name: pl.concat(newest)} if newest else {})
 

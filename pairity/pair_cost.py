@@ -9,10 +9,10 @@ from pairity.number_formats import format_number
 MANY_PAIRS = 1_225
 """Pairs of fifty assets: more than that is said before the work begins."""
 _MONTH_HOURS = 720
-_FILE_BYTES_PER_ROW = 180
+_FILE_BYTES_PER_ROW = 90
 """Bytes of a pair's hour in the published files, compressed; measured by `make bench-wide`."""
-_MICROSECONDS_PER_ROW = 12.0
-"""Time to compute, judge and write a pair's hour on one core; measured by `make bench-wide`."""
+_MICROSECONDS_PER_ROW = 50.0
+"""Time to compute, judge and write a pair's hour; measured by `make bench-wide` on two cores that were shared."""
 
 
 def describe_pair_cost(traded: Sequence[str]) -> str | None:
@@ -28,6 +28,6 @@ def describe_pair_cost(traded: Sequence[str]) -> str | None:
     return (
         f"{len(traded):,} assets make {count:,} pairs: {rows:,} rows for each month of features, about "
         f"{format_number(rows * _FILE_BYTES_PER_ROW / 1e9)} GB on the disk and "
-        f"{format_number(rows * _MICROSECONDS_PER_ROW / 60e6)} minutes of one core; set universe.pair_assets to the "
+        f"{format_number(rows * _MICROSECONDS_PER_ROW / 60e6)} minutes; set universe.pair_assets to the "
         "assets whose pairs are wanted"
     )

@@ -66,7 +66,7 @@ def test_only_the_pairs_that_are_traded_are_computed(tmp_path):
 def test_pairs_are_cut_without_a_rest():
     pairs = pairs_of([f"C{number}" for number in range(70)])
     blocks = publishing.split_pairs(pairs)
-    assert [len(block) for block in blocks] == [2_000, 415]
+    assert [len(block) for block in blocks] == [500, 500, 500, 500, 415]
     assert [pair for block in blocks for pair in block] == list(pairs)
     assert publishing.split_pairs(()) == ()
 
