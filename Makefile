@@ -16,7 +16,7 @@ SEED ?= 1
 CHAPTER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month pictures crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month pictures crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -125,7 +125,10 @@ ui: install  ## compare models in the MLflow UI on 127.0.0.1, for looking only
 serve: install  ## run the trading process (demo trading unless both live switches are set)
 	$(BIN)/pairity serve $(ARGS)
 
-data-docs: install  ## build Great Expectations' Data Docs and say where they are
+data-bench-wide: install  ## 300 made-up instruments: a year of hours, and all pairs of a month; time and memory (ARGS=--small)
+	$(BIN)/python -m benchmarks wide $(ARGS)
+
+docs: install  ## build Great Expectations' Data Docs and say where they are
 	$(BIN)/pairity data-docs $(ARGS)
 
 lint: install  ## style and formatting

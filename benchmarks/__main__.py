@@ -2,7 +2,8 @@
 
 `python -m benchmarks data` runs one group and writes results-data.md. `--small` takes small inputs where a group has
 them, to see whether it runs at all; it writes nothing. The group `serve` has no peers but Feast's read: it says what
-one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a decision.
+one live hour costs. The group `readers` has none: it says what a crowd of readers of the API costs a decision. The
+group `wide` runs only where it is named: what 300 instruments and all their pairs cost.
 
 Timings are never tests: machines are small, shared and noisy. Correctness is asserted before anything is timed.
 """
@@ -20,10 +21,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks import backtest_grid, factor_regression, fits, joins, microstructure, pair_features, readers, serving
+from benchmarks import (
+    backtest_grid,
+    factor_regression,
+    fits,
+    joins,
+    microstructure,
+    pair_features,
+    readers,
+    serving,
+    wide,
+)
 from benchmarks.case import Case
 
-SERVE, READERS = "serve", "readers"
+SERVE, READERS, WIDE = "serve", "readers", "wide"
 Source = Callable[[Path], Iterator[Case]]
 GROUPS: dict[str, tuple[Source, ...]] = {
     "data": (microstructure.cases, pair_features.cases, factor_regression.cases, joins.cases),
@@ -71,8 +82,8 @@ def make_cases(sources: Sequence[Source], scratch: Path) -> Iterator[Case]:
 
 def main(groups: Sequence[str], small: bool) -> None:
     known = SMALL if small else GROUPS
-    if unknown := set(groups) - {*known, SERVE, READERS}:
-        listed = ", ".join((*known, SERVE, READERS))
+    if unknown := set(groups) - {*known, SERVE, READERS, WIDE}:
+        listed = ", ".join((*known, SERVE, READERS, WIDE))
         sys.exit(f"no group of benchmarks is called {', '.join(sorted(unknown))}; there are: {listed}")
     chosen = groups or (*known, SERVE, READERS)
     parts = []
@@ -82,6 +93,8 @@ def main(groups: Sequence[str], small: bool) -> None:
         parts.append(serving.measure_all(small))
     if READERS in chosen:
         parts.append(readers.measure_readers(small))
+    if WIDE in chosen:  # only where it is named: it takes long and no peer
+        parts.append(wide.measure_wide(small))
     text = wrap_prose("\n".join(parts))
     if not small:
         (Path(__file__).parent / "-".join(["results", *groups])).with_suffix(".md").write_text(text)

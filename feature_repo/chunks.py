@@ -12,7 +12,7 @@ from datetime import datetime
 
 import polars as pl
 
-from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
 from feature_repo.catalog import find_view as declared
 from feature_repo.knowledge_time import inputs_known_at
 from feature_repo.raw_datasets import instant
@@ -21,6 +21,7 @@ from feature_repo.transforms.view_transforms import CARRIED, TRANSFORMS, Inputs,
 from pairity.errors import ConfigError, TimeRangeError
 from pairity.settings import Settings
 from pairity.timeline import DAY, HOUR, floor_to, month_start, next_month
+from pairity.universe import Pair
 
 Accept = Callable[[View, pl.DataFrame], pl.DataFrame]
 _LOOKBACK = max(view.lookback for view in VIEWS.values())
@@ -52,7 +53,13 @@ class Chunk:
         self._memory = ChunkMemory()
 
     def advance(
-        self, read: ReadRaw, until: datetime, *, changed_at: datetime | None = None, accept: Accept | None = None
+        self,
+        read: ReadRaw,
+        until: datetime,
+        *,
+        changed_at: datetime | None = None,
+        accept: Accept | None = None,
+        with_pairs: bool = True,
     ) -> dict[str, pl.DataFrame]:
         """Continue to the last full hour at `until` or the month's end; return the rows of the views that are new.
 
@@ -60,19 +67,30 @@ class Chunk:
         `changed_at` is the earliest instant at which a raw row is complete that came, changed or went since the last
         call: the hours from it on are computed again; None where nothing did. `accept` returns the rows of a view that
         other views may be computed from; default all. The first call computes everything since the anchor.
+        `with_pairs=False` leaves the pairs to `compute_pairs`.
         """
         end = min(floor_to(until, HOUR), next_month(self.month))
         after = self._take_back(changed_at)
         if after is not None and end < after:
             self._memory, after = ChunkMemory(), None
         try:
-            rows = self._compute(read, after, end, accept)
+            rows = self._compute(read, after, end, accept, with_pairs=with_pairs)
         except NewAssetError:
             self._memory, after = ChunkMemory(), None
-            rows = self._compute(read, after, end, accept)
+            rows = self._compute(read, after, end, accept, with_pairs=with_pairs)
         self.end, self.since = end, after
         since = self.month if after is None else max(self.month, after)
-        return {name: rows[name].filter(pl.col(EVENT_TIME) > instant(since)) for name in self._wanted}
+        return {name: rows[name].filter(pl.col(EVENT_TIME) > instant(since)) for name in self._wanted if name in rows}
+
+    def compute_pairs(self, pairs: Sequence[Pair], *, accept: Accept | None = None) -> dict[str, pl.DataFrame]:
+        """Return the rows of `pairs` for the hours of the last `advance`, as it would have returned them.
+
+        Pairs grow with the square of the assets: a month of tens of thousands does not fit into memory at once.
+        """
+        assert self.end is not None
+        rows = TRANSFORMS[PAIR_HOURLY.name](self._inputs(_read_nothing, self.since, self.end, pairs)).collect()
+        accepted = rows if accept is None else accept(PAIR_HOURLY, rows)
+        return {PAIR_HOURLY.name: accepted}
 
     def _take_back(self, changed_at: datetime | None) -> datetime | None:
         """Return the hour from which to go on; None from the anchor."""
@@ -85,21 +103,28 @@ class Chunk:
         self._memory.rewind(last_good)
         return last_good
 
-    def _compute(
-        self, read: ReadRaw, after: datetime | None, end: datetime, accept: Accept | None
-    ) -> dict[str, pl.DataFrame]:
-        memory = self._memory
-        inputs = Inputs(
+    def _inputs(
+        self, read: ReadRaw, after: datetime | None, end: datetime, pairs: Sequence[Pair] | None = None
+    ) -> Inputs:
+        return Inputs(
             read=read,
-            memory=memory,
+            memory=self._memory,
             settings=self.settings,
             start=self.month - _LOOKBACK,
             month=self.month,
             end=end,
             after=after,
+            pairs=pairs,
         )
+
+    def _compute(
+        self, read: ReadRaw, after: datetime | None, end: datetime, accept: Accept | None, *, with_pairs: bool
+    ) -> dict[str, pl.DataFrame]:
+        memory, inputs = self._memory, self._inputs(read, after, end)
         computed: dict[str, pl.DataFrame] = {}
         for name in _with_inputs(self._wanted):
+            if name == PAIR_HOURLY.name and not with_pairs:
+                continue
             rows = _carry(name, TRANSFORMS[name](inputs).collect(), memory, after)
             if name in CARRIED:
                 memory.note_created(name, rows, VIEWS[name].entity)
@@ -109,6 +134,10 @@ class Chunk:
         if memory.risk is not None:
             memory.risk = memory.risk.recent(self.settings.features, REMEMBERED)
         return computed
+
+
+def _read_nothing(dataset: str, _since: datetime, _until: datetime) -> pl.LazyFrame:
+    raise AssertionError(f"pairs are computed from hours, not from {dataset}")
 
 
 def compute_views(

@@ -17,4 +17,10 @@ PAIR = Entity(
     value_type=ValueType.STRING,
     description="Two assets in universe order, BASE__QUOTE.",
 )
-ENTITIES = {entity.name: entity for entity in (ASSET, PAIR)}
+VENUE = Entity(
+    name="venue",
+    join_keys=["venue"],
+    value_type=ValueType.STRING,
+    description="Venue whose market the row is about, e.g. okx.",
+)
+ENTITIES = {entity.name: entity for entity in (ASSET, PAIR, VENUE)}

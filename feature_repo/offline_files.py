@@ -170,7 +170,8 @@ def _changed(rows: pl.DataFrame, stored: pl.LazyFrame, view: View, counts: dict[
     """Return the rows to append: those with new keys, and those that differ in any bit from the newest stored."""
     key = [view.entity, EVENT_TIME]
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
-    old = keep_newest(stored.filter(pl.col(EVENT_TIME).is_between(since, until)), view).select(
+    near = pl.col(EVENT_TIME).is_between(since, until) & pl.col(view.entity).is_in(rows[view.entity].unique().to_list())
+    old = keep_newest(stored.filter(near), view).select(
         *key, pl.col(CREATED_TIME).alias("__created"), combine_bits(view).alias("__bits")
     )
     joined = rows.join(old.collect(), on=key, how="left", maintain_order="left")

@@ -9,6 +9,7 @@ import polars as pl
 
 from feature_repo.raw_datasets import CANDLES, DATASETS
 from ingestion.lake import Lake
+from pairity.number_formats import format_price
 from validation.anomalies import find_mark_deviations, find_market_outages, find_short_bars
 
 _FOUR_HOURS = timedelta(hours=4)
@@ -32,7 +33,7 @@ def describe_anomalies(lake: Lake, dataset: str) -> Iterator[str]:
     if dataset in ("mark_1h", "index_1h"):
         traded = _read_all(lake, "candles_1h")
         for asset, at, price, reference in find_mark_deviations(rows, traded if traded.height else None).iter_rows():
-            yield f"{asset} {at:%Y-%m-%d %H:%M} at {price:g}, the market at {reference:g}"
+            yield f"{asset} {at:%Y-%m-%d %H:%M} at {format_price(price)}, the market at {format_price(reference)}"
 
 
 def _read_all(lake: Lake, dataset: str) -> pl.DataFrame:

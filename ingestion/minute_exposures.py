@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
 from feature_repo.transforms.exposures import compute_minute_exposures, find_first_minute
+from feature_repo.transforms.factor_returns import compute_minute_factors
 from ingestion.lake import Lake
 from ingestion.withheld import WithheldRows, make_reader
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
+from pairity.timeline import MINUTE
+from pairity.universe import inst_id
+
+
+@dataclass(frozen=True, slots=True)
+class FactorStudy:
+    """Exposures of assets beside what they are made of, and the returns of all factors; one row a minute."""
+
+    exposures: pl.DataFrame
+    """asset, time (the minute's close), const, a coefficient per factor, r2, adj_r2, return (of the asset in that
+    minute), and `return_<factor>` of each factor of the design."""
+    factors: pl.DataFrame
+    """time, and the returns of market, the nine terciles and the three spreads; null where there is none."""
 
 
 def regress_minutes(
-    settings: Settings, first: datetime, end: datetime, assets: Sequence[str], design: str
-) -> pl.DataFrame:
+    settings: Settings, first: datetime | None, end: datetime, assets: Sequence[str], design: str
+) -> FactorStudy:
     """Return the exposures of `assets` for every minute in (first, end] for which the regression has a result.
 
-    Factors are made of all assets of the universe with minutes in the lake; withheld rows are not used. Raises
-    MissingDataError where there is no result at all.
+    `first` None: of all that is stored. Factors are made of all assets of the universe with minutes in the lake;
+    withheld rows are not used. Raises MissingDataError where there is no result at all.
     """
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
     read = make_reader(settings, lake, WithheldRows.of(layout, lake))
-    begin = find_first_minute(first, settings.features)
+    if first is None:
+        begin = first = _find_first_stored(lake, settings.universe.assets, end)
+    else:
+        begin = find_first_minute(first, settings.features)
     minutes = read("candles_1m", begin, end).collect()
     rows = compute_minute_exposures(minutes, design, settings.features, tuple(assets))
     rows = rows.filter(rows["time"] > first).drop_nulls("r2") if rows.height else rows
@@ -37,4 +55,22 @@ def regress_minutes(
             f"ingest minutes from {begin:%Y-%m-%d} on, of more than a few assets: "
             "factors that are made of the same ones give no number",
         )
-    return rows
+    factors = compute_minute_factors(minutes, settings.features)
+    return FactorStudy(_add_returns(rows, minutes, factors), factors.filter(pl.col("time") > first))
+
+
+def _add_returns(rows: pl.DataFrame, minutes: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:
+    of_design = [name for name in rows.columns if name in factors.columns and name != "time"]
+    returned = (pl.col("close") - pl.col("open")) / pl.col("open")
+    own = minutes.select("asset", (pl.col("open_time") + MINUTE).alias("time"), returned.alias("return"))
+    others = factors.select("time", *(pl.col(name).alias(f"return_{name}") for name in of_design))
+    joined = rows.join(own, on=["asset", "time"], how="left", maintain_order="left")
+    return joined.join(others, on="time", how="left", maintain_order="left")
+
+
+def _find_first_stored(lake: Lake, assets: Sequence[str], end: datetime) -> datetime:
+    """Return the open time of the first stored minute of `assets`; `end` where none is stored."""
+    instruments = {inst_id(asset) for asset in assets}
+    parts = [part for part in lake.contents() if part.dataset == "candles_1m" and part.instrument in instruments]
+    firsts = [lake.manifest(part).first for part in parts]
+    return min((first for first in firsts if first is not None), default=end)

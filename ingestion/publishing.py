@@ -25,11 +25,13 @@ from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
 from pairity.timeline import month_key, month_start
-from pairity.universe import short_name
+from pairity.universe import Pair, short_name
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
+PAIRS_AT_ONCE = 500
+"""Pairs of which a whole month is in memory at once: some 360,000 rows, and several copies of them."""
 _TICK = timedelta(microseconds=1)
 
 
@@ -148,12 +150,25 @@ class Publisher:
         now: datetime,
     ) -> dict[str, pl.DataFrame]:
         """Compute, admit and publish what is new of a month; return what was published."""
-        layout = Layout.of(self.settings)
-        frames = memory.chunk.advance(read, until, changed_at=memory.align(changed_at), accept=admission.accept)
-        since = memory.chunk.since
-        admitted = admission.admit(memory, since, frames)
+        # A month that begins is computed whole: many pairs come in blocks, which do not stay in memory together.
+        blocks = split_pairs(self.settings.universe.pairs) if memory.chunk.end is None else ()
+        frames = memory.chunk.advance(
+            read, until, changed_at=memory.align(changed_at), accept=admission.accept, with_pairs=len(blocks) < 2
+        )
+        published = self._publish_frames(admission, memory, frames, now)
+        newest = []
+        for block in blocks if len(blocks) > 1 else ():
+            rows = memory.chunk.compute_pairs(block, accept=admission.accept)
+            part = self._publish_frames(admission, ContinuedMonth(chunk=memory.chunk), rows, now)
+            newest.append(_latest(PAIR_HOURLY, [part[PAIR_HOURLY.name]]))
+        return published | ({PAIR_HOURLY.name: pl.concat(newest)} if newest else {})
+
+    def _publish_frames(
+        self, admission: FeatureAdmission, memory: ContinuedMonth, frames: Mapping[str, pl.DataFrame], now: datetime
+    ) -> dict[str, pl.DataFrame]:
+        layout, since = Layout.of(self.settings), memory.chunk.since
         published = {}
-        for name, rows in admitted.items():
+        for name, rows in admission.admit(memory, since, frames).items():
             view = VIEWS[name]
             if memory.is_new(since):
                 published[name] = rows
@@ -174,6 +189,11 @@ class Publisher:
                 self.counts[name, "online"] += write_online(self.store, name, rows)
 
 
+def split_pairs(pairs: Sequence[Pair]) -> tuple[Sequence[Pair], ...]:
+    """Return `pairs` in blocks of at most `PAIRS_AT_ONCE`, in their order."""
+    return tuple(pairs[first : first + PAIRS_AT_ONCE] for first in range(0, len(pairs), PAIRS_AT_ONCE))
+
+
 def _latest(view: View, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return the newest row of each entity."""
     if len(frames) == 1 and not frames[0][view.entity].is_duplicated().any():
@@ -191,7 +211,8 @@ def stamp_corrections(layout: Layout, view: View, rows: pl.DataFrame, now: datet
     if rows.is_empty():
         return rows
     since, until = rows[EVENT_TIME].min(), rows[EVENT_TIME].max()
-    stored = keep_newest(scan_view(layout, view).filter(pl.col(EVENT_TIME).is_between(since, until)), view).collect()
+    near = pl.col(EVENT_TIME).is_between(since, until) & pl.col(view.entity).is_in(rows[view.entity].unique().to_list())
+    stored = keep_newest(scan_view(layout, view).filter(near), view).collect()
     joined = rows.join(stored, on=key, how="left", suffix="_stored", maintain_order="left")
     same = combine_bits(view).eq_missing(combine_bits(view, "_stored"))
     created = correction_created_at(~same, pl.col(f"{CREATED_TIME}_stored"), now)

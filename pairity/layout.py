@@ -35,6 +35,11 @@ class Layout:
         return self.root / "reference" / "contracts.parquet"
 
     @property
+    def universes(self) -> Path:
+        """Stored universes: `reference/universes/<name>.parquet`."""
+        return self.root / "reference" / "universes"
+
+    @property
     def quarantine(self) -> Path:
         """Partitions that failed validation, each with the rule that failed."""
         return self.root / "quarantine"

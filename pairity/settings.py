@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -63,20 +63,35 @@ OTHER_VARIABLES = frozenset({"PAIRITY_RECORDED_DATA", "PAIRITY_LIVE_TRADING", DO
 
 
 class UniverseSettings(Section):
-    """Assets that are traded, in the order that defines pair ids."""
+    """Assets that are collected and have features, in the order that defines pair ids; and those that are traded."""
 
     assets: Assets = DEFAULT_UNIVERSE
+    pair_assets: Assets | None = None
+    """Assets whose pairs are computed, trained on and traded; not set: all. N assets have N·(N − 1)/2 pairs, while
+    rankings and the cross-section grow with N alone."""
     min_aligned_bars: PositiveInt = 200
+
+    @model_validator(mode="after")
+    def _pairs_are_of_assets(self) -> Self:
+        if others := sorted(set(self.pair_assets or ()) - set(self.assets)):
+            raise ValueError(f"pair_assets has {', '.join(others)}, which assets has not")
+        return self
+
+    @property
+    def traded(self) -> tuple[str, ...]:
+        """Assets of the pairs, in universe order."""
+        wanted = set(self.assets if self.pair_assets is None else self.pair_assets)
+        return tuple(asset for asset in self.assets if asset in wanted)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """All unordered pairs in universe order."""
-        return pairs_of(self.assets)
+        """All unordered pairs of `traded`, in universe order."""
+        return pairs_of(self.traded)
 
     @property
     def instruments(self) -> tuple[str, ...]:
-        """Canonical ids in universe order."""
-        return tuple(inst_id(asset) for asset in self.assets)
+        """Canonical ids of what is traded, in universe order."""
+        return tuple(inst_id(asset) for asset in self.traded)
 
 
 class ExchangeSettings(SectionWithSecrets):

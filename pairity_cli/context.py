@@ -67,6 +67,15 @@ def settings_from(exchange_url: str | None = None, control_url: str | None = Non
     return settings
 
 
+def say_pair_cost(settings: Settings) -> None:
+    """Say what many pairs will cost, before the work on them begins."""
+    from pairity.pair_cost import describe_pair_cost
+
+    cost = describe_pair_cost(settings.universe.traded)
+    if cost is not None:
+        say_note(cost)
+
+
 def say_note(line: str) -> None:
     """Print something that the user should know, to standard error."""
     click.echo(f"note: {line}", err=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from pairity.number_formats import format_exact, format_money
+from pairity.universe import exact
 from pairity_cli.tables import Cell, format_stage_seconds, print_heading, print_line, print_table
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from serving.report import ServeReport
     from training.train_report import TrainReport
 
+MOST_LEFT_OUT = 40
 _BACKTEST_ROWS = (
     ("net return", "net_return"),
     ("gross return", "gross_return"),
@@ -55,7 +59,8 @@ def show_training(report: TrainReport) -> None:
     )
     names = list(report.backtests)
     rows: list[tuple[Cell, ...]] = [
-        (label, *(report.backtests[name].get(key) for name in names)) for label, key in _BACKTEST_ROWS
+        (label, *(_format_measure(key, report.backtests[name].get(key)) for name in names))
+        for label, key in _BACKTEST_ROWS
     ]
     titles = [report.contender_names.get(name, name) for name in names]
     print_table(("backtest, after costs", *titles), rows, "Backtest")
@@ -79,6 +84,10 @@ def show_verdict(verdict: Verdict) -> None:
         ("passed" if check.passed else "FAILED", check.name, check.actual, check.needed) for check in verdict.checks
     ]
     print_table(("", "check", "found", "needed"), rows, "Promotion gate")
+
+
+def _format_measure(key: str, value: float | None) -> Cell:
+    return format_money(value) if key.endswith("_usdt") else value
 
 
 def _format_share(part: int, whole: int) -> str:
@@ -107,8 +116,10 @@ def show_ingest(report: IngestReport) -> None:
         ("feature view", "new rows", "corrected", "unchanged", "written online"),
         [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views],
     )
-    for pair in report.left_out:
+    for pair in report.left_out[:MOST_LEFT_OUT]:
         print_line(f"  left out {pair.pair_id}: {pair.reason}")
+    if len(report.left_out) > MOST_LEFT_OUT:
+        print_line(f"  and {len(report.left_out) - MOST_LEFT_OUT:,} more pairs are left out")
     for failure in report.failures:
         print_line(f"  failed {failure.asset}: {failure.reason}")
     print_line(format_stage_seconds(report.stage_seconds))
@@ -170,14 +181,24 @@ def _make_position_row(record: PositionRecord) -> tuple[Cell, ...]:
     legs = position.legs
     ended: tuple[Cell, ...] = ("protected, open", None, None)
     if close is not None:
-        exit_price = None if close.exit_price is None else str(close.exit_price)
-        ended = (close.exit_reason, exit_price, None if close.net_usdt is None else float(close.net_usdt))
+        ended = (close.exit_reason, format_exact(close.exit_price), format_money(close.net_usdt))
     columns = [(f"{x.side} {x.asset}", x.contracts, x.entry_price, x.stop_price, x.target_price) for x in legs]
-    return (position.position_id, *(" + ".join(map(str, column)) for column in zip(*columns, strict=True)), *ended)
+    return (
+        position.position_id,
+        *(" + ".join(map(_format_leg, column)) for column in zip(*columns, strict=True)),
+        *ended,
+    )
+
+
+def _format_leg(part: object) -> str:
+    return (
+        format_exact(exact(part) if isinstance(part, float) else part)
+        if isinstance(part, Decimal | float)
+        else str(part)
+    )
 
 
 def _make_order_row(intent: Intent) -> tuple[Cell, ...]:
-    size = (str(intent.side), str(intent.contracts), str(intent.state))
-    prices = (intent.average_price, intent.stop_price, intent.target_price)
-    texts = [None if price is None else str(price) for price in prices]
+    size = (str(intent.side), format_exact(intent.contracts), str(intent.state))
+    texts = map(format_exact, (intent.average_price, intent.stop_price, intent.target_price))
     return (intent.client_order_id, str(intent.purpose), intent.instrument, *size, *texts)

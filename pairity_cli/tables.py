@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from pairity.number_formats import Figure, format_number
 from pairity.printable import printable, printable_line
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 Cell = str | int | float | None
 _PLAIN_WIDTH = 200
-_NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?%?")
 
 
 def print_heading(text: str) -> None:
@@ -30,7 +29,7 @@ def print_line(text: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str | None = None) -> None:
-    """Print rows under columns; numbers to the right, also those that are text already; None and NaN as a dash."""
+    """Print rows under columns; numbers to the right, None and NaN as a dash."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -44,7 +43,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: s
     )
     for index, column in enumerate(columns):
         table.add_column(
-            Text(printable_line(column)), justify="right" if _holds_numbers([row[index] for row in lines]) else "left"
+            Text(printable_line(column)), justify="right" if any(_is_number(row[index]) for row in lines) else "left"
         )
     for row in lines:
         table.add_row(*(Text(format_cell(cell)) for cell in row))
@@ -52,7 +51,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: s
 
 
 def format_cell(cell: Cell) -> str:
-    """Return the text of one cell: floats to four significant digits, integers with thin grouping, None as a dash."""
+    """Return the text of one cell: floats to four significant digits, integers grouped by commas, None as a dash.
+
+    No number is ever written with an exponent. Money and prices are `Figure`s: their text is made before.
+    """
     if cell is None or (isinstance(cell, float) and cell != cell):  # noqa: PLR0124 - NaN is what differs from itself
         return "–"
     if isinstance(cell, str):
@@ -61,7 +63,7 @@ def format_cell(cell: Cell) -> str:
         return str(cell)
     if isinstance(cell, int):
         return f"{cell:,}"
-    return f"{cell:,.0f}" if abs(cell) >= 10_000 else f"{cell:.4g}"
+    return format_number(cell)
 
 
 def format_stage_seconds(stages: dict[str, float]) -> str:
@@ -83,12 +85,6 @@ def _open_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
 
 
-def _holds_numbers(cells: Sequence[Cell]) -> bool:
-    """Return whether a column has numbers, or nothing but the texts of numbers and dashes."""
-    texts = [cell for cell in cells if isinstance(cell, str) and cell != "–"]
-    return any(map(_is_number, cells)) or (bool(texts) and all(map(_NUMBER.fullmatch, texts)))
-
-
 def _is_number(cell: Cell) -> bool:
     # A bool is an int for Python, but not for people.
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
+    return isinstance(cell, int | float | Figure) and not isinstance(cell, bool)

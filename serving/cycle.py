@@ -177,9 +177,9 @@ class Cycle:
         names = [pair.pair_id for pair in pairs]
         pair_rows = feature_store.read_online(parts.store, service.name, names, at=decision_time)
         asset_rows = feature_store.read_online(
-            parts.store, MARKET_STATE.name, settings.universe.assets, at=decision_time
+            parts.store, MARKET_STATE.name, settings.universe.traded, at=decision_time
         )
-        views = make_asset_views(asset_rows, settings.universe.assets, parts.contracts, close)
+        views = make_asset_views(asset_rows, settings.universe.traded, parts.contracts, close)
         self._drift.seen = None  # what another reason keeps from being looked at was not seen
         inputs = DecisionInputs(
             event_timestamp=close,

@@ -244,19 +244,19 @@ class Opening:
             self._contracts.update(read_contracts(self._layout))
         with contextlib.suppress(VenueError):
             listings = await self._venue.listings()
-            wanted = {inst_id(asset): asset for asset in self._settings.universe.assets}
+            wanted = {inst_id(asset): asset for asset in self._settings.universe.traded}
             self._contracts.update({wanted[name]: row.spec for name, row in listings.items() if name in wanted})
 
 
 def _read_universe_contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
     """Return the contracts of the universe by asset; MissingDataError names those that were never ingested."""
     known = read_contracts(layout)
-    missing = [asset for asset in settings.universe.assets if asset not in known]
+    missing = [asset for asset in settings.universe.traded if asset not in known]
     if missing:
         raise MissingDataError(
             f"no contract specification is known for {', '.join(missing)}", "run pairity ingest for the whole universe"
         )
-    return {asset: known[asset] for asset in settings.universe.assets}
+    return {asset: known[asset] for asset in settings.universe.traded}
 
 
 def _open_store(settings: Settings) -> FeatureStore:

@@ -24,7 +24,7 @@ def compare_contenders(
     """Backtest the model, the baseline and buy-and-hold, in this order; notes say what is left out, and why."""
     contenders = [arena.trade_model(forest.scored, split.train_end)]
     notes: list[str] = []
-    pair = choose_baseline_pair(settings.universe.assets)
+    pair = choose_baseline_pair(settings.universe.traded)
     alone = split.train.filter(pl.col("pair_id") == pair.pair_id)
     try:
         pipeline = fit_forest(alone, training_set.service, settings)
@@ -33,7 +33,7 @@ def compare_contenders(
     else:
         scored = score_test_period(pipeline, training_set, split, pair.pair_id).scored
         contenders.append(arena.trade_baseline(scored, pair, split.train_end))
-    contenders.append(arena.trade_hold(choose_hold_asset(settings.universe.assets)))
+    contenders.append(arena.trade_hold(choose_hold_asset(settings.universe.traded)))
     return contenders, notes
 
 

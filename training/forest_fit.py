@@ -36,7 +36,7 @@ def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_thr
     return pair_forest.fit_pipeline(
         build_model_matrix(rows, service),
         labels,
-        settings.universe.assets,
+        settings.universe.traded,
         settings.model,
         fit_threads=fit_threads,
         weights=weigh_rows(rows, settings.label),

@@ -113,7 +113,7 @@ def compare_families(
         entrants += [
             _Entrant(family, contender, walk_scores) for contender in trade_scores(settings, arena, family, walk_scores)
         ]
-    entrants.append(_Entrant(None, arena.trade_hold(choose_hold_asset(settings.universe.assets)), None))
+    entrants.append(_Entrant(None, arena.trade_hold(choose_hold_asset(settings.universe.traded)), None))
     progress.advance(1)
     returns = [compute_hourly_returns(entrant.contender.result) for entrant in entrants]
     trials = [*earlier_trials, *_estimate_ratios(returns)]

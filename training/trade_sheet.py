@@ -14,6 +14,7 @@ import polars as pl
 from feature_repo.catalog import ASSET_HOURLY, ASSET_VWAP_DISTANCE, CREATED_TIME, EVENT_TIME, VWAP_DISTANCE
 from feature_repo.offline_files import read_latest_view, scan_view
 from feature_repo.transforms.vwap_distance import find_last_bar_close
+from feature_repo.universes import StoredUniverse
 from pairity.csv_files import escape_formulas
 from pairity.durable import replace_file_with
 from pairity.errors import MissingDataError
@@ -21,11 +22,29 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from pairity.timeline import HOUR, ceil_to
 from training.evaluation.ranking import RankingReport, evaluate_ranking
+from training.sheet_choices import REFERENCE, SheetChoice, choose_windows, empty_signals, rank_again
 
 if TYPE_CHECKING:
     from feast import FeatureStore
 
-_SIGNALS = ("dist_from_vwap", "vwap", "close", "avg_notional", "realized_vol", "rolling_return", "sharpe")
+COLUMNS = (
+    "date",
+    "futures_ticker",
+    "exp_vol",
+    "sharpe",
+    "rolling_return",
+    "avg_notional",
+    "dist",
+    "rank",
+    "exit_date",
+    "ranked_dist",
+    "close",
+    "vwap",
+    "realized_vol",
+    "assets_ranked",
+)
+"""Columns of a sheet. `exp_vol` is in % per day, `realized_vol` in % per year, `rolling_return` and `dist` in %,
+`avg_notional`, `close` and `vwap` in USDT; `rank` is 1 for the furthest above VWAP."""
 
 
 def find_decision_time(day: date, settings: Settings) -> datetime:
@@ -40,14 +59,59 @@ def find_latest_day(now: datetime, settings: Settings) -> date:
     return today if find_decision_time(today, settings) <= now else today - timedelta(days=1)
 
 
-def build_trade_sheet(settings: Settings, store: FeatureStore, day: date, top: int) -> pl.DataFrame:
-    """Build the sheet of one day, best rank first, from what the store knew at the decision.
+def find_newest_day(now: datetime, settings: Settings, universe: StoredUniverse | None = None) -> date:
+    """Return the newest day at or before `now` of which a sheet can be decided from what is stored.
 
-    Columns: date, ticker, rank (1 best), ranked_dist, the signals, assets_ranked, exit_date. Only the bar that closed
-    last at the decision counts: an asset without it is left out, because an older distance cannot stand in the same
-    ranking. MissingDataError where no asset has it.
+    MissingDataError where nothing stored decides a sheet.
     """
-    ranked = _read_known(settings, store, [day]).drop_nulls("ranked_dist")
+    layout, zone = Layout.of(settings), ZoneInfo(settings.vwap.time_zone)
+    assets = settings.universe.assets if universe is None else universe.assets
+    rows = scan_view(layout, ASSET_VWAP_DISTANCE).filter(
+        pl.col("asset").is_in(assets), pl.col("dist_from_vwap").is_not_null()
+    )
+    found = rows.group_by(EVENT_TIME, "asset").agg(pl.col(CREATED_TIME).min()).sort(EVENT_TIME).collect()
+    known = {close: part for (close,), part in found.group_by(EVENT_TIME)}
+    latest = find_latest_day(now, settings)
+    # Only the newest bar before a decision counts: days are those on which, or before which, a bar closed.
+    days = {close.astimezone(zone).date() + timedelta(days=later) for close in known for later in (0, 1)}
+    for day in sorted((day for day in days if day <= latest), reverse=True):
+        decided = find_decision_time(day, settings)
+        part = known.get(find_last_bar_close(decided, settings.vwap))
+        if part is None or not _has_snapshot(universe, decided):
+            continue
+        own = part.filter(pl.col(CREATED_TIME) <= decided + settings.features.decision_lag)
+        if universe is not None:
+            own = own.filter(pl.col("asset").is_in(universe.list_members(decided)))
+        if own.height:
+            return day
+    raise MissingDataError(
+        "no day can be decided: no bar that closed last at a decision is stored with a distance from VWAP",
+        f"ingest at least {settings.vwap.window_bars * settings.vwap.bar_hours + 1} hours, or build the universe from "
+        "an earlier date on",
+    )
+
+
+def _has_snapshot(universe: StoredUniverse | None, instant: datetime) -> bool:
+    return universe is None or universe.snapshots[0] <= instant
+
+
+def build_trade_sheet(
+    settings: Settings,
+    store: FeatureStore,
+    day: date,
+    top: int,
+    *,
+    choice: SheetChoice = REFERENCE,
+    universe: StoredUniverse | None = None,
+) -> pl.DataFrame:
+    """Build the sheet of one day (`COLUMNS`), best rank first, from what the store knew at the decision.
+
+    Candidates are the assets of the settings, or the members of `universe` at the decision. Only the bar that closed
+    last at the decision counts: an asset without it is left out, because an older distance cannot stand in the same
+    ranking. MissingDataError where no asset has it, and where the universe is not known yet.
+    """
+    known = _read_known(settings, store, [day], choice, universe)
+    ranked = known.drop_nulls("ranked_dist")
     if ranked.is_empty():
         decided_at = find_decision_time(day, settings)
         raise MissingDataError(
@@ -56,33 +120,37 @@ def build_trade_sheet(settings: Settings, store: FeatureStore, day: date, top: i
             f"ingest at least {settings.vwap.window_bars * settings.vwap.bar_hours + 1} hours up to then",
         )
     best = ranked.sort("ranked_dist", "asset", descending=[True, False]).head(top)
-    return best.select(
+    best = choose_windows(settings, best, find_decision_time(day, settings), choice)
+    return best.with_columns(
         pl.lit(day).alias("date"),
-        (pl.col("asset") + "_USDT").alias("ticker"),
+        (pl.col("asset") + "_USDT").alias("futures_ticker"),
+        pl.col("dist_from_vwap").alias("dist"),
         pl.int_range(1, pl.len() + 1).alias("rank"),
-        "ranked_dist",
-        *_SIGNALS,
-        "assets_ranked",
         pl.lit(day + timedelta(days=1)).alias("exit_date"),
-    )
+    ).select(COLUMNS)
 
 
-def write_sheet(layout: Layout, sheet: pl.DataFrame, day: date) -> tuple[Path, Path]:
-    """Write the sheet as CSV and Parquet below `reports/trade-sheet`; both appear whole. Returns their paths."""
-    folder = layout.root / "reports" / "trade-sheet"
-    paths = folder / f"{day.isoformat()}.csv", folder / f"{day.isoformat()}.parquet"
+def write_sheet(layout: Layout, sheet: pl.DataFrame, day: date, label: str = "") -> tuple[Path, Path]:
+    """Write the sheet as CSV and Parquet below `reports/trade-sheet`; both appear whole. Returns their paths.
+
+    `label` (see `SheetChoice.describe`) keeps sheets of one day apart.
+    """
+    folder, stem = layout.reports / "trade-sheet", f"{day.isoformat()}{label}"
+    paths = folder / f"{stem}.csv", folder / f"{stem}.parquet"
     replace_file_with(paths[0], escape_formulas(sheet).write_csv)
     replace_file_with(paths[1], sheet.write_parquet)
     return paths
 
 
-def write_evaluation(layout: Layout, report: RankingReport, first: date, last: date) -> tuple[Path, Path]:
+def write_evaluation(
+    layout: Layout, report: RankingReport, first: date, last: date, label: str = ""
+) -> tuple[Path, Path]:
     """Write the measures and the buckets as CSV below `reports/trade-sheet`; both appear whole. Returns their paths."""
     named = {name: value for name, value in asdict(report).items() if name != "by_bucket"}
     measures = pl.DataFrame(
         {"measure": list(named), "value": pl.Series(named.values(), dtype=pl.Float64, strict=False)}
     )
-    stem = f"evaluation-{first.isoformat()}-{last.isoformat()}"
+    stem = f"evaluation-{first.isoformat()}-{last.isoformat()}{label}"
     folder = layout.reports / "trade-sheet"
     paths = folder / f"{stem}.csv", folder / f"{stem}-buckets.csv"
     for path, rows in zip(paths, (measures, report.by_bucket), strict=True):
@@ -90,27 +158,49 @@ def write_evaluation(layout: Layout, report: RankingReport, first: date, last: d
     return paths
 
 
-def evaluate_sheets(settings: Settings, store: FeatureStore, first: date, last: date, top: int) -> RankingReport:
+def evaluate_sheets(
+    settings: Settings,
+    store: FeatureStore,
+    first: date,
+    last: date,
+    top: int,
+    *,
+    choice: SheetChoice = REFERENCE,
+    universe: StoredUniverse | None = None,
+) -> RankingReport:
     """Evaluate all sheets of `top` assets from `first` to `last` by the returns from each decision to the next."""
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    known = _read_known(settings, store, days).select("day", "asset", pl.col("dist_from_vwap").alias("signal"))
-    returns = _compute_forward_returns(settings, days)
+    read = _read_known(settings, store, days, choice, universe)
+    known = read.select("day", "asset", pl.col("dist_from_vwap").alias("signal"))
+    returns = _compute_forward_returns(
+        settings, days, settings.universe.assets if universe is None else universe.assets
+    )
     costs = settings.costs.taker_fee_bps + settings.costs.slippage_bps
     rows = known.join(returns, on=["day", "asset"], how="left")
     return evaluate_ranking(rows, top=top, cost_bps_per_side=costs)
 
 
-def _read_known(settings: Settings, store: FeatureStore, days: Sequence[date]) -> pl.DataFrame:
+def _read_known(
+    settings: Settings, store: FeatureStore, days: Sequence[date], choice: SheetChoice, universe: StoredUniverse | None
+) -> pl.DataFrame:
     from feature_repo.feature_store import read_historical
 
-    at = {day: find_decision_time(day, settings) + settings.features.decision_lag for day in days}
+    decided = {day: find_decision_time(day, settings) for day in days}
+    at = {day: instant + settings.features.decision_lag for day, instant in decided.items()}
     requested = pl.DataFrame(
-        [(asset, at[day], day) for day in days for asset in settings.universe.assets],
+        [
+            (asset, at[day], day)
+            for day in days
+            for asset in (settings.universe.assets if universe is None else universe.list_members(decided[day]))
+        ],
         schema={"asset": pl.String, EVENT_TIME: pl.Datetime("us", "UTC"), "day": pl.Date},
         orient="row",
     )
+    if requested.is_empty():
+        return rank_again(requested.with_columns(empty_signals()), choice)
     known = read_historical(store, VWAP_DISTANCE.name, requested)
-    return known.join(_find_newest_bars(settings, at), on=["day", "asset"], how="semi", maintain_order="left")
+    newest = known.join(_find_newest_bars(settings, at), on=["day", "asset"], how="semi", maintain_order="left")
+    return newest if universe is None and choice.vwap == "weighted" else rank_again(newest, choice)
 
 
 def _find_newest_bars(settings: Settings, at: Mapping[date, datetime]) -> pl.DataFrame:
@@ -129,7 +219,7 @@ def _find_newest_bars(settings: Settings, at: Mapping[date, datetime]) -> pl.Dat
     return newest.select("day", "asset").unique().collect()
 
 
-def _compute_forward_returns(settings: Settings, days: Sequence[date]) -> pl.DataFrame:
+def _compute_forward_returns(settings: Settings, days: Sequence[date], assets: Sequence[str]) -> pl.DataFrame:
     """Return day, asset, forward_return: from the first full hour at or after the decision to that of the next day."""
     nexts = (days[-1] + timedelta(days=1),)
     hours = {day: ceil_to(find_decision_time(day, settings), HOUR) for day in (*days, *nexts)}
@@ -137,7 +227,7 @@ def _compute_forward_returns(settings: Settings, days: Sequence[date]) -> pl.Dat
     closes = {(asset, at): close for asset, at, close in bars.select("asset", EVENT_TIME, "close").iter_rows()}
     rows = []
     for day in days:
-        for asset in settings.universe.assets:
+        for asset in assets:
             entry = closes.get((asset, hours[day]))
             leave = closes.get((asset, hours[day + timedelta(days=1)]))
             rows.append((day, asset, None if entry is None or leave is None else leave / entry - 1.0))

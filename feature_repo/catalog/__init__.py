@@ -11,12 +11,14 @@ from types import MappingProxyType
 
 from feature_repo.catalog.bars import ASSET_HOURLY
 from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
+from feature_repo.catalog.factor_returns import FACTOR_RETURNS
 from feature_repo.catalog.lags import ASSET_LAGS
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
 from feature_repo.catalog.risk_factors import ASSET_EXPOSURES, ASSET_RISK_BUCKETS
 from feature_repo.catalog.services import (
     CROSS_SECTION,
+    FACTOR_RETURNS_SERVICE,
     LAGGED_RETURNS,
     MARKET_STATE,
     MICROSTRUCTURE,
@@ -39,6 +41,8 @@ __all__ = [
     "CREATED_TIME",
     "CROSS_SECTION",
     "EVENT_TIME",
+    "FACTOR_RETURNS",
+    "FACTOR_RETURNS_SERVICE",
     "LAGGED_RETURNS",
     "MARKET_STATE",
     "MICROSTRUCTURE",
@@ -63,6 +67,7 @@ _ALL = (
     ASSET_LAGS,
     ASSET_RISK_BUCKETS,
     ASSET_EXPOSURES,
+    FACTOR_RETURNS,
     ASSET_VWAP_DISTANCE,
     PAIR_HOURLY,
 )
@@ -75,6 +80,7 @@ _SERVED = (
     CROSS_SECTION,
     LAGGED_RETURNS,
     RISK_EXPOSURES,
+    FACTOR_RETURNS_SERVICE,
     VWAP_DISTANCE,
 )
 SERVICES: Mapping[str, Service] = MappingProxyType({service.name: service for service in _SERVED})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feature_repo.catalog.bars import ASSET_HOURLY
 from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
+from feature_repo.catalog.factor_returns import FACTOR_RETURNS
 from feature_repo.catalog.lags import ASSET_LAGS
 from feature_repo.catalog.microstructure import ASSET_MICROSTRUCTURE
 from feature_repo.catalog.pairs import PAIR_HOURLY
@@ -41,4 +42,5 @@ RISK_EXPOSURES = Service(
     view=ASSET_EXPOSURES.name,
     features=tuple(name for name in ASSET_EXPOSURES.feature_names if name.startswith("s4_")),
 )
+FACTOR_RETURNS_SERVICE = _whole("factor_returns_v1", FACTOR_RETURNS)
 VWAP_DISTANCE = _whole("vwap_distance_v1", ASSET_VWAP_DISTANCE)

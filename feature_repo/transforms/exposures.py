@@ -46,7 +46,7 @@ def compute_risk_buckets(risk: RiskPanel, *, after: datetime | None = None) -> p
     panel = risk.panel
     days = [day for day in range(1, panel.days) if after is None or panel.day(day) > after]
     events = [panel.day(day) for day in days]
-    created = _known_by(risk, events)
+    created = know_by(risk, events)
     frames = []
     for number, asset in enumerate(panel.assets):
         values = {name: risk.scores[days, kind, number] for kind, name in enumerate(_SCORES)}
@@ -74,7 +74,7 @@ def compute_asset_exposures(
     factors = compute_factor_returns(panel, needed.buckets)
     hours = len(panel.returns) // 60
     closes = [panel.start + (hour + 1) * HOUR for hour in range(first, hours)]
-    created = _known_by(needed, closes)
+    created = know_by(needed, closes)
     seen = (~np.isnan(panel.returns[60 * first : 60 * hours])).reshape(-1, 60, len(panel.assets)).sum(axis=1)
     frames = []
     for number, asset in enumerate(panel.assets):
@@ -146,7 +146,7 @@ def _fits(
     return {f"{prefix}_{name}": wanted[:, place] for place, name in enumerate(("const", *names, *FITTED))}
 
 
-def _known_by(risk: RiskPanel, events: list[datetime]) -> pl.Series:
+def know_by(risk: RiskPanel, events: list[datetime]) -> pl.Series:
     """Return when all minutes of all assets up to each event were known, never before event + 1 ms."""
     counts = [(event - risk.panel.start) // MINUTE for event in events]
     known = np.maximum(np.maximum.accumulate(risk.panel.known), risk.known_before)

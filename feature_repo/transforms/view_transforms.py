@@ -7,7 +7,7 @@ the rows later than `Inputs.after`, and these have the bits that the whole chunk
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -26,6 +26,7 @@ from feature_repo.catalog import (
     ASSET_VWAP_DISTANCE,
     CREATED_TIME,
     EVENT_TIME,
+    FACTOR_RETURNS,
     PAIR_HOURLY,
     VIEWS,
     View,
@@ -37,6 +38,7 @@ from feature_repo.transforms.bars import adopt_native_hours, prefer_minutes, sel
 from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
 from feature_repo.transforms.cross_section import compute_cross_section
 from feature_repo.transforms.exposures import compute_asset_exposures, compute_risk_buckets
+from feature_repo.transforms.factor_returns import compute_hourly_factors
 from feature_repo.transforms.grid import EVENT
 from feature_repo.transforms.hours import summarise_hours
 from feature_repo.transforms.lags import compute_asset_lags
@@ -46,6 +48,7 @@ from feature_repo.transforms.risk_panel import RiskPanel, build_risk_panel
 from feature_repo.transforms.vwap_distance import compute_vwap_distance, has_bar_close
 from pairity.settings import Settings
 from pairity.timeline import DAY, HOUR, MINUTE
+from pairity.universe import Pair
 
 ReadRaw = Callable[[str, datetime, datetime], pl.LazyFrame]
 """Reader of raw rows: (dataset, since, until) → rows with since <= time < until, the newest version of each.
@@ -77,6 +80,8 @@ class Inputs:
     month: datetime
     end: datetime
     after: datetime | None = None
+    pairs: Sequence[Pair] | None = None
+    """The pairs to compute; None: all of the settings."""
 
     def raw(self, name: str, *, reach: timedelta = timedelta(0)) -> pl.LazyFrame:
         """Return the rows of a raw dataset from start − `reach` on that were complete at `end`; no rows without any.
@@ -180,9 +185,11 @@ def _asset_vwap_distance(inputs: Inputs) -> pl.LazyFrame:
 
 def _pair_hourly(inputs: Inputs) -> pl.LazyFrame:
     universe, own = inputs.settings.universe, inputs.settings.features
-    # All hours since the chunk's start: the strength index and the count of common bars remember them.
+    # All hours since the chunk's start: the strength index and the count of common bars remember them. Nothing is
+    # computed from pairs, so that their rows before the month are of no use.
     bars = inputs.view(ASSET_HOURLY.name)
-    return compute_pair_hourly(bars, universe.pairs, own, universe.min_aligned_bars, after=inputs.after)
+    pairs = universe.pairs if inputs.pairs is None else inputs.pairs
+    return compute_pair_hourly(bars, pairs, own, universe.min_aligned_bars, after=inputs.after or inputs.month)
 
 
 def _asset_microstructure(inputs: Inputs) -> pl.LazyFrame:
@@ -216,6 +223,12 @@ def _asset_exposures(inputs: Inputs) -> pl.LazyFrame:
     return compute_asset_exposures(inputs.risk, inputs.settings.features, after=inputs.after).lazy()
 
 
+def _factor_returns(inputs: Inputs) -> pl.LazyFrame:
+    if inputs.risk is None:
+        return _nothing(FACTOR_RETURNS)
+    return compute_hourly_factors(inputs.risk, inputs.settings.features.venue, after=inputs.after).lazy()
+
+
 def _asset_lags(inputs: Inputs) -> pl.LazyFrame:
     return compute_asset_lags(inputs.view(ASSET_HOURLY.name, reach=lags.REACH), after=inputs.after)
 
@@ -233,6 +246,7 @@ TRANSFORMS: Mapping[str, Transform] = MappingProxyType(
         ASSET_LAGS.name: _asset_lags,
         ASSET_RISK_BUCKETS.name: _asset_risk_buckets,
         ASSET_EXPOSURES.name: _asset_exposures,
+        FACTOR_RETURNS.name: _factor_returns,
         ASSET_VWAP_DISTANCE.name: _asset_vwap_distance,
         PAIR_HOURLY.name: _pair_hourly,
     }

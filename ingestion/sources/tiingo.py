@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -25,7 +25,7 @@ from pairity.timeline import DAY
 _FREQUENCY = {"candles_1m": "1min", "candles_1h": "1hour"}
 _MOST_BARS = 5_000
 _UNIT_DAYS = {"candles_1m": 3, "candles_1h": 90}  # an answer holds at most about 5,000 bars
-_TICKERS_PER_CALL = 50
+TICKERS_PER_CALL = 50
 _NAME = re.compile(r"\w{1,40}", re.ASCII)
 
 
@@ -55,8 +55,8 @@ class Tiingo(BlockingSource):
     def exchange_map(self, tickers: Sequence[str], day: datetime) -> dict[str, tuple[str, ...]]:
         """Return for each ticker the codes of the exchanges that had prices of it on that day (UTC)."""
         exchanges: dict[str, tuple[str, ...]] = {}
-        for start in range(0, len(tickers), _TICKERS_PER_CALL):
-            requested = tickers[start : start + _TICKERS_PER_CALL]
+        for start in range(0, len(tickers), TICKERS_PER_CALL):
+            requested = tickers[start : start + TICKERS_PER_CALL]
             for item in self._prices(requested, day, day + DAY, "1day"):
                 by_exchange = item.get("exchangeData") or {}
                 if not isinstance(by_exchange, dict):
@@ -64,8 +64,20 @@ class Tiingo(BlockingSource):
                         f"{self.url} sent {brief(by_exchange)!r} for exchangeData instead of an object",
                         "nothing of it was used",
                     )
-                exchanges[str(item.get("ticker"))] = tuple(sorted(by_exchange))
+                ticker = str(item.get("ticker"))
+                exchanges[ticker] = tuple(
+                    sorted(code for code, bars in by_exchange.items() if self._traded_on(day, bars, ticker, code))
+                )
         return {ticker: exchanges.get(ticker, ()) for ticker in tickers}
+
+    def _traded_on(self, day: datetime, bars: Any, ticker: str, code: str) -> bool:  # noqa: ANN401 - the source's JSON
+        """Return whether one of the bars is of that day: an answer has the bar of the range's end too."""
+        try:
+            times = [datetime.fromisoformat(bar["date"]) for bar in bars]
+            return any(day <= (time if time.tzinfo else time.replace(tzinfo=UTC)) < day + DAY for time in times)
+        except (LookupError, TypeError, ValueError) as error:
+            what = f"{self.url} sent bars of {brief(ticker)} on {brief(code)} that cannot be read: {brief(error)}"
+            raise VenueAnswerError(what, "nothing of it was used") from None
 
     def universe(self, day: datetime) -> tuple[str, ...]:
         """Return the short names of the coins that the exchange listed against the quote currency on that day."""

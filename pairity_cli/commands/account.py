@@ -10,6 +10,8 @@ import click
 from pairity_cli.context import EXCHANGE_URL, reports_errors, run_async, settings_from
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from serving.account import AccountView
     from serving.execution.venue_records import VenueOrder
 
@@ -38,7 +40,7 @@ def account(live: bool, export: Path | None, exchange_url: str | None) -> None:
 
 def show_account(view: AccountView, mode: str) -> None:
     """Print a view of an account: money in cents, prices and sizes with every digit of the venue."""
-    from pairity_cli.amounts import format_exact, format_money
+    from pairity.number_formats import format_exact, format_money
     from pairity_cli.tables import print_heading, print_line, print_table
 
     config = view.config
@@ -49,8 +51,8 @@ def show_account(view: AccountView, mode: str) -> None:
     print_table(
         ("currency", "equity", "available"),
         [
-            (b.currency, *(format_money(amount, b.currency) for amount in (b.equity, b.available)))
-            for b in view.balances
+            (row.currency, _format_amount(row.equity, row.currency), _format_amount(row.available, row.currency))
+            for row in view.balances
         ],
     )
     print_table(
@@ -98,9 +100,16 @@ def show_account(view: AccountView, mode: str) -> None:
 
 def _describe_order(order: VenueOrder) -> tuple[str, ...]:
     """Return the cells of an order."""
-    from pairity_cli.amounts import format_exact
+    from pairity.number_formats import format_exact
 
     filled = f"{format_exact(order.filled_contracts)} of {format_exact(order.contracts)}"
     name = order.client_order_id or order.order_id
     when = f"{order.updated_at:%Y-%m-%d %H:%M:%S}"
     return when, name, order.instrument, str(order.side), str(order.state), filled, format_exact(order.average_price)
+
+
+def _format_amount(amount: Decimal, currency: str) -> str:
+    """Return an amount of a currency: dollars in cents, coins with every digit."""
+    from pairity.number_formats import format_exact, format_money
+
+    return format_money(amount) if "USD" in currency else format_exact(amount)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
 
 
 @click.command()
@@ -20,10 +20,12 @@ def features(until: str) -> None:
     from ingestion.pipeline import publish_features
     from pairity.timeline import parse_instant
     from pairity_cli.console import ConsoleProgress
+    from pairity_cli.summaries import MOST_LEFT_OUT
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
     settings = settings_from()
+    say_pair_cost(settings)
     now = SystemClock().now()
     with ConsoleProgress() as progress:
         report = publish_features(settings, parse_instant(until, now=now, name="--until"), now, progress)
@@ -32,6 +34,8 @@ def features(until: str) -> None:
     print_table(columns, rows)
     for item in report.quarantined:
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
-    for pair in report.left_out:
+    for pair in report.left_out[:MOST_LEFT_OUT]:
         echo(f"left out: {pair.pair_id}: {pair.reason}")
+    if len(report.left_out) > MOST_LEFT_OUT:
+        echo(f"left out: {len(report.left_out) - MOST_LEFT_OUT:,} more pairs")
     sys.exit(0 if not report.quarantined else 4)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, say_pair_cost, settings_from
 
 if TYPE_CHECKING:
     from ingestion.report import IngestReport
@@ -34,6 +34,7 @@ def ingest(
     from validation.checkpoint import build_docs
 
     settings = settings_from(exchange_url, control_url)
+    say_pair_cost(settings)
     report = run_async(_ingest(settings, since, until, instruments, recheck=recheck))
     show_ingest(report)
     echo(f"what was checked: {build_docs(settings)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.names import IDENTIFIER
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
 from pairity_cli.parameters import Names
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def leaderboard(
 
     chosen = {"train_bars": train_bars, "test_bars": test_bars}
     settings = settings_from(evaluation={name: value for name, value in chosen.items() if value is not None})
+    say_pair_cost(settings)
     names = families
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
     compare(settings, now, names)

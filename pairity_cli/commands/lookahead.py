@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.names import IDENTIFIER, MONTH
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
 from pairity_cli.parameters import Name, Names
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def lookahead(month: str | None, samples: int, views: tuple[str, ...] | None) ->
     from pairity_cli.console import ConsoleProgress
 
     settings = settings_from()
+    say_pair_cost(settings)
     names = tuple(declared(name).name for name in views) if views else tuple(VIEWS)
     with ConsoleProgress() as progress:
         report = prove_month(settings, _parse_month(month) if month else None, samples, names, progress)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.names import QUARANTINE_ID
+from pairity.number_formats import format_number
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
 from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Note
 
@@ -53,7 +54,7 @@ def show(id_: str) -> None:
     item = find_item(Layout.of(settings_from()), id_)
     echo(_line(item))
     for rule in item.failed:
-        echo(f"  {rule.rule} = {rule.observed:g}: {rule.meaning}")
+        echo(f"  {rule.rule} = {format_number(rule.observed)}: {rule.meaning}")
     for entry in item.journal:
         echo(f"  {entry.at:%Y-%m-%d %H:%M:%S} {entry.action}: {entry.reason}")
     rows = item.read_rows()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from pairity_cli.context import echo, reports_errors, run_async, settings_from
+from pairity_cli.context import echo, reports_errors, run_async, say_pair_cost, settings_from
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
@@ -40,6 +40,7 @@ def retrain(once: bool, daily_at: str | None, as_known_at: str) -> None:
     if not once and as_known_at != "now":
         raise ConfigError("--as-known-at is for one training", "give it with --once")
     settings = settings_from(retrain={"at": daily_at}) if daily_at is not None else settings_from()
+    say_pair_cost(settings)
     if once:
         _train_now(settings, as_known_at)
     else:

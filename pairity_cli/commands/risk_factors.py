@@ -13,32 +13,38 @@ if TYPE_CHECKING:
 
 
 @click.command("risk-factors")
-@click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
+@click.option("--since", help="First instant: ISO time, or an age such as 30d; by default all that is stored.")
 @click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
 @click.option("--assets", default="BTC,ETH,BNB,XRP", show_default=True, metavar="A,B,…", help="Whose exposures.")
 @click.option("--design", type=click.Choice(["spreads4", "buckets10"]), default="spreads4", show_default=True)
 @reports_errors
-def risk_factors(since: str, until: str, assets: str, design: str) -> None:
-    """Exposures to the systematic risk factors for every minute, with R² and adjusted R²: table, Parquet and plot.
+def risk_factors(since: str | None, until: str, assets: str, design: str) -> None:
+    """Exposures to the systematic risk factors for every minute, with R² and adjusted R², and the factors' returns.
 
-    Factors are made of all assets of the universe with minutes in the lake (withheld rows are not used); the buckets of
-    a day come from the days before it. The values at full hours are those of the view asset_exposures, to the bit.
+    Writes exposures (beside the asset's and the factors' returns) and factor returns as CSV and Parquet, and pictures
+    of the exposures of each coin and of the cumulative returns. Factors are made of all assets of the universe with
+    minutes in the lake (withheld rows are not used); the buckets of a day come from the days before it. The values at
+    full hours are those of the view asset_exposures, to the bit; hourly factor returns are the view factor_returns.
     """
     from ingestion.minute_exposures import regress_minutes
     from pairity.layout import Layout
     from pairity.timeline import check_range, parse_instant
     from pairity.universe import select_instruments
     from training.reports.exposures import write_exposures
+    from training.reports.factor_returns import write_factor_returns
     from venue.clock import SystemClock
 
     settings = settings_from()
     now = SystemClock().now()
-    first, end = parse_instant(since, now=now, name="--since"), parse_instant(until, now=now, name="--until")
-    check_range(first, end)
+    first = None if since is None else parse_instant(since, now=now, name="--since")
+    end = parse_instant(until, now=now, name="--until")
+    if first is not None:
+        check_range(first, end)
     names = tuple(select_instruments(assets.split(","), settings.universe.assets))
-    rows = regress_minutes(settings, first, end, names, design)
-    _show(rows)
-    for path in write_exposures(Layout.of(settings), rows, design):
+    study = regress_minutes(settings, first, end, names, design)
+    _show(study.exposures)
+    layout = Layout.of(settings)
+    for path in (*write_exposures(layout, study.exposures, design), *write_factor_returns(layout, study.factors)):
         echo(path)
 
 
@@ -47,6 +53,7 @@ def _show(rows: pl.DataFrame) -> None:
 
     from pairity_cli.tables import print_table
 
+    rows = rows.select(pl.exclude("^return.*$"))
     last = rows.select(pl.col("time").max().dt.strftime("%Y-%m-%d %H:%M")).item()
     by_asset = rows.rename({"r2": "R²", "adj_r2": "adj. R²"}).group_by("asset", maintain_order=True)
     values = pl.exclude("asset", "time")

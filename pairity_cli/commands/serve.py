@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, say_pair_cost, settings_from
 
 
 @click.command()
@@ -56,6 +56,7 @@ def serve(
         strategy={name: value for name, value in strategy.items() if value is not None},
         serve={} if interval is None else {"interval_minutes": interval},
     )
+    say_pair_cost(settings)
     with ConsoleProgress() as progress:
         report = run_async(
             run_process(

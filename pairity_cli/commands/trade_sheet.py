@@ -2,55 +2,92 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name
 
 if TYPE_CHECKING:
     from datetime import date
 
     import polars as pl
 
+    from pairity.layout import Layout
     from training.evaluation.ranking import RankingReport
 
 
+_NEWEST = "newest"
+
+
 @click.command("trade-sheet")
-@click.option("--date", "day", metavar="YYYY-MM-DD", help="The day of the sheet; by default the newest decided.")
+@click.option(
+    "--date",
+    "day",
+    is_flag=False,
+    flag_value=_NEWEST,
+    default=_NEWEST,
+    metavar="[YYYY-MM-DD]",
+    help="The day of the sheet; without a date the newest that can be decided.",
+)
 @click.option("--top", type=click.IntRange(1), help="How many assets (default vwap.top).")
+@click.option("--universe", type=Name(IDENTIFIER), help="Rank the members of this stored universe at each decision.")
+@click.option(
+    "--vwap", type=click.Choice(["weighted", "simple"]), default="weighted", show_default=True, help="Which VWAP."
+)
+@click.option("--return-bars", type=click.IntRange(3, 60), help="Bars of rolling_return (default vwap.window_bars).")
+@click.option("--sharpe-bars", type=click.IntRange(3, 60), help="Horizon of sharpe in bars (default vwap.window_bars).")
 @click.option("--evaluate", is_flag=True, help="Evaluate all sheets from --from to --to instead.")
 @click.option("--from", "first", metavar="YYYY-MM-DD", help="First day to evaluate.")
 @click.option("--to", "last", metavar="YYYY-MM-DD", help="Last day to evaluate.")
 @reports_errors
-def trade_sheet(day: str | None, top: int | None, evaluate: bool, first: str | None, last: str | None) -> None:
+def trade_sheet(
+    day: str,
+    top: int | None,
+    universe: str | None,
+    vwap: Literal["weighted", "simple"],
+    return_bars: int | None,
+    sharpe_bars: int | None,
+    evaluate: bool,
+    first: str | None,
+    last: str | None,
+) -> None:
     """The assets furthest above their VWAP at the day's decision: table, CSV and Parquet; or how such sheets did.
 
     Read through the feature store as a live process would have: only bars that had closed, as they were known then.
     """
     from feature_repo.feature_store import open_store
+    from feature_repo.universes import read_universe
     from pairity.errors import ConfigError
     from pairity.layout import Layout
+    from training.sheet_choices import SheetChoice
     from training.trade_sheet import build_trade_sheet as sheet_of
-    from training.trade_sheet import evaluate_sheets, find_latest_day, write_evaluation, write_sheet
+    from training.trade_sheet import evaluate_sheets, find_newest_day, write_evaluation, write_sheet
     from venue.clock import SystemClock
 
     settings = settings_from()
+    layout, choice = Layout.of(settings), SheetChoice(vwap, return_bars, sharpe_bars)
+    members = None if universe is None else read_universe(layout, universe)
+    most = top or settings.vwap.top
     if evaluate:
         if first is None or last is None:
             raise ConfigError("--evaluate needs a range", "give --from YYYY-MM-DD and --to YYYY-MM-DD")
         since, until = _parse_day(first, "--from"), _parse_day(last, "--to")
         if until < since:
             raise ConfigError(f"--to {until} lies before --from {since}", "give the earlier day first")
-        report = evaluate_sheets(settings, open_store(settings), since, until, top or settings.vwap.top)
+        report = evaluate_sheets(settings, open_store(settings), since, until, most, choice=choice, universe=members)
         _show_evaluation(report)
-        for path in write_evaluation(Layout.of(settings), report, since, until):
+        for path in write_evaluation(layout, report, since, until, choice.describe(universe)):
             echo(path)
         return
-    chosen = _parse_day(day, "--date") if day else find_latest_day(SystemClock().now(), settings)
-    sheet = sheet_of(settings, open_store(settings), chosen, top or settings.vwap.top)
-    _show_sheet(sheet)
-    for path in write_sheet(Layout.of(settings), sheet, chosen):
+    if first is not None or last is not None:
+        raise ConfigError("--from and --to are of --evaluate", "give --date for one sheet, or add --evaluate")
+    chosen = find_newest_day(SystemClock().now(), settings, members) if day == _NEWEST else _parse_day(day, "--date")
+    sheet = sheet_of(settings, open_store(settings), chosen, most, choice=choice, universe=members)
+    _show_sheet(sheet, layout)
+    for path in write_sheet(layout, sheet, chosen, choice.describe(universe)):
         echo(path)
 
 
@@ -65,15 +102,32 @@ def _parse_day(text: str, option: str) -> date:
         raise ConfigError(f"{option} {text!r} is no day", "write it as YYYY-MM-DD, e.g. 2025-04-16") from None
 
 
-def _show_sheet(sheet: pl.DataFrame) -> None:
-    from pairity_cli.tables import print_table
+def _show_sheet(sheet: pl.DataFrame, layout: Layout) -> None:
+    from feature_repo.contract_specs import read_contracts
+    from pairity.number_formats import format_fixed, format_money, format_price
+    from pairity_cli.tables import Cell, print_table
 
-    columns = [name for name in sheet.columns if name not in {"date", "assets_ranked"}]
-    rows = [
-        [str(cell) if name == "exit_date" else cell for name, cell in zip(columns, row, strict=True)]
-        for row in sheet.select(columns).iter_rows()
-    ]
-    print_table(columns, rows, f"trade sheet of {sheet['date'][0]}, {sheet['assets_ranked'][0]} assets ranked")
+    ticks = {asset: spec.tick_sz for asset, spec in read_contracts(layout).items()} if layout.contracts.exists() else {}
+    rows: list[tuple[Cell, ...]] = []
+    for row in sheet.iter_rows(named=True):
+        tick = ticks.get(row["futures_ticker"].removesuffix("_USDT"))
+        rows.append(
+            (
+                row["rank"],
+                row["futures_ticker"],
+                format_fixed(row["dist"], 2),
+                format_price(row["close"], tick),
+                format_price(row["vwap"], tick),
+                format_fixed(row["exp_vol"], 2),
+                format_fixed(row["sharpe"], 2),
+                format_fixed(row["rolling_return"], 2),
+                format_money(row["avg_notional"]),
+                str(row["exit_date"]),
+            )
+        )
+    columns = ("rank", "ticker", "dist, %", "close", "vwap", "exp vol, % a day", "sharpe", "return, %")
+    title = f"trade sheet of {sheet['date'][0]}, {sheet['assets_ranked'][0]:,} assets ranked"
+    print_table((*columns, "avg notional, USDT", "exit date"), rows, title)
 
 
 def _show_evaluation(report: RankingReport) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pairity.names import IDENTIFIER
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
 from pairity_cli.parameters import Name
 
 
@@ -53,6 +53,7 @@ def train(rows: str | None, as_known_at: str, with_families: bool, family: str |
     if family:
         chosen["model"] = {"family": family}
     settings = settings_from(**chosen)
+    say_pair_cost(settings)
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
     with ConsoleProgress() as progress:
         report = run_training(settings, progress, now=now, parity=live_parity(settings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from pairity.number_formats import format_price
 from pairity.printable import printable_line
 from pairity.redaction import redact
 from pairity.strategy.types import PairPosition
@@ -58,7 +59,9 @@ def describe_order(seq: int, event: OrderEvent, intent: Intent) -> NewEvent:
 
 def describe_opened(position: PairPosition) -> NewEvent:
     """Return the event of a position that was opened."""
-    legs = ", ".join(f"{leg.side} {leg.contracts} {inst_id(leg.asset)} at {leg.entry_price:g}" for leg in position.legs)
+    legs = ", ".join(
+        f"{leg.side} {leg.contracts} {inst_id(leg.asset)} at {format_price(leg.entry_price)}" for leg in position.legs
+    )
     return NewEvent(
         at=position.opened_at,
         kind="position.opened",

@@ -188,7 +188,9 @@ def _read_recent(case: Case, view: View) -> pl.DataFrame:
 
 def _list_entities(case: Case, view: View) -> list[str]:
     if view.entity == "asset":
-        return list(case.known.universe.assets)
+        return list(case.known.universe.traded)
+    if view.entity == "venue":
+        return [case.known.features.venue]
     return [pair.pair_id for pair in case.known.universe.pairs]
 
 

@@ -108,7 +108,7 @@ def _check_gate(case: Case) -> Iterable[Finding]:
 def _check_fit(case: Case) -> Iterable[Finding]:
     model = _champion(case)
     findings = []
-    traded = ",".join(case.known.universe.assets)
+    traded = ",".join(case.known.universe.traded)
     if model.universe and model.universe != traded:
         fact = f"trained on {model.universe}; traded are {traded}"
         findings.append(warning("the champion was made for other assets", fact, _TRAIN))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from pairity.number_formats import format_money, format_number
 from pairity.strategy.types import Entry
 from pairity.trading_settings import LimitSettings
 from pairity.universe import ContractSpec, exact
@@ -30,7 +31,7 @@ def check_entry(
 def _check_sizes(sizes: Mapping[str, Decimal], account: AccountMeasures, limits: LimitSettings) -> Iterator[Breach]:
     for asset, size in sizes.items():
         if limits.position_usdt is not None and size > exact(limits.position_usdt):
-            allowed = f"{limits.position_usdt:g} USDT"
+            allowed = f"{format_money(limits.position_usdt)} USDT"
             yield Breach("limits.position_usdt", f"{size:.2f} USDT of {asset}", allowed, Consequence.NO_ENTRY)
     together = account.gross_notional + sum(sizes.values(), Decimal(0))
     if together > exact(limits.gross_leverage) * account.equity:
@@ -50,4 +51,4 @@ def _check_market(asset: AssetMeasures, limits: LimitSettings) -> Iterator[Breac
     rate = abs(asset.funding_rate or Decimal(0))
     if rate > exact(limits.funding_rate):
         measured = f"{asset.funding_rate} at the last settlement of {asset.asset}"
-        yield Breach("limits.funding_rate", measured, f"{limits.funding_rate:g}", Consequence.NO_ENTRY)
+        yield Breach("limits.funding_rate", measured, format_number(limits.funding_rate), Consequence.NO_ENTRY)

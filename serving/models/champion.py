@@ -109,7 +109,7 @@ def require_proven(mode: Mode, model: ModelRef) -> None:
 
 def require_universe(named: ModelRef, current: ModelRef, settings: Settings) -> None:
     """Raise RegistryError for a version that was made neither for the traded assets nor for the current champion's."""
-    traded = ",".join(settings.universe.assets)
+    traded = ",".join(settings.universe.traded)
     if named.universe not in {traded, current.universe}:
         raise RegistryError(
             f"it was made for the assets {named.universe or 'not recorded'}, not for {traded}",

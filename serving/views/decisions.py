@@ -183,7 +183,7 @@ def view_heatmap(seen: Inputs) -> HeatMap:
     """Return the last decision as a map; without one, the universe's assets and no cells."""
     record = seen.journal.last_decision()
     if record is None:
-        return HeatMap(decision_id=None, event_timestamp=None, assets=list(seen.settings.universe.assets), cells=[])
+        return HeatMap(decision_id=None, event_timestamp=None, assets=list(seen.settings.universe.traded), cells=[])
     scores = record.decision.scores
     cells = [
         HeatCell(

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pairity.csv_files import escape_formulas
 from pairity.strategy.codec import position_from_json
+from pairity.universe import exact
 from serving.journal.codec import time_to_text
 from serving.journal.reading import Row
 from serving.views.base import Amount, Cut, Inputs, Page, View, amount, hours_between, parse_time
@@ -86,7 +87,7 @@ def write_trades_csv(seen: Inputs, wanted: TradeFilter | None = None) -> str:
         shown = trade.model_dump(mode="json")
         for name in names:
             lines[name].append(None if shown[name] is None else str(shown[name]))
-        legs = (f"{leg.side} {leg.contracts} {leg.asset} at {leg.entry_price:g}" for leg in trade.legs)
+        legs = (f"{leg.side} {leg.contracts} {leg.asset} at {exact(leg.entry_price):f}" for leg in trade.legs)
         lines["legs"].append("; ".join(legs))
     return escape_formulas(pl.DataFrame(lines, schema=dict.fromkeys(lines, pl.String))).write_csv()
 

@@ -86,7 +86,7 @@ def test_backfill_equals_hour_by_hour_on_recorded_minutes():
     read = reader(minutes, minutes.clear(), recorded_funding(names))
     closes = [APRIL + step * HOUR for step in range(1, 400, 17)]
     hourly = [view for view in VIEWS.values() if view.every == HOUR]
-    per_hour = sum({"asset": 9, "pair_id": 36}[view.entity] for view in hourly)
+    per_hour = sum({"asset": 9, "pair_id": 36, "venue": 1}[view.entity] for view in hourly)
     assert assert_hour_by_hour(read, APRIL, closes, settings_for(names)) >= len(closes) * per_hour
 
 

@@ -31,7 +31,7 @@ EXPECTED = {
     "feature_repo/offline_files.py": {"write_parquet"},
     "ingestion/lake/partitions.py": {"write_parquet"},
     "ingestion/staging.py": {"write_parquet"},
-    "training/reports/exposures.py": {"savefig"},
+    "training/reports/factor_colours.py": {"savefig"},
     "training/reports/matplotlib_figures.py": {"savefig"},
     "serving/logs/rotation.py": {"replace"},  # of files that nobody waits for: a flush would hold up trading
     "serving/views/trades.py": {"write_csv"},

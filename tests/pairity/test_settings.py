@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pairity.configuration import load_settings
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.setting_types import Section
-from pairity.settings import Settings
+from pairity.settings import Settings, UniverseSettings
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +151,17 @@ def test_dotenv_is_not_read_where_the_environment_says_so(tmp_path, monkeypatch)
     (tmp_path / ".env").write_text("PAIRITY_EXCHANGE__API_KEY=abc\n")
     monkeypatch.setenv("PAIRITY_DOTENV", "ignore")
     assert load_settings().exchange.api_key is None
+
+
+def test_hundreds_of_assets_are_a_universe():
+    names = tuple(f"C{number:03}" for number in range(700))
+    universe = UniverseSettings(assets=names, pair_assets=("C003", "C001"))
+    assert universe.traded == ("C001", "C003")
+    assert [pair.pair_id for pair in universe.pairs] == ["C001__C003"]
+    assert universe.instruments == ("C001-USDT-SWAP", "C003-USDT-SWAP")
+    assert len(UniverseSettings(assets=names[:300]).pairs) == 44_850
+
+
+def test_pairs_of_other_assets_are_refused():
+    with pytest.raises(ValueError, match="pair_assets has LTC, which assets has not"):
+        UniverseSettings(pair_assets=("BTC", "LTC"))

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from click.testing import CliRunner
@@ -23,6 +24,7 @@ from tests.feature_repo.transforms.markets import (
     compute_asset_exposures,
     recorded_candles,
 )
+from tests.oracles import risk_factors_pandas as oracle
 from validation.quarantine import Quarantine
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
@@ -60,6 +62,39 @@ def run(tmp_path, monkeypatch):
     return call
 
 
+def check_returns(rows, factors, minutes):
+    """Returns beside the exposures against pandas: the asset's, the factors' of the design, and all thirteen series."""
+    frame = minutes.to_pandas()
+    returns, liquidity = oracle.returns_of(frame), oracle.volumes_of(frame)
+    days = [pd.Timestamp(START + day * DAY) for day in (2, 3)]
+    scored = {day: oracle.scores(returns, liquidity, day, 2).apply(oracle.terciles) for day in days}
+    membership = {day: table.set_axis(["liquidity", "volatility", "momentum"], axis=1) for day, table in scored.items()}
+    theirs = oracle.factors(returns, membership)
+    for kind in ("liquidity", "volatility", "momentum"):
+        theirs[kind] = theirs[f"{kind}_high"] - theirs[f"{kind}_low"]
+    theirs.index += pd.Timedelta(minutes=1)
+    own = factors.to_pandas().set_index("time")
+    assert set(own.columns) == set(theirs.columns)
+    expected = theirs.loc[own.index, own.columns]
+    np.testing.assert_allclose(own.to_numpy(), expected.to_numpy(), atol=1e-15)
+    for name in (column for column in rows.columns if column.startswith("return_")):
+        own = rows.filter(pl.col("asset") == "BTC").to_pandas().set_index("time")[name]
+        np.testing.assert_allclose(own, theirs.loc[own.index, name.removeprefix("return_")], atol=1e-15)
+    asset = rows.filter(pl.col("asset") == "BTC").to_pandas().set_index("time")["return"]
+    np.testing.assert_allclose(asset, returns["BTC"].loc[asset.index - pd.Timedelta(minutes=1)], atol=1e-15)
+
+
+def test_without_since_all_that_is_stored_is_fitted(run, tmp_path, minutes):
+    stored(tmp_path / "var", minutes)
+    done = run("--assets", "BTC")
+    assert done.exit_code == 0, done.output
+    rows = pl.read_parquet(tmp_path / "var" / "reports" / "risk-factors" / "exposures-spreads4.parquet")
+    assert rows["time"].min() <= START + 2 * DAY + 4 * HOUR + 20 * MINUTE
+    assert rows["time"].max() == START + 4 * DAY
+    assert "no exposure" in run("--until", "2025-02-01").output
+    assert "e-0" not in done.output
+
+
 RANGE = ("--since", "2025-03-04T05:30", "--until", "2025-03-05")
 
 
@@ -75,7 +110,12 @@ def test_every_minute_as_table_parquet_and_picture(run, tmp_path, minutes, desig
     assert rows["time"].max() == START + 4 * DAY
     assert rows.height >= 2 * 0.99 * 1110
     assert (folder / f"exposures-{design}.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in folder.iterdir()) == [f"exposures-{design}.parquet", f"exposures-{design}.png"]
+    endings = ("csv", "parquet", "png")
+    names = [f"exposures-{design}.{ending}" for ending in endings] + [f"factor-returns.{ending}" for ending in endings]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    check_returns(rows, pl.read_parquet(folder / "factor-returns.parquet"), minutes)
+    assert pl.read_csv(folder / f"exposures-{design}.csv").columns == rows.columns
+    rows = rows.select(pl.exclude("^return.*$"))
     for expected in ("mean over all minutes", "up to 2025-03-05 00:00 UTC", "market", "adj. R²", "BTC", "ETH"):
         assert expected in done.output
     hourly = compute_asset_exposures(minutes.lazy(), START, START + 4 * DAY, SETTINGS).collect()
@@ -99,7 +139,10 @@ def test_an_hour_with_a_minute_that_is_held_back_is_not_used(run, tmp_path, minu
     hidden = (pl.col("asset") == "SOL") & (pl.col("open_time").dt.truncate("1h") == hour)
     without = minutes.filter(~hidden, pl.col("open_time") >= START + DAY)
     expected = compute_minute_exposures(without, "spreads4", SETTINGS, ("BTC",))
-    assert_same_bits(found, expected.filter(pl.col("time") > START + 3 * DAY + 5.5 * HOUR).drop_nulls("r2"))
+    assert_same_bits(
+        found.select(pl.exclude("^return.*$")),
+        expected.filter(pl.col("time") > START + 3 * DAY + 5.5 * HOUR).drop_nulls("r2"),
+    )
 
 
 def test_a_universe_that_features_are_computed_from(run, tmp_path, minutes):

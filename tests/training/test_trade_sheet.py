@@ -61,13 +61,15 @@ def test_the_sheet_is_decided_on_the_wall_clock_from_closed_bars(published):
     known = bars.filter(pl.col("event_timestamp") == find_decision_time(DAY, settings)).sort(
         "ranked_dist", descending=True
     )
-    assert sheet["ticker"].to_list() == [f"{asset}_USDT" for asset in known["asset"][:2]]
-    assert sheet["dist_from_vwap"].to_list() == known["dist_from_vwap"][:2].to_list()
+    assert sheet["futures_ticker"].to_list() == [f"{asset}_USDT" for asset in known["asset"][:2]]
+    assert sheet["dist"].to_list() == known["dist_from_vwap"][:2].to_list()
     assert sheet["rank"].to_list() == [1, 2]
     assert sheet["exit_date"].to_list() == [date(2025, 3, 12)] * 2
     csv, parquet = write_sheet(Layout.of(settings), sheet, DAY)
     assert pl.read_parquet(parquet).equals(sheet)
-    assert csv.read_text().startswith("date,ticker,rank,ranked_dist")
+    assert csv.read_text().startswith(
+        "date,futures_ticker,exp_vol,sharpe,rolling_return,avg_notional,dist,rank,exit_date,"
+    )
 
 
 def test_a_day_without_data_is_refused(published):
@@ -96,7 +98,7 @@ def test_an_asset_without_the_newest_bar_does_not_stand_in_the_ranking_with_an_o
     decided = datetime(2025, 3, 11, 4, tzinfo=UTC)
     settings, store = holed(tmp_path, ("BTC", decided - 4 * HOUR, decided))
     sheet = build_trade_sheet(settings, store, DAY, 4)
-    assert sorted(sheet["ticker"]) == ["ETH_USDT", "SOL_USDT", "XRP_USDT"]
+    assert sorted(sheet["futures_ticker"]) == ["ETH_USDT", "SOL_USDT", "XRP_USDT"]
     assert sheet["assets_ranked"].to_list() == [3, 3, 3]
     assert sheet["ranked_dist"].to_list() == pytest.approx([1.0, 2 / 3, 1 / 3])
 
@@ -173,7 +175,7 @@ def test_sheets_are_evaluated_on_what_followed(published):
         day = first + timedelta(days=number)
         at, end = find_decision_time(day, settings), find_decision_time(day + timedelta(days=1), settings)
         signals = build_trade_sheet(settings, store, day, 4)
-        order = [ticker.removesuffix("_USDT") for ticker in signals["ticker"]]
+        order = [ticker.removesuffix("_USDT") for ticker in signals["futures_ticker"]]
         returns = [closes[a, end] / closes[a, at] - 1 for a in order]
         tops.append(np.mean(returns[:2]))
         sheets.append(set(order[:2]))

@@ -136,7 +136,7 @@ def calibrate_settings(settings: Settings) -> Settings:
 
 
 def _choose_btc_eth(settings: Settings) -> Pair:
-    return choose_baseline_pair(settings.universe.assets)
+    return choose_baseline_pair(settings.universe.traded)
 
 
 def _make_constant(probability: float, _rows: pl.DataFrame, _service: Service, _settings: Settings) -> Constant:

@@ -85,7 +85,7 @@ def fit_boosting(rows: pl.DataFrame, service: Service, settings: Settings, *, th
     losses = [_measure_inner_loss(rows, service, settings, candidate, threads) for candidate in _GRID]
     chosen = _GRID[int(np.argmin(losses))]
     booster = _train(rows, service, settings, chosen, threads)
-    return PairBoosting(booster.model_to_string(), service, settings.universe.assets, dict(chosen))
+    return PairBoosting(booster.model_to_string(), service, settings.universe.traded, dict(chosen))
 
 
 def _measure_inner_loss(
@@ -97,7 +97,7 @@ def _measure_inner_loss(
         if fold.train["label"].n_unique() < 2:
             continue
         booster = _train(fold.train, service, settings, candidate, threads)
-        matrix = _make_matrix(fold.test, service, settings.universe.assets)
+        matrix = _make_matrix(fold.test, service, settings.universe.traded)
         probability = np.clip(np.asarray(booster.predict(matrix, num_threads=1)), 1e-12, 1 - 1e-12)
         label = fold.test["label"].to_numpy()
         losses.append(-float(np.mean(np.where(label == 1, np.log(probability), np.log1p(-probability)))))
@@ -107,7 +107,7 @@ def _measure_inner_loss(
 def _train(rows: pl.DataFrame, service: Service, settings: Settings, candidate: dict[str, int], threads: int) -> Any:  # noqa: ANN401 - lightgbm.Booster
     import lightgbm
 
-    matrix = _make_matrix(rows, service, settings.universe.assets)
+    matrix = _make_matrix(rows, service, settings.universe.traded)
     data = lightgbm.Dataset(
         data=matrix,
         label=rows["label"].to_numpy(),

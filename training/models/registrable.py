@@ -148,7 +148,7 @@ def _store(
 ) -> Registrable:
     """Write the model into its files and read it back."""
     family = settings.model.family
-    categories = dict.fromkeys(list_categories(service), settings.universe.assets)
+    categories = dict.fromkeys(list_categories(service), settings.universe.traded)
     files = {CARD_FILE: ScorerCard(family, service.features, categories, scorer).to_bytes()}
     if trees is not None:
         files[TREES_FILE] = cut_text(trees)

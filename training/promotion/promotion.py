@@ -77,7 +77,7 @@ def backtest_champion(settings: Settings, training_set: TrainingSet, split: Spli
     name = f"version {current.version}"
     if datetime.fromisoformat(current.train_end) >= split.test_start:
         return ChampionResult(None, f"champion {name} has seen these hours", current.version)
-    if current.feature_service != training_set.service.name or current.universe != ",".join(settings.universe.assets):
+    if current.feature_service != training_set.service.name or current.universe != ",".join(settings.universe.traded):
         return ChampionResult(None, f"champion {name} was made for other pairs or features", current.version)
     fitted = score_test_period(load_estimator(Layout.of(settings), current), training_set, split)
     contender = arena.trade_model(fitted.scored, datetime.fromisoformat(current.train_end))

@@ -89,7 +89,7 @@ def _list_tags(settings: Settings, board: Leaderboard, digest: str) -> dict[str,
         "code_revision": revision.commit or "unknown",
         "code_dirty": "unknown" if revision.dirty is None else str(revision.dirty).lower(),
         "train_end": board.folds[-1].train_end.isoformat(),
-        "universe": ",".join(settings.universe.assets),
+        "universe": ",".join(settings.universe.traded),
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pairity.number_formats import format_money, format_number
 from pairity.settings import Settings
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
@@ -66,7 +67,7 @@ def render_model_card(
         "entry level the label is 0 by definition.",
         "",
         "**What it is for.** Ranking pairs of the universe "
-        f"({', '.join(settings.universe.assets)}) once an hour on the venue whose data it learnt from, through this "
+        f"({', '.join(settings.universe.traded)}) once an hour on the venue whose data it learnt from, through this "
         f"project's own strategy ({strategy.legs} leg{'s' if strategy.legs == 'both' else ''}, one position of at most "
         f"{_describe_size(strategy.max_position_usdt)} at leverage {strategy.leverage}). "
         "Demo trading, until the gate has passed it.",
@@ -89,8 +90,8 @@ def _render_table(metrics: Mapping[str, float | None], names: Mapping[str, str])
 
 
 def _format_number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    return format_number(value)
 
 
 def _describe_size(most_usdt: float) -> str:
-    return f"{2 * most_usdt:g} USDT" if most_usdt > 0 else "all that is available"
+    return f"{format_money(2 * most_usdt)} USDT" if most_usdt > 0 else "all that is available"

@@ -86,7 +86,7 @@ def list_lineage_tags(settings: Settings, training_set: TrainingSet, split: Spli
         "code_revision": revision.commit or "unknown",
         "code_dirty": "unknown" if revision.dirty is None else str(revision.dirty).lower(),
         "train_end": split.train_end.isoformat(),
-        "universe": ",".join(settings.universe.assets),
+        "universe": ",".join(settings.universe.traded),
     }
 
 

@@ -77,6 +77,22 @@ def test_the_universe_is_what_one_exchange_lists_against_one_currency(web):
     assert {headers["Authorization"] for headers in web.headers} == {"Token hidden"}
 
 
+def test_an_exchange_that_lists_a_coin_on_the_next_day_does_not_have_it_yet(web):
+    """The end of a range is part of Tiingo's answers: a bar of the day after once counted as one of the day."""
+    following, own = [bar("", DAY0 + timedelta(days=1), 5.0)], [bar("", DAY0, 5.0)]
+    answer = [{"ticker": "btcusdt", "exchangeData": {"MEXC": following, "KRAKEN": [], "BINANCE": own + following}}]
+    web.files["/tiingo/crypto/prices"] = json.dumps(answer).encode()
+    assert source_of(web).exchange_map(("btcusdt",), DAY0) == {"btcusdt": ("BINANCE",)}
+    assert source_of(web).universe(DAY0) == ()
+
+
+@pytest.mark.parametrize("bars", [5, [5], [{}], [{"date": 7}], [{"date": "yesterday"}]], ids=str)
+def test_bars_of_another_shape_are_refused(web, bars):
+    web.files["/tiingo/crypto/prices"] = json.dumps([{"ticker": "btcusdt", "exchangeData": {"MEXC": bars}}]).encode()
+    with pytest.raises(VenueAnswerError, match="bars of btcusdt on MEXC"):
+        source_of(web).universe(DAY0)
+
+
 @pytest.mark.parametrize("value", [5, True, "abc", [["x"]], [{}]], ids=str)
 def test_exchanges_of_another_shape_are_refused(web, value):
     web.files["/tiingo/crypto/prices"] = json.dumps([{"ticker": "btcusdt", "exchangeData": value}]).encode()

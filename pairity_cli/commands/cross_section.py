@@ -1,0 +1,70 @@
+"""`pairity cross-section`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pairity.names import IDENTIFIER
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_PERCENT = ("momentum_1h", "momentum_24h", "momentum_168h")
+_TITLES = {
+    "relative_volume": "volume / mean",
+    "momentum_1h": "1 h, %",
+    "momentum_24h": "24 h, %",
+    "momentum_168h": "168 h, %",
+    "funding_pressure": "funding − median, bps",
+    "turnover_ratio": "volume / own 24 h",
+    "volatility_regime": "vol / own 168 h",
+    "price_efficiency": "vol / ATR",
+}
+
+
+@click.command("cross-section")
+@click.option("--at", "instant", help="The hour's close: ISO time or age; by default the newest that is stored.")
+@click.option("--universe", type=Name(IDENTIFIER), help="The members of this stored universe at that hour alone.")
+@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="How many assets are shown.")
+@reports_errors
+def cross_section(instant: str | None, universe: str | None, top: int) -> None:
+    """One hour of all assets side by side, as known then, most traded first: table, CSV and Parquet of all of them."""
+    from feature_repo.universes import read_universe
+    from pairity.layout import Layout
+    from pairity.timeline import HOUR, floor_to, parse_instant
+    from training.cross_section import find_newest_hour, read_cross_section, write_cross_section
+    from venue.clock import SystemClock
+
+    settings, now = settings_from(), SystemClock().now()
+    members = None if universe is None else read_universe(Layout.of(settings), universe)
+    if instant is None:
+        hour = find_newest_hour(settings, now)
+    else:
+        hour = floor_to(parse_instant(instant, now=now, name="--at"), HOUR)
+    rows = read_cross_section(settings, hour, members)
+    _show(rows, f"cross-section at {hour:%Y-%m-%d %H:%M} UTC, {rows.height:,} assets", top)
+    for path in write_cross_section(Layout.of(settings), rows, hour, universe):
+        echo(path)
+
+
+def _show(rows: pl.DataFrame, title: str, top: int) -> None:
+    from pairity.number_formats import format_fixed
+    from pairity_cli.tables import print_line, print_table
+
+    ordered = rows.sort("relative_volume", "asset", descending=[True, False], nulls_last=True).head(top)
+    scales = dict.fromkeys(_PERCENT, 100.0) | {"funding_pressure": 1e4}
+    lines = [
+        (
+            row["asset"],
+            *(format_fixed(None if row[name] is None else row[name] * scales.get(name, 1.0), 2) for name in _TITLES),
+        )
+        for row in ordered.iter_rows(named=True)
+    ]
+    print_line(title)
+    print_table(("asset", *_TITLES.values()), lines)
+    if rows.height > len(lines):
+        print_line(f"and {rows.height - len(lines):,} more in the files")
