@@ -14,7 +14,7 @@ from paper_exchange.run import open_market
 from tests.paper_exchange.exchange_server import client, get, serving
 
 T0 = 1_742_299_200_000
-BTC, ETH, ABC = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "ABC-USDT-SWAP"
+BTC, ETH, ABC, LATE = (f"{name}-USDT-SWAP" for name in ("BTC", "ETH", "ABC", "LATE"))
 
 
 def candles(first_ms, count, step_ms, level=100.0, skip=(), **more):
@@ -57,12 +57,13 @@ def folder(tmp_path):
 
 def test_finest_bars_give_the_span_and_coarser_sets_join(folder):
     market = RecordedMarket(folder)
-    assert (market.start_ms, market.end_ms) == (T0 + 5 * MINUTE_MS, T0 + 595 * MINUTE_MS)
-    assert {name: market.bar_ms(name) for name in market.instruments} == {BTC: MINUTE_MS, ETH: MINUTE_MS, ABC: HOUR_MS}
+    assert (market.start_ms, market.end_ms) == (T0, T0 + 595 * MINUTE_MS)
+    sizes = {BTC: MINUTE_MS, ETH: MINUTE_MS, ABC: HOUR_MS, LATE: HOUR_MS}
+    assert {name: market.bar_ms(name) for name in market.instruments} == sizes
     assert market.label == f"recorded ({folder.name}, 1m)"
     assert market.instruments[BTC].list_ms == T0
     with pytest.raises(UnknownNameError, match=BTC):
-        market.bar_ms("LATE-USDT-SWAP")
+        market.bar_ms("NONE-USDT-SWAP")
 
 
 def test_holes_are_holes_and_the_bar_before_answers(folder):
