@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pairity.settings import Settings
+from pairity.settings import Settings, UniverseSettings
 from pairity.timeline import from_ms, to_ms
 from pairity.trading_settings import ServeSettings
 from serving.alerts.events import Events
@@ -52,7 +52,8 @@ class Guard:
     """One guarding process; `restarted` is the next one on the same journal."""
 
     def __init__(self, tiny: TinyOkx, home: Path, **options: Any) -> None:
-        self.tiny, self.home, self.options = tiny, home, options
+        self.tiny, self.home, self.options = tiny, home, dict(options)
+        self.assets: tuple[str, ...] = options.pop("assets", ("BTC", "ETH"))
         self.desk: Desk = desk_on(tiny, home / "journal.db", **options)
         self.status, self.said = Status("paper", "tiny", {}), Said()
         clock = MovingClock(tiny)
@@ -60,7 +61,11 @@ class Guard:
         self.events.flush()
         self.supervisor = Supervisor(self.desk.journal, self.status, clock.now, self.said.say)
         self.parts = GuardParts(
-            settings=Settings(home=home, serve=ServeSettings(adopt_positions=options.get("adopt", False))),
+            settings=Settings(
+                home=home,
+                universe=UniverseSettings(assets=self.assets),
+                serve=ServeSettings(adopt_positions=options.get("adopt", False)),
+            ),
             clock=clock,
             executor=self.desk.executor,
             journal=self.desk.journal,
