@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from feature_repo.raw_files import scan_versions
 from ingestion.report import InstrumentFailure
 from ingestion.sources.okx import OkxSource, require_listed
 from ingestion.sources.okx_rows import Listing
+from pairity.contract_files import find_contract_file, read_contract_file
 from pairity.errors import DataError
 from pairity.layout import Layout
 
@@ -39,6 +41,19 @@ async def store_contracts(
         if listing.state != "live"
     ]
     return tuple(asset for asset in assets if asset in listings), tuple(failures)
+
+
+def store_recorded_contracts(layout: Layout, folder: Path, assets: Sequence[str]) -> tuple[str, ...]:
+    """Store the contracts of `assets` that travel with the recordings in `folder`; return whose they are.
+
+    ConfigError where the file beside the recordings cannot be used.
+    """
+    path = find_contract_file(folder)
+    given = {} if path is None else read_contract_file(path)
+    found = tuple(asset for asset in assets if asset in given)
+    if found:
+        write_contracts(layout, (given[asset] for asset in found))
+    return found
 
 
 def _explain_state(listing: Listing, now: datetime) -> str:

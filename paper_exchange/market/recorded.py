@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pairity.contract_files import find_contract_file, read_contract_file
 from pairity.errors import TimeRangeError, UnknownNameError
 from pairity.timeline import from_ms
 from pairity.universe import DEFAULT_UNIVERSE, inst_id
@@ -50,7 +51,8 @@ class RecordedMarket:
     """Plays `folder`; with `start_ms`, the set of candles that covers that instant is chosen.
 
     Mark and index prices are the recorded mark where it is known (see `align_marks`), else the last price. Open
-    interest is not recorded. Contracts are those of `specifications`, with ticks as fine as the recording's.
+    interest is not recorded. Contracts are those of the recording's `contracts.csv`; those that it does not have, and
+    all where it has none, are those of `specifications`, with ticks as fine as the recorded prices.
 
     `every_instrument` holds all of the span, in the order of their listing. `instruments` are those that are listed at
     the instant of the clock that the market follows (see `follow`), and all of them where it follows none.
@@ -61,6 +63,8 @@ class RecordedMarket:
         chosen, (self.start_ms, self.end_ms) = _choose(recording, start_ms)
         self.label = f"recorded ({folder.resolve().name}, {_name_bar(chosen.bar_ms)})"
         self._tracks: dict[str, _Track] = {}
+        file = find_contract_file(chosen.folder)
+        given = {} if file is None else read_contract_file(file)
         instruments: dict[str, Instrument] = {}
         for asset, candle_set in _list_members(recording, chosen, self.start_ms, self.end_ms):
             whole = read_candles(candle_set.files[asset])
@@ -68,7 +72,11 @@ class RecordedMarket:
             name = inst_id(asset)
             decimals = count_decimals(np.concatenate([last.open, last.high, last.low, last.close]))
             instruments[name] = specify_instrument(
-                asset, price=float(np.median(last.close)), list_ms=int(whole.open_ms[0]), decimals=decimals
+                asset,
+                price=float(np.median(last.close)),
+                list_ms=int(whole.open_ms[0]),
+                decimals=decimals,
+                given=given.get(asset),
             )
             self._tracks[name] = self._read_track(recording, asset, candle_set.bar_ms, last, decimals)
         self._listings = Listings(instruments, self.start_ms)

@@ -210,6 +210,29 @@ def test_synthetic_starts():
     assert market.start_ms < clock.now_ms() < market.end_ms
 
 
+@pytest.mark.parametrize("place", ["1m_20250318", "."])
+def test_contracts_travel_with_the_recording(folder, place):
+    (folder / place / "contracts.csv").write_text(
+        "instrument,ct_val,lot_sz,min_sz,tick_sz,max_leverage,max_market_sz,max_stop_sz\n"
+        "BTC,0.001,0.1,0.2,0.05,20,70,30\nLATE,5,1,1,0.5,3,,\n"
+    )
+    market = RecordedMarket(folder)
+    plain = RecordedMarket(folder / "1h").instruments
+    with serving(market, VirtualClock("stepped", T0 + 5 * HOUR_MS)) as url:
+        shown = {row["instId"]: row for row in get(url, "public/instruments", instType="SWAP")["data"]}
+    names = ("ctVal", "lotSz", "minSz", "tickSz", "lever", "maxMktSz", "maxStopSz")
+    assert [shown[BTC][name] for name in names] == ["0.001", "0.1", "0.2", "0.05", "20", "70", "30"]
+    assert [shown[LATE][name] for name in names[:5]] == ["5", "1", "1", "0.5", "3"]
+    assert shown[ETH]["ctVal"] == "0.1"  # not in the file: as everywhere
+    assert set(plain) == {BTC, ABC, LATE}
+
+
+def test_contracts_that_cannot_be_right_are_refused_with_the_line(folder):
+    (folder / "contracts.csv").write_text("instrument,ct_val,lot_sz,min_sz,tick_sz,max_leverage\nBTC,0,1,1,1,1\n")
+    with pytest.raises(ConfigError, match="line 2: ct_val is 0"):
+        RecordedMarket(folder)
+
+
 @pytest.mark.recorded
 def test_okx_swap_as_ccxt_reads_it():
     root = os.environ.get("PAIRITY_RECORDED_DATA")
