@@ -219,6 +219,8 @@ class StrategySettings(Section):
     z_entry: PositiveFloat = 1.0
     probability_min: Annotated[float, Field(ge=0, le=1)] = 0.5
     funding_limit: PositiveFloat = 0.0005
+    """Largest settled funding rate of 8 hours that a position may pay. Rates of other intervals are compared per hour:
+    0.0005 in 8 h is 0.0000625 in an hour."""
     correlation_max: Annotated[float, Field(gt=0, le=1)] = 0.85
     correlation_refresh_bars: PositiveInt = 24
     exit_z: float = 0.0

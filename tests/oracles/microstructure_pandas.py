@@ -68,7 +68,8 @@ def cross_section(bars: pd.DataFrame, volatility: pd.Series) -> pd.DataFrame:
                 {
                     "asset": row.asset,
                     "event_timestamp": hour,
-                    "funding_pressure": row.funding_rate - present["funding_rate"].median(),
+                    "funding_pressure": row.funding_rate / row.funding_interval_h
+                    - (present["funding_rate"] / present["funding_interval_h"]).median(),
                     "relative_volume": row.volume_quote / mean
                     if (mean := present["volume_quote"].mean()) > 0
                     else np.nan,
