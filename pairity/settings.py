@@ -138,6 +138,9 @@ class FeatureSettings(Section):
     atr_period_bars: Annotated[int, Field(ge=2)] = 14
     correlation_window_bars: Annotated[int, Field(ge=3)] = 168
     hedge_window_bars: Annotated[int, Field(ge=3)] = 168
+    dead_after_hours: Annotated[int, Field(ge=2, le=336)] = 24
+    """Hours in a row without a trade and without a move of the price after which a contract is dead: from then on it
+    has no features, no labels and no fills, until it trades again."""
     risk_days: Annotated[int, Field(ge=2, le=14)] = 7
     """Days before each day over which its liquidity and beta buckets are estimated."""
     risk_ridge: Annotated[float, Field(ge=0)] = 1e-6

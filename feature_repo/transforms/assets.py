@@ -12,6 +12,7 @@ import polars as pl
 from feature_repo.catalog import ASSET_HOURLY
 from feature_repo.knowledge_time import feature_created_at, inputs_known_at
 from feature_repo.raw_datasets import find_dataset
+from feature_repo.transforms.dead import mark_dead
 from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, only_after, with_computed, with_hour_grid
 from feature_repo.transforms.settlements import INTERVALS_H, with_intervals
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
@@ -38,6 +39,7 @@ def compute_asset_hourly(
 ) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_HOURLY`: one row per asset and observed hour, sorted by asset and time.
 
+    An hour of a dead contract (`dead.mark_dead`) has no row.
     Only rows later than `after` are returned; `bars` need to reach a window before it.
 
     `bars`: the columns `bars.COLUMNS`, prices in USDT. `funding`: asset, funding_time, funding_rate (fraction per
@@ -57,6 +59,7 @@ def compute_asset_hourly(
     moved = series.with_columns(
         (pl.col("close") / previous - 1.0).alias("return_1h"),
         pl.when(previous.is_not_null()).then(true_range).alias("true_range"),
+        mark_dead(settings.dead_after_hours).alias("__dead"),
     )
 
     def windowed(asset: GridColumns) -> dict[str, Floats]:
@@ -66,7 +69,7 @@ def compute_asset_hourly(
         return {"realized_vol_24h": volatility, "atr_14": atr, "atr_pct": atr / asset["close"]}
 
     computed = with_computed(moved, "asset", ("realized_vol_24h", "atr_14", "atr_pct"), windowed, after=after)
-    hours = only_after(drop_unobserved(computed), after)
+    hours = only_after(drop_unobserved(computed).filter(~pl.col("__dead")), after)
     settled = _with_newest(hours, with_intervals(funding), "funding", FUNDING_MAX_AGE, "funding_interval_h")
     days = _INFLOW.empty().lazy().with_columns(asset=pl.lit(None, pl.String)) if inflow is None else inflow
     complete = _with_newest(settled, days, "inflow", _INFLOW_MAX_AGE)

@@ -162,7 +162,8 @@ Transform = Callable[[Inputs], pl.LazyFrame]
 
 def _asset_hourly(inputs: Inputs) -> pl.LazyFrame:
     own = inputs.settings.features
-    bars = inputs.bars(reach=(max(own.volatility_window_bars, own.atr_period_bars) + 2) * HOUR)
+    longest = max(own.volatility_window_bars, own.atr_period_bars, own.dead_after_hours)
+    bars = inputs.bars(reach=(longest + 2) * HOUR)
     funding, inflow = inputs.raw("funding", reach=FUNDING_REACH), inputs.raw("inflow", reach=INFLOW_REACH)
     return compute_asset_hourly(bars, funding, own, inflow, after=inputs.after)
 
