@@ -101,6 +101,9 @@ def _compute_asset(asset: str, observed: pl.DataFrame, funding: pl.DataFrame, in
     settled = rates.set_index("funding_time")["funding_rate"]
     known = flows.set_index(flows["time"] + pd.Timedelta("1D"))["inflow"]
     rows["funding"] = settled.reindex(rows.index, method="ffill", tolerance=pd.Timedelta("1D"))
+    hours = rates["funding_time"].diff().dt.total_seconds() / 3600
+    per_hour = (rates["funding_rate"] / hours).set_axis(settled.index)
+    rows["funding_per_hour"] = per_hour.reindex(rows.index, method="ffill", tolerance=pd.Timedelta("1D"))
     rows["inflow"] = known.reindex(rows.index, method="ffill", tolerance=pd.Timedelta("2D"))
     return rows
 
@@ -138,8 +141,8 @@ def _compute_pair(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
             "atr_pct_avg": (atr_a / a["close"] + atr_b / b["close"]) / 2,
             "base_funding": a["funding"],
             "quote_funding": b["funding"],
-            "funding_diff": a["funding"] - b["funding"],
-            "funding_avg": (a["funding"] + b["funding"]) / 2,
+            "funding_diff": a["funding_per_hour"] - b["funding_per_hour"],
+            "funding_avg": (a["funding_per_hour"] + b["funding_per_hour"]) / 2,
             "base_inflow": a["inflow"],
             "quote_inflow": b["inflow"],
             "inflow_ratio": a["inflow"] / b["inflow"],

@@ -39,7 +39,10 @@ def write_contracts(layout: Layout, specs: Iterable[ContractSpec]) -> None:
 def read_contracts(layout: Layout) -> dict[str, ContractSpec]:
     """Return the specifications by asset (short name); MissingDataError where none were stored."""
     if not layout.contracts.exists():
-        raise MissingDataError(f"no contract specifications at {layout.contracts}", "run pairity ingest first")
+        raise MissingDataError(
+            f"no contract specifications at {layout.contracts}",
+            "run pairity ingest, or give them with pairity contracts FILE",
+        )
     remedy = "delete it and ingest again"
     rows = read_stored(layout.contracts, remedy)
     with naming(layout.contracts, remedy):

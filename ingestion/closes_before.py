@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -11,7 +12,10 @@ from feature_repo.raw_datasets import RawDataset
 from ingestion.lake import Lake
 from ingestion.withheld import WithheldRows
 from validation.row_verdicts import Verdicts
-from validation.sequence_rules import find_longest_comparable_hole
+from validation.sequence_rules import find_longest_comparable_hole, is_round_factor
+
+_FAR = timedelta(days=366)
+"""How long before its first row an asset's last close is looked for, where the units may have changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +38,38 @@ class CloseCarrier:
     def find(self, kind: RawDataset, rows: pl.DataFrame) -> dict[str, float]:
         """Return per asset the last accepted close shortly before its first row; assets without one are left out.
 
+        Across a hole, however long (a year at most), it is returned where the first row is about a power of ten away:
+        the contract was redenominated meanwhile. Elsewhere the price may have become another one.
+
         Rows that are withheld bridge the way to it: a level that was wrong for days does not become right by that.
         """
         if "close" not in kind.values:
             return {}
         hole = find_longest_comparable_hole(kind)
-        firsts = rows.group_by("asset").agg(pl.col(kind.time).min().alias("first")).drop_nulls()
+        ordered = rows.drop_nulls(kind.time).sort("asset", kind.time)
+        firsts = ordered.group_by("asset", maintain_order=True).agg(pl.col(kind.time, "close").first())
         found: dict[str, float] = {}
+        far: dict[str, float] = {}
         sought: list[tuple[str, datetime, datetime]] = []
-        for asset, first in firsts.sort("asset").iter_rows():
+        opened = dict(firsts.select("asset", "close").iter_rows())
+        for asset, first in firsts.select("asset", kind.time).iter_rows():
             carried = self._carried.get(asset)
             if carried is not None and first - carried.until <= hole:
                 found[asset] = carried.close
+            elif carried is not None:
+                far[asset] = carried.close
             else:
                 sought.append((asset, self._bridge(kind, asset, first) - hole, first))
         # Nearly always the bar before is there, and the newest hours are in memory: no month file is opened for them.
         last_bar = 2 * kind.known_after
         near = [(asset, max(since, first - last_bar), first) for asset, since, first in sought]
         found |= self._look_up(kind, near)
-        return found | self._look_up(kind, [item for item in sought if item[0] not in found])
+        found |= self._look_up(kind, [item for item in sought if item[0] not in found])
+        beyond = [(asset, since, first) for asset, since, first in sought if asset not in found]
+        far |= self._look_up(kind, [(asset, first - _FAR, first) for asset, _, first in beyond])
+        # Rows that continue what is withheld are measured by what was accepted before it, others only by their units.
+        withheld = {asset for asset, since, first in beyond if since < first - hole}
+        return found | {a: close for a, close in far.items() if a in withheld or _is_other_unit(close, opened[a])}
 
     def carry(self, kind: RawDataset, split: Verdicts) -> None:
         """Note the last accepted closes of a month for the next, and until when rows after them were withheld."""
@@ -88,3 +105,10 @@ class CloseCarrier:
             if ranges[asset][0] <= at < ranges[asset][1]:
                 found[asset] = float(close)
         return found
+
+
+def _is_other_unit(before: float, close: float | None) -> bool:
+    """Return whether two closes are about a power of ten apart; a close that is no price says nothing."""
+    if close is None or not 0 < close < math.inf or not 0 < before < math.inf:
+        return False
+    return is_round_factor(math.log(close / before))

@@ -10,15 +10,17 @@ import polars as pl
 from feature_repo.raw_datasets import CANDLES, DATASETS
 from ingestion.lake import Lake
 from pairity.number_formats import format_price
-from validation.anomalies import find_mark_deviations, find_market_outages, find_short_bars
+from pairity.timeline import DAY
+from validation.anomalies import find_dead_contracts, find_mark_deviations, find_market_outages, find_short_bars
 
 _FOUR_HOURS = timedelta(hours=4)
 
 
-def describe_anomalies(lake: Lake, dataset: str) -> Iterator[str]:
+def describe_anomalies(lake: Lake, dataset: str, dead_after: timedelta = DAY) -> Iterator[str]:
     """Yield one line per anomaly of a raw dataset; none where the lake has no rows of it.
 
-    Outages and 4-hour bars that are not whole for candles, prices far from the market for hourly mark and index prices.
+    Outages, contracts that nobody trades for longer than `dead_after`, and 4-hour bars that are not whole for candles;
+    prices far from the market for hourly mark and index prices.
     """
     rows = _read_all(lake, dataset)
     if rows.is_empty():
@@ -28,6 +30,10 @@ def describe_anomalies(lake: Lake, dataset: str) -> Iterator[str]:
         for first, last, _, silent, assets in find_market_outages(rows, every).iter_rows():
             until = last + every
             yield f"outage {first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}: {silent} of {assets} traded nothing"
+        for asset, first, last, _, price in find_dead_contracts(rows, every, dead_after).iter_rows():
+            until = last + every
+            span = f"{first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
+            yield f"dead contract {asset} {span}: no trade, and the price stood at {price:g}"
         for asset, at, bars, expected, reason in find_short_bars(rows, every, _FOUR_HOURS).iter_rows():
             yield f"short 4h bar {asset} {at:%Y-%m-%d %H:%M}: {bars} of {expected} ({reason})"
     if dataset in ("mark_1h", "index_1h"):

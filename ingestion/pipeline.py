@@ -82,10 +82,10 @@ class Pipeline:
     ) -> IngestReport:
         """Make raw data and features complete for [since, until), closed bars only; return what happened.
 
-        `until` is clipped to the last closed minute of the venue's time. `live`: rows are known from their arrival, and
-        an instrument that the venue does not list is a failure of its own instead of an error. `recheck`: what is
-        stored is fetched again; rows that the venue has changed become corrections, known from now on. Raises
-        TimeRangeError, UnknownNameError, VenueError (before anything was collected) and LakeCorruptError.
+        `until` is clipped to the last closed minute of the venue's time. `live`: rows are known from their arrival. An
+        instrument that the venue does not list is a failure of its own. `recheck`: what is stored is fetched again;
+        rows that the venue has changed become corrections, known from now on. Raises TimeRangeError, UnknownNameError
+        where the venue lists none of them, VenueError (before anything was collected) and LakeCorruptError.
         """
         check_range(since, until)
         self._require_home_venue()
@@ -95,7 +95,7 @@ class Pipeline:
         with watch.stage("connect"):
             venue_now = await server_time(source.client)
             until = clip_to_closed(since, until, venue_now)
-            tradable, failures = await store_contracts(Layout.of(self.settings), source, assets, live=live)
+            tradable, failures = await store_contracts(Layout.of(self.settings), source, assets, venue_now, live=live)
         with self.lake.writing():
             lake_before = self.lake.version
             # An hour is asked again after a kill; a longer range must not be.

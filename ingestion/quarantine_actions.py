@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -35,6 +36,16 @@ _INSTANT_ITSELF = timedelta(milliseconds=1)
 _NEVER_RIGHT = frozenset({"misaligned_times", "future_times"})
 
 
+KnownFrom = Literal["now", "then"]
+"""From when released rows count as known: from the release, or from when they came."""
+_SAID = {"now": "known from now on", "then": "known from then, as they came"}
+_NEXT = {
+    "now": "`pairity ingest` computes what depends on them",
+    "then": "features that are stored already become corrections: for history to train on, remove features/ and run "
+    "`pairity features`",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ActionOutcome:
     """Outcome of a quarantine action: whether the item is closed, and how many rows entered the lake."""
@@ -45,11 +56,16 @@ class ActionOutcome:
     message: str
 
 
-def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> ActionOutcome:
+def release(
+    settings: Settings, id_: str, reason: str, *, now: datetime, known_from: KnownFrom = "now"
+) -> ActionOutcome:
     """Take the rows of an item as right: they are known from `now` on and not withheld for those rules again.
 
+    With `known_from="then"` raw rows keep the knowledge time that they came with, and the choice is recorded. It is for
+    history that nobody traded on: what is trained on it sees rows that a process at that time would not have seen.
     Feature rows are published by the next ingestion. ConfigError without a reason that can be recorded, for an item
-    that is closed, and where one instant has several versions (which one is right cannot be said by releasing both).
+    that is closed, for features that are to be known from then, and where one instant has several versions (which one
+    is right cannot be said by releasing both).
     """
     reason = check_note(reason, "--reason")
     item = _find_open(settings, id_)
@@ -61,18 +77,23 @@ def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> Acti
             raise ConfigError(
                 f"{item.id} holds several versions of one instant", f"pairity quarantine repair {item.id}"
             )
-        known = rows.with_columns(released_known_at(now))
+        known = rows if known_from == "then" else rows.with_columns(released_known_at(now))
         with lake.writing():
             # The rows first: a kill in between leaves the item open, and releasing it again adds nothing.
             added = lake.write(item.dataset, item.entity, known, covered=_spans_of(item, rows), arrived_at=now)
-            record_action(item, "release", reason, now=now)
+            record_action(item, "release", f"{reason} ({_SAID[known_from]})", now=now)
+    elif known_from == "then":
+        raise ConfigError(
+            f"{item.id} holds features, which are known when their inputs are",
+            "release the raw rows that they come from",
+        )
     else:
         record_action(item, "release", reason, now=now)
     return ActionOutcome(
         item=find_item(Layout.of(settings), item.id),
         closed=True,
         rows=added,
-        message=f"released {item.rows} rows; `pairity ingest` computes what depends on them",
+        message=f"released {item.rows} rows, {_SAID[known_from]}; {_NEXT[known_from]}",
     )
 
 

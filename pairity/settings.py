@@ -153,6 +153,9 @@ class FeatureSettings(Section):
     atr_period_bars: Annotated[int, Field(ge=2)] = 14
     correlation_window_bars: Annotated[int, Field(ge=3)] = 168
     hedge_window_bars: Annotated[int, Field(ge=3)] = 168
+    dead_after_hours: Annotated[int, Field(ge=2, le=336)] = 24
+    """Hours in a row without a trade and without a move of the price after which a contract is dead: from then on it
+    has no features, no labels and no fills, until it trades again."""
     risk_days: Annotated[int, Field(ge=2, le=14)] = 7
     """Days before each day over which its liquidity and beta buckets are estimated."""
     risk_ridge: Annotated[float, Field(ge=0)] = 1e-6
@@ -234,6 +237,8 @@ class StrategySettings(Section):
     z_entry: PositiveFloat = 1.0
     probability_min: Annotated[float, Field(ge=0, le=1)] = 0.5
     funding_limit: PositiveFloat = 0.0005
+    """Largest settled funding rate of 8 hours that a position may pay. Rates of other intervals are compared per hour:
+    0.0005 in 8 h is 0.0000625 in an hour."""
     correlation_max: Annotated[float, Field(gt=0, le=1)] = 0.85
     correlation_refresh_bars: PositiveInt = 24
     exit_z: float = 0.0

@@ -101,7 +101,8 @@ class LimitSettings(Section):
     price_deviation: PositiveFloat = 0.10
     """Largest relative distance between an asset's mark price and the last bar that was decided on."""
     funding_rate: PositiveFloat = 0.02
-    """Largest amount of a settled funding rate; a larger one is taken for an error, and its asset is not opened."""
+    """Largest amount of a settled funding rate of 8 hours; a larger one is taken for an error, and its asset is not
+    opened. Rates of other intervals are compared per hour."""
 
 
 class RetrainSettings(Section):

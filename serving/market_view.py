@@ -46,4 +46,5 @@ def _make_view(
         volatility=row["realized_vol_24h"],
         funding_rate=row["funding_rate"],
         spec=contract,
+        funding_interval_h=row["funding_interval_h"],
     )

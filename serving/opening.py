@@ -26,7 +26,9 @@ from pairity.errors import (
     MissingDataError,
     RegistryError,
     TradingError,
+    VenueAnswerError,
     VenueError,
+    VenueRejectedError,
 )
 from pairity.layout import Layout
 from pairity.progress import Progress
@@ -127,7 +129,7 @@ class Opening:
     def load_champion(self, pinned: str | None) -> Champion:
         """Read the contracts and load the champion, once. Raises what their modules raise."""
         if self._champion is None:
-            self._contracts.update(_read_universe_contracts(self._settings, self._layout))
+            self._contracts.update(_read_universe_contracts(self._settings, self._layout, self._progress))
             self._champion = Champion(self._settings, self._mode, pinned=pinned)
         return self._champion
 
@@ -248,15 +250,20 @@ class Opening:
             self._contracts.update({wanted[name]: row.spec for name, row in listings.items() if name in wanted})
 
 
-def _read_universe_contracts(settings: Settings, layout: Layout) -> dict[str, ContractSpec]:
-    """Return the contracts of the universe by asset; MissingDataError names those that were never ingested."""
-    known = read_contracts(layout)
-    missing = [asset for asset in settings.universe.traded if asset not in known]
-    if missing:
+def _read_universe_contracts(settings: Settings, layout: Layout, progress: Progress) -> dict[str, ContractSpec]:
+    """Return the contracts of the universe by asset; those that were never ingested are left out, and named.
+
+    The watch takes them over once the venue lists them. MissingDataError where none is known.
+    """
+    known, assets = read_contracts(layout), settings.universe.traded
+    missing = [asset for asset in assets if asset not in known]
+    if len(missing) == len(assets):
         raise MissingDataError(
             f"no contract specification is known for {', '.join(missing)}", "run pairity ingest for the whole universe"
         )
-    return {asset: known[asset] for asset in settings.universe.traded}
+    if missing:
+        progress.say(f"left out until the venue lists them: {', '.join(missing)} (no contract specification is known)")
+    return {asset: known[asset] for asset in assets if asset in known}
 
 
 def _open_store(settings: Settings) -> FeatureStore:
@@ -268,7 +275,20 @@ def _open_store(settings: Settings) -> FeatureStore:
 
 
 async def _read_prices(venue: OkxVenue, contracts: dict[str, ContractSpec]) -> dict[str, Decimal]:
-    return {asset: await venue.last_price(inst_id(asset)) for asset in contracts}
+    """Return the last price by asset, without those that the venue does not say: a swap that is gone has none.
+
+    Raises the venue's refusal where it says not one of them.
+    """
+    prices: dict[str, Decimal] = {}
+    refusal: VenueError | None = None
+    for asset in contracts:
+        try:
+            prices[asset] = await venue.last_price(inst_id(asset))
+        except (VenueRejectedError, VenueAnswerError) as error:
+            refusal = error
+    if refusal is not None and not prices:
+        raise refusal
+    return prices
 
 
 def _make_run(settings: Settings, clock: Clock, mode: Mode, model: ModelRef) -> Run:

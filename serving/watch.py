@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pairity.backoff import Backoff
-from pairity.errors import UnconfirmedError, VenueError
-from pairity.universe import ContractSpec, short_name
+from pairity.errors import VenueError
 from serving.control.carrying import CLOSED_BY_PERSON, RequestDesk
-from serving.execution.facts import count_listed
 from serving.execution.venue_records import Balance
-from serving.journal import Rescaling, TradingState
+from serving.instrument_watch import InstrumentWatch
+from serving.journal import TradingState
 from serving.journal.event_records import Severity
 from serving.limits import Limiter
 from serving.parts import GuardParts
@@ -33,8 +31,6 @@ from venue.clock import SteppedClock, SystemClock
 T = TypeVar("T")
 FLATTENED = "flatten"
 """Reason of an exit that a person asked for."""
-_LISTED_FOR = timedelta(minutes=5)
-"""How long the list of instruments counts as the present one: states and sizes change seldom, and the list is long."""
 _RESTING_LOOK_S = 5.0
 """Most seconds between two looks while a limit order of ours rests: each keeps the dead man's switch from striking."""
 
@@ -65,8 +61,7 @@ class Watch:
         self._retries = Backoff(self._interval_s if self._stepped else min(2.0, self._interval_s), 60.0)
         self._failed = 0
         self._looked_at = parts.clock.now()
-        self._listed_at: datetime | None = None
-        self._idle_instruments: dict[str, str] = {}
+        self._instruments = InstrumentWatch(parts)
         self._said: set[str] = set()
         # A stepped clock is stepped, not slept on: what wakes a sleep would only break off a step.
         self.wakes = Wakes(parts.stream, queue=None if self._stepped else self._requests.queue)
@@ -213,7 +208,10 @@ class Watch:
         if report.disagreements:
             self._supervisor.halt(f"journal and venue disagree: {report.disagreements[0]}")
         with self._supervisor.covering("instruments"):
-            await self._follow_instruments(report)
+            odd = report.doubts or report.stuck
+            if await self._instruments.follow(report.blocked, odd=bool(odd)):
+                # What was refused may be taken now: a missing stop must not wait for the next spaced try.
+                self._reconciler.forget_refusals()
         with self._supervisor.covering("clock"):
             await self._check_clock()
         for problem in report.problems:
@@ -221,66 +219,11 @@ class Watch:
                 self._parts.progress.say(problem)
         self._events.record_new("reconciliation", Severity.WARNING, report.list_differences())
         self._said = set(report.problems)
-        blocked = self._idle_instruments | report.blocked
+        blocked = self._instruments.idle | report.blocked
         self._parts.executor.blocked = blocked
         self._parts.status.blocked = blocked
         self._parts.status.lease = self._rivals.lease
         self._parts.status.watched = self._parts.clock.now().isoformat()
-
-    async def _follow_instruments(self, report: ReconcileReport) -> None:
-        """Take over sizes and contract values as the venue lists them, and name what does not trade."""
-        now, contracts = self._parts.clock.now(), self._parts.contracts
-        odd = report.doubts or report.stuck or any(short_name(name) in contracts for name in report.blocked)
-        # Positions that do not fit may be in contracts of another value; what is refused, in one that does not trade.
-        if self._listed_at is not None and now - self._listed_at < _LISTED_FOR and not odd:
-            return
-        listings = await self._venue.listings()
-        idle_before, self._idle_instruments = self._idle_instruments, {}
-        for asset, known in list(contracts.items()):
-            listing = listings.get(known.instrument)
-            if listing is None:
-                self._idle_instruments[known.instrument] = f"the venue does not list {known.instrument}"
-                continue
-            if listing.state != "live":
-                self._idle_instruments[known.instrument] = f"{known.instrument} does not trade: {listing.state}"
-            if listing.spec.ct_val != known.ct_val:
-                await self._rescale(asset, known, listing.spec)
-            if listing.spec != known:
-                contracts[asset] = listing.spec
-                self._parts.progress.say(f"the venue changed the contract {known.instrument}: {listing.spec}")
-        # A position in an asset outside the universe (it was changed since) needs its contract too.
-        for record in self._parts.journal.open_positions():
-            for leg in record.position.legs:
-                named = next((name for name in listings if short_name(name) == leg.asset), None)
-                if leg.asset not in contracts and named is not None:
-                    contracts[leg.asset] = listings[named].spec
-        if idle_before.keys() - self._idle_instruments.keys():
-            # What was refused may be taken now: a stop that is missing must not wait for the next spaced try.
-            self._reconciler.forget_refusals()
-        self._listed_at = now
-
-    async def _rescale(self, asset: str, old: ContractSpec, new: ContractSpec) -> None:
-        """Take over the contracts that positions have after the value of one changed: the coins stay the same.
-
-        UnconfirmedError where the list of positions does not show just that number.
-        """
-        journal, now = self._parts.journal, self._parts.clock.now()
-        rows = await self._venue.position_rows()
-        for record in journal.open_positions():
-            legs = list(record.position.legs)
-            for index, leg in enumerate(legs):
-                if leg.asset != asset:
-                    continue
-                contracts = leg.contracts * old.ct_val / new.ct_val
-                if count_listed(leg, rows) != contracts:
-                    raise UnconfirmedError(
-                        f"a contract {new.instrument} is {new.ct_val} coins now, was {old.ct_val}, and the list of "
-                        f"positions does not show {contracts} contracts",
-                        "close the position by hand if that stays so",
-                    )
-                legs[index] = replace(leg, contracts=contracts)
-                rescaled = replace(record.position, legs=tuple(legs))
-                journal.rescale_position(rescaled, Rescaling(new.instrument, now, contracts))
 
     async def _check_clock(self) -> None:
         """Raise VenueError where the machine's clock is off the venue's; other clocks are the venue's own."""

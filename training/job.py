@@ -25,6 +25,7 @@ from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.forest_fit import score_test_period, score_training_rows
 from training.models.registrable import choose_family, fit_registrable
 from training.promotion.promotion import ParityCheck, backtest_champion, collect_evidence, decide_promotion
+from training.readiness import require_ready, require_tracking
 from training.reports import run_files
 from training.train_report import TrainReport
 from training.trials import read_trial_sharpes
@@ -47,6 +48,7 @@ def train(
     tracking store cannot be used, ConfigError for a family that cannot trade; nothing is registered then.
     """
     choose_family(settings)  # a name that nothing can be made of is refused before anything is read
+    missing = require_ready(settings)
     stages = _StageTimer(progress)
     join = join or make_store_join(settings)
     with stages("training set"):
@@ -54,6 +56,7 @@ def train(
         labelled = training_set.labelled(settings.label)
         split = split_chronologically(labelled, settings.model.test_fraction)
         digest = digest_training_rows(labelled)
+        require_tracking(settings)
     with stages("fit"):
         model_fit = fit_registrable(split.train, training_set.service, settings)
     with stages("score"):
@@ -63,7 +66,7 @@ def train(
         arena = Arena(settings, history)
         contenders, notes = compare_contenders(settings, arena, training_set, split, forest)
         against = backtest_champion(settings, training_set, split, arena)
-        notes += training_set.list_notes()
+        notes += training_set.list_notes() + missing
     with stages("grid"):
         grid = run_grid(make_grid_inputs(settings, arena, forest, split))
         overfitting = estimate_overfitting_of_distinct(grid.returns)

@@ -32,6 +32,7 @@ from training.evaluation.metrics import measure_classification
 from training.evaluation.overfitting import Overfitting, estimate_overfitting_of_distinct
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.models.families import Family, Portfolio
+from training.readiness import require_ready
 from training.walk_forward import WalkForwardScores, score_walk_forward
 
 
@@ -90,6 +91,7 @@ def compare_families(
     with a note.
     """
     progress.stage("training set", 1)
+    notes = require_ready(settings)
     training_set = build_training_set(settings, choose_pair_service(settings), join, now)
     evaluation = settings.evaluation
     folds = split_walk_forward(
@@ -103,7 +105,6 @@ def compare_families(
     fields = _TrainingSets(settings, join, now, training_set, folds)
     progress.stage("families", len(families) * len(folds) + 1)
     entrants: list[_Entrant] = []
-    notes: list[str] = []
     for family in families:
         try:
             walk_scores = score_walk_forward(settings, family, *fields.of(family.portfolio), progress)

@@ -11,6 +11,7 @@ from pairity.settings import Settings
 from training.data.history import make_store_join
 from training.leaderboard import Leaderboard, compare_families
 from training.models.families import FAMILIES, find_family
+from training.readiness import require_tracking
 from training.reports import leaderboard_files, leaderboard_runs
 from training.trials import read_trial_sharpes
 
@@ -23,6 +24,7 @@ def run_leaderboard(
     Raises UnknownNameError for a family that does not exist, and MissingDataError for too short a history.
     """
     families = [find_family(name) for name in names or FAMILIES]
+    require_tracking(settings)
     earlier = read_trial_sharpes(Layout.of(settings))
     board = compare_families(settings, families, make_store_join(settings), now, progress, earlier)
     progress.stage("write and log", 1)

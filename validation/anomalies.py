@@ -43,6 +43,30 @@ def find_market_outages(
     return outages.filter(pl.col("bars") >= min_bars).drop("stretch")
 
 
+def find_dead_contracts(bars: pl.DataFrame, every: timedelta, after: timedelta) -> pl.DataFrame:
+    """Return stretches of more than `after` in which an instrument traded nothing and its price did not move.
+
+    `bars`: asset, open_time, open, high, low, close, volume. One row per stretch: asset, first and last (opens of its
+    first and last bar), bars, price. A missing bar ends a stretch: an outage is no dead contract.
+    """
+    ordered = bars.sort("asset", "open_time")
+    close, before = pl.col("close"), pl.col("close").shift(1).over("asset")
+    still = (pl.col("volume") == 0) & (pl.col("high") == close) & (pl.col("low") == close)
+    goes_on = still & (close == before) & (pl.col("open_time").diff().over("asset") == every)
+    marked = ordered.with_columns(still.alias("_still"), (~goes_on.fill_null(False)).cum_sum().alias("_stretch"))
+    stretches = (
+        marked.filter("_still")
+        .group_by("asset", "_stretch", maintain_order=True)
+        .agg(
+            pl.col("open_time").min().alias("first"),
+            pl.col("open_time").max().alias("last"),
+            pl.len().alias("bars"),
+            pl.col("close").last().alias("price"),
+        )
+    )
+    return stretches.filter(pl.col("last") + every - pl.col("first") > after).drop("_stretch")
+
+
 def find_mark_deviations(marks: pl.DataFrame, traded: pl.DataFrame | None = None) -> pl.DataFrame:
     """Return mark or index bars with a price beyond 4.5 times, or below 1/4.5 of, the prices around it.
 

@@ -22,6 +22,9 @@ MAX_ABS_LOG_RETURN = 1.5
 """Largest |ln c/c[−1]| between two closes; recorded markets reach 0.13 within a minute and 0.85 within an hour."""
 STALE_BARS = 10
 """Least run of bars with the same prices and the same traded volume that is stale; recorded minutes reach 2."""
+ROUND_FACTOR_TOLERANCE = 0.25
+"""Largest |ln| by which the price may have moved beside a change of units: 28 % up, 22 % down."""
+_LOG_TEN = math.log(10)
 NO_CLOSES: Mapping[str, float] = MappingProxyType({})
 """Where no last accepted close of any asset is known."""
 _REMEMBERED_BARS = 24
@@ -31,6 +34,16 @@ _BAR = ("open", "high", "low", "close", "volume")
 def find_longest_comparable_hole(dataset: RawDataset) -> timedelta:
     """Return the longest hole across which closes are compared: an hour for minutes, a day for hours."""
     return max(HOUR, _REMEMBERED_BARS * dataset.known_after)
+
+
+def is_round_factor(step: float) -> bool:
+    """Return whether a difference of logarithms is nearly that of a power of ten: a contract in other units.
+
+    >>> is_round_factor(math.log(1000 * 1.1)), is_round_factor(math.log(1 / 10)), is_round_factor(math.log(5.0))
+    (True, True, False)
+    """
+    powers = round(abs(step) / _LOG_TEN)
+    return powers >= 1 and abs(abs(step) - powers * _LOG_TEN) <= ROUND_FACTOR_TOLERANCE
 
 
 def keep_newest(rows: pl.DataFrame, time: str) -> pl.DataFrame:
@@ -52,8 +65,8 @@ def mark_price_jumps(
     The right side is that of the asset's close in `closes_before`; without it, the longest stretch without a jump. Rows
     are wrong until the close is back within the limit of the last right one. A new level that stays is wrong to the end
     of the batch, and a person must say (`pairity quarantine release`) that it is right. Closes that are no positive
-    number are ignored, and none are compared across a hole of more than an hour (hourly bars: a day). `newest` is
-    `keep_newest` of `rows`.
+    number are ignored. Across a hole of more than an hour (hourly bars: a day) the price may be another one, but not by
+    about a power of ten: that is a redenomination, and held as well. `newest` is `keep_newest` of `rows`.
     """
     time = dataset.time
     usable = newest.filter(pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null())
@@ -126,8 +139,12 @@ def _find_wrong_side(levels: NDArray[np.float64], holes: set[int], before: float
 
 
 def _walk(levels: NDArray[np.float64], wrong: list[bool], stretch: range, level: float, *, anew: bool) -> float:
-    """Accept one stretch, or mark it as wrong, beside the last accepted level; return the level afterwards."""
-    if anew or abs(levels[stretch[0]] - level) <= MAX_ABS_LOG_RETURN:
+    """Accept one stretch, or mark it as wrong, beside the last accepted level; return the level afterwards.
+
+    `anew`: a hole lies between the two, after which the price may be another, but not by a round factor.
+    """
+    step = abs(float(levels[stretch[0]]) - level)
+    if step <= MAX_ABS_LOG_RETURN or (anew and not is_round_factor(step)):
         return float(levels[stretch[-1]])
     for place in stretch:
         wrong[place] = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feature_repo.catalog.policies import FULL, FUNDING, INFLOW, LOOKBACK
+from feature_repo.catalog.policies import FULL, FUNDING, INFLOW, INTERVAL, LOOKBACK
 from feature_repo.catalog.types import Feature, View
 
 
@@ -87,6 +87,16 @@ ASSET_HOURLY = View(
             nulls=FUNDING,
             lower=-0.05,
             upper=0.05,
+        ),
+        Feature(
+            name="funding_interval_h",
+            formula="hours between that settlement and the one before",
+            unit="hours",
+            lookback_bars=1,
+            inputs=("funding",),
+            nulls=INTERVAL,
+            lower=1,
+            upper=8,
         ),
         Feature(
             name="inflow",

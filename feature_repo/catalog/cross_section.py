@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feature_repo.catalog.policies import FULL, LOOKBACK
+from feature_repo.catalog.policies import FULL, LOOKBACK, PER_HOUR
 from feature_repo.catalog.types import Feature, View
 
 _SHARE = "null where less than 90 % of the window's hours have a value"
@@ -18,11 +18,11 @@ ASSET_CROSS_SECTION = View(
     features=(
         Feature(
             name="funding_pressure",
-            formula="funding_rate − median of all assets",
-            unit="fraction per interval",
+            formula="funding_rate/funding_interval_h − median of all assets",
+            unit="fraction per hour",
             lookback_bars=1,
-            inputs=("funding_rate",),
-            nulls="null where the rate is",
+            inputs=("funding_rate", "funding_interval_h"),
+            nulls=PER_HOUR,
             lower=-0.1,
             upper=0.1,
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from feature_repo.catalog.policies import FULL, FUNDING, INFLOW, LOOKBACK, WINDOW
+from feature_repo.catalog.policies import FULL, FUNDING, INFLOW, LOOKBACK, PER_HOUR, WINDOW
 from feature_repo.catalog.types import Feature, View
 from pairity.timeline import HOUR
 
@@ -182,19 +182,19 @@ PAIR_HOURLY = View(
         ),
         Feature(
             name="funding_diff",
-            formula="base_funding − quote_funding",
-            unit="fraction per interval",
+            formula="base_funding − quote_funding, each over the hours of its interval",
+            unit="fraction per hour",
             lookback_bars=1,
             inputs=("funding",),
-            nulls="null where either rate is",
+            nulls=PER_HOUR,
         ),
         Feature(
             name="funding_avg",
-            formula="mean of both funding rates",
-            unit="fraction per interval",
+            formula="mean of both funding rates, each over the hours of its interval",
+            unit="fraction per hour",
             lookback_bars=1,
             inputs=("funding",),
-            nulls="null where either rate is",
+            nulls=PER_HOUR,
         ),
         Feature(
             name="base_inflow", formula="inflow of a", unit="coins", lookback_bars=1, inputs=("inflow",), nulls=INFLOW

@@ -12,13 +12,17 @@ import polars as pl
 from feature_repo.catalog import ASSET_HOURLY
 from feature_repo.knowledge_time import feature_created_at, inputs_known_at
 from feature_repo.raw_datasets import find_dataset
+from feature_repo.transforms.dead import mark_dead
 from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, only_after, with_computed, with_hour_grid
+from feature_repo.transforms.settlements import INTERVALS_H, with_intervals
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
-from pairity.timeline import DAY
+from pairity.timeline import DAY, HOUR
 
 FUNDING_MAX_AGE = DAY
 """Three settlements of 8 h: one that is missing is waited for, a venue that stopped settling is not."""
+FUNDING_REACH = FUNDING_MAX_AGE + max(INTERVALS_H) * HOUR
+"""How long before a close the settlement before the one in force may lie, whose distance is the interval."""
 _INFLOW = find_dataset("inflow")
 _INFLOW_MAX_AGE = 2 * DAY
 INFLOW_REACH = _INFLOW.known_after + _INFLOW_MAX_AGE
@@ -35,6 +39,7 @@ def compute_asset_hourly(
 ) -> pl.LazyFrame:
     """Return the columns of `catalog.ASSET_HOURLY`: one row per asset and observed hour, sorted by asset and time.
 
+    An hour of a dead contract (`dead.mark_dead`) has no row.
     Only rows later than `after` are returned; `bars` need to reach a window before it.
 
     `bars`: the columns `bars.COLUMNS`, prices in USDT. `funding`: asset, funding_time, funding_rate (fraction per
@@ -42,8 +47,8 @@ def compute_asset_hourly(
 
     `event_timestamp` is the hour's close. `created_timestamp` is the instant from which the whole row could be
     computed: the latest `known_at` of everything since the chunk's start, never before close + 1 ms. A window is null
-    unless all its hours were observed. Settled funding older than 24 h is null, never 0; so is the inflow of a day
-    that ended more than 2 days before the close.
+    unless all its hours were observed. Settled funding older than 24 h is null, never 0, and so is its interval
+    (`settlements.with_intervals`); so is the inflow of a day that ended more than 2 days before the close.
     """
     series = with_hour_grid(bars, "asset")
     previous = pl.col("close").shift(1).over("asset")
@@ -54,6 +59,7 @@ def compute_asset_hourly(
     moved = series.with_columns(
         (pl.col("close") / previous - 1.0).alias("return_1h"),
         pl.when(previous.is_not_null()).then(true_range).alias("true_range"),
+        mark_dead(settings.dead_after_hours).alias("__dead"),
     )
 
     def windowed(asset: GridColumns) -> dict[str, Floats]:
@@ -63,7 +69,8 @@ def compute_asset_hourly(
         return {"realized_vol_24h": volatility, "atr_14": atr, "atr_pct": atr / asset["close"]}
 
     computed = with_computed(moved, "asset", ("realized_vol_24h", "atr_14", "atr_pct"), windowed, after=after)
-    settled = _with_newest(only_after(drop_unobserved(computed), after), funding, "funding", FUNDING_MAX_AGE)
+    hours = only_after(drop_unobserved(computed).filter(~pl.col("__dead")), after)
+    settled = _with_newest(hours, with_intervals(funding), "funding", FUNDING_MAX_AGE, "funding_interval_h")
     days = _INFLOW.empty().lazy().with_columns(asset=pl.lit(None, pl.String)) if inflow is None else inflow
     complete = _with_newest(settled, days, "inflow", _INFLOW_MAX_AGE)
     # cum_max: a row's windows reach back, so it is known no earlier than any row before it.
@@ -71,15 +78,18 @@ def compute_asset_hourly(
     return complete.with_columns(feature_created_at(known)).select(ASSET_HOURLY.columns)
 
 
-def _with_newest(bars: pl.LazyFrame, rows: pl.LazyFrame, name: str, max_age: timedelta) -> pl.LazyFrame:
-    """Add to each bar the newest row of a raw dataset that was complete at its close; null if older than `max_age`."""
+def _with_newest(bars: pl.LazyFrame, rows: pl.LazyFrame, name: str, max_age: timedelta, *derived: str) -> pl.LazyFrame:
+    """Add to each bar the newest row of a raw dataset that was complete at its close; null if older than `max_age`.
+
+    `derived` are columns besides the dataset's values.
+    """
     dataset = find_dataset(name)
     complete = (pl.col(dataset.time) + dataset.known_after).alias("__complete")
     known = pl.col("known_at").alias(f"{name}_known_at")
     return (
         bars.sort(EVENT)
         .join_asof(
-            rows.select("asset", complete, *dataset.values, known).sort("__complete"),
+            rows.select("asset", complete, *dataset.values, *derived, known).sort("__complete"),
             left_on=EVENT,
             right_on="__complete",
             by="asset",

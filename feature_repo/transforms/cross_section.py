@@ -11,6 +11,7 @@ from feature_repo.catalog.cross_section import ASSET_CROSS_SECTION
 from feature_repo.knowledge_time import inputs_known_at
 from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, only_after, with_computed, with_hour_grid
 from feature_repo.transforms.hours import sum_by_key
+from feature_repo.transforms.settlements import rate_per_hour
 from feature_repo.transforms.windows import MIN_SHARE, Floats, rolling_mean
 from pairity.timeline import DAY, HOUR
 
@@ -18,6 +19,7 @@ LISTED_FOR = DAY
 """How long an asset without bars still counts as listed: only after that is it known to be gone."""
 MIN_PANEL_SHARE = 0.5
 """Least share of the listed assets with a bar: with fewer, the median and mean are those of a few survivors."""
+_FUNDING = ("funding_rate", "funding_interval_h")
 _MOMENTUM_BARS = (1, 24, 168)
 _TURNOVER_BARS, _REGIME_BARS = 24, 168
 REACH = max(LISTED_FOR, max(*_MOMENTUM_BARS, _TURNOVER_BARS, _REGIME_BARS) * HOUR) + HOUR
@@ -37,7 +39,7 @@ def compute_cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame, *, after: dat
     """
     volatility = micro.select("asset", EVENT, "realized_vol_1h", pl.col("created_timestamp").alias("__known"))
     joined = (
-        bars.select("asset", EVENT, "created_timestamp", "close", "volume_quote", "funding_rate", "atr_pct")
+        bars.select("asset", EVENT, "created_timestamp", "close", "volume_quote", *_FUNDING, "atr_pct")
         .join(volatility, on=["asset", EVENT], how="left")
         .with_columns(inputs_known_at("created_timestamp", "__known").alias("created_timestamp"))
     )
@@ -88,9 +90,10 @@ def _with_panel(rows: pl.LazyFrame) -> pl.LazyFrame:
     mean_volume = pl.col("__total") / pl.col("assets_observed")
     # Rows are ordered by time, then asset, and all assets of an hour share its `known_at`: cum_max is over whole hours.
     known = pl.col("known_at").cum_max()
+    funding = rate_per_hour()
     efficient = pl.when(pl.col("atr_pct") > 0).then(pl.col("realized_vol_1h") / pl.col("atr_pct"))
     return ordered.with_columns(
-        (pl.col("funding_rate") - pl.col("funding_rate").median().over(EVENT)).alias("funding_pressure"),
+        (funding - funding.median().over(EVENT)).alias("funding_pressure"),
         pl.when(mean_volume > 0).then(pl.col("volume_quote") / mean_volume).alias("relative_volume"),
         efficient.alias("price_efficiency"),
         known.alias("created_timestamp"),

@@ -21,6 +21,7 @@ from feature_repo.knowledge_time import inputs_known_at
 from feature_repo.raw_datasets import INSTANT
 from feature_repo.transforms.division import divide
 from feature_repo.transforms.grid import EVENT
+from feature_repo.transforms.settlements import rate_per_hour
 from feature_repo.transforms.window_kernels import PAIR_STATISTICS, all_pair_statistics
 from feature_repo.transforms.windows import MIN_SHARE, ROUNDING, Floats
 from pairity.settings import FeatureSettings
@@ -30,7 +31,7 @@ from pairity.universe import Pair
 Ints = NDArray[np.int64]
 _SERIES = ("close", "log_close", "volume_quote", "return_1h")
 """What windows are computed from, in the order in which the kernel takes it."""
-_AVERAGED = ("realized_vol_24h", "atr_14", "atr_pct", "funding_rate", "inflow")
+_AVERAGED = ("realized_vol_24h", "atr_14", "atr_pct", "funding_rate", "funding_interval_h", "inflow")
 _TAKEN = ("close", "volume_quote", "return_1h", *_AVERAGED)
 _TYPES = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
 _SCHEMA = pl.Schema(
@@ -155,6 +156,7 @@ def _averages() -> list[pl.Expr]:
     def mean(name: str) -> pl.Expr:
         return divide(pl.col(f"{name}_a") + pl.col(f"{name}_b"), 2.0)
 
+    funding_a, funding_b = rate_per_hour("_a"), rate_per_hour("_b")
     return [
         pl.when(pl.col("realized_vol_24h_b") > 0)
         .then(pl.col("realized_vol_24h_a") / pl.col("realized_vol_24h_b"))
@@ -169,8 +171,8 @@ def _averages() -> list[pl.Expr]:
         mean("atr_pct").alias("atr_pct_avg"),
         pl.col("funding_rate_a").alias("base_funding"),
         pl.col("funding_rate_b").alias("quote_funding"),
-        (pl.col("funding_rate_a") - pl.col("funding_rate_b")).alias("funding_diff"),
-        mean("funding_rate").alias("funding_avg"),
+        (funding_a - funding_b).alias("funding_diff"),
+        divide(funding_a + funding_b, 2.0).alias("funding_avg"),
         pl.col("inflow_a").alias("base_inflow"),
         pl.col("inflow_b").alias("quote_inflow"),
         pl.when(pl.col("inflow_b") > 0).then(pl.col("inflow_a") / pl.col("inflow_b")).alias("inflow_ratio"),

@@ -33,7 +33,7 @@ from feature_repo.catalog import (
 )
 from feature_repo.raw_datasets import DATASETS, INSTANT, instant
 from feature_repo.transforms import cross_section, lags
-from feature_repo.transforms.assets import FUNDING_MAX_AGE, INFLOW_REACH, compute_asset_hourly
+from feature_repo.transforms.assets import FUNDING_REACH, INFLOW_REACH, compute_asset_hourly
 from feature_repo.transforms.bars import adopt_native_hours, prefer_minutes, select_bars
 from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
 from feature_repo.transforms.cross_section import compute_cross_section
@@ -168,8 +168,9 @@ Transform = Callable[[Inputs], pl.LazyFrame]
 
 def _asset_hourly(inputs: Inputs) -> pl.LazyFrame:
     own = inputs.settings.features
-    bars = inputs.bars(reach=(max(own.volatility_window_bars, own.atr_period_bars) + 2) * HOUR)
-    funding, inflow = inputs.raw("funding", reach=FUNDING_MAX_AGE), inputs.raw("inflow", reach=INFLOW_REACH)
+    longest = max(own.volatility_window_bars, own.atr_period_bars, own.dead_after_hours)
+    bars = inputs.bars(reach=(longest + 2) * HOUR)
+    funding, inflow = inputs.raw("funding", reach=FUNDING_REACH), inputs.raw("inflow", reach=INFLOW_REACH)
     return compute_asset_hourly(bars, funding, own, inflow, after=inputs.after)
 
 

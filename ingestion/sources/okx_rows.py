@@ -59,6 +59,8 @@ class Listing:
     state: str
     ends_at: datetime | None = None
     """When the venue takes it off its list; None where it says no such instant, or none that can be read."""
+    lists_at: datetime | None = None
+    """When it was listed, or will be; None as above."""
 
 
 def read_listing(row: Mapping[str, Any]) -> Listing:
@@ -73,10 +75,11 @@ def read_listing(row: Mapping[str, Any]) -> Listing:
         max_market_sz=_field(row, "maxMktSz", read_size) if row.get("maxMktSz") else None,
         max_stop_sz=_field(row, "maxStopSz", read_size) if row.get("maxStopSz") else None,
     )
-    return Listing(spec, _field(row, "state", read_id), _read_end(row.get("expTime")))
+    ends_at, lists_at = _read_instant(row.get("expTime")), _read_instant(row.get("listTime"))
+    return Listing(spec, _field(row, "state", read_id), ends_at, lists_at)
 
 
-def _read_end(value: object) -> datetime | None:
+def _read_instant(value: object) -> datetime | None:
     """Return an instant; None for anything else: trading does not follow it, and must not end with it."""
     try:
         return from_ms(read_ms(value)) if value else None

@@ -12,6 +12,9 @@ from pairity.settings import StrategySettings
 from pairity.strategy.types import AssetView, PairAssessment, PairPosition, PairScore, Side
 from pairity.universe import Pair
 
+FUNDING_LIMIT_HOURS = 8.0
+"""Hours that the setting `funding_limit` is for; a power of two, so that 8 h rates compare as they are."""
+
 
 def compute_divergence(score: PairScore) -> float | None:
     """Return |z|·probability; None where either is unknown."""
@@ -107,12 +110,19 @@ def _leg_not_tradable(name: str, side: Side, assets: Mapping[str, AssetView], se
         return f"no contract known for {name}"
     if asset.close is None:
         return f"no price known for {name}"
-    if asset.funding_rate is None:
+    return _funding_against(asset, side, settings)
+
+
+def _funding_against(asset: AssetView, side: Side, settings: StrategySettings) -> str | None:
+    """Return why funding speaks against a side: rates are compared per hour, whatever the interval that they are of."""
+    name, limit, rate = asset.asset, settings.funding_limit / FUNDING_LIMIT_HOURS, asset.funding_per_hour
+    if rate is None:
         return f"funding of {name} unknown"
-    if side is Side.SELL and asset.funding_rate < -settings.funding_limit:
-        return f"funding of {name} {asset.funding_rate:g} below −{settings.funding_limit:g} for a short"
-    if side is Side.BUY and asset.funding_rate > settings.funding_limit:
-        return f"funding of {name} {asset.funding_rate:g} above {settings.funding_limit:g} for a long"
+    said = f"funding of {name} {asset.funding_rate:g} in {asset.funding_interval_h:g} h"
+    if side is Side.SELL and rate < -limit:
+        return f"{said} below −{settings.funding_limit:g} in {FUNDING_LIMIT_HOURS:g} h for a short"
+    if side is Side.BUY and rate > limit:
+        return f"{said} above {settings.funding_limit:g} in {FUNDING_LIMIT_HOURS:g} h for a long"
     return None
 
 

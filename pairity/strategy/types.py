@@ -64,8 +64,8 @@ class AssetView:
     """One asset at the decision: all values known at `event_timestamp`, the close of the last closed bar.
 
     `atr` is ATR(14) in price units, `volatility` the std of hourly returns over 24 bars, `funding_rate` the last
-    settled rate.
-    `spec` is None where the venue's contract is unknown: the asset is then not traded.
+    settled rate, `funding_interval_h` the hours that it is of (None: not known; 8 where a caller names none). `spec` is
+    None where the venue's contract is unknown: the asset is then not traded.
     """
 
     asset: str
@@ -74,6 +74,14 @@ class AssetView:
     volatility: float | None
     funding_rate: float | None
     spec: ContractSpec | None
+    funding_interval_h: float | None = 8.0
+
+    @property
+    def funding_per_hour(self) -> float | None:
+        """Settled rate per hour of its interval, by which rates are compared; None where one of the two is unknown."""
+        if self.funding_rate is None or not self.funding_interval_h:
+            return None
+        return self.funding_rate / self.funding_interval_h
 
 
 @dataclass(frozen=True, slots=True)

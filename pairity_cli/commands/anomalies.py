@@ -13,19 +13,20 @@ from pairity_cli.parameters import Name
 @click.option("--dataset", type=Name(IDENTIFIER), metavar="NAME", help="Only this raw dataset; default all with bars.")
 @reports_errors
 def anomalies(dataset: str | None) -> None:
-    """Outages of the venue, mark prices far from the market, bars of 4 hours that are not whole."""
+    """Outages of the venue, dead contracts, mark prices far from the market, bars of 4 hours that are not whole."""
     from feature_repo.raw_datasets import DATASETS
     from feature_repo.raw_datasets import find_dataset as declared
     from ingestion.lake import Lake
     from ingestion.market_anomalies import describe_anomalies
     from pairity.layout import Layout
+    from pairity.timeline import HOUR
 
     settings = settings_from()
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     names = [declared(dataset).name] if dataset else [name for name, kind in DATASETS.items() if "close" in kind.values]
     count = 0
     for name in names:
-        for line in describe_anomalies(lake, name):
+        for line in describe_anomalies(lake, name, settings.features.dead_after_hours * HOUR):
             echo(f"{name}: {line}")
             count += 1
     echo(f"{count} anomalies in {', '.join(names)}")

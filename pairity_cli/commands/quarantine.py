@@ -15,7 +15,7 @@ from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors,
 from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Note
 
 if TYPE_CHECKING:
-    from ingestion.quarantine_actions import ActionOutcome
+    from ingestion.quarantine_actions import ActionOutcome, KnownFrom
     from pairity.settings import Settings
     from validation.quarantine import QuarantineItem
 
@@ -67,12 +67,20 @@ def show(id_: str) -> None:
 @quarantine.command()
 @click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
 @click.option("--reason", type=Note(), required=True, help="Why the rows are right; it is recorded.")
+@click.option(
+    "--known-from",
+    type=click.Choice(["now", "then"]),
+    default="now",
+    show_default=True,
+    help="then: raw rows count as known when they came, so that history can be trained on; it is recorded.",
+)
 @reports_errors
-def release(id_: str, reason: str) -> None:
+def release(id_: str, reason: str, known_from: KnownFrom) -> None:
     """The rows are right: publish them, known from now on, and never hold them back for these rules again."""
     from ingestion import quarantine_actions
 
-    _report(quarantine_actions.release(settings_from(), id_, reason, now=datetime.now(UTC)))
+    done = quarantine_actions.release(settings_from(), id_, reason, now=datetime.now(UTC), known_from=known_from)
+    _report(done)
 
 
 @quarantine.command()

@@ -61,8 +61,10 @@ def collect(
     A second run adds nothing, one that was killed continues; files that have changed are read again. Features are
     computed from one venue (`features.venue`) by `pairity features`.
     """
+    from ingestion.contracts import store_recorded_contracts
     from ingestion.pipeline import collect_history
     from ingestion.sources.catalog import open_source
+    from pairity.layout import Layout
     from pairity.timeline import parse_instant
     from pairity.universe import select_instruments
     from pairity_cli.console import ConsoleProgress
@@ -83,6 +85,8 @@ def collect(
     wanted = datasets or source.datasets
     start = parse_instant(since, now=now, name="--since")
     end = parse_instant(until, now=now, name="--until")
+    if folder is not None and (taken := store_recorded_contracts(Layout.of(settings), folder, chosen)):
+        echo(f"contracts of {', '.join(taken)} taken from the recording")
     with ConsoleProgress() as progress:
         job = collect_history(settings, source, chosen, wanted, start, end, now, progress, recheck=recheck)
         report = run_async(job)

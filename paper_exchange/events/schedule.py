@@ -80,7 +80,7 @@ class Schedule:
             insort(self._timed, ending, key=_read_time)
 
     def _change(self, event: Event, account: Account | None) -> None:
-        old = self._market.instruments[event.subject].ct_val
+        old = self._market.every_instrument[event.subject].ct_val
         if account is not None and "ctVal" in event.values:
             rescale_position(account, event.subject, old, event.values["ctVal"])
         self._market.change(event.subject, event.values)

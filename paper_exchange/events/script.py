@@ -29,6 +29,7 @@ from pairity.bounded_numbers import OutOfBoundsError, parse_decimal
 from pairity.errors import ConfigError, PairityError, UnknownNameError
 from pairity.timeline import from_ms, parse_instant, to_ms
 from paper_exchange.faults.catalogue import CATALOGUE
+from paper_exchange.market.listings import list_every
 from paper_exchange.market.market import Market
 from paper_exchange.wire import Json
 
@@ -146,8 +147,9 @@ def _read_seconds(row: Mapping[str, Json], name: str) -> int:
 
 def _read_instrument(row: Mapping[str, Json], market: Market) -> str:
     name = str(row.get("instrument", ""))
-    if name not in market.instruments:
-        raise UnknownNameError("instrument", name, market.instruments)
+    every = list_every(market)
+    if name not in every:
+        raise UnknownNameError("instrument", name, every)
     return name
 
 

@@ -8,10 +8,11 @@ share of the last rate that the market settled, so nothing of the future leaks.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from paper_exchange.market.listings import follow_listings, list_every
 from paper_exchange.market.market import Bar, Funding, Instrument, Market, PriceKind
 from paper_exchange.wire import Json
 
@@ -47,15 +48,31 @@ class ScriptedMarket:
     `instruments` are those of the present; one that is gone stays, with the state `expired`.
     """
 
-    instruments: Mapping[str, Instrument]
-
     def __init__(self, played: Market) -> None:
         self._played = played
         self.label, self.start_ms, self.end_ms = played.label, played.start_ms, played.end_ms
-        self.instruments = played.instruments
+        self._changes: dict[str, dict[str, Json]] = defaultdict(dict)
+        self._changed: tuple[Mapping[str, Instrument], Mapping[str, Instrument]] | None = None
         self._halts: dict[str, list[_Halt]] = defaultdict(list)
         self._ended: dict[str, int] = {}
         self._intervals: dict[str, list[tuple[int, int]]] = defaultdict(list)
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Instruments of the present, changed as events said."""
+        played = self._played.instruments
+        if self._changed is None or self._changed[0] is not played:
+            self._changed = played, self._apply_changes(played)
+        return self._changed[1]
+
+    @property
+    def every_instrument(self) -> Mapping[str, Instrument]:
+        """All instruments, those that are not listed yet included."""
+        return self._apply_changes(list_every(self._played))
+
+    def follow(self, now_ms: Callable[[], int]) -> None:
+        """Show from here on only what is listed at the instant that `now_ms` says."""
+        follow_listings(self._played, now_ms)
 
     def set_state(self, inst_id: str, state: str, at_ms: int) -> None:
         """Let an instrument trade, or not, from an instant on."""
@@ -124,7 +141,12 @@ class ScriptedMarket:
         return self._played.open_interest(inst_id, at_ms)
 
     def _replace(self, inst_id: str, **changes: Json) -> None:
-        self.instruments = {**self.instruments, inst_id: replace(self.instruments[inst_id], **changes)}
+        self._changes[inst_id].update(changes)
+        self._changed = None
+
+    def _apply_changes(self, played: Mapping[str, Instrument]) -> Mapping[str, Instrument]:
+        changes = self._changes
+        return {name: replace(item, **changes[name]) if name in changes else item for name, item in played.items()}
 
     def _scale_last_rate(self, inst_id: str, at_ms: int, interval_ms: int) -> list[Funding]:
         """Return the settlement at an instant, from the last one of the played market; nothing where there is none."""

@@ -16,7 +16,7 @@ def vary_sizes(market: ScriptedMarket, seed: int) -> None:
 
     On the venue `lotSz` differs from `minSz` on many instruments, and `maxMktSz` on nearly all.
     """
-    for name, instrument in market.instruments.items():
+    for name, instrument in market.every_instrument.items():
         draw = zlib.crc32(f"{seed} {name}".encode())
         market.change(
             name,

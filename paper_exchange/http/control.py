@@ -11,6 +11,7 @@ from pairity.errors import ConfigError
 from paper_exchange.answers import make_json_answer
 from paper_exchange.faults.catalogue import CATALOGUE, Fault
 from paper_exchange.http.exchange import Exchange
+from paper_exchange.market.listings import list_every
 from paper_exchange.wire import Json
 
 
@@ -80,7 +81,7 @@ def _describe_state(exchange: Exchange) -> dict[str, Json]:
         "market": market.label,
         "market_start_ms": market.start_ms,
         "market_end_ms": market.end_ms,
-        "bar_ms": {inst_id: market.bar_ms(inst_id) for inst_id in market.instruments},
+        "bar_ms": {inst_id: market.bar_ms(inst_id) for inst_id in list_every(market)},
         "faults_waiting": len(exchange.faults.waiting),
         **({} if exchange.follower is None else {"mirror": exchange.follower.describe()}),
     }

@@ -29,6 +29,7 @@ from paper_exchange.http.request import Routes, parse_body
 from paper_exchange.http.routes.tables import PRIVATE, PUBLIC
 from paper_exchange.http.sight import Sight
 from paper_exchange.http.unserved import refuse_path
+from paper_exchange.market.listings import follow_listings
 from paper_exchange.market.market import Market
 from paper_exchange.mirror.follower import Follower
 from paper_exchange.params import Params
@@ -62,6 +63,7 @@ def make_app(
     have trailing zeros; a `sight` that is given takes the place of the one that this chooses. `add_streams` adds the
     WebSocket endpoints; `follower` brings a market that follows a source.
     """
+    follow_listings(market, clock.now_ms)
     if private is None:
         private = PRIVATE if account is not None else {}
     exchange = Exchange(

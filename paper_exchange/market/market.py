@@ -112,7 +112,11 @@ class Market(Protocol):
     """Shown wherever results are shown, e.g. `synthetic (seed 7)` or `recorded (okx_swap, 1m)`."""
     start_ms: int
     end_ms: int
-    instruments: Mapping[str, Instrument]
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Instruments that are listed now."""
+        ...
 
     def bar_ms(self, inst_id: str) -> int:
         """Return the size of the finest bars of an instrument, in milliseconds."""

@@ -1,23 +1,26 @@
 """A market that plays recorded candles, mark candles and funding; `recordings` reads the folders.
 
 The finest bars decide: their set (of several, the one that covers the start, then the one with the most instruments,
-then the latest) gives the span that all its instruments share. Instruments that only coarser sets have take part with
-those bars if they cover the span. Recordings hold instruments that were alive when they were made (survivorship).
+then the latest) gives the span, from the first bar of any of its instruments to an end that all of them reach.
+Instruments that only coarser sets have take part with those bars if they reach the end. One that begins later is not
+listed before its first bar. Recordings hold instruments that were alive when they were made (survivorship).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
+from pairity.contract_files import find_contract_file, read_contract_file
+from pairity.errors import TimeRangeError, UnknownNameError
 from pairity.timeline import from_ms
 from pairity.universe import DEFAULT_UNIVERSE, inst_id
 from paper_exchange.market.bar_arrays import BarArrays, BarSlice, Floats, Instants, make_bar_arrays, round_values
 from paper_exchange.market.candles import BarSize, aggregate
+from paper_exchange.market.listings import Listings
 from paper_exchange.market.market import Bar, Funding, Instrument, PriceKind
 from paper_exchange.market.recordings import (
     CandleSet,
@@ -48,26 +51,45 @@ class RecordedMarket:
     """Plays `folder`; with `start_ms`, the set of candles that covers that instant is chosen.
 
     Mark and index prices are the recorded mark where it is known (see `align_marks`), else the last price. Open
-    interest is not recorded. Contracts are those of `specifications`, with ticks as fine as the recording's.
+    interest is not recorded. Contracts are those of the recording's `contracts.csv`; those that it does not have, and
+    all where it has none, are those of `specifications`, with ticks as fine as the recorded prices.
+
+    `every_instrument` holds all of the span, in the order of their listing. `instruments` are those that are listed at
+    the instant of the clock that the market follows (see `follow`), and all of them where it follows none.
     """
 
     def __init__(self, folder: Path, start_ms: int | None = None) -> None:
         recording = survey(folder)
         chosen, (self.start_ms, self.end_ms) = _choose(recording, start_ms)
         self.label = f"recorded ({folder.resolve().name}, {_name_bar(chosen.bar_ms)})"
-        self.instruments: Mapping[str, Instrument]
         self._tracks: dict[str, _Track] = {}
-        instruments = {}
+        file = find_contract_file(chosen.folder)
+        given = {} if file is None else read_contract_file(file)
+        instruments: dict[str, Instrument] = {}
         for asset, candle_set in _list_members(recording, chosen, self.start_ms, self.end_ms):
             whole = read_candles(candle_set.files[asset])
             last = whole.between(self.start_ms, self.end_ms)
             name = inst_id(asset)
             decimals = count_decimals(np.concatenate([last.open, last.high, last.low, last.close]))
             instruments[name] = specify_instrument(
-                asset, price=float(np.median(last.close)), list_ms=int(whole.open_ms[0]), decimals=decimals
+                asset,
+                price=float(np.median(last.close)),
+                list_ms=int(whole.open_ms[0]),
+                decimals=decimals,
+                given=given.get(asset),
             )
             self._tracks[name] = self._read_track(recording, asset, candle_set.bar_ms, last, decimals)
-        self.instruments = instruments
+        self._listings = Listings(instruments, self.start_ms)
+        self.every_instrument = self._listings.every
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Instruments that are listed now; the same mapping until another one is listed."""
+        return self._listings.at_present()
+
+    def follow(self, now_ms: Callable[[], int]) -> None:
+        """Show from here on only what is listed at the instant that `now_ms` says."""
+        self._listings.now_ms = now_ms
 
     def bar_ms(self, inst_id: str) -> int:
         """Return the size of the bars that were recorded for an instrument, in milliseconds."""
@@ -159,13 +181,11 @@ def _scale_by_basis(last: BarArrays, mark: BarArrays, mark_bar_ms: int, decimals
 
 
 def _choose(recording: Recording, start_ms: int | None) -> tuple[CandleSet, tuple[int, int]]:
-    """Return the set of the finest bars that is played, and the span [start, end) that its instruments share."""
+    """Return the set of the finest bars that is played, and its span [start, end)."""
     finest = recording.candles[0].bar_ms
-    spans = [
-        (candle_set, _find_common_span(candle_set)) for candle_set in recording.candles if candle_set.bar_ms == finest
-    ]
+    spans = [(candle_set, _find_span(candle_set)) for candle_set in recording.candles if candle_set.bar_ms == finest]
     if start_ms is not None:
-        spans = [(s, _find_common_span(s)) for s in recording.candles]
+        spans = [(s, _find_span(s)) for s in recording.candles]
         covering = [(s, span) for s, span in spans if span[0] <= start_ms < span[1]]
         if not covering:
             listed = "; ".join(
@@ -176,42 +196,34 @@ def _choose(recording: Recording, start_ms: int | None) -> tuple[CandleSet, tupl
                 f"recorded under --data: {listed}",
             )
         spans = [(s, span) for s, span in covering if s.bar_ms == covering[0][0].bar_ms]
-    usable = [(s, span) for s, span in spans if span[0] < span[1]]
-    if not usable:
-        raise MissingDataError(
-            f"the files in {recording.candles[0].folder} have no time in common", "give --data a narrower folder"
-        )
-    return max(usable, key=lambda usable_set: (len(usable_set[0].files), usable_set[1]))
+    return max(spans, key=lambda one: (len(one[0].files), one[1]))
 
 
-def _find_common_span(candle_set: CandleSet) -> tuple[int, int]:
-    """Return the span [start, end) that all instruments of a set share.
+def _find_span(candle_set: CandleSet) -> tuple[int, int]:
+    """Return the span [start, end) of a set: from the first bar of any member to the first end of one.
 
-    Late listings and early delistings must not shorten it to nothing: where it is less than half of what the default
-    universe shares, the latter is taken and `_list_members` leaves out who does not cover it.
+    An early delisting must not shorten it to nothing: where the first end of all leaves less than half of what the
+    first end of the default universe leaves, the latter is taken. Who ends before is no member (`_list_members`).
     """
     spans = {asset: read_span(path) for asset, path in candle_set.files.items()}
-    everyone = _intersect(list(spans.values()), candle_set.bar_ms)
-    majors = [span for asset, span in spans.items() if asset in DEFAULT_UNIVERSE]
-    if not majors:
-        return everyone
-    shared = _intersect(majors, candle_set.bar_ms)
-    return everyone if 2 * (everyone[1] - everyone[0]) >= shared[1] - shared[0] else shared
-
-
-def _intersect(spans: Sequence[tuple[int, int]], bar_ms: int) -> tuple[int, int]:
-    return max(first for first, _ in spans), min(last for _, last in spans) + bar_ms
+    ends = {asset: last + candle_set.bar_ms for asset, (_, last) in spans.items()}
+    begin, end = min(first for first, _ in spans.values()), min(ends.values())
+    majors = [ends[asset] for asset in ends if asset in DEFAULT_UNIVERSE]
+    if majors and 2 * (end - begin) < min(majors) - begin:
+        end = min(majors)
+    return min(first for asset, (first, _) in spans.items() if ends[asset] >= end), end
 
 
 def _list_members(
     recording: Recording, chosen: CandleSet, start_ms: int, end_ms: int
 ) -> Iterator[tuple[str, CandleSet]]:
-    """Yield the assets of the chosen set, then those that only coarser sets have; all cover the whole span."""
+    """Yield the assets of the chosen set, then those that only coarser sets have; all have bars up to the end."""
     taken: set[str] = set()
     for candle_set in (chosen, *(other for other in recording.candles if other.bar_ms > chosen.bar_ms)):
         for asset in sorted(set(candle_set.files) - taken):
             first, last = read_span(candle_set.files[asset])
-            if first <= start_ms and last + candle_set.bar_ms >= end_ms:
+            # The bar in which the span ends must be there, and one that opens within the span.
+            if max(first, start_ms) < end_ms <= last + candle_set.bar_ms:
                 taken.add(asset)
                 yield asset, candle_set
 

@@ -11,7 +11,7 @@ import math
 from decimal import Decimal
 from typing import NamedTuple
 
-from pairity.universe import exact, inst_id
+from pairity.universe import ContractSpec, exact, inst_id
 from paper_exchange.market.market import Band, Instrument
 from paper_exchange.market.position_tiers import make_tiers
 
@@ -51,12 +51,15 @@ _OTHER_LEVERAGE = 20
 _OTHER_MAINTENANCE = "0.01"
 
 
-def specify_instrument(asset: str, *, price: float, list_ms: int, decimals: int | None = None) -> Instrument:
+def specify_instrument(
+    asset: str, *, price: float, list_ms: int, decimals: int | None = None, given: ContractSpec | None = None
+) -> Instrument:
     """Return the specification of the USDT swap on `asset` (short name).
 
     `price` is typical of the data and scales unknown contracts: ct_val is the power of ten nearest to 100 USDT of
     coin, the tick five significant digits. `decimals` are those of the recorded prices: the tick is never coarser,
-    so that every recorded price lies on it.
+    so that every recorded price lies on it. A contract that is `given` stands as it is; margins and bands are those
+    of the asset all the same.
     """
     major = _MAJORS.get(asset)
     if major is None:
@@ -69,15 +72,19 @@ def specify_instrument(asset: str, *, price: float, list_ms: int, decimals: int 
     band = _WIDE if major is None else _NARROW if asset == "BTC" else _USUAL
     if decimals is not None:
         tick = min(tick, Decimal(1).scaleb(-decimals))
+    if given is not None:
+        ct_val, lot, tick, leverage = given.ct_val, given.lot_sz, given.tick_sz, int(given.max_leverage)
+    largest = None if given is None else given.max_market_sz
     return Instrument(
         inst_id=inst_id(asset),
         ct_val=ct_val,
         lot_sz=lot,
-        min_sz=lot,
+        min_sz=lot if given is None else given.min_sz,
         tick_sz=tick,
         max_leverage=Decimal(leverage),
         max_limit_sz=MAX_LIMIT_SZ,
-        max_market_sz=_MAX_MARKET_SZ.get(asset, MAX_MARKET_SZ),
+        max_market_sz=_MAX_MARKET_SZ.get(asset, MAX_MARKET_SZ) if largest is None else largest,
+        max_stop_sz=None if given is None else given.max_stop_sz,
         list_ms=list_ms,
         maintenance_rate=Decimal(maintenance),
         tiers=make_tiers(leverage=leverage, maintenance=Decimal(maintenance), contract_usdt=ct_val * exact(price)),

@@ -37,6 +37,7 @@ from serving.execution.venue_records import (
     OrderLookup,
     OrderRequest,
     ProtectionRequest,
+    SettledFunding,
     SignRequest,
     Unclear,
     VenueAlgo,
@@ -292,16 +293,12 @@ class OkxVenue:
         row = await self._connection.read_one("publicGetPublicMarkPrice", wanted, "public/mark-price")
         return rows.parse("public/mark-price", lambda own: rows.price(rows.of(instrument, own), "markPx"), row)
 
-    async def settled_funding_rate(self, instrument: str) -> Decimal | None:
-        """Return the funding rate that was settled last; None where the venue does not say it."""
+    async def settled_funding(self, instrument: str) -> SettledFunding | None:
+        """Return the funding that was settled last; None where the venue does not say it."""
         row = await self._connection.read_one(
             "publicGetPublicFundingRate", {"instId": instrument}, "public/funding-rate"
         )
-        return rows.parse(
-            "public/funding-rate",
-            lambda own: rows.optional(rows.of(instrument, own), "settFundingRate", rows.number),
-            row,
-        )
+        return rows.parse("public/funding-rate", lambda own: rows.settled_funding(rows.of(instrument, own)), row)
 
     async def best_prices(self, instrument: str) -> BestPrices:
         """Return the best bid and the best ask, as the ticker has them."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Literal, TypeVar
 
 from ingestion.sources.okx_rows import Listing, read_listing
@@ -23,6 +24,7 @@ from serving.execution.venue_records import (
     Balance,
     ClosedPosition,
     OrderState,
+    SettledFunding,
     VenueAlgo,
     VenueFill,
     VenueOrder,
@@ -32,6 +34,7 @@ from venue.okx_answers import short
 from venue.okx_values import read_amount, read_id, read_instant, read_price, read_size
 
 T = TypeVar("T")
+_MINUTE = timedelta(minutes=1)
 Row = Mapping[str, Any]
 
 _ORDER_STATES = {
@@ -101,6 +104,24 @@ def price(row: Row, name: str) -> Decimal:
 def optional(row: Row, name: str, read: Callable[[Row, str], Decimal]) -> Decimal | None:
     """Return a number, or None where the venue says "not applicable" (an empty text, or no such field)."""
     return None if row.get(name) in (None, "") else read(row, name)
+
+
+def settled_funding(row: Row) -> SettledFunding | None:
+    """Return what a row of public/funding-rate says of the last settlement; None where it has no rate."""
+    rate = optional(row, "settFundingRate", number)
+    return None if rate is None else SettledFunding(rate, _find_interval(row))
+
+
+def _find_interval(row: Row) -> Decimal | None:
+    """Return the shorter interval, in hours, around the coming settlement; None where the row tells none."""
+    names = ("prevFundingTime", "fundingTime", "nextFundingTime")
+    times = [instant(row, name) if row.get(name) not in (None, "") else None for name in names]
+    hours = [
+        Decimal((later - earlier) // _MINUTE) / 60
+        for earlier, later in pairwise(times)
+        if earlier is not None and later is not None and later > earlier
+    ]
+    return min(hours, default=None)
 
 
 def side(row: Row) -> Side:

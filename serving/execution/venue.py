@@ -23,6 +23,7 @@ from serving.execution.venue_records import (
     OrderLookup,
     OrderRequest,
     ProtectionRequest,
+    SettledFunding,
     SignRequest,
     VenueAlgo,
     VenueBill,
@@ -147,8 +148,8 @@ class VenuePort(Protocol):
         """Return the mark price now."""
         ...
 
-    async def settled_funding_rate(self, instrument: str) -> Decimal | None:
-        """Return the funding rate that was settled last; None where the venue does not say it."""
+    async def settled_funding(self, instrument: str) -> SettledFunding | None:
+        """Return the funding that was settled last; None where the venue does not say it."""
         ...
 
     async def best_prices(self, instrument: str) -> BestPrices:

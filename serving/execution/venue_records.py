@@ -184,6 +184,18 @@ class VenuePosition:
 
 
 @dataclass(frozen=True, slots=True)
+class SettledFunding:
+    """The funding rate that was settled last, and the hours that it is taken to be of.
+
+    Hours are the shorter of the two intervals around the coming settlement: a venue that shortens or lengthens them
+    does not say which one the last rate was of, and a rate is rather taken for larger than it was. None: not said.
+    """
+
+    rate: Decimal
+    hours: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class ClosedPosition:
     """A row of the history of positions: `contracts` were closed of one opened at `opened_at`; `whole`: all of it."""
 

@@ -11,6 +11,9 @@ from pairity.trading_settings import LimitSettings
 from pairity.universe import ContractSpec, exact
 from serving.limits.records import AccountMeasures, AssetMeasures, Breach, Consequence
 
+_FUNDING_LIMIT_HOURS = Decimal(8)
+"""Hours that `limits.funding_rate` is for, and that a rate is taken to be of where the venue does not say."""
+
 
 def check_entry(
     entry: Entry,
@@ -48,7 +51,9 @@ def _check_market(asset: AssetMeasures, limits: LimitSettings) -> Iterator[Breac
     elif (distance := abs(asset.mark / asset.close - 1)) > exact(limits.price_deviation):
         measured = f"{asset.asset} is marked {distance:.2%} off the last bar"
         yield Breach("limits.price_deviation", measured, allowed, Consequence.NO_ENTRY)
-    rate = abs(asset.funding_rate or Decimal(0))
-    if rate > exact(limits.funding_rate):
-        measured = f"{asset.funding_rate} at the last settlement of {asset.asset}"
-        yield Breach("limits.funding_rate", measured, format_number(limits.funding_rate), Consequence.NO_ENTRY)
+    hours = asset.funding_hours or _FUNDING_LIMIT_HOURS
+    # Per hour, without a division: it would round.
+    if abs(asset.funding_rate or Decimal(0)) * _FUNDING_LIMIT_HOURS > exact(limits.funding_rate) * hours:
+        measured = f"{asset.funding_rate} in {hours} h at the last settlement of {asset.asset}"
+        allowed = f"{format_number(limits.funding_rate)} in {_FUNDING_LIMIT_HOURS} h"
+        yield Breach("limits.funding_rate", measured, allowed, Consequence.NO_ENTRY)

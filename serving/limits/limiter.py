@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pairity.errors import UnconfirmedError, VenueError
-from pairity.strategy.types import Entry
+from pairity.strategy.types import Entry, LegOrder
 from pairity.universe import exact, inst_id
 from serving.execution.venue_records import Balance, VenuePosition
 from serving.limits.account_limits import check_account
@@ -113,18 +113,21 @@ class Limiter:
             await self.measure()
         if self._measured is None:
             return self._supervisor.causes[EQUITY]
-        assets = {
-            leg.asset: AssetMeasures(
-                leg.asset,
-                close=exact(leg.reference_price),
-                mark=await self._venue.mark_price(inst_id(leg.asset)),
-                funding_rate=await self._venue.settled_funding_rate(inst_id(leg.asset)),
-            )
-            for leg in entry.legs
-        }
+        assets = {leg.asset: await self._measure_asset(leg) for leg in entry.legs}
         breaches = check_entry(entry, self._measured, assets, contracts, self._parts.settings.limits)
         if breaches:
             return str(breaches[0])
         sizes = [contracts[leg.asset].notional(leg.contracts, exact(leg.reference_price)) for leg in entry.legs]
         self._measured = self._measured.add_notional(sum(sizes, Decimal(0)))
         return None
+
+    async def _measure_asset(self, leg: LegOrder) -> AssetMeasures:
+        name = inst_id(leg.asset)
+        mark, settled = await self._venue.mark_price(name), await self._venue.settled_funding(name)
+        return AssetMeasures(
+            leg.asset,
+            close=exact(leg.reference_price),
+            mark=mark,
+            funding_rate=None if settled is None else settled.rate,
+            funding_hours=None if settled is None else settled.hours,
+        )

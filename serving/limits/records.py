@@ -42,15 +42,15 @@ class AccountMeasures:
 
 @dataclass(frozen=True, slots=True)
 class AssetMeasures:
-    """One asset at the decision: `close` of the bar decided on, `mark` price now, last settled `funding_rate`.
-
-    None where it is not known.
+    """One asset at the decision: `close` of the bar decided on, `mark` price now, last settled `funding_rate`, and
+    the hours that it is of. None where it is not known.
     """
 
     asset: str
     close: Decimal | None
     mark: Decimal | None
     funding_rate: Decimal | None
+    funding_hours: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

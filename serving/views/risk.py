@@ -8,10 +8,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from feature_repo.transforms.settlements import with_intervals
 from ingestion.lake import Lake
 from pairity.errors import PairityError
 from pairity.strategy.types import Leg
-from pairity.timeline import DAY, floor_to
+from pairity.timeline import DAY, HOUR, floor_to
 from pairity.universe import inst_id
 from serving.journal.codec import time_to_text
 from serving.views.base import Inputs, View, as_number
@@ -45,6 +46,7 @@ class FundingLine(View):
 
     instrument: str
     rate: float | None
+    interval_h: float | None = Field(description="Hours that the rate is of; null where they are not known.")
     next_at: datetime | None
     cost_usdt: float | None = Field(description="Negative where it would be paid.")
 
@@ -147,26 +149,30 @@ def _notional(seen: Inputs, leg: Leg) -> Decimal | None:
 
 
 def _view_funding(seen: Inputs, leg: Leg, notional: Decimal | None) -> FundingLine:
-    rate, next_at = _read_funding(seen, leg.asset)
+    rate, interval_h, next_at = _read_funding(seen, leg.asset)
     # Who is long pays a positive rate.
     cost = None if rate is None or notional is None else -leg.side.sign * float(notional) * rate
-    return FundingLine(instrument=inst_id(leg.asset), rate=rate, next_at=next_at, cost_usdt=cost)
+    return FundingLine(instrument=inst_id(leg.asset), rate=rate, interval_h=interval_h, next_at=next_at, cost_usdt=cost)
 
 
-def _read_funding(seen: Inputs, asset: str) -> tuple[float | None, datetime | None]:
-    """Return the stored rate that was settled last, and when the next is, one more interval of the last two on."""
+def _read_funding(seen: Inputs, asset: str) -> tuple[float | None, float | None, datetime | None]:
+    """Return the stored rate that was settled last, the hours of its interval, and when the next is settled.
+
+    The next settlement is one more interval on; neither is known where the last two settlements are a hole apart.
+    """
     lake = Lake(seen.layout, venue=seen.settings.features.venue)
     try:
         rows = lake.scan("funding", [asset], seen.now - _FUNDING_LOOK, seen.now).collect()
     except (PairityError, OSError):
-        return None, None
+        return None, None, None
     if rows.is_empty():
-        return None, None
-    times = rows["funding_time"].to_list()
-    next_at = None
-    if len(times) > 1 and (every := times[-1] - times[-2]) > timedelta(0):
-        next_at = times[-1] + every * ((seen.now - times[-1]) // every + 1)
-    return rows["funding_rate"][-1], next_at
+        return None, None, None
+    newest = with_intervals(rows.lazy()).collect().row(-1, named=True)
+    interval_h, next_at = newest["funding_interval_h"], None
+    if interval_h is not None:
+        every = interval_h * HOUR
+        next_at = newest["funding_time"] + every * ((seen.now - newest["funding_time"]) // every + 1)
+    return newest["funding_rate"], interval_h, next_at
 
 
 def _sum_fees(seen: Inputs) -> Fees:

@@ -48,7 +48,7 @@ def test_a_file_of_before_there_was_a_limit_of_stops(layout):
 
 
 def test_missing_and_broken_files_are_named(layout):
-    with pytest.raises(MissingDataError, match="run pairity ingest first"):
+    with pytest.raises(MissingDataError, match="run pairity ingest, or give them"):
         read_contracts(layout)
     write_contracts(layout, [BTC])
     layout.contracts.write_bytes(layout.contracts.read_bytes()[:30])

@@ -51,10 +51,17 @@ def test_a_sound_hour_is_promoted(tmp_path):
 @pytest.mark.parametrize("missing", [59, 60, 61])
 def test_after_a_hole_of_an_hour_the_price_may_be_another(tmp_path, missing):
     rows = candles(200)
-    after = times_ten(rows.slice(60 + missing))
+    after = rows.slice(60 + missing).with_columns(pl.col("open", "high", "low", "close") * 6)
     assert after["open_time"][0] - rows["open_time"][59] == timedelta(minutes=missing + 1)
     _, broken = admitted(tmp_path, rows.head(60), after)
     assert broken == (["price_jump"] if missing + 1 <= 60 else [])
+
+
+@pytest.mark.parametrize("missing", [59, 61, 130])
+def test_after_a_hole_of_any_length_a_price_of_other_units_is_held(tmp_path, missing):
+    rows = candles(200)
+    new_rows, broken = admitted(tmp_path, rows.head(60), times_ten(rows.slice(60 + missing)))
+    assert (new_rows, broken) == ({}, ["price_jump"])
 
 
 def test_what_another_venue_gave_wrong_hides_nothing_of_the_one_that_is_traded(tmp_path):

@@ -55,3 +55,21 @@ def test_month_files_are_opened_only_where_the_bar_before_is_missing(tmp_path, m
     expected = {"BTC": rows["close"][659 - missing]}
     assert carrier(lake, tmp_path).find(KIND, of("BTC", candles(661).tail(1))) == expected
     assert len(opened) == (0 if missing < 2 else 1)
+
+
+@pytest.mark.parametrize(
+    ("factor", "is_found"), [(1000.0, True), (0.1, True), (1.0, False), (4.0, False), (0.3, False)]
+)
+@pytest.mark.parametrize("days", [2, 40, 300])
+def test_across_a_long_hole_it_is_found_where_the_units_are_others(tmp_path, days, factor, is_found):
+    rows = candles(120)
+    lake = Lake(Layout(tmp_path), durable=False)
+    with lake.writing():
+        lake.write("candles_1m", "BTC", rows)
+    last = rows["close"][-1]
+    later = candles(1).with_columns(
+        *(pl.col(name) + pl.duration(days=days) for name in ("open_time", "known_at")),
+        *(pl.lit(last * factor).alias(name) for name in ("open", "high", "low", "close")),
+    )
+    expected = {"BTC": last} if is_found else {}
+    assert carrier(lake, tmp_path).find(KIND, of("BTC", later)) == expected

@@ -239,8 +239,8 @@ def test_a_suspended_instrument_is_reported_the_others_go_on(market, tmp_path):
         assert "BTC__ETH" not in {pair.pair_id for pair in report.left_out}
 
 
-def test_an_asset_that_the_venue_does_not_list_is_refused_before_anything_is_written(okx, tmp_path):
-    settings = okx.settings(tmp_path, assets=("BTC", "NOPE"))
+def test_a_universe_of_which_the_venue_lists_nothing_is_refused_before_anything_is_written(okx, tmp_path):
+    settings = okx.settings(tmp_path, assets=("NOPE", "NONE"))
     with pytest.raises(UnknownNameError, match="'NOPE'") as caught:
         asyncio.run(ingest(settings, SINCE, UNTIL, clock=okx))
     assert "ETH" in caught.value.choices

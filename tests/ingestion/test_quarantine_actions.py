@@ -86,3 +86,25 @@ def test_the_command_line(withheld, monkeypatch):
     assert "0 items" in run(main, ["quarantine", "list"]).output
     assert "checked by hand" in run(main, ["quarantine", "show", item.id]).output
     assert "0 anomalies" not in run(main, ["anomalies", "--dataset", "candles_1m"]).output
+
+
+@pytest.mark.parametrize(("known_from", "known"), [("now", NOW), ("then", BAD + HOUR)])
+def test_released_rows_are_known_from_the_release_or_by_choice_from_then(withheld, known_from, known):
+    _, settings, lake, item = withheld
+    outcome = release(settings, item.id, "the venue was right", now=NOW, known_from=known_from)
+    rows = lake.scan("candles_1m", ["ETH"], BAD - HOUR, UNTIL).collect()
+    assert rows["known_at"].to_list() == [known]
+    (entry,) = outcome.item.journal
+    assert entry.reason.startswith("the venue was right (known from " + ("now" if known_from == "now" else "then"))
+    assert f"known from {known_from}" in outcome.message
+
+
+def test_the_choice_is_an_option_of_the_command_and_no_other_word_is_one(withheld, monkeypatch):
+    _, settings, lake, item = withheld
+    monkeypatch.setenv("PAIRITY_HOME", str(settings.home))
+    wrong = CliRunner().invoke(main, ["quarantine", "release", item.id, "--reason", "right", "--known-from", "1999"])
+    assert wrong.exit_code == 2
+    done = CliRunner().invoke(main, ["quarantine", "release", item.id, "--reason", "right", "--known-from", "then"])
+    assert done.exit_code == 0, done.output
+    assert "remove features/" in done.output
+    assert lake.scan("candles_1m", ["ETH"], BAD - HOUR, UNTIL).collect()["known_at"].to_list() == [BAD + HOUR]

@@ -43,11 +43,18 @@ def _one_asset(name, bars, funding, vol_bars, atr_bars, inflow):
     rows = rows[rows["close"].notna()].copy()
     settled = funding[funding["asset"] == name].sort_values("funding_time")
     days = None if inflow is None else inflow[inflow["asset"] == name].sort_values("time")
-    rates, flows, created, latest = [], [], [], pd.Timestamp(0, tz="UTC")
+    rates, hours, flows, created, latest = [], [], [], [], pd.Timestamp(0, tz="UTC")
     for close, row in rows.iterrows():
         seen = settled[(settled["funding_time"] <= close) & (settled["funding_time"] >= close - 24 * HOUR)]
         rates.append(seen["funding_rate"].iloc[-1] if len(seen) else NAN)
         known = [row["known_at"], *seen["known_at"].iloc[-1:]]
+        hours.append(NAN)
+        before = settled[settled["funding_time"] < seen["funding_time"].iloc[-1]] if len(seen) else seen
+        if len(before) and not np.isnan(seen["funding_rate"].iloc[-1]):
+            gap = (seen["funding_time"].iloc[-1] - before["funding_time"].iloc[-1]) / HOUR
+            if gap in (1, 2, 3, 4, 6, 8):  # anything else is a hole
+                hours[-1] = gap
+                known.extend(before["known_at"].iloc[-1:])
         flow = NAN
         if days is not None:  # a day is complete 24 h after it began, and counts for 48 h more
             over = days[(days["time"] <= close - 24 * HOUR) & (days["time"] >= close - 72 * HOUR)]
@@ -56,6 +63,7 @@ def _one_asset(name, bars, funding, vol_bars, atr_bars, inflow):
         flows.append(flow)
         latest = max([latest, *known])
         created.append(max(latest, close + pd.Timedelta(milliseconds=1)))
+    rows["funding_interval_h"] = hours
     rows["funding_rate"], rows["inflow"], rows["created_timestamp"] = rates, flows, created
     return rows.reset_index()
 
@@ -114,8 +122,9 @@ def pair_features(assets: pd.DataFrame, base: str, quote: str, windows: dict[str
     rows["atr_pct_base"], rows["atr_pct_quote"] = a["atr_14"] / a["close"], b["atr_14"] / b["close"]
     rows["atr_pct_avg"] = (rows["atr_pct_base"] + rows["atr_pct_quote"]) / 2
     rows["base_funding"], rows["quote_funding"] = a["funding_rate"], b["funding_rate"]
-    rows["funding_diff"] = rows["base_funding"] - rows["quote_funding"]
-    rows["funding_avg"] = (rows["base_funding"] + rows["quote_funding"]) / 2
+    per_hour = [side["funding_rate"] / side["funding_interval_h"] for side in (a, b)]
+    rows["funding_diff"] = per_hour[0] - per_hour[1]
+    rows["funding_avg"] = (per_hour[0] + per_hour[1]) / 2
     rows["base_inflow"], rows["quote_inflow"] = a["inflow"], b["inflow"]
     rows["inflow_ratio"] = (a["inflow"] / b["inflow"]).where(b["inflow"] > 0)
     rows["correlation_168h"] = _correlations(list(a["return_1h"]), list(b["return_1h"]), windows["correlation"])

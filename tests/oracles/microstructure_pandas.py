@@ -55,6 +55,7 @@ def cross_section(bars: pd.DataFrame, volatility: pd.Series) -> pd.DataFrame:
         listed = [a for a, own in at.items() if ((own.index <= hour) & (own.index > hour - 24 * HOUR)).any()]
         if len(present) < 0.5 * len(listed):
             continue
+        by_hour = (present["funding_rate"] / present["funding_interval_h"]).dropna()
         for row in present.itertuples():
             own = at[row.asset]
             past = [own["volume_quote"].get(hour - k * HOUR, np.nan) for k in range(24)]
@@ -68,7 +69,8 @@ def cross_section(bars: pd.DataFrame, volatility: pd.Series) -> pd.DataFrame:
                 {
                     "asset": row.asset,
                     "event_timestamp": hour,
-                    "funding_pressure": row.funding_rate - present["funding_rate"].median(),
+                    "funding_pressure": row.funding_rate / row.funding_interval_h
+                    - (by_hour.median() if len(by_hour) else np.nan),
                     "relative_volume": row.volume_quote / mean
                     if (mean := present["volume_quote"].mean()) > 0
                     else np.nan,

@@ -151,6 +151,11 @@ def stale(bars):
     return found
 
 
+def in_other_units(step):
+    """Whether a step of the logarithm is about that of a factor of 10, 100, 1000 and so on."""
+    return any(abs(step - math.log(10**power)) <= 0.25 for power in range(1, 30))
+
+
 def jumping(bars, kind, before):
     """Return the bars on the wrong side of a jump: `before` says what is right, or the longest calm stretch."""
     bars = [bar for bar in bars if bar[kind.time] is not None and finite(bar["close"]) and bar["close"] > 0]
@@ -176,14 +181,16 @@ def jumping(bars, kind, before):
     wrong = []
     level = start
     for places, hole in stretches[trusted:]:
-        if hole or abs(levels[places[0]] - level) <= LIMIT:
+        step = abs(levels[places[0]] - level)
+        if step <= LIMIT or (hole and not in_other_units(step)):
             level = levels[places[-1]]
         else:
             wrong += places
     level = levels[stretches[trusted][0][0]]
     for number in range(trusted - 1, -1, -1):
         places = stretches[number][0]
-        if stretches[number + 1][1] or abs(levels[places[-1]] - level) <= LIMIT:
+        step = abs(levels[places[-1]] - level)
+        if step <= LIMIT or (stretches[number + 1][1] and not in_other_units(step)):
             level = levels[places[0]]
         else:
             wrong += places

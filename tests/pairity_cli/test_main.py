@@ -21,6 +21,7 @@ def test_the_public_commands_are_these():
         "features",
         "data",
         "gaps",
+        "contracts",
         "compact",
         "train",
         "retrain",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pairity.layout import Layout
-from pairity.settings import Settings
+from pairity.settings import Settings, UniverseSettings
 from pairity.timeline import Clock, from_ms, to_ms
 from pairity.trading_settings import ServeSettings
 from serving.alerts.events import Events
@@ -75,13 +75,18 @@ class Guard:
     """One guarding process; `restarted` is the next one on the same journal."""
 
     def __init__(self, tiny: TinyOkx, home: Path, **options: Any) -> None:
-        self.tiny, self.home, self.options = tiny, home, options
+        self.tiny, self.home, self.options = tiny, home, dict(options)
+        self.assets: tuple[str, ...] = options.pop("assets", ("BTC", "ETH"))
         self.desk: Desk = desk_on(tiny, home / "journal.db", **options)
         self.status, self.said = Status("paper", "tiny", {}), Said()
         clock = MovingClock(tiny)
         self.events = Events(self.desk.journal, clock.now)
         self.events.flush()
-        settings = Settings(home=home, serve=ServeSettings(adopt_positions=options.get("adopt", False)))
+        settings = Settings(
+            home=home,
+            universe=UniverseSettings(assets=self.assets),
+            serve=ServeSettings(adopt_positions=options.get("adopt", False)),
+        )
         self.parts = make_guard_parts(settings, clock, self.desk.executor, self.status, self.said, events=self.events)
         self.supervisor = self.parts.supervisor
         self.watch = Watch(self.parts)

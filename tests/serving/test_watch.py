@@ -76,7 +76,9 @@ def test_a_doubt_guards_until_the_second_fact_is_there(guard: Guard, tiny: TinyO
 def test_a_suspended_contract_is_blocked_by_name_and_trades_again(guard: Guard, tiny: TinyOkx) -> None:
     tiny.states[BTC] = "suspend"
     look(guard)
-    assert guard.status.blocked == {BTC: f"{BTC} does not trade: suspend"}
+    assert guard.status.blocked == {
+        BTC: f"{BTC} does not trade: suspend (seen {guard.parts.clock.now():%Y-%m-%d %H:%M})"
+    }
     assert guard.supervisor.state is TRADING
     tiny.states[BTC] = "live"
     look(guard, 300)

@@ -101,6 +101,7 @@ def asset_rows(settings, bars, seed):
                 "atr_14": close * 0.01,
                 "atr_pct": 0.01,
                 "funding_rate": 0.0001,
+                "funding_interval_h": 8.0,
             }
         )
         returns = pl.col("close") / pl.col("close").shift(1) - 1

@@ -41,6 +41,7 @@ def frames(count):
                     "atr_14": [0.1 * (number + 1)] * count,
                     "realized_vol_24h": [0.01] * count,
                     "funding_rate": rng.integers(-4, 5, count) / 10_000,
+                    "funding_interval_h": [8.0] * count,
                 }
             )
         )

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
+from feature_repo.catalog import ASSET_HOURLY, PAIR_FOREST_FEATURES, PAIR_HOURLY
+from feature_repo.contract_specs import read_contracts, write_contracts
 from feature_repo.offline_files import publish, scan_view
 from model_registry.connection import open_client
 from model_registry.registry import list_versions
@@ -14,14 +15,22 @@ from pairity.errors import ConfigError, DataError, MissingDataError, RegistryErr
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from pairity_cli.main import main
+from tests.training.generated import HOUR, START, spec
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import job
 from training.data.training_sets import build_training_set
 from training.forest_fit import fit_forest
+from training.leaderboard import compare_families
+from training.models.families import FAMILIES
+from training.readiness import require_ready
 
 
 def train(settings):
     return job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
+
+
+def run_leaderboard_of(settings, progress, *, now, join):
+    return compare_families(settings, list(FAMILIES.values()), join, now, progress)
 
 
 def nothing_registered(settings):
@@ -102,6 +111,85 @@ def test_nan_is_missing_and_infinity_is_refused(tmp_path):
     built = build_training_set(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
     assert built.rows["vol_ratio"].null_count() == built.rows.height
     assert fit_forest(built.labelled(settings.label), built.service, settings).n_features_in_ > 0
+
+
+class Never:
+    """A join that must not be asked: what lacks is said before anything is computed."""
+
+    def __call__(self, service_name, rows):
+        raise AssertionError(f"asked for {service_name}")
+
+
+@pytest.mark.parametrize("job_of", [job.train, run_leaderboard_of])
+def test_missing_contracts_are_said_before_anything_is_computed(tmp_path, job_of):
+    settings = settings_for(tmp_path)
+    layout = publish_all(settings, bars=120)
+    layout.contracts.unlink()
+    with pytest.raises(MissingDataError, match="no contract specifications at") as caught:
+        job_of(settings, SilentProgress(), now=NOW, join=Never())
+    assert "pairity contracts FILE" in caught.value.remedy
+    write_contracts(layout, [spec("OTHER", ct_val="1", lot="1")])
+    with pytest.raises(MissingDataError, match="no contract specification is known for BTC, ETH, SOL"):
+        job_of(settings, SilentProgress(), now=NOW, join=Never())
+    nothing_registered(settings)
+
+
+def test_an_amount_that_a_backtest_cannot_begin_with_is_said_before_anything_is_computed(tmp_path):
+    settings = settings_for(tmp_path, strategy={"max_position_usdt": -1})
+    publish_all(settings, bars=120)
+    with pytest.raises(ConfigError, match="max_position_usdt is -1"):
+        job.train(settings, SilentProgress(), now=NOW, join=Never())
+
+
+def test_a_registry_that_cannot_be_reached_is_said_before_the_fit(tmp_path, monkeypatch):
+    settings = settings_for(tmp_path)
+    layout = publish_all(settings, bars=120)
+    layout.mlflow.mkdir(parents=True)
+    (layout.mlflow / "mlflow.db").write_bytes(b"this is no database" * 100)
+    stages = SilentProgress()
+    begun = []
+    monkeypatch.setattr(stages, "stage", lambda name, total: begun.append(name))
+    with pytest.raises(RegistryError):
+        job.train(settings, stages, now=NOW, join=brute_join(settings))
+    assert begun == ["training set"]
+
+
+def test_assets_without_a_contract_are_named(tmp_path):
+    settings = settings_for(tmp_path, assets=("BTC", "ETH", "GONE", "LOST"))
+    layout = publish_all(settings, bars=30)
+    assert require_ready(settings) == []
+    kept = [one for one in read_contracts(layout).values() if one.instrument[:3] in ("BTC", "ETH")]
+    layout.contracts.unlink()
+    write_contracts(layout, kept)
+    assert [note.partition(" is not traded")[0] for note in require_ready(settings)] == ["GONE", "LOST"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gone", ["BTC", "SOL"])
+def test_an_asset_without_a_contract_is_left_out_by_name_and_the_others_are_traded(tmp_path, gone):
+    settings = settings_for(tmp_path)
+    layout = publish_all(settings, bars=160)
+    kept = [one for one in read_contracts(layout).values() if one.instrument != f"{gone}-USDT-SWAP"]
+    layout.contracts.unlink()
+    write_contracts(layout, kept)
+    report = train(settings)
+    assert any(note.startswith(f"{gone} is not traded: no contract specification") for note in report.notes)
+    assert report.backtests["model"]["funding_unknown_hours"] is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gone", ["BTC", "ETH"])
+def test_an_asset_that_ends_in_the_middle_does_not_abort_training(tmp_path, gone):
+    settings = settings_for(tmp_path)
+    layout = publish_all(settings, bars=200)
+    last = START + 130 * HOUR
+    for view, column in ((ASSET_HOURLY, pl.col("asset") == gone), (PAIR_HOURLY, pl.col("pair_id").str.contains(gone))):
+        rows = scan_view(layout, view).filter(~(column & (pl.col("event_timestamp") > last))).collect()
+        for path in (layout.features / view.name).rglob("*.parquet"):
+            path.unlink()
+        publish(layout, view, rows)
+    report = train(settings)
+    assert report.test_rows > 0
 
 
 @pytest.mark.parametrize("what", ["garbage", "folder"])

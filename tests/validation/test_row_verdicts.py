@@ -61,10 +61,35 @@ def test_two_jumps_to_different_levels():
 
 
 def test_after_a_hole_of_more_than_an_hour_the_price_may_be_another():
-    rows = scaled(60, 179, minutes=180)
+    rows = scaled(60, 179, factor=6.0, minutes=180)
     assert mark_offences(of("BTC", rows), "candles_1m", NOW)["price_jump"].sum() == 60
     with_hole = rows.filter(~pl.int_range(pl.len()).is_between(40, 105))
     assert mark_offences(of("BTC", with_hole), "candles_1m", NOW)["price_jump"].sum() == 0
+
+
+def without(rows, first, last):
+    return rows.filter(~pl.int_range(pl.len()).is_between(first, last))
+
+
+@pytest.mark.parametrize("factor", [1000.0, 100.0, 10.0, 0.1, 0.001, 11.5, 0.008])
+def test_a_redenomination_is_held_back_also_across_a_hole(factor):
+    rows = scaled(130, 199, factor=factor, minutes=200)
+    assert held(rows, before=100.0) == (list(range(130, 200)), {"price_jump"})
+    assert held(without(rows, 100, 163)) == (list(range(164, 200)), {"price_jump"})  # the longer stretch is right
+    assert held(without(rows, 60, 129), before=100.0) == (list(range(130, 200)), {"price_jump"})
+
+
+@pytest.mark.parametrize("factor", [6.0, 3.0, 0.2, 40.0, 0.03, 350.0])
+def test_a_price_that_is_another_after_a_hole_by_no_round_factor_is_a_price(factor):
+    assert held(without(scaled(130, 199, factor=factor, minutes=200), 60, 129)) == NOTHING
+
+
+def test_a_redenomination_between_two_holes_is_held_back_to_the_end():
+    rows = scaled(130, 399, factor=1000.0, minutes=400)
+    later = without(rows, 200, 280)
+    held_rows = without(later, 60, 129)
+    places = [*range(130, 200), *range(281, 400)]
+    assert held(held_rows, before=100.0) == (places, {"price_jump"})
 
 
 def test_a_stale_run_with_volume_is_held_back_from_its_second_bar_on_a_halt_is_not():

@@ -34,9 +34,9 @@ def build_market_history(
 ) -> MarketHistory:
     """Assemble the market history over `hours` (bar closes).
 
-    `known`: asset, event_timestamp (bar close), close, atr_14, realized_vol_24h, funding_rate as a point-in-time join
-    returned them for the decision after that close; null or NaN means not known then. `bars`: asset, event_timestamp,
-    open, high, low, close as they are known today; a row with a null price counts as no bar.
+    `known`: asset, event_timestamp (bar close), close, atr_14, realized_vol_24h, funding_rate, funding_interval_h as a
+    point-in-time join returned them for the decision after that close; null or NaN means not known then. `bars`: asset,
+    event_timestamp, open, high, low, close as they are known today; a row with a null price counts as no bar.
     """
     return MarketHistory(
         hours=hours, views=_build_views(hours, known, specs), bars=_build_bars(hours, bars), settlements=settlements
@@ -90,11 +90,18 @@ def _build_views(
     hours: Sequence[datetime], known: pl.DataFrame, specs: Mapping[str, ContractSpec]
 ) -> dict[datetime, dict[str, AssetView]]:
     views: dict[datetime, dict[str, AssetView]] = {hour: {} for hour in hours}
-    columns = ["event_timestamp", "asset", "close", "atr_14", "realized_vol_24h", "funding_rate"]
-    for hour, asset, close, atr, volatility, funding in _nan_to_null(known).select(columns).iter_rows():
+    funding = ["funding_rate", "funding_interval_h"]
+    columns = ["event_timestamp", "asset", "close", "atr_14", "realized_vol_24h", *funding]
+    for hour, asset, close, atr, volatility, rate, interval in _nan_to_null(known).select(columns).iter_rows():
         if hour in views:
             views[hour][asset] = AssetView(
-                asset=asset, close=close, atr=atr, volatility=volatility, funding_rate=funding, spec=specs.get(asset)
+                asset=asset,
+                close=close,
+                atr=atr,
+                volatility=volatility,
+                funding_rate=rate,
+                spec=specs.get(asset),
+                funding_interval_h=interval,
             )
     return views
 

@@ -14,7 +14,7 @@ from paper_exchange.run import open_market
 from tests.paper_exchange.exchange_server import client, get, serving
 
 T0 = 1_742_299_200_000
-BTC, ETH, ABC = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "ABC-USDT-SWAP"
+BTC, ETH, ABC, LATE = (f"{name}-USDT-SWAP" for name in ("BTC", "ETH", "ABC", "LATE"))
 
 
 def candles(first_ms, count, step_ms, level=100.0, skip=(), **more):
@@ -57,12 +57,13 @@ def folder(tmp_path):
 
 def test_finest_bars_give_the_span_and_coarser_sets_join(folder):
     market = RecordedMarket(folder)
-    assert (market.start_ms, market.end_ms) == (T0 + 5 * MINUTE_MS, T0 + 595 * MINUTE_MS)
-    assert {name: market.bar_ms(name) for name in market.instruments} == {BTC: MINUTE_MS, ETH: MINUTE_MS, ABC: HOUR_MS}
+    assert (market.start_ms, market.end_ms) == (T0, T0 + 595 * MINUTE_MS)
+    sizes = {BTC: MINUTE_MS, ETH: MINUTE_MS, ABC: HOUR_MS, LATE: HOUR_MS}
+    assert {name: market.bar_ms(name) for name in market.instruments} == sizes
     assert market.label == f"recorded ({folder.name}, 1m)"
     assert market.instruments[BTC].list_ms == T0
     with pytest.raises(UnknownNameError, match=BTC):
-        market.bar_ms("LATE-USDT-SWAP")
+        market.bar_ms("NONE-USDT-SWAP")
 
 
 def test_holes_are_holes_and_the_bar_before_answers(folder):
@@ -207,6 +208,29 @@ def test_synthetic_starts():
     market, clock = open_market("synthetic", data=None, start=None, clock="real", seed=1)
     assert clock.follows_wall
     assert market.start_ms < clock.now_ms() < market.end_ms
+
+
+@pytest.mark.parametrize("place", ["1m_20250318", "."])
+def test_contracts_travel_with_the_recording(folder, place):
+    (folder / place / "contracts.csv").write_text(
+        "instrument,ct_val,lot_sz,min_sz,tick_sz,max_leverage,max_market_sz,max_stop_sz\n"
+        "BTC,0.001,0.1,0.2,0.05,20,70,30\nLATE,5,1,1,0.5,3,,\n"
+    )
+    market = RecordedMarket(folder)
+    plain = RecordedMarket(folder / "1h").instruments
+    with serving(market, VirtualClock("stepped", T0 + 5 * HOUR_MS)) as url:
+        shown = {row["instId"]: row for row in get(url, "public/instruments", instType="SWAP")["data"]}
+    names = ("ctVal", "lotSz", "minSz", "tickSz", "lever", "maxMktSz", "maxStopSz")
+    assert [shown[BTC][name] for name in names] == ["0.001", "0.1", "0.2", "0.05", "20", "70", "30"]
+    assert [shown[LATE][name] for name in names[:5]] == ["5", "1", "1", "0.5", "3"]
+    assert shown[ETH]["ctVal"] == "0.1"  # not in the file: as everywhere
+    assert set(plain) == {BTC, ABC, LATE}
+
+
+def test_contracts_that_cannot_be_right_are_refused_with_the_line(folder):
+    (folder / "contracts.csv").write_text("instrument,ct_val,lot_sz,min_sz,tick_sz,max_leverage\nBTC,0,1,1,1,1\n")
+    with pytest.raises(ConfigError, match="line 2: ct_val is 0"):
+        RecordedMarket(folder)
 
 
 @pytest.mark.recorded

@@ -113,8 +113,20 @@ def risk(now: datetime) -> dict:
         "limits": [dict(zip(names, row, strict=True)) for row in rows],
         "exposure": {"gross_usdt": 2_840.2, "net_usdt": -37.5, "leverage": 0.277, "margin_ratio": 41.2},
         "funding": [
-            {"instrument": "XRP-USDT-SWAP", "rate": 0.000112, "next_at": iso(next_at), "cost_usdt": -0.161},
-            {"instrument": "AVAX-USDT-SWAP", "rate": -0.00003, "next_at": iso(next_at), "cost_usdt": -0.042},
+            {
+                "instrument": "XRP-USDT-SWAP",
+                "rate": 0.000112,
+                "interval_h": 8.0,
+                "next_at": iso(next_at),
+                "cost_usdt": -0.161,
+            },
+            {
+                "instrument": "AVAX-USDT-SWAP",
+                "rate": -0.00003,
+                "interval_h": 8.0,
+                "next_at": iso(next_at),
+                "cost_usdt": -0.042,
+            },
         ],
         "fees_usdt": {"today": -3.13, "all": -219.84},
     }

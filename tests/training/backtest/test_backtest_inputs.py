@@ -79,6 +79,7 @@ def test_missing_prices_are_no_bars_and_nan_is_not_known():
             "atr_14": [None, 0.1],
             "realized_vol_24h": [0.1, 0.1],
             "funding_rate": [math.nan, 0.001],
+            "funding_interval_h": [8.0, 4.0],
         }
     ).with_columns(pl.col("event_timestamp").cast(UTC_US))
     history = build_market_history(times, known, bars, {}, {"BTC": spec("BTC")})

@@ -1,0 +1,53 @@
+"""`pairity contracts`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pairity_cli.context import echo, reports_errors, settings_from
+
+if TYPE_CHECKING:
+    from pairity.universe import ContractSpec
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--export", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write what is stored.")
+@reports_errors
+def contracts(file: Path | None, target: Path | None) -> None:
+    """Show the contract specifications that backtest and trading use; take them from a CSV FILE where one is given.
+
+    `pairity ingest` stores those of the traded venue, `pairity collect --folder` the contracts.csv of a recording. A
+    file is for venues and recordings without any.
+    """
+    from feature_repo.contract_specs import read_contracts, write_contracts
+    from pairity.contract_files import read_contract_file, write_contract_file
+    from pairity.layout import Layout
+
+    settings = settings_from()
+    layout = Layout.of(settings)
+    if file is not None:
+        given = read_contract_file(file)
+        write_contracts(layout, given.values())
+        echo(f"took {len(given)} contracts from {file}")
+    known = read_contracts(layout)
+    if target is not None:
+        write_contract_file(target, known.values())
+        echo(f"wrote {len(known)} contracts to {target}")
+    _show(known)
+    missing = [asset for asset in settings.universe.assets if asset not in known]
+    if missing:
+        echo(f"of the universe none is known for {', '.join(missing)}: they are neither backtested nor traded")
+
+
+def _show(known: dict[str, ContractSpec]) -> None:
+    from pairity_cli.tables import print_table
+
+    rows = [
+        (asset, str(spec.ct_val), str(spec.lot_sz), str(spec.min_sz), str(spec.tick_sz), str(spec.max_leverage))
+        for asset, spec in sorted(known.items())
+    ]
+    print_table(("asset", "coins a contract", "lot", "minimum", "tick, USDT", "leverage"), rows, "Contracts")

@@ -1,0 +1,108 @@
+"""Dead contracts: a flat price without volume for longer than a limit has no features, and comes back with a trade."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feature_repo.transforms.assets import compute_asset_hourly
+from feature_repo.transforms.pairs import compute_pair_hourly
+from pairity.settings import FeatureSettings
+from pairity.universe import Pair
+from tests.feature_repo.transforms.markets import HOUR, START, bars_of, funding_of
+from tests.oracles.dead_contracts import dead_hours
+from validation.anomalies import find_dead_contracts
+
+LIMIT = 5
+WINDOWS = FeatureSettings(volatility_window_bars=3, atr_period_bars=2, dead_after_hours=LIMIT)
+
+
+def bars(**prices):
+    """Hourly bars from (price, volume) or None for no bar, all four prices equal."""
+    frames = []
+    for name, own in prices.items():
+        rows = bars_of({name: [1.0 if one is None else float(one[0]) for one in own]})
+        values = pl.Series([None if one is None else float(one[1]) for one in own], dtype=pl.Float64)
+        close = pl.col("close")
+        frames.append(
+            rows.with_columns(open=close, high=close, low=close, volume_base=values).filter(
+                pl.col("volume_base").is_not_null()
+            )
+        )
+    return pl.concat(frames)
+
+
+def compute(rows, after=None):
+    return compute_asset_hourly(rows.lazy(), funding_of().lazy(), WINDOWS, after=after).collect()
+
+
+def hours_of(rows, asset="A"):
+    return [(at - START) // HOUR for at in rows.filter(asset=asset)["event_timestamp"].to_list()]
+
+
+ALIVE, STILL = (100, 3), (100, 0)
+
+
+@pytest.mark.parametrize(
+    ("tape", "kept"),
+    [
+        ([ALIVE, *[STILL] * 9, ALIVE, STILL], [0, 1, 2, 3, 4, 10, 11]),  # dead from the fifth still hour, then back
+        ([ALIVE, *[STILL] * 3, None, *[STILL] * 4], [0, 1, 2, 3, 5, 6, 7, 8]),  # an outage is not a dead contract
+        ([ALIVE, *[STILL] * 4, ALIVE, *[STILL] * 4], [*range(10)]),  # shorter than the limit
+        ([ALIVE, *[(100, 1)] * 9], [*range(10)]),  # flat, but traded
+        ([ALIVE, *[(100 + at, 0) for at in range(1, 10)]], [*range(10)]),  # not traded, but the price moves
+        ([STILL] * 9, [0, 1, 2, 3, 4]),  # dead from its listing on
+    ],
+)
+def test_which_hours_have_features(tape, kept):
+    assert hours_of(compute(bars(A=tape))) == kept
+
+
+def test_a_pair_with_a_dead_leg_has_no_features_either():
+    dead, alive = [ALIVE, *[STILL] * 9], [(50 + at, 2) for at in range(10)]
+    rows = compute(bars(A=dead, B=alive))
+    assert hours_of(rows, "B") == [*range(10)]
+    pairs = compute_pair_hourly(rows.lazy(), [Pair("A", "B")], WINDOWS, 1).collect()
+    assert [(at - START) // HOUR for at in pairs["event_timestamp"].to_list()] == [0, 1, 2, 3, 4]
+
+
+tapes = st.lists(st.sampled_from([ALIVE, STILL, STILL, STILL, STILL, (101, 0), None]), min_size=1, max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tapes, tapes, st.integers(0, 40))
+def test_they_are_those_of_the_oracle_whole_and_continued(one, other, place):
+    rows = bars(A=one, B=other)
+    if rows.is_empty():
+        return
+    whole = compute(rows)
+    for name, tape in (("A", one), ("B", other)):
+        dead = dead_hours(tape, LIMIT)
+        wanted = [at for at, bar in enumerate(tape) if bar is not None and at not in dead]
+        assert hours_of(whole, name) == wanted
+    after = START + place * HOUR
+    recent = rows.filter(pl.col("event_timestamp") > after - (LIMIT + 2) * HOUR)
+    if recent.height:
+        keys = ["asset", "event_timestamp"]
+        later = whole.filter(pl.col("event_timestamp") > after).select(keys)
+        assert compute(recent, after).select(keys).equals(later)
+
+
+def test_anomalies_name_the_stretch():
+    tape = [(100, 2), *[(100, 0)] * 30, (101, 2), *[(101, 0)] * 5]
+    close = [float(price) for price, _ in tape]
+    frame = pl.DataFrame(
+        {
+            "asset": "A",
+            "open_time": [START + at * HOUR for at in range(len(tape))],
+            **dict.fromkeys(("open", "high", "low", "close"), close),
+            "volume": [float(volume) for _, volume in tape],
+        }
+    )
+    found = find_dead_contracts(frame, HOUR, 24 * HOUR)
+    assert found.rows() == [("A", START + HOUR, START + 30 * HOUR, 30, 100.0)]
+    assert find_dead_contracts(frame, HOUR, 30 * HOUR).is_empty()
+    holed = frame.filter(pl.col("open_time") != START + 15 * HOUR)
+    assert find_dead_contracts(holed, HOUR, 24 * HOUR).is_empty()

@@ -1,0 +1,42 @@
+"""What training and backtests need besides features: looked at before anything is computed, not after the fit."""
+
+from __future__ import annotations
+
+from feature_repo.contract_specs import read_contracts
+from model_registry.connection import open_client, store_errors
+from pairity.errors import MissingDataError
+from pairity.layout import Layout
+from pairity.settings import Settings
+from training.backtest.comparison import make_terms
+from training.data.point_in_time import read_snapshot_id
+from training.data.training_sets import choose_pair_service
+
+_REMEDY = "run pairity ingest, or give them with pairity contracts FILE"
+
+
+def require_ready(settings: Settings) -> list[str]:
+    """Return notes on assets that no backtest can trade; raise where not one can be, or nothing was published.
+
+    MissingDataError where no features are published, or no contract of the universe is known; UnknownNameError or
+    ConfigError for a feature service that is none of pairs, and where a backtest has no equity to begin with;
+    LakeCorruptError where the stored contracts cannot be read.
+    """
+    choose_pair_service(settings)
+    make_terms(settings)
+    layout, assets = Layout.of(settings), settings.universe.assets
+    read_snapshot_id(layout)
+    if not layout.contracts.exists():
+        raise MissingDataError(f"no contract specifications at {layout.contracts}", _REMEDY)
+    known = read_contracts(layout)
+    missing = [asset for asset in assets if asset not in known]
+    if len(missing) == len(assets):
+        raise MissingDataError(f"no contract specification is known for {', '.join(missing)}", _REMEDY)
+    return [f"{asset} is not traded: no contract specification is known ({_REMEDY})" for asset in missing]
+
+
+def require_tracking(settings: Settings) -> None:
+    """Raise RegistryError unless the store that a run is logged to can be read."""
+    layout = Layout.of(settings)
+    client = open_client(layout)
+    with store_errors(layout):
+        client.search_experiments(max_results=1)
