@@ -144,7 +144,7 @@ def test_too_short_a_history_is_refused_with_counts_need_and_remedy(tmp_path):
     assert (
         "1 pairs have features at 150 hours, 25 of them with all 102 future bars; 180 are needed" in caught.value.what
     )
-    assert "about 14 days" in caught.value.remedy
+    assert "21 days in all" in caught.value.remedy
 
 
 def test_without_features_training_points_to_ingest(tmp_path):
