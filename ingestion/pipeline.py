@@ -19,6 +19,7 @@ from ingestion.raw_admission import RawAdmission
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, InstrumentFailure, RawRows, Stopwatch
 from ingestion.sources.okx import OkxSource
 from ingestion.sources.protocol import Source
+from ingestion.sources.remarks import Remarking
 from ingestion.staging import Staging
 from ingestion.targets import Target, clip_to_closed, targets_of_ingest
 from pairity.errors import ConfigError, DataError, MissingDataError
@@ -264,6 +265,7 @@ async def collect_history(
         quarantined=tuple(record.quarantined),
         failures=tuple(failures),
         snapshot_id=lake.snapshot_id(),
+        remarks=source.remarks.list() if isinstance(source, Remarking) else (),
     )
 
 

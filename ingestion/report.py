@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ingestion.sources.remarks import Remark
+
 
 @dataclass(frozen=True, slots=True)
 class RawRows:
@@ -99,11 +101,13 @@ class CollectReport:
     quarantined: tuple[QuarantinedPartition, ...]
     failures: tuple[InstrumentFailure, ...]
     snapshot_id: str
+    remarks: tuple[Remark, ...] = ()
+    """What the source left out, and why."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and nothing was quarantined."""
-        return not self.failures and not self.quarantined
+        """Whether nothing failed and nothing was quarantined; a dataset that an instrument does not have is neither."""
+        return not any(failure.served for failure in self.failures) and not self.quarantined
 
 
 @dataclass(frozen=True, slots=True)

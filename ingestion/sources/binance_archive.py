@@ -12,6 +12,7 @@ from feature_repo.raw_datasets import find_dataset as declared
 from ingestion.sources import binance_files
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.http import Http, TooLargeError
+from ingestion.sources.remarks import Remarks
 from pairity.timeline import DAY, month_start
 
 _KINDS = {"candles_1m": "klines", "candles_1h": "klines", "funding": "fundingRate", "trade_bars_1m": "aggTrades"}
@@ -31,6 +32,7 @@ class BinanceArchive(BlockingSource):
     market: Literal["um", "spot"] = "um"
     ticks: Literal["aggTrades", "trades"] = "aggTrades"
     name: str = field(default="binance-archive", init=False)
+    remarks: Remarks = field(default_factory=Remarks, init=False, repr=False, compare=False)
 
     @property
     def venue(self) -> str:
@@ -91,4 +93,4 @@ class BinanceArchive(BlockingSource):
             return binance_files.read_klines(csv, dataset, where)
         if kind == "fundingRate":
             return binance_files.read_funding(csv, where)
-        return binance_files.read_trade_bars(csv, where)
+        return binance_files.read_trade_bars(csv, where, lambda what: self.remarks.note(asset, dataset, what))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pairity.names import IDENTIFIER, SOURCE, VENUE
+from pairity.names import IDENTIFIER, SOURCE, TIME_FORMAT, TIME_ZONE, VENUE
 from pairity_cli.context import echo, reports_errors, run_async, settings_from
 from pairity_cli.parameters import Name, Names
 
@@ -42,7 +42,23 @@ def sources() -> None:
 @click.option(
     "--venue", type=Name(VENUE), metavar="NAME", help="Venue under which a folder's rows are kept in the lake."
 )
+@click.option(
+    "--time-zone",
+    type=Name(TIME_ZONE),
+    metavar="NAME",
+    help="Zone of times and days without an offset in files; UTC by default.",
+)
+@click.option(
+    "--time-format",
+    type=Name(TIME_FORMAT),
+    metavar="FORMAT",
+    help="How files write times, such as '%d/%m/%Y %H:%M'; ISO 8601 or Unix time by default.",
+)
+@click.option(
+    "--decimal", type=click.Choice(["point", "comma"]), help="Decimal sign of files that do not show which one it is."
+)
 @click.option("--list-assets", is_flag=True, help="Show what the source has, and collect nothing.")
+@click.option("--check", is_flag=True, help="Show what files would give, and what is wrong with them; store nothing.")
 @reports_errors
 def collect(
     name: str,
@@ -52,23 +68,31 @@ def collect(
     datasets: tuple[str, ...] | None,
     folder: Path | None,
     venue: str | None,
+    time_zone: str | None,
+    time_format: str | None,
+    decimal: str | None,
     list_assets: bool,
+    check: bool,
 ) -> None:
     """Bring history from an archive, an API or a folder into the lake, judged like everything else.
 
     A second run adds nothing, one that was killed continues. Features are computed from one venue (`features.venue`) by
     `pairity features`.
     """
+    from ingestion.file_check import check_files
     from ingestion.pipeline import collect_history
     from ingestion.sources.catalog import open_source
+    from ingestion.sources.reading import make_reading
     from pairity.timeline import parse_instant
     from pairity.universe import select_instruments
     from pairity_cli.console import ConsoleProgress
+    from pairity_cli.file_check import show_file_check, show_remarks
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
     settings = settings_from()
-    source = open_source(name, settings, folder, venue)
+    reading = make_reading(time_zone, time_format, decimal)
+    source = open_source(name, settings, folder, venue, reading)
     now = SystemClock().now()
     if list_assets:
         echo(" ".join(run_async(source.assets())))
@@ -81,12 +105,17 @@ def collect(
     wanted = datasets or source.datasets
     start = parse_instant(since, now=now, name="--since")
     end = parse_instant(until, now=now, name="--until")
+    if check:
+        found = run_async(check_files(source, chosen, wanted, start, end, now))
+        show_file_check(found)
+        sys.exit(0 if found.ok else 4)
     with ConsoleProgress() as progress:
         report = run_async(collect_history(settings, source, chosen, wanted, start, end, now, progress))
     print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
     for item in report.quarantined:
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
+    show_remarks(report.remarks)
     for failure in report.failures:
-        echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
+        echo(f"{'failed' if failure.served else 'not there'}: {failure.asset} {failure.dataset}: {failure.reason}")
     echo(f"venue {report.venue}, snapshot {report.snapshot_id}")
     sys.exit(0 if report.ok else 4)

@@ -1,0 +1,127 @@
+"""Base of the sources that read files: naming what is wrong, rows of one asset, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from feature_repo.raw_datasets import DATASETS
+from ingestion.lake.spans import Span
+from ingestion.sources.blocking import BlockingSource
+from ingestion.sources.bounded_csv import brief
+from ingestion.sources.file_names import read_asset
+from ingestion.sources.file_tables import FileTable, read_table
+from ingestion.sources.reading import PLAIN, Place, Reading, RefusedFileError
+from ingestion.sources.remarks import Remarks
+from pairity.bounded_files import refuse_leading_out
+from pairity.bounded_numbers import OutOfBoundsError, show
+from pairity.errors import DataError
+from pairity.names import ASSET
+
+_CORRECT = "correct, replace or leave out the file (see docs/sources.md)"
+State = tuple[Path, int, int]
+"""What says that a file is still the same: its path, when it was changed, its bytes."""
+
+
+@dataclass
+class FileSource(BlockingSource):
+    """A source of files. `reading` says what they do not say themselves; `remarks` is what was left out of them."""
+
+    reading: Reading = field(default=PLAIN, kw_only=True)
+    remarks: Remarks = field(default_factory=Remarks, init=False, repr=False, compare=False)
+    # One table at a time: several instruments may stand in one, and several datasets are asked of each.
+    _last: tuple[State, FileTable] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
+        """Leave [since, until) whole: a file is read as a whole."""
+        yield since, until
+
+    def table(self, path: Path) -> FileTable:
+        """Return the table of a file, read again where the file has changed; errors as `read_table`."""
+        state = find_state(path)
+        if self._last is None or self._last[0] != state:
+            self._last = None
+            self._last = state, read_table(path, self.reading)
+        return self._last[1]
+
+
+def find_state(path: Path) -> State:
+    """Return the state of a file; OutOfBoundsError where there is none."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise OutOfBoundsError(f"cannot be opened: {error.strerror}") from None
+    return path, stat.st_mtime_ns, stat.st_size
+
+
+@contextmanager
+def naming(path: Path, folder: Path | None = None) -> Iterator[None]:
+    """Name the file in what is wrong with it: a DataError. Links that lead out of `folder` are wrong."""
+    try:
+        if folder is not None:
+            refuse_leading_out(folder, path)
+        yield
+    except RefusedFileError as error:
+        raise DataError(f"{path} {error.what}", error.remedy) from None
+    except OutOfBoundsError as error:
+        raise DataError(f"{path} {error.what}", _CORRECT) from None
+    except DataError as error:
+        raise DataError(f"{path}: {error.what}", error.remedy or _CORRECT) from None
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        OSError,
+        ValueError,
+        ArithmeticError,
+        MemoryError,
+    ) as error:
+        raise DataError(f"{path} cannot be read: {type(error).__name__} {brief(error)}", _CORRECT) from None
+
+
+def cut(dataset: str, rows: pl.DataFrame, since: datetime, until: datetime) -> pl.DataFrame:
+    """Return the rows of [since, until), sorted by time, rows that stand twice once."""
+    time = DATASETS[dataset].time
+    inside = rows.filter(pl.col(time).is_between(since, until, closed="left"))
+    return inside.unique(maintain_order=True).sort(time, maintain_order=True)
+
+
+def read_assets(cells: pl.Series, place: Place) -> pl.Series:
+    """Return the asset of each cell, however it is spelt: btc, BTC-USDT, BTCUSDT and BTC-USDT-SWAP are BTC.
+
+    RefusedFileError for a cell that is empty or no name of an asset.
+    """
+    spellings = cells.unique().to_list()
+    assets = {}
+    for written in spellings:
+        try:
+            found = read_asset(written, "") if written is not None else None
+        except DataError:
+            found = None
+        plain = written.upper() if written is not None and written.isascii() else ""
+        if found is None and not ASSET.accepts(plain):
+            index = int((cells.eq_missing(pl.Series([written], dtype=pl.String))).arg_true()[0])
+            value = "empty" if written is None else show(written)
+            raise RefusedFileError(
+                f"has {cells.name} of {place(index)} as {value}, which is no asset", f"{ASSET.explain()}"
+            )
+        assets[written] = found or plain
+    return cells.replace_strict(list(assets), list(assets.values()), return_dtype=pl.String)
+
+
+def rows_of(table: FileTable, asset: str, *, is_named: bool) -> FileTable:
+    """Return the rows of one asset; where the file's name says its asset (`is_named`), all rows must be that one's.
+
+    RefusedFileError for a file that is named after an asset and has rows of another one.
+    """
+    if "asset" not in table.rows.columns:
+        return table
+    assets = read_assets(table.rows["asset"], table.place)
+    if not is_named:
+        return table.only(assets == asset)
+    table.refuse(assets != asset, f"of another asset than {asset}, which its name says", "asset", "rename or split it")
+    return table

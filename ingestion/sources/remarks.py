@@ -1,0 +1,39 @@
+"""What a source left out while it was read: nothing is left out without a word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Rows or files that were left out: of which instrument and dataset (empty: of the folder), how many and why."""
+
+    asset: str
+    dataset: str
+    what: str
+
+class Remarks:
+    """What a source left out while it was read, each once, in the order in which it came up."""
+
+    def __init__(self) -> None:
+        self._all: dict[Remark, None] = {}
+
+    def note(self, asset: str, dataset: str, what: str) -> None:
+        """Keep one remark; the same again changes nothing."""
+        self._all.setdefault(Remark(asset, dataset, what))
+
+    def list(self) -> tuple[Remark, ...]:
+        """Return all remarks."""
+        return tuple(self._all)
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """A source that says what it left out."""
+
+    @property
+    def remarks(self) -> Remarks:
+        """What was left out so far."""
+        ...
