@@ -20,12 +20,16 @@ def build_bars_from_trades(trades: pl.LazyFrame, every: timedelta) -> pl.LazyFra
     to right; `known_at` is when the last trade of the bar became known.
     """
     keys = ("asset", "open_time")
-    ordered = trades.filter(pl.col("size") != 0).sort("asset", "time", "trade_id").with_columns(
-        pl.col("time").dt.truncate(every).alias("open_time"),
-        (pl.col("price") * pl.col("size")).alias("volume_quote"),
-        pl.when("taker_buys").then("size").otherwise(0.0).alias("taker_buy_volume"),
-        pl.col("trades").cast(pl.Float64).alias("trade_count"),
-        pl.col("size").alias("volume"),
+    ordered = (
+        trades.filter(pl.col("size") != 0)
+        .sort("asset", "time", "trade_id")
+        .with_columns(
+            pl.col("time").dt.truncate(every).alias("open_time"),
+            (pl.col("price") * pl.col("size")).alias("volume_quote"),
+            pl.when("taker_buys").then("size").otherwise(0.0).alias("taker_buy_volume"),
+            pl.col("trades").cast(pl.Float64).alias("trade_count"),
+            pl.col("size").alias("volume"),
+        )
     )
     prices = ordered.group_by(keys, maintain_order=True).agg(
         open=pl.col("price").first(),

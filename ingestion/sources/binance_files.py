@@ -98,8 +98,10 @@ def read_funding(csv: bytes, where: str) -> pl.DataFrame:
     with _named(where):
         table = _table(csv, _FUNDING, "funding_time", OF_BARS.rows)
         stamped = table.with_columns(_instant("funding_time").alias("stamp"))
-        rows = stamped.with_columns(snap_to_hours(pl.col("stamp").dt.truncate("1s")).alias("funding_time"))
-        return kind.conform(rows.with_columns(history_known_at(kind))).sort("funding_time")
+        second = pl.col("stamp").dt.truncate("1s")
+        rows = stamped.with_columns(snap_to_hours(second).alias("funding_time"))
+        known = closed_known_at(pl.max_horizontal(second, "funding_time"))
+        return kind.conform(rows.with_columns(known)).sort("funding_time")
 
 
 def read_trade_bars(csv: bytes, where: str, note: Note, *, every: timedelta = MINUTE) -> pl.DataFrame:

@@ -59,9 +59,9 @@ def read_days(column: pl.Series, reading: Reading, place: Place) -> pl.DataFrame
 
 
 def _end(days: pl.Series, zone: ZoneInfo) -> pl.Series:
-    """Return when the midnight after each day was, in microseconds; where clocks skip it, the first instant behind it."""
+    """Return when each day was over, in microseconds; where clocks skip or repeat midnight, the later instant."""
     dates = days.unique().to_list()
-    ends = [_micro((date + _DAY).replace(tzinfo=zone, fold=0)) for date in dates]
+    ends = [max(_micro((date + _DAY).replace(tzinfo=zone, fold=fold)) for fold in (0, 1)) for date in dates]
     return days.replace_strict(dates, ends, return_dtype=pl.Int64)
 
 

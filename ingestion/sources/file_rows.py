@@ -12,7 +12,7 @@ from feature_repo.raw_datasets import DATASETS, INSTANT, RawDataset
 from ingestion.sources.file_columns import RECEIVED, TIME
 from ingestion.sources.file_tables import FileTable
 from ingestion.sources.reading import count_of, find_first
-from pairity.timeline import HOUR, MINUTE
+from pairity.timeline import MINUTE
 
 Note = Callable[[str], None]
 """Takes a line on rows that were left out."""
@@ -86,15 +86,15 @@ def _without_holes(table: FileTable, needed: Sequence[str], note: Note) -> FileT
     first = find_first(partial)
     if first is not None:
         lacking = next(name for name in needed if rows[name][first] is None)
-        table.refuse(partial, f"that lack a value, the first one its {lacking}", TIME, _COMPLETE)
+        table.refuse(partial, f"lacking a value, the first one its {lacking}", TIME, _COMPLETE)
     empty = find_first(holes)
     if empty is not None:
         what = ", ".join(needed)
-        note(f"{count_of(int(holes.sum()))} without {what}, the first in {table.place(empty)}: holes of the file itself")
+        note(
+            f"{count_of(int(holes.sum()))} without {what}, the first in {table.place(empty)}: holes of the file itself"
+        )
     return table.only(~holes)
 
 
 def _unique(kind: RawDataset, rows: pl.DataFrame) -> pl.DataFrame:
     return kind.conform(rows).unique(maintain_order=True).sort(kind.time, maintain_order=True)
-
-

@@ -1,4 +1,4 @@
-"""One file of a folder as a table: columns by what they mean, instants and numbers as such, and where each row stood."""
+"""One file of a folder as a table: columns by what they mean, instants, numbers, and where each row stood."""
 
 from __future__ import annotations
 
@@ -146,7 +146,9 @@ def _ids(column: pl.Series, place: Place) -> pl.Series:
         numbers, wrong = column.cast(pl.Int64, strict=False), None
         wrong = find_first(numbers.is_null())
     else:
-        raise RefusedFileError(f"has {column.name} as {column.dtype}, which holds no whole ids", "write ids as integers")
+        raise RefusedFileError(
+            f"has {column.name} as {column.dtype}, which holds no whole ids", "write ids as integers"
+        )
     if wrong is not None:
         raise RefusedFileError(
             f"has {column.name} of {place(wrong)} as {show(str(column[wrong]))}, which is no id",

@@ -32,14 +32,18 @@ def read_trades(table: FileTable) -> pl.DataFrame:
     rows = table.rows
     table.refuse(rows[TIME].is_null(), "without a time", "trade_id", _CORRECT)
     table.refuse(~_is_positive(rows["price"]), "without a price above zero", "price", _CORRECT)
-    table.refuse(~(rows["size"].is_finite() & (rows["size"] >= 0)).fill_null(value=False), "without a quantity", "size", _CORRECT)
+    table.refuse(
+        ~(rows["size"].is_finite() & (rows["size"] >= 0)).fill_null(value=False), "without a quantity", "size", _CORRECT
+    )
     buys, said = ("side", _BUYS) if "side" in rows.columns else ("buyer_is_maker", _IS_MAKER)
     table.require((buys,))
     side = rows[buys].replace_strict(list(said), list(said.values()), default=None, return_dtype=pl.Boolean)
     table.refuse(side.is_null(), f"whose {buys} is none of {', '.join(said)}", buys, _CORRECT)
     count = pl.lit(1, pl.Int64)
     if {"first_trade_id", "last_trade_id"} <= set(rows.columns):
-        table.refuse(rows["last_trade_id"] < rows["first_trade_id"], "whose last trade precedes the first", "trade_id", _CORRECT)
+        table.refuse(
+            rows["last_trade_id"] < rows["first_trade_id"], "whose last trade precedes the first", "trade_id", _CORRECT
+        )
         count = pl.col("last_trade_id") - pl.col("first_trade_id") + 1
     close = pl.col(TIME).dt.truncate("1m") + MINUTE
     received = [RECEIVED] if RECEIVED in rows.columns else []
@@ -105,9 +109,12 @@ def read_quotes(table: FileTable, note: Note) -> pl.DataFrame:
                 "sort the file by time, or give the column recv_ns",
             )
         numbered = numbered.reverse()
-    last = numbered.sort(TIME, *({order} - {_NUMBER}), maintain_order=True).unique(TIME, keep="last", maintain_order=True)
+    last = numbered.sort(TIME, *({order} - {_NUMBER}), maintain_order=True).unique(
+        TIME, keep="last", maintain_order=True
+    )
     if last.height < rows.height:
-        note(f"{count_of(rows.height - last.height, 'quote')} followed by another one at the same instant: the last counts")
+        followed = count_of(rows.height - last.height, "quote")
+        note(f"{followed} followed by another one at the same instant: the last counts")
     return kind.conform(last.with_columns(known).rename({TIME: kind.time}))
 
 
@@ -124,12 +131,16 @@ def read_interest(table: FileTable, note: Note) -> pl.DataFrame:
     table.refuse(rows[TIME].is_null(), "without a time", TIME, _CORRECT)
     if "interest_close_usd" in rows.columns and not {"open_interest", "open_interest_usd"} & set(rows.columns):
         step = find_step(rows[TIME]) or DAY
-        rows = rows.with_columns((pl.col(TIME) + step).cast(INSTANT), pl.col("interest_close_usd").alias("open_interest_usd"))
+        rows = rows.with_columns(
+            (pl.col(TIME) + step).cast(INSTANT), pl.col("interest_close_usd").alias("open_interest_usd")
+        )
     own = [name for name in kind.values if name in rows.columns]
     empty = rows.select(pl.all_horizontal(pl.col(name).fill_nan(None).is_null() for name in own)).to_series()
     first = find_first(empty)
     if first is not None:
-        note(f"{count_of(int(empty.sum()))} without a value, the first in {table.place(first)}: holes of the file itself")
+        note(
+            f"{count_of(int(empty.sum()))} without a value, the first in {table.place(first)}: holes of the file itself"
+        )
     kept = rows.filter(~empty).rename({TIME: kind.time}).with_columns(history_known_at(kind))
     return kind.conform(kept).unique(maintain_order=True).sort(kind.time, maintain_order=True)
 

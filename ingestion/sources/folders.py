@@ -131,9 +131,7 @@ class RecordedFolder(FileSource):
         return self._find_bars(path)
 
     def _find_bars(self, path: Path) -> str | None:
-        times = (
-            read_table(path, self.reading, (TIME,)) if path.name.endswith(".parquet") else self.table(path)
-        )
+        times = read_table(path, self.reading, (TIME,)) if path.name.endswith(".parquet") else self.table(path)
         times.require((TIME,))
         if times.rows[TIME].null_count() == times.rows.height:
             raise RefusedFileError("has no times", "give the open time of every bar")
@@ -153,7 +151,9 @@ class RecordedFolder(FileSource):
 
     def _remark_on_depth(self) -> None:
         for place in list_folders(self.folder)[1:]:
-            deeper = sorted(path.name for path in place.iterdir() if path.is_dir() and not path.name.endswith(self.endings))
+            deeper = sorted(
+                path.name for path in place.iterdir() if path.is_dir() and not path.name.endswith(self.endings)
+            )
             if deeper:
                 self.remarks.note("", "", f"{place} holds folders that are not looked into: {', '.join(deeper[:5])}")
 
@@ -207,7 +207,11 @@ class MinuteCsv(FileSource):
         return lambda what: self.remarks.note(asset, self.datasets[0], f"{path} has {what}")
 
     def _files(self) -> list[tuple[str | None, Path]]:
-        return [(asset, path) for asset, path in iterate_files(self.folder, (".csv", ".csv.gz")) if path.parent == self.folder]
+        return [
+            (asset, path)
+            for asset, path in iterate_files(self.folder, (".csv", ".csv.gz"))
+            if path.parent == self.folder
+        ]
 
 
 def _find_hint(path: Path) -> timedelta | None:

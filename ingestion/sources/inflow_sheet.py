@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from feature_repo.knowledge_time import HISTORY_LAG, recorded_known_at
-from feature_repo.raw_datasets import DATASETS, INSTANT
+from feature_repo.knowledge_time import closed_known_at, recorded_known_at
+from feature_repo.raw_datasets import DATASETS
 from ingestion.sources.file_days import read_days
 from ingestion.sources.file_source import FileSource, cut, naming, read_assets
 from ingestion.sources.reading import RefusedFileError, count_of, find_first
@@ -85,7 +85,9 @@ class InflowCsv(FileSource):
         first = find_first(holes)
         if first is not None:
             self.remarks.note(
-                "", "inflow", f"{self.file} has {count_of(int(holes.sum()))} without inflow, the first in {place(first)}"
+                "",
+                "inflow",
+                f"{self.file} has {count_of(int(holes.sum()))} without inflow, the first in {place(first)}",
             )
-        known = recorded_known_at(_KIND, (pl.col(_ENDED) + HISTORY_LAG).cast(INSTANT))
-        return rows.filter(~holes).with_columns(known)
+        whole = rows.filter(~holes).with_columns(closed_known_at(pl.col(_ENDED)).alias(_ENDED))
+        return whole.with_columns(recorded_known_at(_KIND, _ENDED))

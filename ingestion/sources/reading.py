@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import polars as pl
 
 from pairity.bounded_numbers import OutOfBoundsError, show
-from pairity.errors import ConfigError, UnknownNameError
+from pairity.errors import ConfigError
 from pairity.timeline import DAY
 from venue.clock import SystemClock
 
@@ -45,15 +45,15 @@ class Reading:
 PLAIN = Reading()
 
 
-def make_reading(time_zone: str | None, time_format: str | None, decimal: str | None) -> Reading | None:
+def make_reading(
+    time_zone: str | None, time_format: str | None, decimal: Literal["point", "comma"] | None
+) -> Reading | None:
     """Return the reading of the command line's options; None where none is given.
 
-    ConfigError for a time zone that does not exist, and for a decimal sign that is neither point nor comma.
+    ConfigError for a time zone that does not exist.
     """
     if time_zone is None and time_format is None and decimal is None:
         return None
-    if decimal not in (None, "point", "comma"):
-        raise UnknownNameError("decimal sign", decimal, ("point", "comma"))
     try:
         ZoneInfo(time_zone or "UTC")
     except (ZoneInfoNotFoundError, OSError, ValueError):
@@ -102,4 +102,3 @@ def count_of(number: int, thing: str = "row") -> str:
     ('1 row', '2 files')
     """
     return f"{number} {thing}{'' if number == 1 else 's'}"
-

@@ -14,6 +14,7 @@ class Remark:
     dataset: str
     what: str
 
+
 class Remarks:
     """What a source left out while it was read, each once, in the order in which it came up."""
 

@@ -1,4 +1,4 @@
-"""Tables of text as spreadsheets and programs write them: comma, semicolon, tab or bar between cells, with a BOM or not."""
+"""Tables of text as spreadsheets and programs write them: comma, semicolon, tab or bar between cells, a BOM or none."""
 
 from __future__ import annotations
 

@@ -14,13 +14,20 @@ from ingestion.sources.reading import Place, Reading, RefusedFileError, count_of
 from pairity.bounded_numbers import MAX_CHARACTERS, show
 
 _MISSING = ("", "-", "–", "—", "na", "n/a", "#n/a", "nan", "null", "none")
-_BLANKS = r"[ \u00a0\u2009\u202f'’]"
-_SIGN, _EXPONENT = r"^[+-]?", r"(?:[eE][+-]?[0-9]{1,3})?$"
-_GROUPED = r"(?:[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]+)"
-_FORMS = {
-    "point": (_SIGN + "(?:" + _GROUPED.format(group="(?:,|" + _BLANKS + ")") + r"(?:\.[0-9]*)?|\.[0-9]+)" + _EXPONENT),
-    "comma": (_SIGN + "(?:" + _GROUPED.format(group=r"(?:\.|" + _BLANKS + ")") + "(?:,[0-9]*)?|,[0-9]+)" + _EXPONENT),
-}
+_BLANKS = (" ", "\u00a0", "\u2009", "\u202f", "'", "’")
+_EXPONENT = r"(?:[eE][+-]?[0-9]{1,3})?"
+
+
+def _make_form(point: str, group: str) -> str:
+    """Return the pattern of numbers with this decimal sign, and `group` or one kind of blank between thousands.
+
+    No group of thousands begins with a zero: 0,512 has a decimal comma. No number has two kinds of groups.
+    """
+    grouped = "|".join(rf"[1-9][0-9]{{0,2}}(?:{one}[0-9]{{3}})+" for one in (group, *_BLANKS))
+    return rf"^[+-]?(?:(?:{grouped}|[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+){_EXPONENT}$"
+
+
+_FORMS = {"point": _make_form(r"\.", ","), "comma": _make_form(",", r"\.")}
 _SEPARATED = r"[.,]"
 _GIVE = "give --decimal point or --decimal comma"
 _REMEDY = "correct these cells: a number is written as 1234.5, a missing one as - or nothing"
@@ -52,7 +59,7 @@ def _find_sign(columns: Sequence[pl.Series], place: Place, separator: str) -> st
     unclear = ""
     for column in columns:
         as_point, as_comma = (column.str.contains(_FORMS[sign]) for sign in ("point", "comma"))
-        only = {"point": as_point & ~_may_group(as_comma, column), "comma": as_comma & ~_may_group(as_point, column)}
+        only = {"point": as_point & ~as_comma, "comma": as_comma & ~as_point}
         for sign, fits in only.items():
             if sign not in shown and (first := find_first(fits)) is not None:
                 shown[sign] = f"{column.name} of {place(first)} is {show(column[first])}"
@@ -72,14 +79,9 @@ def _find_sign(columns: Sequence[pl.Series], place: Place, separator: str) -> st
     return next(iter(shown), "point")
 
 
-def _may_group(fits: pl.Series, column: pl.Series) -> pl.Series:
-    """Return which of the numbers that a form fits may be meant so: no group of thousands begins with a zero."""
-    return fits & ~column.str.contains(r"^[+-]?0+[.,][0-9]{3}$")
-
-
 def _read(column: pl.Series, sign: str, place: Place) -> pl.Series:
     plain = column.str.contains(_FORMS[sign]) & (column.str.len_bytes() <= MAX_CHARACTERS)
-    bare = column.str.replace_all(_BLANKS + ("|," if sign == "point" else r"|\."), "")
+    bare = column.str.replace_all(f"[{''.join(_BLANKS)}{',' if sign == 'point' else '.'}]", "")
     numbers = bare.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
     wrong = column.is_not_null() & ~(plain & numbers.is_finite()).fill_null(value=False)
     first = find_first(wrong)

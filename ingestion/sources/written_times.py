@@ -14,7 +14,8 @@ _FURTHEST = 14 * _HOUR
 """Kiribati is 14 hours ahead of UTC; nobody is further from it."""
 _ISO = (
     r"^(?P<year>[0-9]{4})(?P<sign>[-/.])(?P<month>[0-9]{1,2})[-/.](?P<day>[0-9]{1,2})"
-    r"(?:[Tt ]+(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?"
+    r"(?:[Tt ]+(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9])"
+    r"(?::(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?"
     r" *(?P<zone>[Zz]|UTC|GMT|(?P<side>[+-])(?P<hours>[0-9]{2})(?::?(?P<minutes>[0-5][0-9]))?)?$"
 )
 _DAY_FIRST = r"^[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ](?:[0-9]{4}|[0-9]{2})(?:$|[ T,])"

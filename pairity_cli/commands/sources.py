@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -70,7 +71,7 @@ def collect(
     venue: str | None,
     time_zone: str | None,
     time_format: str | None,
-    decimal: str | None,
+    decimal: Literal["point", "comma"] | None,
     list_assets: bool,
     check: bool,
 ) -> None:

@@ -205,7 +205,10 @@ PARQUETS: dict[str, tuple[Callable[[], bytes], str]] = {
     "deep": (lambda: _with(open=[[[[[1.0]]]], [[[[2.0]]]]]), "nested column"),
     "structure": (lambda: _with(open=[{"a": 1.0}, {"a": 2.0}]), "nested column 'open.a'"),
     "texts for prices": (lambda: _with(open=["1", "2"]), "'open' as BYTE_ARRAY, which is no number"),
-    "words for times": (lambda: _with(ts=["yesterday", "2024-03-02"]), "time cannot be read: ts of row 1 is 'yesterday'"),
+    "words for times": (
+        lambda: _with(ts=["yesterday", "2024-03-02"]),
+        "time cannot be read: ts of row 1 is 'yesterday'",
+    ),
     "hundreds of columns": (
         lambda: parquet(candles(2, **{f"c{n}": pa.array([1, 2]) for n in range(300)})),
         "has 306 columns, more than the limit of 256",
@@ -215,8 +218,14 @@ PARQUETS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: _with(ts=[FIRST_MS, 1_709_254_800, FIRST_MS + 2 * HOUR_MS]),
         "1 row not in milliseconds like the others: ts of row 2 is 1709254800, which looks like seconds",
     ),
-    "extreme times": (lambda: _with(ts=[FIRST_MS, 2**63 - 1]), "ts of row 2 is 9223372036854775807, which is no instant"),
-    "negative times": (lambda: _with(ts=[-(2**63), FIRST_MS]), "ts of row 1 is -9223372036854775808, which is no instant"),
+    "extreme times": (
+        lambda: _with(ts=[FIRST_MS, 2**63 - 1]),
+        "ts of row 2 is 9223372036854775807, which is no instant",
+    ),
+    "negative times": (
+        lambda: _with(ts=[-(2**63), FIRST_MS]),
+        "ts of row 1 is -9223372036854775808, which is no instant",
+    ),
     "broken times": (lambda: _with(ts=[float("nan"), float(FIRST_MS)]), "ts of row 1 as nan, which is no time"),
     "no prices": (lambda: parquet(candles().drop_columns(["close"])), "lacks the columns close"),
     "names twice": (lambda: parquet(_twice()), "has the column 'open' twice|no Parquet"),

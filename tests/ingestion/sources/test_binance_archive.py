@@ -269,7 +269,7 @@ def test_recorded_archives_are_read_as_they_are():
     assert (minutes.height, minutes["open_time"][0]) == (44_640, datetime(2026, 3, 1, tzinfo=UTC))
     assert minutes["open_time"].diff().drop_nulls().unique().to_list() == [timedelta(minutes=1)]
     csv = binance_files.unzip_csv((folder / "freqtrade__futures-APEUSDT-aggTrades-2024-10-18.zip").read_bytes(), "")
-    bars = binance_files.read_trade_bars(csv, "", list().append)
+    bars = binance_files.read_trade_bars(csv, "", [].append)
     assert (
         bars["open_time"]
         .is_between(datetime(2024, 10, 18, tzinfo=UTC), datetime(2024, 10, 18, 23, 59, tzinfo=UTC))
@@ -287,7 +287,7 @@ def test_recorded_archives_are_read_as_they_are():
     assert bars["trade_count"].sum() == total[0]
     assert bars["volume"].sum() == pytest.approx(total[1])
     csv = binance_files.unzip_csv((folder / "freqtrade__spot-PEPEUSDT-aggTrades-2024-10-27.zip").read_bytes(), "")
-    assert binance_files.read_trade_bars(csv, "", list().append).height > 1000
+    assert binance_files.read_trade_bars(csv, "", [].append).height > 1000
 
 
 @pytest.mark.recorded

@@ -80,7 +80,7 @@ def test_files_that_are_not_what_they_should_be_are_named(tmp_path):
     with pytest.raises(DataError, match=r"ETHUSDT\.csv\.gz"):
         source.read("candles_1m", "ETH", T0, NOW)
     write_csv(tmp_path / "SOLUSDT.csv.gz", ["2024-05-01 00:00:00,2024-05-01 00:01:00,SOL,1,x,1,1,1,1"])
-    with pytest.raises(DataError, match=r"SOLUSDT\.csv\.gz has 1 row whose high is not a number: high of line 2 is 'x'"):
+    with pytest.raises(DataError, match=r"SOLUSDT\.csv\.gz has 1 row whose high .* of line 2 is 'x'"):
         source.read("candles_1m", "SOL", T0, NOW)
     assert source.read("candles_1m", "XRP", T0, NOW) is None
 

@@ -265,7 +265,7 @@ def test_any_damage_of_a_table_is_a_table_or_a_refusal(damage):
     for read in (
         lambda: binance_files.read_klines(csv, "candles_1h", "x"),
         lambda: binance_files.read_funding(csv, "x"),
-        lambda: binance_files.read_trade_bars(csv, "x", list().append),
+        lambda: binance_files.read_trade_bars(csv, "x", [].append),
     ):
         with suppress(VenueAnswerError):
             read()
