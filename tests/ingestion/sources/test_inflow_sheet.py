@@ -124,7 +124,7 @@ def test_spellings_of_one_asset_are_one_asset(tmp_path):
     assert [row[1] for row in read(tmp_path, *lines)] == [1.5, 2.0, 3.0, 4.0]
     assert sheet(tmp_path, *lines).list_assets() == ("BTC",)
     for name in ("", "B T C", "btс", "$BTC"):
-        with pytest.raises(DataError, match="asset of line 2 as .*, which is no asset"):
+        with pytest.raises(DataError, match=r"asset of line 2 as .*, which is no asset"):
             read(tmp_path, f"2024-01-10,{name},1.5")
 
 

@@ -1,4 +1,4 @@
-"""Folders of recorded files: what each file is taken for, spellings, sheets of spreadsheets, holes, what is left out."""
+"""Folders of recorded files: what each is taken for, spellings, sheets of spreadsheets, holes, what is left out."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_step_is_that_of_most_rows(tmp_path):
     source = ParquetFolder(tmp_path)
     assert given(source.read("candles_1h", "BTC", T0, T1)) == rows[:12] + rows[20:]
     assert source.read("candles_1m", "ETH", T0, T1).height == 31
-    with pytest.raises(NotServedError, match="the files of ETH .* hold candles_1m only"):
+    with pytest.raises(NotServedError, match=r"the files of ETH .* hold candles_1m only"):
         source.read("candles_1h", "ETH", T0, T1)
 
 
@@ -138,7 +138,7 @@ def test_spellings_of_one_asset_are_one_asset(tmp_path):
 
 def test_rows_of_files_that_contradict_each_other_are_withheld(tmp_path):
     rows = bars(30)
-    other = [rows[3][:4] + (rows[3][4] + 0.5, rows[3][5])]
+    other = [(*rows[3][:4], rows[3][4] + 0.5, rows[3][5])]
     write_parquet(tmp_path / "in" / "BTC-USDT.parquet", rows)
     write_parquet(tmp_path / "in" / "1h" / "btcusdt.parquet", [*rows[:3], *other, *rows[4:9]])
     read = ParquetFolder(tmp_path / "in").read("candles_1h", "BTC", T0, T1)
