@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
@@ -16,7 +16,9 @@ from ingestion.sources.bounded_archives import ExpandsTooFarError, unzip_one
 from ingestion.sources.bounded_csv import brief, read_texts, refuse_non_numbers
 from ingestion.sources.file_rows import Note, snap_to_hours
 from ingestion.sources.file_ticks import build_trade_bars
+from ingestion.sources.file_times import describe_number
 from ingestion.sources.http import TooLargeError
+from ingestion.sources.reading import FIRST, PLAIN
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError, show
 from pairity.errors import DataError, VenueAnswerError
@@ -40,7 +42,7 @@ _AGG_TRADE = ("agg_trade_id", "price", "size", "first_trade_id", "last_trade_id"
 _TRADE = ("trade_id", "price", "size", "quote_size", "time", "buyer_is_maker")
 _FUNDING = ("funding_time", "interval_h", "funding_rate")
 _NOTHING_STORED = "nothing of it was stored"
-_FIRST_MS, _LAST_MS = (to_ms(datetime(year, 1, 1, tzinfo=UTC)) for year in (2009, 2100))
+_LONGEST_INSTANT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,11 @@ def _table(csv: bytes, names: tuple[str, ...], time: str, rows: int) -> pl.DataF
     refuse_non_numbers(table, [name for name in names if name != "buyer_is_maker"])
     at = pl.col(time).cast(pl.Int64, strict=False)
     at = pl.when(at >= _MICROSECONDS_FROM).then(at // 1000).otherwise(at)
-    strange = table.filter(at.is_between(_FIRST_MS, _LAST_MS).fill_null(False).not_())
+    strange = table.filter(at.is_between(to_ms(FIRST), to_ms(PLAIN.last)).fill_null(False).not_())
     if strange.height:
-        raise OutOfBoundsError(f"has {strange.height} rows whose {time} is no instant: {show(strange[time][0])}")
+        text = strange[time][0]
+        looks = describe_number(int(text), PLAIN.last) if text.isdigit() and len(text) < _LONGEST_INSTANT else ""
+        raise OutOfBoundsError(f"has {strange.height} rows whose {time} is no instant: {show(text)}{looks}")
     return table
 
 

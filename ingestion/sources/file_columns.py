@@ -67,7 +67,12 @@ def find_columns(written: Iterable[str]) -> dict[str, str]:
         own = [name for alias in aliases for name in by_small.get(alias, ())]
         if meaning == TIME and not any(alias in by_small for alias in _TIMES) and {"date", "time"} <= set(by_small):
             raise RefusedFileError("has a date and a time in two columns", "join them into one: 2024-05-01T13:00:00Z")
-        if len(own) > 1 and meaning not in (TIME, "asset"):
+        # A date beside a time is the same instant for people; two times may be the open and the close.
+        if meaning == TIME and len(strong := [name for name in own if name.strip().lower() in _TIMES]) > 1:
+            own = strong
+        elif meaning in (TIME, "asset"):
+            own = own[:1]
+        if len(own) > 1:
             raise RefusedFileError(
                 f"has two columns for {meaning}: {show(own[0])} and {show(own[1])}", "leave one of them out"
             )

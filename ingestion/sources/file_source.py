@@ -95,22 +95,23 @@ def read_assets(cells: pl.Series, place: Place) -> pl.Series:
 
     RefusedFileError for a cell that is empty or no name of an asset.
     """
-    spellings = cells.unique().to_list()
     assets = {}
-    for written in spellings:
-        try:
-            found = read_asset(written, "") if written is not None else None
-        except DataError:
-            found = None
-        plain = written.upper() if written is not None and written.isascii() else ""
-        if found is None and not ASSET.accepts(plain):
+    for written in cells.unique().to_list():
+        assets[written] = _find_asset(written)
+        if assets[written] is None:
             index = int((cells.eq_missing(pl.Series([written], dtype=pl.String))).arg_true()[0])
             value = "empty" if written is None else show(written)
-            raise RefusedFileError(
-                f"has {cells.name} of {place(index)} as {value}, which is no asset", f"{ASSET.explain()}"
-            )
-        assets[written] = found or plain
+            raise RefusedFileError(f"has {cells.name} of {place(index)} as {value}, which is no asset", ASSET.explain())
     return cells.replace_strict(list(assets), list(assets.values()), return_dtype=pl.String)
+
+
+def _find_asset(written: str | None) -> str | None:
+    try:
+        found = None if written is None else read_asset(written, "")
+    except DataError:
+        return None
+    plain = written.upper() if written is not None and written.isascii() else ""
+    return found or (plain if ASSET.accepts(plain) else None)
 
 
 def rows_of(table: FileTable, asset: str, *, is_named: bool) -> FileTable:
@@ -120,8 +121,13 @@ def rows_of(table: FileTable, asset: str, *, is_named: bool) -> FileTable:
     """
     if "asset" not in table.rows.columns:
         return table
-    assets = read_assets(table.rows["asset"], table.place)
     if not is_named:
-        return table.only(assets == asset)
-    table.refuse(assets != asset, f"of another asset than {asset}, which its name says", "asset", "rename or split it")
+        return table.only(read_assets(table.rows["asset"], table.place) == asset)
+    cells = table.rows["asset"]
+    assets = cells.map_elements(_find_asset, return_dtype=pl.String)
+    # A venue may have a symbol of its own, such as tBTCUST, which says nothing against the file's name.
+    own = cells.str.contains(asset.lower(), literal=True) & ~cells.str.contains("usdt", literal=True)
+    table.refuse(
+        (assets != asset) & ~own, f"of another asset than {asset}, which its name says", "asset", "rename or split it"
+    )
     return table

@@ -65,9 +65,14 @@ class FileTable:
         return FileTable(self.rows.filter(kept), self.name_row)
 
 
+def is_parquet(path: Path) -> bool:
+    """Return whether a file is Parquet by its name."""
+    return path.name.lower().endswith(".parquet")
+
+
 def list_meanings(path: Path) -> dict[str, str]:
     """Return the columns of a Parquet or CSV file by their meanings; errors as `read_table`."""
-    if path.name.endswith(".parquet"):
+    if is_parquet(path):
         return find_columns(read_names(path))
     # The header is the first line, or the second behind `sep=;`.
     head = b"\n".join(_text(path).split(b"\n", 2)[:2])
@@ -79,7 +84,7 @@ def read_table(path: Path, reading: Reading, wanted: Sequence[str] | None = None
 
     OutOfBoundsError for a file beyond its limits or no such file at all, and for every value that cannot be read.
     """
-    if path.name.endswith(".parquet"):
+    if is_parquet(path):
         columns = _chosen(find_columns(read_names(path)), wanted)
         texts = [written for meaning, written in columns.items() if meaning in (TIME, *TEXTS)]
         raw = read_numbers(path, [written for written in columns.values() if written not in texts], texts=texts)
@@ -97,7 +102,7 @@ def read_table(path: Path, reading: Reading, wanted: Sequence[str] | None = None
 
 def _text(path: Path) -> bytes:
     content = read_file(path, _SIZE)
-    return gunzip(content, _EXPANDED) if path.name.endswith(".gz") else content
+    return gunzip(content, _EXPANDED) if path.name.lower().endswith(".gz") else content
 
 
 def _chosen(columns: Mapping[str, str], wanted: Sequence[str] | None) -> dict[str, str]:

@@ -53,6 +53,8 @@ def localize(times: pl.Series, zone: str, place: Place) -> pl.Series:
 
 def _convert(column: pl.Series, reading: Reading, place: Place) -> pl.Series:
     kind = column.dtype
+    if isinstance(kind, pl.Categorical | pl.Enum):
+        return _read_texts(column.cast(pl.String), reading, place)
     if isinstance(kind, pl.Datetime):
         if kind.time_zone is not None:
             return column.dt.convert_time_zone("UTC").cast(INSTANT)
@@ -124,6 +126,17 @@ def _fits(column: pl.Series, unit: str, last: datetime) -> pl.Series:
     """Return which numbers are instants between 2009 and `last` in a unit; nulls are."""
     low, high = (to_ms(at) * UNITS[unit] // 1_000 for at in (FIRST, last))
     return ((column >= low) & (column <= high)).fill_null(value=True)
+
+
+def describe_number(number: int, last: datetime) -> str:
+    """Return which unit of Unix time a number looks like, as the end of a message; empty where it is none of them.
+
+    >>> describe_number(1714521600, datetime(2024, 6, 1, tzinfo=UTC))
+    ', which looks like seconds'
+    """
+    column = pl.Series([number])
+    units = [unit for unit in UNITS if bool(_fits(column, unit, last)[0])]
+    return f", which looks like {_WRITTEN[units[0]]}" if units else ""
 
 
 def _guess(number: object) -> str:

@@ -13,18 +13,21 @@ from typing import ClassVar
 import polars as pl
 
 from ingestion.sources.file_columns import CANDLES, FUNDING, INTEREST, QUOTES, RECEIVED, TIME, TRADES, find_content
-from ingestion.sources.file_names import iterate_files, list_folders
+from ingestion.sources.file_names import iterate_files, require_sound_names
 from ingestion.sources.file_rows import Note, find_step, read_bars, read_settlements
 from ingestion.sources.file_source import FileSource, State, cut, find_state, naming, read_assets, rows_of
-from ingestion.sources.file_tables import FileTable, list_meanings, read_table
+from ingestion.sources.file_tables import FileTable, is_parquet, list_meanings, read_table
 from ingestion.sources.file_ticks import build_trade_bars, read_interest, read_quotes, read_trades
 from ingestion.sources.protocol import NotServedError
 from ingestion.sources.reading import RefusedFileError
+from pairity.errors import DataError
+from pairity.names import ASSET
 from pairity.timeline import HOUR, MINUTE
 
 _BAR_OF = {MINUTE: "candles_1m", HOUR: "candles_1h"}
 _STEPS = {"1m": MINUTE, "1h": HOUR}
 _STEP_IN_NAME = re.compile(r"(?:^|[-_])(1m|1h)(?:[-_.]|$)", re.IGNORECASE)
+_SHEETS = (".csv", ".csv.gz")
 _TRADE_BARS = "trade_bars_1m"
 _DATASET_OF = {FUNDING: "funding", TRADES: _TRADE_BARS, QUOTES: "book_tops", INTEREST: "open_interest"}
 _READERS: Mapping[str, Callable[[FileTable, Note], pl.DataFrame]] = MappingProxyType(
@@ -52,8 +55,9 @@ class RecordedFolder(FileSource):
 
     def list_assets(self) -> tuple[str, ...]:
         """Return the assets of all files."""
+        require_sound_names(self.folder, self.endings)
         found: set[str] = set()
-        for asset, path in iterate_files(self.folder, self.endings):
+        for asset, path in iterate_files(self.folder, self.endings, self.remarks):
             if asset is not None:
                 found.add(asset)
             elif self._kind(path, asset) is not None:
@@ -67,10 +71,10 @@ class RecordedFolder(FileSource):
 
         None for an asset without any file that can be used; NotServedError where its files hold other datasets only.
         """
-        self._remark_on_depth()
+        ASSET.check(asset, "", DataError)
         own: list[tuple[Path, FileTable]] = []
         others = set()
-        for named, path in iterate_files(self.folder, self.endings):
+        for named, path in iterate_files(self.folder, self.endings, self.remarks):
             if named not in (asset, None):
                 continue
             kind = self._kind(path, named)
@@ -131,7 +135,7 @@ class RecordedFolder(FileSource):
         return self._find_bars(path)
 
     def _find_bars(self, path: Path) -> str | None:
-        times = read_table(path, self.reading, (TIME,)) if path.name.endswith(".parquet") else self.table(path)
+        times = read_table(path, self.reading, (TIME,)) if is_parquet(path) else self.table(path)
         times.require((TIME,))
         if times.rows[TIME].null_count() == times.rows.height:
             raise RefusedFileError("has no times", "give the open time of every bar")
@@ -149,14 +153,6 @@ class RecordedFolder(FileSource):
             self.remarks.note("", "", f"{path} is not read: its bars are {_say(step)} apart, which is no dataset here")
         return dataset
 
-    def _remark_on_depth(self) -> None:
-        for place in list_folders(self.folder)[1:]:
-            deeper = sorted(
-                path.name for path in place.iterdir() if path.is_dir() and not path.name.endswith(self.endings)
-            )
-            if deeper:
-                self.remarks.note("", "", f"{place} holds folders that are not looked into: {', '.join(deeper[:5])}")
-
 
 @dataclass
 class ParquetFolder(RecordedFolder):
@@ -170,7 +166,7 @@ class ParquetFolder(RecordedFolder):
 class CsvFolder(RecordedFolder):
     """CSV files, also compressed with gzip: see `RecordedFolder`."""
 
-    endings: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz")
+    endings: ClassVar[tuple[str, ...]] = _SHEETS
     name: str = field(default="csv-folder", init=False)
 
 
@@ -188,6 +184,7 @@ class MinuteCsv(FileSource):
 
     def list_assets(self) -> tuple[str, ...]:
         """Return the assets of the files in the folder."""
+        require_sound_names(self.folder, _SHEETS)
         return tuple(sorted({asset for asset, _ in self._files() if asset is not None}))
 
     def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
@@ -207,11 +204,8 @@ class MinuteCsv(FileSource):
         return lambda what: self.remarks.note(asset, self.datasets[0], f"{path} has {what}")
 
     def _files(self) -> list[tuple[str | None, Path]]:
-        return [
-            (asset, path)
-            for asset, path in iterate_files(self.folder, (".csv", ".csv.gz"))
-            if path.parent == self.folder
-        ]
+        own = iterate_files(self.folder, _SHEETS, self.remarks)
+        return [(asset, path) for asset, path in own if path.parent == self.folder]
 
 
 def _find_hint(path: Path) -> timedelta | None:

@@ -81,6 +81,11 @@ class InflowCsv(FileSource):
         rows = pl.DataFrame({"asset": read_assets(cells["asset"], place), "inflow": inflow}).hstack(
             days.rename({"day": _KIND.time, "end": _ENDED})
         )
+        open_days = rows[_ENDED] > self.reading.now()
+        first = find_first(open_days)
+        if first is not None:
+            what = f"{count_of(int(open_days.sum()), 'day')} not over yet, the first in {place(first)}"
+            self.remarks.note("", "inflow", f"{self.file} has {what}")
         holes = rows["inflow"].is_null()
         first = find_first(holes)
         if first is not None:
@@ -89,5 +94,5 @@ class InflowCsv(FileSource):
                 "inflow",
                 f"{self.file} has {count_of(int(holes.sum()))} without inflow, the first in {place(first)}",
             )
-        whole = rows.filter(~holes).with_columns(closed_known_at(pl.col(_ENDED)).alias(_ENDED))
+        whole = rows.filter(~holes & ~open_days).with_columns(closed_known_at(pl.col(_ENDED)).alias(_ENDED))
         return whole.with_columns(recorded_known_at(_KIND, _ENDED))

@@ -116,7 +116,13 @@ def collect(
     for item in report.quarantined:
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     show_remarks(report.remarks)
+    absent: dict[str, list[str]] = {}
     for failure in report.failures:
-        echo(f"{'failed' if failure.served else 'not there'}: {failure.asset} {failure.dataset}: {failure.reason}")
+        if failure.served:
+            echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
+        else:
+            absent.setdefault(failure.dataset, []).append(failure.asset)
+    for dataset, lacking in absent.items():
+        echo(f"not there: {dataset} of {' '.join(lacking)}")
     echo(f"venue {report.venue}, snapshot {report.snapshot_id}")
     sys.exit(0 if report.ok else 4)

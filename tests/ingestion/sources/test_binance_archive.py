@@ -309,3 +309,24 @@ def test_recorded_archives_are_ingested_from_a_server(web, tmp_path):
     )
     assert report.ok, report
     assert report.rows[0].rows == 30 * 1440
+
+
+@pytest.mark.parametrize(
+    ("factor", "says"), [(1, "looks like seconds"), (1_000_000_000, "looks like nanoseconds"), (7, "no instant")]
+)
+def test_instants_in_another_unit_are_told_by_it(factor, says):
+    rows = f"{int(MARCH.timestamp()) * factor},100,102,98,101,10.5,1,1060.5,42,4.5,450.5,0\n".encode()
+    with pytest.raises(VenueAnswerError, match=rf"x\.zip has 1 rows whose open_time is no instant: .*{says}|{says}"):
+        binance_files.read_klines(rows, "candles_1h", "x.zip")
+    ahead = int((datetime.now(UTC) + timedelta(days=2)).timestamp()) * 1000
+    with pytest.raises(VenueAnswerError, match="is no instant"):
+        binance_files.read_klines(rows.replace(rows.split(b",")[0], str(ahead).encode()), "candles_1h", "x.zip")
+
+
+@pytest.mark.parametrize("off", [3, 999, 40_000, -2_000])
+def test_a_settlement_beside_its_hour_belongs_to_it_and_is_known_from_the_later(off):
+    hour = MARCH + timedelta(hours=8)
+    stamp = hour + timedelta(milliseconds=off)
+    rows = binance_files.read_funding(f"{int(stamp.timestamp() * 1000)},8,0.0001\n".encode(), "x.zip")
+    assert rows["funding_time"].to_list() == [hour]
+    assert rows["known_at"][0] == max(hour, stamp.replace(microsecond=0)) + timedelta(milliseconds=1)

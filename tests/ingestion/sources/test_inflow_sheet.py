@@ -136,3 +136,12 @@ def test_a_sheet_of_a_spreadsheet(tmp_path):
     assert ["has 1 row without inflow, the first in line 5" in remark.what for remark in source.remarks.list()] == [
         True
     ]
+
+
+def test_a_day_that_is_not_over_in_its_zone_is_left_out_and_told(tmp_path):
+    """The UTC day is over; in New York two hours are missing in the sum."""
+    now = datetime(2024, 5, 3, 2, tzinfo=UTC)
+    lines = ("2024-05-01T00:00-04:00,BTC,1.5", "2024-05-02T00:00-04:00,BTC,2")
+    source = sheet(tmp_path, *lines, reading=Reading(now=lambda: now))
+    assert source.read("inflow", "BTC", T0, T1)["inflow"].to_list() == [1.5]
+    assert ["has 1 day not over yet, the first in line 3" in remark.what for remark in source.remarks.list()] == [True]

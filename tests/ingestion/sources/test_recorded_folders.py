@@ -212,9 +212,7 @@ def test_folders_in_folders_are_told(tmp_path):
     write_parquet(tmp_path / "okx" / "1h" / "ETH-USDT.parquet", ROWS)
     source = ParquetFolder(tmp_path)
     assert source.read("candles_1h", "ETH", T0, T1) is None
-    assert ["okx holds folders that are not looked into: 1h" in remark.what for remark in source.remarks.list()] == [
-        True
-    ]
+    assert ["okx holds folders that are not read: '1h'" in remark.what for remark in source.remarks.list()] == [True]
 
 
 def test_one_table_of_many_assets(tmp_path):
@@ -286,3 +284,70 @@ def test_a_reading_is_for_files(tmp_path):
     with pytest.raises(ConfigError, match="there is no time zone 'Europe/Nowhere'"):
         make_reading("Europe/Nowhere", None, None)
     assert make_reading(None, None, None) is None
+
+
+def test_an_odd_name_stops_nobody_else_and_is_told(tmp_path):
+    for name in ("BTC-USDT", "~$BTC-USDT", "B T C-USDT", "ſol-USDT", "BTC\n-USDT"):
+        write_parquet(tmp_path / f"{name}.parquet", ROWS)
+    source = ParquetFolder(tmp_path)
+    assert given(source.read("candles_1h", "BTC", T0, T1)) == ROWS
+    said = [remark.what for remark in source.remarks.list()]
+    assert len(said) == 4
+    assert all("is no name of an asset" in what and what.isprintable() for what in said)
+    with pytest.raises(DataError, match="is no name of an asset"):
+        source.list_assets()
+
+
+def test_tables_of_other_kinds_are_told(tmp_path):
+    write_csv(tmp_path / "BTC-USDT.CSV", cells(ROWS))
+    for name in ("ETH-USDT.parquet", "ETH-USDT.tsv", "BTC-USDT.csv.zip", "notes.md", ".BTC-USDT.csv"):
+        (tmp_path / name).write_bytes(b"")
+    source = CsvFolder(tmp_path)
+    assert given(source.read("candles_1h", "BTC", T0, T1)) == ROWS
+    (remark,) = source.remarks.list()
+    assert (
+        "files of other kinds that are not read: 'BTC-USDT.csv.zip', 'ETH-USDT.parquet', 'ETH-USDT.tsv'" in remark.what
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("ts,date,open,high,low,close,volume", None),
+        ("open_time,datetime,open,high,low,close,volume", None),
+        ("ts,timestamp,open,high,low,close,volume", "two columns for time: 'ts' and 'timestamp'"),
+        ("timestamp,open_time,open,high,low,close,volume", "two columns for time"),
+    ],
+)
+def test_a_date_beside_the_time_is_left_alone_and_a_second_time_is_refused(tmp_path, header, says):
+    own = [(row[0], row[0][:10], *row[1:]) for row in cells(ROWS)]
+    write_csv(tmp_path / "BTC-USDT.csv", own, header)
+    source = CsvFolder(tmp_path)
+    if says is None:
+        assert given(source.read("candles_1h", "BTC", T0, T1)) == ROWS
+    else:
+        with pytest.raises(DataError, match=says):
+            source.read("candles_1h", "BTC", T0, T1)
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USDT:USDT", "tBTCUST", "BTCUSD_PERP.A", "btc", ""])
+def test_a_symbol_of_a_venues_own_says_nothing_against_the_name_of_a_file(tmp_path, symbol):
+    write_csv(
+        tmp_path / "BTC-USDT.csv", [(*row, symbol) for row in cells(ROWS)], "ts,open,high,low,close,volume,symbol"
+    )
+    assert given(CsvFolder(tmp_path).read("candles_1h", "BTC", T0, T1)) == ROWS
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n\n"])
+def test_lines_may_end_in_any_way(tmp_path, end):
+    write_csv(tmp_path / "BTC-USDT.csv", cells(ROWS))
+    path = tmp_path / "BTC-USDT.csv"
+    path.write_bytes(path.read_bytes().replace(b"\n", end.encode()))
+    assert given(CsvFolder(tmp_path).read("candles_1h", "BTC", T0, T1)) == ROWS
+
+
+def test_times_may_be_categories(tmp_path):
+    write_parquet(
+        tmp_path / "BTC-USDT.parquet", ROWS, pl.Series([row[0].isoformat() for row in ROWS], dtype=pl.Categorical)
+    )
+    assert given(ParquetFolder(tmp_path).read("candles_1h", "BTC", T0, T1)) == ROWS
