@@ -97,6 +97,6 @@ def find_content(columns: Iterable[str]) -> str | None:
             if len(lacking) < len(sets[0]) and not own <= {TIME, "asset", "price"}:
                 raise RefusedFileError(
                     f"lacks the columns {', '.join(lacking)} of {kind}; it has {', '.join(sorted(own))}",
-                    "see docs/sources.md for the names of columns, or leave out the file",
+                    "see docs/files.md for the names of columns, or leave out the file",
                 )
     return kinds[0] if kinds else None

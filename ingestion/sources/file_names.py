@@ -52,7 +52,7 @@ def list_folders(folder: Path) -> list[Path]:
     """Return a folder and the folders in it, sorted; hidden ones are left alone. ConfigError where there is none."""
     if not folder.is_dir():
         raise ConfigError(f"no folder {str(folder)!r}", "give --folder the folder that holds the files")
-    own = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    own = (path for path in _list_entries(folder) if path.is_dir() and not path.name.startswith("."))
     return [folder, *sorted(path for path in own if not path.name.lower().endswith(_TABLES))]
 
 
@@ -63,7 +63,7 @@ def list_files(folder: Path, endings: tuple[str, ...]) -> FolderFiles:
     2024-05) or without. An odd name has letters of other scripts, or signs.
     """
     files = FolderFiles({}, [], {}, [])
-    for path in sorted(folder.iterdir()):
+    for path in _list_entries(folder):
         name = path.name.lower()
         ending = next((ending for ending in endings if name.endswith(ending)), None)
         if name.startswith("."):
@@ -126,6 +126,13 @@ def require_sound_names(folder: Path, endings: tuple[str, ...]) -> None:
     for place in list_folders(folder):
         for error in list_files(place, endings).odd.values():
             raise error
+
+
+def _list_entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"the folder {str(folder)!r} cannot be read: {error.strerror}", "let it be read") from None
 
 
 def _list_deeper(folder: Path, place: Path) -> list[Path]:

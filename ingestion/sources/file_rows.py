@@ -63,8 +63,9 @@ def read_settlements(table: FileTable, note: Note) -> pl.DataFrame:
     table.require((TIME, "funding_rate"))
     stamped = _without_holes(table, ["funding_rate"], note).rows.rename({TIME: "stamp"})
     rows = stamped.with_columns(snap_to_hours(pl.col("stamp")).alias(kind.time))
-    known = closed_known_at(pl.max_horizontal("stamp", kind.time))
-    return _unique(kind, rows.with_columns(known))
+    # Two stamps of one settlement are one row, or contradict each other: neither is a later version.
+    last = pl.max_horizontal("stamp", kind.time).max().over(kind.time)
+    return _unique(kind, rows.with_columns(closed_known_at(last)))
 
 
 def snap_to_hours(stamp: pl.Expr) -> pl.Expr:

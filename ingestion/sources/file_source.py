@@ -23,7 +23,7 @@ from pairity.bounded_numbers import OutOfBoundsError, show
 from pairity.errors import DataError
 from pairity.names import ASSET
 
-_CORRECT = "correct, replace or leave out the file (see docs/sources.md)"
+_CORRECT = "correct, replace or leave out the file (see docs/files.md)"
 State = tuple[Path, int, int]
 """What says that a file is still the same: its path, when it was changed, its bytes."""
 
@@ -124,7 +124,9 @@ def rows_of(table: FileTable, asset: str, *, is_named: bool) -> FileTable:
     if not is_named:
         return table.only(read_assets(table.rows["asset"], table.place) == asset)
     cells = table.rows["asset"]
-    assets = cells.map_elements(_find_asset, return_dtype=pl.String)
+    spellings = cells.drop_nulls().unique().to_list()
+    found = [_find_asset(written) for written in spellings]
+    assets = cells.replace_strict(spellings, found, default=None, return_dtype=pl.String)
     # A venue may have a symbol of its own, such as tBTCUST, which says nothing against the file's name.
     own = cells.str.contains(asset.lower(), literal=True) & ~cells.str.contains("usdt", literal=True)
     table.refuse(

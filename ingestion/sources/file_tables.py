@@ -48,7 +48,7 @@ class FileTable:
             own = ", ".join(name for name in self.rows.columns if name != _ROW)
             raise RefusedFileError(
                 f"lacks the columns {', '.join(missing)}; it has {own or 'none that is read here'}",
-                "see docs/sources.md for the names of columns",
+                "see docs/files.md for the names of columns",
             )
 
     def refuse(self, wrong: pl.Series, what: str, column: str, remedy: str) -> None:

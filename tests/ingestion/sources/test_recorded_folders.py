@@ -338,6 +338,23 @@ def test_a_symbol_of_a_venues_own_says_nothing_against_the_name_of_a_file(tmp_pa
     assert given(CsvFolder(tmp_path).read("candles_1h", "BTC", T0, T1)) == ROWS
 
 
+def test_a_line_with_too_many_cells_is_told(tmp_path):
+    own = cells(ROWS)
+    write_csv(tmp_path / "BTC-USDT.csv", [*own[:5], (*own[5], "7,5"), *own[6:]], "ts;open;high;low;close;volume")
+    with pytest.raises(DataError, match="has 7 cells in line 7 under 6 names: the first one too many is '7,5'"):
+        CsvFolder(tmp_path).read("candles_1h", "BTC", T0, T1)
+
+
+def test_two_stamps_of_one_settlement_are_one_row_or_contradict_each_other(tmp_path):
+    at = [T0, T0 + timedelta(milliseconds=4), T0 + 8 * HOUR, T0 + 8 * HOUR + timedelta(seconds=1)]
+    lines = [(str(micro(stamp)), rate) for stamp, rate in zip(at, ("1e-4", "1e-4", "2e-4", "3e-4"), strict=True)]
+    write_csv(tmp_path / "BTC-USDT.csv", lines, "ts,funding_rate")
+    rows = CsvFolder(tmp_path).read("funding", "BTC", T0, T1)
+    assert rows["funding_rate"].to_list() == [1e-4, 2e-4, 3e-4]
+    verdicts = judge_raw_rows(rows.select(pl.lit("BTC").alias("asset"), pl.all()), "funding", T1)
+    assert verdicts.withheld[BROKEN].to_list() == [["conflicting_duplicates"]] * 2
+
+
 @pytest.mark.parametrize("end", ["\r\n", "\n\n"])
 def test_lines_may_end_in_any_way(tmp_path, end):
     write_csv(tmp_path / "BTC-USDT.csv", cells(ROWS))
