@@ -16,7 +16,7 @@ SEED ?= 1
 CHAPTER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month pictures crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -143,6 +143,10 @@ test: lint types contract  ## everything that CI runs
 
 month: install  ## a month of recorded minutes through the trading process, faults off and on
 	$(BIN)/python -m pytest -m month -n 0 -s tests/e2e/test_month.py
+
+# A slow test of the page takes them: what they show was compared with the truth
+pictures: install  ## pictures of the page for the documents, of a day of recorded trading (DATA=folder of recordings)
+	PAIRITY_RECORDED_DATA=$(DATA) DAY_PICTURES=docs/pictures $(BIN)/python -m pytest -m slow -n 0 tests/e2e/watched_day
 
 test-slow: install  ## longer suites
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope

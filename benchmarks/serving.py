@@ -1,8 +1,9 @@
 """`make bench-serve`: what one live hour costs, how often what is expensive is done, and whether either grows.
 
-For universes of several sizes a real trading process decides hour by hour against a paper exchange of its own, a
-separate process whose clock is stepped. Then the same with more and more history behind it. Medians and tails are over
-decisions. Processor seconds are those of the trading process, all of its threads; the exchange's do not count.
+For universes of several sizes a real trading process trades two legs and three positions at once, hour by hour, against
+a paper exchange of its own, a separate process whose clock is stepped. Between decisions the watch looks. Then the same
+with more and more history behind it. Medians and tails are over decisions. Processor seconds are those of the trading
+process, all of its threads; the exchange's do not count.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import platform
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 from benchmarks.isolated_process import call_in_process
+from benchmarks.serving_measured import Measured
 from benchmarks.serving_meters import ALL, COUNTS, OTHER
+from benchmarks.serving_path import report_growth, report_path
 from benchmarks.serving_run import WARM_UP
 from benchmarks.serving_scene import SEED, Scene, list_exchange_options
 from pairity.polars_threads import ONE_THREAD
@@ -59,31 +62,8 @@ class Plan:
     flat_hours: int
 
 
-FULL = Plan({10: 24, 40: 6, 100: 6}, (1, 12, 36), 12)
+FULL = Plan({10: 24, 25: 8, 50: 6, 100: 6}, (1, 36), 8)
 SMALL = Plan({2: 2, 4: 2}, (1, 3), 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One run of the trading process; measures are as `serving_run.measure` gives them, warm-up left out."""
-
-    title: str
-    assets: int
-    decisions: Sequence[Mapping[str, Any]]
-    first_cpu_s: float
-    peer: Sequence[Sequence[float]]
-    peak_mb: float
-    missing: Sequence[str]
-    results: Mapping[str, str]
-    partitions: int = 0
-
-    def list_seconds(self, step: str, clock: int) -> list[float]:
-        """Return seconds of one step per decision; `clock` 0 is the processor's, 1 the wall's."""
-        return [decision["steps"].get(step, (0.0, 0.0))[clock] for decision in self.decisions]
-
-    def list_counts(self, name: str) -> list[int]:
-        """Return how often something was done, per decision."""
-        return [decision["counts"].get(name, 0) for decision in self.decisions]
 
 
 def measure_all(small: bool) -> str:
@@ -94,14 +74,17 @@ def measure_all(small: bool) -> str:
         _measure(f"{months} month{'s' * (months > 1)}", min(plan.hours), plan.flat_hours, months=months)
         for months in plan.months
     ]
-    return "\n".join([describe_machine(), "", *_report_sizes(sizes), *_report_flatness(flat)]) + "\n"
+    parts = [*_report_sizes(sizes), *_report_flatness(flat), *_report_durations([*sizes, *flat])]
+    return "\n".join([describe_machine(), "", *parts]) + "\n"
 
 
 def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
     print(f"a trading process with {title} …", file=sys.stderr, flush=True)
+    begun = time.perf_counter()
     with make_scene(assets) as scene:
         call_in_process("benchmarks.serving_scene", "prepare", (scene.to_json(),))
         partitions = call_in_process("benchmarks.serving_history", "extend", (scene.to_json(), months)) if months else 0
+        prepared = time.perf_counter()
         # As `pairity serve` does, before Polars is imported.
         raw = call_in_process("benchmarks.serving_run", "measure", (scene.to_json(), hours), variables=ONE_THREAD)
     measured = Measured(
@@ -113,6 +96,9 @@ def _measure(title: str, assets: int, hours: int, months: int) -> Measured:
         peak_mb=raw["peak_mb"],
         missing=raw["missing"],
         results=raw["results"],
+        looks=raw["looks"],
+        prepared_s=prepared - begun,
+        traded_s=time.perf_counter() - prepared,
         partitions=partitions,
     )
     median = statistics.median(measured.list_seconds(ALL, 0))
@@ -135,8 +121,10 @@ def _report_sizes(sizes: Sequence[Measured]) -> list[str]:
         "",
         "Milliseconds per decision. The peer is Feast's own `get_online_features` of the rows that one decision reads.",
         "",
-        *_table_totals(sizes, "assets", lambda run: f"{run.assets} ({run.assets * (run.assets - 1) // 2:,} pairs)"),
+        *_table_totals(sizes, "assets", lambda run: f"{run.assets} ({run.pairs:,} pairs)"),
         "",
+        *report_growth(sizes),
+        *report_path(sizes),
         "## Steps",
         "",
         "Milliseconds per decision: median / p95 / p99. A step's time does not hold that of the steps inside of it.",
@@ -169,6 +157,15 @@ def _report_flatness(runs: Sequence[Measured]) -> list[str]:
         "",
         *_table_counts(runs),
     ]
+
+
+def _report_durations(runs: Sequence[Measured]) -> list[str]:
+    most = max(runs, key=lambda run: run.prepared_s + run.traded_s)
+    lines = ["", "## What the benchmark itself took", "", "Seconds of the wall's clock.", ""]
+    lines += ["| run | market, history and model | decisions, watch and digests |", "| --- | ---: | ---: |"]
+    lines += [f"| {run.title} | {run.prepared_s:,.0f} | {run.traded_s:,.0f} |" for run in runs]
+    total = sum(run.prepared_s + run.traded_s for run in runs)
+    return [*lines, "", f"{total:,.0f} s together; most of it for {most.title}."]
 
 
 def _table_totals(runs: Sequence[Measured], title: str, name: Callable[[Measured], str]) -> list[str]:

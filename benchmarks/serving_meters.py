@@ -7,6 +7,7 @@ not there is listed instead of measured, and its time counts for the step that s
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import sys
 import time
@@ -34,10 +35,14 @@ STEPS = (
     ("journal", "serving.journal:Journal.record_decision"),
     ("carry out", "serving.cycle:Cycle._carry_out"),
 )
+PLACE = "serving.execution.okx:OkxVenue.place"
+LOOK = "serving.watch:Watch.look"
+STATE = "serving.journal:Journal.restore_state"
 OTHER = "other"
 ALL = "all"
 COLLECTS, LAZY, WRITES, VALIDATIONS = "Polars collects", "of them lazy queries", "file writes", "validations"
-COUNTS = (COLLECTS, LAZY, WRITES, VALIDATIONS)
+ORDERS, HELD = "orders sent", "positions held before"
+COUNTS = (COLLECTS, LAZY, WRITES, VALIDATIONS, ORDERS, HELD)
 _WRITING = ("w", "a", "x", "+")
 _NATIVE_WRITERS = ("write_parquet", "write_csv", "write_ipc", "write_ndjson", "write_json")
 
@@ -52,10 +57,16 @@ class Spent:
 
 @dataclass(slots=True)
 class DecisionMeasures:
-    """What one decision took: seconds per step (its own, without the steps inside it), and counts."""
+    """What one decision took: seconds per step (its own, without the steps inside it), and counts.
+
+    `to_order` is what passed from its beginning, when its bar is there, to the request of its first order; None where
+    it sent none. `collections` are the seconds of each run of the garbage collector meanwhile, with its generation.
+    """
 
     steps: dict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
     counts: Counter[str] = field(default_factory=Counter)
+    to_order: Spent | None = None
+    collections: list[tuple[int, float]] = field(default_factory=list)
 
 
 class Meter:
@@ -63,23 +74,26 @@ class Meter:
 
     def __init__(self) -> None:
         self.decisions: list[DecisionMeasures] = []
+        self.looks: list[Spent] = []
+        """Looks of the watch between decisions."""
         self.missing: list[str] = []
         self.on_decision: Callable[[], None] = lambda: None
         """Called after every decision, outside of what is measured."""
         self._now: DecisionMeasures | None = None
         self._inside: list[Spent] = []
+        self._begun = Spent()
+        self._collecting_since = 0.0
 
     @contextmanager
     def decision(self) -> Iterator[None]:
         """Measure one decision: everything that no step takes is `other`."""
         self._now = DecisionMeasures()
-        begun = Spent(time.process_time(), time.perf_counter())
+        begun = self._begun = _read_clocks()
         try:
             with self.step(OTHER):
                 yield
         finally:
-            cpu_s, wall_s = time.process_time() - begun.cpu_s, time.perf_counter() - begun.wall_s
-            self._now.steps[ALL] = Spent(cpu_s, wall_s)
+            self._now.steps[ALL] = _since(begun)
             self.decisions.append(self._now)
             self._now = None
         self.on_decision()
@@ -106,10 +120,44 @@ class Meter:
                 self._inside[-1].cpu_s += cpu_s
                 self._inside[-1].wall_s += wall_s
 
-    def count(self, name: str) -> None:
+    def count(self, name: str, number: int = 1) -> None:
         """Count one of `COUNTS`, while a decision is measured."""
         if self._now is not None:
-            self._now.counts[name] += 1
+            self._now.counts[name] += number
+
+    @contextmanager
+    def order(self) -> Iterator[None]:
+        """Note the request of an order: the first of a decision ends its way from the bar."""
+        self.count(ORDERS)
+        if self._now is not None and self._now.to_order is None:
+            self._now.to_order = _since(self._begun)
+        yield
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """Measure a look of the watch, unless a decision looks."""
+        begun, between = _read_clocks(), self._now is None
+        try:
+            yield
+        finally:
+            if between:
+                self.looks.append(_since(begun))
+
+    def hear_collector(self, phase: str, about: dict[str, int]) -> None:
+        """Note a run of the garbage collector (a function for `gc.callbacks`), while a decision is measured."""
+        if phase == "start":
+            self._collecting_since = time.perf_counter()
+        elif self._now is not None:
+            self._now.collections.append((about["generation"], time.perf_counter() - self._collecting_since))
+
+
+def _read_clocks() -> Spent:
+    return Spent(time.process_time(), time.perf_counter())
+
+
+def _since(begun: Spent) -> Spent:
+    now = _read_clocks()
+    return Spent(now.cpu_s - begun.cpu_s, now.wall_s - begun.wall_s)
 
 
 def attach_meter() -> Meter:
@@ -119,6 +167,10 @@ def attach_meter() -> Meter:
     for name, where in STEPS:
         _wrap(meter, where, lambda function, name=name: _surround(function, lambda: meter.step(name)))
     _wrap(meter, STAGE, lambda stage: _measure_stage(stage, meter))
+    _wrap(meter, PLACE, lambda place: _surround(place, meter.order))
+    _wrap(meter, LOOK, lambda look: _surround(look, meter.look))
+    _wrap(meter, STATE, lambda restore: _count_held(restore, meter))
+    gc.callbacks.append(meter.hear_collector)
     _count_collects(meter)
     _count_writes(meter)
     _count_validations(meter)
@@ -134,6 +186,18 @@ def _measure_stage(stage: Callable[..., Any], meter: Meter) -> Callable[..., Any
             yield
 
     return measured
+
+
+def _count_held(restore: Callable[..., Any], meter: Meter) -> Callable[..., Any]:
+    """Count the positions with which a decision begins."""
+
+    @functools.wraps(restore)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        state = restore(*args, **kwargs)
+        meter.count(HELD, len(state.positions))
+        return state
+
+    return counted
 
 
 def _surround(function: Callable[..., Any], around: Callable[[], Any]) -> Callable[..., Any]:

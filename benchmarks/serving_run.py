@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from benchmarks.isolated_process import read_resident_mb, reset_peak
-from benchmarks.serving_meters import Spent, attach_meter
+from benchmarks.serving_meters import DecisionMeasures, attach_meter
 from benchmarks.serving_results import digest_results
 from benchmarks.serving_scene import Scene
 from feature_repo.catalog import MARKET_STATE, PAIR_FOREST_FEATURES
@@ -32,7 +32,8 @@ def measure(scene: dict[str, Any], hours: int) -> dict[str, Any]:
     assert report.blind == 0, f"{report.blind} decisions without fresh features: {report.problems[:3]}"
     assert len(meter.decisions) == WARM_UP + hours, meter.decisions
     return {
-        "decisions": [_as_json(item.steps, item.counts) for item in meter.decisions],
+        "decisions": [_as_json(item) for item in meter.decisions],
+        "looks": [(look.cpu_s, look.wall_s) for look in meter.looks],
         "peer": _measure_peer(Scene(**scene)),
         "peak_mb": peak_mb,
         "actions": dict(report.actions),
@@ -42,8 +43,13 @@ def measure(scene: dict[str, Any], hours: int) -> dict[str, Any]:
     }
 
 
-def _as_json(steps: dict[str, Spent], counts: dict[str, int]) -> dict[str, Any]:
-    return {"steps": {name: (spent.cpu_s, spent.wall_s) for name, spent in steps.items()}, "counts": dict(counts)}
+def _as_json(item: DecisionMeasures) -> dict[str, Any]:
+    return {
+        "steps": {name: (spent.cpu_s, spent.wall_s) for name, spent in item.steps.items()},
+        "counts": dict(item.counts),
+        "to_order": None if item.to_order is None else (item.to_order.cpu_s, item.to_order.wall_s),
+        "collections": item.collections,
+    }
 
 
 def _measure_peer(scene: Scene) -> list[tuple[float, float]]:

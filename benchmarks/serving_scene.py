@@ -36,6 +36,10 @@ TRADING = datetime(2026, 1, 20, tzinfo=UTC)
 LOOKBACK = max(ASSET_HOURLY.lookback, PAIR_HOURLY.lookback)
 _MARKET_DAYS = (TRADING - month_start(TRADING) + LOOKBACK) // DAY + 2
 _MODEL_ROWS = 6_000
+POSITIONS = 3
+"""Positions that may be held at once."""
+_WATCH_S = 300.0
+"""Seconds between two looks: each steps the exchange's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,10 @@ class Scene:
 
     @property
     def settings(self) -> Settings:
-        """Settings of the product for this scene; everything else as it is by default."""
+        """Settings of the product for this scene: two legs, three positions at once, and the watch between decisions.
+
+        Everything else is as it is by default. Entries and exits are easy: many hours have orders, and none earns much.
+        """
         return load_settings(
             home=Path(self.home),
             universe={"assets": tuple(self.assets)},
@@ -67,7 +74,14 @@ class Scene:
                 "api_passphrase": "paper",
                 "rate_limit": False,
             },
-            serve={"port": 0},
+            strategy={
+                "legs": "both",
+                "max_concurrent_positions": POSITIONS,
+                "z_entry": 1.0,
+                "exit_z": 0.9,
+                "probability_min": 0.3,
+            },
+            serve={"port": 0, "watch_stepped": True, "watch_s": _WATCH_S},
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from ingestion.containment import describe_unit
 from ingestion.intake import HourIntake, Intake, UnitIntake
 from ingestion.lake import Lake
-from ingestion.lake.spans import Span, subtract, union
+from ingestion.lake.spans import Span, clip, subtract, union
 from ingestion.report import InstrumentFailure
-from ingestion.sources.protocol import BatchSource, NotServedError, Source
+from ingestion.sources.protocol import BatchSource, LocalSource, NotServedError, Source
 from ingestion.staging import Staging
 from ingestion.targets import Target
 from pairity.errors import (
+    ConfigError,
     CredentialsError,
     DataError,
     LakeCorruptError,
@@ -28,6 +30,10 @@ from pairity.timeline import DAY, Clock
 
 # A stand-in that was collected within so many days before the range is collected again.
 _REMEMBERED = 31 * DAY
+# After so many bad units in a row the rest of a dataset is left for the next run: the source is out of order.
+_MOST_IN_A_ROW = 12
+# What is wrong with one unit, and says nothing about the next one.
+_OF_ONE_UNIT = (VenueAnswerError, VenueRejectedError, DataError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +50,37 @@ class Collector:
     staging: Staging
     arrivals: Clock | None = None
     recheck: bool = False
+    read_before: Mapping[tuple[str, str], tuple[Span, ...]] | None = None
+    """Of local files: the ranges, by dataset and asset, that were read of them as they are now. All else is missing."""
+    listed: dict[str, datetime] = field(default_factory=dict)
+    """When instruments were listed, as far as the source said so while it was asked."""
 
     async def collect(
         self, assets: Sequence[str], targets: Sequence[Target], now: datetime, progress: Progress
     ) -> tuple[InstrumentFailure, ...]:
         """Stage all missing rows of `targets`; return the failures, ordered as `assets`.
 
-        `now` is the source's time. A failure of the source ends one target of one instrument, or the instrument where
-        the target is required; every other error ends the run. UnknownNameError for a dataset that the source lacks.
+        `now` is the source's time. A bad unit of history is a failure and is stepped over. A source that does not
+        answer ends one target of one instrument, or the instrument where the target is required. Errors of our own
+        disk and lake end the run. UnknownNameError for a dataset that the source lacks; the first ConfigError where
+        there is one for every target of every instrument: then nothing could be asked at all.
         """
         require_datasets(self.source, [name for target in targets for name in target.spans])
         progress.stage(f"collect from {self.source.name}", len(assets) * len(targets))
         turn, intake = asyncio.Semaphore(self.source.concurrency), self._intake(now - self.source.settles_after)
+        misused: list[ConfigError] = []
 
         async def collect_in_turn(asset: str) -> list[InstrumentFailure]:
             async with turn:
-                return await self._collect_asset(asset, targets, intake, progress)
+                return await self._collect_asset(asset, targets, intake, progress, misused)
 
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(collect_in_turn(asset)) for asset in assets]
         except ExceptionGroup as errors:  # such as a corrupt lake: the first one tells the story
             raise errors.exceptions[0] from None
+        if misused and len(misused) == len(assets) * len(targets):
+            raise misused[0]
         failures = [failure for task in tasks for failure in task.result()]
         unread = intake.finish()
         for failure in unread:
@@ -82,55 +97,68 @@ class Collector:
         # What is kept in memory need not be stored unit by unit: see `HourIntake`.
         if self.arrivals is not None and not self.staging.persistent and isinstance(self.source, BatchSource):
             return HourIntake(self.source, self.staging, self.arrivals, settled_until)
-        return UnitIntake(self.source, self.staging, self.arrivals, settled_until)
+        return UnitIntake(self.source, self.staging, self.arrivals, settled_until, self.listed)
 
     def _covered(self, dataset: str, asset: str, since: datetime, until: datetime) -> tuple[Span, ...]:
         coverages = (place.coverage(dataset, asset, since, until) for place in (self.lake, self.staging))
-        return union(span for coverage in coverages for span in coverage)
+        covered = union(span for coverage in coverages for span in coverage)
+        if self.read_before is None:
+            return covered
+        return union(part for span in self.read_before.get((dataset, asset), ()) for part in clip(covered, *span))
 
     async def _collect_asset(
-        self, asset: str, targets: Sequence[Target], intake: Intake, progress: Progress
+        self,
+        asset: str,
+        targets: Sequence[Target],
+        intake: Intake,
+        progress: Progress,
+        misused: list[ConfigError],
     ) -> list[InstrumentFailure]:
         failures: list[InstrumentFailure] = []
         for done, target in enumerate(targets, 1):
+            reasons: Sequence[str] = ()
             try:
-                await self._collect_twice(asset, target, intake, progress)
-            except NotServedError:
-                failures.append(InstrumentFailure(asset, "the venue does not serve it", target.name, served=False))
+                reasons = await self._collect_twice(asset, target, intake, progress)
+            except NotServedError as error:
+                reason = error.what if isinstance(self.source, LocalSource) else "the venue does not serve it"
+                failures.append(InstrumentFailure(asset, reason, target.name, served=False))
             except LakeCorruptError:  # is ours, not the source's
                 raise
-            except (VenueError, DataError) as error:
+            except (VenueError, DataError, ConfigError) as error:
                 progress.say(f"{asset} {target.name}: {error.what}")
-                failures.append(InstrumentFailure(asset, str(error), target.name))
-                if target.required:
-                    progress.advance(len(targets) - done + 1, note=asset)
-                    break
+                reasons = [str(error)]
+                if isinstance(error, ConfigError):
+                    misused += [error] * (len(targets) - done + 1 if target.required else 1)
+            failures += [InstrumentFailure(asset, reason, target.name) for reason in reasons]
+            if reasons and target.required:
+                progress.advance(len(targets) - done + 1, note=asset)
+                break
             progress.advance(note=f"{asset} {target.name}")
         return failures
 
-    async def _collect_twice(self, asset: str, target: Target, intake: Intake, progress: Progress) -> None:
+    async def _collect_twice(self, asset: str, target: Target, intake: Intake, progress: Progress) -> list[str]:
         """Collect a target, live rows once more after an odd answer: one answer is not the venue's word for an hour."""
         try:
-            await self._collect_target(asset, target, intake, progress)
+            return await self._collect_target(asset, target, intake, progress)
         except (CredentialsError, VenueAnswerError, VenueRejectedError) as error:
             if self.arrivals is None:
                 raise
             progress.say(f"{asset} {target.name}: asked again after {error.what}")
-            await self._collect_target(asset, target, intake, progress)
+            return await self._collect_target(asset, target, intake, progress)
 
-    async def _collect_target(self, asset: str, target: Target, intake: Intake, progress: Progress) -> None:
+    async def _collect_target(self, asset: str, target: Target, intake: Intake, progress: Progress) -> list[str]:
         """Collect the first dataset that is served; NotServedError (VenueError if it is required) where none is."""
+        said = ""
         for dataset in self._choices(asset, target):
             try:
-                await self._collect_dataset(asset, target, dataset, intake)
-            except NotServedError:
+                return await self._collect_dataset(asset, target, dataset, intake, progress)
+            except NotServedError as error:
+                said = error.what
                 progress.say(f"{asset}: {self.source.name} does not serve {dataset}")
-            else:
-                return
         if target.required:
             names = " nor ".join(target.spans)
             raise VenueError(f"{self.source.name} has neither {names} of {asset}", "leave it out of the universe")
-        raise NotServedError(f"{self.source.name} does not serve {target.name} of {asset}")
+        raise NotServedError(said)
 
     def _choices(self, asset: str, target: Target) -> Sequence[str]:
         """Return the datasets to try, in order: a stand-in that was taken before is taken on."""
@@ -141,14 +169,32 @@ class Collector:
                 return names[place:]
         return names
 
-    async def _collect_dataset(self, asset: str, target: Target, dataset: str, intake: Intake) -> None:
+    async def _collect_dataset(
+        self, asset: str, target: Target, dataset: str, intake: Intake, progress: Progress
+    ) -> list[str]:
+        """Take what is missing unit by unit; return what was wrong with single units, which are stepped over."""
         if dataset in self.source.snapshots:
-            if self.arrivals is not None:
-                await intake.take(target, dataset, asset, None)
-            return
+            return [] if self.arrivals is None else list(await intake.take(target, dataset, asset, None))
+        reasons: list[str] = []
+        in_a_row = 0
         for gap in self.missing(dataset, asset, *target.spans[dataset]):
             for unit in self.source.units(dataset, *gap):
-                await intake.take(target, dataset, asset, unit)
+                try:
+                    reasons += await intake.take(target, dataset, asset, unit)
+                    in_a_row = 0
+                except LakeCorruptError:
+                    raise
+                except _OF_ONE_UNIT as error:
+                    in_a_row += 1
+                    # A live hour is one unit, and is asked again.
+                    if self.arrivals is not None:
+                        raise
+                    progress.say(f"{asset} {dataset}: {error.what}")
+                    remedy = f"\n  → {error.remedy}" if error.remedy else ""
+                    reasons.append(f"{error.what} (asked for {describe_unit(unit)}){remedy}")
+                    if in_a_row == _MOST_IN_A_ROW:
+                        return [*reasons, f"left after {in_a_row} bad units in a row: the next run asks for the rest"]
+        return reasons
 
 
 def require_datasets(source: Source, names: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from feature_repo.raw_datasets import DATASETS
 from ingestion.collector import require_datasets
 from ingestion.sources.file_rows import find_step
 from ingestion.sources.file_source import FileSource
-from ingestion.sources.protocol import NotServedError, Source
+from ingestion.sources.protocol import NotServedError, Source, UnitAnswer
 from ingestion.sources.remarks import Remark
 from pairity.errors import ConfigError, DataError
 from pairity.timeline import check_range
@@ -73,6 +73,9 @@ async def check_files(
                 found = True
                 failures.append(f"{asset} {dataset}: {error}")
             else:
+                if isinstance(frame, UnitAnswer):
+                    failures += [f"{asset} {dataset}: {line}" for line in frame.left_out]
+                    frame = frame.rows
                 found |= frame is not None
                 if frame is not None:
                     rows.append(_describe(asset, dataset, frame, now))

@@ -11,9 +11,10 @@ import polars as pl
 
 from feature_repo.knowledge_time import live_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
-from ingestion.lake.spans import Span, union
+from ingestion.containment import containing
+from ingestion.lake.spans import Span, clip, union
 from ingestion.report import InstrumentFailure
-from ingestion.sources.protocol import ANSWER, Answer, BatchSource, Source
+from ingestion.sources.protocol import ANSWER, Answer, BatchSource, Source, UnitAnswer
 from ingestion.staging import Staging
 from ingestion.targets import Target
 from pairity.errors import DataError, VenueError
@@ -28,8 +29,11 @@ _Arrival = tuple[Answer, datetime]
 class Intake(Protocol):
     """Takes units from a source and stages their rows."""
 
-    async def take(self, target: Target, dataset: str, asset: str, unit: Span | None) -> None:
-        """Ask for one unit (None: the present state). Errors as `Source.fetch`."""
+    async def take(self, target: Target, dataset: str, asset: str, unit: Span | None) -> tuple[str, ...]:
+        """Ask for one unit (None: the present state); return what was left out of it, and why.
+
+        Errors as `Source.fetch`; whatever else the source's code raises is a DataError.
+        """
         ...
 
     def finish(self) -> list[InstrumentFailure]:
@@ -48,21 +52,30 @@ class UnitIntake:
     staging: Staging
     arrivals: Clock | None
     settled_until: datetime
+    listed: dict[str, datetime] = field(default_factory=dict)
+    """When instruments were listed, as far as the source said so."""
 
-    async def take(self, target: Target, dataset: str, asset: str, unit: Span | None) -> None:
-        """Ask for one unit and stage its rows."""
-        if unit is None:
-            rows: pl.DataFrame | None = await self.source.snapshot(dataset, asset)
-        else:
-            rows = await self.source.fetch(dataset, asset, *unit)
-        if rows is None:
-            return
+    async def take(self, target: Target, dataset: str, asset: str, unit: Span | None) -> tuple[str, ...]:
+        """Ask for one unit and stage its rows; only what is proven counts as fetched."""
+        with containing(self.source.name, dataset, asset):
+            if unit is None:
+                answer: pl.DataFrame | UnitAnswer | None = await self.source.snapshot(dataset, asset)
+            else:
+                answer = await self.source.fetch(dataset, asset, *unit)
+        if answer is None:
+            return ()
+        if not isinstance(answer, UnitAnswer):
+            answer = UnitAnswer(answer, proven=(unit,) if unit else ())
+        if answer.listed_at is not None:
+            self.listed[asset] = answer.listed_at
+        rows = answer.rows
         if self.arrivals is not None:
             rows = rows.with_columns(live_known_at(self.arrivals.now()))
         newest = rows[DATASETS[dataset].time].max()
         assert newest is None or isinstance(newest, datetime)
         settled = settled_part(dataset, newest, unit, self.settled_until) if unit else ()
-        self.staging.add(dataset, asset, rows, settled)
+        self.staging.add(dataset, asset, rows, [part for span in answer.proven for part in clip(settled, *span)])
+        return answer.left_out
 
     def finish(self) -> list[InstrumentFailure]:
         """Return nothing: every unit was staged when it came."""
@@ -84,11 +97,13 @@ class HourIntake:
     _answers: dict[tuple[bool, str, str], list[_Arrival]] = field(default_factory=dict)
     """Answers and their arrivals by (is optional, target, dataset)."""
 
-    async def take(self, target: Target, dataset: str, asset: str, unit: Span | None) -> None:
+    async def take(self, target: Target, dataset: str, asset: str, unit: Span | None) -> tuple[str, ...]:
         """Ask for one unit and keep the answer."""
-        answer = await self.source.ask(dataset, asset, unit)
+        with containing(self.source.name, dataset, asset):
+            answer = await self.source.ask(dataset, asset, unit)
         key = not target.required, target.name, dataset
         self._answers.setdefault(key, []).append((answer, self.arrivals.now()))
+        return ()
 
     def finish(self) -> list[InstrumentFailure]:
         """Stage all answers. One that cannot be read is a failure of its instrument and target alone.
@@ -114,7 +129,8 @@ class HourIntake:
         if not kept:
             return
         answers = [answer for answer, _ in kept]
-        rows = self.source.read(dataset, answers)
+        with containing(self.source.name, dataset, " ".join(answer.asset for answer in answers)):
+            rows = self.source.read(dataset, answers)
         place = rows[ANSWER]
         rows = rows.with_columns(
             pl.Series("asset", [answer.asset for answer in answers], pl.String).gather(place),
@@ -130,7 +146,8 @@ class HourIntake:
 
     def _try_to_read(self, dataset: str, answer: Answer) -> Exception | None:
         try:
-            self.source.read(dataset, [answer])
+            with containing(self.source.name, dataset, answer.asset):
+                self.source.read(dataset, [answer])
         except (VenueError, DataError) as error:
             return error
         return None

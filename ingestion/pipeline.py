@@ -13,12 +13,16 @@ from ingestion.collector import Collector, require_datasets
 from ingestion.contracts import store_contracts
 from ingestion.coverage import count_rows
 from ingestion.feature_admission import FeatureAdmission
+from ingestion.files_read import FilesRead
+from ingestion.lacking import find_lacking
 from ingestion.lake import Lake
+from ingestion.lake.spans import Span
+from ingestion.listing_times import note_listing_times, read_listing_times
 from ingestion.publishing import Publisher
 from ingestion.raw_admission import RawAdmission
-from ingestion.report import CollectReport, FeaturesReport, IngestReport, InstrumentFailure, RawRows, Stopwatch
+from ingestion.report import CollectReport, FeaturesReport, IngestReport, RawRows, Stopwatch
 from ingestion.sources.okx import OkxSource
-from ingestion.sources.protocol import Source
+from ingestion.sources.protocol import LocalSource, Source
 from ingestion.sources.remarks import Remarking
 from ingestion.staging import Staging
 from ingestion.targets import Target, clip_to_closed, targets_of_ingest
@@ -100,7 +104,7 @@ class Pipeline:
             for line in staging.recover():
                 self._progress.say(line)
             arrivals = self.clock if live else None
-            collector = Collector(source, self.lake, staging, arrivals, recheck)
+            collector = Collector(source=source, lake=self.lake, staging=staging, arrivals=arrivals, recheck=recheck)
             with watch.stage("collect"):
                 targets = targets_of_ingest(self.settings.ingest.datasets, since, until)
                 failures += await collector.collect(tradable, targets, venue_now, self._progress)
@@ -232,41 +236,72 @@ async def collect_history(
     until: datetime,
     now: datetime,
     progress: Progress,
+    *,
+    recheck: bool = False,
 ) -> CollectReport:
     """Collect and admit alone: make `datasets` of `assets` complete for [since, until) as far as the source has them.
 
-    A second run fetches only what is missing. `now` is the instant of the verdict; nothing may lie after it. Raises
-    TimeRangeError, and UnknownNameError for a dataset that the source does not have.
+    A second run fetches only what is missing, and what local files hold that have changed since. `recheck` fetches all
+    of it again: what the source has published or corrected since is known from now on. `now` is the instant of the
+    verdict; nothing may lie after it. Raises TimeRangeError, and UnknownNameError for a dataset that the source does
+    not have.
     """
     check_range(since, until)
     require_datasets(source, datasets)
     layout = Layout.of(settings)
     lake = Lake(layout, venue=source.venue)
     staging = Staging(layout, venue=source.venue)
-    targets = [Target.of(name, (since, min(until, now))) for name in datasets]
+    span = (since, min(until, now))
+    targets = [Target.of(name, span) for name in datasets]
     with lake.writing():
         for line in staging.recover():
             progress.say(line)
-        failures = list(await Collector(source, lake, staging).collect(assets, targets, now, progress))
+        files, read_before = _find_unchanged(layout, source, staging, datasets, assets)
+        collector = Collector(source=source, lake=lake, staging=staging, recheck=recheck, read_before=read_before)
+        failures = list(await collector.collect(assets, targets, now, progress))
         record = AdmissionRecord(settings=settings, now=now)
         progress.stage("validate", 1)
         new_rows = RawAdmission(record).admit_staged(staging, lake).new_rows
         lake.compact()
+        # Last: what is noted as read is in the lake.
+        note_listing_times(layout, source.venue, collector.listed)
+        if files is not None:
+            failed = {(failure.dataset, failure.asset) for failure in failures}
+            for key in ((name, asset) for name in datasets for asset in assets):
+                if key not in failed:
+                    files.note(*key, span)
+            files.save()
         progress.advance()
     stored = count_rows(lake, datasets, assets, since, until)
-    rows = []
-    for asset, name in ((asset, name) for asset in assets for name in datasets):
-        rows.append(RawRows(asset, name, stored.get((name, asset), 0), new_rows.get((name, asset), 0)))
-        if not rows[-1].rows and not any(failure.asset == asset for failure in failures):
-            failures.append(InstrumentFailure(asset, f"{source.name} has no {name} of it in this range", name))
+    rows = [
+        RawRows(asset, name, stored.get((name, asset), 0), new_rows.get((name, asset), 0))
+        for asset in assets
+        for name in datasets
+    ]
+    failures += find_lacking(source, rows, failures, read_listing_times(layout, source.venue), span[1])
     return CollectReport(
         venue=source.venue,
         rows=tuple(rows),
         quarantined=tuple(record.quarantined),
         failures=tuple(failures),
         snapshot_id=lake.snapshot_id(),
+        listed=dict(collector.listed),
         remarks=source.remarks.list() if isinstance(source, Remarking) else (),
     )
+
+
+def _find_unchanged(
+    layout: Layout, source: Source, staging: Staging, datasets: Sequence[str], assets: Sequence[str]
+) -> tuple[FilesRead | None, dict[tuple[str, str], tuple[Span, ...]] | None]:
+    """Return what is noted of local files, and what need not be read of them again; None for other sources."""
+    if not isinstance(source, LocalSource):
+        return None, None
+    # What a killed run had staged may come from files that have changed since: their rows would contradict each other.
+    for dataset in staging.datasets():
+        for month in staging.months(dataset):
+            staging.clear(dataset, month)
+    files = FilesRead.of(layout, source.venue)
+    return files, {(name, asset): files.find_unchanged(source, name, asset) for name in datasets for asset in assets}
 
 
 def publish_features(settings: Settings, until: datetime, now: datetime, progress: Progress) -> FeaturesReport:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import polars as pl
 
 from feature_repo.knowledge_time import released_known_at
 from feature_repo.raw_datasets import DATASETS
 from ingestion.admission_record import AdmissionRecord
+from ingestion.asked_again import asking_again
+from ingestion.containment import containing
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE, Partition
 from ingestion.lake.spans import Span, union
 from ingestion.raw_admission import RawAdmission
-from ingestion.sources.okx import BARS, OkxSource
-from ingestion.sources.protocol import NotServedError
-from pairity.errors import ConfigError
+from ingestion.sources.protocol import NotServedError, Source, UnitAnswer
+from pairity.errors import ConfigError, DataError, VenueAnswerError
 from pairity.layout import Layout
 from pairity.names import check_note
 from pairity.settings import Settings
-from pairity.timeline import Clock, month_start
+from pairity.timeline import MINUTE, Clock, month_start
 from pairity.universe import inst_id
 from validation.quarantine import QuarantineItem, find_item, record_action
 from validation.row_rules import infer_grid
 from validation.row_verdicts import BROKEN
-
-if TYPE_CHECKING:
-    from ccxt.async_support import okx
 
 # What one instant covers in a dataset without a grid.
 _INSTANT_ITSELF = timedelta(milliseconds=1)
@@ -78,30 +76,33 @@ def release(settings: Settings, id_: str, reason: str, *, now: datetime) -> Acti
     )
 
 
-async def repair(settings: Settings, id_: str, clock: Clock) -> ActionOutcome:
-    """Ask the venue again for exactly the instants of an item, and judge its answer anew.
+async def repair(
+    settings: Settings, id_: str, clock: Clock, *, source_name: str | None = None, folder: Path | None = None
+) -> ActionOutcome:
+    """Ask the source again for exactly the instants of an item, and judge its answer anew.
 
-    The item is closed when every instant now has an accepted row, or is off the grid and no longer given. ConfigError
-    for features (repair the raw rows they come from) and for datasets that the venue cannot be asked for here.
+    The source is that of the item's venue, or the one that is named; one that reads files needs their `folder`. The
+    item is closed when every instant now has an accepted row, or is off the grid and no longer given. ConfigError for
+    features (repair the raw rows they come from), for datasets that the source does not give, and for rows of files
+    where no source is named.
     """
-    from venue.okx_client import aclose, make_client
-
     item = _find_open(settings, id_)
-    if item.dataset not in (*BARS, "funding") or item.venue:
-        raise ConfigError(
-            f"{item.dataset} cannot be asked for again row by row", f"pairity quarantine release {item.id} --reason …"
-        )
-    client = make_client(settings, signed=False)
-    try:
-        rows = await _fetch_again(settings, client, item)
-    finally:
-        await aclose(client)
-    return _admit_answer(settings, item, rows, clock.now())
+    remedy = f"pairity quarantine release {item.id} --reason …"
+    if item.dataset not in DATASETS:
+        raise ConfigError(f"{item.dataset} cannot be asked for again row by row", remedy)
+    async with asking_again(settings, item.venue or HOME_VENUE, source_name, folder) as source:
+        if item.dataset not in source.datasets:
+            raise ConfigError(f"{item.dataset} cannot be asked for again: {source.name} does not give it", remedy)
+        rows, reasons = await _fetch_again(source, item)
+    return _admit_answer(settings, item, rows, reasons, clock.now())
 
 
-def _admit_answer(settings: Settings, item: QuarantineItem, rows: pl.DataFrame, now: datetime) -> ActionOutcome:
-    """Publish the sound rows of the venue's answer, and close the item if they stand for all of its instants."""
-    layout, lake, kind = Layout.of(settings), Lake(Layout.of(settings)), DATASETS[item.dataset]
+def _admit_answer(
+    settings: Settings, item: QuarantineItem, rows: pl.DataFrame, reasons: Sequence[str], now: datetime
+) -> ActionOutcome:
+    """Publish the sound rows of the source's answer, and close the item if they stand for all of its instants."""
+    layout, kind = Layout.of(settings), DATASETS[item.dataset]
+    lake = Lake(layout, venue=item.venue or HOME_VENUE)
     with lake.writing():
         withheld = _admit_months(settings, lake, item, rows, now)
         bad = set(withheld[kind.time].to_list())
@@ -116,6 +117,7 @@ def _admit_answer(settings: Settings, item: QuarantineItem, rows: pl.DataFrame, 
             message = f"repaired {item.rows} rows; `pairity ingest` computes the rest"
         else:
             message = f"{len(lacking)} of {len(instants)} instants are still wrong or missing at the venue"
+            message = "; ".join([message, *reasons])
             record_action(item, "repair failed", message, now=now)
     return ActionOutcome(find_item(layout, item.id), not lacking, len(good), message)
 
@@ -128,20 +130,36 @@ def _admit_months(
     months = sorted({month_start(instant) for instant in rows[kind.time].to_list()})
     withheld = [rows.clear().with_columns(pl.lit(None, pl.List(pl.String)).alias(BROKEN))]
     for month in months:
-        partition = Partition(item.dataset, inst_id(item.entity), month)
+        partition = Partition(item.dataset, inst_id(item.entity), month, lake.venue)
         own = rows.filter(pl.col(kind.time).is_between(month, partition.end, closed="left"))
         withheld.append(admission.admit_batch(partition, own, lake))
     return pl.concat(withheld)
 
 
-async def _fetch_again(settings: Settings, client: okx, item: QuarantineItem) -> pl.DataFrame:
-    """Return what the venue gives today for the instants of the item."""
-    source = OkxSource.of(client, settings)
-    frames = [DATASETS[item.dataset].empty()]
-    for since, until in _spans_of(item, item.read_rows()):
-        with contextlib.suppress(NotServedError):  # then its instants stay wrong or missing, which is what is reported
-            frames.append(await source.fetch(item.dataset, item.entity, since, until))
-    return pl.concat(frames)
+async def _fetch_again(source: Source, item: QuarantineItem) -> tuple[pl.DataFrame, list[str]]:
+    """Return what the source gives today for the instants of the item, and what could not be used of it."""
+    kind, reasons = DATASETS[item.dataset], list[str]()
+    frames = [kind.empty()]
+    spans = _spans_of(item, item.read_rows())
+    # Settlements may come some milliseconds late.
+    late = MINUTE if item.dataset == "funding" else timedelta()
+    for unit in (unit for since, until in spans for unit in source.units(item.dataset, since, until + late)):
+        try:
+            with containing(source.name, item.dataset, item.entity):
+                answer = await source.fetch(item.dataset, item.entity, *unit)
+        except NotServedError:  # then its instants stay wrong or missing, which is what is reported
+            continue
+        except (VenueAnswerError, DataError) as error:
+            reasons.append(error.what)
+            continue
+        if isinstance(answer, UnitAnswer):
+            reasons += answer.left_out
+            answer = answer.rows
+        if answer is not None:
+            frames.append(answer)
+    rows = pl.concat(frames).unique(maintain_order=True)
+    own = pl.any_horizontal(pl.lit(False), *(pl.col(kind.time).is_between(*span, closed="left") for span in spans))
+    return rows.filter(own), reasons
 
 
 def _find_open(settings: Settings, id_: str) -> QuarantineItem:

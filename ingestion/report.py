@@ -101,12 +101,14 @@ class CollectReport:
     quarantined: tuple[QuarantinedPartition, ...]
     failures: tuple[InstrumentFailure, ...]
     snapshot_id: str
+    listed: Mapping[str, datetime] = field(default_factory=dict)
+    """When instruments were listed that lack rows because of it, as the source says."""
     remarks: tuple[Remark, ...] = ()
-    """What the source left out, and why."""
+    """What the source left out by rule, and why: of no use to anybody, and no failure."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and nothing was quarantined; a dataset that an instrument does not have is neither."""
+        """Whether nothing failed and nothing was quarantined; a dataset that an instrument lacks is neither."""
         return not any(failure.served for failure in self.failures) and not self.quarantined
 
 

@@ -6,12 +6,13 @@ import logging
 import os
 import sqlite3
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from pairity.bounded_files import require_plain_database
 from pairity.bounded_numbers import OutOfBoundsError
@@ -42,6 +43,11 @@ _FOREIGN_CODE = """
 _State = tuple[tuple[int, int, int], ...]
 _looked_at: dict[Path, _State] = {}
 """The state in which a database had no foreign code: the trading process asks before every decision."""
+_read_before: dict[tuple[Path, str], tuple[_State, object]] = {}
+"""What was read from a database, and the state in which it was then."""
+_SETTLED_S = 1.0
+"""Age of a database's last change from which on another change would have another time: clocks of files are coarse."""
+T = TypeVar("T")
 # MLflow reports an unknown model or version by the first code, an unknown alias by the second.
 _MISSING_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
@@ -56,12 +62,14 @@ def prepare_environment() -> None:
 def load_mlflow(layout: Layout) -> ModuleType:
     """Import MLflow, point it at the layout's database, and return it."""
     prepare_environment()  # before the first import: MLflow starts its telemetry when it is imported
-    # MLflow 3.17 maps a relation with a loader that SQLAlchemy 2.1 deprecates: nothing that our users could mend
-    warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
+    if "mlflow" not in sys.modules:
+        # MLflow 3.17 maps a relation with a loader that SQLAlchemy 2.1 deprecates: nothing that our users could mend
+        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
     import mlflow
 
-    for name in _CHATTY_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for logger in map(logging.getLogger, _CHATTY_LOGGERS):
+        if logger.level != logging.WARNING:  # setting a level makes every logger of the process ask for its own again
+            logger.setLevel(logging.WARNING)
     mlflow.set_tracking_uri(layout.tracking_uri)
     mlflow.set_registry_uri(layout.tracking_uri)
     return sys.modules["mlflow"]
@@ -87,6 +95,29 @@ def open_client(layout: Layout) -> MlflowClient:
         make_folder(layout.mlflow)
         _require_database(database_file(layout))
         return mlflow.MlflowClient(tracking_uri=layout.tracking_uri, registry_uri=layout.tracking_uri)
+
+
+def read_once(layout: Layout, what: str, read: Callable[[], T]) -> T:
+    """Return what `read` returns; while nothing was written to the layout's database, what it returned before.
+
+    `what` names the question. The trading process asks the same before every decision, and MLflow's answer costs more
+    than all else of it. An error is not remembered, and neither is an answer from a database that has just changed.
+    """
+    key = database_file(layout), what
+    before = _state_of(key[0])
+    known = _read_before.get(key)
+    if known is not None and before and known[0] == before:
+        return cast("T", known[1])
+    answer = read()
+    if before and _state_of(key[0]) == before and _is_settled(before):
+        _read_before[key] = before, answer
+    else:
+        _read_before.pop(key, None)
+    return answer
+
+
+def _is_settled(state: _State) -> bool:
+    return all(changed_ns / 1e9 < time.time() - _SETTLED_S for _, changed_ns, _ in state)
 
 
 @contextmanager
@@ -134,6 +165,6 @@ def _state_of(path: Path) -> _State:
     """Return what changes with every write to a database, and cannot be set back; empty where there is none."""
     if not path.exists():
         return ()
-    places = [path, path.with_name(f"{path.name}-wal")]
+    places = [path, *(path.with_name(f"{path.name}-{kind}") for kind in ("wal", "journal"))]
     found = [place.stat() for place in places if place.exists()]
     return tuple((status.st_ino, status.st_ctime_ns, status.st_size) for status in found)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from model_registry.connection import has_database, open_client, store_errors
+from model_registry.connection import has_database, open_client, read_once, store_errors
 from model_registry.files import model_digest
 from model_registry.loading import read_model, require_model, verified_directory
 from model_registry.records import (
@@ -161,7 +161,7 @@ def find_alias(settings: Settings, alias: str) -> ModelRef:
 
     NoChampionError where nothing was trained yet or no version carries the alias; RegistryError where the store cannot
     be used; SignatureError where the version, its lineage, the verdict on it or the alias is not what was signed. The
-    trading process asks before every decision: this is one lookup.
+    trading process asks before every decision: this is one lookup, and none while nobody has written to the database.
     """
     try:
         return _find_alias(settings, alias)
@@ -185,9 +185,18 @@ def _find_alias(settings: Settings, alias: str) -> ModelRef:
         )
 
     verifier = Verifier(layout)  # first: see there
-    client = open_client(layout)
-    with store_errors(layout, missing):
-        model = _read_version(lambda: client.get_model_version_by_alias(name, alias))
+
+    def read() -> ModelRef | None:
+        client = open_client(layout)
+        try:
+            with store_errors(layout, missing):
+                return _read_version(lambda: client.get_model_version_by_alias(name, alias))
+        except NoChampionError:
+            return None
+
+    model = read_once(layout, f"alias {alias} of {name}", read)
+    if model is None:
+        raise missing()
     verifier.require_alias(model, alias)
     require_tags(model.name, model.version, model.tags)
     return model

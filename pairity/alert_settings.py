@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretSt
 
 from pairity.errors import ConfigError
 from pairity.setting_types import Identifier, NonNegativeFloat, Section, SectionWithSecrets, TimeOfDay
-from pairity.web_address import WebAddress, parse_private_address
+from pairity.webhook_address import WebhookAddress, parse_webhook_address
 
 TELEGRAM_URL = "https://api.telegram.org"
 _MOST = 8
@@ -46,7 +46,7 @@ class AlertSettings(SectionWithSecrets):
 
     destinations: Annotated[tuple[DestinationSettings, ...], Field(max_length=_MOST)] = ()
     urls: dict[str, SecretStr] = Field(default_factory=dict)
-    """Address of each destination by its name. https, or of this machine. Telegram needs none."""
+    """Address of each destination by its name, as its site gives it. https, or of this machine. Telegram needs none."""
     tokens: dict[str, SecretStr] = Field(default_factory=dict)
     """Token by name: of Telegram's bot; for the others, where it is set, sent as `Authorization: Bearer`."""
     repeat_minutes: NonNegativeFloat = 15.0
@@ -83,10 +83,10 @@ class AlertSettings(SectionWithSecrets):
             _parse(self.dead_man_url, "alerts.dead_man_url")
         return self
 
-    def address_of(self, destination: DestinationSettings) -> WebAddress:
+    def address_of(self, destination: DestinationSettings) -> WebhookAddress:
         """Return where a destination's messages go; for Telegram without the token that its path has besides."""
         if destination.name not in self.urls:  # only Telegram needs none
-            return parse_private_address(TELEGRAM_URL, "alerts.urls")
+            return parse_webhook_address(TELEGRAM_URL, "alerts.urls")
         return _parse(self.urls[destination.name], f"alerts.urls.{destination.name}")
 
     def find_fault(self, destination: DestinationSettings) -> str | None:
@@ -119,20 +119,16 @@ class AlertSettings(SectionWithSecrets):
 
 
 def list_hidden_parts(settings: AlertSettings) -> list[str]:
-    """Return what is secret of the addresses besides themselves: their paths, and long parts of these."""
+    """Return what is secret of the addresses besides themselves: their paths and queries, and parts of these."""
     addresses = [secret.get_secret_value() for secret in settings.urls.values()]
     addresses += [] if settings.dead_man_url is None else [settings.dead_man_url.get_secret_value()]
-    found = []
-    for text in addresses:
-        path = parse_private_address(text, "alerts.urls").path
-        found += [path, *(part for part in path.split("/") if len(part) >= 16)]
-    return found
+    return [part for text in addresses for part in parse_webhook_address(text, "alerts.urls").list_secret_parts()]
 
 
-def _parse(secret: SecretStr, name: str) -> WebAddress:
+def _parse(secret: SecretStr, name: str) -> WebhookAddress:
     """Return an address; ValueError without anything of it where it is none that may be sent a secret."""
     try:
-        return parse_private_address(secret.get_secret_value(), name)
+        return parse_webhook_address(secret.get_secret_value(), name)
     except ConfigError as error:
         fault = f"{name} is no plain https address, or one of this machine: {error.remedy}"
     # Raised here: the first error names the host

@@ -248,10 +248,10 @@ class StrategySettings(Section):
     stop_default: Fraction = 0.06
     target_default: Fraction = 0.05
     max_position_usdt: AmountOrAll = 1000.0
-    """Base notional; -1 is all that is available."""
-    """Base of a position's notional; a high divergence score takes up to twice as much (see strategy.sizing)."""
+    """Base of a position's notional, -1 for all that is available; up to twice as much for a high divergence score."""
     min_position_usdt: PositiveFloat = 10.0
-    leverage: Annotated[int, Field(ge=1, le=20)] = 1
+    leverage: Annotated[int, Field(ge=1, le=125)] = 1
+    """Leverage of entries; the trading process refuses to start with more than the venue allows an instrument."""
     max_balance_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
     max_concurrent_positions: PositiveInt = 1
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from pairity.errors import ConfigError
-from pairity.names import NameRule, check_note, split_names
+from pairity.names import SOURCE, NameRule, check_note, split_names
 
 
 class Name(click.ParamType):
@@ -53,3 +55,11 @@ class Note(click.ParamType):
             return check_note(value, "the reason")
         except ConfigError as error:
             self.fail(f"{error.what}: {error.remedy}", param, ctx)
+
+
+ASKED_SOURCE = click.option(
+    "--source", type=Name(SOURCE), metavar="NAME", help="Ask this one; by default the source of the venue."
+)
+ASKED_FOLDER = click.option(
+    "--folder", type=click.Path(path_type=Path), help="Folder or file of a source that reads files."
+)

@@ -119,7 +119,11 @@ def show_serving(settings: Settings, report: ServeReport) -> None:
     from pairity.layout import Layout
     from serving.journal import Journal
 
-    journal = Journal.read(Layout.of(settings).journal)
+    path = Layout.of(settings).journal
+    if not path.is_file():
+        print_line("ended before trading began")
+        return
+    journal = Journal.read(path)
     try:
         records = [*journal.closed_positions(), *journal.open_positions()]
         orders = {r.position.position_id: journal.intents(r.position.position_id) for r in records}

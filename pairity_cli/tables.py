@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 Cell = str | int | float | None
 _PLAIN_WIDTH = 200
+_NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?%?")
 
 
 def print_heading(text: str) -> None:
@@ -28,7 +30,7 @@ def print_line(text: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str | None = None) -> None:
-    """Print rows under columns; numbers to the right, None and NaN as a dash."""
+    """Print rows under columns; numbers to the right, also those that are text already; None and NaN as a dash."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -42,7 +44,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: s
     )
     for index, column in enumerate(columns):
         table.add_column(
-            Text(printable_line(column)), justify="right" if any(_is_number(row[index]) for row in lines) else "left"
+            Text(printable_line(column)), justify="right" if _holds_numbers([row[index] for row in lines]) else "left"
         )
     for row in lines:
         table.add_row(*(Text(format_cell(cell)) for cell in row))
@@ -79,6 +81,12 @@ def _open_console() -> Console:
 
     # Opened for every print: standard output may be another one by then (tests, redirection).
     return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
+
+
+def _holds_numbers(cells: Sequence[Cell]) -> bool:
+    """Return whether a column has numbers, or nothing but the texts of numbers and dashes."""
+    texts = [cell for cell in cells if isinstance(cell, str) and cell != "–"]
+    return any(map(_is_number, cells)) or (bool(texts) and all(map(_NUMBER.fullmatch, texts)))
 
 
 def _is_number(cell: Cell) -> bool:

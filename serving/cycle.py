@@ -159,7 +159,8 @@ class Cycle:
             self._parts.sightings.model = champion.ref
             said = f"version {champion.ref.version} is champion now, before it {before.version}"
             self._parts.progress.say(said)
-            self._parts.events.record("promotion", Severity.INFO, said, champion.ref.version)
+            # Another model decides over the money from now on: whoever did not ask for it should know.
+            self._parts.events.record("promotion", Severity.WARNING, said, champion.ref.version)
         return problems
 
     def _decide(self, close: datetime, balance: Balance) -> tuple[DecisionRecord, DecisionInputs | None]:

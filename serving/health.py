@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pairity.trading_settings import ServeSettings
-from serving.status import Status
+from serving.status import STOPPED, Status
 
 _WORK_S = 300.0
 """Seconds that a step between two signs of life may take: orders with their deadlines, the work of a first hour."""
@@ -60,7 +60,7 @@ class Health:
     now: Callable[[], datetime]
     pulse: Pulse
     serve: ServeSettings
-    started_at: datetime
+    started_at: Callable[[], datetime]
 
     def check_alive(self) -> Verdict:
         """Return whether the loop gave a sign of life within the time that its longest step may take."""
@@ -73,7 +73,7 @@ class Health:
         status = self.status()
         if status.trading != "trading":
             return Verdict(ok=False, why=f"{status.trading}: {status.trading_reason}")
-        if status.state in {"starting", "stopped"}:
+        if status.state in {"starting", STOPPED}:
             return Verdict(ok=False, why=status.state)
         return Verdict(ok=True, why=status.state)
 
@@ -87,13 +87,14 @@ class Health:
             now = self.now()
         except Exception as error:  # noqa: BLE001 - a clock asks the venue, and may fail as it does
             return Verdict(ok=False, why=f"the clock cannot be read: {type(error).__name__}")
+        started_at = self.started_at()
         interval = timedelta(minutes=self.serve.interval_minutes)
         looks = timedelta(seconds=_WATCHES * self.serve.watch_s) + _CARRYING_OUT
         for what, text, most in (
             ("the bar decided on", status.event_timestamp, interval + _DECIDING),
             ("the last look at the venue", status.watched, looks),
         ):
-            at = self.started_at if text is None else max(datetime.fromisoformat(text), self.started_at - most)
+            at = started_at if text is None else max(datetime.fromisoformat(text), started_at - most)
             if now - at > most:
                 since = f"{what} is {_in_words(now - at)} old" if text else f"{what}: none since the start"
                 return Verdict(ok=False, why=f"{since}, more than {_in_words(most)}")

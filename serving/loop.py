@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from pairity.backoff import Backoff
 from pairity.timeline import HOUR, ceil_to, last_closed
+from serving.announcing import describe_start
 from serving.cycle import Cycle
 from serving.error_states import describe
 from serving.metrics import SKIPPED
@@ -15,7 +16,7 @@ from serving.parts import GuardParts, Parts
 from serving.report import DECISION, Reporter, ServeReport
 from serving.retraining import Retrainer
 from serving.shutdown import finish_unless_stopped
-from serving.status import DECIDING
+from serving.status import DECIDING, STOPPED
 from serving.watch import Watch
 
 OPENING = "opening"
@@ -47,10 +48,18 @@ class TradingLoop:
         """Finish the cycle that is running and end; positions stay, with their stops on the venue."""
         self._stop.set()
 
-    async def run(self, cycles: int | None = None) -> ServeReport:
-        """Trade `cycles` bars, or until stopped. What fails is a state (`serving.supervisor`), not an end."""
+    async def run(self, cycles: int | None = None, *, before_end: Callable[[], None] = lambda: None) -> ServeReport:
+        """Trade `cycles` bars, or until stopped. What fails is a state (`serving.supervisor`), not an end.
+
+        `before_end` ends the taking of requests: those that were taken until then are carried out before the loop ends.
+        """
         try:
-            return await self._run(cycles)
+            report = await self._run(cycles)
+            before_end()
+            if self._watch.has_requests():
+                await self._watch.look(entries=False)
+            self._guard.status.state = STOPPED
+            return report
         finally:
             await self._watch.leave()
 
@@ -58,8 +67,9 @@ class TradingLoop:
         status, report = self._guard.status, self._reporter.report
         parts = await self._open()
         if parts is None:
-            status.state = "stopped"
             return report
+        for line in describe_start(self._settings, status, parts.champion.ref):
+            parts.progress.say(line)
         cycle = Cycle(parts, self._watch, self._reporter)
         await cycle.resume()
         parts.progress.stage("decisions", cycles or 0)
@@ -76,7 +86,6 @@ class TradingLoop:
             report.cycles += 1
             parts.progress.advance(1, f"{close:%m-%d %H:%M} {status.action or ''}")
         await self._watch.end_entries()
-        status.state = "stopped"
         return report
 
     def _take_newest(self, close: datetime) -> datetime:

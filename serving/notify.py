@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, MutableMapping
 
 STOPPING = ("STOPPING=1", "STATUS=finishing the cycle that has begun")
+UP = "trading process is up"
 _MICROSECONDS = 1_000_000
 
 
@@ -44,9 +45,11 @@ class Notifier:
 
 
 @contextlib.asynccontextmanager
-async def keeping_informed(notifier: Notifier, is_alive: Callable[[], bool]) -> AsyncIterator[None]:
-    """Say READY, then a sign of life twice in each interval while `is_alive`, and STOPPING at the end of the block."""
-    notifier.send("READY=1", "STATUS=trading process is up")
+async def keeping_informed(
+    notifier: Notifier, is_alive: Callable[[], bool], standing: str | None = None
+) -> AsyncIterator[None]:
+    """Say READY and how it stands, then a sign of life twice in each interval while `is_alive`; at the end STOPPING."""
+    notifier.send("READY=1", f"STATUS={standing or UP}")
     signs = asyncio.create_task(_give_signs(notifier, is_alive))
     try:
         yield

@@ -42,14 +42,13 @@ from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk
 from serving.execution.pace import Pace
 from serving.journal import Journal, Run
-from serving.metrics import Metrics
 from serving.models.champion import Champion
 from serving.models.shadow import Shadow
 from serving.parts import GuardParts, Parts
+from serving.presence import Presence
 from serving.report import describe_model
 from serving.retraining import Retrainer
-from serving.risk import Mode, check_balance
-from serving.sightings import Sightings
+from serving.risk import Mode, check_balance, check_leverage
 from serving.status import Status
 from serving.supervisor import Supervisor
 from serving.wakes import start_stream
@@ -72,6 +71,11 @@ class Stakes(NamedTuple):
 
     began: bool
     open: bool
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether a start may wait for anything: trading began here before."""
+        return self.open or self.began
 
     def allow_waiting(self, error: Exception) -> bool:
         """Return whether the process waits for what failed to pass: with something open always.
@@ -106,7 +110,7 @@ class Opening:
         progress: Progress,
         stack: contextlib.AsyncExitStack,
         venue: OkxVenue,
-        metrics: Metrics,
+        presence: Presence,
     ) -> None:
         self._settings = settings
         self._mode = mode
@@ -114,7 +118,8 @@ class Opening:
         self._progress = progress
         self._stack = stack
         self._venue = venue
-        self._metrics = metrics
+        self._presence = presence
+        self._metrics = presence.metrics
         self._contracts: dict[str, ContractSpec] = {}
         self._champion: Champion | None = None
         self._parts: Parts | None = None
@@ -131,14 +136,14 @@ class Opening:
         clock = await self._connect(stakes)
         journal = Journal.open(self._layout.journal)
         self._stack.callback(journal.close)
-        sightings = Sightings(started_at=clock.now(), contracts=self._contracts)
+        sightings, status = self._presence.sightings, self._presence.status
+        sightings.started_at, sightings.contracts = clock.now(), self._contracts
         events = Events(journal, clock.now, self._metrics.count_alert)
         events.flush()  # before the first state: a journal that is older than its events begins here
-        status = Status(mode=str(self._mode), market=self._settings.exchange.url or "OKX", model={})
         if not self._contracts:
             await self._read_contracts_somewhere()
         desk = OrderDesk(self._venue, journal, clock, Pace.of(self._settings.serve))
-        return GuardParts(
+        guard = GuardParts(
             settings=self._settings,
             clock=clock,
             executor=Executor(
@@ -157,7 +162,10 @@ class Opening:
             stream=self._open_stream(clock, status),
             sightings=sightings,
             metrics=self._metrics,
+            pulse=self._presence.pulse,
         )
+        self._presence.attach(guard)
+        return guard
 
     def _note_error(self, cause: str, error: BaseException) -> None:
         self._metrics.count_error(cause)
@@ -185,11 +193,12 @@ class Opening:
             shadow = Shadow(settings, journal, status, self._progress.say) if settings.serve.shadow else None
             retrainer = None
             if settings.serve.retrain:
-                retrainer = Retrainer(settings, clock, journal, run.run_id, status, self._progress.say)
+                retrainer = Retrainer(settings, clock, journal, run.run_id, status, guard.events, self._progress.say)
                 opened.push_async_callback(retrainer.aclose)
             store = _open_store(settings)
             # Only while flat: margin of an open position lowers what is available.
             if not journal.open_positions():
+                check_leverage(settings, guard.contracts)
                 prices = await _read_prices(self._venue, guard.contracts)
                 check_balance(await self._venue.balance(), settings, guard.contracts, prices)
             journal.record_run(run)
@@ -210,6 +219,7 @@ class Opening:
         tries, alarm = 0, StartAlarm(self._settings.alerts, f"pairity {self._mode}")
         try:
             while True:
+                self._presence.note_connecting()
                 try:
                     clock = await clock_for(self._settings.exchange)
                     await self._venue.ensure_net_mode()
@@ -219,9 +229,11 @@ class Opening:
                     wait_s = _RETRIES.delay_s(tries)
                     self._progress.say(f"the venue cannot be used: {error.what}; again in {wait_s:.0f} s")
                     alarm.note(error.what)
+                    self._presence.note_waiting(error.what)
                     await asyncio.sleep(wait_s)
                     tries += 1
                 else:
+                    self._presence.note_connected()
                     return clock
         finally:
             await alarm.close()

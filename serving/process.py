@@ -1,42 +1,32 @@
-"""The trading process: opened in an order that refuses before it changes anything, then left to its loop."""
+"""The trading process: opened in an order that refuses before it changes anything, then left to its loop.
+
+Where trading has begun before, its pages come first: a start may wait for the venue, and says so.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
-from pairity.errors import ConfigError, StaleFeaturesError
+from pairity.errors import StaleFeaturesError
 from pairity.layout import Layout
+from pairity.polars_threads import running_in_memory
 from pairity.progress import Progress
 from pairity.settings import Settings
 from serving.alerts.service import AlertService
-from serving.control.queue import RequestQueue
-from serving.control.routes import make_action_router
-from serving.dashboard.routes import make_page_router
 from serving.execution.okx import OkxVenue
-from serving.health import Health
-from serving.journal.reading import ReadingJournal
 from serving.logs import LoggedProgress, writing_log
 from serving.loop import OPENING, TradingLoop
-from serving.metrics import Metrics, Readings, counting_requests
-from serving.notify import STOPPING, Notifier, keeping_informed
+from serving.metrics import counting_requests
+from serving.notify import STOPPING, UP, Notifier
 from serving.opening import Opening, read_stakes
-from serving.parts import GuardParts
+from serving.pages import Pages
+from serving.presence import Presence
 from serving.report import ServeReport
 from serving.risk import Mode, choose_mode
-from serving.shutdown import stop_on_signals
-from serving.status import Status
-from serving.wakes import show_stream
-from serving.web.app import make_app
-from serving.web.health_routes import make_health_router
-from serving.web.metrics_routes import make_metrics_router
-from serving.web.server import serve_api
-from serving.web.sources import Sources
+from serving.shutdown import finish_unless_stopped, stop_on_signals
 from venue.okx_client import aclose, make_client
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter
 
 
 async def serve(
@@ -52,7 +42,7 @@ async def serve(
     """Trade until `cycles` bars are decided or a signal asks to stop; `on_ready` gets the status API's base URL.
 
     With `model_version` only that version may open positions. `on_end` is awaited after the last decision, while the
-    status API still answers (its state is `stopped` then).
+    status API still answers (its state is `stopped` then); of a start that was stopped there is no end to await.
 
     Refuses, in this order: real money without both switches, no credentials, a journal that cannot be used, alerts
     without their secrets, missing contracts, no champion, one that is not signed and without a predecessor that is,
@@ -63,56 +53,38 @@ async def serve(
     StaleFeaturesError after a run in which not one decision found fresh features.
     """
     mode = choose_mode(settings, live=live)
-    notifier = Notifier.take()
+    notifier, ending = Notifier.take(), asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(running_in_memory())
         client = make_client(settings, signed=True, live=mode is Mode.LIVE)
         stack.push_async_callback(aclose, client)
         log = stack.enter_context(writing_log(Layout.of(settings), settings.logs, progress.say))
         progress = LoggedProgress(progress)
-        metrics = Metrics()
-        stack.enter_context(counting_requests(metrics))
-        opening = Opening(
-            settings, mode, progress, stack, OkxVenue(client, retries=settings.exchange.max_retries), metrics
-        )
-        stakes = read_stakes(Layout.of(settings).journal)
-        if not stakes.open:
-            settings.alerts.require_complete()
-            opening.load_champion(model_version)
-        guard = await opening.open_guard(stakes)
-        try:
-            await opening.open_parts(guard, model_version)
-        except Exception as error:
-            if not stakes.allow_waiting(error):
-                raise
-            guard.supervisor.note(OPENING, error)
-        stack.enter_context(
-            AlertService(
-                settings,
-                guard.journal,
-                guard.events,
-                lambda: guard.status,
-                guard.clock.now,
-                guard.metrics.count_delivery,
-            )
-        )
-        loop = TradingLoop(guard, lambda: opening.open_parts(guard, model_version))
-        health = make_health(guard)
-        app = make_app(make_sources(guard), make_routers(guard, health, lambda: log.lost))
-        try:
-            on_ready(await stack.enter_async_context(serve_api(app, settings.serve)))
-        except ConfigError as error:
-            if not stakes.open:
-                raise
-            guard.supervisor.guard("status page", error.what)
+        presence = Presence(settings, str(mode))
+        stack.enter_context(counting_requests(presence.metrics))
+        venue = OkxVenue(client, retries=settings.exchange.max_retries)
+        opening = Opening(settings, mode, progress, stack, venue, presence)
+        pages = await stack.enter_async_context(Pages(settings, presence, lambda: log.lost, notifier, on_ready))
+        loops: list[TradingLoop] = []
+
+        async def open_loop() -> None:
+            loops.append(await _open_loop(opening, pages, stack, model_version))
 
         def stop() -> None:
             notifier.send(*STOPPING)
-            loop.stop()
+            presence.door.close("the process ends, as it was asked to")
+            ending.set()
+            for loop in loops:
+                loop.stop()
 
-        alive = keeping_informed(notifier, lambda: health.check_alive().ok)
-        async with alive, stop_on_signals(stop):
-            report = await loop.run(cycles)
-        if on_end is not None:
+        report = ServeReport()
+        async with stop_on_signals(stop):
+            # A start may wait for hours: whoever stops it then does not wait.
+            if await finish_unless_stopped(ending, open_loop()):
+                notifier.send(f"STATUS={UP}")
+                decided = "the process has made its decisions, and ends"
+                report = await loops[0].run(cycles, before_end=lambda: presence.door.close(decided))
+        if on_end is not None and loops:
             await on_end(report)
     if report.cycles and report.blind == report.cycles:
         raise StaleFeaturesError(
@@ -122,48 +94,29 @@ async def serve(
     return report
 
 
-def make_sources(guard: GuardParts) -> Sources:
-    """Return what the API reads of a process with these parts."""
-    layout = Layout.of(guard.settings)
-    return Sources(
-        status=lambda: _read_status(guard),
-        journal=lambda: ReadingJournal.connect(layout.journal),
-        layout=layout,
-        settings=guard.settings,
-        sightings=lambda: guard.sightings,
-        now=guard.clock.now,
-    )
-
-
-def make_health(guard: GuardParts) -> Health:
-    """Return the health of a process with these parts, which begins now."""
-    now = guard.clock.now
-    return Health(
-        status=lambda: _read_status(guard), now=now, pulse=guard.pulse, serve=guard.settings.serve, started_at=now()
-    )
-
-
-def make_routers(guard: GuardParts, health: Health, lost_lines: Callable[[], float | None]) -> tuple[APIRouter, ...]:
-    """Return the routes beside those that read: metrics, health, a person's actions, and the page."""
-    readings = Readings(
-        status=health.status,
-        now=health.now,
-        sightings=guard.sightings,
-        limits=guard.settings.limits,
-        journal=guard.journal.path,
-        pulse_age_s=guard.pulse.age_s,
-        lost_lines=lost_lines,
-    )
-    queue = RequestQueue(Layout.of(guard.settings))
-    return (
-        make_metrics_router(guard.metrics, readings),
-        make_health_router(health),
-        make_action_router(queue, guard.events, guard.settings.serve.control_token),
-        make_page_router(),
-    )
-
-
-def _read_status(guard: GuardParts) -> Status:
-    if guard.stream is not None:
-        show_stream(guard.stream, guard.status)
-    return guard.status
+async def _open_loop(
+    opening: Opening, pages: Pages, stack: contextlib.AsyncExitStack, model_version: str | None
+) -> TradingLoop:
+    """Open everything in the order in which it refuses; return the loop. Raises what `serve` says."""
+    settings = pages.settings
+    stakes = read_stakes(Layout.of(settings).journal)
+    if not stakes.open:
+        settings.alerts.require_complete()
+    if stakes.may_wait:  # for hours perhaps: whoever looks is told so
+        await pages.open(needed=not stakes.open)
+    if not stakes.open:
+        opening.load_champion(model_version)
+    guard = await opening.open_guard(stakes)
+    try:
+        await opening.open_parts(guard, model_version)
+    except Exception as error:
+        if not stakes.allow_waiting(error):
+            raise
+        guard.supervisor.note(OPENING, error)
+    count, now = guard.metrics.count_delivery, guard.clock.now
+    stack.enter_context(AlertService(settings, guard.journal, guard.events, lambda: guard.status, now, count))
+    await pages.open(needed=not stakes.open)
+    if pages.fault is not None:
+        guard.supervisor.guard("status page", pages.fault)
+    stack.push_async_callback(pages.close)  # before what it reads of
+    return TradingLoop(guard, lambda: opening.open_parts(guard, model_version))

@@ -10,6 +10,7 @@ from datetime import datetime
 from ingestion.report import Stopwatch
 from pairity.errors import VenueError
 from pairity.strategy.codec import position_to_json
+from serving.announcing import describe_decision
 from serving.journal import DecisionRecord, TradingState
 from serving.journal.event_records import Severity
 from serving.models.scoring import ModelRef
@@ -68,6 +69,7 @@ class Reporter:
             self.report.last_equity = status.equity_usdt
             if self.report.first_equity is None:
                 self.report.first_equity = status.equity_usdt
+        self._parts.progress.say(describe_decision(record))
         self.replace_problems(problems)
 
     def report_skipped(self, close: datetime, reason: str) -> None:

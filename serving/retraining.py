@@ -18,19 +18,25 @@ from pathlib import Path
 
 from pairity.child_environment import make_child_environment
 from pairity.durable import open_log
-from pairity.errors import PrivacyError
+from pairity.errors import JournalError, PrivacyError
 from pairity.layout import Layout
 from pairity.schedule import find_due_slot, parse_time_of_day
 from pairity.secret_names import SECRET_SETTINGS
 from pairity.setting_types import Section
 from pairity.settings import DOTENV_VARIABLE, IGNORE_DOTENV, SIGNING_KEY_VARIABLE, Settings
 from pairity.timeline import Clock
+from serving.alerts.direct import tell_directly
+from serving.alerts.events import Events
+from serving.error_states import describe
 from serving.journal import Journal, Retraining
+from serving.retraining_outcome import Told, tell_end, tell_left_out, tell_lost
 from serving.shutdown import finish_unless_stopped
 from serving.status import Status
 from venue.clock import SteppedClock
 
 _STOP_S = 15.0
+_SCHEDULER = "pairity retrain"
+"""Who speaks where no trading process does."""
 _NOT_FOR_TRAINING = frozenset({"exchange", "sources", "alerts"})
 """Sections of settings with secrets: training needs no venue and no source, and tells nobody."""
 
@@ -99,7 +105,7 @@ def make_environment(settings: Settings) -> dict[str, str]:
 
 
 class Retrainer:
-    """Retraining of the trading process: due once a day, at most one at a time, journalled.
+    """Retraining of the trading process: due once a day, at most one at a time, journalled, its end an event.
 
     A slot that passed while the process was down is made up for once. Before the first retraining in the journal, the
     next slot is awaited.
@@ -112,6 +118,7 @@ class Retrainer:
         journal: Journal,
         run_id: str,
         status: Status,
+        events: Events,
         say: Callable[[str], None],
         command: Command = make_retrain_command,
     ) -> None:
@@ -120,10 +127,13 @@ class Retrainer:
         self._journal = journal
         self._run_id = run_id
         self._status = status
+        self._events = events
         self._say = say
         self._command = command
         self._at = parse_time_of_day(settings.retrain.at)
         self._last = journal.models.last_retraining_due() or clock.now()
+        for lost in (row for row in journal.models.retrainings() if row.ended_at is None):
+            self._tell(lost.due_at, tell_lost(lost.due_at))
         self._task: asyncio.Task[None] | None = None
         self._set_status(f"next due at {self.due():%Y-%m-%d %H:%M}")
 
@@ -140,6 +150,7 @@ class Retrainer:
         self._last = due
         if self._task is not None and not self._task.done():
             self._say(f"retraining of {due:%Y-%m-%d %H:%M} left out: the one before is still running")
+            self._tell(due, tell_left_out(due))
             return
         started = Retraining(due_at=due, run_id=self._run_id, started_at=self._clock.now())
         self._journal.models.begin_retraining(started)
@@ -168,11 +179,23 @@ class Retrainer:
             self._book(started, ended.exit_code, ended.summary)
 
     def _book(self, started: Retraining, code: int | None, summary: str) -> None:
+        """Journal the end, and tell it; what the journal does not take is told all the same."""
         ended = replace(started, ended_at=self._clock.now(), exit_code=code, summary=summary)
-        self._journal.models.end_retraining(ended)
         message = str(JobEnd(code, summary)) if code is not None else summary
+        try:
+            self._journal.models.end_retraining(ended)
+        except JournalError as error:
+            message += f" (not journalled: {describe(error)})"
+        self._tell(started.due_at, tell_end(started.due_at, code, summary))
         self._set_status(f"{started.due_at:%Y-%m-%d %H:%M}: {message}")
         self._say(f"retraining of {started.due_at:%Y-%m-%d %H:%M}: {message}")
+
+    def _tell(self, due: datetime, told: Told) -> None:
+        """Make an event, once for each slot and outcome; written at once, since the process may be ending."""
+        self._events.record(
+            "retraining", told.severity, told.text, f"{due:%Y-%m-%d %H:%M}", key=f"retraining:{due.isoformat()}"
+        )
+        self._events.flush()
 
     def _set_status(self, text: str) -> None:
         self._status.retraining = text
@@ -185,7 +208,10 @@ async def retrain_daily(
     say: Callable[[str], None],
     command: Command = make_retrain_command,
 ) -> None:
-    """Retrain at `retrain.at` every day until `stop` is set; a failure is reported, and the next run happens anyway."""
+    """Retrain at `retrain.at` every day until `stop` is set; a failure is reported, and the next run happens anyway.
+
+    The destinations of alerts are told of each end, once: there is no journal here to try again from.
+    """
     at, last = parse_time_of_day(settings.retrain.at), clock.now()
     while not stop.is_set():
         due = find_due_slot(at, last, clock.now())
@@ -197,10 +223,15 @@ async def retrain_daily(
 
         async def job(due: datetime = due) -> None:
             try:
-                ended = str(await run_job(settings, command(clock.now())))
+                ended = await run_job(settings, command(clock.now()))
             except (OSError, PrivacyError) as error:
-                ended = f"could not be started: {error}"
-            say(f"retraining of {due:%Y-%m-%d %H:%M}: {ended}")
+                said, told = f"could not be started: {error}", tell_end(due, None, f"could not be started: {error}")
+            else:
+                said, told = str(ended), tell_end(due, ended.exit_code, ended.summary)
+            say(f"retraining of {due:%Y-%m-%d %H:%M}: {said}")
+            await tell_directly(
+                settings.alerts, _SCHEDULER, told.text, clock.now(), severity=told.severity, kind="retraining"
+            )
 
         if not await finish_unless_stopped(stop, job()):
             say(f"retraining of {due:%Y-%m-%d %H:%M}: ended on request")

@@ -51,6 +51,18 @@ def choose_mode(settings: Settings, *, live: bool) -> Mode:
     return Mode.LIVE if live else Mode.DEMO
 
 
+def check_leverage(settings: Settings, contracts: Mapping[str, ContractSpec]) -> None:
+    """Raise ConfigError where `strategy.leverage` is above what the venue allows an instrument of the universe."""
+    wanted = settings.strategy.leverage
+    below = {asset: spec.max_leverage for asset, spec in contracts.items() if spec.max_leverage < wanted}
+    if below:
+        listed = ", ".join(f"{asset} {most:f}" for asset, most in below.items())
+        raise ConfigError(
+            f"strategy.leverage {wanted} is above what the venue allows: {listed}",
+            f"set strategy.leverage to {min(below.values()):f} at most, or leave these assets out of the universe",
+        )
+
+
 def check_balance(
     balance: Balance, settings: Settings, contracts: Mapping[str, ContractSpec], prices: Mapping[str, Decimal]
 ) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 DECIDING = "deciding"
 """State of the process while a decision is being made and carried out."""
+STOPPED = "stopped"
+"""State of the process once it has ended: it may still answer, but it looks at nothing and carries nothing out."""
 
 
 @dataclass

@@ -155,6 +155,10 @@ class Watch:
         self._events.flush()
         return report
 
+    def has_requests(self) -> bool:
+        """Return whether somebody asks for something that no look has tried."""
+        return self._requests.queue.has_new()
+
     def take_requests(self) -> None:
         """Carry out what persons ask for, between two steps that may each take minutes: it changes the state at once.
 

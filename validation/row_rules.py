@@ -157,13 +157,20 @@ def mark_offences(
 
 
 def build_view_offences(view: View, now: datetime) -> dict[str, pl.Expr]:
-    """Return per rule which feature rows, of any number of entities, break it."""
+    """Return per rule which feature rows, of any number of entities, break it; `now` is the venue's time."""
+    # The other expressions are the same at every verdict, and there are hundreds of them.
+    return _build_timeless_offences(view) | {"future_times": pl.col(EVENT_TIME) > instant(now)}
+
+
+@lru_cache(maxsize=64)
+def _build_timeless_offences(view: View) -> dict[str, pl.Expr]:
+    """Return all rules on feature rows; `future_times` only holds its place."""
     floats = [feature.name for feature in view.features if feature.dtype == "float64"]
     rules = {
         "null_times": _any(pl.col(name).is_null() for name in (EVENT_TIME, CREATED_TIME)),
         "duplicate_keys": pl.struct(view.entity, EVENT_TIME).is_duplicated(),
         "known_before_event": pl.col(CREATED_TIME) < pl.col(EVENT_TIME),
-        "future_times": pl.col(EVENT_TIME) > instant(now),
+        "future_times": pl.lit(False),
         "nonfinite_values": _any(~pl.col(name).is_finite() for name in floats) if floats else pl.lit(False),
     }
     for feature in view.features:

@@ -20,6 +20,9 @@ from venue.okx_session import VenueSession, parse_answer
 from venue.okx_values import read_instant
 
 _POLL_S = 0.5
+_FIRST_POLL_S, _SOONEST_S = 0.05, 0.01
+_SHORTEST_MEASURE_S = 0.02
+"""Real seconds between two polls from which a speed is measured."""
 _WRONG_ADDRESS = "is this the paper exchange's address?"
 
 
@@ -73,39 +76,59 @@ class SteppedClock:
 
 
 class PolledClock:
-    """Time of an accelerated paper exchange: polled while sleeping, never ahead of the exchange in between."""
+    """Time of an exchange whose clock runs at any speed: polled while sleeping, never ahead of the exchange in between.
+
+    How fast it runs is measured from poll to poll, so that an instant is not slept through at hundreds of times real
+    time, and `now` does not run ahead of a clock that is slow, or stands: a bar that seems to have closed before it did
+    would never be decided on.
+    """
 
     def __init__(self, base_url: str, now: datetime, timeout_s: float) -> None:
         self._url = f"{base_url.rstrip('/')}/api/v5/public/time"
         self._timeout_s = timeout_s
         self._seen = now
         self._seen_at = time.monotonic()
+        self._speed: float | None = None
 
     @classmethod
     async def connect(cls, base_url: str, timeout_s: float) -> PolledClock:
         """Return a clock at the exchange's present instant. VenueUnreachableError where nothing answers."""
         clock = cls(base_url, from_ms(0), timeout_s)
         await clock._poll()
+        clock._speed = None  # from 1970 to now is no speed
+        await asyncio.sleep(_FIRST_POLL_S)
+        await clock._poll()
         return clock
 
     def now(self) -> datetime:
-        """Return the last instant heard plus the real time since: an accelerated exchange is at least that far."""
-        return self._seen + timedelta(seconds=time.monotonic() - self._seen_at)
+        """Return the last instant heard plus the real time since, less where the exchange's clock is slower."""
+        speed = 0.0 if self._speed is None else min(self._speed, 1.0)
+        return self._seen + timedelta(seconds=(time.monotonic() - self._seen_at) * speed)
 
     async def sleep_until(self, instant: datetime) -> None:
         """Poll the exchange until its time has come."""
         while self._seen < instant:
             # No back-off: a poll is no failure, and the instant must not be missed by more than one poll.
-            await asyncio.sleep(min(_POLL_S, max((instant - self.now()).total_seconds(), 0.01)))
+            await asyncio.sleep(self._find_pause_s(instant))
             await self._poll()
 
+    def _find_pause_s(self, instant: datetime) -> float:
+        """Return for how many real seconds to sleep: until the instant as the speed was last, and never long."""
+        passed_s = time.monotonic() - self._seen_at
+        left_s = (instant - self._seen).total_seconds() / max(self._speed or 1.0, 1e-6) - passed_s
+        return min(_POLL_S, max(left_s, _SOONEST_S))
+
     async def _poll(self) -> None:
+        before, before_at = self._seen, self._seen_at
         answer = await _request("GET", self._url, None, self._timeout_s)
         try:
             self._seen = read_instant(answer["data"][0]["ts"])
         except (KeyError, IndexError, TypeError, ValueError):
             raise VenueAnswerError(f"{self._url} did not answer with a time: {short(answer)}") from None
         self._seen_at = time.monotonic()
+        # Over less than that the milliseconds of the answer and its way say more than the speed does.
+        if (passed_s := self._seen_at - before_at) >= _SHORTEST_MEASURE_S:
+            self._speed = max((self._seen - before).total_seconds() / passed_s, 0.0)
 
 
 async def clock_for(settings: ExchangeSettings) -> Clock:

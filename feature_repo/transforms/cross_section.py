@@ -42,7 +42,9 @@ def compute_cross_section(bars: pl.LazyFrame, micro: pl.LazyFrame, *, after: dat
         .with_columns(inputs_known_at("created_timestamp", "__known").alias("created_timestamp"))
     )
     own = only_after(drop_unobserved(_with_windows(with_hour_grid(joined, "asset"), after)), after)
-    whole = own.join(select_panel_hours(bars), on=EVENT)
+    # Bars that keep no asset listed any more leave both counts of a later hour as they are.
+    listing = bars if after is None else only_after(bars, after - LISTED_FOR)
+    whole = own.join(select_panel_hours(listing), on=EVENT)
     return _with_panel(whole).select(ASSET_CROSS_SECTION.columns).sort("asset", EVENT)
 
 

@@ -135,6 +135,8 @@ def _all_statistics(
         return keys, values
 
     size = max(1, -(-len(legs) // max(1, pl.thread_pool_size())))
+    if size >= len(legs):
+        return some(0)
     # No pair sees another's values, so threads change no bit. The kernel releases the interpreter's lock.
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         parts = list(threads.map(some, range(0, len(legs), size)))

@@ -43,7 +43,7 @@ from feature_repo.transforms.lags import compute_asset_lags
 from feature_repo.transforms.microstructure import INTERVAL_MAX_AGE, OPEN_INTEREST_MAX_AGE, compute_microstructure
 from feature_repo.transforms.pairs import compute_pair_hourly
 from feature_repo.transforms.risk_panel import RiskPanel, build_risk_panel
-from feature_repo.transforms.vwap_distance import compute_vwap_distance
+from feature_repo.transforms.vwap_distance import compute_vwap_distance, has_bar_close
 from pairity.settings import Settings
 from pairity.timeline import DAY, HOUR, MINUTE
 
@@ -155,6 +155,7 @@ class Inputs:
         return set()
 
 
+_TYPES = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
 # The first return of an hour needs the minute before it, and the first pair of price changes the one before that.
 _MINUTES_BEFORE = 2 * MINUTE
 Transform = Callable[[Inputs], pl.LazyFrame]
@@ -170,6 +171,8 @@ def _asset_hourly(inputs: Inputs) -> pl.LazyFrame:
 def _asset_vwap_distance(inputs: Inputs) -> pl.LazyFrame:
     own, start = inputs.settings.vwap, inputs.start
     if inputs.after is not None:
+        if not has_bar_close(inputs.after, inputs.end, own):
+            return _nothing(ASSET_VWAP_DISTANCE)
         start = max(start, inputs.after - own.reach_hours * HOUR)
     hours = inputs.view(ASSET_HOURLY.name).filter(pl.col(EVENT) > instant(start))
     return compute_vwap_distance(hours, start, inputs.end, own, after=inputs.after)
@@ -218,8 +221,8 @@ def _asset_lags(inputs: Inputs) -> pl.LazyFrame:
 
 
 def _nothing(view: View) -> pl.LazyFrame:
-    types = {view.entity: pl.String(), EVENT_TIME: INSTANT, CREATED_TIME: INSTANT}
-    return pl.LazyFrame(schema={name: types.get(name, pl.Float64()) for name in view.columns})
+    features = {feature.name: _TYPES[feature.dtype] for feature in view.features}
+    return pl.LazyFrame(schema={view.entity: pl.String(), EVENT_TIME: INSTANT, CREATED_TIME: INSTANT, **features})
 
 
 TRANSFORMS: Mapping[str, Transform] = MappingProxyType(

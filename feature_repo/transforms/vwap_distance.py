@@ -84,6 +84,11 @@ def find_last_bar_close(instant: datetime, settings: VwapSettings) -> datetime:
     return close
 
 
+def has_bar_close(after: datetime, end: datetime, settings: VwapSettings) -> bool:
+    """Return whether a bar ended in (after, end], both full hours, whether or not any asset traded in it."""
+    return not _calendar(after, end, settings).is_empty()
+
+
 def _calendar(start: datetime, end: datetime, settings: VwapSettings) -> pl.DataFrame:
     """Return every hour's close in (start, end] with the number and the close of its bar; bars that ended only."""
     closes = pl.datetime_range(start + HOUR, end + HOUR, HOUR, eager=True, time_unit="us", time_zone="UTC")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -16,9 +16,8 @@ from ingestion.sources.bounded_archives import ExpandsTooFarError, unzip_one
 from ingestion.sources.bounded_csv import brief, read_texts, refuse_non_numbers
 from ingestion.sources.file_rows import Note, snap_to_hours
 from ingestion.sources.file_ticks import build_trade_bars
-from ingestion.sources.file_times import describe_number
 from ingestion.sources.http import TooLargeError
-from ingestion.sources.reading import FIRST, PLAIN
+from ingestion.sources.instants import FIRST, describe_unit, last_instant
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError, show
 from pairity.errors import DataError, VenueAnswerError
@@ -42,7 +41,6 @@ _AGG_TRADE = ("agg_trade_id", "price", "size", "first_trade_id", "last_trade_id"
 _TRADE = ("trade_id", "price", "size", "quote_size", "time", "buyer_is_maker")
 _FUNDING = ("funding_time", "interval_h", "funding_rate")
 _NOTHING_STORED = "nothing of it was stored"
-_LONGEST_INSTANT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +166,15 @@ def _table(csv: bytes, names: tuple[str, ...], time: str, rows: int) -> pl.DataF
     refuse_non_numbers(table, [name for name in names if name != "buyer_is_maker"])
     at = pl.col(time).cast(pl.Int64, strict=False)
     at = pl.when(at >= _MICROSECONDS_FROM).then(at // 1000).otherwise(at)
-    strange = table.filter(at.is_between(to_ms(FIRST), to_ms(PLAIN.last)).fill_null(False).not_())
+    now = datetime.now(UTC)
+    is_instant = at.is_between(to_ms(FIRST), to_ms(last_instant(now))).fill_null(False)
+    strange = table.with_row_index("line").filter(is_instant.not_())
     if strange.height:
-        text = strange[time][0]
-        looks = describe_number(int(text), PLAIN.last) if text.isdigit() and len(text) < _LONGEST_INSTANT else ""
-        raise OutOfBoundsError(f"has {strange.height} rows whose {time} is no instant: {show(text)}{looks}")
+        shown = strange[time][0]
+        raise OutOfBoundsError(
+            f"has {strange.height} rows whose {time} is no instant in ms or us: {show(shown)} in row "
+            f"{strange['line'][0] + 1}{describe_unit(shown, now)}"
+        )
     return table
 
 

@@ -13,6 +13,7 @@ from typing import ClassVar, ParamSpec, TypeVar
 import polars as pl
 
 from ingestion.lake.spans import Span
+from ingestion.sources.protocol import UnitAnswer
 from pairity.errors import UnknownNameError
 from pairity.timeline import DAY, months_between, next_month
 
@@ -39,7 +40,7 @@ class BlockingSource(ABC):
         """Return the short names of what the source has; empty where it cannot tell. May block."""
 
     @abstractmethod
-    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer | None:
         """Return one unit's rows as `Source.fetch` does. May block."""
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
@@ -51,7 +52,9 @@ class BlockingSource(ABC):
         """Return the short names of what the source has; empty where it cannot tell."""
         return await asyncio.to_thread(self._take_turn, self.list_assets)
 
-    async def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+    async def fetch(
+        self, dataset: str, asset: str, since: datetime, until: datetime
+    ) -> pl.DataFrame | UnitAnswer | None:
         """Return one unit's rows; see `Source.fetch`."""
         return await asyncio.to_thread(self._take_turn, self.read, dataset, asset, since, until)
 

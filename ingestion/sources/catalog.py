@@ -223,6 +223,23 @@ _OFFERS = (
 OFFERS: Mapping[str, Offer] = MappingProxyType({offer.name: offer for offer in _OFFERS})
 
 
+_SOURCES_OF_VENUES = {"okx": "okx", "binance_um": "binance-archive", "binance_spot": "binance-archive-spot"}
+
+
+def find_source_name(venue: str) -> str:
+    """Return the name of the source that gives the rows of a venue; ConfigError where they came from files."""
+    if venue in _SOURCES_OF_VENUES:
+        return _SOURCES_OF_VENUES[venue]
+    kind, _, rest = venue.partition("_")
+    if kind == "ccxt" and rest:
+        return f"{_CCXT}{rest}"
+    if kind == "tiingo" and rest:
+        return "tiingo"
+    raise ConfigError(
+        f"which files the rows of venue {venue!r} came from is not known", "give --source NAME and --folder PATH"
+    )
+
+
 def open_source(
     name: str,
     settings: Settings,

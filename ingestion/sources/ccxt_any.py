@@ -14,11 +14,16 @@ import polars as pl
 import requests
 
 from feature_repo.knowledge_time import history_known_at
-from feature_repo.raw_datasets import DATASETS, INSTANT
+from feature_repo.raw_datasets import DATASETS, INSTANT, RawDataset
+from ingestion.lake.spans import Span, subtract
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.bounded_transport import DeadlineError
-from ingestion.sources.ccxt_session import bound
+from ingestion.sources.ccxt_pages import Pager, Walk
+from ingestion.sources.ccxt_session import bound, leave_rows_in
 from ingestion.sources.http import SOURCE_BACKOFF
+from ingestion.sources.instants import parse_ms
+from ingestion.sources.protocol import UnitAnswer
+from ingestion.sources.unreadable_rows import leave_out_unreadable
 from pairity.bounded_numbers import OutOfBoundsError, parse_int
 from pairity.errors import (
     ConfigError,
@@ -31,13 +36,14 @@ from pairity.errors import (
 from pairity.timeline import from_ms, to_ms
 
 _BARS = {"candles_1m": "1m", "candles_1h": "1h"}
-_PAGE = 300
-_FEWEST_ROWS = 10
-"""Rows on a page of an exchange that answers few."""
-_FEW_PAGES, _MOST_ROWS = 20, 10_000
+_PAGE, _FUNDING_PAGE = 300, 100
 _MILLISECOND = timedelta(milliseconds=1)
-_FUNDING_MS = 3_600_000 // 2
+_FUNDING_MS, _FUNDING_SLACK_MS = 3_600_000 // 2, 60_000
 """Settlements are an hour apart at least; some come late by seconds."""
+_FUNDING_BEFORE_MS = 86_400_000
+"""Longest time that a rate is in force: an exchange may answer the one that was in force at the start."""
+_FUNDING_END = {"okx": "after", "okxus": "after", "myokx": "after"}
+"""How the end of a page of settlements is called where ccxt does not translate `until`."""
 _LAST_MS = to_ms(datetime(2100, 1, 1, tzinfo=UTC))
 _TOTAL_S = 300.0
 """Longest time of one answer."""
@@ -84,10 +90,11 @@ class CcxtAny(BlockingSource):
         # They are printed, and become names of folders.
         return tuple(sorted(base for base in bases if _NAME.fullmatch(base)))
 
-    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer | None:
         """Return the rows of [since, until); None for an instrument that the exchange does not have.
 
-        Bars that have not closed at the exchange's time are left out.
+        Bars that have not closed at the exchange's time are left out. A `UnitAnswer` where part of the range is not
+        proven, or lies before the instrument's listing.
         """
         client = self._open()
         market = client.markets.get(f"{asset}/USDT:USDT")
@@ -95,75 +102,57 @@ class CcxtAny(BlockingSource):
             return None
         try:
             if dataset == "funding":
-                return self._funding(market["symbol"], since, until)
+                return self._funding(market, since, until)
             return self._candles(dataset, market, since, until)
         except (*_UNREADABLE, DataError, pl.exceptions.PolarsError) as error:
             raise self._unreadable(dataset, error) from None
 
-    def _candles(self, dataset: str, market: dict[str, Any], since: datetime, until: datetime) -> pl.DataFrame:
+    def _candles(
+        self, dataset: str, market: dict[str, Any], since: datetime, until: datetime
+    ) -> pl.DataFrame | UnitAnswer:
         kind, symbol, bar = DATASETS[dataset], market["symbol"], _BARS[dataset]
-        coins = self._coins_per_unit(market)
-        closed = min(
-            until,
-            from_ms(parse_int(self._call("fetch_time"), 0, _LAST_MS)) - kind.known_after + timedelta(milliseconds=1),
-        )
-        rows = self._pages(
-            lambda at: self._call("fetch_ohlcv", symbol, bar, at, _PAGE),
-            lambda row: parse_int(row[0], 0, _LAST_MS),
-            since,
-            until,
-            kind.known_after // _MILLISECOND,
-        )
+        coins, now = self._coins_per_unit(market), self._now()
+        closed = min(until, now - kind.known_after + _MILLISECOND)
+        walk = Pager(
+            what=f"{self.exchange} fetch_ohlcv of {symbol}",
+            ask=lambda at, limit, end: self._call("fetch_ohlcv", symbol, bar, at, limit, _ending("until", end)),
+            at=lambda row: parse_ms(row[0], now),
+            fewest_ms=kind.known_after // _MILLISECOND,
+            limit=_PAGE,
+            listed_ms=_listed_ms(market, now),
+        ).walk(since, until)
         names = ("open_time", "open", "high", "low", "close", "volume")
-        frame = pl.DataFrame([row[:6] for row in rows], schema=dict.fromkeys(names, pl.Float64), orient="row")
+        frame = pl.DataFrame([row[:6] for row in walk.rows], schema=dict.fromkeys(names, pl.Float64), orient="row")
         opened = pl.col("open_time").cast(pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(INSTANT)
         candles = frame.with_columns(opened, pl.col("volume") * coins)
         candles = candles.filter(pl.col("open_time") < closed).with_columns(history_known_at(kind))
-        return kind.conform(candles).sort("open_time")
+        return _answer(kind, walk, candles, market, (since, until))
 
-    def _funding(self, symbol: str, since: datetime, until: datetime) -> pl.DataFrame:
-        rows = self._pages(
-            lambda at: self._call("fetch_funding_rate_history", symbol, at, 100),
-            lambda row: parse_int(row["timestamp"], 0, _LAST_MS),
-            since,
-            until,
-            _FUNDING_MS,
-        )
+    def _funding(self, market: dict[str, Any], since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer:
+        symbol, now = market["symbol"], self._now()
+        name = _FUNDING_END.get(self.exchange, "until")
+        walk = Pager(
+            what=f"{self.exchange} fetch_funding_rate_history of {symbol}",
+            ask=lambda at, limit, end: self._call("fetch_funding_rate_history", symbol, at, limit, _ending(name, end)),
+            at=lambda row: parse_ms(row["timestamp"], now),
+            fewest_ms=_FUNDING_MS,
+            limit=_FUNDING_PAGE,
+            slack_ms=_FUNDING_SLACK_MS,
+            before_ms=_FUNDING_BEFORE_MS,
+            listed_ms=_listed_ms(market, now),
+        ).walk(since, until)
         kind = DATASETS["funding"]
-        values = [(row["timestamp"], row["fundingRate"]) for row in rows]
+        values = [(row["timestamp"], row["fundingRate"]) for row in walk.rows]
         frame = pl.DataFrame(values, schema={"funding_time": pl.Int64, "funding_rate": pl.Float64}, orient="row")
         settled = pl.col("funding_time").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).dt.truncate("1s")
-        return kind.conform(frame.with_columns(settled).with_columns(history_known_at(kind))).sort("funding_time")
+        rows = frame.with_columns(settled).with_columns(history_known_at(kind))
+        return _answer(kind, walk, rows, market, (since, until))
 
-    def _pages(
-        self, page: Callable[[int], list[Any]], at: Callable[[Any], int], since: datetime, until: datetime, every: int
-    ) -> list[Any]:
-        """Return all rows in [since, until), from old to new; there is one in `every` milliseconds at most.
-
-        Exchanges may answer fewer rows than requested. VenueAnswerError where they answer so few that there is no end.
-        """
-        cursor, end = to_ms(since), to_ms(until)
-        most_rows = (end - cursor) // every + 2
-        left = _FEW_PAGES + most_rows // _FEWEST_ROWS
-        rows_at: dict[int, Any] = {}
-        while cursor < end:
-            if left == 0 or len(rows_at) > most_rows:
-                pages = _FEW_PAGES + most_rows // _FEWEST_ROWS - left
-                raise VenueAnswerError(
-                    f"{self.exchange} sent {len(rows_at)} rows on {pages} pages and no end, where {most_rows} rows fit",
-                    _NOTHING_STORED,
-                )
-            left -= 1
-            answered = page(cursor)
-            if not isinstance(answered, list) or len(answered) > _MOST_ROWS:
-                raise VenueAnswerError(f"{self.exchange} sent a page that is no list of {_MOST_ROWS} rows at most")
-            rows = [row for row in answered if at(row) >= cursor]
-            rows_at |= {at(row): row for row in rows if at(row) < end}
-            newest = max((at(row) for row in rows), default=None)
-            if newest is None:
-                break
-            cursor = newest + 1
-        return [rows_at[key] for key in sorted(rows_at)]
+    def _now(self) -> datetime:
+        """Return the exchange's time; where it does not tell it, the time here."""
+        if not self._open().has.get("fetchTime"):
+            return datetime.now(UTC)
+        return from_ms(parse_int(self._call("fetch_time"), 0, _LAST_MS))
 
     def _unreadable(self, method: str, error: Exception) -> VenueAnswerError:
         said = f"{type(error).__name__}: {_brief(error)}"
@@ -196,6 +185,7 @@ class CcxtAny(BlockingSource):
             if self.url is not None:
                 client.urls["api"] = _moved(client.urls["api"], self.url)
             bound(client, _TOTAL_S)
+            leave_rows_in(client)
             self._client = client
             try:
                 self._call("load_markets")
@@ -235,6 +225,38 @@ class CcxtAny(BlockingSource):
             except _UNREADABLE as error:
                 raise self._unreadable(method, error) from None
         raise AssertionError  # the loop returns or raises
+
+
+def _ending(name: str, at: int | None) -> dict[str, int]:
+    """Return the parameter that ends a page at `at`; none where the exchange shall end it."""
+    return {} if at is None else {name: at}
+
+
+def _listed_ms(market: dict[str, Any], now: datetime) -> int | None:
+    """Return the exchange's listing time; None where it gives none that an instant can be."""
+    try:
+        return parse_ms(market.get("created"), now)
+    except OutOfBoundsError:
+        return None
+
+
+def _answer(
+    kind: RawDataset, walk: Walk, found: pl.DataFrame, market: dict[str, Any], unit: Span
+) -> pl.DataFrame | UnitAnswer:
+    """Return the rows alone where they prove the whole range."""
+    readable, unreadable, reasons = leave_out_unreadable(kind, found, str(market["symbol"]))
+    rows = kind.conform(readable).sort(kind.time)
+    if not walk.unproven and not unreadable and walk.before_listing is None:
+        return rows
+    reasons += [
+        f"{market['symbol']}: what lies between {low:%Y-%m-%d %H:%M} and {high:%Y-%m-%d %H:%M} cannot be asked for: "
+        "the exchange sends its newest rows first and ignores where a page shall end; the range does not count as "
+        "fetched: collect it from another source"
+        for low, high in walk.unproven
+    ]
+    listed = None if walk.before_listing is None else from_ms(int(market["created"]))
+    proven = subtract(unit, (*walk.unproven, *unreadable))
+    return UnitAnswer(rows, proven=proven, left_out=tuple(reasons), listed_at=listed)
 
 
 def _is_linear_usdt(market: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ import requests
 from ingestion.sources.bounded_transport import BoundedTransport
 from pairity.bounded_json import MIB, JsonLimits, parse_json
 from pairity.bounded_numbers import MAX_CHARACTERS, OutOfBoundsError, show
-from pairity.errors import ConfigError
+from pairity.errors import ConfigError, VenueAnswerError
 
 _LIMITS = JsonLimits(size=32 * MIB)
 """All markets of a large exchange are some 10 MiB."""
@@ -59,6 +59,26 @@ def bound(client: Any, total_s: float) -> None:  # noqa: ANN401 - ccxt is untype
     transport = CcxtTransport(total_s, frozenset(_origin(client.implode_hostname(url)) for url in _urls(client)))
     for scheme in ("http://", "https://"):
         client.session.mount(scheme, transport)
+
+
+def leave_rows_in(client: Any) -> None:  # noqa: ANN401 - ccxt is untyped
+    """Let a client return every row of an answer, where ccxt drops those before `since` and beyond `limit` silently.
+
+    A page of rows that were not asked for would look like a page of none. Rows of other instruments are left out, since
+    some exchanges answer for all; an answer that has only those is a VenueAnswerError.
+    """
+
+    def keep_all(rows: Any, *_: Any, **__: Any) -> list[Any]:  # noqa: ANN401 - as ccxt calls it
+        return list(rows or [])
+
+    def keep_own(rows: Any, name: str, value: object = None, *_: Any, **__: Any) -> list[Any]:  # noqa: ANN401
+        found = list(rows or [])
+        own = [row for row in found if value is None or row.get(name) == value]
+        if found and not own:
+            raise VenueAnswerError(f"{client.id} sent {name} {show(found[0].get(name))} for {show(value)}")
+        return own
+
+    client.filter_by_since_limit, client.filter_by_value_since_limit = keep_all, keep_own
 
 
 def _urls(client: Any) -> Iterator[str]:  # noqa: ANN401 - nested dictionaries of addresses

@@ -9,7 +9,8 @@ import polars as pl
 
 from feature_repo.raw_datasets import INSTANT
 from ingestion.sources.file_times import read_instants
-from ingestion.sources.reading import FIRST, Place, Reading, RefusedFileError, find_first
+from ingestion.sources.instants import FIRST
+from ingestion.sources.reading import Place, Reading, RefusedFileError, find_first
 from ingestion.sources.written_times import LOCAL, OFFSET, parse_texts
 from pairity.bounded_numbers import show
 

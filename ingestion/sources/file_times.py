@@ -7,13 +7,12 @@ from datetime import datetime
 import polars as pl
 
 from feature_repo.raw_datasets import INSTANT
-from ingestion.sources.reading import FIRST, Place, Reading, RefusedFileError, count_of, find_first
+from ingestion.sources.instants import FIRST, UNITS
+from ingestion.sources.reading import Place, Reading, RefusedFileError, count_of, find_first
 from ingestion.sources.written_times import LOCAL, OFFSET, parse_texts
 from pairity.bounded_numbers import show
 from pairity.timeline import to_ms
 
-UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-"""Units of Unix time, by how many make a second."""
 _WRITTEN = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _MICRO = UNITS["us"]
 _TOO_LARGE = 2**63 - 1
@@ -126,17 +125,6 @@ def _fits(column: pl.Series, unit: str, last: datetime) -> pl.Series:
     """Return which numbers are instants between 2009 and `last` in a unit; nulls are."""
     low, high = (to_ms(at) * UNITS[unit] // 1_000 for at in (FIRST, last))
     return ((column >= low) & (column <= high)).fill_null(value=True)
-
-
-def describe_number(number: int, last: datetime) -> str:
-    """Return which unit of Unix time a number looks like, as the end of a message; empty where it is none of them.
-
-    >>> describe_number(1714521600, datetime(2024, 6, 1, tzinfo=UTC))
-    ', which looks like seconds'
-    """
-    column = pl.Series([number])
-    units = [unit for unit in UNITS if bool(_fits(column, unit, last)[0])]
-    return f", which looks like {_WRITTEN[units[0]]}" if units else ""
 
 
 def _guess(number: object) -> str:

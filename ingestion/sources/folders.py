@@ -89,8 +89,13 @@ class RecordedFolder(FileSource):
             rows = self._bars_of_trades(asset, own) if dataset == _TRADE_BARS else self._rows(dataset, asset, own)
             return cut(dataset, rows, since, until)
         if others:
-            raise NotServedError(f"the files of {asset} in {self.folder} hold {', '.join(sorted(others))} only")
+            raise NotServedError(f"{self.name} has no {dataset} of it: its files hold {', '.join(sorted(others))} only")
         return None
+
+    def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
+        """Return the files whose names say the asset or none: a change of any has them read again."""
+        own = iterate_files(self.folder, self.endings, self.remarks)
+        return tuple(path for named, path in own if named in (asset, None))
 
     def _rows(self, dataset: str, asset: str, own: Sequence[tuple[Path, FileTable]]) -> pl.DataFrame:
         frames = []
@@ -199,6 +204,10 @@ class MinuteCsv(FileSource):
                 rows = read_bars(rows_of(table, asset, is_named=True), dataset, self._note(asset, path))
                 frames.append(cut(dataset, rows, since, until))
         return cut(dataset, pl.concat(frames), since, until) if frames else None
+
+    def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
+        """Return the asset's files, whose change has them read again."""
+        return tuple(path for named, path in self._files() if named == asset)
 
     def _note(self, asset: str, path: Path) -> Note:
         return lambda what: self.remarks.note(asset, self.datasets[0], f"{path} has {what}")

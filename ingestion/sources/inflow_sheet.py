@@ -48,6 +48,10 @@ class InflowCsv(FileSource):
         days = self._days().filter(pl.col("asset") == asset)
         return None if days.is_empty() else cut(dataset, _KIND.conform(days), since, until)
 
+    def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
+        """Return the file, whose change has it read again."""
+        return (self.file,) if self.file.is_file() else ()
+
     def _days(self) -> pl.DataFrame:
         """Return the rows of all assets: `asset` and the dataset's columns."""
         if not self.file.is_file():

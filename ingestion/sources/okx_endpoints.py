@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS
+from ingestion.sources.instants import FIRST, describe_unit, last_instant
 from ingestion.sources.okx_rows import (
     BOOK_LEVELS,
     OkxRows,
@@ -26,6 +27,7 @@ from ingestion.sources.okx_rows import (
     read_trades,
     read_whole_number,
 )
+from pairity.bounded_numbers import show
 from pairity.errors import VenueAnswerError, VenueRejectedError
 from pairity.timeline import HOUR, MINUTE, ceil_to, floor_to, to_ms
 from pairity.universe import inst_id
@@ -115,7 +117,7 @@ async def page_downwards(
         page = await call(method, {**request, "limit": limit, pages.cursor: str(oldest)})
         if len(page) > 4 * pages.size:
             raise _endless(method, request["instId"], f"{len(page)} rows at once, where {pages.size} are a page")
-        timed = [(read_whole_number(row, pages.time_key), row) for row in page]
+        timed = list(zip(_read_times(page, pages.time_key, method, until), page, strict=True))
         below = [(at, row) for at, row in timed if at < oldest]
         if not below:
             # `end` of the statistics includes its own instant: a page with that row alone is the end of the history.
@@ -128,6 +130,20 @@ async def page_downwards(
         rows += [row for at, row in below if at >= first]
         oldest = min(at for at, _ in below)
     return rows
+
+
+def _read_times(page: Sequence[Any], key: int | str, method: str, until: datetime) -> list[int]:
+    """Return the times of rows (ms). A time in another unit would lie outside of every range, as if it were no row."""
+    now = max(datetime.now(UTC), until)
+    first, last = to_ms(FIRST), to_ms(last_instant(now))
+    times = [read_whole_number(row, key) for row in page]
+    for at in times:
+        if not first <= at <= last:
+            raise VenueAnswerError(
+                f"{method} sent a time that is no Unix time in ms: {show(str(at))}{describe_unit(at, now)}",
+                "nothing of this range was stored",
+            )
+    return times
 
 
 def _endless(method: str, instrument: str, what: str) -> VenueAnswerError:
@@ -208,7 +224,7 @@ class Trades:
                 raise _endless("history-trades", asset, f"{most} pages, the limit for {since} to {until}")
             if len(page) > 4 * _PAGE:
                 raise _endless("history-trades", asset, f"{len(page)} rows at once, where {_PAGE} are a page")
-            times = [read_whole_number(row, "ts") for row in page]
+            times = _read_times(page, "ts", method, until)
             rows += [row for row, at in zip(page, times, strict=True) if first <= at < last]
             oldest_id = min(read_whole_number(row, "tradeId") for row in page)
             if min(times) < first:

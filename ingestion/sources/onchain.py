@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -14,11 +14,14 @@ from ingestion.lake.spans import Span
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.bounded_csv import brief
 from ingestion.sources.http import Http
+from ingestion.sources.protocol import UnitAnswer
+from ingestion.sources.unreadable_rows import leave_out_outside
 from pairity.bounded_numbers import OutOfBoundsError, parse_float
 from pairity.errors import DataError, VenueAnswerError
 
 _COVERED = ("BTC", "ETH")
 _KIND = DATASETS["inflow"]
+_ANY_DAY = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -39,7 +42,7 @@ class CryptoQuant(BlockingSource):
         """Leave [since, until) whole: one answer holds years of days."""
         yield since, until
 
-    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer | None:
         """Return the days of [since, until) in coins; None for a coin that is not covered."""
         if asset not in _COVERED:
             return None
@@ -57,7 +60,9 @@ class CryptoQuant(BlockingSource):
             days = [(str(row["date"])[:10], parse_float(row["inflow_total"])) for row in answer["result"]["data"]]
             if not days:
                 return None
-            return _rows(pl.DataFrame(days, schema=["date", "inflow"], orient="row"), since, until)
+            given = _rows(pl.DataFrame(days, schema=["date", "inflow"], orient="row"), *_ANY_DAY)
+            rows, outside = leave_out_outside(_KIND, given, (since, until), f"{self.name} {asset}")
+            return UnitAnswer(rows, ((since, until),), tuple(outside)) if outside else rows
         except (KeyError, TypeError, OutOfBoundsError, DataError, pl.exceptions.PolarsError) as error:
             what = f"{self.url} sent an inflow answer that cannot be read: {type(error).__name__} {brief(error)}"
             raise VenueAnswerError(f"{what}: {str(answer)[:80]!r}", "nothing of it was stored") from None

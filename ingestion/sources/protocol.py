@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
@@ -15,6 +16,26 @@ from pairity.errors import VenueError
 
 class NotServedError(VenueError):
     """The source does not have the dataset of this instrument, whatever the range: asking for more of it is useless."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitAnswer:
+    """What a source gave of one unit where its rows alone do not say it: some of the range is not proven by them.
+
+    A plain frame instead of it stands for the whole unit: where it has no row, the source has none.
+    """
+
+    rows: pl.DataFrame
+    """In the dataset's columns, ascending; complete bars only."""
+    proven: tuple[Span, ...]
+    """Parts of the unit that were answered to their end; only they may count as fetched."""
+    left_out: tuple[str, ...] = ()
+    """What could not be used: how many rows or which file, why, an example. Each is reported as a failure.
+
+    What is left out by rule and of no use to anybody is a remark (`remarks.Remarks`), and no failure.
+    """
+    listed_at: datetime | None = None
+    """When the instrument was listed, where the source says so and the unit begins before it."""
 
 
 class Source(Protocol):
@@ -58,17 +79,32 @@ class Source(Protocol):
         """Cut [since, until) into the pieces that are fetched and stored as a whole: a kill loses at most one."""
         ...
 
-    async def fetch(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+    async def fetch(
+        self, dataset: str, asset: str, since: datetime, until: datetime
+    ) -> pl.DataFrame | UnitAnswer | None:
         """Return one unit's rows (since <= time < until) in the dataset's columns, ascending; complete bars only.
 
-        None where the source has nothing for this unit and may have something later, such as a month whose archive is
-        not there yet: the unit does not count as fetched. NotServedError where it has nothing for any unit, VenueError
-        where it does not answer or not as it promises, DataError where a file cannot be read.
+        A frame stands for all of the unit, a `UnitAnswer` for what it says is proven. None where the source has nothing
+        for this unit and may have something later, such as a month whose archive is not there yet: the unit does not
+        count as fetched. NotServedError where it has nothing for any unit, VenueError where it does not answer or not
+        as it promises, DataError where a file cannot be read.
         """
         ...
 
     async def snapshot(self, dataset: str, asset: str) -> pl.DataFrame:
         """Return what the source shows of `dataset` now. NotServedError where it does not have it."""
+        ...
+
+
+@runtime_checkable
+class LocalSource(Source, Protocol):
+    """A source of files on this machine: what was read of them holds as long as they are the same."""
+
+    def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
+        """Return the files that may hold rows of the dataset and asset; none where there is no such file.
+
+        ConfigError where the folder is not there, DataError where its names cannot be used.
+        """
         ...
 
 

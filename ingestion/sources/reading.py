@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
+from ingestion.sources.instants import last_instant
 from pairity.bounded_numbers import OutOfBoundsError, show
 from pairity.errors import ConfigError
-from pairity.timeline import DAY
 from venue.clock import SystemClock
 
-FIRST = datetime(2009, 1, 1, tzinfo=UTC)
-"""The first block of Bitcoin: no market here is older."""
-_AHEAD = DAY
 Place = Callable[[int], str]
 """Name of a row by its index: `line 5` of a text (its header is line 1), `row 4` of a table."""
 
@@ -39,7 +36,7 @@ class Reading:
     @property
     def last(self) -> datetime:
         """Latest instant that a file may have."""
-        return self.now() + _AHEAD
+        return last_instant(self.now())
 
 
 PLAIN = Reading()

@@ -1,4 +1,8 @@
-"""What a source left out while it was read: nothing is left out without a word."""
+"""What a source left out by rule while it was read: nothing is left out without a word.
+
+Remarks are on what is of no use to anybody, such as trades of zero quantity or files of another kind; the range that
+they lie in counts as fetched. What somebody may miss is a failure and covers nothing: `UnitAnswer.left_out`.
+"""
 
 from __future__ import annotations
 

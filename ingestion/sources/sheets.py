@@ -84,4 +84,5 @@ def read_sheet(content: bytes, most_rows: int) -> Sheet:
         raise OutOfBoundsError(f"has the column {show(twice)} twice")
     if not any(name[:1].isalpha() for name in names):
         raise RefusedFileError(f"begins with {show(header)}, which names no columns", "put a line of names on top")
-    return Sheet(rows.rename(dict(zip(rows.columns, names, strict=True))), separator, first_line)
+    rows.columns = names
+    return Sheet(rows, separator, first_line)

@@ -13,14 +13,17 @@ from polars.exceptions import PolarsError
 
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
-from ingestion.lake.spans import Span
+from ingestion.lake.spans import Span, clip, subtract
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.bounded_csv import brief
 from ingestion.sources.http import Http
+from ingestion.sources.protocol import UnitAnswer
+from ingestion.sources.unreadable_rows import leave_out_outside, leave_out_unreadable
 from pairity.errors import DataError, VenueAnswerError
 from pairity.timeline import DAY
 
 _FREQUENCY = {"candles_1m": "1min", "candles_1h": "1hour"}
+_MOST_BARS = 5_000
 _UNIT_DAYS = {"candles_1m": 3, "candles_1h": 90}  # an answer holds at most about 5,000 bars
 _TICKERS_PER_CALL = 50
 _NAME = re.compile(r"\w{1,40}", re.ASCII)
@@ -84,19 +87,23 @@ class Tiingo(BlockingSource):
             yield start, end
             start = end
 
-    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """Return bars of this exchange alone, not Tiingo's mean over exchanges; None where it has none in the range."""
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer | None:
+        """Return bars of this exchange alone, not Tiingo's mean over exchanges; None where it has none in the range.
+
+        A bar without a close or a volume is a time without trades, and is left out. An answer as long as answers get
+        proves only what lies between its first and last bar.
+        """
         ticker = f"{asset.lower()}{self.quote}"
         answer = self._prices([ticker], since, until, _FREQUENCY[dataset])
         try:
-            return self._bars(dataset, answer, since, until)
+            return self._bars(dataset, ticker, answer, (since, until))
         except (AttributeError, LookupError, TypeError, ValueError, OverflowError, DataError, PolarsError) as error:
             what = f"{self.url} sent prices of {ticker} that cannot be read: {type(error).__name__} {brief(error)}"
             raise VenueAnswerError(what, "nothing of them was stored") from None
 
     def _bars(
-        self, dataset: str, answer: Sequence[Mapping[str, Any]], since: datetime, until: datetime
-    ) -> pl.DataFrame | None:
+        self, dataset: str, ticker: str, answer: Sequence[Mapping[str, Any]], unit: Span
+    ) -> pl.DataFrame | UnitAnswer | None:
         bars = [bar for item in answer for bar in (item.get("exchangeData") or {}).get(self.exchange.upper(), [])]
         if not bars:
             return None
@@ -107,12 +114,19 @@ class Tiingo(BlockingSource):
             [{names.get(key, key): bar.get(key) for key in _KEYS} for bar in traded], schema=_SCHEMA, orient="row"
         )
         time = pl.col("open_time").str.to_datetime(time_unit="us", time_zone="UTC").cast(INSTANT)
-        wanted = pl.col("open_time").is_between(since, until, closed="left")
-        return (
-            kind.conform(rows.with_columns(time).with_columns(history_known_at(kind)).filter(wanted))
-            .unique()
-            .sort("open_time")
-        )
+        timed = rows.with_columns(time).with_columns(history_known_at(kind))
+        wanted, outside = leave_out_outside(kind, timed, unit, ticker)
+        readable, unreadable, lacking = leave_out_unreadable(kind, wanted, ticker)
+        conformed = kind.conform(readable).unique().sort("open_time")
+        proven = subtract(unit, unreadable)
+        if len(bars) >= _MOST_BARS:
+            first, last = timed["open_time"].min(), timed["open_time"].max()
+            assert isinstance(first, datetime)
+            assert isinstance(last, datetime)
+            proven = clip(proven, first, last + kind.known_after)
+        if proven == (unit,) and not outside:
+            return conformed
+        return UnitAnswer(conformed, proven=proven, left_out=(*outside, *lacking))
 
     def _prices(self, tickers: Sequence[str], since: datetime, until: datetime, every: str) -> list[Mapping[str, Any]]:
         answer = self.http.json(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pairity_cli.context import EXCHANGE_URL, reports_errors, run_async, settings_from
 
-_SHOWN_ORDERS = 20
+if TYPE_CHECKING:
+    from serving.account import AccountView
+    from serving.execution.venue_records import VenueOrder
+
+_SHOWN = 20
+"""Most orders and most fills that are shown, newest first."""
 
 
 @click.command()
@@ -18,28 +24,83 @@ _SHOWN_ORDERS = 20
 @reports_errors
 def account(live: bool, export: Path | None, exchange_url: str | None) -> None:
     """Show balance, positions, protective orders, recent orders and fills, as the venue has them."""
-    from pairity_cli.tables import print_heading, print_line, print_table
+    from pairity_cli.tables import print_line
     from serving.account import export_fills, read_account
+    from serving.risk import choose_mode
 
-    view = run_async(read_account(settings_from(exchange_url), live=live))
-    print_heading(f"Account {view.config.uid} at {view.at:%Y-%m-%d %H:%M:%S} UTC, {view.config.position_mode}")
-    print_table(
-        ("currency", "equity", "available"), [(b.currency, float(b.equity), float(b.available)) for b in view.balances]
-    )
-    print_table(
-        ("position", "contracts", "entry"),
-        [(p.instrument, str(p.contracts), str(p.average_price)) for p in view.positions],
-    )
-    print_table(
-        ("protection", "stop", "target"),
-        [(a.instrument, str(a.stop), str(a.target)) for a in view.protection],
-    )
-    orders = []
-    for order in view.orders[:_SHOWN_ORDERS]:
-        name, sizes = order.client_order_id or order.order_id, (str(order.side), str(order.contracts))
-        orders.append((name, order.instrument, *sizes, str(order.state), str(order.average_price)))
-    print_table(("order", "instrument", "side", "contracts", "state", "price"), orders)
-    print_line(f"{len(view.open_orders)} open orders, {len(view.fills)} fills in the last 7 days")
+    settings = settings_from(exchange_url)
+    view = run_async(read_account(settings, live=live))
+    show_account(view, choose_mode(settings, live=live))
     if export is not None:
         export_fills(view.fills, export)
         print_line(f"fills written to {export}")
+
+
+def show_account(view: AccountView, mode: str) -> None:
+    """Print a view of an account: money in cents, prices and sizes with every digit of the venue."""
+    from pairity_cli.amounts import format_exact, format_money
+    from pairity_cli.tables import print_heading, print_line, print_table
+
+    config = view.config
+    print_heading(
+        f"{mode} account {config.uid} at {view.at:%Y-%m-%d %H:%M:%S} UTC, "
+        f"level {config.level}, {config.position_mode}, may {config.permissions}"
+    )
+    print_table(
+        ("currency", "equity", "available"),
+        [
+            (b.currency, *(format_money(amount, b.currency) for amount in (b.equity, b.available)))
+            for b in view.balances
+        ],
+    )
+    print_table(
+        ("position", "side", "contracts", "entry", "mark", "unrealised P&L"),
+        [
+            (
+                p.instrument,
+                "long" if p.contracts > 0 else "short",
+                format_exact(abs(p.contracts)),
+                format_exact(p.average_price),
+                format_exact(p.mark_price),
+                format_money(p.unrealised_pnl_usdt),
+            )
+            for p in view.positions
+        ],
+    )
+    print_table(
+        ("protection", "stop", "target"),
+        [(a.instrument, format_exact(a.stop), format_exact(a.target)) for a in view.protection],
+    )
+    print_table(
+        ("time", "order", "instrument", "side", "status", "filled of", "price"),
+        [_describe_order(order) for order in (*view.open_orders, *view.orders[:_SHOWN])],
+    )
+    print_table(
+        ("time", "fill", "side", "contracts", "price", "fee", "P&L"),
+        [
+            (
+                f"{fill.at:%Y-%m-%d %H:%M:%S}",
+                fill.instrument,
+                str(fill.side),
+                format_exact(fill.contracts),
+                format_exact(fill.price),
+                f"{format_exact(fill.fee)} {fill.fee_currency}",
+                format_money(fill.pnl_usdt),
+            )
+            for fill in view.fills[: -_SHOWN - 1 : -1]
+        ],
+    )
+    print_line(
+        f"{len(view.open_orders)} open orders; {len(view.fills)} fills in the last 7 days, "
+        f"the newest {_SHOWN} shown at most (all of them: --export FILE)"
+    )
+
+
+def _describe_order(order: VenueOrder) -> tuple[str, ...]:
+    """Return the cells of an order."""
+    from pairity_cli.amounts import format_exact
+
+    filled = f"{format_exact(order.filled_contracts)} of {format_exact(order.contracts)}"
+    name = order.client_order_id or order.order_id
+    when = f"{order.updated_at:%Y-%m-%d %H:%M:%S}"
+    return when, name, order.instrument, str(order.side), str(order.state), filled, format_exact(order.average_price)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pairity.names import IDENTIFIER, VENUE
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import Name, Names
+from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Names
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from ingestion.asked_again import RepairReport
     from ingestion.coverage import Gap, StoredSummary
-    from ingestion.report import IngestReport
     from pairity.settings import Settings
 
 _SHOWN_GAPS = 40
@@ -74,7 +75,10 @@ def verify() -> None:
     "--datasets", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these; by default all that lie on a grid."
 )
 @click.option("--assets", metavar="A,B,…", help="Only these of the universe.")
-@click.option("--repair", is_flag=True, help="Fetch the ranges that hold them again.")
+@click.option("--repair", is_flag=True, help="Ask for each of them again.")
+@click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
+@ASKED_SOURCE
+@ASKED_FOLDER
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
@@ -82,17 +86,22 @@ def gaps(
     datasets: tuple[str, ...] | None,
     assets: str | None,
     repair: bool,
+    venue: str | None,
+    source: str | None,
+    folder: Path | None,
     exchange_url: str | None,
     control_url: str | None,
 ) -> None:
     """Show bars that are missing between an instrument's first and last: asked for and not there, or never asked for.
 
-    With --repair the range that holds them is fetched again; what the venue has now is known from now on. Exit code 4
-    where holes stay that were never asked for, or the repair failed.
+    With --repair each hole is asked for itself, of the source of the venue or of --source; rows of files need --source
+    and --folder. Features of what came are computed. Exit code 4 where holes stay that were never asked for or not
+    answered, or the repair failed.
     """
     from feature_repo.raw_datasets import DATASETS, find_dataset
     from ingestion.coverage import find_gaps
     from ingestion.lake import Lake
+    from ingestion.listing_times import read_listing_times
     from pairity.layout import Layout
     from pairity.universe import select_instruments
 
@@ -100,35 +109,44 @@ def gaps(
     universe = settings.universe.assets
     names = select_instruments(assets.split(","), universe) if assets is not None else universe
     kinds = tuple(find_dataset(name).name for name in datasets) if datasets else tuple(DATASETS)
-    lake = Lake(Layout.of(settings), venue=settings.features.venue)
+    layout = Layout.of(settings)
+    lake = Lake(layout, venue=venue or settings.features.venue)
     holes = find_gaps(lake, names, kinds)
     _show_gaps(holes)
+    for asset, at in read_listing_times(layout, lake.venue).items():
+        if asset in names:
+            echo(f"{asset}: not listed before {_time(at)}")
     failed = False
     if repair and holes:
         before = sum(gap.bars for gap in holes)
-        report = run_async(_repair(settings, holes))
+        report = run_async(_repair(settings, lake.venue, holes, source, folder))
         failed = not report.ok
         for failure in report.failures:
-            echo(f"failed: {failure.asset}: {failure.reason}")
+            echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
+        for item in report.quarantined:
+            echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
         holes = find_gaps(lake, names, kinds)
         left = sum(gap.bars for gap in holes)
         echo(f"{before - left:,} of {before:,} missing bars were filled; {left:,} are still missing")
     sys.exit(4 if failed or any(not gap.requested for gap in holes) else 0)
 
 
-async def _repair(settings: Settings, holes: tuple[Gap, ...]) -> IngestReport:
-    from ingestion.pipeline import ingest
+async def _repair(
+    settings: Settings, venue: str, holes: tuple[Gap, ...], name: str | None, folder: Path | None
+) -> RepairReport:
+    from ingestion.asked_again import asking_again, repair_gaps
+    from ingestion.lake.partitions import HOME_VENUE
+    from ingestion.pipeline import publish_features
     from pairity_cli.console import ConsoleProgress
-    from venue.clock import clock_for
+    from venue.clock import SystemClock, clock_for
 
-    clock = await clock_for(settings.exchange)
-    since, until = min(gap.first for gap in holes), max(gap.until for gap in holes)
-    assets = tuple(sorted({gap.asset for gap in holes}))
-    affected = {gap.dataset for gap in holes}
-    wanted = tuple(name for name in settings.ingest.datasets if name in affected)
-    only = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"datasets": wanted})})
-    with ConsoleProgress() as progress:
-        return await ingest(only, since, until, clock=clock, instruments=assets, recheck=True, progress=progress)
+    clock = await clock_for(settings.exchange) if venue == HOME_VENUE else SystemClock()
+    async with asking_again(settings, venue, name, folder) as source:
+        with ConsoleProgress() as progress:
+            report = await repair_gaps(settings, source, holes, clock.now(), progress)
+            if report.new_rows and venue == settings.features.venue:
+                publish_features(settings, clock.now(), clock.now(), progress)
+    return report
 
 
 def _show(items: tuple[StoredSummary, ...], waiting: dict[str, int]) -> None:
@@ -183,7 +201,7 @@ def _show_gaps(holes: tuple[Gap, ...]) -> None:
             _time(gap.first),
             _time(gap.until),
             gap.bars,
-            "asked for, not there or held back" if gap.requested else "never asked for",
+            "asked for, not there or held back" if gap.requested else "never asked for, or not answered",
         )
         for gap in holes[:_SHOWN_GAPS]
     ]

@@ -23,7 +23,7 @@ _FASTEST = 240
 )
 @click.option(
     "--history",
-    type=click.IntRange(15),
+    type=click.IntRange(1),
     default=_HISTORY_DAYS,
     show_default=True,
     help="Days of the market to use, the traded hours included.",

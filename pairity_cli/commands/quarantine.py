@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pairity.names import QUARANTINE_ID
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import Name, Note
+from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Note
 
 if TYPE_CHECKING:
     from ingestion.quarantine_actions import ActionOutcome
@@ -75,19 +76,30 @@ def release(id_: str, reason: str) -> None:
 
 @quarantine.command()
 @click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
+@ASKED_SOURCE
+@ASKED_FOLDER
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
-def repair(id_: str, exchange_url: str | None, control_url: str | None) -> None:
-    """Ask the venue again for exactly these rows; the exit code is 4 while they are still wrong or missing."""
-    _report(run_async(_repair(settings_from(exchange_url, control_url), id_)))
+def repair(
+    id_: str, source: str | None, folder: Path | None, exchange_url: str | None, control_url: str | None
+) -> None:
+    """Ask the source again for exactly these rows; the exit code is 4 while they are still wrong or missing.
+
+    The source is the one of their venue, unless --source names it; rows of files need --source and --folder.
+    """
+    _report(run_async(_repair(settings_from(exchange_url, control_url), id_, source, folder)))
 
 
-async def _repair(settings: Settings, id_: str) -> ActionOutcome:
+async def _repair(settings: Settings, id_: str, source: str | None, folder: Path | None) -> ActionOutcome:
     from ingestion import quarantine_actions
-    from venue.clock import clock_for
+    from pairity.layout import Layout
+    from validation.quarantine import find_item
+    from venue.clock import SystemClock, clock_for
 
-    return await quarantine_actions.repair(settings, id_, await clock_for(settings.exchange))
+    is_traded = not find_item(Layout.of(settings), id_).venue
+    clock = await clock_for(settings.exchange) if is_traded else SystemClock()
+    return await quarantine_actions.repair(settings, id_, clock, source_name=source, folder=folder)
 
 
 def _report(outcome: ActionOutcome) -> None:

@@ -54,6 +54,7 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     from pairity.timeline import parse_instant
     from pairity_cli.console import ConsoleProgress
     from serving.parity import live_parity
+    from serving.retraining_outcome import say_outcome
     from training.job import train
     from venue.clock import SystemClock
 
@@ -63,8 +64,7 @@ def _train_now(settings: Settings, as_known_at: str) -> None:
     os.nice(settings.retrain.niceness)
     with _locked(settings), ConsoleProgress() as progress:
         report = train(settings, progress, now=now, parity=live_parity(settings))
-    outcome = "is champion" if report.outcome.promoted else "was not promoted"
-    echo(f"version {report.model.version} {outcome}: {report.outcome.reason}")
+    echo(say_outcome(report.model.version, report.outcome.reason, promoted=report.outcome.promoted))
 
 
 def _exit_on_signal(number: int, _frame: object) -> NoReturn:

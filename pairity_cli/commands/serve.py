@@ -16,21 +16,46 @@ from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_a
     metavar="N",
     help="Open positions only while version N is champion. Real money needs this, or pairity models confirm N once.",
 )
+@click.option(
+    "--max-position",
+    type=float,
+    metavar="USDT",
+    help="Largest position, -1 for all that is available (default: strategy.max_position_usdt).",
+)
+@click.option("--leverage", type=int, help="Leverage of entries (default: strategy.leverage).")
+@click.option("--interval", type=int, metavar="MINUTES", help="Minutes per bar (default: serve.interval_minutes).")
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
 def serve(
-    cycles: int | None, live: bool, model_version: int | None, exchange_url: str | None, control_url: str | None
+    cycles: int | None,
+    live: bool,
+    model_version: int | None,
+    max_position: float | None,
+    leverage: int | None,
+    interval: int | None,
+    exchange_url: str | None,
+    control_url: str | None,
 ) -> None:
     """Run the trading process: one decision per closed bar, demo trading unless both live switches are set.
 
     Ctrl-C or SIGTERM finishes the running cycle and leaves positions with their stops on the venue.
     """
+    from serving.shutdown import end_on_signal
+
+    end_on_signal()  # before what takes seconds to load
+
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.summaries import show_serving
     from serving.process import serve as run_process
 
-    settings = settings_from(exchange_url, control_url)
+    strategy = {"max_position_usdt": max_position, "leverage": leverage}
+    settings = settings_from(
+        exchange_url,
+        control_url,
+        strategy={name: value for name, value in strategy.items() if value is not None},
+        serve={} if interval is None else {"interval_minutes": interval},
+    )
     with ConsoleProgress() as progress:
         report = run_async(
             run_process(

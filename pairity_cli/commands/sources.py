@@ -58,6 +58,7 @@ def sources() -> None:
 @click.option(
     "--decimal", type=click.Choice(["point", "comma"]), help="Decimal sign of files that do not show which one it is."
 )
+@click.option("--recheck", is_flag=True, help="Fetch what is stored again: late and corrected publications.")
 @click.option("--list-assets", is_flag=True, help="Show what the source has, and collect nothing.")
 @click.option("--check", is_flag=True, help="Show what files would give, and what is wrong with them; store nothing.")
 @reports_errors
@@ -72,13 +73,14 @@ def collect(
     time_zone: str | None,
     time_format: str | None,
     decimal: Literal["point", "comma"] | None,
+    recheck: bool,
     list_assets: bool,
     check: bool,
 ) -> None:
     """Bring history from an archive, an API or a folder into the lake, judged like everything else.
 
-    A second run adds nothing, one that was killed continues. Features are computed from one venue (`features.venue`) by
-    `pairity features`.
+    A second run adds nothing, one that was killed continues; files that have changed are read again. Features are
+    computed from one venue (`features.venue`) by `pairity features`.
     """
     from ingestion.file_check import check_files
     from ingestion.pipeline import collect_history
@@ -111,18 +113,21 @@ def collect(
         show_file_check(found)
         sys.exit(0 if found.ok else 4)
     with ConsoleProgress() as progress:
-        report = run_async(collect_history(settings, source, chosen, wanted, start, end, now, progress))
+        job = collect_history(settings, source, chosen, wanted, start, end, now, progress, recheck=recheck)
+        report = run_async(job)
     print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
     for item in report.quarantined:
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
     show_remarks(report.remarks)
-    absent: dict[str, list[str]] = {}
+    absent: dict[tuple[str, str], list[str]] = {}
     for failure in report.failures:
         if failure.served:
             echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
         else:
-            absent.setdefault(failure.dataset, []).append(failure.asset)
-    for dataset, lacking in absent.items():
-        echo(f"not there: {dataset} of {' '.join(lacking)}")
+            absent.setdefault((failure.dataset, failure.reason), []).append(failure.asset)
+    for (dataset, reason), lacking in absent.items():
+        echo(f"lacks: {' '.join(lacking)} {dataset}: {reason}")
+    for asset, at in report.listed.items():
+        echo(f"{asset}: not listed before {at:%Y-%m-%d %H:%M}")
     echo(f"venue {report.venue}, snapshot {report.snapshot_id}")
     sys.exit(0 if report.ok else 4)

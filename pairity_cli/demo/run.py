@@ -18,18 +18,19 @@ from ingestion.pipeline import ingest
 from ingestion.report import IngestReport
 from pairity.configuration import load_settings
 from pairity.durable import replace_file
-from pairity.errors import ConfigError, TimeRangeError
+from pairity.errors import ConfigError
 from pairity.private_home import secure_home
 from pairity.progress import Progress
 from pairity.settings import Settings
-from pairity.timeline import DAY, HOUR, floor_to
 from pairity.universe import DEFAULT_UNIVERSE, short_name
 from pairity_cli.console import ConsoleProgress
 from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
+from pairity_cli.demo.span import choose_span
 from serving.process import serve
 from serving.report import ServeReport
 from serving.shutdown import stop_on_signals
+from training.data.training_sets import count_hours_needed
 from training.job import train
 from training.train_report import TrainReport
 from venue.clock import clock_for
@@ -86,14 +87,16 @@ def run_demo(plan: DemoPlan, show: Callable[[DemoReport], None]) -> None:
     with tempfile.TemporaryDirectory() as scratch, ConsoleProgress() as progress:
         with running_exchange(plan.market, plan.data, plan.seed, Path(scratch) / "exchange.log") as exchange:
             secure_home(plan.home, progress.say)
-            start, trading = _choose_span(exchange, plan.history_days, plan.cycles)
+            settings = _load_demo_settings(exchange, plan.home)
+            start, trading = choose_span(
+                exchange, plan.history_days, plan.cycles, least_hours=count_hours_needed(settings)
+            )
             _empty(plan.home)  # only now: a mistyped option must not cost the demo before
             exchange.advance(trading)
             progress.say(f"market: {exchange.label}")
             progress.say(
                 f"learning from {start:%Y-%m-%d %H:%M}, trading {plan.cycles} hours from {trading:%Y-%m-%d %H:%M}"
             )
-            settings = _load_demo_settings(exchange, plan.home)
             learnt = run_async(_learn(settings, start, trading, progress))
             if plan.speed is None:
                 run_async(_trade(plan, settings, exchange, learnt, progress, show))
@@ -161,29 +164,6 @@ def _empty(directory: Path) -> None:
             raise ConfigError(f"{directory} holds data that no demo made", "choose another --home")
         shutil.rmtree(directory)
     replace_file(directory / _MARK, b"")
-
-
-def _choose_span(exchange: DemoExchange, history_days: int, cycles: int) -> tuple[datetime, datetime]:
-    """Return the first instant to learn from and the one at which trading starts; whole hours, inside the market."""
-    if exchange.recorded:
-        end = floor_to(exchange.market_end, HOUR)
-        start = max(exchange.market_start, end - history_days * DAY)
-        if end - cycles * HOUR < exchange.now:
-            raise TimeRangeError(
-                f"{cycles} hours are more than the exchange can play: it begins at {exchange.now.isoformat()}",
-                f"trade at most {(end - exchange.now) // HOUR} --cycles",
-            )
-    else:
-        # A synthetic market has history before its clock's start and goes on after it for as long as one likes.
-        start = floor_to(exchange.now, HOUR) - history_days * DAY + cycles * HOUR
-        end = start + history_days * DAY
-    trading = end - cycles * HOUR
-    if trading <= start:
-        raise TimeRangeError(
-            f"{cycles} traded hours leave nothing of {start.isoformat()} to {end.isoformat()} to learn from",
-            "trade fewer --cycles, or use more --history",
-        )
-    return start, trading
 
 
 def _load_demo_settings(exchange: DemoExchange, home: Path, *, speed: int | None = None) -> Settings:

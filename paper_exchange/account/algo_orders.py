@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from paper_exchange.account.orders import AttachedStops, Side, is_closing
-from paper_exchange.account.positions import MarginMode, PositionSide, name_holding
+from paper_exchange.account.orders import AttachedStops, Directed, Side
+from paper_exchange.account.positions import MarginMode, PositionSide
 from paper_exchange.wire import Json, empty_fields, format_number
 
 _EMPTY_ALGO = empty_fields(
@@ -19,7 +19,7 @@ TRAILING = "move_order_stop"
 
 
 @dataclass(slots=True)
-class AlgoOrder:
+class AlgoOrder(Directed):
     """A conditional, oco, trigger or trailing order (`move_order_stop`). Order prices of −1 mean market.
 
     `is_attached`: it came with the order `parent_id`. `attached`: the stops that a trigger order's own order will
@@ -81,21 +81,6 @@ class AlgoOrder:
     def source(self) -> str:
         """The `source` of the order that a trigger without legs brings about."""
         return "25" if self.kind == TRAILING else "6"
-
-    @property
-    def sign(self) -> int:
-        """+1 for a buy."""
-        return 1 if self.side == "buy" else -1
-
-    @property
-    def holding(self) -> str:
-        """Name of the position that it protects or opens."""
-        return name_holding(self.inst_id, self.margin_mode, self.pos_side)
-
-    @property
-    def closes(self) -> bool:
-        """Whether its order may only reduce its position: by its flag, or in hedge mode by its side."""
-        return self.reduce_only or is_closing(self.side, self.pos_side)
 
     def row(self) -> dict[str, Json]:
         """Return the row of order-algo, orders-algo-pending and orders-algo-history."""

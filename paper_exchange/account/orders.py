@@ -70,8 +70,34 @@ class AttachedStops:
         }
 
 
+class Directed:
+    """What orders and algo orders share: a side, and the position that it is for."""
+
+    __slots__ = ()
+    inst_id: str
+    side: Side
+    reduce_only: bool
+    margin_mode: MarginMode
+    pos_side: PositionSide
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy."""
+        return 1 if self.side == "buy" else -1
+
+    @property
+    def holding(self) -> str:
+        """Name of the position that it opens, changes or protects."""
+        return name_holding(self.inst_id, self.margin_mode, self.pos_side)
+
+    @property
+    def closes(self) -> bool:
+        """Whether it may only reduce its position: by its flag, or in hedge mode by its side."""
+        return self.reduce_only or is_closing(self.side, self.pos_side)
+
+
 @dataclass(slots=True)
-class Order:
+class Order(Directed):
     """One order. `price` is None for market orders; sizes are contracts; profit is in USDT, the fee in `fee_ccy`.
 
     `resting_since_ms`: since when it waits at its price. `algo_id` names the algo order that brought it about,
@@ -121,21 +147,6 @@ class Order:
     def left(self) -> Decimal:
         """Contracts not filled."""
         return self.size - self.filled
-
-    @property
-    def sign(self) -> int:
-        """+1 for a buy."""
-        return 1 if self.side == "buy" else -1
-
-    @property
-    def holding(self) -> str:
-        """Name of the position that it changes."""
-        return name_holding(self.inst_id, self.margin_mode, self.pos_side)
-
-    @property
-    def closes(self) -> bool:
-        """Whether it may only reduce its position: by its flag, or in hedge mode by its side."""
-        return self.reduce_only or is_closing(self.side, self.pos_side)
 
     def row(self) -> dict[str, Json]:
         """Return the row of order, orders-pending and orders-history."""

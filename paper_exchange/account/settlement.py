@@ -13,7 +13,8 @@ from decimal import Decimal
 from pairity.universe import exact
 from paper_exchange.account import liquidation, matching, triggers
 from paper_exchange.account.account import Account
-from paper_exchange.account.ledger import FUNDING, ZERO, Bill
+from paper_exchange.account.ledger import FUNDING
+from paper_exchange.account.position_bills import book_earned
 from paper_exchange.account.positions import Position
 from paper_exchange.market.market import Bar
 
@@ -95,29 +96,11 @@ def _pay_funding(account: Account, position: Position, rate: Decimal) -> None:
     """
     mark = account.mark(position.inst_id)
     payment = -position.size * position.ct_val * mark * rate
-    change, moved = (ZERO, payment) if position.isolated else (payment, ZERO)
     position.funding += payment
-    position.margin += moved
     position.updated_ms = account.now_ms
-    account.ledger.book(
-        Bill(
-            bill_id=account.ids.next(),
-            ts_ms=account.now_ms,
-            kind=FUNDING,
-            sub_kind="174" if payment > 0 else "173",
-            inst_id=position.inst_id,
-            change=change,
-            balance=account.ledger.cash + change,
-            size=abs(position.size),
-            price=mark,
-            pnl=payment,
-            fee=ZERO,
-            margin_mode=position.margin_mode,
-            pos_side=position.pos_side,
-            margin=position.margin,
-            margin_change=moved,
-        )
-    )
+    sub_kind = "174" if payment > 0 else "173"
+    size = abs(position.size)
+    book_earned(account, position, payment, kind=FUNDING, sub_kind=sub_kind, size=size, price=mark)
 
 
 def _cancel_all(account: Account, tag: str) -> None:

@@ -11,8 +11,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from paper_exchange.account.account import Account
 from paper_exchange.account.filling import fill
-from paper_exchange.account.ledger import LIQUIDATION, PARTIAL_LIQUIDATION, ZERO, Bill, choose_sub_kind
+from paper_exchange.account.ledger import LIQUIDATION, PARTIAL_LIQUIDATION, ZERO, choose_sub_kind
 from paper_exchange.account.orders import Order
+from paper_exchange.account.position_bills import book_earned
 from paper_exchange.account.positions import Position
 from paper_exchange.market.prices import round_to_tick
 
@@ -79,25 +80,5 @@ def _charge_penalty(account: Account, position: Position, contracts: Decimal, pr
     if penalty == 0:
         return
     position.penalty += penalty
-    bought = -position.size
-    change, moved = (ZERO, penalty) if position.isolated else (penalty, ZERO)
-    position.margin += moved
-    account.ledger.book(
-        Bill(
-            bill_id=account.ids.next(),
-            ts_ms=account.now_ms,
-            kind=LIQUIDATION,
-            sub_kind=choose_sub_kind(kind, bought, position.pos_side),
-            inst_id=position.inst_id,
-            change=change,
-            balance=account.ledger.cash + change,
-            size=ZERO,
-            price=price,
-            pnl=penalty,
-            fee=ZERO,
-            margin_mode=position.margin_mode,
-            pos_side=position.pos_side,
-            margin=position.margin,
-            margin_change=moved,
-        )
-    )
+    sub_kind = choose_sub_kind(kind, -position.size, position.pos_side)
+    book_earned(account, position, penalty, kind=LIQUIDATION, sub_kind=sub_kind, price=price)

@@ -105,11 +105,14 @@ class Fault:
     params: Mapping[str, Json] = field(default_factory=dict)
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether the pattern fits: `*`, a full path, the end of a path, each optionally after `GET ` or `POST `."""
+        """Whether the pattern fits a full path or the end of one, optionally after `GET ` or `POST `.
+
+        `*` in it stands for anything: `market/*` is every path below `market`.
+        """
         pattern_method, _, pattern = self.path.rpartition(" ")
         if pattern_method and pattern_method != method:
             return False
-        return fnmatchcase(path, pattern) or path.endswith("/" + pattern.lstrip("/"))
+        return fnmatchcase(path, pattern) or fnmatchcase(path, "*/" + pattern.lstrip("/"))
 
     @property
     def executed(self) -> bool:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 
 from serving.alerts.sending import Outcome
-from serving.journal.delivery_pages import WAITING
-from serving.journal.event_records import Delivery, Severity
 
 AFTER_S = 60.0
 """Seconds that the journal has to fail: one that is locked for a moment is no emergency."""
@@ -54,21 +51,3 @@ async def run_emergency(
                     outcome = await send(name, text)
                     next_s[name] = monotonic() + (AGAIN_S if outcome.delivered else _RETRY_S)
         await wait(_LOOK_S)
-
-
-def make_direct_message(scope: str, name: str, text: str, now: datetime) -> Delivery:
-    """Return a critical message to the destination `name` that no journal holds; `scope` keeps its key apart."""
-    subject = f"emergency:{now:%Y%m%dT%H%M%S}"
-    return Delivery(
-        seq=0,
-        destination=name,
-        idempotency_key=f"{scope}-{name}-{subject}",
-        queued_at=now,
-        severity=Severity.CRITICAL,
-        subject=subject,
-        text=text,
-        state=WAITING,
-        tries=0,
-        ended_at=None,
-        answer=None,
-    )

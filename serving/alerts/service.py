@@ -19,7 +19,8 @@ from pairity.alert_settings import AlertSettings, DestinationSettings
 from pairity.errors import PairityError
 from pairity.settings import Settings
 from serving.alerts.daily import UNWATCHED_AFTER, describe_day
-from serving.alerts.emergency import make_direct_message, run_emergency
+from serving.alerts.direct import make_direct_message
+from serving.alerts.emergency import run_emergency
 from serving.alerts.events import Events
 from serving.alerts.outbox import Outbox, run_dead_man, run_outbox
 from serving.alerts.planner import Planner

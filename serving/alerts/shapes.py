@@ -42,7 +42,7 @@ def shape_post(settings: AlertSettings, destination: DestinationSettings, messag
     match destination.shape:
         case "telegram":
             assert token is not None, "the settings refuse a Telegram destination without a token"
-            url = f"{address.url}/bot{token.get_secret_value()}/sendMessage"
+            url = address.extend(f"/bot{token.get_secret_value()}/sendMessage")
             # No parse_mode: the text of a venue must not become markup or a link.
             body = {"chat_id": destination.chat, "text": line, "link_preview_options": {"is_disabled": True}}
         case "slack":

@@ -8,10 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pairity.alert_settings import AlertSettings
-from pairity.redaction import redact
-from serving.alerts.emergency import AFTER_S, AGAIN_S, make_direct_message
-from serving.alerts.sending import open_session, send_post
-from serving.alerts.shapes import shape_post
+from serving.alerts.direct import tell_directly
+from serving.alerts.emergency import AFTER_S, AGAIN_S
 
 
 class StartAlarm:
@@ -42,7 +40,7 @@ class StartAlarm:
             self._next_s = now_s + AGAIN_S
             minutes = int((now_s - self._since_s) // 60)
             text = f"the process starts, and cannot use the venue for {minutes} min: {what}; stops stay on the venue"
-            self._task = asyncio.ensure_future(self._tell(redact(text)))
+            self._task = asyncio.ensure_future(self._tell(text))
 
     async def close(self) -> None:
         """End what is being told."""
@@ -51,14 +49,4 @@ class StartAlarm:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _tell(self, text: str) -> None:
-        settings, now = self._settings, datetime.now(UTC)
-        complete = [item for item in settings.destinations if settings.find_fault(item) is None]
-        session = await open_session()
-        try:
-            posts = [
-                shape_post(settings, item, make_direct_message("start", item.name, text, now), self._source)
-                for item in complete
-            ]
-            await asyncio.gather(*(send_post(session, post, settings.timeout_s) for post in posts))
-        finally:
-            await session.close()
+        await tell_directly(self._settings, self._source, text, datetime.now(UTC))

@@ -3,7 +3,8 @@
 `POST /api/v1/actions/{action}` answers 202 as soon as the request is on the disk; the watch, which it wakes, carries it
 out. Refused are, in this order: another origin (403), a process without a control token (403), a wrong token (401),
 another content type than JSON (415), a body that is too large (413), not JSON (400) or does not fit (422), too many
-(429). Pages cannot send JSON across sites, and no cookie is ever a credential: only the header `Authorization` is.
+(429), what a process that starts or ends does not take (409). Pages cannot send JSON across sites, and no cookie is
+ever a credential: only the header `Authorization` is.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from pydantic import BaseModel, SecretStr
 
 from pairity.errors import PairityError
 from pairity.local_requests import is_json, refuse_request
-from serving.alerts.events import Events
 from serving.control.actions import LARGEST_BODY, Action, ActionBody, RefusedActionError, read_action
+from serving.control.door import Door
 from serving.control.queue import Request, RequestQueue
-from serving.control.uses import Uses
+from serving.control.uses import Noted, Uses
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -29,14 +30,18 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PREFIX = "/api/v1/actions"
-_STATUSES = (400, 401, 403, 404, 413, 415, 422, 429, 503)
+_STATUSES = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 
 
 class Accepted(BaseModel):
-    """Answer to an action that was taken: the id that its event has once it is carried out, and when it was made."""
+    """Answer to an action that was taken: the id that its event has once it is carried out, and when it was made.
+
+    `note` says of one that is carried out later what it waits for.
+    """
 
     request_id: str
     at: str
+    note: str | None = None
 
 
 class Fault(BaseModel):
@@ -54,11 +59,12 @@ class Refusal(BaseModel):
 
 def make_action_router(
     queue: RequestQueue,
-    events: Events,
+    events: Noted,
     control_token: SecretStr | None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    door: Door | None = None,
 ) -> APIRouter:
-    """Return the router of the actions; without a control token it refuses every one."""
+    """Return the router of the actions; without a control token, or behind a closed `door`, it refuses all."""
     from fastapi import APIRouter, Path, Security
     from fastapi.requests import Request as HttpRequest
     from fastapi.responses import JSONResponse
@@ -67,7 +73,7 @@ def make_action_router(
     from starlette.concurrency import run_in_threadpool
 
     router = APIRouter(prefix=PREFIX, tags=["actions"])
-    uses = Uses(events)
+    uses, passes = Uses(events), door or Door()
 
     async def act(action: str, http: HttpRequest) -> Response:
         if action not in set(Action):
@@ -77,11 +83,12 @@ def make_action_router(
             request = read_action(Action(action), await _read_body(http), now())
             if not uses.may_take(action):
                 raise RefusedActionError(429, f"too many times {action} within a minute", "wait a minute")
-            request_id = await run_in_threadpool(_put, queue, request)
+            request_id, note = await run_in_threadpool(_put, queue, request, Action(action), passes)
         except RefusedActionError as error:
             # After the answer: a journal that is locked, or on a disk that hangs, keeps nobody waiting for it.
             return _answer(error, BackgroundTask(uses.refuse, action, error.status, error.what))
-        return JSONResponse({"request_id": request_id, "at": request.at.isoformat()}, status_code=202)
+        later = {} if note is None else {"note": note}
+        return JSONResponse({"request_id": request_id, "at": request.at.isoformat(), **later}, status_code=202)
 
     # Annotations are texts here, and FastAPI would look for the types in this module.
     known = Path(description="What is asked for.", json_schema_extra={"enum": list(Action)})
@@ -142,9 +149,10 @@ async def _read_body(http: HttpRequest) -> bytes:
     return bytes(body)
 
 
-def _put(queue: RequestQueue, request: Request) -> str:
+def _put(queue: RequestQueue, request: Request, action: Action, door: Door) -> tuple[str, str | None]:
     try:
-        return queue.put(request)
+        with door.passing(action) as note:
+            return queue.put(request), note
     except PairityError as error:  # too many wait, or what stands in the queue's place is none of ours
         raise RefusedActionError(429, error.what, error.remedy) from None
     except OSError as error:

@@ -10,8 +10,8 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from typing import Protocol
 
-from serving.alerts.events import Events
 from serving.journal.event_records import Severity
 
 MOST_REFUSED = 20
@@ -21,10 +21,20 @@ MOST_TAKEN = 60
 _HOUR_S, _MINUTE_S = 3600.0, 60.0
 
 
+class Noted(Protocol):
+    """Where uses are noted: the events of a process."""
+
+    def record(self, kind: str, severity: Severity, text: str) -> None:
+        """Note an event."""
+
+    def flush(self) -> None:
+        """Write what waits."""
+
+
 class Uses:
     """Uses of one process's actions. May be called from any thread."""
 
-    def __init__(self, events: Events, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, events: Noted, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._events = events
         self._monotonic = monotonic
         self._lock = threading.Lock()

@@ -76,10 +76,13 @@ class EntryIntents:
 
     def give_up(self, intent: Intent, reason: str) -> Intent:
         """Cancel an order that never left, and what was attached to it, in the journal; return it."""
-        now = self._desk.clock.now()
-        gone = self._journal.advance(intent.client_order_id, IntentState.CANCELLED, now, reason)
-        self._protector.withdraw(intent, now, reason)
+        gone = self.end_unsent(intent, reason)
+        self._protector.withdraw(intent, self._desk.clock.now(), reason)
         return gone
+
+    def end_unsent(self, intent: Intent, reason: str) -> Intent:
+        """Cancel an order that never left in the journal, without what was attached to it; return it."""
+        return self._journal.advance(intent.client_order_id, IntentState.CANCELLED, self._desk.clock.now(), reason)
 
     def make(
         self,

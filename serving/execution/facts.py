@@ -68,11 +68,27 @@ class Facts:
 
     async def examine(self, position: PairPosition, leg: Leg, rows: Iterable[VenuePosition]) -> LegFacts:
         """Return both facts about a leg; `rows` is the list of positions as read. Raises VenueError."""
-        changes = await self._read_changes(position, leg)
-        executed = self.count_opened(position, leg) + leg.side.sign * sum(map(_signed, changes), Decimal(0))
+        shown = [row for row in rows if row.instrument == inst_id(leg.asset) and is_on_side(row, leg.side)]
+        own, earlier, changes = await self._read_executions(position, leg)
         known = {_key(fill) for fill in self._journal.fills(position.position_id)}
-        unseen = tuple(fill for fill in changes if _key(fill) not in known)
-        return LegFacts(count_listed(leg, rows), max(executed, Decimal(0)), unseen)
+        changes = [*(fill for fill in earlier if _key(fill) in known), *changes]
+        earlier = [fill for fill in earlier if _key(fill) not in known]
+        executed = self._count_left(position, leg, changes)
+        listed = sum((abs(row.contracts) for row in shown), Decimal(0))
+        if 0 < listed < executed and listed == self._count_left(position, leg, [*earlier, *changes]):
+            # What somebody traded right before our entry, while no list showed it, was netted with it. Only a row that
+            # is no older than our entry proves that: before it, the same size would be somebody else's. Then they are
+            # journalled with the position, and count from there on.
+            newest = max(fill.at for fill in (*own, *earlier, *changes))
+            if any(row.updated_at is not None and row.updated_at >= newest for row in shown):
+                executed, changes = listed, [*earlier, *changes]
+        return LegFacts(listed, executed, tuple(fill for fill in changes if _key(fill) not in known))
+
+    def _count_left(self, position: PairPosition, leg: Leg, changes: Iterable[VenueFill]) -> Decimal:
+        """Return the contracts that are left of a leg after the executions that changed it; never less than none."""
+        return max(
+            self.count_opened(position, leg) + leg.side.sign * sum(map(_signed, changes), Decimal(0)), Decimal(0)
+        )
 
     def count_opened(self, position: PairPosition, leg: Leg) -> Decimal:
         """Return the contracts with which a leg began: those of its entry, or of its first stop if it was adopted.
@@ -133,23 +149,23 @@ class Facts:
         own = [fill for fill in fills if fill.client_order_id == wanted or (intent.order_id == fill.order_id)]
         return _make_order(intent, own) if own else None
 
-    async def _read_changes(self, position: PairPosition, leg: Leg) -> list[VenueFill]:
-        """Return the executions in a leg's instrument since its entry, the entry's own left out."""
+    async def _read_executions(
+        self, position: PairPosition, leg: Leg
+    ) -> tuple[list[VenueFill], list[VenueFill], list[VenueFill]]:
+        """Return the executions in a leg's instrument: its entry's own, others of the minute before, others since."""
         instrument = inst_id(leg.asset)
         entries = self._journal.intents(position.position_id, purpose=Purpose.ENTRY)
         names = {intent.client_order_id for intent in entries} | {intent.order_id for intent in entries}
         since = position.opened_at - SKEW if entries else position.opened_at
         fills = await self._venue.fills(instrument, since)
-        if rescaling := self._journal.last_rescaling(position.position_id, instrument):
-            return [
-                fill for fill in fills if fill.at > rescaling.at and not self._is_of_another(fill, position.position_id)
-            ]
-        first = min((fill.at for fill in fills if _names(fill) & names), default=since)
-        return [
-            fill
-            for fill in fills
-            if fill.at >= first and not _names(fill) & names and not self._is_of_another(fill, position.position_id)
+        own = [fill for fill in fills if _names(fill) & names]
+        others = [
+            fill for fill in fills if not _names(fill) & names and not self._is_of_another(fill, position.position_id)
         ]
+        if rescaling := self._journal.last_rescaling(position.position_id, instrument):
+            return own, [], [fill for fill in others if fill.at > rescaling.at]
+        first = min((fill.at for fill in own), default=since)
+        return own, [fill for fill in others if fill.at < first], [fill for fill in others if fill.at >= first]
 
     def _is_of_another(self, fill: VenueFill, position_id: str) -> bool:
         intent = self._journal.intent(fill.client_order_id) if fill.client_order_id else None

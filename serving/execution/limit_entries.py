@@ -108,6 +108,8 @@ class LimitEntries:
         Raises VenueError where the venue leaves something open; OrderUnknownError for an order in doubt.
         """
         reason, allowed = "", allowed and self.begins
+        for known in self._intents.list(entry, number)[:-1]:
+            self._intents.withdraw_if_unfilled(known)
         while not reason and (newest := self._intents.newest(entry, number)).order_type == POST_ONLY:
             if await self._take_step(entry, newest, allowed=allowed):
                 return Worked(rests=True)
@@ -115,9 +117,11 @@ class LimitEntries:
             if newest.state.final:
                 # Without a look at the switch: it goes on counting for an order that may follow, or ends by itself.
                 self.switch.resting.discard(entry.position_id)
-                self._intents.withdraw_if_unfilled(newest)
                 self._desk.checkpoint("entry: limit ended")
                 reason = await self._follow(entry, decision, newest, allowed=allowed)
+                # Last: what was attached to it says to a process that comes back that nothing has followed yet.
+                self._desk.checkpoint("entry: limit followed")
+                self._intents.withdraw_if_unfilled(newest)
         await self.switch.release(entry.position_id)
         return Worked(rests=False, reason=reason)
 
@@ -125,7 +129,7 @@ class LimitEntries:
         """Take one step with the newest limit order; return whether it rests, and may."""
         if newest.state is IntentState.INTENDED:
             if not allowed or self._is_over(entry, newest):
-                self._intents.give_up(newest, "not sent in time" if allowed else "nothing may be opened now")
+                self._intents.end_unsent(newest, "not sent in time" if allowed else "nothing may be opened now")
                 return False
             price = self._quotes.pop(newest.client_order_id, None)
             price = await self.quote(entry, newest.leg) if price is None else price

@@ -237,6 +237,7 @@ def position_from_row(row: Row) -> VenuePosition | None:
         margin_usdt=optional(row, "margin", number),
         margin_mode=optional_text(row, "mgnMode") or "cross",
         funding_usdt=_shown(row, "fundingFee"),
+        updated_at=instant(row, "uTime") if optional_text(row, "uTime") else None,
     )
 
 

@@ -82,6 +82,17 @@ class Shield:
     problem: str | None = None
 
 
+def _find_lost(known: Sequence[Intent], resting: Sequence[VenueAlgo]) -> str | None:
+    """Say which stop rested on the venue and is not there any more; None where none is missing."""
+    there = {algo.client_order_id for algo in resting}
+    for intent in known:
+        if intent.state is IntentState.ACKNOWLEDGED and intent.client_order_id not in there:
+            return (
+                f"{intent.position_id}: the stop of {intent.instrument} was gone from the venue, and was placed again"
+            )
+    return None
+
+
 class Protector:
     """Protector of single legs: makes claims true on the venue."""
 
@@ -103,9 +114,11 @@ class Protector:
         # One that has ended in the journal and rests all the same is none to count on: it is dropped again.
         own = {intent.client_order_id for intent in known if not intent.state.final}
         sizes = list(islice(split_contracts(claim.contracts, claim.spec), _MOST_PARTS + 1))
+        lost = None if expected else _find_lost(known, resting)
         if len(sizes) > 1:
-            return await self._ensure_parts(claim, sizes, resting, own)
+            return await self._ensure_parts(claim, sizes, resting, own, lost)
         valid = next((algo for algo in resting if algo.client_order_id in own and claim.is_met_by(algo)), None)
+        replaced = valid is None
         if valid is None:
             valid, problem = await self._place(claim)
             if valid is None:
@@ -114,15 +127,15 @@ class Protector:
         await self._drop([algo for algo in resting if algo.algo_id != valid.algo_id])
         self._sync(claim, valid)
         await self._settle_others(claim, {valid.client_order_id})
-        return Shield(True, valid.stop, valid.target)
+        return Shield(True, valid.stop, valid.target, lost if replaced else None)
 
     async def _ensure_parts(
-        self, claim: Claim, sizes: Sequence[Decimal], resting: list[VenueAlgo], own: set[str]
+        self, claim: Claim, sizes: Sequence[Decimal], resting: list[VenueAlgo], own: set[str], lost: str | None
     ) -> Shield:
         """Do what `ensure` does for a leg above the largest market order: several stops, each of one order's size."""
         if len(sizes) > _MOST_PARTS:
             return self._fall_back(claim, resting, f"it would need more than {_MOST_PARTS} stops")
-        left, parts = list(resting), list[VenueAlgo]()
+        left, parts, replaced = list(resting), list[VenueAlgo](), False
         for size in sizes:
             part = replace(claim, contracts=size)
             valid = next(
@@ -137,13 +150,14 @@ class Protector:
                 valid, problem = await self._place(part)
                 if valid is None:
                     return self._fall_back(claim, resting, problem)
+                replaced = True
             else:
                 left.remove(valid)
             parts.append(valid)
             self._sync(part, valid)
         await self._drop(left)
         await self._settle_others(claim, {part.client_order_id for part in parts})
-        return Shield(True, parts[0].stop, parts[0].target)
+        return Shield(True, parts[0].stop, parts[0].target, lost if replaced else None)
 
     async def remove(self, position_id: str, instrument: str) -> list[str]:
         """Cancel all protection of a closed position and see it gone; return problems where something stays."""

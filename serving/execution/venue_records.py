@@ -174,6 +174,8 @@ class VenuePosition:
     """The margin of an isolated position, which is no longer in the account's cash; None for one in cross margin."""
     funding_usdt: Decimal | None = None
     """Funding since it was opened, negative where paid; for reading, nothing trades on it. None: not said."""
+    updated_at: datetime | None = None
+    """When its size last changed, by the venue's clock; None: not said."""
 
     @property
     def side(self) -> Side:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, literal_column, select
 
 from serving.journal import codec, tables
-from serving.journal.records import Intent, IntentState, OrderEvent, PositionRecord, StateRecord, TradingState
+from serving.journal.records import Intent, IntentState, OrderEvent, PositionRecord, StateRecord
 
 _POSITION_ROW: Any = literal_column("positions.rowid")
 """SQLite's own number of a position's row: rows are never deleted, so it is the order of opening."""
@@ -51,19 +51,7 @@ class ChangePages:
         table = tables.states
         with self._begin() as connection:
             rows = list(connection.execute(select(table).where(table.c.seq > seq).order_by(table.c.seq)).mappings())
-        return [
-            (
-                row["seq"],
-                StateRecord(
-                    at=codec.time_from_text(row["at"]),
-                    state=TradingState(row["state"]),
-                    reason=row["reason"],
-                    by=row["by"],
-                    flatten=row["flatten"],
-                ),
-            )
-            for row in rows
-        ]
+        return [(row["seq"], codec.state_from_row(row)) for row in rows]
 
     def bad_ends_after(self, seq: int) -> list[tuple[int, OrderEvent, Intent]]:
         """Return orders that were refused, or of which nobody knows the outcome, since an order event."""

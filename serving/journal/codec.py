@@ -26,6 +26,8 @@ from serving.journal.records import (
     PositionRecord,
     Purpose,
     Run,
+    StateRecord,
+    TradingState,
     Value,
 )
 
@@ -166,6 +168,28 @@ def event_to_row(entry: OrderEvent) -> dict[str, Any]:
 def event_from_row(row: RowMapping) -> OrderEvent:
     """Return the order event of a row."""
     return OrderEvent(row["client_order_id"], time_from_text(row["at"]), IntentState(row["state"]), row["answer"])
+
+
+def state_to_row(record: StateRecord) -> dict[str, Any]:
+    """Return the row of a state, without the number that the table gives it."""
+    return {
+        "at": time_to_text(record.at),
+        "state": record.state.value,
+        "reason": record.reason,
+        "by": record.by,
+        "flatten": record.flatten,
+    }
+
+
+def state_from_row(row: RowMapping) -> StateRecord:
+    """Return the state of a row."""
+    return StateRecord(
+        at=time_from_text(row["at"]),
+        state=TradingState(row["state"]),
+        reason=row["reason"],
+        by=row["by"],
+        flatten=row["flatten"],
+    )
 
 
 def fill_to_row(fill: Fill) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, inspect, select
 
 from serving.journal import tables
-from serving.journal.codec import time_from_text, time_to_text
+from serving.journal.codec import state_from_row, state_to_row
 from serving.journal.records import StateRecord, TradingState
 
 
@@ -21,15 +21,8 @@ class StatePages:
 
     def record(self, record: StateRecord) -> None:
         """Append a state."""
-        row = {
-            "at": time_to_text(record.at),
-            "state": record.state.value,
-            "reason": record.reason,
-            "by": record.by,
-            "flatten": record.flatten,
-        }
         with self._begin() as connection:
-            connection.execute(insert(tables.states), row)
+            connection.execute(insert(tables.states), state_to_row(record))
 
     def newest(self) -> StateRecord | None:
         """Return the state that was entered last; None before the first."""
@@ -52,13 +45,4 @@ class StatePages:
             if not inspect(connection).has_table(tables.states.name):
                 return []
             rows = list(connection.execute(query).mappings())
-        return [
-            StateRecord(
-                at=time_from_text(row["at"]),
-                state=TradingState(row["state"]),
-                reason=row["reason"],
-                by=row["by"],
-                flatten=row["flatten"],
-            )
-            for row in rows
-        ]
+        return [state_from_row(row) for row in rows]

@@ -53,14 +53,7 @@ def _list_gaps(bills: Sequence[VenueBill]) -> Iterator[Difference]:
         before = last.get(bill.currency)
         if before is not None and abs(before.balance + bill.change - bill.balance) > _ROUNDED:
             there = f"{before.balance} {bill.change:+} is not {bill.balance} {bill.currency}"
-            yield Difference(
-                finding=Finding.GAP,
-                at=bill.at,
-                instrument=bill.instrument,
-                name=f"bill {bill.bill_id}",
-                here="",
-                there=there,
-            )
+            yield Difference.of_bill(Finding.GAP, bill, there)
         last[bill.currency] = bill
 
 

@@ -45,14 +45,7 @@ def _list_missing(
         finding = Finding.NOT_HERE if owns(bill.client_order_id or "") else Finding.FOREIGN
         amount = ", ".join(f"{item.change} {item.currency}" for item in there[key])
         name = bill.client_order_id or bill.order_id or bill.bill_id
-        yield Difference(
-            finding=finding,
-            at=bill.at,
-            instrument=bill.instrument,
-            name=name,
-            here="",
-            there=amount,
-        )
+        yield Difference.of_bill(finding, bill, amount, name)
     for key in here.keys() - there.keys():
         fill = here[key]
         name = fill.client_order_id or fill.order_id

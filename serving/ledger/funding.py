@@ -53,15 +53,7 @@ def _compare(record: PositionRecord, payments: Sequence[VenueBill]) -> Differenc
 def _list_foreign(positions: Sequence[PositionRecord], payments: Sequence[VenueBill]) -> Iterator[Difference]:
     for bill in payments:
         if not any(_is_of(record, bill) for record in positions):
-            amount = f"{bill.change} {bill.currency}"
-            yield Difference(
-                finding=Finding.FOREIGN,
-                at=bill.at,
-                instrument=bill.instrument,
-                name=f"bill {bill.bill_id}",
-                here="",
-                there=amount,
-            )
+            yield Difference.of_bill(Finding.FOREIGN, bill, f"{bill.change} {bill.currency}")
 
 
 def _is_of(record: PositionRecord, bill: VenueBill) -> bool:

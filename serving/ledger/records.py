@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from serving.execution.venue_records import VenueBill
+
 
 class Finding(StrEnum):
     """Kind of a difference."""
@@ -37,6 +39,18 @@ class Difference:
     """Position, order or bill that it is about."""
     here: str
     there: str
+
+    @classmethod
+    def of_bill(cls, finding: Finding, bill: VenueBill, there: str, name: str = "") -> Difference:
+        """Return a difference about a bill for which the journal has nothing; it is named by its id, or by `name`."""
+        return cls(
+            finding=finding,
+            at=bill.at,
+            instrument=bill.instrument,
+            name=name or f"bill {bill.bill_id}",
+            here="",
+            there=there,
+        )
 
 
 @dataclass(frozen=True, slots=True)

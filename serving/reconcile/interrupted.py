@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from pairity.errors import JournalError, OrderUnknownError
@@ -88,12 +89,19 @@ class InterruptedOrders:
 
     def _find_limit_entries(self) -> dict[str, Intent]:
         """Return, by position, an order of each entry that began with a limit order and is not at its end."""
-        unsettled = {i.position_id: i for i in self._journal.unsettled() if i.purpose is Purpose.ENTRY}
-        return {
-            name: intent
-            for name, intent in unsettled.items()
-            if any(i.order_type == POST_ONLY for i in self._journal.intents(name, purpose=Purpose.ENTRY))
-        }
+        found: dict[str, Intent] = {}
+        for intent in self._journal.unsettled():
+            attached = intent.purpose is Purpose.PROTECT and intent.state is IntentState.INTENDED
+            if not (attached or intent.purpose is Purpose.ENTRY):
+                continue
+            entries = self._journal.intents(intent.position_id, purpose=Purpose.ENTRY)
+            if not any(known.order_type == POST_ONLY for known in entries):
+                continue
+            if intent.purpose is Purpose.ENTRY:
+                found[intent.position_id] = intent
+            elif (ended := _find_unfollowed(intent, entries)) is not None:
+                found.setdefault(intent.position_id, ended)
+        return found
 
     async def _settle(self, intent: Intent) -> Intent:
         """Return the intent at its end, or `intended` where the venue never had it."""
@@ -132,3 +140,10 @@ class InterruptedOrders:
         decision = None if intent.decision_id is None else self._journal.decision(intent.decision_id)
         exits = () if decision is None else decision.decision.exits
         return next((str(item.reason) for item in exits if item.position_id == intent.position_id), UNPROTECTED)
+
+
+def _find_unfollowed(attached: Intent, entries: Sequence[Intent]) -> Intent | None:
+    """Return the limit order that ended unfilled and which nothing has followed yet, by what was attached to it."""
+    newest = max((known for known in entries if known.leg == attached.leg), key=lambda known: known.attempt)
+    unfollowed = newest.order_type == POST_ONLY and newest.state.final and newest.filled_contracts == 0
+    return newest if unfollowed and newest.attempt == attached.attempt else None

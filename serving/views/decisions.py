@@ -72,6 +72,7 @@ class HeatCell(View):
     z: float | None
     probability: float | None
     rejected: str | None
+    outcome: str = Field(description="What became of it, in words.")
 
 
 class HeatMap(View):
@@ -192,6 +193,7 @@ def view_heatmap(seen: Inputs) -> HeatMap:
             z=item.z,
             probability=item.probability,
             rejected=item.rejected,
+            outcome=explain_assessment(record, item),
         )
         for item in scores
     ]

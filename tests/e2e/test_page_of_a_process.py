@@ -166,7 +166,7 @@ def is_refused(look):
     dialog.locator("input[name=reason]").fill("a try")
     dialog.locator("input[name=confirmation]").fill("GUARD")
     dialog.locator("button[type=submit]").click()
-    look.wait_for_text("dialog[open]", "missing or wrong")
+    look.wait_for_text("dialog[open]", "The token is wrong and was forgotten")
     look.page.keyboard.press("Escape")
     look.wait("document.querySelector('[data-key=act-unlock]') !== null")
     look.wait_for_text("#verdict", "1 event waits for acknowledgement")
@@ -199,7 +199,7 @@ def flatten_and_resume(look, desk, client):
     look.wait_for_text("#verdict", "Holds nothing", within_s=60)
     assert client.privateGetAccountPositions()["data"] == []
     # Risk is of the same account: it holds nothing either, and says so without being asked again.
-    look.wait_for_text("#risk", "gross exposure\n0 USDT")
+    look.wait_for_text("#risk", "gross exposure\n0.00 USDT")
     rows = len(desk.ask("SELECT 1 FROM positions WHERE closed_at IS NOT NULL"))
     look.wait(f"document.querySelectorAll('#trades tbody tr').length === {rows}", within_s=12)
     act(look, "act-resume", "RESUME")

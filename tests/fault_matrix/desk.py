@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from pairity.layout import Layout
-from pairity.settings import ExchangeSettings, Settings
+from pairity.settings import Settings
 from pairity.strategy.types import Action, Decision, Entry, Exit, ExitReason, LegOrder, Side, StrategyState
 from pairity.trading_settings import ServeSettings
 from pairity.universe import ContractSpec, Pair
-from serving.alerts.events import Events
 from serving.control.queue import Request, RequestQueue
 from serving.cycle import Cycle
 from serving.execution.executor import Executor
@@ -29,14 +28,14 @@ from serving.execution.orders import OrderDesk
 from serving.execution.pace import Pace
 from serving.journal import DecisionRecord, Journal, decision_id
 from serving.journal.event_records import Wish
-from serving.parts import GuardParts, Parts
+from serving.parts import Parts
 from serving.report import Reporter
 from serving.status import Status
-from serving.supervisor import Supervisor
 from serving.watch import Watch
+from tests.paper_exchange.paper_keys import exchange_at
 from tests.paper_exchange.signed_requests import ask
-from tests.serving.guarding import Said
-from tests.serving.test_kill import PLAIN_RULE
+from tests.serving.guarding import Said, make_guard_parts
+from tests.serving.killed_trader import PLAIN_RULE
 from tests.serving.trading import RUN
 from venue.clock import SteppedClock
 from venue.okx_client import aclose, make_client
@@ -51,7 +50,11 @@ class Desk:
     def __init__(self, url: str, home: Path, clock: SteppedClock, client: Any, *, late: bool) -> None:
         self.url, self.clock, self._home, self._late = url, clock, home, late
         self._last = read_last(url)
-        settings = Settings(home=home, exchange=_exchange(url), serve=ServeSettings(watch_stepped=True))
+        settings = Settings(
+            home=home,
+            exchange=exchange_at(url, control_url=f"{url}/control", timeout_s=0.8),
+            serve=ServeSettings(watch_stepped=True),
+        )
         self.journal = Journal.open(home / "journal.db")
         self.journal.record_run(RUN)
         pace = Pace(sleep=self.sleep, monotonic=lambda: clock.now().timestamp())
@@ -59,18 +62,8 @@ class Desk:
         contracts = {asset: read_contract(url, asset) for asset in ("BTC", "ETH")}
         self.executor = Executor(OrderDesk(venue, self.journal, clock, pace), contracts, leverage=1)
         self.status, self.said = Status("paper", "matrix", {}), Said()
-        self.supervisor = Supervisor(self.journal, self.status, clock.now, self.said.say)
-        parts = GuardParts(
-            settings=settings,
-            clock=clock,
-            executor=self.executor,
-            journal=self.journal,
-            contracts=contracts,
-            status=self.status,
-            progress=self.said,
-            supervisor=self.supervisor,
-            events=Events(self.journal, clock.now),
-        )
+        parts = make_guard_parts(settings, clock, self.executor, self.status, self.said)
+        self.supervisor = parts.supervisor
         self.watch = Watch(parts)
         self.cycle = Cycle(cast(Parts, parts), self.watch, Reporter(parts))
 
@@ -129,7 +122,7 @@ class Desk:
 async def open_desk(url: str, home: Path, *, late: bool) -> AsyncIterator[Desk]:
     """Open a desk on a journal of its own and close it with the block."""
     home.mkdir(mode=0o700)
-    client = make_client(Settings(exchange=_exchange(url)), signed=True)
+    client = make_client(Settings(exchange=exchange_at(url, control_url=f"{url}/control", timeout_s=0.8)), signed=True)
     clock = await SteppedClock.connect(f"{url}/control")
     # The processes of earlier cells traded on the same account: a person says that they are gone.
     queue = RequestQueue(Layout(home))
@@ -158,18 +151,6 @@ def _get(url: str) -> list[dict[str, str]]:
     with urllib.request.urlopen(url, timeout=30) as answer:
         rows: list[dict[str, str]] = json.load(answer)["data"]
         return rows
-
-
-def _exchange(url: str) -> ExchangeSettings:
-    return ExchangeSettings(
-        url=url,
-        control_url=f"{url}/control",
-        api_key="paper",
-        api_secret="paper",
-        api_passphrase="paper",
-        rate_limit=False,
-        timeout_s=0.8,
-    )
 
 
 def _make_entry(name: str, last: float) -> Entry:

@@ -31,6 +31,7 @@ ROWS = st.lists(
 LABELS = st.lists(
     st.fixed_dictionaries({"asset": st.none() | ASSETS | st.just("D"), "event_timestamp": QUARTERS}), max_size=25
 )
+NAMED = {"time": "event_timestamp", "event": "e", "created": "c"}
 TTL = st.sampled_from([None, timedelta(0), timedelta(minutes=15), timedelta(hours=2), timedelta(days=9)])
 
 
@@ -43,9 +44,7 @@ def test_join_equals_brute_force(rows, labels, ttl, known_only):
         frame,
         pl.DataFrame(rows, schema=FAST, orient="row").lazy().rename({"event_timestamp": "e", "created_timestamp": "c"}),
         keys=["asset"],
-        time="event_timestamp",
-        event="e",
-        created="c",
+        **NAMED,
         columns=columns,
         ttl=ttl,
         known_only=known_only,
@@ -65,9 +64,7 @@ def test_without_keys_there_is_one_series_for_all(rows, times):
         frame,
         pl.DataFrame(rows, schema=FAST, orient="row").lazy().select(e="event_timestamp", c="created_timestamp", x="x"),
         keys=[],
-        time="event_timestamp",
-        event="e",
-        created="c",
+        **NAMED,
         columns=["x"],
         ttl=None,
         known_only=True,
@@ -109,9 +106,7 @@ def test_several_keys_single_microseconds_and_sources_without_created_time(rows,
         labels,
         stored.lazy(),
         keys=["asset", "venue"],
-        time="event_timestamp",
-        event="e",
-        created="c" if created else None,
+        **NAMED | ({} if created else {"created": None}),
         columns=["x"],
         ttl=ttl,
         known_only=True,
@@ -141,9 +136,7 @@ def test_features_may_share_names_with_nothing_but_their_own_labels():
         labels,
         rows.lazy().select("asset", "x", e="event_timestamp", c="created_timestamp"),
         keys=["asset"],
-        time="event_timestamp",
-        event="e",
-        created="c",
+        **NAMED,
         columns=["x"],
         ttl=None,
         known_only=True,
@@ -166,9 +159,7 @@ def test_of_exact_duplicates_the_one_stored_last_is_seen_in_long_files_too():
             labels,
             rows.lazy().with_columns(c="e"),
             keys=["asset"],
-            time="event_timestamp",
-            event="e",
-            created="c",
+            **NAMED,
             columns=["x"],
             ttl=None,
             known_only=True,

@@ -167,6 +167,17 @@ def test_refused_rows_of_one_view_are_no_inputs_of_others():
     assert assert_continues(reading(frames), config, closes, accept=accept) > 0
 
 
+def test_the_engine_of_a_live_hour_gives_the_bits_of_that_of_a_backfill():
+    frames, config = market(5), settings_for(("A", "B", "C", "D"), SHORT, 30)
+    whole = {}
+    for engine in ("in-memory", "streaming"):
+        with pl.Config(engine_affinity=engine):
+            whole[engine] = compute_views(reading(frames), MAY, MAY + 30 * HOUR, config)
+    for name, rows in whole["in-memory"].items():
+        assert rows.height or name == "asset_risk_buckets"
+        assert_same_bits(rows, whole["streaming"][name])
+
+
 @pytest.mark.recorded
 def test_recorded_minutes_hour_by_hour():
     names = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "TON", "TRX")

@@ -27,8 +27,8 @@ from feature_repo.knowledge_time import (
     repaired_known_at,
 )
 from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
+from tests.house.source_tree import modules
 
-ROOT = Path(__file__).parents[2]
 START = datetime(2025, 3, 31, 23, tzinfo=UTC)
 MS = timedelta(milliseconds=1)
 # Few distinct instants, so that equal ones, the case in which rules differ, come often.
@@ -117,18 +117,6 @@ def test_no_rule_makes_a_row_known_earlier(known, stored, now, flag):
         assert computed(rule, known_at=[known], stored=[stored], flag=[flag])[0] >= known
 
 
-PRODUCT = (
-    "pairity",
-    "pairity_cli",
-    "feature_repo",
-    "venue",
-    "paper_exchange",
-    "model_registry",
-    "ingestion",
-    "validation",
-    "training",
-    "serving",
-)
 NAMES = {KNOWN_AT, CREATED_TIME, "KNOWN_AT", "CREATED_TIME"}
 
 
@@ -181,11 +169,8 @@ def offences(source: str) -> list[int]:
 
 
 def test_no_other_module_computes_when_something_was_known():
-    found = {}
-    for room in PRODUCT:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            if path != Path(knowledge_time.__file__) and (lines := offences(path.read_text())):
-                found[str(path.relative_to(ROOT))] = lines
+    others = (module for module in modules().values() if module.path != Path(knowledge_time.__file__))
+    found = {module.name: lines for module in others if (lines := offences(module.text))}
     assert found == {}
 
 

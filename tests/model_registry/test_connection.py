@@ -7,7 +7,15 @@ from contextlib import closing
 
 import pytest
 
-from model_registry.connection import database_file, has_database, open_client, prepare_environment, store_errors
+from model_registry import connection
+from model_registry.connection import (
+    database_file,
+    has_database,
+    open_client,
+    prepare_environment,
+    read_once,
+    store_errors,
+)
 from pairity.errors import NoChampionError, RegistryError
 from pairity.layout import Layout
 
@@ -106,3 +114,59 @@ def test_what_does_not_exist_is_the_error_that_the_caller_means(tmp_path):
     with pytest.raises(RegistryError) as caught, store_errors(layout, nobody):
         raise sqlite3.OperationalError("locked\n[SQL: SELECT 1]")
     assert caught.value.what.endswith("mlflow.db cannot be used: locked")
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """A database of one row, and a question to it that counts how often it is asked."""
+    layout, asked = Layout(tmp_path), []
+    layout.mlflow.mkdir()
+    write(database_file(layout), "CREATE TABLE models (name)", "INSERT INTO models VALUES ('m')")
+
+    def read():
+        asked.append(len(asked))
+        with closing(sqlite3.connect(database_file(layout))) as database:
+            return database.execute("SELECT count(*) FROM models").fetchone()[0]
+
+    return layout, read, asked
+
+
+def write(path, *statements):
+    with closing(sqlite3.connect(path)) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+
+
+def test_an_answer_is_read_again_once_anybody_writes(counted, monkeypatch):
+    monkeypatch.setattr(connection, "_SETTLED_S", 0.0)
+    layout, read, asked = counted
+    assert [read_once(layout, "models", read) for _ in range(3)] == [1, 1, 1]
+    assert len(asked) == 1
+    write(database_file(layout), "INSERT INTO models VALUES ('n')")
+    os.utime(database_file(layout), ns=(0, 0))  # whoever sets a clock back deceives nobody
+    assert [read_once(layout, "models", read) for _ in range(2)] == [2, 2]
+    other = layout.mlflow / "copy.db"
+    shutil.copy2(database_file(layout), other)
+    write(other, "DELETE FROM models")
+    other.replace(database_file(layout))
+    assert [read_once(layout, "models", read) for _ in range(2)] == [0, 0]
+    assert len(asked) == 3
+    database_file(layout).with_name("mlflow.db-journal").touch()
+    assert read_once(layout, "models", read) == 0
+    assert len(asked) == 4
+
+
+def test_what_was_read_just_after_a_write_and_what_failed_is_not_remembered(counted, monkeypatch):
+    layout, read, asked = counted
+    monkeypatch.setattr(connection, "_SETTLED_S", 3600.0)
+    assert [read_once(layout, "models", read) for _ in range(2)] == [1, 1]
+    assert len(asked) == 2
+    monkeypatch.setattr(connection, "_SETTLED_S", 0.0)
+
+    def fail():
+        raise RegistryError("unreadable", "restore it")
+
+    with pytest.raises(RegistryError, match="unreadable"):
+        read_once(layout, "other", fail)
+    assert read_once(layout, "other", read) == 1

@@ -1,8 +1,7 @@
-"""Old or new, never half: a fault at every step of a replacement, the order of the flushes, locks between processes."""
+"""Old or new, never half: a fault at every step of a replacement, and the order of the flushes."""
 
 from __future__ import annotations
 
-import ast
 import errno
 import os
 import re
@@ -19,10 +18,8 @@ import pytest
 
 from pairity import durable
 from pairity.durable import (
-    AlreadyLockedError,
     append_line,
     discard_folder,
-    lock_exclusively,
     make_folder,
     move_folder,
     remove_flushed,
@@ -292,121 +289,3 @@ def test_a_device_is_written_into_and_a_link_is_replaced(tmp_path):
     assert (link.is_symlink(), link.read_bytes(), target.read_bytes()) == (False, b"new", b"old")
     replace_file(Path("/dev/null"), b"new")
     assert Path("/dev/null").is_char_device()
-
-
-OWN = """
-import sys
-from pathlib import Path
-from pairity.durable import lock_exclusively
-file = lock_exclusively(Path(sys.argv[1]))
-print("locked", flush=True)
-sys.stdin.read()
-"""
-
-
-def test_one_process_has_the_lock_and_its_death_ends_it(tmp_path):
-    path = tmp_path / "new" / "folder" / "one.lock"
-    with subprocess.Popen(
-        [sys.executable, "-c", OWN, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as owner:
-        assert owner.stdout.readline() == "locked\n"
-        with pytest.raises(AlreadyLockedError) as caught:
-            lock_exclusively(path)
-        assert caught.value.owner == str(owner.pid)
-        owner.kill()
-    with lock_exclusively(path):
-        assert path.read_text() == str(os.getpid())
-    lock_exclusively(path).close()
-
-
-ADD = """
-import sys, time
-from pathlib import Path
-from pairity.durable import take_turns
-number = Path(sys.argv[1])
-for _ in range(20):
-    with take_turns(number.parent / "locks" / "number.lock"):
-        known = int(number.read_text())
-        time.sleep(0.001)
-        number.write_text(str(known + 1))
-"""
-
-
-def test_whoever_takes_turns_loses_nothing(tmp_path):
-    number = tmp_path / "number"
-    number.write_text("0")
-    writers = [subprocess.Popen([sys.executable, "-c", ADD, str(number)]) for _ in range(3)]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
-    assert number.read_text() == "60"
-
-
-PRODUCT = (
-    "pairity",
-    "pairity_cli",
-    "feature_repo",
-    "venue",
-    "paper_exchange",
-    "model_registry",
-    "ingestion",
-    "validation",
-    "training",
-    "serving",
-)
-WRITES = {
-    "write_text",
-    "write_bytes",
-    "write_csv",
-    "write_parquet",
-    "savefig",
-    "rename",
-    "fsync",
-    "flock",
-    "to_csv",
-    "mkdir",
-    "makedirs",
-    "touch",
-    "NamedTemporaryFile",
-    "mkstemp",
-}
-# To memory, to the temporary path that `durable` gave, or into a folder that `durable` moves.
-EXPECTED = {
-    # Beside the key, outside the data directory: everything there is relative to one open folder that was checked.
-    "model_registry/private_folder.py": {"mkdir", "fsync", "flock", "replace"},
-    "model_registry/signing_key.py": {"rename"},
-    "feature_repo/offline_files.py": {"write_parquet"},
-    "ingestion/lake/partitions.py": {"write_parquet"},
-    "ingestion/staging.py": {"write_parquet"},
-    "training/reports/exposures.py": {"savefig"},
-    "training/reports/matplotlib_figures.py": {"savefig"},
-    "serving/logs/rotation.py": {"replace"},  # of files that nobody waits for: a flush would hold up trading
-    "serving/views/trades.py": {"write_csv"},
-    "validation/quarantine_items.py": {"write_csv", "write_parquet", "write_text"},
-}
-
-
-def written(path: Path) -> set[str]:
-    """Names of the calls in a module by which something could get onto the disk."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.Call):
-            continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        modes = {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
-        if name in WRITES and not (name == "rename" and isinstance(node.args[0], ast.Dict | ast.DictComp)):
-            found.add(name)
-        if name == "open" and any(re.fullmatch("[rbt]?[wax+][bt+]?", str(mode)) for mode in modes):
-            found.add("open")
-        on = node.func.value if isinstance(node.func, ast.Attribute) else None
-        # text.replace(old, new) has two arguments and path.replace(target) one, as time.replace(day=1) has none
-        if on and (name == "dump" or (name == "replace" and (len(node.args) == 1 or getattr(on, "id", "") == "os"))):
-            found.add(name)
-    return found
-
-
-def test_nothing_else_in_the_product_writes_files_renames_or_locks_them():
-    modules = [path for room in PRODUCT for path in sorted((ROOT / room).rglob("*.py"))]
-    assert len(modules) > 200
-    found = {str(path.relative_to(ROOT)): written(path) for path in modules}
-    found.pop("pairity/durable.py")
-    assert found.pop("pairity/private_files.py") == {"mkdir"}
-    assert {name: calls for name, calls in found.items() if calls} == EXPECTED

@@ -28,7 +28,7 @@ TOKEN = "a-reading-token"
 @contextmanager
 def process(status: Status) -> Iterator[int]:
     """Serve a process's health from a thread; yield its port."""
-    health = Health(status=lambda: status, now=lambda: T0, pulse=Pulse(), serve=ServeSettings(), started_at=T0)
+    health = Health(status=lambda: status, now=lambda: T0, pulse=Pulse(), serve=ServeSettings(), started_at=lambda: T0)
     ready, port = threading.Event(), [0]
     stop = asyncio.Event()
     loop = asyncio.new_event_loop()

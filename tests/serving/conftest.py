@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from serving.journal import Journal
+from tests.serving.guarding import Guard
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import RUN, Desk, desk_on
 
@@ -28,3 +29,11 @@ def desk(tiny: TinyOkx, tmp_path: Path) -> Iterator[Desk]:
     made = desk_on(tiny, tmp_path / "journal.db")
     yield made
     made.journal.close()
+
+
+@pytest.fixture
+def guard(tiny: TinyOkx, tmp_path: Path) -> Iterator[Guard]:
+    tmp_path.chmod(0o700)
+    made = Guard(tiny, tmp_path)
+    yield made
+    made.desk.journal.close()

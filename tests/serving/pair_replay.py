@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pairity.settings import ExchangeSettings, Settings, StrategySettings
+from pairity.settings import Settings, StrategySettings
 from pairity.strategy.lifecycle import decide
 from pairity.strategy.types import Action, AssetView, Decision, MarketView, PairScore
 from pairity.timeline import to_ms
@@ -28,6 +28,7 @@ from serving.execution.pace import Pace
 from serving.journal import DecisionRecord, Journal, decision_id
 from serving.reconcile import Reconciler
 from tests.paper_exchange.exchange_server import serving
+from tests.paper_exchange.paper_keys import exchange_at
 from tests.serving.trading import RUN
 from tests.training.generated import LAG, START, hours, spec
 from training.backtest.records import HourScores, MarketHistory, PriceBar, Settlement
@@ -128,9 +129,7 @@ async def trade_replay(
     clock = VirtualClock("stepped", to_ms(history.hours[0]))
     account = Account(market, clock, Decimal(100_000), unkind="unkind_seed" in kindness, seed=1)
     with serving(market, clock, account=account, **kindness) as url:
-        exchange = ExchangeSettings(
-            url=url, api_key="paper", api_secret="paper", api_passphrase="paper", rate_limit=False
-        )
+        exchange = exchange_at(url)
         settings = Settings(exchange=exchange, strategy=strategy)
         client = make_client(settings, signed=True)
         replay = Replay(account, Journal.open(path, scope="test"), settings)

@@ -11,21 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from pairity.errors import MissingDataError
-from pairity.settings import ExchangeSettings, Settings
+from pairity.settings import Settings
 from pairity.strategy.types import Entry
 from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
 from paper_exchange.clock import VirtualClock
-from serving.alerts.events import Events
 from serving.execution.pace import Pace
 from serving.loop import TradingLoop
 from serving.parts import GuardParts, Parts
 from serving.status import Status
-from serving.supervisor import Supervisor
 from serving.wakes import show_stream, start_stream
 from tests.paper_exchange.exchange_server import serving
 from tests.paper_exchange.handmade_market import BTC, ETH, MINUTE_MS, T0, HandmadeMarket, flat
-from tests.serving.guarding import Said
+from tests.paper_exchange.paper_keys import exchange_at
+from tests.serving.guarding import Said, make_guard_parts
 from tests.serving.trading import Desk, opened
 from venue.clock import PolledClock
 from venue.okx_client import aclose, make_client
@@ -70,7 +69,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Run a process that guards: it has no model, so that it opens nothing of itself; `wanted` is open at its start."""
     home.mkdir(mode=0o700, exist_ok=True)
-    exchange = ExchangeSettings(url=url, api_key="paper", api_secret="paper", api_passphrase="paper", rate_limit=False)
+    exchange = exchange_at(url)
     settings = Settings(home=home, exchange=exchange, serve=ServeSettings(**serve))
     client = make_client(settings, signed=True)
     clock = await PolledClock.connect(url, 10)
@@ -83,18 +82,8 @@ async def running(
     )
     desk.orders.clock = clock
     status, said = Status("paper", "real time", {}), Said()
-    parts = GuardParts(
-        settings=settings,
-        clock=clock,
-        executor=desk.executor,
-        journal=desk.journal,
-        contracts=desk.executor.contracts,  # type: ignore[arg-type]
-        status=status,
-        progress=said,
-        supervisor=Supervisor(desk.journal, status, clock.now, said.say),
-        events=Events(desk.journal, clock.now),
-        stream=start_stream(settings, status, live=False) if settings.serve.stream else None,
-    )
+    stream = start_stream(settings, status, live=False) if settings.serve.stream else None
+    parts = make_guard_parts(settings, clock, desk.executor, status, said, stream=stream)
     listings = await desk.venue.listings()
     for asset, known in parts.contracts.items():
         parts.contracts[asset] = listings[known.instrument].spec

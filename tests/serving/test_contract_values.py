@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +15,6 @@ from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, T0, entry, exit_of, opened
 
 ORDERS = "privatePostTradeOrder"
-
-
-@pytest.fixture
-def guard(tiny: TinyOkx, tmp_path: Path) -> Iterator[Guard]:
-    tmp_path.chmod(0o700)
-    made = Guard(tiny, tmp_path)
-    yield made
-    made.desk.journal.close()
 
 
 def change_value(tiny: TinyOkx, factor: int) -> None:

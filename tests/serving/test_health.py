@@ -40,7 +40,11 @@ def status() -> Status:
 def health(times: Times, status: Status) -> Health:
     pulse = Pulse(lambda: times.seconds)
     return Health(
-        status=lambda: status, now=lambda: times.now, pulse=pulse, serve=ServeSettings(watch_s=15), started_at=T0
+        status=lambda: status,
+        now=lambda: times.now,
+        pulse=pulse,
+        serve=ServeSettings(watch_s=15),
+        started_at=lambda: T0,
     )
 
 
@@ -98,7 +102,7 @@ def test_a_clock_that_cannot_be_read_is_not_fresh(health: Health, status: Status
     def fail():
         raise VenueUnreachableError("no time", "")
 
-    blind = Health(status=lambda: status, now=fail, pulse=Pulse(), serve=ServeSettings(), started_at=T0)
+    blind = Health(status=lambda: status, now=fail, pulse=Pulse(), serve=ServeSettings(), started_at=lambda: T0)
     assert blind.check_fresh() == (False, "the clock cannot be read: VenueUnreachableError")
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from serving.journal import IntentState, Purpose
-from tests.serving.test_state_machine import Killed
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, Desk, desk_on, entry, opened
+from tests.serving.trading_machine import Killed
 
 ALGO = "privatePostTradeOrderAlgo"
 EXIT_STEPS = ["exit: intended", "exit: before the wire", "exit: acknowledged", "exit: flat", "exit: before the booking"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import pytest
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from serving.execution.limit_entries import LimitTerms
 from serving.journal import Journal, Purpose
-from tests.serving.test_kill import BTC, Trader, ask, on_venue, process
+from tests.serving.killed_trader import BTC, Trader, ask, held_by, on_venue, process
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 TERMS = LimitTerms(deadline_s=60.0, quotes=2, drift=Decimal("0.05"), cancel_after_s=30)
+QUICK = replace(TERMS, deadline_s=40.0)
+"""Over within a minute: the next one's bar may fill a quote, and then nothing goes at market."""
 STEPS = [
     "entry: before the intent",
     "entry: intended",
@@ -29,6 +32,7 @@ STEPS = [
 LATER = [
     "entry: limit ended",
     "entry: intended again",
+    "entry: limit followed",
     "entry: switch armed",
     "entry: after the wire",
     "entry: finished",
@@ -44,8 +48,15 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoExchange]
         yield running
 
 
-def trader_on(exchange: DemoExchange, tmp_path: Path) -> Trader:
-    return Trader(exchange.url, tmp_path / "journal.db", limits=TERMS)
+@pytest.fixture
+def untouched_exchange(tmp_path: Path) -> Iterator[DemoExchange]:
+    """An exchange at its beginning: its prices there fill no first quote, which later ones might."""
+    with running_exchange("synthetic", None, 7, tmp_path / "log") as running:
+        yield running
+
+
+def trader_on(exchange: DemoExchange, tmp_path: Path, terms: LimitTerms = TERMS) -> Trader:
+    return Trader(exchange.url, tmp_path / "journal.db", limits=terms)
 
 
 def pass_by(exchange: DemoExchange, seconds: int) -> None:
@@ -70,11 +81,7 @@ def assert_equal(exchange: DemoExchange, trader: Trader) -> Decimal:
     """Journal and venue agree, every order was intended, and no more was filled than wanted; return what is held."""
     journal = Journal.read(trader.path)
     held = {row["instId"]: Decimal(row["pos"]) for row in on_venue(exchange, "privateGetAccountPositions")}
-    ours = {
-        f"{leg.asset}-USDT-SWAP": leg.side.sign * leg.contracts
-        for record in journal.open_positions()
-        for leg in record.position.legs
-    }
+    ours = held_by(journal)
     assert held == ours
     assert resting(exchange) == []
     intents = journal.intents(NAME, purpose=Purpose.ENTRY)
@@ -111,17 +118,19 @@ def test_killed_while_it_is_sent(step: str, away_s: int, exchange: DemoExchange,
 
 
 @pytest.mark.parametrize("step", LATER)
-def test_killed_between_the_limit_order_and_the_market(step: str, exchange: DemoExchange, tmp_path: Path) -> None:
-    trader = trader_on(exchange, tmp_path)
+def test_killed_between_the_limit_order_and_the_market(
+    step: str, untouched_exchange: DemoExchange, tmp_path: Path
+) -> None:
+    trader = trader_on(untouched_exchange, tmp_path, QUICK)
     assert process(trader, until_exit=False, kill_at=None) == 0
     ends = []
     while -signal.SIGKILL not in ends:
         assert len(ends) < 4, f"never came to {step}"
-        pass_by(exchange, 25)
+        pass_by(untouched_exchange, 25)
         ends.append(process(trader, until_exit=False, kill_at=step))
     for _ in range(3):
         assert process(trader, until_exit=False, kill_at=None) == 0
-        pass_by(exchange, 25)
+        pass_by(untouched_exchange, 25)
     assert process(trader, until_exit=False, kill_at=None) == 0
-    assert_equal(exchange, trader)
-    close(exchange, trader)
+    assert_equal(untouched_exchange, trader)
+    close(untouched_exchange, trader)

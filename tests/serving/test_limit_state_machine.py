@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from pairity.errors import PairityError
 from pairity.strategy.types import Side
 from serving.execution.limit_entries import LimitTerms
 from serving.journal import Purpose
 from tests.serving.resting_okx import RestingOkx
-from tests.serving.test_state_machine import FAULT, HICCUPS, Killed
-from tests.serving.tiny_okx import AFTER, BEFORE
-from tests.serving.trading import BTC, T0, Desk, desk_on, entry
+from tests.serving.tiny_client import AFTER, BEFORE
+from tests.serving.trading import BTC, T0, entry
+from tests.serving.trading_machine import FAULT, HICCUPS, TradingMachine
 
 TERMS = LimitTerms(deadline_s=60.0, quotes=2, drift=Decimal("0.01"), cancel_after_s=30)
 WANTED = Decimal("1.25")
@@ -39,48 +35,29 @@ PLAN = st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["0.1", "0.4", "0.
 KILL = st.sampled_from([None, None, None, 0, 1, 2, 3, 4, 5, 7, 9])
 
 
-class LimitTrading(RuleBasedStateMachine):
+class LimitTrading(TradingMachine):
     def __init__(self) -> None:
-        super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
         self.okx = RestingOkx()
-        self.hour = 0
-        self.steps_left: int | None = None
-        self.desk = self._start()
+        super().__init__(self.okx, limits=TERMS)
 
     def teardown(self) -> None:
         try:
             self.settle_everything(61)
             self.never_more_than_was_wanted()
         finally:
-            self.desk.journal.close()
-            shutil.rmtree(self.folder)
+            super().teardown()
 
-    def _start(self) -> Desk:
-        return desk_on(self.okx, self.folder / "journal.db", checkpoint=self._checkpoint, limits=TERMS)
-
-    def _checkpoint(self, _step: str) -> None:
-        if self.steps_left is not None:
-            self.steps_left -= 1
-            if self.steps_left < 0:
-                raise Killed
-
-    def _run(
+    def _run_planned(
         self,
         job: Coroutine[Any, Any, Any],
         faults: list[tuple[str, str]],
         kill_after: int | None,
         plan: list[tuple[int, str]],
     ) -> None:
-        self.okx.faults, self.steps_left, self.okx.plan = list(faults), kill_after, list(plan)
-        try:
-            asyncio.run(job)
-        except PairityError:
-            pass
-        except Killed:
-            self.desk.journal.close()
-            self.desk = self._start()
-        self.steps_left, self.okx.plan = None, []
+        """Run one piece of work while what is planned happens at the venue."""
+        self.okx.plan = list(plan)
+        self._run(job, faults, kill_after)
+        self.okx.plan = []
 
     @initialize(side=SIDES, attached=ATTACHED)
     def begin(self, side: Side, attached: str) -> None:
@@ -104,7 +81,7 @@ class LimitTrading(RuleBasedStateMachine):
         self.okx.attaches_at, self.okx.drop_attached = attached, attached == "never"
         wanted = replace(entry(side, str(WANTED), float(self.okx.prices[BTC])), position_id=f"BTC__SOL@{self.hour}")
         decision = self.desk.decide(wanted, at=T0 + timedelta(hours=self.hour))
-        self._run(self.desk.executor.open(wanted, decision), faults, kill, plan)
+        self._run_planned(self.desk.executor.open(wanted, decision), faults, kill, plan)
 
     @rule(
         seconds=st.sampled_from([5, 5, 20, 25, 31, 4000]),
@@ -135,7 +112,7 @@ class LimitTrading(RuleBasedStateMachine):
         self.okx.now_ms += seconds * 1000
         self.okx.run_timers()
         self.okx.while_cancelling = racing
-        self._run(self.desk.reconciler.run(entries=allowed), faults, kill, plan)
+        self._run_planned(self.desk.reconciler.run(entries=allowed), faults, kill, plan)
         self.okx.while_cancelling = "0"
         if not faults and kill is None and not plan:
             self.everything_is_protected()
@@ -144,7 +121,7 @@ class LimitTrading(RuleBasedStateMachine):
     @rule(faults=FAULTS, kill=KILL, plan=PLAN)
     def close(self, faults: list[tuple[str, str]], kill: int | None, plan: list[tuple[int, str]]) -> None:
         position = self.desk.journal.open_positions()[0].position
-        self._run(self.desk.executor.close(position, "z_cross", None), faults, kill, plan)
+        self._run_planned(self.desk.executor.close(position, "z_cross", None), faults, kill, plan)
 
     def settle_everything(self, seconds: int) -> None:
         """With a venue that answers, looks until the deadline make journal and venue equal, and all of it protected."""
@@ -195,12 +172,6 @@ class LimitTrading(RuleBasedStateMachine):
         """A limit order is never left to itself: the venue ends it within the time, whatever becomes of us."""
         for order in self.okx.resting():
             assert self.okx.timers[order["tag"]] - self.okx.now_ms <= TERMS.cancel_after_s * 1000
-
-    @invariant()
-    def nothing_is_on_the_venue_that_was_not_intended(self) -> None:
-        for order in self.okx.orders:
-            if order["clOrdId"].startswith("pairity"):
-                assert self.desk.journal.intent(order["clOrdId"]) is not None
 
 
 TestLimitTrading = LimitTrading.TestCase

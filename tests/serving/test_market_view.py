@@ -1,27 +1,16 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import polars as pl
 
 from feature_repo.catalog import MARKET_STATE, PAIR_FOREST_FEATURES
-from model_registry.records import ModelRef
 from pairity.universe import ContractSpec, Pair
 from serving.market_view import make_asset_views, make_market_view
 from serving.models.scoring import Scorer
+from tests.serving.model_reference import REFERENCE, T
 
-T = datetime(2025, 4, 1, 12, tzinfo=UTC)
-REFERENCE = ModelRef(
-    name="m",
-    version="1",
-    run_id="r",
-    uri="",
-    sha256="s",
-    feature_service=PAIR_FOREST_FEATURES.name,
-    snapshot_id="x",
-    train_end="t",
-)
 SPEC = ContractSpec("BTC-USDT-SWAP", Decimal(1), Decimal(1), Decimal(1), Decimal(1), Decimal(1))
 
 

@@ -3,63 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import Coroutine
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
-from pairity.errors import PairityError
 from pairity.strategy.hedging import compute_hedge_error
 from pairity.strategy.types import Side
 from serving.journal import IntentState, Purpose
 from tests.serving.pair_trading import decide_pair, pair_entry
 from tests.serving.picky_okx import PickyOkx
-from tests.serving.test_state_machine import HICCUPS, Killed
-from tests.serving.trading import BTC, ETH, T0, Desk, desk_on
+from tests.serving.trading import BTC, ETH, T0
+from tests.serving.trading_machine import HICCUPS, TradingMachine
 
 SHARES = st.lists(st.sampled_from(["1", "1", "0.96", "0.5", "0.2", "0", "no"]), max_size=3)
 
 
-class PairTrading(RuleBasedStateMachine):
+class PairTrading(TradingMachine):
     def __init__(self) -> None:
-        super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
         self.tiny = PickyOkx()
-        self.hour = 0
-        self.steps_left: int | None = None
-        self.desk = self._start()
-
-    def teardown(self) -> None:
-        self.desk.journal.close()
-        shutil.rmtree(self.folder)
-
-    def _start(self) -> Desk:
-        return desk_on(self.tiny, self.folder / "journal.db", checkpoint=self._checkpoint)
-
-    def _checkpoint(self, _step: str) -> None:
-        if self.steps_left is not None:
-            self.steps_left -= 1
-            if self.steps_left < 0:
-                raise Killed
-
-    def _run(self, job: Coroutine[Any, Any, Any], faults: list[tuple[str, str]], kill_after: int | None) -> None:
-        self.tiny.faults, self.steps_left = list(faults), kill_after
-        try:
-            asyncio.run(job)
-        except PairityError:
-            pass
-        except Killed:
-            self.desk.journal.close()
-            self.desk = self._start()
-        self.steps_left = None
-        self.tiny.shares.clear()
+        super().__init__(self.tiny)
 
     @rule(
         side=st.sampled_from(list(Side)),
@@ -85,6 +50,7 @@ class PairTrading(RuleBasedStateMachine):
         self.tiny.shares = {BTC: list(base), ETH: list(quote)}
         self.tiny.drop_attached = not attached
         self._run(self.desk.executor.open(wanted, decision), faults, kill)
+        self.tiny.shares.clear()
         self.tiny.drop_attached = False
 
     @precondition(lambda self: self.desk.journal.open_positions())
@@ -93,6 +59,7 @@ class PairTrading(RuleBasedStateMachine):
         position = self.desk.journal.open_positions()[0].position
         self.tiny.shares = {BTC: list(shares), ETH: list(reversed(shares))}
         self._run(self.desk.executor.close(position, "z_cross", None), faults, kill)
+        self.tiny.shares.clear()
 
     @rule(instrument=st.sampled_from([BTC, ETH]), change=st.sampled_from(["-0.08", "-0.02", "0.001", "0.02", "0.08"]))
     def price_moves(self, instrument: str, change: str) -> None:

@@ -240,3 +240,42 @@ def test_two_passes_are_one(side: Side, desk: Desk, tiny: TinyOkx) -> None:
     before = (len(tiny.orders), len(tiny.algos))
     assert asyncio.run(desk.reconciler.run()) == first
     assert (len(tiny.orders), len(tiny.algos)) == before
+
+
+@pytest.mark.parametrize("by_hand", ["0.5", "1.0"])
+def test_a_hand_trade_right_before_our_entry_that_the_list_hid_is_taken_into_account(
+    by_hand: str, desk: Desk, tiny: TinyOkx
+) -> None:
+    tiny.trade_by_hand(BTC, "buy", Decimal(by_hand))  # against the entry, which sells
+    tiny.faults = [("privateGetAccountPositions", "no_rows")]
+    position = asyncio.run(opened(desk))
+    report = asyncio.run(desk.reconciler.run())
+    left = Decimal("1.25") - Decimal(by_hand)
+    assert report.doubts == []
+    assert [leg.contracts for leg in report.positions[0].legs] == [left]
+    assert f"1.25 contracts here, {left} on the venue" in " ".join(report.problems)
+    assert asyncio.run(desk.reconciler.run()).problems == []
+    record = desk.journal.position(position.position_id)
+    assert record is not None
+    tiny.move(BTC, Decimal(81_000))
+    closed = asyncio.run(desk.executor.close(record.position, "flatten", None))
+    assert (closed.close.exit_reason, closed.close.net_usdt) == ("flatten", tiny.cash - 10_000)
+    assert tiny.size(BTC) == 0
+    assert tiny.live_algos(BTC) == []
+    assert asyncio.run(desk.reconciler.run()).problems == []
+
+
+def test_an_older_row_after_a_hand_trade_before_our_entry_stays_in_doubt(desk: Desk, tiny: TinyOkx) -> None:
+    """Of somebody's 1.25 short, half a contract was closed as we entered: a row from before looks like a hedge."""
+    tiny.trade_by_hand(BTC, "sell", Decimal("1.25"))
+    tiny.now_ms += 600_000
+    tiny.trade_by_hand(BTC, "buy", Decimal("0.5"))
+    before = tiny.answer("privateGetAccountPositions", {})["data"]
+    tiny.faults = [("privateGetAccountPositions", "no_rows")]
+    asyncio.run(opened(desk))
+    tiny.shown_positions = before
+    report = asyncio.run(desk.reconciler.run())
+    assert len(report.doubts) == 1
+    assert [leg.contracts for leg in report.positions[0].legs] == [Decimal("1.25")]
+    tiny.shown_positions = None
+    assert asyncio.run(desk.reconciler.run()).doubts == []

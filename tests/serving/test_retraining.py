@@ -15,6 +15,7 @@ import pytest
 
 from pairity.configuration import load_settings
 from pairity.settings import Settings
+from serving.alerts.events import Events
 from serving.journal import Journal
 from serving.retraining import (
     Command,
@@ -144,7 +145,8 @@ def retrainer(
     settings: Settings, journal: Journal, clock: SetClock | StandingClock, code: str, said: list[str]
 ) -> tuple[Retrainer, Status]:
     status = Status("demo", "here", {})
-    return Retrainer(settings, clock, journal, RUN.run_id, status, said.append, program(code)), status
+    events = Events(journal, clock.now)
+    return Retrainer(settings, clock, journal, RUN.run_id, status, events, said.append, program(code)), status
 
 
 async def until(done: Callable[[], object]) -> None:
@@ -220,7 +222,9 @@ def test_what_cannot_be_started_is_told(settings: Settings, journal: Journal) ->
 
     async def scenario() -> None:
         status = Status("demo", "here", {})
-        made = Retrainer(settings, SetClock(DUE), journal, RUN.run_id, status, said.append, lambda _: ["/no/such/file"])
+        clock = SetClock(DUE)
+        events = Events(journal, clock.now)
+        made = Retrainer(settings, clock, journal, RUN.run_id, status, events, said.append, lambda _: ["/no/such/file"])
         await made.start(DUE)
         await until(lambda: said)
         await made.aclose()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from pairity.errors import ConfigError, InsufficientBalanceError, LiveSwitchError
 from pairity.settings import ExchangeSettings, Settings, StrategySettings
 from serving.execution.venue_records import Balance
-from serving.risk import Mode, check_balance, choose_mode
+from serving.risk import Mode, check_balance, check_leverage, choose_mode
 from tests.serving.trading import SPECS
 
 PRICES = {"BTC": Decimal(80000), "ETH": Decimal(2000)}
@@ -58,3 +59,15 @@ def test_the_venue_s_own_minimum_counts_and_leverage_helps() -> None:
     with pytest.raises(InsufficientBalanceError, match="smallest BTC order"):
         check_balance(balance, Settings(), dear, prices)
     check_balance(balance, Settings(strategy=StrategySettings(leverage=3)), dear, prices)
+
+
+@pytest.mark.parametrize("leverage", [1, 20, 100])
+def test_a_leverage_that_the_venue_allows_is_accepted(leverage: int) -> None:
+    check_leverage(Settings(strategy=StrategySettings(leverage=leverage)), SPECS)
+
+
+def test_a_leverage_above_the_venues_names_the_instruments_and_the_most() -> None:
+    specs = {name: replace(spec, max_leverage=Decimal(50 if name == "ETH" else 100)) for name, spec in SPECS.items()}
+    with pytest.raises(ConfigError, match="leverage 75 is above what the venue allows: ETH 50") as refused:
+        check_leverage(Settings(strategy=StrategySettings(leverage=75)), specs)
+    assert "to 50 at most" in refused.value.remedy

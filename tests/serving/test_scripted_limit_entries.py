@@ -11,25 +11,17 @@ from typing import Any
 
 import pytest
 
-from pairity.settings import ExchangeSettings, Settings
 from pairity.strategy.types import Side
-from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
 from paper_exchange.account.orders import Order
-from serving.alerts.events import Events
 from serving.execution.limit_entries import LimitTerms
-from serving.execution.pace import Pace
 from serving.journal import Fill, Journal, PositionRecord, Purpose
-from serving.parts import GuardParts
-from serving.status import Status
-from serving.supervisor import Supervisor
 from serving.watch import Watch
-from tests.paper_exchange.events.test_events import venue
+from tests.paper_exchange.events.scripted_venue import venue
 from tests.paper_exchange.handmade_market import ETH, flat
 from tests.serving.guarding import Said
+from tests.serving.scripted_process import Connection, connect
 from tests.serving.trading import BTC, Desk, entry
-from venue.clock import SteppedClock
-from venue.okx_client import aclose, make_client
 
 SLOW = pytest.mark.slow
 TERMS = LimitTerms(deadline_s=20.0, quotes=1, drift=Decimal("0.002"), cancel_after_s=10)
@@ -61,58 +53,33 @@ def play(
     With `killed_for_s` the process ends right after the entry, and another one comes so many seconds later.
     """
     played = Play()
-    home.chmod(0o700)
 
     async def watch(url: str, account: Account) -> None:
-        exchange = ExchangeSettings(
-            url=url,
-            control_url=f"{url}/control",
-            api_key="paper",
-            api_secret="paper",
-            api_passphrase="paper",
-            rate_limit=False,
-        )
-        settings = Settings(home=home, exchange=exchange, serve=ServeSettings())
-        client = make_client(settings, signed=True)
-        clock = await SteppedClock.connect(f"{url}/control")
-        desk, watching = start(settings, client, clock)
-        begun = clock.now()
-        try:
-            await watching.look()
-            outcome = await desk.executor.open(WANTED, desk.decide(WANTED, at=clock.now()))
-            assert outcome.rests, outcome
-            if killed_for_s is not None:
+        async with connect(home, url) as connection:
+            clock = connection.clock
+            desk, watching = start(connection)
+            begun = clock.now()
+            try:
+                await watching.look()
+                outcome = await desk.executor.open(WANTED, desk.decide(WANTED, at=clock.now()))
+                assert outcome.rests, outcome
+                if killed_for_s is not None:
+                    desk.journal.close()
+                    await clock.sleep_until(begun + timedelta(seconds=killed_for_s))
+                    desk, watching = start(connection)
+                    await watching.look()
+                while (clock.now() - begun).total_seconds() < seconds and (due := watching.due()) is not None:
+                    await clock.sleep_until(due)
+                    await watching.look()
+                    covered = sum((algo.size or Decimal(0) for algo in account.live_algos(BTC)), Decimal(0))
+                    if covered < account.held(BTC):
+                        played.left_naked.append((clock.now() - begun).total_seconds())
+                record(desk.journal)
+            finally:
                 desk.journal.close()
-                await clock.sleep_until(begun + timedelta(seconds=killed_for_s))
-                desk, watching = start(settings, client, clock)
-                await watching.look()
-            while (clock.now() - begun).total_seconds() < seconds and (due := watching.due()) is not None:
-                await clock.sleep_until(due)
-                await watching.look()
-                covered = sum((algo.size or Decimal(0) for algo in account.live_algos(BTC)), Decimal(0))
-                if covered < account.held(BTC):
-                    played.left_naked.append((clock.now() - begun).total_seconds())
-            record(desk.journal)
-        finally:
-            await aclose(client)
-            desk.journal.close()
 
-    def start(settings: Settings, client: Any, clock: SteppedClock) -> tuple[Desk, Watch]:
-        pace = Pace(poll_s=0.01, settle_s=0.1)
-        desk = Desk(home / "journal.db", client, clock.now, pace, limits=terms)
-        desk.orders.clock = clock
-        status = Status("paper", "scripted", {})
-        parts = GuardParts(
-            settings=settings,
-            clock=clock,
-            executor=desk.executor,
-            journal=desk.journal,
-            contracts=desk.executor.contracts,  # type: ignore[arg-type]
-            status=status,
-            progress=Said(),
-            supervisor=Supervisor(desk.journal, status, clock.now, Said().say),
-            events=Events(desk.journal, clock.now),
-        )
+    def start(connection: Connection) -> tuple[Desk, Watch]:
+        desk, parts = connection.start(Said(), terms)
         return desk, Watch(parts)
 
     def record(journal: Journal) -> None:

@@ -11,21 +11,14 @@ from typing import Any
 
 import pytest
 
-from pairity.settings import ExchangeSettings, Settings
-from pairity.trading_settings import ServeSettings
 from paper_exchange.account.account import Account
-from serving.alerts.events import Events
-from serving.execution.pace import Pace
 from serving.journal import PositionRecord, TradingState
-from serving.parts import GuardParts
 from serving.status import Status
-from serving.supervisor import Supervisor
 from serving.watch import Watch
-from tests.paper_exchange.events.test_events import venue
+from tests.paper_exchange.events.scripted_venue import venue
 from tests.serving.guarding import Said
-from tests.serving.trading import BTC, Desk, entry, opened
-from venue.clock import SteppedClock
-from venue.okx_client import aclose, make_client
+from tests.serving.scripted_process import connect
+from tests.serving.trading import BTC, entry, opened
 
 EMPTY = json.dumps({"code": "0", "msg": "", "data": []})
 SLOW = pytest.mark.slow
@@ -51,52 +44,27 @@ def play(
 ) -> tuple[Play, Account]:
     """Open a position, let `act` happen, and watch for some seconds of the exchange's time."""
     played = Play()
-    home.chmod(0o700)
 
     async def watch(url: str, account: Account) -> None:
-        exchange = ExchangeSettings(
-            url=url,
-            control_url=f"{url}/control",
-            api_key="paper",
-            api_secret="paper",
-            api_passphrase="paper",
-            rate_limit=False,
-        )
-        settings = Settings(home=home, exchange=exchange, serve=ServeSettings(watch_stepped=True))
-        client = make_client(settings, signed=True)
-        clock = await SteppedClock.connect(f"{url}/control")
-        desk = Desk(home / "journal.db", client, clock.now, Pace(poll_s=0.01, settle_s=0.1))
-        desk.orders.clock = clock
-        supervisor = Supervisor(desk.journal, played.status, clock.now, played.said.say)
-        parts = GuardParts(
-            settings=settings,
-            clock=clock,
-            executor=desk.executor,
-            journal=desk.journal,
-            contracts=desk.executor.contracts,  # type: ignore[arg-type]
-            status=played.status,
-            progress=played.said,
-            supervisor=supervisor,
-            events=Events(desk.journal, clock.now),
-        )
-        watching = Watch(parts)
-        try:
-            await watching.look()
-            await opened(desk, entry(contracts="60", reference=100.0))
-            begun = clock.now()
-            if act is not None:
-                act(account)
-            while (clock.now() - begun).total_seconds() < seconds:
-                due = watching.due()
-                assert due is not None
-                await clock.sleep_until(due)
+        async with connect(home, url, watch_stepped=True) as connection:
+            desk, parts = connection.start(played.said)
+            clock, watching, played.status = connection.clock, Watch(parts), parts.status
+            try:
                 await watching.look()
-                played.states.append(((clock.now() - begun).total_seconds(), supervisor.state))
-                played.most_open = max(played.most_open, len(account.positions))
-            played.positions = [*desk.journal.open_positions(), *desk.journal.closed_positions()]
-        finally:
-            await aclose(client)
-            desk.journal.close()
+                await opened(desk, entry(contracts="60", reference=100.0))
+                begun = clock.now()
+                if act is not None:
+                    act(account)
+                while (clock.now() - begun).total_seconds() < seconds:
+                    due = watching.due()
+                    assert due is not None
+                    await clock.sleep_until(due)
+                    await watching.look()
+                    played.states.append(((clock.now() - begun).total_seconds(), parts.supervisor.state))
+                    played.most_open = max(played.most_open, len(account.positions))
+                played.positions = [*desk.journal.open_positions(), *desk.journal.closed_positions()]
+            finally:
+                desk.journal.close()
 
     with venue(*script) as (url, account):
         asyncio.run(watch(url, account))

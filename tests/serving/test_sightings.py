@@ -5,18 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-import pytest
-
-from tests.serving.guarding import Guard
-from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, opened
-
-
-@pytest.fixture
-def guard(tmp_path):
-    made = Guard(TinyOkx(), tmp_path)
-    yield made
-    made.desk.journal.close()
 
 
 def test_nothing_is_claimed_before_the_first_look(guard):

@@ -214,11 +214,14 @@ def test_an_empty_list_of_stops_places_no_second_stop(desk: Desk, tiny: TinyOkx)
 def test_a_stop_cancelled_by_hand_is_back_at_once(desk: Desk, tiny: TinyOkx) -> None:
     position = asyncio.run(opened(desk))
     tiny.algos[0]["state"] = "canceled"
-    reconcile(desk)
+    report = reconcile(desk)
+    said = f"{position.position_id}: the stop of {BTC} was gone from the venue, and was placed again"
+    assert report.list_differences() == [said]
     (stop,) = tiny.live_algos(BTC)
     assert stop["slTriggerPx"] == tiny.algos[0]["slTriggerPx"]
     states = [intent.state for intent in desk.journal.intents(position.position_id, purpose=Purpose.PROTECT)]
     assert IntentState.ACKNOWLEDGED in states
+    assert reconcile(desk).list_differences() == []  # it is said once
 
 
 def test_isolated_beside_cross_is_foreign_and_ours_goes_on(desk: Desk, tiny: TinyOkx) -> None:

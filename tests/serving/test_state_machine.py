@@ -3,84 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
-from pairity.errors import PairityError
 from pairity.strategy.types import Entry, Side
 from serving.journal import IntentState, Purpose
-from tests.serving.tiny_okx import AFTER, BEFORE, TinyOkx
-from tests.serving.trading import BTC, T0, Desk, desk_on, entry, exit_of
-
-ORDER, LOOK, ALGO = "privatePostTradeOrder", "privateGetTradeOrder", "privatePostTradeOrderAlgo"
-READS = (
-    "privateGetTradeOrder",
-    "privateGetTradeOrderAlgo",
-    "privateGetTradeOrdersAlgoPending",
-    "privateGetAccountPositions",
-    "privateGetTradeFillsHistory",
-    "privatePostTradeCancelAlgos",
-)
-FAULT = (
-    st.tuples(st.just(ORDER), st.sampled_from([*BEFORE, *AFTER, "late"]))
-    | st.tuples(st.just(ALGO), st.sampled_from([*BEFORE, *AFTER]))
-    | st.tuples(st.sampled_from(READS), st.sampled_from(["html", "empty", "timeout", "cut", "garbage", "busy_50004"]))
-)
-# The order may not be found at first; the venue is not allowed to deny it for as long as the settling time.
-HICCUPS = st.lists(FAULT, max_size=4).flatmap(
-    lambda faults: st.integers(0, 2).map(lambda misses: faults + [(LOOK, "missing")] * misses)
-)
+from tests.serving.tiny_okx import TinyOkx
+from tests.serving.trading import BTC, T0, entry, exit_of
+from tests.serving.trading_machine import HICCUPS, TradingMachine
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Trading(RuleBasedStateMachine):
+class Trading(TradingMachine):
     def __init__(self) -> None:
-        super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
         self.tiny = TinyOkx()
-        self.hour = 0
-        self.steps_left: int | None = None
         self.entries: dict[str, Entry] = {}
-        self.desk = self._start()
-
-    def teardown(self) -> None:
-        self.desk.journal.close()
-        shutil.rmtree(self.folder)
-
-    def _start(self) -> Desk:
-        return desk_on(self.tiny, self.folder / "journal.db", checkpoint=self._checkpoint)
-
-    def _checkpoint(self, _step: str) -> None:
-        if self.steps_left is not None:
-            self.steps_left -= 1
-            if self.steps_left < 0:
-                raise Killed
-
-    def _run(self, job: Coroutine[Any, Any, Any], faults: list[tuple[str, str]], kill_after: int | None) -> None:
-        """Run one piece of work; it may fail with one of our errors, or the process may die in it."""
-        self.tiny.faults, self.steps_left = list(faults), kill_after
-        try:
-            asyncio.run(job)
-        except PairityError:
-            pass
-        except Killed:
-            self.desk.journal.close()
-            self.desk = self._start()
-        self.steps_left = None
+        super().__init__(self.tiny)
 
     @rule(
         side=st.sampled_from(list(Side)),
@@ -156,12 +99,6 @@ class Trading(RuleBasedStateMachine):
     @invariant()
     def nothing_is_larger_than_meant(self) -> None:
         assert abs(self.tiny.size(BTC)) <= Decimal("1.25")
-
-    @invariant()
-    def nothing_is_on_the_venue_that_was_not_intended(self) -> None:
-        for order in self.tiny.orders:
-            if order["clOrdId"].startswith("pairity"):
-                assert self.desk.journal.intent(order["clOrdId"]) is not None
 
 
 TestTrading = Trading.TestCase

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pairity.settings import ExchangeSettings, Settings
+from pairity.settings import Settings
 from pairity.strategy.types import Side
 from pairity.timeline import from_ms
 from paper_exchange.account.account import Account
@@ -19,6 +19,7 @@ from serving.execution.pace import Pace
 from serving.journal import IntentState, Purpose
 from tests.paper_exchange.exchange_server import serving
 from tests.paper_exchange.handmade_market import HandmadeMarket, contract, flat
+from tests.paper_exchange.paper_keys import exchange_at
 from tests.serving.trading import BTC, ETH, Desk, entry, opened
 from venue.okx_client import aclose, make_client
 
@@ -30,9 +31,7 @@ def play(tmp_path: Path, seed: int, side: Side, **options: object) -> tuple[Desk
     account = Account(market, clock, 100_000, unkind=True, seed=seed, **options)
 
     async def trade(url: str) -> tuple[Desk, Closed]:
-        exchange = ExchangeSettings(
-            url=url, api_key="paper", api_secret="paper", api_passphrase="paper", rate_limit=False
-        )
+        exchange = exchange_at(url)
         client = make_client(Settings(exchange=exchange), signed=True)
         desk = Desk(tmp_path / "journal.db", client, lambda: from_ms(clock.now_ms()), Pace(poll_s=0.02, settle_s=1.0))
         try:

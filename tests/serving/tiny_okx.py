@@ -7,17 +7,13 @@ carried it is finished.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import ccxt
+from tests.serving.tiny_account import INSTRUMENTS, TinyAccount
 
-INSTRUMENTS = {"BTC-USDT-SWAP": Decimal("0.01"), "ETH-USDT-SWAP": Decimal("0.1"), "SOL-USDT-SWAP": Decimal(1)}
-FEE = Decimal("0.0005")
 HALF_SPREAD = Decimal("0.1")
-_ENVELOPE = {"code": "0", "msg": ""}
 
 
 class Refused(Exception):
@@ -26,52 +22,21 @@ class Refused(Exception):
         self.code, self.msg, self.element = code, msg, element
 
 
-def _round(amount: Decimal) -> Decimal:
-    """Return an amount as the venue books it: with 16 decimals, and no negative zero."""
-    return amount.quantize(Decimal("1e-16")) + 0
+def refuse(_params: object) -> list[dict[str, str]]:
+    """Stand in for a handler of a contract that does not trade."""
+    raise Refused("51028", "Contract under delivery.")
 
 
-class TinyOkx:
+class TinyOkx(TinyAccount):
+    """The account behind the handlers of the v5 API, each named as ccxt names the method that asks it."""
+
     def __init__(self, now_ms: int = 1_742_317_230_000) -> None:
-        self.now_ms = now_ms
-        self.prices = {"BTC-USDT-SWAP": Decimal(80000), "ETH-USDT-SWAP": Decimal(2000), "SOL-USDT-SWAP": Decimal(100)}
-        self.orders: list[dict[str, Any]] = []
-        self.algos: list[dict[str, Any]] = []
-        self.fills: list[dict[str, Any]] = []
-        self.positions: dict[str, list[Decimal]] = {}
-        self.closed: list[dict[str, Any]] = []
-        """Rows of the history of positions; empty unless a test says what it holds."""
-        self.states = dict.fromkeys(INSTRUMENTS, "live")
-        self.values: dict[str, Decimal] = {}
-        """New contract values, where they changed."""
-        self.leverage: dict[str, str] = {}
-        self.cash = Decimal(10000)
-        self.margin_ratio = ""
-        self.funding_rate = "0.0001"
-        self.shown_equity: Decimal | None = None
-        """What the balance says instead of the cash, where that is wrong."""
-        self.bills: list[dict[str, Any]] = []
-        """Bills, oldest first: of payments, of funding and of what was traded."""
-        self.mode = "net_mode"
-        self.fill_fraction = Decimal(1)
-        """Share of a market order that is filled at once; the rest stays live until it is cancelled."""
-        self.fee_rate = FEE
-        self.fee_currency = "USDT"
-        """In which it says that it charged fees; it has no prices of other currencies."""
-        self.zero = "0"
-        """How it writes the filled size of an order without fills: 0.00 is a number too."""
-        self.funding: dict[str, str] = {}
-        """What it says of the funding of positions that are open, by instrument."""
-        self.drop_attached = False
-        self.refuse_algos: str | None = None
+        super().__init__(now_ms)
         self.faults: list[tuple[str, str]] = []
         """(handler name or *, kind), each struck once, oldest first."""
         self.calls: list[tuple[str, Any]] = []
         self.late: list[tuple[int, str, Any]] = []
         """Requests under way that arrive only after some more calls: (calls left, handler, parameters)."""
-        self._ids = 700_000_000_000_000_000
-
-    # --- the wire -----------------------------------------------------------------------------------------------
 
     def answer(self, name: str, params: Any) -> dict[str, Any]:
         self.calls.append((name, params))
@@ -84,7 +49,7 @@ class TinyOkx:
         if handler is None:
             return {"code": "50404", "msg": f"no {name}", "data": []}
         try:
-            return {**_ENVELOPE, "data": handler(params)}
+            return {"code": "0", "msg": "", "data": handler(params)}
         except Refused as no:
             if no.element:
                 return {"code": "1", "msg": "All operations failed", "data": [{"sCode": no.code, "sMsg": no.msg}]}
@@ -99,149 +64,6 @@ class TinyOkx:
 
     def sent(self, name: str) -> list[Any]:
         return [params for called, params in self.calls if called == name]
-
-    # --- the market ---------------------------------------------------------------------------------------------
-
-    def move(self, instrument: str, price: Decimal) -> None:
-        self.now_ms += 1000
-        self.prices[instrument] = price
-        for algo in self.algos:
-            if algo["instId"] != instrument or algo["state"] != "live":
-                continue
-            sign = 1 if algo["side"] == "sell" else -1
-            stop, target = Decimal(algo["slTriggerPx"]), Decimal(algo["tpTriggerPx"])
-            hit = "sl" if sign * (price - stop) <= 0 else "tp" if sign * (price - target) >= 0 else None
-            if hit is None:
-                continue
-            algo |= {"state": "effective", "actualSide": hit}
-            if self._position(instrument)[0] * sign <= 0:
-                algo |= {"state": "order_failed", "actualSide": ""}
-                continue
-            size = min(Decimal(algo["sz"]), abs(self._position(instrument)[0]))
-            child = self._new_order(instrument, algo["side"], size, f"{algo['algoId']}0", reduce_only=True)
-            algo |= {"ordId": child["ordId"], "ordIdList": [child["ordId"]]}
-            self._execute(child, Decimal(child["sz"]))
-
-    def _id(self) -> str:
-        self._ids += 1
-        return str(self._ids)
-
-    def _position(self, instrument: str) -> list[Decimal]:
-        return self.positions.setdefault(instrument, [Decimal(0), Decimal(0)])
-
-    def _new_order(
-        self, instrument: str, side: str, size: Decimal, client_id: str, *, reduce_only: bool
-    ) -> dict[str, Any]:
-        now = str(self.now_ms)
-        order = {
-            "instType": "SWAP",
-            "instId": instrument,
-            "ordId": self._id(),
-            "clOrdId": client_id,
-            "side": side,
-            "posSide": "net",
-            "sz": str(size),
-            "state": "live",
-            "accFillSz": self.zero,
-            "avgPx": "",
-            "ordType": "market",
-            "reduceOnly": "true" if reduce_only else "false",
-            "cTime": now,
-            "uTime": now,
-        }
-        self.orders.append(order)
-        return order
-
-    def _execute(self, order: dict[str, Any], size: Decimal, kind: str = "1") -> None:
-        instrument, sign = order["instId"], 1 if order["side"] == "buy" else -1
-        price, held = self.prices[instrument], self._position(instrument)
-        closing = min(size, abs(held[0])) if held[0] * sign < 0 else Decimal(0)
-        pnl = _round(closing * INSTRUMENTS[instrument] * (price - held[1]) * (-sign))
-        opening = size - closing
-        if opening:
-            same = max(held[0] * sign, Decimal(0))
-            held[1] = (same * held[1] + opening * price) / (same + opening)
-        held[0] += sign * size
-        fee = _round(-(size * INSTRUMENTS[instrument] * price * self.fee_rate))
-        self._book(pnl + fee, "2")
-        filled = Decimal(order["accFillSz"]) + size
-        done = filled == Decimal(order["sz"])
-        order |= {
-            "accFillSz": str(filled),
-            "avgPx": str(price),
-            "uTime": str(self.now_ms),
-            "state": "filled" if done else "partially_filled",
-        }
-        self.fills.append(
-            {
-                "instType": "SWAP",
-                "instId": instrument,
-                "tradeId": str(len(self.fills) + 1),
-                "ordId": order["ordId"],
-                "clOrdId": order["clOrdId"],
-                "billId": self._id(),
-                "subType": kind,
-                "side": order["side"],
-                "fillSz": str(size),
-                "fillPx": str(price),
-                "fee": f"{fee:f}",
-                "feeCcy": self.fee_currency,
-                "fillPnl": f"{pnl:f}",
-                "fillTime": str(self.now_ms),
-                "ts": str(self.now_ms),
-            }
-        )
-
-    def pay(self, amount: Decimal) -> None:
-        self._book(amount, "1")
-
-    def lose_to(self, cash: Decimal) -> None:
-        """Let funding take or give what makes the cash this."""
-        self._book(cash - self.cash, "8")
-
-    def _book(self, amount: Decimal, kind: str) -> None:
-        self.cash += amount
-        row = {"billId": self._id(), "ccy": "USDT", "bal": str(self.cash), "balChg": str(amount), "type": kind}
-        self.bills.append(row | {"ts": str(self.now_ms)})
-
-    def trade_by_hand(self, instrument: str, side: str, size: Decimal, kind: str = "1") -> None:
-        order = self._new_order(instrument, side, size, "", reduce_only=False)
-        self._execute(order, size, kind)
-
-    def _attach(self, order: dict[str, Any], attached: list[dict[str, Any]]) -> None:
-        for row in attached:
-            if not self.drop_attached:
-                self._new_algo(
-                    order["instId"],
-                    "sell" if order["side"] == "buy" else "buy",
-                    order["sz"],
-                    row["attachAlgoClOrdId"],
-                    row,
-                )
-
-    def _new_algo(self, instrument: str, side: str, size: str, client_id: str, row: dict[str, Any]) -> dict[str, Any]:
-        algo = {
-            "instType": "SWAP",
-            "instId": instrument,
-            "algoId": self._id(),
-            "algoClOrdId": client_id,
-            "side": side,
-            "sz": size,
-            "closeFraction": "",
-            "tdMode": "cross",
-            "reduceOnly": "true",
-            "state": "live",
-            "ordType": "oco",
-            "ordId": "",
-            "slTriggerPx": row["slTriggerPx"],
-            "tpTriggerPx": row["tpTriggerPx"],
-            "actualSide": "",
-            "ordIdList": [],
-        }
-        self.algos.append(algo)
-        return algo
-
-    # --- handlers -----------------------------------------------------------------------------------------------
 
     def _publicGetPublicTime(self, _: Any) -> list[Any]:
         return [{"ts": str(self.now_ms)}]
@@ -279,6 +101,8 @@ class TinyOkx:
         return [{"totalEq": equity, "details": [row]}]
 
     def _privateGetAccountPositions(self, _: Any) -> list[Any]:
+        if self.shown_positions is not None:
+            return self.shown_positions
         return [
             {
                 "instType": "SWAP",
@@ -289,6 +113,7 @@ class TinyOkx:
                 "markPx": str(self.prices[name]),
                 "upl": "0",
                 "fundingFee": self.funding.get(name, ""),
+                "uTime": str(self.changed_ms.get(name, self.now_ms)),
             }
             for name, (size, price) in self.positions.items()
         ]
@@ -386,75 +211,3 @@ class TinyOkx:
         return rows[::-1][: int(params["limit"])]
 
     _privateGetAccountBillsArchive = _privateGetAccountBills
-
-    # --- what the tests look at ---------------------------------------------------------------------------------
-
-    def live_algos(self, instrument: str) -> list[dict[str, Any]]:
-        return [algo for algo in self.algos if algo["instId"] == instrument and algo["state"] == "live"]
-
-    def size(self, instrument: str) -> Decimal:
-        return self._position(instrument)[0]
-
-
-class TinyClient:
-    """What `call` needs of a ccxt client, faults included: the exceptions are those that ccxt raises for them."""
-
-    def __init__(self, exchange: TinyOkx) -> None:
-        self.exchange = exchange
-        self.urls = {"api": {"rest": "http://tiny"}}
-        self.options: dict[str, Any] = {}
-
-    def implode_hostname(self, url: str) -> str:
-        return url
-
-    def __getattr__(self, name: str) -> Callable[[Any], Any]:
-        async def implicit(params: Any) -> Any:
-            return faulty(self.exchange, name, params)
-
-        return implicit
-
-
-BEFORE = ("throttled", "html", "empty", "reset_before")
-"""Faults that strike before the request is carried out; the venue's answer does not always say so."""
-AFTER = ("timeout", "aborted", "reset", "busy_50004", "throttled_after", "cut")
-"""Faults that strike after it was."""
-
-
-def faulty(exchange: TinyOkx, name: str, params: Any) -> Any:
-    import aiohttp
-
-    kind = exchange.strike(name)
-    if kind == "throttled":
-        raise ccxt.RateLimitExceeded('okx {"msg":"Too Many Requests","code":"50011"}')
-    if kind == "html":
-        return "<html>maintenance</html>"
-    if kind == "empty":
-        return None
-    if kind == "reset_before":
-        raise ccxt.ExchangeNotAvailable("okx POST") from aiohttp.ServerDisconnectedError()
-    if kind == "missing":
-        exchange.calls.append((name, params))
-        raise ccxt.OrderNotFound('okx {"code":"51603","data":[],"msg":"Order does not exist"}')
-    if kind == "late":
-        exchange.late.append((2, name, params))
-        raise ccxt.RequestTimeout("okx POST")
-    if kind == "no_rows":
-        return {**_ENVELOPE, "data": []}
-    if kind == "garbage":
-        return {**_ENVELOPE, "data": [{"nothing": "useful"}]}
-    answer = exchange.answer(name, params)
-    if kind == "timeout":
-        raise ccxt.RequestTimeout("okx POST")
-    if kind == "aborted":
-        raise ccxt.ExchangeError("okx POST") from aiohttp.ClientPayloadError()
-    if kind == "reset":
-        raise ccxt.ExchangeNotAvailable("okx POST") from aiohttp.ServerDisconnectedError()
-    if kind == "busy_50004":
-        raise ccxt.RequestTimeout('okx {"code":"50004","data":[],"msg":"Endpoint request timeout"}')
-    if kind == "throttled_after":
-        raise ccxt.RateLimitExceeded('okx {"msg":"Too Many Requests","code":"50011"}')
-    if kind == "cut":
-        return json.dumps(answer)[: len(json.dumps(answer)) // 2]
-    if answer["code"] != "0":
-        raise ccxt.ExchangeError(f"okx {json.dumps(answer)}")
-    return answer

@@ -32,7 +32,8 @@ from serving.execution.orders import OrderDesk, no_checkpoint
 from serving.execution.pace import Pace
 from serving.journal import DecisionRecord, Journal, Run, decision_id
 from serving.reconcile import Reconciler
-from tests.serving.tiny_okx import TinyClient, TinyOkx
+from tests.serving.tiny_client import TinyClient
+from tests.serving.tiny_okx import TinyOkx
 
 T0 = datetime(2025, 3, 18, 17, tzinfo=UTC)
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"

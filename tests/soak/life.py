@@ -7,22 +7,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from pairity.settings import ExchangeSettings, Settings
+from pairity.settings import Settings
 from pairity.timeline import from_ms
 from pairity.trading_settings import LimitSettings, ServeSettings
-from serving.alerts.events import Events
 from serving.cycle import Cycle
 from serving.execution.executor import Executor
 from serving.execution.okx import OkxVenue
 from serving.execution.orders import OrderDesk
 from serving.execution.pace import Pace
 from serving.journal import Journal
-from serving.parts import GuardParts, Parts
+from serving.parts import Parts
 from serving.report import Reporter
 from serving.status import Status
-from serving.supervisor import Supervisor
 from serving.watch import Watch
-from tests.serving.guarding import Said
+from tests.paper_exchange.paper_keys import exchange_at
+from tests.serving.guarding import Said, make_guard_parts
 from tests.serving.trading import RUN
 from tests.soak.market import make_specs
 from tests.soak.venue import SharedClock, Venue
@@ -39,9 +38,7 @@ class Life:
 
     def __init__(self, venue: Venue, home: Path) -> None:
         self.venue = venue
-        exchange = ExchangeSettings(
-            url=venue.url, api_key="paper", api_secret="paper", api_passphrase="paper", rate_limit=False
-        )
+        exchange = exchange_at(venue.url)
         settings = Settings(home=home, exchange=exchange, serve=ServeSettings(), limits=UNLIMITED)
         self.clock = SharedClock(venue)
         self._client = make_client(settings, signed=True)
@@ -53,18 +50,9 @@ class Life:
         self.desk = OrderDesk(self.port, self.journal, self.clock, pace)
         contracts = make_specs()
         self.status, self.said = Status("paper", "soak", {}), Said()
-        self.supervisor = Supervisor(self.journal, self.status, self.clock.now, self.said.say)
-        parts = GuardParts(
-            settings=settings,
-            clock=self.clock,
-            executor=Executor(self.desk, contracts, leverage=1),
-            journal=self.journal,
-            contracts=contracts,
-            status=self.status,
-            progress=self.said,
-            supervisor=self.supervisor,
-            events=Events(self.journal, self.clock.now),
-        )
+        executor = Executor(self.desk, contracts, leverage=1)
+        parts = make_guard_parts(settings, self.clock, executor, self.status, self.said)
+        self.supervisor = parts.supervisor
         self.watch = Watch(parts)
         # A decision that is in the journal is carried out as after a restart: it needs no model and no features.
         self.cycle = Cycle(cast(Parts, parts), self.watch, Reporter(parts))

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pairity.errors import OrderUnknownError, PairityError, VenueAnswerError, VenueError, VenueUnreachableError
-from pairity.settings import ExchangeSettings, Settings
+from pairity.settings import Settings
 from pairity.strategy.types import Side
 from pairity.timeline import from_ms
 from paper_exchange.account.account import Account
@@ -27,27 +27,18 @@ from paper_exchange.market.synthetic import SyntheticMarket
 from serving.execution.okx import OkxVenue
 from serving.execution.venue_records import OrderRequest, ProtectionRequest, Unclear, VenueOrder
 from tests.paper_exchange.exchange_server import serving
+from tests.paper_exchange.paper_keys import exchange_at
 from tests.venue.canned import canned_client
+from tests.venue.conftest import NOW_MS
 from venue.clock import PolledClock
 from venue.okx_client import aclose, call, make_client
 
-NOW_MS = 1_767_225_600_000
 BTC = "BTC-USDT-SWAP"
 READ, SIGNED_READ = "publicGetPublicTime", "privateGetAccountBalance"
 ORDER = OrderRequest("pairitye1", BTC, Side.BUY, Decimal(1))
 STOP = ProtectionRequest("pairitys1", BTC, Side.SELL, Decimal(1), Decimal(1), Decimal(999_999))
 HUGE = "1e1000000"
 ENVELOPE = '{{"code":"0","msg":"","data":[{}]}}'
-
-
-@pytest.fixture(scope="module")
-def market() -> SyntheticMarket:
-    return SyntheticMarket(7, NOW_MS, history_days=2, future_days=1)
-
-
-@pytest.fixture
-def faults() -> FaultPlan:
-    return FaultPlan()
 
 
 @pytest.fixture
@@ -59,9 +50,7 @@ def url(market: SyntheticMarket, faults: FaultPlan) -> Iterator[str]:
 
 def with_client(url: str, ask: Any, timeout_s: float = 5.0) -> Any:
     """Return what `ask` (from the client to a coroutine) gives."""
-    exchange = ExchangeSettings(
-        url=url, rate_limit=False, timeout_s=timeout_s, api_key="paper", api_secret="paper", api_passphrase="paper"
-    )
+    exchange = exchange_at(url, timeout_s=timeout_s)
 
     async def run() -> Any:
         client = make_client(Settings(exchange=exchange), signed=True)

@@ -22,28 +22,18 @@ from paper_exchange.http.auth import Credentials
 from paper_exchange.market.synthetic import SyntheticMarket
 from tests.paper_exchange.exchange_server import serving
 from tests.paper_exchange.ws.streams import advance
+from tests.venue.conftest import NOW_MS
 from tests.venue.elsewhere import elsewhere
 from venue.okx_client import LIVE_CONSENT, LIVE_VARIABLE, aclose, call, make_client
 from venue.okx_hosts import OKX_HOSTS, STREAM_HOSTS, stream_address
 from venue.okx_stream import OkxStream, StreamPatience
 from venue.stream_changes import CONNECTION, Change
 
-NOW_MS = 1_767_225_600_000
 BTC = "BTC-USDT-SWAP"
 SECRETS = {"api_key": "the-key-of-it", "api_secret": "the-secret-of-it", "api_passphrase": "the-passphrase-of-it"}
 SLOW = pytest.mark.slow
 QUICK = Backoff(first_s=0.05, cap_s=0.2)
 BUY = {"instId": BTC, "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
-
-
-@pytest.fixture(scope="module")
-def market() -> SyntheticMarket:
-    return SyntheticMarket(7, NOW_MS, history_days=2, future_days=1)
-
-
-@pytest.fixture
-def faults() -> FaultPlan:
-    return FaultPlan()
 
 
 @pytest.fixture

@@ -27,27 +27,17 @@ from paper_exchange.market.synthetic import SyntheticMarket
 from serving.execution.okx import OkxVenue
 from serving.execution.venue_records import Missing, OrderRequest, ProtectionRequest, Unclear, VenueOrder
 from tests.paper_exchange.exchange_server import serving
+from tests.venue.conftest import NOW_MS
 from tests.venue.elsewhere import Elsewhere, elsewhere
 from venue.clock import PolledClock, SteppedClock
 from venue.okx_client import aclose, call, make_client
 from venue.okx_hosts import OKX_ITSELF
 from venue.okx_session import VenueSession
 
-NOW_MS = 1_767_225_600_000
 BTC = "BTC-USDT-SWAP"
 SECRETS = {"api_key": "the-key", "api_secret": "the-secret", "api_passphrase": "the-passphrase"}
 READ, WRITE, PUBLIC = "privateGetAccountBalance", "privatePostTradeOrder", "publicGetPublicTime"
 ORDER = OrderRequest("pairitye1", BTC, Side.BUY, Decimal(1))
-
-
-@pytest.fixture(scope="module")
-def market() -> SyntheticMarket:
-    return SyntheticMarket(7, NOW_MS, history_days=2, future_days=1)
-
-
-@pytest.fixture
-def faults() -> FaultPlan:
-    return FaultPlan()
 
 
 @pytest.fixture

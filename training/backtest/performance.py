@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from training.backtest.records import BacktestResult
 from training.backtest.trade_log import group_by_position
+from training.evaluation.breakdown import HELD_H, summarise_by
 from training.evaluation.sharpe import HOURS_PER_YEAR, annualise, estimate_sharpe
 
 KEYS = (
@@ -117,24 +118,7 @@ def summarise_by_pair(trades: pl.DataFrame) -> pl.DataFrame:
 
     Columns: pair_id, trades, win_rate, gross_pnl, fees, funding, net_pnl (USDT), average_holding_h.
     """
-    return (
-        group_by_position(trades)
-        .group_by("pair_id")
-        .agg(
-            trades=pl.len().cast(pl.Int64),
-            win_rate=(pl.col("net_pnl") > 0).mean(),
-            gross_pnl=pl.col("gross_pnl").sum(),
-            fees=pl.col("fees").sum(),
-            funding=pl.col("funding").sum(),
-            net_pnl=pl.col("net_pnl").sum(),
-            average_holding_h=_compute_holding_h().mean(),
-        )
-        .sort(["net_pnl", "pair_id"], descending=[True, False])
-    )
-
-
-def _compute_holding_h() -> pl.Expr:
-    return (pl.col("closed_at") - pl.col("opened_at")).dt.total_seconds() / 3600
+    return summarise_by(group_by_position(trades), "pair_id")
 
 
 def _measure_positions(trades: pl.DataFrame) -> dict[str, float | None]:
@@ -145,5 +129,5 @@ def _measure_positions(trades: pl.DataFrame) -> dict[str, float | None]:
     return {
         "win_rate": float((net > 0).sum()) / trades.height,
         "profit_factor": float(net.filter(net > 0).sum()) / lost if lost > 0 else None,
-        "average_holding_h": float(trades.select(_compute_holding_h().mean()).item()),
+        "average_holding_h": float(trades.select(HELD_H.mean()).item()),
     }

@@ -153,21 +153,34 @@ def _join_labels(joined: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     return rows
 
 
-def _require_enough(rows: pl.DataFrame, settings: Settings) -> None:
-    """Raise MissingDataError unless a training part is left once the horizon is cut off twice.
+def count_hours_needed(settings: Settings) -> int:
+    """Return how many hours of history a training set needs at least: with fewer it is refused.
 
-    The end of history has no labels for one horizon, and the purge before the test period removes another.
+    Pairs have features once `universe.min_aligned_bars` are known, and the newest hour's decision is still to come. The
+    end of history has no labels for one horizon (of triple barriers some end earlier: none of it is counted), and the
+    purge before the test period removes another.
     """
+    unlabelled = settings.label.horizon_bars if settings.label.kind == "touch" else 0
+    return settings.universe.min_aligned_bars + _count_labelled_needed(settings) + unlabelled
+
+
+def _count_labelled_needed(settings: Settings) -> int:
+    """Return at how many hours labels are needed for a training part to be left after the purge."""
+    return ceil((settings.label.horizon_bars + _LEAST_TRAINING_BARS) / (1.0 - settings.model.test_fraction))
+
+
+def _require_enough(rows: pl.DataFrame, settings: Settings) -> None:
+    """Raise MissingDataError unless a training part is left once the horizon is cut off twice."""
     horizon, test = settings.label.horizon_bars, settings.model.test_fraction
     labelled = rows.filter(pl.col(KNOWN) & pl.col("label").is_not_null())[EVENT_TIME].n_unique()
-    need = ceil((horizon + _LEAST_TRAINING_BARS) / (1.0 - test))
+    need = _count_labelled_needed(settings)
     if labelled >= need:
         return
     hours = rows[EVENT_TIME].n_unique()
-    days = ceil((settings.features.z_window_bars + need + horizon) * HOUR / DAY) + 1
+    days = ceil((settings.universe.min_aligned_bars + need + horizon) * HOUR / DAY)
     raise MissingDataError(
         f"the history is too short for the label horizon: {rows['pair_id'].n_unique()} pairs have features at {hours} "
         f"hours, {labelled} of them with {_FUTURE[settings.label.kind].format(horizon)}; {need} are needed to train on "
         f"{1.0 - test:.0%} of them after purging {horizon} bars before the test period",
-        f"ingest a longer history (about {days} days in all), or shorten label.horizon_bars",
+        f"ingest a longer history ({days} days in all, without a hole), or shorten label.horizon_bars",
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-_HELD_H = (pl.col("closed_at") - pl.col("opened_at")).dt.total_seconds() / 3600
+HELD_H = (pl.col("closed_at") - pl.col("opened_at")).dt.total_seconds() / 3600
+"""Hours for which a trade of a log was held."""
 
 
 def compute_monthly_returns(equity: pl.DataFrame, initial_equity: float) -> pl.DataFrame:
@@ -36,7 +37,7 @@ def summarise_by(trades: pl.DataFrame, column: str) -> pl.DataFrame:
             fees=pl.col("fees").sum(),
             funding=pl.col("funding").sum(),
             net_pnl=pl.col("net_pnl").sum(),
-            average_holding_h=_HELD_H.mean(),
+            average_holding_h=HELD_H.mean(),
         )
         .sort(["net_pnl", column], descending=[True, False])
     )

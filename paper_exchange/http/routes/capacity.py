@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 from paper_exchange.account.account import Account, name_leverage
-from paper_exchange.account.ledger import MARGIN, ZERO, Bill
+from paper_exchange.account.ledger import MARGIN, ZERO
 from paper_exchange.account.matching import can_carry
 from paper_exchange.account.orders import Order, Side
 from paper_exchange.account.placing import read_pos_side
+from paper_exchange.account.position_bills import book_on_position
 from paper_exchange.account.positions import MarginMode, Position, PositionSide, name_holding
 from paper_exchange.http.lookup import find_instrument, is_other_type, require_account
 from paper_exchange.http.request import Request, Routes
@@ -131,27 +132,8 @@ def show_risk(request: Request) -> list[Json]:
 
 def _move_margin(account: Account, position: Position, amount: Decimal, sub_kind: str) -> None:
     """Move cash into a position's margin (out of it where `amount` is below zero), with the bill of it."""
-    position.margin += amount
     position.updated_ms = account.now_ms
-    account.ledger.book(
-        Bill(
-            bill_id=account.ids.next(),
-            ts_ms=account.now_ms,
-            kind=MARGIN,
-            sub_kind=sub_kind,
-            inst_id=position.inst_id,
-            change=-amount,
-            balance=account.ledger.cash - amount,
-            size=ZERO,
-            price=ZERO,
-            pnl=ZERO,
-            fee=ZERO,
-            margin_mode="isolated",
-            pos_side=position.pos_side,
-            margin=position.margin,
-            margin_change=amount,
-        )
-    )
+    book_on_position(account, position, kind=MARGIN, sub_kind=sub_kind, change=-amount, moved=amount)
 
 
 @contextmanager

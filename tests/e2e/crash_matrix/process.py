@@ -33,14 +33,15 @@ from pairity.universe import Pair, exact, inst_id
 from serving.cycle import Cycle
 from serving.execution.okx import OkxVenue
 from serving.journal import DecisionRecord, Run, decision_id
-from serving.metrics import Metrics
 from serving.opening import Opening, read_stakes
 from serving.parts import GuardParts, Parts
+from serving.presence import Presence
 from serving.report import Reporter
 from serving.risk import Mode
 from serving.watch import Watch as VenueWatch
 from tests.e2e.crash_matrix.boundaries import Boundaries
 from tests.e2e.crash_matrix.script import FIRST, LAG, SECOND, Decide, Phase, Watch
+from tests.paper_exchange.paper_keys import exchange_at
 from venue.okx_client import aclose, make_client
 
 Legs = Literal["base", "both"]
@@ -56,15 +57,7 @@ def make_settings(home: Path, url: str, legs: Legs) -> Settings:
     return Settings(
         home=home,
         universe={"assets": ASSETS},
-        exchange={
-            "url": url,
-            "control_url": f"{url}/control",
-            "rate_limit": False,
-            "max_retries": 1,
-            "api_key": "paper",
-            "api_secret": "paper",
-            "api_passphrase": "paper",
-        },
+        exchange=exchange_at(url, control_url=f"{url}/control", max_retries=1),
         strategy={"legs": legs, "max_concurrent_positions": 2},
         serve={"order_poll_s": 0.01},
     )
@@ -115,7 +108,7 @@ async def live(phase: Phase, home: Path, url: str, legs: Legs, boundaries: Bound
         client = make_client(settings, signed=True)
         stack.push_async_callback(aclose, client)
         venue = OkxVenue(client, retries=settings.exchange.max_retries)
-        opening = Opening(settings, Mode.PAPER, SilentProgress(), stack, venue, Metrics())
+        opening = Opening(settings, Mode.PAPER, SilentProgress(), stack, venue, Presence(settings, "paper"))
         guard = await opening.open_guard(read_stakes(home / "journal.db"))
         guard.executor.desk.pace = replace(guard.executor.desk.pace, settle_s=0.05)
         parts = _make_parts(guard)

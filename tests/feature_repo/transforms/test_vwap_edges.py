@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.transforms.bars import adopt_native_hours
-from feature_repo.transforms.vwap_distance import compute_vwap_distance
+from feature_repo.transforms.vwap_distance import compute_vwap_distance, find_last_bar_close, has_bar_close
 from pairity.settings import VwapSettings
 from tests.feature_repo.transforms.markets import (
     HOUR,
@@ -155,3 +155,18 @@ def test_a_late_correction_of_one_asset_is_known_for_all_ranks_from_then_on():
     assert created[MIDNIGHT + 24 * HOUR] == MIDNIGHT + 24 * HOUR + LAG
     assert created[MIDNIGHT + 28 * HOUR] == arrived
     assert created[MIDNIGHT + 32 * HOUR] == MIDNIGHT + 32 * HOUR + LAG
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    zone=st.sampled_from(["America/New_York", "Europe/London", "Asia/Kolkata", "UTC"]),
+    bar_hours=st.sampled_from([1, 2, 3, 4, 6, 8, 12]),
+    first=st.integers(0, 24 * 40),
+    hours=st.integers(0, 30),
+)
+def test_a_bar_ended_exactly_where_the_newest_bar_is_another_one(zone, bar_hours, first, hours):
+    """Around both changes of New York's and London's clocks; the newest bar is looked for from two days before on."""
+    own = VwapSettings(time_zone=zone, bar_hours=bar_hours)
+    after = SPRING + first * HOUR
+    end = after + hours * HOUR
+    assert has_bar_close(after, end, own) == (find_last_bar_close(end, own) > after)

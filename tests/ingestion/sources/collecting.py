@@ -8,6 +8,6 @@ from ingestion.pipeline import collect_history
 from ingestion.report import CollectReport
 
 
-def collect(*arguments) -> CollectReport:
+def collect(*arguments, **more) -> CollectReport:
     """The report of `collect_history(settings, source, assets, datasets, since, until, now, progress)`."""
-    return asyncio.run(collect_history(*arguments))
+    return asyncio.run(collect_history(*arguments, **more))

@@ -107,3 +107,10 @@ def test_trades_are_asked_by_the_hour():
     units = list(OkxSource(None, retries=0).units("trade_bars_1m", SINCE + late, UNTIL + late))
     assert [end for _, end in units] == [SINCE + HOUR, SINCE + 2 * HOUR, UNTIL, UNTIL + late]
     assert [start for start, _ in units] == [SINCE + late, SINCE + HOUR, SINCE + 2 * HOUR, UNTIL]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("s", 1 / 1000), ("us", 1000), ("ns", 1_000_000)])
+def test_times_in_another_unit_are_named(market, unit, factor):
+    value = str(int(to_ms(UNTIL - HOUR) * factor))
+    said = fetch_with(market, "funding", "funding-rate-history", name="fundingTime", value=value)
+    assert f"no Unix time in ms: {value}: in {unit} it would be 2026-01-02 04:00:00" in said.replace("'", "")

@@ -86,8 +86,9 @@ def test_a_month_of_trades_beyond_the_limit_is_read_by_the_day(web, monkeypatch)
         web.files[path] = content
         web.files[f"{path}.CHECKSUM"] = hashlib.sha256(content).hexdigest().encode()
     source = BinanceArchive(Http(0, 5.0), web.url)
-    rows = source.read("trade_bars_1m", "BTC", MARCH, MARCH + timedelta(days=2))
-    assert rows["close"].to_list() == [100.0, 101.0]
+    answer = source.read("trade_bars_1m", "BTC", MARCH, MARCH + timedelta(days=2))
+    assert answer.rows["close"].to_list() == [100.0, 101.0]
+    assert answer.proven == ((MARCH, MARCH + timedelta(days=1)),)  # the second day has no archive
 
 
 @pytest.mark.parametrize("trick", GZIPS)

@@ -1,37 +1,18 @@
 """Events of a script as clients meet them, over HTTP."""
 
-from contextlib import contextmanager
 from decimal import Decimal
 
 import ccxt
 import pytest
 import requests
 
-from paper_exchange.account.account import Account
-from paper_exchange.clock import VirtualClock
-from paper_exchange.events.schedule import Schedule
-from paper_exchange.events.script import parse_event
-from paper_exchange.events.scripted_market import ScriptedMarket
-from paper_exchange.faults.catalogue import FaultPlan
-from tests.paper_exchange.exchange_server import client, get, rows, serving
-from tests.paper_exchange.handmade_market import BTC, ETH, T0, HandmadeMarket, flat
+from tests.paper_exchange.events.scripted_venue import HOUR_MS, venue
+from tests.paper_exchange.exchange_server import client, get, rows
+from tests.paper_exchange.handmade_market import BTC, ETH, T0, flat
 from tests.paper_exchange.signed_requests import ask, code_of
 
-HOUR_MS = 3_600_000
 ORDER = {"instId": BTC, "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "10"}
 FALLING = [(100, 100, 100, 100)] * 2 + [(100, 100, 60, 61)] + [(61, 61, 61, 61)] * 600
-FUNDING = {BTC: [(T0 + hour * HOUR_MS, 0.0008) for hour in (0, 8, 16)]}
-
-
-@contextmanager
-def venue(*script, paths=None, **options):
-    played = HandmadeMarket(paths or {BTC: flat(100, 1500), ETH: flat(50, 1500)}, fundings=FUNDING)
-    market, clock, faults = ScriptedMarket(played), VirtualClock("stepped", T0), FaultPlan()
-    events = [parse_event(row, market, T0) for row in script]
-    schedule = Schedule(events, market, faults)
-    account = Account(market, clock, Decimal(10_000), **options)
-    with serving(market, clock, account=account, faults=faults, schedule=schedule) as url:
-        yield url, account
 
 
 def advance(url, seconds):

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from pairity.errors import ConfigError, UnknownNameError
-from paper_exchange.faults.catalogue import CATALOGUE, FaultPlan
+from paper_exchange.faults.catalogue import CATALOGUE, Fault, FaultPlan
 from tests.paper_exchange.exchange_server import client, get, inject, rows, serving
 
 BTC, ID = "BTC/USDT:USDT", "BTC-USDT-SWAP"
@@ -32,6 +32,25 @@ def url(market, clock):
     executed.clear()
     with serving(market, clock, private=PRIVATE) as where:
         yield where
+
+
+@pytest.mark.parametrize(
+    ("pattern", "method", "path", "fits"),
+    [
+        ("*", "GET", "/api/v5/market/candles", True),
+        ("market/*", "GET", "/api/v5/market/candles", True),
+        ("GET market/*", "GET", "/api/v5/market/candles", True),
+        ("POST market/*", "GET", "/api/v5/market/candles", False),
+        ("market/*", "GET", "/api/v5/supermarket/candles", False),
+        ("/api/v5/market/*", "GET", "/api/v5/market/candles", True),
+        ("trade/order", "POST", "/api/v5/trade/order", True),
+        ("trade/order", "POST", "/api/v5/trade/order-algo", False),
+        ("POST trade/order*", "POST", "/api/v5/trade/order-algo", True),
+        ("history-*", "GET", "/api/v5/market/history-candles", True),
+    ],
+)
+def test_a_pattern_fits_a_path_or_its_end(pattern, method, path, fits):
+    assert Fault("reset", pattern).matches(method, path) == fits
 
 
 EXCEPTIONS = [

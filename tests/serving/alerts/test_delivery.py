@@ -24,15 +24,14 @@ from pairity.timeline import from_ms
 from serving.alerts import emergency
 from serving.alerts import outbox as outbox_module
 from serving.alerts.events import Events
-from serving.alerts.sending import Outcome
 from serving.alerts.service import AlertService
 from serving.journal import Journal, TradingState
 from serving.journal.delivery_pages import GIVEN_UP, SENT
 from serving.journal.event_records import NewDelivery, Severity
 from serving.status import Status
 from tests.serving.alerts.webhook import Webhook, webhook
+from tests.serving.full_disk import fill_up, make_room
 from tests.serving.guarding import Guard
-from tests.serving.test_watch import fill_up, make_room
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, T0, opened
 
@@ -120,6 +119,26 @@ def test_every_message_arrives_once_and_in_order(faults: list[int | str], hook: 
         taken = [item["key"] for item in hook.came if item["took"]]
         assert len(taken) == len(set(taken)), "nothing that was taken is sent again"
     assert {item["path"] for item in hook.came} == {f"/{SECRET}"}, "no redirect is followed"
+
+
+@pytest.mark.parametrize("faults", [[500, "cut", 404, 301], ["garbage"], ["headers"]], ids=str)
+def test_a_secret_in_the_query_of_an_address_is_sent_and_written_nowhere(
+    faults: list[int | str], hook: Webhook, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    query = f"wait=true&token={SECRET}%2F%2B"
+    hook.script = list(faults)
+    hooked = {"urls": {"hook": SecretStr(f"{hook.url}/hook/?{query}")}}
+    watched = {"dead_man_url": SecretStr(f"{hook.url}/ping?key={SECRET}"), "dead_man_minutes": 0.001}
+    with serving_alerts(journal, alerts_to(hook.url, **hooked, **watched)) as (events, service):
+        events.heart.beat()
+        tell(events, "one", "two")
+        hook.wait_for(2)
+        assert SECRET not in str(service.failures)
+    assert {item["path"] for item in hook.came} <= {f"/hook/?{query}", f"/ping?key={SECRET}"}
+    assert SECRET not in caplog.text
+    for file in journal.path.parent.iterdir():
+        assert SECRET.encode() not in file.read_bytes(), file.name
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip"])
@@ -288,26 +307,6 @@ def test_a_full_disk_does_not_silence_its_own_alarm(
 
 def no_space(*_: object) -> None:
     raise JournalWriteError("the disk is full", "make room")
-
-
-def test_an_emergency_is_told_after_a_minute_and_again_every_hour_until_it_is_over() -> None:
-    now_s, sent = [0.0], []
-
-    async def send(name: str, _text: str) -> Outcome:
-        sent.append((name, now_s[0]))
-        return Outcome(delivered=True, refused=False, said="answered 200")
-
-    async def wait(seconds: float) -> None:
-        now_s[0] += seconds
-        if now_s[0] > 20_000:
-            raise asyncio.CancelledError
-
-    def find_failure() -> str | None:
-        return "full" if 100 <= now_s[0] < 120 or 1000 <= now_s[0] < 9000 else None
-
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(emergency.run_emergency(find_failure, ["a", "b"], send, wait, monotonic=lambda: now_s[0]))
-    assert sent == [(name, at) for at in (1060.0, 4660.0, 8260.0) for name in ("a", "b")]
 
 
 def test_trading_goes_on_while_every_webhook_hangs(tiny: TinyOkx, tmp_path: Path, hook: Webhook) -> None:

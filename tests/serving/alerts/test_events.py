@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sqlite3
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,26 +16,13 @@ from serving.alerts import events as events_module
 from serving.alerts.events import Events
 from serving.journal import EquityMark, Journal, PositionClose, TradingState
 from serving.journal.event_records import Severity
-from tests.serving.guarding import Guard
-from tests.serving.journal.test_journal import VERSION_1
-from tests.serving.test_watch import fill_up, make_room, refuse
-from tests.serving.tiny_okx import TinyOkx
+from tests.serving.full_disk import fill_up, make_room
+from tests.serving.guarding import Guard, look
+from tests.serving.journal.version_1 import write_version_1
+from tests.serving.tiny_okx import TinyOkx, refuse
 from tests.serving.trading import BTC, T0, entry, opened
 
 INFO, WARNING, CRITICAL = Severity.INFO, Severity.WARNING, Severity.CRITICAL
-
-
-@pytest.fixture
-def guard(tiny: TinyOkx, tmp_path: Path) -> Iterator[Guard]:
-    tmp_path.chmod(0o700)
-    made = Guard(tiny, tmp_path)
-    yield made
-    made.desk.journal.close()
-
-
-def look(guard: Guard, seconds: float = 15) -> None:
-    guard.tiny.now_ms += int(seconds * 1000)
-    asyncio.run(guard.watch.look())
 
 
 def listed(journal: Journal, kind: str | None = None) -> list[tuple[str, Severity, str]]:
@@ -122,9 +106,7 @@ def test_what_the_journal_knows_is_an_event_even_if_the_process_dies_before_it(g
 
 def test_a_journal_older_than_events_begins_with_what_changes_from_then_on(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(VERSION_1.read_text())
-    path.chmod(0o600)
+    write_version_1(path)
     journal = Journal.open(path)
     (held,) = journal.open_positions()
     events = Events(journal, lambda: T0)
@@ -141,9 +123,7 @@ def test_a_journal_older_than_events_begins_with_what_changes_from_then_on(tmp_p
 
 def test_a_reader_of_an_older_journal_finds_no_events(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(VERSION_1.read_text())
-    path.chmod(0o600)
+    write_version_1(path)
     reader = Journal.read(path)
     log, requests = reader.event_log, reader.requests
     assert (log.page(), log.after(0), log.newest_id(), log.count_unacknowledged()) == ([], [], 0, {})

@@ -16,8 +16,8 @@ from pairity.settings import ExchangeSettings, Settings
 from serving.alerts import start_alarm
 from serving.alerts.start_alarm import StartAlarm
 from serving.execution.okx import OkxVenue
-from serving.metrics import Metrics
 from serving.opening import Opening, Stakes
+from serving.presence import Presence
 from serving.risk import Mode
 from tests.serving.alerts.webhook import Webhook, webhook
 from venue.okx_client import aclose, make_client
@@ -51,7 +51,9 @@ def test_who_waits_for_the_venue_says_so(hook: Webhook, tmp_path: Path, monkeypa
         client = make_client(settings, signed=True)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(aclose, client)
-            opening = Opening(settings, Mode.PAPER, SilentProgress(), stack, OkxVenue(client, retries=0), Metrics())
+            opening = Opening(
+                settings, Mode.PAPER, SilentProgress(), stack, OkxVenue(client, retries=0), Presence(settings, "paper")
+            )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(opening._connect(Stakes(began=True, open=True)), 1.8)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from pydantic import SecretStr
 from pairity.layout import Layout
 from pairity.trading_settings import ServeSettings
 from serving.control.actions import Action, required_word
+from serving.control.door import Door
 from serving.control.queue import RequestQueue, read_request
 from serving.control.routes import make_action_router
 from serving.control.uses import MOST_REFUSED, MOST_TAKEN
@@ -22,7 +21,6 @@ from serving.journal import TradingState
 from serving.journal.event_records import Severity
 from tests.serving.asgi_client import AsgiClient
 from tests.serving.guarding import Guard
-from tests.serving.tiny_okx import TinyOkx
 
 TOKEN = "c0ntrol-token-of-this-test"
 POSITION = "BTC__ETH@20250318T1700Z"
@@ -30,14 +28,6 @@ TARGETS: dict[Action, dict[str, Any]] = {
     Action.CLOSE: {"position_id": POSITION},
     Action.ACKNOWLEDGE: {"event_id": 3},
 }
-
-
-@pytest.fixture
-def guard(tiny: TinyOkx, tmp_path: Path) -> Iterator[Guard]:
-    tmp_path.chmod(0o700)
-    made = Guard(tiny, tmp_path)
-    yield made
-    made.desk.journal.close()
 
 
 def client_of(guard: Guard, token: str | None = TOKEN) -> AsgiClient:
@@ -148,6 +138,25 @@ def test_whatever_the_body_is_it_is_answered(content: bytes, guard: Guard) -> No
 )
 def test_what_an_action_is_about_is_checked(action: str, body: dict[str, Any], guard: Guard) -> None:
     assert send(client_of(guard), action, body=body).status_code == 422
+
+
+@pytest.mark.parametrize("action", list(Action), ids=str)
+def test_nothing_is_taken_once_the_process_has_stopped_and_the_answer_says_so(action: Action, guard: Guard) -> None:
+    door = Door()
+    router = make_action_router(RequestQueue(Layout(guard.home)), guard.events, SecretStr(TOKEN), door=door)
+    app = FastAPI()
+    app.include_router(router)
+    client, target = AsgiClient(app), TARGETS.get(action, {})
+    body = {"confirmation": required_word(action, target.get("position_id")), **target}
+    assert send(client, action, body=body).status_code == 202
+    door.close("the process has stopped")
+    answer = send(client, action, body=body)
+    assert answer.status_code == 409
+    assert "has stopped" in answer.json()["error"]["what"]
+    assert "next start" in answer.json()["error"]["remedy"]
+    assert len(RequestQueue(Layout(guard.home)).list_waiting()) == 1
+    # Who must not act learns nothing of it.
+    assert send(client, action, token="guessed", body=body).status_code == 401
 
 
 def test_an_action_that_there_is_not_is_refused(guard: Guard) -> None:

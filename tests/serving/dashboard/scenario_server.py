@@ -27,6 +27,7 @@ from tests.serving.dashboard import scenario_standing as standing
 from tests.serving.dashboard.scenarios import SCENARIOS, status_of
 
 CONTROL_TOKEN = "a-control-token-of-the-tests"
+UNDECIDED = {"starting", "undecided", "never_decided"}
 WORDS = {"guard": "GUARD", "unguard": "UNGUARD", "halt": "HALT", "resume": "RESUME", "flatten": "FLATTEN"}
 
 
@@ -154,7 +155,7 @@ def _history_router(desk: Desk) -> APIRouter:
 
     @router.get("/decisions")
     def decisions(limit: int = 100, before: str | None = None) -> Any:
-        rows = data.decisions(now()) if desk.scenario != "starting" else []
+        rows = data.decisions(now()) if desk.scenario not in UNDECIDED else []
         return page_of(rows, limit, before)
 
     @router.get("/decisions/{decision_id}")
@@ -209,16 +210,17 @@ def _history_router(desk: Desk) -> APIRouter:
 
     @router.get("/heatmap")
     def heatmap() -> Any:
-        if desk.scenario == "starting":
+        if desk.scenario in UNDECIDED:
             return {"decision_id": None, "event_timestamp": None, "assets": [], "cells": []}
         rows = data.scores(3)
+        rows[20].update(rejected=None, outcome="opened")
         return {
             "decision_id": data.decisions(now())[0]["decision_id"],
             "event_timestamp": data.decisions(now())[0]["event_timestamp"],
             "assets": list(data.ASSETS),
             "cells": [
                 {"a": row["asset_a"], "b": row["asset_b"]}
-                | {name: row[name] for name in ("score", "z", "probability", "rejected")}
+                | {name: row[name] for name in ("score", "z", "probability", "rejected", "outcome")}
                 for row in rows
             ],
         }  # fmt: skip
@@ -235,6 +237,8 @@ def _acting_router(desk: Desk) -> APIRouter:
             return refuse(403, "no control token is configured", "set PAIRITY_SERVE__CONTROL_TOKEN")
         if not hmac.compare_digest(request.headers.get("authorization", ""), f"Bearer {CONTROL_TOKEN}"):
             return refuse(401, "the control token is wrong", "enter the one that the process was started with")
+        if desk.scenario == "stopped":
+            return refuse(409, "the process has stopped: nobody would carry this out", "start it again first")
         body = await request.json()
         word = f"CLOSE {body.get('position_id')}" if action == "close" else WORDS.get(action)
         if word is not None and body.get("confirmation") != word:

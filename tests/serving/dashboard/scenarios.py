@@ -46,6 +46,32 @@ def _starting(status: dict, now: datetime) -> None:
     status["counts"].update(positions=0, resting_orders=0)
 
 
+def _undecided(status: dict, now: datetime) -> None:
+    """As the process says it in its first hour: loaded, looking, and waiting for the first bar to close."""
+    nothing = {"last_at": None, "action": None, "reason": None, "event_timestamp": None}
+    status.update(started_at=iso(now - timedelta(minutes=20)), trading_since=iso(now - timedelta(minutes=20)))
+    status["decision"].update(nothing)
+    unread = {"event_timestamp": None, "age_s": None, "fresh": False, "reason": "nothing was decided yet"}
+    status["data"].update(unread)
+
+
+def _never_decided(status: dict, now: datetime) -> None:
+    _undecided(status, now)
+    status["started_at"] = iso(now - timedelta(hours=3))
+
+
+def _many(now: datetime) -> list[dict]:
+    found = []
+    for number in range(7):
+        position = pair_position(now, ("confirmed", "unconfirmed", "missing")[number % 3])
+        found.append(position | {"position_id": f"{position['position_id']}{number}"})
+    return found
+
+
+def _suspended(status: dict, now: datetime) -> None:
+    status["blocked"] = {"AVAX-USDT-SWAP": "AVAX-USDT-SWAP does not trade: suspend"}
+
+
 def _stale(status: dict, now: datetime) -> None:
     old = now - timedelta(hours=3, minutes=12)
     reason = "no bar since 3 h 12 min: the source of candles does not answer"
@@ -110,6 +136,10 @@ def _without_figures(now: datetime) -> list[dict]:
 SCENARIOS = {
     "waiting": Scenario(),
     "starting": Scenario(change=_starting, positions=lambda now: [], traded=False),
+    "undecided": Scenario(change=_undecided, positions=lambda now: [], traded=False),
+    "never_decided": Scenario(change=_never_decided, positions=lambda now: [], traded=False),
+    "many": Scenario(positions=_many),
+    "suspended": Scenario(change=_suspended),
     "deciding": Scenario(change=_merge(state="deciding")),
     "stopped": Scenario(change=_merge(state="stopped")),
     "stale": Scenario(change=_stale),

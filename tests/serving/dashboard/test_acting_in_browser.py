@@ -73,9 +73,24 @@ def test_a_wrong_token_is_said_and_forgotten(browser, server):
         look.page.locator("dialog [name=reason]").fill("try")
         look.page.locator("dialog [name=confirmation]").fill("GUARD")
         look.page.locator("dialog button[type=submit]").click()
-        look.wait_for_text("dialog", "the control token is wrong")
+        look.wait_for_text("dialog", "The token is wrong and was forgotten. Nothing was asked")
         assert look.page.evaluate("sessionStorage.getItem('pairity-token')") is None
         assert server.actions() == []
+        # What was typed stays, the token is asked for in its place, and nothing goes without one.
+        dialog = look.page.locator("dialog")
+        send = dialog.locator("button[type=submit]")
+        assert send.is_disabled()
+        assert look.page.evaluate("document.activeElement.name") == "token"
+        assert Axe().run(look.page).response["violations"] == []
+        for token, taken in (("wrong again", False), (TOKEN, True)):
+            look.page.keyboard.type(token)
+            look.page.keyboard.press("Enter")
+            if not taken:
+                look.wait("document.querySelector('dialog [name=token]').value === ''")
+                look.wait_for_text("dialog", "The token is wrong and was forgotten")
+        dialog.wait_for(state="detached")
+        assert [(row["action"], row["reason"]) for row in server.actions()] == [("guard", "try")]
+        look.wait_for_text("#bar", "guarding")
 
 
 def test_a_page_that_needs_a_token_to_read_asks_for_it(browser, server):
@@ -153,8 +168,10 @@ def test_tables_are_sorted_and_filtered(browser, server):
         look.settle()
         pairs = look.page.locator("#why tbody tr")
         assert pairs.count() == 45
+        naming = [text for text in pairs.all_inner_texts() if "XRP" in text]
+        assert len(naming) >= 9  # nine pairs, and those whose reason names it
         look.page.get_by_label("Filter pairs or reasons").fill("xrp")
-        assert pairs.count() == 10  # nine pairs, and one more whose reason names it
+        assert pairs.all_inner_texts() == naming
         look.page.get_by_label("Filter pairs or reasons").fill("")
         look.page.locator("#why .chips button", has_text="candidate").click()
         assert pairs.count() == 1
@@ -216,6 +233,18 @@ def test_a_pair_is_chosen_from_the_heat_map(browser, server):
         look.page.mouse.move(900, 300)
         look.page.locator("#pair canvas").hover()
         look.wait("document.querySelector('.tip')?.textContent.includes('ratio')")
+
+
+def test_the_heat_map_says_what_became_of_each_pair(browser, server):
+    with looking(browser, server) as look:
+        look.settle()
+        opened = look.page.locator("#heat td button.opened")
+        assert opened.count() == 2  # one pair stands on both sides of the diagonal
+        assert opened.first.inner_text().split()[-1] == "✓"
+        assert opened.first.get_attribute("title").endswith(", opened")
+        assert "✓ opened (1)" in look.text("#heat .legend")
+        waiting = look.page.locator("#heat td button.candidate").first
+        assert "a candidate, but the decision was to hold" in waiting.get_attribute("title")
 
 
 def test_colours_follow_the_reader(browser, server):

@@ -112,6 +112,38 @@ def test_data_grows_stale_by_itself(look):
     assert call(look, "freshness", "dataFreshness", None) == "unknown"
 
 
+def test_what_many_assets_have_in_common_is_said_once(look):
+    for problems, said in [
+        ([], []),
+        (["the disk is full"], ["the disk is full"]),
+        (["BTC: no bars", "ETH: no bars", "SOL: late"], ["BTC, ETH: no bars", "SOL: late"]),
+        (["BTC: a: b", "1INCH: a: b", "a: b"], ["BTC, 1INCH: a: b", "a: b"][:1]),
+        (["venue: away", "venue: away"], ["venue: away"]),
+    ]:
+        assert call(look, "verdict", "together", problems) == said
+
+
+def test_how_old_the_data_is_in_words(look):
+    now = "2026-03-01T00:00:00Z"
+    for data, words in [
+        ({"event_timestamp": None, "age_s": None, "stale_after_s": 60}, "Nothing was decided since the start"),
+        ({"event_timestamp": now, "age_s": 1e9, "stale_after_s": 60}, "The data is "),
+    ]:
+        assert call(look, "verdict", "howOld", {"now": now, "data": data}).startswith(words)
+
+
+def test_amounts_lose_only_zeros_that_say_nothing(look):
+    for text, shown in [
+        ("6600.0", "6,600"),
+        ("2.60", "2.6"),
+        ("100", "100"),
+        ("0.0125", "0.0125"),
+        ("1000.00", "1,000"),
+    ]:
+        assert call(look, "format", "amount", text) == shown
+    assert call(look, "format", "amount", None) == "–"
+
+
 def test_reasons_have_kinds_and_symbols(look):
     for reason, kind in [
         (None, "candidate"),

@@ -77,8 +77,34 @@ def test_nothing_can_be_asked_of_a_process_that_has_stopped(browser, server):
         assert look.page.locator("[data-act]:visible").count() > 0
         server.scenario("stopped")
         look.wait_for_text("#verdict", "The process has stopped")
-        look.wait("document.querySelector('#verdict [data-act]') === null")
-        assert look.page.locator("[data-act]:visible").count() == 0
+        shown = look.page.locator("[data-act]:visible")
+        look.wait("[...document.querySelectorAll('[data-act]')].every(button => button.disabled)")
+        assert shown.count() > 0
+        why = "The process has stopped: nothing can be asked of it"
+        assert why in look.text("#verdict .acts")
+        for button in shown.all():
+            assert why in button.get_attribute("title") or button.inner_text() == "Acknowledge all"
+        server.set("say", "positions")  # what is drawn anew is refused as well
+        look.page.wait_for_timeout(700)
+        look.wait("[...document.querySelectorAll('[data-act]')].every(button => button.disabled)")
+        server.scenario("waiting")
+        look.wait_for_text("#verdict", "Well.")
+        look.wait("[...document.querySelectorAll('#verdict [data-act]')].every(button => !button.disabled)")
+        look.wait("[...document.querySelectorAll('#positions [data-act]')].every(button => !button.disabled)")
+
+
+def test_a_dialog_that_was_open_when_the_process_stopped_says_why_it_is_refused(browser, server):
+    with looking(browser, server, token=TOKEN) as look:
+        look.settle()
+        look.page.locator("#verdict [data-act=guard]").click()
+        dialog = look.page.locator("dialog")
+        dialog.locator("[name=reason]").fill("too late")
+        dialog.locator("[name=confirmation]").fill("GUARD")
+        server.scenario("stopped")
+        dialog.locator("button[type=submit]").click()
+        look.wait_for_text("dialog", "the process has stopped: nobody would carry this out")
+        assert "start it again" in dialog.inner_text()
+        assert server.actions() == []
 
 
 def test_equity_says_how_old_it_is(browser, server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,7 @@ from serving.journal import IntentState, Purpose
 from serving.reconcile import ReconcileReport
 from tests.serving.resting_okx import RestingOkx
 from tests.serving.trading import BTC, Desk, desk_on, entry
+from tests.serving.trading_machine import Killed
 
 TERMS = LimitTerms(deadline_s=60.0, quotes=1, drift=Decimal("0.002"), cancel_after_s=30)
 ORDER, TIMER = "privatePostTradeOrder", "privatePostTradeCancelAllAfter"
@@ -250,6 +252,56 @@ def test_a_resting_order_is_ended_where_entries_go_at_market_now(desk: Desk, okx
     look(again, okx)
     assert_equal(again, okx, "0")
     again.journal.close()
+
+
+@pytest.mark.parametrize("ended_by", ["the deadline", "the venue"])
+@pytest.mark.parametrize("away_s", [1, 3600])
+def test_killed_after_the_limit_order_ended_the_entry_is_not_forgotten(
+    ended_by: str, away_s: int, okx: RestingOkx, tmp_path: Path
+) -> None:
+    def checkpoint(step: str) -> None:
+        if step == "entry: limit ended":
+            raise Killed
+
+    first = desk_on(okx, tmp_path / "journal.db", limits=TERMS, checkpoint=checkpoint)
+    begin(first)
+    if ended_by == "the venue":
+        okx.resting()[0] |= {"state": "canceled", "cancelSource": "0"}
+    with pytest.raises(Killed):
+        look(first, okx, 5 if ended_by == "the venue" else 61)
+    first.journal.close()
+    again = desk_on(okx, tmp_path / "journal.db", limits=TERMS)
+    report = look(again, okx, away_s)
+    if away_s == 1:
+        assert_equal(again, okx, "1.25")
+    else:
+        assert "too late for the market" in report.problems[0]
+        assert_equal(again, okx, "0")
+    assert [intent.state.final for intent in again.journal.unsettled() if not okx.size(BTC)] == []
+    again.journal.close()
+
+
+@pytest.mark.parametrize("kind", ["garbage", "reset_before", "timeout"])
+def test_a_price_that_cannot_be_read_when_the_order_ended_is_asked_again(
+    kind: str, desk: Desk, okx: RestingOkx
+) -> None:
+    begin(desk)
+    okx.faults += [("publicGetMarketTicker", kind)] * 4
+    with contextlib.suppress(PairityError):
+        look(desk, okx, 61)
+    okx.faults.clear()
+    assert okx.size(BTC) == 0
+    look(desk, okx, 1)
+    assert_equal(desk, okx, "1.25")
+
+
+def test_an_order_that_was_refused_while_halted_leaves_nothing_behind(desk: Desk, okx: RestingOkx) -> None:
+    begin(desk)
+    okx.resting()[0] |= {"state": "canceled", "cancelSource": "0"}
+    report = look(desk, okx, 1, entries=False)
+    assert "nothing may be opened now" in report.problems[0]
+    assert desk.journal.unsettled() == []
+    assert_equal(desk, okx, "0")
 
 
 @pytest.mark.parametrize("attaches_at", ["the end", "never"])

@@ -29,7 +29,8 @@ from serving.execution.venue_records import (
     VenueAlgo,
     VenueOrder,
 )
-from tests.serving.tiny_okx import TinyClient, TinyOkx
+from tests.serving.tiny_client import TinyClient
+from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, ETH, Desk, opened
 
 REQUEST = OrderRequest(

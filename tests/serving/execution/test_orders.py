@@ -12,7 +12,8 @@ import pytest
 from pairity.errors import OrderUnknownError, VenueUnreachableError
 from pairity.strategy.types import Side
 from serving.journal import IntentState, Purpose
-from tests.serving.tiny_okx import AFTER, BEFORE, TinyOkx
+from tests.serving.tiny_client import AFTER, BEFORE
+from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, T0, Desk, entry, exit_of, opened
 
 PLACE, LOOK = "privatePostTradeOrder", "privateGetTradeOrder"

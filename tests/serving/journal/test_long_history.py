@@ -17,7 +17,7 @@ from pairity.strategy.types import Leg, PairPosition, Side, StrategyState
 from pairity.timeline import HOUR
 from pairity.universe import Pair
 from serving.journal import Fill, Journal, Purpose, decision_id
-from tests.serving.journal.test_journal import VERSION_1
+from tests.serving.journal.version_1 import write_version_1
 from tests.serving.trading import T0, decision_of, entry
 
 TICK = timedelta(microseconds=1)
@@ -114,9 +114,7 @@ def test_a_writer_adds_the_indices_that_an_older_journal_lacks(tmp_path: Path):
 
     Journal.open(tmp_path / "new.db").close()
     old = tmp_path / "old.db"
-    with contextlib.closing(sqlite3.connect(old)) as connection:
-        connection.executescript(VERSION_1.read_text())
-    old.chmod(0o600)
+    write_version_1(old)
     lacking = indices(tmp_path / "new.db") - indices(old)
     assert "ix_intents_filled" in lacking
     for _ in range(2):

@@ -15,7 +15,7 @@ import pytest
 from pairity.child_environment import make_child_environment
 from pairity.errors import VenueAnswerError
 from pairity.layout import Layout
-from pairity.settings import ExchangeSettings, Settings
+from pairity.settings import Settings
 from pairity.strategy.types import Side
 from pairity.timeline import from_ms
 from paper_exchange.account.account import Account
@@ -28,6 +28,7 @@ from serving.journal import PositionClose
 from serving.ledger import Finding, LedgerReport, check_ledger
 from tests.paper_exchange.exchange_server import serving
 from tests.paper_exchange.handmade_market import HandmadeMarket, contract
+from tests.paper_exchange.paper_keys import exchange_at
 from tests.serving.trading import BTC, ETH, Desk, entry, opened
 from venue.okx_client import aclose, make_client
 
@@ -75,9 +76,7 @@ def play(tmp_path: Path, scene: Callable[[Scene], Awaitable[None]], **options: o
     account = Account(market, clock, 100_000, **options)
 
     async def run(url: str) -> None:
-        exchange = ExchangeSettings(
-            url=url, api_key="paper", api_secret="paper", api_passphrase="paper", rate_limit=False
-        )
+        exchange = exchange_at(url)
         client = make_client(Settings(exchange=exchange), signed=True)
         desk = Desk(Layout(tmp_path).journal, client, lambda: from_ms(clock.now_ms()), Pace(poll_s=0.02, settle_s=0.2))
         try:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -20,14 +18,6 @@ from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, T0, entry, opened
 
 TRADING, GUARDING, HALTED = TradingState.TRADING, TradingState.GUARDING, TradingState.HALTED
-
-
-@pytest.fixture
-def guard(tiny: TinyOkx, tmp_path: Path) -> Iterator[Guard]:
-    made = Guard(tiny, tmp_path)
-    tmp_path.chmod(0o700)
-    yield made
-    made.desk.journal.close()
 
 
 def measure(guard: Guard, minutes: float = 60) -> TradingState:

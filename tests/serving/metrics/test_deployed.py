@@ -19,7 +19,7 @@ from serving.metrics import counting_requests
 from serving.sightings import DriftSighting
 from tests.house.source_tree import ROOT
 from tests.serving.guarding import Guard
-from tests.serving.metrics.test_metrics import readings_of, scrape
+from tests.serving.metrics.scraping import readings_of, scrape
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import T0, decision_of, entry, exit_of, opened
 from venue.request_reports import Outcome, report_request

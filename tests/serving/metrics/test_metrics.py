@@ -4,77 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.parser import text_string_to_metric_families
 
 from pairity.errors import VenueUnreachableError
-from pairity.trading_settings import LimitSettings, ServeSettings
+from pairity.trading_settings import LimitSettings
 from serving.journal import IntentState, Purpose
 from serving.limits.account_limits import check_account, find_used
 from serving.limits.records import AccountMeasures
-from serving.metrics import Metrics, Readings, counting_requests
+from serving.metrics import Metrics, counting_requests
 from serving.metrics.reasons import KINDS, OTHER, name_kind
-from serving.web.app import make_app
-from serving.web.metrics_routes import make_metrics_router
-from serving.web.server import serve_api
-from tests.serving.api_scene import status_sources
 from tests.serving.guarding import Guard
+from tests.serving.metrics.scraping import readings_of, scrape, scrape_guard, value
 from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import T0, entry, exit_of, opened
 from venue.request_reports import OUTCOMES, Outcome, VenueRequest, explain_failure, read_outcome, report_request
-
-Sample = tuple[str, frozenset[tuple[str, str]]]
-
-
-def scrape(metrics: Metrics, readings: Readings) -> dict[Sample, float]:
-    """The samples of one scrape over HTTP, by name and labels."""
-
-    async def ask() -> str:
-        app = make_app(status_sources(readings.status()), [make_metrics_router(metrics, readings)])
-        async with (
-            serve_api(app, ServeSettings(port=0)) as url,
-            aiohttp.ClientSession() as http,
-            http.get(f"{url}/metrics") as answer,
-        ):
-            assert answer.status == 200
-            assert answer.headers["Content-Type"].startswith("text/plain; version=")
-            return await answer.text()
-
-    families = text_string_to_metric_families(asyncio.run(ask()))
-    return {(item.name, frozenset(item.labels.items())): item.value for family in families for item in family.samples}
-
-
-def value(samples: dict[Sample, float], name: str, **labels: str) -> float | None:
-    return samples.get((name, frozenset(labels.items())))
-
-
-@pytest.fixture
-def guard(tiny: TinyOkx, tmp_path: Path) -> Any:
-    tmp_path.chmod(0o700)
-    made = Guard(tiny, tmp_path)
-    yield made
-    made.desk.journal.close()
-
-
-def scrape_guard(guard: Guard) -> dict[Sample, float]:
-    return scrape(guard.parts.metrics, readings_of(guard))
-
-
-def readings_of(guard: Guard, **changed: Any) -> Readings:
-    usual = {
-        "status": lambda: guard.status,
-        "now": guard.parts.clock.now,
-        "sightings": guard.parts.sightings,
-        "limits": LimitSettings(),
-        "journal": guard.home / "journal.db",
-    }
-    return Readings(**usual | changed)
 
 
 def test_nothing_is_claimed_of_what_is_not_known(guard: Guard) -> None:

@@ -19,7 +19,7 @@ from pairity.timeline import HOUR
 from pairity.universe import pairs_of
 from serving.models.scoring import Scorer
 from tests.oracles.pair_scores import score_pair
-from tests.serving.test_market_view import REFERENCE, T
+from tests.serving.model_reference import REFERENCE, T
 
 FEATURES = PAIR_FOREST_FEATURES.features
 PAIRS = pairs_of(["A", "B", "C", "D"])

@@ -96,7 +96,9 @@ def test_a_decision_says_every_pair_and_its_best_to_the_last_bit(traded):
         assert (item.best.pair, item.best.score) == (best.pair.pair_id, best.divergence_score)
         assert (whole.best, whole.pairs) == (item.best, len(record.decision.scores))
         assert [score.score for score in whole.scores] == [s.divergence_score for s in record.decision.scores]
-        assert [cell.score for cell in view_heatmap(seen).cells] == [score.score for score in whole.scores]
+        cells = view_heatmap(seen).cells
+        assert [cell.score for cell in cells] == [score.score for score in whole.scores]
+        assert [cell.outcome for cell in cells] == [score.outcome for score in whole.scores]
 
 
 @pytest.mark.parametrize("result", ["won", "lost"])

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from serving.journal import TradingState
-from serving.process import make_health, make_routers, make_sources
+from serving.pages import make_health, make_routers, make_sources
+from serving.presence import Presence
 from serving.status import DECIDING
 from serving.web.app import make_app
 from serving.web.server import serve_api
@@ -43,7 +44,8 @@ def guard(tiny: TinyOkx, tmp_path: Path) -> Iterator[Guard]:
 @pytest.fixture
 def client(guard: Guard) -> Iterator[Client]:
     parts = guard.parts
-    app = make_app(make_sources(parts), make_routers(parts, make_health(parts), lambda: 0.0))
+    presence = Presence.of(parts)
+    app = make_app(make_sources(presence), make_routers(presence, make_health(presence), lambda: 0.0))
     loop = asyncio.new_event_loop()
     served = serve_api(app, parts.settings.serve)
     try:

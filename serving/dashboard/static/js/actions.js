@@ -1,5 +1,6 @@
 // Acting: each with a typed confirmation and a reason, journalled by the process. Without a token nothing can be asked.
 
+import { whyNotAsk } from "./acting.js";
 import { post } from "./api.js";
 import { openDialog } from "./dialog.js";
 import { el, notify } from "./dom.js";
@@ -45,6 +46,7 @@ export const ACTIONS = {
  * called once the process has taken the request.
  */
 export function askFor(action, target = {}, onDone = () => {}) {
+  if (whyNotAsk()) return notify(whyNotAsk());
   if (!readToken()) return askForToken(() => askFor(action, target, onDone), "Acting needs the control token.");
   const { title, text } = ACTIONS[action];
   const word = action === "close" ? `CLOSE ${target.position_id}` : ACTIONS[action].word;
@@ -66,6 +68,8 @@ export function askFor(action, target = {}, onDone = () => {}) {
   });
   const send = el("button", { type: "submit", class: word ? "grave" : null, disabled: !optional }, title);
   const said = el("p", { class: "warn", role: "alert" });
+  const token = el("input", { type: "password", name: "token", autocomplete: "off" });
+  const again = el("label", { hidden: true }, "Token", token);
   const form = el(
     "form",
     { class: "inside" },
@@ -74,9 +78,11 @@ export function askFor(action, target = {}, onDone = () => {}) {
     el("label", {}, optional ? "Reason (may stay empty)" : "Reason (kept in the journal)", reason),
     word ? el("label", {}, el("span", {}, "Type ", el("kbd", {}, word), " to confirm"), typed) : null,
     said,
+    again,
     el("div", { class: "foot" }, el("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel"), send),
   );
-  const ready = () => optional || (reason.value.trim() !== "" && typed.value === word);
+  const confirmed = () => optional || (reason.value.trim() !== "" && typed.value === word);
+  const ready = () => confirmed() && (again.hidden || token.value.trim() !== "");
   form.addEventListener("input", () => {
     send.disabled = !ready();
   });
@@ -85,6 +91,7 @@ export function askFor(action, target = {}, onDone = () => {}) {
     if (!ready() || send.disabled) return;
     send.disabled = true;
     said.textContent = "";
+    if (!again.hidden) keepToken(token.value.trim());
     try {
       const { about, ...ids } = target;
       const answer = await post(`actions/${action}`, {
@@ -96,7 +103,7 @@ export function askFor(action, target = {}, onDone = () => {}) {
       notify(`${title}: asked as ${answer.request_id}. The process carries it out; watch the state.`);
       onDone();
     } catch (error) {
-      if (error.status === 401) keepToken(null);
+      if (error.status === 401) return askAgain();
       // Without an answer nobody knows whether it was taken: say so instead of inviting a second time blindly.
       const unsure =
         error.status === 0 ? " It may have been taken all the same: look at the events before you ask again." : "";
@@ -104,6 +111,15 @@ export function askFor(action, target = {}, onDone = () => {}) {
       send.disabled = !ready();
     }
   });
+  // What was typed stays: whoever wants to halt has no time to type it twice.
+  function askAgain() {
+    keepToken(null);
+    again.hidden = false;
+    token.value = "";
+    send.disabled = true;
+    said.textContent = `✕ The token is wrong and was forgotten. Nothing was asked of the process: enter the control token that it was started with, then press ${title} again.`;
+    token.focus();
+  }
   const dialog = openDialog(title, form);
   reason.focus();
 }
@@ -163,5 +179,7 @@ export function actionButtons(status, onDone) {
         { type: "button", data: { key: "act-unlock" }, on: { click: () => askForToken() } },
         "Read only: unlock",
       );
-  return el("div", { class: "acts" }, locked ?? [byState[status.trading] ?? [], button("flatten", true)]);
+  if (locked) return el("div", { class: "acts" }, whyNotAsk() ? el("p", { class: "muted" }, whyNotAsk()) : locked);
+  const reason = whyNotAsk() ? el("p", { class: "muted", id: "why-not-ask" }, whyNotAsk()) : null;
+  return el("div", { class: "acts" }, reason, byState[status.trading] ?? [], button("flatten", true));
 }

@@ -2,11 +2,12 @@
 
 import { age, until } from "./ages.js";
 import { el, fill } from "./dom.js";
-import { dataAge, isOver, whyMarksAreOld } from "./freshness.js";
-import { known, number, percent, share, span, UNKNOWN } from "./format.js";
+import { isOver, whyMarksAreOld } from "./freshness.js";
+import { known, number, percent, share, UNKNOWN } from "./format.js";
 import { result, state, symbol } from "./figures.js";
 import { readToken } from "./token.js";
 import { chosenTheme } from "./theme.js";
+import { howOld } from "./verdict.js";
 
 const SIGNS = {
   "trying again": "warn",
@@ -80,7 +81,7 @@ function alarmOf({ status, link, freshness, unread }) {
       "p",
       { class: "alarm" },
       symbol("warn"),
-      ` The data is ${span(dataAge(status))} old. Nothing below is current.`,
+      ` ${howOld(status)}. Nothing below is current.`,
     );
   return null;
 }
@@ -161,7 +162,7 @@ function money(value, old) {
 
 function dataWord(freshness, alive) {
   if (!alive) return "not current";
-  return { fresh: "✓ fresh", stale: "✕ stale", starting: "loading", unknown: "not known" }[freshness];
+  return { fresh: "✓ fresh", stale: "✕ stale", none: "none decided on yet", starting: "loading", unknown: "not known" }[freshness];
 }
 
 function venueState(venue) {

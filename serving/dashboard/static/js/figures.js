@@ -79,16 +79,18 @@ export function meter(used, label) {
 const place = (value, from, to) => `${Math.max(0, Math.min(1, (value - from) / (to - from || 1))) * 100}%`;
 
 /**
- * The bar from stop over now to target in prices, with the entry as a line; null where a level is not known. Filled
+ * The bar of one leg (`name`) from stop over now to target, prices as the journal writes them, with the entry as a line; null where a level is not known. Filled
  * from the entry to now: to the right is towards the target, whichever side was taken.
  */
-export function spanBar({ stop, now, target, entry, name }) {
+export function spanBar({ name, ...written }) {
+  const [stop, now, target, entry] = ["stop", "now", "target", "entry"].map((level) => figure(written[level]));
   if (![stop, now, target].every(known) || stop === target) return null;
   const at = parseFloat(place(now, stop, target));
   const zero = known(entry) ? parseFloat(place(entry, stop, target)) : at;
   const kind = at > zero ? "up" : at < zero ? "down" : "flat";
   const sign = { up: "▲", down: "▼", flat: "" }[kind];
-  const label = `${name}: stop ${price(stop)}, entry ${price(entry)}, now ${price(now)}, target ${price(target)}`;
+  const words = (level) => `${level} ${price(written[level])}`;
+  const label = `${name}: ${words("stop")}, ${words("entry")}, ${words("now")}, ${words("target")}`;
   return el(
     "div",
     {},
@@ -102,9 +104,9 @@ export function spanBar({ stop, now, target, entry, name }) {
     el(
       "div",
       { class: "ends" },
-      el("span", {}, `stop ${price(stop)}`),
-      el("span", {}, `${name} now ${price(now)} ${sign}`),
-      el("span", {}, `target ${price(target)}`),
+      el("span", {}, words("stop")),
+      el("span", {}, `${name} ${words("now")} ${sign}`),
+      el("span", {}, words("target")),
     ),
   );
 }

@@ -48,6 +48,9 @@ export function exact(text) {
   return rest === undefined ? grouped : `${grouped}.${rest}`;
 }
 
+/** Return an amount of coins: a decimal string without the zeros at its end, which only say how it was computed. */
+export const amount = (text) => exact(String(text ?? "").replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""));
+
 /** Return a price of the journal, or a number as one: as many digits as it needs, five at most that count. */
 export function price(value) {
   if (typeof value === "string") return exact(value);

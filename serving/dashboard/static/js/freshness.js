@@ -6,12 +6,14 @@ const GRACE = 3; // a panel that was not read for this many of its turns is old
 
 /**
  * Return how far the data can be trusted: `unknown` before anything was read, `starting` while the process loads,
- * `stale` where the process says so or the age has grown past its limit since, else `fresh`.
+ * `none` before its first decision (there is no old figure that could be taken for a current one), `stale` where the process says so or the age has grown past its limit since, else `fresh`.
  */
 export function dataFreshness(status) {
   if (!status) return "unknown";
   if (status.state === "starting") return "starting";
   const { fresh, stale_after_s: limit } = status.data ?? {};
+  const up = secondsSince(status.started_at);
+  if (fresh === false && !status.data.event_timestamp && up !== null && up <= limit) return "none";
   const seconds = dataAge(status);
   if (fresh === false) return "stale";
   if (typeof limit === "number" && seconds !== null && seconds > limit) return "stale";
@@ -48,6 +50,10 @@ export function whyUnread(resource) {
 
 /** Return whether the process looks at nothing any more: a demo whose page stays open. */
 export const isOver = (status) => status?.state === "stopped";
+
+/** Return why nothing can be asked of the process; an empty text where it can. */
+export const whyNobodyActs = (status) =>
+  isOver(status) ? "The process has stopped: nothing can be asked of it, because nobody would carry it out." : "";
 
 /** Return why marks, equity and results are those of an earlier look; an empty text where they are not. */
 export function whyMarksAreOld(status) {

@@ -1,10 +1,11 @@
 // The page: reads, listens, and draws what can be trusted, with its age.
 
+import { markActs, setWhyNotAsk } from "./acting.js";
 import { setServerTime, tick } from "./ages.js";
 import { actionButtons, askFor, askForToken } from "./actions.js";
 import { drawBar, wordOf } from "./bar.js";
 import { el, fill } from "./dom.js";
-import { dataFreshness, isOld, isOver, isStateOld, whyMarksAreOld, whyUnread } from "./freshness.js";
+import { dataFreshness, isOld, isStateOld, whyMarksAreOld, whyNobodyActs, whyUnread } from "./freshness.js";
 import { jumpTo, openHelp, startKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { CHANGES, makeResources } from "./resources.js";
@@ -71,6 +72,7 @@ onToken(() => {
   draw();
 });
 for (const name of ["status", "positions", "unknown"]) resources[name].onChange(draw);
+for (const name of ["positions", "events"]) resources[name].onChange(markActs); // after the panel has drawn its buttons
 new ResizeObserver(() =>
   document.documentElement.style.setProperty("--bar-height", `${place("bar").offsetHeight}px`),
 ).observe(place("bar"));
@@ -170,9 +172,9 @@ function draw() {
   document.body.dataset.unread = now.unread === null ? "no" : "yes";
   document.body.dataset.freshness = now.freshness;
   document.body.dataset.mode = now.status?.mode ?? "";
-  // What is asked of a process that has stopped would be carried out by nobody.
-  const asks = now.link === "open" && !isOver(now.status);
+  const asks = now.link === "open";
   document.body.dataset.acting = now.status?.can_act && readToken() && asks ? "yes" : "no";
+  setWhyNotAsk(whyNobodyActs(now.status));
   drawBar(place("bar"), now, { onTheme: COMMANDS.t[1], onToken: switchToken, onHelp: COMMANDS["?"][1] });
   const facts = {
     ...now,
@@ -184,6 +186,7 @@ function draw() {
   };
   drawVerdict(place("verdict"), facts, asks ? actionButtons(now.status, () => readAgain("event")) : null);
   showInTab(now.status, now.alive && now.freshness !== "stale", wordOf(now), whyMarksAreOld(now.status) !== "");
+  markActs(); // those of the verdict are new
   showAges(now);
   tick(now.alive);
 }
@@ -211,6 +214,7 @@ function everyTick() {
   if (as !== drawnAs || !now.alive) draw();
   drawnAs = as;
   showAges(now);
+  markActs(); // a filter or a further page draws buttons at any time
   tick(now.alive);
   if (now.link !== "open" || document.hidden) return;
   for (const resource of Object.values(resources)) if (resource.isDue()) resource.refresh();

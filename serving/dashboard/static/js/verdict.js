@@ -2,7 +2,7 @@
 
 import { age } from "./ages.js";
 import { el, fill, speak } from "./dom.js";
-import { dataAge, isOver } from "./freshness.js";
+import { dataAge, isOver, whyMarksAreOld } from "./freshness.js";
 import { pairName, readable, span } from "./format.js";
 import { symbol } from "./figures.js";
 
@@ -27,8 +27,13 @@ export function findings(facts) {
   if (freshness === "stale")
     say(
       "critical",
-      `The data is ${span(dataAge(status))} old: ${status.data?.reason ?? "no newer bar came"}. Nothing below is current.`,
+      `${howOld(status)}: ${status.data?.reason ?? "no newer bar came"}. Nothing below is current.`.replace(
+        ": nothing was decided yet.",
+        ".",
+      ),
     );
+  if (freshness === "none" && status.causes?.data === undefined && status.data.reason !== "nothing was decided yet")
+    say("warning", `No decision yet: ${status.data.reason}`);
   const reachable = status.venue_link?.reachable;
   if (reachable === false) say("critical", "The venue does not answer: marks and stops are those of the last look.");
   if (status.trading === "halted")
@@ -58,23 +63,49 @@ export function findings(facts) {
       status.mode === "live" ? "critical" : "warning",
       `Model version ${status.model.version} failed its gate: ${status.model.gate_reason}`,
     );
-  for (const text of status.problems ?? []) if (!said.has(text)) say("warning", text);
-  for (const [name, reason] of Object.entries(status.blocked ?? {})) say("warning", `${name} is not opened: ${reason}`);
+  for (const text of together((status.problems ?? []).filter((problem) => !said.has(problem)))) say("warning", text);
+  for (const [name, reason] of Object.entries(status.blocked ?? {}))
+    say("warning", `Nothing is opened in ${name}: ${reason}${heldIn(name, positions)}`);
   return found.sort((left, right) => RANK[left.level] - RANK[right.level]);
 }
 
+/** Return the problems with those that are of several assets and the same otherwise in one: an outage names each asset. */
+export function together(problems) {
+  const names = new Map();
+  for (const problem of problems) {
+    const [, name, rest] = /^([A-Z0-9]+): (.*)$/s.exec(problem) ?? [null, "", problem];
+    names.set(rest, [...(names.get(rest) ?? []), name].filter(Boolean));
+  }
+  return [...names].map(([rest, assets]) => (assets.length ? `${assets.join(", ")}: ${rest}` : rest));
+}
+
+/** What is held in a contract that is not opened now: its stop may not be able to do anything either. */
+function heldIn(instrument, positions) {
+  const held = (positions ?? []).filter((position) => position.legs?.some((leg) => leg.instrument === instrument));
+  return held.length ? `. It is held: ${held.map(nameOf).join(", ")}` : "";
+}
+
+const nameOf = (position) => (position.pair ? pairName(position.pair) : position.position_id);
+
+/** Legs without a stop and legs whose stop is not confirmed, each kind in one sentence: there may be many. */
 function protection(positions) {
-  const found = [];
+  const missing = [];
+  const unconfirmed = [];
   for (const position of positions ?? []) {
     for (const leg of position.legs ?? []) {
       const kind = leg.stop?.state;
-      const name = `${leg.instrument} of ${position.pair ? pairName(position.pair) : position.position_id}`;
-      if (kind === "missing" || !leg.stop) found.push({ level: "critical", text: `No stop on the venue: ${name}` });
-      else if (kind === "unconfirmed")
-        found.push({ level: "warning", text: `The stop is not confirmed by the venue: ${name}` });
+      const name = `${leg.instrument} of ${nameOf(position)}`;
+      if (kind === "missing" || !leg.stop) missing.push(name);
+      else if (kind === "unconfirmed") unconfirmed.push(name);
     }
   }
-  return found;
+  return [
+    { level: "critical", text: missing.length ? `No stop on the venue: ${missing.join("; ")}` : "" },
+    {
+      level: "warning",
+      text: unconfirmed.length ? `The stop is not confirmed by the venue: ${unconfirmed.join("; ")}` : "",
+    },
+  ];
 }
 
 /** Return the oldest confirmation of the stops of all legs; null where one is not confirmed or nothing is held. */
@@ -83,6 +114,13 @@ function oldestConfirmation(positions) {
     position.legs.map((leg) => (leg.stop?.state === "confirmed" ? leg.stop.confirmed_at : null)),
   );
   return times.length && times.every(Boolean) ? times.sort()[0] : null;
+}
+
+/** How old the data is in words; a process that never decided has none, and a new bar may be of no use. */
+export function howOld(status) {
+  const seconds = dataAge(status);
+  if (seconds === null) return "Nothing was decided since the start";
+  return seconds > (status.data?.stale_after_s ?? 0) ? `The data is ${span(seconds)} old` : "The data cannot be used";
 }
 
 let spoken = "";
@@ -130,7 +168,7 @@ function isWell({ link, freshness, status }, found) {
 
 function holding(positions, { status, link, freshness, unread, positionsOld }) {
   if (!positions) return null;
-  const was = link === "gone" || freshness === "stale" || unread !== null || positionsOld || isOver(status) ? "When last seen: " : "";
+  const was = link === "gone" || freshness === "stale" || unread !== null || positionsOld || whyMarksAreOld(status) ? "When last seen: " : "";
   if (!positions.length) return el("span", {}, was, el("b", {}, "Holds nothing."));
   const legs = positions.reduce((sum, position) => sum + position.legs.length, 0);
   const count = `${was}${was ? "held" : "Holds"} ${positions.length} position${positions.length > 1 ? "s" : ""}; `;

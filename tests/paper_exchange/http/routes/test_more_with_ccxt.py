@@ -4,30 +4,11 @@ import ccxt
 import pytest
 import requests
 
-from paper_exchange.account.account import Account
 from tests.paper_exchange.conftest import START_MS
-from tests.paper_exchange.exchange_server import client, rows, serving
+from tests.paper_exchange.exchange_server import rows
 
 BTC, ID = "BTC/USDT:USDT", "BTC-USDT-SWAP"
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def account_url(market, clock):
-    with serving(market, clock, account=Account(market, clock, 10_000)) as where:
-        yield where
-
-
-@pytest.fixture
-def okx(account_url):
-    exchange = client(account_url)
-    exchange.load_markets()
-    return exchange
-
-
-@pytest.fixture
-def price(okx):
-    return okx.fetch_ticker(BTC)["last"]
 
 
 def test_indices(okx, market):

@@ -7,31 +7,12 @@ import ccxt.async_support
 import pytest
 import requests
 
-from paper_exchange.account.account import Account
 from tests.paper_exchange.conftest import START_MS
-from tests.paper_exchange.exchange_server import client, inject, serving
+from tests.paper_exchange.exchange_server import client, inject
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 STOPS = {"trigger": True, "ordType": "conditional,oco"}
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def account_url(market, clock):
-    with serving(market, clock, account=Account(market, clock, 10_000)) as where:
-        yield where
-
-
-@pytest.fixture
-def okx(account_url):
-    exchange = client(account_url)
-    exchange.load_markets()
-    return exchange
-
-
-@pytest.fixture
-def price(okx):
-    return okx.fetch_ticker(BTC)["last"]
 
 
 def advance(url, by_ms):

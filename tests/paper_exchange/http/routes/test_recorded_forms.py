@@ -8,12 +8,12 @@ import re
 
 import pytest
 
-from tests.paper_exchange.http.routes import test_recorded_shapes as recorded
-from tests.paper_exchange.http.routes.test_recorded_shapes import url  # noqa: F401 - a fixture
+from tests.paper_exchange.exchange_server import inject
+from tests.paper_exchange.http.routes.recorded_questions import COMPARED, READS, WRITES, samples
 from tests.paper_exchange.recorded_forms import collect, named
 from tests.paper_exchange.signed_requests import send
 
-pytestmark = recorded.pytestmark
+pytestmark = COMPARED
 
 MOST_DECIMALS = 16
 """Decimals that the longest recorded numbers have."""
@@ -67,7 +67,7 @@ def differ(name, path, answer):
     if name in (*OTHER_PRODUCTS, *MADE_UP):
         return {}
     ours, differences = collect(answer), {}
-    for sample in recorded.samples(name):
+    for sample in samples(name):
         for field, forms in collect(sample).items():
             excused = field in CHOSEN | OF_SPOT or (path, field) in DIFFERENT
             excused = excused or (name.startswith(OF_SPOT_ORDERS) and field in OF_SWAPS)
@@ -78,20 +78,20 @@ def differ(name, path, answer):
     return differences
 
 
-@pytest.mark.parametrize("name", recorded.READS)
-def test_reads(url, name):  # noqa: F811
-    path, query = recorded.READS[name]
+@pytest.mark.parametrize("name", READS)
+def test_reads(full_url, name):
+    path, query = READS[name]
     if path == "system/status":
-        recorded.inject(url, "status_ongoing", "system/status")
-    answer = send(url, "GET", path, query).json()
+        inject(full_url, "status_ongoing", "system/status")
+    answer = send(full_url, "GET", path, query).json()
     assert differ(name, path, answer) == {}
     assert find_long_numbers(answer) == {}
 
 
-@pytest.mark.parametrize("name", recorded.WRITES)
-def test_writes(url, name):  # noqa: F811
-    path, body = recorded.WRITES[name]
-    assert differ(name, path, send(url, "POST", path, body).json()) == {}
+@pytest.mark.parametrize("name", WRITES)
+def test_writes(full_url, name):
+    path, body = WRITES[name]
+    assert differ(name, path, send(full_url, "POST", path, body).json()) == {}
 
 
 def find_long_numbers(value, name=""):

@@ -93,6 +93,9 @@ export function tooltip(colours, rows) {
   };
 }
 
+/** A day goes by month and day: a number alone may be an hour as well. */
+const DAYS = { year: "{yyyy}", month: "{MM}-{dd}", day: "{MM}-{dd}", hour: "{HH}:{mm}", minute: "{HH}:{mm}" };
+
 /** A time axis in UTC. */
 export function timeAxis(colours, index, hidden = false) {
   return {
@@ -100,7 +103,7 @@ export function timeAxis(colours, index, hidden = false) {
     gridIndex: index,
     axisLine: { lineStyle: { color: colours.strongLine } },
     axisTick: { show: !hidden },
-    axisLabel: { show: !hidden, color: colours.muted, hideOverlap: true, fontSize: 11 },
+    axisLabel: { show: !hidden, color: colours.muted, hideOverlap: true, fontSize: 11, formatter: DAYS },
     splitLine: { show: false },
     axisPointer: { label: { show: false }, lineStyle: { color: colours.muted, type: "dashed" } },
   };

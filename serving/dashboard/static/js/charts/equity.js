@@ -51,6 +51,8 @@ export function equityOption({ points, btc = [], markers = [] }, colours) {
       valueAxis(colours, 0, (value) => `${number(value / 1000, 1)}k`, {
         position: "right",
         splitLine: { show: false },
+        min: ({ min, max }) => min - missing(min, max),
+        max: ({ min, max }) => max + missing(min, max),
       }),
       valueAxis(colours, 1, (value) => `${number(value * 100, 1)} %`, {
         max: 0,
@@ -95,15 +97,18 @@ export function equityOption({ points, btc = [], markers = [] }, colours) {
   };
 }
 
+/** What a range lacks on each side of being 1 % of its highest value. */
+const missing = (low, high) => Math.max(0, Math.abs(high) * 0.01 - (high - low)) / 2;
+
 /** At least 1 % of the equity is in the picture: a flat line is drawn flat, and its noise does not fill the panel. */
 function equityAxis(points, colours) {
   const values = points.map((point) => point[1]);
   const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-  const missing = Math.max(0, Math.abs(high) * 0.01 - (high - low)) / 2;
+  const lacking = missing(low, high);
   const axis = valueAxis(colours, 0, (value) => number(value, 0));
-  if (!missing) return axis;
+  if (!lacking) return axis;
   const quiet = { ...axis.axisLabel, showMinLabel: false, showMaxLabel: false };
-  return { ...axis, min: low - missing, max: high + missing, axisLabel: quiet };
+  return { ...axis, min: low - lacking, max: high + lacking, axisLabel: quiet };
 }
 
 function rowsOf(points, btc) {
@@ -120,7 +125,7 @@ function rowsOf(points, btc) {
       [`${stamp(point[0])} UTC`, "muted"],
       [`equity ${number(point[1])} USDT (${signed(change)} since the start)`],
       [`drawdown ${share(point[2] === null ? null : Math.abs(point[2]))}`],
-      ...(price ? [[`BTC ${number(price[1], 0)}`]] : []),
+      ...(price ? [[`BTC ${number(price[1])}`]] : []),
       ...marks,
     ];
   };

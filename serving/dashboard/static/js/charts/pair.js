@@ -29,7 +29,7 @@ export function pairOption({ series, first, second, assets }, colours, width) {
     tooltip: tooltip(colours, rowsOf(series, first, second, assets)),
     xAxis: grids.map((grid, index) => ({ ...timeAxis(colours, index, grid.quiet), ...range(series) })),
     yAxis: [
-      valueAxis(colours, 0, shortPrice, { splitNumber: 2 }),
+      valueAxis(colours, 0, shortPrice, { splitNumber: 4 }),
       zAxis(series, colours),
       legAxis(assets[0], series.open, 2, colours),
       legAxis(assets[1], series.open, 3, colours),
@@ -128,13 +128,14 @@ function legAxis(name, open, index, colours) {
   const reach = found.length
     ? { min: ({ min }) => Math.min(min, ...found) * 0.995, max: ({ max }) => Math.max(max, ...found) * 1.005 }
     : {};
-  const axis = valueAxis(colours, index, shortPrice, { splitNumber: 2, ...reach });
+  const axis = valueAxis(colours, index, shortPrice, { splitNumber: 4, ...reach });
   // The ends are where the levels happen to lie, no round figures: they are not written.
   return { ...axis, axisLabel: { ...axis.axisLabel, showMinLabel: false, showMaxLabel: false } };
 }
 
 /** A price on an axis: four digits that count suffice. */
-const shortPrice = (value) => String(Number(Number(value).toPrecision(4)));
+const shortPrice = (value) =>
+  Number(Number(value).toPrecision(4)).toLocaleString("en-US", { maximumFractionDigits: 10 });
 
 function zAxis({ points, bands = {} }, colours) {
   const edges = [bands.entry, bands.stop].filter((value) => typeof value === "number").map(Math.abs);

@@ -20,8 +20,8 @@ export function equityPanel(resources, choice) {
   const legend = el(
     "p",
     { class: "legend" },
-    el("span", {}, "— equity"),
-    el("span", {}, "— BTC, right scale"),
+    el("span", {}, el("b", { class: "accent", aria: { hidden: "true" } }, "━"), " equity"),
+    el("span", {}, el("span", { class: "muted", aria: { hidden: "true" } }, "—"), " BTC, right scale"),
     MARK_WORDS.map(([sign, word]) => el("span", {}, `${sign} ${word}`)),
   );
   panel.add(ranges, said);

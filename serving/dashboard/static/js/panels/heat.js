@@ -3,7 +3,7 @@
 import { el, fill } from "../dom.js";
 import { known, number, pairName, signed } from "../format.js";
 import { empty, Panel } from "../panel.js";
-import { countKinds, kindOf } from "./reasons.js";
+import { countKinds, kindOfRow } from "./reasons.js";
 
 export function heatPanel(resources, { onChart }) {
   const panel = new Panel("heat", "Heat map of the last decision", [resources.heatmap]);
@@ -54,10 +54,10 @@ function map({ assets, cells }, onChart) {
 
 function square(cell, largest, key, onChart) {
   if (!cell) return el("td", { class: "self" });
-  const kind = kindOf(cell.rejected);
+  const kind = kindOfRow(cell);
   const score = number(cell.score, 1);
   const pair = `${cell.a}__${cell.b}`;
-  const label = `${pairName(pair)}: score ${number(cell.score, 3)}, z ${signed(cell.z)}, probability ${number(cell.probability, 3)}, ${cell.rejected ?? "candidate"}`;
+  const label = `${pairName(pair)}: score ${number(cell.score, 3)}, z ${signed(cell.z)}, probability ${number(cell.probability, 3)}, ${cell.outcome ?? cell.rejected ?? "candidate"}`;
   const share = known(cell.score) ? Math.max(0, cell.score / largest) : 0;
   return el(
     "td",
@@ -66,7 +66,7 @@ function square(cell, largest, key, onChart) {
       "button",
       {
         type: "button",
-        class: cell.rejected === null ? "candidate" : null,
+        class: kind.key === "opened" || kind.key === "candidate" ? kind.key : null,
         title: label,
         aria: { label },
         vars: { share: share.toFixed(3) },

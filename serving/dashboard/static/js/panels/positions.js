@@ -2,7 +2,7 @@
 
 import { age, until } from "../ages.js";
 import { el, fill } from "../dom.js";
-import { asset, exact, figure, known, number, pairName, price, share, signed } from "../format.js";
+import { amount, asset, exact, known, number, pairName, price, share, signed } from "../format.js";
 import { result, spanBar, state } from "../figures.js";
 import { empty, Panel } from "../panel.js";
 import { plainTable } from "../table.js";
@@ -31,7 +31,6 @@ export function positionsPanel(resources, { onClose, onChart }) {
 
 function card(position, { onClose, onChart }) {
   const { result: split = {} } = position;
-  const bar = levelBar(position);
   const id = position.position_id;
   const chart =
     position.pair &&
@@ -71,7 +70,7 @@ function card(position, { onClose, onChart }) {
       part("funding", split.funding_usdt),
       zScores(position),
     ),
-    bar,
+    position.kind === "book" ? null : el("div", { class: "ways" }, position.legs.map(wayOf)),
     el(
       "div",
       { class: "legs", tabindex: "0", role: "group", aria: { label: `legs of ${id}` }, data: { key: `legs-${id}` } },
@@ -99,7 +98,7 @@ function card(position, { onClose, onChart }) {
 function titleOf(position) {
   if (position.kind === "book") return `Book of ${position.legs.length} legs`;
   return (
-    position.legs.map((leg) => `${sideOf(leg)} ${leg.asset} ${leg.coins ? exact(leg.coins) : ""}`.trim()).join(" / ") ||
+    position.legs.map((leg) => `${sideOf(leg)} ${leg.asset} ${leg.coins ? amount(leg.coins) : ""}`.trim()).join(" / ") ||
     pairName(position.pair)
   );
 }
@@ -107,11 +106,15 @@ function titleOf(position) {
 /** The side of a leg as a person says it: what was bought is long. */
 export const sideOf = (leg) => ({ buy: "long", sell: "short" })[leg.side] ?? leg.side;
 
-/** The way from stop to target, in prices of the first leg, with its entry. */
-function levelBar({ stop_level: stop, now_level: now, target_level: target, legs }) {
-  const entry = figure(legs[0]?.entry_price);
-  return spanBar({ stop, now, target, entry, name: legs[0]?.asset ?? "" });
-}
+/** The way of one leg from its stop to its target: each leg has stops of its own, and one may gain what another loses. */
+const wayOf = (leg) =>
+  spanBar({
+    stop: leg.stop?.price,
+    now: leg.mark_price,
+    target: leg.target?.price,
+    entry: leg.entry_price,
+    name: leg.asset,
+  });
 
 /** How old the marks are: the oldest of the legs. */
 function marked(legs) {

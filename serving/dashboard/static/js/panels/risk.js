@@ -18,8 +18,8 @@ export function riskPanel(resources) {
 
 function exposure({ exposure: held = {}, fees_usdt: fees = {} }) {
   return facts(
-    ["gross exposure", `${number(held.gross_usdt, 0)} USDT`],
-    ["net exposure", `${signed(held.net_usdt, 0)} USDT`],
+    ["gross exposure", `${number(held.gross_usdt)} USDT`],
+    ["net exposure", `${signed(held.net_usdt)} USDT`],
     ["leverage", known(held.leverage) ? `${number(held.leverage)} ×` : UNKNOWN],
     ["margin ratio", number(held.margin_ratio, 1)],
     ["fees today", `${number(fees.today)} USDT`],
@@ -30,7 +30,8 @@ function exposure({ exposure: held = {}, fees_usdt: fees = {} }) {
 function limits(rows) {
   if (!rows.length) return block("Limits", empty("No limit was measured yet."));
   const cells = rows.map((row) => [
-    el("span", { title: row.name }, nameOf(row)),
+    // The unit stands once, under the name: on a phone there is no room for it beside each figure.
+    el("span", { title: row.name }, nameOf(row), unitOf(row)),
     used(row),
     figure(row.measured, row.unit),
     figure(row.allowed, row.unit),
@@ -44,6 +45,10 @@ function limits(rows) {
 
 /** A limit goes by the name of its setting; here without what all of them share. */
 const nameOf = (row) => String(row.name).replace("limits.", "").replaceAll("_", " ");
+
+/** The unit of a limit; a fraction is written as per cent. */
+const unitOf = (row) =>
+  row.unit && row.unit !== "fraction" ? el("small", { class: "muted unit" }, row.unit) : null;
 
 function used(row) {
   if (row.allowed === null) return state("note", "no limit");
@@ -59,14 +64,7 @@ function used(row) {
 
 function figure(value, unit) {
   if (!known(value)) return UNKNOWN;
-  if (unit === "fraction") return share(value);
-  return el(
-    "span",
-    {},
-    number(value, Number.isInteger(value) ? 0 : 2),
-    " ",
-    el("small", { class: "muted" }, unit ?? ""),
-  );
+  return unit === "fraction" ? share(value) : number(value, Number.isInteger(value) && unit !== "USDT" ? 0 : 2);
 }
 
 function funding(rows) {

@@ -1,0 +1,91 @@
+"""The source that is asked again for what a venue's rows lack: the one they came from, or the one that is named."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ingestion.admission_record import AdmissionRecord
+from ingestion.collector import Collector
+from ingestion.coverage import Gap
+from ingestion.lake import Lake
+from ingestion.lake.partitions import HOME_VENUE
+from ingestion.raw_admission import RawAdmission
+from ingestion.report import InstrumentFailure, QuarantinedPartition
+from ingestion.sources.catalog import find_source_name, open_source
+from ingestion.sources.protocol import Source
+from ingestion.staging import Staging
+from ingestion.targets import Target
+from pairity.layout import Layout
+from pairity.progress import Progress
+from pairity.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """Result of asking for holes again: rows that came, what failed, and what was quarantined of the answers."""
+
+    new_rows: int
+    failures: tuple[InstrumentFailure, ...]
+    quarantined: tuple[QuarantinedPartition, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed and nothing was quarantined."""
+        return not any(failure.served for failure in self.failures) and not self.quarantined
+
+
+@asynccontextmanager
+async def asking_again(
+    settings: Settings, venue: str, name: str | None = None, folder: Path | None = None
+) -> AsyncIterator[Source]:
+    """Open the source of a venue's rows, or the one called `name`, and close it at the end.
+
+    ConfigError where the venue's rows came from files and no source is named, and for a source of another venue.
+    """
+    name = name or find_source_name(venue)
+    if name == HOME_VENUE:
+        from ingestion.sources.okx import OkxSource
+        from venue.okx_client import aclose, make_client
+
+        client = make_client(settings, signed=False)
+        try:
+            yield OkxSource.of(client, settings)
+        finally:
+            await aclose(client)
+        return
+    source = open_source(name, settings, folder)
+    if source.venue != venue:
+        source = open_source(name, settings, folder, venue)
+    yield source
+
+
+async def repair_gaps(
+    settings: Settings, source: Source, gaps: Sequence[Gap], now: datetime, progress: Progress
+) -> RepairReport:
+    """Ask for each hole of `gaps` by itself and let the answers in; what the source has now enters as new rows.
+
+    A dataset that the source does not give is a failure of its instruments.
+    """
+    layout = Layout.of(settings)
+    lake, staging = Lake(layout, venue=source.venue), Staging(layout, venue=source.venue)
+    failures: list[InstrumentFailure] = []
+    with lake.writing():
+        for line in staging.recover():
+            progress.say(line)
+        collector = Collector(source=source, lake=lake, staging=staging, recheck=True)
+        for asset in sorted({gap.asset for gap in gaps}):
+            own = [gap for gap in gaps if gap.asset == asset]
+            targets = [Target.of(gap.dataset, (gap.first, gap.until)) for gap in own if gap.dataset in source.datasets]
+            failures += await collector.collect((asset,), targets, now, progress)
+            failures += [
+                InstrumentFailure(asset, f"{source.name} does not give it: name its source with --source", dataset)
+                for dataset in sorted({gap.dataset for gap in own} - set(source.datasets))
+            ]
+        record = AdmissionRecord(settings=settings, now=now)
+        admitted = RawAdmission(record).admit_staged(staging, lake)
+        lake.compact()
+    return RepairReport(sum(admitted.new_rows.values()), tuple(failures), tuple(record.quarantined))

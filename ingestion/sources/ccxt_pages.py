@@ -1,0 +1,188 @@
+"""Histories of exchanges that page differently, each walked so that every instant of the range is proven or named.
+
+What a page that starts at `since` holds depends on the exchange:
+
+| way | a page from `since` holds | an empty page says |
+| --- | --- | --- |
+| oldest first | the first rows from `since` on, however far away they lie | nothing follows |
+| window | the rows of `since` … `since` + page x bar | nothing lies in the window |
+| newest first | the last rows before now (or before `until`), if they are not before `since` | nothing follows |
+
+So an empty page is stepped over by one page, and where the first row of a page does not follow the instant that was
+asked for, the hole between them is asked for itself, with its end as `until`. Where an exchange ignores `until`, a page
+of one row tells the first two ways from the third, which cannot be walked: its hole is not proven, and is named.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ingestion.lake.spans import Span
+from pairity.errors import VenueAnswerError, VenueRejectedError
+from pairity.timeline import from_ms, to_ms
+
+Ask = Callable[[int, int, int | None], Any]
+"""One page: first instant (ms), most rows, last instant (ms; None: whatever the exchange takes)."""
+
+_FEWEST_ROWS = 10
+"""Rows on a page of an exchange that answers few."""
+_QUESTIONS = 3
+"""Most questions about holes for each page, on average: what lies in one is paged by them, too."""
+_FEW_PAGES, _MOST_ROWS = 20, 10_000
+_SURE_ROWS = 100
+"""Bars that every exchange fits into a page: until a larger one was seen, an empty page is stepped over by so many."""
+_NOTHING_STORED = "nothing of it was stored"
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Rows of a range, ascending, and the parts of the range of which it is not known what they hold."""
+
+    rows: list[Any]
+    unproven: tuple[Span, ...]
+    before_listing: Span | None
+    """The part before the exchange's listing time, where it has rows of none of it."""
+
+
+@dataclass(slots=True)
+class Pager:
+    """Walks one range of one instrument. `what` names exchange, method and instrument in errors.
+
+    `at` reads a row's instant (ms). Two rows are `fewest_ms` apart at least; `slack_ms` is how far a row may lie from
+    its grid. `limit` is the most rows to ask for, `listed_ms` the exchange's own listing time.
+    """
+
+    what: str
+    ask: Ask
+    at: Callable[[Any], int]
+    fewest_ms: int
+    limit: int
+    slack_ms: int = 0
+    before_ms: int = 0
+    """How far before the instant that was asked for a row may lie, beyond one bar."""
+    listed_ms: int | None = None
+    _rows: dict[int, Any] = field(default_factory=dict)
+    _unproven: list[tuple[int, int]] = field(default_factory=list)
+    _largest: int = 0
+    _pages: int = 0
+    _questions: int = 0
+    _most_rows: int = 0
+
+    def walk(self, since: datetime, until: datetime) -> Walk:
+        """Return all rows of [since, until). VenueAnswerError where the pages have no end or cannot be what they say.
+
+        An exchange may answer fewer rows than requested.
+        """
+        first, end = to_ms(since), to_ms(until)
+        self._most_rows = (end - first) // self.fewest_ms + 2
+        cursor, follows_row = first, False
+        while cursor < end:
+            self._pages += 1
+            page = self._page(cursor, None)
+            if not page:
+                listing = None if self._rows else self._skip_to_listing(cursor, end)
+                cursor, follows_row = listing or cursor + self._step_ms(), False
+                continue
+            oldest = min(page)
+            if self._is_hole(cursor, oldest, page, follows_row=follows_row):
+                self._settle(cursor, min(oldest, end), page)
+            self._take(page, cursor, end)
+            cursor, follows_row = max(page) + 1, True
+        unproven = tuple((from_ms(low), from_ms(min(high, end))) for low, high in self._unproven if low < end)
+        rows = sorted(self._rows)
+        before_listing = None
+        if self.listed_ms is not None and first < self.listed_ms <= min([*rows, self.listed_ms]):
+            before_listing = since, min(until, from_ms(self.listed_ms))
+        return Walk([self._rows[at] for at in rows], unproven, before_listing)
+
+    def _page(self, since: int, until: int | None, limit: int | None = None) -> dict[int, Any]:
+        """Return the rows of one page by instant, those before `since` left out."""
+        most_pages = _FEW_PAGES + self._most_rows // min(self.limit, _FEWEST_ROWS)
+        is_endless = max(self._pages, self._questions // _QUESTIONS) >= most_pages
+        if is_endless or len(self._rows) > self._most_rows:
+            raise VenueAnswerError(
+                f"{self.what} sent {len(self._rows)} rows on {self._pages + self._questions} pages and no end, "
+                f"where {self._most_rows} rows fit",
+                _NOTHING_STORED,
+            )
+        answered = self.ask(since, limit or self.limit, until)
+        if not isinstance(answered, list) or len(answered) > _MOST_ROWS:
+            raise VenueAnswerError(f"{self.what} sent a page that is no list of {_MOST_ROWS} rows at most")
+        self._largest = max(self._largest, len(answered))
+        timed = {self.at(row): row for row in answered}
+        page = {at: row for at, row in timed.items() if at >= since}
+        # A row or so before the start is the bar that the start lies in. More say that no start is heeded.
+        if timed and not page and min(timed) < since - self.fewest_ms - self.before_ms:
+            raise VenueAnswerError(
+                f"{self.what} was asked from {_show(since)} on and sent {_show(min(timed))} to {_show(max(timed))}",
+                "it cannot be paged: choose another source",
+            )
+        return page
+
+    def _ask_about(self, since: int, until: int | None, limit: int | None = None) -> dict[int, Any]:
+        self._questions += 1
+        return self._page(since, until, limit)
+
+    def _step_ms(self) -> int:
+        """Return the length that an empty page surely stands for."""
+        return min(self.limit, max(self._largest, _SURE_ROWS)) * self.fewest_ms
+
+    def _is_hole(self, cursor: int, oldest: int, page: dict[int, Any], *, follows_row: bool) -> bool:
+        """Return whether a row could lie between `cursor` and the oldest row of its page."""
+        instants = sorted(page)
+        steps = [after - before for before, after in itertools.pairwise(instants)]
+        spacing = max(self.fewest_ms, min(steps, default=self.fewest_ms))
+        if follows_row:
+            return oldest - cursor > spacing + self.slack_ms
+        return oldest - cursor >= spacing - self.slack_ms
+
+    def _settle(self, low: int, high: int, page: dict[int, Any]) -> None:
+        """Ask for the hole [low, high) itself, from its end down where the exchange pages so; note what stays open."""
+        while low < high:
+            try:
+                between = self._ask_about(low, high - 1)
+            except VenueRejectedError:  # it takes no `until`
+                between = dict(page)
+            inside = [at for at in between if at < high]
+            if not inside:
+                if between:  # it does not heed `until`
+                    self._settle_without_end(low, high, page)
+                return
+            self._take(between, low, high)
+            high = min(inside)
+
+    def _settle_without_end(self, low: int, high: int, page: dict[int, Any]) -> None:
+        """Let a page of one row say in which way the exchange pages; `page` was the answer from `low` on."""
+        single = self._ask_about(low, None, 1)
+        if len(single) == 1 and min(single) == min(page):
+            return  # oldest first: nothing lies before it
+        if any(at >= min(page) for at in single):
+            self._unproven.append((low, high))
+            return
+        # A window, of which perhaps only the end fitted into the page: smaller ones fit.
+        while low < high:
+            self._take(self._ask_about(low, None, len(page)), low, high)
+            low += len(page) * self.fewest_ms
+
+    def _skip_to_listing(self, cursor: int, end: int) -> int | None:
+        """Return where the instrument was listed, or `end` before that, if the page below it is empty as well.
+
+        None where the exchange gives no time, and where it is none to rely on.
+        """
+        step = self._step_ms()
+        if self.listed_ms is None or self.listed_ms <= cursor + step:
+            return None
+        listed = min(self.listed_ms, end)
+        last = max(cursor, listed - step)
+        return listed if not [at for at in self._ask_about(last, None) if at < listed] else None
+
+    def _take(self, page: dict[int, Any], low: int, high: int) -> None:
+        self._rows |= {at: row for at, row in page.items() if low <= at < high}
+
+
+def _show(at: int) -> str:
+    return f"{from_ms(at):%Y-%m-%d %H:%M}"

@@ -1,0 +1,75 @@
+"""What the trading process says of itself at its start and of each decision: lines for a console and the log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from serving.risk import Mode
+
+if TYPE_CHECKING:
+    from pairity.settings import Settings
+    from pairity.strategy.types import Decision, PairAssessment
+    from serving.journal import DecisionRecord
+    from serving.models.scoring import ModelRef
+    from serving.status import Status
+
+_LOUD = "!" * 78
+
+
+def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[str]:
+    """Return the lines of the start: money, universe, model, sizes and limits; real money is between loud ones."""
+    strategy, limits, universe = settings.strategy, settings.limits, settings.universe
+    count = strategy.max_concurrent_positions
+    size = strategy.max_position_usdt
+    largest = "all that is available" if size == -1 else f"at most {size:,.2f} USDT"
+    capped = "" if limits.position_usdt is None else f", never above {limits.position_usdt:,.2f} USDT"
+    lines = [
+        f"mode      {status.mode} trading at {status.market}",
+        f"universe  {len(universe.assets)} assets, {len(universe.pairs)} pairs of {settings.features.venue}: "
+        + ", ".join(universe.assets),
+        f"bars      {settings.serve.interval_minutes} min; decided {settings.serve.grace_s:g} s after each close",
+        f"model     {model.name} version {model.version}, trained until {model.train_end or 'unknown'}, gate: "
+        f"{model.gate}, run {model.run_id}",
+        f"size      {largest}{capped}, leverage {strategy.leverage}, legs: {strategy.legs}, "
+        f"{count} position{'s' if count > 1 else ''} at once",
+        f"limits    a day's loss of {limits.day_loss:.1%}, a drawdown of {limits.drawdown:.1%}, "
+        f"{limits.gross_leverage:g} times the equity, {limits.orders_per_hour} orders an hour",
+    ]
+    if status.mode == Mode.LIVE:
+        return [_LOUD, "REAL MONEY: every order of this process is paid for with it", *lines, _LOUD]
+    return lines
+
+
+def describe_decision(record: DecisionRecord) -> str:
+    """Return one line about a decision: the bar, what was decided and why, and the best pair with why not it.
+
+    >>> # 2026-01-01 02:00  hold: position held; best AVAX__LINK z -1.58, p 0.815, score 1.287: not taken
+    """
+    decision = record.decision
+    said = f"{record.event_timestamp:%Y-%m-%d %H:%M}  {decision.action}: {decision.reason}"
+    for exit_ in decision.exits:
+        said += f"; closes {exit_.position_id}: {exit_.reason}"
+    return f"{said}; {_describe_best(decision)}"
+
+
+def _describe_best(decision: Decision) -> str:
+    """Return the pair with the highest score and why it was not taken; where none has a score, why."""
+    scored = [assessed for assessed in decision.scores if assessed.divergence_score is not None]
+    if not scored:
+        reasons = Counter(assessed.rejected or "not scored" for assessed in decision.scores)
+        listed = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common(2))
+        return f"none of {len(decision.scores)} pairs has a score" + (f": {listed}" if listed else "")
+    best = max(scored, key=_rank)
+    if any(entry.pair == best.pair for entry in decision.entries):
+        return f"the best of {len(scored)}"
+    numbers = [f"z {best.z:+.2f}" if best.z is not None else "no z"]
+    numbers += [f"p {best.probability:.3f}"] if best.probability is not None else []
+    numbers += [f"score {best.divergence_score:.3f}"]
+    why = best.rejected or decision.reason
+    return f"best of {len(scored)} {best.pair.pair_id} {', '.join(numbers)}, not taken: {why}"
+
+
+def _rank(assessed: PairAssessment) -> float:
+    assert assessed.divergence_score is not None
+    return assessed.divergence_score

@@ -1,0 +1,91 @@
+"""A journal of version 1 is read as it is, and extended by a writer to what a new one has."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from serving.journal import (
+    Journal,
+    ShadowRecord,
+    tables,
+)
+from tests.serving.journal.version_1 import write_version_1
+from tests.serving.trading import T0, decision_of, entry
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    path = tmp_path / "old.db"
+    write_version_1(path)
+    return path
+
+
+def stored(path: Path) -> tuple[str, set[str]]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (version,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        return version, {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def told(journal: Journal) -> tuple[object, ...]:
+    record = journal.last_decision()
+    assert record is not None
+    return record, journal.vectors(record.decision_id), journal.open_positions(), journal.unsettled(), journal.scope
+
+
+def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: Path) -> None:
+    before = stored(old)
+    assert before[0] == "1"
+    reader = Journal.read(old)
+    was = told(reader)
+    assert was[0] == decision_of(entry())
+    assert (reader.models.shadows(), reader.models.retrainings(), reader.states.newest()) == ([], [], None)
+    reader.close()
+    assert stored(old) == before
+    for _ in range(2):
+        journal = Journal.open(old)
+        assert told(journal) == was
+        journal.close()
+        assert stored(old) == (
+            tables.SCHEMA_VERSION,
+            before[1]
+            | {"shadows", "retrainings", "fees", "states", "rescalings", "equity_marks"}
+            | {"events", "requests", "deliveries", "alert_states"},
+        )
+    journal = Journal.open(old)
+    shadow = ShadowRecord(decision_of().decision_id, T0, "m", "2", "f" * 64, {"BTC__SOL": 0.1}, None)
+    journal.models.record_shadow(shadow)
+    assert journal.models.shadows() == [shadow]
+    journal.close()
+
+
+def test_an_extension_that_is_interrupted_leaves_version_1(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, real = stored(old), tables.metadata.create_all
+
+    def interrupted(connection: Connection) -> None:
+        real(connection)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tables.metadata, "create_all", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Journal.open(old)
+    assert stored(old) == before
+    Journal.open(old).close()
+    assert stored(old)[0] == tables.SCHEMA_VERSION
+
+
+def test_an_extended_journal_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
+    Journal.open(old).close()
+    Journal.open(tmp_path / "new.db").close()
+
+    def shape(path: Path) -> dict[str, object]:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            names = stored(path)[1]
+            return {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in names}
+
+    assert shape(old) == shape(tmp_path / "new.db")
