@@ -136,6 +136,7 @@ def _always(_settings: Settings) -> bool:
 
 
 _CCXT = "ccxt:"
+_ANY_CCXT = f"{_CCXT}EXCHANGE"
 _FUTURES, _SPOT = "candles_1m, candles_1h, funding, trade_bars_1m", "candles_1m, candles_1h, trade_bars_1m"
 _RECORDED = "candles_1m, candles_1h, funding, mark_1h, index_1h, trade_bars_1m, book_tops, open_interest"
 _OFFERS = (
@@ -164,7 +165,7 @@ _OFFERS = (
         open=_binance_spot,
     ),
     Offer(
-        name=f"{_CCXT}EXCHANGE",
+        name=_ANY_CCXT,
         venue="ccxt_<exchange>",
         datasets="candles_1m, candles_1h, funding",
         needs="network",
@@ -255,22 +256,25 @@ def open_source(
     SOURCE.check(name, "--source")
     if venue is not None:
         VENUE.check(venue, "--venue")
-    if name.startswith(_CCXT) and venue is None and reading is None:
-        return _ccxt(name, settings)
-    offer = OFFERS.get(name)
-    if offer is None or offer.open is None:
+    offer = OFFERS[_ANY_CCXT] if name.startswith(_CCXT) else OFFERS.get(name)
+    if offer is None or (offer.open is None and offer.name != _ANY_CCXT):
         raise UnknownNameError("source", name, (item.name for item in _OFFERS if item.open is not None))
-    source = offer.open(settings, folder)
+    source = _ccxt(name, settings) if offer.open is None else offer.open(settings, folder)
     if reading is not None:
         from ingestion.sources.file_source import FileSource
 
         if not isinstance(source, FileSource):
-            raise ConfigError(
-                f"--time-zone, --time-format or --decimal was given for {name}, which reads no files", "leave it out"
-            )
+            raise refuse_reading(name)
         source = replace(source, reading=reading)
     if venue is None:
         return source
     if offer.open not in (_parquet_folder, _csv_folder, _minute_csv):
         raise ConfigError(f"--venue {venue!r} was given for {name}, whose rows belong to {offer.venue}", "leave it out")
     return replace(source, venue=venue)  # type: ignore[type-var]  # all three are dataclasses
+
+
+def refuse_reading(name: str) -> ConfigError:
+    """Return what is wrong where a source that reads no files is told how to read them."""
+    return ConfigError(
+        f"--time-zone, --time-format or --decimal was given for {name}, which reads no files", "leave it out"
+    )

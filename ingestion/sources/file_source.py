@@ -24,8 +24,8 @@ from pairity.errors import DataError
 from pairity.names import ASSET
 
 _CORRECT = "correct, replace or leave out the file (see docs/files.md)"
-State = tuple[Path, int, int]
-"""What says that a file is still the same: its path, when it was changed, its bytes."""
+State = tuple[Path, int, int, int]
+"""What says that a file is still the same: its path, when its content and its entry were changed, its bytes."""
 
 
 @dataclass
@@ -36,6 +36,12 @@ class FileSource(BlockingSource):
     remarks: Remarks = field(default_factory=Remarks, init=False, repr=False, compare=False)
     # One table at a time: several instruments may stand in one, and several datasets are asked of each.
     _last: tuple[State, FileTable] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def manner(self) -> str:
+        """What `reading` says, as text."""
+        own = self.reading
+        return f"{own.time_zone} {own.time_format} {own.decimal}"
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
         """Leave [since, until) whole: a file is read as a whole."""
@@ -56,7 +62,7 @@ def find_state(path: Path) -> State:
         stat = path.stat()
     except OSError as error:
         raise OutOfBoundsError(f"cannot be opened: {error.strerror}") from None
-    return path, stat.st_mtime_ns, stat.st_size
+    return path, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size
 
 
 @contextmanager

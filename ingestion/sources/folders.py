@@ -18,7 +18,7 @@ from ingestion.sources.file_rows import Note, find_step, read_bars, read_settlem
 from ingestion.sources.file_source import FileSource, State, cut, find_state, naming, read_assets, rows_of
 from ingestion.sources.file_tables import FileTable, is_parquet, list_meanings, read_table
 from ingestion.sources.file_ticks import build_trade_bars, read_interest, read_quotes, read_trades
-from ingestion.sources.protocol import NotServedError
+from ingestion.sources.protocol import NotServedError, UnitAnswer
 from ingestion.sources.reading import RefusedFileError
 from pairity.errors import DataError
 from pairity.names import ASSET
@@ -66,44 +66,70 @@ class RecordedFolder(FileSource):
                     found.update(read_assets(table.rows["asset"], table.place))
         return tuple(sorted(found))
 
-    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
+    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer | None:
         """Return the rows of `dataset` in all files that hold some of the asset.
 
         None for an asset without any file that can be used; NotServedError where its files hold other datasets only.
+        Beside a file that cannot be read, the rows of the others are given and prove nothing: it may hold more of them.
+        DataError where that is all there is, and for trades: two files may have some of one minute.
         """
         ASSET.check(asset, "", DataError)
         own: list[tuple[Path, FileTable]] = []
         others = set()
-        for named, path in iterate_files(self.folder, self.endings, self.remarks):
-            if named not in (asset, None):
+        broken: list[DataError] = []
+        for named, path in self._own(asset):
+            try:
+                kind, table = self._open(path, named, dataset, asset)
+            except DataError as error:
+                broken.append(error)
                 continue
-            kind = self._kind(path, named)
-            if kind == dataset:
-                with naming(path, self.folder):
-                    table = rows_of(self.table(path), asset, is_named=named is not None)
-                if named is not None or not table.rows.is_empty():
-                    own.append((path, table))
+            if table is not None:
+                own.append((path, table))
             elif named is not None and kind is not None:
                 others.add(kind)
-        if own:
-            rows = self._bars_of_trades(asset, own) if dataset == _TRADE_BARS else self._rows(dataset, asset, own)
-            return cut(dataset, rows, since, until)
+        if dataset == _TRADE_BARS:
+            rows = None if broken or not own else self._bars_of_trades(asset, own)
+        else:
+            rows = self._rows(dataset, asset, own, broken)
+        if rows is None and broken:
+            raise _join(broken)
+        if rows is not None:
+            wanted = cut(dataset, rows, since, until)
+            return UnitAnswer(wanted, proven=(), left_out=(str(_join(broken)),)) if broken else wanted
         if others:
             raise NotServedError(f"{self.name} has no {dataset} of it: its files hold {', '.join(sorted(others))} only")
         return None
 
     def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
         """Return the files whose names say the asset or none: a change of any has them read again."""
-        own = iterate_files(self.folder, self.endings, self.remarks)
-        return tuple(path for named, path in own if named in (asset, None))
+        return tuple(path for _, path in self._own(asset))
 
-    def _rows(self, dataset: str, asset: str, own: Sequence[tuple[Path, FileTable]]) -> pl.DataFrame:
+    def _own(self, asset: str) -> list[tuple[str | None, Path]]:
+        found = iterate_files(self.folder, self.endings, self.remarks)
+        return [(named, path) for named, path in found if named in (asset, None)]
+
+    def _open(self, path: Path, named: str | None, dataset: str, asset: str) -> tuple[str | None, FileTable | None]:
+        """Return what a file holds, and its rows of the asset if that is `dataset`; None where it has none."""
+        kind = self._kind(path, named)
+        if kind != dataset:
+            return kind, None
+        with naming(path, self.folder):
+            table = rows_of(self.table(path), asset, is_named=named is not None)
+        return kind, None if named is None and table.rows.is_empty() else table
+
+    def _rows(
+        self, dataset: str, asset: str, own: Sequence[tuple[Path, FileTable]], broken: list[DataError]
+    ) -> pl.DataFrame | None:
+        """Return the rows of all files together, None without any; what cannot be read goes to `broken`."""
         frames = []
         for path, table in own:
-            with naming(path):
-                reader, note = _READERS.get(dataset), self._note(asset, dataset, path)
-                frames.append(read_bars(table, dataset, note) if reader is None else reader(table, note))
-        return pl.concat(frames)
+            try:
+                with naming(path):
+                    reader, note = _READERS.get(dataset), self._note(asset, dataset, path)
+                    frames.append(read_bars(table, dataset, note) if reader is None else reader(table, note))
+            except DataError as error:
+                broken.append(error)
+        return pl.concat(frames) if frames else None
 
     def _bars_of_trades(self, asset: str, own: Sequence[tuple[Path, FileTable]]) -> pl.DataFrame:
         """Return the bars of all files together: one may end, and the next begin, within a minute."""
@@ -223,6 +249,13 @@ def _find_hint(path: Path) -> timedelta | None:
         if found := _STEP_IN_NAME.search(name):
             return _STEPS[found[1].lower()]
     return None
+
+
+def _join(errors: Sequence[DataError]) -> DataError:
+    """Return one error for all of them."""
+    if len(errors) == 1:
+        return errors[0]
+    return DataError("; ".join(error.what for error in errors), errors[0].remedy)
 
 
 def _say(step: timedelta) -> str:

@@ -98,7 +98,12 @@ class Source(Protocol):
 
 @runtime_checkable
 class LocalSource(Source, Protocol):
-    """A source of files on this machine: what was read of them holds as long as they are the same."""
+    """A source of files on this machine: what was read of them holds while they are the same, and read alike."""
+
+    @property
+    def manner(self) -> str:
+        """How files are read where they do not say it themselves; another manner may give other rows."""
+        ...
 
     def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
         """Return the files that may hold rows of the dataset and asset; none where there is no such file.

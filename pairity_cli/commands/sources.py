@@ -8,9 +8,9 @@ from typing import Literal
 
 import click
 
-from pairity.names import IDENTIFIER, SOURCE, TIME_FORMAT, TIME_ZONE, VENUE
+from pairity.names import IDENTIFIER, SOURCE, VENUE
 from pairity_cli.context import echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import Name, Names
+from pairity_cli.parameters import Name, Names, reading_options
 
 
 @click.command()
@@ -43,21 +43,7 @@ def sources() -> None:
 @click.option(
     "--venue", type=Name(VENUE), metavar="NAME", help="Venue under which a folder's rows are kept in the lake."
 )
-@click.option(
-    "--time-zone",
-    type=Name(TIME_ZONE),
-    metavar="NAME",
-    help="Zone of times and days without an offset in files; UTC by default.",
-)
-@click.option(
-    "--time-format",
-    type=Name(TIME_FORMAT),
-    metavar="FORMAT",
-    help="How files write times, such as '%d/%m/%Y %H:%M'; ISO 8601 or Unix time by default.",
-)
-@click.option(
-    "--decimal", type=click.Choice(["point", "comma"]), help="Decimal sign of files that do not show which one it is."
-)
+@reading_options
 @click.option("--recheck", is_flag=True, help="Fetch what is stored again: late and corrected publications.")
 @click.option("--list-assets", is_flag=True, help="Show what the source has, and collect nothing.")
 @click.option("--check", is_flag=True, help="Show what files would give, and what is wrong with them; store nothing.")
