@@ -47,6 +47,14 @@ class FileSource(BlockingSource):
         """Leave [since, until) whole: a file is read as a whole."""
         yield since, until
 
+    def cut(self, dataset: str, asset: str, rows: pl.DataFrame, unit: Span) -> pl.DataFrame:
+        """Return the rows of `unit`, sorted by time, rows that stand twice once; how many lie outside is a remark."""
+        time = DATASETS[dataset].time
+        once = rows.unique(maintain_order=True)
+        inside = once.filter(pl.col(time).is_between(*unit, closed="left"))
+        self.remarks.note_outside(asset, dataset, once.height - inside.height, *unit)
+        return inside.sort(time, maintain_order=True)
+
     def table(self, path: Path) -> FileTable:
         """Return the table of a file, read again where the file has changed; errors as `read_table`."""
         state = find_state(path)
@@ -87,13 +95,6 @@ def naming(path: Path, folder: Path | None = None) -> Iterator[None]:
         MemoryError,
     ) as error:
         raise DataError(f"{path} cannot be read: {type(error).__name__} {brief(error)}", _CORRECT) from None
-
-
-def cut(dataset: str, rows: pl.DataFrame, since: datetime, until: datetime) -> pl.DataFrame:
-    """Return the rows of [since, until), sorted by time, rows that stand twice once."""
-    time = DATASETS[dataset].time
-    inside = rows.filter(pl.col(time).is_between(since, until, closed="left"))
-    return inside.unique(maintain_order=True).sort(time, maintain_order=True)
 
 
 def read_assets(cells: pl.Series, place: Place) -> pl.Series:

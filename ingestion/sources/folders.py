@@ -15,7 +15,7 @@ import polars as pl
 from ingestion.sources.file_columns import CANDLES, FUNDING, INTEREST, QUOTES, RECEIVED, TIME, TRADES, find_content
 from ingestion.sources.file_names import iterate_files, require_sound_names
 from ingestion.sources.file_rows import Note, find_step, read_bars, read_settlements
-from ingestion.sources.file_source import FileSource, State, cut, find_state, naming, read_assets, rows_of
+from ingestion.sources.file_source import FileSource, State, find_state, naming, read_assets, rows_of
 from ingestion.sources.file_tables import FileTable, is_parquet, list_meanings, read_table
 from ingestion.sources.file_ticks import build_trade_bars, read_interest, read_quotes, read_trades
 from ingestion.sources.protocol import NotServedError, UnitAnswer
@@ -94,7 +94,7 @@ class RecordedFolder(FileSource):
         if rows is None and broken:
             raise _join(broken)
         if rows is not None:
-            wanted = cut(dataset, rows, since, until)
+            wanted = self.cut(dataset, asset, rows, (since, until))
             return UnitAnswer(wanted, proven=(), left_out=(str(_join(broken)),)) if broken else wanted
         if others:
             raise NotServedError(f"{self.name} has no {dataset} of it: its files hold {', '.join(sorted(others))} only")
@@ -227,9 +227,8 @@ class MinuteCsv(FileSource):
             with naming(path, self.folder):
                 table = self.table(path)
                 table.require((TIME, RECEIVED, "open", "high", "low", "close", "volume", "trade_count"))
-                rows = read_bars(rows_of(table, asset, is_named=True), dataset, self._note(asset, path))
-                frames.append(cut(dataset, rows, since, until))
-        return cut(dataset, pl.concat(frames), since, until) if frames else None
+                frames.append(read_bars(rows_of(table, asset, is_named=True), dataset, self._note(asset, path)))
+        return self.cut(dataset, asset, pl.concat(frames), (since, until)) if frames else None
 
     def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
         """Return the asset's files, whose change has them read again."""

@@ -11,7 +11,7 @@ import polars as pl
 from feature_repo.knowledge_time import closed_known_at, recorded_known_at
 from feature_repo.raw_datasets import DATASETS
 from ingestion.sources.file_days import read_days
-from ingestion.sources.file_source import FileSource, cut, naming, read_assets
+from ingestion.sources.file_source import FileSource, naming, read_assets
 from ingestion.sources.reading import RefusedFileError, count_of, find_first
 from ingestion.sources.sheets import Sheet, read_sheet
 from ingestion.sources.written_numbers import read_written_numbers
@@ -46,7 +46,7 @@ class InflowCsv(FileSource):
     def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
         """Return the days of [since, until) in coins; None for a coin that the file does not have."""
         days = self._days().filter(pl.col("asset") == asset)
-        return None if days.is_empty() else cut(dataset, _KIND.conform(days), since, until)
+        return None if days.is_empty() else self.cut(dataset, asset, _KIND.conform(days), (since, until))
 
     def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
         """Return the file, whose change has it read again."""

@@ -7,7 +7,10 @@ they lie in counts as fetched. What somebody may miss is a failure and covers no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
+
+_AT = "%Y-%m-%d %H:%M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +27,26 @@ class Remarks:
 
     def __init__(self) -> None:
         self._all: dict[Remark, None] = {}
+        self._outside: dict[tuple[str, datetime, datetime], dict[str, int]] = {}
 
     def note(self, asset: str, dataset: str, what: str) -> None:
         """Keep one remark; the same again changes nothing."""
         self._all.setdefault(Remark(asset, dataset, what))
 
+    def note_outside(self, asset: str, dataset: str, rows: int, since: datetime, until: datetime) -> None:
+        """Keep how many rows lie outside of what was asked for; they become one remark for all assets."""
+        if rows:
+            self._outside.setdefault((dataset, since, until), {})[asset] = rows
+
     def list(self) -> tuple[Remark, ...]:
         """Return all remarks."""
-        return tuple(self._all)
+        outside = (
+            Remark(
+                "", dataset, f"{sum(rows.values()):,} rows of {' '.join(rows)} outside of {since:{_AT}} … {until:{_AT}}"
+            )
+            for (dataset, since, until), rows in self._outside.items()
+        )
+        return (*self._all, *outside)
 
 
 @runtime_checkable

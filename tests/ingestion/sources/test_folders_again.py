@@ -122,6 +122,18 @@ def test_a_recheck_reads_files_that_did_not_change_and_adds_nothing(tmp_path):
     assert (again.ok, again.rows[0].new_rows, again.snapshot_id) == (True, 0, first.snapshot_id)
 
 
+def test_rows_outside_of_the_range_are_counted(tmp_path):
+    for asset, count in (("BTC", 60), ("ETH", 49)):
+        write_parquet(tmp_path / "in" / f"{asset}-USDT.parquet", bars(count, first=UNTIL - 48 * HOUR))
+    report = run(tmp_path, ParquetFolder(tmp_path / "in"), assets=("BTC", "ETH"))
+    assert (report.ok, [row.rows for row in report.rows]) == (True, [48, 48])
+    (remark,) = report.remarks
+    assert (remark.dataset, remark.what) == (
+        "candles_1h",
+        "13 rows of BTC ETH outside of 2024-05-01 00:00 … 2024-05-31 00:00",
+    )
+
+
 def invoke(home, *arguments):
     variables = {"PAIRITY_HOME": str(home), "PAIRITY_UNIVERSE__ASSETS": '["BTC", "ETH"]'}
     return CliRunner().invoke(main, arguments, env=variables)
