@@ -137,10 +137,10 @@ DATASETS: Mapping[str, RawDataset] = MappingProxyType(
                 name="open_interest",
                 time="time",
                 values=("open_interest", "open_interest_usd"),
-                nullable=frozenset({"open_interest_usd"}),
+                nullable=frozenset({"open_interest", "open_interest_usd"}),
                 known_after=_NOTHING,
                 every=None,
-                description="open interest, base coins",
+                description="open interest, base coins or USD, at least one of them",
             ),
             RawDataset(
                 name="taker_volume_1h",

@@ -15,8 +15,9 @@ from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE
 from ingestion.raw_admission import RawAdmission
 from ingestion.report import InstrumentFailure, QuarantinedPartition
-from ingestion.sources.catalog import find_source_name, open_source
+from ingestion.sources.catalog import find_source_name, open_source, refuse_reading
 from ingestion.sources.protocol import Source
+from ingestion.sources.reading import Reading
 from ingestion.staging import Staging
 from ingestion.targets import Target
 from pairity.layout import Layout
@@ -40,14 +41,22 @@ class RepairReport:
 
 @asynccontextmanager
 async def asking_again(
-    settings: Settings, venue: str, name: str | None = None, folder: Path | None = None
+    settings: Settings,
+    venue: str,
+    name: str | None = None,
+    folder: Path | None = None,
+    reading: Reading | None = None,
 ) -> AsyncIterator[Source]:
     """Open the source of a venue's rows, or the one called `name`, and close it at the end.
+
+    `reading` says how its files are read.
 
     ConfigError where the venue's rows came from files and no source is named, and for a source of another venue.
     """
     name = name or find_source_name(venue)
     if name == HOME_VENUE:
+        if reading is not None:
+            raise refuse_reading(name)
         from ingestion.sources.okx import OkxSource
         from venue.okx_client import aclose, make_client
 
@@ -57,9 +66,9 @@ async def asking_again(
         finally:
             await aclose(client)
         return
-    source = open_source(name, settings, folder)
+    source = open_source(name, settings, folder, None, reading)
     if source.venue != venue:
-        source = open_source(name, settings, folder, venue)
+        source = open_source(name, settings, folder, venue, reading)
     yield source
 
 

@@ -12,7 +12,7 @@ from ingestion.intake import HourIntake, Intake, UnitIntake
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, clip, subtract, union
 from ingestion.report import InstrumentFailure
-from ingestion.sources.protocol import BatchSource, NotServedError, Source
+from ingestion.sources.protocol import BatchSource, LocalSource, NotServedError, Source
 from ingestion.staging import Staging
 from ingestion.targets import Target
 from pairity.errors import (
@@ -119,8 +119,9 @@ class Collector:
             reasons: Sequence[str] = ()
             try:
                 reasons = await self._collect_twice(asset, target, intake, progress)
-            except NotServedError:
-                failures.append(InstrumentFailure(asset, "the venue does not serve it", target.name, served=False))
+            except NotServedError as error:
+                reason = error.what if isinstance(self.source, LocalSource) else "the venue does not serve it"
+                failures.append(InstrumentFailure(asset, reason, target.name, served=False))
             except LakeCorruptError:  # is ours, not the source's
                 raise
             except (VenueError, DataError, ConfigError) as error:
@@ -147,15 +148,17 @@ class Collector:
 
     async def _collect_target(self, asset: str, target: Target, intake: Intake, progress: Progress) -> list[str]:
         """Collect the first dataset that is served; NotServedError (VenueError if it is required) where none is."""
+        said = ""
         for dataset in self._choices(asset, target):
             try:
                 return await self._collect_dataset(asset, target, dataset, intake, progress)
-            except NotServedError:
+            except NotServedError as error:
+                said = error.what
                 progress.say(f"{asset}: {self.source.name} does not serve {dataset}")
         if target.required:
             names = " nor ".join(target.spans)
             raise VenueError(f"{self.source.name} has neither {names} of {asset}", "leave it out of the universe")
-        raise NotServedError(f"{self.source.name} does not serve {target.name} of {asset}")
+        raise NotServedError(said)
 
     def _choices(self, asset: str, target: Target) -> Sequence[str]:
         """Return the datasets to try, in order: a stand-in that was taken before is taken on."""

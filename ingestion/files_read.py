@@ -1,4 +1,4 @@
-"""Which local files were read, and of which ranges: a file that has changed since is read again.
+"""Which local files were read, and of which ranges: a file that has changed, or is read in another way, is read again.
 
 A file is no venue whose answer is final: it grows, is corrected, or is replaced by another of the same name. It counts
 as unchanged while its content is the same; size and times spare reading it to know that.
@@ -33,7 +33,7 @@ class FilesRead:
     """What was read of local files for one venue, and what their content was then.
 
     `known` has size, time of content, time of the entry and SHA-256 of each file; `read` has the digest of all files of
-    a dataset and asset, and the ranges that were read while they had it.
+    a dataset and asset and of the manner of reading them, and the ranges that were read while they had it.
     """
 
     path: Path
@@ -57,9 +57,12 @@ class FilesRead:
         return cls(path, known, read)
 
     def find_unchanged(self, source: LocalSource, dataset: str, asset: str) -> tuple[Span, ...]:
-        """Return the ranges that were read of the files as they are now; ConfigError where there is no folder."""
+        """Return the ranges that were read of the files as they are now, in the same manner.
+
+        ConfigError where there is no folder.
+        """
         try:
-            digest = self._digest(source.files(dataset, asset))
+            digest = self._digest(source.files(dataset, asset), source.manner)
         except (OutOfBoundsError, DataError, OSError):  # reading them says what is wrong
             return ()
         self._now[dataset, asset] = digest
@@ -88,8 +91,8 @@ class FilesRead:
         if not self.path.exists() or self.path.read_bytes() != content:
             replace_file(self.path, content)
 
-    def _digest(self, files: Sequence[Path]) -> str:
-        parts = [f"{path.name} {self._digest_file(path)}\n" for path in sorted(files)]
+    def _digest(self, files: Sequence[Path], manner: str) -> str:
+        parts = [f"{manner}\n", *(f"{path.name} {self._digest_file(path)}\n" for path in sorted(files))]
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def _digest_file(self, path: Path) -> str:

@@ -23,6 +23,7 @@ from ingestion.raw_admission import RawAdmission
 from ingestion.report import CollectReport, FeaturesReport, IngestReport, RawRows, Stopwatch
 from ingestion.sources.okx import OkxSource
 from ingestion.sources.protocol import LocalSource, Source
+from ingestion.sources.remarks import Remarking
 from ingestion.staging import Staging
 from ingestion.targets import Target, clip_to_closed, targets_of_ingest
 from pairity.errors import ConfigError, DataError, MissingDataError
@@ -285,6 +286,7 @@ async def collect_history(
         failures=tuple(failures),
         snapshot_id=lake.snapshot_id(),
         listed=dict(collector.listed),
+        remarks=source.remarks.list() if isinstance(source, Remarking) else (),
     )
 
 

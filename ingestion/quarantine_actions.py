@@ -20,6 +20,7 @@ from ingestion.lake.partitions import HOME_VENUE, Partition
 from ingestion.lake.spans import Span, union
 from ingestion.raw_admission import RawAdmission
 from ingestion.sources.protocol import NotServedError, Source, UnitAnswer
+from ingestion.sources.reading import Reading
 from pairity.errors import ConfigError, DataError, VenueAnswerError
 from pairity.layout import Layout
 from pairity.names import check_note
@@ -98,20 +99,26 @@ def release(
 
 
 async def repair(
-    settings: Settings, id_: str, clock: Clock, *, source_name: str | None = None, folder: Path | None = None
+    settings: Settings,
+    id_: str,
+    clock: Clock,
+    *,
+    source_name: str | None = None,
+    folder: Path | None = None,
+    reading: Reading | None = None,
 ) -> ActionOutcome:
     """Ask the source again for exactly the instants of an item, and judge its answer anew.
 
-    The source is that of the item's venue, or the one that is named; one that reads files needs their `folder`. The
-    item is closed when every instant now has an accepted row, or is off the grid and no longer given. ConfigError for
-    features (repair the raw rows they come from), for datasets that the source does not give, and for rows of files
-    where no source is named.
+    The source is that of the item's venue, or the one that is named; one that reads files needs their `folder`, and
+    `reading` where they were collected with it. The item is closed when every instant now has an accepted row, or is
+    off the grid and no longer given. ConfigError for features (repair the raw rows they come from), for datasets that
+    the source does not give, and for rows of files where no source is named.
     """
     item = _find_open(settings, id_)
     remedy = f"pairity quarantine release {item.id} --reason …"
     if item.dataset not in DATASETS:
         raise ConfigError(f"{item.dataset} cannot be asked for again row by row", remedy)
-    async with asking_again(settings, item.venue or HOME_VENUE, source_name, folder) as source:
+    async with asking_again(settings, item.venue or HOME_VENUE, source_name, folder, reading) as source:
         if item.dataset not in source.datasets:
             raise ConfigError(f"{item.dataset} cannot be asked for again: {source.name} does not give it", remedy)
         rows, reasons = await _fetch_again(source, item)

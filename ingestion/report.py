@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ingestion.sources.remarks import Remark
+
 
 @dataclass(frozen=True, slots=True)
 class RawRows:
@@ -101,10 +103,12 @@ class CollectReport:
     snapshot_id: str
     listed: Mapping[str, datetime] = field(default_factory=dict)
     """When instruments were listed that lack rows because of it, as the source says."""
+    remarks: tuple[Remark, ...] = ()
+    """What the source left out by rule, and why: of no use to anybody, and no failure."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and nothing was quarantined; a dataset that an instrument lacks is no failure."""
+        """Whether nothing failed and nothing was quarantined; a dataset that an instrument lacks is neither."""
         return not any(failure.served for failure in self.failures) and not self.quarantined
 
 

@@ -31,6 +31,8 @@ _MOST_NAMES = 200_000
 _SHOWN = 120
 _BYTES_OF_A_VALUE = 8
 _NUMBERS = frozenset({"INT32", "INT64", "FLOAT", "DOUBLE"})
+_TEXTS = _NUMBERS | {"BYTE_ARRAY", "INT96", "BOOLEAN"}
+"""Texts, and what stands in their place: an old form of timestamps, and flags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,10 @@ class TableLimits:
 RECORDED = TableLimits()
 
 
-def read_numbers(path: Path, wanted: Collection[str], limits: TableLimits = RECORDED) -> pl.DataFrame:
-    """Return the columns of `wanted` that a Parquet file has, each of numbers or instants.
+def read_numbers(
+    path: Path, wanted: Collection[str], limits: TableLimits = RECORDED, *, texts: Collection[str] = ()
+) -> pl.DataFrame:
+    """Return the columns of `wanted` that a Parquet file has, each of numbers or instants; those of `texts` also texts.
 
     FileNotFoundError where there is no file. OutOfBoundsError for everything that is not such a file within `limits`:
     another kind of file, a damaged one, nested columns, columns of texts, too many rows or bytes.
@@ -60,12 +64,12 @@ def read_numbers(path: Path, wanted: Collection[str], limits: TableLimits = RECO
     content = read_file(path, limits.size)
     metadata = _metadata(content, limits)
     places = _flat_columns(metadata)
-    own = {name: places[name] for name in wanted if name in places}
+    own = {name: places[name] for name in (*wanted, *texts) if name in places}
     _check(content, metadata, own, limits)
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         for name, place in own.items():
-            if group.column(place).physical_type not in _NUMBERS:
+            if group.column(place).physical_type not in (_TEXTS if name in texts else _NUMBERS):
                 raise OutOfBoundsError(f"has {show(name)} as {group.column(place).physical_type}, which is no number")
     return _read(content, list(own))
 
@@ -78,8 +82,8 @@ def read_table(content: bytes, limits: TableLimits = RECORDED) -> pl.DataFrame:
 
 
 def read_names(path: Path, limits: TableLimits = RECORDED) -> tuple[str, ...]:
-    """Return the names of all columns of a Parquet file; errors as `read_numbers`."""
-    return tuple(_metadata(read_file(path, limits.size), limits).schema.names)
+    """Return the names of all columns of a Parquet file, nested ones refused; errors as `read_numbers`."""
+    return tuple(_flat_columns(_metadata(read_file(path, limits.size), limits)))
 
 
 def _read(content: bytes, columns: list[str] | None) -> pl.DataFrame:

@@ -109,6 +109,16 @@ POSITION_ID = NameRule(
     "[A-Za-z0-9_]{1,64}@[A-Za-z0-9]{1,40}",
     "the id of a position, as the status and events show it, such as BTC__ETH@20250318T1700Z",
 )
+TIME_ZONE = NameRule(
+    "time zone",
+    "[A-Za-z][A-Za-z0-9_+-]{0,30}(?:/[A-Za-z0-9_+-]{1,30}){0,2}",
+    "a name such as America/New_York, Europe/Berlin or UTC",
+)
+TIME_FORMAT = NameRule(
+    "time format",
+    "[ -~]{0,20}(?:%[YymdHMSbBfzTpIj][ -$&-~]{0,10}){1,12}",
+    "signs of strptime, such as %d/%m/%Y %H:%M",
+)
 MONTH = NameRule("month", "[0-9]{4}-(?:0[1-9]|1[0-2])", "a year and a month, written as 2025-04")
 PARTITION_KEY = NameRule(
     "partition",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import click
 
 from pairity.errors import ConfigError
-from pairity.names import SOURCE, NameRule, check_note, split_names
+from pairity.names import SOURCE, TIME_FORMAT, TIME_ZONE, NameRule, check_note, split_names
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Name(click.ParamType):
@@ -63,3 +68,29 @@ ASKED_SOURCE = click.option(
 ASKED_FOLDER = click.option(
     "--folder", type=click.Path(path_type=Path), help="Folder or file of a source that reads files."
 )
+
+
+def reading_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options `time_zone`, `time_format` and `decimal`: what files leave open."""
+    options = (
+        click.option(
+            "--time-zone",
+            type=Name(TIME_ZONE),
+            metavar="NAME",
+            help="Zone of times and days without an offset in files; UTC by default.",
+        ),
+        click.option(
+            "--time-format",
+            type=Name(TIME_FORMAT),
+            metavar="FORMAT",
+            help="How files write times, such as '%d/%m/%Y %H:%M'; ISO 8601 or Unix time by default.",
+        ),
+        click.option(
+            "--decimal",
+            type=click.Choice(["point", "comma"]),
+            help="Decimal sign of files that do not show which one it is.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

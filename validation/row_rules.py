@@ -46,6 +46,7 @@ NONNEGATIVE = (
     "ask_size_20",
     "long_notional",
     "short_notional",
+    "inflow",
 )
 MAX_FUNDING = 0.05
 """Largest funding rate per interval that can be right, either sign (docs/formulas.md, Sources)."""
@@ -72,8 +73,11 @@ def _build_timeless_rules(dataset: RawDataset, present: tuple[str, ...]) -> dict
     """Return all rules on single rows; `future_times` only holds its place."""
     time, known = pl.col(dataset.time), pl.col(KNOWN_AT)
     required = [name for name in present if name not in dataset.nullable]
+    missing = _any(pl.col(name).is_null() for name in (*required, dataset.time, KNOWN_AT))
+    if present and not required:
+        missing |= pl.all_horizontal(pl.col(name).is_null() for name in present)
     rules = {
-        "null_values": _any(pl.col(name).is_null() for name in (*required, dataset.time, KNOWN_AT)),
+        "null_values": missing,
         "nonfinite_values": _any(~pl.col(name).is_finite() for name in present),
         **_build_repetition_rules(dataset.time),
         "future_times": pl.lit(False),

@@ -74,7 +74,9 @@ def compute_microstructure(
         rows = rows.join(only_after(part, after), on=["asset", EVENT], how="left")
     rows = rows.sort("asset", EVENT)
     rows = _latest(rows, _intervals(funding), "funding_time", INTERVAL_MAX_AGE, timedelta(0), "interval")
-    interest = open_interest.select("asset", "time", "open_interest", "known_at")
+    # A sample in USD alone says nothing of the coins.
+    coins = open_interest.filter(pl.col("open_interest").is_not_null())
+    interest = coins.select("asset", "time", "open_interest", "known_at")
     rows = _latest(rows, interest, "time", OPEN_INTEREST_MAX_AGE, timedelta(0), "interest")
     before = interest.rename({"open_interest": "open_interest_before"})
     rows = _latest(rows, before, "time", OPEN_INTEREST_MAX_AGE, DAY, "before")

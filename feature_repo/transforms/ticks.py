@@ -14,17 +14,22 @@ def build_bars_from_trades(trades: pl.LazyFrame, every: timedelta) -> pl.LazyFra
 
     `trades`: asset, time (Datetime µs UTC), trade_id (Int64), price (USDT), size (base coins), taker_buys (Boolean: the
     taker bought), trades (Int64: how many trades the row stands for; 1 unless aggregated), known_at; in any order.
-    Trades are ordered by (time, trade_id), which decides open and close. Returns asset, open_time, open, high, low,
+    Trades are ordered by (time, trade_id), which decides open and close. One of zero size is no trade: it makes no
+    price, no bar, and is not counted. Returns asset, open_time, open, high, low,
     close, volume, volume_quote, trade_count, taker_buy_volume, known_at, sorted by asset and time. Sums run from left
     to right; `known_at` is when the last trade of the bar became known.
     """
     keys = ("asset", "open_time")
-    ordered = trades.sort("asset", "time", "trade_id").with_columns(
-        pl.col("time").dt.truncate(every).alias("open_time"),
-        (pl.col("price") * pl.col("size")).alias("volume_quote"),
-        pl.when("taker_buys").then("size").otherwise(0.0).alias("taker_buy_volume"),
-        pl.col("trades").cast(pl.Float64).alias("trade_count"),
-        pl.col("size").alias("volume"),
+    ordered = (
+        trades.filter(pl.col("size") != 0)
+        .sort("asset", "time", "trade_id")
+        .with_columns(
+            pl.col("time").dt.truncate(every).alias("open_time"),
+            (pl.col("price") * pl.col("size")).alias("volume_quote"),
+            pl.when("taker_buys").then("size").otherwise(0.0).alias("taker_buy_volume"),
+            pl.col("trades").cast(pl.Float64).alias("trade_count"),
+            pl.col("size").alias("volume"),
+        )
     )
     prices = ordered.group_by(keys, maintain_order=True).agg(
         open=pl.col("price").first(),

@@ -14,6 +14,7 @@ from ingestion.sources import binance_files
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.http import Http, TooLargeError
 from ingestion.sources.protocol import UnitAnswer
+from ingestion.sources.remarks import Remarks
 from pairity.errors import VenueAnswerError
 from pairity.timeline import DAY, month_start, next_month
 
@@ -34,6 +35,7 @@ class BinanceArchive(BlockingSource):
     market: Literal["um", "spot"] = "um"
     ticks: Literal["aggTrades", "trades"] = "aggTrades"
     name: str = field(default="binance-archive", init=False)
+    remarks: Remarks = field(default_factory=Remarks, init=False, repr=False, compare=False)
 
     @property
     def venue(self) -> str:
@@ -113,7 +115,7 @@ class BinanceArchive(BlockingSource):
         elif kind == "fundingRate":
             rows = binance_files.read_funding(csv, where)
         else:
-            rows = binance_files.read_trade_bars(csv, where)
+            rows = binance_files.read_trade_bars(csv, where, lambda what: self.remarks.note(asset, dataset, what))
         time = declared(dataset).time
         outside = rows.filter(pl.col(time).is_between(*of, closed="left").not_())
         if outside.height:

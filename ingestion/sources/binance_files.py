@@ -12,9 +12,10 @@ import polars as pl
 
 from feature_repo.knowledge_time import closed_known_at, history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
-from feature_repo.transforms.ticks import build_bars_from_trades
 from ingestion.sources.bounded_archives import ExpandsTooFarError, unzip_one
 from ingestion.sources.bounded_csv import brief, read_texts, refuse_non_numbers
+from ingestion.sources.file_rows import Note, snap_to_hours
+from ingestion.sources.file_ticks import build_trade_bars
 from ingestion.sources.http import TooLargeError
 from ingestion.sources.instants import FIRST, describe_unit, last_instant
 from pairity.bounded_json import MIB
@@ -92,16 +93,22 @@ def read_klines(csv: bytes, dataset: str, where: str) -> pl.DataFrame:
 
 
 def read_funding(csv: bytes, where: str) -> pl.DataFrame:
-    """Return the settlements of a fundingRate file; one that is some milliseconds late belongs to its full second."""
+    """Return the settlements of a fundingRate file; one that is stamped a little off belongs to its full hour."""
     kind = DATASETS["funding"]
     with _named(where):
         table = _table(csv, _FUNDING, "funding_time", OF_BARS.rows)
-        rows = table.with_columns(_instant("funding_time").dt.truncate("1s"))
-        return kind.conform(rows.with_columns(history_known_at(kind))).sort("funding_time")
+        stamped = table.with_columns(_instant("funding_time").alias("stamp"))
+        second = pl.col("stamp").dt.truncate("1s")
+        rows = stamped.with_columns(snap_to_hours(second).alias("funding_time"))
+        known = closed_known_at(pl.max_horizontal(second, "funding_time"))
+        return kind.conform(rows.with_columns(known)).sort("funding_time")
 
 
-def read_trade_bars(csv: bytes, where: str, *, every: timedelta = MINUTE) -> pl.DataFrame:
-    """Return bars of an aggTrades or a trades file in the columns of `trade_bars_1m`; the columns tell which it is."""
+def read_trade_bars(csv: bytes, where: str, note: Note, *, every: timedelta = MINUTE) -> pl.DataFrame:
+    """Return bars of an aggTrades or a trades file in the columns of `trade_bars_1m`; the columns tell which it is.
+
+    A trade counts once, by its id. `note` takes what is said of trades of zero quantity, which are left out.
+    """
     width = csv.partition(b"\n")[0].count(b",") + 1
     aggregated = b"agg_trade_id" in csv[:200] or (width == 8 or (width == 7 and _is_aggregated(csv)))
     identity, count = pl.col("trade_id" if not aggregated else "agg_trade_id"), pl.lit(1)
@@ -119,7 +126,15 @@ def read_trade_bars(csv: bytes, where: str, *, every: timedelta = MINUTE) -> pl.
             count.alias("trades"),
             closed_known_at(_instant("time").dt.truncate(every) + every),
         )
-        return DATASETS["trade_bars_1m"].conform(build_bars_from_trades(ticks.lazy(), every).collect())
+        _require_amounts(ticks)
+        return build_trade_bars(ticks, lambda what: note(f"{where} has {what}"), every=every)
+
+
+def _require_amounts(ticks: pl.DataFrame) -> None:
+    wrong = ticks.filter((pl.col("price") <= 0) | (pl.col("size") < 0) | (pl.col("trades") < 1))
+    if wrong.height:
+        number, price, size = wrong.row(0, named=True)["trade_id"], wrong["price"][0], wrong["size"][0]
+        raise OutOfBoundsError(f"has {wrong.height} trades that are none: {number} of {size} at {price}")
 
 
 @contextmanager

@@ -16,15 +16,23 @@ _LINE_FEED = 10
 _SHOWN = 120
 
 
-def read_texts(content: bytes, most_rows: int, *, has_header: bool = True, quoted: bool = False) -> pl.DataFrame:
+def read_texts(
+    content: bytes, most_rows: int, *, has_header: bool = True, quoted: bool = False, separator: str = ","
+) -> pl.DataFrame:
     """Return all columns of a CSV in UTF-8 as text, in the order of the file.
 
     OutOfBoundsError for more than `most_rows` lines, 64 columns or 4,096 bytes in a line, for NUL bytes, other
     encodings and lines of different widths. Without `quoted`, a quotation mark is a character like any other.
     """
-    _check(content, most_rows + has_header)
+    _check(content, most_rows + has_header, separator.encode())
     try:
-        return pl.read_csv(content, has_header=has_header, infer_schema=False, quote_char='"' if quoted else None)
+        return pl.read_csv(
+            content,
+            has_header=has_header,
+            infer_schema=False,
+            quote_char='"' if quoted else None,
+            separator=separator,
+        )
     except pl.exceptions.PolarsError as error:
         raise OutOfBoundsError(f"holds no table: {brief(error)}") from None
 
@@ -47,14 +55,14 @@ def brief(said: object) -> str:
     return f"{line[:_SHOWN]}…" if len(line) > _SHOWN else line
 
 
-def _check(content: bytes, most_lines: int) -> None:
+def _check(content: bytes, most_lines: int, separator: bytes) -> None:
     lines = content.count(b"\n") + (not content.endswith(b"\n"))
     if lines > most_lines:
         raise OutOfBoundsError(f"has {lines} lines, more than the limit of {most_lines}")
     longest = _longest_line(content)
     if longest > LONGEST_LINE:
         raise OutOfBoundsError(f"has a line of {longest} bytes, more than the limit of {LONGEST_LINE}")
-    columns = content[: content.find(b"\n") if b"\n" in content else None].count(b",") + 1
+    columns = content[: content.find(b"\n") if b"\n" in content else None].count(separator) + 1
     if columns > MOST_COLUMNS:
         raise OutOfBoundsError(f"has {columns} columns, more than the limit of {MOST_COLUMNS}")
     if b"\0" in content:

@@ -16,9 +16,10 @@ from pairity.web_address import parse_private_address
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from ingestion.sources.folders import MinuteCsv, ParquetFolder
+    from ingestion.sources.folders import CsvFolder, MinuteCsv, ParquetFolder
     from ingestion.sources.http import Http
     from ingestion.sources.protocol import Source
+    from ingestion.sources.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,14 @@ def _parquet_folder(_settings: Settings, folder: Path | None) -> ParquetFolder:
     return ParquetFolder(_require_folder(folder))
 
 
+def _csv_folder(_settings: Settings, folder: Path | None) -> CsvFolder:
+    from ingestion.sources.folders import CsvFolder
+
+    return CsvFolder(_require_folder(folder))
+
+
 def _inflow_csv(_settings: Settings, folder: Path | None) -> Source:
-    from ingestion.sources.onchain import InflowCsv
+    from ingestion.sources.inflow_sheet import InflowCsv
 
     return InflowCsv(_require_folder(folder))
 
@@ -129,7 +136,9 @@ def _always(_settings: Settings) -> bool:
 
 
 _CCXT = "ccxt:"
+_ANY_CCXT = f"{_CCXT}EXCHANGE"
 _FUTURES, _SPOT = "candles_1m, candles_1h, funding, trade_bars_1m", "candles_1m, candles_1h, trade_bars_1m"
+_RECORDED = "candles_1m, candles_1h, funding, mark_1h, index_1h, trade_bars_1m, book_tops, open_interest"
 _OFFERS = (
     Offer(
         name="okx",
@@ -156,7 +165,7 @@ _OFFERS = (
         open=_binance_spot,
     ),
     Offer(
-        name=f"{_CCXT}EXCHANGE",
+        name=_ANY_CCXT,
         venue="ccxt_<exchange>",
         datasets="candles_1m, candles_1h, funding",
         needs="network",
@@ -182,10 +191,18 @@ _OFFERS = (
     Offer(
         name="parquet-folder",
         venue="folder, or --venue",
-        datasets="candles_1m, candles_1h, funding",
+        datasets=_RECORDED,
         needs="--folder with SYMBOL-USDT.parquet",
         ready=_always,
         open=_parquet_folder,
+    ),
+    Offer(
+        name="csv-folder",
+        venue="folder, or --venue",
+        datasets=_RECORDED,
+        needs="--folder with SYMBOL-USDT.csv",
+        ready=_always,
+        open=_csv_folder,
     ),
     Offer(
         name="cryptoquant",
@@ -224,24 +241,40 @@ def find_source_name(venue: str) -> str:
     )
 
 
-def open_source(name: str, settings: Settings, folder: Path | None = None, venue: str | None = None) -> Source:
-    """Return the source of that name; `venue` is the venue of a folder's rows.
+def open_source(
+    name: str,
+    settings: Settings,
+    folder: Path | None = None,
+    venue: str | None = None,
+    reading: Reading | None = None,
+) -> Source:
+    """Return the source of that name; `venue` is that of a folder's rows, `reading` says how its files are read.
 
-    UnknownNameError for a name that no source has, ConfigError where a folder is missing or `venue` is given for a
-    source that has its own, CredentialsError without its key.
+    UnknownNameError for a name that no source has, ConfigError where a folder is missing, and where `venue` or
+    `reading` is given for a source that has its own, CredentialsError without its key.
     """
     SOURCE.check(name, "--source")
     if venue is not None:
         VENUE.check(venue, "--venue")
-    if name.startswith(_CCXT) and venue is None:
-        return _ccxt(name, settings)
-    offer = OFFERS.get(name)
-    if offer is None or offer.open is None:
+    offer = OFFERS[_ANY_CCXT] if name.startswith(_CCXT) else OFFERS.get(name)
+    if offer is None or (offer.open is None and offer.name != _ANY_CCXT):
         raise UnknownNameError("source", name, (item.name for item in _OFFERS if item.open is not None))
+    source = _ccxt(name, settings) if offer.open is None else offer.open(settings, folder)
+    if reading is not None:
+        from ingestion.sources.file_source import FileSource
+
+        if not isinstance(source, FileSource):
+            raise refuse_reading(name)
+        source = replace(source, reading=reading)
     if venue is None:
-        return offer.open(settings, folder)
-    if offer.open is _parquet_folder:
-        return replace(_parquet_folder(settings, folder), venue=venue)
-    if offer.open is _minute_csv:
-        return replace(_minute_csv(settings, folder), venue=venue)
-    raise ConfigError(f"--venue {venue!r} was given for {name}, whose rows belong to {offer.venue}", "leave it out")
+        return source
+    if offer.open not in (_parquet_folder, _csv_folder, _minute_csv):
+        raise ConfigError(f"--venue {venue!r} was given for {name}, whose rows belong to {offer.venue}", "leave it out")
+    return replace(source, venue=venue)  # type: ignore[type-var]  # all three are dataclasses
+
+
+def refuse_reading(name: str) -> ConfigError:
+    """Return what is wrong where a source that reads no files is told how to read them."""
+    return ConfigError(
+        f"--time-zone, --time-format or --decimal was given for {name}, which reads no files", "leave it out"
+    )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,6 +38,8 @@ from pairity.timeline import from_ms, to_ms
 
 _BARS = {"candles_1m": "1m", "candles_1h": "1h"}
 _PAGE, _FUNDING_PAGE = 300, 100
+_NEWEST_ROWS = 100
+"""Bars, or half hours of settlements, of which a market that trades must have some."""
 _MILLISECOND = timedelta(milliseconds=1)
 _FUNDING_MS, _FUNDING_SLACK_MS = 3_600_000 // 2, 60_000
 """Settlements are an hour apart at least; some come late by seconds."""
@@ -113,13 +116,19 @@ class CcxtAny(BlockingSource):
         kind, symbol, bar = DATASETS[dataset], market["symbol"], _BARS[dataset]
         coins, now = self._coins_per_unit(market), self._now()
         closed = min(until, now - kind.known_after + _MILLISECOND)
+
+        def ask(symbol: str, at: int, limit: int, end: int | None) -> Any:  # noqa: ANN401 - ccxt is untyped
+            return self._call("fetch_ohlcv", symbol, bar, at, limit, _ending("until", end))
+
         walk = Pager(
             what=f"{self.exchange} fetch_ohlcv of {symbol}",
-            ask=lambda at, limit, end: self._call("fetch_ohlcv", symbol, bar, at, limit, _ending("until", end)),
+            ask=partial(ask, symbol),
             at=lambda row: parse_ms(row[0], now),
             fewest_ms=kind.known_after // _MILLISECOND,
             limit=_PAGE,
             listed_ms=_listed_ms(market, now),
+            newest_ms=to_ms(now),
+            answers_now=lambda: self._answers_now(ask, market, to_ms(now - _NEWEST_ROWS * kind.known_after)),
         ).walk(since, until)
         names = ("open_time", "open", "high", "low", "close", "volume")
         frame = pl.DataFrame([row[:6] for row in walk.rows], schema=dict.fromkeys(names, pl.Float64), orient="row")
@@ -131,15 +140,21 @@ class CcxtAny(BlockingSource):
     def _funding(self, market: dict[str, Any], since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer:
         symbol, now = market["symbol"], self._now()
         name = _FUNDING_END.get(self.exchange, "until")
+
+        def ask(symbol: str, at: int, limit: int, end: int | None) -> Any:  # noqa: ANN401 - ccxt is untyped
+            return self._call("fetch_funding_rate_history", symbol, at, limit, _ending(name, end))
+
         walk = Pager(
             what=f"{self.exchange} fetch_funding_rate_history of {symbol}",
-            ask=lambda at, limit, end: self._call("fetch_funding_rate_history", symbol, at, limit, _ending(name, end)),
+            ask=partial(ask, symbol),
             at=lambda row: parse_ms(row["timestamp"], now),
             fewest_ms=_FUNDING_MS,
             limit=_FUNDING_PAGE,
             slack_ms=_FUNDING_SLACK_MS,
             before_ms=_FUNDING_BEFORE_MS,
             listed_ms=_listed_ms(market, now),
+            newest_ms=to_ms(now),
+            answers_now=lambda: self._answers_now(ask, market, to_ms(now) - _NEWEST_ROWS * _FUNDING_MS),
         ).walk(since, until)
         kind = DATASETS["funding"]
         values = [(row["timestamp"], row["fundingRate"]) for row in walk.rows]
@@ -147,6 +162,17 @@ class CcxtAny(BlockingSource):
         settled = pl.col("funding_time").cast(pl.Datetime("ms", "UTC")).cast(INSTANT).dt.truncate("1s")
         rows = frame.with_columns(settled).with_columns(history_known_at(kind))
         return _answer(kind, walk, rows, market, (since, until))
+
+    def _answers_now(self, ask: Callable[[str, int, int, int | None], Any], market: dict[str, Any], since: int) -> bool:
+        """Return whether the exchange sends rows from `since` (ms) on, where a market that trades must have some.
+
+        Of a market that is closed for good nothing can be new: another one is asked.
+        """
+        symbol = market["symbol"]
+        if market.get("active") is False:
+            others = (other for other in self._open().markets.values() if _is_linear_usdt(other))
+            symbol = next((other["symbol"] for other in others if other.get("active") is not False), symbol)
+        return bool(ask(symbol, since, _NEWEST_ROWS, None))
 
     def _now(self) -> datetime:
         """Return the exchange's time; where it does not tell it, the time here."""
@@ -246,7 +272,7 @@ def _answer(
     """Return the rows alone where they prove the whole range."""
     readable, unreadable, reasons = leave_out_unreadable(kind, found, str(market["symbol"]))
     rows = kind.conform(readable).sort(kind.time)
-    if not walk.unproven and not unreadable and walk.before_listing is None:
+    if not (walk.unproven or walk.unanswered or unreadable) and walk.before_listing is None:
         return rows
     reasons += [
         f"{market['symbol']}: what lies between {low:%Y-%m-%d %H:%M} and {high:%Y-%m-%d %H:%M} cannot be asked for: "
@@ -254,8 +280,13 @@ def _answer(
         "fetched: collect it from another source"
         for low, high in walk.unproven
     ]
+    reasons += [
+        f"{market['symbol']}: the exchange sent no row between {low:%Y-%m-%d %H:%M} and {high:%Y-%m-%d %H:%M}, nor any "
+        "of its newest ones: it may be in maintenance; the range does not count as fetched: run this again later"
+        for low, high in walk.unanswered
+    ]
     listed = None if walk.before_listing is None else from_ms(int(market["created"]))
-    proven = subtract(unit, (*walk.unproven, *unreadable))
+    proven = subtract(unit, (*walk.unproven, *walk.unanswered, *unreadable))
     return UnitAnswer(rows, proven=proven, left_out=tuple(reasons), listed_at=listed)
 
 

@@ -11,6 +11,9 @@ What a page that starts at `since` holds depends on the exchange:
 So an empty page is stepped over by one page, and where the first row of a page does not follow the instant that was
 asked for, the hole between them is asked for itself, with its end as `until`. Where an exchange ignores `until`, a page
 of one row tells the first two ways from the third, which cannot be walked: its hole is not proven, and is named.
+
+Silence proves nothing by itself: in maintenance some exchanges answer every question with an empty page. What was empty
+is asked for once more, and where nothing followed it, the newest rows must be there.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ingestion.lake.spans import Span
+from ingestion.lake.spans import Span, union
 from pairity.errors import VenueAnswerError, VenueRejectedError
 from pairity.timeline import from_ms, to_ms
 
@@ -32,6 +35,8 @@ _FEWEST_ROWS = 10
 """Rows on a page of an exchange that answers few."""
 _QUESTIONS = 3
 """Most questions about holes for each page, on average: what lies in one is paged by them, too."""
+_YOUNG_MS = 2 * 86_400_000
+"""What is younger does not count as fetched, whatever the answer."""
 _FEW_PAGES, _MOST_ROWS = 20, 10_000
 _SURE_ROWS = 100
 """Bars that every exchange fits into a page: until a larger one was seen, an empty page is stepped over by so many."""
@@ -44,6 +49,8 @@ class Walk:
 
     rows: list[Any]
     unproven: tuple[Span, ...]
+    unanswered: tuple[Span, ...]
+    """Parts of which the exchange sent nothing, where it did not show that it answers at all."""
     before_listing: Span | None
     """The part before the exchange's listing time, where it has rows of none of it."""
 
@@ -65,8 +72,15 @@ class Pager:
     before_ms: int = 0
     """How far before the instant that was asked for a row may lie, beyond one bar."""
     listed_ms: int | None = None
+    newest_ms: int | None = None
+    """Now: what is younger than `_YOUNG_MS` may come yet, and nobody takes its absence as final. None: long ago."""
+    answers_now: Callable[[], bool] | None = None
+    """Whether the exchange sends rows where there must be some, such as its newest ones."""
     _rows: dict[int, Any] = field(default_factory=dict)
     _unproven: list[tuple[int, int]] = field(default_factory=list)
+    _empty: list[tuple[int, int]] = field(default_factory=list)
+    _is_silent: bool = False
+    """Whether the last answer was empty."""
     _largest: int = 0
     _pages: int = 0
     _questions: int = 0
@@ -85,6 +99,9 @@ class Pager:
             page = self._page(cursor, None)
             if not page:
                 listing = None if self._rows else self._skip_to_listing(cursor, end)
+                low = cursor - 1 + self.fewest_ms - self.slack_ms if follows_row else cursor
+                if listing is None and low < end:
+                    self._empty.append((low, min(cursor + self._step_ms(), end)))
                 cursor, follows_row = listing or cursor + self._step_ms(), False
                 continue
             oldest = min(page)
@@ -92,12 +109,18 @@ class Pager:
                 self._settle(cursor, min(oldest, end), page)
             self._take(page, cursor, end)
             cursor, follows_row = max(page) + 1, True
+        unanswered = self._confirm_empty()
         unproven = tuple((from_ms(low), from_ms(min(high, end))) for low, high in self._unproven if low < end)
         rows = sorted(self._rows)
         before_listing = None
         if self.listed_ms is not None and first < self.listed_ms <= min([*rows, self.listed_ms]):
             before_listing = since, min(until, from_ms(self.listed_ms))
-        return Walk([self._rows[at] for at in rows], unproven, before_listing)
+        return Walk(
+            rows=[self._rows[at] for at in rows],
+            unproven=unproven,
+            unanswered=unanswered,
+            before_listing=before_listing,
+        )
 
     def _page(self, since: int, until: int | None, limit: int | None = None) -> dict[int, Any]:
         """Return the rows of one page by instant, those before `since` left out."""
@@ -113,6 +136,7 @@ class Pager:
         if not isinstance(answered, list) or len(answered) > _MOST_ROWS:
             raise VenueAnswerError(f"{self.what} sent a page that is no list of {_MOST_ROWS} rows at most")
         self._largest = max(self._largest, len(answered))
+        self._is_silent = not answered
         timed = {self.at(row): row for row in answered}
         page = {at: row for at, row in timed.items() if at >= since}
         # A row or so before the start is the bar that the start lies in. More say that no start is heeded.
@@ -149,6 +173,8 @@ class Pager:
                 between = dict(page)
             inside = [at for at in between if at < high]
             if not inside:
+                if not between:
+                    self._empty.append((low, high))
                 if between:  # it does not heed `until`
                     self._settle_without_end(low, high, page)
                 return
@@ -179,6 +205,34 @@ class Pager:
         listed = min(self.listed_ms, end)
         last = max(cursor, listed - step)
         return listed if not [at for at in self._ask_about(last, None) if at < listed] else None
+
+    def _confirm_empty(self) -> tuple[Span, ...]:
+        """Ask once more about what was answered with nothing; return what is not sure to be empty.
+
+        Rows that come now say that the first answer was none. Where the walk ended in silence, a second fact must show
+        that the exchange answers at all.
+        """
+        until_old = float("inf") if self.newest_ms is None else self.newest_ms - _YOUNG_MS
+        was_silent, doubtful = self._is_silent, []
+        empty = [(to_ms(low), to_ms(high)) for low, high in union((from_ms(a), from_ms(b)) for a, b in self._empty)]
+        old = [(low, high) for low, high in empty if low < until_old]
+        for low, high in old:
+            try:
+                again = self._ask_about(low, high - 1)
+            except VenueRejectedError:  # it takes no `until`
+                again = self._ask_about(low, None)
+            was_silent &= not again
+            if any(at < high for at in again):
+                doubtful.append((low, high))
+        if (
+            old
+            and was_silent
+            and self.newest_ms is not None
+            and self.answers_now is not None
+            and not self.answers_now()
+        ):
+            doubtful = old
+        return tuple((from_ms(low), from_ms(high)) for low, high in doubtful)
 
     def _take(self, page: dict[int, Any], low: int, high: int) -> None:
         self._rows |= {at: row for at, row in page.items() if low <= at < high}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from pairity.bounded_numbers import OutOfBoundsError, parse_decimal, parse_int, show
 from pairity.timeline import DAY, to_ms
 
 FIRST = datetime(2009, 1, 1, tzinfo=UTC)
-"""No coin is older."""
+"""The year of Bitcoin's first block: no market here is older."""
+UNITS: Mapping[str, int] = MappingProxyType({"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000})
+"""Units of Unix time, by how many make a second."""
 _AHEAD = DAY
-_UNITS = (("s", 1_000), ("ms", 1), ("us", -1_000), ("ns", -1_000_000))
-"""Units, and what a number in them is multiplied (or, negative, divided) by to be milliseconds."""
 
 
 def last_instant(now: datetime) -> datetime:
@@ -42,8 +44,8 @@ def describe_unit(text: object, now: datetime) -> str:
         number = int(parse_decimal(text))
     except OutOfBoundsError:
         return ""
-    for unit, factor in _UNITS:
-        ms = number * factor if factor > 0 else number // -factor
+    for unit, per_second in UNITS.items():
+        ms = number * 1_000 // per_second
         if to_ms(FIRST) <= ms <= to_ms(last_instant(now)):
             return f": in {unit} it would be {datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
     return f": it lies in no unit (s, ms, us, ns) between {FIRST:%Y-%m-%d} and {last_instant(now):%Y-%m-%d}"

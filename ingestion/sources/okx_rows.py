@@ -29,6 +29,8 @@ BOOK_LEVELS = 20
 T = TypeVar("T")
 _PLACE = pl.UInt32
 _NONE = object()
+_ALWAYS_GIVEN = frozenset({"open_interest"})
+"""Values that other venues may lack and OKX never does."""
 SnapshotReader = Callable[[Sequence[Mapping[str, Any]], float], list[tuple[Any, ...]]]
 """From an answer and the contract value to tuples: Unix milliseconds, then the dataset's values."""
 _TRADE_COLUMNS = {
@@ -239,7 +241,7 @@ def type_rows(kind: RawDataset, raw: pl.DataFrame, places: Sequence[int]) -> pl.
         typed = raw.select(pl.col(kind.time).cast(pl.Int64), *numbers)
     except pl.exceptions.InvalidOperationError as error:
         raise VenueAnswerError(f"the venue sent a row of {kind.name} that is not a number: {short(error)}") from None
-    required = [name for name in typed.columns if name not in kind.nullable]
+    required = [name for name in typed.columns if name not in kind.nullable or name in _ALWAYS_GIVEN]
     # A comparison with null is null, and counts for nothing.
     impossible = [~pl.col(kind.time).is_between(0, LAST_MS), *(~pl.col(name).is_finite() for name in typed.columns[1:])]
     broken = typed.filter(pl.any_horizontal(*(pl.col(name).is_null() for name in required), *impossible))

@@ -1,11 +1,10 @@
-"""Coins that flow to exchanges, by day: from CryptoQuant, or from a CSV."""
+"""Coins that flow to exchanges, by day, from CryptoQuant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 
@@ -13,19 +12,16 @@ from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT
 from ingestion.lake.spans import Span
 from ingestion.sources.blocking import BlockingSource
-from ingestion.sources.bounded_csv import brief, read_texts, refuse_non_numbers
+from ingestion.sources.bounded_csv import brief
 from ingestion.sources.http import Http
 from ingestion.sources.protocol import UnitAnswer
 from ingestion.sources.unreadable_rows import leave_out_outside
-from pairity.bounded_files import read_file
-from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError, parse_float
-from pairity.errors import ConfigError, DataError, VenueAnswerError
+from pairity.errors import DataError, VenueAnswerError
 
 _COVERED = ("BTC", "ETH")
 _KIND = DATASETS["inflow"]
 _ANY_DAY = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-_SIZE, _ROWS = 64 * MIB, 1_000_000
 
 
 @dataclass
@@ -70,49 +66,6 @@ class CryptoQuant(BlockingSource):
         except (KeyError, TypeError, OutOfBoundsError, DataError, pl.exceptions.PolarsError) as error:
             what = f"{self.url} sent an inflow answer that cannot be read: {type(error).__name__} {brief(error)}"
             raise VenueAnswerError(f"{what}: {str(answer)[:80]!r}", "nothing of it was stored") from None
-
-
-@dataclass
-class InflowCsv(BlockingSource):
-    """A CSV with `date` (UTC day), `asset` and `inflow` (coins)."""
-
-    file: Path
-    venue: str = field(default="okx", init=False)
-    name: str = field(default="inflow-csv", init=False)
-    datasets: tuple[str, ...] = field(default=("inflow",), init=False)
-
-    def list_assets(self) -> tuple[str, ...]:
-        """Return the assets of the file."""
-        return tuple(sorted(self._table()["asset"].unique()))
-
-    def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
-        """Leave [since, until) whole: the file is read as a whole."""
-        yield since, until
-
-    def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
-        """Return the days of [since, until) in coins; None for a coin that the file does not have."""
-        own = self._table().filter(pl.col("asset") == asset)
-        try:
-            return None if own.is_empty() else _rows(own, since, until)
-        except (DataError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"{self.file} cannot be read: {brief(error)}", "correct or replace the file") from None
-
-    def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
-        """Return the file, whose change has it read again."""
-        return (self.file,) if self.file.is_file() else ()
-
-    def _table(self) -> pl.DataFrame:
-        if not self.file.is_file():
-            raise ConfigError(f"no file {str(self.file)!r}", "give --folder the CSV with date, asset, inflow")
-        try:
-            rows = read_texts(read_file(self.file, _SIZE), _ROWS, quoted=True)
-            missing = [name for name in ("date", "asset", "inflow") if name not in rows.columns]
-            if missing:
-                raise OutOfBoundsError(f"lacks the columns {', '.join(missing)}; it has {brief(rows.columns)}")
-            refuse_non_numbers(rows, ["inflow"])
-        except OutOfBoundsError as error:
-            raise DataError(f"{self.file} {error.what}", "correct or replace the file") from None
-        return rows.with_columns(pl.col("asset").str.to_uppercase())
 
 
 def _rows(days: pl.DataFrame, since: datetime, until: datetime) -> pl.DataFrame:

@@ -30,7 +30,10 @@ class UnitAnswer:
     proven: tuple[Span, ...]
     """Parts of the unit that were answered to their end; only they may count as fetched."""
     left_out: tuple[str, ...] = ()
-    """What could not be used: how many rows or which file, why, an example. Each is reported as a failure."""
+    """What could not be used: how many rows or which file, why, an example. Each is reported as a failure.
+
+    What is left out by rule and of no use to anybody is a remark (`remarks.Remarks`), and no failure.
+    """
     listed_at: datetime | None = None
     """When the instrument was listed, where the source says so and the unit begins before it."""
 
@@ -95,7 +98,12 @@ class Source(Protocol):
 
 @runtime_checkable
 class LocalSource(Source, Protocol):
-    """A source of files on this machine: what was read of them holds as long as they are the same."""
+    """A source of files on this machine: what was read of them holds while they are the same, and read alike."""
+
+    @property
+    def manner(self) -> str:
+        """How files are read where they do not say it themselves; another manner may give other rows."""
+        ...
 
     def files(self, dataset: str, asset: str) -> tuple[Path, ...]:
         """Return the files that may hold rows of the dataset and asset; none where there is no such file.

@@ -18,6 +18,7 @@ from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.bounded_csv import brief
 from ingestion.sources.http import Http
 from ingestion.sources.protocol import UnitAnswer
+from ingestion.sources.remarks import Remarks
 from ingestion.sources.unreadable_rows import leave_out_outside, leave_out_unreadable
 from pairity.errors import DataError, VenueAnswerError
 from pairity.timeline import DAY
@@ -39,6 +40,7 @@ class Tiingo(BlockingSource):
     quote: str = "usdt"
     name: str = field(default="tiingo", init=False)
     datasets: tuple[str, ...] = field(default=("candles_1m", "candles_1h"), init=False)
+    remarks: Remarks = field(default_factory=Remarks, init=False, repr=False, compare=False)
 
     @property
     def venue(self) -> str:
@@ -102,25 +104,34 @@ class Tiingo(BlockingSource):
     def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | UnitAnswer | None:
         """Return bars of this exchange alone, not Tiingo's mean over exchanges; None where it has none in the range.
 
-        A bar without a close or a volume is a time without trades, and is left out. An answer as long as answers get
-        proves only what lies between its first and last bar.
+        A bar without a close or a volume is a time without trades: it is left out with a remark. An answer as long as
+        answers get proves only what lies between its first and last bar.
         """
         ticker = f"{asset.lower()}{self.quote}"
         answer = self._prices([ticker], since, until, _FREQUENCY[dataset])
         try:
-            return self._bars(dataset, ticker, answer, (since, until))
+            return self._bars(dataset, asset, answer, (since, until))
         except (AttributeError, LookupError, TypeError, ValueError, OverflowError, DataError, PolarsError) as error:
             what = f"{self.url} sent prices of {ticker} that cannot be read: {type(error).__name__} {brief(error)}"
             raise VenueAnswerError(what, "nothing of them was stored") from None
 
     def _bars(
-        self, dataset: str, ticker: str, answer: Sequence[Mapping[str, Any]], unit: Span
+        self, dataset: str, asset: str, answer: Sequence[Mapping[str, Any]], unit: Span
     ) -> pl.DataFrame | UnitAnswer | None:
+        ticker = f"{asset.lower()}{self.quote}"
         bars = [bar for item in answer for bar in (item.get("exchangeData") or {}).get(self.exchange.upper(), [])]
         if not bars:
             return None
         kind = DATASETS[dataset]
         traded = [bar for bar in bars if bar.get("close") is not None and bar.get("volume") is not None]
+        if len(traded) < len(bars):
+            first = next(bar for bar in bars if bar.get("close") is None or bar.get("volume") is None)
+            self.remarks.note(
+                asset,
+                dataset,
+                f"{len(bars) - len(traded)} of {len(bars)} bars without a close or a volume, such as that of "
+                f"{brief(first.get('date'))}: times without trades",
+            )
         names = {"date": "open_time", "volumeNotional": "volume_quote", "tradesDone": "trade_count"}
         rows = pl.DataFrame(
             [{names.get(key, key): bar.get(key) for key in _KEYS} for bar in traded], schema=_SCHEMA, orient="row"

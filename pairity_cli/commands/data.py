@@ -6,19 +6,20 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from pairity.names import IDENTIFIER, VENUE
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Names
+from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Names, reading_options
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from ingestion.asked_again import RepairReport
     from ingestion.coverage import Gap, StoredSummary
+    from ingestion.sources.reading import Reading
     from pairity.settings import Settings
 
 _SHOWN_GAPS = 40
@@ -79,6 +80,7 @@ def verify() -> None:
 @click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
 @ASKED_SOURCE
 @ASKED_FOLDER
+@reading_options
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
@@ -89,23 +91,28 @@ def gaps(
     venue: str | None,
     source: str | None,
     folder: Path | None,
+    time_zone: str | None,
+    time_format: str | None,
+    decimal: Literal["point", "comma"] | None,
     exchange_url: str | None,
     control_url: str | None,
 ) -> None:
     """Show bars that are missing between an instrument's first and last: asked for and not there, or never asked for.
 
     With --repair each hole is asked for itself, of the source of the venue or of --source; rows of files need --source
-    and --folder. Features of what came are computed. Exit code 4 where holes stay that were never asked for or not
-    answered, or the repair failed.
+    and --folder, and the options with which they were collected. Features of what came are computed. Exit code 4 where
+    holes stay that were never asked for or not answered, or the repair failed.
     """
     from feature_repo.raw_datasets import DATASETS, find_dataset
     from ingestion.coverage import find_gaps
     from ingestion.lake import Lake
     from ingestion.listing_times import read_listing_times
+    from ingestion.sources.reading import make_reading
     from pairity.layout import Layout
     from pairity.universe import select_instruments
 
     settings = settings_from(exchange_url, control_url)
+    reading = make_reading(time_zone, time_format, decimal)
     universe = settings.universe.assets
     names = select_instruments(assets.split(","), universe) if assets is not None else universe
     kinds = tuple(find_dataset(name).name for name in datasets) if datasets else tuple(DATASETS)
@@ -119,7 +126,7 @@ def gaps(
     failed = False
     if repair and holes:
         before = sum(gap.bars for gap in holes)
-        report = run_async(_repair(settings, lake.venue, holes, source, folder))
+        report = run_async(_repair(settings, lake.venue, holes, source, folder, reading))
         failed = not report.ok
         for failure in report.failures:
             echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
@@ -132,7 +139,12 @@ def gaps(
 
 
 async def _repair(
-    settings: Settings, venue: str, holes: tuple[Gap, ...], name: str | None, folder: Path | None
+    settings: Settings,
+    venue: str,
+    holes: tuple[Gap, ...],
+    name: str | None,
+    folder: Path | None,
+    reading: Reading | None,
 ) -> RepairReport:
     from ingestion.asked_again import asking_again, repair_gaps
     from ingestion.lake.partitions import HOME_VENUE
@@ -141,7 +153,7 @@ async def _repair(
     from venue.clock import SystemClock, clock_for
 
     clock = await clock_for(settings.exchange) if venue == HOME_VENUE else SystemClock()
-    async with asking_again(settings, venue, name, folder) as source:
+    async with asking_again(settings, venue, name, folder, reading) as source:
         with ConsoleProgress() as progress:
             report = await repair_gaps(settings, source, holes, clock.now(), progress)
             if report.new_rows and venue == settings.features.venue:

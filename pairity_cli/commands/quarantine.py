@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from pairity.names import QUARANTINE_ID
 from pairity.number_formats import format_number
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Note
+from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Note, reading_options
 
 if TYPE_CHECKING:
     from ingestion.quarantine_actions import ActionOutcome, KnownFrom
+    from ingestion.sources.reading import Reading
     from pairity.settings import Settings
     from validation.quarantine import QuarantineItem
 
@@ -87,20 +88,34 @@ def release(id_: str, reason: str, known_from: KnownFrom) -> None:
 @click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
 @ASKED_SOURCE
 @ASKED_FOLDER
+@reading_options
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
 def repair(
-    id_: str, source: str | None, folder: Path | None, exchange_url: str | None, control_url: str | None
+    id_: str,
+    source: str | None,
+    folder: Path | None,
+    time_zone: str | None,
+    time_format: str | None,
+    decimal: Literal["point", "comma"] | None,
+    exchange_url: str | None,
+    control_url: str | None,
 ) -> None:
     """Ask the source again for exactly these rows; the exit code is 4 while they are still wrong or missing.
 
-    The source is the one of their venue, unless --source names it; rows of files need --source and --folder.
+    The source is the one of their venue, unless --source names it; rows of files need --source and --folder,
+    and the options with which they were collected.
     """
-    _report(run_async(_repair(settings_from(exchange_url, control_url), id_, source, folder)))
+    from ingestion.sources.reading import make_reading
+
+    reading = make_reading(time_zone, time_format, decimal)
+    _report(run_async(_repair(settings_from(exchange_url, control_url), id_, source, folder, reading)))
 
 
-async def _repair(settings: Settings, id_: str, source: str | None, folder: Path | None) -> ActionOutcome:
+async def _repair(
+    settings: Settings, id_: str, source: str | None, folder: Path | None, reading: Reading | None
+) -> ActionOutcome:
     from ingestion import quarantine_actions
     from pairity.layout import Layout
     from validation.quarantine import find_item
@@ -108,7 +123,7 @@ async def _repair(settings: Settings, id_: str, source: str | None, folder: Path
 
     is_traded = not find_item(Layout.of(settings), id_).venue
     clock = await clock_for(settings.exchange) if is_traded else SystemClock()
-    return await quarantine_actions.repair(settings, id_, clock, source_name=source, folder=folder)
+    return await quarantine_actions.repair(settings, id_, clock, source_name=source, folder=folder, reading=reading)
 
 
 def _report(outcome: ActionOutcome) -> None:

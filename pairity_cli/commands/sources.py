@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from pairity.names import IDENTIFIER, SOURCE, VENUE
 from pairity_cli.context import echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import Name, Names
+from pairity_cli.parameters import Name, Names, reading_options
 
 
 @click.command()
@@ -42,8 +43,10 @@ def sources() -> None:
 @click.option(
     "--venue", type=Name(VENUE), metavar="NAME", help="Venue under which a folder's rows are kept in the lake."
 )
+@reading_options
 @click.option("--recheck", is_flag=True, help="Fetch what is stored again: late and corrected publications.")
 @click.option("--list-assets", is_flag=True, help="Show what the source has, and collect nothing.")
+@click.option("--check", is_flag=True, help="Show what files would give, and what is wrong with them; store nothing.")
 @reports_errors
 def collect(
     name: str,
@@ -53,8 +56,12 @@ def collect(
     datasets: tuple[str, ...] | None,
     folder: Path | None,
     venue: str | None,
+    time_zone: str | None,
+    time_format: str | None,
+    decimal: Literal["point", "comma"] | None,
     recheck: bool,
     list_assets: bool,
+    check: bool,
 ) -> None:
     """Bring history from an archive, an API or a folder into the lake, judged like everything else.
 
@@ -62,17 +69,21 @@ def collect(
     computed from one venue (`features.venue`) by `pairity features`.
     """
     from ingestion.contracts import store_recorded_contracts
+    from ingestion.file_check import check_files
     from ingestion.pipeline import collect_history
     from ingestion.sources.catalog import open_source
+    from ingestion.sources.reading import make_reading
     from pairity.layout import Layout
     from pairity.timeline import parse_instant
     from pairity.universe import select_instruments
     from pairity_cli.console import ConsoleProgress
+    from pairity_cli.file_check import show_file_check, show_remarks
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
     settings = settings_from()
-    source = open_source(name, settings, folder, venue)
+    reading = make_reading(time_zone, time_format, decimal)
+    source = open_source(name, settings, folder, venue, reading)
     now = SystemClock().now()
     if list_assets:
         echo(" ".join(run_async(source.assets())))
@@ -85,6 +96,10 @@ def collect(
     wanted = datasets or source.datasets
     start = parse_instant(since, now=now, name="--since")
     end = parse_instant(until, now=now, name="--until")
+    if check:
+        found = run_async(check_files(source, chosen, wanted, start, end, now))
+        show_file_check(found)
+        sys.exit(0 if found.ok else 4)
     if folder is not None and (taken := store_recorded_contracts(Layout.of(settings), folder, chosen)):
         echo(f"contracts of {', '.join(taken)} taken from the recording")
     with ConsoleProgress() as progress:
@@ -93,8 +108,15 @@ def collect(
     print_table(("asset", "dataset", "rows", "new"), [(r.asset, r.dataset, r.rows, r.new_rows) for r in report.rows])
     for item in report.quarantined:
         echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
+    show_remarks(report.remarks)
+    absent: dict[tuple[str, str], list[str]] = {}
     for failure in report.failures:
-        echo(f"{'failed' if failure.served else 'lacks'}: {failure.asset} {failure.dataset}: {failure.reason}")
+        if failure.served:
+            echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
+        else:
+            absent.setdefault((failure.dataset, failure.reason), []).append(failure.asset)
+    for (dataset, reason), lacking in absent.items():
+        echo(f"lacks: {' '.join(lacking)} {dataset}: {reason}")
     for asset, at in report.listed.items():
         echo(f"{asset}: not listed before {at:%Y-%m-%d %H:%M}")
     echo(f"venue {report.venue}, snapshot {report.snapshot_id}")

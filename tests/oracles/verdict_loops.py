@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 PRICES = ("open", "high", "low", "close", "bid_price", "ask_price")
-AMOUNTS = ("volume", "size", "notional", "interest", "count")
+AMOUNTS = ("volume", "size", "notional", "interest", "count", "inflow")
 LIMIT = 1.5
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -57,7 +57,8 @@ def alone(rows, kind, now):
         values = {name: row[name] for name in kind.values}
         due = None if time is None else time + kind.known_after
         required = [value for name, value in values.items() if name not in kind.nullable]
-        note("null_values", place, None in (time, known, *required))
+        empty = all(value is None for value in values.values())
+        note("null_values", place, None in (time, known, *required) or empty)
         numbers = [value for value in values.values() if value is not None]
         note("nonfinite_values", place, not all(math.isfinite(value) for value in numbers))
         twins = [other for other in rows if other[kind.time] == time and other["known_at"] == known]

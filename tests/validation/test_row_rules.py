@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from feature_repo.catalog import ASSET_HOURLY
+from feature_repo.raw_datasets import DATASETS
 from pairity.errors import UnknownNameError
 from tests.validation.frames import MINUTE, NOW, T0, at, candles, feature_rows, funding, of, profile
 from validation.row_rules import list_row_rules, mark_feature_offences, mark_offences
@@ -70,3 +71,37 @@ def test_every_rule_on_single_rows_is_one_of_its_suite():
 def test_other_names_are_refused():
     with pytest.raises(UnknownNameError, match="dataset 'trades'"):
         list_row_rules("trades")
+
+
+def test_open_interest_in_coins_or_usd_is_enough_and_neither_is_missing():
+    first = datetime(2024, 5, 1, tzinfo=UTC)
+    kind = DATASETS["open_interest"]
+    values = [(1.0, None), (None, 2.0), (None, None), (-1.0, None)]
+    rows = pl.DataFrame(
+        [
+            ("BTC", first + timedelta(hours=k), *pair, first + timedelta(hours=k, seconds=1))
+            for k, pair in enumerate(values)
+        ],
+        schema=kind.empty_of_assets().schema,
+        orient="row",
+    )
+    marks = mark_offences(rows, "open_interest", first + timedelta(days=1))
+    assert marks["null_values"].to_list() == [False, False, True, False]
+    assert marks["negative_volumes"].to_list() == [False, False, False, True]
+
+
+def test_negative_inflow_is_withheld():
+    first = datetime(2024, 5, 1, tzinfo=UTC)
+    rows = pl.DataFrame(
+        [
+            ("BTC", first + timedelta(days=k), value, first + timedelta(days=k + 1, seconds=1))
+            for k, value in enumerate((5.0, -0.5, 0.0))
+        ],
+        schema=DATASETS["inflow"].empty_of_assets().schema,
+        orient="row",
+    )
+    assert mark_offences(rows, "inflow", first + timedelta(days=9))["negative_volumes"].to_list() == [
+        False,
+        True,
+        False,
+    ]

@@ -247,3 +247,11 @@ def test_recorded_taker_volumes_give_a_ratio_between_none_and_all():
 def test_settlements_alone_make_no_rows():
     minutes = with_takers(candles(NAMES, 1, bar=MINUTE).clear())
     assert computed(minutes, funding=settlements(NAMES, 50).lazy()).is_empty()
+
+
+def test_a_sample_in_usd_alone_says_nothing_of_the_coins():
+    minutes = with_takers(candles(("A",), 60 * 5, bar=MINUTE, volatility=0.001))
+    coins = ("A", START + HOUR, 101.0, None, START + HOUR + LAG)
+    usd = ("A", START + 3 * HOUR, None, 7e6, START + 3 * HOUR + LAG)
+    rows = computed(minutes, open_interest=raw("open_interest", [coins, usd]))
+    assert rows["open_interest"].to_list() == [101.0] * 5

@@ -35,6 +35,8 @@ def ticks(rows):
 def by_loop(rows, every):
     bars = {}
     for asset, time, _, price, size, buys, count, known in sorted(rows, key=lambda r: (r[0], r[1], r[2])):
+        if size == 0:  # no trade: nobody paid its price
+            continue
         opened = T0 + (time - T0) // every * every
         bar = bars.setdefault((asset, opened), [price, price, price, price, 0.0, 0.0, 0.0, 0.0, known])
         bar[1], bar[2], bar[3] = max(bar[1], price), min(bar[2], price), price
@@ -55,7 +57,7 @@ def by_loop(rows, every):
             st.integers(0, 200_000),
             st.integers(0, 50),
             st.floats(0.1, 1e5),
-            st.floats(1e-6, 1e6),
+            st.just(0.0) | st.floats(1e-6, 1e6),
             st.booleans(),
             st.integers(1, 9),
         ),

@@ -152,7 +152,7 @@ GZIPS: dict[str, tuple[Callable[[], bytes], str]] = {
     "nested": (lambda: gzip.compress(gzip.compress(b"a,b\n")), "NUL bytes|UTF-8|lacks the columns"),
     "text behind it": (lambda: gzip.compress(b"a,b\n") + b"more", "no whole gzip"),
     "huge line": (lambda: gzip.compress(b"a" * 100_000), "more than the limit of 4096"),
-    "other columns": (lambda: gzip.compress(b"a,b\n1,2\n"), "lacks the columns origin_time"),
+    "other columns": (lambda: gzip.compress(b"a,b\n1,2\n"), "lacks the columns time"),
 }
 
 
@@ -205,16 +205,28 @@ PARQUETS: dict[str, tuple[Callable[[], bytes], str]] = {
     "deep": (lambda: _with(open=[[[[[1.0]]]], [[[[2.0]]]]]), "nested column"),
     "structure": (lambda: _with(open=[{"a": 1.0}, {"a": 2.0}]), "nested column 'open.a'"),
     "texts for prices": (lambda: _with(open=["1", "2"]), "'open' as BYTE_ARRAY, which is no number"),
-    "texts for times": (lambda: _with(ts=["2024-03-01", "2024-03-02"]), "'ts' as BYTE_ARRAY"),
+    "words for times": (
+        lambda: _with(ts=["yesterday", "2024-03-02"]),
+        "time cannot be read: ts of row 1 is 'yesterday'",
+    ),
     "hundreds of columns": (
         lambda: parquet(candles(2, **{f"c{n}": pa.array([1, 2]) for n in range(300)})),
         "has 306 columns, more than the limit of 256",
     ),
-    "no times": (lambda: _with(ts=[None, None]), "lacks|have no|no number|no Unix time"),
-    "seconds": (lambda: _with(ts=[1_709_251_200, 1_709_254_800]), "no Unix time in ms: 1709251200"),
-    "extreme times": (lambda: _with(ts=[FIRST_MS, 2**63 - 1]), "no Unix time in ms: 9223372036854775807"),
-    "negative times": (lambda: _with(ts=[-(2**63), FIRST_MS]), "no Unix time in ms"),
-    "broken times": (lambda: _with(ts=[float("nan"), float(FIRST_MS)]), "no Unix time in ms"),
+    "no times": (lambda: _with(ts=[None, None]), "has no times"),
+    "mixed units": (
+        lambda: _with(ts=[FIRST_MS, 1_709_254_800, FIRST_MS + 2 * HOUR_MS]),
+        "1 row not in milliseconds like the others: ts of row 2 is 1709254800, which looks like seconds",
+    ),
+    "extreme times": (
+        lambda: _with(ts=[FIRST_MS, 2**63 - 1]),
+        "ts of row 2 is 9223372036854775807, which is no instant",
+    ),
+    "negative times": (
+        lambda: _with(ts=[-(2**63), FIRST_MS]),
+        "ts of row 1 is -9223372036854775808, which is no instant",
+    ),
+    "broken times": (lambda: _with(ts=[float("nan"), float(FIRST_MS)]), "ts of row 1 as nan, which is no time"),
     "no prices": (lambda: parquet(candles().drop_columns(["close"])), "lacks the columns close"),
     "names twice": (lambda: parquet(_twice()), "has the column 'open' twice|no Parquet"),
 }

@@ -236,7 +236,7 @@ def test_recorded_archives_are_read_as_they_are():
     assert (minutes.height, minutes["open_time"][0]) == (44_640, datetime(2026, 3, 1, tzinfo=UTC))
     assert minutes["open_time"].diff().drop_nulls().unique().to_list() == [timedelta(minutes=1)]
     csv = binance_files.unzip_csv((folder / "freqtrade__futures-APEUSDT-aggTrades-2024-10-18.zip").read_bytes(), "")
-    bars = binance_files.read_trade_bars(csv, "")
+    bars = binance_files.read_trade_bars(csv, "", [].append)
     assert (
         bars["open_time"]
         .is_between(datetime(2024, 10, 18, tzinfo=UTC), datetime(2024, 10, 18, 23, 59, tzinfo=UTC))
@@ -254,7 +254,7 @@ def test_recorded_archives_are_read_as_they_are():
     assert bars["trade_count"].sum() == total[0]
     assert bars["volume"].sum() == pytest.approx(total[1])
     csv = binance_files.unzip_csv((folder / "freqtrade__spot-PEPEUSDT-aggTrades-2024-10-27.zip").read_bytes(), "")
-    assert binance_files.read_trade_bars(csv, "").height > 1000
+    assert binance_files.read_trade_bars(csv, "", [].append).height > 1000
 
 
 @pytest.mark.recorded
@@ -276,3 +276,26 @@ def test_recorded_archives_are_ingested_from_a_server(web, tmp_path):
     )
     assert report.ok, report
     assert report.rows[0].rows == 30 * 1440
+
+
+@pytest.mark.parametrize(
+    ("factor", "says"), [(1, "in s it would be"), (1_000_000_000, "in ns it would be"), (7, "lies in no unit")]
+)
+def test_instants_in_another_unit_are_told_by_it(factor, says):
+    rows = f"{int(MARCH.timestamp()) * factor},100,102,98,101,10.5,1,1060.5,42,4.5,450.5,0\n".encode()
+    with pytest.raises(
+        VenueAnswerError, match=rf"x\.zip has 1 rows whose open_time is no instant in ms or us: .*{says}"
+    ):
+        binance_files.read_klines(rows, "candles_1h", "x.zip")
+    ahead = int((datetime.now(UTC) + timedelta(days=2)).timestamp()) * 1000
+    with pytest.raises(VenueAnswerError, match="is no instant"):
+        binance_files.read_klines(rows.replace(rows.split(b",")[0], str(ahead).encode()), "candles_1h", "x.zip")
+
+
+@pytest.mark.parametrize("off", [3, 999, 40_000, -2_000])
+def test_a_settlement_beside_its_hour_belongs_to_it_and_is_known_from_the_later(off):
+    hour = MARCH + timedelta(hours=8)
+    stamp = hour + timedelta(milliseconds=off)
+    rows = binance_files.read_funding(f"{int(stamp.timestamp() * 1000)},8,0.0001\n".encode(), "x.zip")
+    assert rows["funding_time"].to_list() == [hour]
+    assert rows["known_at"][0] == max(hour, stamp.replace(microsecond=0)) + timedelta(milliseconds=1)

@@ -134,3 +134,14 @@ def test_rows_that_lack_a_value_are_named_and_are_asked_for_again(web, tmp_path)
     web.files["/fapi/v1/klines"] = klines()
     again = collect(settings, source, ("BTC",), ("candles_1h",), T0, end, now, SilentProgress())
     assert (again.ok, again.rows[0].new_rows) == (True, 3)
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+@pytest.mark.parametrize("dataset", ["candles_1h", "funding"])
+def test_an_exchange_that_answers_nothing_at_all_proves_nothing(web, tmp_path, name, dataset):
+    report, lake = collected(web, tmp_path, name, [(0, 888)], datasets=(dataset,), silent=range(10_000))
+    assert not report.ok
+    assert "nor any of its newest ones: it may be in maintenance" in report.failures[0].reason
+    assert lake.coverage(dataset, "BTC", T0, T0 + 888 * HOUR) == ()
+    report, lake = collected(web, tmp_path, name, [(0, 888)], datasets=(dataset,))
+    assert (report.ok, report.rows[0].rows) == (True, 888 if dataset == "candles_1h" else 111)

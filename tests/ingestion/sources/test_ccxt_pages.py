@@ -17,7 +17,15 @@ T0 = datetime(2024, 3, 1, tzinfo=UTC)
 BASE = to_ms(T0)
 
 
-def walk(exchange: PagingExchange, bars: int, limit: int = 30, *, offset: int = 0, listed: int | None = None):
+def walk(
+    exchange: PagingExchange,
+    bars: int,
+    limit: int = 30,
+    *,
+    offset: int = 0,
+    listed: int | None = None,
+    now: int | None = None,
+):
     pager = Pager(
         what="test",
         ask=exchange.page,
@@ -25,6 +33,8 @@ def walk(exchange: PagingExchange, bars: int, limit: int = 30, *, offset: int = 
         fewest_ms=HOUR_MS,
         limit=limit,
         listed_ms=listed,
+        newest_ms=now,
+        answers_now=lambda: bool(exchange.page(BASE + 1900 * HOUR_MS, 30, None)),
     )
     return pager.walk(from_ms(BASE + offset), from_ms(BASE + bars * HOUR_MS))
 
@@ -109,3 +119,37 @@ def test_a_listing_time_that_is_wrong_loses_nothing(way):
     found = walk(PagingExchange(times, way, HOUR_MS), 888, listed=BASE + 700 * HOUR_MS)
     assert found.rows == [at for at in times if at < BASE + 888 * HOUR_MS]
     assert found.before_listing is None
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "silent", [range(10_000), range(5, 10_000), range(3, 6), range(3, 4)], ids=["always", "to the end", "some", "one"]
+)
+def test_silence_is_no_proof_that_there_is_nothing(way, silent):
+    """An exchange in maintenance may answer every question with an empty list."""
+    times = hours((0, 300), (660, 1900))
+    found = walk(PagingExchange(times, way, HOUR_MS, cap=30, silent=silent), 888, now=BASE + 1900 * HOUR_MS)
+    wanted = [at for at in times if at < BASE + 888 * HOUR_MS]
+    missing = set(wanted) - set(found.rows)
+    assert missing or (way, silent) == ("window", range(5, 10_000)) or len(silent) < 5
+    for at in missing:
+        assert any(low <= from_ms(at) < high for low, high in found.unanswered)
+    if len(silent) > 4 and way != "newest":  # which is walked from its end down
+        assert from_ms(BASE + 888 * HOUR_MS) in {high for _, high in found.unanswered}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_exchange_that_shows_its_newest_rows_may_have_none_before(way):
+    now = BASE + 2000 * HOUR_MS
+    for times in (hours((1000, 1999)), hours((0, 300), (1000, 1999))):
+        found = walk(PagingExchange(times, way, HOUR_MS), 888, now=now)
+        assert (found.unproven, found.unanswered) == ((), ())
+    for times in ([], hours((0, 300))):  # nothing tells a delisting from maintenance but another instrument
+        found = walk(PagingExchange(times, way, HOUR_MS), 888, now=now)
+        assert found.unanswered == ((from_ms(max([BASE - HOUR_MS, *times]) + HOUR_MS), from_ms(BASE + 888 * HOUR_MS)),)
+
+
+def test_the_newest_rows_that_have_not_come_yet_cost_no_question():
+    exchange = PagingExchange(hours((0, 880)), "oldest", HOUR_MS)
+    assert walk(exchange, 888, 1000, now=BASE + 888 * HOUR_MS).unanswered == ()
+    assert len(exchange.asked) == 2

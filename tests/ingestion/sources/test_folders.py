@@ -74,13 +74,13 @@ def test_times_may_be_iso_or_nanoseconds_and_a_bar_is_not_known_before_its_close
 def test_files_that_are_not_what_they_should_be_are_named(tmp_path):
     write_csv(tmp_path / "BTCUSDT.csv.gz", ["1,2"], header="a,b")
     source = open_source("minute-csv", settings_for(tmp_path), tmp_path)
-    with pytest.raises(DataError, match=r"BTCUSDT\.csv\.gz lacks the columns origin_time"):
+    with pytest.raises(DataError, match=r"BTCUSDT\.csv\.gz lacks the columns time"):
         source.read("candles_1m", "BTC", T0, NOW)
     (tmp_path / "ETHUSDT.csv.gz").write_bytes(b"no gzip \x00\xff")
     with pytest.raises(DataError, match=r"ETHUSDT\.csv\.gz"):
         source.read("candles_1m", "ETH", T0, NOW)
     write_csv(tmp_path / "SOLUSDT.csv.gz", ["2024-05-01 00:00:00,2024-05-01 00:01:00,SOL,1,x,1,1,1,1"])
-    with pytest.raises(DataError, match=r"SOLUSDT\.csv\.gz: 1 rows .* have no high"):
+    with pytest.raises(DataError, match=r"SOLUSDT\.csv\.gz has 1 row whose high .* of line 2 is 'x'"):
         source.read("candles_1m", "SOL", T0, NOW)
     assert source.read("candles_1m", "XRP", T0, NOW) is None
 
@@ -106,14 +106,17 @@ def test_a_parquet_folder_is_read_for_what_its_files_hold(tmp_path):
     write_parquet(
         tmp_path / "in" / "1m_x" / "BTC-USDT.parquet", MINUTE, 90, quote_volume=9.0, trades=4, taker_buy_volume=2.0
     )
-    write_parquet(tmp_path / "in" / "mark_1h" / "BTC-USDT.parquet", timedelta(hours=1), 48)
+    write_parquet(tmp_path / "in" / "mark_1h" / "BTC-USDT.parquet", timedelta(hours=1), 48, low=0.9, high=2.0)
     (tmp_path / "in" / "funding").mkdir()
     rates = pl.DataFrame({"ts": [int(T0.timestamp() * 1000)], "funding_rate": [1e-4]})
     rates.write_parquet(tmp_path / "in" / "funding" / "BTC-USDT.parquet")
     source = open_source("parquet-folder", settings_for(tmp_path), tmp_path / "in", "binance_um")
     report = collect(settings_for(tmp_path), source, ("BTC",), source.datasets, T0, NOW, NOW, SilentProgress())
     assert report.ok, report
-    assert {row.dataset: row.rows for row in report.rows} == {"candles_1m": 90, "candles_1h": 48, "funding": 1}
+    given = {row.dataset: row.rows for row in report.rows if row.rows}
+    assert given == {"candles_1m": 90, "candles_1h": 48, "funding": 1, "mark_1h": 48}
+    assert {failure.dataset for failure in report.failures} == set(source.datasets) - set(given)
+    assert not any(failure.served for failure in report.failures)  # what a folder lacks is no failure
     minute = Lake(Layout(tmp_path), venue="binance_um").scan("candles_1m", ["BTC"], T0, NOW).collect()
     assert minute.select("volume_quote", "trade_count", "taker_buy_volume").row(0) == (9.0, 4.0, 2.0)
 

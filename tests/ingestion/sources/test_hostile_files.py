@@ -25,7 +25,7 @@ from ingestion.sources.bounded_archives import gunzip, unzip_one
 from ingestion.sources.bounded_csv import _longest_line, read_texts
 from ingestion.sources.folders import MinuteCsv, ParquetFolder
 from ingestion.sources.http import Http
-from ingestion.sources.onchain import InflowCsv
+from ingestion.sources.inflow_sheet import InflowCsv
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.bounded_parquet import TableLimits, read_table
 from pairity.errors import DataError, PairityError, VenueAnswerError
@@ -111,10 +111,7 @@ def test_a_recorded_file_that_is_none_is_refused(tmp_path, trick):
 
 
 def read_folder(folder):
-    source = ParquetFolder(folder)
-    rows = source.read("candles_1h", "BTC", MARCH, APRIL)
-    # A file of another kind is left alone: then it is read as that kind.
-    return source._rows("candles_1h", folder / "BTC-USDT.parquet", MARCH, APRIL) if rows is None else rows
+    return ParquetFolder(folder).read("candles_1h", "BTC", MARCH, APRIL)
 
 
 def test_links_that_lead_out_and_files_that_are_none_are_refused(tmp_path):
@@ -146,9 +143,14 @@ def test_folders_that_lead_out_are_refused(tmp_path, link):
     survey(folder)
     assert ParquetFolder(folder).read("candles_1h", "BTC", MARCH, APRIL).height == 48
     (folder / "1m_x").symlink_to(outside if link == "sub" else outside / "sub")
-    for read in (survey, lambda of: ParquetFolder(of).read("candles_1h", "BTC", MARCH, APRIL)):
-        with pytest.raises(PairityError, match="is a link that leads out"):
-            read(folder)
+    with pytest.raises(PairityError, match="is a link that leads out"):
+        survey(folder)
+    beside = ParquetFolder(folder).read("candles_1h", "BTC", MARCH, APRIL)
+    assert "is a link that leads out" in beside.left_out[0]
+    assert (beside.rows.height, beside.proven) == (48, ())
+    (folder / "1h" / "BTC-USDT.parquet").unlink()
+    with pytest.raises(PairityError, match="is a link that leads out"):
+        ParquetFolder(folder).read("candles_1h", "BTC", MARCH, APRIL)
 
 
 def test_a_link_to_itself_is_refused(tmp_path):
@@ -213,8 +215,8 @@ def test_a_name_that_is_a_pattern_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"date,asset,inflow\n2024-03-01,BTC,1e400\n", "inflow of row 1 is '1e400'"),
-        (b"date,asset,inflow\n2024-03-01,BTC,x\n", "not numbers"),
+        (b"date,asset,inflow\n2024-03-01,BTC,1e400\n", "inflow of line 2 is '1e400'"),
+        (b"date,asset,inflow\n2024-03-01,BTC,x\n", "is not a number: inflow of line 2 is 'x'"),
         (b"date,asset,inflow\nyesterday,BTC,1\n", "cannot be read"),
         (b"date,asset,inflow\n99999-03-01,BTC,1\n", "cannot be read"),
         (b"date,asset\n", "lacks the columns inflow"),
@@ -269,7 +271,7 @@ def test_any_damage_of_a_table_is_a_table_or_a_refusal(damage):
     for read in (
         lambda: binance_files.read_klines(csv, "candles_1h", "x"),
         lambda: binance_files.read_funding(csv, "x"),
-        lambda: binance_files.read_trade_bars(csv, "x"),
+        lambda: binance_files.read_trade_bars(csv, "x", [].append),
     ):
         with suppress(VenueAnswerError):
             read()
@@ -336,7 +338,7 @@ for path in sorted(folder.iterdir()):
     if path.suffix == ".zip":
         said[path.name] = attempt(lambda: binance_files.unzip_csv(path.read_bytes(), path.name))
     elif path.suffix == ".parquet":
-        said[path.name] = attempt(lambda: ParquetFolder(folder)._rows("candles_1h", path, since, until))
+        said[path.name] = attempt(lambda: ParquetFolder(folder).read("candles_1h", "ROWS", since, until))
 print(json.dumps({"grown": peak() - before, "said": said}))
 """
 

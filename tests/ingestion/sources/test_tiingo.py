@@ -125,6 +125,8 @@ def test_prices_are_those_of_the_exchange_and_a_bar_without_trades_is_no_bar(web
     rows = Lake(Layout(tmp_path), venue="tiingo_mexc").scan("candles_1h", ["BTC"], DAY0, until).collect()
     assert rows["close"][:5].to_list() == [100.0, 101.0, 102.0, 104.0, 105.0]
     assert rows["trade_count"][0] == 5
+    told = "1 of 49 bars without a close or a volume, such as that of 2024-05-01T03:00:00+00:00: times without trades"
+    assert [(remark.asset, remark.what) for remark in report.remarks] == [("BTC", told)]
     asked = len(web.asked)
     assert collect(
         settings, source_of(web), ("BTC",), ("candles_1h",), DAY0, until, until + timedelta(days=3), SilentProgress()
