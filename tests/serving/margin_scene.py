@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import requests
 
 from pairity.margin import MarginMode
-from pairity.settings import Settings
-from pairity.timeline import from_ms
+from pairity.settings import Settings, StrategySettings
+from pairity.timeline import from_ms, to_ms
 from paper_exchange.account.account import Account
 from paper_exchange.account.settlement import settle_until
 from paper_exchange.clock import VirtualClock
+from serving.cycle import Cycle
 from serving.execution.pace import Pace
+from serving.parts import Parts
+from serving.reconcile import Reconciler
+from serving.report import Reporter
+from serving.status import Status
+from serving.watch import Watch
 from tests.paper_exchange.exchange_server import inject, serving
 from tests.paper_exchange.handmade_market import BTC, ETH, HandmadeMarket, contract, flat, minute
 from tests.paper_exchange.paper_keys import exchange_at
 from tests.paper_exchange.signed_requests import ask
+from tests.serving.guarding import Said, make_guard_parts
 from tests.serving.trading import Desk
 from venue.okx_client import aclose, make_client
 
@@ -62,13 +72,7 @@ class Scene:
 
     def show_all(self) -> None:
         """End what faults there are."""
-        ask_control(self.url)
-
-
-def ask_control(url: str) -> None:
-    import requests
-
-    requests.delete(f"{url}/control/faults", timeout=10).raise_for_status()
+        requests.delete(f"{self.url}/control/faults", timeout=10).raise_for_status()
 
 
 def play(
@@ -112,3 +116,29 @@ def play(
 
     with serving(market, clock, account=account) as url:
         asyncio.run(run(url))
+
+
+class SceneClock:
+    """The exchange's time; sleeping moves it."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def now(self) -> datetime:
+        return from_ms(self._scene.clock.now_ms())
+
+    async def sleep_until(self, instant: datetime) -> None:
+        self._scene.clock.advance_to(max(to_ms(instant), self._scene.clock.now_ms()))
+
+
+class Watched:
+    """A watch over a scene's desk, whose settings ask for `margin` from here on."""
+
+    def __init__(self, scene: Scene, margin: MarginMode, home: Path) -> None:
+        self.status, self.said = Status("paper", "scene", {}), Said()
+        settings = Settings(home=home, strategy=StrategySettings(margin_mode=margin), serve={"lease": False})
+        scene.desk.reconciler = Reconciler(scene.desk.executor, settings)
+        self.parts = make_guard_parts(settings, SceneClock(scene), scene.desk.executor, self.status, self.said)
+        self.supervisor = self.parts.supervisor
+        self.watch = Watch(self.parts)
+        self.cycle = Cycle(cast(Parts, self.parts), self.watch, Reporter(self.parts))
