@@ -31,8 +31,8 @@ from pydantic_settings import (
 
 from pairity.alert_settings import AlertSettings
 from pairity.keeping_settings import LogSettings, RetentionSettings
-from pairity.margin import MarginMode
 from pairity.key_custody import PREFIX, taken_keys
+from pairity.margin import MarginMode
 from pairity.setting_types import (
     AmountOrAll,
     Assets,

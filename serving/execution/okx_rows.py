@@ -282,11 +282,12 @@ def listing_from_row(row: object) -> Listing | None:
 def config_from_row(row: Row) -> AccountConfig:
     """Return mode and permissions of the account; the permissions may be missing."""
     return AccountConfig(
-        optional_text(row, "uid"),
-        text(row, "acctLv"),
-        text(row, "posMode"),
-        short(row.get("perm") or ""),
-        short(row.get("ip") or ""),
+        uid=optional_text(row, "uid"),
+        level=text(row, "acctLv"),
+        position_mode=text(row, "posMode"),
+        permissions=short(row.get("perm") or ""),
+        addresses=short(row.get("ip") or ""),
+        isolated_transfers=short(row.get("ctIsoMode") or ""),
     )
 
 

@@ -213,6 +213,8 @@ class AccountConfig:
     """Mode and permissions. `level` 1 is spot only (no swaps); positions are traded in `position_mode` net_mode.
 
     `addresses` are those that the key is bound to, as the venue writes them; empty where it is bound to none.
+    `isolated_transfers` says how margin gets into isolated positions: `automatic` with an order, else by hand; empty:
+    not said.
     """
 
     uid: str
@@ -220,6 +222,7 @@ class AccountConfig:
     position_mode: str
     permissions: str
     addresses: str = ""
+    isolated_transfers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
