@@ -148,7 +148,7 @@ class _Loop:
         self.now = START
         pace = Pace(poll_s=0.02, settle_s=1.0)
         desk = OrderDesk(self._venue, self._journal, _Now(self), pace)
-        self._executor = Executor(desk, _specs(), 1)
+        self._executor = Executor(desk, _specs(), self._settings.strategy.leverage)
         self._reconciler = Reconciler(self._executor, self._settings)
 
     async def run(self) -> None:
@@ -202,8 +202,9 @@ class _Loop:
         legs = [leg for record in self._journal.open_positions() for leg in record.position.legs]
         ours = {inst_id(leg.asset): leg.side.sign * leg.contracts for leg in legs}
         assert len(ours) == len(legs)
+        mode = self._settings.strategy.margin_mode
         for _ in range(100):
-            there = {name: held.contracts for name, held in (await self._venue.positions()).items()}
+            there = {name: held.contracts for name, held in (await self._venue.positions(mode)).items()}
             if there == ours:
                 break
             await self._executor.desk.pace.wait()
