@@ -135,8 +135,8 @@ def test_the_same_scores_give_the_same_positions_live_and_in_the_backtest(hours:
     replay.journal.close()
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("hours", [9, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("hours", [9, pytest.param(100, marks=pytest.mark.slow)])
 def test_isolated_legs_are_liquidated_live_as_in_the_backtest(hours: int, tmp_path: Path) -> None:
     """At a leverage of 50 a leg is liquidated after 1.6 %, before its stop at 2 % is met."""
     isolated = strategy(margin_mode="isolated", leverage=50)
