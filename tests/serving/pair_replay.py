@@ -38,15 +38,18 @@ HOUR_MS = 3_600_000
 ASSETS = ("BTC", "ETH", "SOL", "XRP", "ADA", "DOT", "BNB")
 
 
-def make_history(seed: int, count: int) -> tuple[MarketHistory, dict[Any, HourScores]]:
-    """Return a market without gaps, and z-scores that go up and down through zero."""
+def make_history(seed: int, count: int, dear: int = 1) -> tuple[MarketHistory, dict[Any, HourScores]]:
+    """Return a market without gaps, and z-scores that go up and down through zero.
+
+    Prices are on a tick of 0.01; `dear` times the usual ones make that finer.
+    """
     rng = np.random.default_rng(seed)
     times = hours(count)
     bars: dict[str, dict[Any, PriceBar]] = {}
     views: dict[Any, dict[str, AssetView]] = {time: {} for time in times}
     settlements = {}
     for number, asset in enumerate(ASSETS):
-        price, bars[asset] = 40.0 * (number + 1), {}
+        price, bars[asset] = 40.0 * dear * (number + 1), {}
         for time in times:
             close = round(price * (1 + rng.normal(0, 0.008)), 2)
             high = round(max(price, close) * (1 + abs(rng.normal(0, 0.002))), 2)

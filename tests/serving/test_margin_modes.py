@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from pairity.errors import VenueAnswerError
 from pairity.margin import MarginMode
 from pairity.strategy.types import Side
 from pairity.timeline import from_ms
 from serving.ledger import check_ledger
+from tests.paper_exchange.exchange_server import inject
 from tests.paper_exchange.handmade_market import BTC, minute
-from tests.serving.margin_scene import MODES, Scene, play
+from tests.serving.margin_scene import MODES, NO_ROWS, Scene, play
 from tests.serving.trading import entry, opened
 
 CROSS, ISOLATED = MODES
@@ -205,3 +207,41 @@ def test_a_position_is_adopted_in_the_mode_in_force_only(tmp_path: Path, mode: M
         assert [(algo.margin_mode, algo.size) for algo in scene.account.live_algos()] == [(mode, 2)]
 
     play(tmp_path, mode, act, adopt=True)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_bill_says_the_mode_of_an_order_that_the_venue_forgot(tmp_path: Path, mode: MarginMode) -> None:
+    """Both modes were traded by hand, and no order can be looked up: ours is reduced by its own mode alone."""
+
+    async def act(scene: Scene) -> None:
+        desk = scene.desk
+        await opened(desk, wanted(scene))
+        scene.trade("sell", "3", mode.other)
+        scene.trade("sell", "2", mode)
+        inject(scene.url, "missing_51603", "GET trade/order", 1000)
+        report = await desk.reconciler.run()
+        assert report.doubts == []
+        assert report.positions[0].legs[0].contracts == 3
+
+    play(tmp_path, mode, act)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_execution_of_unknown_mode_proves_nothing(tmp_path: Path, mode: MarginMode) -> None:
+    async def act(scene: Scene) -> None:
+        desk = scene.desk
+        await opened(desk, wanted(scene))
+        scene.trade("sell", "5", mode.other)
+        scene.hide_positions()
+        inject(scene.url, "missing_51603", "GET trade/order", 1000)
+        inject(scene.url, "body", "account/bills", 1000, text=NO_ROWS)
+        report = await desk.reconciler.run()
+        assert (report.closed, len(report.doubts)) == ([], 1)
+        scene.show_all()
+        inject(scene.url, "html_502", "GET trade/order", 1000)
+        scene.hide_positions()
+        with pytest.raises(VenueAnswerError, match="margin mode of order"):
+            await desk.reconciler.run()
+        assert len(scene.account.live_algos()) == 1
+
+    play(tmp_path, mode, act)
