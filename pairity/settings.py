@@ -32,6 +32,7 @@ from pydantic_settings import (
 from pairity.alert_settings import AlertSettings
 from pairity.keeping_settings import LogSettings, RetentionSettings
 from pairity.key_custody import PREFIX, taken_keys
+from pairity.margin import MarginMode
 from pairity.setting_types import (
     AmountOrAll,
     Assets,
@@ -272,6 +273,11 @@ class StrategySettings(Section):
     min_position_usdt: PositiveFloat = 10.0
     leverage: Annotated[int, Field(ge=1, le=125)] = 1
     """Leverage of entries; the trading process refuses to start with more than the venue allows an instrument."""
+    margin_mode: MarginMode = MarginMode.CROSS
+    """`cross`: positions share the account's margin; `isolated`: each leg stands on its own, and is liquidated alone.
+
+    Positions that were opened in the other mode keep theirs; nothing is opened until they are closed.
+    """
     max_balance_fraction: Annotated[float, Field(gt=0, le=1)] = 0.95
     max_concurrent_positions: PositiveInt = 1
 

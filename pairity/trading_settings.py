@@ -89,7 +89,10 @@ class LimitSettings(Section):
     drawdown: Annotated[float, Field(gt=0, le=1)] = 0.20
     """Largest fall from the highest equity so far: the process halts, and a person decides."""
     margin_ratio: Annotated[float, Field(gt=1)] = 3.0
-    """Smallest equity in multiples of the maintenance margin; at 1 of it the venue liquidates."""
+    """Smallest equity in multiples of the maintenance margin; at 1 of it the venue liquidates.
+
+    In isolated margin each position's own, too.
+    """
     orders_per_hour: PositiveInt = 60
     """Most orders that are sent within an hour, exits and protection counted."""
     rejects_per_hour: PositiveInt = 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pairity.margin import MarginMode
 from serving.risk import Mode
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
     size = strategy.max_position_usdt
     largest = "all that is available" if size == -1 else f"at most {size:,.2f} USDT"
     capped = "" if limits.position_usdt is None else f", never above {limits.position_usdt:,.2f} USDT"
+    margin = "" if strategy.margin_mode is MarginMode.CROSS else f" in {strategy.margin_mode} margin"
     lines = [
         f"mode      {status.mode} trading at {status.market}",
         f"universe  {len(universe.assets)} assets, {len(universe.pairs)} pairs of {settings.features.venue}: "
@@ -31,7 +33,7 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
         f"bars      {settings.serve.interval_minutes} min; decided {settings.serve.grace_s:g} s after each close",
         f"model     {model.name} version {model.version}, trained until {model.train_end or 'unknown'}, gate: "
         f"{model.gate}, run {model.run_id}",
-        f"size      {largest}{capped}, leverage {strategy.leverage}, legs: {strategy.legs}, "
+        f"size      {largest}{capped}, leverage {strategy.leverage}{margin}, legs: {strategy.legs}, "
         f"{count} position{'s' if count > 1 else ''} at once",
         f"limits    a day's loss of {limits.day_loss:.1%}, a drawdown of {limits.drawdown:.1%}, "
         f"{limits.gross_leverage:g} times the equity, {limits.orders_per_hour} orders an hour",

@@ -25,6 +25,7 @@ from serving.execution.venue_records import Balance
 from serving.journal import DecisionRecord, FeatureVector, TradingState, decision_id
 from serving.journal.event_records import Severity
 from serving.limits import Drift
+from serving.margin_mode import explain_entry
 from serving.market_view import make_asset_views, make_market_view
 from serving.parts import Parts
 from serving.report import Reporter, describe_model
@@ -255,6 +256,10 @@ class Cycle:
             if refusal := self._supervisor.explain_refusal():
                 self._parts.metrics.count_refused_entry(refusal)
                 problems.append(f"{entry.position_id} was not opened: {refusal}")
+                continue
+            if other := explain_entry(entry, self._settings.strategy.margin_mode):
+                self._parts.metrics.count_refused_entry(other)
+                problems.append(f"{entry.position_id} was not opened: {other}")
                 continue
             try:
                 if beyond := await self._watch.limiter.find_refusal(entry):

@@ -96,7 +96,7 @@ class InstrumentWatch:
                 if leg.asset != asset:
                     continue
                 contracts = leg.contracts * old.ct_val / new.ct_val
-                if count_listed(leg, rows) != contracts:
+                if count_listed(record.position, leg, rows) != contracts:
                     raise UnconfirmedError(
                         f"a contract {new.instrument} is {new.ct_val} coins now, was {old.ct_val}, and the list of "
                         f"positions does not show {contracts} contracts",

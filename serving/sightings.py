@@ -12,8 +12,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from pairity.margin import MarginMode
+from pairity.universe import inst_id
+
 if TYPE_CHECKING:
     from model_registry.records import ModelRef
+    from pairity.strategy.types import PairPosition
     from pairity.universe import ContractSpec
     from serving.execution.position_protection import Confirmation
     from serving.execution.venue_records import Balance, VenuePosition
@@ -76,7 +80,7 @@ class Sightings:
     stops: Mapping[tuple[str, str], StopSighting] = field(default_factory=dict)
     """By position id and asset, of open positions."""
     positions: Mapping[str, VenuePosition] = field(default_factory=dict)
-    """Positions in cross margin by instrument, as the last reconciliation read them."""
+    """By instrument, as reconciliation read them last: where one is ours, that in its margin mode, else in cross."""
     positions_at: datetime | None = None
     contracts: Mapping[str, ContractSpec] = field(default_factory=dict)
     """Contracts by asset, as the watch keeps them."""
@@ -95,9 +99,12 @@ class Sightings:
             for asset, shield in seen.shields.items()
         }
 
-    def note_positions(self, rows: Iterable[VenuePosition], at: datetime) -> None:
-        """Note the list of positions that reconciliation read."""
-        self.positions = {row.instrument: row for row in rows if row.margin_mode == "cross"}
+    def note_positions(self, rows: Iterable[VenuePosition], at: datetime, ours: Iterable[PairPosition]) -> None:
+        """Note the list of positions that reconciliation read, and which of them are of open positions of ours."""
+        modes = {inst_id(leg.asset): position.margin_mode for position in ours for leg in position.legs}
+        self.positions = {
+            row.instrument: row for row in rows if row.margin_mode == modes.get(row.instrument, MarginMode.CROSS)
+        }
         self.positions_at = at
 
     def note_account(self, measures: AccountMeasures | None, balance: Balance) -> None:

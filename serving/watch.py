@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pairity.backoff import Backoff
 from pairity.errors import VenueError
+from pairity.strategy.types import PairPosition
 from serving.control.carrying import CLOSED_BY_PERSON, RequestDesk
 from serving.execution.venue_records import Balance
 from serving.instrument_watch import InstrumentWatch
 from serving.journal import TradingState
 from serving.journal.event_records import Severity
 from serving.limits import Limiter
+from serving.margin_mode import CAUSE as MARGIN_MODE
+from serving.margin_mode import explain_orders, explain_positions
 from serving.parts import GuardParts
 from serving.reconcile import Reconciler, ReconcileReport
 from serving.rivals import RivalWatch
@@ -65,6 +68,8 @@ class Watch:
         self._said: set[str] = set()
         # A stepped clock is stepped, not slept on: what wakes a sleep would only break off a step.
         self.wakes = Wakes(parts.stream, queue=None if self._stepped else self._requests.queue)
+        # Before the first look: a limit order that rests in the other mode must not be taken further.
+        self._follow_margin([record.position for record in parts.journal.open_positions()])
         self.took = timedelta(0)
         """How long the last look took, by the clock in use: an accelerated one runs on."""
 
@@ -175,7 +180,7 @@ class Watch:
         seen.reachable = report is not None or not self._supervisor.has("venue")
         if report is not None:
             protection.forget_others({position.position_id for position in report.positions})
-            seen.note_positions(report.rows, self._looked_at)
+            seen.note_positions(report.rows, self._looked_at, report.positions)
             seen.reconciliation = Reconciliation(self._looked_at, report.differences)
         seen.note_stops(protection.confirmed)
 
@@ -205,6 +210,7 @@ class Watch:
                 self._supervisor.guard(cause, reasons[0])
             else:
                 self._supervisor.clear(cause)
+        self._follow_margin(report.positions)
         if report.disagreements:
             self._supervisor.halt(f"journal and venue disagree: {report.disagreements[0]}")
         with self._supervisor.covering("instruments"):
@@ -224,6 +230,15 @@ class Watch:
         self._parts.status.blocked = blocked
         self._parts.status.lease = self._rivals.lease
         self._parts.status.watched = self._parts.clock.now().isoformat()
+
+    def _follow_margin(self, positions: Iterable[PairPosition]) -> None:
+        """Guard while something of ours is in another margin mode than the settings ask for."""
+        wanted = self._parts.settings.strategy.margin_mode
+        reason = explain_positions(positions, wanted) or explain_orders(self._parts.journal, wanted)
+        if reason is None:
+            self._supervisor.clear(MARGIN_MODE)
+        else:
+            self._supervisor.guard(MARGIN_MODE, reason)
 
     async def _check_clock(self) -> None:
         """Raise VenueError where the machine's clock is off the venue's; other clocks are the venue's own."""

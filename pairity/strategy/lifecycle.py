@@ -204,6 +204,7 @@ def _size_entry(
         probability=probability,
         score=score,
         legs=orders,
+        margin_mode=settings.margin_mode,
     )
 
 

@@ -10,8 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
+from pydantic import Field
+
+from pairity.margin import MarginMode, is_cross
 from pairity.universe import ContractSpec, Pair
+
+Margin = Annotated[MarginMode, Field(exclude_if=is_cross)]
+"""Margin mode of a record. Written as JSON only where it is not cross: records from before there was a choice say no
+other, and stay the same bytes."""
 
 
 class Side(StrEnum):
@@ -128,7 +136,8 @@ class PairPosition:
     """One position in one pair: direction −1 is short the spread (short base), +1 long the spread.
 
     `last_z` is the newest z-score seen while the position was held (the exit looks for its crossing);
-    `missing_bars` counts consecutive decisions at which the pair could not be scored.
+    `missing_bars` counts consecutive decisions at which the pair could not be scored. All legs are in `margin_mode`,
+    whatever the settings say since.
     """
 
     position_id: str
@@ -141,6 +150,7 @@ class PairPosition:
     last_z: float
     bars_held: int = 0
     missing_bars: int = 0
+    margin_mode: Margin = MarginMode.CROSS
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +215,7 @@ class Entry:
     probability: float
     score: float
     legs: tuple[LegOrder, ...]
+    margin_mode: Margin = MarginMode.CROSS
 
 
 @dataclass(frozen=True, slots=True)

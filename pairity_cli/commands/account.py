@@ -56,12 +56,13 @@ def show_account(view: AccountView, mode: str) -> None:
         ],
     )
     print_table(
-        ("position", "side", "contracts", "entry", "mark", "unrealised P&L"),
+        ("position", "side", "contracts", "margin", "entry", "mark", "unrealised P&L"),
         [
             (
                 p.instrument,
                 "long" if p.contracts > 0 else "short",
                 format_exact(abs(p.contracts)),
+                p.margin_mode,
                 format_exact(p.average_price),
                 format_exact(p.mark_price),
                 format_money(p.unrealised_pnl_usdt),
@@ -70,8 +71,8 @@ def show_account(view: AccountView, mode: str) -> None:
         ],
     )
     print_table(
-        ("protection", "stop", "target"),
-        [(a.instrument, format_exact(a.stop), format_exact(a.target)) for a in view.protection],
+        ("protection", "margin", "stop", "target"),
+        [(a.instrument, a.margin_mode, format_exact(a.stop), format_exact(a.target)) for a in view.protection],
     )
     print_table(
         ("time", "order", "instrument", "side", "status", "filled of", "price"),

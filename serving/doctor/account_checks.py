@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from feature_repo.contract_specs import read_contracts
 from pairity.errors import CredentialsError, DataError, InsufficientBalanceError, PairityError
+from pairity.margin import MarginMode
 from serving.doctor.case import Case
 from serving.doctor.findings import Check, Finding, SkippedError, Sure, fault, hint, unknown, warning
 from serving.risk import check_balance
@@ -32,6 +33,9 @@ _REFUSED = {
 _SKEW = "50102"
 _SPOT, _PORTFOLIO = "1", "4"
 _TRADE, _WITHDRAW = "trade", "withdraw"
+_AUTOMATIC = "automatic"
+_FIRST_TIER = 0.004
+"""Maintenance margin of the smallest tier of BTC, as a fraction of the notional: other contracts ask for more."""
 
 
 def _check_credentials(case: Case) -> Iterable[Finding]:
@@ -100,6 +104,29 @@ def _check_account_mode(case: Case) -> Iterable[Finding]:
     return findings
 
 
+def _check_margin_mode(case: Case) -> Iterable[Finding]:
+    """Say what keeps isolated margin from working, on this account or with these settings."""
+    strategy, findings = case.known.strategy, []
+    mode, transfers = strategy.margin_mode, case.account.config.isolated_transfers
+    if mode is MarginMode.ISOLATED:
+        if transfers not in ("", _AUTOMATIC):
+            what = "margin gets into isolated positions by hand only"
+            command = (
+                "choose automatic transfers for isolated margin on the venue's site, or strategy.margin_mode cross"
+            )
+            findings.append(fault(what, f"transfers are {transfers!r}", command))
+        reach = 1 / strategy.leverage - _FIRST_TIER - case.known.costs.taker_fee_bps / 10_000
+        furthest = strategy.stop_bounds[1]
+        if reach < furthest:
+            what = "an isolated position may be liquidated before its stop"
+            fact = (
+                f"at strategy.leverage {strategy.leverage} that is {max(reach, 0):.2%} from the entry; stops are up "
+                f"to {furthest:.2%} away"
+            )
+            findings.append(warning(what, fact, "lower strategy.leverage, or strategy.stop_bounds"))
+    return findings
+
+
 def _check_leverage(case: Case) -> Iterable[Finding]:
     """While something is open, leverage must be what it was opened with; while flat each entry sets it anew."""
     wanted = case.known.strategy.leverage
@@ -114,13 +141,14 @@ def _check_leverage(case: Case) -> Iterable[Finding]:
                 fact = f"strategy.leverage is {wanted}, and the venue allows {most}"
                 findings.append(fault(what, fact, f"set strategy.leverage to at most {most}"))
     positions = case.account.positions
-    held = set() if isinstance(positions, PairityError) else {row.instrument for row in positions}
+    mode = case.known.strategy.margin_mode
+    held = set() if isinstance(positions, PairityError) else {r.instrument for r in positions if r.margin_mode == mode}
     for name, found in case.account.leverage.items():
         if isinstance(found, PairityError):
             findings.append(unknown(f"the leverage of {name} is not known", found.what, found.remedy or "try again"))
         elif name in held and found != wanted:
             what = f"{name} is held at another leverage"
-            fact = f"the venue has {found}, strategy.leverage is {wanted}"
+            fact = f"the venue has {found} in {mode} margin, strategy.leverage is {wanted}"
             command = f"set the leverage of {name} to {wanted} on the venue's site, or strategy.leverage to {found}"
             findings.append(warning(what, fact, command))
     return findings
@@ -150,6 +178,7 @@ CHECKS = (
     Check("permissions", "account", _check_permissions, _ACCOUNT),
     Check("addresses", "account", _check_addresses, _ACCOUNT),
     Check("account-mode", "account", _check_account_mode, _ACCOUNT),
+    Check("margin-mode", "account", _check_margin_mode, _ACCOUNT),
     Check("leverage", "account", _check_leverage, _ACCOUNT),
     Check("balance", "account", _check_balance, _ACCOUNT),
 )

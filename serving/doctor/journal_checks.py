@@ -10,15 +10,21 @@ from datetime import timedelta
 from decimal import Decimal
 
 from pairity.errors import JournalError, JournalWriteError, PairityError, PrivacyError
+from pairity.margin import MarginMode
 from pairity.universe import inst_id
 from serving.doctor.case import Case
 from serving.doctor.findings import TIMED, Check, Finding, SkippedError, Sure, fault, unknown, warning
 from serving.doctor.journal_reading import connect_reading, find_writer, reading_journal
+from serving.execution.protection import closes
 from serving.journal import IntentState, Journal, TradingState, tables
 
 _UNKNOWN_AFTER = timedelta(minutes=5)
 """An outcome that is unknown for longer was asked for often, and is no matter of one lost answer."""
 _UNSENT = frozenset({IntentState.INTENDED, IntentState.SENT, IntentState.UNKNOWN})
+
+
+_Holding = tuple[str, str]
+"""Instrument and margin mode: the venue keeps a position for each."""
 
 
 def _check_journal(case: Case) -> Iterable[Finding]:
@@ -128,23 +134,29 @@ def _check_positions(case: Case) -> Iterable[Finding]:
     rows = case.account.positions
     if isinstance(rows, PairityError):
         return [unknown("positions on the venue are not known", rows.what, rows.remedy or "try again later")]
-    ours: dict[str, Decimal] = defaultdict(Decimal)
+    ours: dict[_Holding, Decimal] = defaultdict(Decimal)
     if case.layout.journal.exists():
         with _opened(case) as journal:
             for record in journal.open_positions():
                 for leg in record.position.legs:
-                    ours[inst_id(leg.asset)] += leg.side.sign * leg.contracts
-    theirs: dict[str, Decimal] = defaultdict(Decimal)
+                    ours[inst_id(leg.asset), record.position.margin_mode] += leg.side.sign * leg.contracts
+    theirs: dict[_Holding, Decimal] = defaultdict(Decimal)
     for row in rows:
-        theirs[row.instrument] += row.contracts
-    findings = []
-    for name in sorted({*ours, *theirs}):
-        fact = f"journal: {ours[name]} contracts; venue: {theirs[name]}"
-        if not ours[name] and theirs[name]:
+        theirs[row.instrument, row.margin_mode] += row.contracts
+    wanted, findings = case.known.strategy.margin_mode, []
+    for holding in sorted({*ours, *theirs}):
+        name, mode = holding
+        name = f"{name} in isolated margin" if mode == MarginMode.ISOLATED else name
+        fact = f"journal: {ours[holding]} contracts; venue: {theirs[holding]}"
+        if ours[holding] and mode != wanted:
+            what = f"the position in {name} was opened before strategy.margin_mode changed"
+            command = "pairity close POSITION, or wait for its exit: nothing is opened until then"
+            findings.append(warning(what, f"strategy.margin_mode is {wanted}, the position's is {mode}", command))
+        if not ours[holding] and theirs[holding]:
             what = f"a position in {name} is not ours"
             command = "close it on the venue's site, or take it over: PAIRITY_SERVE__ADOPT_POSITIONS=true pairity serve"
             findings.append(warning(what, fact, command))
-        elif ours[name] != theirs[name]:
+        elif ours[holding] != theirs[holding]:
             what = f"the journal and the venue disagree about {name}"
             findings.append(fault(what, fact, "pairity serve  (reconciles before anything else)"))
     return findings
@@ -155,17 +167,21 @@ def _check_stops(case: Case) -> Iterable[Finding]:
     if isinstance(algos, PairityError) or isinstance(rows, PairityError):
         raise SkippedError("the venue does not list positions and stops")
     with _opened(case) as journal:
-        names = sorted({inst_id(leg.asset) for record in journal.open_positions() for leg in record.position.legs})
-    held = {row.instrument for row in rows}
-    protected = {algo.instrument for algo in algos if algo.stop is not None}
+        legs = sorted(
+            (inst_id(leg.asset), leg.side, record.position.margin_mode)
+            for record in journal.open_positions()
+            for leg in record.position.legs
+        )
+    held = {(row.instrument, row.margin_mode) for row in rows}
+    stops = [algo for algo in algos if algo.stop is not None]
     return [
         fault(
             f"the position in {name} has no stop on the venue",
             f"{len(algos)} protective orders rest there, none of {name}",
             "pairity serve  (places it again before anything else)",
         )
-        for name in names
-        if name in held and name not in protected
+        for name, side, mode in legs
+        if (name, mode) in held and not any(closes(stop, name, side, mode) for stop in stops)
     ]
 
 

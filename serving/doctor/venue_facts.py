@@ -44,7 +44,7 @@ class Skew:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The account as the venue shows it; leverage by instrument, prices by asset."""
+    """The account as the venue shows it; leverage by instrument, in the margin mode of the settings."""
 
     config: AccountConfig
     balance: Answer[Balance]
@@ -157,7 +157,10 @@ async def _ask_account(settings: Settings, stack: contextlib.AsyncExitStack, *, 
         balance=await _answer(venue.balance()),
         positions=await _answer(venue.position_rows()),
         algos=await _answer(venue.algo_orders()),
-        leverage={name: await _answer(venue.leverage(name)) for name in settings.universe.instruments},
+        leverage={
+            name: await _answer(venue.leverage(name, settings.strategy.margin_mode))
+            for name in settings.universe.instruments
+        },
     )
 
 

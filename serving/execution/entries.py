@@ -69,7 +69,7 @@ class Entries:
             if inst_id(leg.asset) in holders:
                 return Opened(None, f"{leg.asset} {holders[inst_id(leg.asset)]}")
         for leg in entry.legs:
-            await self._desk.venue.ensure_leverage(inst_id(leg.asset), self._leverage)
+            await self._desk.venue.ensure_leverage(inst_id(leg.asset), self._leverage, entry.margin_mode)
         return await self.go_on(entry, decision)
 
     async def go_on(self, entry: Entry, decision: DecisionRecord, *, allowed: bool = True) -> Opened:
@@ -206,6 +206,7 @@ def _make_position(entry: Entry, intents: Sequence[Intent]) -> PairPosition:
         entry_z=entry.z,
         entry_score=entry.score,
         last_z=entry.z,
+        margin_mode=entry.margin_mode,
     )
 
 

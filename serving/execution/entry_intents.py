@@ -115,6 +115,7 @@ class EntryIntents:
             stop_price=None,
             target_price=None,
             created_at=self._desk.clock.now(),
+            margin_mode=entry.margin_mode,
         )
         protection = replace(
             intent,

@@ -83,8 +83,11 @@ class Exits:
         return Closed(position.position_id, close, (*problems, *unread))
 
     async def read_held(self, position: PairPosition) -> dict[str, VenuePosition | None]:
-        """Return, by asset, what the venue holds of each leg's instrument on the leg's side; None where it is gone."""
-        on_venue = await self._desk.venue.positions()
+        """Return, by asset, what the venue holds of each leg's instrument on the leg's side; None where it is gone.
+
+        Only its own margin mode counts: what stands beside it in the other one is not ours.
+        """
+        on_venue = await self._desk.venue.positions(position.margin_mode)
         held: dict[str, VenuePosition | None] = {}
         for leg in position.legs:
             there = on_venue.get(inst_id(leg.asset))
@@ -190,6 +193,7 @@ class Exits:
             stop_price=None,
             target_price=None,
             created_at=self._desk.clock.now(),
+            margin_mode=position.margin_mode,
         )
 
     async def _is_gone(self, position: PairPosition, leg: Leg) -> bool:

@@ -5,6 +5,9 @@ positions lacks it *and* executions since its entry add up to its size (or the h
 stop is gone where the list of resting stops lacks it *and* its own look-up says so. An order never was where its
 look-up denies it *and* neither the resting nor the finished orders nor the executions know it. A read that fails is no
 fact: it raises, and nothing is concluded.
+
+What is ours stands in the margin mode of its position: rows, closed positions and executions of the other mode in the
+same instrument are somebody else's, and say nothing about it.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from pairity.errors import VenueAnswerError, VenueError
-from pairity.strategy.types import Leg, PairPosition, Side
+from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import inst_id
 from serving.execution.venue import VenuePort
 from serving.execution.venue_records import (
@@ -33,7 +36,6 @@ from serving.journal import Fill, Intent, Journal, Purpose
 
 SKEW = timedelta(minutes=1)
 """Most that the venue's clock may be behind ours: its executions carry its own time."""
-CROSS = "cross"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Facts:
 
     async def examine(self, position: PairPosition, leg: Leg, rows: Iterable[VenuePosition]) -> LegFacts:
         """Return both facts about a leg; `rows` is the list of positions as read. Raises VenueError."""
-        shown = [row for row in rows if row.instrument == inst_id(leg.asset) and is_on_side(row, leg.side)]
+        shown = list_own(position, leg, rows)
         own, earlier, changes = await self._read_executions(position, leg)
         known = {_key(fill) for fill in self._journal.fills(position.position_id)}
         changes = [*(fill for fill in earlier if _key(fill) in known), *changes]
@@ -121,7 +123,7 @@ class Facts:
             rows = await self._venue.closed_positions(inst_id(leg.asset), opened)
         except VenueError:
             return False
-        return any(_ends(row, leg, opened) for row in rows)
+        return any(row.margin_mode == position.margin_mode and _ends(row, leg, opened) for row in rows)
 
     async def find_stop(self, instrument: str, client_order_id: str) -> VenueAlgo | None:
         """Look up a stop that the list of resting stops lacks; return it in any state, or None where it is unknown.
@@ -159,40 +161,52 @@ class Facts:
         since = position.opened_at - SKEW if entries else position.opened_at
         fills = await self._venue.fills(instrument, since)
         own = [fill for fill in fills if _names(fill) & names]
-        others = [
-            fill for fill in fills if not _names(fill) & names and not self._is_of_another(fill, position.position_id)
-        ]
+        others = await self.keep_margin(
+            position,
+            [f for f in fills if not _names(f) & names and not self._is_of_another(f, position.position_id)],
+        )
         if rescaling := self._journal.last_rescaling(position.position_id, instrument):
             return own, [], [fill for fill in others if fill.at > rescaling.at]
         first = min((fill.at for fill in own), default=since)
         return own, [fill for fill in others if fill.at < first], [fill for fill in others if fill.at >= first]
+
+    async def keep_margin(self, position: PairPosition, fills: Iterable[VenueFill]) -> list[VenueFill]:
+        """Return those executions that can have changed a position: not those of the other margin mode.
+
+        Of which mode one is, that no order of ours brought about, the venue is asked. Where it does not know, the
+        execution counts as none: what the list of positions shows then stays without a second fact. Raises VenueError.
+        """
+        known = {_key(fill) for fill in self._journal.fills(position.position_id)}
+        kept = []
+        for fill in fills:
+            mode: str | None = position.margin_mode
+            own = self._journal.intent(fill.client_order_id) if fill.client_order_id else None
+            if own is not None:
+                mode = own.margin_mode
+            elif _key(fill) not in known:
+                mode = await self._venue.execution_margin_mode(fill)
+            if mode in ("", position.margin_mode):
+                kept.append(fill)
+        return kept
 
     def _is_of_another(self, fill: VenueFill, position_id: str) -> bool:
         intent = self._journal.intent(fill.client_order_id) if fill.client_order_id else None
         return intent is not None and intent.position_id != position_id
 
 
-def count_listed(leg: Leg, rows: Iterable[VenuePosition]) -> Decimal:
-    """Return the contracts that the list of positions has on a leg's side, in cross margin: 0 for none."""
-    instrument = inst_id(leg.asset)
-    return sum(
-        (abs(row.contracts) for row in rows if row.instrument == instrument and is_on_side(row, leg.side)), Decimal(0)
-    )
+def count_listed(position: PairPosition, leg: Leg, rows: Iterable[VenuePosition]) -> Decimal:
+    """Return the contracts that the list of positions has of a leg, on its side and in its margin mode: 0 for none."""
+    return sum((abs(row.contracts) for row in list_own(position, leg, rows)), Decimal(0))
 
 
-def is_on_side(row: VenuePosition, side: Side) -> bool:
-    """Return whether a row of the list of positions can be ours: of this side, and in cross margin."""
-    return row.side is side and row.margin_mode == CROSS
+def list_own(position: PairPosition, leg: Leg, rows: Iterable[VenuePosition]) -> list[VenuePosition]:
+    """Return the rows of the list of positions that can be a leg's: its instrument, its side, its margin mode."""
+    own = inst_id(leg.asset), leg.side, position.margin_mode
+    return [row for row in rows if (row.instrument, row.side, row.margin_mode) == own]
 
 
 def _ends(row: ClosedPosition, leg: Leg, opened: datetime) -> bool:
-    return (
-        row.whole
-        and row.margin_mode == CROSS
-        and row.side is leg.side
-        and row.opened_at >= opened
-        and row.contracts >= leg.contracts
-    )
+    return row.whole and row.side is leg.side and row.opened_at >= opened and row.contracts >= leg.contracts
 
 
 def _make_order(intent: Intent, fills: Sequence[VenueFill]) -> VenueOrder:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ingestion.sources.okx_rows import Listing
 from pairity.errors import ConfigError, CredentialsError, OrderUnknownError, VenueAnswerError, VenueRejectedError
+from pairity.margin import MarginMode
 from pairity.timeline import to_ms
 from serving.execution import okx_rows as rows
 from serving.execution.okx_bills import read_bills, read_newest_bill
@@ -34,6 +35,7 @@ from serving.execution.venue_records import (
     BestPrices,
     BillKind,
     ClosedPosition,
+    Missing,
     OrderLookup,
     OrderRequest,
     ProtectionRequest,
@@ -59,6 +61,8 @@ _SPOT_ONLY = "1"
 _RESTING_PAGES = 50
 # Three months of executions, on whichever account.
 _FILL_PAGES = 1_000
+_BILLED_WITHIN = timedelta(seconds=1)
+"""How far the instant of a bill may be from that of its execution."""
 
 
 class OkxVenue:
@@ -66,6 +70,8 @@ class OkxVenue:
 
     def __init__(self, client: okx, *, retries: int, sleep: Sleep = asyncio.sleep) -> None:
         self._connection = OkxConnection(client, retries=retries, sleep=sleep)
+        self._margin_modes: dict[str, str] = {}
+        """By the venue's id, of orders that others sent: it never changes."""
 
     async def server_time(self) -> datetime:
         """Return the time of the venue's clock."""
@@ -103,23 +109,28 @@ class OkxVenue:
         if (await self.account_config()).position_mode != "net_mode":
             raise VenueAnswerError("the venue did not switch the account to net mode", "set it on the venue's site")
 
-    async def ensure_leverage(self, instrument: str, leverage: int) -> None:
-        """Set the cross leverage of an instrument, and read it back; VenueAnswerError where it is another one then."""
-        if await self.leverage(instrument) == leverage:
+    async def ensure_leverage(self, instrument: str, leverage: int, margin_mode: MarginMode = MarginMode.CROSS) -> None:
+        """Set the leverage of an instrument in a margin mode, and read it back; VenueAnswerError where it is another.
+
+        Each mode has its own: positions in the other one keep theirs.
+        """
+        if await self.leverage(instrument, margin_mode) == leverage:
             return
-        body = {"instId": instrument, "mgnMode": "cross", "lever": str(leverage)}
+        body = {"instId": instrument, "mgnMode": margin_mode.value, "lever": str(leverage)}
+        if margin_mode is MarginMode.ISOLATED:
+            body["posSide"] = "net"  # isolated leverage is set per position
         with contextlib.suppress(OrderUnknownError):  # as for the mode: what is read back counts
             await self._connection.write("privatePostAccountSetLeverage", body)
-        current = await self.leverage(instrument)
+        current = await self.leverage(instrument, margin_mode)
         if current != leverage:
             raise VenueAnswerError(
-                f"{instrument} has leverage {current} after it was set to {leverage}",
+                f"{instrument} has leverage {current} in {margin_mode} margin after it was set to {leverage}",
                 "set it on the venue's site, or choose another strategy.leverage",
             )
 
-    async def leverage(self, instrument: str) -> Decimal:
-        """Return the cross leverage that is in force for an instrument."""
-        wanted = {"instId": instrument, "mgnMode": "cross"}
+    async def leverage(self, instrument: str, margin_mode: MarginMode = MarginMode.CROSS) -> Decimal:
+        """Return the leverage that is in force for an instrument in a margin mode."""
+        wanted = {"instId": instrument, "mgnMode": margin_mode.value}
         row = await self._connection.read_one("privateGetAccountLeverageInfo", wanted, "account/leverage-info")
         return rows.parse("account/leverage-info", lambda own: rows.size(rows.of(instrument, own), "lever"), row)
 
@@ -138,14 +149,16 @@ class OkxVenue:
             raise VenueAnswerError("account/balance came without details", "do not trade on it; try again")
         return [rows.parse("account/balance", rows.balance_from_row, detail) for detail in details]
 
-    async def positions(self) -> Mapping[str, VenuePosition]:
-        """Return the swap positions in cross margin by instrument; VenueAnswerError for two rows of one."""
+    async def positions(self, margin_mode: MarginMode = MarginMode.CROSS) -> Mapping[str, VenuePosition]:
+        """Return the swap positions in a margin mode by instrument; VenueAnswerError for two rows of one."""
         by_instrument: dict[str, VenuePosition] = {}
         for position in await self.position_rows():
-            if position.margin_mode != "cross":
+            if position.margin_mode != margin_mode:
                 continue
             if position.instrument in by_instrument:
-                raise VenueAnswerError(f"{position.instrument} has two positions in cross margin", "try again later")
+                raise VenueAnswerError(
+                    f"{position.instrument} has two positions in {margin_mode} margin", "try again later"
+                )
             by_instrument[position.instrument] = position
         return by_instrument
 
@@ -269,10 +282,40 @@ class OkxVenue:
         answer = await self._connection.write("privatePostTradeOrder", make_sign_body(request))
         read_accepted(answer, "trade/order", request.client_order_id)
 
-    async def funding_paid(self, instrument: str, since: datetime, until: datetime) -> Decimal:
-        """Return the sum of funding in [since, until] in USDT; negative where it was paid."""
+    async def funding_paid(
+        self, instrument: str, since: datetime, until: datetime, margin_mode: MarginMode = MarginMode.CROSS
+    ) -> Decimal:
+        """Return the sum of funding of a position in [since, until] in USDT; negative where it was paid.
+
+        What a position in the other margin mode paid is not in it; a bill that does not say its mode is.
+        """
         bills = await self.bills(since, until, BillKind.FUNDING)
-        return sum((bill.pnl for bill in bills if bill.instrument == instrument), Decimal(0))
+        own = [bill for bill in bills if bill.instrument == instrument and bill.margin_mode != margin_mode.other]
+        return sum((bill.pnl for bill in own), Decimal(0))
+
+    async def execution_margin_mode(self, fill: VenueFill) -> str | None:
+        """Return the margin mode of an execution, whoever sent its order; empty: not said, None: not known.
+
+        Rows of executions do not say it: the order does, and where the venue knows that no more, the bill.
+        """
+        known = self._margin_modes.get(fill.order_id)
+        if known is not None:
+            return known
+        wanted = {"instId": fill.instrument, "ordId": fill.order_id}
+        row = await self._connection.look_up("privateGetTradeOrder", wanted)
+        if isinstance(row, Unclear):
+            raise VenueAnswerError(f"the margin mode of order {fill.order_id} cannot be read: {row.answer}")
+        if isinstance(row, Missing):
+            around = await self.bills(fill.at - _BILLED_WITHIN, fill.at + _BILLED_WITHIN)
+            found = next((bill.margin_mode for bill in around if bill.order_id == fill.order_id), None)
+        else:
+            order = rows.parse("trade/order", lambda own: rows.order_from_row(rows.of(fill.instrument, own)), row)
+            if order.order_id != fill.order_id:
+                raise VenueAnswerError(f"order {fill.order_id} was asked for, and {order.order_id} came", "try again")
+            found = order.margin_mode
+        if found:
+            self._margin_modes[fill.order_id] = found
+        return found
 
     async def bills(self, since: datetime, until: datetime, kind: BillKind | None = None) -> Sequence[VenueBill]:
         """Return changes of the account's balances in [since, until], as `read_bills` does."""

@@ -84,4 +84,5 @@ def bill_from_row(row: rows.Row) -> VenueBill:
         order_id=rows.optional_text(row, "ordId"),
         client_order_id=rows.optional_text(row, "clOrdId"),
         trade_id=rows.optional_text(row, "tradeId"),
+        margin_mode=rows.optional_text(row, "mgnMode"),
     )

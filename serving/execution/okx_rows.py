@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from ingestion.sources.okx_rows import Listing, read_listing
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.errors import VenueAnswerError
+from pairity.margin import MarginMode
 from pairity.names import INSTRUMENT
 from pairity.strategy.types import Side
 from serving.execution.venue_records import (
@@ -167,6 +168,7 @@ def order_from_row(row: Row) -> VenueOrder:
         category=optional_text(row, "category") or "normal",
         updated_at=instant(row, "uTime"),
         cancel_source=optional_text(row, "cancelSource"),
+        margin_mode=optional_text(row, "tdMode"),
     )
 
 
@@ -256,9 +258,11 @@ def position_from_row(row: Row) -> VenuePosition | None:
         mark_price=optional(row, "markPx", price),
         unrealised_pnl_usdt=optional(row, "upl", number),
         margin_usdt=optional(row, "margin", number),
-        margin_mode=optional_text(row, "mgnMode") or "cross",
+        margin_mode=optional_text(row, "mgnMode") or MarginMode.CROSS,
         funding_usdt=_shown(row, "fundingFee"),
         updated_at=instant(row, "uTime") if optional_text(row, "uTime") else None,
+        margin_ratio=optional(row, "mgnRatio", number) if row.get("mgnMode") == MarginMode.ISOLATED else None,
+        liquidation_price=_shown(row, "liqPx"),
     )
 
 
@@ -299,11 +303,12 @@ def listing_from_row(row: object) -> Listing | None:
 def config_from_row(row: Row) -> AccountConfig:
     """Return mode and permissions of the account; the permissions may be missing."""
     return AccountConfig(
-        optional_text(row, "uid"),
-        text(row, "acctLv"),
-        text(row, "posMode"),
-        short(row.get("perm") or ""),
-        short(row.get("ip") or ""),
+        uid=optional_text(row, "uid"),
+        level=text(row, "acctLv"),
+        position_mode=text(row, "posMode"),
+        permissions=short(row.get("perm") or ""),
+        addresses=short(row.get("ip") or ""),
+        isolated_transfers=short(row.get("ctIsoMode") or ""),
     )
 
 

@@ -23,10 +23,10 @@ def format_number(value: Decimal) -> str:
 
 
 def make_order_body(request: OrderRequest) -> dict[str, Any]:
-    """Return the body of a market or a post-only order in cross margin, with its attached stops if it has any."""
+    """Return the body of a market or a post-only order in its margin mode, with its attached stops if it has any."""
     body: dict[str, Any] = {
         "instId": request.instrument,
-        "tdMode": "cross",
+        "tdMode": request.margin_mode.value,
         "side": request.side.value,
         "ordType": "market" if request.limit_price is None else "post_only",
         "sz": format_number(request.contracts),
@@ -61,7 +61,7 @@ def make_protection_body(request: ProtectionRequest) -> dict[str, Any]:
     """Return the body of a one-cancels-the-other stop and target."""
     return {
         "instId": request.instrument,
-        "tdMode": "cross",
+        "tdMode": request.margin_mode.value,
         "side": request.side.value,
         "ordType": "oco",
         "sz": format_number(request.contracts),

@@ -161,13 +161,19 @@ class OrderDesk:
     def book(self, intent: Intent, shown: VenueOrder | VenueAlgo) -> Intent:
         """Write what the venue shows of an order into the journal, if it is new; return the intent.
 
-        Raises JournalError where the venue shows another instrument or side under the id.
+        Raises JournalError where the venue shows another instrument, side or margin mode under the id.
         """
         if (shown.instrument, shown.side) != (intent.instrument, intent.side):
             raise JournalError(
                 f"order {intent.client_order_id} is {intent.side} {intent.instrument} here and {shown.side} "
                 f"{shown.instrument} on the venue",
                 "another program uses our order ids: stop it before trading on",
+            )
+        if isinstance(shown, VenueOrder) and shown.margin_mode == intent.margin_mode.other:
+            raise JournalError(
+                f"order {intent.client_order_id} is in {intent.margin_mode} margin here and in {shown.margin_mode} "
+                "margin on the venue",
+                "look at the venue by hand: its position has no stop of ours",
             )
         state = _read_state(shown)
         filled = shown.filled_contracts if isinstance(shown, VenueOrder) else intent.filled_contracts
@@ -232,6 +238,7 @@ class OrderDesk:
                 attached=attached,
                 limit_price=price,
                 tag="" if price is None else scope_tag(self.journal.scope),
+                margin_mode=intent.margin_mode,
             )
         )
 
@@ -304,4 +311,5 @@ def _make_protection_request(intent: Intent) -> ProtectionRequest:
         contracts=intent.contracts,
         stop=intent.stop_price,
         target=intent.target_price,
+        margin_mode=intent.margin_mode,
     )

@@ -105,7 +105,9 @@ class PositionAccounting:
         funding = Decimal(0)
         try:
             for leg in position.legs:
-                funding += await self._venue.funding_paid(inst_id(leg.asset), position.opened_at, until)
+                funding += await self._venue.funding_paid(
+                    inst_id(leg.asset), position.opened_at, until, position.margin_mode
+                )
         except VenueError as error:
             return None, [f"{position.position_id}: its funding was not read: {error.what}"]
         return funding, []
@@ -139,12 +141,13 @@ class PositionAccounting:
         """Return the venue's executions of one leg, as `fetch_fills` chooses them."""
         intents = self._journal.intents(position.position_id)
         own = {intent.client_order_id for intent in intents} | {intent.order_id for intent in intents} | triggered
-        return [
-            fill
-            for fill in await self._venue.fills(inst_id(leg.asset), position.opened_at - SKEW)
-            if {fill.client_order_id, fill.order_id} & own
-            or (outside and fill.side is leg.side.opposite and not self._is_known(fill))
-        ]
+        fills = await self._venue.fills(inst_id(leg.asset), position.opened_at - SKEW)
+        ours = [fill for fill in fills if {fill.client_order_id, fill.order_id} & own]
+        if not outside:
+            return ours
+        others = [fill for fill in fills if fill.side is leg.side.opposite and not self._is_known(fill)]
+        ours += await self._facts.keep_margin(position, [fill for fill in others if fill not in ours])
+        return [fill for fill in fills if fill in ours]
 
     def _count_missing(self, position: PairPosition, fills: Sequence[Fill]) -> Decimal:
         """Return the number of opened contracts without a known closing execution, leg by leg.
@@ -182,12 +185,13 @@ class PositionAccounting:
         noted = self._list_noted_outside(position)
         for leg in position.legs:
             fills = await self._venue.fills(inst_id(leg.asset), position.opened_at)
-            outside += [
+            ending = [
                 fill
                 for fill in fills
                 if fill.side is leg.side.opposite
                 and ((fill.trade_id, fill.order_id) in noted or not self._is_known(fill))
             ]
+            outside += await self._facts.keep_margin(position, ending)
         return outside
 
 

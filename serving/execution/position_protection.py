@@ -103,6 +103,7 @@ class PositionProtector:
             prices=StopPrices(exact(leg.stop_price), exact(leg.target_price)),
             spec=get_contract(self._contracts, leg.asset),
             at=self._desk.clock.now(),
+            margin_mode=position.margin_mode,
         )
 
 

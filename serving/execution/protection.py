@@ -13,6 +13,7 @@ from decimal import Decimal
 from itertools import islice
 
 from pairity.errors import CredentialsError, OrderUnknownError, VenueError, VenueRejectedError
+from pairity.margin import MarginMode
 from pairity.strategy.stops import StopPrices
 from pairity.strategy.types import Side
 from pairity.universe import ContractSpec
@@ -40,6 +41,7 @@ class Claim:
     prices: StopPrices
     spec: ContractSpec
     at: datetime
+    margin_mode: MarginMode = MarginMode.CROSS
 
     @property
     def instrument(self) -> str:
@@ -61,12 +63,12 @@ class Claim:
             or algo.contracts == self.contracts
             or (algo.reduce_only and algo.contracts > self.contracts)
         )
-        return closes(algo, self.instrument, self.side) and algo.stop is not None and whole
+        return closes(algo, self.instrument, self.side, self.margin_mode) and algo.stop is not None and whole
 
 
-def closes(algo: VenueAlgo, instrument: str, side: Side) -> bool:
-    """Return whether `algo` would close a position of ours: `side` is the position's own, and its margin is cross."""
-    return (algo.instrument, algo.side) == (instrument, side.opposite) and algo.margin_mode != "isolated"
+def closes(algo: VenueAlgo, instrument: str, side: Side, margin_mode: MarginMode) -> bool:
+    """Return whether `algo` would close a position of ours; `side` and `margin_mode` are the position's own."""
+    return (algo.instrument, algo.side) == (instrument, side.opposite) and algo.margin_mode != margin_mode.other
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +346,7 @@ def _make_intent(claim: Claim, attempt: int, scope: str) -> Intent:
         stop_price=claim.prices.stop,
         target_price=claim.prices.target,
         created_at=claim.at,
+        margin_mode=claim.margin_mode,
     )
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from ingestion.sources.okx_rows import Listing
+from pairity.margin import MarginMode
 from serving.execution.venue_records import (
     AccountConfig,
     AlgoLookup,
@@ -48,8 +49,8 @@ class VenuePort(Protocol):
         """Put the account into net position mode; ConfigError where the account cannot trade swaps that way."""
         ...
 
-    async def ensure_leverage(self, instrument: str, leverage: int) -> None:
-        """Set the cross leverage of an instrument, and read it back."""
+    async def ensure_leverage(self, instrument: str, leverage: int, margin_mode: MarginMode = MarginMode.CROSS) -> None:
+        """Set the leverage of an instrument in a margin mode, and read it back."""
         ...
 
     async def balance(self) -> Balance:
@@ -60,12 +61,12 @@ class VenuePort(Protocol):
         """Return the balances of all currencies that have one."""
         ...
 
-    async def positions(self) -> Mapping[str, VenuePosition]:
-        """Return the swap positions in cross margin that are not zero, by instrument."""
+    async def positions(self, margin_mode: MarginMode = MarginMode.CROSS) -> Mapping[str, VenuePosition]:
+        """Return the swap positions in a margin mode that are not zero, by instrument."""
         ...
 
     async def position_rows(self) -> Sequence[VenuePosition]:
-        """Return all swap positions that are not zero, isolated ones too."""
+        """Return all swap positions that are not zero, of both margin modes."""
         ...
 
     async def closed_positions(self, instrument: str, since: datetime) -> Sequence[ClosedPosition]:
@@ -128,8 +129,14 @@ class VenuePort(Protocol):
         """Send an order that cannot be executed and does not rest, for its id alone."""
         ...
 
-    async def funding_paid(self, instrument: str, since: datetime, until: datetime) -> Decimal:
-        """Return the sum of funding in [since, until] in USDT; negative where it was paid."""
+    async def funding_paid(
+        self, instrument: str, since: datetime, until: datetime, margin_mode: MarginMode = MarginMode.CROSS
+    ) -> Decimal:
+        """Return the sum of funding in [since, until] in USDT, of a margin mode; negative where it was paid."""
+        ...
+
+    async def execution_margin_mode(self, fill: VenueFill) -> str | None:
+        """Return the margin mode of an execution; empty: not said, None: not known (yet)."""
         ...
 
     async def bills(self, since: datetime, until: datetime, kind: BillKind | None = None) -> Sequence[VenueBill]:

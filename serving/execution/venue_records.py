@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from pairity.margin import MarginMode
 from pairity.strategy.types import Side
 
 
@@ -69,6 +70,7 @@ class OrderRequest:
     attached: AttachedStops | None = None
     limit_price: Decimal | None = None
     tag: str = ""
+    margin_mode: MarginMode = MarginMode.CROSS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class ProtectionRequest:
     contracts: Decimal
     stop: Decimal
     target: Decimal
+    margin_mode: MarginMode = MarginMode.CROSS
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class VenueOrder:
     updated_at: datetime
     cancel_source: str = ""
     """The venue's own code of who or what cancelled it; empty where it was not, or the venue does not say."""
+    margin_mode: str = ""
+    """`cross` or `isolated`; empty: not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +173,21 @@ class VenuePosition:
     average_price: Decimal
     mark_price: Decimal | None
     unrealised_pnl_usdt: Decimal | None
-    margin_mode: str = "cross"
-    """`cross` or `isolated`: positions of ours are cross, and the venue keeps both beside each other."""
+    margin_mode: str = MarginMode.CROSS
+    """`cross` or `isolated`: the venue keeps both beside each other, and ours is the one in its position's own mode."""
     margin_usdt: Decimal | None = None
     """The margin of an isolated position, which is no longer in the account's cash; None for one in cross margin."""
     funding_usdt: Decimal | None = None
     """Funding since it was opened, negative where paid; for reading, nothing trades on it. None: not said."""
     updated_at: datetime | None = None
     """When its size last changed, by the venue's clock; None: not said."""
+    margin_ratio: Decimal | None = None
+    """Margin of an isolated position in multiples of what it must have; at 1 of that the venue liquidates it.
+
+    None: not said, or in cross margin, where the account has one for all.
+    """
+    liquidation_price: Decimal | None = None
+    """Mark price at which the venue would liquidate it, for reading; None: not said, or there is none."""
 
     @property
     def side(self) -> Side:
@@ -213,6 +225,8 @@ class AccountConfig:
     """Mode and permissions. `level` 1 is spot only (no swaps); positions are traded in `position_mode` net_mode.
 
     `addresses` are those that the key is bound to, as the venue writes them; empty where it is bound to none.
+    `isolated_transfers` says how margin gets into isolated positions: `automatic` with an order, else by hand; empty:
+    not said.
     """
 
     uid: str
@@ -220,6 +234,7 @@ class AccountConfig:
     position_mode: str
     permissions: str
     addresses: str = ""
+    isolated_transfers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,3 +294,5 @@ class VenueBill:
     order_id: str
     client_order_id: str
     trade_id: str
+    margin_mode: str = ""
+    """Margin mode of the position that it is about; empty where it is about none, or the venue does not say."""

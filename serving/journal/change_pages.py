@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, literal_column, select
 
 from serving.journal import codec, tables
+from serving.journal.order_pages import select_intents
 from serving.journal.records import Intent, IntentState, OrderEvent, PositionRecord, StateRecord
 
 _POSITION_ROW: Any = literal_column("positions.rowid")
@@ -55,13 +56,14 @@ class ChangePages:
 
     def bad_ends_after(self, seq: int) -> list[tuple[int, OrderEvent, Intent]]:
         """Return orders that were refused, or of which nobody knows the outcome, since an order event."""
-        table, intents = tables.order_events, tables.intents
+        table = tables.order_events
         query = select(table.c.seq, table.c.client_order_id, table.c.at, table.c.state, table.c.answer)
         query = query.where((table.c.seq > seq) & table.c.state.in_(_BAD_ENDS)).order_by(table.c.seq)
         found = []
         with self._begin() as connection:
             for number, name, at, state, answer in connection.execute(query).all():
-                intent = connection.execute(select(intents).where(intents.c.client_order_id == name)).mappings().one()
+                query = select_intents().where(tables.intents.c.client_order_id == name)
+                intent = connection.execute(query).mappings().one()
                 event = OrderEvent(name, codec.time_from_text(at), IntentState(state), answer)
                 found.append((number, event, codec.intent_from_row(intent)))
         return found

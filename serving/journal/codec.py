@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from pairity.margin import MarginMode
 from pairity.strategy.codec import decision_from_json, decision_to_json, position_from_json
 from pairity.strategy.types import Side
 from serving.journal.records import (
@@ -138,17 +139,25 @@ def vector_from_row(row: RowMapping) -> FeatureVector:
 
 
 def intent_to_row(intent: Intent) -> dict[str, Any]:
-    """Return the row of an intent."""
+    """Return the row of an intent, without its margin mode, which has a row of its own (`margin_to_row`)."""
     numbers = ("contracts", "stop_price", "target_price", "filled_contracts", "average_price")
-    row = {field.name: getattr(intent, field.name) for field in fields(Intent)}
+    row = {field.name: getattr(intent, field.name) for field in fields(Intent) if field.name != "margin_mode"}
     row |= {name: decimal_to_text(row[name]) for name in numbers}
     row |= {name: row[name].value for name in ("purpose", "side", "state")}
     return {**row, "created_at": time_to_text(intent.created_at)}
 
 
+def margin_to_row(intent: Intent) -> dict[str, Any] | None:
+    """Return the row of an order's margin mode; None for one in cross margin."""
+    if intent.margin_mode is MarginMode.CROSS:
+        return None
+    return {"client_order_id": intent.client_order_id, "margin_mode": intent.margin_mode.value}
+
+
 def intent_from_row(row: RowMapping) -> Intent:
-    """Return the intent of a row."""
+    """Return the intent of a row, with its `margin_mode` beside it where that is not cross (`select_intents`)."""
     values: dict[str, Any] = dict(row)
+    values["margin_mode"] = MarginMode(values.get("margin_mode") or MarginMode.CROSS)
     for name in ("contracts", "stop_price", "target_price", "filled_contracts", "average_price"):
         values[name] = None if row[name] is None else Decimal(row[name])
     values |= {"purpose": Purpose(row["purpose"]), "side": Side(row["side"]), "state": IntentState(row["state"])}

@@ -112,7 +112,7 @@ class Journal(DecisionPages, OrderPages, PositionPages):
         JournalError for an order that the journal does not know.
         """
         table = tables.intents
-        row = self._one(select(table).where((table.c.client_order_id == order) | (table.c.order_id == order)))
+        row = self._one(self._select_intents().where((table.c.client_order_id == order) | (table.c.order_id == order)))
         if row is None:
             raise JournalError(f"no order {order!r} in {self.path}", "list them with: pairity account")
         intent = codec.intent_from_row(row)

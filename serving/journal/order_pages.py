@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, select, update
 
 from pairity.errors import JournalError
 from serving.journal import codec, tables
@@ -87,13 +88,13 @@ class OrderPages(Pages):
 
     def intent(self, client_order_id: str) -> Intent | None:
         """Return an intent by its client order id, or None."""
-        with self._begin() as connection:
-            return _read_intent(connection, client_order_id)
+        row = self._one(self._select_intents().where(tables.intents.c.client_order_id == client_order_id))
+        return None if row is None else codec.intent_from_row(row)
 
     def intents(self, position_id: str, leg: int | None = None, purpose: Purpose | None = None) -> list[Intent]:
         """Return all intents of a position, optionally of one leg and purpose, in order of attempt."""
         table = tables.intents
-        query = select(table).where(table.c.position_id == position_id)
+        query = self._select_intents().where(table.c.position_id == position_id)
         if leg is not None:
             query = query.where(table.c.leg == leg)
         if purpose is not None:
@@ -106,14 +107,15 @@ class OrderPages(Pages):
         table = tables.intents
         # Named one by one: an index finds them, however many orders are final.
         unsettled = [state.value for state in IntentState if not state.final]
-        query = select(table).where(table.c.state.in_(unsettled)).order_by(table.c.created_at, table.c.client_order_id)
-        return [codec.intent_from_row(row) for row in self._rows(query)]
+        query = self._select_intents().where(table.c.state.in_(unsettled))
+        rows = self._rows(query.order_by(table.c.created_at, table.c.client_order_id))
+        return [codec.intent_from_row(row) for row in rows]
 
     def filled_entries_without_position(self) -> list[Intent]:
         """Return entries that were filled, wholly or partly, but whose position was never written."""
         table = tables.intents
         known = select(tables.positions.c.position_id)
-        query = select(table).where(
+        query = self._select_intents().where(
             table.c.purpose == Purpose.ENTRY.value,
             table.c.filled_contracts != "0",  # decimals are text; an intent begins with exactly "0"
             table.c.position_id.not_in(known),
@@ -167,14 +169,24 @@ class OrderPages(Pages):
             query = query.where(table.c.position_id == position_id)
         return [codec.fill_from_row(row) for row in self._rows(query.order_by(table.c.at, table.c.trade_id))]
 
+    def _select_intents(self) -> Select[Any]:
+        return select_intents() if self._has(tables.margin_modes) else select(tables.intents)
+
     def has_fill_of(self, order_id: str) -> bool:
         """Return whether an execution of the venue's order `order_id` is known."""
         table = tables.fills
         return bool(self._rows(select(table.c.trade_id).where(table.c.order_id == order_id).limit(1)))
 
 
+def select_intents() -> Select[Any]:
+    """Return the query for intents with their margin modes, for a file that has the table of these."""
+    table, margins = tables.intents, tables.margin_modes
+    same = table.c.client_order_id == margins.c.client_order_id
+    return select(table, margins.c.margin_mode).select_from(table.outerjoin(margins, same))
+
+
 def _read_intent(connection: Connection, client_order_id: str) -> Intent | None:
-    query = select(tables.intents).where(tables.intents.c.client_order_id == client_order_id)
+    query = select_intents().where(tables.intents.c.client_order_id == client_order_id)
     row = connection.execute(query).mappings().first()
     return None if row is None else codec.intent_from_row(row)
 
@@ -183,9 +195,11 @@ def _intend(connection: Connection, intent: Intent, reason: str = "") -> Intent:
     known = _read_intent(connection, intent.client_order_id)
     if known is None:
         connection.execute(insert(tables.intents), codec.intent_to_row(intent))
+        if (margin := codec.margin_to_row(intent)) is not None:
+            connection.execute(insert(tables.margin_modes), margin)
         _append_event(connection, OrderEvent(intent.client_order_id, intent.created_at, intent.state, reason))
         return intent
-    same = ("position_id", "leg", "purpose", "instrument", "side", "contracts", "reduce_only")
+    same = ("position_id", "leg", "purpose", "instrument", "side", "contracts", "reduce_only", "margin_mode")
     changed = [name for name in same if getattr(known, name) != getattr(intent, name)]
     if changed:
         raise JournalError(

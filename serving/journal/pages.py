@@ -25,6 +25,8 @@ class Pages:
         self.path = path
         self._database = database
         self._lock = lock
+        self._seen_tables: set[str] = set()
+        """Tables that a reader has found: they stay."""
         self.scope = self._check_and_read_scope()
 
     def close(self) -> None:
@@ -55,10 +57,13 @@ class Pages:
 
     def _has(self, table: Table) -> bool:
         """Return whether the file has a table: read beside a writer of an older version, it may lack one."""
-        if self._lock is not None:
+        if self._lock is not None or table.name in self._seen_tables:
             return True
         with self._begin() as connection:
-            return inspect(connection).has_table(table.name)
+            there = inspect(connection).has_table(table.name)
+        if there:
+            self._seen_tables.add(table.name)
+        return there
 
     def _check_and_read_scope(self) -> str:
         """Return the scope of a journal that is whole and of a known version."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from pairity.margin import MarginMode
 from pairity.strategy.types import Decision, PairPosition, Side
 
 Value = float | int | str | bool | None
@@ -181,6 +182,7 @@ class Intent:
     order_id: str | None = None
     filled_contracts: Decimal = Decimal(0)
     average_price: Decimal | None = None
+    margin_mode: MarginMode = MarginMode.CROSS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = "5"
+SCHEMA_VERSION = "6"
 """Raised with every change of the tables; a journal of an unknown version is refused, never guessed at."""
 
-EXTENDED = frozenset({"1", "2", "3", "4"})
+EXTENDED = frozenset({"1", "2", "3", "4", "5"})
 """Older versions that only lack whole tables: they are read as they are, and get the tables when opened for writing."""
 
 metadata = MetaData()
@@ -119,6 +119,13 @@ intents = Table(
     Column("filled_contracts", String, nullable=False),
     Column("average_price", String),
     UniqueConstraint("position_id", "leg", "purpose", "attempt"),
+)
+
+margin_modes = Table(
+    "margin_modes",  # of orders that are not in cross margin
+    metadata,
+    Column("client_order_id", ForeignKey("intents.client_order_id"), primary_key=True),
+    Column("margin_mode", String, nullable=False),
 )
 
 Index("ix_intents_filled", intents.c.purpose, intents.c.filled_contracts, intents.c.position_id)

@@ -57,8 +57,13 @@ def _list_foreign(positions: Sequence[PositionRecord], payments: Sequence[VenueB
 
 
 def _is_of(record: PositionRecord, bill: VenueBill) -> bool:
-    """Return whether a position was open on the bill's instrument at its time; the venue's times are milliseconds."""
+    """Return whether a position was open on the bill's instrument and in its margin mode at its time.
+
+    The venue's times are milliseconds.
+    """
     if all(inst_id(leg.asset) != bill.instrument for leg in record.position.legs):
+        return False
+    if bill.margin_mode == record.position.margin_mode.other:
         return False
     ended = record.close is not None and to_ms(bill.at) > to_ms(record.close.closed_at)
     return to_ms(bill.at) >= to_ms(record.position.opened_at) and not ended

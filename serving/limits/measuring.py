@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from pairity.margin import MarginMode
 from pairity.timeline import DAY, HOUR, floor_to
-from pairity.universe import ContractSpec, short_name
+from pairity.universe import ContractSpec, inst_id, short_name
 from serving.execution.venue import VenuePort
 from serving.execution.venue_records import Balance, BillKind, VenuePosition
 from serving.journal import EquityMark, IntentState, Journal
@@ -48,22 +49,41 @@ def measure_account(
     contracts: Mapping[str, ContractSpec],
     margin_ratio: Decimal | None,
 ) -> AccountMeasures:
-    """Return the measures of the account at its newest mark.
+    """Return the measures of the account at its newest mark; `margin_ratio` is the account's, of cross margin.
 
     `positions` are all that the venue shows: what is not ours takes margin too. One without a contract in `contracts`
     (by short name) counts as if a contract were one coin, which is rather too much than too little.
     """
+    rows = list(positions)
     today = journal.equity.first_since(floor_to(mark.at, DAY)) or mark
     return AccountMeasures(
         at=mark.at,
         equity=mark.equity_usdt,
         day_start=mark.equity_usdt + today.earned_usdt - mark.earned_usdt,
         peak=mark.equity_usdt + mark.peak_usdt - mark.earned_usdt,
-        gross_notional=sum((_notional(there, contracts) for there in positions), Decimal(0)),
+        gross_notional=sum((_notional(there, contracts) for there in rows), Decimal(0)),
         orders_last_hour=journal.count_events(IntentState.SENT, mark.at - HOUR),
         rejects_last_hour=journal.count_events(IntentState.REJECTED, mark.at - HOUR),
-        margin_ratio=margin_ratio,
+        margin_ratio=_find_smallest_ratio(margin_ratio, journal, rows),
     )
+
+
+def _find_smallest_ratio(
+    margin_ratio: Decimal | None, journal: Journal, rows: Iterable[VenuePosition]
+) -> Decimal | None:
+    """Return the smallest margin ratio of what is liquidated by itself: the account, each isolated position of ours.
+
+    An isolated position of somebody else loses its own margin only, which is not ours to watch.
+    """
+    isolated = {
+        inst_id(leg.asset)
+        for record in journal.open_positions()
+        if record.position.margin_mode is MarginMode.ISOLATED
+        for leg in record.position.legs
+    }
+    own = [row for row in rows if row.margin_mode == MarginMode.ISOLATED and row.instrument in isolated]
+    ratios = [margin_ratio, *(row.margin_ratio for row in own)]
+    return min((ratio for ratio in ratios if ratio is not None), default=None)
 
 
 def _notional(there: VenuePosition, contracts: Mapping[str, ContractSpec]) -> Decimal:

@@ -22,8 +22,8 @@ class AccountMeasures:
     """The account at an instant, in USDT. What was paid in or out since a mark is taken out of its equity.
 
     `day_start` is the first equity known of the UTC day, `peak` the highest ever known; both may be `equity` itself.
-    `margin_ratio` is the equity in multiples of the maintenance margin, at 1 of which the venue liquidates; None while
-    nothing takes margin.
+    `margin_ratio` is the equity in multiples of the maintenance margin, at 1 of which the venue liquidates, or the own
+    ratio of an isolated position of ours where one is smaller; None while nothing takes margin.
     """
 
     at: datetime

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from pairity.errors import ForeignPositionError
+from pairity.margin import MarginMode
 from pairity.settings import Settings
 from pairity.strategy.stops import compute_stop_prices
 from pairity.strategy.types import Leg, PairPosition, StopRule
@@ -53,6 +54,7 @@ def make_adopted_position(
         entry_z=z,
         entry_score=0.0,
         last_z=z,
+        margin_mode=MarginMode(there.margin_mode),
     )
 
 

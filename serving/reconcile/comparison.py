@@ -21,7 +21,7 @@ from pairity.strategy.types import Leg, PairPosition
 from pairity.universe import inst_id
 from serving.execution.executor import Executor
 from serving.execution.exits import LEG_RISK
-from serving.execution.facts import CROSS, SKEW, LegFacts, count_listed
+from serving.execution.facts import SKEW, LegFacts, count_listed
 from serving.execution.venue_records import VenuePosition
 from serving.journal import Purpose
 from serving.reconcile.adoption import make_adopted_position
@@ -60,16 +60,20 @@ class PositionComparison:
         if len(report.closed) > before:
             rows = await self._desk.venue.position_rows()
         report.rows = tuple(rows)
-        ours = {inst_id(leg.asset) for record in self._journal.open_positions() for leg in record.position.legs}
+        ours = {
+            inst_id(leg.asset): record.position.margin_mode
+            for record in self._journal.open_positions()
+            for leg in record.position.legs
+        }
         for row in rows:
-            # An isolated position is never ours: it stands beside one in cross margin.
-            if row.instrument not in in_doubt and (row.instrument not in ours or row.margin_mode != CROSS):
-                self._meet_foreign(row, report)
+            # What stands beside one of ours in the other margin mode is somebody else's, and stays theirs.
+            if row.instrument not in in_doubt and ours.get(row.instrument) != row.margin_mode:
+                self._meet_foreign(row, report, beside=row.instrument in ours)
 
     async def _compare(self, position: PairPosition, rows: Rows, report: ReconcileReport) -> None:
         legs, changed = list(position.legs), False
         for index, leg in enumerate(position.legs):
-            listed = count_listed(leg, rows)
+            listed = count_listed(position, leg, rows)
             if listed == leg.contracts:
                 continue
             if listed > leg.contracts:
@@ -128,8 +132,9 @@ class PositionComparison:
         """Return whether somebody else's position may be taken over: not while another process may have it."""
         return self._settings.serve.adopt_positions and (self._rivals is None or self._rivals.is_alone())
 
-    def _meet_foreign(self, row: VenuePosition, report: ReconcileReport) -> None:
-        if self._may_adopt() and row.margin_mode == CROSS:
+    def _meet_foreign(self, row: VenuePosition, report: ReconcileReport, *, beside: bool) -> None:
+        """Take a position of others over, or name it; `beside` says that one of ours is in the same instrument."""
+        if self._may_adopt() and row.margin_mode == self._settings.strategy.margin_mode and not beside:
             contracts, now = self._executor.contracts, self._desk.clock.now()
             if any(
                 record.close is not None

@@ -121,11 +121,15 @@ class Reconciler:
             else:
                 await self._cancel(order.instrument, order.client_order_id, report)
         guarded = {
-            (inst_id(leg.asset), leg.side) for record in self._journal.open_positions() for leg in record.position.legs
+            (inst_id(leg.asset), leg.side, record.position.margin_mode)
+            for record in self._journal.open_positions()
+            for leg in record.position.legs
         }
         # An entry in doubt may have been filled: the protection attached to it must stay.
         guarded |= {
-            (intent.instrument, intent.side) for intent in self._journal.unsettled() if intent.purpose is Purpose.ENTRY
+            (intent.instrument, intent.side, intent.margin_mode)
+            for intent in self._journal.unsettled()
+            if intent.purpose is Purpose.ENTRY
         }
         for algo in await self._desk.venue.algo_orders():
             # What would close a position stays, whatever its id and size: `_protect` keeps nothing else if it can.

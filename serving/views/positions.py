@@ -40,6 +40,9 @@ class LegView(View):
     mark_price: Amount | None
     marked_at: datetime | None
     result_usdt: float | None = Field(description="Price result at the mark, without fees and funding.")
+    margin_usdt: Amount | None = Field(description="Margin of an isolated leg; null in cross margin.")
+    margin_ratio: float | None = Field(description="Of an isolated leg; the venue liquidates it at 1.")
+    liquidation_price: Amount | None = Field(description="Mark price at which the venue liquidates, as it says.")
     stop: StopView
     target: StopView
 
@@ -60,6 +63,7 @@ class PositionView(View):
     pair: str
     direction: Literal["long", "short"] = Field(description="Of the spread: long buys the base asset.")
     kind: Literal["pair", "book"]
+    margin_mode: Literal["cross", "isolated"]
     legs: list[LegView]
     hedge_ratio: float | None
     opened_at: datetime
@@ -94,6 +98,7 @@ def view_position(seen: Inputs, record: PositionRecord) -> PositionView:
         pair=position.pair.pair_id,
         direction="long" if position.direction > 0 else "short",
         kind="pair",
+        margin_mode=position.margin_mode.value,
         legs=legs,
         hedge_ratio=hedge,
         opened_at=position.opened_at,
@@ -128,6 +133,9 @@ def _view_leg(seen: Inputs, position: PairPosition, leg: Leg, intents: list[Inte
         mark_price=amount(mark),
         marked_at=sightings.positions_at if mark is not None else None,
         result_usdt=as_number(result),
+        margin_usdt=None if there is None else amount(there.margin_usdt),
+        margin_ratio=None if there is None else as_number(there.margin_ratio),
+        liquidation_price=None if there is None else amount(there.liquidation_price),
         stop=stop,
         target=target,
     )

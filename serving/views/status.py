@@ -91,6 +91,7 @@ class StatusView(View):
     mode: str
     market: str
     venue: str
+    margin_mode: str = Field(description="Margin mode of entries; a position says its own.")
     version: str
     started_at: datetime | None
     now: datetime
@@ -121,6 +122,7 @@ def view_status(seen: Inputs) -> StatusView:
         mode=status.mode,
         market=status.market,
         venue=settings.features.venue,
+        margin_mode=settings.strategy.margin_mode.value,
         version=read_version(),
         started_at=sightings.started_at,
         now=seen.now,

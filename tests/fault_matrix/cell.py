@@ -118,14 +118,14 @@ class Cell:
         if self.situation.what == "cancel_stop":
             self._cancel_stops()
         elif self.situation.what == "leverage":
-            desk.ask("POST", "account/set-leverage", instId=BTC, mgnMode="cross", lever=params["lever"])
+            desk.ask("POST", "account/set-leverage", instId=BTC, mgnMode=desk.margin.value, lever=params["lever"])
         elif self.situation.what == "rest":
             price = str(round(float(desk.ask("GET", "market/ticker", instId=BTC)[0]["last"]) * 0.985, 1))
             desk.ask(
                 "POST",
                 "trade/order",
                 instId=BTC,
-                tdMode="cross",
+                tdMode=desk.margin.value,
                 side="buy",
                 ordType="post_only",
                 px=price,
@@ -140,7 +140,7 @@ class Cell:
                 "POST",
                 "trade/order",
                 instId=name,
-                tdMode="isolated" if params.get("isolated") else "cross",
+                tdMode=(desk.margin.other if params.get("other_margin") else desk.margin).value,
                 side=side,
                 ordType="market",
                 sz=str(contracts),
@@ -182,8 +182,9 @@ class Cell:
         stops = self.desk.see_stops()
         for record in self.desk.journal.open_positions():
             for leg in record.position.legs:
-                size = min(leg.contracts, abs(held.get((inst_id(leg.asset), "cross"), Decimal(0))))
-                cover = sum(Decimal(stop["sz"] or 10**9) for stop in stops if stop["instId"] == inst_id(leg.asset))
+                size = min(leg.contracts, abs(held.get((inst_id(leg.asset), self.desk.margin), Decimal(0))))
+                own = inst_id(leg.asset), self.desk.margin
+                cover = sum(Decimal(stop["sz"] or 10**9) for stop in stops if (stop["instId"], stop["tdMode"]) == own)
                 if cover < size:
                     return False
         return True

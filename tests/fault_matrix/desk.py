@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from pairity.layout import Layout
-from pairity.settings import Settings
+from pairity.margin import MarginMode
+from pairity.settings import Settings, StrategySettings
 from pairity.strategy.types import Action, Decision, Entry, Exit, ExitReason, LegOrder, Side, StrategyState
 from pairity.trading_settings import ServeSettings
 from pairity.universe import ContractSpec, Pair
@@ -47,13 +48,17 @@ SIZE = Decimal("0.05")
 class Desk:
     """One process, its position in BTC, and what a person sees of the account."""
 
-    def __init__(self, url: str, home: Path, clock: SteppedClock, client: Any, *, late: bool) -> None:
+    def __init__(
+        self, url: str, home: Path, clock: SteppedClock, client: Any, *, late: bool, margin: MarginMode
+    ) -> None:
+        self.margin = margin
         self.url, self.clock, self._home, self._late = url, clock, home, late
         self._last = read_last(url)
         settings = Settings(
             home=home,
             exchange=exchange_at(url, control_url=f"{url}/control", timeout_s=0.8),
             serve=ServeSettings(watch_stepped=True),
+            strategy=StrategySettings(margin_mode=margin),
         )
         self.journal = Journal.open(home / "journal.db")
         self.journal.record_run(RUN)
@@ -88,7 +93,7 @@ class Desk:
         exits = tuple(
             Exit(record.position.position_id, ExitReason.Z_CROSS) for record in self.journal.open_positions() if leave
         )
-        entries = () if leave or refused else (_make_entry(f"BTC__ETH@{at:%H%M%S%f}", self._last),)
+        entries = () if leave or refused else (_make_entry(f"BTC__ETH@{at:%H%M%S%f}", self._last, self.margin),)
         action = Action.CLOSE if leave else Action.OPEN if entries else Action.HOLD
         outcome = Decision(action, "drill", (), exits, entries, StrategyState(10_000.0))
         record = DecisionRecord(
@@ -119,7 +124,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(url: str, home: Path, *, late: bool) -> AsyncIterator[Desk]:
+async def open_desk(url: str, home: Path, *, late: bool, margin: MarginMode = MarginMode.CROSS) -> AsyncIterator[Desk]:
     """Open a desk on a journal of its own and close it with the block."""
     home.mkdir(mode=0o700)
     client = make_client(Settings(exchange=exchange_at(url, control_url=f"{url}/control", timeout_s=0.8)), signed=True)
@@ -127,7 +132,7 @@ async def open_desk(url: str, home: Path, *, late: bool) -> AsyncIterator[Desk]:
     # The processes of earlier cells traded on the same account: a person says that they are gone.
     queue = RequestQueue(Layout(home))
     queue.put(Request(wish=Wish.RESUME, at=clock.now(), reason="the cells before are over"))
-    desk = Desk(url, home, clock, client, late=late)
+    desk = Desk(url, home, clock, client, late=late, margin=margin)
     try:
         yield desk
     finally:
@@ -153,6 +158,6 @@ def _get(url: str) -> list[dict[str, str]]:
         return rows
 
 
-def _make_entry(name: str, last: float) -> Entry:
+def _make_entry(name: str, last: float, margin: MarginMode) -> Entry:
     leg = LegOrder("BTC", Side.SELL, SIZE, last, PLAIN_RULE)
-    return Entry(name, Pair("BTC", "ETH"), -1, 1.5, 0.7, 1.05, (leg,))
+    return Entry(name, Pair("BTC", "ETH"), -1, 1.5, 0.7, 1.05, (leg,), margin_mode=margin)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pairity.margin import MarginMode
 from pairity_cli.demo.exchange import running_exchange
 from tests.fault_matrix.cell import Cell
 from tests.fault_matrix.desk import open_desk
@@ -34,12 +35,20 @@ def small_exchange(folder: Path, situation: Situation | None = None) -> Iterator
 
 
 def play_cell(
-    situation: Situation, operation: Operation, url: str, folder: Path, *, lasting: bool, turn: int = 0
+    situation: Situation,
+    operation: Operation,
+    url: str,
+    folder: Path,
+    *,
+    lasting: bool,
+    turn: int = 0,
+    margin: MarginMode = MarginMode.CROSS,
 ) -> tuple[str, list[str]]:
     """Play one cell on a running exchange; return what came of it, and what must not have."""
 
     async def play() -> tuple[str, list[str]]:
-        async with open_desk(url, folder / f"home{next(_numbers)}", late=situation.kind == "venue") as desk:
+        home = folder / f"home{next(_numbers)}"
+        async with open_desk(url, home, late=situation.kind == "venue", margin=margin) as desk:
             cell = Cell(situation, operation, desk, lasting, turn)
             try:
                 result = await cell.play()
@@ -53,7 +62,11 @@ def play_cell(
 
 
 def play_row(
-    situation: Situation, url: str, folder: Path, operations: Sequence[Operation] = OPERATIONS
+    situation: Situation,
+    url: str,
+    folder: Path,
+    operations: Sequence[Operation] = OPERATIONS,
+    margin: MarginMode = MarginMode.CROSS,
 ) -> Iterator[tuple[Operation, str, str, list[str]]]:
     """Yield (column, how long, result, what is wrong) of the cells of a row that make sense."""
     with contextlib.ExitStack() as own:
@@ -63,11 +76,20 @@ def play_row(
         for turn, operation in enumerate(column for column in operations if column.fits(situation)):
             if situation.kind == "fault":
                 for name, lasting in (("once", False), ("45 s", True)):
-                    yield (operation, name, *play_cell(situation, operation, url, folder, lasting=lasting))
+                    yield (
+                        operation,
+                        name,
+                        *play_cell(situation, operation, url, folder, lasting=lasting, margin=margin),
+                    )
             elif situation.alone and not situation.passes:
                 with small_exchange(folder, situation) as once:
                     lasting = situation.kind == "event"
-                    yield (operation, "", *play_cell(situation, operation, once, folder, lasting=lasting))
+                    yield (
+                        operation,
+                        "",
+                        *play_cell(situation, operation, once, folder, lasting=lasting, margin=margin),
+                    )
             else:
                 times = turn if situation.kind == "event" else 0
-                yield (operation, "", *play_cell(situation, operation, shared, folder, lasting=True, turn=times))
+                played = play_cell(situation, operation, shared, folder, lasting=True, turn=times, margin=margin)
+                yield (operation, "", *played)

@@ -203,7 +203,7 @@ PEOPLE: tuple[Situation, ...] = (
     _person("hand: turned over", "trade", part="2.2"),
     _person("hand: added to", "trade", part="-0.6"),
     _person("hand: another contract", "trade", part="0", instrument="ETH-USDT-SWAP"),
-    _person("hand: isolated beside cross", "trade", part="0", isolated=True),
+    _person("hand: the other margin mode beside it", "trade", part="0", other_margin=True),
     _person("hand: the stop cancelled", "cancel_stop"),
     _person("hand: leverage changed", "leverage", lever="5"),
     _person("another process rests an order", "rest", client_id=_RIVAL),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pairity.margin import MarginMode
 from paper_exchange.events.script import parse_event
 from paper_exchange.faults.catalogue import CATALOGUE
 from tests.e2e.running import paper_exchange
@@ -17,6 +18,14 @@ from tests.fault_matrix.playing import play_row, small_exchange
 from tests.fault_matrix.situations import ALL, EVENTS, FAULTS, Situation
 from tests.fault_matrix.table import COLUMNS, NO_SENSE, read_table, write_cell
 from tests.soak.market import T0, WanderingMarket
+
+SAMPLED = ("reset", "missing_51603", "zero_position_row", "suspend")
+"""Faults that are played in isolated margin too, beside everything that persons do."""
+
+
+def _is_sampled(row: Situation) -> bool:
+    return row.fits_trading and (row.kind in ("person", "venue") or row.what in SAMPLED)
+
 
 matrix = [pytest.mark.fault_matrix, pytest.mark.timeout(900)]
 EVENT_KINDS = {"fault", "state", "change", "funding_hours", "delist", "maintenance", "clear_faults"}
@@ -54,8 +63,17 @@ def test_the_table_has_every_row_and_says_where_one_makes_no_sense() -> None:
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=matrix) for row in ALL if row.fits_trading])
 def test_trading(row: Situation, exchange: str, tmp_path: Path) -> None:
+    check_row(row, exchange, tmp_path, MarginMode.CROSS)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=matrix) for row in ALL if _is_sampled(row)])
+def test_trading_in_isolated_margin(row: Situation, exchange: str, tmp_path: Path) -> None:
+    check_row(row, exchange, tmp_path, MarginMode.ISOLATED)
+
+
+def check_row(row: Situation, exchange: str, tmp_path: Path, margin: MarginMode) -> None:
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for operation, _, result, wrong in play_row(row, exchange, tmp_path):
+    for operation, _, result, wrong in play_row(row, exchange, tmp_path, margin=margin):
         assert wrong == [], (operation.name, result)
         found[operation.name].append(write_cell(operation, result, row))
     expected = {name: cell for name, cell in read_table()[row.name].items() if name != "feed" and cell != NO_SENSE}

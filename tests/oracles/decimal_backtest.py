@@ -59,6 +59,7 @@ class HeldLeg:
     opened_at: object
     broken: bool
     funding: Decimal = Decimal(0)
+    margin: Decimal = Decimal(0)
 
 
 def backtest(history, scores, strategy, lag, terms):
@@ -79,6 +80,7 @@ def _loop(history, scores, choose, protected, lag, terms):
     fee, maker = D(terms.taker_fee_bps) / 10000, D(terms.maker_fee_bps) / 10000
     slip, need = D(terms.slippage_bps) / 10000, D(terms.maintenance_rate) + D(terms.taker_fee_bps) / 10000
     limits = terms.fill_model == "limit_maker"
+    isolated = terms.margin_mode == "isolated"
     books = Books(D(terms.initial_equity))
     state = StrategyState(available_usdt=terms.initial_equity)
     held, waiting, decision = [], {}, None
@@ -93,9 +95,17 @@ def _loop(history, scores, choose, protected, lag, terms):
     def gross():
         return sum((x.size * x.mark for x in held), Decimal(0))
 
+    def spare_money():
+        if isolated:
+            return max(books.cash - sum(x.margin for x in held), Decimal(0))
+        return max(equity() - gross() / terms.leverage, Decimal(0))
+
     def close(x, reference, at, reason):
         nonlocal state
         price = reference * (1 - x.sign * slip)
+        if isolated and x.margin + x.sign * x.size * (price - x.entry) - x.size * price * fee < 0:
+            # not below nothing: the price at which margin, profit and fee come to zero
+            price = (x.entry - x.sign * x.margin / x.size) / (1 - x.sign * fee)
         books.cash += x.sign * x.size * (price - x.entry) - x.size * price * fee
         held.remove(x)
         books.trades.append(
@@ -160,10 +170,11 @@ def _loop(history, scores, choose, protected, lag, terms):
                         mark=reference,
                         opened_at=hour - HOUR,
                         broken=False,
+                        margin=size * price / terms.leverage if isolated else Decimal(0),
                     )
                 )
             bars_there = all(bar(order.asset, hour) for order in entry.legs)
-            free = max(equity() - gross() / terms.leverage, Decimal(0))
+            free = spare_money()
             cost = sum(x.size * x.entry / terms.leverage + x.fees for x in new)
             if len(new) < len(entry.legs) or cost > free or blocked:
                 books.unfilled += 1
@@ -205,6 +216,11 @@ def _loop(history, scores, choose, protected, lag, terms):
             # with this leg's own part taken out: rest + sign·size·(p − entry) = need·size·p
             rest = spare - x.sign * x.size * (x.mark - x.entry) + need * x.size * x.mark
             dead = (x.sign * x.size * x.entry - rest) / (x.size * (x.sign - need))
+            if isolated:  # margin + sign·size·(p − entry) = need·size·p
+                dead = (x.entry - x.sign * x.margin / x.size) / (1 - x.sign * need)
+                if dead > 0 and (now[0] <= dead if x.sign > 0 else now[0] >= dead):
+                    events.append((x, now[0], True, ExitReason.LIQUIDATION))
+                    continue
             level, why = x.stop, ExitReason.STOP_LOSS
             if dead > 0 and (x.stop is None or (dead > x.stop if x.sign > 0 else dead < x.stop)):
                 level, why = dead, ExitReason.LIQUIDATION
@@ -219,7 +235,7 @@ def _loop(history, scores, choose, protected, lag, terms):
         for x in held:
             now = bar(x.asset, hour)
             x.mark = x.mark if now is None else now[3]
-        ruined = bool(held) and equity() < need * gross()
+        ruined = not isolated and bool(held) and equity() < need * gross()
         why = ExitReason.LIQUIDATION if ruined else ExitReason.OTHER_LEG
         for x in [x for x in held if ruined or x.broken]:
             if bar(x.asset, hour) is None:
@@ -232,10 +248,11 @@ def _loop(history, scores, choose, protected, lag, terms):
                 if hour - HOUR < time <= hour:
                     payment = x.sign * x.size * x.mark * D(rate)
                     x.funding += payment
+                    x.margin -= payment if isolated else Decimal(0)
                     books.cash -= payment
         # 5. mark, then decide
         books.equity.append(equity())
-        free = max(equity() - gross() / terms.leverage, Decimal(0))
+        free = spare_money()
         scored = scores.get(hour)
         market = MarketView(hour + lag, hour, dict(history.views.get(hour, {})), scored.correlations if scored else {})
         decision = choose(replace(state, available_usdt=float(free)), scored.scores if scored else (), market)

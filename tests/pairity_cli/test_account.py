@@ -56,8 +56,8 @@ def test_positions_have_a_side_a_mark_and_their_result(tiny, capsys):
     start = lines.index(next(line for line in lines if "unrealised P&L" in line))
     shown = [line.split() for line in lines[start + 2 : start + 4]]
     assert shown == [
-        [BTC, "short", "1.25", "80000", "80000", "0.00"],
-        ["SOL-USDT-SWAP", "long", "6", "100", "101.5", "0.00"],
+        [BTC, "short", "1.25", "cross", "80000", "80000", "0.00"],
+        ["SOL-USDT-SWAP", "long", "6", "cross", "100", "101.5", "0.00"],
     ]
 
 

@@ -38,15 +38,18 @@ HOUR_MS = 3_600_000
 ASSETS = ("BTC", "ETH", "SOL", "XRP", "ADA", "DOT", "BNB")
 
 
-def make_history(seed: int, count: int) -> tuple[MarketHistory, dict[Any, HourScores]]:
-    """Return a market without gaps, and z-scores that go up and down through zero."""
+def make_history(seed: int, count: int, dear: int = 1) -> tuple[MarketHistory, dict[Any, HourScores]]:
+    """Return a market without gaps, and z-scores that go up and down through zero.
+
+    Prices are on a tick of 0.01; `dear` times the usual ones make that finer.
+    """
     rng = np.random.default_rng(seed)
     times = hours(count)
     bars: dict[str, dict[Any, PriceBar]] = {}
     views: dict[Any, dict[str, AssetView]] = {time: {} for time in times}
     settlements = {}
     for number, asset in enumerate(ASSETS):
-        price, bars[asset] = 40.0 * (number + 1), {}
+        price, bars[asset] = 40.0 * dear * (number + 1), {}
         for time in times:
             close = round(price * (1 + rng.normal(0, 0.008)), 2)
             high = round(max(price, close) * (1 + abs(rng.normal(0, 0.002))), 2)
@@ -148,7 +151,7 @@ class _Loop:
         self.now = START
         pace = Pace(poll_s=0.02, settle_s=1.0)
         desk = OrderDesk(self._venue, self._journal, _Now(self), pace)
-        self._executor = Executor(desk, _specs(), 1)
+        self._executor = Executor(desk, _specs(), self._settings.strategy.leverage)
         self._reconciler = Reconciler(self._executor, self._settings)
 
     async def run(self) -> None:
@@ -202,8 +205,9 @@ class _Loop:
         legs = [leg for record in self._journal.open_positions() for leg in record.position.legs]
         ours = {inst_id(leg.asset): leg.side.sign * leg.contracts for leg in legs}
         assert len(ours) == len(legs)
+        mode = self._settings.strategy.margin_mode
         for _ in range(100):
-            there = {name: held.contracts for name, held in (await self._venue.positions()).items()}
+            there = {name: held.contracts for name, held in (await self._venue.positions(mode)).items()}
             if there == ours:
                 break
             await self._executor.desk.pace.wait()

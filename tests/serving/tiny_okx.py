@@ -153,7 +153,8 @@ class TinyOkx(TinyAccount):
         return [{"ordId": order["ordId"], "clOrdId": client_id, "sCode": "0", "sMsg": "Order placed"}]
 
     def _privateGetTradeOrder(self, params: Any) -> list[Any]:
-        found = [order for order in self.orders if order["clOrdId"] == params["clOrdId"]]
+        name = "clOrdId" if "clOrdId" in params else "ordId"
+        found = [order for order in self.orders if order[name] == params[name]]
         if not found:
             raise Refused("51603", "Order does not exist", element=False)
         return [dict(found[-1])]

@@ -9,7 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pairity.settings import Settings
+from pairity.margin import MarginMode
+from pairity.settings import Settings, StrategySettings
 from pairity.strategy.types import (
     Action,
     Decision,
@@ -69,10 +70,17 @@ class FastTime:
         return self.seconds
 
 
-def entry(side: Side = Side.SELL, contracts: str = "1.25", reference: float = 80000.0, asset: str = "BTC") -> Entry:
+def entry(
+    side: Side = Side.SELL,
+    contracts: str = "1.25",
+    reference: float = 80000.0,
+    asset: str = "BTC",
+    margin: MarginMode = MarginMode.CROSS,
+) -> Entry:
     pair = Pair(asset, "SOL")
     leg = LegOrder(asset, side, Decimal(contracts), reference, RULE)
-    return Entry(f"{pair.pair_id}@20250318T1700Z", pair, side.sign, -side.sign * 1.7, 0.6, 1.02, (leg,))
+    name = f"{pair.pair_id}@20250318T1700Z"
+    return Entry(name, pair, side.sign, -side.sign * 1.7, 0.6, 1.02, (leg,), margin_mode=margin)
 
 
 def decision_of(
@@ -98,14 +106,18 @@ class Desk:
         adopt: bool = False,
         limits: LimitTerms | None = None,
         scope: str = "test",
+        margin: MarginMode = MarginMode.CROSS,
+        leverage: int = 1,
     ) -> None:
         self.journal = Journal.open(path, scope=scope)
         time = FastTime()
         self.pace = pace or Pace(poll_s=0.1, sleep=time.sleep, monotonic=time.monotonic)
         self.venue = OkxVenue(client, retries=1)
         self.orders = OrderDesk(self.venue, self.journal, VenueClock(now), self.pace, checkpoint)
-        self.executor = Executor(self.orders, dict(SPECS), leverage=1, limit_terms=limits)
-        self.settings = Settings(serve=ServeSettings(adopt_positions=adopt))
+        self.executor = Executor(self.orders, dict(SPECS), leverage=leverage, limit_terms=limits)
+        self.settings = Settings(
+            serve=ServeSettings(adopt_positions=adopt), strategy=StrategySettings(margin_mode=margin)
+        )
         self.reconciler = Reconciler(self.executor, self.settings)
 
     def decide(self, *entries: Entry, exits: tuple[Exit, ...] = (), at: datetime = T0) -> DecisionRecord:

@@ -7,6 +7,7 @@ from datetime import datetime
 from math import fsum
 from typing import Any
 
+from pairity.margin import MarginMode
 from pairity.strategy.lifecycle import with_closed, with_opened
 from pairity.strategy.stops import compute_stop_prices
 from pairity.strategy.types import Action, Decision, Entry, ExitReason, Leg, LegOrder, PairPosition, StrategyState
@@ -33,6 +34,7 @@ class Account:
         self.unfilled_entries = self.funding_unknown_hours = 0
         self._history, self._terms, self._protected = history, terms, protected
         self._cash = terms.initial_equity
+        self._isolated = terms.margin_mode is MarginMode.ISOLATED
         self._closing_rate = terms.maintenance_rate + terms.taker_fee_bps * fills.BPS
         self._held: dict[str, OpenPosition] = {}
         self._leaving: dict[str, ExitReason] = {}
@@ -45,7 +47,12 @@ class Account:
 
     @property
     def available(self) -> float:
-        """Equity that is not bound as initial margin; never below 0."""
+        """Equity that is not bound as margin; never below 0.
+
+        In isolated margin what legs earn is not free, and what they lose is lost to their own margin.
+        """
+        if self._isolated:
+            return max(self._cash - sum(leg.margin for leg in self._iterate_legs()), 0.0)
         value, notional = self._mark_to_market()
         return max(value - notional / self._terms.leverage, 0.0)
 
@@ -163,6 +170,7 @@ class Account:
             target_price=target,
             fees=size * fill.price * fill.fee_bps * fills.BPS,
             mark=fill.reference_price,
+            margin=size * fill.price / self._terms.leverage if self._isolated else 0.0,
         )
 
     def _require_spec(self, asset: str, decided_at: datetime) -> ContractSpec:
@@ -172,7 +180,10 @@ class Account:
         return spec
 
     def _trigger(self, hour: datetime) -> None:
-        """Check stops, targets and liquidation of each leg against the bar; other legs stand at their last closes."""
+        """Check stops, targets and liquidation of each leg against the bar; other legs stand at their last closes.
+
+        An isolated leg that opens beyond its liquidation price is liquidated there, whatever stop is nearer.
+        """
         # Hits are collected before any is booked: each leg meets the account as of the last closes, in whatever order.
         cushion, opened = self._cushion, hour - HOUR
         hits: list[tuple[OpenPosition, OpenLeg, LegExit]] = []
@@ -180,9 +191,12 @@ class Account:
             target = self._terms.fill_model == "next_open_taker" or position.opened_at < opened
             for leg in position.legs:
                 bar = self._find_bar(leg.asset, hour)
-                others = cushion - leg.unrealised + self._closing_rate * leg.notional
+                others = leg.margin if self._isolated else cushion - leg.unrealised + self._closing_rate * leg.notional
                 level = fills.solve_liquidation_price(leg, others, self._closing_rate)
                 if bar is None:
+                    continue
+                if self._isolated and level is not None and (bar.open - level) * leg.sign <= 0:
+                    hits.append((position, leg, LegExit(bar.open, opened, ExitReason.LIQUIDATION)))
                     continue
                 leg_exit = fills.trigger_exit(leg, bar, hour, level, opened=opened, target=target)
                 if leg_exit is not None:
@@ -202,7 +216,7 @@ class Account:
 
         A leg without a bar is closed at the open of its next one.
         """
-        dead = self._cushion < 0
+        dead = not self._isolated and self._cushion < 0
         reason = ExitReason.LIQUIDATION if dead else ExitReason.OTHER_LEG
         for position in [position for position in self._held.values() if dead or not position.whole]:
             for leg in list(position.legs):
@@ -215,6 +229,8 @@ class Account:
         """Book the funding settlements of this bar on the marked notional (rate > 0: longs pay shorts)."""
         paid = leg.sign * leg.notional * self._funding_rate(leg.asset, hour)
         leg.funding += paid
+        if self._isolated:
+            leg.margin -= paid
         self._cash -= paid
         view = self._history.views.get(hour, {}).get(leg.asset)
         if view is None or view.funding_rate is None:
@@ -232,6 +248,8 @@ class Account:
 
     def _close(self, position: OpenPosition, leg: OpenLeg, leg_exit: LegExit) -> None:
         price = fills.apply_slippage(leg_exit.reference_price, -leg.sign, self._terms.slippage_bps)
+        if self._isolated:  # whatever closes it: a price that leaves less would have liquidated it before
+            price = fills.limit_loss(leg, price, self._terms.taker_fee_bps * fills.BPS)
         fee = leg.size * price * self._terms.taker_fee_bps * fills.BPS
         self._cash += leg.sign * leg.size * (price - leg.entry_price) - fee
         leg.fees += fee

@@ -116,6 +116,7 @@ def make_terms(settings: Settings) -> Terms:
         leverage=settings.strategy.leverage,
         maker_fee_bps=settings.costs.maker_fee_bps,
         fill_model=settings.costs.fill_model,
+        margin_mode=settings.strategy.margin_mode,
     )
 
 

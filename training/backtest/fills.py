@@ -43,10 +43,20 @@ def solve_liquidation_price(leg: OpenLeg, other_equity: float, closing_rate: flo
 
     `closing_rate` is the venue's requirement per notional: maintenance margin and the taker's fee for closing.
     `other_equity` is the account without this leg's unrealised profit, less that requirement for all other legs (cross
-    margin; they stand at their last known closes). Solves other_equity + sign·size·(p − entry) = closing_rate·size·p.
+    margin; they stand at their last known closes); in isolated margin it is the leg's own margin. Solves
+    other_equity + sign·size·(p − entry) = closing_rate·size·p.
     """
     price = (leg.sign * leg.size * leg.entry_price - other_equity) / (leg.size * (leg.sign - closing_rate))
     return price if price > 0 else None
+
+
+def limit_loss(leg: OpenLeg, price: float, fee_rate: float) -> float:
+    """Return the price at which an isolated leg is closed: `price`, or the one at which its margin is just lost.
+
+    Solves margin + sign·size·(p − entry) = fee_rate·size·p; the venue's insurance bears what would be lost beyond it.
+    """
+    ruined = (leg.sign * leg.size * leg.entry_price - leg.margin) / (leg.size * (leg.sign - fee_rate))
+    return max(price, ruined) if leg.sign > 0 else min(price, ruined)
 
 
 def trigger_exit(

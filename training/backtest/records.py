@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import polars as pl
 
+from pairity.margin import MarginMode
 from pairity.strategy.types import (
     AssetView,
     Decision,
@@ -87,6 +88,9 @@ class Terms:
     `limit_maker`: a limit order at the close of the decision, filled at that price and the maker's fee if the next bar
     trades *through* it (touching is not enough: others stand in front), else not at all; in that bar a target does not
     count, because the bar's extreme may have come first. Exits pay taker's fee and slippage in both models.
+
+    In `margin_mode` isolated each leg stands on its own margin, notional at entry over `leverage`: it is liquidated
+    alone, and loses no more than that margin and the fee of its entry.
     """
 
     initial_equity: float
@@ -97,6 +101,7 @@ class Terms:
     """The venue liquidates when equity falls below this fraction of the notional held, plus the fees of closing it."""
     maker_fee_bps: float = 2.0
     fill_model: Literal["next_open_taker", "limit_maker"] = "next_open_taker"
+    margin_mode: MarginMode = MarginMode.CROSS
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +125,8 @@ class OpenLeg:
     """Last known close."""
     funding: float = 0.0
     """Paid so far (negative: received)."""
+    margin: float = 0.0
+    """Margin of its own in isolated margin, less funding paid; 0 in cross margin, where the account stands for it."""
     sign: int = field(init=False)
     """+1 long, −1 short."""
 

@@ -11,11 +11,12 @@ import time
 from collections.abc import Sequence
 
 from tests.e2e.crash_matrix.matrix import Matrix, make_table
+from tests.e2e.crash_matrix.process import Legs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="crash-matrix", description="Kill the trading process at every boundary.")
-    parser.add_argument("--legs", choices=["base", "both"], help="one kind of legs only")
+    parser.add_argument("--legs", choices=["base", "both", "isolated"], help="one kind of legs only")
     parser.add_argument("--only", metavar="LEGS-N", help="one kill only, as a failure names it: both-203")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth boundary only")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="with --every: beginning with this one")
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return place == number if number is not None else place % given.every == given.first % given.every
 
     begun, matrices = time.monotonic(), []
-    for legs in ("base", "both"):
+    kinds: tuple[Legs, ...] = ("base", "both", "isolated")
+    for legs in kinds:
         if chosen in (None, legs):
             matrix = Matrix(legs, given.down, twice=given.twice)
             matrix.fill(choose, lambda line: print(line, flush=True))

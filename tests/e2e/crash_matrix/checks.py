@@ -57,6 +57,7 @@ def describe_end(journal_path: Path, seen: Look) -> State:
             "fills": sorted((fill.instrument, fill.side, fill.contracts, fill.price) for fill in journal.fills()),
             "trading": journal.states.all()[-1].state,
             "positions": seen.positions,
+            "margins": seen.margins,
             "stops": [stop[1:] for stop in sorted(seen.stops, key=lambda stop: stop[1:])],
             "filled": sorted(order[1:4] for order in seen.orders if order.filled),
             "cash": seen.cash,
@@ -85,9 +86,13 @@ def _leave_out(one: Any, other: Any) -> Any:
 
 def _compare_positions(journal: Journal, seen: Look) -> list[str]:
     ours: dict[str, Decimal] = defaultdict(Decimal)
+    margins = {}
     for record in journal.open_positions():
         for leg in record.position.legs:
             ours[f"{leg.asset}-USDT-SWAP"] += leg.side.sign * leg.contracts
+            margins[f"{leg.asset}-USDT-SWAP"] = record.position.margin_mode
+    if margins != seen.margins:
+        return [f"the journal holds in {margins}, the venue in {seen.margins}"]
     return [] if dict(ours) == seen.positions else [f"the journal holds {dict(ours)}, the venue {seen.positions}"]
 
 

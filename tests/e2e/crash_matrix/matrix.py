@@ -130,7 +130,7 @@ class Matrix:
 
     @property
     def _leg_count(self) -> int:
-        return 2 if self.legs == "both" else 1
+        return 1 if self.legs == "base" else 2
 
 
 def describe(run: Run, legs: str) -> str:
@@ -142,7 +142,7 @@ def describe(run: Run, legs: str) -> str:
 
 def make_table(matrices: list[Matrix]) -> str:
     """Return the matrix: phase × kind of boundary × legs, with runs, kills and recoveries."""
-    lines = [f"{'legs':6}{'phase':20}{'boundary':20}{'runs':>6}{'killed':>8}{'recovered':>11}"]
+    lines = [f"{'legs':10}{'phase':20}{'boundary':20}{'runs':>6}{'killed':>8}{'recovered':>11}"]
     counts: Counter[str] = Counter()
     for matrix in matrices:
         for phase in PHASES:
@@ -153,7 +153,7 @@ def make_table(matrices: list[Matrix]) -> str:
                 killed = sum(run.killed for run in runs)
                 recovered = sum(run.killed and not run.broken for run in runs)
                 counts.update(runs=len(runs), killed=killed, recovered=recovered)
-                lines.append(f"{matrix.legs:6}{phase.name:20}{kind:20}{len(runs):>6}{killed:>8}{recovered:>11}")
+                lines.append(f"{matrix.legs:10}{phase.name:20}{kind:20}{len(runs):>6}{killed:>8}{recovered:>11}")
     lines.append(f"{'all':46}{counts['runs']:>6}{counts['killed']:>8}{counts['recovered']:>11}")
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from pairity.margin import MarginMode
 from pairity.progress import SilentProgress
 from pairity.settings import Settings
 from pairity.strategy.types import (
@@ -44,7 +45,8 @@ from tests.e2e.crash_matrix.script import FIRST, LAG, SECOND, Decide, Phase, Wat
 from tests.paper_exchange.paper_keys import exchange_at
 from venue.okx_client import aclose, make_client
 
-Legs = Literal["base", "both"]
+Legs = Literal["base", "both", "isolated"]
+"""One leg or two in cross margin, or two in isolated margin."""
 ASSETS = (*FIRST, *SECOND)
 NOTIONAL = Decimal(1000)
 REFERENCE_OFF = 1.005
@@ -58,9 +60,18 @@ def make_settings(home: Path, url: str, legs: Legs) -> Settings:
         home=home,
         universe={"assets": ASSETS},
         exchange=exchange_at(url, control_url=f"{url}/control", max_retries=1),
-        strategy={"legs": legs, "max_concurrent_positions": 2},
+        strategy={
+            "legs": "base" if legs == "base" else "both",
+            "max_concurrent_positions": 2,
+            "margin_mode": choose_margin(legs),
+        },
         serve={"order_poll_s": 0.01},
     )
+
+
+def choose_margin(legs: Legs) -> MarginMode:
+    """Return the margin mode of a kind of legs."""
+    return MarginMode.ISOLATED if legs == "isolated" else MarginMode.CROSS
 
 
 class ScriptedCycle(Cycle):
@@ -180,10 +191,10 @@ async def _make_entry(pair: Pair, close: datetime, parts: Parts, legs: Legs) -> 
         reference = float(price) * REFERENCE_OFF
         orders.append(LegOrder(asset, side, contracts, reference, RULE))
         worth.append(spec.notional(contracts, exact(reference)))
-    chosen = tuple(orders if legs == "both" else orders[:1])
+    chosen = tuple(orders[:1] if legs == "base" else orders)
     name = f"{pair.pair_id}@{close:%Y%m%dT%H%MZ}"
     score = PairAssessment(pair, 1.7, 0.7, 1.05, None, float(worth[1] / worth[0]))
-    return Entry(name, pair, -1, 1.7, 0.7, 1.05, chosen), score
+    return Entry(name, pair, -1, 1.7, 0.7, 1.05, chosen, margin_mode=choose_margin(legs)), score
 
 
 def run_here(phase: Phase, home: Path, url: str, legs: Legs) -> None:

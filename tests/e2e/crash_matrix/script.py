@@ -55,14 +55,14 @@ class Phase:
     """One phase. `sure` says that its end does not depend on when the process was killed.
 
     `naked` says that the scene takes a stop away: until the process has looked, a position may have none. `events` are
-    a script of the exchange: what it refuses. `legs` leaves a phase out for the other kind.
+    a script of the exchange: what it refuses. `legs` leaves a phase out for other kinds.
     """
 
     name: str
     steps: tuple[Decide | Watch, ...]
     scene: Scene | None = None
     events: Script = ()
-    legs: tuple[str, ...] = ("base", "both")
+    legs: tuple[str, ...] = ("base", "both", "isolated")
     killed: bool = True
     sure: bool = True
     naked: bool = False
@@ -78,7 +78,7 @@ def close_a_leg(url: str, _home: Path) -> None:
     """Close one position by hand, of two legs the first one, and step on so that it is over."""
     row = sorted(get(url, "account/positions"), key=lambda item: str(item["instId"]))[0]
     side = "sell" if float(row["pos"]) > 0 else "buy"
-    order = {"instId": row["instId"], "tdMode": "cross", "side": side, "ordType": "market", "reduceOnly": True}
+    order = {"instId": row["instId"], "tdMode": row["mgnMode"], "side": side, "ordType": "market", "reduceOnly": True}
     post(url, "trade/order", {**order, "sz": row["pos"].lstrip("-")})
     control(url, "advance", {"by_ms": 1000})
 
@@ -123,7 +123,13 @@ PHASES = (
     Phase("opened once more", (Decide(5, opens=(SECOND,)),), killed=False),
     Phase("halt and flatten", (Watch(5, (120, 135)),), scene=ask_to(Wish.FLATTEN)),
     Phase("resume", (Watch(5, (180, 195)),), scene=ask_to(Wish.RESUME)),
-    Phase("broken entry", (Decide(6, opens=(FIRST,)),), events=REFUSE_THE_SECOND_LEG, legs=("both",), sure=False),
+    Phase(
+        "broken entry",
+        (Decide(6, opens=(FIRST,)),),
+        events=REFUSE_THE_SECOND_LEG,
+        legs=("both", "isolated"),
+        sure=False,
+    ),
     Phase("opened at last", (Decide(7, opens=(SECOND,)),), killed=False),
     Phase("stopped out", (), scene=wait_for_a_stop),
 )

@@ -32,6 +32,7 @@ class Stop(NamedTuple):
     contracts: Decimal
     stop: Decimal
     target: Decimal
+    margin: str
 
 
 class Look(NamedTuple):
@@ -42,6 +43,8 @@ class Look(NamedTuple):
     resting: list[str]
     orders: list[Order]
     cash: Decimal
+    margins: dict[str, str]
+    """Margin mode of each position."""
 
     def find_naked(self) -> list[str]:
         """Return the instruments whose position no stop closes whole."""
@@ -49,7 +52,9 @@ class Look(NamedTuple):
             name
             for name, size in self.positions.items()
             if not any(
-                stop.instrument == name and stop.side == ("sell" if size > 0 else "buy") and stop.contracts >= abs(size)
+                (stop.instrument, stop.margin) == (name, self.margins[name])
+                and stop.side == ("sell" if size > 0 else "buy")
+                and stop.contracts >= abs(size)
                 for stop in self.stops
             )
         ]
@@ -57,9 +62,10 @@ class Look(NamedTuple):
 
 def look(url: str) -> Look:
     """Return what the venue has now."""
-    positions = {
-        row["instId"]: Decimal(row["pos"]) for row in get(url, "account/positions") if Decimal(row["pos"] or 0) != 0
-    }
+    rows = [row for row in get(url, "account/positions") if Decimal(row["pos"] or 0) != 0]
+    positions = {row["instId"]: Decimal(row["pos"]) for row in rows}
+    assert len(positions) == len(rows), "two positions in one instrument"
+    margins = {row["instId"]: row["mgnMode"] for row in rows}
     algos = get(url, "trade/orders-algo-pending", ordType="oco") + get(
         url, "trade/orders-algo-pending", ordType="conditional"
     )
@@ -71,6 +77,7 @@ def look(url: str) -> Look:
             Decimal(row["sz"] or 0),
             Decimal(row["slTriggerPx"] or 0),
             Decimal(row["tpTriggerPx"] or 0),
+            row["tdMode"],
         )
         for row in algos
     ]
@@ -80,7 +87,14 @@ def look(url: str) -> Look:
     ]
     resting = [row["clOrdId"] for row in get(url, "trade/orders-pending")]
     cash = Decimal(get(url, "account/balance")[0]["details"][0]["cashBal"])
-    return Look(positions, sorted(stops), resting, sorted(orders), cash)
+    return Look(
+        positions=positions,
+        stops=sorted(stops),
+        resting=resting,
+        orders=sorted(orders),
+        cash=cash,
+        margins=margins,
+    )
 
 
 def get(url: str, path: str, **query: str) -> list[dict[str, Any]]:

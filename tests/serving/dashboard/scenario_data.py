@@ -96,6 +96,9 @@ def leg(asset: str, side: str, contracts: str, coins: str, entry: float, stop: t
         "mark_price": f"{mark}",
         "marked_at": confirmed,
         "result_usdt": round(sign * (mark - entry) * float(coins), 4),
+        "margin_usdt": None,
+        "margin_ratio": None,
+        "liquidation_price": None,
         "stop": {"price": f"{level}", "confirmed_at": confirmed, "state": state},
         "target": {"price": f"{entry * (1 + sign * 0.03):.4f}", "confirmed_at": confirmed, "state": state},
     } | changes
@@ -108,6 +111,7 @@ def pair_position(now: datetime, stop_state: str = "confirmed") -> dict:
         "pair": "XRP__AVAX",
         "direction": "short",
         "kind": "pair",
+        "margin_mode": "cross",
         "legs": [
             leg("XRP", "sell", "10", "1000", 1.4512, (1.5021, "confirmed"), confirmed_at=confirmed),
             leg("AVAX", "buy", "34", "34", 40.93, (39.51, stop_state), confirmed_at=confirmed),
@@ -134,9 +138,12 @@ def losing_position(now: datetime) -> dict:
         "pair": "SOL__LINK",
         "direction": "long",
         "kind": "pair",
+        "margin_mode": "isolated",
         "legs": [
-            leg("SOL", "buy", "6", "6", 239.0, (231.4, "confirmed"), confirmed_at=confirmed),
-            leg("LINK", "sell", "80", "80", 17.44, (18.02, "confirmed"), confirmed_at=confirmed),
+            leg("SOL", "buy", "6", "6", 239.0, (231.4, "confirmed"), confirmed_at=confirmed)
+            | {"margin_usdt": "143.4", "margin_ratio": 19.21, "liquidation_price": "216.2"},
+            leg("LINK", "sell", "80", "80", 17.44, (18.02, "confirmed"), confirmed_at=confirmed)
+            | {"margin_usdt": "139.52", "margin_ratio": 17.65, "liquidation_price": "19.06"},
         ],
         "hedge_ratio": 1.03,
         "opened_at": hours_before(now, 2.4),
@@ -170,6 +177,7 @@ def book_position(now: datetime) -> dict:
         "pair": "BTC__ETH",
         "direction": "long",
         "kind": "book",
+        "margin_mode": "cross",
         "legs": legs,
         "hedge_ratio": None,
         "opened_at": hours_before(now, 96),

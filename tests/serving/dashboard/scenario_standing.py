@@ -45,6 +45,7 @@ def waiting(now: datetime) -> dict:
         "mode": "paper",
         "market": "okx-paper (synthetic)",
         "venue": "okx",
+        "margin_mode": "cross",
         "version": "0.1.0",
         "started_at": iso(now - timedelta(days=3, hours=4)),
         "now": iso(now),

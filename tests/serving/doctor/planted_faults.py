@@ -158,6 +158,35 @@ FAULTS = {
     "another leverage": Planted(
         "leverage", "warning", "held at another leverage", "set the leverage", variable(PAIRITY_STRATEGY__LEVERAGE="3")
     ),
+    "isolated margin by hand": Planted(
+        "margin-mode",
+        "fault",
+        "by hand only",
+        "automatic transfers",
+        lambda patient: [
+            plant(patient)
+            for plant in (
+                venue("field", "account/config", name="ctIsoMode", value="autonomy"),
+                variable(PAIRITY_STRATEGY__MARGIN_MODE="isolated"),
+            )
+        ],
+        others=frozenset({"positions"}),
+    ),
+    "a stop beyond the liquidation price": Planted(
+        "margin-mode",
+        "warning",
+        "liquidated before its stop",
+        "lower strategy.leverage",
+        variable(PAIRITY_STRATEGY__MARGIN_MODE="isolated", PAIRITY_STRATEGY__LEVERAGE="10"),
+        others=frozenset({"positions"}),
+    ),
+    "a position of the margin mode before": Planted(
+        "positions",
+        "warning",
+        "before strategy.margin_mode changed",
+        "pairity close",
+        variable(PAIRITY_STRATEGY__MARGIN_MODE="isolated"),
+    ),
     "a suspended contract": Planted(
         "contracts",
         "warning",

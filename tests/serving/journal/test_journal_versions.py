@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
+from pairity.errors import JournalError
+from pairity.margin import MarginMode
 from serving.journal import (
+    IntentState,
     Journal,
     ShadowRecord,
     tables,
 )
+from tests.serving.journal.intentions import intent
 from tests.serving.journal.version_1 import write_version_1
-from tests.serving.trading import T0, decision_of, entry
+from tests.serving.trading import RUN, T0, decision_of, entry
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def test_a_journal_of_version_1_is_read_as_it_is_and_extended_by_a_writer(old: P
         assert stored(old) == (
             tables.SCHEMA_VERSION,
             before[1]
-            | {"shadows", "retrainings", "fees", "states", "rescalings", "equity_marks"}
+            | {"shadows", "retrainings", "fees", "states", "rescalings", "equity_marks", "margin_modes"}
             | {"events", "requests", "deliveries", "alert_states"},
         )
     journal = Journal.open(old)
@@ -89,3 +94,23 @@ def test_an_extended_journal_has_the_tables_of_a_new_one(old: Path, tmp_path: Pa
             return {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in names}
 
     assert shape(old) == shape(tmp_path / "new.db")
+
+
+def test_an_order_in_isolated_margin_is_read_as_one_and_an_older_journal_has_none(old: Path, tmp_path: Path) -> None:
+    with contextlib.closing(Journal.read(old)) as reader:
+        assert {order.margin_mode for order in reader.unsettled()} == {MarginMode.CROSS}
+    path = tmp_path / "new.db"
+    with contextlib.closing(Journal.open(path)) as journal:
+        journal.record_run(RUN)
+        record = decision_of(entry())
+        journal.record_decision(record, [])
+        isolated = intent(decision_id=record.decision_id, margin_mode=MarginMode.ISOLATED)
+        assert journal.intend(isolated) == journal.intend(isolated) == isolated
+        sent = journal.advance(isolated.client_order_id, IntentState.SENT, T0)
+        assert sent.margin_mode is MarginMode.ISOLATED
+        with contextlib.closing(Journal.read(path)) as reader:
+            for known in (journal, reader):
+                assert known.unsettled() == known.intents(isolated.position_id) == [sent]
+                assert known.intent(isolated.client_order_id) == known.trace(isolated.client_order_id).intent == sent
+        with pytest.raises(JournalError, match="another margin_mode"):
+            journal.intend(replace(isolated, margin_mode=MarginMode.CROSS))

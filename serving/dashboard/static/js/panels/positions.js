@@ -59,6 +59,7 @@ function card(position, { onClose, onChart }) {
       position.legs.length === 1 && position.pair
         ? el("span", { class: "muted" }, `of ${pairName(position.pair)}`)
         : null,
+      position.margin_mode === "isolated" ? el("span", { class: "muted" }, "isolated margin") : null,
       el("span", { class: "muted" }, known(position.hedge_ratio) ? `hedge ${number(position.hedge_ratio)}` : ""),
       el("span", { class: "total" }, result(split.total_usdt, 2, "USDT")),
     ),
@@ -140,6 +141,8 @@ function zScores(position) {
 const stopOf = (leg) => (STOPS[leg.stop?.state] ?? STOPS.missing)(leg.stop ?? {});
 
 function legTable(position) {
+  // In cross margin the account stands for all legs: what it has is in the panel of risk.
+  const isolated = position.margin_mode === "isolated";
   const rows = position.legs.map((leg) => [
     `${sideOf(leg)} ${leg.asset}`,
     stopOf(leg),
@@ -149,11 +152,15 @@ function legTable(position) {
     price(leg.stop?.price),
     price(leg.target?.price),
     exact(leg.contracts),
+    ...(isolated ? [price(leg.margin_usdt), number(leg.margin_ratio), price(leg.liquidation_price)] : []),
   ]);
   // The protection stands beside the leg: on a phone it must not be out of sight.
   return plainTable(
     "Legs",
-    ["leg", "stop on the venue", "result", "entry", "mark", "stop", "target", "contracts"],
+    [
+      ...["leg", "stop on the venue", "result", "entry", "mark", "stop", "target", "contracts"],
+      ...(isolated ? ["margin USDT", "margin ratio", "liquidated at"] : []),
+    ],
     rows,
     [0, 1],
   );
