@@ -23,7 +23,7 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
     strategy, limits, universe = settings.strategy, settings.limits, settings.universe
     count = strategy.max_concurrent_positions
     size = strategy.max_position_usdt
-    largest = "all that is available" if size == -1 else f"at most {size:,.2f} USDT"
+    base = "all that is available" if size == -1 else f"{size:,.2f} USDT"
     capped = "" if limits.position_usdt is None else f", never above {limits.position_usdt:,.2f} USDT"
     margin = "" if strategy.margin_mode is MarginMode.CROSS else f" in {strategy.margin_mode} margin"
     lines = [
@@ -33,8 +33,8 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
         f"bars      {settings.serve.interval_minutes} min; decided {settings.serve.grace_s:g} s after each close",
         f"model     {model.name} version {model.version}, trained until {model.train_end or 'unknown'}, gate: "
         f"{model.gate}, run {model.run_id}",
-        f"size      {largest}{capped}, leverage {strategy.leverage}{margin}, legs: {strategy.legs}, "
-        f"{count} position{'s' if count > 1 else ''} at once",
+        f"size      {base}, up to twice as much at a high score{capped}, leverage {strategy.leverage}{margin}, "
+        f"legs: {strategy.legs}, {count} position{'s' if count > 1 else ''} at once",
         f"limits    a day's loss of {limits.day_loss:.1%}, a drawdown of {limits.drawdown:.1%}, "
         f"{limits.gross_leverage:g} times the equity, {limits.orders_per_hour} orders an hour",
     ]
@@ -46,7 +46,7 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
 def describe_decision(record: DecisionRecord) -> str:
     """Return one line about a decision: the bar, what was decided and why, and the best pair with why not it.
 
-    >>> # 2026-01-01 02:00  hold: position held; best AVAX__LINK z -1.58, p 0.815, score 1.287: not taken
+    As `2026-01-01 02:00  hold: position held; best of 45 AVAX__LINK z -1.58, p 0.815, score 1.287, not taken: …`.
     """
     decision = record.decision
     said = f"{record.event_timestamp:%Y-%m-%d %H:%M}  {decision.action}: {decision.reason}"

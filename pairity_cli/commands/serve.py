@@ -20,7 +20,8 @@ from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_a
     "--max-position",
     type=float,
     metavar="USDT",
-    help="Largest position, -1 for all that is available (default: strategy.max_position_usdt).",
+    help="Base of a position's notional, up to twice as much at a high score; -1: all that is available "
+    "(default: strategy.max_position_usdt). The most is limits.position_usdt.",
 )
 @click.option("--leverage", type=int, help="Leverage of entries (default: strategy.leverage).")
 @click.option("--interval", type=int, metavar="MINUTES", help="Minutes per bar (default: serve.interval_minutes).")

@@ -62,6 +62,11 @@ class Home:
     def guards(self):
         return CAUSE in self.status()["causes"]
 
+    def hears(self):
+        """Whether its stream is open; while it starts there is none."""
+        stream = self.status()["stream"]
+        return stream is not None and stream["state"] == "open"
+
     def end(self, how=signal.SIGTERM):
         if self.process is not None:
             self.process.send_signal(how)
@@ -119,7 +124,7 @@ def test_both_stop_entering_and_one_goes_on_alone(homes):
     first, second = homes
     url = first.url
     first.serve()
-    until(lambda: first.status()["stream"]["state"] == "open")
+    until(first.hears)
     second.serve()
     until(lambda: first.guards() and second.guards())
     assert "holds this account" in second.status()["causes"][CAUSE]
@@ -127,7 +132,7 @@ def test_both_stop_entering_and_one_goes_on_alone(homes):
     held, before = positions(url), stops(url)
     assert set(held) == set(before) == {BTC, ETH}
 
-    until(lambda: second.status()["stream"]["state"] == "open")
+    until(second.hears)
     time.sleep(2)
     ask(url, "privatePostTradeCancelAlgos", [{"instId": BTC, "algoId": before[BTC]["algoId"]}])
     took = until(lambda: BTC in stops(url))

@@ -45,7 +45,13 @@ def test_the_start_says_mode_universe_model_sizes_and_limits():
     text = "\n".join(start(Mode.DEMO))
     for said in ("demo trading at OKX", "10 assets, 45 pairs", "BTC, ETH", "pair_forest version 3", "gate: passed"):
         assert said in text
-    for said in ("at most 1,000.00 USDT", "leverage 1", "1 position at once", "day's loss of 5.0%", "60 min"):
+    for said in (
+        "size      1,000.00 USDT, up to twice as much at a high score",
+        "leverage 1",
+        "1 position at once",
+        "day's loss of 5.0%",
+        "60 min",
+    ):
         assert said in text
     assert "REAL MONEY" not in text
 
@@ -65,7 +71,7 @@ def test_the_start_says_what_was_set(most: float):
             serve=ServeSettings(interval_minutes=240),
         )
     )
-    assert ("all that is available" if most == -1 else "at most 2,500.50 USDT") in text
+    assert f"size      {'all that is available' if most == -1 else '2,500.50 USDT'}, up to twice as much" in text
     assert "leverage 7, legs: both, 3 positions at once" in text
     assert "240 min" in text
 
