@@ -31,3 +31,25 @@ def format_exact(number: Decimal | None) -> str:
 def _strip(text: str) -> str:
     """Return a number's text without zeros behind its last digit."""
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_percent(fraction: float | None, *, signed: bool = False) -> str:
+    """Return a fraction in percent with two decimals, with its sign where it is a result; None and NaN as a dash.
+
+    >>> format_percent(0.0123, signed=True), format_percent(-0.5), format_percent(None)
+    ('+1.23%', '-50.00%', '–')
+    """
+    if fraction is None or fraction != fraction:  # noqa: PLR0124 - NaN is what differs from itself
+        return "–"
+    return f"{fraction:+,.2%}" if signed else f"{fraction:,.2%}"
+
+
+def format_decimals(number: float | None, decimals: int = 2) -> str:
+    """Return a number with so many decimals and thousands grouped; None and NaN as a dash.
+
+    >>> format_decimals(1234.5), format_decimals(0.12345, 4), format_decimals(None)
+    ('1,234.50', '0.1235', '–')
+    """
+    if number is None or number != number:  # noqa: PLR0124 - NaN is what differs from itself
+        return "–"
+    return f"{number:,.{decimals}f}"

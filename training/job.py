@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+import polars as pl
+
 from feature_repo.catalog import EVENT_TIME
 from pairity.layout import Layout
 from pairity.progress import Progress
@@ -15,6 +17,7 @@ from training.backtest import performance
 from training.backtest.comparison import Arena
 from training.backtest.grid import run_grid
 from training.contenders import compare_contenders, flatten_metrics, make_grid_inputs
+from training.data.contracts import note_assumed_contracts
 from training.data.history import load_history, make_store_join
 from training.data.point_in_time import Join
 from training.data.splits import split_chronologically
@@ -26,6 +29,7 @@ from training.forest_fit import score_test_period, score_training_rows
 from training.models.registrable import choose_family, fit_registrable
 from training.promotion.promotion import ParityCheck, backtest_champion, collect_evidence, decide_promotion
 from training.reports import run_files
+from training.reports.score_files import write_scores
 from training.train_report import TrainReport
 from training.trials import read_trial_sharpes
 
@@ -63,7 +67,7 @@ def train(
         arena = Arena(settings, history)
         contenders, notes = compare_contenders(settings, arena, training_set, split, forest)
         against = backtest_champion(settings, training_set, split, arena)
-        notes += training_set.list_notes()
+        notes += [*training_set.list_notes(), *note_assumed_contracts(settings)]
     with stages("grid"):
         grid = run_grid(make_grid_inputs(settings, arena, forest, split))
         overfitting = estimate_overfitting_of_distinct(grid.returns)
@@ -80,6 +84,8 @@ def train(
             drift=tabulate_drift(split.train, split.test, training_set.service.features),
             grid=grid.table(),
         )
+        said = forest.scored.with_columns(score=pl.col("probability"), train_end=pl.lit(split.train_end))
+        files.append(write_scores(run_files.locate_directory(settings), said))
     names = {contender.key: contender.name for contender in contenders}
     with stages("register"):
         # After the files: the run's artifacts are the directory that they were written to.

@@ -23,6 +23,7 @@ from training.backtest.comparison import Arena, Contender, choose_hold_asset
 from training.backtest.performance import compute_hourly_returns
 from training.backtest.trade_log import group_by_position
 from training.data.asset_training_sets import build_asset_training_set
+from training.data.contracts import note_assumed_contracts
 from training.data.folds import Fold, mirror_folds, split_walk_forward
 from training.data.history import load_history
 from training.data.point_in_time import KNOWN, Join
@@ -32,6 +33,7 @@ from training.evaluation.metrics import measure_classification
 from training.evaluation.overfitting import Overfitting, estimate_overfitting_of_distinct
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.models.families import Family, Portfolio
+from training.reports import score_files
 from training.walk_forward import WalkForwardScores, score_walk_forward
 
 
@@ -49,6 +51,8 @@ class Standing:
     """Importances of the last fold's model."""
     scored: pl.DataFrame
     """event_timestamp, pair_id, score, label of every scored decision (of candidates, for families of pairs)."""
+    decided: pl.DataFrame
+    """pair_id, event_timestamp, score, train_end of every decision of the test periods; empty for holding a coin."""
     deflated_sharpe: float | None
     folds: list[dict[str, float | None]] = field(default_factory=list)
     """Per fold: net return and trades of the positions that were opened in it, and the quality of its scores."""
@@ -103,7 +107,7 @@ def compare_families(
     fields = _TrainingSets(settings, join, now, training_set, folds)
     progress.stage("families", len(families) * len(folds) + 1)
     entrants: list[_Entrant] = []
-    notes: list[str] = []
+    notes = note_assumed_contracts(settings)
     for family in families:
         try:
             walk_scores = score_walk_forward(settings, family, *fields.of(family.portfolio), progress)
@@ -206,6 +210,7 @@ def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float
         quality=quality,
         importances=walk_scores.importances if walk_scores is not None else {},
         scored=scored,
+        decided=pl.DataFrame() if walk_scores is None else walk_scores.rows.select(*score_files.SCHEMA),
         deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, trials),
         folds=by_fold,
     )
