@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "features": ("features", "features", "Compute and publish the features of what the lake holds."),
     "data": ("data", "data", "What is stored: coverage, freshness, quarantine and size."),
     "gaps": ("data", "gaps", "Show holes in the raw data, and ask for them again."),
+    "pairs": ("pairs", "pairs", "All pairs: legs, correlation, hedge ratio, half-life, why left out."),
     "compact": ("compact", "compact", "Fold the small files of live hours into the lake's month files."),
     "train": ("train", "train", "Train the pair forest, backtest it, register it; the gate decides."),
     "retrain": ("retrain", "retrain", "Train every day at a set time; the gate decides."),

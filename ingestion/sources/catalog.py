@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ingestion.sources.folders import MinuteCsv, ParquetFolder
     from ingestion.sources.http import Http
+    from ingestion.sources.onchain import InflowCsv
     from ingestion.sources.protocol import Source
 
 
@@ -118,7 +119,7 @@ def _parquet_folder(_settings: Settings, folder: Path | None) -> ParquetFolder:
     return ParquetFolder(_require_folder(folder))
 
 
-def _inflow_csv(_settings: Settings, folder: Path | None) -> Source:
+def _inflow_csv(_settings: Settings, folder: Path | None) -> InflowCsv:
     from ingestion.sources.onchain import InflowCsv
 
     return InflowCsv(_require_folder(folder))
@@ -197,7 +198,7 @@ _OFFERS = (
     ),
     Offer(
         name="inflow-csv",
-        venue="okx",
+        venue="okx, or --venue",
         datasets="inflow",
         needs="--folder FILE with date, asset, inflow",
         ready=_always,
@@ -227,4 +228,6 @@ def open_source(name: str, settings: Settings, folder: Path | None = None, venue
         return replace(_parquet_folder(settings, folder), venue=venue)
     if offer.open is _minute_csv:
         return replace(_minute_csv(settings, folder), venue=venue)
+    if offer.open is _inflow_csv:
+        return replace(_inflow_csv(settings, folder), venue=venue)
     raise ConfigError(f"--venue {venue!r} was given for {name}, whose rows belong to {offer.venue}", "leave it out")

@@ -72,7 +72,7 @@ class InflowCsv(BlockingSource):
     """A CSV with `date` (UTC day), `asset` and `inflow` (coins)."""
 
     file: Path
-    venue: str = field(default="okx", init=False)
+    venue: str = "okx"
     name: str = field(default="inflow-csv", init=False)
     datasets: tuple[str, ...] = field(default=("inflow",), init=False)
 
