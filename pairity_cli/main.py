@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "gaps": ("data", "gaps", "Show holes in the raw data, and ask for them again."),
     "pairs": ("pairs", "pairs", "All pairs: legs, correlation, hedge ratio, half-life, why left out."),
     "compact": ("compact", "compact", "Fold the small files of live hours into the lake's month files."),
+    "export": ("export", "export", "Write views as one table, or split into train, valid and test."),
     "train": ("train", "train", "Train the pair forest, backtest it, register it; the gate decides."),
     "retrain": ("retrain", "retrain", "Train every day at a set time; the gate decides."),
     "leaderboard": ("leaderboard", "leaderboard", "Compare all families of models, walk-forward."),
