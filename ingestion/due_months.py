@@ -107,9 +107,8 @@ def digest_inputs(
     since = month_start(month - _REACH)
     raw = [(part.relative, content_text(content)) for part, content in stored.items() if since <= part.month <= month]
     raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
-    configured = (
-        f"{settings.universe.model_dump_json()}{settings.features.model_dump_json()}{settings.vwap.model_dump_json()}"
-    )
+    windows = settings.features.model_dump_json(exclude={"bar_interval"})  # of studies alone
+    configured = f"{settings.universe.model_dump_json()}{windows}{settings.vwap.model_dump_json()}"
     end = min(floor_to(until, HOUR), next_month(month))
     return digest_parts([*raw, ("settings", digest_bytes(configured.encode())), ("end", end.isoformat())])
 

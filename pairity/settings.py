@@ -49,6 +49,7 @@ from pairity.setting_types import (
     WebAddress,
     require_no_credentials,
 )
+from pairity.study_settings import BarInterval, LagSettings
 from pairity.trading_settings import LimitSettings, RetrainSettings, ServeSettings
 from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
@@ -130,6 +131,9 @@ class FeatureSettings(Section):
 
     venue: Venue = "okx"
     """Venue whose raw data the features are computed from; the trading process needs the one that it trades on."""
+    bar_interval: BarInterval = "1h"
+    """Size of the bars of the lag study (`pairity lags`). Published features, and all that trades on them, are hourly:
+    what is served is what was trained on, and both know one interval."""
     z_window_bars: Annotated[int, Field(ge=3)] = 24
     rsi_period_bars: Annotated[int, Field(ge=2)] = 14
     roc_bars: PositiveInt = 5
@@ -324,6 +328,7 @@ class Settings(BaseSettings):
     strategy: StrategySettings = StrategySettings()
     costs: CostSettings = CostSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    lags: LagSettings = LagSettings()
     gate: GateSettings = GateSettings()
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()

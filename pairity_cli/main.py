@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "trace": ("trace", "trace", "From an order back to decision, features, model and data."),
     "parity": ("parity", "parity", "Prove that online features equal offline ones, bit for bit."),
     "trade-sheet": ("trade_sheet", "trade_sheet", "The daily ranking by distance from VWAP, and how it did."),
+    "lags": ("lags", "lags", "Is the next return in the last ones? Any symbol, interval and horizon."),
     "risk-factors": ("risk_factors", "risk_factors", "Exposures to risk factors, by the minute, with a plot."),
     "lookahead": ("lookahead", "lookahead", "Prove that no feature looks ahead, column by column."),
     "quarantine": ("quarantine", "quarantine", "What was not published, and what to do about it."),

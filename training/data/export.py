@@ -62,10 +62,11 @@ def collect_rows(
     A row per pair of the universe (where a view of pairs is among `views`) or asset, and bar close in `within` (both
     included) at which the first view of that entity has a row; sorted by time and entity. Columns: the entity,
     event_timestamp, decision_time (the close plus `features.decision_lag`), known (whether the first view's row was
-    known by then), and the features in the order of the views. A value is of the very bar, in the version known at the
-    decision, else null: nothing is carried forward. Names that several views have are written VIEW__NAME; beside
-    pairs, features of assets are written base__NAME and quote__NAME. MissingDataError where there is no row, ConfigError
-    for more than MOST_CELLS values.
+    known by then), and the features in the order of the views.
+
+    A value is of the very bar, in the version known at the decision, else null: nothing is carried forward. Names that
+    several views have are written VIEW__NAME; beside pairs, features of assets are written base__NAME and quote__NAME.
+    MissingDataError where there is no row, ConfigError for more than MOST_CELLS values.
     """
     entity = _PAIR_ID if any(view.entity == _PAIR_ID for view in views) else _ASSET
     first = next(view for view in views if view.entity == entity)
