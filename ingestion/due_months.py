@@ -132,8 +132,8 @@ def _of_universe(settings: Settings, stored: Mapping[Partition, int]) -> dict[Pa
 
 
 def _months(stored: Mapping[Partition, int], until: datetime) -> Iterator[datetime]:
-    """Yield the months that candles reach into, and those before `until` that look back at them."""
-    with_candles = sorted({part.month for part in stored if part.dataset in CANDLES})
+    """Yield the months that candles or trades reach into, and those before `until` that look back at them."""
+    with_candles = sorted({part.month for part in stored if part.dataset in (*CANDLES, "trade_bars_1m")})
     if with_candles:
         last = min(until, next_month(with_candles[-1]))
         yield from months_between(with_candles[0], last)

@@ -35,6 +35,13 @@ class Offer:
     """None: the name alone does not open it (OKX is collected by `pairity ingest`, ccxt needs an exchange)."""
 
 
+def list_default_datasets(source: Source) -> tuple[str, ...]:
+    """Return what is collected where nothing is named: all that a source gives, and of a folder what it holds."""
+    from ingestion.sources.folders import ParquetFolder
+
+    return (source.list_held() if isinstance(source, ParquetFolder) else ()) or source.datasets
+
+
 def _http(settings: Settings, headers: Mapping[str, str] | None = None) -> Http:
     from ingestion.sources.http import Http
 
@@ -183,7 +190,7 @@ _OFFERS = (
     Offer(
         name="parquet-folder",
         venue="folder, or --venue",
-        datasets="candles_1m, candles_1h, funding",
+        datasets="candles_1m, candles_1h, funding, trade_bars_1m",
         needs="--folder with SYMBOL-USDT.parquet",
         ready=_always,
         open=_parquet_folder,

@@ -1,4 +1,4 @@
-"""Sources that are folders: minute bars as CSV in the Crypto Lake layout, and candles or funding as Parquet."""
+"""Sources that are folders: minute bars as CSV in the Crypto Lake layout; candles, funding or trades as Parquet."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ingestion.lake.spans import Span
 from ingestion.sources.blocking import BlockingSource
 from ingestion.sources.bounded_archives import gunzip
 from ingestion.sources.bounded_csv import brief, read_texts
+from ingestion.sources.parquet_trades import TRADE_COLUMNS, read_trade_minutes
 from pairity.bounded_files import read_file, refuse_leading_out
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError
@@ -79,19 +80,25 @@ class MinuteCsv(BlockingSource):
 class ParquetFolder(BlockingSource):
     """`<SYMBOL>-USDT.parquet`: `ts` (ms, bar open or settlement), prices and `volume` (base), or `funding_rate`.
 
-    Candles may also have quote_volume, trades and taker_buy_volume. Sub-folders (`1h`, `1m_…`, `funding`) are looked
-    into as well, each for what its files hold; where two hold the same, the rows of both count.
+    Candles may also have quote_volume, trades and taker_buy_volume. Files of trades (see `parquet_trades`) become
+    minutes. Sub-folders (`1h`, `1m_…`, `funding`) are looked into as well, each for what its files hold; where two hold
+    the same, the rows of both count.
     """
 
     folder: Path
     venue: str = "folder"
     name: str = field(default="parquet-folder", init=False)
-    datasets: tuple[str, ...] = field(default=("candles_1m", "candles_1h", "funding"), init=False)
+    datasets: tuple[str, ...] = field(default=("candles_1m", "candles_1h", "funding", "trade_bars_1m"), init=False)
     _kinds: dict[Path, str | None] = field(default_factory=dict, init=False)
 
     def list_assets(self) -> tuple[str, ...]:
         """Return the assets of all files."""
         return tuple(sorted({asset for folder in self._folders() for asset in _files(folder, ".parquet")}))
+
+    def list_held(self) -> tuple[str, ...]:
+        """Return the datasets that at least one file holds, in the order of `datasets`."""
+        kinds = {self._kind(path) for folder in self._folders() for path in _files(folder, ".parquet").values()}
+        return tuple(name for name in self.datasets if name in kinds)
 
     def read(self, dataset: str, asset: str, since: datetime, until: datetime) -> pl.DataFrame | None:
         """Return the rows of the asset's files that hold `dataset`; None without such a file."""
@@ -104,6 +111,9 @@ class ParquetFolder(BlockingSource):
 
     def _rows(self, dataset: str, path: Path, since: datetime, until: datetime) -> pl.DataFrame:
         kind = DATASETS[dataset]
+        if dataset == "trade_bars_1m":
+            with _named(path, self.folder):
+                return read_trade_minutes(path, since, until)
         needed = ("ts", "funding_rate") if dataset == "funding" else ("ts", "open", "high", "low", "close", "volume")
         with _named(path, self.folder):
             rows = read_numbers(path, (*needed, *_OPTIONAL))
@@ -150,6 +160,8 @@ def _find_kind(path: Path) -> str | None:
         return None
     if "funding_rate" in names:
         return "funding"
+    if set(names) >= TRADE_COLUMNS:
+        return "trade_bars_1m"
     first = read_numbers(path, ("ts",)).head(1000)
     _require(first, ("ts",))
     _require_milliseconds(first)

@@ -36,7 +36,10 @@ def sources() -> None:
 @click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
 @click.option("--assets", metavar="A,B,…", help="Only these; by default the universe.")
 @click.option(
-    "--datasets", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these; by default all that the source gives."
+    "--datasets",
+    type=Names(IDENTIFIER),
+    metavar="A,B,…",
+    help="Only these; by default all that the source gives, or the folder holds.",
 )
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder or file of the sources that read files.")
 @click.option(
@@ -60,7 +63,7 @@ def collect(
     `pairity features`.
     """
     from ingestion.pipeline import collect_history
-    from ingestion.sources.catalog import open_source
+    from ingestion.sources.catalog import list_default_datasets, open_source
     from pairity.timeline import parse_instant
     from pairity.universe import select_instruments
     from pairity_cli.console import ConsoleProgress
@@ -78,7 +81,7 @@ def collect(
         if assets is not None
         else settings.universe.assets
     )
-    wanted = datasets or source.datasets
+    wanted = datasets or list_default_datasets(source)
     start = parse_instant(since, now=now, name="--since")
     end = parse_instant(until, now=now, name="--until")
     with ConsoleProgress() as progress:

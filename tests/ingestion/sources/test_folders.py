@@ -111,7 +111,8 @@ def test_a_parquet_folder_is_read_for_what_its_files_hold(tmp_path):
     rates = pl.DataFrame({"ts": [int(T0.timestamp() * 1000)], "funding_rate": [1e-4]})
     rates.write_parquet(tmp_path / "in" / "funding" / "BTC-USDT.parquet")
     source = open_source("parquet-folder", settings_for(tmp_path), tmp_path / "in", "binance_um")
-    report = collect(settings_for(tmp_path), source, ("BTC",), source.datasets, T0, NOW, NOW, SilentProgress())
+    report = collect(settings_for(tmp_path), source, ("BTC",), source.list_held(), T0, NOW, NOW, SilentProgress())
+    assert source.list_held() == ("candles_1m", "candles_1h", "funding")
     assert report.ok, report
     assert {row.dataset: row.rows for row in report.rows} == {"candles_1m": 90, "candles_1h": 48, "funding": 1}
     minute = Lake(Layout(tmp_path), venue="binance_um").scan("candles_1m", ["BTC"], T0, NOW).collect()
