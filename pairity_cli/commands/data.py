@@ -125,7 +125,7 @@ async def _repair(settings: Settings, holes: tuple[Gap, ...]) -> IngestReport:
     since, until = min(gap.first for gap in holes), max(gap.until for gap in holes)
     assets = tuple(sorted({gap.asset for gap in holes}))
     affected = {gap.dataset for gap in holes}
-    wanted = tuple(name for name in settings.ingest.datasets if name in affected)
+    wanted = tuple(name for name in settings.ingest.collected if name in affected)
     only = settings.model_copy(update={"ingest": settings.ingest.model_copy(update={"datasets": wanted})})
     with ConsoleProgress() as progress:
         return await ingest(only, since, until, clock=clock, instruments=assets, recheck=True, progress=progress)
