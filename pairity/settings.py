@@ -102,10 +102,9 @@ class IngestSettings(Section):
     page_size: Annotated[int, Field(ge=1, le=300)] = 300
     concurrency: Annotated[int, Field(ge=1, le=32)] = 8
     datasets: tuple[Identifier, ...] = ("funding", "mark_1h", "index_1h", "open_interest")
-    """Datasets collected besides candles and those of the switches below. Others that exist: `trade_bars_1m` (many
-    requests)."""
+    """Datasets collected besides candles and those of the switches below. `trade_bars_1m` exists too: many requests."""
     taker_volume: bool = False
-    """Collect hourly taker volumes (`taker_volume_1h`): `taker_buy_ratio` where candles do not tell the taker's side."""
+    """Collect hourly taker volumes (`taker_volume_1h`), of which `taker_buy_ratio` is made."""
     order_book: bool = False
     """Take a snapshot of each order book at every live cycle (`book_tops`): `book_spread_bps`, `depth_imbalance` and
     `depth_imbalance_20`. The venue has no history of them."""
@@ -115,12 +114,12 @@ class IngestSettings(Section):
     @property
     def collected(self) -> tuple[str, ...]:
         """All datasets besides candles, each once."""
-        switches = {
-            "taker_volume_1h": self.taker_volume,
-            "book_tops": self.order_book,
-            "liquidations": self.liquidations,
-        }
-        return tuple(dict.fromkeys((*self.datasets, *(name for name, wanted in switches.items() if wanted))))
+        switches = (
+            ("taker_volume_1h", self.taker_volume),
+            ("book_tops", self.order_book),
+            ("liquidations", self.liquidations),
+        )
+        return tuple(dict.fromkeys((*self.datasets, *(name for name, wanted in switches if wanted))))
 
 
 class SourceSettings(SectionWithSecrets):

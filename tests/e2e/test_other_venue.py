@@ -71,7 +71,7 @@ def test_every_study_runs_on_recordings_of_another_venue(pairity, tmp_path):
     assert "mean over all minutes" in pairity("risk-factors", "--since", "2023-07-12", "--until", "2023-07-13")
     parts = pairity("export", "pair_hourly", "asset_lags", "--labels", "--split", "2024-02-15,2024-03-10")
     assert re.search(r"valid\s+\d", parts)
-    pairity("lookahead", "--since", "2024-03-01", "--until", "2024-04-01")
+    pairity("lookahead", "--month", "2024-03", "--samples", "1", "--views", "pair_hourly,asset_lags")
 
     trained = pairity("train", "--no-compare")
     assert "contracts of binance_um are assumed" in trained

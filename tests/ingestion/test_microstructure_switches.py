@@ -23,7 +23,7 @@ def hour_after(okx, home, **switches):
 
     async def run():
         async with Pipeline(settings, okx) as pipeline:
-            await pipeline.run(UNTIL - 30 * HOUR, UNTIL)
+            await pipeline.run(UNTIL - 6 * HOUR, UNTIL)
             okx.step_to(UNTIL + HOUR - timedelta(minutes=5))
             await pipeline.run(UNTIL, UNTIL + HOUR - timedelta(minutes=5), live=True)
             okx.step_to(UNTIL + HOUR + LAG)
@@ -35,6 +35,7 @@ def hour_after(okx, home, **switches):
     return rows.sort("asset", "created_timestamp").unique("asset", keep="last").collect()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("switches", "known"),
     [({}, ()), ({"order_book": True}, BOOK), ({"taker_volume": True}, ("taker_buy_ratio",))],
