@@ -268,7 +268,8 @@ class StrategySettings(Section):
     stop_default: Fraction = 0.06
     target_default: Fraction = 0.05
     max_position_usdt: AmountOrAll = 1000.0
-    """Base of a position's notional, -1 for all that is available; a high divergence score takes up to twice as much (see strategy.sizing)."""
+    """Base of a position's notional, -1 for all that is available; a high divergence score takes up to twice as much
+    (see strategy.sizing)."""
     min_position_usdt: PositiveFloat = 10.0
     leverage: Annotated[int, Field(ge=1, le=125)] = 1
     """Leverage of entries; the trading process refuses to start with more than the venue allows an instrument."""
