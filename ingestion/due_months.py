@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from feature_repo.catalog import VIEWS
-from feature_repo.raw_datasets import CANDLES, find_dataset
+from feature_repo.raw_datasets import BAR_SOURCES, CANDLES, find_dataset
 from feature_repo.transforms.view_transforms import MAX_REACH
 from ingestion.lake import Lake
 from ingestion.lake.content import content_text
@@ -133,7 +133,7 @@ def _of_universe(settings: Settings, stored: Mapping[Partition, int]) -> dict[Pa
 
 def _months(stored: Mapping[Partition, int], until: datetime) -> Iterator[datetime]:
     """Yield the months that candles or trades reach into, and those before `until` that look back at them."""
-    with_candles = sorted({part.month for part in stored if part.dataset in (*CANDLES, "trade_bars_1m")})
+    with_candles = sorted({part.month for part in stored if part.dataset in BAR_SOURCES})
     if with_candles:
         last = min(until, next_month(with_candles[-1]))
         yield from months_between(with_candles[0], last)

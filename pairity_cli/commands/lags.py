@@ -118,7 +118,9 @@ def _write_moment(name: str, value: float) -> str:
 
 def _judge(study: LagStudy) -> str:
     """Return in plain words what the test says."""
-    rate, better = study.trading.win_rate or 0.0, study.test.model < study.test.zero
+    rate, better = study.trading.win_rate, study.test.model < study.test.zero
+    if rate is None:
+        return "nothing was traded: no forecast of the test period has a sign, or no return is known"
     errs = 0.5 / max(study.trading.trades, 1) ** 0.5
     coin = (
         "no better than a coin" if abs(rate - 0.5) <= 2 * errs else f"{abs(rate - 0.5) / errs:.1f} standard errors off"
