@@ -65,6 +65,7 @@ def test_scores_of_a_run_and_its_registered_model_trade_as_they_did_in_training(
     assert trades.height > 0
 
 
+@pytest.mark.slow
 def test_scores_of_every_family_of_a_leaderboard_trade_as_they_did_there(home):
     _, _, _, board, run_id = home
     for standing in board.standings:
@@ -112,6 +113,7 @@ def test_every_pair_of_every_decision_stands_in_the_table_with_its_reason(home):
     assert written["rejected"].fill_null("").to_list() == rows["rejected"].to_list()
 
 
+@pytest.mark.slow
 def test_any_setting_of_the_strategy_can_be_a_grid_and_every_trial_counts(home):
     settings, _, _, _, _ = home
     before = len(read_trial_sharpes(Layout.of(settings)))

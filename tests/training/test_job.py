@@ -228,6 +228,7 @@ def test_decisions_without_features_in_time_are_told(trained):
     assert note.startswith("18 of 780 decisions had no features in time")
 
 
+@pytest.mark.slow
 def test_a_model_can_be_trained_on_inflow_where_some_assets_have_none(tmp_path):
     settings = settings_for(tmp_path, model={"feature_service": "pair_forest_inflow_v1"})
     layout = publish_all(settings)
