@@ -191,6 +191,8 @@ DATASETS: Mapping[str, RawDataset] = MappingProxyType(
     }
 )
 CANDLES = ("candles_1m", "candles_1h")
+BAR_SOURCES = (*CANDLES, "trade_bars_1m")
+"""Datasets of which hourly bars are made, the ones that count first in front."""
 
 
 def find_dataset(name: str) -> RawDataset:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from feature_repo.catalog import VIEWS
-from feature_repo.raw_datasets import CANDLES, find_dataset
+from feature_repo.raw_datasets import BAR_SOURCES, CANDLES, find_dataset
 from feature_repo.transforms.view_transforms import MAX_REACH
 from ingestion.lake import Lake
 from ingestion.lake.content import content_text
@@ -109,7 +109,8 @@ def digest_inputs(
     raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
     # What is not set says nothing: a home keeps its months when a setting is added.
     universe = settings.universe.model_dump_json(exclude_none=True)
-    configured = f"{universe}{settings.features.model_dump_json()}{settings.vwap.model_dump_json()}"
+    windows = settings.features.model_dump_json(exclude={"bar_interval"})  # of studies alone
+    configured = f"{universe}{windows}{settings.vwap.model_dump_json()}"
     end = min(floor_to(until, HOUR), next_month(month))
     return digest_parts([*raw, ("settings", digest_bytes(configured.encode())), ("end", end.isoformat())])
 
@@ -133,8 +134,8 @@ def _of_universe(settings: Settings, stored: Mapping[Partition, int]) -> dict[Pa
 
 
 def _months(stored: Mapping[Partition, int], until: datetime) -> Iterator[datetime]:
-    """Yield the months that candles reach into, and those before `until` that look back at them."""
-    with_candles = sorted({part.month for part in stored if part.dataset in CANDLES})
+    """Yield the months that candles or trades reach into, and those before `until` that look back at them."""
+    with_candles = sorted({part.month for part in stored if part.dataset in BAR_SOURCES})
     if with_candles:
         last = min(until, next_month(with_candles[-1]))
         yield from months_between(with_candles[0], last)

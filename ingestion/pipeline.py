@@ -106,7 +106,7 @@ class Pipeline:
             arrivals = self.clock if live else None
             collector = Collector(source=source, lake=self.lake, staging=staging, arrivals=arrivals, recheck=recheck)
             with watch.stage("collect"):
-                targets = targets_of_ingest(self.settings.ingest.datasets, since, until)
+                targets = targets_of_ingest(self.settings.ingest.collected, since, until)
                 failures += await collector.collect(tradable, targets, venue_now, self._progress)
             record = AdmissionRecord(
                 settings=self.settings, now=max(self.clock.now(), venue_now) if live else venue_now

@@ -13,7 +13,7 @@ import polars as pl
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
 from feature_repo.knowledge_time import correction_created_at
 from feature_repo.offline_files import combine_bits, find_published, keep_newest, publish, publish_new, scan_view
-from feature_repo.raw_datasets import CANDLES
+from feature_repo.raw_datasets import BAR_SOURCES
 from feature_repo.transforms.view_transforms import ReadRaw
 from ingestion.continued_month import ContinuedMonth
 from ingestion.due_months import MonthLedger, find_newest_close
@@ -229,7 +229,7 @@ def explain_left_out(
         if pair.pair_id in with_features:
             continue
         if stored is None:
-            stored = {short_name(part.instrument) for part in lake.contents() if part.dataset in CANDLES}
+            stored = {short_name(part.instrument) for part in lake.contents() if part.dataset in BAR_SOURCES}
         lacking = [asset for asset in pair.assets if asset not in stored]
         reason = "; ".join(f"{asset}: {reasons.get(asset, 'no candles')}" for asset in lacking)
         reason = reason or f"fewer than {settings.universe.min_aligned_bars} bars in common since a chunk's start"

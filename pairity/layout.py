@@ -40,6 +40,11 @@ class Layout:
         return self.root / "reference" / "universes"
 
     @property
+    def listed_instruments(self) -> Path:
+        """Ids of everything that a venue listed when it was asked last, spot and swaps, as JSON."""
+        return self.root / "reference" / "instruments.json"
+
+    @property
     def quarantine(self) -> Path:
         """Partitions that failed validation, each with the rule that failed."""
         return self.root / "quarantine"

@@ -67,6 +67,11 @@ class NameRule:
 
 ASSET = NameRule("asset", "[A-Z0-9]{1,20}", "1 to 20 capital letters and digits, such as BTC")
 INSTRUMENT = NameRule("instrument", "[A-Z0-9]{1,20}-USDT-SWAP", "a swap on USDT as the venue writes it: BTC-USDT-SWAP")
+LISTED = NameRule(
+    "listed instrument",
+    "[A-Z0-9]{1,20}(?:-[A-Z0-9]{1,20}){1,3}",
+    "an instrument as the venue writes it: ETH-BTC, BTC-USDT-SWAP",
+)
 PAIR = NameRule("pair", "[A-Za-z0-9]{1,20}(?:__|/)[A-Za-z0-9]{1,20}", "two assets, written as BTC__ETH or BTC/ETH")
 VENUE = NameRule(
     "venue",

@@ -66,7 +66,7 @@ def format_price(price: float | Decimal | None, tick: Decimal | None = None) -> 
     return Figure(f"{number:,.{decimals}f}")
 
 
-def format_fixed(value: float | None, decimals: int) -> Figure:
+def format_fixed(value: float | None, decimals: int = 2) -> Figure:
     """Return a number with so many decimals; −0 is 0.
 
     >>> format_fixed(1.005, 2), format_fixed(-0.0001, 2), format_fixed(None, 2)
@@ -76,6 +76,17 @@ def format_fixed(value: float | None, decimals: int) -> Figure:
         return format_number(value)
     text = f"{value:,.{decimals}f}"
     return Figure(text.removeprefix("-") if float(text.replace(",", "")) == 0 else text)
+
+
+def format_percent(fraction: float | None, *, signed: bool = False) -> Figure:
+    """Return a fraction in percent with two decimals, with its sign where it is a result.
+
+    >>> format_percent(0.0123, signed=True), format_percent(-0.5), format_percent(None)
+    ('+1.23%', '-50.00%', '–')
+    """
+    if fraction is None or not math.isfinite(fraction):
+        return format_number(fraction)
+    return Figure(f"{fraction:+,.2%}" if signed else f"{fraction:,.2%}")
 
 
 def format_exact(value: Decimal | None) -> Figure:

@@ -50,6 +50,7 @@ from pairity.setting_types import (
     WebAddress,
     require_no_credentials,
 )
+from pairity.study_settings import BarInterval, LagSettings
 from pairity.trading_settings import LimitSettings, RetrainSettings, ServeSettings
 from pairity.universe import DEFAULT_UNIVERSE, Pair, inst_id, pairs_of
 
@@ -117,8 +118,24 @@ class IngestSettings(Section):
     page_size: Annotated[int, Field(ge=1, le=300)] = 300
     concurrency: Annotated[int, Field(ge=1, le=32)] = 8
     datasets: tuple[Identifier, ...] = ("funding", "mark_1h", "index_1h", "open_interest")
-    """Datasets collected besides candles. Others that exist: `taker_volume_1h`, `trade_bars_1m` (many requests), and
-    `book_tops` and `liquidations`, of which a live cycle takes a snapshot."""
+    """Datasets collected besides candles and those of the switches below. `trade_bars_1m` exists too: many requests."""
+    taker_volume: bool = False
+    """Collect hourly taker volumes (`taker_volume_1h`), of which `taker_buy_ratio` is made."""
+    order_book: bool = False
+    """Take a snapshot of each order book at every live cycle (`book_tops`): `book_spread_bps`, `depth_imbalance` and
+    `depth_imbalance_20`. The venue has no history of them."""
+    liquidations: bool = False
+    """Take the newest liquidations at every live cycle: `liquidation_notional`. The venue has no long history."""
+
+    @property
+    def collected(self) -> tuple[str, ...]:
+        """All datasets besides candles, each once."""
+        switches = (
+            ("taker_volume_1h", self.taker_volume),
+            ("book_tops", self.order_book),
+            ("liquidations", self.liquidations),
+        )
+        return tuple(dict.fromkeys((*self.datasets, *(name for name, wanted in switches if wanted))))
 
 
 class SourceSettings(SectionWithSecrets):
@@ -146,6 +163,9 @@ class FeatureSettings(Section):
 
     venue: Venue = "okx"
     """Venue whose raw data the features are computed from; the trading process needs the one that it trades on."""
+    bar_interval: BarInterval = "1h"
+    """Size of the bars of the lag study (`pairity lags`). Published features, and all that trades on them, are hourly:
+    what is served is what was trained on, and both know one interval."""
     z_window_bars: Annotated[int, Field(ge=3)] = 24
     rsi_period_bars: Annotated[int, Field(ge=2)] = 14
     roc_bars: PositiveInt = 5
@@ -269,7 +289,8 @@ class StrategySettings(Section):
     stop_default: Fraction = 0.06
     target_default: Fraction = 0.05
     max_position_usdt: AmountOrAll = 1000.0
-    """Base of a position's notional, -1 for all that is available; up to twice as much for a high divergence score."""
+    """Base of a position's notional, -1 for all that is available; a high divergence score takes up to twice as much
+    (see strategy.sizing)."""
     min_position_usdt: PositiveFloat = 10.0
     leverage: Annotated[int, Field(ge=1, le=125)] = 1
     """Leverage of entries; the trading process refuses to start with more than the venue allows an instrument."""
@@ -350,6 +371,7 @@ class Settings(BaseSettings):
     strategy: StrategySettings = StrategySettings()
     costs: CostSettings = CostSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    lags: LagSettings = LagSettings()
     gate: GateSettings = GateSettings()
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+import polars as pl
+
 from feature_repo.catalog import EVENT_TIME
 from pairity.layout import Layout
 from pairity.progress import Progress
@@ -27,6 +29,7 @@ from training.models.registrable import choose_family, fit_registrable
 from training.promotion.promotion import ParityCheck, backtest_champion, collect_evidence, decide_promotion
 from training.readiness import require_ready, require_tracking
 from training.reports import run_files
+from training.reports.score_files import write_scores
 from training.train_report import TrainReport
 from training.trials import read_trial_sharpes
 
@@ -83,6 +86,8 @@ def train(
             drift=tabulate_drift(split.train, split.test, training_set.service.features),
             grid=grid.table(),
         )
+        said = forest.scored.with_columns(score=pl.col("probability"), train_end=pl.lit(split.train_end))
+        files.append(write_scores(run_files.locate_directory(settings), said))
     names = {contender.key: contender.name for contender in contenders}
     with stages("register"):
         # After the files: the run's artifacts are the directory that they were written to.

@@ -33,6 +33,7 @@ from training.evaluation.overfitting import Overfitting, estimate_overfitting_of
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.models.families import Family, Portfolio
 from training.readiness import require_ready
+from training.reports import score_files
 from training.walk_forward import WalkForwardScores, score_walk_forward
 
 
@@ -50,6 +51,8 @@ class Standing:
     """Importances of the last fold's model."""
     scored: pl.DataFrame
     """event_timestamp, pair_id, score, label of every scored decision (of candidates, for families of pairs)."""
+    decided: pl.DataFrame
+    """pair_id, event_timestamp, score, train_end of every decision of the test periods; empty for holding a coin."""
     deflated_sharpe: float | None
     folds: list[dict[str, float | None]] = field(default_factory=list)
     """Per fold: net return and trades of the positions that were opened in it, and the quality of its scores."""
@@ -207,6 +210,7 @@ def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float
         quality=quality,
         importances=walk_scores.importances if walk_scores is not None else {},
         scored=scored,
+        decided=pl.DataFrame() if walk_scores is None else walk_scores.rows.select(*score_files.SCHEMA),
         deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, trials),
         folds=by_fold,
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from feature_repo.contract_specs import read_contracts
 from model_registry.connection import open_client, store_errors
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training.backtest.comparison import make_terms
+from training.data.contracts import note_assumed_contracts, read_traded_contracts
 from training.data.point_in_time import read_snapshot_id
 from training.data.training_sets import choose_pair_service
 
@@ -15,7 +15,9 @@ _REMEDY = "run pairity ingest, or give them with pairity contracts FILE"
 
 
 def require_ready(settings: Settings) -> list[str]:
-    """Return notes on assets that no backtest can trade; raise where not one can be, or nothing was published.
+    """Return notes on contracts: those that are assumed, and assets that no backtest can trade without one.
+
+    Raises where not one can be traded, or nothing was published.
 
     MissingDataError where no features are published, or no contract of the universe is known; UnknownNameError or
     ConfigError for a feature service that is none of pairs, and where a backtest has no equity to begin with;
@@ -25,13 +27,17 @@ def require_ready(settings: Settings) -> list[str]:
     make_terms(settings)
     layout, assets = Layout.of(settings), settings.universe.assets
     read_snapshot_id(layout)
-    if not layout.contracts.exists():
+    assumed = note_assumed_contracts(settings)
+    if not assumed and not layout.contracts.exists():
         raise MissingDataError(f"no contract specifications at {layout.contracts}", _REMEDY)
-    known = read_contracts(layout)
+    known = read_traded_contracts(settings, layout)
     missing = [asset for asset in assets if asset not in known]
     if len(missing) == len(assets):
         raise MissingDataError(f"no contract specification is known for {', '.join(missing)}", _REMEDY)
-    return [f"{asset} is not traded: no contract specification is known ({_REMEDY})" for asset in missing]
+    return [
+        *assumed,
+        *(f"{asset} is not traded: no contract specification is known ({_REMEDY})" for asset in missing),
+    ]
 
 
 def require_tracking(settings: Settings) -> None:

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
 
-EXPERIMENT, LEADERBOARD = "pair_forest", "leaderboard"
+EXPERIMENT, LEADERBOARD, BACKTESTS = "pair_forest", "leaderboard", "backtests"
+_METRICS_A_BATCH = 1000
+"""Most that MLflow takes at once."""
 _KIND_TAG = "mlflow.experimentKind"
 """Without it the tracking UI takes an experiment for one of language models, and opens on an empty page of traces."""
-_PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
+PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
 _DATASET_DIGEST_CHARS = 32  # MLflow's column holds 36; the full digest is a tag of the run
 
 
@@ -109,11 +111,21 @@ def log_family_runs(layout: Layout, parent: FamilyRun, families: Sequence[Family
         experiment = _find_or_create_experiment(layout, LEADERBOARD)
         parent_id = _log_run(client, experiment, parent, {})
         for family in families:
-            family_id = _log_run(client, experiment, family, {_PARENT_TAG: parent_id})
+            family_id = _log_run(client, experiment, family, {PARENT_TAG: parent_id})
             for name, metrics in zip(family.fold_names, family.folds, strict=True):
                 fold = FamilyRun(name=name, params={"family": family.name}, metrics=metrics, tags=family.tags)
-                _log_run(client, experiment, fold, {_PARENT_TAG: family_id})
+                _log_run(client, experiment, fold, {PARENT_TAG: family_id})
     return parent_id
+
+
+def log_backtest(layout: Layout, record: FamilyRun) -> str:
+    """Write one backtest as a run of the experiment `backtests`, its folds being the trials of a grid; return its id.
+
+    RegistryError where the tracking store cannot be used.
+    """
+    client = open_client(layout)
+    with store_errors(layout):
+        return _log_run(client, _find_or_create_experiment(layout, BACKTESTS), record, {})
 
 
 def _log_run(client: MlflowClient, experiment: str, record: FamilyRun, parent_tags: Mapping[str, str]) -> str:
@@ -125,8 +137,9 @@ def _log_run(client: MlflowClient, experiment: str, record: FamilyRun, parent_ta
     values = [(name, value, 0) for name, value in record.metrics.items()]
     values += [(name, value, step) for step, fold in enumerate(record.folds, 1) for name, value in fold.items()]
     metrics = [Metric(name, float("nan") if value is None else value, now_ms, step) for name, value, step in values]
-    # MLflow takes at most 1,000 metrics in one batch
-    client.log_batch(run_id, metrics[:1000], [Param(k, _format_param(v)) for k, v in record.params.items()], [])
+    client.log_batch(run_id, [], [Param(k, _format_param(v)) for k, v in record.params.items()], [])
+    for first in range(0, len(metrics), _METRICS_A_BATCH):
+        client.log_batch(run_id, metrics[first : first + _METRICS_A_BATCH], [], [])
     client.log_batch(run_id, [], [], [RunTag(_NOTE_TAG, record.note)] if record.note else [])
     if record.dataset is not None:
         client.log_inputs(run_id, [_make_dataset_input(record.dataset)])

@@ -23,6 +23,7 @@ from feature_repo.catalog.services import (
     MARKET_STATE,
     MICROSTRUCTURE,
     PAIR_FOREST_FEATURES,
+    PAIR_FOREST_WITH_INFLOW,
     RISK_EXPOSURES,
     VWAP_DISTANCE,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "MARKET_STATE",
     "MICROSTRUCTURE",
     "PAIR_FOREST_FEATURES",
+    "PAIR_FOREST_WITH_INFLOW",
     "PAIR_HOURLY",
     "RISK_EXPOSURES",
     "SERVICES",
@@ -75,6 +77,7 @@ VIEWS: Mapping[str, View] = MappingProxyType({view.name: view for view in _ALL})
 """All views, in the order of computation: a view comes after those that it reads."""
 _SERVED = (
     PAIR_FOREST_FEATURES,
+    PAIR_FOREST_WITH_INFLOW,
     MARKET_STATE,
     MICROSTRUCTURE,
     CROSS_SECTION,

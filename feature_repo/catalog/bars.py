@@ -13,7 +13,7 @@ def _bar(name: str, formula: str, unit: str, lower: float | None = None) -> Feat
         unit=unit,
         lookback_bars=1,
         inputs=("candles_1m",),
-        nulls="never null: an hour without minutes has the venue's own bar, or no row",
+        nulls="never null: an hour without minutes has the venue's own bar, one of trades, or no row",
         lower=lower,
     )
 
@@ -23,7 +23,7 @@ ASSET_HOURLY = View(
     entity="asset",
     description="Hourly bars of one perpetual swap, with volatility, range, funding and inflow.",
     lookback=LOOKBACK,
-    inputs=("candles_1m", "candles_1h", "funding", "inflow"),
+    inputs=("candles_1m", "candles_1h", "trade_bars_1m", "funding", "inflow"),
     features=(
         _bar("open", "first minute's open", "USDT", 0.0),
         _bar("high", "max of the minutes' highs", "USDT", 0.0),

@@ -21,6 +21,12 @@ PAIR_FOREST_FEATURES = Service(
     view=PAIR_HOURLY.name,
     features=tuple(name for name in PAIR_HOURLY.feature_names if name not in _NOT_IN_FOREST),
 )
+PAIR_FOREST_WITH_INFLOW = Service(
+    name="pair_forest_inflow_v1",
+    description="The same with the coins that flowed to exchanges: for installations that collect inflow.",
+    view=PAIR_HOURLY.name,
+    features=(*PAIR_FOREST_FEATURES.features, "base_inflow", "quote_inflow", "inflow_ratio"),
+)
 MARKET_STATE = Service(
     name="market_state_v1",
     description="What the decision needs to know of each asset: last bar, range, volatility, funding, inflow.",

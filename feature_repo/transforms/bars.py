@@ -42,7 +42,10 @@ def adopt_native_hours(hours: pl.LazyFrame) -> pl.LazyFrame:
     ).sort("asset", "event_timestamp")
 
 
-def prefer_minutes(from_minutes: pl.LazyFrame, native: pl.LazyFrame) -> pl.LazyFrame:
-    """Return bars made of minutes where there are any, the venue's own hours elsewhere; sorted by asset and time."""
-    only_native = native.join(from_minutes, on=["asset", "event_timestamp"], how="anti")
-    return pl.concat([from_minutes, only_native]).sort("asset", "event_timestamp")
+def prefer_bars(first: pl.LazyFrame, second: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the bars of `first` where there are any, those of `second` elsewhere; sorted by asset and time.
+
+    Bars of minutes come before the venue's own hours, and those before bars of trades.
+    """
+    only_second = second.join(first, on=["asset", "event_timestamp"], how="anti")
+    return pl.concat([first, only_second]).sort("asset", "event_timestamp")

@@ -34,7 +34,7 @@ from feature_repo.catalog import (
 from feature_repo.raw_datasets import DATASETS, INSTANT, instant
 from feature_repo.transforms import cross_section, lags
 from feature_repo.transforms.assets import FUNDING_REACH, INFLOW_REACH, compute_asset_hourly
-from feature_repo.transforms.bars import adopt_native_hours, prefer_minutes, select_bars
+from feature_repo.transforms.bars import adopt_native_hours, prefer_bars, select_bars
 from feature_repo.transforms.chunk_memory import TICK, ChunkMemory, append
 from feature_repo.transforms.cross_section import compute_cross_section
 from feature_repo.transforms.exposures import compute_asset_exposures, compute_risk_buckets
@@ -124,16 +124,30 @@ class Inputs:
         return (rows if self.after is None else rows.filter(pl.col(EVENT) > instant(self.after))).collect().lazy()
 
     def bars(self, *, reach: timedelta) -> pl.LazyFrame:
-        """Hourly bars (`bars.COLUMNS`) of the new hours, and of `reach` before them; sorted by asset and time."""
+        """Hourly bars (`bars.COLUMNS`) of the new hours, and of `reach` before them; sorted by asset and time.
+
+        Of minutes; else the venue's own hours; else, where there is no candle at all, made of trades.
+        """
         native = adopt_native_hours(self.raw("candles_1h"))
         if self.after is not None:
             native = native.filter(pl.col(EVENT) > instant(self.after))
-        new = prefer_minutes(select_bars(self.hours), native).collect()
+        of_candles = prefer_bars(select_bars(self.hours), native)
+        traded = self._traded_bars
+        new = (of_candles if traded is None else prefer_bars(of_candles, traded)).collect()
         before, self.memory.bars = self.memory.bars, append(self.memory.bars, new)
         if before is None or self.after is None:
             return new.lazy()
         recent = before.lazy().filter(pl.col(EVENT) > instant(self.after - reach))
         return pl.concat([recent, new.lazy()]).sort("asset", EVENT)
+
+    @cached_property
+    def _traded_bars(self) -> pl.LazyFrame | None:
+        """Bars of the new hours that are made of trades; None where none were collected, which costs nothing."""
+        trades = self.raw("trade_bars_1m")
+        if self.memory.raw["trade_bars_1m"].is_empty():
+            return None
+        new = trades if self.after is None else trades.filter(pl.col("open_time") >= instant(self.after))
+        return select_bars(summarise_hours(new))
 
     @cached_property
     def risk(self) -> RiskPanel | None:

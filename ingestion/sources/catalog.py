@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ingestion.sources.folders import CsvFolder, MinuteCsv, ParquetFolder
     from ingestion.sources.http import Http
+    from ingestion.sources.inflow_sheet import InflowCsv
     from ingestion.sources.protocol import Source
     from ingestion.sources.reading import Reading
 
@@ -125,7 +126,7 @@ def _csv_folder(_settings: Settings, folder: Path | None) -> CsvFolder:
     return CsvFolder(_require_folder(folder))
 
 
-def _inflow_csv(_settings: Settings, folder: Path | None) -> Source:
+def _inflow_csv(_settings: Settings, folder: Path | None) -> InflowCsv:
     from ingestion.sources.inflow_sheet import InflowCsv
 
     return InflowCsv(_require_folder(folder))
@@ -214,7 +215,7 @@ _OFFERS = (
     ),
     Offer(
         name="inflow-csv",
-        venue="okx",
+        venue="okx, or --venue",
         datasets="inflow",
         needs="--folder FILE with date, asset, inflow",
         ready=_always,
@@ -268,9 +269,9 @@ def open_source(
         source = replace(source, reading=reading)
     if venue is None:
         return source
-    if offer.open not in (_parquet_folder, _csv_folder, _minute_csv):
+    if offer.open not in (_parquet_folder, _csv_folder, _minute_csv, _inflow_csv):
         raise ConfigError(f"--venue {venue!r} was given for {name}, whose rows belong to {offer.venue}", "leave it out")
-    return replace(source, venue=venue)  # type: ignore[type-var]  # all three are dataclasses
+    return replace(source, venue=venue)  # type: ignore[type-var]  # all of them are dataclasses
 
 
 def refuse_reading(name: str) -> ConfigError:

@@ -35,7 +35,7 @@ class InflowCsv(FileSource):
     """
 
     file: Path
-    venue: str = field(default="okx", init=False)
+    venue: str = "okx"
     name: str = field(default="inflow-csv", init=False)
     datasets: tuple[str, ...] = field(default=("inflow",), init=False)
 

@@ -17,7 +17,7 @@ from ingestion.sources.okx_rows import Listing, OkxRows, read_listing
 from ingestion.sources.okx_schedule import SettlementSchedule
 from ingestion.sources.protocol import ANSWER, Answer, NotServedError
 from pairity.errors import UnknownNameError, VenueAnswerError, VenueRejectedError
-from pairity.names import INSTRUMENT
+from pairity.names import INSTRUMENT, LISTED
 from pairity.timeline import HOUR, floor_to
 from pairity.universe import inst_id, short_name
 from venue.okx_answers import short
@@ -92,6 +92,12 @@ class OkxSource:
         rows = await self._call("publicGetPublicInstruments", {"instType": "SWAP"})
         ids = {row["instId"] for row in rows if isinstance(row, dict) and INSTRUMENT.accepts(row.get("instId"))}
         return tuple(sorted(map(short_name, ids)))
+
+    async def list_instruments(self) -> frozenset[str]:
+        """Return the ids of all swaps and spot instruments that the venue lists (`ETH-BTC`, `BTC-USDT-SWAP`)."""
+        found = [await self._call("publicGetPublicInstruments", {"instType": kind}) for kind in ("SWAP", "SPOT")]
+        ids = (row.get("instId") for rows in found for row in rows if isinstance(row, dict))
+        return frozenset(str(name) for name in ids if LISTED.accepts(name))
 
     def units(self, dataset: str, since: datetime, until: datetime) -> Iterator[Span]:
         """Cut [since, until) into runs of pages, or hours of trades; settlements and samples are few and stay whole."""

@@ -37,7 +37,10 @@ def sources() -> None:
 @click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
 @click.option("--assets", metavar="A,B,…", help="Only these; by default the universe.")
 @click.option(
-    "--datasets", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these; by default all that the source gives."
+    "--datasets",
+    type=Names(IDENTIFIER),
+    metavar="A,B,…",
+    help="Only these; by default all that the source gives, or the folder holds.",
 )
 @click.option("--folder", type=click.Path(path_type=Path), help="Folder or file of the sources that read files.")
 @click.option(

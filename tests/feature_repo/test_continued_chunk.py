@@ -185,3 +185,38 @@ def test_recorded_minutes_hour_by_hour():
     frames = {"candles_1m": with_columns_of("candles_1m", minutes), "funding": recorded_funding(names)}
     closes = [APRIL + step * HOUR for step in range(1, 60)]
     assert assert_continues(reading(frames), settings_for(names), closes, month=APRIL) > 59 * 36
+
+
+def test_trades_fill_the_hours_without_any_candle_and_no_others():
+    """D lacks minutes around the first of May; so does A, which has some of the venue's hours."""
+    frames, config = market(3, 0.0), settings_for(("A", "B", "C", "D"), SHORT, 30)
+    minutes = frames["candles_1m"]
+    gap = pl.col("open_time").is_between(MAY - DAY, MAY + DAY, closed="left") & pl.col("asset").is_in(["A", "D"])
+    traded = minutes.filter(pl.col("asset").is_in(["A", "D"])).with_columns(pl.col("close", "high") * 1.5)
+    frames |= {"candles_1m": minutes.filter(~gap), "trade_bars_1m": traded}
+    closes = [MAY + step * HOUR for step in (1, 2, 24, 25, 40)]
+    assert assert_continues(reading(frames), config, closes) > 0
+    rows = compute_views(reading(frames), MAY, closes[-1], config, ["asset_hourly"])["asset_hourly"]
+    found = {(asset, at): close for asset, at, close in rows.select("asset", EVENT_TIME, "close").iter_rows()}
+    sources = {
+        name: {
+            (a, t + HOUR if name == "candles_1h" else t): c
+            for a, t, c in frame.select("asset", "open_time", "close").iter_rows()
+        }
+        for name, frame in frames.items()
+        if name in {"candles_1m", "candles_1h", "trade_bars_1m"}
+    }
+    used = set()
+    for asset in "AD":
+        for step in range(1, 41):
+            close = MAY + step * HOUR
+            last_minute = asset, close - MINUTE
+            if last_minute in sources["candles_1m"]:
+                kind, expected = "candles_1m", sources["candles_1m"][last_minute]
+            elif (asset, close) in sources["candles_1h"]:
+                kind, expected = "candles_1h", sources["candles_1h"][asset, close]
+            else:
+                kind, expected = "trade_bars_1m", sources["trade_bars_1m"][last_minute]
+            assert found[asset, close] == expected, (asset, close, kind)
+            used.add((asset, kind))
+    assert {("D", "trade_bars_1m"), ("D", "candles_1m"), ("A", "candles_1h"), ("A", "trade_bars_1m")} <= used

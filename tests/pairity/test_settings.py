@@ -127,6 +127,7 @@ def test_every_setting_has_a_section_known_to_the_docs():
         "strategy",
         "costs",
         "evaluation",
+        "lags",
         "gate",
         "serve",
         "limits",

@@ -1,7 +1,8 @@
 import polars as pl
 import pytest
 
-from feature_repo.catalog import PAIR_FOREST_FEATURES
+from feature_repo.catalog import PAIR_FOREST_FEATURES, PAIR_HOURLY
+from feature_repo.offline_files import publish, scan_view
 from model_registry.connection import open_client
 from model_registry.loading import verified_directory
 from model_registry.registry import find_champion
@@ -225,3 +226,19 @@ def test_decisions_without_features_in_time_are_told(trained):
     late = training_set.rows.with_columns((pl.col("event_timestamp") > START + 5 * HOUR).alias("known"))
     (note,) = TrainingSet(late, training_set.service, training_set.snapshot_id).list_notes()
     assert note.startswith("18 of 780 decisions had no features in time")
+
+
+@pytest.mark.slow
+def test_a_model_can_be_trained_on_inflow_where_some_assets_have_none(tmp_path):
+    settings = settings_for(tmp_path, model={"feature_service": "pair_forest_inflow_v1"})
+    layout = publish_all(settings)
+    rows = scan_view(layout, PAIR_HOURLY).collect()
+    known = pl.col("pair_id") == "BTC__ETH"
+    later = (pl.col("created_timestamp") + HOUR / 7200).alias("created_timestamp")
+    flows = pl.when(known).then(pl.col("spread").sin() * 100)
+    with_inflow = rows.with_columns(later, base_inflow=flows, quote_inflow=flows + 1, inflow_ratio=flows / (flows + 1))
+    publish(layout, PAIR_HOURLY, with_inflow.filter(known))
+    report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
+    assert report.model.feature_service == "pair_forest_inflow_v1"
+    importances = pl.read_csv(layout.reports / "training" / "feature_importance.csv")
+    assert {"base_inflow", "quote_inflow", "inflow_ratio"} <= set(importances["feature"])

@@ -45,6 +45,19 @@ def by_name(board):
     return {standing.family: standing for standing in board.standings}
 
 
+def test_a_comparison_replaces_its_own_files_and_no_others(compared):
+    settings, board, _ = compared
+    reports = Layout.of(settings).reports
+    (reports / "training").mkdir()
+    kept, old = reports / "training" / "trades_model.csv", reports / "leaderboard-families" / "gone" / "trades.csv"
+    old.parent.mkdir()
+    for path in (kept, old):
+        path.write_text("x")
+    leaderboard_files.write_leaderboard(settings, board)
+    assert kept.read_text() == "x"
+    assert not old.exists()
+
+
 def test_every_family_and_the_coin_stand_in_one_table(compared):
     _, board, _ = compared
     standings = by_name(board)

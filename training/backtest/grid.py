@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import product
 from multiprocessing import get_context
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -28,6 +29,23 @@ from training.backtest.policies import Strategy
 from training.backtest.records import HourScores, MarketHistory, Terms
 
 MOST_POINTS = 2000
+Value = float | int | bool | str
+
+
+class Point(Protocol):
+    """One trial of any grid."""
+
+    def changes(self) -> Mapping[str, Value]:
+        """Return the settings of the strategy in which the trial differs."""
+        ...
+
+
+class TrialGrid(Protocol):
+    """Trials that are run together; they differ in the same settings."""
+
+    def list_points(self) -> Sequence[Point]:
+        """Return every trial; ConfigError where they cannot be run."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,10 @@ class GridPoint:
     z_entry: float
     probability_min: float
     correlation_max: float
+
+    def changes(self) -> dict[str, Value]:
+        """Return the settings of this trial."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +72,29 @@ class Grid:
     def list_points(self) -> list[GridPoint]:
         """Return every combination, the last setting varying fastest.
 
-        ConfigError for no point, for repeated ones, and for more than MOST_POINTS.
+        Raises what `check_points` raises.
         """
         points = [GridPoint(*values) for values in product(self.z_entry, self.probability_min, self.correlation_max)]
-        if not points or len(set(points)) < len(points):
-            raise ConfigError(
-                f"the grid has {len(points)} points, {len(set(points))} of them different",
-                "give each setting at least one value, and each value once: a repeat would count as a trial",
-            )
-        if len(points) > MOST_POINTS:
-            raise ConfigError(
-                f"the grid has {len(points)} points; at most {MOST_POINTS} are run at once", "choose fewer values"
-            )
+        check_points(len(points), len(set(points)))
         return points
+
+
+def check_points(count: int, different: int) -> None:
+    """Raise ConfigError for a grid without a point, with repeated ones, and with more than MOST_POINTS."""
+    if not count or different < count:
+        raise ConfigError(
+            f"the grid has {count} points, {different} of them different",
+            "give each setting at least one value, and each value once: a repeat would count as a trial",
+        )
+    if count > MOST_POINTS:
+        raise ConfigError(f"the grid has {count} points; at most {MOST_POINTS} are run at once", "choose fewer values")
 
 
 @dataclass(frozen=True, slots=True)
 class GridResult:
     """Results of all trials, in the order of `Grid.list_points`."""
 
-    points: tuple[GridPoint, ...]
+    points: tuple[Point, ...]
     metrics: tuple[dict[str, float | None], ...]
     """Per trial, the keys of `measure_performance`."""
     returns: NDArray[np.float64]
@@ -77,8 +102,9 @@ class GridResult:
 
     def table(self) -> pl.DataFrame:
         """Return one row per trial: its settings and its metrics (null where one is not defined)."""
-        rows = [asdict(point) | values for point, values in zip(self.points, self.metrics, strict=True)]
-        return pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.Float64()))
+        rows = [{**point.changes(), **values} for point, values in zip(self.points, self.metrics, strict=True)]
+        kinds = {name: pl.String() if isinstance(value, str) else pl.Float64() for name, value in rows[0].items()}
+        return pl.DataFrame(rows, schema=kinds, strict=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +119,7 @@ class GridInputs:
     train_end: datetime | None
 
 
-def run_grid(inputs: GridInputs, grid: Grid | None = None, *, workers: int = 1) -> GridResult:
+def run_grid(inputs: GridInputs, grid: TrialGrid | None = None, *, workers: int = 1) -> GridResult:
     """Backtest every point of `grid` (default: the reference grid) on the same market history and scores.
 
     `workers` above 1 spreads the trials over that many processes, each with its own copy of the inputs. Copying two
@@ -116,15 +142,21 @@ def run_grid(inputs: GridInputs, grid: Grid | None = None, *, workers: int = 1) 
     )
 
 
-def _set_point(settings: StrategySettings, point: GridPoint) -> StrategySettings:
+def _set_point(settings: StrategySettings, point: Point) -> StrategySettings:
     try:
-        return StrategySettings.model_validate(settings.model_dump() | asdict(point))
+        return StrategySettings.model_validate(settings.model_dump() | dict(point.changes()))
     except ValidationError as error:
         what = "; ".join(item["msg"] for item in error.errors(include_url=False))
-        raise ConfigError(f"grid point {point} cannot be run: {what}", "take the value out of the grid") from None
+        raise ConfigError(
+            f"grid point {_show(point)} cannot be run: {what}", "take the value out of the grid"
+        ) from None
 
 
-def _run_trial(inputs: GridInputs, point: GridPoint) -> tuple[dict[str, float | None], NDArray[np.float64]]:
+def _show(point: Point) -> str:
+    return ", ".join(f"{name}={value}" for name, value in point.changes().items())
+
+
+def _run_trial(inputs: GridInputs, point: Point) -> tuple[dict[str, float | None], NDArray[np.float64]]:
     result = run_backtest(
         inputs.history,
         inputs.scores,
@@ -142,7 +174,7 @@ _SHARED: list[GridInputs] = []
 
 
 def _run_in_processes(
-    inputs: GridInputs, points: Sequence[GridPoint], workers: int
+    inputs: GridInputs, points: Sequence[Point], workers: int
 ) -> list[tuple[dict[str, float | None], NDArray[np.float64]]]:
     # Spawned, not forked: polars and BLAS hold threads that a fork would lose.
     with (
@@ -166,5 +198,5 @@ def _receive_inputs(sent: bytes) -> None:
     gc.enable()
 
 
-def _run_shared_trial(point: GridPoint) -> tuple[dict[str, float | None], NDArray[np.float64]]:
+def _run_shared_trial(point: Point) -> tuple[dict[str, float | None], NDArray[np.float64]]:
     return _run_trial(_SHARED[0], point)

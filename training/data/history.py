@@ -13,6 +13,7 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from training.backtest.inputs import build_market_history, list_hours, read_lake_settlements
 from training.backtest.records import MarketHistory
+from training.data.contracts import read_traded_contracts
 from training.data.point_in_time import FIRST_KNOWN, Join, add_decision_times, join_checked, select_newest_known
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ def load_history(
     The history holds what was known at each decision and the bars that followed; nothing that is unknown at `now` is
     used. The bars are rows of (asset, event_timestamp, open, high, low, close, …).
     """
-    from feature_repo.contract_specs import read_contracts
     from feature_repo.offline_files import scan_view
 
     layout, assets = Layout.of(settings), settings.universe.assets
@@ -42,7 +42,7 @@ def load_history(
     keys = keys.join(first_known, on=["asset", EVENT_TIME], how="left")
     known = join_checked(join, MARKET_STATE, add_decision_times(keys, settings))
     settlements = read_lake_settlements(layout, settings.features.venue, assets, now)
-    return build_market_history(hours, known, bars, settlements, read_contracts(layout)), bars
+    return build_market_history(hours, known, bars, settlements, read_traded_contracts(settings, layout)), bars
 
 
 def make_store_join(settings: Settings) -> Join:

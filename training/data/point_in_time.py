@@ -44,12 +44,23 @@ def select_newest_known(rows: pl.LazyFrame, view: View, known_by: datetime) -> p
     )
 
 
-def read_decided_rows(settings: Settings, view: View, entities: Sequence[str], now: datetime) -> pl.DataFrame:
-    """Return the newest known rows of `entities` in a stored view whose decision time is not later than `now`."""
+def read_decided_rows(
+    settings: Settings,
+    view: View,
+    entities: Sequence[str],
+    now: datetime,
+    within: tuple[datetime, datetime] | None = None,
+) -> pl.DataFrame:
+    """Return the newest known rows of `entities` in a stored view whose decision time is not later than `now`.
+
+    `within`: only the event times from the first to the second instant, both included.
+    """
     from feature_repo.offline_files import scan_view
 
     latest = now - settings.features.decision_lag
     wanted = pl.col(view.entity).is_in(list(entities)) & (pl.col(EVENT_TIME) <= latest)
+    if within is not None:
+        wanted &= pl.col(EVENT_TIME).is_between(*within)
     return select_newest_known(scan_view(Layout.of(settings), view).filter(wanted), view, now)
 
 

@@ -93,7 +93,7 @@ def build_training_set(settings: Settings, service: Service, join: Join, now: da
     published = _read_published(settings, now)
     spine = add_decision_times(published.select(*KEY, FIRST_KNOWN), settings)
     joined = join_checked(join, service, spine)
-    rows = _join_labels(joined, _label(settings, joined, published, join, now))
+    rows = _join_labels(joined, label_decisions(settings, joined, published, join, now))
     _require_enough(rows, settings)
     return TrainingSet(rows=rows, service=service, snapshot_id=snapshot_id)
 
@@ -132,10 +132,14 @@ def _read_published(settings: Settings, now: datetime) -> pl.DataFrame:
     return rows
 
 
-def _label(
+def label_decisions(
     settings: Settings, joined: pl.DataFrame, published: pl.DataFrame, join: Join, now: datetime
 ) -> pl.DataFrame:
-    """Label each decision from what it saw (z-score, and what a position depends on) and from what followed."""
+    """Return pair_id, event_timestamp, label, t0, t1 (and net_return) of decisions, by `settings.label`.
+
+    `joined`: what each decision saw (z_score, and what a position depends on); `published`: pair_id, event_timestamp
+    and spread of the same rows as they are known now. **Looks ahead**: a label of t0 is known at t1 only.
+    """
     if settings.label.kind == "touch":
         seen = joined.select(*KEY, "z_score").join(
             published.select(*KEY, "spread"), on=KEY, how="left", maintain_order="left"

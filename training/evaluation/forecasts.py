@@ -20,11 +20,11 @@ _LEAST = 20
 
 @dataclass(frozen=True, slots=True)
 class SignTrading:
-    """Result of being long after a forecast above 0 and short after one below; per hour, in logarithmic returns.
+    """Result of being long after a forecast above 0 and short after one below; per bar, in logarithmic returns.
 
     `expected_value` = win_rate·average_win + (1 − win_rate)·average_loss. `total_return` and `max_drawdown` are
     fractions: exp(sum) − 1 and exp(deepest fall of the cumulative logarithmic return) − 1, which is 0 or negative.
-    `sharpe` is annualised by √8760. None where a value is not defined.
+    `sharpe` is annualised by the root of the bars of a year (8,760 hours). None where a value is not defined.
     """
 
     trades: int
@@ -39,10 +39,19 @@ class SignTrading:
     sharpe_after_costs: float | None
 
 
-def trade_sign(forecast: NDArray[np.float64], realised: NDArray[np.float64], cost_bps_per_side: float) -> SignTrading:
-    """Evaluate n forecasts of consecutive bars against the n logarithmic returns that followed.
+@dataclass(frozen=True, slots=True)
+class FollowedSign:
+    """Bar by bar: the side that was held (−1, 0, 1), and its logarithmic return before and after costs."""
 
-    An hour in which forecast or return is NaN is flat. Every change of the position by one unit costs
+    side: NDArray[np.float64]
+    gross: NDArray[np.float64]
+    net: NDArray[np.float64]
+
+
+def follow_sign(forecast: NDArray[np.float64], realised: NDArray[np.float64], cost_bps_per_side: float) -> FollowedSign:
+    """Be long after each of n forecasts above 0 and short after one below; `realised` are the n returns that followed.
+
+    A bar in which forecast or return is NaN is flat. Every change of the position by one unit costs
     `cost_bps_per_side` once, at the beginning and at the end too; turning from long to short costs it twice.
     """
     side = np.where(np.isfinite(forecast) & np.isfinite(realised), np.sign(forecast), 0.0)
@@ -51,7 +60,18 @@ def trade_sign(forecast: NDArray[np.float64], realised: NDArray[np.float64], cos
     paid = changes * cost_bps_per_side * 1e-4
     if len(paid):
         paid[-1] += abs(side[-1]) * cost_bps_per_side * 1e-4
-    net = gross - paid
+    return FollowedSign(side, gross, gross - paid)
+
+
+def trade_sign(
+    forecast: NDArray[np.float64],
+    realised: NDArray[np.float64],
+    cost_bps_per_side: float,
+    periods_a_year: float = HOURS_PER_YEAR,
+) -> SignTrading:
+    """Evaluate `follow_sign`, whose arguments these are, over consecutive bars of which a year has `periods_a_year`."""
+    followed = follow_sign(forecast, realised, cost_bps_per_side)
+    side, gross, net = followed.side, followed.gross, followed.net
     taken = gross[side != 0.0]
     wins, losses = taken[taken > 0], taken[taken <= 0]
     rate = len(wins) / len(taken) if len(taken) else None
@@ -66,9 +86,9 @@ def trade_sign(forecast: NDArray[np.float64], realised: NDArray[np.float64], cos
         expected_value=expected,
         total_return=float(np.expm1(gross.sum())),
         total_return_after_costs=float(np.expm1(net.sum())),
-        max_drawdown=_compute_max_drawdown(gross),
-        sharpe=_compute_sharpe(gross),
-        sharpe_after_costs=_compute_sharpe(net),
+        max_drawdown=compute_log_drawdown(gross),
+        sharpe=_compute_sharpe(gross, periods_a_year),
+        sharpe_after_costs=_compute_sharpe(net, periods_a_year),
     )
 
 
@@ -125,13 +145,14 @@ def measure_information(scored: pl.DataFrame) -> dict[str, float | None]:
     return {"forecast_rows": float(known.height), "forecast_rank_ic": ic, "forecast_top_minus_bottom": spread}
 
 
-def _compute_max_drawdown(returns: NDArray[np.float64]) -> float:
+def compute_log_drawdown(returns: NDArray[np.float64]) -> float:
+    """Return exp(deepest fall of the cumulative logarithmic returns) − 1: 0 or negative."""
     curve = np.concatenate([[0.0], np.cumsum(returns)])
     return float(np.expm1((curve - np.maximum.accumulate(curve)).min()))
 
 
-def _compute_sharpe(returns: NDArray[np.float64]) -> float | None:
+def _compute_sharpe(returns: NDArray[np.float64], periods_a_year: float) -> float | None:
     if len(returns) < 2:
         return None
     deviation = float(returns.std(ddof=1))
-    return float(returns.mean()) / deviation * HOURS_PER_YEAR**0.5 if deviation > 0 else None
+    return float(returns.mean()) / deviation * periods_a_year**0.5 if deviation > 0 else None

@@ -99,14 +99,20 @@ def fit_linear(rows: pl.DataFrame, service: Service, _settings: Settings, *, cou
     return LinearLags(tuple(names), float(solution[0]), tuple(map(float, solution[1:])))
 
 
-def fit_boosted(rows: pl.DataFrame, service: Service, settings: Settings) -> BoostedLags:
-    """Fit boosted regression trees on five lags; one seed and one thread: the same rows give the same bytes.
+def fit_boosted(
+    rows: pl.DataFrame,
+    service: Service,
+    settings: Settings,
+    *,
+    count: int = _BOOSTED_LAGS,
+) -> BoostedLags:
+    """Fit boosted regression trees on the last `count` lags; with one seed and one thread, same rows give same bytes.
 
     MissingDataError for fewer than 100 complete rows.
     """
     import lightgbm
 
-    names = list_lags(service, _BOOSTED_LAGS)
+    names = list_lags(service, count)
     known = _select_complete(rows, names)
     data = lightgbm.Dataset(data=known.select(names).to_numpy(), label=known["label"].to_numpy(), free_raw_data=True)
     booster = lightgbm.train(_PARAMETERS | {"seed": settings.model.seed}, data, num_boost_round=_ROUNDS)

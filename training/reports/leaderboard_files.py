@@ -17,6 +17,7 @@ from training.evaluation.metrics import tabulate_calibration
 from training.leaderboard import Leaderboard, Standing
 from training.reports import matplotlib_figures as figures
 from training.reports.run_files import tabulate_importances
+from training.reports.score_files import write_scores
 
 
 def locate_directory(settings: Settings) -> Path:
@@ -26,7 +27,11 @@ def locate_directory(settings: Settings) -> Path:
 
 def locate_family_directory(settings: Settings, family: str) -> Path:
     """Return the directory of the newest comparison's files about one family."""
-    return Layout.of(settings).reports / "leaderboard-families" / family
+    return _locate_families(settings) / family
+
+
+def _locate_families(settings: Settings) -> Path:
+    return Layout.of(settings).reports / "leaderboard-families"
 
 
 def write_leaderboard(settings: Settings, board: Leaderboard) -> list[Path]:
@@ -35,7 +40,7 @@ def write_leaderboard(settings: Settings, board: Leaderboard) -> list[Path]:
     Returns the paths of all files.
     """
     where = _make_empty(locate_directory(settings))
-    _make_empty(locate_family_directory(settings, "").parent)
+    _make_empty(_locate_families(settings))
     files = [figures.draw_equity(where / "equity.png", {s.family: s.contender.result for s in board.standings})]
     for standing in board.standings:
         result = standing.contender.result
@@ -66,6 +71,8 @@ def write_family(settings: Settings, board: Leaderboard, standing: Standing) -> 
         figures.draw_equity(where / "equity.png", {standing.family: result, coin.description: coin.contender.result}),
         figures.draw_exposure(where / "exposure.png", result.equity),
     ]
+    if standing.decided.height:
+        files.append(write_scores(where, standing.decided))
     if result.trades.height and not result.trades["pair_id"][0].endswith("__USDT"):
         files.append(figures.draw_traded_pair(where / "most_traded_pair.png", result.trades, board.bars))
     if standing.importances:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_repo.transforms.bars import COLUMNS, adopt_native_hours, prefer_minutes
+from feature_repo.transforms.bars import COLUMNS, adopt_native_hours, prefer_bars
 from tests.feature_repo.transforms.markets import (
     HOUR,
     MINUTE,
@@ -98,7 +98,7 @@ def test_rows_in_any_order_and_other_assets_change_no_bit():
 def test_minutes_win_over_the_venues_hour_and_the_venues_hour_fills_in():
     minutes = candles(("A",), 90, bar=MINUTE, seed=1)
     hours = candles(("A", "B"), 3, seed=2)
-    merged = prefer_minutes(build_hourly_bars(minutes.lazy()), adopt_native_hours(hours.lazy())).collect()
+    merged = prefer_bars(build_hourly_bars(minutes.lazy()), adopt_native_hours(hours.lazy())).collect()
     assert merged.columns == list(COLUMNS)
     seen = merged.select("asset", "event_timestamp", "minutes_observed").rows()
     assert seen == [

@@ -1,0 +1,133 @@
+"""`pairity lags`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from pairity.number_formats import format_fixed, format_percent
+from pairity.study_settings import BarInterval
+from pairity_cli.context import echo, reports_errors, settings_from
+
+if TYPE_CHECKING:
+    from training.lag_study import LagStudy
+
+
+@click.command()
+@click.argument("symbol", required=False)
+@click.option("--interval", type=click.Choice(get_args(BarInterval)), help="The setting features.bar_interval.")
+@click.option("--horizon", type=click.IntRange(1, 1000), help="Bars over which the return is forecast.")
+@click.option("--lags", "count", type=click.IntRange(1, 100), help="How many lagged returns.")
+@click.option(
+    "--test-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Newest share to test on."
+)
+@click.option("--model", type=click.Choice(["linear", "boosted"]), help="Least squares, or boosted trees.")
+@click.option("--since", metavar="INSTANT", help="First bar close; by default the first stored.")
+@click.option("--until", metavar="INSTANT", help="Last bar close; by default the newest.")
+@reports_errors
+def lags(
+    symbol: str | None,
+    interval: str | None,
+    horizon: int | None,
+    count: int | None,
+    test_share: float | None,
+    model: str | None,
+    since: str | None,
+    until: str | None,
+) -> None:
+    """Regress the next return of SYMBOL (default lags.symbol) on its last ones, and trade the sign: tables and picture.
+
+    Bars of any interval, made of minutes, the venue's hours, or trades. Fitted on the older decisions alone. An honest
+    result is about a coin flip.
+    """
+    from pairity.layout import Layout
+    from pairity.timeline import parse_instant
+    from training.lag_study import study_lags
+    from training.reports.lag_files import write_study
+    from venue.clock import SystemClock
+
+    named = {"symbol": symbol, "horizon_bars": horizon, "count": count, "test_share": test_share, "model": model}
+    chosen = {name: value for name, value in named.items() if value is not None}
+    bars = {} if interval is None else {"bar_interval": interval}
+    overrides: dict[str, Any] = {"lags": chosen, "features": bars}
+    settings = settings_from(**{section: values for section, values in overrides.items() if values})
+    now = SystemClock().now()
+    first, last = (
+        None if text is None else parse_instant(text, now=now, name=name)
+        for text, name in ((since, "--since"), (until, "--until"))
+    )
+    study = study_lags(settings, now, first, last)
+    _show(study, settings.features.bar_interval)
+    for path in write_study(Layout.of(settings), study, settings.features.bar_interval):
+        echo(path)
+
+
+def _show(study: LagStudy, interval: str) -> None:
+    from pairity_cli.tables import print_heading, print_line, print_table
+
+    print_heading(f"{study.asset}, bars of {interval}, return over {study.horizon_bars}")
+    bars, made = study.bars["event_timestamp"], study.bars["source"].unique().sort()
+    print_line(
+        f"{len(bars):,} bars, {bars[0]:%Y-%m-%d %H:%M} to {bars[-1]:%Y-%m-%d %H:%M} UTC, of {', '.join(made)}; "
+        f"test from {study.test_start:%Y-%m-%d %H:%M}"
+    )
+    print_table(
+        ("coefficient", "value", "standard error", "t"),
+        [
+            (name, *(format_fixed(value, 6) for value in values[:2]), format_fixed(values[2]))
+            for name, *values in study.coefficients.iter_rows()
+        ],
+    )
+    losses = (("training", study.train), ("test", study.test))
+    print_table(
+        ("loss", "decisions", "mean squared error × 10⁶", "of forecasting 0"),
+        [(name, loss.rows, f"{1e6 * loss.model:,.4f}", f"{1e6 * loss.zero:,.4f}") for name, loss in losses],
+    )
+    traded = study.trading
+    rows = [
+        ("trades", f"{traded.trades:,}", ""),
+        ("win rate", format_percent(traded.win_rate), ""),
+        ("average win", _signed(traded.average_win), ""),
+        ("average loss", _signed(traded.average_loss), ""),
+        ("expected value per trade", _bps(traded.expected_value), ""),
+        ("total return", _signed(traded.total_return), _signed(traded.total_return_after_costs)),
+        ("max drawdown", format_percent(traded.max_drawdown), format_percent(study.net_drawdown)),
+        ("Sharpe, annualised", format_fixed(traded.sharpe), format_fixed(traded.sharpe_after_costs)),
+        ("holding the asset", _signed(study.hold_return), ""),
+    ]
+    print_table(("trading the sign, test period", "before costs", "after costs"), rows)
+    spread = [(name, "" if value is None else _write_moment(name, value)) for name, value in study.distribution.items()]
+    print_table(("returns of the whole range", ""), spread)
+    print_line(_judge(study))
+
+
+def _signed(value: float | None) -> str:
+    return format_percent(value, signed=True)
+
+
+def _bps(value: float | None) -> str:
+    return "–" if value is None else f"{1e4 * value:+,.3f} bps"
+
+
+def _write_moment(name: str, value: float) -> str:
+    if name == "count":
+        return f"{value:,.0f}"
+    return format_fixed(value) if name in {"skewness", "kurtosis"} else f"{100 * value:+.4f}%"
+
+
+def _judge(study: LagStudy) -> str:
+    """Return in plain words what the test says."""
+    rate, better = study.trading.win_rate, study.test.model < study.test.zero
+    if rate is None:
+        return "nothing was traded: no forecast of the test period has a sign, or no return is known"
+    errs = 0.5 / max(study.trading.trades, 1) ** 0.5
+    coin = (
+        "no better than a coin" if abs(rate - 0.5) <= 2 * errs else f"{abs(rate - 0.5) / errs:.1f} standard errors off"
+    )
+    forecast = "smaller" if better else "not smaller"
+    earned = "earned" if study.trading.total_return_after_costs > 0 else "lost"
+    return (
+        f"win rate {rate:.2%} is {coin}; the error of the forecasts is {forecast} than that of forecasting nothing; "
+        f"after costs it {earned} money"
+    )

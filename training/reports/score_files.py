@@ -1,0 +1,85 @@
+"""Scores of a run as a file among its artifacts: what its models said of every decision, for later backtests.
+
+`scores.parquet` has pair_id, event_timestamp (the bar's close), score and train_end (the last instant that the row's
+model has seen; null where nothing was learnt). `score` is a probability, or the forecast of a family of single assets;
+null where nothing was known at the decision.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+
+from model_registry.connection import open_client, store_errors
+from model_registry.stored_folder import read_folder, stored_path
+from pairity.bounded_json import MIB
+from pairity.bounded_numbers import OutOfBoundsError
+from pairity.bounded_parquet import TableLimits, read_table
+from pairity.durable import replace_file
+from pairity.errors import RegistryError, UnknownNameError
+from pairity.layout import Layout
+from training.tracking import PARENT_TAG
+
+FILE = "scores.parquet"
+SCHEMA: dict[str, pl.DataType] = {
+    "pair_id": pl.String(),
+    "event_timestamp": pl.Datetime("us", "UTC"),
+    "score": pl.Float64(),
+    "train_end": pl.Datetime("us", "UTC"),
+}
+_LIMITS = TableLimits(size=512 * MIB, rows=50_000_000, columns=16, chunks=100_000, expanded=4096 * MIB)
+_RESTORE = "restore the data directory from a copy, or choose another run"
+
+
+def write_scores(where: Path, scores: pl.DataFrame) -> Path:
+    """Write `scores` (the columns of SCHEMA, and others that are left out) into the folder of a run's files."""
+    buffer = io.BytesIO()
+    scores.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items()).write_parquet(buffer, compression="zstd")
+    path = where / FILE
+    replace_file(path, buffer.getvalue())
+    return path
+
+
+def find_run(layout: Layout, run_id: str, family: str | None) -> tuple[str, str]:
+    """Return id and name of the run that `run_id` begins; with `family`, of that family's run below it.
+
+    UnknownNameError unless exactly one run matches, RegistryError where the store cannot be read.
+    """
+    client = open_client(layout)
+    with store_errors(layout):
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = {run.info.run_id: run for run in client.search_runs(experiments, max_results=5000)}
+    matching = [known for known in runs if known.startswith(run_id)] if run_id else []
+    if len(matching) != 1:
+        raise UnknownNameError("run", run_id, [known[:12] for known in list(runs)[:20]])
+    names = {known: str(run.data.tags.get("mlflow.runName", known)) for known, run in runs.items()}
+    if family is None:
+        return matching[0], names[matching[0]]
+    below = {names[key]: key for key, run in runs.items() if run.data.tags.get(PARENT_TAG) == matching[0]}
+    if family not in below:
+        raise UnknownNameError(f"family in run {run_id}", family, below)
+    return below[family], family
+
+
+def read_scores(layout: Layout, run_id: str) -> pl.DataFrame:
+    """Return the scores of a run by time and pair; RegistryError where it has none, or what is there cannot be read."""
+    parts = run_id, "artifacts"
+    try:
+        files = read_folder(layout, parts, lambda name: _LIMITS.size if name == FILE else None)
+    except FileNotFoundError:
+        files = {}
+    if FILE not in files:
+        raise RegistryError(
+            f"run {run_id[:12]} has no {FILE}",
+            "choose a run of `pairity train`, or of `pairity leaderboard` with --family NAME; older runs have none",
+        )
+    where = stored_path(layout, parts) / FILE
+    try:
+        rows = read_table(files[FILE], _LIMITS)
+        return rows.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items()).sort("event_timestamp", "pair_id")
+    except OutOfBoundsError as error:
+        raise RegistryError(f"{where} {error.what}", _RESTORE) from None
+    except pl.exceptions.PolarsError as error:
+        raise RegistryError(f"{where} is no table of scores: {error}", _RESTORE) from None
