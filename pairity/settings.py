@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 
 from pairity.alert_settings import AlertSettings
+from pairity.evaluation_settings import EvaluationSettings, GateSettings
 from pairity.keeping_settings import LogSettings, RetentionSettings
 from pairity.key_custody import PREFIX, taken_keys
 from pairity.margin import MarginMode
@@ -324,25 +325,6 @@ class CostSettings(Section):
     """Fills of entries in a backtest: at the next bar's open, or by a limit order at the decision's close."""
     initial_equity_usdt: PositiveFloat | None = None
     """Equity at the start of a backtest; not set: `strategy.max_position_usdt`."""
-
-
-class EvaluationSettings(Section):
-    """Walk-forward folds of `pairity leaderboard`, in hourly bars."""
-
-    train_bars: Annotated[int, Field(ge=24)] = 4380
-    """Bars before the first test period: half a year."""
-    test_bars: Annotated[int, Field(ge=24)] = 2190
-    rolling: bool = False
-    """Train on the last `train_bars` only, instead of on all before the test."""
-
-
-class GateSettings(Section):
-    """Promotion gate: what a model must show before it is promoted (see training.promotion.gate)."""
-
-    net_return_min: float = 0.0
-    trades_min: Annotated[int, Field(ge=0)] = 30
-    deflated_sharpe_min: Annotated[float, Field(ge=0, le=1)] = 0.95
-    psi_max: NonNegativeFloat = 0.25
 
 
 class Settings(BaseSettings):

@@ -32,7 +32,9 @@ EXPECTED = {
     "ingestion/lake/partitions.py": {"write_parquet"},
     "ingestion/staging.py": {"write_parquet"},
     "training/reports/factor_colours.py": {"savefig"},
+    "training/reports/lag_files.py": {"savefig"},
     "training/reports/matplotlib_figures.py": {"savefig"},
+    "training/reports/score_files.py": {"write_parquet"},
     "serving/logs/rotation.py": {"replace"},  # of files that nobody waits for: a flush would hold up trading
     "serving/views/trades.py": {"write_csv"},
     "validation/quarantine_items.py": {"write_csv", "write_parquet", "write_text"},

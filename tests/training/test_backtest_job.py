@@ -9,9 +9,10 @@ from click.testing import CliRunner
 from feature_repo.catalog import PAIR_HOURLY
 from feature_repo.offline_files import scan_view
 from pairity.errors import ConfigError, MissingDataError, RegistryError, TimeRangeError, UnknownNameError
+from pairity.evaluation_settings import EvaluationSettings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from pairity.settings import EvaluationSettings, Settings
+from pairity.settings import Settings
 from pairity_cli.main import main
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, publish_single_assets, settings_for

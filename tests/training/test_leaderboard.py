@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from model_registry.connection import open_client
 from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
+from pairity.evaluation_settings import EvaluationSettings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from pairity.settings import EvaluationSettings
 from pairity_cli.main import main
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training.backtest import performance

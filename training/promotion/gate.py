@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_registry.records import Check, Verdict
-from pairity.settings import GateSettings
+from pairity.evaluation_settings import GateSettings
 
 
 @dataclass(frozen=True, slots=True)

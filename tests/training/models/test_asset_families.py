@@ -18,9 +18,9 @@ from feature_repo.catalog import (
 )
 from feature_repo.offline_files import publish, scan_view
 from pairity.errors import DataError, MissingDataError
+from pairity.evaluation_settings import EvaluationSettings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from pairity.settings import EvaluationSettings
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, publish_single_assets, settings_for
 from training.data.asset_training_sets import build_asset_training_set

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from model_registry.records import Verdict
-from pairity.settings import GateSettings
+from pairity.evaluation_settings import GateSettings
 from training.promotion.gate import Evidence, apply_gate
 
 GOOD = Evidence(

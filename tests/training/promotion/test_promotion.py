@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from model_registry.connection import open_client
 from model_registry.registry import find_champion, find_version, list_versions
 from pairity.errors import LiveSwitchError, SignatureError
+from pairity.evaluation_settings import GateSettings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
-from pairity.settings import GateSettings
 from pairity_cli.main import main
 from serving.models.champion import require_proven
 from serving.models.scoring import load_scorer

@@ -1,0 +1,28 @@
+"""Settings of judging models: walk-forward folds, and what a model must show before it trades."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pairity.setting_types import NonNegativeFloat, Section
+
+
+class EvaluationSettings(Section):
+    """Walk-forward folds of `pairity leaderboard`, in hourly bars."""
+
+    train_bars: Annotated[int, Field(ge=24)] = 4380
+    """Bars before the first test period: half a year."""
+    test_bars: Annotated[int, Field(ge=24)] = 2190
+    rolling: bool = False
+    """Train on the last `train_bars` only, instead of on all before the test."""
+
+
+class GateSettings(Section):
+    """Promotion gate: what a model must show before it is promoted (see training.promotion.gate)."""
+
+    net_return_min: float = 0.0
+    trades_min: Annotated[int, Field(ge=0)] = 30
+    deflated_sharpe_min: Annotated[float, Field(ge=0, le=1)] = 0.95
+    psi_max: NonNegativeFloat = 0.25
