@@ -11,6 +11,7 @@ changes becomes a further row, known later than the one it replaces.
 | live row | its arrival | `live_known_at` |
 | correction | its arrival, later than the stored version | `correction_known_at`, `correction_created_at` |
 | released row | the release | `released_known_at`, `released_created_at` |
+| part of a bar that is asked for when it is over | its arrival, not before the close | `unasked_known_at` |
 | row in place of one that was withheld | its acceptance | `repaired_known_at` |
 | feature row, live or backfilled | its last input, not before close + 1 ms | `feature_created_at`, `inputs_known_at` |
 
@@ -106,6 +107,14 @@ def repaired_known_at(was_withheld: pl.Expr, accepted_at: datetime) -> pl.Expr:
 def inputs_known_at(*inputs: str | pl.Expr) -> pl.Expr:
     """Return when several inputs (columns or expressions) were all known; an input that is null is not waited for."""
     return pl.max_horizontal(*inputs)
+
+
+def unasked_known_at(close: pl.Expr) -> pl.Expr:
+    """Return the `known_at` of rows of a bar that nobody asks for before it closes at `close`: not before that.
+
+    What was known by then makes one version.
+    """
+    return _not_before(KNOWN_AT, close)
 
 
 def feature_created_at(inputs: str | pl.Expr, event: str = EVENT_TIME) -> pl.Expr:

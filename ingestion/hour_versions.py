@@ -10,6 +10,7 @@ from datetime import datetime
 
 import polars as pl
 
+from feature_repo.knowledge_time import unasked_known_at
 from feature_repo.raw_datasets import INSTANT, KNOWN_AT
 from pairity.timeline import HOUR
 
@@ -45,7 +46,7 @@ def select_known(versions: pl.DataFrame, known_by: datetime) -> pl.DataFrame:
 def _of_native(native: pl.DataFrame) -> pl.DataFrame:
     return native.select(
         (pl.col("open_time") + HOUR).alias(_HOUR),
-        pl.max_horizontal(KNOWN_AT, pl.col("open_time") + HOUR).alias(KNOWN_AT),
+        unasked_known_at(pl.col("open_time") + HOUR),
         (pl.col("close") * pl.col("volume")).alias("notional"),
         pl.lit(value=False).alias("of_minutes"),
     )
@@ -53,10 +54,8 @@ def _of_native(native: pl.DataFrame) -> pl.DataFrame:
 
 def _of_minutes(minutes: pl.DataFrame) -> pl.DataFrame:
     close = pl.col("open_time").dt.truncate("1h") + HOUR
-    # Nobody asks for an hour before its close: minutes that were known by then make one version.
-    known_at = pl.max_horizontal(KNOWN_AT, close)
     arrived = pl.col(KNOWN_AT).alias("arrived")
-    rows = minutes.select("open_time", known_at.alias(KNOWN_AT), arrived, "close", "volume", close.alias(_HOUR))
+    rows = minutes.select("open_time", unasked_known_at(close), arrived, "close", "volume", close.alias(_HOUR))
     moments = rows.select(_HOUR, pl.col(KNOWN_AT).alias("at")).unique()
     known = moments.join(rows, on=_HOUR).filter(pl.col(KNOWN_AT) <= pl.col("at"))
     ordered = known.sort(_HOUR, "at", "open_time", "arrived")

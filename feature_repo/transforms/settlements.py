@@ -33,7 +33,8 @@ def with_intervals(funding: pl.LazyFrame) -> pl.LazyFrame:
     usual = pl.col("gap_h").is_in([float(hours) for hours in INTERVALS_H]) & pl.col("funding_rate").is_not_null()
     interval = pl.when(usual).then("gap_h").alias("funding_interval_h")
     # What is withheld is known when it is; the settlement before it is waited for only where it makes the interval.
-    both = inputs_known_at("known_at", pl.when(usual).then(pl.col("known_at").shift(1).over("asset")))
+    before = pl.when(usual).then(pl.col("known_at").shift(1).over("asset"))
+    both = inputs_known_at("known_at", before)
     return with_gaps(funding).with_columns(interval, both.alias("known_at")).drop("gap_h")
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from feature_repo.knowledge_time import closed_known_at, history_known_at, recorded_known_at
+from feature_repo.knowledge_time import closed_known_at, history_known_at, inputs_known_at, recorded_known_at
 from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
 from feature_repo.transforms.ticks import build_bars_from_trades
 from ingestion.sources.file_columns import RECEIVED, TIME
@@ -57,7 +57,7 @@ def read_trades(table: FileTable) -> pl.DataFrame:
         "size",
         side.alias("taker_buys"),
         count.alias("trades"),
-        pl.max_horizontal(closed_known_at(close), *received).alias(KNOWN_AT),
+        inputs_known_at(closed_known_at(close), *received).alias(KNOWN_AT),
     )
 
 

@@ -43,11 +43,17 @@ def test_unknown_instrument(place, exchange):
     nothing_collected(place)
 
 
-def test_an_instrument_that_the_venue_does_not_list(place, exchange):
+def test_an_instrument_that_the_venue_does_not_list_is_named_and_the_others_are_collected(place, exchange):
     place.extra = {"PAIRITY_UNIVERSE__ASSETS": '["BTC", "NOSUCH"]'}
     done = place.run("ingest", "--exchange-url", exchange.url, "--control-url", exchange.control, "--since", "1d")
-    refused(done, 2, "NOSUCH")
-    nothing_collected(place)
+    assert done.returncode == 4
+    assert "failed NOSUCH: the venue does not list it (seen 20" in done.stdout
+    assert "spelt otherwise" in done.stdout
+    collected = {part.name for part in place.home.rglob("instrument=*")} or {
+        str(file) for file in place.home.rglob("*.parquet")
+    }
+    assert any("BTC" in name for name in collected)
+    assert not any("NOSUCH" in name for name in collected)
 
 
 @pytest.mark.parametrize(

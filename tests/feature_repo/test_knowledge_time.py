@@ -25,6 +25,7 @@ from feature_repo.knowledge_time import (
     released_created_at,
     released_known_at,
     repaired_known_at,
+    unasked_known_at,
 )
 from feature_repo.raw_datasets import DATASETS, INSTANT, KNOWN_AT
 from tests.house.source_tree import modules
@@ -70,6 +71,11 @@ def test_a_recorded_arrival_counts_but_not_before_the_close(at, received):
 def test_live_and_released_rows_are_known_from_then_on(known, now):
     assert computed(live_known_at(now), known_at=known) == [latest(own, now) for own in known]
     assert computed(released_known_at(now), known_at=known) == [latest(own, now) for own in known]
+
+
+@given(known=INSTANTS, close=INSTANTS)
+def test_parts_of_a_bar_count_from_its_close(known, close):
+    assert computed(unasked_known_at(pl.col("close")), known_at=[known], close=[close]) == [latest(known, close)]
 
 
 @given(known=INSTANTS, flag=st.one_of(st.none(), st.booleans()), now=INSTANTS)

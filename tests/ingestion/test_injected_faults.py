@@ -164,7 +164,7 @@ def test_released_rows_enter_known_from_then_and_stay_in(tmp_path):
     record = run.ingest(now=at + MINUTE)
     assert record.quarantined == []
     assert [(entry.state, entry.journal[-1].reason) for entry in read_items(run.layout)] == [
-        ("released", "seen on two venues")
+        ("released", "seen on two venues (known from now on)")
     ]
     stored = run.raw("candles_1m", "BTC").filter(pl.col("open_time").is_between(BAD, FIVE))
     assert stored["known_at"].unique().to_list() == [at]

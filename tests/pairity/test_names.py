@@ -20,6 +20,7 @@ EXAMPLES = {
     "exchange": ("MEXC", "gate_io"),
     "identifier": ("candles_1m", "pair_forest_v1"),
     "instrument": ("BTC-USDT-SWAP",),
+    "listed instrument": ("ETH-BTC", "BTC-USDT-SWAP", "BTC-USD-250328"),
     "model": ("pair_forest", "Forest-2.1"),
     "month": ("2025-04",),
     "order id": ("p1a2b3c4", "1834567890123"),
@@ -30,6 +31,8 @@ EXAMPLES = {
     "run": ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", "0a1b"),
     "run name": ("pair_forest tested from 2025-04-01", "leaderboard"),
     "source": ("tiingo", "ccxt:bybit"),
+    "time format": ("%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%S"),
+    "time zone": ("America/New_York", "UTC", "Etc/GMT+5"),
     "venue": ("okx", "binance_um", "ccxt_bybit"),
     "version": ("1", "12"),
 }

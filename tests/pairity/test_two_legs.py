@@ -107,10 +107,10 @@ def test_lots_too_coarse_for_the_tolerance_give_way_to_the_next_pair():
 @pytest.mark.parametrize(
     ("z", "rates", "reason"),
     [
-        (2.0, (-0.0006, 0.0), "funding of BTC -0.0006 below −0.0005 for a short"),
-        (2.0, (0.0, 0.0006), "funding of ETH 0.0006 above 0.0005 for a long"),
-        (-2.0, (0.0006, 0.0), "funding of BTC 0.0006 above 0.0005 for a long"),
-        (-2.0, (0.0, -0.0006), "funding of ETH -0.0006 below −0.0005 for a short"),
+        (2.0, (-0.0006, 0.0), "funding of BTC -0.0006 in 8 h below −0.0005 in 8 h for a short"),
+        (2.0, (0.0, 0.0006), "funding of ETH 0.0006 in 8 h above 0.0005 in 8 h for a long"),
+        (-2.0, (0.0006, 0.0), "funding of BTC 0.0006 in 8 h above 0.0005 in 8 h for a long"),
+        (-2.0, (0.0, -0.0006), "funding of ETH -0.0006 in 8 h below −0.0005 in 8 h for a short"),
         (2.0, (0.01, -0.01), None),
         (-2.0, (-0.01, 0.01), None),
         (2.0, (0.0, None), "funding of ETH unknown"),

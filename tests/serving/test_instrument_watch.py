@@ -17,7 +17,8 @@ from serving.execution.okx import OkxVenue
 from serving.journal import TradingState
 from serving.opening import _read_prices, _read_universe_contracts
 from tests.serving.guarding import Guard, Said
-from tests.serving.tiny_okx import TinyClient, TinyOkx
+from tests.serving.tiny_client import TinyClient
+from tests.serving.tiny_okx import TinyOkx
 from tests.serving.trading import BTC, ETH, SPECS
 
 

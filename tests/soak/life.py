@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from pairity.settings import Settings
+from pairity.settings import Settings, UniverseSettings
 from pairity.timeline import from_ms
 from pairity.trading_settings import LimitSettings, ServeSettings
 from serving.cycle import Cycle
@@ -39,7 +39,8 @@ class Life:
     def __init__(self, venue: Venue, home: Path) -> None:
         self.venue = venue
         exchange = exchange_at(venue.url)
-        settings = Settings(home=home, exchange=exchange, serve=ServeSettings(), limits=UNLIMITED)
+        universe = UniverseSettings(assets=tuple(make_specs()))
+        settings = Settings(home=home, universe=universe, exchange=exchange, serve=ServeSettings(), limits=UNLIMITED)
         self.clock = SharedClock(venue)
         self._client = make_client(settings, signed=True)
         self.journal = Journal.open(home / "journal.db", scope="soak")
