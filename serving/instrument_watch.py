@@ -44,7 +44,7 @@ class InstrumentWatch:
         if self._listed_at is not None and now - self._listed_at < _LISTED_FOR and not odd:
             return False
         listings = await self._venue.listings()
-        for asset in self._parts.settings.universe.assets:
+        for asset in self._parts.settings.universe.traded:
             if asset not in contracts and (listed := listings.get(inst_id(asset))) is not None:
                 contracts[asset] = listed.spec
                 self._parts.progress.say(f"the venue lists {inst_id(asset)} now")
@@ -75,7 +75,7 @@ class InstrumentWatch:
     def _find_idle(self, listings: Mapping[str, Listing]) -> dict[str, str]:
         """Return what of the universe, and of what has a contract here, is not listed or does not trade."""
         idle: dict[str, str] = {}
-        for asset in dict.fromkeys((*self._parts.settings.universe.assets, *self._parts.contracts)):
+        for asset in dict.fromkeys((*self._parts.settings.universe.traded, *self._parts.contracts)):
             name = inst_id(asset)
             if name not in listings:
                 idle[name] = f"the venue does not list {name}"
