@@ -16,18 +16,22 @@ R = TypeVar("R")
 
 
 class Name(click.ParamType):
-    """One name of a kind."""
+    """One name, of a kind or of one of several."""
 
-    def __init__(self, rule: NameRule) -> None:
+    def __init__(self, rule: NameRule, *others: NameRule) -> None:
         self.name = rule.kind
         self._rule = rule
+        self._others = others
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name; click.BadParameter says what it may be."""
+        if any(other.accepts(value) for other in self._others):
+            return value
         try:
             return self._rule.check(value)
         except ConfigError as error:
-            self.fail(f"{error.what}: {error.remedy}", param, ctx)
+            remedies = "; ".join((error.remedy, *(other.explain() for other in self._others)))
+            self.fail(f"{error.what}: {remedies}", param, ctx)
 
 
 class Names(click.ParamType):

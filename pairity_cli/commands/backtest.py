@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pairity.names import IDENTIFIER, RUN_ID
+from pairity.names import ALIAS, IDENTIFIER, RUN_ID, VERSION
 from pairity.number_formats import format_fixed, format_money, format_percent
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
@@ -48,7 +48,12 @@ _SHOWN_TRIALS = 10
 
 
 @click.command()
-@click.option("--model", metavar="VERSION", help="A registered version, by number or alias; by default the champion.")
+@click.option(
+    "--model",
+    type=Name(ALIAS, VERSION),
+    metavar="VERSION",
+    help="A registered version, by number or alias; by default the champion.",
+)
 @click.option("--rule", type=Name(IDENTIFIER), help="A rule instead: always_revert or zero_forecast.")
 @click.option("--run", type=Name(RUN_ID), metavar="RUN", help="The scores that a run of train or leaderboard left.")
 @click.option("--family", type=Name(IDENTIFIER), help="With --run of a leaderboard: whose scores.")

@@ -21,6 +21,8 @@ from pairity_cli.tables import print_heading, print_line, print_table
 PARSED = frozenset(
     {
         "as_known_at",
+        "at",
+        "axes",
         "balance",
         "clock",
         "control_url",
@@ -33,12 +35,13 @@ PARSED = frozenset(
         "last",
         "since",
         "source",
+        "split",
         "start",
         "until",
     }
 )
-# Names of the universe, short or canonical and in any case: `select_instruments` reads them.
-OF_UNIVERSE = frozenset({"assets", "instruments"})
+# Names of the universe, short or canonical and in any case: `select_instruments` and the settings read them.
+OF_UNIVERSE = frozenset({"assets", "instruments", "symbol"})
 HOSTILE = (
     "../../x",
     "/etc/passwd",
