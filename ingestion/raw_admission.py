@@ -126,8 +126,10 @@ class RawAdmission:
         venue, now = quarantine_venue(lake), self.record.now
         known = closes.find(DATASETS[name], rows)
         released = self.record.quarantine.list_released(name, venue)
-        marks = mark_offences(rows, name, now, closes_before=known)
-        split = judge_raw_rows(rows, name, now, closes_before=known, released=released, marks=marks)
+        marks = mark_offences(rows, name, now, closes_before=known, units=before.units)
+        split = judge_raw_rows(
+            rows, name, now, closes_before=known, units=before.units, released=released, marks=marks
+        )
         closes.carry(DATASETS[name], split)
         profile = profile_raw(rows, name, month_key(month), now, closes_before=known, venue=venue, marks=marks)
         return _Examined(name, month, profile, split.withheld, rows if rows.height <= _KEPT_ROWS else None)
