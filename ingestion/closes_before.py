@@ -79,7 +79,9 @@ class CloseCarrier:
         """Note the last accepted closes of a month for the next, and until when rows after them were withheld."""
         if "close" not in kind.values:
             return
-        newest = self._express(kind, split.accepted.sort(kind.time)).group_by("asset").agg(pl.col(kind.time, "close").last())
+        newest = (
+            self._express(kind, split.accepted.sort(kind.time)).group_by("asset").agg(pl.col(kind.time, "close").last())
+        )
         accepted = {asset: (at, float(close)) for asset, at, close in newest.select("asset", kind.time, "close").rows()}
         wrong = dict(split.withheld.group_by("asset").agg(pl.col(kind.time).max()).rows())
         for asset in {*accepted, *(wrong.keys() & self._carried.keys())}:

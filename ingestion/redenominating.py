@@ -114,7 +114,9 @@ def _find_closes(
     since, until = entry.at - _FAR, entry.at + _FAR
     columns = ["asset", kind.time, "close"]
     stored = lake.scan(name, [entry.asset], since, until).select(columns).collect()
-    withheld = [_rows_of(item).select(columns) for item in _list_jumps(layout, lake, entry.asset) if item.dataset == name]
+    withheld = [
+        _rows_of(item).select(columns) for item in _list_jumps(layout, lake, entry.asset) if item.dataset == name
+    ]
     rows = units.express(kind, pl.concat([stored, *withheld]).lazy()).collect()
     usable = rows.filter(pl.col("close").is_finite() & (pl.col("close") > 0)).sort(kind.time)
     is_before = pl.col(kind.time) < entry.at

@@ -59,7 +59,9 @@ def find_partial_minutes(files: Sequence[pl.DataFrame]) -> list[datetime]:
         else:
             whole.append(part)
     ends = [(floor_to(part.first, MINUTE), floor_to(part.last, MINUTE)) for part in whole]
-    return sorted({minute for first, last in ends if not _are_whole_days(first, last + MINUTE) for minute in (first, last)})
+    return sorted(
+        {minute for first, last in ends if not _are_whole_days(first, last + MINUTE) for minute in (first, last)}
+    )
 
 
 def _are_whole_days(since: datetime, until: datetime) -> bool:

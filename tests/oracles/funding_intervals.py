@@ -11,7 +11,10 @@ def interval_of(settlements, at):
     past = sorted(one for one in settlements if one[0] <= at)
     if len(past) < 2 or past[-1][1] is None:
         return None
-    gap = past[-1][0] - past[-2][0]
+    gaps = [after[0] - before[0] for before, after in zip(past, past[1:])]
+    gap = gaps[-1]
+    if any(earlier < gap for earlier in gaps[-3:-1]) and gap != gaps[-2]:
+        return None  # a row may be missing
     return next((hours for hours in HOURS if gap == timedelta(hours=hours)), None)
 
 
