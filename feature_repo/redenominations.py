@@ -116,7 +116,7 @@ def read_redenominations(layout: Layout, venue: str) -> tuple[Redenomination, ..
 def store_redenomination(layout: Layout, venue: str, entry: Redenomination) -> bool:
     """Add an entry; return whether it is new. The caller has the writer lock.
 
-    A factor of 1 withdraws the one of the same asset and instant. ConfigError for what cannot be right (see `check_entry`).
+    A factor of 1 withdraws the one of the same asset and instant. ConfigError for what cannot be right: `check_entry`.
     """
     check_entry(entry)
     entries = read_redenominations(layout, venue)

@@ -86,7 +86,8 @@ async def repair_gaps(
     """Ask for each hole of `gaps` by itself and let the answers in; what the source has now enters as new rows.
 
     They are known from `now` on: nobody had them before. With `known_from="then"` they keep the time that the source
-    gives them, for history that nobody traded on; the choice is noted (`read_backfills`). A dataset that the source does not give is a failure of its instruments.
+    gives them, for history that nobody traded on; the choice is noted (`read_backfills`). A dataset that the source
+    does not give is a failure of its instruments.
     """
     layout = Layout.of(settings)
     lake, staging = Lake(layout, venue=source.venue), Staging(layout, venue=source.venue)

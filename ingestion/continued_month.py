@@ -1,7 +1,7 @@
 """The month that a live process continues hour by hour: its chunk, and what was judged and withheld of it so far.
 
-It holds as long as nobody else has changed the lake or published features, universe and units are the same, and nothing
-was released: then the rows that came since are all that can have changed. Otherwise the month is computed anew, from its
+It holds as long as nobody else has changed the lake or published features, universe and units are the same, and
+nothing was released: then the rows that came since are all that can have changed. Otherwise the month is computed anew, from its
 anchor.
 """
 

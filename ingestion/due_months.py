@@ -1,8 +1,8 @@
 """Which months' features must be computed: those whose inputs are not the ones they were last computed from.
 
 The ledger holds, for each published month, one digest over everything that its chunk reads: the raw files from the
-chunk's start on, their units, the universe, the feature settings and the end of the range. New rows, corrections, another universe
-and a run that was killed before it published all show in the same way.
+chunk's start on, their units, the universe, the feature settings and the end of the range. New rows, corrections,
+another universe and a run that was killed before it published all show in the same way.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ def judge_raw_rows(
     `rows`: `asset` and the dataset's columns, of any number of instruments, an asset's rows in the order in which they
     came. Two steps, because one row of the wrong century would put all rows after it out of order. Rows that were
     released are not withheld for the rules they were released for. `closes_before` has per asset the last accepted
-    close before its rows, in the newest of `units`. `marks` may be given where they are known already: `mark_offences` of the same rows.
+    close before its rows, in the newest of `units`. `marks` may be given where they are known already:
+    `mark_offences` of the same rows.
     """
     if marks is not None and not _has_any(marks):
         return _accept(rows)

@@ -48,7 +48,8 @@ def compute_asset_hourly(
     `event_timestamp` is the hour's close. `created_timestamp` is the instant from which the whole row could be
     computed: the latest `known_at` of everything since the chunk's start, never before close + 1 ms. A window is null
     unless all its hours were observed. Settled funding older than 24 h, or than three of its intervals, is null,
-    never 0, and so is its interval (`settlements.with_intervals`); so is the inflow of a day that ended more than 2 days before the close.
+    never 0, and so is its interval (`settlements.with_intervals`); so is the inflow of a day that ended more than 2
+    days before the close.
     """
     series = with_hour_grid(bars, "asset")
     previous = pl.col("close").shift(1).over("asset")

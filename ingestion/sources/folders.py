@@ -18,9 +18,9 @@ from ingestion.sources.file_rows import Note, find_step, read_bars, read_settlem
 from ingestion.sources.file_source import FileSource, State, find_state, naming, read_assets, rows_of
 from ingestion.sources.file_tables import FileTable, is_parquet, list_meanings, read_table
 from ingestion.sources.file_ticks import build_trade_bars, read_interest, read_quotes, read_trades
-from ingestion.sources.recording_edges import without_partial_minutes
 from ingestion.sources.protocol import NotServedError, UnitAnswer
 from ingestion.sources.reading import RefusedFileError
+from ingestion.sources.recording_edges import without_partial_minutes
 from pairity.errors import DataError
 from pairity.names import ASSET
 from pairity.timeline import HOUR, MINUTE

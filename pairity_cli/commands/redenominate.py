@@ -56,9 +56,8 @@ def redenominate(
     now = datetime.now(UTC)
     at = parse_instant(begins, now=now, name="--from")
     done = store(settings, of, Redenomination(asset, at, factor, now, reason), known_from)
-    echo(
-        f"{asset} of {of}: {factor:g} from {at:%Y-%m-%d %H:%M} on {'is stored' if done.is_new else 'was stored already'}"
-    )
+    said = "is stored" if done.is_new else "was stored already"
+    echo(f"{asset} of {of}: {factor:g} from {at:%Y-%m-%d %H:%M} on {said}")
     for outcome in done.released:
         echo(f"{outcome.item.id} {outcome.item.dataset} {outcome.item.key}: {outcome.message}")
     for item in done.kept:

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from feature_repo.catalog import CREATED_TIME, VIEWS
 from feature_repo.redenominations import Redenomination, Units, read_redenominations, read_units, store_redenomination
 from feature_repo.transforms.division import divide
+from ingestion.admission_record import AdmissionRecord
 from ingestion.due_months import MonthLedger
 from ingestion.feature_admission import FeatureAdmission
-from ingestion.admission_record import AdmissionRecord
 from ingestion.publishing import Publisher
 from ingestion.redenominating import redenominate
 from ingestion.withheld import WithheldRows, make_reader
@@ -23,7 +23,7 @@ from pairity.progress import SilentProgress
 from pairity.settings import Settings
 from pairity.timeline import month_start
 from pairity_cli.main import main
-from tests.ingestion.injected import ASSETS, HOUR, MINUTE, SINCE, UNTIL, Run, change
+from tests.ingestion.injected import ASSETS, HOUR, SINCE, UNTIL, Run, change
 from validation.lookahead import prove
 from validation.quarantine import read_items
 

@@ -55,7 +55,7 @@ def _one_asset(name, bars, funding, vol_bars, atr_bars, inflow):
             newest = seen["funding_time"].iloc[-1]
             past = settled[settled["funding_time"] <= newest]
             rates_of = [None if np.isnan(rate) else rate for rate in past["funding_rate"]]
-            gap = interval_of(list(zip(past["funding_time"], rates_of)), newest)
+            gap = interval_of(list(zip(past["funding_time"], rates_of, strict=True)), newest)
             if gap is not None:
                 hours[-1] = gap
                 known.extend(past["known_at"].iloc[-4:-1])
