@@ -24,6 +24,7 @@ from pairity.settings import Settings
 from pairity.timeline import month_start
 from pairity_cli.main import main
 from tests.ingestion.injected import ASSETS, HOUR, SINCE, UNTIL, Run, change
+from training.readiness import note_mixed_units
 from validation.lookahead import prove
 from validation.quarantine import read_items
 
@@ -67,6 +68,7 @@ def test_history_with_a_factor_has_the_features_of_a_venue_that_always_counted_s
     # The oracle: prices before the instant times a thousand, by hand; those after it as the venue gives them.
     always = Run(tmp_path / "always", SOL_candles_1m=in_units(SINCE, UNTIL, 1000.0))
     always.ingest()
+    assert note_mixed_units(held.settings) == []
     for name in VIEWS:
         assert held.view(name).equals(always.view(name)), name
     read = make_reader(held.settings, held.lake, WithheldRows.of(held.layout, held.lake))
@@ -89,6 +91,7 @@ def test_features_that_are_stored_become_corrections_known_from_now_on(tmp_path)
     volatility = "realized_vol_24h"
     assert after[volatility].drop_nulls().to_list() == pytest.approx(before[volatility].drop_nulls().to_list())
     assert after[CREATED_TIME].min() >= NOW
+    assert ["ETH was redenominated" in note for note in note_mixed_units(run.settings)] == [True]
     # Other assets have no second version.
     assert run.view("asset_hourly").filter(asset="BTC")[CREATED_TIME].max() < NOW
 
