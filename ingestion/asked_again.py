@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from ingestion.admission_record import AdmissionRecord
+from ingestion.backfills import Backfill, note_backfill
 from ingestion.collector import Collector
 from ingestion.coverage import Gap
 from ingestion.lake import Lake
@@ -73,11 +75,19 @@ async def asking_again(
 
 
 async def repair_gaps(
-    settings: Settings, source: Source, gaps: Sequence[Gap], now: datetime, progress: Progress
+    settings: Settings,
+    source: Source,
+    gaps: Sequence[Gap],
+    now: datetime,
+    progress: Progress,
+    *,
+    known_from: Literal["now", "then"] = "now",
 ) -> RepairReport:
     """Ask for each hole of `gaps` by itself and let the answers in; what the source has now enters as new rows.
 
-    A dataset that the source does not give is a failure of its instruments.
+    They are known from `now` on: nobody had them before. With `known_from="then"` they keep the time that the source
+    gives them, for history that nobody traded on; the choice is noted (`read_backfills`). A dataset that the source
+    does not give is a failure of its instruments.
     """
     layout = Layout.of(settings)
     lake, staging = Lake(layout, venue=source.venue), Staging(layout, venue=source.venue)
@@ -95,6 +105,8 @@ async def repair_gaps(
                 for dataset in sorted({gap.dataset for gap in own} - set(source.datasets))
             ]
         record = AdmissionRecord(settings=settings, now=now)
-        admitted = RawAdmission(record).admit_staged(staging, lake)
+        admitted = RawAdmission(record, known_from).admit_staged(staging, lake)
         lake.compact()
-    return RepairReport(sum(admitted.new_rows.values()), tuple(failures), tuple(record.quarantined))
+        new_rows = {key: count for key, count in admitted.new_rows.items() if count}
+        note_backfill(layout, source.venue, Backfill(now, source.name, known_from, new_rows))
+    return RepairReport(sum(new_rows.values()), tuple(failures), tuple(record.quarantined))

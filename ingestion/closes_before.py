@@ -29,7 +29,10 @@ class _LastClose:
 
 @dataclass(slots=True)
 class CloseCarrier:
-    """Finds the closes before a month of one dataset: those of the month before in the same run, else the lake's."""
+    """Finds the closes before a month of one dataset: those of the month before in the same run, else the lake's.
+
+    All are in the newest unit of their asset.
+    """
 
     lake: Lake
     before: WithheldRows
@@ -47,6 +50,7 @@ class CloseCarrier:
             return {}
         hole = find_longest_comparable_hole(kind)
         ordered = rows.drop_nulls(kind.time).sort("asset", kind.time)
+        ordered = self._express(kind, ordered)
         firsts = ordered.group_by("asset", maintain_order=True).agg(pl.col(kind.time, "close").first())
         found: dict[str, float] = {}
         far: dict[str, float] = {}
@@ -75,7 +79,9 @@ class CloseCarrier:
         """Note the last accepted closes of a month for the next, and until when rows after them were withheld."""
         if "close" not in kind.values:
             return
-        newest = split.accepted.sort(kind.time).group_by("asset").agg(pl.col(kind.time, "close").last())
+        newest = (
+            self._express(kind, split.accepted.sort(kind.time)).group_by("asset").agg(pl.col(kind.time, "close").last())
+        )
         accepted = {asset: (at, float(close)) for asset, at, close in newest.select("asset", kind.time, "close").rows()}
         wrong = dict(split.withheld.group_by("asset").agg(pl.col(kind.time).max()).rows())
         for asset in {*accepted, *(wrong.keys() & self._carried.keys())}:
@@ -85,6 +91,9 @@ class CloseCarrier:
                 at, close = self._carried[asset].time, self._carried[asset].close
             last = wrong.get(asset)
             self._carried[asset] = _LastClose(at, close, until=max(at, last) if last is not None else at)
+
+    def _express(self, kind: RawDataset, rows: pl.DataFrame) -> pl.DataFrame:
+        return self.before.units.express(kind, rows.lazy()).collect() if self.before.units.steps else rows
 
     def _bridge(self, kind: RawDataset, asset: str, first: datetime) -> datetime:
         since = first
@@ -99,7 +108,8 @@ class CloseCarrier:
             return {}
         ranges = {asset: (since, first) for asset, since, first in sought}
         since, until = min(since for since, _ in ranges.values()), max(first for _, first in ranges.values())
-        near = self.lake.scan(kind.name, ranges, since, until).select("asset", kind.time, "close").collect()
+        stored = self.before.units.express(kind, self.lake.scan(kind.name, ranges, since, until))
+        near = stored.select("asset", kind.time, "close").collect()
         found: dict[str, float] = {}
         for asset, at, close in near.iter_rows():  # by asset and time: the last one stays
             if ranges[asset][0] <= at < ranges[asset][1]:

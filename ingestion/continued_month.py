@@ -1,8 +1,8 @@
 """The month that a live process continues hour by hour: its chunk, and what was judged and withheld of it so far.
 
-It holds as long as nobody else has changed the lake or published features, the universe is the same, and nothing was
-released: then the rows that came since are all that can have changed. Otherwise the month is computed anew, from its
-anchor.
+It holds as long as nobody else has changed the lake or published features, universe and units are the same, and
+nothing was released: then the rows that came since are all that can have changed. Otherwise the month is computed
+anew, from its anchor.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ContinuedMonth:
         return (
             self.lake_version == lake_version
             and self.withheld is not None
-            and self.withheld.released == withheld.released
+            and (self.withheld.released, self.withheld.units) == (withheld.released, withheld.units)
             and self.features == sign_features(layout, self.chunk.month)
         )
 

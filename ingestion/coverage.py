@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Literal
 
 import polars as pl
 
@@ -14,22 +16,25 @@ from feature_repo.raw_datasets import DATASETS, RawDataset
 from ingestion.lake import Lake
 from ingestion.lake.spans import Span, subtract, union
 from pairity.layout import Layout
+from pairity.timeline import floor_to
 from pairity.universe import inst_id
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Neighbouring bars of a dataset that are missing between an instrument's first and last one."""
+    """Neighbouring bars of a dataset that are missing: between an instrument's first and last one, or at an end."""
 
     dataset: str
     asset: str
     first: datetime
     """Open time of the first missing bar."""
     until: datetime
-    """Open time of the first stored bar after the gap."""
+    """Open time of the first stored bar after the gap; at the end of the range, its end."""
     bars: int
     requested: bool
     """Whether all of it was requested of the source, which did not have it; False: not requested yet."""
+    edge: Literal["before", "after"] | None = None
+    """Whether it lies before the instrument's first bar, or after its last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,59 @@ def find_gaps(lake: Lake, assets: Sequence[str], datasets: Sequence[str]) -> tup
             times = _times(lake, kind, asset)
             gaps += [_gap(lake, kind, asset, before, after) for before, after in _steps(times, kind.every)]
     return tuple(gaps)
+
+
+def find_edges(
+    lake: Lake,
+    assets: Sequence[str],
+    datasets: Sequence[str],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    listed: Mapping[str, datetime] = MappingProxyType({}),
+) -> tuple[Gap, ...]:
+    """Return what lacks at the ends of [since, until), by dataset and asset: before the first and after the last bar.
+
+    None: from the first, to the last instant that was asked for or stored of any of `assets`; one without any bar is
+    left out then, and lacks all of a range that is given. Nothing lacks before an instrument was `listed`.
+    """
+    edges = []
+    for name in datasets:
+        kind = DATASETS[name]
+        if kind.every is None:
+            continue
+        known = {asset: _extent(lake, kind, asset) for asset in assets}
+        begins = [begin for begin, *_ in known.values() if begin is not None]
+        ends = [end for _, end, *_ in known.values() if end is not None]
+        if not begins and (since is None or until is None):
+            continue
+        begin = floor_to(since if since is not None else min(begins), kind.every)
+        end = floor_to(until if until is not None else max(ends), kind.every)
+        for asset in assets:
+            _, _, first, after = known[asset]
+            opens = max(begin, floor_to(listed.get(asset, begin), kind.every))
+            if first is None or after is None:
+                sides: list[tuple[datetime, datetime, Literal["before", "after"]]] = []
+                if since is not None and until is not None:
+                    sides = [(opens, end, "before")]
+            else:
+                sides = [(opens, min(first, end), "before"), (max(after, opens), end, "after")]
+            edges += [_gap(lake, kind, asset, a - kind.every, b, edge) for a, b, edge in sides if a < b]
+    return tuple(edges)
+
+
+def _extent(
+    lake: Lake, kind: RawDataset, asset: str
+) -> tuple[datetime | None, datetime | None, datetime | None, datetime | None]:
+    """Return from when, until when rows were asked for or are stored, the first row's time and the last one's end."""
+    assert kind.every is not None
+    own = [part for part in lake.partitions() if part.dataset == kind.name and part.instrument == inst_id(asset)]
+    manifests = [lake.manifest(part) for part in own]
+    spans = [span for manifest in manifests for span in manifest.coverage]
+    firsts = [manifest.first for manifest in manifests if manifest.first is not None]
+    afters = [manifest.last + kind.every for manifest in manifests if manifest.last is not None]
+    begin = min([*firsts, *(since for since, _ in spans)], default=None)
+    end = max([*afters, *(until for _, until in spans)], default=None)
+    return begin, end, min(firsts, default=None), max(afters, default=None)
 
 
 def summarize(layout: Layout, lake: Lake, now: datetime) -> tuple[StoredSummary, ...]:
@@ -101,7 +159,14 @@ def _steps(times: pl.Series, every: timedelta) -> list[Span]:
     return [(before, at) for at, before in frame.filter(pl.col("at") - pl.col("before") > every).iter_rows()]
 
 
-def _gap(lake: Lake, kind: RawDataset, asset: str, before: datetime, after: datetime) -> Gap:
+def _gap(
+    lake: Lake,
+    kind: RawDataset,
+    asset: str,
+    before: datetime,
+    after: datetime,
+    edge: Literal["before", "after"] | None = None,
+) -> Gap:
     assert kind.every is not None
     first = before + kind.every
     covered = union(lake.coverage(kind.name, asset, first, after))
@@ -112,6 +177,7 @@ def _gap(lake: Lake, kind: RawDataset, asset: str, before: datetime, after: date
         until=after,
         bars=(after - first) // kind.every,
         requested=not subtract((first, after), covered),
+        edge=edge,
     )
 
 

@@ -1,8 +1,8 @@
 """Which months' features must be computed: those whose inputs are not the ones they were last computed from.
 
 The ledger holds, for each published month, one digest over everything that its chunk reads: the raw files from the
-chunk's start on, the universe, the feature settings and the end of the range. New rows, corrections, another universe
-and a run that was killed before it published all show in the same way.
+chunk's start on, their units, the universe, the feature settings and the end of the range. New rows, corrections,
+another universe and a run that was killed before it published all show in the same way.
 """
 
 from __future__ import annotations
@@ -58,18 +58,20 @@ class MonthLedger:
         until: datetime,
         withheld: Sequence[MonthInput] = (),
         *,
+        units: Sequence[MonthInput] = (),
         since: datetime | None = None,
     ) -> tuple[DueMonth, ...]:
         """Return the months with raw data whose inputs changed, oldest first; hours after `until` do not count.
 
-        `withheld` (see `WithheldRows`) is part of the inputs: what is released or repaired makes its months due.
+        `withheld` (see `WithheldRows`) is part of the inputs: what is released or repaired makes its months due. So is
+        `units` (see `Units.list_inputs`): a redenomination makes all months due that reach before it.
         `since` is the first month that can be due: who knows that nothing earlier changed need not look at all history.
         """
         contents = lake.contents(None if since is None else month_start(since - _REACH))
         stored = _of_universe(settings, contents)
         recorded = self._read()
         months = (
-            DueMonth(month, digest_inputs(settings, stored, month, until, withheld))
+            DueMonth(month, digest_inputs(settings, stored, month, until, withheld, units))
             for month in _months(stored, until)
             if since is None or month >= since
         )
@@ -102,11 +104,13 @@ def digest_inputs(
     month: datetime,
     until: datetime,
     withheld: Sequence[MonthInput] = (),
+    units: Sequence[MonthInput] = (),
 ) -> str:
     """Return one digest over all that a month's chunk depends on."""
     since = month_start(month - _REACH)
     raw = [(part.relative, content_text(content)) for part, content in stored.items() if since <= part.month <= month]
     raw += [(name, digest) for at, name, digest in withheld if since <= at <= month]
+    raw += [(name, digest) for at, name, digest in units if since <= at]  # everything before it is in another unit
     # What is not set says nothing: a home keeps its months when a setting is added.
     universe = settings.universe.model_dump_json(exclude_none=True)
     windows = settings.features.model_dump_json(exclude={"bar_interval"})  # of studies alone

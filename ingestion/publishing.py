@@ -85,7 +85,8 @@ class Publisher:
         if memory is None:  # a process that goes on has no killed one before it
             ledger.remove_unfinished()
         inputs = withheld.list_inputs(self.settings.universe.assets)
-        due = ledger.list_due(self.settings, self.lake, end, inputs, since=since)
+        units = withheld.units.list_inputs(self.settings.universe.assets)
+        due = ledger.list_due(self.settings, self.lake, end, inputs, units=units, since=since)
         progress.stage("features", len(due))
         latest: dict[str, pl.DataFrame] = {}
         for item in due:

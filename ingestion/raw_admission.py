@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 import polars as pl
 
-from feature_repo.knowledge_time import repaired_known_at
+from feature_repo.knowledge_time import released_known_at, repaired_known_at
 from feature_repo.raw_datasets import DATASETS, RawDataset
 from ingestion.admission_record import AdmissionRecord
 from ingestion.closes_before import CloseCarrier
@@ -61,9 +62,14 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class RawAdmission:
-    """Decides which raw rows enter a lake: profiles them, lets validation judge, publishes the sound ones."""
+    """Decides which raw rows enter a lake: profiles them, lets validation judge, publishes the sound ones.
+
+    `known_from` is a person's choice for rows that fill holes: `now` from their admission, `then` as their source says,
+    in place of withheld rows too. None: as their source says, but rows in place of withheld ones from their admission.
+    """
 
     record: AdmissionRecord
+    known_from: Literal["now", "then"] | None = None
 
     def admit_staged(self, staging: Staging, lake: Lake) -> Admitted:
         """Publish the sound rows of everything staged in `lake` and withhold the others.
@@ -126,8 +132,8 @@ class RawAdmission:
         venue, now = quarantine_venue(lake), self.record.now
         known = closes.find(DATASETS[name], rows)
         released = self.record.quarantine.list_released(name, venue)
-        marks = mark_offences(rows, name, now, closes_before=known)
-        split = judge_raw_rows(rows, name, now, closes_before=known, released=released, marks=marks)
+        marks = mark_offences(rows, name, now, closes_before=known, units=before.units)
+        split = judge_raw_rows(rows, name, now, closes_before=known, units=before.units, released=released, marks=marks)
         closes.carry(DATASETS[name], split)
         profile = profile_raw(rows, name, month_key(month), now, closes_before=known, venue=venue, marks=marks)
         return _Examined(name, month, profile, split.withheld, rows if rows.height <= _KEPT_ROWS else None)
@@ -167,7 +173,10 @@ class RawAdmission:
             wrong = withheld.select(rows.columns)
             sound = rows.join(wrong, on=rows.columns, how="anti", nulls_equal=True, maintain_order="left")
             covered = _without(covered, withheld, kind)
-        sound = _date_repaired(kind, sound, before, self.record.now)
+        if self.known_from is None:
+            sound = _date_repaired(kind, sound, before, self.record.now)
+        elif self.known_from == "now":  # rows that are stored already are no news, whenever they are known
+            sound = sound.with_columns(released_known_at(self.record.now))
         added = batch.write(name, sound, covered=covered, arrived_at=self.record.now)
         return added, self._find_repaired(kind, venue, sound, withheld)
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from feature_repo.knowledge_time import history_known_at
 from feature_repo.raw_datasets import DATASETS, RawDataset
+from feature_repo.redenominations import NO_CHANGES, Units, read_units
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE
 from pairity.digest import digest_bytes
@@ -37,10 +38,15 @@ MonthInput = tuple[datetime, str, str]
 
 @dataclass(frozen=True)
 class WithheldRows:
-    """The withheld instants (dataset, asset, time) of one moment, and the feature rows that were released."""
+    """What features are computed from besides the lake's rows: what is withheld, what was released, and units.
+
+    `instants` are those (dataset, asset, time) that are withheld, `released` the feature rows that were released, and
+    `units` says in which coins rows are counted.
+    """
 
     instants: pl.DataFrame
     released: tuple[MonthInput, ...] = ()
+    units: Units = NO_CHANGES
 
     @classmethod
     def of(cls, layout: Layout, lake: Lake, quarantine: Quarantine | None = None) -> WithheldRows:
@@ -56,7 +62,7 @@ class WithheldRows:
             for item in quarantine.list_items(state="released")
             if item.dataset not in DATASETS and item.first is not None
         ]
-        return cls(pl.concat([quarantined.clear(), *parts]), tuple(released))
+        return cls(pl.concat([quarantined.clear(), *parts]), tuple(released), read_units(layout, lake.venue))
 
     def of_asset(self, dataset: str, asset: str) -> pl.Series:
         """Withheld instants of one dataset and asset, ascending."""
@@ -101,10 +107,14 @@ def quarantine_venue(lake: Lake) -> str:
 def make_reader(
     settings: Settings, lake: Lake, withheld: WithheldRows
 ) -> Callable[[str, datetime, datetime], pl.LazyFrame]:
-    """Return how features read raw rows: the newest known of the universe, without those that are withheld."""
+    """Return how features read raw rows: the newest known of the universe, without those that are withheld.
+
+    They are in the newest unit of their asset (`feature_repo.redenominations`).
+    """
 
     def read(name: str, since: datetime, until: datetime) -> pl.LazyFrame:
-        return withheld.hide(name, lake.scan(name, settings.universe.assets, since, until), since, until)
+        rows = withheld.units.express(DATASETS[name], lake.scan(name, settings.universe.assets, since, until))
+        return withheld.hide(name, rows, since, until)
 
     return read
 

@@ -31,6 +31,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "data": ("data", "data", "What is stored: coverage, freshness, quarantine and size."),
     "gaps": ("data", "gaps", "Show holes in the raw data, and ask for them again."),
     "contracts": ("contracts", "contracts", "Contract specifications: show, take from a file, export."),
+    "redenominate": (
+        "redenominate",
+        "redenominate",
+        "Say that a venue counts an asset in other coins since a time, and by which factor.",
+    ),
     "pairs": ("pairs", "pairs", "All pairs: legs, correlation, hedge ratio, half-life, why left out."),
     "compact": ("compact", "compact", "Fold the small files of live hours into the lake's month files."),
     "export": ("export", "export", "Write views as one table, or split into train, valid and test."),

@@ -74,6 +74,15 @@ ASKED_FOLDER = click.option(
 )
 
 
+KNOWN_FROM = click.option(
+    "--known-from",
+    type=click.Choice(["now", "then"]),
+    default="now",
+    show_default=True,
+    help="then: raw rows count as known when they came, so that history can be trained on; it is recorded.",
+)
+
+
 def reading_options(command: Callable[P, R]) -> Callable[P, R]:
     """Add the options `time_zone`, `time_format` and `decimal`: what files leave open."""
     options = (

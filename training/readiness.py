@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import polars as pl
+
+from feature_repo.catalog import ASSET_HOURLY, CREATED_TIME, EVENT_TIME
+from feature_repo.offline_files import scan_view
+from feature_repo.redenominations import read_units
 from model_registry.connection import open_client, store_errors
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
@@ -15,7 +20,7 @@ _REMEDY = "run pairity ingest, or give them with pairity contracts FILE"
 
 
 def require_ready(settings: Settings) -> list[str]:
-    """Return notes on contracts: those that are assumed, and assets that no backtest can trade without one.
+    """Return notes: contracts that are assumed, assets that no backtest can trade without one, and mixed units.
 
     Raises where not one can be traded, or nothing was published.
 
@@ -36,8 +41,26 @@ def require_ready(settings: Settings) -> list[str]:
         raise MissingDataError(f"no contract specification is known for {', '.join(missing)}", _REMEDY)
     return [
         *assumed,
+        *note_mixed_units(settings),
         *(f"{asset} is not traded: no contract specification is known ({_REMEDY})" for asset in missing),
     ]
+
+
+def note_mixed_units(settings: Settings) -> list[str]:
+    """Return a note per asset whose features became corrections when a redenomination was stored.
+
+    What was known at a decision is in the old unit then, what followed in the new one.
+    """
+    layout, notes = Layout.of(settings), []
+    for step in read_units(layout, settings.features.venue).steps:
+        before = (pl.col(EVENT_TIME) <= step.at) & (pl.col(CREATED_TIME) >= step.stored_at)
+        rows = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset") == step.asset, before)
+        if step.asset in settings.universe.assets and rows.head(1).collect().height:
+            notes.append(
+                f"{step.asset} was redenominated on {step.at:%Y-%m-%d %H:%M}, and what was known before is in the old "
+                "unit: to train on it, remove features/ and run pairity features"
+            )
+    return notes
 
 
 def require_tracking(settings: Settings) -> None:

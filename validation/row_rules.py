@@ -18,6 +18,7 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS, View
 from feature_repo.raw_datasets import DATASETS, KNOWN_AT, RawDataset, instant
+from feature_repo.redenominations import NO_CHANGES, Units
 from pairity.errors import UnknownNameError
 from pairity.timeline import MINUTE
 from validation.sequence_rules import (
@@ -114,18 +115,21 @@ def _build_value_rules(present: Sequence[str]) -> dict[str, pl.Expr]:
 
 
 def mark_neighbours(
-    dataset: RawDataset, rows: pl.DataFrame, closes_before: Mapping[str, float] = NO_CLOSES
+    dataset: RawDataset,
+    rows: pl.DataFrame,
+    closes_before: Mapping[str, float] = NO_CLOSES,
+    units: Units = NO_CHANGES,
 ) -> pl.DataFrame:
     """Return one boolean column per rule on a row among its neighbours, one line per row.
 
-    `closes_before` has per asset the last close that was accepted before its first row.
+    `closes_before` has per asset the last close that was accepted before its first row, in the newest of `units`.
     """
     marked = rows.select(build_out_of_order(dataset.time).fill_null(False).alias("non_monotone_times"))
     rules = list_neighbour_rules(dataset)
     if len(rules) == 1:
         return marked
     newest = keep_newest(rows, dataset.time)
-    marks = [mark_price_jumps(rows, newest, dataset, closes_before)]
+    marks = [mark_price_jumps(rows, newest, dataset, closes_before, units)]
     if "stale_bars" in rules:
         marks.append(mark_stale_bars(rows, newest, dataset.time))
     return marked.with_columns(marks)
@@ -148,11 +152,16 @@ def mark_single_rows(dataset: RawDataset, rows: pl.DataFrame, now: datetime) -> 
 
 
 def mark_offences(
-    rows: pl.DataFrame, name: str, now: datetime, *, closes_before: Mapping[str, float] = NO_CLOSES
+    rows: pl.DataFrame,
+    name: str,
+    now: datetime,
+    *,
+    closes_before: Mapping[str, float] = NO_CLOSES,
+    units: Units = NO_CHANGES,
 ) -> pl.DataFrame:
     """Return one boolean column per rule, one line per row of a raw dataset (`rows` in the order of arrival)."""
     dataset = _find_raw(name)
-    marks = mark_single_rows(dataset, rows, now), mark_neighbours(dataset, rows, closes_before)
+    marks = mark_single_rows(dataset, rows, now), mark_neighbours(dataset, rows, closes_before, units)
     return pl.concat(marks, how="horizontal")
 
 

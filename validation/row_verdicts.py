@@ -10,6 +10,7 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, View
 from feature_repo.raw_datasets import KNOWN_AT, find_dataset
+from feature_repo.redenominations import NO_CHANGES, Units
 from validation.row_rules import list_neighbour_rules, mark_feature_offences, mark_neighbours, mark_single_rows
 from validation.sequence_rules import NO_CLOSES
 
@@ -41,6 +42,7 @@ def judge_raw_rows(
     now: datetime,
     *,
     closes_before: Mapping[str, float] = NO_CLOSES,
+    units: Units = NO_CHANGES,
     released: Sequence[ReleasedRows] = (),
     marks: pl.DataFrame | None = None,
 ) -> Verdicts:
@@ -49,7 +51,8 @@ def judge_raw_rows(
     `rows`: `asset` and the dataset's columns, of any number of instruments, an asset's rows in the order in which they
     came. Two steps, because one row of the wrong century would put all rows after it out of order. Rows that were
     released are not withheld for the rules they were released for. `closes_before` has per asset the last accepted
-    close before its rows. `marks` may be given where they are known already: `mark_offences` of the same rows.
+    close before its rows, in the newest of `units`. `marks` may be given where they are known already:
+    `mark_offences` of the same rows.
     """
     if marks is not None and not _has_any(marks):
         return _accept(rows)
@@ -58,7 +61,7 @@ def judge_raw_rows(
     own = mark_single_rows(kind, rows, now) if marks is None else marks.drop(among)
     first = _apply_rules(rows, own, released)
     if marks is None or first.withheld.height:
-        left = mark_neighbours(kind, first.accepted, closes_before)
+        left = mark_neighbours(kind, first.accepted, closes_before, units)
     else:  # all rows are left: they have the same neighbours
         left = marks.select(among)
     second = _apply_rules(first.accepted, left, released)

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from feature_repo.raw_datasets import KNOWN_AT, RawDataset
+from feature_repo.redenominations import NO_CHANGES, Units
 from pairity.timeline import HOUR
 
 MAX_ABS_LOG_RETURN = 1.5
@@ -58,7 +59,11 @@ def build_out_of_order(time: str) -> pl.Expr:
 
 
 def mark_price_jumps(
-    rows: pl.DataFrame, newest: pl.DataFrame, dataset: RawDataset, closes_before: Mapping[str, float] = NO_CLOSES
+    rows: pl.DataFrame,
+    newest: pl.DataFrame,
+    dataset: RawDataset,
+    closes_before: Mapping[str, float] = NO_CLOSES,
+    units: Units = NO_CHANGES,
 ) -> pl.Series:
     """Return whether a row lies on the wrong side of a jump of the close beyond `MAX_ABS_LOG_RETURN`.
 
@@ -66,11 +71,13 @@ def mark_price_jumps(
     are wrong until the close is back within the limit of the last right one. A new level that stays is wrong to the end
     of the batch, and a person must say (`pairity quarantine release`) that it is right. Closes that are no positive
     number are ignored. Across a hole of more than an hour (hourly bars: a day) the price may be another one, but not by
-    about a power of ten: that is a redenomination, and held as well. `newest` is `keep_newest` of `rows`.
+    about a power of ten: that is a redenomination, and held as well, until `units` know of it: closes are compared in
+    the newest unit, which is that of `closes_before`. `newest` is `keep_newest` of `rows`.
     """
     time = dataset.time
     usable = newest.filter(pl.col("close").is_finite() & (pl.col("close") > 0), pl.col(time).is_not_null())
-    levels = usable["close"].log().to_numpy()
+    closes = usable.select(pl.col("close") * units.factor(pl.col("asset"), time)) if units.steps else usable
+    levels = closes["close"].log().to_numpy()
     wrong = np.zeros(len(levels), dtype=bool)
     for begin, end, before in _find_suspects(usable["asset"], levels, closes_before):
         holes = _find_holes(usable[time][begin:end], find_longest_comparable_hole(dataset))

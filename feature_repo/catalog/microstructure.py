@@ -112,7 +112,7 @@ ASSET_MICROSTRUCTURE = View(
             "hours between the last two settlements",
             "hours",
             ("funding",),
-            "null before the second settlement, and when the newest is older than 24 h",
+            "null before the second settlement, across a hole or what may be one, and when it is older than 24 h",
             lower=0.0,
         ),
         _feature(

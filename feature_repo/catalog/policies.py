@@ -4,8 +4,11 @@ from pairity.timeline import HOUR
 
 FULL = "null unless every hour of the window has a bar"
 WINDOW = "null where fewer than 90 % of the window's bars exist for both assets"
-FUNDING = "null before the first settlement, and when the newest one is older than 24 h"
-INTERVAL = "null with its rate, for a venue's first settlement, and across a hole (no 1, 2, 3, 4, 6 or 8 h)"
+FUNDING = "null before the first settlement, and when the newest one is older than 24 h or three of its intervals"
+INTERVAL = (
+    "null with its rate, for a venue's first settlement, across a hole (no 1, 2, 3, 4, 6 or 8 h), and where it is "
+    "longer than one of the two before, until it comes twice"
+)
 PER_HOUR = "null where a rate or its interval is not known"
 INFLOW = "null without a source, and when the newest day was complete more than 2 days ago"
 

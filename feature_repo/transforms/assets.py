@@ -14,7 +14,7 @@ from feature_repo.knowledge_time import feature_created_at, inputs_known_at
 from feature_repo.raw_datasets import find_dataset
 from feature_repo.transforms.dead import mark_dead
 from feature_repo.transforms.grid import EVENT, GridColumns, drop_unobserved, only_after, with_computed, with_hour_grid
-from feature_repo.transforms.settlements import INTERVALS_H, with_intervals
+from feature_repo.transforms.settlements import INTERVALS_H, MISSED_SETTLEMENTS, with_intervals
 from feature_repo.transforms.windows import Floats, rolling_mean, rolling_std
 from pairity.settings import FeatureSettings
 from pairity.timeline import DAY, HOUR
@@ -47,8 +47,9 @@ def compute_asset_hourly(
 
     `event_timestamp` is the hour's close. `created_timestamp` is the instant from which the whole row could be
     computed: the latest `known_at` of everything since the chunk's start, never before close + 1 ms. A window is null
-    unless all its hours were observed. Settled funding older than 24 h is null, never 0, and so is its interval
-    (`settlements.with_intervals`); so is the inflow of a day that ended more than 2 days before the close.
+    unless all its hours were observed. Settled funding older than 24 h, or than three of its intervals, is null,
+    never 0, and so is its interval (`settlements.with_intervals`); so is the inflow of a day that ended more than 2
+    days before the close.
     """
     series = with_hour_grid(bars, "asset")
     previous = pl.col("close").shift(1).over("asset")
@@ -70,12 +71,23 @@ def compute_asset_hourly(
 
     computed = with_computed(moved, "asset", ("realized_vol_24h", "atr_14", "atr_pct"), windowed, after=after)
     hours = only_after(drop_unobserved(computed).filter(~pl.col("__dead")), after)
-    settled = _with_newest(hours, with_intervals(funding), "funding", FUNDING_MAX_AGE, "funding_interval_h")
+    settled = _without_missed(
+        _with_newest(hours, with_intervals(funding), "funding", FUNDING_MAX_AGE, "funding_interval_h", "funding_time")
+    )
     days = _INFLOW.empty().lazy().with_columns(asset=pl.lit(None, pl.String)) if inflow is None else inflow
     complete = _with_newest(settled, days, "inflow", _INFLOW_MAX_AGE)
     # cum_max: a row's windows reach back, so it is known no earlier than any row before it.
     known = inputs_known_at("known_at", "funding_known_at", "inflow_known_at").cum_max().over("asset")
     return complete.with_columns(feature_created_at(known)).select(ASSET_HOURLY.columns)
+
+
+def _without_missed(bars: pl.LazyFrame) -> pl.LazyFrame:
+    """Return bars without rates after which `MISSED_SETTLEMENTS` are missing: another one is in force by now."""
+    lasts = pl.col("funding_interval_h") * (MISSED_SETTLEMENTS * 3600.0)
+    over = ((pl.col(EVENT) - pl.col("funding_time")).dt.total_seconds() > lasts).fill_null(False)
+    return bars.with_columns(
+        pl.when(~over).then(name).alias(name) for name in ("funding_rate", "funding_interval_h")
+    ).drop("funding_time")
 
 
 def _with_newest(bars: pl.LazyFrame, rows: pl.LazyFrame, name: str, max_age: timedelta, *derived: str) -> pl.LazyFrame:

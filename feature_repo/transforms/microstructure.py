@@ -15,7 +15,7 @@ from feature_repo.knowledge_time import feature_created_at, inputs_known_at
 from feature_repo.transforms.division import divide
 from feature_repo.transforms.grid import only_after
 from feature_repo.transforms.hours import EVENT, sum_by_key
-from feature_repo.transforms.settlements import with_gaps
+from feature_repo.transforms.settlements import with_intervals
 from pairity.timeline import DAY, HOUR
 
 OPEN_INTEREST_MAX_AGE = 25 * HOUR
@@ -166,9 +166,8 @@ def _liquidated(liquidations: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _intervals(funding: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the hours between each settlement and the one before it; null where its rate is withheld (null)."""
-    step = pl.when(pl.col("funding_rate").is_not_null()).then("gap_h").alias("funding_interval_h")
-    return with_gaps(funding).select("asset", "funding_time", step, "known_at")
+    """Return the hours between each settlement and the one before it: see `settlements.with_intervals`."""
+    return with_intervals(funding).select("asset", "funding_time", "funding_interval_h", "known_at")
 
 
 def _latest(

@@ -12,6 +12,8 @@ from feature_repo.transforms.division import divide
 
 INTERVALS_H = (1, 2, 3, 4, 6, 8)
 """Hours between settlements that venues use. Another distance is a hole: the interval of the rate is not known then."""
+MISSED_SETTLEMENTS = 3
+"""Intervals after which a rate is not in force any more: that many settlements are missing."""
 
 
 def with_gaps(funding: pl.LazyFrame) -> pl.LazyFrame:
@@ -24,18 +26,24 @@ def with_gaps(funding: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def with_intervals(funding: pl.LazyFrame) -> pl.LazyFrame:
-    """Add `funding_interval_h`, and let `known_at` be when both the settlement and the one before it were known.
+    """Add `funding_interval_h`, and let `known_at` be when all settlements that make it were known.
 
     `funding`: asset, funding_time, funding_rate (null where it is withheld), known_at. The interval is the hours since
-    the settlement before: a venue that changes it from 8 h to 4 h shows so with the first settlement after 4 h. Null
-    for the first settlement, for a withheld rate, and where the hours are none of `INTERVALS_H`.
+    the settlement before: a venue that changes it from 8 h to 4 h shows so with the first settlement after 4 h. Hours
+    that are more than those of one of the two settlements before may be a row that is missing, and are an interval only
+    once they come twice in a row. Null for the first settlement, for a withheld rate, where the hours are none of
+    `INTERVALS_H`, and while they may be a missing row.
     """
-    usual = pl.col("gap_h").is_in([float(hours) for hours in INTERVALS_H]) & pl.col("funding_rate").is_not_null()
+    gap = pl.col("gap_h")
+    earlier = [gap.shift(back).over("asset") for back in (1, 2)]
+    sure = ((gap <= pl.min_horizontal(earlier)) | (gap == earlier[0])).fill_null(True)
+    usual = gap.is_in([float(hours) for hours in INTERVALS_H]) & pl.col("funding_rate").is_not_null() & sure
     interval = pl.when(usual).then("gap_h").alias("funding_interval_h")
-    # What is withheld is known when it is; the settlement before it is waited for only where it makes the interval.
-    before = pl.when(usual).then(pl.col("known_at").shift(1).over("asset"))
-    both = inputs_known_at("known_at", before)
-    return with_gaps(funding).with_columns(interval, both.alias("known_at")).drop("gap_h")
+    # What is withheld is known when it is; the settlements before it are waited for only where they make the interval.
+    before = inputs_known_at(*(pl.col("known_at").shift(back).over("asset") for back in (1, 2, 3)))
+    waited = pl.when(usual).then(before)
+    known = inputs_known_at("known_at", waited)
+    return with_gaps(funding).with_columns(interval, known.alias("known_at")).drop("gap_h")
 
 
 def rate_per_hour(suffix: str = "") -> pl.Expr:

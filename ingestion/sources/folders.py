@@ -20,6 +20,7 @@ from ingestion.sources.file_tables import FileTable, is_parquet, list_meanings, 
 from ingestion.sources.file_ticks import build_trade_bars, read_interest, read_quotes, read_trades
 from ingestion.sources.protocol import NotServedError, UnitAnswer
 from ingestion.sources.reading import RefusedFileError
+from ingestion.sources.recording_edges import without_partial_minutes
 from pairity.errors import DataError
 from pairity.names import ASSET
 from pairity.timeline import HOUR, MINUTE
@@ -132,14 +133,18 @@ class RecordedFolder(FileSource):
         return pl.concat(frames) if frames else None
 
     def _bars_of_trades(self, asset: str, own: Sequence[tuple[Path, FileTable]]) -> pl.DataFrame:
-        """Return the bars of all files together: one may end, and the next begin, within a minute."""
+        """Return the bars of all files together: one may end, and the next begin, within a minute.
+
+        The minutes in which the recording itself begins and ends may lack trades: they make no bar, which is noted.
+        """
         ticks = []
         for path, table in own:
             with naming(path):
                 ticks.append(read_trades(table))
         where = own[0][0] if len(own) == 1 else self.folder
         with naming(where):
-            return build_trade_bars(pl.concat(ticks), self._note(asset, _TRADE_BARS, where))
+            note = self._note(asset, _TRADE_BARS, where)
+            return without_partial_minutes(build_trade_bars(pl.concat(ticks), note), ticks, note)
 
     def _note(self, asset: str, dataset: str, path: Path) -> Note:
         return lambda what: self.remarks.note(asset, dataset, f"{path} has {what}")

@@ -12,7 +12,7 @@ import click
 
 from pairity.names import IDENTIFIER, VENUE
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Names, reading_options
+from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, KNOWN_FROM, Name, Names, reading_options
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -78,6 +78,9 @@ def verify() -> None:
 @click.option("--assets", metavar="A,B,…", help="Only these of the universe.")
 @click.option("--repair", is_flag=True, help="Ask for each of them again.")
 @click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
+@click.option("--since", metavar="TIME", help="Begin of the range; by default the first instant asked for or stored.")
+@click.option("--until", metavar="TIME", help="End of the range; by default the last one.")
+@KNOWN_FROM
 @ASKED_SOURCE
 @ASKED_FOLDER
 @reading_options
@@ -89,6 +92,9 @@ def gaps(
     assets: str | None,
     repair: bool,
     venue: str | None,
+    since: str | None,
+    until: str | None,
+    known_from: Literal["now", "then"],
     source: str | None,
     folder: Path | None,
     time_zone: str | None,
@@ -97,18 +103,24 @@ def gaps(
     exchange_url: str | None,
     control_url: str | None,
 ) -> None:
-    """Show bars that are missing between an instrument's first and last: asked for and not there, or never asked for.
+    """Show missing bars: between an instrument's first and last, and at the ends of the range.
 
-    With --repair each hole is asked for itself, of the source of the venue or of --source; rows of files need --source
-    and --folder, and the options with which they were collected. Features of what came are computed. Exit code 4 where
-    holes stay that were never asked for or not answered, or the repair failed.
+    Each was asked for and is not there, or was never asked for. With --repair each hole is asked for itself, of the
+    source of the venue or of --source; rows of files need --source and --folder, and the options with which they were
+    collected. What comes is known from now on, or by choice from then. Ends of the range are asked for, and count for
+    the exit code, where --since or --until is given. Features of what came are computed. Exit code 4 where holes stay
+    that were never asked for or not answered, or the repair failed.
     """
+    from datetime import UTC, datetime
+
     from feature_repo.raw_datasets import DATASETS, find_dataset
-    from ingestion.coverage import find_gaps
+    from ingestion.backfills import read_backfills
+    from ingestion.coverage import find_edges, find_gaps
     from ingestion.lake import Lake
     from ingestion.listing_times import read_listing_times
     from ingestion.sources.reading import make_reading
     from pairity.layout import Layout
+    from pairity.timeline import parse_instant
     from pairity.universe import select_instruments
 
     settings = settings_from(exchange_url, control_url)
@@ -118,21 +130,35 @@ def gaps(
     kinds = tuple(find_dataset(name).name for name in datasets) if datasets else tuple(DATASETS)
     layout = Layout.of(settings)
     lake = Lake(layout, venue=venue or settings.features.venue)
-    holes = find_gaps(lake, names, kinds)
-    _show_gaps(holes)
-    for asset, at in read_listing_times(layout, lake.venue).items():
+    now = datetime.now(UTC)
+    begin = None if since is None else parse_instant(since, now=now, name="--since")
+    end = None if until is None else parse_instant(until, now=now, name="--until")
+    listed = read_listing_times(layout, lake.venue)
+
+    def find() -> tuple[tuple[Gap, ...], tuple[Gap, ...]]:
+        edges = find_edges(lake, names, kinds, begin, end, listed)
+        return find_gaps(lake, names, kinds), edges
+
+    between, edges = find()
+    _show_gaps((*between, *edges))
+    for asset, at in listed.items():
         if asset in names:
             echo(f"{asset}: not listed before {_time(at)}")
+    for entry in read_backfills(layout, lake.venue):
+        echo(str(entry))
+    is_ranged = begin is not None or end is not None
+    holes = (*between, *edges) if is_ranged else between
     failed = False
     if repair and holes:
         before = sum(gap.bars for gap in holes)
-        report = run_async(_repair(settings, lake.venue, holes, source, folder, reading))
+        report = run_async(_repair(settings, lake.venue, holes, source, folder, reading, known_from))
         failed = not report.ok
         for failure in report.failures:
             echo(f"failed: {failure.asset} {failure.dataset}: {failure.reason}")
         for item in report.quarantined:
             echo(f"quarantined: {item.stage} {item.key}: {'; '.join(item.rules)}")
-        holes = find_gaps(lake, names, kinds)
+        between, edges = find()
+        holes = (*between, *edges) if is_ranged else between
         left = sum(gap.bars for gap in holes)
         echo(f"{before - left:,} of {before:,} missing bars were filled; {left:,} are still missing")
     sys.exit(4 if failed or any(not gap.requested for gap in holes) else 0)
@@ -145,6 +171,7 @@ async def _repair(
     name: str | None,
     folder: Path | None,
     reading: Reading | None,
+    known_from: Literal["now", "then"],
 ) -> RepairReport:
     from ingestion.asked_again import asking_again, repair_gaps
     from ingestion.lake.partitions import HOME_VENUE
@@ -155,7 +182,7 @@ async def _repair(
     clock = await clock_for(settings.exchange) if venue == HOME_VENUE else SystemClock()
     async with asking_again(settings, venue, name, folder, reading) as source:
         with ConsoleProgress() as progress:
-            report = await repair_gaps(settings, source, holes, clock.now(), progress)
+            report = await repair_gaps(settings, source, holes, clock.now(), progress, known_from=known_from)
             if report.new_rows and venue == settings.features.venue:
                 publish_features(settings, clock.now(), clock.now(), progress)
     return report
@@ -204,7 +231,7 @@ def _show_gaps(holes: tuple[Gap, ...]) -> None:
     from pairity_cli.tables import print_table
 
     if not holes:
-        echo("no hole between any instrument's first and last bar")
+        echo("no hole between any instrument's first and last bar, and none at the ends of the range")
         return
     rows = [
         (
@@ -213,7 +240,7 @@ def _show_gaps(holes: tuple[Gap, ...]) -> None:
             _time(gap.first),
             _time(gap.until),
             gap.bars,
-            "asked for, not there or held back" if gap.requested else "never asked for, or not answered",
+            _explain(gap),
         )
         for gap in holes[:_SHOWN_GAPS]
     ]
@@ -221,6 +248,11 @@ def _show_gaps(holes: tuple[Gap, ...]) -> None:
     if len(holes) > _SHOWN_GAPS:
         echo(f"… and {len(holes) - _SHOWN_GAPS:,} more")
     echo(f"{len(holes):,} holes, {sum(gap.bars for gap in holes):,} bars")
+
+
+def _explain(gap: Gap) -> str:
+    said = "asked for, not there or held back" if gap.requested else "never asked for, or not answered"
+    return said if gap.edge is None else f"{said}; {gap.edge} its {'first' if gap.edge == 'before' else 'last'} bar"
 
 
 def _time(instant: datetime | None) -> str | None:

@@ -12,7 +12,7 @@ import click
 from pairity.names import QUARANTINE_ID
 from pairity.number_formats import format_number
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Note, reading_options
+from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, KNOWN_FROM, Name, Note, reading_options
 
 if TYPE_CHECKING:
     from ingestion.quarantine_actions import ActionOutcome, KnownFrom
@@ -68,13 +68,7 @@ def show(id_: str) -> None:
 @quarantine.command()
 @click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
 @click.option("--reason", type=Note(), required=True, help="Why the rows are right; it is recorded.")
-@click.option(
-    "--known-from",
-    type=click.Choice(["now", "then"]),
-    default="now",
-    show_default=True,
-    help="then: raw rows count as known when they came, so that history can be trained on; it is recorded.",
-)
+@KNOWN_FROM
 @reports_errors
 def release(id_: str, reason: str, known_from: KnownFrom) -> None:
     """The rows are right: publish them, known from now on, and never hold them back for these rules again."""

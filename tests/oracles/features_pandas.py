@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from tests.oracles.funding_intervals import interval_of
+
 HOUR = pd.Timedelta(hours=1)
 ROUNDING = 1e-12
 NAN = float("nan")
@@ -49,12 +51,16 @@ def _one_asset(name, bars, funding, vol_bars, atr_bars, inflow):
         rates.append(seen["funding_rate"].iloc[-1] if len(seen) else NAN)
         known = [row["known_at"], *seen["known_at"].iloc[-1:]]
         hours.append(NAN)
-        before = settled[settled["funding_time"] < seen["funding_time"].iloc[-1]] if len(seen) else seen
-        if len(before) and not np.isnan(seen["funding_rate"].iloc[-1]):
-            gap = (seen["funding_time"].iloc[-1] - before["funding_time"].iloc[-1]) / HOUR
-            if gap in (1, 2, 3, 4, 6, 8):  # anything else is a hole
+        if len(seen):
+            newest = seen["funding_time"].iloc[-1]
+            past = settled[settled["funding_time"] <= newest]
+            rates_of = [None if np.isnan(rate) else rate for rate in past["funding_rate"]]
+            gap = interval_of(list(zip(past["funding_time"], rates_of, strict=True)), newest)
+            if gap is not None:
                 hours[-1] = gap
-                known.extend(before["known_at"].iloc[-1:])
+                known.extend(past["known_at"].iloc[-4:-1])
+                if close - newest > 3 * gap * HOUR:  # three settlements are missing
+                    rates[-1] = hours[-1] = NAN
         flow = NAN
         if days is not None:  # a day is complete 24 h after it began, and counts for 48 h more
             over = days[(days["time"] <= close - 24 * HOUR) & (days["time"] >= close - 72 * HOUR)]

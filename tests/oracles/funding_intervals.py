@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from fractions import Fraction
+from itertools import pairwise
 
 HOURS = (1, 2, 3, 4, 6, 8)
 
@@ -11,7 +12,10 @@ def interval_of(settlements, at):
     past = sorted(one for one in settlements if one[0] <= at)
     if len(past) < 2 or past[-1][1] is None:
         return None
-    gap = past[-1][0] - past[-2][0]
+    gaps = [after[0] - before[0] for before, after in pairwise(past)]
+    gap = gaps[-1]
+    if any(earlier < gap for earlier in gaps[-3:-1]) and gap != gaps[-2]:
+        return None  # a row may be missing
     return next((hours for hours in HOURS if gap == timedelta(hours=hours)), None)
 
 

@@ -22,6 +22,7 @@ def test_the_public_commands_are_these():
         "data",
         "gaps",
         "contracts",
+        "redenominate",
         "pairs",
         "compact",
         "export",

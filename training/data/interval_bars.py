@@ -11,6 +11,7 @@ import polars as pl
 
 from feature_repo.raw_datasets import find_dataset
 from feature_repo.raw_files import scan_versions
+from feature_repo.redenominations import read_units
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -63,11 +64,12 @@ def read_interval_bars(settings: Settings, asset: str, every: timedelta, now: da
 
 
 def _read(layout: Layout, venue: str, asset: str, name: str, now: datetime) -> pl.DataFrame:
-    """Return the newest version known at `now` of each row, by time."""
+    """Return the newest version known at `now` of each row, by time, in the newest unit of the asset."""
     kind = find_dataset(name)
     rows = scan_versions(layout, name, venue, asset).filter(pl.col("known_at") <= now).sort(kind.time, "known_at")
     newest = rows.unique(kind.time, keep="last", maintain_order=True)
-    return newest.select(kind.time, *_COLUMNS, pl.lit(name).alias("source")).collect()
+    current = read_units(layout, venue).express(kind, newest, asset)
+    return current.select(kind.time, *_COLUMNS, pl.lit(name).alias("source")).collect()
 
 
 def _without_hours_of(rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:

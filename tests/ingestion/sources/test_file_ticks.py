@@ -28,8 +28,15 @@ BARS = [
 ]
 
 
-def write_trades(path, trades, **more):
+# A recording begins and ends within a minute, which makes no bar: these two minutes are its first and its last.
+EDGES = [(T0 - timedelta(seconds=30), 10, 90.0, 1.0, "buy"), (T0 + 6 * MINUTE, 40, 110.0, 1.0, "sell")]
+
+
+def write_trades(path, trades, edges=EDGES, **more):
     path.parent.mkdir(parents=True, exist_ok=True)
+    fill = {"recv_ns": [micro(row[0]) * 1000 for row in edges]}
+    more = {name: [*values, *fill.get(name, [row[1] for row in edges])] for name, values in more.items()}
+    trades = [*trades, *edges]
     columns = {"ts": [micro(row[0]) // 1000 for row in trades]}
     columns |= {
         name: [row[place] for row in trades] for place, name in enumerate(("trade_id", "price", "size", "side"), 1)
@@ -39,7 +46,8 @@ def write_trades(path, trades, **more):
 
 def read_bars(folder, source=ParquetFolder):
     own = source(folder)
-    return own.read("trade_bars_1m", "BTC", T0, T1), [remark.what for remark in own.remarks.list()]
+    rows = own.read("trade_bars_1m", "BTC", T0, T1)
+    return rows, [remark.what for remark in own.remarks.list() if "recording begins or ends" not in remark.what]
 
 
 @pytest.mark.parametrize("order", [TRADES, TRADES[::-1], TRADES[2:] + TRADES[:2], TRADES + TRADES[1:3]])
@@ -73,7 +81,7 @@ def test_trades_in_a_sheet(tmp_path):
     header = "time;id;price;qty;is_buyer_maker"
     rows = [
         (at.isoformat(), str(number), f"{price},0", f"{size:.1f}".replace(".", ","), str(side == "sell"))
-        for at, number, price, size, side in ((*row[:2], int(row[2]), *row[3:]) for row in TRADES)
+        for at, number, price, size, side in ((*row[:2], int(row[2]), *row[3:]) for row in [*TRADES, *EDGES])
     ]
     write_csv(tmp_path / "BTC-USDT.csv", rows, header)
     assert read_bars(tmp_path, CsvFolder)[0].drop("known_at").rows() == BARS

@@ -76,8 +76,8 @@ def test_a_file_that_cannot_be_read_does_not_keep_the_others(tmp_path, broken):
 def test_bars_of_trades_wait_for_all_files_of_them(tmp_path):
     """Two files may have trades of one minute: half of it is no bar."""
     folder = tmp_path / "in"
-    line = "2024-05-01T00:00:{:02}Z,{},100,1,buy"
-    for name, numbers in (("BTC-USDT-2024-04.csv", (1, 2)), ("BTC-USDT-2024-05.csv", (3, 4))):
+    line = "2024-05-01T00:{:02}:30Z,{},100,1,buy"
+    for name, numbers in (("BTC-USDT-2024-04.csv", (1, 2)), ("BTC-USDT-2024-05.csv", (2, 3))):
         write_csv(folder / name, [line.format(k, k).split(",") for k in numbers], "ts,trade_id,price,size,side")
     whole = (folder / "BTC-USDT-2024-05.csv").read_bytes()
     (folder / "BTC-USDT-2024-05.csv").write_bytes(whole.replace(b",100,", b",?,"))
