@@ -11,6 +11,8 @@ from pairity.universe import exact
 from pairity_cli.tables import Cell, format_stage_seconds, print_heading, print_line, print_table
 
 if TYPE_CHECKING:
+    from polars import DataFrame
+
     from ingestion.report import IngestReport
     from model_registry.records import Verdict
     from pairity.settings import Settings
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from serving.report import ServeReport
     from training.train_report import TrainReport
 
-MOST_LEFT_OUT = 40
+MOST_LEFT_OUT, MOST_DRIFTED = 40, 5
 _BACKTEST_ROWS = (
     ("net return", "net_return"),
     ("gross return", "gross_return"),
@@ -70,6 +72,7 @@ def show_training(report: TrainReport) -> None:
         f"grid of {len(nets)} settings: net return {min(nets):+.1%} to {max(nets):+.1%}, "
         f"probability that the best one is overfitted {chance}"
     )
+    print_line(_describe_drift(report.drift))
     for note in report.notes:
         print_line(f"note: {note}")
     print_line(f"model {report.model.name} version {report.model.version}, run {report.model.run_id}")
@@ -84,6 +87,13 @@ def show_verdict(verdict: Verdict) -> None:
         ("passed" if check.passed else "FAILED", check.name, check.actual, check.needed) for check in verdict.checks
     ]
     print_table(("", "check", "found", "needed"), rows, "Promotion gate")
+
+
+def _describe_drift(table: DataFrame) -> str:
+    """Return in one line which features of the test period left the range that training rows reach by chance."""
+    beyond = [name for name, passed in table.select("feature", "beyond").iter_rows() if passed]
+    named = ", ".join(beyond[:MOST_DRIFTED]) + (", …" if len(beyond) > MOST_DRIFTED else "")
+    return f"drift: {len(beyond)} of {table.height} beyond their limits{f' ({named})' if beyond else ''}, see drift.csv"
 
 
 def _format_measure(key: str, value: float | None) -> Cell:

@@ -21,7 +21,7 @@ from training.data.history import load_history, make_store_join
 from training.data.point_in_time import Join
 from training.data.splits import split_chronologically
 from training.data.training_sets import build_training_set, choose_pair_service, digest_training_rows
-from training.evaluation.drift import tabulate_drift
+from training.evaluation.drift import summarise_drift, tabulate_run_drift
 from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.forest_fit import score_test_period, score_training_rows
@@ -76,6 +76,13 @@ def train(
         overfitting_probability = None if overfitting is None else overfitting.probability
     with stages("report"):
         quality = measure_forest_quality(forest.scored, split, settings)
+        scores_in = score_training_rows(model_fit.estimator, training_set, split)
+        drift = tabulate_run_drift(
+            (split.train, scores_in.to_numpy()),
+            (split.test, forest.scored),
+            training_set.service.features,
+            seed=settings.model.seed,
+        )
         files = run_files.write_run_files(
             run_files.locate_directory(settings),
             quality.scored,
@@ -83,7 +90,7 @@ def train(
             contenders=contenders,
             bars=bars,
             importances=model_fit.importances,
-            drift=tabulate_drift(split.train, split.test, training_set.service.features),
+            drift=drift,
             grid=grid.table(),
         )
         said = forest.scored.with_columns(score=pl.col("probability"), train_end=pl.lit(split.train_end))
@@ -96,7 +103,9 @@ def train(
             training_set,
             split,
             model_fit,
-            metrics=flatten_metrics(quality, contenders) | {"grid_probability_of_overfitting": overfitting_probability},
+            metrics=flatten_metrics(quality, contenders)
+            | summarise_drift(drift)
+            | {"grid_probability_of_overfitting": overfitting_probability},
             tags=run_files.list_lineage_tags(settings, training_set, split, digest),
             digest=digest,
             names=names,
@@ -109,7 +118,7 @@ def train(
             {contender.key: contender for contender in contenders},
             against,
             trial_sharpes,
-            score_training_rows(model_fit.estimator, training_set, split),
+            scores_in,
             forest.scored["probability"].drop_nulls(),
             parity,
         )
@@ -136,6 +145,7 @@ def train(
         snapshot_id=training_set.snapshot_id,
         model=model,
         grid=grid,
+        drift=drift,
         overfitting=overfitting_probability,
         outcome=outcome,
         files=(*files, run_files.locate_directory(settings) / run_files.CARD),

@@ -47,6 +47,8 @@ class TrainReport:
     model: ModelRef
     grid: GridResult
     """The reference grid of the strategy's settings on the same scores: all of them count as trials."""
+    drift: pl.DataFrame
+    """Scores and features of the test period against training (`training.evaluation.drift.DRIFT_SCHEMA`)."""
     overfitting: float | None
     """Probability that choosing the best of the grid is overfitting; None where too little varies."""
     outcome: GateOutcome
