@@ -70,7 +70,7 @@ def show_training(report: TrainReport) -> None:
     chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
     print_line(
         f"grid of {len(nets)} settings: net return {min(nets):+.1%} to {max(nets):+.1%}, "
-        f"probability that the best one is overfitted {chance}"
+        f"best in one half of the hours not above the median in the other: {chance} of the splits"
     )
     print_line(_describe_drift(report.drift))
     for note in report.notes:

@@ -65,7 +65,8 @@ class Leaderboard:
     standings: tuple[Standing, ...]
     folds: tuple[Fold, ...]
     overfitting: Overfitting | None
-    """Overfitting of choosing the best family by its Sharpe ratio; None where fewer than two families traded."""
+    """Stability of the families' ranks by net return, holding a coin aside; None where fewer than two families
+    traded."""
     training_set: TrainingSet
     trials: int
     notes: tuple[str, ...]
@@ -125,7 +126,7 @@ def compare_families(
     return Leaderboard(
         standings=tuple(sorted(standings, key=lambda s: -(s.contender.metrics["net_return"] or 0.0))),
         folds=tuple(folds),
-        overfitting=estimate_overfitting_of_distinct(np.column_stack(returns)),
+        overfitting=_judge_ranks(entrants, returns),
         training_set=training_set,
         trials=len(trials),
         notes=tuple(notes),
@@ -242,6 +243,12 @@ def _measure_by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[s
         net = float(own["net_pnl"].sum()) / contender.result.initial_equity
         by_fold.append({"net_return": net, "trades": float(own.height)})
     return by_fold
+
+
+def _judge_ranks(entrants: Sequence[_Entrant], returns: Sequence[NDArray[np.float64]]) -> Overfitting | None:
+    """Judge the choice among families: holding a coin is none of them, and its rank follows the market's."""
+    chosen = [own for entrant, own in zip(entrants, returns, strict=True) if entrant.family is not None]
+    return estimate_overfitting_of_distinct(np.column_stack(chosen)) if chosen else None
 
 
 def _estimate_ratios(returns: Sequence[NDArray[np.float64]]) -> list[float]:

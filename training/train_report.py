@@ -50,7 +50,8 @@ class TrainReport:
     drift: pl.DataFrame
     """Scores and features of the test period against training (`training.evaluation.drift.DRIFT_SCHEMA`)."""
     overfitting: float | None
-    """Probability that choosing the best of the grid is overfitting; None where too little varies."""
+    """Share of splits in which the grid's best by net return is not above the median out of sample; None where too
+    little varies."""
     outcome: GateOutcome
     """The gate's verdict, and whether the model is champion now."""
     files: tuple[Path, ...]

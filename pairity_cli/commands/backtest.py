@@ -135,4 +135,7 @@ def _show_grid(grid: GridResult, overfitting: float | None) -> None:
         (*names, *(title for title, _, _ in shown)), rows, f"grid{more} {len(trials):,} settings, by net return"
     )
     chance = "not known" if overfitting is None else f"{overfitting:.0%}"
-    print_line(f"probability that choosing the best by Sharpe is overfitting: {chance}")
+    print_line(
+        "stability of ranks: the best by net return in one half of the hours is not above the median in the other in "
+        f"{chance} of the splits (probability of backtest overfitting)"
+    )

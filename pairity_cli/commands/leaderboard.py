@@ -86,8 +86,9 @@ def _show(board: Leaderboard) -> None:
     if board.overfitting is not None:
         chance, splits = board.overfitting.probability, board.overfitting.splits
         print_line(
-            f"probability of backtest overfitting, choosing the best by Sharpe: {chance:.0%} "
-            f"over {splits:,} splits; {board.trials} trials so far"
+            f"stability of ranks: the best by net return in one half of the history is not above the median in the "
+            f"other in {chance:.0%} of {splits:,} splits (probability of backtest overfitting; says nothing of earning)"
         )
+    print_line(f"{board.trials} trials so far")
     for note in board.notes:
         print_line(f"note: {note}")

@@ -78,6 +78,17 @@ def test_every_family_and_the_coin_stand_in_one_table(compared):
     assert board.overfitting is not None
 
 
+def test_holding_a_coin_is_no_choice_whose_rank_is_judged(compared):
+    _, board, _ = compared
+    traded = {
+        s.contender.result.equity["equity"].to_numpy().tobytes(): s.family
+        for s in board.standings
+        if s.contender.metrics["trades"]
+    }
+    assert "btc" in traded.values()
+    assert board.overfitting.trials == len(traded) - 1
+
+
 def test_folds_add_up_to_the_whole(compared):
     _, board, _ = compared
     for standing in board.standings:
