@@ -57,7 +57,7 @@ def train(
     with stages("training set"):
         training_set = build_training_set(settings, choose_pair_service(settings), join, now)
         labelled = training_set.labelled(settings.label)
-        split = split_chronologically(labelled, settings.model.test_fraction)
+        split = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
         digest = digest_training_rows(labelled)
         require_tracking(settings)
     with stages("fit"):

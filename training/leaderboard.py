@@ -102,6 +102,7 @@ def compare_families(
         training_set.labelled(settings.label),
         test_bars=evaluation.test_bars,
         train_bars=evaluation.train_bars,
+        horizon_bars=settings.label.horizon_bars,
         rolling=evaluation.rolling,
     )
     history, bars = load_history(settings, join, folds[0].blocks[0].first, training_set.last_decision, now)
@@ -179,7 +180,7 @@ class _TrainingSets:
                 daily=portfolio.daily,
             )
             labelled = training_set.rows.filter(pl.col(KNOWN) & pl.col("label").is_not_null())
-            self._known[key] = training_set, mirror_folds(labelled, self._pairs[1])
+            self._known[key] = training_set, mirror_folds(labelled, self._pairs[1], horizon_bars=portfolio.horizon_bars)
         return self._known[key]
 
 

@@ -109,7 +109,9 @@ def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared,
         pl.when(pl.col(EVENT) >= cut).then(pl.col("z_score") * 3 + 1).otherwise(pl.col("z_score")).alias("z_score"),
     )
     changed = TrainingSet(poisoned, service, board.training_set.snapshot_id)
-    again = split_walk_forward(changed.labelled(settings.label), test_bars=160, train_bars=240)
+    again = split_walk_forward(
+        changed.labelled(settings.label), test_bars=160, train_bars=240, horizon_bars=settings.label.horizon_bars
+    )
     assert [fold.train_end for fold in again] == [fold.train_end for fold in folds]
     before, after = (
         score_walk_forward(settings, FAMILIES[name], data, own, SilentProgress()).rows.filter(pl.col(EVENT) < cut)[
@@ -133,6 +135,7 @@ def test_a_model_that_has_seen_the_period_is_refused(compared):
         ("blocks", fold.blocks),
         ("purged", 0),
         ("embargoed", 0),
+        ("horizon_bars", fold.horizon_bars),
     ):
         object.__setattr__(seen, field, value)
     with pytest.raises(TimeRangeError, match="was trained on data up to"):

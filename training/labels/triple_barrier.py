@@ -51,7 +51,8 @@ def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: 
     only if the traded legs have a bar there: a history that ended with such rows alone would teach that nothing pays at
     its end. Other reasons to stay out (funding limit, correlation, budget) say nothing about what a position earns.
 
-    **Looks ahead**: the label is known at t1 only, and nothing after t1 changes it; splits purge by [t0, t1].
+    **Looks ahead**: the label is known at t1 only, and nothing after t1 changes it; splits purge by the whole
+    horizon, so that which rows are kept does not depend on how they ended.
     """
     horizon = settings.label.horizon_bars
     paths = PricePaths(history, _list_assets(pairs))

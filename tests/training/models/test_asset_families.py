@@ -127,17 +127,17 @@ def test_missing_features_are_named_with_what_they_come_from(tmp_path):
 def test_mirrored_folds_test_the_same_hours_and_purge_by_their_own_labels(home):
     own = built(home, LAGGED_RETURNS, horizon_bars=24).rows.drop_nulls("label")
     pairs = own.with_columns((pl.col("t0") + 3 * HOUR).alias("t1"))
-    folds = split_walk_forward(pairs, test_bars=100, train_bars=200, rolling=True)
-    for fold, other in zip(folds, mirror_folds(own, folds), strict=True):
+    folds = split_walk_forward(pairs, test_bars=100, train_bars=200, horizon_bars=3, rolling=True)
+    for fold, other in zip(folds, mirror_folds(own, folds, horizon_bars=24), strict=True):
         assert (other.blocks[0].first, other.blocks[0].last) == (fold.blocks[0].first, fold.blocks[0].last)
         assert other.train[EVENT].min() == fold.train[EVENT].min()
         assert other.train["t1"].max() < fold.blocks[0].first
         assert other.train[EVENT].max() == fold.blocks[0].first - 25 * HOUR
         assert other.test.height == fold.test.height
     with pytest.raises(MissingDataError, match="no row is known from"):
-        mirror_folds(own.filter(pl.col(EVENT) < folds[-1].blocks[0].first), folds)
+        mirror_folds(own.filter(pl.col(EVENT) < folds[-1].blocks[0].first), folds, horizon_bars=24)
     with pytest.raises(DataError, match="complete label interval"):
-        mirror_folds(own.with_columns(t1=pl.lit(None, own["t1"].dtype)), folds)
+        mirror_folds(own.with_columns(t1=pl.lit(None, own["t1"].dtype)), folds, horizon_bars=24)
 
 
 def test_linear_lags_against_statsmodels(home):
@@ -235,7 +235,7 @@ def test_scores_keep_their_bits_whatever_comes_later(home, name):
         daily=portfolio.daily,
     )
     hourly = built(home, LAGGED_RETURNS, horizon_bars=12).rows.drop_nulls("label")
-    pair_folds = split_walk_forward(hourly, test_bars=80, train_bars=200)
+    pair_folds = split_walk_forward(hourly, test_bars=80, train_bars=200, horizon_bars=12)
     cut = pair_folds[1].blocks[0].first
     feature = portfolio.service.features[0] if name != "vwap_distance" else "ranked_dist"
     poisoned = TrainingSet(
@@ -248,7 +248,11 @@ def test_scores_keep_their_bits_whatever_comes_later(home, name):
     )
     before, after = (
         score_walk_forward(
-            settings, family, one, mirror_folds(one.rows.drop_nulls("label"), pair_folds), SilentProgress()
+            settings,
+            family,
+            one,
+            mirror_folds(one.rows.drop_nulls("label"), pair_folds, horizon_bars=portfolio.horizon_bars),
+            SilentProgress(),
         ).rows.filter(pl.col(EVENT) < cut)["score"]
         for one in (data, poisoned)
     )
