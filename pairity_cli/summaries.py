@@ -24,9 +24,12 @@ MOST_LEFT_OUT, MOST_DRIFTED = 40, 5
 _BACKTEST_ROWS = (
     ("net return", "net_return"),
     ("gross return", "gross_return"),
+    ("sum of hourly returns", "arithmetic_return"),
     ("Sharpe (annualised)", "sharpe"),
     ("  95 % from", "sharpe_low"),
     ("  to", "sharpe_high"),
+    ("  by the long-run variance", "sharpe_long_run"),
+    ("  of log returns", "sharpe_geometric"),
     ("max drawdown", "max_drawdown"),
     ("trades", "trades"),
     ("win rate", "win_rate"),

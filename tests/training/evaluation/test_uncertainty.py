@@ -124,25 +124,25 @@ def test_the_area_and_its_error_for_independent_rows_are_those_of_delong():
 
 
 def test_the_error_of_an_area_is_that_of_resampling_by_hand():
-    hours, labels, scores, _ = scored_market(7, 600, 5, 0.9)
+    hours, labels, scores, _ = scored_market(7, 400, 4, 0.9)
     found = estimate_auc(hours, labels, scores, reach=24)
-    block = choose_block_length(600)
-    by_hand = resample_by_hand(hours, block, 200, 8, lambda rows: roc_auc_score(labels[rows], scores[rows]))
-    blocks = math.ceil(600 / block)
+    block = choose_block_length(400)
+    by_hand = resample_by_hand(hours, block, 150, 8, lambda rows: roc_auc_score(labels[rows], scores[rows]))
+    blocks = math.ceil(400 / block)
     assert found.error == pytest.approx(by_hand * math.sqrt(blocks / (blocks - 1)), rel=0.25)
-    # 3,000 rows that are worth far fewer: the error of independent rows is a fraction of it
+    # 1,600 rows that are worth far fewer: the error of independent rows is a fraction of it
     assert found.error > 3 * delong(labels, scores)
 
 
 def test_intervals_of_areas_hold_the_truth_where_pairs_move_together():
     held, as_independent = 0, 0
-    for seed in range(60):
+    for seed in range(40):
         hours, labels, scores, _ = scored_market(seed, 1400, 12, 0.9, skill=0.0)
         found = estimate_auc(hours, labels, scores, reach=24)
         held += found.low <= 0.5 <= found.high
         as_independent += abs(found.value - 0.5) <= 1.96 * math.sqrt(1 / 12 / 4200)
-    assert held >= 0.88 * 60
-    assert as_independent < 0.4 * 60
+    assert held >= 0.88 * 40
+    assert as_independent < 0.4 * 40
 
 
 def test_areas_are_compared_row_by_row():
