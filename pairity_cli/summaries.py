@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,8 @@ def show_training(report: TrainReport) -> None:
     ]
     titles = [report.contender_names.get(name, name) for name in names]
     print_table(("backtest, after costs", *titles), rows, "Backtest")
+    for name in names[1:]:
+        print_line(_describe_difference(report.differences, name, report.contender_names.get(name, name)))
     nets = [values["net_return"] or 0.0 for values in report.grid.metrics]
     chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
     print_line(
@@ -90,6 +93,15 @@ def show_verdict(verdict: Verdict) -> None:
         ("passed" if check.passed else "FAILED", check.name, check.actual, check.needed) for check in verdict.checks
     ]
     print_table(("", "check", "found", "needed"), rows, "Promotion gate")
+
+
+def _describe_difference(differences: Mapping[str, float | None], key: str, title: str) -> str:
+    """Return in one line how far the model's Sharpe ratio is above another contender's, and how surely."""
+    ends = (f"model_sharpe_over_{key}{end}" for end in ("", "_low", "_high"))
+    value, low, high = (differences.get(name) for name in ends)
+    if value is None or low is None or high is None:
+        return f"Sharpe ratio less that of {title}: not known"
+    return f"Sharpe ratio less that of {title}: {value:+.2f}, 95 % from {low:+.2f} to {high:+.2f}"
 
 
 def _describe_drift(table: DataFrame) -> str:

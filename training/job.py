@@ -96,6 +96,8 @@ def train(
         said = forest.scored.with_columns(score=pl.col("probability"), train_end=pl.lit(split.train_end))
         files.append(write_scores(run_files.locate_directory(settings), said))
     names = {contender.key: contender.name for contender in contenders}
+    measures = flatten_metrics(quality, contenders) | summarise_drift(drift)
+    measures["grid_probability_of_overfitting"] = overfitting_probability
     with stages("register"):
         # After the files: the run's artifacts are the directory that they were written to.
         model = run_files.record_run(
@@ -103,9 +105,7 @@ def train(
             training_set,
             split,
             model_fit,
-            metrics=flatten_metrics(quality, contenders)
-            | summarise_drift(drift)
-            | {"grid_probability_of_overfitting": overfitting_probability},
+            metrics=measures,
             tags=run_files.list_lineage_tags(settings, training_set, split, digest),
             digest=digest,
             names=names,
@@ -139,6 +139,7 @@ def train(
         classification_candidates=quality.candidates,
         backtests={contender.key: contender.metrics for contender in contenders},
         contender_names=names,
+        differences={name: value for name, value in measures.items() if "_sharpe_over_" in name},
         per_pair=performance.summarise_by_pair(contenders[0].result.trades),
         notes=tuple(notes),
         training_digest=digest,

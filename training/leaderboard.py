@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from model_registry.records import REFERENCE_FAMILY
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -27,8 +28,9 @@ from training.data.folds import Fold, mirror_folds, split_walk_forward
 from training.data.history import load_history
 from training.data.point_in_time import KNOWN, Join
 from training.data.training_sets import TrainingSet, build_training_set, choose_pair_service
+from training.evaluation.differences import measure_auc_difference, measure_sharpe_difference
 from training.evaluation.forecasts import measure_information
-from training.evaluation.metrics import measure_classification
+from training.evaluation.forest_quality import classify
 from training.evaluation.overfitting import Overfitting, estimate_overfitting_of_distinct
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.models.families import Family, Portfolio
@@ -46,7 +48,8 @@ class Standing:
     contender: Contender
     quality: dict[str, float | None]
     """`candidates_*`: classification on candidate rows (|z| above entry); `forecast_*`: rank correlation of score and
-    outcome; `sign_*`: trading the sign. Labelled rows only; empty for holding a coin."""
+    outcome; `sign_*`: trading the sign. Labelled rows only. `sharpe_over_btc` and `roc_auc_over_pair_forest`, with
+    their 95 % intervals: differences to holding a coin and to the reference. Empty for holding a coin."""
     importances: dict[str, float]
     """Importances of the last fold's model."""
     scored: pl.DataFrame
@@ -124,6 +127,7 @@ def compare_families(
     returns = [compute_hourly_returns(entrant.contender.result) for entrant in entrants]
     trials = [*earlier_trials, *_estimate_ratios(returns)]
     standings = [_make_standing(settings, entrant, trials, folds) for entrant in entrants]
+    _add_differences(settings, standings, returns)
     return Leaderboard(
         standings=tuple(sorted(standings, key=lambda s: -(s.contender.metrics["net_return"] or 0.0))),
         folds=tuple(folds),
@@ -218,6 +222,16 @@ def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float
     )
 
 
+def _add_differences(settings: Settings, standings: Sequence[Standing], returns: Sequence[NDArray[np.float64]]) -> None:
+    """Add to each family's quality how far it is above holding the coin, which is last, and above the reference."""
+    reference = next((standing for standing in standings if standing.family == REFERENCE_FAMILY), None)
+    for standing, own in zip(standings[:-1], returns[:-1], strict=True):
+        standing.quality.update(measure_sharpe_difference(own, returns[-1], standings[-1].family))
+        if reference is not None and reference is not standing and "candidates_rows" in standing.quality:
+            reach = settings.label.horizon_bars
+            standing.quality.update(measure_auc_difference(standing.scored, reference.scored, reference.family, reach))
+
+
 def _select_evaluated(settings: Settings, family: Family, walk_scores: WalkForwardScores) -> pl.DataFrame:
     """Return rows with a score and an outcome; of pairs only candidates: elsewhere a label is 0 by definition."""
     rows = walk_scores.rows.drop_nulls(["label", "score"])
@@ -226,11 +240,11 @@ def _select_evaluated(settings: Settings, family: Family, walk_scores: WalkForwa
 
 def _measure_quality(settings: Settings, family: Family, evaluated: pl.DataFrame) -> dict[str, float | None]:
     if family.portfolio is not None:
-        return measure_information(evaluated) | family.portfolio.measure_quality(evaluated, settings)
-    measures = measure_classification(
-        evaluated["label"].to_numpy(), evaluated["score"].to_numpy(), settings.strategy.probability_min
-    )
-    return {f"candidates_{name}": value for name, value in measures.items()} | measure_information(evaluated)
+        information = measure_information(evaluated, family.portfolio.horizon_bars)
+        return information | family.portfolio.measure_quality(evaluated, settings)
+    measures = classify(evaluated, "score", settings)
+    information = measure_information(evaluated, settings.label.horizon_bars)
+    return {f"candidates_{name}": value for name, value in measures.items()} | information
 
 
 def _measure_by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, float | None]]:

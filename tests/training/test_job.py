@@ -52,7 +52,11 @@ def test_the_report_adds_up(trained):
     assert report.test_end == START + 259 * HOUR  # the backtest goes on where labels cannot
     assert 0 < report.test_positives < report.test_rows
     assert report.classification["rows"] == report.test_rows
-    assert tuple(report.classification) == tuple(report.classification_candidates) == metrics.KEYS
+    assert (
+        tuple(report.classification)
+        == tuple(report.classification_candidates)
+        == (*metrics.KEYS, "roc_auc_low", "roc_auc_high")
+    )
     assert 0 < report.classification_candidates["rows"] < report.test_rows
     assert report.classification_candidates["base_rate"] > report.classification["base_rate"]
 

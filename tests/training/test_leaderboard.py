@@ -18,6 +18,7 @@ from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training.backtest import performance
 from training.data.folds import EVENT, split_walk_forward
 from training.data.training_sets import TrainingSet
+from training.evaluation.differences import measure_sharpe_difference
 from training.leaderboard import compare_families
 from training.models import pair_boosting
 from training.models.families import FAMILIES, find_family
@@ -87,6 +88,29 @@ def test_holding_a_coin_is_no_choice_whose_rank_is_judged(compared):
     }
     assert "btc" in traded.values()
     assert board.overfitting.trials == len(traded) - 1
+
+
+def test_every_family_is_held_against_the_coin_and_the_reference(compared):
+    _, board, _ = compared
+    standings = by_name(board)
+    coin = standings["btc"].contender
+    for name, standing in standings.items():
+        if name == "btc":
+            assert standing.quality == {}
+            continue
+        found = measure_sharpe_difference(
+            performance.compute_hourly_returns(standing.contender.result),
+            performance.compute_hourly_returns(coin.result),
+            "btc",
+        )
+        assert found.items() <= standing.quality.items()
+        ruled = "candidates_rows" in standing.quality and name != "pair_forest"
+        assert ("roc_auc_over_pair_forest" in standing.quality) == ruled
+    always = standings["always_revert"].quality
+    assert always["roc_auc_over_pair_forest"] == pytest.approx(
+        0.5 - standings["pair_forest"].quality["candidates_roc_auc"]
+    )
+    assert standings["pair_forest_two_legs"].quality["roc_auc_over_pair_forest"] is None  # the same scores
 
 
 def test_folds_add_up_to_the_whole(compared):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from feature_repo.catalog import EVENT_TIME
 from pairity.errors import DataError
 from training.evaluation.blocks import choose_block_length, count_drawn_hours
+from training.evaluation.forecasts import number_hours
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -150,7 +151,7 @@ def tabulate_drift(
     frames have event_timestamp. Null where one of the two is not defined.
     """
     rows = []
-    hours, current_hours = (_number_hours(frame) for frame in (reference, current))
+    hours, current_hours = (number_hours(frame) for frame in (reference, current))
     span = int(np.ptp(current_hours)) + 1 if len(current_hours) else 0
     for name in features:
         if not reference.schema[name].is_numeric():
@@ -213,11 +214,6 @@ def _refuse_infinite(reference: Floats, current: Floats) -> None:
     for name, values in (("reference", reference), ("current", current)):
         if np.isinf(values).any():
             raise DataError(f"the {name} sample of a drift measure holds infinite values", "correct the feature")
-
-
-def _number_hours(frame: pl.DataFrame) -> Ints:
-    hours: Ints = (frame[EVENT_TIME].dt.epoch("s") // 3600).to_numpy()
-    return hours
 
 
 def _read_values(frame: pl.DataFrame, name: str) -> Floats:

@@ -21,6 +21,7 @@ from pairity.errors import DataError, MissingDataError
 from pairity.evaluation_settings import EvaluationSettings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
+from pairity.settings import Settings
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, publish_single_assets, settings_for
 from training.data.asset_training_sets import build_asset_training_set
@@ -171,6 +172,28 @@ def test_boosted_lags_give_the_same_bytes_again_and_nothing_where_a_lag_is_missi
     assert one.predict(rows.clear()).tolist() == []
 
 
+def test_premia_of_nothing_are_seldom_far_from_nothing():
+    """Returns over 24 hours share 23 of them with the next ones: taken as independent, most t exceed 1.96."""
+    names, count, overlap, far = factor_risk.list_exposures(RISK_EXPOSURES), 400, 24, 0
+    times = [START + hour * HOUR for hour in range(count)]
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        worth = np.concatenate([np.zeros((1, 8)), rng.normal(0, 0.01, (count + overlap - 1, 8)).cumsum(axis=0)])
+        ahead = worth[overlap:] - worth[:-overlap]
+        exposures = rng.normal(size=(8, len(names)))
+        rows = pl.DataFrame(
+            {
+                EVENT: np.repeat(np.array(times[: len(ahead)], dtype=object), 8).tolist(),
+                "pair_id": [f"A{number}__USDT" for number in range(8)] * len(ahead),
+                "label": ahead.ravel(),
+            }
+            | {name: np.tile(exposures[:, place], len(ahead)) for place, name in enumerate(names)}
+        ).with_columns(t0=pl.col(EVENT), t1=pl.col(EVENT) + overlap * HOUR)
+        model = factor_risk.fit_factor_premia(rows, RISK_EXPOSURES, Settings())
+        far += sum(abs(t) > 1.96 for t in model.t_values)
+    assert far <= 12  # of 48; as independent hours about 34
+
+
 def test_factor_premia_are_the_means_of_regressions_across_assets(home):
     """What returns are made of is found again, and equals one regression per decision by statsmodels."""
     settings, _ = home
@@ -186,8 +209,16 @@ def test_factor_premia_are_the_means_of_regressions_across_assets(home):
     for _, part in made.sort(EVENT, "pair_id").group_by(EVENT, maintain_order=True):
         slow.append(sm.OLS(part["label"].to_numpy(), sm.add_constant(part.select(names).to_numpy())).fit().params[1:])
     np.testing.assert_allclose(model.premia, np.mean(slow, axis=0), rtol=1e-9, atol=1e-15)
-    expected = np.mean(slow, axis=0) / (np.std(slow, axis=0, ddof=1) / np.sqrt(len(slow)))
-    np.testing.assert_allclose(model.t_values, expected, rtol=1e-7)
+    times = made[EVENT].unique().sort()
+    assert (times[-1] - times[0]) == (len(times) - 1) * HOUR  # no hole: statsmodels counts rows, not hours
+    lags = min(48, len(slow) // 4)
+    expected = [
+        sm.OLS(column, np.ones(len(slow)))
+        .fit(cov_type="HAC", cov_kwds={"maxlags": lags, "use_correction": False})
+        .tvalues[0]
+        for column in np.array(slow).T
+    ]
+    np.testing.assert_allclose(model.t_values, expected, rtol=1e-6)
     assert abs(model.t_values[0]) > 10 > abs(model.t_values[2])
     with pytest.raises(MissingDataError, match="0 decisions have exposures of more than 5 assets"):
         factor_risk.fit_factor_premia(made.filter(pl.col("pair_id") < "DOGE"), RISK_EXPOSURES, settings)
