@@ -57,6 +57,8 @@ def show_training(report: TrainReport) -> None:
             ("test", *test_span, report.test_rows, _format_share(report.test_positives, report.test_rows)),
         ],
     )
+    if report.effective_pairs is not None:
+        print_line(f"the pairs move together: they are worth {report.effective_pairs:.1f} that move on their own")
     candidates = report.classification_candidates
     print_table(
         ("out of sample", "all rows", "candidates (|z| above entry)"),

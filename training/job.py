@@ -25,6 +25,7 @@ from training.evaluation.drift import summarise_drift, tabulate_run_drift
 from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.forest_fit import score_test_period, score_training_rows
+from training.labels.weights import count_effective_pairs, measure_likeness
 from training.models.registrable import choose_family, fit_registrable
 from training.promotion.promotion import ParityCheck, backtest_champion, collect_evidence, decide_promotion
 from training.readiness import require_ready, require_tracking
@@ -98,6 +99,7 @@ def train(
     names = {contender.key: contender.name for contender in contenders}
     measures = flatten_metrics(quality, contenders) | summarise_drift(drift)
     measures["grid_probability_of_overfitting"] = overfitting_probability
+    measures["train_effective_pairs"] = count_effective_pairs(measure_likeness(split.train))
     with stages("register"):
         # After the files: the run's artifacts are the directory that they were written to.
         model = run_files.record_run(
@@ -129,6 +131,7 @@ def train(
         train_rows=split.train.height,
         test_rows=split.test.height,
         purged_rows=split.purged,
+        effective_pairs=measures["train_effective_pairs"],
         train_positives=int(split.train["label"].sum()),
         test_positives=int(split.test["label"].sum()),
         train_start=split.train[EVENT_TIME].min(),  # type: ignore[arg-type]

@@ -23,6 +23,8 @@ class TrainReport:
     train_rows: int
     test_rows: int
     purged_rows: int
+    effective_pairs: float | None
+    """How many pairs that move on their own the training rows' pairs are worth."""
     train_positives: int
     test_positives: int
     train_start: datetime

@@ -14,7 +14,7 @@ from training.backtest.records import PriceBar, Settlement
 from training.data.folds import split_combinatorial_purged, split_purged_kfold, split_walk_forward
 from training.data.splits import split_chronologically
 from training.labels.triple_barrier import label_triple_barrier
-from training.labels.weights import compute_average_uniqueness
+from training.labels.weights import compute_average_uniqueness, measure_likeness
 
 SCORES = st.sampled_from([-2.5, -1.5, 0.5, 1.5, 2.5, None])
 
@@ -136,5 +136,5 @@ def test_splits_purge_by_the_horizon_whatever_ended_each_position():
             .join_where(spans, pl.col("t0") <= pl.col("t1_right"), pl.col("t1") >= pl.col("t0_right"))
         )
         assert met.is_empty()
-    weights = compute_average_uniqueness(labelled)
+    weights = compute_average_uniqueness(labelled, measure_likeness(lines))
     assert 0 < weights.min() < weights.max() <= 1
