@@ -71,7 +71,11 @@ class TrapStudy:
     def __init__(self, settings: Settings, join: Join, now: datetime) -> None:
         self.settings, self.join, self.now = settings, join, now
         self.training_set = build_training_set(settings, PAIR_FOREST_FEATURES, join, now)
-        self.split = split_chronologically(self.training_set.labelled(settings.label), settings.model.test_fraction)
+        self.split = split_chronologically(
+            self.training_set.labelled(settings.label),
+            settings.model.test_fraction,
+            horizon_bars=settings.label.horizon_bars,
+        )
         self.history, _ = load_history(settings, join, self.split.test_start, self.training_set.last_decision, now)
 
     @cached_property
@@ -107,7 +111,11 @@ class TrapStudy:
 
     def refit(self, training_set: TrainingSet) -> TrapMeasures:
         """Train, score and trade on changed rows."""
-        split = split_chronologically(training_set.labelled(self.settings.label), self.settings.model.test_fraction)
+        split = split_chronologically(
+            training_set.labelled(self.settings.label),
+            self.settings.model.test_fraction,
+            horizon_bars=self.settings.label.horizon_bars,
+        )
         pipeline = fit_forest(split.train, training_set.service, self.settings)
         return self.measure(self.backtest(pipeline, training_set), self.compute_auc(pipeline, training_set))
 
@@ -170,7 +178,8 @@ def not_purged(study: TrapStudy) -> Trap:
 def shuffled(study: TrapStudy) -> Trap:
     """Cross-validate inside the training rows: purged blocks of time against rows drawn at random."""
     rows = study.split.train
-    purged = [_compute_fold_auc(study, fold.train, fold.test) for fold in split_purged_kfold(rows, folds=_FOLDS)]
+    folds = split_purged_kfold(rows, folds=_FOLDS, horizon_bars=study.settings.label.horizon_bars)
+    purged = [_compute_fold_auc(study, fold.train, fold.test) for fold in folds]
     order = np.random.default_rng(study.settings.model.seed).integers(0, _FOLDS, rows.height)
     marked = rows.with_columns(pl.Series("__fold", order))
     drawn = [

@@ -221,7 +221,7 @@ class VwapSettings(Section):
 
 
 class LabelSettings(Section):
-    """What a model learns. A label looks up to `horizon_bars` ahead; splits purge by the interval that it looked at."""
+    """What a model learns. A label looks up to `horizon_bars` ahead; splits purge by that horizon."""
 
     kind: Literal["touch", "triple_barrier"] = "touch"
     """`touch`: whether the spread comes back by `target`. `triple_barrier`: whether the strategy's own position would

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from pairity.universe import exact
 from pairity_cli.tables import Cell, format_stage_seconds, print_heading, print_line, print_table
 
 if TYPE_CHECKING:
+    from polars import DataFrame
+
     from ingestion.report import IngestReport
     from model_registry.records import Verdict
     from pairity.settings import Settings
@@ -18,13 +21,16 @@ if TYPE_CHECKING:
     from serving.report import ServeReport
     from training.train_report import TrainReport
 
-MOST_LEFT_OUT = 40
+MOST_LEFT_OUT, MOST_DRIFTED = 40, 5
 _BACKTEST_ROWS = (
     ("net return", "net_return"),
     ("gross return", "gross_return"),
+    ("sum of hourly returns", "arithmetic_return"),
     ("Sharpe (annualised)", "sharpe"),
     ("  95 % from", "sharpe_low"),
     ("  to", "sharpe_high"),
+    ("  by the long-run variance", "sharpe_long_run"),
+    ("  of log returns", "sharpe_geometric"),
     ("max drawdown", "max_drawdown"),
     ("trades", "trades"),
     ("win rate", "win_rate"),
@@ -51,6 +57,8 @@ def show_training(report: TrainReport) -> None:
             ("test", *test_span, report.test_rows, _format_share(report.test_positives, report.test_rows)),
         ],
     )
+    if report.effective_pairs is not None:
+        print_line(f"the pairs move together: they are worth {report.effective_pairs:.1f} that move on their own")
     candidates = report.classification_candidates
     print_table(
         ("out of sample", "all rows", "candidates (|z| above entry)"),
@@ -64,12 +72,15 @@ def show_training(report: TrainReport) -> None:
     ]
     titles = [report.contender_names.get(name, name) for name in names]
     print_table(("backtest, after costs", *titles), rows, "Backtest")
+    for name in names[1:]:
+        print_line(_describe_difference(report.differences, name, report.contender_names.get(name, name)))
     nets = [values["net_return"] or 0.0 for values in report.grid.metrics]
     chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
     print_line(
         f"grid of {len(nets)} settings: net return {min(nets):+.1%} to {max(nets):+.1%}, "
-        f"probability that the best one is overfitted {chance}"
+        f"best in one half of the hours not above the median in the other: {chance} of the splits"
     )
+    print_line(_describe_drift(report.drift))
     for note in report.notes:
         print_line(f"note: {note}")
     print_line(f"model {report.model.name} version {report.model.version}, run {report.model.run_id}")
@@ -84,6 +95,22 @@ def show_verdict(verdict: Verdict) -> None:
         ("passed" if check.passed else "FAILED", check.name, check.actual, check.needed) for check in verdict.checks
     ]
     print_table(("", "check", "found", "needed"), rows, "Promotion gate")
+
+
+def _describe_difference(differences: Mapping[str, float | None], key: str, title: str) -> str:
+    """Return in one line how far the model's Sharpe ratio is above another contender's, and how surely."""
+    ends = (f"model_sharpe_over_{key}{end}" for end in ("", "_low", "_high"))
+    value, low, high = (differences.get(name) for name in ends)
+    if value is None or low is None or high is None:
+        return f"Sharpe ratio less that of {title}: not known"
+    return f"Sharpe ratio less that of {title}: {value:+.2f}, 95 % from {low:+.2f} to {high:+.2f}"
+
+
+def _describe_drift(table: DataFrame) -> str:
+    """Return in one line which features of the test period left the range that training rows reach by chance."""
+    beyond = [name for name, passed in table.select("feature", "beyond").iter_rows() if passed]
+    named = ", ".join(beyond[:MOST_DRIFTED]) + (", …" if len(beyond) > MOST_DRIFTED else "")
+    return f"drift: {len(beyond)} of {table.height} beyond their limits{f' ({named})' if beyond else ''}, see drift.csv"
 
 
 def _format_measure(key: str, value: float | None) -> Cell:

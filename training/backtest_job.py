@@ -41,7 +41,8 @@ class BacktestReport:
     """Every decision's assessment of every pair (`recording.ASSESSMENT_SCHEMA`); empty for single assets."""
     grid: GridResult | None
     overfitting: float | None
-    """Probability that choosing the best of the grid is overfitting; None without one, or where too little varies."""
+    """Share of splits in which the grid's best by net return is not above the median out of sample; None without a
+    grid, or where too little varies."""
     deflated_sharpe: float | None
     """Probability that the Sharpe ratio is above what the best of all trials so far would show by luck."""
     trials: int

@@ -11,9 +11,11 @@ from pairity.settings import Settings
 from training.backtest.comparison import BASELINE, Arena, Contender, choose_hold_asset
 from training.backtest.grid import GridInputs
 from training.backtest.inputs import group_scores_by_hour
+from training.backtest.performance import compute_hourly_returns
 from training.backtest.policies import choose_baseline_pair
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
+from training.evaluation.differences import measure_sharpe_difference
 from training.evaluation.forest_quality import ForestQuality
 from training.forest_fit import ScoredForest, fit_forest, score_test_period
 
@@ -49,10 +51,27 @@ def make_grid_inputs(settings: Settings, arena: Arena, forest: ScoredForest, spl
     )
 
 
+def compare_ratios(contenders: Sequence[Contender]) -> dict[str, float | None]:
+    """Return how far the Sharpe ratio of the first contender is above each other one's, with 95 % intervals.
+
+    Keys: `sharpe_over_KEY` and its `_low` and `_high`.
+    """
+    first, *others = contenders
+    own = compute_hourly_returns(first.result)
+    differences: dict[str, float | None] = {}
+    for other in others:
+        differences |= measure_sharpe_difference(own, compute_hourly_returns(other.result), other.key)
+    return differences
+
+
 def flatten_metrics(quality: ForestQuality, contenders: Sequence[Contender]) -> dict[str, float | None]:
-    """Return all metrics of a run under the names that MLflow shows: `test_*`, `test_candidates_*`, `<contender>_*`."""
+    """Return all metrics of a run under the names that MLflow shows: `test_*`, `test_candidates_*`, `<contender>_*`.
+
+    The first contender's include `compare_ratios`.
+    """
     flat = {f"test_{name}": value for name, value in quality.all_rows.items()}
     flat |= {f"test_candidates_{name}": value for name, value in quality.candidates.items()}
+    flat |= {f"{contenders[0].key}_{name}": value for name, value in compare_ratios(contenders).items()}
     for contender in contenders:
         flat |= {f"{contender.key}_{name}": value for name, value in contender.metrics.items()}
     return flat

@@ -40,7 +40,9 @@ def fit_forest(rows: pl.DataFrame, service: Service, settings: Settings, fit_thr
         settings.model,
         fit_threads=fit_threads,
         weights=weigh_rows(rows, settings.label),
-        splits=index_purged_kfold(rows, folds=_CALIBRATION_FOLDS) if calibrated else None,
+        splits=index_purged_kfold(rows, folds=_CALIBRATION_FOLDS, horizon_bars=settings.label.horizon_bars)
+        if calibrated
+        else None,
     )
 
 

@@ -21,10 +21,11 @@ from training.data.history import load_history, make_store_join
 from training.data.point_in_time import Join
 from training.data.splits import split_chronologically
 from training.data.training_sets import build_training_set, choose_pair_service, digest_training_rows
-from training.evaluation.drift import tabulate_drift
+from training.evaluation.drift import summarise_drift, tabulate_run_drift
 from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.forest_fit import score_test_period, score_training_rows
+from training.labels.weights import count_effective_pairs, measure_likeness
 from training.models.registrable import choose_family, fit_registrable
 from training.promotion.promotion import ParityCheck, backtest_champion, collect_evidence, decide_promotion
 from training.readiness import require_ready, require_tracking
@@ -57,7 +58,7 @@ def train(
     with stages("training set"):
         training_set = build_training_set(settings, choose_pair_service(settings), join, now)
         labelled = training_set.labelled(settings.label)
-        split = split_chronologically(labelled, settings.model.test_fraction)
+        split = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
         digest = digest_training_rows(labelled)
         require_tracking(settings)
     with stages("fit"):
@@ -76,6 +77,13 @@ def train(
         overfitting_probability = None if overfitting is None else overfitting.probability
     with stages("report"):
         quality = measure_forest_quality(forest.scored, split, settings)
+        scores_in = score_training_rows(model_fit.estimator, training_set, split)
+        drift = tabulate_run_drift(
+            (split.train, scores_in.to_numpy()),
+            (split.test, forest.scored),
+            training_set.service.features,
+            seed=settings.model.seed,
+        )
         files = run_files.write_run_files(
             run_files.locate_directory(settings),
             quality.scored,
@@ -83,12 +91,15 @@ def train(
             contenders=contenders,
             bars=bars,
             importances=model_fit.importances,
-            drift=tabulate_drift(split.train, split.test, training_set.service.features),
+            drift=drift,
             grid=grid.table(),
         )
         said = forest.scored.with_columns(score=pl.col("probability"), train_end=pl.lit(split.train_end))
         files.append(write_scores(run_files.locate_directory(settings), said))
     names = {contender.key: contender.name for contender in contenders}
+    measures = flatten_metrics(quality, contenders) | summarise_drift(drift)
+    measures["grid_probability_of_overfitting"] = overfitting_probability
+    measures["train_effective_pairs"] = count_effective_pairs(measure_likeness(split.train))
     with stages("register"):
         # After the files: the run's artifacts are the directory that they were written to.
         model = run_files.record_run(
@@ -96,7 +107,7 @@ def train(
             training_set,
             split,
             model_fit,
-            metrics=flatten_metrics(quality, contenders) | {"grid_probability_of_overfitting": overfitting_probability},
+            metrics=measures,
             tags=run_files.list_lineage_tags(settings, training_set, split, digest),
             digest=digest,
             names=names,
@@ -109,7 +120,7 @@ def train(
             {contender.key: contender for contender in contenders},
             against,
             trial_sharpes,
-            score_training_rows(model_fit.estimator, training_set, split),
+            scores_in,
             forest.scored["probability"].drop_nulls(),
             parity,
         )
@@ -120,6 +131,7 @@ def train(
         train_rows=split.train.height,
         test_rows=split.test.height,
         purged_rows=split.purged,
+        effective_pairs=measures["train_effective_pairs"],
         train_positives=int(split.train["label"].sum()),
         test_positives=int(split.test["label"].sum()),
         train_start=split.train[EVENT_TIME].min(),  # type: ignore[arg-type]
@@ -130,12 +142,14 @@ def train(
         classification_candidates=quality.candidates,
         backtests={contender.key: contender.metrics for contender in contenders},
         contender_names=names,
+        differences={name: value for name, value in measures.items() if "_sharpe_over_" in name},
         per_pair=performance.summarise_by_pair(contenders[0].result.trades),
         notes=tuple(notes),
         training_digest=digest,
         snapshot_id=training_set.snapshot_id,
         model=model,
         grid=grid,
+        drift=drift,
         overfitting=overfitting_probability,
         outcome=outcome,
         files=(*files, run_files.locate_directory(settings) / run_files.CARD),

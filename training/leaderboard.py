@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from model_registry.records import REFERENCE_FAMILY
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -27,8 +28,9 @@ from training.data.folds import Fold, mirror_folds, split_walk_forward
 from training.data.history import load_history
 from training.data.point_in_time import KNOWN, Join
 from training.data.training_sets import TrainingSet, build_training_set, choose_pair_service
+from training.evaluation.differences import measure_auc_difference, measure_sharpe_difference
 from training.evaluation.forecasts import measure_information
-from training.evaluation.metrics import measure_classification
+from training.evaluation.forest_quality import classify
 from training.evaluation.overfitting import Overfitting, estimate_overfitting_of_distinct
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.models.families import Family, Portfolio
@@ -46,7 +48,8 @@ class Standing:
     contender: Contender
     quality: dict[str, float | None]
     """`candidates_*`: classification on candidate rows (|z| above entry); `forecast_*`: rank correlation of score and
-    outcome; `sign_*`: trading the sign. Labelled rows only; empty for holding a coin."""
+    outcome; `sign_*`: trading the sign. Labelled rows only. `sharpe_over_btc` and `roc_auc_over_pair_forest`, with
+    their 95 % intervals: differences to holding a coin and to the reference. Empty for holding a coin."""
     importances: dict[str, float]
     """Importances of the last fold's model."""
     scored: pl.DataFrame
@@ -65,7 +68,8 @@ class Leaderboard:
     standings: tuple[Standing, ...]
     folds: tuple[Fold, ...]
     overfitting: Overfitting | None
-    """Overfitting of choosing the best family by its Sharpe ratio; None where fewer than two families traded."""
+    """Stability of the families' ranks by net return, holding a coin aside; None where fewer than two families
+    traded."""
     training_set: TrainingSet
     trials: int
     notes: tuple[str, ...]
@@ -101,6 +105,7 @@ def compare_families(
         training_set.labelled(settings.label),
         test_bars=evaluation.test_bars,
         train_bars=evaluation.train_bars,
+        horizon_bars=settings.label.horizon_bars,
         rolling=evaluation.rolling,
     )
     history, bars = load_history(settings, join, folds[0].blocks[0].first, training_set.last_decision, now)
@@ -122,10 +127,11 @@ def compare_families(
     returns = [compute_hourly_returns(entrant.contender.result) for entrant in entrants]
     trials = [*earlier_trials, *_estimate_ratios(returns)]
     standings = [_make_standing(settings, entrant, trials, folds) for entrant in entrants]
+    _add_differences(settings, standings, returns)
     return Leaderboard(
         standings=tuple(sorted(standings, key=lambda s: -(s.contender.metrics["net_return"] or 0.0))),
         folds=tuple(folds),
-        overfitting=estimate_overfitting_of_distinct(np.column_stack(returns)),
+        overfitting=_judge_ranks(entrants, returns),
         training_set=training_set,
         trials=len(trials),
         notes=tuple(notes),
@@ -178,7 +184,7 @@ class _TrainingSets:
                 daily=portfolio.daily,
             )
             labelled = training_set.rows.filter(pl.col(KNOWN) & pl.col("label").is_not_null())
-            self._known[key] = training_set, mirror_folds(labelled, self._pairs[1])
+            self._known[key] = training_set, mirror_folds(labelled, self._pairs[1], horizon_bars=portfolio.horizon_bars)
         return self._known[key]
 
 
@@ -216,6 +222,16 @@ def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float
     )
 
 
+def _add_differences(settings: Settings, standings: Sequence[Standing], returns: Sequence[NDArray[np.float64]]) -> None:
+    """Add to each family's quality how far it is above holding the coin, which is last, and above the reference."""
+    reference = next((standing for standing in standings if standing.family == REFERENCE_FAMILY), None)
+    for standing, own in zip(standings[:-1], returns[:-1], strict=True):
+        standing.quality.update(measure_sharpe_difference(own, returns[-1], standings[-1].family))
+        if reference is not None and reference is not standing and "candidates_rows" in standing.quality:
+            reach = settings.label.horizon_bars
+            standing.quality.update(measure_auc_difference(standing.scored, reference.scored, reference.family, reach))
+
+
 def _select_evaluated(settings: Settings, family: Family, walk_scores: WalkForwardScores) -> pl.DataFrame:
     """Return rows with a score and an outcome; of pairs only candidates: elsewhere a label is 0 by definition."""
     rows = walk_scores.rows.drop_nulls(["label", "score"])
@@ -224,11 +240,11 @@ def _select_evaluated(settings: Settings, family: Family, walk_scores: WalkForwa
 
 def _measure_quality(settings: Settings, family: Family, evaluated: pl.DataFrame) -> dict[str, float | None]:
     if family.portfolio is not None:
-        return measure_information(evaluated) | family.portfolio.measure_quality(evaluated, settings)
-    measures = measure_classification(
-        evaluated["label"].to_numpy(), evaluated["score"].to_numpy(), settings.strategy.probability_min
-    )
-    return {f"candidates_{name}": value for name, value in measures.items()} | measure_information(evaluated)
+        information = measure_information(evaluated, family.portfolio.horizon_bars)
+        return information | family.portfolio.measure_quality(evaluated, settings)
+    measures = classify(evaluated, "score", settings)
+    information = measure_information(evaluated, settings.label.horizon_bars)
+    return {f"candidates_{name}": value for name, value in measures.items()} | information
 
 
 def _measure_by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[str, float | None]]:
@@ -242,6 +258,12 @@ def _measure_by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[s
         net = float(own["net_pnl"].sum()) / contender.result.initial_equity
         by_fold.append({"net_return": net, "trades": float(own.height)})
     return by_fold
+
+
+def _judge_ranks(entrants: Sequence[_Entrant], returns: Sequence[NDArray[np.float64]]) -> Overfitting | None:
+    """Judge the choice among families: holding a coin is none of them, and its rank follows the market's."""
+    chosen = [own for entrant, own in zip(entrants, returns, strict=True) if entrant.family is not None]
+    return estimate_overfitting_of_distinct(np.column_stack(chosen)) if chosen else None
 
 
 def _estimate_ratios(returns: Sequence[NDArray[np.float64]]) -> list[float]:

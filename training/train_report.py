@@ -23,6 +23,8 @@ class TrainReport:
     train_rows: int
     test_rows: int
     purged_rows: int
+    effective_pairs: float | None
+    """How many pairs that move on their own the training rows' pairs are worth."""
     train_positives: int
     test_positives: int
     train_start: datetime
@@ -39,6 +41,8 @@ class TrainReport:
     """Metrics per contender (`model`, `baseline`, `btc`), the same keys for each; a contender may be absent, with a
     note."""
     contender_names: dict[str, str]
+    differences: dict[str, float | None]
+    """`model_sharpe_over_KEY` and its `_low` and `_high` (95 %), for each other contender."""
     per_pair: pl.DataFrame
     """Backtest of the model by pair, best net profit first."""
     notes: tuple[str, ...]
@@ -47,8 +51,11 @@ class TrainReport:
     model: ModelRef
     grid: GridResult
     """The reference grid of the strategy's settings on the same scores: all of them count as trials."""
+    drift: pl.DataFrame
+    """Scores and features of the test period against training (`training.evaluation.drift.DRIFT_SCHEMA`)."""
     overfitting: float | None
-    """Probability that choosing the best of the grid is overfitting; None where too little varies."""
+    """Share of splits in which the grid's best by net return is not above the median out of sample; None where too
+    little varies."""
     outcome: GateOutcome
     """The gate's verdict, and whether the model is champion now."""
     files: tuple[Path, ...]

@@ -28,9 +28,12 @@ def _count(value: float | None) -> str:
 _MEASURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("net return", "net_return", _signed),
     ("gross return", "gross_return", _signed),
+    ("sum of hourly returns", "arithmetic_return", _signed),
     ("Sharpe, annualised", "sharpe", format_fixed),
     ("  95% from", "sharpe_low", format_fixed),
     ("  to", "sharpe_high", format_fixed),
+    ("  by the long-run variance", "sharpe_long_run", format_fixed),
+    ("  of log returns", "sharpe_geometric", format_fixed),
     ("max drawdown", "max_drawdown", format_percent),
     ("trades", "trades", _count),
     ("win rate", "win_rate", format_percent),
@@ -140,4 +143,7 @@ def _show_grid(grid: GridResult, overfitting: float | None) -> None:
         (*names, *(title for title, _, _ in shown)), rows, f"grid{more} {len(trials):,} settings, by net return"
     )
     chance = "not known" if overfitting is None else f"{overfitting:.0%}"
-    print_line(f"probability that choosing the best by Sharpe is overfitting: {chance}")
+    print_line(
+        "stability of ranks: the best by net return in one half of the hours is not above the median in the other in "
+        f"{chance} of the splits (probability of backtest overfitting)"
+    )

@@ -55,7 +55,7 @@ def export(
     rows = collect_rows(settings, chosen, now, (first, last))
     if labels:
         rows = add_labels(settings, rows, make_store_join(settings), now)
-    exported = split_rows(rows, boundaries)
+    exported = split_rows(rows, boundaries, horizon_bars=settings.label.horizon_bars)
     folder = output or locate_directory(settings)
     paths = write_export(folder, exported, kind, own=output is None)
     _show(exported)

@@ -22,11 +22,19 @@ _COLUMNS = (
     ("Sharpe", "sharpe"),
     ("95 % from", "sharpe_low"),
     ("to", "sharpe_high"),
+    ("of log returns", "sharpe_geometric"),
     ("max drawdown", "max_drawdown"),
     ("trades", "trades"),
     ("win rate", "win_rate"),
     ("turnover", "turnover"),
     ("break-even bps", "break_even_cost_bps"),
+)
+_QUALITY = (
+    ("AUC, candidates", "candidates_roc_auc"),
+    ("95 % from", "candidates_roc_auc_low"),
+    ("to", "candidates_roc_auc_high"),
+    ("rank IC", "forecast_rank_ic"),
+    ("t by hour", "forecast_rank_ic_by_hour_t"),
 )
 
 
@@ -78,16 +86,20 @@ def _show(board: Leaderboard) -> None:
     rows: list[tuple[Cell, ...]] = []
     for standing in board.standings:
         measured = [standing.contender.metrics[name] for _, name in _COLUMNS]
-        quality = [standing.quality.get(name) for name in ("candidates_roc_auc", "forecast_rank_ic")]
+        quality = [standing.quality.get(name) for _, name in _QUALITY]
         rows.append((standing.family, *measured, standing.deflated_sharpe, *quality))
-    print_table(("family", *(title for title, _ in _COLUMNS), "deflated Sharpe", "AUC, candidates", "rank IC"), rows)
+    titles = [title for title, _ in _COLUMNS]
+    print_table(("family", *titles, "deflated Sharpe", *(title for title, _ in _QUALITY)), rows)
+    above = [s.family for s in board.standings if (s.quality.get("sharpe_over_btc_low") or 0.0) > 0]
+    print_line(f"Sharpe ratio above that of holding the coin, with 95 % confidence: {', '.join(above) or 'none'}")
     earning = [s.family for s in board.standings if (s.contender.metrics["net_return"] or 0.0) > 0]
     print_line(f"earned money after costs: {', '.join(earning) or 'nothing'}")
     if board.overfitting is not None:
         chance, splits = board.overfitting.probability, board.overfitting.splits
         print_line(
-            f"probability of backtest overfitting, choosing the best by Sharpe: {chance:.0%} "
-            f"over {splits:,} splits; {board.trials} trials so far"
+            f"stability of ranks: the best by net return in one half of the history is not above the median in the "
+            f"other in {chance:.0%} of {splits:,} splits (probability of backtest overfitting; says nothing of earning)"
         )
+    print_line(f"{board.trials} trials so far")
     for note in board.notes:
         print_line(f"note: {note}")

@@ -53,7 +53,9 @@ def test_a_family_is_trained_judged_and_promoted_and_loads_as_what_was_backteste
     assert run.data.params["model.family"] == family
     assert "Stored" in run.data.tags["mlflow.note.content"]
     training_set = build_training_set(settings, PAIR_FOREST_FEATURES, join, NOW)
-    split = split_chronologically(training_set.labelled(settings.label), settings.model.test_fraction)
+    split = split_chronologically(
+        training_set.labelled(settings.label), settings.model.test_fraction, horizon_bars=settings.label.horizon_bars
+    )
     again = fit_registrable(split.train, training_set.service, settings)
     assert again.digest == champion.tags["fitted_sha256"]
     loaded = load_estimator(Layout.of(settings), champion)
@@ -78,7 +80,7 @@ def test_a_champion_of_one_family_is_traded_beside_a_challenger_of_another(marke
     if find_champion(early).version != first.version:
         promote(early, first.version, "a test", NOW)
     labelled = training_set.labelled(early.label)
-    later = split_chronologically(labelled, 0.2)
+    later = split_chronologically(labelled, 0.2, horizon_bars=early.label.horizon_bars)
     history, _ = load_history(early, join, later.test_start, training_set.last_decision, NOW)
     other = early.model_copy(update={"model": early.model.model_copy(update={"family": "pair_forest"})})
     result = backtest_champion(other, training_set, later, Arena(other, history))

@@ -52,7 +52,11 @@ def test_the_report_adds_up(trained):
     assert report.test_end == START + 259 * HOUR  # the backtest goes on where labels cannot
     assert 0 < report.test_positives < report.test_rows
     assert report.classification["rows"] == report.test_rows
-    assert tuple(report.classification) == tuple(report.classification_candidates) == metrics.KEYS
+    assert (
+        tuple(report.classification)
+        == tuple(report.classification_candidates)
+        == (*metrics.KEYS, "roc_auc_low", "roc_auc_high")
+    )
     assert 0 < report.classification_candidates["rows"] < report.test_rows
     assert report.classification_candidates["base_rate"] > report.classification["base_rate"]
 
@@ -75,7 +79,9 @@ def test_the_card_says_what_the_model_is_and_the_same_training_fits_the_same_mod
     assert f"{run.data.metrics['model_net_return']:.4g}" in card
     assert "model_card.md" in {item.path for item in client.list_artifacts(report.model.run_id)}
     training_set = build_training_set(settings, PAIR_FOREST_FEATURES, brute_join(settings), NOW)
-    split = split_chronologically(training_set.labelled(settings.label), settings.model.test_fraction)
+    split = split_chronologically(
+        training_set.labelled(settings.label), settings.model.test_fraction, horizon_bars=settings.label.horizon_bars
+    )
     seven = settings.model_copy(update={"model": settings.model.model_copy(update={"seed": 7})})
     same, other = (
         digest_fitted(scoring.fit_forest(split.train, training_set.service, one)) for one in (settings, seven)
@@ -129,7 +135,9 @@ def test_the_same_data_and_seed_give_the_same_scores_and_the_same_trades(trained
     first = digest_bytes(log.read_bytes())
     join = brute_join(settings)
     training_set = build_training_set(settings, PAIR_FOREST_FEATURES, join, NOW)
-    split = split_chronologically(training_set.labelled(settings.label), settings.model.test_fraction)
+    split = split_chronologically(
+        training_set.labelled(settings.label), settings.model.test_fraction, horizon_bars=settings.label.horizon_bars
+    )
     fitted = [
         scoring.score_test_period(
             scoring.fit_forest(split.train, training_set.service, settings, threads), training_set, split
@@ -161,7 +169,7 @@ def test_a_baseline_without_both_classes_is_left_out_with_a_note(tmp_path):
     training_set = build_training_set(settings, PAIR_FOREST_FEATURES, join, NOW)
     quiet = pl.when(pl.col("pair_id") == "SOL__XRP").then(0).otherwise(pl.col("label")).cast(pl.Int8).alias("label")
     training_set = TrainingSet(training_set.rows.with_columns(quiet), training_set.service, training_set.snapshot_id)
-    split = split_chronologically(training_set.labelled(settings.label), 0.3)
+    split = split_chronologically(training_set.labelled(settings.label), 0.3, horizon_bars=settings.label.horizon_bars)
     forest = scoring.score_test_period(
         scoring.fit_forest(split.train, training_set.service, settings), training_set, split
     )
@@ -188,7 +196,7 @@ def test_a_model_of_what_positions_earn_is_trained_judged_and_registered(tmp_pat
     publish_all(settings)
     report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
     assert report.train_rows + report.test_rows + report.purged_rows == report.labelled_rows
-    assert 0 < report.purged_rows < 3 * 12  # positions that ended before the horizon need not be purged
+    assert report.purged_rows == 3 * 12  # positions that ended before the horizon too: most of them are winners
     assert report.train_end < report.test_start
     assert 0 < report.test_positives < report.test_rows
     assert report.backtests["model"]["trades"] > 0

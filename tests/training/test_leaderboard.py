@@ -18,6 +18,7 @@ from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training.backtest import performance
 from training.data.folds import EVENT, split_walk_forward
 from training.data.training_sets import TrainingSet
+from training.evaluation.differences import measure_sharpe_difference
 from training.leaderboard import compare_families
 from training.models import pair_boosting
 from training.models.families import FAMILIES, find_family
@@ -78,6 +79,40 @@ def test_every_family_and_the_coin_stand_in_one_table(compared):
     assert board.overfitting is not None
 
 
+def test_holding_a_coin_is_no_choice_whose_rank_is_judged(compared):
+    _, board, _ = compared
+    traded = {
+        s.contender.result.equity["equity"].to_numpy().tobytes(): s.family
+        for s in board.standings
+        if s.contender.metrics["trades"]
+    }
+    assert "btc" in traded.values()
+    assert board.overfitting.trials == len(traded) - 1
+
+
+def test_every_family_is_held_against_the_coin_and_the_reference(compared):
+    _, board, _ = compared
+    standings = by_name(board)
+    coin = standings["btc"].contender
+    for name, standing in standings.items():
+        if name == "btc":
+            assert standing.quality == {}
+            continue
+        found = measure_sharpe_difference(
+            performance.compute_hourly_returns(standing.contender.result),
+            performance.compute_hourly_returns(coin.result),
+            "btc",
+        )
+        assert found.items() <= standing.quality.items()
+        ruled = "candidates_rows" in standing.quality and name != "pair_forest"
+        assert ("roc_auc_over_pair_forest" in standing.quality) == ruled
+    always = standings["always_revert"].quality
+    assert always["roc_auc_over_pair_forest"] == pytest.approx(
+        0.5 - standings["pair_forest"].quality["candidates_roc_auc"]
+    )
+    assert standings["pair_forest_two_legs"].quality["roc_auc_over_pair_forest"] is None  # the same scores
+
+
 def test_folds_add_up_to_the_whole(compared):
     _, board, _ = compared
     for standing in board.standings:
@@ -98,7 +133,9 @@ def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared,
         pl.when(pl.col(EVENT) >= cut).then(pl.col("z_score") * 3 + 1).otherwise(pl.col("z_score")).alias("z_score"),
     )
     changed = TrainingSet(poisoned, service, board.training_set.snapshot_id)
-    again = split_walk_forward(changed.labelled(settings.label), test_bars=160, train_bars=240)
+    again = split_walk_forward(
+        changed.labelled(settings.label), test_bars=160, train_bars=240, horizon_bars=settings.label.horizon_bars
+    )
     assert [fold.train_end for fold in again] == [fold.train_end for fold in folds]
     before, after = (
         score_walk_forward(settings, FAMILIES[name], data, own, SilentProgress()).rows.filter(pl.col(EVENT) < cut)[
@@ -122,6 +159,7 @@ def test_a_model_that_has_seen_the_period_is_refused(compared):
         ("blocks", fold.blocks),
         ("purged", 0),
         ("embargoed", 0),
+        ("horizon_bars", fold.horizon_bars),
     ):
         object.__setattr__(seen, field, value)
     with pytest.raises(TimeRangeError, match="was trained on data up to"):

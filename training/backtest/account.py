@@ -30,10 +30,11 @@ class Account:
     def __init__(self, history: MarketHistory, terms: Terms, protected: bool) -> None:
         self.state = StrategyState(available_usdt=terms.initial_equity)
         self.trades: list[dict[str, Any]] = []
-        self.equity: list[tuple[datetime, float, float, int]] = []
+        self.equity: list[tuple[datetime, float, float, int, float, float]] = []
         self.unfilled_entries = self.funding_unknown_hours = 0
         self._history, self._terms, self._protected = history, terms, protected
         self._cash = terms.initial_equity
+        self._costs = self._funding = 0.0
         self._isolated = terms.margin_mode is MarginMode.ISOLATED
         self._closing_rate = terms.maintenance_rate + terms.taker_fee_bps * fills.BPS
         self._held: dict[str, OpenPosition] = {}
@@ -88,7 +89,8 @@ class Account:
             for leg in self._iterate_legs():
                 self._settle(leg, hour)
         value, notional = self._mark_to_market()
-        self.equity.append((hour, value, notional / value if self._held else 0.0, len(self._held)))
+        exposure = notional / value if self._held else 0.0
+        self.equity.append((hour, value, exposure, len(self._held), self._costs, self._funding))
 
     def finish(self) -> None:
         """Close what is left at the last known close, with costs; ArithmeticError if the books do not balance."""
@@ -96,7 +98,7 @@ class Account:
         for position in list(self._held.values()):
             for leg in list(position.legs):
                 self._close(position, leg, LegExit(leg.mark, last, ExitReason.END))
-        self.equity[-1] = (last, self._cash, 0.0, 0)
+        self.equity[-1] = (last, self._cash, 0.0, 0, self._costs, self._funding)
         self._check_books()
 
     def _find_bar(self, asset: str, hour: datetime) -> PriceBar | None:
@@ -148,6 +150,7 @@ class Account:
             last_z=entry.z,
         )
         self._cash -= sum(leg.fees for leg in legs)
+        self._costs += sum(leg.fees + leg.sign * leg.size * (leg.entry_price - leg.reference_price) for leg in legs)
         self.state = with_opened(self.state, record)
         self._held[entry.position_id] = OpenPosition(record, entry.probability, decided_at, legs, whole)
 
@@ -232,6 +235,7 @@ class Account:
         if self._isolated:
             leg.margin -= paid
         self._cash -= paid
+        self._funding += paid
         view = self._history.views.get(hour, {}).get(leg.asset)
         if view is None or view.funding_rate is None:
             self.funding_unknown_hours += 1
@@ -252,6 +256,7 @@ class Account:
             price = fills.limit_loss(leg, price, self._terms.taker_fee_bps * fills.BPS)
         fee = leg.size * price * self._terms.taker_fee_bps * fills.BPS
         self._cash += leg.sign * leg.size * (price - leg.entry_price) - fee
+        self._costs += fee + leg.sign * leg.size * (leg_exit.reference_price - price)
         leg.fees += fee
         held = next(p for p in self.state.positions if p.position_id == position.record.position_id)
         self.trades.append(make_trade_row(position, held, leg, leg_exit, price))

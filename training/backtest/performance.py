@@ -15,15 +15,20 @@ from numpy.typing import NDArray
 from training.backtest.records import BacktestResult
 from training.backtest.trade_log import group_by_position
 from training.evaluation.breakdown import HELD_H, summarise_by
-from training.evaluation.sharpe import HOURS_PER_YEAR, annualise, estimate_sharpe
+from training.evaluation.costs import compound_at_costs
+from training.evaluation.long_run import HOURS_PER_YEAR, annualise_long_run
+from training.evaluation.uncertainty import estimate_sharpe_error
 
 KEYS = (
     "net_return",
     "gross_return",
+    "arithmetic_return",
     "sharpe",
     "sharpe_low",
     "sharpe_high",
     "sharpe_probability",
+    "sharpe_long_run",
+    "sharpe_geometric",
     "max_drawdown",
     "trades",
     "win_rate",
@@ -44,22 +49,27 @@ KEYS = (
 def measure_performance(result: BacktestResult) -> dict[str, float | None]:
     """Return the metrics of one backtest; None where a metric is not defined (no trades, no losses, flat equity).
 
-    Fractions of the initial equity: `net_return`, `gross_return` (before fees, slippage and funding), `turnover`
-    (Σ traded notional). `sharpe`: mean/std (ddof 1) of hourly equity returns × √8760, riskless rate 0; `sharpe_low` and
-    `sharpe_high`: its 95 % confidence interval; `sharpe_probability`: the probability that the true ratio is above 0.
+    Fractions of the initial equity: `net_return`, `turnover` (Σ traded notional). `gross_return`: what an account had
+    made that holds the same fractions of its equity and pays no fees, slippage and funding: Π(1 + hourly return before
+    them) − 1. `arithmetic_return`: sum of the hourly returns, which stays above `net_return` by about half of their
+    variance. `sharpe`: mean/std (ddof 1) of hourly equity returns × √8760, riskless rate 0; `sharpe_low` and
+    `sharpe_high`: its 95 % confidence interval over blocks of hours; `sharpe_probability`: the probability that the
+    true ratio is above 0; `sharpe_long_run`: annualised by the long-run variance (`evaluation.long_run`);
+    `sharpe_geometric`: the ratio of logarithmic returns, negative whenever money was lost; None after a ruin.
     `max_drawdown`: largest fall from a running maximum, as a positive fraction. `trades`, `win_rate`, `profit_factor`
     and `average_holding_h` count positions, whatever their number of legs, after all costs. `exposure`: mean of the
     notional held over equity. `break_even_cost_bps`: cost per side, in basis points of notional, at which the profit
     before costs (but after funding) would be zero. `*_usdt` are USDT; `funding_usdt` > 0 was paid.
     """
-    trades, start = result.trades, result.initial_equity
+    trades, start, returns = result.trades, result.initial_equity, compute_hourly_returns(result)
     final = float(result.equity["equity"][-1])
     notional, gross, paid = (float(trades[name].sum()) for name in ("traded_notional", "gross_pnl", "funding"))
     return {
         "net_return": final / start - 1.0,
-        "gross_return": gross / start,
+        "gross_return": compound_at_costs(result.equity, start, 0.0, funding=False),
+        "arithmetic_return": float(returns.sum()),
         "sharpe": compute_sharpe(result.equity["equity"], start),
-        **_estimate_sharpe_error(result),
+        **_measure_sharpe(returns),
         "max_drawdown": abs(float(compute_drawdown(result.equity["equity"], start).min())),  # type: ignore[arg-type]
         "trades": float(group_by_position(trades).height),
         "exposure": float(result.equity["exposure"].mean() or 0.0),  # type: ignore[arg-type]
@@ -95,16 +105,23 @@ def compute_hourly_returns(result: BacktestResult) -> NDArray[np.float64]:
     return returns
 
 
-def _estimate_sharpe_error(result: BacktestResult) -> dict[str, float | None]:
-    ratio = estimate_sharpe(compute_hourly_returns(result))
-    if ratio is None:
-        return {"sharpe_low": None, "sharpe_high": None, "sharpe_probability": None}
-    low, high = ratio.interval()
+def _measure_sharpe(returns: NDArray[np.float64]) -> dict[str, float | None]:
+    estimate = estimate_sharpe_error(returns)
     return {
-        "sharpe_low": annualise(low),
-        "sharpe_high": annualise(high),
-        "sharpe_probability": ratio.probability_above(),
+        "sharpe_low": None if estimate is None else estimate.low,
+        "sharpe_high": None if estimate is None else estimate.high,
+        "sharpe_probability": None if estimate is None else estimate.probability_above(),
+        "sharpe_long_run": annualise_long_run(returns),
+        "sharpe_geometric": _compute_geometric_ratio(returns),
     }
+
+
+def _compute_geometric_ratio(returns: NDArray[np.float64]) -> float | None:
+    if len(returns) < 2 or float(returns.min()) <= -1.0:
+        return None
+    logs = np.log1p(returns)
+    deviation = float(logs.std(ddof=1))
+    return float(logs.mean()) / deviation * math.sqrt(HOURS_PER_YEAR) if deviation > 0 else None
 
 
 def compute_drawdown(equity: pl.Series, start: float) -> pl.Series:

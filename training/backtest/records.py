@@ -204,8 +204,11 @@ EQUITY_SCHEMA: dict[str, pl.DataType] = {
     "equity": pl.Float64(),
     "exposure": pl.Float64(),
     "positions": pl.Int64(),
+    "costs": pl.Float64(),
+    "funding": pl.Float64(),
 }
-"""Equity curve: one row per hour after its events, marked at the close; `exposure` is notional held over equity."""
+"""Equity curve: one row per hour after its events, marked at the close; `exposure` is notional held over equity.
+`costs` (fees and slippage) and `funding` are what was paid so far, in USDT."""
 
 DECISION_SCHEMA: dict[str, pl.DataType] = {
     "time": pl.Datetime("us", "UTC"),

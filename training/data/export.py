@@ -15,6 +15,7 @@ from pairity.errors import ConfigError, MissingDataError, TimeRangeError
 from pairity.layout import Layout
 from pairity.settings import Settings
 from training.data.point_in_time import DECISION_TIME, KNOWN, Join, read_decided_rows
+from training.data.splits import look_ahead_until
 from training.data.training_sets import label_decisions
 
 MOST_CELLS = 2_000_000_000
@@ -29,7 +30,7 @@ class Exported:
 
     parts: Mapping[str, pl.DataFrame]
     purged: int
-    """Rows left out because their label looks into the next part; 0 without labels."""
+    """Rows left out because their label's horizon reaches into the next part; 0 without labels."""
 
 
 def find_views(names: Sequence[str]) -> tuple[View, ...]:
@@ -92,11 +93,12 @@ def collect_rows(
     return rows.select(pl.exclude("^__.*$"))
 
 
-def split_rows(rows: pl.DataFrame, boundaries: Sequence[datetime]) -> Exported:
+def split_rows(rows: pl.DataFrame, boundaries: Sequence[datetime], *, horizon_bars: int) -> Exported:
     """Split by event_timestamp: a row at a boundary belongs to the later part.
 
-    With labels (t1) rows are purged whose label is known only at or after the boundary that ends their part: they have
-    seen what the next part tests. MissingDataError where a part would be empty.
+    With labels (t0, t1) rows are purged whose horizon of `horizon_bars` hours ends at or after the boundary that ends
+    their part, however early their label was known: they may have seen what the next part tests. MissingDataError
+    where a part would be empty.
     """
     check_boundaries(boundaries)
     parts, purged, edges = {}, 0, [None, *boundaries, None]
@@ -107,7 +109,8 @@ def split_rows(rows: pl.DataFrame, boundaries: Sequence[datetime]) -> Exported:
             own = own.filter(pl.col(EVENT_TIME) >= since)
         if until is not None:
             own = own.filter(pl.col(EVENT_TIME) < until)
-            kept = own.filter((pl.col("t1") < until).fill_null(True)) if "t1" in own.columns else own
+            ahead = (look_ahead_until(horizon_bars) < until).fill_null(True)
+            kept = own.filter(ahead) if "t1" in own.columns else own
             purged += own.height - kept.height
             own = kept
         if own.is_empty():

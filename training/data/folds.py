@@ -1,7 +1,8 @@
-"""Folds: walk-forward, purged K-fold and combinatorial purged splits, by label interval, across all pairs at once.
+"""Folds: walk-forward, purged K-fold and combinatorial purged splits, by label horizon, across all pairs at once.
 
-A label is made from its interval [t0, t1]: t0 is its own bar's close, t1 the bar at which the outcome was known. A
-training row whose interval meets that of a test row has seen what the test asks for: it is purged. Markets remember
+A label is made from its interval [t0, t1]: t0 is its own bar's close, t1 the bar at which the outcome was known, which
+may be early. Rows are purged by their whole horizon (`splits.look_ahead_until`): a training row whose horizon meets
+that of a test row may have seen what the test asks for, and whether it has depends on how it ended. Markets remember
 beyond labels, so rows that begin within the embargo after a test block are left out as well. Test blocks are ranges of
 bar closes common to all pairs: what the rows of one pair say about an hour must not be tested on another pair.
 
@@ -25,13 +26,14 @@ from numpy.typing import NDArray
 
 from pairity.errors import ConfigError, DataError, MissingDataError
 from pairity.timeline import HOUR
+from training.data.splits import look_ahead_until
 
 EVENT = "event_timestamp"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One unbroken range of test rows: bar closes from `first` to `last`; their last label is known at `known`."""
+    """One unbroken range of test rows: bar closes from `first` to `last`; their last horizon ends at `known`."""
 
     first: datetime
     last: datetime
@@ -47,9 +49,11 @@ class Fold:
     test: pl.DataFrame
     blocks: tuple[Block, ...]
     purged: int
-    """Number of rows left out because their label interval meets that of a test row."""
+    """Number of rows left out because their horizon meets that of a test row."""
     embargoed: int
     """Number of rows left out because they begin within the embargo after a test block."""
+    horizon_bars: int
+    """Hours that labels look ahead at most."""
 
     def __post_init__(self) -> None:
         if self.train.is_empty() or self.test.is_empty():
@@ -57,7 +61,7 @@ class Fold:
                 f"{self.name} has {self.train.height} training and {self.test.height} test rows, {self.purged} purged",
                 "ingest a longer history, use fewer folds, or shorten label.horizon_bars",
             )
-        leaking = self.train.filter(reduce(or_, (_is_met_by(block) for block in self.blocks)))
+        leaking = self.train.filter(reduce(or_, (_is_met_by(block, self.horizon_bars) for block in self.blocks)))
         if leaking.height:
             first = leaking.row(0, named=True)
             raise DataError(
@@ -67,13 +71,13 @@ class Fold:
             )
         outside = self.test.filter(~reduce(or_, (_is_inside(block) for block in self.blocks)))
         late = max(block.known for block in self.blocks)
-        if outside.height or self.test["t1"].max() > late:  # type: ignore[operator]
+        if outside.height or self.test.select(look_ahead_until(self.horizon_bars).max()).item() > late:
             raise DataError(f"{self.name} has test rows outside of its blocks", "report this")
 
     @property
     def train_end(self) -> datetime:
-        """Last instant that training has seen: the largest label end t1 of its rows."""
-        end = self.train["t1"].max()
+        """Last instant that training has looked at: the largest end of a horizon of its rows."""
+        end = self.train.select(look_ahead_until(self.horizon_bars).max()).item()
         assert isinstance(end, datetime)
         return end
 
@@ -89,13 +93,20 @@ class Fold:
 
 
 def split_walk_forward(
-    rows: pl.DataFrame, *, test_bars: int, train_bars: int, rolling: bool = False, embargo_bars: int = 0
+    rows: pl.DataFrame,
+    *,
+    test_bars: int,
+    train_bars: int,
+    horizon_bars: int,
+    rolling: bool = False,
+    embargo_bars: int = 0,
 ) -> list[Fold]:
     """Split into consecutive test periods of `test_bars` bar closes, each trained on what was known before it.
 
-    `rows`: event_timestamp, t0, t1, without nulls. The first test begins after `train_bars` closes. Training rows are
-    all rows before the test (expanding) or those of the last `train_bars` closes (`rolling`), purged at their end. The
-    last test period may be shorter. MissingDataError where the history has no bar to test.
+    `rows`: event_timestamp, t0, t1, without nulls; labels look at most `horizon_bars` hours ahead. The first
+    test begins after `train_bars` closes. Training rows are all rows before the test (expanding) or those of the last
+    `train_bars` closes (`rolling`), purged at their end. The last test period may be shorter. MissingDataError where
+    the history has no bar to test.
     """
     times = _list_times(rows)
     _require_positive(test_bars=test_bars, train_bars=train_bars)
@@ -108,27 +119,32 @@ def split_walk_forward(
     for number, start in enumerate(range(train_bars, len(times), test_bars), 1):
         first = times[start - train_bars] if rolling else times[0]
         own = rows.filter(pl.col(EVENT).is_between(first, times[min(start + test_bars, len(times)) - 1]))
-        folds.append(_make_fold(f"walk {number}", own, [times[start : start + test_bars]], embargo_bars))
+        folds.append(_make_fold(f"walk {number}", own, [times[start : start + test_bars]], embargo_bars, horizon_bars))
     return folds
 
 
-def split_purged_kfold(rows: pl.DataFrame, *, folds: int, embargo_bars: int = 0) -> list[Fold]:
+def split_purged_kfold(rows: pl.DataFrame, *, folds: int, horizon_bars: int, embargo_bars: int = 0) -> list[Fold]:
     """Split into `folds` ranges of bar closes; each is tested once, with the others, purged, as training rows."""
     groups = _group_times(rows, folds)
-    return [_make_fold(f"fold {number}", rows, [group], embargo_bars) for number, group in enumerate(groups, 1)]
+    return [
+        _make_fold(f"fold {number}", rows, [group], embargo_bars, horizon_bars)
+        for number, group in enumerate(groups, 1)
+    ]
 
 
-def index_purged_kfold(rows: pl.DataFrame, *, folds: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def index_purged_kfold(
+    rows: pl.DataFrame, *, folds: int, horizon_bars: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return `split_purged_kfold` as positions in `rows`, (training, test), for libraries that index rows."""
     numbered = rows.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("__row"))
     return [
         (fold.train["__row"].to_numpy(), fold.test["__row"].to_numpy())
-        for fold in split_purged_kfold(numbered, folds=folds)
+        for fold in split_purged_kfold(numbered, folds=folds, horizon_bars=horizon_bars)
     ]
 
 
-def mirror_folds(rows: pl.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
-    """Apply the test periods of `folds` to other rows (of assets, with other horizons), purged by their own labels.
+def mirror_folds(rows: pl.DataFrame, folds: Sequence[Fold], *, horizon_bars: int) -> list[Fold]:
+    """Apply the test periods of `folds` to other rows (of assets), purged by their own horizon of `horizon_bars` hours.
 
     Training reaches as far back as in the fold that is mirrored. MissingDataError where a period has no row to test, or
     no row is left to train on.
@@ -143,19 +159,25 @@ def mirror_folds(rows: pl.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
                 f"no row is known from {first.isoformat()} to {last.isoformat()}, which is to be tested",
                 "ingest what these rows come from over the whole history",
             )
-        mirrored.append(_make_fold(fold.name, own, [[first, last]], 0))
+        mirrored.append(_make_fold(fold.name, own, [[first, last]], 0, horizon_bars))
     return mirrored
 
 
 def split_combinatorial_purged(
-    rows: pl.DataFrame, *, groups: int, test_groups: int, embargo_bars: int = 0
+    rows: pl.DataFrame, *, groups: int, test_groups: int, horizon_bars: int, embargo_bars: int = 0
 ) -> list[Fold]:
     """Return every way to test `test_groups` of `groups` ranges of bar closes: C(groups, test_groups) folds."""
     if not 0 < test_groups < groups:
         raise ConfigError(f"{test_groups} of {groups} groups cannot be tested", "leave at least one group to train on")
     ranges = _group_times(rows, groups)
     return [
-        _make_fold(f"test {'+'.join(str(i + 1) for i in chosen)}", rows, [ranges[i] for i in chosen], embargo_bars)
+        _make_fold(
+            f"test {'+'.join(str(i + 1) for i in chosen)}",
+            rows,
+            [ranges[i] for i in chosen],
+            embargo_bars,
+            horizon_bars,
+        )
         for chosen in combinations(range(groups), test_groups)
     ]
 
@@ -174,10 +196,12 @@ def list_backtest_paths(groups: int, test_groups: int) -> list[tuple[int, ...]]:
     return [tuple(testing[group][number] for group in range(groups)) for number in range(count)]
 
 
-def _make_fold(name: str, rows: pl.DataFrame, ranges: Sequence[Sequence[datetime]], embargo_bars: int) -> Fold:
-    blocks = tuple(_make_block(rows, times) for times in ranges)
+def _make_fold(
+    name: str, rows: pl.DataFrame, ranges: Sequence[Sequence[datetime]], embargo_bars: int, horizon_bars: int
+) -> Fold:
+    blocks = tuple(_make_block(rows, times, horizon_bars) for times in ranges)
     tested = reduce(or_, (_is_inside(block) for block in blocks))
-    met = reduce(or_, (_is_met_by(block) for block in blocks))
+    met = reduce(or_, (_is_met_by(block, horizon_bars) for block in blocks))
     soon = reduce(
         or_,
         ((pl.col("t0") > block.known) & (pl.col("t0") <= block.known + embargo_bars * HOUR) for block in blocks),
@@ -192,11 +216,13 @@ def _make_fold(name: str, rows: pl.DataFrame, ranges: Sequence[Sequence[datetime
         blocks=blocks,
         purged=others.height - kept.height,
         embargoed=kept.height - train.height,
+        horizon_bars=horizon_bars,
     )
 
 
-def _make_block(rows: pl.DataFrame, times: Sequence[datetime]) -> Block:
-    known = rows.filter(pl.col(EVENT).is_between(times[0], times[-1]))["t1"].max()
+def _make_block(rows: pl.DataFrame, times: Sequence[datetime], horizon_bars: int) -> Block:
+    own = rows.filter(pl.col(EVENT).is_between(times[0], times[-1]))
+    known = own.select(look_ahead_until(horizon_bars).max()).item()
     assert isinstance(known, datetime)
     return Block(times[0], times[-1], known)
 
@@ -205,9 +231,9 @@ def _is_inside(block: Block) -> pl.Expr:
     return pl.col(EVENT).is_between(block.first, block.last)
 
 
-def _is_met_by(block: Block) -> pl.Expr:
-    """Select rows whose label interval meets the block; a label that ends at the block's first bar has used it."""
-    return (pl.col("t0") <= block.known) & (pl.col("t1") >= block.first)
+def _is_met_by(block: Block, horizon_bars: int) -> pl.Expr:
+    """Select rows whose horizon meets the block; one that ends at the block's first bar has used it."""
+    return (pl.col("t0") <= block.known) & (look_ahead_until(horizon_bars) >= block.first)
 
 
 def _group_times(rows: pl.DataFrame, count: int) -> list[list[datetime]]:

@@ -1,4 +1,4 @@
-"""Chronological split into training and test rows, purged by label interval."""
+"""Chronological split into training and test rows, purged by how far labels look ahead."""
 
 from __future__ import annotations
 
@@ -16,30 +16,41 @@ from pairity.timeline import HOUR
 class Split:
     """Training and test rows before and after one instant, the same for all pairs.
 
-    The label interval [t0, t1] of every training row ends before `test_start`. `purged` counts the rows that lie before
-    `test_start` but whose labels look into the test period: they belong to neither part.
+    The horizon of every training row ends before `test_start`, however early its label was known. `purged` counts the
+    rows that lie before `test_start` but whose horizons reach into the test period: they belong to neither part.
     """
 
     test_start: datetime
     train: pl.DataFrame
     test: pl.DataFrame
     purged: int
+    horizon_bars: int
 
     @property
     def train_end(self) -> datetime:
-        """Last instant that training has seen: the largest label end t1 of its rows, before `test_start`."""
-        end = self.train["t1"].max()
+        """Last instant that training has looked at: the largest end of a horizon of its rows, before `test_start`."""
+        end = self.train.select(look_ahead_until(self.horizon_bars).max()).item()
         if not isinstance(end, datetime):
             raise MissingDataError("the training part is empty", "ingest a longer history")
         return end
 
 
-def split_chronologically(rows: pl.DataFrame, test_fraction: float) -> Split:
+def look_ahead_until(horizon_bars: int) -> pl.Expr:
+    """Return the instant until which the choice of a row has looked ahead: t0 + `horizon_bars` hours, and t1 at least.
+
+    A purge by t1 alone would keep, of the last rows before a test, those whose positions ended early: winners where
+    targets are nearer than stops. Which rows are kept must not depend on how they ended.
+    """
+    return pl.max_horizontal("t1", pl.col("t0") + horizon_bars * HOUR)
+
+
+def split_chronologically(rows: pl.DataFrame, test_fraction: float, *, horizon_bars: int) -> Split:
     """Split labelled rows by time, at a bar boundary common to all pairs.
 
-    `rows`: event_timestamp (bar close), t0, t1 (label interval), without nulls. The test period begins at the bar after
-    the first (1 − `test_fraction`) of the distinct bar closes, rounded up. A label that ends exactly at `test_start`
-    uses the first test bar and is purged. MissingDataError where a part would be empty.
+    `rows`: event_timestamp (bar close), t0, t1 (label interval), without nulls; labels look at most `horizon_bars`
+    hours ahead. The test period begins at the bar after the first (1 − `test_fraction`) of the distinct bar closes,
+    rounded up. A horizon that ends exactly at `test_start` uses the first test bar and is purged. MissingDataError
+    where a part would be empty.
     """
     times = rows["event_timestamp"].unique().sort()
     cut = ceil(len(times) * (1.0 - test_fraction))
@@ -49,13 +60,19 @@ def split_chronologically(rows: pl.DataFrame, test_fraction: float) -> Split:
         )
     test_start: datetime = times[cut]
     before = rows.filter(pl.col("event_timestamp") < test_start)
-    train = before.filter(pl.col("t1") < test_start)
+    train = before.filter(look_ahead_until(horizon_bars) < test_start)
     test = rows.filter(pl.col("event_timestamp") >= test_start)
     if train.is_empty():
-        longest = before.select((pl.col("t1") - pl.col("t0")).max()).item()
+        longest = before.select((look_ahead_until(horizon_bars) - pl.col("t0")).max()).item()
         raise MissingDataError(
             f"no training row is left: {cut} bars lie before the test period at {test_start:%Y-%m-%d %H:%M} UTC, "
             f"and labels look {longest / HOUR:.0f} hours ahead",
             "ingest a longer history, or shorten label.horizon_bars",
         )
-    return Split(test_start=test_start, train=train, test=test, purged=before.height - train.height)
+    return Split(
+        test_start=test_start,
+        train=train,
+        test=test,
+        purged=before.height - train.height,
+        horizon_bars=horizon_bars,
+    )

@@ -31,7 +31,7 @@ from training.data.point_in_time import (
     read_snapshot_id,
 )
 from training.labels.touch import label_touch
-from training.labels.triple_barrier import label_triple_barrier
+from training.labels.triple_barrier import label_triple_barrier, withhold_unwatched
 
 KEY = ("pair_id", EVENT_TIME)
 _LEAST_TRAINING_BARS = 24
@@ -147,7 +147,7 @@ def label_decisions(
         return label_touch(seen, settings.label)
     first, last = joined[EVENT_TIME][0], joined[EVENT_TIME][-1]
     history, _ = load_history(settings, join, first, last, now)
-    return label_triple_barrier(joined, history, settings)
+    return withhold_unwatched(label_triple_barrier(joined, history, settings), settings.label.horizon_bars)
 
 
 def _join_labels(joined: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:

@@ -1,21 +1,43 @@
-"""Drift: how far current scores and features lie from those of the training, as a population stability index."""
+"""Drift: how far current scores and features lie from those of the training, as a population stability index.
+
+An index alone does not say what is much: scores and features stay near their last value for days, so that two stretches
+of one population differ by more than independent rows would. `tabulate_drift` puts a limit beside each index: what two
+stretches of the training rows themselves reach by chance.
+
+Source: docs/formulas.md, Drift.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feature_repo.catalog import EVENT_TIME
 from pairity.errors import DataError
+from training.evaluation.blocks import choose_block_length, count_drawn_hours
+from training.evaluation.forecasts import number_hours
 
-_LEAST_SHARE = 1e-4
-"""Share that an empty bin counts as: the logarithm of 0 would make any drift infinite."""
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+BINS = 10
+SCORE = "score"
+"""Name of the model's own scores in a table of drift."""
+_HALF_A_ROW = 0.5
+"""Rows that a bin counts as where only the other side has any: the logarithm of 0 would make every drift infinite."""
+_DRAWS = 200
+_LIMIT_QUANTILE = 0.95
+_LEAST_HOURS = 48
 
 DRIFT_SCHEMA: dict[str, pl.DataType] = {
     "feature": pl.String(),
     "psi": pl.Float64(),
+    "limit": pl.Float64(),
+    "beyond": pl.Boolean(),
     "null_share_reference": pl.Float64(),
     "null_share": pl.Float64(),
     "median_reference": pl.Float64(),
@@ -23,37 +45,126 @@ DRIFT_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-def compute_stability_index(
-    reference: NDArray[np.float64], current: NDArray[np.float64], bins: int = 10
-) -> float | None:
-    """Return the population stability index Σ (q − p)·ln(q/p) over the quantile bins of the reference.
+@dataclass(frozen=True, slots=True)
+class StabilityBins:
+    """Bins of one reference sample, open at both ends.
 
-    Sources: Siddiqi 2006, ch. 9; docs/formulas.md, Drift. p and q are the shares of `reference` and `current` per bin.
-    Rule of thumb: below 0.1 stable, above 0.25 another population. NaN is a bin of its own: values that stop coming are
-    drift as well. 0 for two samples of one constant; None where a side is empty. DataError for infinite values.
+    `edges`: its minimum, quantiles and maximum, ascending. What lies below the minimum or above the maximum is a bin of
+    its own, and so is every edge that many reference values share: else a shift that ends in the same bin would not
+    show. NaN is a bin too.
+    """
+
+    edges: Floats
+    shared: NDArray[np.bool_]
+    """Per edge: whether at least 1/bins of the reference has exactly this value."""
+
+    @property
+    def count(self) -> int:
+        """Number of bins; some are empty for every sample."""
+        return 2 * len(self.edges) + 2
+
+    def place(self, values: Floats) -> Ints:
+        """Return the number of the bin of each value."""
+        if not len(self.edges):
+            return np.where(np.isnan(values), 1, 0)
+        low, high = (np.searchsorted(self.edges, values, side=side) for side in ("left", "right"))
+        places = (low + high).astype(np.int64)  # even: between two edges, odd: exactly on one
+        on_plain_edge = (high > low) & ~self.shared[np.minimum(low, len(self.edges) - 1)]
+        # A plain edge belongs to the bin below it; the minimum has none below that is not outside of the reference
+        places += np.where(on_plain_edge, np.where(low == 0, 1, -1), 0)
+        places[np.isnan(values)] = self.count - 1
+        return places
+
+    def tally(self, values: Floats) -> Floats:
+        """Return how many of `values` each bin holds."""
+        return np.bincount(self.place(values), minlength=self.count).astype(np.float64)
+
+
+def make_bins(reference: Floats, bins: int = BINS) -> StabilityBins:
+    """Return the bins of `reference`: `bins` quantile bins between its extremes, and what lies beside them."""
+    present = reference[~np.isnan(reference)]
+    if not len(present):
+        return StabilityBins(np.empty(0), np.empty(0, dtype=np.bool_))
+    # Quantiles that are values of the sample: an interpolated one could lie beside the value that it stands for
+    edges = np.unique(np.quantile(present, np.arange(bins + 1) / bins, method="inverted_cdf"))
+    ordered = np.sort(present)
+    equal = np.searchsorted(ordered, edges, side="right") - np.searchsorted(ordered, edges, side="left")
+    # A sample of one value: what lies above it must not share its bin
+    return StabilityBins(edges, ((equal > 1) & (equal * bins >= len(present))) | (len(edges) == 1))
+
+
+def compute_stability_index(reference: Floats, current: Floats, bins: int = BINS) -> float | None:
+    """Return the population stability index Σ (q − p)·ln(q/p) over the bins of the reference (`make_bins`).
+
+    Sources: Siddiqi 2006, ch. 9; docs/formulas.md, Drift. p and q are the shares of `reference` and `current` per bin;
+    a bin that only one side fills counts as half a row of the other. NaN is a bin of its own: values that stop coming
+    are drift as well. 0 for two samples of one constant; None where a side is empty. DataError for infinite values.
     """
     if len(reference) == 0 or len(current) == 0:
         return None
-    for name, values in (("reference", reference), ("current", current)):
-        if np.isinf(values).any():
-            raise DataError(f"the {name} sample of a drift measure holds infinite values", "correct the feature")
-    present = reference[~np.isnan(reference)]
-    edges = np.unique(np.quantile(present, np.arange(1, bins) / bins)) if len(present) else np.empty(0)
-    p, q = (_compute_shares(values, edges) for values in (reference, current))
-    return float(np.sum((q - p) * np.log(q / p)))
+    _refuse_infinite(reference, current)
+    cut = make_bins(reference, bins)
+    return float(_compute_index(cut.tally(reference), cut.tally(current)))
 
 
-def tabulate_drift(reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str]) -> pl.DataFrame:
-    """Return one row (DRIFT_SCHEMA) per numeric feature, most drifted first; see `compute_stability_index`."""
+def estimate_stability_limit(
+    values: Floats, hours: Ints, current_hours: int, *, seed: int, bins: int = BINS
+) -> float | None:
+    """Return the index that two stretches of `values` themselves reach by chance in one case of 20.
+
+    `values` (n, NaN allowed) were observed at `hours` (n whole hours, several rows an hour allowed). Moving-block
+    bootstrap (Künsch 1989; docs/formulas.md, Drift): one sample as long as the whole and one of `current_hours` are
+    drawn from blocks of consecutive hours with all their rows, 200 times; the limit is the 95 % quantile of their
+    indices. Values that remember longer than a block make it too low. None for fewer than 48 hours.
+    """
+    if not len(values):
+        return None
+    _refuse_infinite(values, values)
+    first = int(hours.min())
+    length = int(hours.max()) - first + 1
+    if length < _LEAST_HOURS:
+        return None
+    cut = make_bins(values, bins)
+    flat = (hours - first) * cut.count + cut.place(values)
+    table = np.bincount(flat, minlength=length * cut.count).reshape(length, cut.count).astype(np.float64)
+    block = choose_block_length(length)
+    sides = [
+        np.einsum(
+            "dh,hb->db",
+            count_drawn_hours(length, block=block, draws=_DRAWS, seed=seed + place, wanted=wanted),
+            table,
+        )
+        for place, wanted in enumerate((length, max(current_hours, 1)))
+    ]
+    drawn = (sides[0].sum(axis=1) > 0) & (sides[1].sum(axis=1) > 0)
+    if not drawn.any():
+        return None
+    return float(np.quantile(_compute_index(sides[0][drawn], sides[1][drawn]), _LIMIT_QUANTILE))
+
+
+def tabulate_drift(
+    reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str], *, seed: int
+) -> pl.DataFrame:
+    """Return one row (DRIFT_SCHEMA) per numeric feature, most drifted first.
+
+    `psi`: `compute_stability_index`; `limit`: `estimate_stability_limit` of the reference; `beyond`: psi > limit. Both
+    frames have event_timestamp. Null where one of the two is not defined.
+    """
     rows = []
+    hours, current_hours = (number_hours(frame) for frame in (reference, current))
+    span = int(np.ptp(current_hours)) + 1 if len(current_hours) else 0
     for name in features:
         if not reference.schema[name].is_numeric():
             continue
         then, now = (_read_values(frame, name) for frame in (reference, current))
+        index = compute_stability_index(then, now)
+        limit = estimate_stability_limit(then, hours, span, seed=seed)
         rows.append(
             {
                 "feature": name,
-                "psi": compute_stability_index(then, now),
+                "psi": index,
+                "limit": limit,
+                "beyond": None if index is None or limit is None else index > limit,
                 "null_share_reference": _compute_null_share(then),
                 "null_share": _compute_null_share(now),
                 "median_reference": _compute_median(then),
@@ -63,22 +174,56 @@ def tabulate_drift(reference: pl.DataFrame, current: pl.DataFrame, features: Seq
     return pl.DataFrame(rows, schema=DRIFT_SCHEMA).sort("psi", descending=True, nulls_last=True, maintain_order=True)
 
 
-def _compute_shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    present = values[~np.isnan(values)]
-    counts = np.bincount(np.searchsorted(edges, present, side="left"), minlength=len(edges) + 1)
-    shares = np.append(counts, len(values) - len(present)) / len(values)
-    clipped: NDArray[np.float64] = np.maximum(shares, _LEAST_SHARE)
-    return clipped
+def tabulate_run_drift(
+    train: tuple[pl.DataFrame, Floats], test: tuple[pl.DataFrame, pl.DataFrame], features: Sequence[str], *, seed: int
+) -> pl.DataFrame:
+    """Return `tabulate_drift` of a model's scores (SCORE, first) and below it of its features.
+
+    `train`: the training rows and their scores, in their order. `test`: the test rows, and event_timestamp and
+    probability (null where nothing was known) of all decisions of the test period. A model knows the rows that it was
+    trained on, so that its scores out of sample may pass the limit although the market is the same.
+    """
+    rows, scores = train
+    reference = rows.select(EVENT_TIME).with_columns(pl.Series(SCORE, scores))
+    current = test[1].drop_nulls("probability").select(EVENT_TIME, pl.col("probability").alias(SCORE))
+    own = tabulate_drift(reference, current, [SCORE], seed=seed)
+    return pl.concat([own, tabulate_drift(rows, test[0], features, seed=seed)])
 
 
-def _read_values(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
+def summarise_drift(table: pl.DataFrame) -> dict[str, float | None]:
+    """Return the measures of a run's drift: `drift_score_psi`, its limit, and how many features pass theirs."""
+    own, features = table.filter(pl.col("feature") == SCORE), table.filter(pl.col("feature") != SCORE)
+    return {
+        "drift_score_psi": own["psi"][0],
+        "drift_score_limit": own["limit"][0],
+        "drift_features": float(features.height),
+        "drift_features_beyond": float(features["beyond"].sum()),
+    }
+
+
+def _compute_index(reference: Floats, current: Floats) -> Floats:
+    """Return the index of counts per bin (last axis)."""
+    p, q = (np.maximum(counts, _HALF_A_ROW) / counts.sum(axis=-1, keepdims=True) for counts in (reference, current))
+    # A bin that neither side fills says nothing
+    filled = (reference > 0) | (current > 0)
+    index: Floats = np.sum(np.where(filled, (q - p) * np.log(q / p), 0.0), axis=-1)
+    return index
+
+
+def _refuse_infinite(reference: Floats, current: Floats) -> None:
+    for name, values in (("reference", reference), ("current", current)):
+        if np.isinf(values).any():
+            raise DataError(f"the {name} sample of a drift measure holds infinite values", "correct the feature")
+
+
+def _read_values(frame: pl.DataFrame, name: str) -> Floats:
     return frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def _compute_null_share(values: NDArray[np.float64]) -> float | None:
+def _compute_null_share(values: Floats) -> float | None:
     return float(np.isnan(values).mean()) if len(values) else None
 
 
-def _compute_median(values: NDArray[np.float64]) -> float | None:
+def _compute_median(values: Floats) -> float | None:
     present = values[~np.isnan(values)]
     return float(np.median(present)) if len(present) else None

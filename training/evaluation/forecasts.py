@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from training.evaluation.long_run import HOURS_PER_YEAR, choose_lags, compute_mean_t
 from training.evaluation.metrics import average_by_place
-from training.evaluation.sharpe import HOURS_PER_YEAR
+from training.evaluation.uncertainty import estimate_rank_ic
 
 _DECILES = 10
 _LEAST = 20
+_LEAST_ACROSS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +134,58 @@ def average_by_decile(scored: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def measure_information(scored: pl.DataFrame) -> dict[str, float | None]:
+def measure_information(scored: pl.DataFrame, reach: int) -> dict[str, float | None]:
     """Return `forecast_rows`, `forecast_rank_ic` (Spearman over all rows) and `forecast_top_minus_bottom` (deciles).
 
-    None where a value is not defined: no variation, or fewer than ten deciles.
+    Labels look `reach` hours ahead. `…_low` and `…_high` are the 95 % interval of the rank correlation;
+    `forecast_rank_ic_by_hour` is the mean of the correlations across the rows of each hour, and `…_t` its t-value
+    (`correlate_ranks_by_hour`). None where a value is not defined: no variation, or fewer than ten deciles.
     """
     known = scored.drop_nulls(["score", "label"]).filter(pl.col("score").is_finite())
     deciles = average_by_decile(scored)
     ic = known.select(pl.corr("score", pl.col("label").cast(pl.Float64), method="spearman").fill_nan(None)).item()
     whole = deciles.height == _DECILES
     spread = deciles["mean_outcome"][-1] - deciles["mean_outcome"][0] if whole else None
-    return {"forecast_rows": float(known.height), "forecast_rank_ic": ic, "forecast_top_minus_bottom": spread}
+    scores, outcomes = (known[name].cast(pl.Float64).to_numpy() for name in ("score", "label"))
+    interval = estimate_rank_ic(number_hours(known), scores, outcomes, reach)
+    hourly = correlate_ranks_by_hour(known)
+    return {
+        "forecast_rows": float(known.height),
+        "forecast_rank_ic": ic,
+        "forecast_rank_ic_low": None if interval is None else interval.low,
+        "forecast_rank_ic_high": None if interval is None else interval.high,
+        "forecast_rank_ic_by_hour": None if np.isnan(hourly).all() else float(np.nanmean(hourly)),
+        "forecast_rank_ic_by_hour_t": compute_mean_t(hourly, choose_lags(reach, len(hourly))),
+        "forecast_top_minus_bottom": spread,
+    }
+
+
+def correlate_ranks_by_hour(known: pl.DataFrame) -> NDArray[np.float64]:
+    """Return Spearman's correlation of score and label across the rows of each hour, from the first hour to the last.
+
+    `known`: event_timestamp, score and label without nulls. NaN for hours with fewer than 3 rows, and where score or
+    label does not vary.
+    """
+    if known.is_empty():
+        return np.empty(0)
+    hours = number_hours(known)
+    places = hours - hours.min()
+    length = int(places.max()) + 1
+    rows = np.bincount(places, minlength=length)
+    ranks = known.select(
+        pl.col(name).cast(pl.Float64).rank("average").over("event_timestamp") for name in ("score", "label")
+    )
+    x, y = (ranks[name].to_numpy() - (rows[places] + 1) / 2.0 for name in ("score", "label"))
+    xy, xx, yy = (np.bincount(places, weights=values, minlength=length) for values in (x * y, x * x, y * y))
+    defined = (rows >= _LEAST_ACROSS) & (xx > 0) & (yy > 0)
+    correlations: NDArray[np.float64] = np.where(defined, xy / np.sqrt(np.where(defined, xx * yy, 1.0)), np.nan)
+    return correlations
+
+
+def number_hours(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """Return the whole hours since 1970 of the rows' event_timestamp."""
+    hours: NDArray[np.int64] = (rows["event_timestamp"].dt.epoch("s") // 3600).to_numpy()
+    return hours
 
 
 def compute_log_drawdown(returns: NDArray[np.float64]) -> float:

@@ -9,7 +9,9 @@ import polars as pl
 from pairity.settings import Settings
 from training.data.splits import Split
 from training.data.training_sets import KEY
+from training.evaluation.forecasts import number_hours
 from training.evaluation.metrics import measure_classification
+from training.evaluation.uncertainty import estimate_auc
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,19 @@ def measure_forest_quality(scored: pl.DataFrame, split: Split, settings: Setting
     """Evaluate the scores of the rows that the split tests; decisions without a complete label are left out."""
     evaluated = scored.join(split.test.select(KEY), on=KEY, how="semi", maintain_order="left")
     candidates = evaluated.filter(pl.col("z_score").abs() > settings.label.z_entry)
-    return ForestQuality(evaluated, _classify(evaluated, settings), _classify(candidates, settings))
-
-
-def _classify(rows: pl.DataFrame, settings: Settings) -> dict[str, float | None]:
-    return measure_classification(
-        rows["label"].to_numpy(), rows["probability"].to_numpy(), settings.strategy.probability_min
+    return ForestQuality(
+        evaluated, classify(evaluated, "probability", settings), classify(candidates, "probability", settings)
     )
+
+
+def classify(rows: pl.DataFrame, column: str, settings: Settings) -> dict[str, float | None]:
+    """Return the classification metrics of the probabilities in `column`, and `roc_auc_low`, `roc_auc_high`.
+
+    `rows`: event_timestamp, label and `column`, without nulls. The interval is that of 95 % over blocks of hours; None
+    where the area or its error is not defined.
+    """
+    labels, scores = rows["label"].cast(pl.Int64).to_numpy(), rows[column].to_numpy()
+    measures = measure_classification(labels, scores, settings.strategy.probability_min)
+    area = estimate_auc(number_hours(rows), labels, scores, settings.label.horizon_bars)
+    interval = {} if area is None else {"roc_auc_low": area.low, "roc_auc_high": area.high}
+    return measures | {"roc_auc_low": None, "roc_auc_high": None} | interval

@@ -1,7 +1,9 @@
 """Probability of backtest overfitting: does the best trial in sample stay above the median out of sample?
 
 Combinatorially symmetric cross-validation, CSCV (Bailey, Borwein, López de Prado, Zhu 2015, algorithm 2.3;
-docs/formulas.md, What a Sharpe ratio is worth).
+docs/formulas.md, What a Sharpe ratio is worth). It measures how stable **ranks** are: whether the choice among these
+trials means anything for other hours. It is no probability that the best one loses, and none that it was luck to earn.
+Trials that are no choices (holding a coin beside strategies) make ranks look stable and do not belong in it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from pairity.errors import DataError
 
 Floats = NDArray[np.float64]
+_RUIN = -1.0 + 1e-12
 BLOCKS = 16
 """Number of blocks in the paper: there are 12,870 ways to call half of them in sample."""
 
@@ -28,7 +31,8 @@ class Overfitting:
     logits: Floats
     """ln(w/(1 − w)) per split, w = relative rank out of sample of the best in sample."""
     slope: float | None
-    """Slope of the best trial's Sharpe ratio out of sample over that in sample; None where the latter does not vary."""
+    """Slope of the best trial's logarithmic return out of sample over that in sample; None where the latter does not
+    vary."""
     loss_probability: float
     """Share of the splits in which the best in sample loses out of sample."""
     trials: int
@@ -39,8 +43,8 @@ def estimate_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfitting:
     """Run CSCV over a matrix of T periods × N trials: all ways to call half of `blocks` in sample.
 
     Rows are returns (fractions) in order of time; T is cut to a multiple of `blocks` at the old end. Performance is the
-    Sharpe ratio over the joined blocks, −∞ where a trial's returns do not vary; ties share their average rank.
-    DataError for fewer than 2 trials, an odd number of blocks, fewer than 2 rows a block, or values that are not
+    net return compounded over the joined blocks: what leaderboard and grids are ranked by. Ties share their average
+    rank. DataError for fewer than 2 trials, an odd number of blocks, fewer than 2 rows a block, or values that are not
     finite.
     """
     from scipy.stats import rankdata
@@ -48,14 +52,12 @@ def estimate_overfitting(returns: Floats, blocks: int = BLOCKS) -> Overfitting:
     _require_usable(returns, blocks)
     size = returns.shape[0] // blocks
     cut = returns[returns.shape[0] - size * blocks :].reshape(blocks, size, -1)
-    # Sums per block are enough for every split: mean and variance of joined blocks follow from them.
-    sums, squares = cut.sum(axis=1), (cut**2).sum(axis=1)
+    # Logarithms add up, so that the sum per block is enough for every split; a return of −100 % has none
+    sums = np.log1p(np.maximum(cut, _RUIN)).sum(axis=1)
     chosen = np.array(list(combinations(range(blocks), blocks // 2)))
     inside = np.zeros((len(chosen), blocks))
     inside[np.arange(len(chosen))[:, None], chosen] = 1.0
-    rows = size * blocks // 2
-    within = _compute_sharpe(inside @ sums, inside @ squares, rows)
-    without = _compute_sharpe((1.0 - inside) @ sums, (1.0 - inside) @ squares, rows)
+    within, without = inside @ sums, (1.0 - inside) @ sums
     best = within.argmax(axis=1)
     line = np.arange(len(chosen))
     ranks = rankdata(without, axis=1)[line, best] / (returns.shape[1] + 1.0)
@@ -83,22 +85,11 @@ def estimate_overfitting_of_distinct(returns: Floats, blocks: int = BLOCKS) -> O
     return estimate_overfitting(distinct, blocks)
 
 
-def _compute_sharpe(sums: Floats, squares: Floats, rows: int) -> Floats:
-    mean = sums / rows
-    variance = (squares - rows * mean**2) / (rows - 1)
-    # A trial that never trades has no ratio; rounding must not make one.
-    flat = variance <= 1e-12 * squares / rows
-    ratio: Floats = np.where(flat, -np.inf, mean / np.sqrt(np.where(flat, 1.0, variance)))
-    return ratio
-
-
 def _fit_slope(promised: Floats, earned: Floats) -> float | None:
-    finite = np.isfinite(promised) & np.isfinite(earned)
-    x, y = promised[finite], earned[finite]
-    if len(x) < 2 or float(np.ptp(x)) == 0.0:
+    if float(np.ptp(promised)) == 0.0:
         return None
-    centred = x - x.mean()
-    return float((centred * (y - y.mean())).sum() / (centred**2).sum())
+    centred = promised - promised.mean()
+    return float((centred * (earned - earned.mean())).sum() / (centred**2).sum())
 
 
 def _require_usable(returns: Floats, blocks: int) -> None:

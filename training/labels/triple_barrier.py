@@ -28,8 +28,8 @@ def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: 
 
     Sources: López de Prado 2018, ch. 3; docs/formulas.md, Triple barrier. `pairs`: pair_id, event_timestamp (a bar
     close within the hours of `history`), z_score and hedge_ratio as they were known at the decision. Returns, in the
-    same order, pair_id, event_timestamp, label (Int8), t0, t1 and net_return (profit after fees, slippage and funding,
-    as a fraction of the notional entered).
+    same order, pair_id, event_timestamp, label (Int8), t0, t1, net_return (profit after fees, slippage and funding, as
+    a fraction of the notional entered) and watched.
 
     **Position.** Where |z| > `label.z_entry` it is the one that the strategy would open at that close t0: the base leg
     against the sign of z and, with `strategy.legs = "both"`, the quote leg on the other side. Legs are entered as
@@ -51,7 +51,13 @@ def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: 
     only if the traded legs have a bar there: a history that ended with such rows alone would teach that nothing pays at
     its end. Other reasons to stay out (funding limit, correlation, budget) say nothing about what a position earns.
 
-    **Looks ahead**: the label is known at t1 only, and nothing after t1 changes it; splits purge by [t0, t1].
+    **Watched**: whether the outcome would be known at whatever hour of the horizon the position ended: the legs have a
+    bar at its end, and no more than 10 % of its hours lack a bar or funding. At the end of history and before an outage
+    only positions that ended early have a label; to learn from those alone is to learn from a choice by outcome
+    (`withhold_unwatched`).
+
+    **Looks ahead**: the label is known at t1 only, and nothing after t1 changes it; splits purge by the whole
+    horizon, so that which rows are kept does not depend on how they ended.
     """
     horizon = settings.label.horizon_bars
     paths = PricePaths(history, _list_assets(pairs))
@@ -64,6 +70,7 @@ def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: 
     steps[taken], returns[taken] = _walk_positions(paths, at[taken], legs[taken], z[taken], ratio[taken], settings)
     aside = np.isfinite(z) & ~enters & _holds_for_all_legs(paths.has_bar, legs, at + horizon)
     known = aside | (steps != UNKNOWN)
+    watched = _holds_for_all_legs(paths.has_bar, legs, at + horizon) & _is_mostly_known(paths, legs, at, horizon)
     # A label without an outcome of its own is known at the horizon's end: there, not earlier, is its absence certain.
     ahead = pl.Series(np.where(steps != UNKNOWN, steps, horizon))
     return pairs.select(
@@ -73,7 +80,18 @@ def label_triple_barrier(pairs: pl.DataFrame, history: MarketHistory, settings: 
         pl.col(EVENT_TIME).alias("t0"),
         (pl.col(EVENT_TIME) + pl.duration(hours=pl.lit(ahead))).alias("t1"),
         pl.Series("net_return", returns).fill_nan(None),
+        pl.Series("watched", watched),
     )
+
+
+def withhold_unwatched(labels: pl.DataFrame, horizon_bars: int) -> pl.DataFrame:
+    """Return labels without `watched`; those that are known only because a position ended early are null.
+
+    They are then as other unknown ones: label and net_return null, t1 = t0 + `horizon_bars` hours.
+    """
+    kept = [pl.when("watched").then(pl.col(name)).alias(name) for name in ("label", "net_return")]
+    end = pl.when("watched").then("t1").otherwise(pl.col("t0") + pl.duration(hours=horizon_bars)).alias("t1")
+    return labels.with_columns(*kept, end).drop("watched")
 
 
 def _walk_positions(
@@ -98,11 +116,29 @@ def _walk_positions(
         directions,
         sizes,
         horizon,
-        horizon - math.ceil(MIN_SHARE * horizon),
+        _count_tolerated(horizon),
         costs.slippage_bps * BPS,
         costs.taker_fee_bps * BPS,
     )
     return steps, returns
+
+
+def _count_tolerated(horizon: int) -> int:
+    """Return how many hours of a horizon may lack a bar or funding."""
+    return horizon - math.ceil(MIN_SHARE * horizon)
+
+
+def _is_mostly_known(paths: PricePaths, legs: Ints, at: Ints, horizon: int) -> Bools:
+    """Return, per row, whether enough of the hours after `at` up to the horizon have bar and funding of all legs."""
+    known = paths.has_bar & paths.funded
+    enough = np.zeros(len(at), dtype=np.bool_)
+    for base, quote in np.unique(legs, axis=0):
+        own = np.flatnonzero((legs[:, 0] == base) & (legs[:, 1] == quote))
+        lacking = ~(known[base] & (known[quote] if quote != NO_LEG else True))
+        before = np.concatenate([[0], np.cumsum(lacking)])
+        end = np.minimum(at[own] + horizon, known.shape[1] - 1) + 1
+        enough[own] = before[end] - before[at[own] + 1] <= _count_tolerated(horizon)
+    return enough
 
 
 def _list_assets(pairs: pl.DataFrame) -> list[str]:

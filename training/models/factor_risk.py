@@ -8,7 +8,7 @@ once, however many assets it has.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from feature_repo.catalog import EVENT_TIME, Service
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
+from pairity.timeline import HOUR
+from training.evaluation.long_run import choose_lags, compute_mean_t
 
 Floats = NDArray[np.float64]
 _LEAST_HOURS = 48
@@ -24,7 +26,7 @@ _LEAST_HOURS = 48
 
 @dataclass(frozen=True, slots=True)
 class FactorPremia:
-    """Mean premium per exposure, and its t-value over the decisions (overlapping returns: read it with care)."""
+    """Mean premium per exposure, and its t-value over the decisions, by errors of Newey & West for their overlap."""
 
     names: tuple[str, ...]
     premia: tuple[float, ...]
@@ -57,13 +59,16 @@ def fit_factor_premia(rows: pl.DataFrame, service: Service, _settings: Settings)
     names = list_exposures(service)
     known = rows.drop_nulls([*names, "label"]).sort(EVENT_TIME, "pair_id")
     coefficients: list[Floats] = []
-    for _, part in known.group_by(EVENT_TIME, maintain_order=True):
+    hours: list[int] = []
+    for (at,), part in known.group_by(EVENT_TIME, maintain_order=True):
         if part.height <= len(names) + 1:
             continue
         design = np.column_stack([np.ones(part.height), part.select(names).to_numpy()])
         solution, _, rank, _ = np.linalg.lstsq(design, part["label"].to_numpy(), rcond=None)
         if rank == design.shape[1]:
             coefficients.append(solution[1:])
+            assert isinstance(at, datetime)
+            hours.append(int(at.timestamp()) // 3600)
     if len(coefficients) < _LEAST_HOURS:
         raise MissingDataError(
             f"{len(coefficients)} decisions have exposures of more than {len(names) + 1} assets; "
@@ -71,6 +76,16 @@ def fit_factor_premia(rows: pl.DataFrame, service: Service, _settings: Settings)
             "ingest more minutes, or more assets",
         )
     table = np.vstack(coefficients)
-    mean, deviation = table.mean(axis=0), table.std(axis=0, ddof=1)
-    t_values = np.divide(mean * sqrt(len(table)), deviation, out=np.zeros_like(mean), where=deviation > 0)
-    return FactorPremia(tuple(names), tuple(map(float, mean)), tuple(map(float, t_values)))
+    overlap = int(known.select((pl.col("t1") - pl.col("t0")).max()).item() / HOUR)
+    t_values = [_compute_t(column, np.array(hours), overlap) for column in table.T]
+    return FactorPremia(tuple(names), tuple(map(float, table.mean(axis=0))), tuple(t_values))
+
+
+def _compute_t(coefficients: Floats, hours: NDArray[np.int64], overlap: int) -> float:
+    """Return the t-value of the mean of one coefficient, 0 where it does not vary.
+
+    Returns over `overlap` hours share them with their neighbours: the lags cover twice as many (`long_run`).
+    """
+    by_hour = np.full(int(hours[-1] - hours[0]) + 1, np.nan)
+    by_hour[hours - hours[0]] = coefficients
+    return compute_mean_t(by_hour, choose_lags(overlap, len(by_hour))) or 0.0

@@ -93,7 +93,7 @@ def _measure_inner_loss(
 ) -> float:
     """Return the mean log loss over inner folds whose training part holds both classes; inf if none does."""
     losses = []
-    for fold in split_purged_kfold(rows, folds=_INNER_FOLDS):
+    for fold in split_purged_kfold(rows, folds=_INNER_FOLDS, horizon_bars=settings.label.horizon_bars):
         if fold.train["label"].n_unique() < 2:
             continue
         booster = _train(fold.train, service, settings, candidate, threads)

@@ -68,6 +68,7 @@ def summarise_leaderboard(board: Leaderboard) -> str:
     lines = [
         f"After costs these earned money: {', '.join(earning) or 'none'}.",
         "",
+        *_describe_ranks(board),
         "| family | net return | Sharpe | trades | deflated Sharpe |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
@@ -78,6 +79,16 @@ def summarise_leaderboard(board: Leaderboard) -> str:
             f"| {_format_number(standing.deflated_sharpe)} |"
         )
     return "\n".join([*lines, *(f"\n{note}" for note in board.notes)])
+
+
+def _describe_ranks(board: Leaderboard) -> list[str]:
+    if board.overfitting is None:
+        return []
+    return [
+        f"Stability of ranks: the best by net return in one half of the history is not above the median in the other "
+        f"in {board.overfitting.probability:.0%} of the splits.",
+        "",
+    ]
 
 
 def _list_tags(settings: Settings, board: Leaderboard, digest: str) -> dict[str, str]:

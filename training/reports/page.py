@@ -26,9 +26,12 @@ Cell = str | float | int | None
 _MEASURES: tuple[tuple[str, str, str], ...] = (
     ("net_return", "net return", "%"),
     ("gross_return", "gross return", "%"),
+    ("arithmetic_return", "sum of hourly returns", "%"),
     ("sharpe", "Sharpe, annualised", ""),
     ("sharpe_low", "95 % from", ""),
     ("sharpe_high", "to", ""),
+    ("sharpe_long_run", "by the long-run variance", ""),
+    ("sharpe_geometric", "of log returns", ""),
     ("deflated_sharpe", "deflated Sharpe", ""),
     ("max_drawdown", "max drawdown", "%"),
     ("trades", "trades", "n"),
@@ -144,7 +147,11 @@ def _compute_months(line: ContenderLine) -> pl.DataFrame:
 
 
 def _stress_lines(lines: Sequence[ContenderLine]) -> list[tuple[str, pl.DataFrame]]:
-    return [(line.label, stress_costs(line.trades, line.initial_equity)) for line in lines if line.trades.height]
+    return [
+        (line.label, stress_costs(line.trades, line.equity, line.initial_equity))
+        for line in lines
+        if line.trades.height and "costs" in line.equity.columns  # runs of earlier releases do not say when they paid
+    ]
 
 
 def _render_drawdowns(line: ContenderLine) -> str:

@@ -166,9 +166,19 @@ def draw_importance(table: pl.DataFrame) -> Figure:
 
 
 def draw_drift(table: pl.DataFrame) -> Figure:
-    """Draw the population stability index per feature; 0.25 is the usual limit."""
-    figure = _draw_bars(table["feature"].to_list(), _round(table["psi"]), "PSI", None)
-    figure.add_hline(y=0.25, line={"dash": "dot", "color": _DOWN})
+    """Draw the population stability index per feature, and what the training rows reach among themselves.
+
+    Tables of older runs have no limits; a line at 0.25, the rule of thumb, stands for them.
+    """
+    from plotly.graph_objects import Scatter
+
+    names = table["feature"].to_list()
+    figure = _draw_bars(names, _round(table["psi"]), "PSI", None)
+    if "limit" not in table.columns:
+        figure.add_hline(y=0.25, line={"dash": "dot", "color": _DOWN})
+        return figure
+    marks = {"symbol": "line-ew-open", "size": 14, "color": _DOWN}
+    figure.add_trace(Scatter(x=names, y=_round(table["limit"]), mode="markers", marker=marks, name="limit"))
     return figure
 
 

@@ -1,22 +1,28 @@
 import math
 import statistics
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
+from pairity.margin import MarginMode
 from pairity.settings import StrategySettings
 from tests.training.generated import LAG, START, flat_history, hours, random_market
 from training.backtest import performance
 from training.backtest.engine import run_backtest
 from training.backtest.policies import BuyAndHold, Strategy
 from training.backtest.records import EQUITY_SCHEMA, TRADE_SCHEMA, BacktestResult, Terms
+from training.evaluation.uncertainty import estimate_sharpe_error
 
 COSTLY = Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0)
 
 
 def result_of(curve, trades=()):
     equity = pl.DataFrame(
-        [(time, value, 0.5, 1) for time, value in zip(hours(len(curve)), curve, strict=True)],
+        [
+            (time, value, 0.5, 1, 0.1 * number, 0.2 * number)
+            for number, (time, value) in enumerate(zip(hours(len(curve)), curve, strict=True), 1)
+        ],
         schema=EQUITY_SCHEMA,
         orient="row",
     )
@@ -54,7 +60,8 @@ def test_by_hand():
     )
     assert set(values) == set(performance.KEYS)
     assert values["net_return"] == pytest.approx(0.02)
-    assert values["gross_return"] == pytest.approx(0.035)
+    before_costs = [101.3 / 100, 99.3 / 101, 102.3 / 99]
+    assert values["gross_return"] == pytest.approx(math.prod(before_costs) - 1)
     assert values["max_drawdown"] == pytest.approx(2 / 101)
     assert values["win_rate"] == 0.5
     assert values["profit_factor"] == pytest.approx(3.0)
@@ -65,14 +72,40 @@ def test_by_hand():
     returns = [101 / 100 - 1, 99 / 101 - 1, 102 / 99 - 1]
     expected = statistics.mean(returns) / statistics.stdev(returns) * math.sqrt(8760)
     assert values["sharpe"] == pytest.approx(expected)
+    assert values["arithmetic_return"] == pytest.approx(sum(returns))
+    logs = [math.log1p(value) for value in returns]
+    assert values["sharpe_geometric"] == pytest.approx(statistics.mean(logs) / statistics.stdev(logs) * math.sqrt(8760))
+    assert values["sharpe_low"] is None  # three hours have no blocks
+
+
+def test_a_ratio_has_an_interval_and_a_probability_over_blocks_of_hours():
+    curve = [100.0 + 0.3 * hour + (hour * 7919 % 13 - 6) for hour in range(200)]
+    values = performance.measure_performance(result_of(curve))
     assert values["sharpe_low"] < values["sharpe"] < values["sharpe_high"]
     assert 0.5 < values["sharpe_probability"] < 1.0
+    estimate = estimate_sharpe_error(performance.compute_hourly_returns(result_of(curve)))
+    assert (values["sharpe_low"], values["sharpe_high"]) == (estimate.low, estimate.high)
+    assert values["sharpe"] == pytest.approx(estimate.value)
+
+
+def test_the_geometric_ratio_is_negative_where_money_was_lost_and_the_arithmetic_is_not():
+    """Up by a half, down by two fifths, again and again: the mean is 5 % an hour, and nothing is left."""
+    curve, worth = [], 100.0
+    for hour in range(60):
+        worth *= 0.6 if hour % 2 else 1.5
+        curve.append(worth)
+    values = performance.measure_performance(result_of(curve))
+    assert values["net_return"] < -0.9
+    assert values["sharpe"] > 0
+    assert values["arithmetic_return"] == pytest.approx(3.0)
+    assert values["sharpe_geometric"] < 0
+    assert performance.measure_performance(result_of([50.0, -1.0, 3.0]))["sharpe_geometric"] is None
 
 
 def test_what_is_not_defined_is_none():
     values = performance.measure_performance(result_of([100.0, 100.0]))
     undefined = {key for key, value in values.items() if value is None}
-    error = {"sharpe_low", "sharpe_high", "sharpe_probability"}
+    error = {"sharpe_low", "sharpe_high", "sharpe_probability", "sharpe_long_run", "sharpe_geometric"}
     trades = {"win_rate", "profit_factor", "average_holding_h", "break_even_cost_bps"}
     assert undefined == {"sharpe", *error, *trades}
     assert values["max_drawdown"] == 0.0
@@ -96,12 +129,50 @@ def test_at_the_break_even_cost_nothing_is_earned():
 
 def test_costs_are_the_difference_between_gross_and_net():
     history, scores = random_market(3, count=100)
-    values = performance.measure_performance(
-        run_backtest(history, scores, Strategy(StrategySettings()), COSTLY, decision_lag=LAG, train_end=None)
-    )
+    result = run_backtest(history, scores, Strategy(StrategySettings()), COSTLY, decision_lag=LAG, train_end=None)
+    values = performance.measure_performance(result)
     costs = values["fees_usdt"] + values["slippage_usdt"] + values["funding_usdt"]
     assert values["trades"] > 0
-    assert values["net_return"] * 1000 == pytest.approx(values["gross_return"] * 1000 - costs)
+    assert values["net_return"] * 1000 == pytest.approx(result.trades["gross_pnl"].sum() - costs)
+
+
+@pytest.mark.parametrize("legs", ["base", "both"])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {},
+        {"fill_model": "limit_maker"},
+        {"leverage": 5, "margin_mode": MarginMode.ISOLATED},
+        {"taker_fee_bps": 60.0, "slippage_bps": 40.0},
+    ],
+)
+def test_what_the_equity_says_was_paid_is_what_the_trades_say(legs, terms):
+    for seed in range(2):
+        history, scores = random_market(seed, count=50)
+        chosen = replace(COSTLY, **terms)
+        strategy = StrategySettings(legs=legs, leverage=chosen.leverage, margin_mode=chosen.margin_mode)
+        result = run_backtest(history, scores, Strategy(strategy), chosen, decision_lag=LAG, train_end=None)
+        last, trades = result.equity.row(-1, named=True), result.trades
+        assert last["costs"] == pytest.approx(trades["fees"].sum() + trades["slippage"].sum(), abs=1e-9)
+        assert last["funding"] == pytest.approx(trades["funding"].sum(), abs=1e-9)
+
+
+def test_gross_is_what_an_account_without_costs_earns():
+    """High costs eat the account and its sizes; the gross return of the eaten account is that of a whole one."""
+    history, scores = random_market(5, count=400)
+    history = replace(history, settlements={})
+    strategy = Strategy(StrategySettings(max_position_usdt=-1.0, stop_bounds=(0.2, 0.3), target_bounds=(0.2, 0.3)))
+    free = replace(COSTLY, taker_fee_bps=0.0, slippage_bps=0.0)
+    dear = replace(COSTLY, taker_fee_bps=80.0, slippage_bps=0.0)
+    whole, eaten = (
+        performance.measure_performance(
+            run_backtest(history, scores, strategy, terms, decision_lag=LAG, train_end=None)
+        )
+        for terms in (free, dear)
+    )
+    assert whole["gross_return"] == pytest.approx(whole["net_return"], abs=1e-12)
+    assert eaten["net_return"] < -0.3
+    assert eaten["gross_return"] == pytest.approx(whole["gross_return"], abs=0.02)
 
 
 def test_every_contender_has_the_same_keys():

@@ -122,7 +122,7 @@ def test_labels_are_those_of_training_and_no_part_sees_the_next(home):
     assert both["label"].to_list() == both["label_trained"].to_list()
     assert both["label"].null_count() == 3 * 3  # the first z-score is that of the 24th bar; what follows is known
     cuts = [START + 50 * HOUR, START + 70 * HOUR]
-    exported = split_rows(rows, cuts)
+    exported = split_rows(rows, cuts, horizon_bars=home.label.horizon_bars)
     times = [(part["event_timestamp"].min(), part["event_timestamp"].max()) for part in exported.parts.values()]
     assert list(exported.parts) == ["train", "valid", "test"]
     assert times == [(RANGE[0], cuts[0] - 13 * HOUR), (cuts[0], cuts[1] - 13 * HOUR), (cuts[1], RANGE[1])]
@@ -136,11 +136,13 @@ def test_labels_are_those_of_training_and_no_part_sees_the_next(home):
     moments=st.lists(st.integers(0, 40), min_size=1, max_size=25),
     cuts=st.lists(st.integers(-2, 42), max_size=2, unique=True).map(sorted),
     horizon=st.none() | st.integers(0, 10),
+    early=st.integers(0, 10),
 )
-def test_parts_are_those_of_a_loop(moments, cuts, horizon):
+def test_parts_are_those_of_a_loop(moments, cuts, horizon, early):
     rows = pl.DataFrame({"event_timestamp": [START + n * HOUR for n in moments], "place": range(len(moments))})
     if horizon is not None:
-        rows = rows.with_columns(t1=pl.col("event_timestamp") + horizon * HOUR)
+        at = pl.col("event_timestamp")
+        rows = rows.with_columns(t0=at, t1=at + min(early, horizon) * HOUR)  # known early or not, the horizon counts
     expected = {}
     for place, moment in enumerate(moments):
         number = sum(moment >= cut for cut in cuts)
@@ -151,9 +153,9 @@ def test_parts_are_those_of_a_loop(moments, cuts, horizon):
     boundaries = [START + cut * HOUR for cut in cuts]
     if len(expected) < len(cuts) + 1:
         with pytest.raises(MissingDataError, match="would have no row"):
-            split_rows(rows, boundaries)
+            split_rows(rows, boundaries, horizon_bars=horizon or 0)
         return
-    exported = split_rows(rows, boundaries)
+    exported = split_rows(rows, boundaries, horizon_bars=horizon or 0)
     assert {name: part["place"].to_list() for name, part in exported.parts.items()} == expected
     assert exported.purged == len(moments) - sum(map(len, expected.values()))
 
@@ -170,9 +172,9 @@ def test_what_cannot_be_exported_is_refused(home):
         collect_rows(home, find_views(["pair_hourly"]), NOW, (START - 9 * HOUR, START - HOUR))
     rows = collect_rows(home, find_views(["asset_lags"]), NOW, RANGE)
     with pytest.raises(ConfigError, match="3 boundaries"):
-        split_rows(rows, [START, START + HOUR, START + 2 * HOUR])
+        split_rows(rows, [START, START + HOUR, START + 2 * HOUR], horizon_bars=1)
     with pytest.raises(TimeRangeError, match="do not ascend"):
-        split_rows(rows, [START + HOUR, START])
+        split_rows(rows, [START + HOUR, START], horizon_bars=1)
 
 
 def test_the_command_writes_parts_and_leaves_a_persons_files_alone(home, tmp_path, monkeypatch):

@@ -68,30 +68,38 @@ def intervals_meet(train, test):
     )
 
 
-def make(scheme, rows, embargo):
+def make(scheme, rows, embargo, horizon):
     if scheme == "kfold":
-        return split_purged_kfold(rows, folds=3, embargo_bars=embargo)
+        return split_purged_kfold(rows, folds=3, horizon_bars=horizon, embargo_bars=embargo)
     if scheme == "combinatorial":
-        return split_combinatorial_purged(rows, groups=4, test_groups=2, embargo_bars=embargo)
-    return split_walk_forward(rows, test_bars=4, train_bars=6, rolling=scheme == "rolling", embargo_bars=embargo)
+        return split_combinatorial_purged(rows, groups=4, test_groups=2, horizon_bars=horizon, embargo_bars=embargo)
+    return split_walk_forward(
+        rows,
+        test_bars=4,
+        train_bars=6,
+        horizon_bars=horizon,
+        rolling=scheme == "rolling",
+        embargo_bars=embargo,
+    )
 
 
 @settings(deadline=None, max_examples=60)
 @given(markets(), st.sampled_from(["kfold", "combinatorial", "expanding", "rolling"]), st.integers(0, 4))
-def test_no_training_label_meets_a_test_label(rows, scheme, embargo):
+def test_no_training_horizon_meets_a_test_horizon(rows, scheme, embargo):
+    """Labels end early or late; however they end, the horizon decides."""
     try:
-        folds = make(scheme, rows, embargo)
+        folds = make(scheme, rows, embargo, 6)
     except MissingDataError:
         assume(False)
     for fold in folds:
-        assert not intervals_meet(fold.train, fold.test)
+        assert not intervals_meet(*(side.with_columns(t1=pl.col("t0") + 6 * HOUR) for side in (fold.train, fold.test)))
         for block in fold.blocks:
             soon = fold.train.filter((pl.col("t0") > block.known) & (pl.col("t0") <= block.known + embargo * HOUR))
             assert soon.is_empty()
         tested = set(fold.test[EVENT])
         assert not tested & set(fold.train[EVENT])
         if scheme in {"expanding", "rolling"}:
-            assert fold.train["t1"].max() < fold.test[EVENT].min()
+            assert fold.train["t0"].max() + 6 * HOUR < fold.test[EVENT].min()
         else:
             assert fold.train.height + fold.test.height + fold.purged + fold.embargoed == rows.height
 
@@ -101,7 +109,11 @@ def test_combinatorial_folds_are_those_of_skfolio(groups, test_groups, embargo):
     bars, horizon = 240, 4
     theirs = CombinatorialPurgedCV(n_folds=groups, n_test_folds=test_groups, purged_size=horizon, embargo_size=embargo)
     ours = split_combinatorial_purged(
-        series(bars, horizon), groups=groups, test_groups=test_groups, embargo_bars=embargo
+        series(bars, horizon),
+        groups=groups,
+        test_groups=test_groups,
+        horizon_bars=horizon,
+        embargo_bars=embargo,
     )
     expected = [(set(train), set(np.concatenate(tests))) for train, tests in theirs.split(np.zeros((bars, 1)))]
     assert len(ours) == len(expected) == comb(groups, test_groups)
@@ -116,14 +128,16 @@ def test_walk_forward_is_that_of_skfolio(rolling):
     theirs = WalkForward(
         test_size=test_bars, train_size=train_bars - horizon, purged_size=horizon, expand_train=not rolling
     )
-    ours = split_walk_forward(series(bars, horizon), test_bars=test_bars, train_bars=train_bars, rolling=rolling)
+    ours = split_walk_forward(
+        series(bars, horizon), test_bars=test_bars, train_bars=train_bars, horizon_bars=horizon, rolling=rolling
+    )
     for fold, (train, test) in zip(ours, theirs.split(np.zeros((bars, 1))), strict=True):
         assert fold.train["row"].to_list() == list(train)
         assert fold.test["row"].to_list() == list(test)
 
 
 def test_the_last_walk_may_be_shorter_and_nothing_is_tested_twice():
-    folds = split_walk_forward(series(130, 3), test_bars=25, train_bars=40)
+    folds = split_walk_forward(series(130, 3), test_bars=25, train_bars=40, horizon_bars=3)
     assert [fold.test.height for fold in folds] == [25, 25, 25, 15]
     tested = [row for fold in folds for row in fold.test["row"]]
     assert tested == list(range(40, 130))
@@ -132,7 +146,7 @@ def test_the_last_walk_may_be_shorter_and_nothing_is_tested_twice():
 
 @pytest.mark.parametrize(("groups", "test_groups"), [(6, 2), (5, 1), (8, 3)])
 def test_every_test_of_a_group_lies_on_exactly_one_path(groups, test_groups):
-    folds = split_combinatorial_purged(series(groups * 20, 2), groups=groups, test_groups=test_groups)
+    folds = split_combinatorial_purged(series(groups * 20, 2), groups=groups, test_groups=test_groups, horizon_bars=2)
     found = list_backtest_paths(groups, test_groups)
     assert len(found) == comb(groups, test_groups) * test_groups // groups
     used = [(group, fold) for path in found for group, fold in enumerate(path)]
@@ -155,17 +169,40 @@ def test_a_fold_that_leaks_cannot_be_made():
         blocks=(block,),
         purged=10,
         embargoed=0,
+        horizon_bars=5,
     )
     for train in (rows.slice(0, 16), rows.slice(34, 16), rows.slice(0, 25), rows):
         with pytest.raises(DataError, match="leaks"):
-            Fold(name="leaking", train=train, test=test, blocks=(block,), purged=0, embargoed=0)
+            Fold(name="leaking", train=train, test=test, blocks=(block,), purged=0, embargoed=0, horizon_bars=5)
     with pytest.raises(DataError, match="outside of its blocks"):
-        Fold(name="elsewhere", train=rows.slice(0, 15), test=rows.slice(20, 11), blocks=(block,), purged=0, embargoed=0)
+        Fold(
+            name="elsewhere",
+            train=rows.slice(0, 15),
+            test=rows.slice(20, 11),
+            blocks=(block,),
+            purged=0,
+            embargoed=0,
+            horizon_bars=5,
+        )
+
+
+@settings(deadline=None, max_examples=30)
+@given(markets(), st.sampled_from(["kfold", "combinatorial", "expanding", "rolling"]), st.randoms())
+def test_which_rows_are_kept_does_not_depend_on_how_they_end(rows, scheme, random):
+    ends = [random.randint(0, 6) for _ in range(rows.height)]
+    other = rows.with_columns(t1=pl.col("t0") + pl.Series(ends) * HOUR)
+    try:
+        folds = make(scheme, rows, 0, 6)
+    except MissingDataError:
+        assume(False)
+    for one, two in zip(folds, make(scheme, other, 0, 6), strict=True):
+        assert one.train.drop("t1").equals(two.train.drop("t1"))
+        assert one.test.drop("t1").equals(two.test.drop("t1"))
 
 
 def test_another_pairs_label_of_the_same_hours_leaks_as_well():
     rows = pl.concat([series(60, 5), series(60, 5, "C__D")]).sort(EVENT, "pair_id")
-    for fold in split_purged_kfold(rows, folds=3):
+    for fold in split_purged_kfold(rows, folds=3, horizon_bars=4):
         first, last = fold.blocks[0].first, fold.blocks[0].known
         assert fold.train.filter((pl.col("t1") >= first) & (pl.col("t0") <= last)).is_empty()
 
@@ -173,19 +210,45 @@ def test_another_pairs_label_of_the_same_hours_leaks_as_well():
 @pytest.mark.parametrize(
     ("attempt", "error", "message"),
     [
-        (lambda rows: split_purged_kfold(rows, folds=1), ConfigError, "1 folds"),
-        (lambda rows: split_purged_kfold(rows, folds=99), MissingDataError, "cannot be divided into 99"),
-        (lambda rows: split_purged_kfold(rows, folds=15), MissingDataError, None),
-        (lambda rows: split_combinatorial_purged(rows, groups=4, test_groups=4), ConfigError, "4 of 4 groups"),
-        (lambda rows: split_walk_forward(rows, test_bars=5, train_bars=30), MissingDataError, "leave none to test"),
-        (lambda rows: split_walk_forward(rows, test_bars=0, train_bars=10), ConfigError, "test_bars is 0"),
-        (lambda rows: split_walk_forward(rows, test_bars=5, train_bars=3), MissingDataError, "0 training"),
+        (lambda rows: split_purged_kfold(rows, folds=1, horizon_bars=4), ConfigError, "1 folds"),
         (
-            lambda rows: split_purged_kfold(rows.with_columns(t1=pl.lit(None, pl.Datetime("us", "UTC"))), folds=3),
+            lambda rows: split_purged_kfold(rows, folds=99, horizon_bars=4),
+            MissingDataError,
+            "cannot be divided into 99",
+        ),
+        (lambda rows: split_purged_kfold(rows, folds=15, horizon_bars=4), MissingDataError, None),
+        (
+            lambda rows: split_combinatorial_purged(rows, groups=4, test_groups=4, horizon_bars=4),
+            ConfigError,
+            "4 of 4 groups",
+        ),
+        (
+            lambda rows: split_walk_forward(rows, test_bars=5, train_bars=30, horizon_bars=4),
+            MissingDataError,
+            "leave none to test",
+        ),
+        (
+            lambda rows: split_walk_forward(rows, test_bars=0, train_bars=10, horizon_bars=4),
+            ConfigError,
+            "test_bars is 0",
+        ),
+        (
+            lambda rows: split_walk_forward(rows, test_bars=5, train_bars=3, horizon_bars=4),
+            MissingDataError,
+            "0 training",
+        ),
+        (
+            lambda rows: split_purged_kfold(
+                rows.with_columns(t1=pl.lit(None, pl.Datetime("us", "UTC"))), folds=3, horizon_bars=4
+            ),
             DataError,
             "complete label interval",
         ),
-        (lambda rows: split_purged_kfold(rows.with_columns(t1=pl.col("t0") - HOUR), folds=3), DataError, "begin at"),
+        (
+            lambda rows: split_purged_kfold(rows.with_columns(t1=pl.col("t0") - HOUR), folds=3, horizon_bars=4),
+            DataError,
+            "begin at",
+        ),
     ],
 )
 def test_what_cannot_be_split_is_refused(attempt, error, message):
@@ -198,7 +261,7 @@ def test_what_cannot_be_split_is_refused(attempt, error, message):
 
 def test_a_class_that_is_missing_in_a_fold_is_named():
     rows = series(60, 2).with_columns(pl.when(pl.col("row") < 30).then(0).otherwise(1).alias("label"))
-    first = split_walk_forward(rows, test_bars=20, train_bars=25)[0]
+    first = split_walk_forward(rows, test_bars=20, train_bars=25, horizon_bars=2)[0]
     with pytest.raises(MissingDataError, match="all 23 training labels of walk 1 are 0"):
         first.require_classes()
-    split_purged_kfold(rows, folds=3)[0].require_classes()
+    split_purged_kfold(rows, folds=3, horizon_bars=4)[0].require_classes()

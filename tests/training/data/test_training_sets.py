@@ -13,7 +13,7 @@ from tests.training.published import NOW, SNAPSHOT, brute_join, publish_all, set
 from training.data.history import load_history
 from training.data.point_in_time import read_snapshot_id
 from training.data.training_sets import KEY, build_training_set, digest_training_rows
-from training.labels.triple_barrier import label_triple_barrier
+from training.labels.triple_barrier import label_triple_barrier, withhold_unwatched
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_barrier_labels_are_those_of_the_market_that_a_backtest_walks_through(ba
     training_set = build(both)
     assert training_set.rows["net_return"].count() > 10
     history, _ = load_history(both, brute_join(both), START, training_set.last_decision, NOW)
-    labels = label_triple_barrier(training_set.rows, history, both)
+    labels = withhold_unwatched(label_triple_barrier(training_set.rows, history, both), both.label.horizon_bars)
     assert training_set.rows.select(labels.columns).equals(labels)
 
 

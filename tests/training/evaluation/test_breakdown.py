@@ -15,7 +15,7 @@ from training.backtest.engine import run_backtest
 from training.backtest.policies import Strategy
 from training.backtest.records import Terms
 from training.evaluation.breakdown import compute_monthly_returns, list_worst_drawdowns, summarise_by
-from training.evaluation.costs import stress_costs
+from training.evaluation.costs import compound_at_costs, stress_costs
 
 START = datetime(2024, 1, 31, 20, tzinfo=UTC)
 
@@ -65,7 +65,7 @@ def backtest(fee, slippage, seed=3):
 def test_stress_is_near_what_trading_at_those_costs_gives():
     base = backtest(5.0, 1.0)
     assert base.trades.height > 3
-    table = stress_costs(base.trades, 1000.0, (0.0, 1.0, 2.0))
+    table = stress_costs(base.trades, base.equity, 1000.0, (0.0, 1.0, 2.0))
     actual = {factor: backtest(5.0 * factor, factor) for factor in (0.0, 1.0, 2.0)}
     for factor, _, net in table.iter_rows():
         result = actual[factor]
@@ -74,9 +74,42 @@ def test_stress_is_near_what_trading_at_those_costs_gives():
 
 
 def test_without_trades_nothing_costs_anything():
-    empty = backtest(5.0, 1.0).trades.clear()
-    table = stress_costs(empty, 1000.0, (1.0,))
+    idle = backtest(5.0, 1.0)
+    flat = idle.equity.with_columns(equity=pl.lit(1000.0), costs=pl.lit(0.0), funding=pl.lit(0.0))
+    table = stress_costs(idle.trades.clear(), flat, 1000.0, (1.0,))
     assert table.row(0) == (1.0, None, 0.0)
+
+
+def by_hand(equity, initial, factor, funding):
+    """Hour by hour, in a loop: an account that earns the same share and pays its own costs."""
+    own, before, costs, paid = 1.0, initial, 0.0, 0.0
+    for row in equity.iter_rows(named=True):
+        if before <= 0:
+            break
+        earned = row["equity"] - before + (row["costs"] - costs) + (row["funding"] - paid)
+        earned -= factor * (row["costs"] - costs) + (row["funding"] - paid if funding else 0.0)
+        own *= max(1.0 + earned / before, 0.0)
+        before, costs, paid = row["equity"], row["costs"], row["funding"]
+    return own - 1.0
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize("funding", [False, True])
+def test_compounding_at_other_costs_is_a_loop_over_hours(factor, funding):
+    equity = backtest(25.0, 10.0).equity
+    found = compound_at_costs(equity, 1000.0, factor, funding=funding)
+    assert found == pytest.approx(by_hand(equity, 1000.0, factor, funding), abs=1e-12)
+    if (factor, funding) == (1.0, True):
+        assert found == pytest.approx(equity["equity"][-1] / 1000.0 - 1.0, abs=1e-12)
+
+
+def test_what_costs_took_goes_on_earning_in_the_gross_return():
+    """An account that doubles each hour before costs and loses half to them: flat, and gross is 2 to the hours."""
+    equity = pl.DataFrame({"equity": [100.0] * 10, "costs": [100.0 * hour for hour in range(1, 11)], "funding": 0.0})
+    assert compound_at_costs(equity, 100.0, 0.0, funding=False) == pytest.approx(2.0**10 - 1)
+    assert compound_at_costs(equity, 100.0, 1.0, funding=False) == pytest.approx(0.0)
+    ruined = pl.DataFrame({"equity": [50.0, -1.0, 70.0], "costs": [0.0] * 3, "funding": [0.0] * 3})
+    assert compound_at_costs(ruined, 100.0, 1.0, funding=True) == -1.0
 
 
 def test_groups_hold_all_trades():

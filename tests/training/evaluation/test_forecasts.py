@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from training.evaluation.forecasts import average_by_decile, correlate_ranks_by_month, measure_information, trade_sign
+from training.evaluation.forecasts import (
+    average_by_decile,
+    correlate_ranks_by_hour,
+    correlate_ranks_by_month,
+    measure_information,
+    trade_sign,
+)
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 VALUES = st.one_of(st.floats(-0.05, 0.05), st.just(0.0), st.just(float("nan")))
@@ -75,7 +81,7 @@ def test_deciles_hold_a_tenth_each_and_their_means():
     assert table["decile"].to_list() == list(range(1, 11))
     assert table["rows"].to_list() == [100] * 10
     np.testing.assert_allclose(table["mean_outcome"], [2 * (d * 0.1 + 0.0495) for d in range(10)], rtol=1e-12)
-    found = measure_information(scored(scores, scores * 2))
+    found = measure_information(scored(scores, scores * 2), 1)
     assert found["forecast_rank_ic"] == pytest.approx(1.0)
     assert found["forecast_top_minus_bottom"] == pytest.approx(1.8)
 
@@ -101,15 +107,56 @@ def test_what_does_not_vary_or_is_too_little_has_no_correlation():
     assert flat["rank_ic"].to_list() == [None]
     few = correlate_ranks_by_month(scored([0.1, 0.2], [1.0, 2.0]))
     assert few["rank_ic"].to_list() == [None]
-    assert measure_information(scored([], []))["forecast_rank_ic"] is None
-    assert measure_information(scored([1.0, 2.0], [1.0, 2.0]))["forecast_top_minus_bottom"] is None
+    assert measure_information(scored([], []), 1)["forecast_rank_ic"] is None
+    assert measure_information(scored([1.0, 2.0], [1.0, 2.0]), 1)["forecast_top_minus_bottom"] is None
 
 
 def test_a_rule_that_says_the_same_of_all_has_no_deciles():
     rows = scored([1.0] * 100, [0.0, 1.0] * 50)
     assert average_by_decile(rows).is_empty()
-    assert measure_information(rows) == {
-        "forecast_rows": 100.0,
-        "forecast_rank_ic": None,
-        "forecast_top_minus_bottom": None,
-    }
+    found = measure_information(rows, 1)
+    assert {name for name, value in found.items() if value is not None} == {"forecast_rows"}
+    assert found["forecast_rows"] == 100.0
+
+
+def across(hours, pairs, seed=0, *, skill=0.0, overlap=1):
+    """Rows of several pairs an hour: what one hour's score says lasts for `overlap` hours of outcomes."""
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(size=(hours + overlap, pairs)).cumsum(axis=0)
+    score = np.repeat(rng.normal(size=(1, pairs)), hours, axis=0) + 0.1 * rng.normal(size=(hours, pairs))
+    label = steps[overlap:] - steps[:-overlap] + skill * score
+    times = [START + timedelta(hours=hour) for hour in range(hours) for _ in range(pairs)]
+    names = [f"P{number}" for _ in range(hours) for number in range(pairs)]
+    return pl.DataFrame({"event_timestamp": times, "pair_id": names, "score": score.ravel(), "label": label.ravel()})
+
+
+def test_correlations_across_the_rows_of_each_hour_are_those_of_scipy():
+    rows = across(60, 6).with_columns(pl.col("score").round(1)).filter(pl.int_range(pl.len()) % 5 != 0)
+    rows = rows.filter(pl.col("event_timestamp") != START + timedelta(hours=20))
+    few = pl.col("event_timestamp") == START + timedelta(hours=7)
+    rows = rows.filter(~few | (pl.col("pair_id") < "P2"))
+    found = correlate_ranks_by_hour(rows)
+    assert len(found) == 60
+    for hour, value in enumerate(found):
+        part = rows.filter(pl.col("event_timestamp") == START + timedelta(hours=hour))
+        if part.height < 3:
+            assert np.isnan(value)
+        else:
+            assert value == pytest.approx(spearmanr(part["score"], part["label"]).statistic, abs=1e-12)
+    assert np.isnan(found).sum() == 2
+    assert len(correlate_ranks_by_hour(rows.clear())) == 0
+
+
+def test_the_t_value_by_hour_knows_that_labels_overlap():
+    """Standing scores and labels of 24 hours: as independent hours most of these nothings would be beyond 1.96."""
+    naive, found = [], []
+    for seed in range(24):
+        rows = across(500, 8, seed, overlap=24)
+        hourly = correlate_ranks_by_hour(rows)
+        naive.append(abs(hourly.mean() / hourly.std(ddof=1) * np.sqrt(len(hourly))) > 1.96)
+        found.append(abs(measure_information(rows, 24)["forecast_rank_ic_by_hour_t"]) > 1.96)
+    assert np.mean(naive) > 0.5
+    assert np.mean(found) < 0.25
+    skilled = measure_information(across(500, 8, 1, skill=6.0, overlap=24), 24)
+    assert skilled["forecast_rank_ic_by_hour_t"] > 4
+    assert skilled["forecast_rank_ic_low"] < skilled["forecast_rank_ic"] < skilled["forecast_rank_ic_high"]

@@ -18,7 +18,7 @@ def slow(returns, blocks):
     for inside in combinations(range(blocks), blocks // 2):
         within = np.concatenate([parts[i] for i in inside])
         without = np.concatenate([parts[i] for i in range(blocks) if i not in inside])
-        a, b = (part.mean(axis=0) / part.std(axis=0, ddof=1) for part in (within, without))
+        a, b = (np.prod(1 + part, axis=0) - 1 for part in (within, without))
         best = int(a.argmax())
         below, same = (b < b[best]).sum(), (b == b[best]).sum()
         rank = (below + (same + 1) / 2) / (len(b) + 1)
@@ -53,9 +53,18 @@ def test_a_strategy_that_is_really_better_is_not_overfitted():
     assert (found.trials, found.splits) == (27, 12_870)
 
 
-def test_a_trial_that_never_trades_is_never_the_best_of_traders():
+def test_ranks_are_those_of_the_net_return_and_not_of_the_ratio():
+    """The first trial has the best ratio in every block, the second the best return."""
+    steady = np.full((320, 1), 0.0001) + np.random.default_rng(3).normal(0, 1e-5, (320, 1))
+    jumpy = np.random.default_rng(4).normal(0.01, 0.02, (320, 1))
+    found = estimate_overfitting(np.column_stack([steady, jumpy, -jumpy]), 8)
+    assert found.probability == 0.0
+    assert found.logits.min() == found.logits.max() == pytest.approx(np.log(3.0))
+
+
+def test_ruin_is_the_worst_and_breaks_nothing():
     returns = np.random.default_rng(3).normal(0.001, 0.01, (400, 4))
-    returns[:, 0] = 0.0
+    returns[7, 0] = -1.0
     assert np.isfinite(estimate_overfitting(returns, 8).logits).all()
 
 

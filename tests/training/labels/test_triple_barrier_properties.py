@@ -14,7 +14,7 @@ from training.backtest.records import PriceBar, Settlement
 from training.data.folds import split_combinatorial_purged, split_purged_kfold, split_walk_forward
 from training.data.splits import split_chronologically
 from training.labels.triple_barrier import label_triple_barrier
-from training.labels.weights import compute_average_uniqueness
+from training.labels.weights import compute_average_uniqueness, measure_likeness
 
 SCORES = st.sampled_from([-2.5, -1.5, 0.5, 1.5, 2.5, None])
 
@@ -107,12 +107,13 @@ def test_nothing_after_t1_changes_a_label(seed, scores, legs, cut, factor):
     changed = replace(history, bars=bars, settlements=settlements, views=views)
     after = label_triple_barrier(lines, changed, chosen)
     settled = pl.col("label").is_not_null() & (pl.col("t1") <= now)
+    before, after = (labels.drop("watched") for labels in (before, after))  # that looks at the whole horizon
     assert before.filter(settled).equals(after.filter(settled))
     # and what is not settled by then has no label that could be known by then
     assert (before.filter(~settled & pl.col("label").is_not_null())["t1"] > now).all()
 
 
-def test_splits_purge_by_the_bar_that_ended_each_position():
+def test_splits_purge_by_the_horizon_whatever_ended_each_position():
     history, _ = random_market(4, 400)
     chosen = config(24, stop_bounds=(0.01, 0.02), target_bounds=(0.01, 0.02), stop_default=0.01, target_default=0.01)
     lines = lines_of(history, [-2.5, 1.5, 0.5, 2.5])
@@ -121,12 +122,13 @@ def test_splits_purge_by_the_bar_that_ended_each_position():
     assert lengths.min() == 1
     assert lengths.max() == 24
     assert lengths.n_unique() > 10
-    split = split_chronologically(labelled, 0.3)
+    split = split_chronologically(labelled, 0.3, horizon_bars=24)
     before = labelled.filter(pl.col("event_timestamp") < split.test_start)
-    assert split.train.equals(before.filter(pl.col("t1") < split.test_start))
-    assert 0 < split.purged < before.filter(pl.col("t0") >= split.test_start - 24 * HOUR).height
-    folds = split_walk_forward(labelled, test_bars=60, train_bars=150) + split_purged_kfold(labelled, folds=4)
-    for fold in folds + split_combinatorial_purged(labelled, groups=4, test_groups=2):
+    assert split.train.equals(before.filter(pl.col("t0") + 24 * HOUR < split.test_start))
+    assert split.purged == before.filter(pl.col("t0") >= split.test_start - 24 * HOUR).height > 0
+    folds = split_walk_forward(labelled, test_bars=60, train_bars=150, horizon_bars=24)
+    folds += split_purged_kfold(labelled, folds=4, horizon_bars=24)
+    for fold in folds + split_combinatorial_purged(labelled, groups=4, test_groups=2, horizon_bars=24):
         spans = fold.test.select("t0", "t1").unique()
         met = (
             fold.train.select("t0", "t1")
@@ -134,5 +136,5 @@ def test_splits_purge_by_the_bar_that_ended_each_position():
             .join_where(spans, pl.col("t0") <= pl.col("t1_right"), pl.col("t1") >= pl.col("t0_right"))
         )
         assert met.is_empty()
-    weights = compute_average_uniqueness(labelled)
+    weights = compute_average_uniqueness(labelled, measure_likeness(lines))
     assert 0 < weights.min() < weights.max() <= 1

@@ -9,7 +9,7 @@ from pairity.errors import DataError
 from tests.training.generated import HOUR, START
 from tests.training.labels.barrier_market import BOTH, FLAT, UTC_US, config, market, one, rows, with_bar
 from training.backtest.records import Settlement
-from training.labels.triple_barrier import label_triple_barrier
+from training.labels.triple_barrier import label_triple_barrier, withhold_unwatched
 
 
 @pytest.mark.parametrize("z", [1.0, -1.0, 0.0])
@@ -83,6 +83,46 @@ def test_an_asset_of_which_nothing_is_known_has_no_labels():
     assert label_triple_barrier(lines, history, config())["label"].to_list() == [0, None, None]
 
 
+def withheld(history, z=-2.0, chosen=None, at=START):
+    chosen = chosen or config()
+    line = label_triple_barrier(rows(("BTC__ETH", at, z, 1.0)), history, chosen)
+    return withhold_unwatched(line, chosen.label.horizon_bars).row(0, named=True)
+
+
+def test_what_is_known_only_because_it_ended_early_is_withheld():
+    """At the end of history, before an outage, and where the horizon's own end is missing."""
+    won = [100.0, 100.0, 102.0, 106.0]
+    nothing = (None, None, START + 10 * HOUR)
+    found = withheld(market([*won, *[106.0] * 6]))
+    assert (found["label"], found["net_return"], found["t1"]) == nothing
+    found = withheld(market([*won, *[106.0] * 7]))
+    assert (found["label"], found["t1"]) == (1, START + 3 * HOUR)
+    for missing, kept in (([10], False), ([7], True), ([6, 7], False)):
+        history = market([*won, *[106.0] * 9])
+        for step in missing:
+            del history.bars["BTC"][START + step * HOUR]
+        found = withheld(history)
+        assert ((found["label"], found["net_return"], found["t1"]) != nothing) == kept
+    history = market([*won, *[106.0] * 9])
+    del history.bars["ETH"][START + 10 * HOUR]
+    assert withheld(history)["label"] == 1
+    assert withheld(history, chosen=BOTH)["label"] is None
+
+
+def test_whether_a_row_is_kept_does_not_depend_on_how_it_ended():
+    """The same hours are missing; only prices differ."""
+    kept = []
+    for path in ([100.0] * 30, [100.0, 100.0, 90.0, *[90.0] * 27], [100.0, 100.0, 106.0, *[106.0] * 27]):
+        history = market(path)
+        for step in (14, 15, 22):
+            del history.bars["BTC"][START + step * HOUR]
+        times = [START + step * HOUR for step in range(30) if step not in (14, 15, 22)]
+        labels = label_triple_barrier(rows(*(("BTC__ETH", at, -2.0, 1.0) for at in times)), history, config())
+        kept.append(withhold_unwatched(labels, 10)["label"].is_null().to_list())
+    assert kept[0] == kept[1] == kept[2]
+    assert 0 < sum(kept[0]) < 27
+
+
 def test_decisions_outside_of_the_history_are_refused():
     with pytest.raises(DataError, match="outside of the history"):
         one(market(FLAT), -2.0, at=START - HOUR)
@@ -90,6 +130,6 @@ def test_decisions_outside_of_the_history_are_refused():
 
 def test_no_rows_no_labels():
     found = label_triple_barrier(rows(), market(FLAT), config())
-    assert found.columns == ["pair_id", "event_timestamp", "label", "t0", "t1", "net_return"]
+    assert found.columns == ["pair_id", "event_timestamp", "label", "t0", "t1", "net_return", "watched"]
     assert found.schema["label"] == pl.Int8
     assert found.schema["t1"] == UTC_US

@@ -21,6 +21,7 @@ from pairity.errors import DataError, MissingDataError
 from pairity.evaluation_settings import EvaluationSettings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
+from pairity.settings import Settings
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, publish_single_assets, settings_for
 from training.data.asset_training_sets import build_asset_training_set
@@ -127,17 +128,17 @@ def test_missing_features_are_named_with_what_they_come_from(tmp_path):
 def test_mirrored_folds_test_the_same_hours_and_purge_by_their_own_labels(home):
     own = built(home, LAGGED_RETURNS, horizon_bars=24).rows.drop_nulls("label")
     pairs = own.with_columns((pl.col("t0") + 3 * HOUR).alias("t1"))
-    folds = split_walk_forward(pairs, test_bars=100, train_bars=200, rolling=True)
-    for fold, other in zip(folds, mirror_folds(own, folds), strict=True):
+    folds = split_walk_forward(pairs, test_bars=100, train_bars=200, horizon_bars=3, rolling=True)
+    for fold, other in zip(folds, mirror_folds(own, folds, horizon_bars=24), strict=True):
         assert (other.blocks[0].first, other.blocks[0].last) == (fold.blocks[0].first, fold.blocks[0].last)
         assert other.train[EVENT].min() == fold.train[EVENT].min()
         assert other.train["t1"].max() < fold.blocks[0].first
         assert other.train[EVENT].max() == fold.blocks[0].first - 25 * HOUR
         assert other.test.height == fold.test.height
     with pytest.raises(MissingDataError, match="no row is known from"):
-        mirror_folds(own.filter(pl.col(EVENT) < folds[-1].blocks[0].first), folds)
+        mirror_folds(own.filter(pl.col(EVENT) < folds[-1].blocks[0].first), folds, horizon_bars=24)
     with pytest.raises(DataError, match="complete label interval"):
-        mirror_folds(own.with_columns(t1=pl.lit(None, own["t1"].dtype)), folds)
+        mirror_folds(own.with_columns(t1=pl.lit(None, own["t1"].dtype)), folds, horizon_bars=24)
 
 
 def test_linear_lags_against_statsmodels(home):
@@ -171,6 +172,28 @@ def test_boosted_lags_give_the_same_bytes_again_and_nothing_where_a_lag_is_missi
     assert one.predict(rows.clear()).tolist() == []
 
 
+def test_premia_of_nothing_are_seldom_far_from_nothing():
+    """Returns over 24 hours share 23 of them with the next ones: taken as independent, most t exceed 1.96."""
+    names, count, overlap, far = factor_risk.list_exposures(RISK_EXPOSURES), 400, 24, 0
+    times = [START + hour * HOUR for hour in range(count)]
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        worth = np.concatenate([np.zeros((1, 8)), rng.normal(0, 0.01, (count + overlap - 1, 8)).cumsum(axis=0)])
+        ahead = worth[overlap:] - worth[:-overlap]
+        exposures = rng.normal(size=(8, len(names)))
+        rows = pl.DataFrame(
+            {
+                EVENT: np.repeat(np.array(times[: len(ahead)], dtype=object), 8).tolist(),
+                "pair_id": [f"A{number}__USDT" for number in range(8)] * len(ahead),
+                "label": ahead.ravel(),
+            }
+            | {name: np.tile(exposures[:, place], len(ahead)) for place, name in enumerate(names)}
+        ).with_columns(t0=pl.col(EVENT), t1=pl.col(EVENT) + overlap * HOUR)
+        model = factor_risk.fit_factor_premia(rows, RISK_EXPOSURES, Settings())
+        far += sum(abs(t) > 1.96 for t in model.t_values)
+    assert far <= 12  # of 48; as independent hours about 34
+
+
 def test_factor_premia_are_the_means_of_regressions_across_assets(home):
     """What returns are made of is found again, and equals one regression per decision by statsmodels."""
     settings, _ = home
@@ -186,8 +209,16 @@ def test_factor_premia_are_the_means_of_regressions_across_assets(home):
     for _, part in made.sort(EVENT, "pair_id").group_by(EVENT, maintain_order=True):
         slow.append(sm.OLS(part["label"].to_numpy(), sm.add_constant(part.select(names).to_numpy())).fit().params[1:])
     np.testing.assert_allclose(model.premia, np.mean(slow, axis=0), rtol=1e-9, atol=1e-15)
-    expected = np.mean(slow, axis=0) / (np.std(slow, axis=0, ddof=1) / np.sqrt(len(slow)))
-    np.testing.assert_allclose(model.t_values, expected, rtol=1e-7)
+    times = made[EVENT].unique().sort()
+    assert (times[-1] - times[0]) == (len(times) - 1) * HOUR  # no hole: statsmodels counts rows, not hours
+    lags = min(48, len(slow) // 4)
+    expected = [
+        sm.OLS(column, np.ones(len(slow)))
+        .fit(cov_type="HAC", cov_kwds={"maxlags": lags, "use_correction": False})
+        .tvalues[0]
+        for column in np.array(slow).T
+    ]
+    np.testing.assert_allclose(model.t_values, expected, rtol=1e-6)
     assert abs(model.t_values[0]) > 10 > abs(model.t_values[2])
     with pytest.raises(MissingDataError, match="0 decisions have exposures of more than 5 assets"):
         factor_risk.fit_factor_premia(made.filter(pl.col("pair_id") < "DOGE"), RISK_EXPOSURES, settings)
@@ -235,7 +266,7 @@ def test_scores_keep_their_bits_whatever_comes_later(home, name):
         daily=portfolio.daily,
     )
     hourly = built(home, LAGGED_RETURNS, horizon_bars=12).rows.drop_nulls("label")
-    pair_folds = split_walk_forward(hourly, test_bars=80, train_bars=200)
+    pair_folds = split_walk_forward(hourly, test_bars=80, train_bars=200, horizon_bars=12)
     cut = pair_folds[1].blocks[0].first
     feature = portfolio.service.features[0] if name != "vwap_distance" else "ranked_dist"
     poisoned = TrainingSet(
@@ -248,7 +279,11 @@ def test_scores_keep_their_bits_whatever_comes_later(home, name):
     )
     before, after = (
         score_walk_forward(
-            settings, family, one, mirror_folds(one.rows.drop_nulls("label"), pair_folds), SilentProgress()
+            settings,
+            family,
+            one,
+            mirror_folds(one.rows.drop_nulls("label"), pair_folds, horizon_bars=portfolio.horizon_bars),
+            SilentProgress(),
         ).rows.filter(pl.col(EVENT) < cut)["score"]
         for one in (data, poisoned)
     )
