@@ -1,4 +1,4 @@
-"""`--universe NAME` of ingest, collect and features: the members of a stored universe, beside the assets of settings."""
+"""`--universe NAME` of ingest, collect and features: all members of a stored universe, beside those of the settings."""
 
 from __future__ import annotations
 
