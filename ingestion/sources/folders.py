@@ -22,6 +22,7 @@ from ingestion.sources.protocol import NotServedError, UnitAnswer
 from ingestion.sources.reading import RefusedFileError
 from pairity.errors import DataError
 from pairity.names import ASSET
+from pairity.number_formats import format_plain
 from pairity.timeline import HOUR, MINUTE
 
 _BAR_OF = {MINUTE: "candles_1m", HOUR: "candles_1h"}
@@ -258,4 +259,4 @@ def _join(errors: Sequence[DataError]) -> DataError:
 
 
 def _say(step: timedelta) -> str:
-    return f"{step.total_seconds() / 60:g} minutes"
+    return f"{format_plain(step.total_seconds() / 60)} minutes"
