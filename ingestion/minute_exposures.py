@@ -48,10 +48,11 @@ def regress_minutes(
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
     read = make_reader(settings, lake, WithheldRows.of(layout, lake))
-    cut = None
+    cut, window = None, settings.features.exposure_minutes * MINUTE
     if first is None:
-        first, cut = _choose_first(lake, settings, end)
-        begin = first
+        begin, cut = _choose_first(lake, settings, end)
+        # Of minutes that were cut off, the first windows would lack some.
+        first = begin if cut is None else begin + settings.features.risk_days * DAY + window
     else:
         begin = find_first_minute(first, settings.features)
     minutes = read("candles_1m", begin, end).collect()
