@@ -7,7 +7,7 @@ event time with a later created_timestamp. Files appear by rename: a killed proc
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, DType, View
 from feature_repo.stored_tables import NAME_DIGITS, verify_file
+from pairity.bounded_json import MIB
 from pairity.digest import digest_bytes
 from pairity.durable import remove_unfinished, replace_file
 from pairity.errors import DataError
@@ -23,6 +24,8 @@ from pairity.layout import Layout
 from pairity.timeline import month_key
 
 TIME = pl.Datetime("us", "UTC")
+_READ_AT_ONCE = 64 * MIB
+"""Bytes of files that are read at once where one row of each entity is looked for: a few times as much in memory."""
 _DTYPES: dict[DType, pl.DataType] = {"float64": pl.Float64(), "int64": pl.Int64(), "string": pl.String()}
 
 
@@ -80,6 +83,38 @@ def find_newest_event(layout: Layout, view: View, since: datetime) -> datetime |
     newest = scan_since(layout, view, since).select(pl.col(EVENT_TIME).max()).collect().item()
     assert newest is None or isinstance(newest, datetime)
     return newest
+
+
+def read_newest(layout: Layout, view: View) -> pl.DataFrame:
+    """Return the newest row of each entity in its newest version, sorted by entity.
+
+    Looks from the newest month back, some files at a time: memory grows with entities, not with history.
+    """
+    found = make_schema(view).to_frame()
+    for folder in sorted(locate_view(layout, view).glob("month=*"), reverse=True):
+        own = found.clear()
+        for files in _split_by_size(sorted(folder.glob("*.parquet"))):
+            # An entity's rows of earlier months are older than what was found.
+            others = _scan(files, view).filter(~pl.col(view.entity).is_in(found[view.entity].implode()))
+            rows = pl.concat([own.lazy(), others]).sort(EVENT_TIME, CREATED_TIME)
+            own = rows.unique(view.entity, keep="last", maintain_order=True).collect()
+        found = pl.concat([found, own])
+    return found.sort(view.entity)
+
+
+def _split_by_size(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """Yield files in their order, as many at a time as hold `_READ_AT_ONCE` bytes together, and at least one."""
+    together: list[Path] = []
+    size = 0
+    for path in files:
+        own = path.stat().st_size
+        if together and size + own > _READ_AT_ONCE:
+            yield together
+            together, size = [], 0
+        together.append(path)
+        size += own
+    if together:
+        yield together
 
 
 def keep_newest(rows: pl.LazyFrame, view: View) -> pl.LazyFrame:

@@ -32,7 +32,7 @@ class PairOverview:
     `is_inverted` and `exchange_symbol` are null where nobody knows what the venue lists; measures are null where the
     pair has no features at `bar`, and `left_out` says why."""
     correlations: pl.DataFrame
-    """asset, then one column per asset of the universe: Pearson correlation of hourly returns over the window of
+    """asset, then one column per asset of the pairs: Pearson correlation of hourly returns over the window of
     `features.correlation_window_bars` at `bar`; 1 on the diagonal of assets with bars, null where not known."""
 
 
@@ -75,7 +75,7 @@ def overview_pairs(settings: Settings, at: datetime, listed: Iterable[str] | Non
 
 def _tabulate(settings: Settings, pairs: pl.DataFrame, present: set[str]) -> pl.DataFrame:
     """Return the matrix of correlations: symmetric, by the order of the universe."""
-    assets = settings.universe.assets
+    assets = settings.universe.traded
     values: dict[tuple[str, str], float | None] = {(name, name): 1.0 for name in assets if name in present}
     for base, quote, value in pairs.select("base", "quote", "correlation_168h").iter_rows():
         values[base, quote] = values[quote, base] = value

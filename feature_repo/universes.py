@@ -20,6 +20,7 @@ from pairity.durable import replace_file_with
 from pairity.errors import ConfigError, LakeCorruptError, MissingDataError, UnknownNameError
 from pairity.layout import Layout
 from pairity.names import ASSET, IDENTIFIER
+from pairity.settings import Settings, UniverseSettings
 
 SCHEMA = pl.Schema(
     {
@@ -98,6 +99,17 @@ def read_universe(layout: Layout, name: str) -> StoredUniverse:
         if not all(ASSET.accepts(asset) for asset in rows["asset"].drop_nulls().unique()):
             raise LakeCorruptError(f"{path} names what is no asset", _REMEDY)
     return StoredUniverse(name, rows)
+
+
+def add_members(settings: Settings, universe: StoredUniverse) -> Settings:
+    """Return settings whose assets are followed by all that were ever a member of `universe`.
+
+    The pairs stay those that they are: hundreds of members have tens of thousands.
+    """
+    own = settings.universe
+    others = tuple(asset for asset in universe.assets if asset not in own.assets)
+    widened = own.model_dump() | {"assets": own.assets + others, "pair_assets": own.traded}
+    return settings.model_copy(update={"universe": UniverseSettings(**widened)})
 
 
 def store_universe(layout: Layout, name: str, rows: pl.DataFrame, *, keep: bool) -> StoredUniverse:

@@ -9,7 +9,7 @@ import polars as pl
 
 from feature_repo.raw_datasets import CANDLES, DATASETS
 from ingestion.lake import Lake
-from pairity.number_formats import format_price
+from pairity.number_formats import format_plain, format_price
 from pairity.timeline import DAY
 from validation.anomalies import find_dead_contracts, find_mark_deviations, find_market_outages, find_short_bars
 
@@ -33,7 +33,7 @@ def describe_anomalies(lake: Lake, dataset: str, dead_after: timedelta = DAY) ->
         for asset, first, last, _, price in find_dead_contracts(rows, every, dead_after).iter_rows():
             until = last + every
             span = f"{first:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
-            yield f"dead contract {asset} {span}: no trade, and the price stood at {price:g}"
+            yield f"dead contract {asset} {span}: no trade, and the price stood at {format_plain(price)}"
         for asset, at, bars, expected, reason in find_short_bars(rows, every, _FOUR_HOURS).iter_rows():
             yield f"short 4h bar {asset} {at:%Y-%m-%d %H:%M}: {bars} of {expected} ({reason})"
     if dataset in ("mark_1h", "index_1h"):

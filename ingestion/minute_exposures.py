@@ -15,8 +15,12 @@ from ingestion.withheld import WithheldRows, make_reader
 from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.settings import Settings
-from pairity.timeline import MINUTE
+from pairity.timeline import DAY, MINUTE, floor_to
 from pairity.universe import inst_id
+
+MINUTES_OF_A_DAY = DAY // MINUTE
+MOST_MINUTES = 4_000_000
+"""Minutes of all assets together that are read where nobody chose a range: memory grows with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class FactorStudy:
     minute), and `return_<factor>` of each factor of the design."""
     factors: pl.DataFrame
     """time, and the returns of market, the nine terciles and the three spreads; null where there is none."""
+    left_out_before: datetime | None
+    """Stored minutes before it were not read: they are too many for a range that nobody chose. None: all were read."""
 
 
 def regress_minutes(
@@ -35,14 +41,18 @@ def regress_minutes(
 ) -> FactorStudy:
     """Return the exposures of `assets` for every minute in (first, end] for which the regression has a result.
 
-    `first` None: of all that is stored. Factors are made of all assets of the universe with minutes in the lake;
-    withheld rows are not used. Raises MissingDataError where there is no result at all.
+    `first` None: of the newest stored ones, as many as `MOST_MINUTES` allow, and a few days at least. Factors are made
+    of all assets of the universe with minutes in the lake; withheld rows are not used. Raises MissingDataError where
+    there is no result at all.
     """
     layout = Layout.of(settings)
     lake = Lake(layout, venue=settings.features.venue)
     read = make_reader(settings, lake, WithheldRows.of(layout, lake))
+    cut, window = None, settings.features.exposure_minutes * MINUTE
     if first is None:
-        begin = first = _find_first_stored(lake, settings.universe.assets, end)
+        begin, cut = _choose_first(lake, settings, end)
+        # Of minutes that were cut off, the first windows would lack some.
+        first = begin if cut is None else begin + settings.features.risk_days * DAY + window
     else:
         begin = find_first_minute(first, settings.features)
     minutes = read("candles_1m", begin, end).collect()
@@ -56,7 +66,11 @@ def regress_minutes(
             "factors that are made of the same ones give no number",
         )
     factors = compute_minute_factors(minutes, settings.features)
-    return FactorStudy(_add_returns(rows, minutes, factors), factors.filter(pl.col("time") > first))
+    return FactorStudy(
+        exposures=_add_returns(rows, minutes, factors),
+        factors=factors.filter(pl.col("time") > first),
+        left_out_before=cut,
+    )
 
 
 def _add_returns(rows: pl.DataFrame, minutes: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:
@@ -68,9 +82,21 @@ def _add_returns(rows: pl.DataFrame, minutes: pl.DataFrame, factors: pl.DataFram
     return joined.join(others, on="time", how="left", maintain_order="left")
 
 
-def _find_first_stored(lake: Lake, assets: Sequence[str], end: datetime) -> datetime:
-    """Return the open time of the first stored minute of `assets`; `end` where none is stored."""
-    instruments = {inst_id(asset) for asset in assets}
+def _choose_first(lake: Lake, settings: Settings, end: datetime) -> tuple[datetime, datetime | None]:
+    """Return the open time of the first minute to read before `end`, and the same where stored ones are left out by it.
+
+    `end` where none is stored.
+    """
+    instruments = {inst_id(asset) for asset in settings.universe.assets}
     parts = [part for part in lake.contents() if part.dataset == "candles_1m" and part.instrument in instruments]
-    firsts = [lake.manifest(part).first for part in parts]
-    return min((first for first in firsts if first is not None), default=end)
+    stored = [(manifest.first, manifest.last, part.instrument) for part in parts for manifest in [lake.manifest(part)]]
+    spans = [(first, last, name) for first, last, name in stored if first is not None and last is not None]
+    before = [(first, min(last, end), name) for first, last, name in spans if first < end]
+    if not before:
+        return end, None
+    first, last = min(first for first, _, _ in before), max(last for _, last, _ in before)
+    a_day = MINUTES_OF_A_DAY * len({name for _, _, name in before})
+    # The buckets of a day come from whole days before it, and the window of the first exposure lies behind that.
+    least = settings.features.risk_days + -(-settings.features.exposure_minutes // MINUTES_OF_A_DAY)
+    cut = floor_to(last, DAY) - max(least, MOST_MINUTES // a_day) * DAY
+    return (first, None) if cut <= first else (cut, cut)

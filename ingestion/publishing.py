@@ -12,7 +12,15 @@ import polars as pl
 
 from feature_repo.catalog import CREATED_TIME, EVENT_TIME, PAIR_HOURLY, VIEWS, View
 from feature_repo.knowledge_time import correction_created_at
-from feature_repo.offline_files import combine_bits, find_published, keep_newest, publish, publish_new, scan_view
+from feature_repo.offline_files import (
+    combine_bits,
+    find_published,
+    keep_newest,
+    publish,
+    publish_new,
+    read_newest,
+    scan_view,
+)
 from feature_repo.raw_datasets import BAR_SOURCES
 from feature_repo.transforms.view_transforms import ReadRaw
 from ingestion.continued_month import ContinuedMonth
@@ -96,7 +104,7 @@ class Publisher:
                 latest[name] = _latest(VIEWS[name], [latest[name], published] if name in latest else [published])
             progress.advance(note=month_key(item.month))
         if online_is_new:
-            latest = {name: _latest(view, [scan_view(layout, view).collect()]) for name, view in VIEWS.items()}
+            latest = {name: read_newest(layout, view) for name, view in VIEWS.items()}
         self._write_online(latest)
         # Only now is a month done: a run that is killed before computes it again, to the same files.
         for item in due:

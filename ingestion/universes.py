@@ -96,6 +96,12 @@ def build_exchange_universe(
         where |= {ticker: tuple(filter(EXCHANGE_CODE.accepts, codes)) for ticker, codes in found.items()}
         progress.advance(len(asked))
     code = tiingo.exchange.upper()
+    if not any(where.values()):
+        raise MissingDataError(
+            f"no exchange had a price of any coin against {tiingo.quote} on {day:%Y-%m-%d}: Tiingo's map has "
+            f"{len(tickers):,} such tickers",
+            "choose another day or quote currency",
+        )
     if not any(code in codes for codes in where.values()):
         raise UnknownNameError(f"exchange with {tiingo.quote} on {day:%Y-%m-%d}", code, set().union(*where.values()))
     coins = {ticker: ticker.removesuffix(tiingo.quote).upper() for ticker in tickers if code in where[ticker]}

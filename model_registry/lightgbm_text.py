@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pairity.bounded_numbers import show
 from pairity.errors import ModelIntegrityError
+from pairity.number_formats import format_plain
 
 TREES_FILE = "trees.txt"
 TREES_MAX_BYTES = 4 << 20
@@ -125,7 +126,7 @@ class _Reader:
         if self._at != len(self._lines):
             self._refuse("it has something behind its end")
         if sum(max(map(abs, tree.leaves)) for tree in trees) > MAX_SCORE:
-            self._refuse(f"its leaves add up to more than {MAX_SCORE:g}")
+            self._refuse(f"its leaves add up to more than {format_plain(MAX_SCORE)}")
         return _flatten(trees)
 
     def _tree(self, number: int, size: int, features: int) -> _Tree:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from pairity.bounded_json import JsonLimits, parse_json
 from pairity.bounded_numbers import OutOfBoundsError, show
 from pairity.errors import ModelIntegrityError
+from pairity.number_formats import format_plain
 
 CARD_FILE = "model.json"
 CARD_MAX_BYTES = 1 << 20
@@ -97,7 +98,9 @@ class CardReader:
     def read_number(self, value: object, what: str, low: float, high: float) -> float:
         """Return a float from `low` to `high`; an integer is none."""
         if type(value) is not float or not low <= value <= high:
-            self.refuse(f"{what} is {show(str(value)[:100])}, not a number from {low:g} to {high:g}")
+            self.refuse(
+                f"{what} is {show(str(value)[:100])}, not a number from {format_plain(low)} to {format_plain(high)}"
+            )
         return value
 
     def refuse(self, why: str) -> NoReturn:

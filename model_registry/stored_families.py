@@ -16,6 +16,7 @@ from model_registry.records import REFERENCE_FAMILY
 from model_registry.scorer_card import CardReader
 from model_registry.stored_scorers import CONSTANT, TREES, StoredScorer, build_scorer
 from pairity.errors import UnknownNameError
+from pairity.number_formats import format_plain
 
 FOREST, CALIBRATED = "forest", "calibrated forest"
 
@@ -72,7 +73,10 @@ def read_scorer(family: StoredFamily, files: Mapping[str, bytes], tags: Mapping[
     if (card.family, card.scorer["kind"]) != (family.name, family.kind):
         reader.refuse(f"its family is {family.name}, and its files hold {card.family} ({card.scorer['kind']})")
     if family.probability is not None and card.scorer["probability"] != family.probability:
-        reader.refuse(f"{family.name} always says {family.probability:g}, not {card.scorer['probability']:g}")
+        reader.refuse(
+            f"{family.name} always says {format_plain(family.probability)}, "
+            f"not {format_plain(card.scorer['probability'])}"
+        )
     service = find_service(tags.get("feature_service", ""))
     if card.features != service.features:
         reader.refuse(f"its features are not those of {service.name}")

@@ -89,6 +89,18 @@ def format_percent(fraction: float | None, *, signed: bool = False) -> Figure:
     return Figure(f"{fraction:+,.2%}" if signed else f"{fraction:,.2%}")
 
 
+def format_plain(value: float | None, digits: int = 6) -> Figure:
+    """Return a number in a sentence: so many significant digits, no zeros behind them, no commas, never an exponent.
+
+    >>> [format_plain(value) for value in (0.0005, 3.0, 0.00005, 12345678.0, -0.00000125)]
+    ['0.0005', '3', '0.00005', '12345700', '-0.00000125']
+    """
+    if value is None:
+        return Figure(NOTHING)
+    text = f"{value:.{digits}g}"
+    return Figure(f"{Decimal(text):f}" if "e" in text else text)
+
+
 def format_exact(value: Decimal | None) -> Figure:
     """Return every digit of a number as the venue told it, without an exponent.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pairity.number_formats import format_number
+from pairity.number_formats import format_fixed
 
 MANY_PAIRS = 1_225
 """Pairs of fifty assets: more than that is said before the work begins."""
 _MONTH_HOURS = 720
 _FILE_BYTES_PER_ROW = 90
 """Bytes of a pair's hour in the published files, compressed; measured by `make bench-wide`."""
-_MICROSECONDS_PER_ROW = 50.0
+_MICROSECONDS_PER_ROW = 7.0
 """Time to compute, judge and write a pair's hour; measured by `make bench-wide` on two cores that were shared."""
 
 
@@ -27,7 +27,7 @@ def describe_pair_cost(traded: Sequence[str]) -> str | None:
     rows = count * _MONTH_HOURS
     return (
         f"{len(traded):,} assets make {count:,} pairs: {rows:,} rows for each month of features, about "
-        f"{format_number(rows * _FILE_BYTES_PER_ROW / 1e9)} GB on the disk and "
-        f"{format_number(rows * _MICROSECONDS_PER_ROW / 60e6)} minutes; set universe.pair_assets to the "
+        f"{format_fixed(rows * _FILE_BYTES_PER_ROW / 1e9, 1)} GB on the disk and "
+        f"{format_fixed(rows * _MICROSECONDS_PER_ROW / 60e6, 1)} minutes; set universe.pair_assets to the "
         "assets whose pairs are wanted"
     )

@@ -67,6 +67,22 @@ def settings_from(exchange_url: str | None = None, control_url: str | None = Non
     return settings
 
 
+def add_members_of(settings: Settings, universe: str | None) -> tuple[Settings, tuple[str, ...]]:
+    """Return settings with all that were ever a member of a stored universe, and these members; None adds nobody.
+
+    Without a universe the members are the assets of the settings. UnknownNameError lists the universes that exist.
+    """
+    from feature_repo.universes import add_members, read_universe
+    from pairity.layout import Layout
+
+    if universe is None:
+        return settings, settings.universe.assets
+    stored = read_universe(Layout.of(settings), universe)
+    if not stored.assets:
+        raise DataError(f"universe {universe} never had a member", "build it with other choices: pairity universe")
+    return add_members(settings, stored), stored.assets
+
+
 def say_pair_cost(settings: Settings) -> None:
     """Say what many pairs will cost, before the work on them begins."""
     from pairity.pair_cost import describe_pair_cost

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 from pairity.errors import ConfigError
-from pairity.names import SOURCE, TIME_FORMAT, TIME_ZONE, NameRule, check_note, split_names
+from pairity.names import IDENTIFIER, SOURCE, TIME_FORMAT, TIME_ZONE, NameRule, check_note, split_names
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,6 +71,13 @@ ASKED_SOURCE = click.option(
 )
 ASKED_FOLDER = click.option(
     "--folder", type=click.Path(path_type=Path), help="Folder or file of a source that reads files."
+)
+
+UNIVERSE_COLLECTED = click.option(
+    "--universe",
+    type=Name(IDENTIFIER),
+    metavar="NAME",
+    help="All that were ever a member of this stored universe (pairity universe); pairs stay those of the settings.",
 )
 
 

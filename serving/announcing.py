@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pairity.margin import MarginMode
+from pairity.number_formats import format_plain
 from serving.risk import Mode
 
 if TYPE_CHECKING:
@@ -30,13 +31,14 @@ def describe_start(settings: Settings, status: Status, model: ModelRef) -> list[
         f"mode      {status.mode} trading at {status.market}",
         f"universe  {len(universe.assets)} assets, {len(universe.pairs)} pairs of {settings.features.venue}: "
         + ", ".join(universe.assets),
-        f"bars      {settings.serve.interval_minutes} min; decided {settings.serve.grace_s:g} s after each close",
+        f"bars      {settings.serve.interval_minutes} min; decided {format_plain(settings.serve.grace_s)} s "
+        "after each close",
         f"model     {model.name} version {model.version}, trained until {model.train_end or 'unknown'}, gate: "
         f"{model.gate}, run {model.run_id}",
         f"size      {base}, up to twice as much at a high score{capped}, leverage {strategy.leverage}{margin}, "
         f"legs: {strategy.legs}, {count} position{'s' if count > 1 else ''} at once",
         f"limits    a day's loss of {limits.day_loss:.1%}, a drawdown of {limits.drawdown:.1%}, "
-        f"{limits.gross_leverage:g} times the equity, {limits.orders_per_hour} orders an hour",
+        f"{format_plain(limits.gross_leverage)} times the equity, {limits.orders_per_hour} orders an hour",
     ]
     if status.mode == Mode.LIVE:
         return [_LOUD, "REAL MONEY: every order of this process is paid for with it", *lines, _LOUD]

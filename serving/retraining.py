@@ -20,6 +20,7 @@ from pairity.child_environment import make_child_environment
 from pairity.durable import open_log
 from pairity.errors import JournalError, PrivacyError
 from pairity.layout import Layout
+from pairity.number_formats import format_plain
 from pairity.schedule import find_due_slot, parse_time_of_day
 from pairity.secret_names import SECRET_SETTINGS
 from pairity.setting_types import Section
@@ -81,7 +82,9 @@ async def run_job(settings: Settings, command: Sequence[str]) -> JobEnd:
             code = await process.wait()
     except TimeoutError:
         await _terminate(process)
-        return JobEnd(process.returncode or 1, f"ended: it took more than {settings.retrain.limit_hours:g} h")
+        return JobEnd(
+            process.returncode or 1, f"ended: it took more than {format_plain(settings.retrain.limit_hours)} h"
+        )
     finally:
         await _terminate(process)
     return JobEnd(code, _read_last_line(log, code))

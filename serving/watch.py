@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pairity.backoff import Backoff
 from pairity.errors import VenueError
+from pairity.number_formats import format_plain
 from pairity.strategy.types import PairPosition
 from serving.control.carrying import CLOSED_BY_PERSON, RequestDesk
 from serving.execution.venue_records import Balance
@@ -250,6 +251,6 @@ class Watch:
         if abs(off.total_seconds()) > most:
             raise VenueError(
                 f"this machine's clock is {off.total_seconds():+.1f} s off the venue's, limits.clock_skew_s allows "
-                f"{most:g}",
+                f"{format_plain(most)}",
                 "synchronise it",
             )

@@ -18,7 +18,7 @@ from training.backtest.engine import refuse_seen_period, refuse_seen_scores, run
 from training.backtest.grid import GridInputs, GridResult, TrialGrid, run_grid
 from training.backtest.inputs import group_scores_by_hour
 from training.backtest.performance import compute_hourly_returns, measure_performance
-from training.backtest.recording import ASSESSMENT_SCHEMA, RecordingStrategy
+from training.backtest.recording import ASSESSMENT_SCHEMA, RecordingStrategy, explain_no_entry
 from training.data.contracts import note_assumed_contracts
 from training.data.decisions import choose_range, find_published_range
 from training.data.history import load_history, make_store_join
@@ -127,8 +127,13 @@ def run_recorded_backtest(
         trials=len(trials),
         run_id=run_id,
         files=tuple(files),
-        notes=tuple(_list_notes(settings, scored, within, (since, until))),
+        notes=(*_list_notes(settings, scored, within, (since, until)), *_note_no_entry(assessments)),
     )
+
+
+def _note_no_entry(assessments: pl.DataFrame) -> list[str]:
+    reason = explain_no_entry(assessments)
+    return [] if reason is None else [reason]
 
 
 def _list_notes(

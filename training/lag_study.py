@@ -201,7 +201,7 @@ def _hold(bars: pl.DataFrame, since: datetime, until: datetime) -> float:
 
 
 def _describe(returns: pl.Series) -> dict[str, float | None]:
-    quantiles = {f"q{share:g}": returns.quantile(share / 100, "linear") for share in (1, 5, 25, 50, 75, 95, 99)}
+    quantiles = {f"q{share}": returns.quantile(share / 100, "linear") for share in (1, 5, 25, 50, 75, 95, 99)}
     moments = {"mean": returns.mean(), "std": returns.std(), "skewness": returns.skew(), "kurtosis": returns.kurtosis()}
     numbers = {name: value if isinstance(value, float) else None for name, value in (moments | quantiles).items()}
     return {"count": float(len(returns)), **numbers}

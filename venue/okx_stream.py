@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pairity.backoff import Backoff
 from pairity.bounded_numbers import OutOfBoundsError
+from pairity.number_formats import format_plain
 from pairity.redaction import redact
 from pairity.settings import Settings
 from pairity.web_address import WebAddress
@@ -215,7 +216,7 @@ class OkxStream:
             if any(connection.closed() for connection in connections):
                 return "the venue closed the connection"
             if time.monotonic() - self._data_s > self._patience.data_s:
-                return f"no data for {self._patience.data_s:g} s"
+                return f"no data for {format_plain(self._patience.data_s)} s"
 
     def _make_client(self, address: WebAddress, session: StreamSession) -> okx:
         client: okx = load_quiet_stream_okx()(

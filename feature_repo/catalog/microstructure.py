@@ -170,7 +170,7 @@ ASSET_MICROSTRUCTURE = View(
             "Σ liquidated notional of the hour, both sides",
             "USDT",
             ("liquidations",),
-            "null where nothing was collected in the hour (where there were none, a row of 0 was)",
+            "null where none was seen in the hour: there were none, or nothing was collected",
             lower=0.0,
         ),
         Feature(

@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from pairity.bounded_body import ACCEPTED_ENCODINGS, BoundedBody
 from pairity.bounded_json import ANSWER
 from pairity.bounded_numbers import OutOfBoundsError, show
+from pairity.number_formats import format_plain
 
 _PIECE = 1 << 16
 _Guarded = tuple[HTTPConnection, socket.socket]
@@ -102,13 +103,13 @@ class BoundedTransport(HTTPAdapter):
             yield
         except Exception:
             if is_over.is_set():
-                raise DeadlineError(f"was not complete after {self.total_s:g} s") from None
+                raise DeadlineError(f"was not complete after {format_plain(self.total_s)} s") from None
             raise
         finally:
             timer.cancel()
             self._forget_closed()
         if is_over.is_set():  # a body without a length ends where the connection does
-            raise DeadlineError(f"was not complete after {self.total_s:g} s")
+            raise DeadlineError(f"was not complete after {format_plain(self.total_s)} s")
 
     def _forget_closed(self) -> None:
         # Only now: the body of an answer without a length is read from a connection that counts as closed already.

@@ -34,6 +34,7 @@ from pairity.errors import (
     VenueRejectedError,
     VenueUnreachableError,
 )
+from pairity.number_formats import format_plain
 from pairity.timeline import from_ms, to_ms
 
 _BARS = {"candles_1m": "1m", "candles_1h": "1h"}
@@ -191,7 +192,8 @@ class CcxtAny(BlockingSource):
         if self.exchange in _VOLUME_IN_CONTRACTS and size > 0.0:
             return size
         raise ConfigError(
-            f"whether {self.exchange} tells volumes of {market['symbol']} in coins or contracts of {size:g} is unknown",
+            f"whether {self.exchange} tells volumes of {market['symbol']} in coins or contracts of "
+            f"{format_plain(size)} is unknown",
             "compare with the exchange's own page and add it to ingestion/sources/ccxt_any.py",
         )
 

@@ -23,6 +23,7 @@ from ingestion.sources.reading import RefusedFileError
 from ingestion.sources.recording_edges import without_partial_minutes
 from pairity.errors import DataError
 from pairity.names import ASSET
+from pairity.number_formats import format_plain
 from pairity.timeline import HOUR, MINUTE
 
 _BAR_OF = {MINUTE: "candles_1m", HOUR: "candles_1h"}
@@ -263,4 +264,4 @@ def _join(errors: Sequence[DataError]) -> DataError:
 
 
 def _say(step: timedelta) -> str:
-    return f"{step.total_seconds() / 60:g} minutes"
+    return f"{format_plain(step.total_seconds() / 60)} minutes"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from pairity.number_formats import format_plain
 from pairity.settings import StrategySettings
 from pairity.strategy.types import AssetView, PairAssessment, PairPosition, PairScore, Side
 from pairity.universe import Pair
@@ -95,7 +96,7 @@ def _not_hedged(score: PairScore, settings: StrategySettings) -> str | None:
         return None
     if score.hedge_ratio is None or not math.isfinite(score.hedge_ratio):
         return "hedge ratio unknown"
-    return None if score.hedge_ratio > 0 else f"hedge ratio {score.hedge_ratio:.3g} not positive"
+    return None if score.hedge_ratio > 0 else f"hedge ratio {format_plain(score.hedge_ratio, 3)} not positive"
 
 
 def _not_tradable(score: PairScore, assets: Mapping[str, AssetView], settings: StrategySettings) -> str | None:
@@ -118,12 +119,14 @@ def _funding_against(asset: AssetView, side: Side, settings: StrategySettings) -
     name, limit, rate = asset.asset, settings.funding_limit / FUNDING_LIMIT_HOURS, asset.funding_per_hour
     if rate is None:
         return f"funding of {name} unknown"
-    said = f"funding of {name} {asset.funding_rate:g} in {asset.funding_interval_h:g} h"
     if side is Side.SELL and rate < -limit:
-        return f"{said} below −{settings.funding_limit:g} in {FUNDING_LIMIT_HOURS:g} h for a short"
-    if side is Side.BUY and rate > limit:
-        return f"{said} above {settings.funding_limit:g} in {FUNDING_LIMIT_HOURS:g} h for a long"
-    return None
+        beyond = f"below −{format_plain(settings.funding_limit)}", "short"
+    elif side is Side.BUY and rate > limit:
+        beyond = f"above {format_plain(settings.funding_limit)}", "long"
+    else:
+        return None
+    said = f"funding of {name} {format_plain(asset.funding_rate)} in {format_plain(asset.funding_interval_h)} h"
+    return f"{said} {beyond[0]} in {format_plain(FUNDING_LIMIT_HOURS)} h for a {beyond[1]}"
 
 
 def _too_close_to_held(

@@ -6,13 +6,15 @@ import sys
 
 import click
 
-from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
+from pairity_cli.context import add_members_of, echo, reports_errors, say_pair_cost, settings_from
+from pairity_cli.parameters import UNIVERSE_COLLECTED
 
 
 @click.command()
 @click.option("--until", default="now", show_default=True, help="End (inclusive close): ISO time, age or now.")
+@UNIVERSE_COLLECTED
 @reports_errors
-def features(until: str) -> None:
+def features(until: str, universe: str | None) -> None:
     """Compute, judge, publish and materialize the features of what the lake holds; nothing is fetched.
 
     Months whose inputs did not change are left alone. The venue is that of `features.venue`.
@@ -24,7 +26,7 @@ def features(until: str) -> None:
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
-    settings = settings_from()
+    settings, _ = add_members_of(settings_from(), universe)
     say_pair_cost(settings)
     now = SystemClock().now()
     with ConsoleProgress() as progress:

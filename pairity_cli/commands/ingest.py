@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, say_pair_cost, settings_from
+from pairity_cli.context import (
+    CONTROL_URL,
+    EXCHANGE_URL,
+    add_members_of,
+    echo,
+    reports_errors,
+    run_async,
+    say_pair_cost,
+    settings_from,
+)
+from pairity_cli.parameters import UNIVERSE_COLLECTED
 
 if TYPE_CHECKING:
     from ingestion.report import IngestReport
@@ -18,12 +28,19 @@ if TYPE_CHECKING:
 @click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
 @click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
 @click.option("--instruments", metavar="A,B,…", help="Only these of the universe (BTC or BTC-USDT-SWAP).")
+@UNIVERSE_COLLECTED
 @click.option("--recheck", is_flag=True, help="Ask again for what is stored; what the venue changed is a correction.")
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
 def ingest(
-    since: str, until: str, instruments: str | None, recheck: bool, exchange_url: str | None, control_url: str | None
+    since: str,
+    until: str,
+    instruments: str | None,
+    universe: str | None,
+    recheck: bool,
+    exchange_url: str | None,
+    control_url: str | None,
 ) -> None:
     """Collect closed bars, funding and contracts; validate; publish features; refresh the online store.
 
@@ -33,16 +50,16 @@ def ingest(
     from pairity_cli.summaries import show_ingest
     from validation.checkpoint import build_docs
 
-    settings = settings_from(exchange_url, control_url)
+    settings, members = add_members_of(settings_from(exchange_url, control_url), universe)
     say_pair_cost(settings)
-    report = run_async(_ingest(settings, since, until, instruments, recheck=recheck))
+    report = run_async(_ingest(settings, since, until, members, instruments, recheck=recheck))
     show_ingest(report)
     echo(f"what was checked: {build_docs(settings)}")
     sys.exit(0 if report.ok else 4)
 
 
 async def _ingest(
-    settings: Settings, since: str, until: str, instruments: str | None, *, recheck: bool
+    settings: Settings, since: str, until: str, members: tuple[str, ...], instruments: str | None, *, recheck: bool
 ) -> IngestReport:
     from ingestion.pipeline import ingest as run_ingest
     from pairity.timeline import check_range, parse_instant
@@ -50,7 +67,7 @@ async def _ingest(
     from pairity_cli.console import ConsoleProgress
     from venue.clock import clock_for
 
-    names = select_instruments(instruments.split(","), settings.universe.assets) if instruments is not None else None
+    names = members if instruments is None else select_instruments(instruments.split(","), members)
     clock = await clock_for(settings.exchange)
     start = parse_instant(since, now=clock.now(), name="--since")
     end = parse_instant(until, now=clock.now(), name="--until")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pairity.settings import Settings
     from pairity_cli.tables import Cell
 
+_MOST_COLUMNS = 20
+"""Assets whose matrix of correlations is shown."""
+
 
 @click.command()
 @click.option("--at", metavar="INSTANT", default="now", show_default=True, help="As known then: ISO time, age or now.")
@@ -71,6 +74,9 @@ def _show(overview: PairOverview) -> None:
     columns = ("pair", "cross", "legs", "bars", "correlation", "hedge ratio", "half-life, h", "z", "left out")
     print_table(columns, rows)
     names = overview.correlations.columns[1:]
+    if len(names) > _MOST_COLUMNS:
+        print_line(f"the correlations of {len(names):,} assets are wider than a page: see the files")
+        return
     matrix = [(asset, *map(format_fixed, values)) for asset, *values in overview.correlations.iter_rows()]
     print_table(("", *names), matrix, "correlation of hourly returns")
 

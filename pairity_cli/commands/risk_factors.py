@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, say_note, settings_from
 
 if TYPE_CHECKING:
     import polars as pl
 
 
 @click.command("risk-factors")
-@click.option("--since", help="First instant: ISO time, or an age such as 30d; by default all that is stored.")
+@click.option(
+    "--since", help="First instant: ISO time, or an age; by default what is stored, at most 4 million minutes."
+)
 @click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
 @click.option("--assets", default="BTC,ETH,BNB,XRP", show_default=True, metavar="A,B,…", help="Whose exposures.")
 @click.option("--design", type=click.Choice(["spreads4", "buckets10"]), default="spreads4", show_default=True)
@@ -42,6 +44,8 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
         check_range(first, end)
     names = tuple(select_instruments(assets.split(","), settings.universe.assets))
     study = regress_minutes(settings, first, end, names, design)
+    if study.left_out_before is not None:
+        say_note(f"minutes before {study.left_out_before:%Y-%m-%d %H:%M} UTC are left out; --since takes more of them")
     _show(study.exposures)
     layout = Layout.of(settings)
     for path in (*write_exposures(layout, study.exposures, design), *write_factor_returns(layout, study.factors)):

@@ -9,8 +9,8 @@ from typing import Literal
 import click
 
 from pairity.names import IDENTIFIER, SOURCE, VENUE
-from pairity_cli.context import echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import Name, Names, reading_options
+from pairity_cli.context import add_members_of, echo, reports_errors, run_async, settings_from
+from pairity_cli.parameters import UNIVERSE_COLLECTED, Name, Names, reading_options
 
 
 @click.command()
@@ -36,6 +36,7 @@ def sources() -> None:
 @click.option("--since", default="30d", show_default=True, help="First instant: ISO time, or an age such as 30d.")
 @click.option("--until", default="now", show_default=True, help="End (exclusive): ISO time, age or now.")
 @click.option("--assets", metavar="A,B,…", help="Only these; by default the universe.")
+@UNIVERSE_COLLECTED
 @click.option(
     "--datasets",
     type=Names(IDENTIFIER),
@@ -56,6 +57,7 @@ def collect(
     since: str,
     until: str,
     assets: str | None,
+    universe: str | None,
     datasets: tuple[str, ...] | None,
     folder: Path | None,
     venue: str | None,
@@ -84,18 +86,14 @@ def collect(
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
-    settings = settings_from()
+    settings, members = add_members_of(settings_from(), universe)
     reading = make_reading(time_zone, time_format, decimal)
     source = open_source(name, settings, folder, venue, reading)
     now = SystemClock().now()
     if list_assets:
         echo(" ".join(run_async(source.assets())))
         return
-    chosen = (
-        tuple(select_instruments(assets.split(","), settings.universe.assets))
-        if assets is not None
-        else settings.universe.assets
-    )
+    chosen = members if assets is None else select_instruments(assets.split(","), members)
     wanted = datasets or source.datasets
     start = parse_instant(since, now=now, name="--since")
     end = parse_instant(until, now=now, name="--until")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+from pairity.number_formats import format_plain
 from serving.alerts.shapes import Post
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ async def _send(
         ):
             return _judge(answer.status, answer.headers.get("Retry-After", ""))
     except TimeoutError:
-        return Outcome(delivered=False, refused=False, said=f"no answer within {timeout_s:g} s")
+        return Outcome(delivered=False, refused=False, said=f"no answer within {format_plain(timeout_s)} s")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return Outcome(delivered=False, refused=False, said=f"no answer ({type(error).__name__})")
 

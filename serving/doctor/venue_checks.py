@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from feature_repo.contract_specs import read_contracts
 from pairity.errors import CredentialsError, DataError, PairityError
+from pairity.number_formats import format_plain
 from pairity.universe import inst_id
 from serving.doctor.case import Case
 from serving.doctor.findings import Check, Finding, SkippedError, Sure, fault, unknown, warning
@@ -45,7 +46,7 @@ def _check_clock(case: Case) -> Iterable[Finding]:
     ahead = "ahead of" if offset > timedelta(0) else "behind"
     fact = (
         f"{abs(offset.total_seconds()):.2f} s {ahead} the venue's, known up to {uncertainty.total_seconds():.2f} s; "
-        f"limits.clock_skew_s is {case.known.limits.clock_skew_s:g}"
+        f"limits.clock_skew_s is {format_plain(case.known.limits.clock_skew_s)}"
     )
     allowed = timedelta(seconds=case.known.limits.clock_skew_s)
     # The least that the distance can be decides for sure, the most that it can be only in doubt.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from pairity.number_formats import format_plain
 from pairity.trading_settings import LimitSettings
 from pairity.universe import exact
 from serving.limits.records import AccountMeasures, Breach, Consequence
@@ -46,11 +47,11 @@ def _check_results(measured: AccountMeasures, limits: LimitSettings) -> Iterator
         yield Breach("limits.day_loss", f"{lost:.2%} lost today", f"{limits.day_loss:.2%}", Consequence.NO_ENTRY)
     leverage = measured.gross_notional / measured.equity
     if leverage > exact(limits.gross_leverage):
-        allowed = f"{limits.gross_leverage:g}"
+        allowed = format_plain(limits.gross_leverage)
         yield Breach("limits.gross_leverage", f"{leverage:.2f} times the equity", allowed, Consequence.NO_ENTRY)
     if measured.margin_ratio is not None and measured.margin_ratio < exact(limits.margin_ratio):
         ratio = f"{measured.margin_ratio:.2f} times the maintenance margin"
-        yield Breach("limits.margin_ratio", ratio, f"{limits.margin_ratio:g}", Consequence.NO_ENTRY)
+        yield Breach("limits.margin_ratio", ratio, format_plain(limits.margin_ratio), Consequence.NO_ENTRY)
 
 
 def _check_activity(measured: AccountMeasures, limits: LimitSettings) -> Iterator[Breach]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from pairity.number_formats import format_money, format_number
+from pairity.number_formats import format_money, format_number, format_plain
 from pairity.strategy.types import Entry
 from pairity.trading_settings import LimitSettings
 from pairity.universe import ContractSpec, exact
@@ -39,7 +39,9 @@ def _check_sizes(sizes: Mapping[str, Decimal], account: AccountMeasures, limits:
     together = account.gross_notional + sum(sizes.values(), Decimal(0))
     if together > exact(limits.gross_leverage) * account.equity:
         measured = f"{together:.2f} USDT with this entry at an equity of {account.equity:.2f}"
-        yield Breach("limits.gross_leverage", measured, f"{limits.gross_leverage:g} times", Consequence.NO_ENTRY)
+        yield Breach(
+            "limits.gross_leverage", measured, f"{format_plain(limits.gross_leverage)} times", Consequence.NO_ENTRY
+        )
 
 
 def _check_market(asset: AssetMeasures, limits: LimitSettings) -> Iterator[Breach]:

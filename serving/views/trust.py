@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from pairity.errors import PairityError
+from pairity.number_formats import format_plain
 from pairity.timeline import HOUR
 from serving.journal import DecisionRecord
 from serving.last_checks import read_outcome
@@ -129,6 +130,6 @@ def _find_stale(seen: Inputs, record: DecisionRecord) -> list[StaleLine]:
             reason = "no features online"
         else:
             hours = (record.event_timestamp - vector.event_timestamp) / HOUR
-            reason = f"of {vector.event_timestamp:%Y-%m-%d %H:%M}, {hours:g} h older than the decision"
+            reason = f"of {vector.event_timestamp:%Y-%m-%d %H:%M}, {format_plain(hours)} h older than the decision"
         stale.append(StaleLine(asset=vector.entity, reason=reason))
     return stale

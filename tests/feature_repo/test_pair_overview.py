@@ -113,3 +113,12 @@ def test_nothing_is_shown_that_was_not_known_then(published):
     with pytest.raises(MissingDataError, match="no bar of any of 4 assets is known"):
         overview_pairs(settings, START, None)
     assert np.isfinite(before.correlations["BTC"].drop_nulls().to_numpy()).all()
+
+
+def test_the_matrix_has_the_assets_of_the_pairs_alone(published):
+    """Hundreds of assets have a cross-section; those without pairs have no correlations here."""
+    settings, _ = published
+    universe = settings.universe.model_copy(update={"pair_assets": ("SOL", "BTC", "ETH")})
+    found = overview_pairs(settings.model_copy(update={"universe": universe}), LATER, None)
+    assert found.correlations.columns == ["asset", "BTC", "ETH", "SOL"]
+    assert found.correlations["asset"].to_list() == ["BTC", "ETH", "SOL"]

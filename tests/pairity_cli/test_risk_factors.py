@@ -8,9 +8,11 @@ import pandas as pd
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from polars.testing import assert_frame_equal
 
 from feature_repo.raw_datasets import DATASETS
 from feature_repo.transforms.exposures import compute_minute_exposures
+from ingestion import minute_exposures
 from ingestion.lake import Lake
 from pairity.layout import Layout
 from pairity.settings import FeatureSettings
@@ -93,6 +95,25 @@ def test_without_since_all_that_is_stored_is_fitted(run, tmp_path, minutes):
     assert rows["time"].max() == START + 4 * DAY
     assert "no exposure" in run("--until", "2025-02-01").output
     assert "e-0" not in done.output
+
+
+def test_without_since_too_many_minutes_are_cut_and_said(run, tmp_path, monkeypatch):
+    """What is left gives the same numbers: the lead-in of days is part of what is read."""
+    rows = candles(NAMES, 5 * 1440, bar=MINUTE, start=START, gaps=0.005, volatility=0.0008)
+    stored(tmp_path / "var", rows.with_columns(pl.lit(None, pl.Float64).alias("trade_count")))
+    path = tmp_path / "var" / "reports" / "risk-factors" / "exposures-spreads4.parquet"
+    whole = run("--assets", "BTC")
+    assert whole.exit_code == 0, whole.output
+    assert "left out" not in whole.output
+    everything = pl.read_parquet(path)
+    monkeypatch.setattr(minute_exposures, "MOST_MINUTES", 1)
+    cut = run("--assets", "BTC")
+    assert cut.exit_code == 0, cut.output
+    assert "note: minutes before 2025-03-02 00:00 UTC are left out; --since takes more of them" in cut.output
+    few = pl.read_parquet(path)
+    assert few["time"].min() == START + 3 * DAY + 241 * MINUTE
+    same = everything.filter(pl.col("time") >= few["time"].min())
+    assert_frame_equal(few, same, rel_tol=1e-9, abs_tol=1e-15)
 
 
 RANGE = ("--since", "2025-03-04T05:30", "--until", "2025-03-05")

@@ -93,6 +93,7 @@ def test_a_venue_by_notional_and_age_is_built_shown_and_given_to_the_settings(ru
         (("--day", "2999-01-01"), 2, "outside the years"),
         (("--day", "2024-05-02T12:00"), 2, "is no whole day that is over"),
         (("--exchange", "KRAKEN", "--day", "2024-05-02"), 2, "BINANCE, MEXC"),
+        (("--quote", "eur", "--day", "2024-05-02"), 4, "no exchange had a price of any coin against eur on 2024-05-02"),
         (("../x",), 2, "identifier"),
         (("--from", "okx", "--since", "2025-02-01", "--until", "2025-01-01"), 2, ""),
     ],

@@ -26,6 +26,7 @@ ASSESSMENT_SCHEMA: dict[str, pl.DataType] = {
 """One row per decision and pair of the universe: `time` is the close that was decided at; `taken` whether the pair was
 entered; `rejected` why not, never empty where it was not; `action` and `reason` are those of the whole decision."""
 
+_REASONS_TOLD = 4
 _Row = tuple[datetime, str, float | None, float | None, float | None, float | None, bool, str, str, str]
 
 
@@ -67,6 +68,20 @@ class RecordingStrategy:
     def tabulate(self) -> pl.DataFrame:
         """Return all assessments so far as `ASSESSMENT_SCHEMA`, by time and in the order of the universe."""
         return pl.DataFrame(self._rows, schema=ASSESSMENT_SCHEMA, orient="row")
+
+
+def explain_no_entry(assessments: pl.DataFrame) -> str | None:
+    """Return the reasons that most often spoke against a pair, with how often, where none was ever entered; else None.
+
+    `assessments` are rows of `ASSESSMENT_SCHEMA`; None without any.
+    """
+    if assessments.is_empty() or assessments["taken"].any():
+        return None
+    reasons = assessments.group_by("rejected").len().sort(["len", "rejected"], descending=[True, False])
+    told = [f"{reason} ({count:,})" for reason, count in reasons.head(_REASONS_TOLD).iter_rows()]
+    others = reasons["len"][_REASONS_TOLD:].sum()
+    more = f"; other reasons ({others:,})" if others else ""
+    return f"no pair was entered in {assessments.height:,} decisions about a pair: {'; '.join(told)}{more}"
 
 
 def _explain(item: PairAssessment, decision: Decision) -> str:

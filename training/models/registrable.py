@@ -22,6 +22,7 @@ from model_registry.stored_families import CALIBRATED, FOREST, STORED_FAMILIES, 
 from model_registry.stored_scorers import CONSTANT, TREES, build_scorer
 from pairity.digest import digest_bytes, digest_parts
 from pairity.errors import ConfigError
+from pairity.number_formats import format_plain
 from pairity.settings import Settings
 from training.forest_fit import fit_forest
 from training.models import pair_boosting, pair_forest, pair_logistic
@@ -124,7 +125,7 @@ def _fit_constant(_rows: pl.DataFrame, service: Service, settings: Settings) -> 
         service,
         {"kind": CONSTANT, "probability": probability},
         importances={},
-        details=f"A rule that gives every pair the probability {probability:g}; nothing is fitted",
+        details=f"A rule that gives every pair the probability {format_plain(probability)}; nothing is fitted",
     )
 
 
@@ -166,6 +167,6 @@ def _describe_forest(settings: Settings) -> str:
     calibrated = "" if model.calibration == "none" else f", votes calibrated ({model.calibration})"
     return (
         f"One random forest over the rows of all pairs: {model.n_estimators} trees, depth at most {model.max_depth}, "
-        f"{model.min_samples_leaf} rows per leaf at least, weight {model.positive_weight:g} for positive rows, seed "
-        f"{model.seed}{calibrated}. Stored in skops format: loading it runs no code of its own."
+        f"{model.min_samples_leaf} rows per leaf at least, weight {format_plain(model.positive_weight)} for "
+        f"positive rows, seed {model.seed}{calibrated}. Stored in skops format: loading it runs no code of its own."
     )

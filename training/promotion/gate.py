@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from model_registry.records import Check, Verdict
 from pairity.evaluation_settings import GateSettings
+from pairity.number_formats import format_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
                 "deflated_sharpe",
                 e.deflated_sharpe is not None and e.deflated_sharpe >= settings.deflated_sharpe_min,
                 f"{_format_number(e.deflated_sharpe)} over {e.trials} trials",
-                f"at least {settings.deflated_sharpe_min:g}",
+                f"at least {format_plain(settings.deflated_sharpe_min)}",
             ),
             # `not` lets None pass: before the first live decision there is nothing to compare
             Check("parity", not e.parity_mismatches, e.parity_note, "no value that differs"),
@@ -65,7 +66,7 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
                 "drift",
                 e.psi is not None and e.psi <= settings.psi_max,
                 f"PSI {_format_number(e.psi)} of the scores",
-                f"at most {settings.psi_max:g}",
+                f"at most {format_plain(settings.psi_max)}",
             ),
         )
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pairity.number_formats import format_money, format_number
+from pairity.number_formats import format_money, format_number, format_plain
 from pairity.settings import Settings
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
@@ -47,8 +47,8 @@ def render_model_card(
         "**What it is.** " + details,
         "",
         f"**What it says.** The probability that the spread of a pair comes back: label `{label.kind}`, "
-        f"|z| above {label.z_entry:g}, within {label.horizon_bars} bars. Known {label.horizon_bars} hours later at "
-        "most; rows whose labels reach into the test are purged.",
+        f"|z| above {format_plain(label.z_entry)}, within {label.horizon_bars} bars. Known "
+        f"{label.horizon_bars} hours later at most; rows whose labels reach into the test are purged.",
         "",
         f"**What it learnt from.** {split.train.height:,} rows of {split.train['pair_id'].n_unique()} pairs, "
         f"{first} to {last} UTC, "
@@ -58,7 +58,8 @@ def render_model_card(
         + (" with local changes." if tags["code_dirty"] == "true" else "."),
         "",
         f"**How it did.** {split.test.height:,} rows from {tested} that it has not seen. Traded with fees of "
-        f"{settings.costs.taker_fee_bps:g} bps, slippage of {settings.costs.slippage_bps:g} bps and funding:",
+        f"{format_plain(settings.costs.taker_fee_bps)} bps, slippage of "
+        f"{format_plain(settings.costs.slippage_bps)} bps and funding:",
         "",
         *_render_table(metrics, names),
         "",

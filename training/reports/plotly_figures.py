@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from pairity.number_formats import format_plain
 from training.backtest.performance import compute_drawdown
 from training.reports.contents import ContenderLine
 
@@ -86,7 +87,7 @@ def draw_costs(curves: Sequence[tuple[str, pl.DataFrame]]) -> Figure:
             mode="lines+markers",
             line={"color": _pick_colour(number), "width": 1.3},
             marker={"size": 5},
-            text=[f"{factor:g} × costs" for factor in curve["factor"]],
+            text=[f"{format_plain(factor)} × costs" for factor in curve["factor"]],
         )
     figure.add_hline(y=0, line={"width": 0.6, "color": "#999"})
     figure.update_xaxes(title="fees and slippage per side, bps")
@@ -250,7 +251,7 @@ def draw_deciles(table: pl.DataFrame) -> Figure:
             mode="lines+markers",
             line={"width": 1.2, "color": _pick_colour(number)},
             marker={"size": 5},
-            text=[f"mean outcome {value:.6g}" for value in own["mean_outcome"]],
+            text=[f"mean outcome {format_plain(value, 6)}" for value in own["mean_outcome"]],
         )
     figure.add_hline(y=0, line={"width": 0.6, "color": "#999"})
     figure.update_xaxes(title="tenth of the scores, lowest first", dtick=1)

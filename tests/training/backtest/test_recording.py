@@ -1,12 +1,13 @@
 """The recording strategy decides as the strategy does, and says of every pair why it was not taken."""
 
+import polars as pl
 import pytest
 
 from pairity.settings import StrategySettings
 from tests.training.generated import LAG, random_market
 from training.backtest.engine import run_backtest
 from training.backtest.policies import Strategy
-from training.backtest.recording import ASSESSMENT_SCHEMA, RecordingStrategy
+from training.backtest.recording import ASSESSMENT_SCHEMA, RecordingStrategy, explain_no_entry
 from training.backtest.records import Terms
 
 TERMS = Terms(initial_equity=1000.0, taker_fee_bps=5.0, slippage_bps=1.0)
@@ -59,3 +60,22 @@ def test_it_decides_as_the_strategy_and_explains_every_pair(seed, chosen):
             assert row["rejected"] == f"|z| not above {settings.z_entry}"
         elif score.probability <= settings.probability_min:
             assert row["rejected"] == f"probability not above {settings.probability_min}"
+
+
+def test_where_nothing_was_entered_the_most_frequent_reasons_are_told():
+    """Funding that was never collected, for example: each decision says so, and so does the whole backtest."""
+    history, scores = random_market(1, count=80, assets=("BTC", "ETH", "SOL"))
+    recorder = RecordingStrategy(StrategySettings(z_entry=1e9))
+    run_backtest(history, scores, recorder, TERMS, decision_lag=LAG, train_end=None)
+    rows = recorder.tabulate()
+    told = explain_no_entry(rows)
+    assert told is not None
+    assert told.startswith(f"no pair was entered in {rows.height:,} decisions about a pair: ")
+    often = rows.filter(pl.col("rejected") == rows["rejected"].mode()[0]).height
+    assert f"({often:,})" in told
+    many = pl.concat([rows[:1].with_columns(rejected=pl.lit(f"reason {name}")) for name in "AABBCCDDE"])
+    assert str(explain_no_entry(many)).endswith(
+        ": reason A (2); reason B (2); reason C (2); reason D (2); other reasons (1)"
+    )
+    assert explain_no_entry(rows[:0]) is None
+    assert explain_no_entry(many.with_columns(taken=pl.int_range(9) == 3)) is None
