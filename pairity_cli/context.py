@@ -16,6 +16,9 @@ from pairity.printable import printable
 if TYPE_CHECKING:
     from pairity.settings import Settings
 
+NOTHING_STORED = "nothing stored yet: run `pairity ingest`, or `pairity collect`"
+"""What a command says that looks at an empty store; that is no failure."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -53,7 +56,12 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 def echo(text: object, *, err: bool = False) -> None:
     """Print text on lines of its own. What a venue, a file or a tag put into it must not steer the terminal."""
-    click.echo(printable(str(text)), err=err)
+    if err:
+        click.echo(printable(str(text)), err=True)
+        return
+    from pairity_cli.tables import print_line
+
+    print_line(str(text))
 
 
 def settings_from(exchange_url: str | None = None, control_url: str | None = None, **overrides: Any) -> Settings:  # noqa: ANN401

@@ -7,11 +7,13 @@ import click
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.table_output import prints_tables
 
 
 @click.command()
 @click.option("--dataset", type=Name(IDENTIFIER), metavar="NAME", help="Only this raw dataset; default all with bars.")
 @reports_errors
+@prints_tables()
 def anomalies(dataset: str | None) -> None:
     """Outages of the venue, dead contracts, mark prices far from the market, bars of 4 hours that are not whole."""
     from feature_repo.raw_datasets import DATASETS

@@ -7,11 +7,13 @@ import sys
 import click
 
 from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
+from pairity_cli.table_output import prints_tables
 
 
 @click.command()
 @click.option("--until", default="now", show_default=True, help="End (inclusive close): ISO time, age or now.")
 @reports_errors
+@prints_tables()
 def features(until: str) -> None:
     """Compute, judge, publish and materialize the features of what the lake holds; nothing is fetched.
 

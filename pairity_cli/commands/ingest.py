@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, say_pair_cost, settings_from
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from ingestion.report import IngestReport
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
+@prints_tables()
 def ingest(
     since: str, until: str, instruments: str | None, recheck: bool, exchange_url: str | None, control_url: str | None
 ) -> None:

@@ -11,6 +11,7 @@ import click
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
 from pairity_cli.parameters import Names
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
@@ -20,11 +21,11 @@ _COLUMNS = (
     ("net", "net_return"),
     ("gross", "gross_return"),
     ("Sharpe", "sharpe"),
-    ("95 % from", "sharpe_low"),
-    ("to", "sharpe_high"),
     ("max drawdown", "max_drawdown"),
     ("trades", "trades"),
     ("win rate", "win_rate"),
+    ("Sharpe, 95% from", "sharpe_low"),
+    ("to", "sharpe_high"),
     ("turnover", "turnover"),
     ("break-even bps", "break_even_cost_bps"),
 )
@@ -38,6 +39,7 @@ _COLUMNS = (
     "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
 )
 @reports_errors
+@prints_tables()
 def leaderboard(
     families: tuple[str, ...] | None, train_bars: int | None, test_bars: int | None, as_known_at: str
 ) -> None:
@@ -68,6 +70,8 @@ def compare(settings: Settings, now: datetime, names: Sequence[str] | None = Non
 
 
 def _show(board: Leaderboard) -> None:
+    from pairity.number_formats import format_fixed
+    from pairity_cli.measures import explain_span, format_measure
     from pairity_cli.tables import Cell, print_heading, print_line, print_table
 
     print_heading("Leaderboard")
@@ -77,10 +81,12 @@ def _show(board: Leaderboard) -> None:
     )
     rows: list[tuple[Cell, ...]] = []
     for standing in board.standings:
-        measured = [standing.contender.metrics[name] for _, name in _COLUMNS]
-        quality = [standing.quality.get(name) for name in ("candidates_roc_auc", "forecast_rank_ic")]
-        rows.append((standing.family, *measured, standing.deflated_sharpe, *quality))
+        measured = [format_measure(name, standing.contender.metrics, last - first) for _, name in _COLUMNS]
+        quality = [format_fixed(standing.quality.get(name), 3) for name in ("candidates_roc_auc", "forecast_rank_ic")]
+        rows.append((standing.family, *measured, format_fixed(standing.deflated_sharpe), *quality))
     print_table(("family", *(title for title, _ in _COLUMNS), "deflated Sharpe", "AUC, candidates", "rank IC"), rows)
+    if (too_short := explain_span(last - first)) is not None:
+        print_line(f"note: {too_short}")
     earning = [s.family for s in board.standings if (s.contender.metrics["net_return"] or 0.0) > 0]
     print_line(f"earned money after costs: {', '.join(earning) or 'nothing'}")
     if board.overfitting is not None:

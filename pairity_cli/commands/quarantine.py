@@ -13,6 +13,7 @@ from pairity.names import QUARANTINE_ID
 from pairity.number_formats import format_number
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
 from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Note, reading_options
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from ingestion.quarantine_actions import ActionOutcome, KnownFrom
@@ -31,6 +32,7 @@ def quarantine() -> None:
 @quarantine.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also what was released or repaired.")
 @reports_errors
+@prints_tables()
 def list_items(everything: bool) -> None:
     """One line per item: id, dataset, partition, rules, rows, instants, age, path."""
     from pairity.layout import Layout
@@ -45,6 +47,7 @@ def list_items(everything: bool) -> None:
 @quarantine.command()
 @click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
 @reports_errors
+@prints_tables()
 def show(id_: str) -> None:
     """What the broken rules mean, how many rows broke them, the rows, and what was done about them."""
     import polars as pl
