@@ -1,8 +1,9 @@
 """Layout of a table in so many columns of a screen: nothing that must be read or copied is ever cut.
 
-What fits stands side by side. Where it does not, headings and prose wrap at blanks. Where that is not enough, a table
-of numbers is shown in panels, each with the first column, and any other keeps its first columns and names the rest
-below each row. Columns in which nothing is known are left out then. A word (an id, a path, a number) is never broken: one that is wider than the screen sticks out.
+What fits stands side by side. Where it does not, headings and prose wrap at blanks, and columns in which nothing is
+known are left out. Where that is not enough, a table of numbers is shown in panels, each with the first column; any
+other keeps its first columns and names the rest below each row. A word (an id, a path, a number) is never broken: one
+that is wider than the screen sticks out.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def lay_out(titles: Sequence[str], rows: Sequence[Sequence[Text]], width: int | 
     if _fit(columns, width) is not None:
         yield from _draw(columns, width)
     elif len(columns) == 2:
-        yield from _draw_named(*columns, width)
+        yield from _draw_named(columns[0], columns[1], width)
     elif len(columns) > 2 and all(column.is_right for column in columns[1:]):
         for panel in _split_panels(columns, width):
             yield from _draw(panel, width)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pairity.names import IDENTIFIER, RUN_ID
+from pairity.names import IDENTIFIER
 from pairity.number_formats import format_fixed
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.references import MODEL_VERSION, RUN, find_version_number
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ _SHOWN_TRIALS = 10
 
 
 @click.command()
-@click.option("--model", metavar="VERSION", help="A registered version, by number or alias; by default the champion.")
+@click.option("--model", type=MODEL_VERSION, metavar="VERSION", help="A registered version; by default the champion.")
 @click.option("--rule", type=Name(IDENTIFIER), help="A rule instead: always_revert or zero_forecast.")
-@click.option("--run", type=Name(RUN_ID), metavar="RUN", help="The scores that a run of train or leaderboard left.")
+@click.option("--run", type=RUN, metavar="RUN", help="The scores that a run of train or leaderboard left.")
 @click.option("--family", type=Name(IDENTIFIER), help="With --run of a leaderboard: whose scores.")
 @click.option("--since", metavar="INSTANT", help="First bar close; by default the first that may be backtested.")
 @click.option("--until", metavar="INSTANT", help="Last bar close (included); by default the newest.")
@@ -72,7 +73,8 @@ def backtest(
         for text, name in ((since, "--since"), (until, "--until"))
     )
     grid = parse_grid(axes) if axes else None
-    source = choose_source(settings, model=model, rule=rule, run=run, family=family)
+    version = None if model is None else find_version_number(settings, model)
+    source = choose_source(settings, model=version, rule=rule, run=run, family=family)
     with ConsoleProgress() as progress:
         report = run_recorded_backtest(settings, source, progress, now=now, since=first, until=last, grid=grid)
     _show(settings, report)

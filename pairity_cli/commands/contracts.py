@@ -35,11 +35,13 @@ def contracts(file: Path | None, target: Path | None) -> None:
         given = read_contract_file(file)
         write_contracts(layout, given.values())
         echo(f"took {len(given)} contracts from {file}")
-    known = read_contracts(layout)
+    known = read_contracts(layout) if layout.contracts.exists() or layout.lake.exists() else {}
     if target is not None:
         write_contract_file(target, known.values())
         echo(f"wrote {len(known)} contracts to {target}")
     _show(known)
+    if not known:
+        return
     missing = [asset for asset in settings.universe.assets if asset not in known]
     if missing:
         echo(f"of the universe none is known for {', '.join(missing)}: they are neither backtested nor traded")

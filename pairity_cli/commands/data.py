@@ -129,6 +129,9 @@ def gaps(
     kinds = tuple(find_dataset(name).name for name in datasets) if datasets else tuple(DATASETS)
     layout = Layout.of(settings)
     lake = Lake(layout, venue=venue or settings.features.venue)
+    if not layout.lake.exists():
+        echo(NOTHING_STORED)
+        return
     holes = find_gaps(lake, names, kinds)
     _show_gaps(holes)
     for asset, at in read_listing_times(layout, lake.venue).items():

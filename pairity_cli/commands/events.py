@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import NOTHING_STORED, echo, reports_errors, run_async, settings_from
+from pairity_cli.context import NOTHING_TRADED, echo, reports_errors, run_async, settings_from
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -33,7 +33,12 @@ def events(severity: str | None, open_only: bool, limit: int, as_json: bool) -> 
     from serving.journal import Journal
     from serving.journal.event_records import Severity
 
-    journal = Journal.read(Layout.of(settings_from()).journal)
+    path = Layout.of(settings_from()).journal
+    if not path.exists():
+        if not as_json:
+            echo(NOTHING_TRADED)
+        return
+    journal = Journal.read(path)
     try:
         found = journal.event_log.page(
             limit=limit,
@@ -53,7 +58,7 @@ def _show(found: list[Event], *, is_filtered: bool) -> None:
     from pairity_cli.tables import Cell, print_line, print_table
 
     if not found:
-        print_line("no such event" if is_filtered else NOTHING_STORED)
+        print_line("no such event" if is_filtered else NOTHING_TRADED)
         return
     rows: list[list[Cell]] = [
         [

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity.names import VERSION
-from pairity_cli.context import echo, reports_errors, settings_from
-from pairity_cli.parameters import Name, Note
+from pairity_cli.context import NOTHING_TRAINED, echo, reports_errors, settings_from
+from pairity_cli.parameters import Note
+from pairity_cli.references import MODEL_VERSION, find_version_number
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def models() -> None:
 
 
 @models.command()
-@click.argument("version", type=Name(VERSION), required=False)
+@click.argument("version", type=MODEL_VERSION, required=False)
 @click.option("--shadow", is_flag=True, help="Champion beside challenger over the decisions in the journal.")
 @reports_errors
 @prints_tables()
@@ -66,6 +66,7 @@ def show(version: str | None, shadow: bool) -> None:
     from model_registry.registry import find_version, list_versions
 
     settings = settings_from()
+    version = None if version is None else find_version_number(settings, version)
     if shadow:
         _show_shadow(settings, version)
         return
@@ -74,13 +75,13 @@ def show(version: str | None, shadow: bool) -> None:
         return
     versions = list_versions(settings)
     if not versions:
-        echo("no model is registered yet: run `pairity train`")
+        echo(NOTHING_TRAINED)
         return
     _show_all(settings, versions)
 
 
 @models.command()
-@click.argument("version", type=Name(VERSION))
+@click.argument("version", type=MODEL_VERSION)
 @_YES
 @reports_errors
 @prints_tables()
@@ -94,6 +95,7 @@ def sign(version: str, yes: bool) -> None:
     from model_registry.registry import find_version
 
     settings = settings_from()
+    version = find_version_number(settings, version)
     model = find_version(settings, version)
     states = describe_signatures(settings, model)
     if states.trouble is None:
@@ -107,7 +109,7 @@ def sign(version: str, yes: bool) -> None:
 
 
 @models.command()
-@click.argument("version", type=Name(VERSION))
+@click.argument("version", type=MODEL_VERSION)
 @_YES
 @reports_errors
 @prints_tables()
@@ -122,6 +124,7 @@ def confirm(version: str, yes: bool) -> None:
     from pairity.errors import ConfigError
 
     settings = settings_from()
+    version = find_version_number(settings, version)
     model = find_version(settings, version)
     _show_one(settings, model)
     if model.gate != GATE_PASSED:
@@ -149,7 +152,7 @@ def rotate_key() -> None:
 
 
 @click.command()
-@click.argument("version", type=Name(VERSION))
+@click.argument("version", type=MODEL_VERSION)
 @click.option("--force", is_flag=True, help="Although the gate did not pass it; real money stays refused to it.")
 @click.option("--reason", type=Note(), help="Why; it is recorded. Needed with --force.")
 @reports_errors
@@ -160,6 +163,7 @@ def promote(version: str, force: bool, reason: str | None) -> None:
     from venue.clock import SystemClock
 
     settings = settings_from()
+    version = find_version_number(settings, version)
     verdict = registry.find_version(settings, version).verdict
     passed = verdict is not None and verdict.passed
     if not passed and not force:

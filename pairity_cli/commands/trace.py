@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity.names import ORDER_ID
 from pairity_cli.context import reports_errors, settings_from
-from pairity_cli.parameters import Name
+from pairity_cli.references import ORDER
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -19,11 +18,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("order", type=Name(ORDER_ID))
+@click.argument("order", type=ORDER)
 @reports_errors
 @prints_tables()
 def trace(order: str) -> None:
-    """From ORDER (client order id or venue id) back to its decision, features, model, data and code.
+    """From ORDER back to its decision, features, model, data and code.
+
+    ORDER is a client order id, the venue's id, what begins one of them alone, or latest.
+
 
     Loads the very model version and scores the very features again: the probability must be the same float.
     """

@@ -21,6 +21,8 @@ from pairity_cli.tables import print_heading, print_line, print_table
 PARSED = frozenset(
     {
         "as_known_at",
+        "at",
+        "axes",
         "balance",
         "clock",
         "control_url",
@@ -33,7 +35,9 @@ PARSED = frozenset(
         "last",
         "since",
         "source",
+        "split",
         "start",
+        "symbol",
         "until",
     }
 )
