@@ -104,7 +104,7 @@ def read_last_page(layout: Layout) -> LeaderboardPage:
             (str(family), [(str(text), None if number is None else float(number)) for text, number in cells])
             for family, cells in page.rows
         ]
-        if any(len(cells) != len(page.columns) for _, cells in rows):
+        if not isinstance(page.rows, list) or any(len(cells) != len(page.columns) for _, cells in rows):
             raise ValueError("a row has other columns")
         texts = {name: str(getattr(page, name)) for name in ("made_at", "run_id", "span")}
         return LeaderboardPage(**texts, columns=[*map(str, page.columns)], rows=rows, lines=[*map(str, page.lines)])

@@ -52,7 +52,7 @@ def _show(known: dict[str, ContractSpec]) -> None:
     from pairity_cli.tables import print_line, print_table
 
     if not known:
-        print_line(NOTHING_STORED)
+        print_line(f"{NOTHING_STORED}, or give contracts with: pairity contracts FILE")
         return
     rows = [
         (asset, *map(format_exact, (spec.ct_val, spec.lot_sz, spec.min_sz, spec.tick_sz, spec.max_leverage)))
