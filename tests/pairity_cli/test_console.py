@@ -94,7 +94,7 @@ def test_numbers_stand_to_the_right_under_their_column(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.rstrip() for line in lines if line.startswith(("a", "b"))] == [
         "a          1  yes",
-        "b      12,345  no",
+        "b     12,345  no",
     ]
 
 
