@@ -41,7 +41,7 @@ KnownFrom = Literal["now", "then"]
 """From when released rows count as known: from the release, or from when they came."""
 _SAID = {"now": "known from now on", "then": "known from then, as they came"}
 _NEXT = {
-    "now": "`pairity ingest` computes what depends on them",
+    "now": "`pairity features` computes what depends on them",
     "then": "features that are stored already become corrections: for history to train on, remove features/ and run "
     "`pairity features`",
 }

@@ -32,7 +32,7 @@ _CHATTY_LOGGERS = (
     "mlflow.models.model",
 )
 _BUSY_TIMEOUT_S = 30.0
-_READABLE = "check that the file is a readable MLflow database, or move it away and train again"
+_READABLE = "try again; if it stays so, put mlflow.db back from a copy"
 _RESTORE = "find out who put it there, and restore mlflow.db from a copy"
 _TRIGGER_OF_MLFLOW = ("prevent_secrets_aad_mutation", "secrets")
 _FOREIGN_CODE = """

@@ -105,8 +105,19 @@ RUN_NAME = NameRule(
     "[A-Za-z0-9](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9])?",
     "1 to 100 letters, digits, `_`, `-`, `.` and blanks, the first and the last a letter or digit",
 )
+VERSION_REFERENCE = NameRule(
+    "version",
+    "[1-9][0-9]{0,8}|[a-z][a-z0-9_-]{0,63}",
+    "a whole number from 1 on, as `pairity models` lists it, an alias such as champion, or latest",
+)
+RUN_REFERENCE = NameRule(
+    "run", "[0-9a-f]{1,32}|latest", "an MLflow run id or its beginning (up to 32 of 0–9 and a–f), or latest"
+)
 QUARANTINE_ID = NameRule(
     "quarantine id", "[0-9a-f]{1,12}", "1 to 12 of 0–9 and a–f, as `pairity quarantine list` shows"
+)
+QUARANTINE_REFERENCE = NameRule(
+    "quarantine id", "[0-9a-f]{1,12}|latest", "1 to 12 of 0–9 and a–f, as `pairity quarantine list` shows, or latest"
 )
 ORDER_ID = NameRule("order id", "[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "1 to 64 letters, digits, `_` and `-`")
 POSITION_ID = NameRule(

@@ -1,24 +1,41 @@
 """Numbers as people of the field write them: money with cents, prices by tick, percent with a sign, no exponents.
 
 Every function returns a `Figure`, a text that tables align as the number that it is. None and NaN are a dash.
+A figure keeps the number that it was made of: what is written for programs has all its digits.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from datetime import timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _SIGNIFICANT = 4
 _PRICE_DIGITS = 6
 """Significant digits of a price whose tick is not known: venues quote with five or six."""
 _MOST_DECIMALS = 12
 NOTHING = "–"
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_ALONE = {"d": 10, "h": 24, "min": 10}
+"""From so many of a unit on, the next smaller one is not told."""
 
 
 class Figure(str):
-    """Text of a number."""
+    """Text of a number, with the number itself; None where there is none."""
 
-    __slots__ = ()
+    __slots__ = ("number",)
+    number: float | Decimal | None
+
+    def __new__(cls, text: str, number: float | Decimal | None = None) -> Self:
+        """Return the text; `number` is what it says."""
+        made = super().__new__(cls, text)
+        made.number = number
+        return made
 
 
 def format_number(value: float | None) -> Figure:
@@ -30,9 +47,9 @@ def format_number(value: float | None) -> Figure:
     if value is None or math.isnan(value):
         return Figure(NOTHING)
     if math.isinf(value):
-        return Figure("∞" if value > 0 else "−∞")
+        return Figure("∞" if value > 0 else "−∞", value)
     decimals = min(_MOST_DECIMALS, max(0, _SIGNIFICANT - 1 - _exponent(value, _SIGNIFICANT)))
-    return Figure(_without_zeros(f"{value:,.{decimals}f}"))
+    return Figure(_without_zeros(f"{value:,.{decimals}f}"), value)
 
 
 def format_money(value: float | Decimal | None) -> Figure:
@@ -44,7 +61,7 @@ def format_money(value: float | Decimal | None) -> Figure:
     number = None if value is None else float(value)
     if number is None or not math.isfinite(number):
         return format_number(number)
-    return format_number(number) if 0 < abs(number) < 0.005 else Figure(f"{number:,.2f}")
+    return Figure(format_number(number) if 0 < abs(number) < 0.005 else f"{number:,.2f}", value)
 
 
 def format_price(price: float | Decimal | None, tick: Decimal | None = None) -> Figure:
@@ -63,7 +80,7 @@ def format_price(price: float | Decimal | None, tick: Decimal | None = None) -> 
     else:
         exponent = tick.normalize().as_tuple().exponent
         decimals = max(0, -exponent) if isinstance(exponent, int) else 0
-    return Figure(f"{number:,.{decimals}f}")
+    return Figure(f"{number:,.{decimals}f}", price)
 
 
 def format_fixed(value: float | None, decimals: int = 2) -> Figure:
@@ -75,18 +92,20 @@ def format_fixed(value: float | None, decimals: int = 2) -> Figure:
     if value is None or not math.isfinite(value):
         return format_number(value)
     text = f"{value:,.{decimals}f}"
-    return Figure(text.removeprefix("-") if float(text.replace(",", "")) == 0 else text)
+    return Figure(text.removeprefix("-") if float(text.replace(",", "")) == 0 else text, value)
 
 
-def format_percent(fraction: float | None, *, signed: bool = False) -> Figure:
-    """Return a fraction in percent with two decimals, with its sign where it is a result.
+def format_percent(fraction: float | None, decimals: int = 2, *, signed: bool = False) -> Figure:
+    """Return a fraction in percent with two decimals, with its sign where it is a result; nothing is −0.
 
-    >>> format_percent(0.0123, signed=True), format_percent(-0.5), format_percent(None)
-    ('+1.23%', '-50.00%', '–')
+    >>> format_percent(0.0123, signed=True), format_percent(-0.5), format_percent(None), format_percent(-0.00001)
+    ('+1.23%', '-50.00%', '–', '0.00%')
     """
     if fraction is None or not math.isfinite(fraction):
         return format_number(fraction)
-    return Figure(f"{fraction:+,.2%}" if signed else f"{fraction:,.2%}")
+    text = f"{fraction:+,.{decimals}%}" if signed else f"{fraction:,.{decimals}%}"
+    is_zero = float(text.rstrip("%").replace(",", "")) == 0
+    return Figure(text.lstrip("+-") if is_zero else text, fraction)
 
 
 def format_plain(value: float | None, digits: int = 6) -> Figure:
@@ -102,12 +121,49 @@ def format_plain(value: float | None, digits: int = 6) -> Figure:
 
 
 def format_exact(value: Decimal | None) -> Figure:
-    """Return every digit of a number as the venue told it, without an exponent.
+    """Return every digit of a number as the venue told it, without an exponent and without zeros at the end.
+
+    So one number has one notation, whoever wrote it: 20.5 contracts are never 20.50 on the same screen.
 
     >>> format_exact(Decimal("1E+4")), format_exact(Decimal("0.10")), format_exact(None)
-    ('10000', '0.10', '–')
+    ('10,000', '0.1', '–')
     """
-    return Figure(NOTHING) if value is None else Figure(f"{value:f}")
+    return Figure(NOTHING) if value is None else Figure(_without_zeros(f"{value:,f}"), value)
+
+
+def format_duration(span: timedelta | None) -> Figure:
+    """Return a length of time in words: its two largest units, the second only where the first is small.
+
+    >>> [str(format_duration(timedelta(seconds=s))) for s in (0.25, 42, 150, 3600, 5400, 90_000, 40 * 86_400)]
+    ['0.2 s', '42 s', '2 min 30 s', '1 h', '1 h 30 min', '1 d 1 h', '40 d']
+    >>> format_duration(timedelta(hours=-2)), format_duration(None)
+    ('-2 h', '–')
+    """
+    if span is None:
+        return Figure(NOTHING)
+    seconds = span.total_seconds()
+    sign, left = ("-", -seconds) if seconds < 0 else ("", seconds)
+    if left < 10 and left != int(left):
+        return Figure(f"{sign}{left:.1f} s", seconds)
+    left = round(left)
+    for (unit, size), (smaller, part) in itertools.pairwise(_UNITS):
+        if left >= size:
+            whole, rest = divmod(left, size)
+            more = rest // part if whole < _ALONE[unit] else 0
+            return Figure(f"{sign}{whole:,} {unit}" + (f" {more} {smaller}" if more else ""), seconds)
+    return Figure(f"{sign}{left} s", seconds)
+
+
+def format_size(size_bytes: int) -> Figure:
+    """Return a size on the disk.
+
+    >>> [str(format_size(size)) for size in (0, 900, 12_345, 10_700_000, 2_500_000_000)]
+    ['0 B', '900 B', '12.3 kB', '10.7 MB', '2.5 GB']
+    """
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= size:
+            return Figure(f"{size_bytes / size:.1f} {unit}", size_bytes)
+    return Figure(f"{size_bytes} B", size_bytes)
 
 
 def _exponent(value: float, digits: int) -> int:

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from pairity.errors import DataError, PairityError
+from pairity.errors import DataError, MissingDataError, PairityError, RegistryError, TradingError
 from pairity.printable import printable
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
+
+NOTHING_STORED = "nothing stored yet: run `pairity ingest`, or `pairity collect`"
+"""What a command says that looks at an empty store; that is no failure."""
+
+NOTHING_TRADED = "nothing stored yet: nothing was traded; run `pairity serve`"
+NOTHING_TRAINED = "nothing stored yet: no model is registered; run `pairity train`"
+_ABOUT_DATA = (DataError, RegistryError, TradingError)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,7 +45,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except PairityError as error:
-            failure: PairityError = error
+            failure: PairityError = _say_where_all_is_missing(error)
         except OSError as error:
             if error.filename is None:  # not about a file: a bug, or a connection that nobody expected to break
                 raise
@@ -51,9 +58,31 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+def _say_where_all_is_missing(error: PairityError) -> PairityError:
+    """Return what to say: of an empty data directory the same, with one exit code, whatever was looked for first."""
+    if not isinstance(error, _ABOUT_DATA):
+        return error
+    from pairity.configuration import load_settings
+    from pairity.errors import ConfigError
+    from pairity.layout import Layout
+
+    try:
+        layout = Layout.of(load_settings())
+    except ConfigError:
+        return error
+    if any(place.exists() for place in (layout.lake, layout.features, layout.journal, layout.mlflow)):
+        return error
+    return MissingDataError(f"nothing stored yet in {layout.root}: {error.what}", error.remedy)
+
+
 def echo(text: object, *, err: bool = False) -> None:
     """Print text on lines of its own. What a venue, a file or a tag put into it must not steer the terminal."""
-    click.echo(printable(str(text)), err=err)
+    if err:
+        click.echo(printable(str(text)), err=True)
+        return
+    from pairity_cli.tables import print_line
+
+    print_line(str(text))
 
 
 def settings_from(exchange_url: str | None = None, control_url: str | None = None, **overrides: Any) -> Settings:  # noqa: ANN401

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pairity_cli.context import echo
@@ -23,10 +22,10 @@ def show_file_check(found: FileCheck) -> None:
                 item.asset,
                 item.dataset,
                 item.rows,
-                _say(item.first),
-                _say(item.last),
-                "" if item.step is None else str(item.step),
-                "" if item.holes is None else item.holes,
+                item.first,
+                item.last,
+                item.step,
+                item.holes,
             )
             for item in found.rows
         ],
@@ -44,7 +43,3 @@ def show_remarks(remarks: Iterable[Remark]) -> None:
     """Print what a source left out, one line each."""
     for remark in remarks:
         echo(f"left out: {' '.join(part for part in (remark.asset, remark.dataset, remark.what) if part)}")
-
-
-def _say(instant: datetime | None) -> str:
-    return "" if instant is None else f"{instant:%Y-%m-%d %H:%M}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pairity.number_formats import format_exact, format_money
+from pairity.number_formats import Figure, format_exact, format_fixed, format_money, format_percent
 from pairity.universe import exact
-from pairity_cli.tables import Cell, format_stage_seconds, print_heading, print_line, print_table
+from pairity_cli.hints import write_command
+from pairity_cli.measures import explain_span, make_rows
+from pairity_cli.prices import Ticks
+from pairity_cli.tables import Cell, Mark, format_stage_seconds, print_heading, print_line, print_table
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -22,38 +24,39 @@ if TYPE_CHECKING:
     from training.train_report import TrainReport
 
 MOST_LEFT_OUT, MOST_DRIFTED = 40, 5
-_BACKTEST_ROWS = (
-    ("net return", "net_return"),
-    ("gross return", "gross_return"),
-    ("sum of hourly returns", "arithmetic_return"),
-    ("Sharpe (annualised)", "sharpe"),
-    ("  95 % from", "sharpe_low"),
-    ("  to", "sharpe_high"),
-    ("  by the long-run variance", "sharpe_long_run"),
-    ("  of log returns", "sharpe_geometric"),
-    ("max drawdown", "max_drawdown"),
-    ("trades", "trades"),
-    ("win rate", "win_rate"),
-    ("profit factor", "profit_factor"),
-    ("exposure", "exposure"),
-    ("average holding, h", "average_holding_h"),
-    ("fees, USDT", "fees_usdt"),
-    ("funding, USDT", "funding_usdt"),
-    ("break-even cost, bps", "break_even_cost_bps"),
+_BACKTEST_KEYS = (
+    "net_return",
+    "gross_return",
+    "arithmetic_return",
+    "sharpe",
+    "sharpe_low",
+    "sharpe_high",
+    "sharpe_long_run",
+    "sharpe_geometric",
+    "max_drawdown",
+    "trades",
+    "win_rate",
+    "profit_factor",
+    "exposure",
+    "average_holding_h",
+    "fees_usdt",
+    "funding_usdt",
+    "break_even_cost_bps",
 )
+_SCORES = {"base_rate", "accuracy", "precision", "recall", "f1"}
+"""Shares of rows: in percent."""
 
 
 def show_training(report: TrainReport) -> None:
     """Print split, label balance, scores, backtest beside baseline, the gate's verdict, and where the run lies."""
     print_heading("Training")
     print_line(f"snapshot {report.snapshot_id[:16]}…  ·  training set {report.training_digest[:16]}…")
-    training_span = (f"{report.train_start:%Y-%m-%d %H:%M}", f"{report.train_end:%Y-%m-%d %H:%M}")
-    test_span = (f"{report.test_start:%Y-%m-%d %H:%M}", f"{report.test_end:%Y-%m-%d %H:%M}")
+    training_span, test_span = (report.train_start, report.train_end), (report.test_start, report.test_end)
     print_table(
         ("rows", "from", "to", "count", "positive"),
         [
             ("training", *training_span, report.train_rows, _format_share(report.train_positives, report.train_rows)),
-            ("purged (label reaches into the test)", "", "", report.purged_rows, ""),
+            ("purged (label reaches into the test)", None, None, report.purged_rows, None),
             ("test", *test_span, report.test_rows, _format_share(report.test_positives, report.test_rows)),
         ],
     )
@@ -62,22 +65,26 @@ def show_training(report: TrainReport) -> None:
     candidates = report.classification_candidates
     print_table(
         ("out of sample", "all rows", "candidates (|z| above entry)"),
-        [(name, value, candidates.get(name)) for name, value in report.classification.items()],
+        [
+            (name.replace("_", " "), _format_score(name, value), _format_score(name, candidates.get(name)))
+            for name, value in report.classification.items()
+        ],
         "Scores (below the entry level the label is 0 by definition: the right column tells the skill)",
     )
     names = list(report.backtests)
-    rows: list[tuple[Cell, ...]] = [
-        (label, *(_format_measure(key, report.backtests[name].get(key)) for name in names))
-        for label, key in _BACKTEST_ROWS
-    ]
+    span = report.test_end - report.test_start
+    rows = make_rows([report.backtests[name] for name in names], span, _BACKTEST_KEYS)
     titles = [report.contender_names.get(name, name) for name in names]
     print_table(("backtest, after costs", *titles), rows, "Backtest")
     for name in names[1:]:
         print_line(_describe_difference(report.differences, name, report.contender_names.get(name, name)))
+    if (too_short := explain_span(span)) is not None:
+        print_line(f"note: {too_short}")
     nets = [values["net_return"] or 0.0 for values in report.grid.metrics]
     chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
     print_line(
-        f"grid of {len(nets)} settings: net return {min(nets):+.1%} to {max(nets):+.1%}, "
+        f"grid of {len(nets)} settings: net return {format_percent(min(nets), signed=True)} to "
+        f"{format_percent(max(nets), signed=True)}, "
         f"best in one half of the hours not above the median in the other: {chance} of the splits"
     )
     print_line(_describe_drift(report.drift))
@@ -92,9 +99,10 @@ def show_training(report: TrainReport) -> None:
 def show_verdict(verdict: Verdict) -> None:
     """Print every check of the gate: the measured and the needed value."""
     rows = [
-        ("passed" if check.passed else "FAILED", check.name, check.actual, check.needed) for check in verdict.checks
+        (Mark.PASSED if check.passed else Mark.FAILED, check.name, check.actual, check.needed)
+        for check in verdict.checks
     ]
-    print_table(("", "check", "found", "needed"), rows, "Promotion gate")
+    print_table(("verdict", "check", "found", "needed"), rows, "Promotion gate")
 
 
 def _describe_difference(differences: Mapping[str, float | None], key: str, title: str) -> str:
@@ -113,12 +121,14 @@ def _describe_drift(table: DataFrame) -> str:
     return f"drift: {len(beyond)} of {table.height} beyond their limits{f' ({named})' if beyond else ''}, see drift.csv"
 
 
-def _format_measure(key: str, value: float | None) -> Cell:
-    return format_money(value) if key.endswith("_usdt") else value
+def _format_score(name: str, value: float | None) -> Cell:
+    if name in _SCORES:
+        return format_percent(value)
+    return format_fixed(value, 0) if name == "rows" else format_fixed(value, 4)
 
 
-def _format_share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "–"
+def _format_share(part: int, whole: int) -> Cell:
+    return format_percent(part / whole if whole else None)
 
 
 def show_ingest(report: IngestReport) -> None:
@@ -167,19 +177,22 @@ def show_serving(settings: Settings, report: ServeReport) -> None:
         orders = {r.position.position_id: journal.intents(r.position.position_id) for r in records}
     finally:
         journal.close()
+    ticks = Ticks.read(Layout.of(settings))
     print_heading("Trading")
     actions = ", ".join(f"{name} {count}" for name, count in report.actions.most_common())
     print_line(f"{report.cycles} bars: {actions or 'no decision'}")
     print_table(
-        ("position", "side", "contracts", "entry", "stop", "target", "ended", "exit", "net USDT"),
-        [_make_position_row(record) for record in records],
+        ("position", "side", "contracts", "net, USDT", "entry", "stop", "target", "exit", "ended"),
+        [_make_position_row(record, ticks) for record in records],
         "Positions",
     )
     print_table(
         ("order", "purpose", "instrument", "side", "contracts", "state", "price", "stop", "target"),
-        [_make_order_row(intent) for record in records for intent in orders[record.position.position_id]],
-        "Orders (pairity trace ORDER leads back to model and data)",
+        [_make_order_row(intent, ticks) for record in records for intent in orders[record.position.position_id]],
+        "Orders",
     )
+    if records:
+        print_line(f"from the newest order back to model and data: {write_command(settings, 'trace', 'latest')}")
     if report.first_equity is not None and report.last_equity is not None:
         print_line(f"equity {report.first_equity:,.2f} → {report.last_equity:,.2f} USDT")
     for problem, count in Counter(report.problems).most_common(10):
@@ -195,37 +208,46 @@ def show_hour_costs(report: ServeReport) -> None:
         for clock in (report.spent.seconds, report.spent.cpu_seconds)
     ]
     whole = [clock.pop(DECISION, 0.0) for clock in clocks]
-    rows: list[tuple[Cell, ...]] = [(name, *(clock[name] for clock in clocks)) for name in clocks[0]]
-    rows.append(
-        ("between the steps", *(total - sum(clock.values()) for total, clock in zip(whole, clocks, strict=True)))
-    )
-    rows.append(("all", *whole))
+    steps: dict[str, list[float]] = {name: [clock[name] for clock in clocks] for name in clocks[0]}
+    steps["between the steps"] = [total - sum(clock.values()) for total, clock in zip(whole, clocks, strict=True)]
+    steps["all"] = whole
+    rows = [(name, *(format_fixed(value, 1) for value in values)) for name, values in steps.items()]
     print_table(("step", "wall, ms", "processor, ms"), rows, "What an hour costs, per decision")
 
 
-def _make_position_row(record: PositionRecord) -> tuple[Cell, ...]:
+def _make_position_row(record: PositionRecord, ticks: Ticks) -> tuple[Cell, ...]:
     position, close = record.position, record.close
     legs = position.legs
-    ended: tuple[Cell, ...] = ("protected, open", None, None)
-    if close is not None:
-        ended = (close.exit_reason, format_exact(close.exit_price), format_money(close.net_usdt))
-    columns = [(f"{x.side} {x.asset}", x.contracts, x.entry_price, x.stop_price, x.target_price) for x in legs]
+    prices = [
+        _join([ticks.write(leg.asset, price) for leg, price in zip(legs, column, strict=True)])
+        for column in zip(*((leg.entry_price, leg.stop_price, leg.target_price) for leg in legs), strict=True)
+    ]
     return (
         position.position_id,
-        *(" + ".join(map(_format_leg, column)) for column in zip(*columns, strict=True)),
-        *ended,
+        _join([f"{leg.side} {leg.asset}" for leg in legs]),
+        _join(
+            [format_exact(exact(leg.contracts) if isinstance(leg.contracts, float) else leg.contracts) for leg in legs]
+        ),
+        None if close is None else format_money(close.net_usdt),
+        *prices,
+        None if close is None else ticks.write(legs[0].asset, close.exit_price),
+        "protected, open" if close is None else close.exit_reason,
     )
 
 
-def _format_leg(part: object) -> str:
+def _join(texts: list[Figure] | list[str]) -> str:
+    """Return the cell of all legs: a number stays one where there is one leg alone."""
+    return texts[0] if len(texts) == 1 else " + ".join(texts)
+
+
+def _make_order_row(intent: Intent, ticks: Ticks) -> tuple[Cell, ...]:
+    prices = (intent.average_price, intent.stop_price, intent.target_price)
     return (
-        format_exact(exact(part) if isinstance(part, float) else part)
-        if isinstance(part, Decimal | float)
-        else str(part)
+        intent.client_order_id,
+        str(intent.purpose),
+        intent.instrument,
+        str(intent.side),
+        format_exact(intent.contracts),
+        str(intent.state),
+        *(ticks.write(intent.instrument, price) for price in prices),
     )
-
-
-def _make_order_row(intent: Intent) -> tuple[Cell, ...]:
-    size = (str(intent.side), format_exact(intent.contracts), str(intent.state))
-    texts = map(format_exact, (intent.average_price, intent.stop_price, intent.target_price))
-    return (intent.client_order_id, str(intent.purpose), intent.instrument, *size, *texts)

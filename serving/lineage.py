@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pairity.errors import MissingDataError
 from pairity.layout import Layout
 from pairity.names import ORDER_ID
+from pairity.references import find_named
 from pairity.settings import Settings
 from serving.journal import DecisionRecord, FeatureVector, Journal, Trace
 from serving.models.rescoring import RescoredDecision, rescore
@@ -28,14 +30,20 @@ class Recomputation:
 
 
 def read_trace(settings: Settings, order: str) -> Trace:
-    """Read everything that the journal knows of an order; JournalError for an order that it does not know.
+    """Read everything that the journal knows of an order; UnknownNameError names the nearest of what it knows.
 
-    `order` is a client order id or the venue's order id; ConfigError for what can be neither.
+    `order` is a client order id, the venue's order id, the beginning of either that begins one order alone, or
+    `latest`. ConfigError for what can be neither, and where several begin so; MissingDataError where nothing was sent.
     """
     ORDER_ID.check(order)
     journal = Journal.read(Layout.of(settings).journal)
     try:
-        return journal.trace(order)
+        known = journal.order_names()
+        if not known:
+            raise MissingDataError(f"no order is in {journal.path} yet", "run `pairity serve` first")
+        venues = {name: client for client, name in known if name is not None}
+        found = find_named("order", order, [*(client for client, _ in known), *venues])
+        return journal.trace(venues.get(found, found))
     finally:
         journal.close()
 

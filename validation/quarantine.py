@@ -16,8 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from feature_repo.raw_datasets import DATASETS, INSTANT
-from pairity.errors import ConfigError, UnknownNameError
 from pairity.layout import Layout
+from pairity.references import find_named
 from validation.quarantine_items import REASON, QuarantineItem, State, keep_item, read_item, record_action
 from validation.row_rules import find_time_column
 from validation.row_verdicts import BROKEN, ReleasedRows, list_value_columns
@@ -130,14 +130,13 @@ def read_items(layout: Layout, *, state: State | None = None) -> list[Quarantine
 
 
 def find_item(layout: Layout, id_: str) -> QuarantineItem:
-    """Return the item whose id begins with `id_`; UnknownNameError lists all ids, ConfigError if several begin so."""
-    everything = read_items(layout)
-    matching = [item for item in everything if id_ and item.id.startswith(id_)]
-    if not matching:
-        raise UnknownNameError("quarantine item", id_, [item.id for item in everything])
-    if len(matching) > 1:
-        raise ConfigError(f"{id_!r} begins {len(matching)} quarantine items", "give more of the id")
-    return matching[0]
+    """Return the item whose id begins with `id_`; `latest` is the newest.
+
+    UnknownNameError names the nearest ids, ConfigError says that several begin so.
+    """
+    everything = sorted(read_items(layout), key=lambda item: item.at, reverse=True)
+    chosen = find_named("quarantine item", id_, [item.id for item in everything])
+    return next(item for item in everything if item.id == chosen)
 
 
 def _read_instants(dataset: str, items: Sequence[QuarantineItem]) -> pl.DataFrame:

@@ -166,9 +166,10 @@ class Tiingo(BlockingSource):
 
     def _list(self, answer: Any, what: str) -> list[Mapping[str, Any]]:  # noqa: ANN401 - the source's JSON
         if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
-            raise VenueAnswerError(
-                f"{self.url} sent {str(answer)[:80]!r} for {what} instead of a list", "check the token"
-            )
+            # A refusal is an object with a reason; null and all else is no matter of the token.
+            remedy = "check the token" if isinstance(answer, dict) else "ask again later; the source may be in disorder"
+            shown = "null" if answer is None else repr(str(answer)[:80])
+            raise VenueAnswerError(f"{self.url} sent {shown} for {what} instead of a list", remedy)
         return answer
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import click
 
 from pairity.names import IDENTIFIER
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import NOTHING_STORED, echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.table_output import prints_tables
 
 
 @click.command()
 @click.option("--dataset", type=Name(IDENTIFIER), metavar="NAME", help="Only this raw dataset; default all with bars.")
 @reports_errors
+@prints_tables()
 def anomalies(dataset: str | None) -> None:
     """Outages of the venue, dead contracts, mark prices far from the market, bars of 4 hours that are not whole."""
     from feature_repo.raw_datasets import DATASETS
@@ -22,7 +24,12 @@ def anomalies(dataset: str | None) -> None:
     from pairity.timeline import HOUR
 
     settings = settings_from()
-    lake = Lake(Layout.of(settings), venue=settings.features.venue)
+    layout = Layout.of(settings)
+    lake_exists = layout.lake.exists()
+    lake = Lake(layout, venue=settings.features.venue)
+    if not lake_exists:
+        echo(NOTHING_STORED)
+        return
     names = [declared(dataset).name] if dataset else [name for name, kind in DATASETS.items() if "close" in kind.values]
     count = 0
     for name in names:

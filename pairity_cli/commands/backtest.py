@@ -2,63 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pairity.names import ALIAS, IDENTIFIER, RUN_ID, VERSION
-from pairity.number_formats import format_fixed, format_money, format_percent
+from pairity.names import IDENTIFIER
+from pairity.number_formats import format_fixed
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.references import MODEL_VERSION, RUN, find_version_number
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from pairity.settings import Settings
     from training.backtest.grid import GridResult
     from training.backtest_job import BacktestReport
 
 
-def _signed(value: float | None) -> str:
-    return format_percent(value, signed=True)
-
-
-def _count(value: float | None) -> str:
-    return format_fixed(value, 0)
-
-
-_MEASURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
-    ("net return", "net_return", _signed),
-    ("gross return", "gross_return", _signed),
-    ("sum of hourly returns", "arithmetic_return", _signed),
-    ("Sharpe, annualised", "sharpe", format_fixed),
-    ("  95% from", "sharpe_low", format_fixed),
-    ("  to", "sharpe_high", format_fixed),
-    ("  by the long-run variance", "sharpe_long_run", format_fixed),
-    ("  of log returns", "sharpe_geometric", format_fixed),
-    ("max drawdown", "max_drawdown", format_percent),
-    ("trades", "trades", _count),
-    ("win rate", "win_rate", format_percent),
-    ("profit factor", "profit_factor", format_fixed),
-    ("exposure", "exposure", format_percent),
-    ("turnover, times equity", "turnover", format_fixed),
-    ("average holding, h", "average_holding_h", format_fixed),
-    ("fees, USDT", "fees_usdt", format_money),
-    ("slippage, USDT", "slippage_usdt", format_money),
-    ("funding paid, USDT", "funding_usdt", format_money),
-    ("break-even cost, bps a side", "break_even_cost_bps", format_fixed),
-    ("final equity, USDT", "final_equity_usdt", format_money),
-)
+_GRID_KEYS = ("net_return", "sharpe", "max_drawdown", "trades", "win_rate")
 _SHOWN_TRIALS = 10
 
 
 @click.command()
-@click.option(
-    "--model",
-    type=Name(ALIAS, VERSION),
-    metavar="VERSION",
-    help="A registered version, by number or alias; by default the champion.",
-)
+@click.option("--model", type=MODEL_VERSION, metavar="VERSION", help="A registered version; by default the champion.")
 @click.option("--rule", type=Name(IDENTIFIER), help="A rule instead: always_revert or zero_forecast.")
-@click.option("--run", type=Name(RUN_ID), metavar="RUN", help="The scores that a run of train or leaderboard left.")
+@click.option("--run", type=RUN, metavar="RUN", help="The scores that a run of train or leaderboard left.")
 @click.option("--family", type=Name(IDENTIFIER), help="With --run of a leaderboard: whose scores.")
 @click.option("--since", metavar="INSTANT", help="First bar close; by default the first that may be backtested.")
 @click.option("--until", metavar="INSTANT", help="Last bar close (included); by default the newest.")
@@ -70,6 +40,7 @@ _SHOWN_TRIALS = 10
     "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
 )
 @reports_errors
+@prints_tables()
 def backtest(
     model: str | None,
     rule: str | None,
@@ -102,45 +73,51 @@ def backtest(
         for text, name in ((since, "--since"), (until, "--until"))
     )
     grid = parse_grid(axes) if axes else None
-    source = choose_source(settings, model=model, rule=rule, run=run, family=family)
+    version = None if model is None else find_version_number(settings, model)
+    source = choose_source(settings, model=version, rule=rule, run=run, family=family)
     with ConsoleProgress() as progress:
         report = run_recorded_backtest(settings, source, progress, now=now, since=first, until=last, grid=grid)
-    _show(report)
+    _show(settings, report)
 
 
-def _show(report: BacktestReport) -> None:
+def _show(settings: Settings, report: BacktestReport) -> None:
+    from pairity_cli.hints import write_command
+    from pairity_cli.measures import explain_span, make_rows
     from pairity_cli.tables import print_heading, print_line, print_table
 
     hours = report.contenders[0].result.equity["time"]
     print_heading("Backtest")
     print_line(f"{len(hours):,} bars, {hours[0]:%Y-%m-%d %H:%M} to {hours[-1]:%Y-%m-%d %H:%M} UTC, after costs")
-    rows = [
-        (title, *(write(contender.metrics[key]) for contender in report.contenders)) for title, key, write in _MEASURES
-    ]
-    print_table(("", *(contender.name for contender in report.contenders)), rows)
+    span = hours[-1] - hours[0]
+    rows = make_rows([contender.metrics for contender in report.contenders], span)
+    print_table(("measure", *(contender.name for contender in report.contenders)), rows)
+    if (too_short := explain_span(span)) is not None:
+        print_line(f"note: {too_short}")
     print_line(f"deflated Sharpe {format_fixed(report.deflated_sharpe)} over {report.trials:,} trials so far")
     if report.grid is not None:
-        _show_grid(report.grid, report.overfitting)
+        _show_grid(report.grid, report.overfitting, span)
     for note in report.notes:
         print_line(f"note: {note}")
     for path in report.files:
         echo(path)
-    echo(f"run {report.run_id}: `pairity report {report.run_id[:12]}` draws it")
+    echo(f"run {report.run_id}; a page about it: {write_command(settings, 'report', report.run_id[:12])}")
 
 
-def _show_grid(grid: GridResult, overfitting: float | None) -> None:
+def _show_grid(grid: GridResult, overfitting: float | None, span: timedelta) -> None:
+    from pairity_cli.measures import MEASURES, format_measure
     from pairity_cli.tables import print_line, print_table
 
     names = list(grid.points[0].changes())
-    shown = [item for item in _MEASURES if item[1] in {"net_return", "sharpe", "max_drawdown", "trades", "win_rate"}]
     trials = sorted(zip(grid.points, grid.metrics, strict=True), key=lambda trial: -(trial[1]["net_return"] or 0.0))
     rows = [
-        (*map(str, point.changes().values()), *(write(metrics[key]) for _, key, write in shown))
+        (*map(str, point.changes().values()), *(format_measure(key, metrics, span) for key in _GRID_KEYS))
         for point, metrics in trials[:_SHOWN_TRIALS]
     ]
     more = f", the best {_SHOWN_TRIALS} of" if len(trials) > _SHOWN_TRIALS else ":"
     print_table(
-        (*names, *(title for title, _, _ in shown)), rows, f"grid{more} {len(trials):,} settings, by net return"
+        (*names, *(MEASURES[key].title for key in _GRID_KEYS)),
+        rows,
+        f"grid{more} {len(trials):,} settings, by net return",
     )
     chance = "not known" if overfitting is None else f"{overfitting:.0%}"
     print_line(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import NOTHING_STORED, echo, reports_errors, settings_from
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from pairity.universe import ContractSpec
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--export", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write what is stored.")
 @reports_errors
+@prints_tables()
 def contracts(file: Path | None, target: Path | None) -> None:
     """Show the contract specifications that backtest and trading use; take them from a CSV FILE where one is given.
 
@@ -33,21 +35,27 @@ def contracts(file: Path | None, target: Path | None) -> None:
         given = read_contract_file(file)
         write_contracts(layout, given.values())
         echo(f"took {len(given)} contracts from {file}")
-    known = read_contracts(layout)
+    known = read_contracts(layout) if layout.contracts.exists() or layout.lake.exists() else {}
     if target is not None:
         write_contract_file(target, known.values())
         echo(f"wrote {len(known)} contracts to {target}")
     _show(known)
+    if not known:
+        return
     missing = [asset for asset in settings.universe.assets if asset not in known]
     if missing:
         echo(f"of the universe none is known for {', '.join(missing)}: they are neither backtested nor traded")
 
 
 def _show(known: dict[str, ContractSpec]) -> None:
-    from pairity_cli.tables import print_table
+    from pairity.number_formats import format_exact
+    from pairity_cli.tables import print_line, print_table
 
+    if not known:
+        print_line(f"{NOTHING_STORED}, or give contracts with: pairity contracts FILE")
+        return
     rows = [
-        (asset, str(spec.ct_val), str(spec.lot_sz), str(spec.min_sz), str(spec.tick_sz), str(spec.max_leverage))
+        (asset, *map(format_exact, (spec.ct_val, spec.lot_sz, spec.min_sz, spec.tick_sz, spec.max_leverage)))
         for asset, spec in sorted(known.items())
     ]
     print_table(("asset", "coins a contract", "lot", "minimum", "tick, USDT", "leverage"), rows, "Contracts")

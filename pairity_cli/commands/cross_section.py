@@ -9,16 +9,19 @@ import click
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     import polars as pl
 
-_PERCENT = ("momentum_1h", "momentum_24h", "momentum_168h")
+    from pairity.number_formats import Figure
+
+_PERCENT = frozenset({"momentum_1h", "momentum_24h", "momentum_168h"})
 _TITLES = {
     "relative_volume": "volume / mean",
-    "momentum_1h": "1 h, %",
-    "momentum_24h": "24 h, %",
-    "momentum_168h": "168 h, %",
+    "momentum_1h": "1 h",
+    "momentum_24h": "24 h",
+    "momentum_168h": "168 h",
     "funding_pressure": "funding − median, bps",
     "turnover_ratio": "volume / own 24 h",
     "volatility_regime": "vol / own 168 h",
@@ -31,6 +34,7 @@ _TITLES = {
 @click.option("--universe", type=Name(IDENTIFIER), help="The members of this stored universe at that hour alone.")
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="How many assets are shown.")
 @reports_errors
+@prints_tables()
 def cross_section(instant: str | None, universe: str | None, top: int) -> None:
     """One hour of all assets side by side, as known then, most traded first: table, CSV and Parquet of all of them."""
     from feature_repo.universes import read_universe
@@ -52,19 +56,19 @@ def cross_section(instant: str | None, universe: str | None, top: int) -> None:
 
 
 def _show(rows: pl.DataFrame, title: str, top: int) -> None:
-    from pairity.number_formats import format_fixed
     from pairity_cli.tables import print_line, print_table
 
     ordered = rows.sort("relative_volume", "asset", descending=[True, False], nulls_last=True).head(top)
-    scales = dict.fromkeys(_PERCENT, 100.0) | {"funding_pressure": 1e4}
-    lines = [
-        (
-            row["asset"],
-            *(format_fixed(None if row[name] is None else row[name] * scales.get(name, 1.0), 2) for name in _TITLES),
-        )
-        for row in ordered.iter_rows(named=True)
-    ]
+    lines = [(row["asset"], *(_write(name, row[name]) for name in _TITLES)) for row in ordered.iter_rows(named=True)]
     print_line(title)
     print_table(("asset", *_TITLES.values()), lines)
     if rows.height > len(lines):
         print_line(f"and {rows.height - len(lines):,} more in the files")
+
+
+def _write(name: str, value: float | None) -> Figure:
+    from pairity.number_formats import format_fixed, format_percent
+
+    if name in _PERCENT:
+        return format_percent(value, signed=True)
+    return format_fixed(1e4 * value if name == "funding_pressure" and value is not None else value, 2)

@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from pairity.names import IDENTIFIER, VENUE
-from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
+from pairity_cli.context import (
+    CONTROL_URL,
+    EXCHANGE_URL,
+    NOTHING_STORED,
+    echo,
+    reports_errors,
+    run_async,
+    settings_from,
+)
 from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, KNOWN_FROM, Name, Names, reading_options
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from ingestion.asked_again import RepairReport
     from ingestion.coverage import Gap, StoredSummary
@@ -30,6 +39,7 @@ _SHOWN_GAPS = 40
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
 @reports_errors
+@prints_tables(json_too=False)
 def data(context: click.Context, venue: str | None, as_json: bool) -> None:
     """Show what is stored: coverage, freshness, quarantine and size per dataset and feature view."""
     if context.invoked_subcommand is not None:
@@ -87,6 +97,7 @@ def verify() -> None:
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
+@prints_tables()
 def gaps(
     datasets: tuple[str, ...] | None,
     assets: str | None,
@@ -130,6 +141,9 @@ def gaps(
     kinds = tuple(find_dataset(name).name for name in datasets) if datasets else tuple(DATASETS)
     layout = Layout.of(settings)
     lake = Lake(layout, venue=venue or settings.features.venue)
+    if not layout.lake.exists():
+        echo(NOTHING_STORED)
+        return
     now = datetime.now(UTC)
     begin = None if since is None else parse_instant(since, now=now, name="--since")
     end = None if until is None else parse_instant(until, now=now, name="--until")
@@ -189,42 +203,44 @@ async def _repair(
 
 
 def _show(items: tuple[StoredSummary, ...], waiting: dict[str, int]) -> None:
+    from pairity.number_formats import format_percent, format_size
     from pairity_cli.tables import print_table
 
+    if not items:
+        echo(NOTHING_STORED)
+        return
     rows = [
         (
             item.name,
-            item.kind,
-            item.entities,
             item.rows,
-            item.corrections,
-            _time(item.first),
-            _time(item.last),
-            None if item.complete is None else f"{item.complete:.2%}",
-            _age(item.age),
+            item.last,
+            item.age,
+            format_percent(item.complete),
             waiting.get(item.name, 0),
+            item.entities,
+            item.first,
+            item.corrections,
+            item.kind,
             item.files,
-            f"{item.size_bytes / 1e6:.1f} MB",
+            format_size(item.size_bytes),
         )
         for item in items
     ]
     columns = (
         "dataset",
-        "kind",
-        "entities",
         "rows",
-        "corrections",
-        "first",
-        "last",
-        "of the grid",
+        "last, UTC",
         "age",
-        "quarantined rows",
+        "complete",
+        "withheld",
+        "entities",
+        "first",
+        "corrections",
+        "kind",
         "files",
         "size",
     )
     print_table(columns, rows)
-    if not rows:
-        echo("nothing is stored yet: run `pairity ingest`, or `pairity collect`")
 
 
 def _show_gaps(holes: tuple[Gap, ...]) -> None:
@@ -237,14 +253,14 @@ def _show_gaps(holes: tuple[Gap, ...]) -> None:
         (
             gap.dataset,
             gap.asset,
-            _time(gap.first),
-            _time(gap.until),
+            gap.first,
+            gap.until,
             gap.bars,
             _explain(gap),
         )
         for gap in holes[:_SHOWN_GAPS]
     ]
-    print_table(("dataset", "asset", "from", "until", "bars", ""), rows)
+    print_table(("dataset", "asset", "from", "until", "bars", "what is known"), rows)
     if len(holes) > _SHOWN_GAPS:
         echo(f"… and {len(holes) - _SHOWN_GAPS:,} more")
     echo(f"{len(holes):,} holes, {sum(gap.bars for gap in holes):,} bars")
@@ -257,10 +273,3 @@ def _explain(gap: Gap) -> str:
 
 def _time(instant: datetime | None) -> str | None:
     return None if instant is None else f"{instant:%Y-%m-%d %H:%M}"
-
-
-def _age(age: timedelta | None) -> str | None:
-    if age is None:
-        return None
-    hours = age.total_seconds() / 3600
-    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} d"

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pairity_cli.context import reports_errors
+from pairity_cli.table_output import prints_tables
 
 _HISTORY_DAYS = 30
 _CYCLES, _DAY, _SPEED = 96, 24, 120
@@ -40,6 +41,7 @@ _FASTEST = 240
 )
 @click.option("--keep-open", is_flag=True, help="Leave the status page open after the last decision, until Ctrl-C.")
 @reports_errors
+@prints_tables()
 def demo(
     market: str,
     data: Path | None,

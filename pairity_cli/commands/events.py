@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity_cli.context import echo, reports_errors, run_async, settings_from
+from pairity_cli.context import NOTHING_TRADED, echo, reports_errors, run_async, settings_from
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from serving.journal.event_records import Event
@@ -22,6 +23,7 @@ _SEVERITIES = ("info", "warning", "critical")
 @click.option("--limit", type=click.IntRange(1, 500), default=30, show_default=True, help="Most events.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @reports_errors
+@prints_tables(json_too=False)
 def events(severity: str | None, open_only: bool, limit: int, as_json: bool) -> None:
     """Show what happened to the trading process, newest first: the journal's events, with their numbers.
 
@@ -31,7 +33,12 @@ def events(severity: str | None, open_only: bool, limit: int, as_json: bool) -> 
     from serving.journal import Journal
     from serving.journal.event_records import Severity
 
-    journal = Journal.read(Layout.of(settings_from()).journal)
+    path = Layout.of(settings_from()).journal
+    if not path.exists():
+        if not as_json:
+            echo(NOTHING_TRADED)
+        return
+    journal = Journal.read(path)
     try:
         found = journal.event_log.page(
             limit=limit,
@@ -44,33 +51,33 @@ def events(severity: str | None, open_only: bool, limit: int, as_json: bool) -> 
         for event in found:
             echo(json.dumps(asdict(event), default=str))
         return
-    _show(found)
+    _show(found, is_filtered=severity is not None or open_only)
 
 
-def _show(found: list[Event]) -> None:
+def _show(found: list[Event], *, is_filtered: bool) -> None:
     from pairity_cli.tables import Cell, print_line, print_table
 
     if not found:
-        print_line("no such event")
+        print_line("no such event" if is_filtered else NOTHING_TRADED)
         return
     rows: list[list[Cell]] = [
         [
-            event.event_id,
-            f"{event.at:%Y-%m-%d %H:%M:%S}",
+            str(event.event_id),
+            event.at,
             event.severity.value,
-            event.kind,
             event.text,
+            event.kind,
             _say_seen(event),
         ]
         for event in found
     ]
-    print_table(["event", "UTC", "severity", "kind", "what happened", "seen"], rows)
+    print_table(["event", "time, UTC", "severity", "what happened", "kind", "seen"], rows)
 
 
 def _say_seen(event: Event) -> str:
     if event.acknowledged_at is None:
         return ""
-    return f"{event.acknowledged_at:%m-%d %H:%M} by {event.acknowledged_by}"
+    return f"{event.acknowledged_at:%Y-%m-%d %H:%M} by {event.acknowledged_by}"
 
 
 @click.command("alert-test")

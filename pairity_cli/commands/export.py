@@ -10,6 +10,7 @@ import click
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from training.data.export import Exported
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default among the reports."
 )
 @reports_errors
+@prints_tables()
 def export(
     views: tuple[str, ...],
     since: str | None,
@@ -71,7 +73,7 @@ def _show(exported: Exported) -> None:
 
     rows = []
     for name, part in exported.parts.items():
-        first, last = (f"{at:%Y-%m-%d %H:%M}" for at in part[EVENT_TIME].sort().gather([0, -1]))
+        first, last = part[EVENT_TIME].sort().gather([0, -1])
         rows.append((name, part.height, len(part.columns), first, last))
     print_table(("part", "rows", "columns", "first bar close", "last"), rows)
     if exported.purged:

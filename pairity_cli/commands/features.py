@@ -8,12 +8,14 @@ import click
 
 from pairity_cli.context import add_members_of, echo, reports_errors, say_pair_cost, settings_from
 from pairity_cli.parameters import UNIVERSE_COLLECTED
+from pairity_cli.table_output import prints_tables
 
 
 @click.command()
 @click.option("--until", default="now", show_default=True, help="End (inclusive close): ISO time, age or now.")
 @UNIVERSE_COLLECTED
 @reports_errors
+@prints_tables()
 def features(until: str, universe: str | None) -> None:
     """Compute, judge, publish and materialize the features of what the lake holds; nothing is fetched.
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pairity.names import POSITION_ID
 from pairity_cli.context import reports_errors, settings_from
-from pairity_cli.parameters import Name, Note
+from pairity_cli.parameters import Note
+from pairity_cli.references import POSITION
 
 if TYPE_CHECKING:
     from serving.journal.event_records import Wish
@@ -65,7 +65,7 @@ def unguard(reason: str | None) -> None:
 
 
 @click.command()
-@click.argument("position", type=Name(POSITION_ID))
+@click.argument("position", type=POSITION)
 @REASON
 @reports_errors
 def close(position: str, reason: str | None) -> None:

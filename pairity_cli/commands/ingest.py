@@ -18,6 +18,7 @@ from pairity_cli.context import (
     settings_from,
 )
 from pairity_cli.parameters import UNIVERSE_COLLECTED
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from ingestion.report import IngestReport
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
+@prints_tables()
 def ingest(
     since: str,
     until: str,

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from pairity.number_formats import format_fixed, format_percent
+from pairity.number_formats import NOTHING, Figure, format_fixed, format_percent
 from pairity.study_settings import BarInterval
 from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.measures import LEAST_TO_ANNUALISE, explain_span
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from training.lag_study import LagStudy
 
 
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--since", metavar="INSTANT", help="First bar close; by default the first stored.")
 @click.option("--until", metavar="INSTANT", help="Last bar close; by default the newest.")
 @reports_errors
+@prints_tables()
 def lags(
     symbol: str | None,
     interval: str | None,
@@ -82,38 +87,49 @@ def _show(study: LagStudy, interval: str) -> None:
     losses = (("training", study.train), ("test", study.test))
     print_table(
         ("loss", "decisions", "mean squared error × 10⁶", "of forecasting 0"),
-        [(name, loss.rows, f"{1e6 * loss.model:,.4f}", f"{1e6 * loss.zero:,.4f}") for name, loss in losses],
+        [
+            (name, loss.rows, format_fixed(1e6 * loss.model, 4), format_fixed(1e6 * loss.zero, 4))
+            for name, loss in losses
+        ],
     )
-    traded = study.trading
+    traded, span = study.trading, bars[-1] - study.test_start
     rows = [
-        ("trades", f"{traded.trades:,}", ""),
-        ("win rate", format_percent(traded.win_rate), ""),
-        ("average win", _signed(traded.average_win), ""),
-        ("average loss", _signed(traded.average_loss), ""),
-        ("expected value per trade", _bps(traded.expected_value), ""),
+        ("trades", format_fixed(traded.trades, 0), None),
+        ("win rate", format_percent(traded.win_rate), None),
+        ("average win", _signed(traded.average_win), None),
+        ("average loss", _signed(traded.average_loss), None),
+        ("expected value per trade, bps", _bps(traded.expected_value), None),
         ("total return", _signed(traded.total_return), _signed(traded.total_return_after_costs)),
         ("max drawdown", format_percent(traded.max_drawdown), format_percent(study.net_drawdown)),
-        ("Sharpe, annualised", format_fixed(traded.sharpe), format_fixed(traded.sharpe_after_costs)),
-        ("holding the asset", _signed(study.hold_return), ""),
+        ("Sharpe, annualised", *(_annualised(value, span) for value in (traded.sharpe, traded.sharpe_after_costs))),
+        ("holding the asset", _signed(study.hold_return), None),
     ]
     print_table(("trading the sign, test period", "before costs", "after costs"), rows)
-    spread = [(name, "" if value is None else _write_moment(name, value)) for name, value in study.distribution.items()]
-    print_table(("returns of the whole range", ""), spread)
+    if (too_short := explain_span(span)) is not None:
+        print_line(f"note: {too_short}")
+    spread = [(name, _write_moment(name, value)) for name, value in study.distribution.items()]
+    print_table(("returns of the whole range", "value"), spread)
     print_line(_judge(study))
 
 
-def _signed(value: float | None) -> str:
+def _signed(value: float | None) -> Figure:
     return format_percent(value, signed=True)
 
 
-def _bps(value: float | None) -> str:
-    return "–" if value is None else f"{1e4 * value:+,.3f} bps"
+def _bps(value: float | None) -> Figure:
+    return format_fixed(None if value is None else 1e4 * value, 1)
 
 
-def _write_moment(name: str, value: float) -> str:
+def _annualised(value: float | None, span: timedelta) -> Figure:
+    return Figure(NOTHING) if span < LEAST_TO_ANNUALISE else format_fixed(value)
+
+
+def _write_moment(name: str, value: float | None) -> Figure:
     if name == "count":
-        return f"{value:,.0f}"
-    return format_fixed(value) if name in {"skewness", "kurtosis"} else f"{100 * value:+.4f}%"
+        return format_fixed(value, 0)
+    if name in {"skewness", "kurtosis"}:
+        return format_fixed(value)
+    return format_percent(value, 4, signed=True)
 
 
 def _judge(study: LagStudy) -> str:

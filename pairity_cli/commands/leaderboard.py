@@ -11,31 +11,10 @@ import click
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
 from pairity_cli.parameters import Names
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
-    from training.leaderboard import Leaderboard
-
-_COLUMNS = (
-    ("net", "net_return"),
-    ("gross", "gross_return"),
-    ("Sharpe", "sharpe"),
-    ("95 % from", "sharpe_low"),
-    ("to", "sharpe_high"),
-    ("of log returns", "sharpe_geometric"),
-    ("max drawdown", "max_drawdown"),
-    ("trades", "trades"),
-    ("win rate", "win_rate"),
-    ("turnover", "turnover"),
-    ("break-even bps", "break_even_cost_bps"),
-)
-_QUALITY = (
-    ("AUC, candidates", "candidates_roc_auc"),
-    ("95 % from", "candidates_roc_auc_low"),
-    ("to", "candidates_roc_auc_high"),
-    ("rank IC", "forecast_rank_ic"),
-    ("t by hour", "forecast_rank_ic_by_hour_t"),
-)
 
 
 @click.command()
@@ -45,17 +24,25 @@ _QUALITY = (
 @click.option(
     "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
 )
+@click.option("--last", is_flag=True, help="Show the last one again, and compute nothing.")
 @reports_errors
+@prints_tables()
 def leaderboard(
-    families: tuple[str, ...] | None, train_bars: int | None, test_bars: int | None, as_known_at: str
+    families: tuple[str, ...] | None, train_bars: int | None, test_bars: int | None, as_known_at: str, last: bool
 ) -> None:
     """Compare all families walk-forward: same folds, same hours, same costs, beside BTC; logged to MLflow.
 
     Every test period is scored by models trained on what was known before it. `pairity report` draws the result.
     """
+    from pairity.errors import ConfigError
     from pairity.timeline import parse_instant
     from venue.clock import SystemClock
 
+    if last:
+        if families or train_bars or test_bars or as_known_at != "now":
+            raise ConfigError("--last computes nothing, but what to compute was given too", "leave one out")
+        _show_last(settings_from())
+        return
     chosen = {"train_bars": train_bars, "test_bars": test_bars}
     settings = settings_from(evaluation={name: value for name, value in chosen.items() if value is not None})
     say_pair_cost(settings)
@@ -66,40 +53,30 @@ def leaderboard(
 
 def compare(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> None:
     """Compare all families (or those named) with a progress bar, and print the result; `train` ends with it too."""
+    from pairity.layout import Layout
     from pairity_cli.console import ConsoleProgress
+    from pairity_cli.leaderboard_page import keep_page, make_page, show_page
     from training.leaderboard_job import run_leaderboard
 
     with ConsoleProgress() as progress:
         board, run_id = run_leaderboard(settings, now, progress, names)
-    _show(board)
-    echo(f"run {run_id}: `pairity report {run_id[:12]}` draws it, `make ui` compares it")
+    page = make_page(board, run_id, now)
+    keep_page(Layout.of(settings), page)
+    show_page(page)
+    _say_next(settings, run_id)
 
 
-def _show(board: Leaderboard) -> None:
-    from pairity_cli.tables import Cell, print_heading, print_line, print_table
+def _show_last(settings: Settings) -> None:
+    from pairity.layout import Layout
+    from pairity_cli.leaderboard_page import read_last_page, show_page
 
-    print_heading("Leaderboard")
-    first, last = board.folds[0].blocks[0].first, board.folds[-1].blocks[0].last
-    print_line(
-        f"{len(board.folds)} test periods, {first:%Y-%m-%d} to {last:%Y-%m-%d}, each scored by models trained before it"
-    )
-    rows: list[tuple[Cell, ...]] = []
-    for standing in board.standings:
-        measured = [standing.contender.metrics[name] for _, name in _COLUMNS]
-        quality = [standing.quality.get(name) for _, name in _QUALITY]
-        rows.append((standing.family, *measured, standing.deflated_sharpe, *quality))
-    titles = [title for title, _ in _COLUMNS]
-    print_table(("family", *titles, "deflated Sharpe", *(title for title, _ in _QUALITY)), rows)
-    above = [s.family for s in board.standings if (s.quality.get("sharpe_over_btc_low") or 0.0) > 0]
-    print_line(f"Sharpe ratio above that of holding the coin, with 95 % confidence: {', '.join(above) or 'none'}")
-    earning = [s.family for s in board.standings if (s.contender.metrics["net_return"] or 0.0) > 0]
-    print_line(f"earned money after costs: {', '.join(earning) or 'nothing'}")
-    if board.overfitting is not None:
-        chance, splits = board.overfitting.probability, board.overfitting.splits
-        print_line(
-            f"stability of ranks: the best by net return in one half of the history is not above the median in the "
-            f"other in {chance:.0%} of {splits:,} splits (probability of backtest overfitting; says nothing of earning)"
-        )
-    print_line(f"{board.trials} trials so far")
-    for note in board.notes:
-        print_line(f"note: {note}")
+    page = read_last_page(Layout.of(settings))
+    show_page(page)
+    _say_next(settings, page.run_id)
+
+
+def _say_next(settings: Settings, run_id: str) -> None:
+    from pairity_cli.hints import write_command
+
+    echo(f"run {run_id}; a page about it: {write_command(settings, 'report', run_id[:12])}")
+    echo(f"compare runs: {write_command(settings, 'ui')}; this table again: pairity leaderboard --last")

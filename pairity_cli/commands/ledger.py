@@ -7,6 +7,7 @@ import sys
 import click
 
 from pairity_cli.context import EXCHANGE_URL, reports_errors, run_async, settings_from
+from pairity_cli.table_output import prints_tables
 
 
 @click.command()
@@ -19,6 +20,7 @@ from pairity_cli.context import EXCHANGE_URL, reports_errors, run_async, setting
 @click.option("--live", is_flag=True, help="Look at the real-money account; PAIRITY_LIVE_TRADING must say so too.")
 @EXCHANGE_URL
 @reports_errors
+@prints_tables()
 def ledger(since: str, live: bool, exchange_url: str | None) -> None:
     """Compare fees, results and funding of the journal with the venue's bills.
 
@@ -39,9 +41,9 @@ def ledger(since: str, live: bool, exchange_url: str | None) -> None:
     )
     if report.differences:
         print_table(
-            ("at", "difference", "instrument", "of", "journal", "bills"),
+            ("difference", "of", "journal", "bills", "instrument", "at, UTC"),
             [
-                (f"{item.at:%m-%d %H:%M:%S}", str(item.finding), item.instrument, item.name, item.here, item.there)
+                (str(item.finding), item.name, item.here, item.there, item.instrument, item.at)
                 for item in report.differences
             ],
         )

@@ -10,6 +10,7 @@ import click
 from pairity.names import IDENTIFIER, MONTH
 from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
 from pairity_cli.parameters import Name, Names
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,6 +35,7 @@ _SHOWN_LEAKS = 20
     help="Only these views (and what they are computed from); default all.",
 )
 @reports_errors
+@prints_tables()
 def lookahead(month: str | None, samples: int, views: tuple[str, ...] | None) -> None:
     """Prove that no feature looks ahead: recompute every column of every view without, and with other, later data.
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity.names import VERSION
-from pairity_cli.context import echo, reports_errors, settings_from
-from pairity_cli.parameters import Name, Note
+from pairity_cli.context import NOTHING_TRAINED, echo, reports_errors, settings_from
+from pairity_cli.parameters import Note
+from pairity_cli.references import MODEL_VERSION, find_version_number
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from model_registry.records import ModelRef
     from pairity.settings import Settings
+    from pairity_cli.tables import Cell
 
 
 _SHOWN_TAGS = (
@@ -52,9 +54,10 @@ def models() -> None:
 
 
 @models.command()
-@click.argument("version", type=Name(VERSION), required=False)
+@click.argument("version", type=MODEL_VERSION, required=False)
 @click.option("--shadow", is_flag=True, help="Champion beside challenger over the decisions in the journal.")
 @reports_errors
+@prints_tables()
 def show(version: str | None, shadow: bool) -> None:
     """List the registered versions, newest first; with VERSION, what the gate said of one and where it came from.
 
@@ -63,6 +66,7 @@ def show(version: str | None, shadow: bool) -> None:
     from model_registry.registry import find_version, list_versions
 
     settings = settings_from()
+    version = None if version is None else find_version_number(settings, version)
     if shadow:
         _show_shadow(settings, version)
         return
@@ -71,15 +75,16 @@ def show(version: str | None, shadow: bool) -> None:
         return
     versions = list_versions(settings)
     if not versions:
-        echo("no model is registered yet: run `pairity train`")
+        echo(NOTHING_TRAINED)
         return
     _show_all(settings, versions)
 
 
 @models.command()
-@click.argument("version", type=Name(VERSION))
+@click.argument("version", type=MODEL_VERSION)
 @_YES
 @reports_errors
+@prints_tables()
 def sign(version: str, yes: bool) -> None:
     """Sign VERSION as yours, after looking at it: lineage, verdict, aliases.
 
@@ -90,6 +95,7 @@ def sign(version: str, yes: bool) -> None:
     from model_registry.registry import find_version
 
     settings = settings_from()
+    version = find_version_number(settings, version)
     model = find_version(settings, version)
     states = describe_signatures(settings, model)
     if states.trouble is None:
@@ -103,9 +109,10 @@ def sign(version: str, yes: bool) -> None:
 
 
 @models.command()
-@click.argument("version", type=Name(VERSION))
+@click.argument("version", type=MODEL_VERSION)
 @_YES
 @reports_errors
+@prints_tables()
 def confirm(version: str, yes: bool) -> None:
     """Confirm VERSION for real money: once for each version that may open positions with it.
 
@@ -117,6 +124,7 @@ def confirm(version: str, yes: bool) -> None:
     from pairity.errors import ConfigError
 
     settings = settings_from()
+    version = find_version_number(settings, version)
     model = find_version(settings, version)
     _show_one(settings, model)
     if model.gate != GATE_PASSED:
@@ -144,7 +152,7 @@ def rotate_key() -> None:
 
 
 @click.command()
-@click.argument("version", type=Name(VERSION))
+@click.argument("version", type=MODEL_VERSION)
 @click.option("--force", is_flag=True, help="Although the gate did not pass it; real money stays refused to it.")
 @click.option("--reason", type=Note(), help="Why; it is recorded. Needed with --force.")
 @reports_errors
@@ -155,6 +163,7 @@ def promote(version: str, force: bool, reason: str | None) -> None:
     from venue.clock import SystemClock
 
     settings = settings_from()
+    version = find_version_number(settings, version)
     verdict = registry.find_version(settings, version).verdict
     passed = verdict is not None and verdict.passed
     if not passed and not force:
@@ -185,6 +194,7 @@ def rollback(reason: str) -> None:
 def _show_shadow(settings: Settings, version: str | None) -> None:
     """Print every couple of champion and challenger, or only those in which `version` took part."""
     from pairity.layout import Layout
+    from pairity.number_formats import format_fixed, format_percent
     from pairity_cli.tables import print_line, print_table
     from serving.journal import Journal
     from serving.models.shadow_summary import summarise
@@ -204,10 +214,10 @@ def _show_shadow(settings: Settings, version: str | None) -> None:
             item.decisions,
             item.failed,
             item.scores,
-            item.correlation,
-            item.mean_difference,
+            format_fixed(item.correlation, 3),
+            format_fixed(item.mean_difference, 4),
             item.other_choice,
-            None if item.other_share is None else f"{item.other_share:.1%}",
+            format_percent(item.other_share),
         )
         for item in couples
     ]
@@ -230,7 +240,7 @@ def _show_shadow(settings: Settings, version: str | None) -> None:
 
 def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
     from model_registry.approval import describe_signatures
-    from pairity_cli.tables import print_line, print_table
+    from pairity_cli.tables import Mark, print_line, print_table
 
     states = {ref.version: describe_signatures(settings, ref) for ref in versions}
     rows = [
@@ -238,13 +248,13 @@ def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
             ref.version,
             ref.family,
             ", ".join(ref.aliases) or None,
-            ref.gate,
-            "NO" if states[ref.version].trouble else "yes",
-            "yes" if states[ref.version].confirmed else None,
-            ref.train_end[:16],
-            ref.tags.get("promoted_at", "")[:16] or None,
-            ref.tags.get("promotion_reason"),
+            _mark_gate(ref.gate),
+            Mark.NO if states[ref.version].trouble else Mark.YES,
+            Mark.YES if states[ref.version].confirmed else "not confirmed",
             ref.run_id,
+            _shorten(ref.train_end),
+            _shorten(ref.tags.get("promoted_at", "")),
+            ref.tags.get("promotion_reason"),
         )
         for ref in versions
     ]
@@ -255,10 +265,10 @@ def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
         "gate",
         "signed",
         "real money",
+        "MLflow run",
         "has seen up to",
         "promoted",
         "reason",
-        "MLflow run",
     )
     print_table(columns, rows, versions[0].name)
     for version, state in states.items():
@@ -269,20 +279,40 @@ def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
 def _show_one(settings: Settings, ref: ModelRef) -> None:
     from model_registry.approval import describe_signatures
     from pairity_cli.summaries import show_verdict
-    from pairity_cli.tables import print_table
+    from pairity_cli.tables import Mark, print_table
 
     states = describe_signatures(settings, ref)
     values = {**ref.tags, "family": ref.family, "aliases": ", ".join(ref.aliases)}
-    rows = [("MLflow run", ref.run_id), *((name, values[name]) for name in _SHOWN_TAGS if values.get(name))]
+    rows: list[tuple[str, Cell]] = [
+        ("MLflow run", ref.run_id),
+        *((name, _tidy(name, values[name])) for name in _SHOWN_TAGS if values.get(name)),
+    ]
     rows += [
-        ("gate", ref.gate),
-        ("signed", "yes" if states.trouble is None else f"NO: {states.trouble}"),
+        ("gate", _mark_gate(ref.gate)),
+        ("signed", Mark.YES if states.trouble is None else f"NO: {states.trouble}"),
         ("real money", "confirmed" if states.confirmed else "not confirmed"),
     ]
-    print_table(("", ""), rows, f"{ref.name} version {ref.version}")
+    print_table(("of the version", "value"), rows, f"{ref.name} version {ref.version}")
     verdict = ref.verdict
     if verdict is not None:
         show_verdict(verdict)
+
+
+def _mark_gate(answer: str) -> Cell:
+    """Return the gate's answer as a mark; what it never answered stays a word."""
+    from model_registry.records import GATE_FAILED, GATE_PASSED
+    from pairity_cli.tables import Mark
+
+    return {GATE_PASSED: Mark.PASSED, GATE_FAILED: Mark.FAILED}.get(answer, answer)
+
+
+def _tidy(name: str, value: str) -> str:
+    return f"{_shorten(value)} UTC" if name in {"train_end", "promoted_at"} else value
+
+
+def _shorten(instant: str) -> str | None:
+    """Return an instant of a tag to the minute."""
+    return instant[:16].replace("T", " ") or None
 
 
 def _ask(question: str, yes: bool) -> None:

@@ -8,6 +8,7 @@ import click
 
 from pairity.number_formats import format_fixed
 from pairity_cli.context import echo, reports_errors, run_async, settings_from
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ _MOST_COLUMNS = 20
 @click.option("--at", metavar="INSTANT", default="now", show_default=True, help="As known then: ISO time, age or now.")
 @click.option("--ask-venue", is_flag=True, help="Ask the venue what it lists, to say which crosses it trades directly.")
 @reports_errors
+@prints_tables()
 def pairs(at: str, ask_venue: bool) -> None:
     """All pairs: legs, direct cross or synthetic, correlation, hedge ratio, half-life, why left out; and correlations.
 
@@ -60,25 +62,25 @@ def _show(overview: PairOverview) -> None:
     rows: list[Sequence[Cell]] = [
         (
             row["pair_id"],
-            _describe_cross(row["is_direct"], row["exchange_symbol"], row["is_inverted"]),
-            f"{row['base_leg']}, {row['quote_leg']}",
-            row["aligned_bars"],
+            format_fixed(row["z_score"]),
             format_fixed(row["correlation_168h"]),
             format_fixed(row["hedge_ratio"]),
             format_fixed(row["half_life_h"], 1),
-            format_fixed(row["z_score"]),
+            row["aligned_bars"],
             row["left_out"] or "",
+            _describe_cross(row["is_direct"], row["exchange_symbol"], row["is_inverted"]),
+            f"{row['base_leg']}, {row['quote_leg']}",
         )
         for row in overview.pairs.to_dicts()
     ]
-    columns = ("pair", "cross", "legs", "bars", "correlation", "hedge ratio", "half-life, h", "z", "left out")
+    columns = ("pair", "z", "correlation", "hedge ratio", "half-life, h", "bars", "left out", "cross", "legs")
     print_table(columns, rows)
     names = overview.correlations.columns[1:]
     if len(names) > _MOST_COLUMNS:
         print_line(f"the correlations of {len(names):,} assets are wider than a page: see the files")
         return
     matrix = [(asset, *map(format_fixed, values)) for asset, *values in overview.correlations.iter_rows()]
-    print_table(("", *names), matrix, "correlation of hourly returns")
+    print_table(("asset", *names), matrix, "correlation of hourly returns")
 
 
 def _describe_cross(is_direct: bool | None, symbol: str | None, is_inverted: bool | None) -> str:

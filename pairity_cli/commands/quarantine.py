@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from pairity.names import QUARANTINE_ID
 from pairity.number_formats import format_number
-from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
-from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, KNOWN_FROM, Name, Note, reading_options
+from pairity_cli.context import (
+    CONTROL_URL,
+    EXCHANGE_URL,
+    NOTHING_STORED,
+    echo,
+    reports_errors,
+    run_async,
+    settings_from,
+)
+from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, KNOWN_FROM, Note, reading_options
+from pairity_cli.references import QUARANTINED
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from ingestion.quarantine_actions import ActionOutcome, KnownFrom
@@ -31,42 +40,49 @@ def quarantine() -> None:
 @quarantine.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also what was released or repaired.")
 @reports_errors
+@prints_tables()
 def list_items(everything: bool) -> None:
-    """One line per item: id, dataset, partition, rules, rows, instants, age, path."""
+    """One row per item: id, dataset, partition, rules, rows, instants, age, path."""
     from pairity.layout import Layout
     from validation.quarantine import read_items
 
-    items = read_items(Layout.of(settings_from()), state=None if everything else "held")
-    for item in items:
-        echo(_line(item))
+    layout = Layout.of(settings_from())
+    items = read_items(layout, state=None if everything else "held")
+    if not items and not layout.lake.exists():
+        echo(NOTHING_STORED)
+        return
+    _show_items(items)
     echo(f"{len(items)} items, {sum(item.rows for item in items):,} rows")
 
 
 @quarantine.command()
-@click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
+@click.argument("id_", type=QUARANTINED, metavar="ID")
 @reports_errors
+@prints_tables()
 def show(id_: str) -> None:
     """What the broken rules mean, how many rows broke them, the rows, and what was done about them."""
     import polars as pl
 
     from pairity.layout import Layout
+    from pairity_cli.tables import print_table
     from validation.quarantine import find_item
 
     item = find_item(Layout.of(settings_from()), id_)
-    echo(_line(item))
+    _show_items([item])
     for rule in item.failed:
         echo(f"  {rule.rule} = {format_number(rule.observed)}: {rule.meaning}")
     for entry in item.journal:
         echo(f"  {entry.at:%Y-%m-%d %H:%M:%S} {entry.action}: {entry.reason}")
     rows = item.read_rows()
-    with pl.Config(tbl_rows=_SHOWN, tbl_cols=-1, tbl_width_chars=200, tbl_hide_dataframe_shape=True):
-        echo(str(rows.head(_SHOWN)))
+    lists = [name for name, kind in rows.schema.items() if kind == pl.List(pl.String)]
+    shown = rows.head(_SHOWN).with_columns(pl.col(lists).list.join("+"))
+    print_table([name.replace("_", " ") for name in shown.columns], shown.rows(), "Rows")
     if rows.height > _SHOWN:
-        echo(f"… and {rows.height - _SHOWN:,} more in {item.path / 'rows.parquet'}")
+        echo(f"and {rows.height - _SHOWN:,} more in {item.path / 'rows.parquet'}")
 
 
 @quarantine.command()
-@click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
+@click.argument("id_", type=QUARANTINED, metavar="ID")
 @click.option("--reason", type=Note(), required=True, help="Why the rows are right; it is recorded.")
 @KNOWN_FROM
 @reports_errors
@@ -79,7 +95,7 @@ def release(id_: str, reason: str, known_from: KnownFrom) -> None:
 
 
 @quarantine.command()
-@click.argument("id_", type=Name(QUARANTINE_ID), metavar="ID")
+@click.argument("id_", type=QUARANTINED, metavar="ID")
 @ASKED_SOURCE
 @ASKED_FOLDER
 @reading_options
@@ -125,8 +141,26 @@ def _report(outcome: ActionOutcome) -> None:
     sys.exit(0 if outcome.closed else 4)
 
 
-def _line(item: QuarantineItem) -> str:
-    age_h = (datetime.now(UTC) - item.at).total_seconds() / 3600
-    ends = f"{item.first:%Y-%m-%d %H:%M} … {item.last:%Y-%m-%d %H:%M}" if item.first and item.last else "no instants"
-    told = f"{item.id}  {item.state}  {item.dataset} {item.key}  {'+'.join(item.rules)}  {item.rows:,} rows  {ends}"
-    return f"{told}  {age_h:.1f} h old  {item.path}"
+def _show_items(items: list[QuarantineItem]) -> None:
+    from pairity_cli.tables import Cell, print_table
+
+    now = datetime.now(UTC)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            item.id,
+            item.dataset,
+            item.key,
+            item.rows,
+            " + ".join(item.rules),
+            item.state,
+            item.first,
+            item.last,
+            now - item.at,
+            str(item.path),
+        )
+        for item in items
+    ]
+    if rows:
+        print_table(
+            ("id", "dataset", "partition", "rows", "rules", "state", "first, UTC", "last, UTC", "age", "path"), rows
+        )

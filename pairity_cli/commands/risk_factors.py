@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity_cli.context import echo, reports_errors, say_note, settings_from
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--assets", default="BTC,ETH,BNB,XRP", show_default=True, metavar="A,B,…", help="Whose exposures.")
 @click.option("--design", type=click.Choice(["spreads4", "buckets10"]), default="spreads4", show_default=True)
 @reports_errors
+@prints_tables()
 def risk_factors(since: str | None, until: str, assets: str, design: str) -> None:
     """Exposures to the systematic risk factors for every minute, with R² and adjusted R², and the factors' returns.
 
@@ -55,6 +57,7 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
 def _show(rows: pl.DataFrame) -> None:
     import polars as pl
 
+    from pairity.number_formats import format_fixed
     from pairity_cli.tables import print_table
 
     rows = rows.select(pl.exclude("^return.*$"))
@@ -68,4 +71,8 @@ def _show(rows: pl.DataFrame) -> None:
         # One line per factor: eleven columns of numbers would not fit on a screen.
         named = frame.transpose(include_header=True, column_names="asset")
         assets = [name for name in named.columns if name != "column"]
-        print_table((title, *assets), named.iter_rows())
+        rows_of = [
+            (name, *(format_fixed(value, 0 if name == "minutes" else 4) for value in values))
+            for name, *values in named.iter_rows()
+        ]
+        print_table(("factor", *assets), rows_of, title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_async, say_pair_cost, settings_from
+from pairity_cli.table_output import prints_tables
 
 
 @click.command()
@@ -28,6 +29,7 @@ from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, reports_errors, run_a
 @EXCHANGE_URL
 @CONTROL_URL
 @reports_errors
+@prints_tables()
 def serve(
     cycles: int | None,
     live: bool,

@@ -11,10 +11,12 @@ import click
 from pairity.names import IDENTIFIER, SOURCE, VENUE
 from pairity_cli.context import add_members_of, echo, reports_errors, run_async, settings_from
 from pairity_cli.parameters import UNIVERSE_COLLECTED, Name, Names, reading_options
+from pairity_cli.table_output import prints_tables
 
 
 @click.command()
 @reports_errors
+@prints_tables()
 def sources() -> None:
     """List where raw data can come from, and what each source needs."""
     from ingestion.sources.catalog import OFFERS
@@ -22,10 +24,10 @@ def sources() -> None:
 
     settings = settings_from()
     rows = [
-        (offer.name, offer.venue, offer.datasets, offer.needs, "yes" if offer.ready(settings) else "no")
+        (offer.name, "yes" if offer.ready(settings) else "no", offer.needs, offer.venue, offer.datasets)
         for offer in OFFERS.values()
     ]
-    print_table(("source", "venue in the lake", "gives", "needs", "ready"), rows)
+    print_table(("source", "ready", "needs", "venue in the lake", "gives"), rows)
     echo("okx: `pairity ingest`; the others: `pairity collect --source NAME`. See docs/sources.md.")
 
 
@@ -52,6 +54,7 @@ def sources() -> None:
 @click.option("--list-assets", is_flag=True, help="Show what the source has, and collect nothing.")
 @click.option("--check", is_flag=True, help="Show what files would give, and what is wrong with them; store nothing.")
 @reports_errors
+@prints_tables()
 def collect(
     name: str,
     since: str,

@@ -9,6 +9,7 @@ import click
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from datetime import date
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from pairity.layout import Layout
+    from pairity.number_formats import Figure
     from training.evaluation.ranking import RankingReport
 
 
@@ -43,6 +45,7 @@ _NEWEST = "newest"
 @click.option("--from", "first", metavar="YYYY-MM-DD", help="First day to evaluate.")
 @click.option("--to", "last", metavar="YYYY-MM-DD", help="Last day to evaluate.")
 @reports_errors
+@prints_tables()
 def trade_sheet(
     day: str,
     top: int | None,
@@ -103,46 +106,59 @@ def _parse_day(text: str, option: str) -> date:
 
 
 def _show_sheet(sheet: pl.DataFrame, layout: Layout) -> None:
-    from feature_repo.contract_specs import read_contracts
-    from pairity.number_formats import format_fixed, format_money, format_price
+    from pairity.number_formats import format_fixed, format_money
+    from pairity_cli.prices import Ticks
     from pairity_cli.tables import Cell, print_table
 
-    ticks = {asset: spec.tick_sz for asset, spec in read_contracts(layout).items()} if layout.contracts.exists() else {}
-    rows: list[tuple[Cell, ...]] = []
-    for row in sheet.iter_rows(named=True):
-        tick = ticks.get(row["futures_ticker"].removesuffix("_USDT"))
-        rows.append(
-            (
-                row["rank"],
-                row["futures_ticker"],
-                format_fixed(row["dist"], 2),
-                format_price(row["close"], tick),
-                format_price(row["vwap"], tick),
-                format_fixed(row["exp_vol"], 2),
-                format_fixed(row["sharpe"], 2),
-                format_fixed(row["rolling_return"], 2),
-                format_money(row["avg_notional"]),
-                str(row["exit_date"]),
-            )
+    ticks = Ticks.read(layout)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            row["rank"],
+            row["futures_ticker"],
+            _percent(row["dist"]),
+            ticks.write(row["futures_ticker"], row["close"]),
+            ticks.write(row["futures_ticker"], row["vwap"]),
+            _percent(row["exp_vol"]),
+            format_fixed(row["sharpe"], 2),
+            _percent(row["rolling_return"]),
+            format_money(row["avg_notional"]),
+            str(row["exit_date"]),
         )
-    columns = ("rank", "ticker", "dist, %", "close", "vwap", "exp vol, % a day", "sharpe", "return, %")
+        for row in sheet.iter_rows(named=True)
+    ]
+    columns = ("rank", "ticker", "dist", "close", "vwap", "exp vol a day", "sharpe", "return")
     title = f"trade sheet of {sheet['date'][0]}, {sheet['assets_ranked'][0]:,} assets ranked"
     print_table((*columns, "avg notional, USDT", "exit date"), rows, title)
 
 
+def _percent(value: float | None) -> Figure:
+    """Return what the sheet has in percent."""
+    from pairity.number_formats import format_percent
+
+    return format_percent(None if value is None else value / 100)
+
+
 def _show_evaluation(report: RankingReport) -> None:
-    from pairity_cli.tables import print_table
+    from pairity.number_formats import format_fixed, format_percent
+    from pairity_cli.tables import print_line, print_table
 
     percent = {"top_return": "sheet, gross", "all_return": "all assets", "cost": "cost", "net_return": "sheet, net"}
-    rows: list[tuple[str, float | int | str | None]] = [
-        ("days", report.days),
-        ("rank IC, mean", report.rank_ic),
-        ("rank IC, t", report.rank_ic_t),
-        ("turnover of the sheet per day", report.turnover),
+    rows = [
+        ("days", format_fixed(report.days, 0)),
+        ("rank IC, mean", format_fixed(report.rank_ic, 3)),
+        ("rank IC, t", format_fixed(report.rank_ic_t)),
+        ("turnover of the sheet per day", format_percent(report.turnover)),
+        *(
+            (f"{text}, per day", format_percent(getattr(report, name), 3, signed=True))
+            for name, text in percent.items()
+        ),
     ]
-    for name, text in percent.items():
-        value = getattr(report, name)
-        rows.append((f"{text}, % per day", None if value is None else 100 * value))
     print_table(("measure", "value"), rows)
-    buckets = [(bucket, count, 100 * mean) for bucket, mean, count in report.by_bucket.iter_rows()]
-    print_table(("bucket of distance (1 lowest)", "asset-days", "mean forward return, %"), buckets)
+    if report.by_bucket.height < 2:
+        print_line("one bucket alone: all assets of a day had the same distance, or there was one; nothing to compare")
+    if report.turnover is None:
+        print_line("no turnover: one day alone was evaluated, nothing was exchanged and its cost is not known")
+    buckets = [
+        (bucket, count, format_percent(mean, 3, signed=True)) for bucket, mean, count in report.by_bucket.iter_rows()
+    ]
+    print_table(("bucket of distance (1 lowest)", "asset-days", "mean forward return"), buckets)

@@ -9,6 +9,7 @@ import click
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.table_output import prints_tables
 
 
 @click.command()
@@ -33,6 +34,7 @@ from pairity_cli.parameters import Name
     help="What to train (the setting model.family): a family that gives every pair a probability.",
 )
 @reports_errors
+@prints_tables()
 def train(rows: str | None, as_known_at: str, with_families: bool, family: str | None) -> None:
     """Train the pair model on published features, backtest it beside the baseline, register it; compare all families.
 

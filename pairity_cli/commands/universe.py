@@ -10,6 +10,7 @@ import click
 from pairity.names import CURRENCY, EXCHANGE_CODE, IDENTIFIER, VENUE
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,7 @@ _SHOWN = 20
     "--json", "as_json", is_flag=True, help="Print all that were ever a member, as universe.assets takes them."
 )
 @reports_errors
+@prints_tables(json_too=False)
 def universe(
     name: str | None, origin: str, show: bool, instant: str, whole: bool, as_json: bool, **options: str | int | None
 ) -> None:

@@ -7,6 +7,7 @@ import click
 from pairity.names import PAIR
 from pairity_cli.context import reports_errors, settings_from
 from pairity_cli.parameters import Name
+from pairity_cli.table_output import prints_tables
 
 
 @click.command()
@@ -19,11 +20,13 @@ from pairity_cli.parameters import Name
     help="Instant (ISO time in UTC, an age such as 7h, or now); the newest decision up to then is explained.",
 )
 @reports_errors
+@prints_tables()
 def why(pair: str | None, instant: str) -> None:
     """Say why PAIR (such as XRP/ADA; default: every pair) was traded, or not, as the journal has it.
 
     The first reason against a pair is shown. docs/architecture.md lists where each reason is decided.
     """
+    from pairity.number_formats import format_fixed
     from pairity.timeline import HOUR, last_closed, parse_instant
     from pairity_cli.tables import Cell, print_heading, print_line, print_table
     from serving.explanation import explain_assessment, read_decision_at, select_assessments
@@ -34,13 +37,19 @@ def why(pair: str | None, instant: str) -> None:
     assessments = select_assessments(record, pair)
     print_heading(f"Bar closed at {record.event_timestamp:%Y-%m-%d %H:%M} UTC")
     print_line(
-        f"decided {record.decision_time.isoformat()} by {record.model_name} version {record.model_version}: "
+        f"decided {record.decision_time:%Y-%m-%d %H:%M:%S} UTC by {record.model_name} version {record.model_version}: "
         f"{record.decision.action}: {record.decision.reason}"
     )
     if last_closed(requested, HOUR) > record.event_timestamp:
         print_line(f"no later bar up to {requested:%Y-%m-%d %H:%M} UTC was decided")
     rows: list[tuple[Cell, ...]] = [
-        (item.pair.pair_id, item.z, item.probability, item.divergence_score, explain_assessment(record, item))
+        (
+            item.pair.pair_id,
+            format_fixed(item.z),
+            format_fixed(item.probability, 3),
+            format_fixed(item.divergence_score, 3),
+            explain_assessment(record, item),
+        )
         for item in assessments
     ]
     print_table(("pair", "z", "probability", "score", "why"), rows)

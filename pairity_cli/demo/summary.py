@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pairity_cli.demo.run import DemoReport
+from pairity_cli.hints import write_command
 from pairity_cli.summaries import show_hour_costs, show_ingest, show_serving, show_training
 from pairity_cli.tables import print_heading, print_line
 from serving.parity import check_parity
@@ -24,8 +25,8 @@ def show_demo(report: DemoReport, *, elapsed_s: float) -> None:
     print_line(check_parity(settings).summary)
     print_heading("Where to look next")
     home = settings.root
-    print_line(f"models and figures   PAIRITY_HOME={home} make ui")
+    print_line(f"models and figures   {write_command(settings, 'ui')}")
     print_line(f"what was checked     {docs}")
-    print_line(f"from an order back   PAIRITY_HOME={home} .venv/bin/pairity trace ORDER")
+    print_line(f"from an order back   {write_command(settings, 'trace', 'latest')}")
     print_line(f"reports              {home / 'reports'}")
     print_line(f"all of it took {elapsed_s:.0f} s")

@@ -102,6 +102,13 @@ class OrderPages(Pages):
         rows = self._rows(query.order_by(table.c.created_at, table.c.leg, table.c.purpose, table.c.attempt))
         return [codec.intent_from_row(row) for row in rows]
 
+    def order_names(self) -> list[tuple[str, str | None]]:
+        """Return client order id and venue id (None where it never had one) of all orders, newest first."""
+        table = tables.intents
+        query = select(table.c.client_order_id, table.c.order_id)
+        rows = self._rows(query.order_by(table.c.created_at.desc(), table.c.client_order_id))
+        return [(row["client_order_id"], row["order_id"]) for row in rows]
+
     def unsettled(self) -> list[Intent]:
         """Return the intents that are not final, oldest first."""
         table = tables.intents

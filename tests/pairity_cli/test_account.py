@@ -56,16 +56,16 @@ def test_positions_have_a_side_a_mark_and_their_result(tiny, capsys):
     start = lines.index(next(line for line in lines if "unrealised P&L" in line))
     shown = [line.split() for line in lines[start + 2 : start + 4]]
     assert shown == [
-        [BTC, "short", "1.25", "cross", "80000", "80000", "0.00"],
-        ["SOL-USDT-SWAP", "long", "6", "cross", "100", "101.5", "0.00"],
+        [BTC, "short", "1.25", "0.00", "80,000", "80,000", "cross"],
+        ["SOL-USDT-SWAP", "long", "6", "0.00", "100", "101.5", "cross"],
     ]
 
 
 def test_orders_and_fills_have_times_status_prices_and_fees(tiny, capsys):
     lines = show(tiny, capsys)
-    assert row_of(lines, "SOL-USDT-SWAP", "buy", "filled").split()[-4:] == ["12", "of", "12", "100"]
-    fill = row_of(lines, "SOL-USDT-SWAP", "sell", "USDT  ")
-    assert fill.split() == ["2025-03-18", "17:01:31", "SOL-USDT-SWAP", "sell", "6", "101.5", "-0.3045", "USDT", "9.00"]
+    assert row_of(lines, "SOL-USDT-SWAP", "buy", "filled").split()[-4:] == ["filled", "12", "12", "100"]
+    fill = row_of(lines, "SOL-USDT-SWAP", "sell", "  USDT  ")
+    assert fill.split() == ["2025-03-18", "17:01:31", "SOL-USDT-SWAP", "sell", "6", "101.5", "-0.30", "USDT", "9.00"]
     assert "0 open orders; 3 fills in the last 7 days" in lines[-1]
 
 

@@ -34,7 +34,7 @@ def test_a_look_at_files_stores_nothing(run, tmp_path):
     assert done.exit_code == 0, done.output
     line = next(line for line in done.output.splitlines() if "candles_1h" in line)
     assert [
-        part for part in ("BTC", "29", "2024-05-01 00:00", "2024-05-02 05:00", "1:00:00", "1") if part not in line
+        part for part in ("BTC", "29", "2024-05-01 00:00", "2024-05-02 05:00", "1 h", "1") if part not in line
     ] == []
     assert "left out: BTC candles_1h" in done.output
     assert "nothing was stored" in done.output

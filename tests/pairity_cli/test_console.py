@@ -92,9 +92,9 @@ def test_notes_with_brackets_do_not_break_the_bar():
 def test_numbers_stand_to_the_right_under_their_column(capsys):
     print_table(["name", "count", "sure"], [["a", 1, True], ["b", 12_345, False]])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.rstrip() for line in lines if line.startswith((" a", " b"))] == [
-        " a           1   True",
-        " b      12,345   False",
+    assert [line.rstrip() for line in lines if line.startswith(("a", "b"))] == [
+        "a          1  yes",
+        "b     12,345  no",
     ]
 
 

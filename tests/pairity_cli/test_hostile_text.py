@@ -37,6 +37,7 @@ PARSED = frozenset(
         "source",
         "split",
         "start",
+        "symbol",
         "until",
     }
 )

@@ -12,6 +12,7 @@ from model_registry.approval import is_confirmed
 from pairity.errors import SignatureError
 from pairity_cli.main import main
 from tests.model_registry.registries import drop_tags, point, set_tag
+from tests.pairity_cli.test_narrow_screens import require_all
 
 
 @pytest.fixture
@@ -49,6 +50,20 @@ def test_the_list_says_what_is_signed_and_confirmed(known, run):
     assert "NO: its verdict of the gate is not what was signed" in one
     assert "not confirmed" in one
     assert run("models", "show", "3").output == one
+
+
+def test_no_id_of_a_version_is_cut_at_80_columns(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for line in (["models"], ["models", "latest"], ["models", "champion"]):
+        require_all(run(*line).stdout, json.loads(run(*line, "--json").stdout))
+
+
+def test_a_version_is_named_by_number_alias_or_latest(run):
+    assert run("models", "latest").output == run("models", "3").output
+    assert run("models", "champ").output == run("models", "2").output
+    unknown = run("models", "chmpion")
+    assert unknown.exit_code == 2
+    assert "did you mean 'champion'?" in unknown.output
 
 
 def test_an_unsigned_version_is_shown_and_signed_by_hand(known, run):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from model_registry.connection import open_client, store_errors
 from model_registry.stored_folder import read_folder
-from pairity.errors import RegistryError, UnknownNameError
+from pairity.errors import RegistryError
 from pairity.layout import Layout
+from training.reports.run_lookup import find_known_run
 
 _UTC = pl.Datetime("us", "UTC")
 _TABLE, _TABLE_MAX_BYTES = ".csv", 256 << 20
@@ -57,17 +57,9 @@ class RunContents:
 def read_run(layout: Layout, run_id: str) -> RunContents:
     """Read the run with that id, or with an id that begins so.
 
-    UnknownNameError unless exactly one run matches; RegistryError where the store cannot be read, or the run has no
-    backtest.
+    `latest` is the newest. Raises what `find_known_run` raises, and RegistryError where the run has no backtest.
     """
-    client = open_client(layout)
-    with store_errors(layout):
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        runs = {run.info.run_id: run for run in client.search_runs(experiments, max_results=5000)}
-        matching = [known for known in runs if known.startswith(run_id)] if run_id else []
-        if len(matching) != 1:
-            raise UnknownNameError("run", run_id, [known[:12] for known in list(runs)[:20]])
-        run = runs[matching[0]]
+    run = find_known_run(layout, run_id).record
     found = _read_tables(layout, run.info.run_id)
     keys = [name.removeprefix("equity_") for name in found if name.startswith("equity_")]
     if not keys:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import polars as pl
 
-from model_registry.connection import open_client, store_errors
 from model_registry.stored_folder import read_folder, stored_path
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError
@@ -20,7 +19,7 @@ from pairity.bounded_parquet import TableLimits, read_table
 from pairity.durable import replace_file
 from pairity.errors import RegistryError, UnknownNameError
 from pairity.layout import Layout
-from training.tracking import PARENT_TAG
+from training.reports.run_lookup import find_known_run, list_runs
 
 FILE = "scores.parquet"
 SCHEMA: dict[str, pl.DataType] = {
@@ -45,19 +44,12 @@ def write_scores(where: Path, scores: pl.DataFrame) -> Path:
 def find_run(layout: Layout, run_id: str, family: str | None) -> tuple[str, str]:
     """Return id and name of the run that `run_id` begins; with `family`, of that family's run below it.
 
-    UnknownNameError unless exactly one run matches, RegistryError where the store cannot be read.
+    `latest` is the newest. Raises what `find_known_run` raises, and UnknownNameError for a family that it has not.
     """
-    client = open_client(layout)
-    with store_errors(layout):
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        runs = {run.info.run_id: run for run in client.search_runs(experiments, max_results=5000)}
-    matching = [known for known in runs if known.startswith(run_id)] if run_id else []
-    if len(matching) != 1:
-        raise UnknownNameError("run", run_id, [known[:12] for known in list(runs)[:20]])
-    names = {known: str(run.data.tags.get("mlflow.runName", known)) for known, run in runs.items()}
+    found = find_known_run(layout, run_id)
     if family is None:
-        return matching[0], names[matching[0]]
-    below = {names[key]: key for key, run in runs.items() if run.data.tags.get(PARENT_TAG) == matching[0]}
+        return found.run_id, found.name
+    below = {run.name: run.run_id for run in list_runs(layout, with_inner=True) if run.parent == found.run_id}
     if family not in below:
         raise UnknownNameError(f"family in run {run_id}", family, below)
     return below[family], family
