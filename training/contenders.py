@@ -9,13 +9,15 @@ import polars as pl
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
 from training.backtest.comparison import BASELINE, Arena, Contender, choose_hold_asset
-from training.backtest.grid import GridInputs
+from training.backtest.grid import GridInputs, GridResult
 from training.backtest.inputs import group_scores_by_hour
+from training.backtest.performance import compute_hourly_returns
 from training.backtest.policies import choose_baseline_pair
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
 from training.evaluation.forest_quality import ForestQuality
 from training.forest_fit import ScoredForest, fit_forest, score_test_period
+from training.trials.run import Market, Run
 
 
 def compare_contenders(
@@ -47,6 +49,16 @@ def make_grid_inputs(settings: Settings, arena: Arena, forest: ScoredForest, spl
         decision_lag=settings.features.decision_lag,
         train_end=split.train_end,
     )
+
+
+def list_training_runs(market: Market, model: Contender, grid: GridResult) -> list[Run]:
+    """Return what a training tried, for the ledger of trials: the model, and every point of the grid on its scores."""
+    family, first = market.settings.model.family, model.result.equity["time"][0]
+    tried = [market.make_run(family, first, compute_hourly_returns(model.result))]
+    return tried + [
+        market.make_run(family, first, grid.returns[:, place], point.changes())
+        for place, point in enumerate(grid.points)
+    ]
 
 
 def flatten_metrics(quality: ForestQuality, contenders: Sequence[Contender]) -> dict[str, float | None]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
 from feature_repo.catalog import EVENT_TIME
-from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
 from training.backtest import performance
 from training.backtest.comparison import Arena
 from training.backtest.grid import run_grid
-from training.contenders import compare_contenders, flatten_metrics, make_grid_inputs
+from training.contenders import compare_contenders, flatten_metrics, list_training_runs, make_grid_inputs
 from training.data.history import load_history, make_store_join
 from training.data.point_in_time import Join
 from training.data.splits import split_chronologically
@@ -31,7 +30,8 @@ from training.readiness import require_ready, require_tracking
 from training.reports import run_files
 from training.reports.score_files import write_scores
 from training.train_report import TrainReport
-from training.trials import read_trial_sharpes
+from training.trials.ledger import TrialLedger
+from training.trials.run import Market
 
 STAGES = ("training set", "fit", "score", "backtest", "grid", "report", "register", "gate")
 
@@ -103,12 +103,15 @@ def train(
             trials=[metrics["sharpe"] for metrics in grid.metrics],
         )
     with stages("gate"):
-        # Read after registering: this run's own trials count too.
-        trial_sharpes = read_trial_sharpes(Layout.of(settings))
+        # Before it is judged: this run's own trials count too
+        market = Market.of(settings, bars, digest)
+        book = TrialLedger.of(settings).record(
+            list_training_runs(market, contenders[0], grid), "training", datetime.now(UTC)
+        )
         evidence = collect_evidence(
             {contender.key: contender for contender in contenders},
             against,
-            trial_sharpes,
+            book,
             score_training_rows(model_fit.estimator, training_set, split),
             forest.scored["probability"].drop_nulls(),
             parity,

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
@@ -26,15 +25,28 @@ from training.data.asset_training_sets import build_asset_training_set
 from training.data.folds import Fold, mirror_folds, split_walk_forward
 from training.data.history import load_history
 from training.data.point_in_time import KNOWN, Join
-from training.data.training_sets import TrainingSet, build_training_set, choose_pair_service
+from training.data.training_sets import (
+    TrainingSet,
+    build_training_set,
+    choose_pair_service,
+    digest_training_rows,
+)
 from training.evaluation.forecasts import measure_information
 from training.evaluation.metrics import measure_classification
 from training.evaluation.overfitting import Overfitting, estimate_overfitting_of_distinct
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
+from training.evaluation.superiority import Superiority
+from training.evaluation.trial_clusters import TrialCount
 from training.models.families import Family, Portfolio
 from training.readiness import require_ready
 from training.reports import score_files
+from training.trials.judging import assess_trials
+from training.trials.ledger import TrialLedger
+from training.trials.run import Market
 from training.walk_forward import WalkForwardScores, score_walk_forward
+
+TWO_LEGS = "_two_legs"
+"""Ending of the line of a family that is traded with both legs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,10 @@ class Leaderboard:
     overfitting: Overfitting | None
     """Overfitting of choosing the best family by its Sharpe ratio; None where fewer than two families traded."""
     training_set: TrainingSet
-    trials: int
+    trials: TrialCount
+    """All trials of the ledger, these among them."""
+    superiority: Superiority | None
+    """Whether any trial over these hours earns more than nothing; None where the hours are too few."""
     notes: tuple[str, ...]
     bars: pl.DataFrame
     """asset, event_timestamp, open, high, low, close of the hours that were traded."""
@@ -78,6 +93,13 @@ class _Entrant(NamedTuple):
     contender: Contender
     walk_scores: WalkForwardScores | None
 
+    @property
+    def changes(self) -> dict[str, object]:
+        """Settings of the strategy in which the line differs from the user's, for the ledger of trials."""
+        if self.family is None or self.family.portfolio is not None:
+            return {}
+        return {"legs": "both" if self.contender.key == f"{self.family.name}{TWO_LEGS}" else "base"}
+
 
 def compare_families(
     settings: Settings,
@@ -85,13 +107,12 @@ def compare_families(
     join: Join,
     now: datetime,
     progress: Progress,
-    earlier_trials: Sequence[float] = (),
 ) -> Leaderboard:
     """Fit, score and trade every family walk-forward (`settings.evaluation`).
 
-    Uses nothing that was unknown at `now`. `earlier_trials`: Sharpe ratios per hour of earlier runs, for the deflated
-    Sharpe ratio. MissingDataError where the history is too short. A family that cannot be fitted on a fold is left out,
-    with a note.
+    Uses nothing that was unknown at `now`. Every line is written into the ledger of trials, holding a coin excepted,
+    before any is judged. MissingDataError where the history is too short. A family that cannot be fitted on a fold is
+    left out, with a note.
     """
     progress.stage("training set", 1)
     notes = require_ready(settings)
@@ -120,14 +141,23 @@ def compare_families(
     entrants.append(_Entrant(None, arena.trade_hold(choose_hold_asset(settings.universe.traded)), None))
     progress.advance(1)
     returns = [compute_hourly_returns(entrant.contender.result) for entrant in entrants]
-    trials = [*earlier_trials, *_estimate_ratios(returns)]
+    market = Market.of(settings, bars, digest_training_rows(training_set.labelled(settings.label)))
+    first = history.hours[0]
+    runs = [
+        market.make_run(entrant.family.name, first, own, entrant.changes)
+        for entrant, own in zip(entrants, returns, strict=True)
+        if entrant.family is not None
+    ]
+    book = TrialLedger.of(settings).record(runs, "leaderboard", datetime.now(UTC))
+    trials = book.count()
     standings = [_make_standing(settings, entrant, trials, folds) for entrant in entrants]
     return Leaderboard(
         standings=tuple(sorted(standings, key=lambda s: -(s.contender.metrics["net_return"] or 0.0))),
         folds=tuple(folds),
         overfitting=estimate_overfitting_of_distinct(np.column_stack(returns)),
         training_set=training_set,
-        trials=len(trials),
+        trials=trials,
+        superiority=assess_trials(book, first, len(history.hours)),
         notes=tuple(notes),
         bars=bars,
     )
@@ -147,7 +177,7 @@ def trade_scores(
     alone = arena.trade_family(family.name, family.description, walk_scores.rows, pair, walk_scores.train_end)
     yield alone
     if alone.metrics["trades"]:
-        name, description = f"{family.name}_two_legs", f"{family.description}; two legs"
+        name, description = f"{family.name}{TWO_LEGS}", f"{family.description}; two legs"
         yield arena.trade_family(name, description, walk_scores.rows, pair, walk_scores.train_end, "both")
 
 
@@ -182,7 +212,7 @@ class _TrainingSets:
         return self._known[key]
 
 
-def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float], folds: Sequence[Fold]) -> Standing:
+def _make_standing(settings: Settings, entrant: _Entrant, trials: TrialCount, folds: Sequence[Fold]) -> Standing:
     family, contender, walk_scores = entrant
     ratio = estimate_sharpe(compute_hourly_returns(contender.result))
     by_fold = _measure_by_fold(contender, folds)
@@ -211,7 +241,7 @@ def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float
         importances=walk_scores.importances if walk_scores is not None else {},
         scored=scored,
         decided=pl.DataFrame() if walk_scores is None else walk_scores.rows.select(*score_files.SCHEMA),
-        deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, trials),
+        deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, trials.effective),
         folds=by_fold,
     )
 
@@ -242,7 +272,3 @@ def _measure_by_fold(contender: Contender, folds: Sequence[Fold]) -> list[dict[s
         net = float(own["net_pnl"].sum()) / contender.result.initial_equity
         by_fold.append({"net_return": net, "trades": float(own.height)})
     return by_fold
-
-
-def _estimate_ratios(returns: Sequence[NDArray[np.float64]]) -> list[float]:
-    return [ratio.value for ratio in map(estimate_sharpe, returns) if ratio is not None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
 from training.data.history import make_store_join
@@ -13,7 +12,6 @@ from training.leaderboard import Leaderboard, compare_families
 from training.models.families import FAMILIES, find_family
 from training.readiness import require_tracking
 from training.reports import leaderboard_files, leaderboard_runs
-from training.trials import read_trial_sharpes
 
 
 def run_leaderboard(
@@ -25,8 +23,7 @@ def run_leaderboard(
     """
     families = [find_family(name) for name in names or FAMILIES]
     require_tracking(settings)
-    earlier = read_trial_sharpes(Layout.of(settings))
-    board = compare_families(settings, families, make_store_join(settings), now, progress, earlier)
+    board = compare_families(settings, families, make_store_join(settings), now, progress)
     progress.stage("write and log", 1)
     leaderboard_files.write_leaderboard(settings, board)
     return board, leaderboard_runs.record_leaderboard(settings, board)

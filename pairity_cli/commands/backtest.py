@@ -110,7 +110,9 @@ def _show(report: BacktestReport) -> None:
         (title, *(write(contender.metrics[key]) for contender in report.contenders)) for title, key, write in _MEASURES
     ]
     print_table(("", *(contender.name for contender in report.contenders)), rows)
-    print_line(f"deflated Sharpe {format_fixed(report.deflated_sharpe)} over {report.trials:,} trials so far")
+    print_line(f"deflated Sharpe {format_fixed(report.deflated_sharpe)} over {report.trials}, all so far")
+    if report.superiority is not None:
+        print_line(f"superior predictive ability (Hansen): p = {report.superiority.best:.3f} over these hours")
     if report.grid is not None:
         _show_grid(report.grid, report.overfitting)
     for note in report.notes:

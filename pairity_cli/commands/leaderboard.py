@@ -14,6 +14,7 @@ from pairity_cli.parameters import Names
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
+    from training.evaluation.superiority import Superiority
     from training.leaderboard import Leaderboard
 
 _COLUMNS = (
@@ -86,8 +87,18 @@ def _show(board: Leaderboard) -> None:
     if board.overfitting is not None:
         chance, splits = board.overfitting.probability, board.overfitting.splits
         print_line(
-            f"probability of backtest overfitting, choosing the best by Sharpe: {chance:.0%} "
-            f"over {splits:,} splits; {board.trials} trials so far"
+            f"probability of backtest overfitting, choosing the best by Sharpe: {chance:.0%} over {splits:,} splits"
         )
+    print_line(f"deflated by {board.trials}, all that were ever made")
+    print_line(_say_superiority(board.superiority))
     for note in board.notes:
         print_line(f"note: {note}")
+
+
+def _say_superiority(found: Superiority | None) -> str:
+    if found is None:
+        return "superior predictive ability: not known, the hours are too few"
+    verdict = (
+        "at least one earns more than nothing" if found.best <= 0.05 else "none is shown to earn more than nothing"
+    )
+    return f"superior predictive ability (Hansen) of {found.trials} trials: p = {found.best:.3f}, {verdict}"

@@ -24,7 +24,7 @@ from training.models.families import FAMILIES, find_family
 from training.reports import leaderboard_files, leaderboard_runs
 from training.reports.contents import read_run
 from training.reports.page import render_page
-from training.trials import read_trial_sharpes
+from training.trials.ledger import TrialLedger
 from training.walk_forward import score_walk_forward
 
 LEFT_OUT = ("factor_risk", "lagged_linear", "lagged_linear_5", "lagged_boosted", "vwap_distance")
@@ -195,8 +195,12 @@ def test_runs_are_a_parent_and_a_child_per_family(compared):
     }
     history = client.get_metric_history(forest.info.run_id, "fold_net_return")
     assert [point.step for point in history] == list(range(1, len(board.folds) + 1))
-    counted = read_trial_sharpes(Layout.of(settings))
-    assert len(counted) == sum(s.contender.metrics["sharpe"] is not None for s in board.standings)
+    counted = TrialLedger.of(settings).read().count()
+    assert counted == board.trials
+    moving = [s for s in board.standings if s.contender.metrics["sharpe"] is not None and s.family != "btc"]
+    different = {s.contender.result.equity["equity"].to_numpy().tobytes() for s in moving}
+    assert counted.trials == len(different)
+    assert 1 <= counted.effective <= counted.trials
 
 
 def test_what_is_read_back_is_what_was_compared(compared):

@@ -9,6 +9,7 @@ verdict is stored with the version whether it passed or not.
 - `trades`: at least `gate.trades_min` positions were closed: fewer prove nothing;
 - `deflated_sharpe`: the probability that its Sharpe ratio is above what the best of all trials would show by luck is at
   least `gate.deflated_sharpe_min`;
+- `superior`: among all trials over the same hours, it is shown to earn more than nothing (`gate.superior_p_max`);
 - `parity`: no value that was decided on live differs from the offline store;
 - `drift`: its scores out of sample come from the population of its training (PSI at most `gate.psi_max`).
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 
 from model_registry.records import Check, Verdict
 from pairity.evaluation_settings import GateSettings
+from training.evaluation.trial_clusters import TrialCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,11 @@ class Evidence:
     champion_net: float | None
     champion_note: str
     deflated_sharpe: float | None
-    trials: int
+    trials: TrialCount
+    superior: float | None
+    """Adjusted p-value of the model among all trials over the same hours (Romano & Wolf)."""
+    superior_best: float | None
+    """p-value of the best of them (Hansen)."""
     parity_mismatches: int | None
     parity_note: str
     psi: float | None
@@ -56,8 +62,14 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
             Check(
                 "deflated_sharpe",
                 e.deflated_sharpe is not None and e.deflated_sharpe >= settings.deflated_sharpe_min,
-                f"{_format_number(e.deflated_sharpe)} over {e.trials} trials",
+                f"{_format_number(e.deflated_sharpe)} over {e.trials}",
                 f"at least {settings.deflated_sharpe_min:g}",
+            ),
+            Check(
+                "superior",
+                e.superior is not None and e.superior <= settings.superior_p_max,
+                f"p {_format_number(e.superior)} of its own, {_format_number(e.superior_best)} of the best trial",
+                f"at most {settings.superior_p_max:g} of its own",
             ),
             # `not` lets None pass: before the first live decision there is nothing to compare
             Check("parity", not e.parity_mismatches, e.parity_note, "no value that differs"),

@@ -22,6 +22,8 @@ from training.evaluation.drift import compute_stability_index
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
 from training.forest_fit import score_test_period
 from training.promotion.gate import Evidence, apply_gate
+from training.trials.book import TrialBook
+from training.trials.judging import assess_trials
 
 ParityCheck = Callable[[], tuple[int, str]]
 """Compares the features of live decisions with the offline store; returns how many values differ, and a description."""
@@ -87,18 +89,20 @@ def backtest_champion(settings: Settings, training_set: TrainingSet, split: Spli
 def collect_evidence(
     contenders: Mapping[str, Contender],
     champion: ChampionResult,
-    trial_sharpes: list[float],
+    book: TrialBook,
     scores_in: pl.Series,
     scores_out: pl.Series,
     parity: ParityCheck | None,
 ) -> Evidence:
     """Return the evidence on a challenger, whose backtests are `contenders`.
 
-    `trial_sharpes` are the Sharpe ratios per hour of all trials, this one among them. `scores_in` and `scores_out` are
-    the model's probabilities on its training rows and out of sample.
+    `book` has all trials, this one among them. `scores_in` and `scores_out` are the model's probabilities on its
+    training rows and out of sample.
     """
     model, baseline = contenders["model"], contenders.get("baseline")
-    sharpe = estimate_sharpe(compute_hourly_returns(model.result))
+    returns = compute_hourly_returns(model.result)
+    sharpe, trials = estimate_sharpe(returns), book.count()
+    superior = assess_trials(book, model.result.equity["time"][0], len(returns), returns)
     mismatches, parity_note = parity() if parity is not None else (None, "nothing was decided on live yet")
     return Evidence(
         net=model.metrics["net_return"],
@@ -106,8 +110,10 @@ def collect_evidence(
         baseline_net=None if baseline is None else baseline.metrics["net_return"],
         champion_net=champion.net,
         champion_note=champion.note,
-        deflated_sharpe=None if sharpe is None else deflate_sharpe(sharpe, trial_sharpes),
-        trials=len(trial_sharpes),
+        deflated_sharpe=None if sharpe is None else deflate_sharpe(sharpe, trials.effective),
+        trials=trials,
+        superior=None if superior is None else float(superior.adjusted[0]),
+        superior_best=None if superior is None else superior.best,
         parity_mismatches=mismatches,
         parity_note=parity_note,
         psi=compute_stability_index(scores_in.to_numpy(), scores_out.to_numpy()),

@@ -6,6 +6,7 @@ import pytest
 
 from model_registry.records import Verdict
 from pairity.evaluation_settings import GateSettings
+from training.evaluation.trial_clusters import TrialCount
 from training.promotion.gate import Evidence, apply_gate
 
 GOOD = Evidence(
@@ -15,7 +16,9 @@ GOOD = Evidence(
     champion_net=0.05,
     champion_note="version 3",
     deflated_sharpe=0.97,
-    trials=40,
+    trials=TrialCount(40, 12, 15.0),
+    superior=0.01,
+    superior_best=0.008,
     parity_mismatches=0,
     parity_note="all identical",
     psi=0.05,
@@ -25,13 +28,14 @@ GOOD = Evidence(
 def test_a_model_that_is_better_in_everything_passes():
     verdict = apply_gate(GOOD, GateSettings())
     assert verdict.passed
-    assert verdict.reason == "passed all 7 checks of the gate"
+    assert verdict.reason == "passed all 8 checks of the gate"
     assert [check.name for check in verdict.checks] == [
         "net",
         "better",
         "baseline",
         "trades",
         "deflated_sharpe",
+        "superior",
         "parity",
         "drift",
     ]
@@ -48,6 +52,8 @@ def test_a_model_that_is_better_in_everything_passes():
         ({"trades": 29}, "trades"),
         ({"deflated_sharpe": 0.9499}, "deflated_sharpe"),
         ({"deflated_sharpe": None}, "deflated_sharpe"),
+        ({"superior": 0.051}, "superior"),
+        ({"superior": None}, "superior"),
         ({"parity_mismatches": 1, "parity_note": "1 DIFFER"}, "parity"),
         ({"psi": 0.26}, "drift"),
         ({"psi": None}, "drift"),
