@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pairity.setting_types import DataDirectory, NonNegativeFloat, Section
+from pairity.setting_types import DataDirectory, Fraction, NonNegativeFloat, Section
 
 
 class EvaluationSettings(Section):
@@ -27,6 +27,10 @@ class GateSettings(Section):
     deflated_sharpe_min: Annotated[float, Field(ge=0, le=1)] = 0.95
     superior_p_max: Annotated[float, Field(gt=0, le=1)] = 0.05
     """Largest p-value of the stepwise test of the model among all trials over the same hours."""
+    ahead_min: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """Least probability that its Sharpe ratio is above that of each null: baseline, rule without a model, one coin."""
+    last_look: Fraction = 0.33
+    """Share of the test period, its end, that is looked at once, by the gate alone."""
     psi_max: NonNegativeFloat = 0.25
 
 

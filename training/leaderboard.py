@@ -8,13 +8,14 @@ counts as a trial.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from feature_repo.catalog import EVENT_TIME
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -25,6 +26,7 @@ from training.data.asset_training_sets import build_asset_training_set
 from training.data.folds import Fold, mirror_folds, split_walk_forward
 from training.data.history import load_history
 from training.data.point_in_time import KNOWN, Join
+from training.data.splits import keep_back, split_chronologically
 from training.data.training_sets import (
     TrainingSet,
     build_training_set,
@@ -107,9 +109,12 @@ def compare_families(
     join: Join,
     now: datetime,
     progress: Progress,
+    *,
+    spare: bool = False,
 ) -> Leaderboard:
     """Fit, score and trade every family walk-forward (`settings.evaluation`).
 
+    With `spare`, the hours that the gate keeps back for its last look are left alone.
     Uses nothing that was unknown at `now`. Every line is written into the ledger of trials, holding a coin excepted,
     before any is judged. MissingDataError where the history is too short. A family that cannot be fitted on a fold is
     left out, with a note.
@@ -117,6 +122,8 @@ def compare_families(
     progress.stage("training set", 1)
     notes = require_ready(settings)
     training_set = build_training_set(settings, choose_pair_service(settings), join, now)
+    until = _find_kept_back(settings, training_set) if spare else None
+    training_set = _cut(training_set, until)
     evaluation = settings.evaluation
     folds = split_walk_forward(
         training_set.labelled(settings.label),
@@ -126,7 +133,7 @@ def compare_families(
     )
     history, bars = load_history(settings, join, folds[0].blocks[0].first, training_set.last_decision, now)
     arena = Arena(settings, history)
-    fields = _TrainingSets(settings, join, now, training_set, folds)
+    fields = _TrainingSets(settings, join, now, training_set, folds, until)
     progress.stage("families", len(families) * len(folds) + 1)
     entrants: list[_Entrant] = []
     for family in families:
@@ -185,9 +192,15 @@ class _TrainingSets:
     """Training sets and folds of the families; each training set of assets is built once."""
 
     def __init__(
-        self, settings: Settings, join: Join, now: datetime, pairs: TrainingSet, folds: Sequence[Fold]
+        self,
+        settings: Settings,
+        join: Join,
+        now: datetime,
+        pairs: TrainingSet,
+        folds: Sequence[Fold],
+        until: datetime | None,
     ) -> None:
-        self._settings, self._join, self._now = settings, join, now
+        self._settings, self._join, self._now, self._until = settings, join, now, until
         self._pairs = pairs, list(folds)
         self._known: dict[tuple[str, int, bool, tuple[str, ...]], tuple[TrainingSet, list[Fold]]] = {}
 
@@ -207,9 +220,23 @@ class _TrainingSets:
                 horizon_bars=portfolio.horizon_bars,
                 daily=portfolio.daily,
             )
+            training_set = _cut(training_set, self._until)
             labelled = training_set.rows.filter(pl.col(KNOWN) & pl.col("label").is_not_null())
             self._known[key] = training_set, mirror_folds(labelled, self._pairs[1])
         return self._known[key]
+
+
+def _find_kept_back(settings: Settings, training_set: TrainingSet) -> datetime:
+    """Return the first bar close that a training at this moment would keep back."""
+    labelled = training_set.labelled(settings.label)
+    split = split_chronologically(labelled, settings.model.test_fraction)
+    return keep_back(split, labelled, training_set.last_decision, settings.gate.last_look)[1].test_start
+
+
+def _cut(training_set: TrainingSet, until: datetime | None) -> TrainingSet:
+    if until is None:
+        return training_set
+    return replace(training_set, rows=training_set.rows.filter(pl.col(EVENT_TIME) < until))
 
 
 def _make_standing(settings: Settings, entrant: _Entrant, trials: TrialCount, folds: Sequence[Fold]) -> Standing:

@@ -15,15 +15,16 @@ from training.reports import leaderboard_files, leaderboard_runs
 
 
 def run_leaderboard(
-    settings: Settings, now: datetime, progress: Progress, names: Sequence[str] | None = None
+    settings: Settings, now: datetime, progress: Progress, names: Sequence[str] | None = None, *, spare: bool = True
 ) -> tuple[Leaderboard, str]:
     """Compare all families (or those named) on what was known at `now`; return the board and its MLflow run id.
 
-    Raises UnknownNameError for a family that does not exist, and MissingDataError for too short a history.
+    With `spare`, the hours that the gate keeps back for its last look are left alone. Raises UnknownNameError for a
+    family that does not exist, and MissingDataError for too short a history.
     """
     families = [find_family(name) for name in names or FAMILIES]
     require_tracking(settings)
-    board = compare_families(settings, families, make_store_join(settings), now, progress)
+    board = compare_families(settings, families, make_store_join(settings), now, progress, spare=spare)
     progress.stage("write and log", 1)
     leaderboard_files.write_leaderboard(settings, board)
     return board, leaderboard_runs.record_leaderboard(settings, board)

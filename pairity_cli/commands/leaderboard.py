@@ -38,9 +38,10 @@ _COLUMNS = (
 @click.option(
     "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
 )
+@click.option("--whole", is_flag=True, help="Look at the hours too that the gate keeps back for its own last look.")
 @reports_errors
 def leaderboard(
-    families: tuple[str, ...] | None, train_bars: int | None, test_bars: int | None, as_known_at: str
+    families: tuple[str, ...] | None, train_bars: int | None, test_bars: int | None, as_known_at: str, whole: bool
 ) -> None:
     """Compare all families walk-forward: same folds, same hours, same costs, beside BTC; logged to MLflow.
 
@@ -54,16 +55,16 @@ def leaderboard(
     say_pair_cost(settings)
     names = families
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
-    compare(settings, now, names)
+    compare(settings, now, names, spare=not whole)
 
 
-def compare(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> None:
-    """Compare all families (or those named) with a progress bar, and print the result; `train` ends with it too."""
+def compare(settings: Settings, now: datetime, names: Sequence[str] | None = None, *, spare: bool = True) -> None:
+    """Compare all families (or those named) with a progress bar, and print the result; `train` begins with it."""
     from pairity_cli.console import ConsoleProgress
     from training.leaderboard_job import run_leaderboard
 
     with ConsoleProgress() as progress:
-        board, run_id = run_leaderboard(settings, now, progress, names)
+        board, run_id = run_leaderboard(settings, now, progress, names, spare=spare)
     _show(board)
     echo(f"run {run_id}: `pairity report {run_id[:12]}` draws it, `make ui` compares it")
 

@@ -57,7 +57,7 @@ def test_scores_of_a_run_and_its_registered_model_trade_as_they_did_in_training(
     settings, _, trained, _, _ = home
     own = pl.read_csv(Layout.of(settings).reports / "training" / "trades_model.csv", try_parse_dates=True)
     for named in ({"run": trained.model.run_id[:10]}, {"model": "1", "since": trained.test_start}):
-        report = backtest(home, **named)
+        report = backtest(home, until=trained.test_end, **named)
         assert report.contenders[0].metrics == trained.backtests["model"]
         assert report.contenders[1].metrics == trained.backtests["btc"]
         trades = report.contenders[0].result.trades

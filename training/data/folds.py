@@ -1,12 +1,14 @@
-"""Folds: walk-forward, purged K-fold and combinatorial purged splits, by label interval, across all pairs at once.
+"""Folds: walk-forward and purged K-fold, by label interval, across all pairs at once.
 
 A label is made from its interval [t0, t1]: t0 is its own bar's close, t1 the bar at which the outcome was known. A
 training row whose interval meets that of a test row has seen what the test asks for: it is purged. Markets remember
 beyond labels, so rows that begin within the embargo after a test block are left out as well. Test blocks are ranges of
 bar closes common to all pairs: what the rows of one pair say about an hour must not be tested on another pair.
 
-A fold that leaks cannot be made: `Fold` checks itself. Sources: López de Prado 2018, ch. 7 (purge, embargo) and ch. 12
-(combinatorial purged cross-validation); docs/formulas.md, Folds.
+Walking forward, nothing is trained after a test block, and there is nothing to leave out there.
+
+A fold that leaks cannot be made: `Fold` checks itself. Source: López de Prado 2018, ch. 7 (purge, embargo);
+docs/formulas.md, Folds.
 """
 
 from __future__ import annotations
@@ -15,8 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from itertools import combinations, pairwise
-from math import comb
+from itertools import pairwise
 from operator import or_
 
 import numpy as np
@@ -27,6 +28,8 @@ from pairity.errors import ConfigError, DataError, MissingDataError
 from pairity.timeline import HOUR
 
 EVENT = "event_timestamp"
+EMBARGO_BARS = 24
+"""Hours after a test block, where training goes on behind it, that are not learnt from: features look back a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,7 @@ class Fold:
             )
 
 
-def split_walk_forward(
-    rows: pl.DataFrame, *, test_bars: int, train_bars: int, rolling: bool = False, embargo_bars: int = 0
-) -> list[Fold]:
+def split_walk_forward(rows: pl.DataFrame, *, test_bars: int, train_bars: int, rolling: bool = False) -> list[Fold]:
     """Split into consecutive test periods of `test_bars` bar closes, each trained on what was known before it.
 
     `rows`: event_timestamp, t0, t1, without nulls. The first test begins after `train_bars` closes. Training rows are
@@ -108,12 +109,15 @@ def split_walk_forward(
     for number, start in enumerate(range(train_bars, len(times), test_bars), 1):
         first = times[start - train_bars] if rolling else times[0]
         own = rows.filter(pl.col(EVENT).is_between(first, times[min(start + test_bars, len(times)) - 1]))
-        folds.append(_make_fold(f"walk {number}", own, [times[start : start + test_bars]], embargo_bars))
+        folds.append(_make_fold(f"walk {number}", own, [times[start : start + test_bars]], 0))
     return folds
 
 
-def split_purged_kfold(rows: pl.DataFrame, *, folds: int, embargo_bars: int = 0) -> list[Fold]:
-    """Split into `folds` ranges of bar closes; each is tested once, with the others, purged, as training rows."""
+def split_purged_kfold(rows: pl.DataFrame, *, folds: int, embargo_bars: int = EMBARGO_BARS) -> list[Fold]:
+    """Split into `folds` ranges of bar closes; each is tested once, with the others as training rows.
+
+    These are purged, and those that begin within `embargo_bars` after the test are left out.
+    """
     groups = _group_times(rows, folds)
     return [_make_fold(f"fold {number}", rows, [group], embargo_bars) for number, group in enumerate(groups, 1)]
 
@@ -145,33 +149,6 @@ def mirror_folds(rows: pl.DataFrame, folds: Sequence[Fold]) -> list[Fold]:
             )
         mirrored.append(_make_fold(fold.name, own, [[first, last]], 0))
     return mirrored
-
-
-def split_combinatorial_purged(
-    rows: pl.DataFrame, *, groups: int, test_groups: int, embargo_bars: int = 0
-) -> list[Fold]:
-    """Return every way to test `test_groups` of `groups` ranges of bar closes: C(groups, test_groups) folds."""
-    if not 0 < test_groups < groups:
-        raise ConfigError(f"{test_groups} of {groups} groups cannot be tested", "leave at least one group to train on")
-    ranges = _group_times(rows, groups)
-    return [
-        _make_fold(f"test {'+'.join(str(i + 1) for i in chosen)}", rows, [ranges[i] for i in chosen], embargo_bars)
-        for chosen in combinations(range(groups), test_groups)
-    ]
-
-
-def list_backtest_paths(groups: int, test_groups: int) -> list[tuple[int, ...]]:
-    """Return the backtest paths through the folds of `split_combinatorial_purged`.
-
-    A path names, for every group, the number of a fold that tests it. There are test_groups/groups · C(groups,
-    test_groups) paths; each covers the whole history out of sample, and every test of a group is on exactly one path.
-    """
-    testing: list[list[int]] = [[] for _ in range(groups)]
-    for index, chosen in enumerate(combinations(range(groups), test_groups)):
-        for group in chosen:
-            testing[group].append(index)
-    count = comb(groups, test_groups) * test_groups // groups
-    return [tuple(testing[group][number] for group in range(groups)) for number in range(count)]
 
 
 def _make_fold(name: str, rows: pl.DataFrame, ranges: Sequence[Sequence[datetime]], embargo_bars: int) -> Fold:

@@ -1,4 +1,4 @@
-"""Chronological split into training and test rows, purged by label interval."""
+"""Chronological split into training and test rows, purged by label interval; its last part can be kept back."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Split:
     train: pl.DataFrame
     test: pl.DataFrame
     purged: int
+    until: datetime | None = None
+    """First bar close after the test period; None: the period reaches to the end of the history."""
 
     @property
     def train_end(self) -> datetime:
@@ -59,3 +61,24 @@ def split_chronologically(rows: pl.DataFrame, test_fraction: float) -> Split:
             "ingest a longer history, or shorten label.horizon_bars",
         )
     return Split(test_start=test_start, train=train, test=test, purged=before.height - train.height)
+
+
+def keep_back(split: Split, labelled: pl.DataFrame, last: datetime, share: float) -> tuple[Split, Split]:
+    """Cut the hours from the split's test to `last` in two: those to walk over, and the last `share` of them.
+
+    The second part is trained on every label that is known before it. `labelled` are the rows of the split.
+    MissingDataError where a part would have no hour, or the first one no labelled row.
+    """
+    hours = (last - split.test_start) // HOUR + 1
+    walked = ceil(hours * (1.0 - share))
+    cut = split.test_start + walked * HOUR
+    before, after = pl.col("event_timestamp") < cut, pl.col("event_timestamp") >= cut
+    if not 0 < walked < hours or split.test.filter(before).is_empty():
+        raise MissingDataError(
+            f"the test period has {hours} hours, of which the last {share:.0%} cannot be kept back",
+            "ingest a longer history",
+        )
+    known = labelled.filter(before)
+    train = known.filter(pl.col("t1") < cut)
+    walk = Split(split.test_start, split.train, split.test.filter(before), split.purged, until=cut)
+    return walk, Split(cut, train, labelled.filter(after), known.height - train.height)

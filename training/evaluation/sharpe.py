@@ -19,6 +19,7 @@ from pairity.errors import DataError
 HOURS_PER_YEAR = 8760
 EULER_GAMMA = 0.5772156649015329
 _LEAST = 3
+_ROUNDING = 1e-9
 
 Floats = NDArray[np.float64]
 
@@ -83,6 +84,51 @@ def estimate_sharpe(returns: Floats) -> SharpeEstimate | None:
     scaled = (returns - mean) / float(returns.std())
     ratio = SharpeEstimate(mean / deviation, periods, float((scaled**3).mean()), float((scaled**4).mean()))
     return ratio if 1.0 - ratio.skew * ratio.value + (ratio.kurtosis - 1.0) / 4.0 * ratio.value**2 > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class SharpeLead:
+    """By how much one series' Sharpe ratio per period is above another's over the same periods, and the error of it."""
+
+    value: float
+    standard_error: float
+
+    @property
+    def probability(self) -> float:
+        """Probability that the true lead is above 0; 0 where the two series cannot be told apart."""
+        from scipy.stats import norm
+
+        if self.standard_error == 0.0:
+            return 1.0 if self.value > 0 else 0.0
+        return float(norm.cdf(self.value / self.standard_error))
+
+
+def compare_sharpe(returns: Floats, others: Floats) -> SharpeLead:
+    """Compare the Sharpe ratios of two series over the same periods; one that does not vary has the ratio 0.
+
+    The error is that of the ratios' influence functions, ψ = z − SR·(z² − 1)/2 with z = (r − mean)/std: for one series
+    Mertens' error, for two that of Jobson & Korkie (1981) without its assumption of normal returns (Ledoit & Wolf 2008,
+    section 3, periods taken as independent). What moves both series falls out. DataError for series of different length
+    or with fewer than 3 periods.
+    """
+    if len(returns) != len(others) or len(returns) < _LEAST:
+        raise DataError(f"{len(returns)} and {len(others)} returns cannot be compared", "use the same periods")
+    own, other = estimate_sharpe(returns), estimate_sharpe(others)
+    difference = _influence(returns, own) - _influence(others, other)
+    value = (own.value if own is not None else 0.0) - (other.value if other is not None else 0.0)
+    spread = float(difference.std())
+    if spread < _ROUNDING:  # the same series, or a multiple of it: what is left is rounding, and no lead
+        return SharpeLead(0.0, 0.0)
+    return SharpeLead(value, spread / math.sqrt(len(returns) - 1))
+
+
+def _influence(returns: Floats, estimate: SharpeEstimate | None) -> Floats:
+    """Return what each period adds to the error of the ratio; nothing where there is no ratio."""
+    if estimate is None:
+        return np.zeros(len(returns))
+    scaled = (returns - returns.mean()) / returns.std()
+    influence: Floats = scaled - estimate.value / 2.0 * (scaled**2 - 1.0)
+    return influence
 
 
 def compute_expected_maximum(count: float, spread: float = 1.0) -> float:

@@ -28,7 +28,8 @@ BLOCK_HOURS = 24
 """Mean length of a block: a day."""
 LEAST_BLOCKS = 40
 """Blocks below which the draws are too alike: of worlds without an edge twice as many would be called superior."""
-_CHUNK = 50
+_MOST_VALUES = 2_000_000
+"""Running sums that are looked up at once: 16 MB."""
 _SEED = 20050101
 
 
@@ -60,9 +61,7 @@ def assess_superiority(returns: Floats, *, draws: int = DRAWS, block_hours: int 
     hours, trials = returns.shape
     means = returns.mean(axis=0)
     # Centred: what a draw adds is the error of a mean, whatever the mean
-    errors = math.sqrt(hours) * np.concatenate(
-        [weights @ (returns - means) / hours for weights in _draw_weights(hours, draws, block_hours)]
-    )
+    errors = np.concatenate(list(_draw_sums(returns - means, draws, block_hours))) / math.sqrt(hours)
     spread = errors.std(axis=0)
     usable = spread > 1e-12 * np.abs(returns).max(initial=0.0)
     adjusted = np.ones(trials)
@@ -98,15 +97,22 @@ def _count_above(drawn: Floats, found: float) -> float:
     return (1.0 + float((drawn >= found).sum())) / (1.0 + len(drawn))
 
 
-def _draw_weights(hours: int, draws: int, block_hours: int) -> Iterator[Floats]:
-    """Yield how often each draw has each hour, draws × hours, some draws at a time."""
+def _draw_sums(centred: Floats, draws: int, block_hours: int) -> Iterator[Floats]:
+    """Yield the sums of resampled returns, draws × trials, some draws at a time.
+
+    A draw is made of blocks that begin anywhere and have geometric lengths; after the last hour comes the first. The
+    sum of a block is a difference of running sums.
+    """
     rng = np.random.default_rng(_SEED)
-    place = np.arange(hours)
-    for begin in range(0, draws, _CHUNK):
-        weights = np.empty((min(_CHUNK, draws - begin), hours))
-        for row in weights:
-            begins = rng.random(hours) < 1.0 / block_hours
-            begins[0] = True
-            last = np.maximum.accumulate(np.where(begins, place, 0))
-            row[:] = np.bincount((rng.integers(0, hours, hours)[last] + place - last) % hours, minlength=hours)
-        yield weights
+    hours, trials = centred.shape
+    running = np.concatenate([np.zeros((1, trials)), np.cumsum(np.concatenate([centred, centred]), axis=0)])
+    most = int(1.3 * hours / block_hours) + 60  # blocks of a draw, with room; the last one fills what is left
+    at_once = max(1, _MOST_VALUES // (most * trials))
+    for begin in range(0, draws, at_once):
+        shape = min(at_once, draws - begin), most
+        lengths = rng.geometric(1.0 / block_hours, shape)
+        lengths[:, -1] = hours
+        ends = np.minimum(np.cumsum(lengths, axis=1), hours)
+        lengths = np.diff(ends, axis=1, prepend=0)
+        starts = rng.integers(0, hours, shape)
+        yield (running[starts + lengths] - running[starts]).sum(axis=1)

@@ -18,7 +18,8 @@ from training.trials.run import Run
 Floats = NDArray[np.float64]
 _HOUR_MS = 3_600_000
 _AGREEMENT = 0.9
-"""Share of the common days on which closes must be the same for two runs to be of one market: data are corrected."""
+"""Share of days with the same closes from which two runs are of one market (data are corrected), and of hours with the
+same returns from which they did the same."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ class Series:
             if record.data == run.data:
                 own = count_hours(record.first) - start
                 first, last = max(0, own), min(len(run.returns), own + len(record.returns))
-                if first < last and not np.array_equal(
-                    run.returns[first:last], record.returns[first - own : last - own]
-                ):
+                if first < last and not _repeats(run.returns[first:last], record.returns[first - own : last - own]):
                     return False
         return True
 
@@ -152,6 +151,16 @@ def agree(known: Mapping[int, float], asked: Mapping[int, float]) -> bool | None
 def count_hours(instant: datetime) -> int:
     """Return the whole hours since 1970."""
     return to_ms(instant) // _HOUR_MS
+
+
+def _repeats(returns: Floats, others: Floats) -> bool:
+    """Return whether two runs did the same in nearly all hours in which one of them held anything.
+
+    Where a history ends, a position is closed that goes on in a longer one.
+    """
+    held = (returns != 0.0) | (others != 0.0)
+    same = np.isclose(returns[held], others[held], rtol=1e-6, atol=1e-12)
+    return bool(same.sum() >= _AGREEMENT * held.sum())
 
 
 def _meets(

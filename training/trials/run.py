@@ -59,6 +59,10 @@ class Market:
         """Return the market of the bars that a backtest traded (asset, event_timestamp, close)."""
         return cls(settings, sample_closes(bars, choose_hold_asset(settings.universe.traded)), data)
 
+    def identify(self, family: str) -> str:
+        """Return the line of a family that is traded as the settings say."""
+        return identify_line(self.settings, family)
+
     def make_run(
         self, family: str, first: datetime, returns: Floats, changes: Mapping[str, object] | None = None
     ) -> Run:
