@@ -185,4 +185,4 @@ def test_a_class_that_is_missing_in_a_fold_is_named():
     first = split_walk_forward(rows, test_bars=20, train_bars=25)[0]
     with pytest.raises(MissingDataError, match="all 23 training labels of walk 1 are 0"):
         first.require_classes()
-    split_purged_kfold(rows, folds=3)[0].require_classes()
+    split_purged_kfold(rows, folds=3, embargo_bars=0)[0].require_classes()

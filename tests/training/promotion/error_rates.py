@@ -65,7 +65,7 @@ def draw(rng, hours, count, sharpe, correlation=0.0):
 
 def simulate(row, seed, folder):
     """Return whether the gate promotes the model of one world."""
-    rng, hours = np.random.default_rng([seed, int(row.sharpe * 10), row.others, row.days]), round(row.years * YEAR)
+    rng, hours = np.random.default_rng([seed, abs(int(row.sharpe * 10)), row.others, row.days]), round(row.years * YEAR)
     if row.days:
         return _retrain(row, rng, hours, folder)
     walked = hours - int(hours * GATE.last_look)
