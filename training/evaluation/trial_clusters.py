@@ -35,6 +35,8 @@ class TrialCount:
     effective: float
 
     def __str__(self) -> str:
+        if self.trials <= 1:
+            return "1 trial" if self.trials else "no trial"
         return f"{self.trials:,} trials, worth {self.effective:.1f} independent ones"
 
 

@@ -70,7 +70,7 @@ def judge(case: Case, look_on: Callable[[], Backtested]) -> Judgement:
     at, reason = datetime.now(UTC), case.reason if seen is not None and case.reason else ""
     ledger = TrialLedger.of(case.settings)
     line = case.market.identify(case.settings.model.family)
-    ledger.record_look(LookRecord(line, at, first, last, in_look, reason))
+    ledger.record_look(LookRecord(line=line, at=at, first=first, last=last, closes=in_look, reason=reason))
     judged = look_on()
     model = judged.contenders[0]
     run = case.market.make_run(

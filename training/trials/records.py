@@ -93,7 +93,9 @@ def parse_record(line: bytes) -> ReturnsRecord | LookRecord:
         closes = {int(day): float(close) for day, close in read["closes"].items()}
         if kind == "look":
             last = _read_instant(read["last"])
-            return LookRecord(_text(read["line"]), at, first, last, closes, _text(read["reason"]))
+            return LookRecord(
+                line=_text(read["line"]), at=at, first=first, last=last, closes=closes, reason=_text(read["reason"])
+            )
         if kind != "returns":
             raise BrokenRecordError(f"its kind is {str(kind)[:20]!r}")
         return ReturnsRecord(
