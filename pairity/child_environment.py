@@ -16,7 +16,8 @@ _ALLOWED = frozenset(
     {
         # Where programs, homes, scratch space and caches are
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TEMP", "TMP"),
-        *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"),
+        *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"),
+        *("MPLCONFIGDIR", "NUMBA_CACHE_DIR"),
         # Language, time zone, terminal
         *("LANG", "LANGUAGE", "TZ", "TERM", "COLUMNS", "LINES", "NO_COLOR"),
         # The interpreter and its libraries

@@ -24,7 +24,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -37,6 +37,7 @@ _SUFFIX = ".tmp"
 _STREAM_FOLDERS = (Path("/dev"), Path("/dev/fd"), Path("/proc/self/fd"))
 # No file takes that long to write: an older temporary file belongs to a process that was killed.
 _ABANDONED_AFTER_S = 3600.0
+_PIECE_BYTES = 1 << 16
 
 
 class AlreadyLockedError(Exception):
@@ -89,6 +90,23 @@ def append_line(path: Path, line: str) -> None:
     handle = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     with os.fdopen(handle, "a", encoding="utf-8") as file:
         file.write(f"{line}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        _flush(path.parent)
+
+
+def append_lines(path: Path, lines: Sequence[str]) -> None:
+    """Append lines (UTF-8) to a file in an existing folder; all of them are on the disk on return.
+
+    What a killed process left of a line (no line feed) is cut off first. Writers take turns (`take_turns`).
+    """
+    is_new = not path.exists()
+    with os.fdopen(open_private(path, os.O_RDWR | os.O_CREAT), "r+b") as file:
+        content_end = _find_last_line_end(file)
+        file.truncate(content_end)
+        file.seek(content_end)
+        file.write("".join(f"{line}\n" for line in lines).encode())
         file.flush()
         os.fsync(file.fileno())
     if is_new:
@@ -194,6 +212,19 @@ def take_turns(path: Path) -> Iterator[None]:
     with os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _find_last_line_end(file: IO[bytes]) -> int:
+    """Return the place after the last line feed of a file; 0 where there is none."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        begin = max(0, end - _PIECE_BYTES)
+        file.seek(begin)
+        place = file.read(end - begin).rfind(b"\n")
+        if place >= 0:
+            return begin + place + 1
+        end = begin
+    return 0
 
 
 def _is_stream(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Settings of judging models: walk-forward folds, and what a model must show before it trades."""
+"""Settings of judging models: walk-forward folds, the gate in front of trading, and where trials are counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pairity.setting_types import NonNegativeFloat, Section
+from pairity.setting_types import DataDirectory, Fraction, NonNegativeFloat, Section
 
 
 class EvaluationSettings(Section):
@@ -25,4 +25,17 @@ class GateSettings(Section):
     net_return_min: float = 0.0
     trades_min: Annotated[int, Field(ge=0)] = 30
     deflated_sharpe_min: Annotated[float, Field(ge=0, le=1)] = 0.95
+    superior_p_max: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """Largest p-value of the stepwise test of the model among all trials over the same hours."""
+    ahead_min: Annotated[float, Field(ge=0, le=1)] = 0.95
+    """Least probability that its Sharpe ratio is above that of each null: baseline, rule without a model, one coin."""
+    last_look: Fraction = 0.33
+    """Share of the test period, its end, that is looked at once, by the gate alone."""
     psi_max: NonNegativeFloat = 0.25
+
+
+class TrialSettings(Section):
+    """Ledger of all trials (see training.trials.ledger)."""
+
+    folder: DataDirectory | None = None
+    """Its folder, shared by all data directories; not set: `$XDG_STATE_HOME/pairity/trials` (`~/.local/state/…`)."""

@@ -17,6 +17,7 @@ from pairity_cli.measures import explain_span, format_measure
 from pairity_cli.tables import print_heading, print_line, print_table
 
 if TYPE_CHECKING:
+    from training.evaluation.superiority import Superiority
     from training.leaderboard import Leaderboard
 
 _COLUMNS = (
@@ -74,7 +75,7 @@ def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> Leaderboard
             f"stability of ranks: the best by net return in one half of the history is not above the median in the "
             f"other in {chance:.0%} of {splits:,} splits (probability of backtest overfitting; says nothing of earning)"
         )
-    lines.append(f"{board.trials} trials so far")
+    lines += [f"deflated by {board.trials}, all that were ever made", _say_superiority(board.superiority)]
     too_short = explain_span(last - first)
     lines += [f"note: {note}" for note in (*([] if too_short is None else [too_short]), *board.notes)]
     return LeaderboardPage(
@@ -120,6 +121,15 @@ def read_last_page(layout: Layout) -> LeaderboardPage:
         return LeaderboardPage(**texts, columns=[*map(str, page.columns)], rows=rows, lines=[*map(str, page.lines)])
     except (TypeError, ValueError) as error:
         raise LakeCorruptError(f"{path} holds no leaderboard: {error}", "make a new one: pairity leaderboard") from None
+
+
+def _say_superiority(found: Superiority | None) -> str:
+    if found is None:
+        return "superior predictive ability: not known, the hours are too few"
+    verdict = (
+        "at least one earns more than nothing" if found.best <= 0.05 else "none is shown to earn more than nothing"
+    )
+    return f"superior predictive ability (Hansen) of {found.trials} trials: p = {found.best:.3f}, {verdict}"
 
 
 def _number(figure: Figure) -> float | None:

@@ -57,6 +57,7 @@ def show_training(report: TrainReport) -> None:
         [
             ("training", *training_span, report.train_rows, _format_share(report.train_positives, report.train_rows)),
             ("purged (label reaches into the test)", None, None, report.purged_rows, None),
+            ("kept back for the gate's last look", None, None, report.kept_back_rows, None),
             ("test", *test_span, report.test_rows, _format_share(report.test_positives, report.test_rows)),
         ],
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pairity.errors import ConfigError
 from pairity.layout import Layout
@@ -22,12 +24,16 @@ from training.backtest.recording import ASSESSMENT_SCHEMA, RecordingStrategy, ex
 from training.data.contracts import note_assumed_contracts
 from training.data.decisions import choose_range, find_published_range
 from training.data.history import load_history, make_store_join
-from training.data.point_in_time import KNOWN, Join
+from training.data.point_in_time import KNOWN, Join, read_snapshot_id
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
+from training.evaluation.superiority import Superiority
+from training.evaluation.trial_clusters import TrialCount
 from training.reports import backtest_files
 from training.score_sources import ScoreSource, TradedScores
-from training.trials import read_trial_sharpes
+from training.trials.judging import assess_trials
+from training.trials.ledger import TrialLedger
+from training.trials.run import Market, Run, find_changes
 
 KEY = "model"
 
@@ -45,7 +51,10 @@ class BacktestReport:
     grid, or where too little varies."""
     deflated_sharpe: float | None
     """Probability that the Sharpe ratio is above what the best of all trials so far would show by luck."""
-    trials: int
+    trials: TrialCount
+    """All trials of the ledger, these among them."""
+    superiority: Superiority | None
+    """Whether any trial over these hours earns more than nothing; None where the hours are too few."""
     run_id: str
     files: tuple[Path, ...]
     notes: tuple[str, ...]
@@ -78,7 +87,7 @@ def run_recorded_backtest(
         raise ConfigError(f"{source.name} trades single assets: a grid of the strategy does not apply", "leave it out")
     progress.advance(1)
     progress.stage("backtest", 1)
-    history, _ = load_history(settings, join, *within, now)
+    history, bars = load_history(settings, join, *within, now)
     arena = Arena(settings, history)
     scores = group_scores_by_hour(scored.rows, scored.pairs)
     train_end = scored.rows["train_end"].min()
@@ -114,7 +123,13 @@ def run_recorded_backtest(
     progress.stage("write and log", 1)
     assessments = pl.DataFrame(schema=ASSESSMENT_SCHEMA) if recorder is None else recorder.tabulate()
     files, run_id = backtest_files.record_backtest(settings, source.name, contenders, assessments, tried)
-    trials = read_trial_sharpes(Layout.of(settings))  # after logging: this run's own trials count too
+    # Before anything is judged: this run's own trials count too
+    trials = TrialLedger.of(settings).record(
+        list(_list_runs(settings, source.name, scored, history.hours[0], compute_hourly_returns(result), tried, bars)),
+        "backtest",
+        datetime.now(UTC),
+    )
+    count = trials.count()
     ratio = estimate_sharpe(compute_hourly_returns(result))
     overfitting = None if tried is None else estimate_overfitting_of_distinct(tried.returns)
     progress.advance(1)
@@ -123,8 +138,9 @@ def run_recorded_backtest(
         assessments=assessments,
         grid=tried,
         overfitting=None if overfitting is None else overfitting.probability,
-        deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, trials),
-        trials=len(trials),
+        deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, count.effective),
+        trials=count,
+        superiority=assess_trials(trials, history.hours[0], len(history.hours)),
         run_id=run_id,
         files=tuple(files),
         notes=(*_list_notes(settings, scored, within, (since, until)), *_note_no_entry(assessments)),
@@ -134,6 +150,26 @@ def run_recorded_backtest(
 def _note_no_entry(assessments: pl.DataFrame) -> list[str]:
     reason = explain_no_entry(assessments)
     return [] if reason is None else [reason]
+
+
+def _list_runs(
+    settings: Settings,
+    name: str,
+    scored: TradedScores,
+    first: datetime,
+    returns: NDArray[np.float64],
+    tried: GridResult | None,
+    bars: pl.DataFrame,
+) -> Iterator[Run]:
+    """Yield what was tried: the scores as they are traded, and every point of the grid."""
+    market = Market.of(settings, bars, read_snapshot_id(Layout.of(settings)))
+    # A rule is the family of that name, wherever it is traded
+    family = name.removeprefix("rule ")
+    strategy = {} if scored.strategy is None else find_changes(settings.strategy, scored.strategy)
+    yield market.make_run(family, first, returns, strategy)
+    if tried is not None:
+        for place, point in enumerate(tried.points):
+            yield market.make_run(family, first, tried.returns[:, place], {**strategy, **point.changes()})
 
 
 def _list_notes(

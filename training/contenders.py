@@ -1,42 +1,78 @@
-"""The contenders of a training run: the forest, its single-pair baseline, and holding one coin, over the same hours."""
+"""The contenders of a training run, over the same hours: the model, and the nulls that it has to beat.
+
+These are its single-pair baseline, the rule that learns nothing (every spread reverts), and holding one coin.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from pairity.errors import MissingDataError
 from pairity.settings import Settings
+from pairity.universe import Pair
 from training.backtest.comparison import BASELINE, Arena, Contender, choose_hold_asset
-from training.backtest.grid import GridInputs
+from training.backtest.grid import GridInputs, GridResult
 from training.backtest.inputs import group_scores_by_hour
 from training.backtest.performance import compute_hourly_returns
 from training.backtest.policies import choose_baseline_pair
+from training.data.point_in_time import KNOWN
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
 from training.evaluation.differences import measure_sharpe_difference
 from training.evaluation.forest_quality import ForestQuality
 from training.forest_fit import ScoredForest, fit_forest, score_test_period
+from training.models.families import find_family
+from training.trials.run import Market, Run
+
+RULE = "always_revert"
+"""Family that every model of pairs has to beat: what the strategy earns without a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a walk forward: what it was trained on, and the scores over its test period."""
+
+    split: Split
+    forest: ScoredForest
 
 
 def compare_contenders(
-    settings: Settings, arena: Arena, training_set: TrainingSet, split: Split, forest: ScoredForest
+    settings: Settings, arena: Arena, training_set: TrainingSet, parts: Sequence[Part]
 ) -> tuple[list[Contender], list[str]]:
-    """Backtest the model, the baseline and buy-and-hold, in this order; notes say what is left out, and why."""
-    contenders = [arena.trade_model(forest.scored, split.train_end)]
+    """Backtest the model, the baseline, the rule without a model and buy-and-hold, in this order, over all parts.
+
+    Each part is scored by what was trained before it, and all of them are traded as one. Notes say what is left out,
+    and why.
+    """
+    train_end, scored = parts[0].split.train_end, join_scores(parts)
+    contenders = [arena.trade_model(scored, train_end)]
     notes: list[str] = []
     pair = choose_baseline_pair(settings.universe.traded)
-    alone = split.train.filter(pl.col("pair_id") == pair.pair_id)
     try:
-        pipeline = fit_forest(alone, training_set.service, settings)
+        alone = [_fit_baseline(settings, training_set, part.split, pair) for part in parts]
     except MissingDataError as error:
         notes.append(f"no {BASELINE} ({pair.pair_id}): {error.what}")
     else:
-        scored = score_test_period(pipeline, training_set, split, pair.pair_id).scored
-        contenders.append(arena.trade_baseline(scored, pair, split.train_end))
+        contenders.append(arena.trade_baseline(join_scores(alone), pair, train_end))
+    certain = scored.with_columns(probability=pl.when(pl.col(KNOWN)).then(1.0))
+    rule, legs = find_family(RULE), settings.strategy.legs
+    contenders.append(arena.trade_family(RULE, rule.description, certain, None, train_end, legs))
     contenders.append(arena.trade_hold(choose_hold_asset(settings.universe.traded)))
     return contenders, notes
+
+
+def join_scores(parts: Sequence[Part]) -> pl.DataFrame:
+    """Return the scores of all parts, each with the end of what its model has seen (`train_end`)."""
+    return pl.concat([part.forest.scored.with_columns(train_end=pl.lit(part.split.train_end)) for part in parts])
+
+
+def _fit_baseline(settings: Settings, training_set: TrainingSet, split: Split, pair: Pair) -> Part:
+    alone = split.train.filter(pl.col("pair_id") == pair.pair_id)
+    pipeline = fit_forest(alone, training_set.service, settings)
+    return Part(split, score_test_period(pipeline, training_set, split, pair.pair_id))
 
 
 def make_grid_inputs(settings: Settings, arena: Arena, forest: ScoredForest, split: Split) -> GridInputs:
@@ -62,6 +98,16 @@ def compare_ratios(contenders: Sequence[Contender]) -> dict[str, float | None]:
     for other in others:
         differences |= measure_sharpe_difference(own, compute_hourly_returns(other.result), other.key)
     return differences
+
+
+def list_training_runs(market: Market, model: Contender, grid: GridResult) -> list[Run]:
+    """Return what a training tried, for the ledger of trials: the model, and every point of the grid on its scores."""
+    family, first = market.settings.model.family, model.result.equity["time"][0]
+    tried = [market.make_run(family, first, compute_hourly_returns(model.result))]
+    return tried + [
+        market.make_run(family, first, grid.returns[:, place], point.changes())
+        for place, point in enumerate(grid.points)
+    ]
 
 
 def flatten_metrics(quality: ForestQuality, contenders: Sequence[Contender]) -> dict[str, float | None]:

@@ -54,6 +54,8 @@ def score_test_period(
 ) -> ScoredForest:
     """Score every decision of the test period (of one pair, if given); null where no features were known in time."""
     rows = training_set.rows.filter(pl.col(EVENT_TIME) >= split.test_start)
+    if split.until is not None:
+        rows = rows.filter(pl.col(EVENT_TIME) < split.until)
     if pair_id is not None:
         rows = rows.filter(pl.col("pair_id") == pair_id)
     known = rows.filter(pl.col(KNOWN))

@@ -1,40 +1,48 @@
-"""Train: history → point-in-time training set → model → scores → backtest → registry → gate."""
+"""Train: history → point-in-time training set → model → scores → backtest → gate → registry."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
-
-import polars as pl
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from feature_repo.catalog import EVENT_TIME
-from pairity.layout import Layout
 from pairity.progress import Progress
 from pairity.settings import Settings
+from pairity.timeline import HOUR
 from training.backtest import performance
-from training.backtest.comparison import Arena
+from training.backtest.comparison import choose_hold_asset
 from training.backtest.grid import run_grid
-from training.contenders import compare_contenders, flatten_metrics, make_grid_inputs
-from training.data.history import load_history, make_store_join
+from training.contenders import (
+    Part,
+    flatten_metrics,
+    list_training_runs,
+    make_grid_inputs,
+)
+from training.data.history import make_store_join, read_bars
 from training.data.point_in_time import Join
-from training.data.splits import split_chronologically
+from training.data.splits import keep_back, split_chronologically
 from training.data.training_sets import build_training_set, choose_pair_service, digest_training_rows
-from training.evaluation.drift import summarise_drift, tabulate_run_drift
+from training.evaluation.drift import compute_stability_index, summarise_drift, tabulate_run_drift
 from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.forest_fit import score_test_period, score_training_rows
 from training.labels.weights import count_effective_pairs, measure_likeness
 from training.models.registrable import choose_family, fit_registrable
-from training.promotion.promotion import ParityCheck, backtest_champion, collect_evidence, decide_promotion
+from training.promotion.backtested import Backtested, backtest_parts
+from training.promotion.evidence import ParityCheck
+from training.promotion.judging import Case, judge
+from training.promotion.promotion import decide_promotion
 from training.readiness import require_ready, require_tracking
 from training.reports import run_files
 from training.reports.score_files import write_scores
 from training.train_report import TrainReport
-from training.trials import read_trial_sharpes
+from training.trials.ledger import TrialLedger
+from training.trials.run import Market
 
-STAGES = ("training set", "fit", "score", "backtest", "grid", "report", "register", "gate")
+STAGES = ("training set", "fit", "score", "backtest", "grid", "gate", "report", "register")
 
 
 def train(
@@ -44,12 +52,16 @@ def train(
     now: datetime,
     join: Join | None = None,
     parity: ParityCheck | None = None,
+    reason: str | None = None,
 ) -> TrainReport:
     """Train the family `model.family` on everything known at `now`, evaluate it, and let the gate decide on it.
 
     `join` is the point-in-time join (default: the feature store's); `parity` compares what was decided on live with
-    the store (None: nothing was). MissingDataError where the history is missing or too short, RegistryError where the
-    tracking store cannot be used, ConfigError for a family that cannot trade; nothing is registered then.
+    the store (None: nothing was); `reason` says why kept-back hours that were looked at may be judged again. A model
+    that passes is fitted once more, on every label that is known, before it is registered and promoted; what did not
+    pass is registered as it was judged. MissingDataError where the history is missing or too short, RegistryError where
+    the tracking store cannot be used, ConfigError for a family that cannot trade and for a ledger of trials that cannot
+    be written; nothing is registered then.
     """
     choose_family(settings)  # a name that nothing can be made of is refused before anything is read
     missing = require_ready(settings)
@@ -58,29 +70,57 @@ def train(
     with stages("training set"):
         training_set = build_training_set(settings, choose_pair_service(settings), join, now)
         labelled = training_set.labelled(settings.label)
-        split = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
+        last = training_set.last_decision
+        whole = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
+        split, kept_back = keep_back(whole, labelled, last, settings.gate.last_look)
         digest = digest_training_rows(labelled)
         require_tracking(settings)
     with stages("fit"):
         model_fit = fit_registrable(split.train, training_set.service, settings)
     with stages("score"):
-        forest = score_test_period(model_fit.estimator, training_set, split)
+        walk = Part(split, score_test_period(model_fit.estimator, training_set, split))
     with stages("backtest"):
-        history, bars = load_history(settings, join, split.test_start, training_set.last_decision, now)
-        arena = Arena(settings, history)
-        contenders, notes = compare_contenders(settings, arena, training_set, split, forest)
-        against = backtest_champion(settings, training_set, split, arena)
-        notes += training_set.list_notes() + missing
+        walked = backtest_parts(settings, training_set, [walk], kept_back.test_start - HOUR, join, now)
     with stages("grid"):
-        grid = run_grid(make_grid_inputs(settings, arena, forest, split))
+        grid = run_grid(make_grid_inputs(settings, walked.arena, walk.forest, split))
         overfitting = estimate_overfitting_of_distinct(grid.returns)
         overfitting_probability = None if overfitting is None else overfitting.probability
-    with stages("report"):
-        quality = measure_forest_quality(forest.scored, split, settings)
+    with stages("gate"):
+        closes = read_bars(settings, [choose_hold_asset(settings.universe.traded)], split.test_start, last, now)
+        market = Market.of(settings, closes, digest)
+        # Before it is judged: this run's own trials count too
+        book = TrialLedger.of(settings).record(
+            list_training_runs(market, walked.contenders[0], grid), "training", datetime.now(UTC)
+        )
         scores_in = score_training_rows(model_fit.estimator, training_set, split)
+        said = walk.forest.scored["probability"].drop_nulls()
+
+        def look_on() -> Backtested:
+            later = fit_registrable(kept_back.train, training_set.service, settings)
+            after = Part(kept_back, score_test_period(later.estimator, training_set, kept_back))
+            return backtest_parts(settings, training_set, [walk, after], last, join, now)
+
+        judgement = judge(
+            Case(
+                settings=settings,
+                market=market,
+                book=book,
+                walked=walked,
+                kept_back=kept_back,
+                last=last,
+                parity=parity() if parity is not None else (None, "nothing was decided on live yet"),
+                psi=compute_stability_index(scores_in.to_numpy(), said.to_numpy()),
+                reason=reason,
+            ),
+            look_on,
+        )
+        judged, contenders = judgement.judged, judgement.judged.contenders
+        tested = whole if judgement.looked else split
+    with stages("report"):
+        quality = measure_forest_quality(judged.scored, tested, settings)
         drift = tabulate_run_drift(
             (split.train, scores_in.to_numpy()),
-            (split.test, forest.scored),
+            (tested.test, judged.scored),
             training_set.service.features,
             seed=settings.model.seed,
         )
@@ -89,62 +129,59 @@ def train(
             quality.scored,
             threshold=settings.strategy.probability_min,
             contenders=contenders,
-            bars=bars,
+            bars=judged.bars,
             importances=model_fit.importances,
             drift=drift,
             grid=grid.table(),
         )
-        said = forest.scored.with_columns(score=pl.col("probability"), train_end=pl.lit(split.train_end))
-        files.append(write_scores(run_files.locate_directory(settings), said))
+        files.append(write_scores(run_files.locate_directory(settings), judged.scored.rename({"probability": "score"})))
     names = {contender.key: contender.name for contender in contenders}
-    measures = flatten_metrics(quality, contenders) | summarise_drift(drift)
-    measures["grid_probability_of_overfitting"] = overfitting_probability
-    measures["train_effective_pairs"] = count_effective_pairs(measure_likeness(split.train))
+    measures = {
+        **flatten_metrics(quality, contenders),
+        **summarise_drift(drift),
+        "grid_probability_of_overfitting": overfitting_probability,
+        "train_effective_pairs": count_effective_pairs(measure_likeness(split.train)),
+    }
     with stages("register"):
+        learnt = split
+        if judgement.verdict.passed:
+            # Judged and done: what trades from now on has learnt from everything, the kept-back hours too
+            learnt = replace(whole, train=labelled, purged=0)
+            model_fit = fit_registrable(labelled, training_set.service, settings)
         # After the files: the run's artifacts are the directory that they were written to.
         model = run_files.record_run(
             settings,
             training_set,
-            split,
+            replace(tested, train=learnt.train, purged=learnt.purged),
             model_fit,
             metrics=measures,
-            tags=run_files.list_lineage_tags(settings, training_set, split, digest),
+            tags=run_files.list_lineage_tags(settings, training_set, learnt, digest),
             digest=digest,
             names=names,
             trials=[metrics["sharpe"] for metrics in grid.metrics],
         )
-    with stages("gate"):
-        # Read after registering: this run's own trials count too.
-        trial_sharpes = read_trial_sharpes(Layout.of(settings))
-        evidence = collect_evidence(
-            {contender.key: contender for contender in contenders},
-            against,
-            trial_sharpes,
-            scores_in,
-            forest.scored["probability"].drop_nulls(),
-            parity,
-        )
-        outcome = decide_promotion(settings, model, evidence, now)
+        outcome = decide_promotion(settings, model, judgement.verdict, now)
     return TrainReport(
         rows=training_set.rows.height,
         labelled_rows=labelled.height,
         train_rows=split.train.height,
-        test_rows=split.test.height,
+        test_rows=tested.test.height,
         purged_rows=split.purged,
         effective_pairs=measures["train_effective_pairs"],
+        kept_back_rows=labelled.height - split.train.height - split.purged - tested.test.height,
         train_positives=int(split.train["label"].sum()),
-        test_positives=int(split.test["label"].sum()),
+        test_positives=int(tested.test["label"].sum()),
         train_start=split.train[EVENT_TIME].min(),  # type: ignore[arg-type]
         train_end=split.train_end,
         test_start=split.test_start,
-        test_end=history.hours[-1],
+        test_end=contenders[0].result.equity["time"][-1],
         classification=quality.all_rows,
         classification_candidates=quality.candidates,
         backtests={contender.key: contender.metrics for contender in contenders},
         contender_names=names,
         differences={name: value for name, value in measures.items() if "_sharpe_over_" in name},
         per_pair=performance.summarise_by_pair(contenders[0].result.trades),
-        notes=tuple(notes),
+        notes=(*judged.notes, *training_set.list_notes(), *missing),
         training_digest=digest,
         snapshot_id=training_set.snapshot_id,
         model=model,

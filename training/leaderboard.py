@@ -8,14 +8,15 @@ counts as a trial.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from feature_repo.catalog import EVENT_TIME
 from model_registry.records import REFERENCE_FAMILY
 from pairity.errors import MissingDataError
 from pairity.progress import Progress
@@ -27,16 +28,30 @@ from training.data.asset_training_sets import build_asset_training_set
 from training.data.folds import Fold, mirror_folds, split_walk_forward
 from training.data.history import load_history
 from training.data.point_in_time import KNOWN, Join
-from training.data.training_sets import TrainingSet, build_training_set, choose_pair_service
+from training.data.splits import keep_back, split_chronologically
+from training.data.training_sets import (
+    TrainingSet,
+    build_training_set,
+    choose_pair_service,
+    digest_training_rows,
+)
 from training.evaluation.differences import measure_auc_difference, measure_sharpe_difference
 from training.evaluation.forecasts import measure_information
 from training.evaluation.forest_quality import classify
 from training.evaluation.overfitting import Overfitting, estimate_overfitting_of_distinct
 from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
+from training.evaluation.superiority import Superiority
+from training.evaluation.trial_clusters import TrialCount
 from training.models.families import Family, Portfolio
 from training.readiness import require_ready
 from training.reports import score_files
+from training.trials.judging import assess_trials
+from training.trials.ledger import TrialLedger
+from training.trials.run import Market
 from training.walk_forward import WalkForwardScores, score_walk_forward
+
+TWO_LEGS = "_two_legs"
+"""Ending of the line of a family that is traded with both legs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,10 @@ class Leaderboard:
     """Stability of the families' ranks by net return, holding a coin aside; None where fewer than two families
     traded."""
     training_set: TrainingSet
-    trials: int
+    trials: TrialCount
+    """All trials of the ledger, these among them."""
+    superiority: Superiority | None
+    """Whether any trial over these hours earns more than nothing; None where the hours are too few."""
     notes: tuple[str, ...]
     bars: pl.DataFrame
     """asset, event_timestamp, open, high, low, close of the hours that were traded."""
@@ -82,6 +100,13 @@ class _Entrant(NamedTuple):
     contender: Contender
     walk_scores: WalkForwardScores | None
 
+    @property
+    def changes(self) -> dict[str, object]:
+        """Settings of the strategy in which the line differs from the user's, for the ledger of trials."""
+        if self.family is None or self.family.portfolio is not None:
+            return {}
+        return {"legs": "both" if self.contender.key == f"{self.family.name}{TWO_LEGS}" else "base"}
+
 
 def compare_families(
     settings: Settings,
@@ -89,17 +114,21 @@ def compare_families(
     join: Join,
     now: datetime,
     progress: Progress,
-    earlier_trials: Sequence[float] = (),
+    *,
+    spare: bool = False,
 ) -> Leaderboard:
     """Fit, score and trade every family walk-forward (`settings.evaluation`).
 
-    Uses nothing that was unknown at `now`. `earlier_trials`: Sharpe ratios per hour of earlier runs, for the deflated
-    Sharpe ratio. MissingDataError where the history is too short. A family that cannot be fitted on a fold is left out,
-    with a note.
+    With `spare`, the hours that the gate keeps back for its last look are left alone.
+    Uses nothing that was unknown at `now`. Every line is written into the ledger of trials, holding a coin excepted,
+    before any is judged. MissingDataError where the history is too short. A family that cannot be fitted on a fold is
+    left out, with a note.
     """
     progress.stage("training set", 1)
     notes = require_ready(settings)
     training_set = build_training_set(settings, choose_pair_service(settings), join, now)
+    until = _find_kept_back(settings, training_set) if spare else None
+    training_set = _cut(training_set, until)
     evaluation = settings.evaluation
     folds = split_walk_forward(
         training_set.labelled(settings.label),
@@ -110,7 +139,7 @@ def compare_families(
     )
     history, bars = load_history(settings, join, folds[0].blocks[0].first, training_set.last_decision, now)
     arena = Arena(settings, history)
-    fields = _TrainingSets(settings, join, now, training_set, folds)
+    fields = _TrainingSets(settings, join, now, training_set, folds, until)
     progress.stage("families", len(families) * len(folds) + 1)
     entrants: list[_Entrant] = []
     for family in families:
@@ -125,7 +154,15 @@ def compare_families(
     entrants.append(_Entrant(None, arena.trade_hold(choose_hold_asset(settings.universe.traded)), None))
     progress.advance(1)
     returns = [compute_hourly_returns(entrant.contender.result) for entrant in entrants]
-    trials = [*earlier_trials, *_estimate_ratios(returns)]
+    market = Market.of(settings, bars, digest_training_rows(training_set.labelled(settings.label)))
+    first = history.hours[0]
+    runs = [
+        market.make_run(entrant.family.name, first, own, entrant.changes)
+        for entrant, own in zip(entrants, returns, strict=True)
+        if entrant.family is not None
+    ]
+    book = TrialLedger.of(settings).record(runs, "leaderboard", datetime.now(UTC))
+    trials = book.count()
     standings = [_make_standing(settings, entrant, trials, folds) for entrant in entrants]
     _add_differences(settings, standings, returns)
     return Leaderboard(
@@ -133,7 +170,8 @@ def compare_families(
         folds=tuple(folds),
         overfitting=_judge_ranks(entrants, returns),
         training_set=training_set,
-        trials=len(trials),
+        trials=trials,
+        superiority=assess_trials(book, first, len(history.hours)),
         notes=tuple(notes),
         bars=bars,
     )
@@ -153,7 +191,7 @@ def trade_scores(
     alone = arena.trade_family(family.name, family.description, walk_scores.rows, pair, walk_scores.train_end)
     yield alone
     if alone.metrics["trades"]:
-        name, description = f"{family.name}_two_legs", f"{family.description}; two legs"
+        name, description = f"{family.name}{TWO_LEGS}", f"{family.description}; two legs"
         yield arena.trade_family(name, description, walk_scores.rows, pair, walk_scores.train_end, "both")
 
 
@@ -161,9 +199,15 @@ class _TrainingSets:
     """Training sets and folds of the families; each training set of assets is built once."""
 
     def __init__(
-        self, settings: Settings, join: Join, now: datetime, pairs: TrainingSet, folds: Sequence[Fold]
+        self,
+        settings: Settings,
+        join: Join,
+        now: datetime,
+        pairs: TrainingSet,
+        folds: Sequence[Fold],
+        until: datetime | None,
     ) -> None:
-        self._settings, self._join, self._now = settings, join, now
+        self._settings, self._join, self._now, self._until = settings, join, now, until
         self._pairs = pairs, list(folds)
         self._known: dict[tuple[str, int, bool, tuple[str, ...]], tuple[TrainingSet, list[Fold]]] = {}
 
@@ -183,12 +227,26 @@ class _TrainingSets:
                 horizon_bars=portfolio.horizon_bars,
                 daily=portfolio.daily,
             )
+            training_set = _cut(training_set, self._until)
             labelled = training_set.rows.filter(pl.col(KNOWN) & pl.col("label").is_not_null())
             self._known[key] = training_set, mirror_folds(labelled, self._pairs[1], horizon_bars=portfolio.horizon_bars)
         return self._known[key]
 
 
-def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float], folds: Sequence[Fold]) -> Standing:
+def _find_kept_back(settings: Settings, training_set: TrainingSet) -> datetime:
+    """Return the first bar close that a training at this moment would keep back."""
+    labelled = training_set.labelled(settings.label)
+    split = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
+    return keep_back(split, labelled, training_set.last_decision, settings.gate.last_look)[1].test_start
+
+
+def _cut(training_set: TrainingSet, until: datetime | None) -> TrainingSet:
+    if until is None:
+        return training_set
+    return replace(training_set, rows=training_set.rows.filter(pl.col(EVENT_TIME) < until))
+
+
+def _make_standing(settings: Settings, entrant: _Entrant, trials: TrialCount, folds: Sequence[Fold]) -> Standing:
     family, contender, walk_scores = entrant
     ratio = estimate_sharpe(compute_hourly_returns(contender.result))
     by_fold = _measure_by_fold(contender, folds)
@@ -217,7 +275,7 @@ def _make_standing(settings: Settings, entrant: _Entrant, trials: Sequence[float
         importances=walk_scores.importances if walk_scores is not None else {},
         scored=scored,
         decided=pl.DataFrame() if walk_scores is None else walk_scores.rows.select(*score_files.SCHEMA),
-        deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, trials),
+        deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, trials.effective),
         folds=by_fold,
     )
 
@@ -264,7 +322,3 @@ def _judge_ranks(entrants: Sequence[_Entrant], returns: Sequence[NDArray[np.floa
     """Judge the choice among families: holding a coin is none of them, and its rank follows the market's."""
     chosen = [own for entrant, own in zip(entrants, returns, strict=True) if entrant.family is not None]
     return estimate_overfitting_of_distinct(np.column_stack(chosen)) if chosen else None
-
-
-def _estimate_ratios(returns: Sequence[NDArray[np.float64]]) -> list[float]:
-    return [ratio.value for ratio in map(estimate_sharpe, returns) if ratio is not None]

@@ -25,11 +25,13 @@ class TrainReport:
     purged_rows: int
     effective_pairs: float | None
     """How many pairs that move on their own the training rows' pairs are worth."""
+    kept_back_rows: int
+    """Rows at hours that the gate did not look at; 0 where it did."""
     train_positives: int
     test_positives: int
     train_start: datetime
     train_end: datetime
-    """Last instant that training has seen (end of the last training label), before `test_start`."""
+    """Last instant that the judged model has seen (end of the last training label), before `test_start`."""
     test_start: datetime
     test_end: datetime
     classification: dict[str, float | None]
@@ -38,8 +40,8 @@ class TrainReport:
     """The same on candidate rows (|z| > z_entry) only: elsewhere a label is 0 by definition, and a model that
     knows nothing but |z| looks good over all rows."""
     backtests: dict[str, dict[str, float | None]]
-    """Metrics per contender (`model`, `baseline`, `btc`), the same keys for each; a contender may be absent, with a
-    note."""
+    """Metrics per contender (`model`, `baseline`, `always_revert`, `btc`), the same keys for each; a contender may be
+    absent, with a note."""
     contender_names: dict[str, str]
     differences: dict[str, float | None]
     """`model_sharpe_over_KEY` and its `_low` and `_high` (95 %), for each other contender."""

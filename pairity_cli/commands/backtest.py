@@ -93,7 +93,9 @@ def _show(settings: Settings, report: BacktestReport) -> None:
     print_table(("measure", *(contender.name for contender in report.contenders)), rows)
     if (too_short := explain_span(span)) is not None:
         print_line(f"note: {too_short}")
-    print_line(f"deflated Sharpe {format_fixed(report.deflated_sharpe)} over {report.trials:,} trials so far")
+    print_line(f"deflated Sharpe {format_fixed(report.deflated_sharpe)} over {report.trials}, all so far")
+    if report.superiority is not None:
+        print_line(f"superior predictive ability (Hansen): p = {report.superiority.best:.3f} over these hours")
     if report.grid is not None:
         _show_grid(report.grid, report.overfitting, span)
     for note in report.notes:

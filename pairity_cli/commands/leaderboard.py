@@ -25,10 +25,16 @@ if TYPE_CHECKING:
     "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
 )
 @click.option("--last", is_flag=True, help="Show the last one again, and compute nothing.")
+@click.option("--whole", is_flag=True, help="Look at the hours too that the gate keeps back for its own last look.")
 @reports_errors
 @prints_tables()
 def leaderboard(
-    families: tuple[str, ...] | None, train_bars: int | None, test_bars: int | None, as_known_at: str, last: bool
+    families: tuple[str, ...] | None,
+    train_bars: int | None,
+    test_bars: int | None,
+    as_known_at: str,
+    whole: bool,
+    last: bool,
 ) -> None:
     """Compare all families walk-forward: same folds, same hours, same costs, beside BTC; logged to MLflow.
 
@@ -39,7 +45,7 @@ def leaderboard(
     from venue.clock import SystemClock
 
     if last:
-        if families or train_bars or test_bars or as_known_at != "now":
+        if families or train_bars or test_bars or whole or as_known_at != "now":
             raise ConfigError("--last computes nothing, but what to compute was given too", "leave one out")
         _show_last(settings_from())
         return
@@ -48,18 +54,18 @@ def leaderboard(
     say_pair_cost(settings)
     names = families
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
-    compare(settings, now, names)
+    compare(settings, now, names, spare=not whole)
 
 
-def compare(settings: Settings, now: datetime, names: Sequence[str] | None = None) -> None:
-    """Compare all families (or those named) with a progress bar, and print the result; `train` ends with it too."""
+def compare(settings: Settings, now: datetime, names: Sequence[str] | None = None, *, spare: bool = True) -> None:
+    """Compare all families (or those named) with a progress bar, and print the result; `train` begins with it."""
     from pairity.layout import Layout
     from pairity_cli.console import ConsoleProgress
     from pairity_cli.leaderboard_page import keep_page, make_page, show_page
     from training.leaderboard_job import run_leaderboard
 
     with ConsoleProgress() as progress:
-        board, run_id = run_leaderboard(settings, now, progress, names)
+        board, run_id = run_leaderboard(settings, now, progress, names, spare=spare)
     page = make_page(board, run_id, now)
     keep_page(Layout.of(settings), page)
     show_page(page)

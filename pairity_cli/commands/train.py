@@ -8,7 +8,7 @@ import click
 
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
-from pairity_cli.parameters import Name
+from pairity_cli.parameters import Name, Note
 from pairity_cli.table_output import prints_tables
 
 
@@ -26,19 +26,25 @@ from pairity_cli.table_output import prints_tables
     "with_families",
     default=True,
     show_default=True,
-    help="Then compare all families walk-forward (`pairity leaderboard`), which takes longer than training does.",
+    help="First compare all families walk-forward (`pairity leaderboard`), which takes longer than training does.",
 )
 @click.option(
     "--family",
     type=Name(IDENTIFIER),
     help="What to train (the setting model.family): a family that gives every pair a probability.",
 )
+@click.option(
+    "--reason",
+    type=Note(),
+    help="Why the hours that were kept back may be judged although somebody has looked at them; it is recorded.",
+)
 @reports_errors
 @prints_tables()
-def train(rows: str | None, as_known_at: str, with_families: bool, family: str | None) -> None:
-    """Train the pair model on published features, backtest it beside the baseline, register it; compare all families.
+def train(rows: str | None, as_known_at: str, with_families: bool, family: str | None, reason: str | None) -> None:
+    """Compare all families, train the pair model on published features, backtest it beside its nulls, register it.
 
-    The gate decides whether it becomes champion; `pairity models` shows what it said.
+    The comparison comes first: what it tried counts when the gate judges. The gate decides whether the model becomes
+    champion; `pairity models` shows what it said.
     """
     from pairity.errors import MissingDataError
     from pairity.timeline import parse_instant
@@ -57,12 +63,11 @@ def train(rows: str | None, as_known_at: str, with_families: bool, family: str |
     settings = settings_from(**chosen)
     say_pair_cost(settings)
     now = parse_instant(as_known_at, now=SystemClock().now(), name="--as-known-at")
+    if with_families:
+        try:
+            compare(settings, now)
+        except MissingDataError as error:  # too little to walk forward, and perhaps enough to train on
+            echo(f"no leaderboard: {error.what} (evaluation.train_bars, evaluation.test_bars)")
     with ConsoleProgress() as progress:
-        report = run_training(settings, progress, now=now, parity=live_parity(settings))
+        report = run_training(settings, progress, now=now, parity=live_parity(settings), reason=reason)
     show_training(report)
-    if not with_families:
-        return
-    try:
-        compare(settings, now)
-    except MissingDataError as error:  # enough to train on, too little to walk forward: the model stands
-        echo(f"no leaderboard: {error.what} (evaluation.train_bars, evaluation.test_bars)")

@@ -186,4 +186,6 @@ def _load_demo_settings(exchange: DemoExchange, home: Path, *, speed: int | None
     else:
         # A sign of life every five minutes of this market would be one every few seconds.
         own = {"port": 0, "watch_s": min(max(2.0 * speed, 15.0), 300.0), "lease": False}
-    return load_settings(home=home, universe={"assets": tuple(ranked)}, exchange=venue, serve=own)
+    # Its trials are nobody's: what a demo tries is not counted where real ones are
+    trials = {"folder": home / "trials"}
+    return load_settings(home=home, universe={"assets": tuple(ranked)}, exchange=venue, serve=own, trials=trials)

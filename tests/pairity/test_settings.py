@@ -129,6 +129,7 @@ def test_every_setting_has_a_section_known_to_the_docs():
         "evaluation",
         "lags",
         "gate",
+        "trials",
         "serve",
         "limits",
         "retrain",

@@ -33,6 +33,7 @@ def settings_for(home, assets=("BTC", "ETH", "SOL"), horizon=12, **sections):
         label={"horizon_bars": horizon, **sections.get("label", {})},
         model={"n_estimators": 8, "min_samples_leaf": 10, **sections.get("model", {})},
         strategy=sections.get("strategy", {}),
+        trials={"folder": home / "trials"},  # counts of one test are not those of another
     )
 
 

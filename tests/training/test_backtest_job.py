@@ -25,7 +25,7 @@ from training.models.families import find_family
 from training.reports import leaderboard_files, leaderboard_runs
 from training.reports.contents import read_run
 from training.score_sources import choose_source
-from training.trials import read_trial_sharpes
+from training.trials.ledger import TrialLedger
 
 FAMILIES = ("always_revert", "btc_eth_baseline", "lagged_linear")
 UTC_US = pl.Datetime("us", "UTC")
@@ -57,7 +57,7 @@ def test_scores_of_a_run_and_its_registered_model_trade_as_they_did_in_training(
     settings, _, trained, _, _ = home
     own = pl.read_csv(Layout.of(settings).reports / "training" / "trades_model.csv", try_parse_dates=True)
     for named in ({"run": trained.model.run_id[:10]}, {"model": "1", "since": trained.test_start}):
-        report = backtest(home, **named)
+        report = backtest(home, until=trained.test_end, **named)
         assert report.contenders[0].metrics == trained.backtests["model"]
         assert report.contenders[1].metrics == trained.backtests["btc"]
         trades = report.contenders[0].result.trades
@@ -117,7 +117,7 @@ def test_every_pair_of_every_decision_stands_in_the_table_with_its_reason(home):
 @pytest.mark.slow
 def test_any_setting_of_the_strategy_can_be_a_grid_and_every_trial_counts(home):
     settings, _, _, _, _ = home
-    before = len(read_trial_sharpes(Layout.of(settings)))
+    before = TrialLedger.of(settings).read().count().trials
     grid = parse_grid(["z_entry=0.8,1.6", "legs=base,both", "max_concurrent_positions=2"])
     report = backtest(home, rule="always_revert", grid=grid, until=START + 150 * HOUR)
     table = report.grid.table()
@@ -133,7 +133,7 @@ def test_any_setting_of_the_strategy_can_be_a_grid_and_every_trial_counts(home):
         alone = backtest((changed, *home[1:]), rule="always_revert", until=START + 150 * HOUR)
         assert alone.contenders[0].metrics == metrics
     with_ratio = sum(metrics["sharpe"] is not None for metrics in report.grid.metrics)
-    assert report.trials == before + 1 + with_ratio
+    assert report.trials.trials == before + 1 + with_ratio
     contents = read_run(Layout.of(settings), report.run_id)
     assert {line.key for line in contents.lines} == {"model", "btc"}
     assert contents.tables["grid"].height == 4
@@ -159,7 +159,7 @@ def test_a_grid_that_is_none_is_refused(texts, message):
 
 def test_a_grid_that_cannot_be_run_is_refused_before_anything_is_logged(home):
     settings = home[0]
-    before = len(read_trial_sharpes(Layout.of(settings)))
+    before = TrialLedger.of(settings).read().count().trials
     for text, message in (
         ("z_entry=1,1.0", "2 points, 1 of them different"),
         ("z_entry=-1", "cannot be run"),
@@ -170,7 +170,7 @@ def test_a_grid_that_cannot_be_run_is_refused_before_anything_is_logged(home):
             backtest(home, rule="always_revert", grid=parse_grid([text]))
     with pytest.raises(ConfigError, match="single assets"):
         backtest(home, run=home[4], family="lagged_linear", grid=parse_grid(["z_entry=1,2"]))
-    assert len(read_trial_sharpes(Layout.of(settings))) == before
+    assert TrialLedger.of(settings).read().count().trials == before
 
 
 def test_a_range_that_the_model_has_seen_or_that_has_no_bar_is_refused(home):

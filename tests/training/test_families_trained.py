@@ -17,7 +17,7 @@ from training import forest_fit, job
 from training.data.splits import split_chronologically
 from training.data.training_sets import build_training_set
 from training.models.registrable import fit_registrable
-from training.promotion.promotion import backtest_champion
+from training.promotion.evidence import backtest_champion
 
 SLOW = ("pair_forest_calibrated", "pair_logistic", "always_revert", "zero_forecast")
 
@@ -42,8 +42,11 @@ def test_a_family_is_trained_judged_and_promoted_and_loads_as_what_was_backteste
         "net",
         "better",
         "baseline",
+        "nulls",
         "trades",
         "deflated_sharpe",
+        "superior",
+        "last_look",
         "parity",
         "drift",
     ]
@@ -83,8 +86,12 @@ def test_a_champion_of_one_family_is_traded_beside_a_challenger_of_another(marke
     later = split_chronologically(labelled, 0.2, horizon_bars=early.label.horizon_bars)
     history, _ = load_history(early, join, later.test_start, training_set.last_decision, NOW)
     other = early.model_copy(update={"model": early.model.model_copy(update={"family": "pair_forest"})})
-    result = backtest_champion(other, training_set, later, Arena(other, history))
-    assert (result.version, result.net is not None) == (first.version, True)
+    scored = forest_fit.score_test_period(
+        fit_registrable(later.train, training_set.service, other).estimator, training_set, later
+    ).scored
+    model = Arena(other, history).trade_model(scored, later.train_end)
+    result = backtest_champion(other, training_set, later, model, join, NOW)
+    assert (result.version, result.lead is not None) == (first.version, True)
 
 
 def test_the_command_names_the_families_that_can_trade(tmp_path):

@@ -1,3 +1,5 @@
+from math import ceil
+
 import polars as pl
 import pytest
 
@@ -16,7 +18,7 @@ from training import forest_fit as scoring
 from training import job
 from training.backtest import performance
 from training.backtest.comparison import Arena
-from training.contenders import compare_contenders
+from training.contenders import Part, compare_contenders
 from training.data.history import load_history
 from training.data.splits import split_chronologically
 from training.data.training_sets import TrainingSet, build_training_set, digest_training_rows
@@ -45,11 +47,14 @@ def test_the_report_adds_up(trained):
     _, progress, report = trained
     assert tuple(progress.stages) == job.STAGES == tuple(report.stage_seconds)
     assert report.rows == 3 * 260
-    assert report.train_rows + report.test_rows + report.purged_rows == report.labelled_rows
+    rows = report.train_rows + report.test_rows + report.purged_rows + report.kept_back_rows
+    assert rows == report.labelled_rows
+    assert report.kept_back_rows > 0
     assert report.purged_rows == 3 * 12
     assert report.train_end < report.test_start
     assert report.train_start == START + 23 * HOUR  # the first z-score
-    assert report.test_end == START + 259 * HOUR  # the backtest goes on where labels cannot
+    hours = 259 - (report.test_start - START) // HOUR + 1
+    assert report.test_end == report.test_start + (ceil(hours * 0.67) - 1) * HOUR  # the rest is kept back
     assert 0 < report.test_positives < report.test_rows
     assert report.classification["rows"] == report.test_rows
     assert (
@@ -91,7 +96,7 @@ def test_the_card_says_what_the_model_is_and_the_same_training_fits_the_same_mod
 
 def test_model_baseline_and_coin_stand_in_one_table_with_the_same_keys(trained):
     settings, _, report = trained
-    assert list(report.backtests) == ["model", "baseline", "btc"]
+    assert list(report.backtests) == ["model", "baseline", "always_revert", "btc"]
     assert {frozenset(values) for values in report.backtests.values()} == {frozenset(performance.KEYS)}
     assert report.contender_names["baseline"].startswith("BTC/ETH alone")
     run = open_client(Layout.of(settings)).get_run(report.model.run_id)
@@ -145,9 +150,9 @@ def test_the_same_data_and_seed_give_the_same_scores_and_the_same_trades(trained
         for threads in (1, 2)
     ]
     assert fitted[0].scored.equals(fitted[1].scored)
-    history, _ = load_history(settings, join, split.test_start, training_set.last_decision, NOW)
+    history, _ = load_history(settings, join, split.test_start, report.test_end, NOW)
     for forest in fitted:
-        contenders, _ = compare_contenders(settings, Arena(settings, history), training_set, split, forest)
+        contenders, _ = compare_contenders(settings, Arena(settings, history), training_set, [Part(split, forest)])
         assert digest_bytes(contenders[0].result.trades.write_csv().encode()) == first
     assert digest_training_rows(training_set.labelled(settings.label)) == report.training_digest
 
@@ -174,9 +179,9 @@ def test_a_baseline_without_both_classes_is_left_out_with_a_note(tmp_path):
         scoring.fit_forest(split.train, training_set.service, settings), training_set, split
     )
     history, _ = load_history(settings, join, split.test_start, training_set.last_decision, NOW)
-    contenders, notes = compare_contenders(settings, Arena(settings, history), training_set, split, forest)
-    assert [contender.key for contender in contenders] == ["model", "btc"]
-    assert contenders[1].name == "buy and hold SOL"
+    contenders, notes = compare_contenders(settings, Arena(settings, history), training_set, [Part(split, forest)])
+    assert [contender.key for contender in contenders] == ["model", "always_revert", "btc"]
+    assert contenders[2].name == "buy and hold SOL"
     assert len(notes) == 1
     assert notes[0].startswith("no baseline (SOL__XRP): all ")
 
@@ -195,7 +200,8 @@ def test_a_model_of_what_positions_earn_is_trained_judged_and_registered(tmp_pat
     settings = settings_for(tmp_path, strategy={"stop_atr": 2.0, "target_atr": 2.0})
     publish_all(settings)
     report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
-    assert report.train_rows + report.test_rows + report.purged_rows == report.labelled_rows
+    rows = report.train_rows + report.test_rows + report.purged_rows + report.kept_back_rows
+    assert rows == report.labelled_rows
     assert report.purged_rows == 3 * 12  # positions that ended before the horizon too: most of them are winners
     assert report.train_end < report.test_start
     assert 0 < report.test_positives < report.test_rows

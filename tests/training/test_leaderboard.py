@@ -8,16 +8,19 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 
+from feature_repo.catalog import PAIR_FOREST_FEATURES
 from model_registry.connection import open_client
 from pairity.errors import MissingDataError, TimeRangeError, UnknownNameError
 from pairity.evaluation_settings import EvaluationSettings
 from pairity.layout import Layout
 from pairity.progress import SilentProgress
 from pairity_cli.main import main
+from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training.backtest import performance
 from training.data.folds import EVENT, split_walk_forward
-from training.data.training_sets import TrainingSet
+from training.data.splits import keep_back, split_chronologically
+from training.data.training_sets import TrainingSet, build_training_set
 from training.evaluation.differences import measure_sharpe_difference
 from training.leaderboard import compare_families
 from training.models import pair_boosting
@@ -25,7 +28,7 @@ from training.models.families import FAMILIES, find_family
 from training.reports import leaderboard_files, leaderboard_runs
 from training.reports.contents import read_run
 from training.reports.page import render_page
-from training.trials import read_trial_sharpes
+from training.trials.ledger import TrialLedger
 from training.walk_forward import score_walk_forward
 
 LEFT_OUT = ("factor_risk", "lagged_linear", "lagged_linear_5", "lagged_boosted", "vwap_distance")
@@ -147,6 +150,30 @@ def test_a_period_is_scored_the_same_whatever_comes_after_its_training(compared,
     assert before.to_numpy().tobytes() == after.to_numpy().tobytes()
 
 
+def test_the_hours_that_the_gate_keeps_back_are_left_alone(tmp_path):
+    """Neither traded nor scored; what is traded before them is the same as without them."""
+    settings = settings_for(tmp_path).model_copy(update={"evaluation": EVALUATION})
+    publish_all(settings, bars=640)
+    rules, join = [FAMILIES["always_revert"], FAMILIES["zero_forecast"]], brute_join(settings)
+    spared = compare_families(settings, rules, join, NOW, SilentProgress(), spare=True)
+    labelled = build_training_set(settings, PAIR_FOREST_FEATURES, join, NOW).labelled(settings.label)
+    split = split_chronologically(labelled, settings.model.test_fraction, horizon_bars=settings.label.horizon_bars)
+    _, kept_back = keep_back(split, labelled, START + 639 * HOUR, settings.gate.last_look)
+    for standing in spared.standings:
+        equity = standing.contender.result.equity
+        assert equity["time"].max() == kept_back.test_start - HOUR
+        for rows, name in ((standing.scored, "event_timestamp"), (standing.decided, "event_timestamp")):
+            assert rows.is_empty() or rows[name].max() < kept_back.test_start
+    book = TrialLedger.of(settings).read()
+    assert book.find_look(kept_back.test_start, START + 639 * HOUR, {}) is None
+    whole = compare_families(settings, rules, join, NOW, SilentProgress())
+    assert TrialLedger.of(settings).read().find_look(kept_back.test_start, START + 639 * HOUR, {}) is not None
+    hours = by_name(spared)["always_revert"].contender.result.equity.height - 1  # where history ends, positions do
+    equities = [by_name(board)["always_revert"].contender.result.equity["equity"][:hours] for board in (spared, whole)]
+    assert equities[0].equals(equities[1])
+    assert len(TrialLedger.of(settings).read().series) == len(book.series)  # the same trials, longer
+
+
 def test_a_model_that_has_seen_the_period_is_refused(compared):
     settings, board, _ = compared
     fold = board.folds[0]
@@ -233,8 +260,12 @@ def test_runs_are_a_parent_and_a_child_per_family(compared):
     }
     history = client.get_metric_history(forest.info.run_id, "fold_net_return")
     assert [point.step for point in history] == list(range(1, len(board.folds) + 1))
-    counted = read_trial_sharpes(Layout.of(settings))
-    assert len(counted) == sum(s.contender.metrics["sharpe"] is not None for s in board.standings)
+    counted = TrialLedger.of(settings).read().count()
+    assert counted == board.trials
+    moving = [s for s in board.standings if s.contender.metrics["sharpe"] is not None and s.family != "btc"]
+    different = {s.contender.result.equity["equity"].to_numpy().tobytes() for s in moving}
+    assert counted.trials == len(different)
+    assert 1 <= counted.effective <= counted.trials
 
 
 def test_what_is_read_back_is_what_was_compared(compared):

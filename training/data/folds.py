@@ -1,4 +1,4 @@
-"""Folds: walk-forward, purged K-fold and combinatorial purged splits, by label horizon, across all pairs at once.
+"""Folds: walk-forward and purged K-fold, by label horizon, across all pairs at once.
 
 A label is made from its interval [t0, t1]: t0 is its own bar's close, t1 the bar at which the outcome was known, which
 may be early. Rows are purged by their whole horizon (`splits.look_ahead_until`): a training row whose horizon meets
@@ -6,8 +6,10 @@ that of a test row may have seen what the test asks for, and whether it has depe
 beyond labels, so rows that begin within the embargo after a test block are left out as well. Test blocks are ranges of
 bar closes common to all pairs: what the rows of one pair say about an hour must not be tested on another pair.
 
-A fold that leaks cannot be made: `Fold` checks itself. Sources: López de Prado 2018, ch. 7 (purge, embargo) and ch. 12
-(combinatorial purged cross-validation); docs/formulas.md, Folds.
+Walking forward, nothing is trained after a test block, and there is nothing to leave out there.
+
+A fold that leaks cannot be made: `Fold` checks itself. Source: López de Prado 2018, ch. 7 (purge, embargo);
+docs/formulas.md, Folds.
 """
 
 from __future__ import annotations
@@ -16,8 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from itertools import combinations, pairwise
-from math import comb
+from itertools import pairwise
 from operator import or_
 
 import numpy as np
@@ -29,6 +30,8 @@ from pairity.timeline import HOUR
 from training.data.splits import look_ahead_until
 
 EVENT = "event_timestamp"
+EMBARGO_BARS = 24
+"""Hours after a test block, where training goes on behind it, that are not learnt from: features look back a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,6 @@ def split_walk_forward(
     train_bars: int,
     horizon_bars: int,
     rolling: bool = False,
-    embargo_bars: int = 0,
 ) -> list[Fold]:
     """Split into consecutive test periods of `test_bars` bar closes, each trained on what was known before it.
 
@@ -119,12 +121,17 @@ def split_walk_forward(
     for number, start in enumerate(range(train_bars, len(times), test_bars), 1):
         first = times[start - train_bars] if rolling else times[0]
         own = rows.filter(pl.col(EVENT).is_between(first, times[min(start + test_bars, len(times)) - 1]))
-        folds.append(_make_fold(f"walk {number}", own, [times[start : start + test_bars]], embargo_bars, horizon_bars))
+        folds.append(_make_fold(f"walk {number}", own, [times[start : start + test_bars]], 0, horizon_bars))
     return folds
 
 
-def split_purged_kfold(rows: pl.DataFrame, *, folds: int, horizon_bars: int, embargo_bars: int = 0) -> list[Fold]:
-    """Split into `folds` ranges of bar closes; each is tested once, with the others, purged, as training rows."""
+def split_purged_kfold(
+    rows: pl.DataFrame, *, folds: int, horizon_bars: int, embargo_bars: int = EMBARGO_BARS
+) -> list[Fold]:
+    """Split into `folds` ranges of bar closes; each is tested once, with the others as training rows.
+
+    These are purged, and those that begin within `embargo_bars` after the test are left out.
+    """
     groups = _group_times(rows, folds)
     return [
         _make_fold(f"fold {number}", rows, [group], embargo_bars, horizon_bars)
@@ -161,39 +168,6 @@ def mirror_folds(rows: pl.DataFrame, folds: Sequence[Fold], *, horizon_bars: int
             )
         mirrored.append(_make_fold(fold.name, own, [[first, last]], 0, horizon_bars))
     return mirrored
-
-
-def split_combinatorial_purged(
-    rows: pl.DataFrame, *, groups: int, test_groups: int, horizon_bars: int, embargo_bars: int = 0
-) -> list[Fold]:
-    """Return every way to test `test_groups` of `groups` ranges of bar closes: C(groups, test_groups) folds."""
-    if not 0 < test_groups < groups:
-        raise ConfigError(f"{test_groups} of {groups} groups cannot be tested", "leave at least one group to train on")
-    ranges = _group_times(rows, groups)
-    return [
-        _make_fold(
-            f"test {'+'.join(str(i + 1) for i in chosen)}",
-            rows,
-            [ranges[i] for i in chosen],
-            embargo_bars,
-            horizon_bars,
-        )
-        for chosen in combinations(range(groups), test_groups)
-    ]
-
-
-def list_backtest_paths(groups: int, test_groups: int) -> list[tuple[int, ...]]:
-    """Return the backtest paths through the folds of `split_combinatorial_purged`.
-
-    A path names, for every group, the number of a fold that tests it. There are test_groups/groups · C(groups,
-    test_groups) paths; each covers the whole history out of sample, and every test of a group is on exactly one path.
-    """
-    testing: list[list[int]] = [[] for _ in range(groups)]
-    for index, chosen in enumerate(combinations(range(groups), test_groups)):
-        for group in chosen:
-            testing[group].append(index)
-    count = comb(groups, test_groups) * test_groups // groups
-    return [tuple(testing[group][number] for group in range(groups)) for number in range(count)]
 
 
 def _make_fold(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -28,12 +29,9 @@ def load_history(
     The history holds what was known at each decision and the bars that followed; nothing that is unknown at `now` is
     used. The bars are rows of (asset, event_timestamp, open, high, low, close, …).
     """
-    from feature_repo.offline_files import scan_view
-
     layout, assets = Layout.of(settings), settings.universe.assets
     hours = list_hours(since, last)
-    stored = scan_view(layout, ASSET_HOURLY).filter(pl.col("asset").is_in(assets))
-    bars = select_newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
+    bars = read_bars(settings, assets, since, last, now)
     # Every asset is asked about at every hour: where a bar is missing, an older row must not stand in unnoticed.
     keys = pl.DataFrame({"asset": list(assets)}).join(
         pl.DataFrame({EVENT_TIME: hours}, schema={EVENT_TIME: pl.Datetime("us", "UTC")}), how="cross"
@@ -43,6 +41,16 @@ def load_history(
     known = join_checked(join, MARKET_STATE, add_decision_times(keys, settings))
     settlements = read_lake_settlements(layout, settings.features.venue, assets, now)
     return build_market_history(hours, known, bars, settlements, read_traded_contracts(settings, layout)), bars
+
+
+def read_bars(
+    settings: Settings, assets: Sequence[str], since: datetime, last: datetime, now: datetime
+) -> pl.DataFrame:
+    """Return the bars of `assets` whose closes are from `since` to `last`, as they are known at `now`."""
+    from feature_repo.offline_files import scan_view
+
+    stored = scan_view(Layout.of(settings), ASSET_HOURLY).filter(pl.col("asset").is_in(list(assets)))
+    return select_newest_known(stored.filter(pl.col(EVENT_TIME).is_between(since, last)), ASSET_HOURLY, now)
 
 
 def make_store_join(settings: Settings) -> Join:

@@ -1,8 +1,8 @@
-"""Chronological split into training and test rows, purged by how far labels look ahead."""
+"""Chronological split into training and test rows, purged by how far labels look ahead; the end can be kept back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 
@@ -25,6 +25,8 @@ class Split:
     test: pl.DataFrame
     purged: int
     horizon_bars: int
+    until: datetime | None = None
+    """First bar close after the test period; None: the period reaches to the end of the history."""
 
     @property
     def train_end(self) -> datetime:
@@ -76,3 +78,25 @@ def split_chronologically(rows: pl.DataFrame, test_fraction: float, *, horizon_b
         purged=before.height - train.height,
         horizon_bars=horizon_bars,
     )
+
+
+def keep_back(split: Split, labelled: pl.DataFrame, last: datetime, share: float) -> tuple[Split, Split]:
+    """Cut the hours from the split's test to `last` in two: those to walk over, and the last `share` of them.
+
+    The second part is trained on every label that is known before it. `labelled` are the rows of the split.
+    MissingDataError where a part would have no hour, or the first one no labelled row.
+    """
+    hours = (last - split.test_start) // HOUR + 1
+    walked = ceil(hours * (1.0 - share))
+    cut = split.test_start + walked * HOUR
+    before, after = pl.col("event_timestamp") < cut, pl.col("event_timestamp") >= cut
+    if not 0 < walked < hours or split.test.filter(before).is_empty():
+        raise MissingDataError(
+            f"the test period has {hours} hours, of which the last {share:.0%} cannot be kept back",
+            "ingest a longer history",
+        )
+    known = labelled.filter(before)
+    train = known.filter(look_ahead_until(split.horizon_bars) < cut)
+    walk = replace(split, test=split.test.filter(before), until=cut)
+    later = replace(split, test_start=cut, train=train, test=labelled.filter(after), purged=known.height - train.height)
+    return walk, later

@@ -9,7 +9,6 @@ Source: docs/formulas.md, What a Sharpe ratio is worth.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from pairity.errors import DataError
 HOURS_PER_YEAR = 8760
 EULER_GAMMA = 0.5772156649015329
 _LEAST = 3
+_ROUNDING = 1e-9
 
 Floats = NDArray[np.float64]
 
@@ -86,29 +86,85 @@ def estimate_sharpe(returns: Floats) -> SharpeEstimate | None:
     return ratio if 1.0 - ratio.skew * ratio.value + (ratio.kurtosis - 1.0) / 4.0 * ratio.value**2 > 0 else None
 
 
-def compute_expected_maximum(trials: Sequence[float]) -> float:
-    """Return the Sharpe ratio that the best of N trials without any edge shows by luck.
+@dataclass(frozen=True, slots=True)
+class SharpeLead:
+    """By how much one series' Sharpe ratio per period is above another's over the same periods, and the error of it."""
 
-    Bailey & López de Prado 2014, eq. 1: √V·((1 − γ)·Φ⁻¹(1 − 1/N) + γ·Φ⁻¹(1 − 1/(N·e))), where V is the variance
-    (ddof 1) of the trials' ratios. Trials are counted as independent. Neighbours in a grid are not, so the result errs
-    on the strict side. 0 for a single trial.
+    value: float
+    standard_error: float
+
+    @property
+    def probability(self) -> float:
+        """Probability that the true lead is above 0; 0 where the two series cannot be told apart."""
+        from scipy.stats import norm
+
+        if self.standard_error == 0.0:
+            return 1.0 if self.value > 0 else 0.0
+        return float(norm.cdf(self.value / self.standard_error))
+
+
+def compare_sharpe(returns: Floats, others: Floats) -> SharpeLead:
+    """Compare the Sharpe ratios of two series over the same periods; one that does not vary has the ratio 0.
+
+    The error is that of the ratios' influence functions, ψ = z − SR·(z² − 1)/2 with z = (r − mean)/std: for one series
+    Mertens' error, for two that of Jobson & Korkie (1981) without its assumption of normal returns (Ledoit & Wolf 2008,
+    section 3, periods taken as independent). What moves both series falls out. DataError for series of different length
+    or with fewer than 3 periods.
+    """
+    if len(returns) != len(others) or len(returns) < _LEAST:
+        raise DataError(f"{len(returns)} and {len(others)} returns cannot be compared", "use the same periods")
+    own, other = estimate_sharpe(returns), estimate_sharpe(others)
+    difference = _influence(returns, own) - _influence(others, other)
+    value = (own.value if own is not None else 0.0) - (other.value if other is not None else 0.0)
+    spread = float(difference.std())
+    if spread < _ROUNDING:  # the same series, or a multiple of it: what is left is rounding, and no lead
+        return SharpeLead(0.0, 0.0)
+    return SharpeLead(value, spread / math.sqrt(len(returns) - 1))
+
+
+def _influence(returns: Floats, estimate: SharpeEstimate | None) -> Floats:
+    """Return what each period adds to the error of the ratio; nothing where there is no ratio."""
+    if estimate is None:
+        return np.zeros(len(returns))
+    scaled = (returns - returns.mean()) / returns.std()
+    influence: Floats = scaled - estimate.value / 2.0 * (scaled**2 - 1.0)
+    return influence
+
+
+def compute_expected_maximum(count: float, spread: float = 1.0) -> float:
+    """Return the Sharpe ratio that the best of `count` independent trials without any edge shows by luck.
+
+    Bailey & López de Prado 2014, eq. 1: √V·((1 − γ)·Φ⁻¹(1 − 1/N) + γ·Φ⁻¹(1 − 1/(N·e))), √V being `spread`, the
+    standard deviation of one trial's ratio around 0. `count` need not be whole (see `trial_clusters`). 0 for a single
+    trial, and never below 0. DataError for fewer than one trial.
     """
     from scipy.stats import norm
 
-    count = len(trials)
-    if count < 2:
+    if not 1.0 <= count < math.inf:
+        raise DataError(f"{count} trials have no best one", "count the trial itself")
+    if count == 1.0:
         return 0.0
-    spread = float(np.std(np.asarray(trials, dtype=np.float64), ddof=1))
     quantiles = norm.ppf([1.0 - 1.0 / count, 1.0 - 1.0 / (count * math.e)])
-    return spread * ((1.0 - EULER_GAMMA) * float(quantiles[0]) + EULER_GAMMA * float(quantiles[1]))
+    luck = (1.0 - EULER_GAMMA) * float(quantiles[0]) + EULER_GAMMA * float(quantiles[1])
+    return spread * max(0.0, luck)
 
 
-def deflate_sharpe(estimate: SharpeEstimate, trials: Sequence[float]) -> float:
-    """Return the deflated Sharpe ratio: P(true SR > what the best of `trials` shows by luck) (ibid., eq. 2).
+def compute_hurdle(periods: int, count: float) -> float:
+    """Return the Sharpe ratio per period that the best of `count` independent trials shows by luck over `periods`.
 
-    `trials`: Sharpe ratios per period of **every** trial that was made, the chosen one included.
+    The spread of a trial without an edge is known and is not estimated from other trials: √(1/(T − 1)), the standard
+    error at a true ratio of 0. Each trial's luck is thus measured at its own length: a short run beside this one, or
+    one that loses its costs every hour, does not raise the hurdle, and copies of this one do not lower it.
     """
-    return estimate.probability_above(compute_expected_maximum(trials))
+    return compute_expected_maximum(count, math.sqrt(1.0 / (periods - 1)))
+
+
+def deflate_sharpe(estimate: SharpeEstimate, count: float) -> float:
+    """Return the deflated Sharpe ratio: P(true SR > what the best of `count` trials shows by luck) (ibid., eq. 2).
+
+    `count` is the effective number of **all** trials that were made, the chosen one included: one at least.
+    """
+    return estimate.probability_above(compute_hurdle(estimate.periods, max(1.0, count)))
 
 
 def annualise(per_period: float, periods_per_year: int = HOURS_PER_YEAR) -> float:

@@ -4,42 +4,72 @@ The rules are written down here and nowhere else. Every check states the actual 
 verdict is stored with the version whether it passed or not.
 
 - `net`: its out-of-sample net return is above `gate.net_return_min`;
-- `better`: it is not below the champion's on the same hours, where the champion has not seen them;
-- `baseline`: it is above the single-pair baseline's on the same hours;
+- `better`: its Sharpe ratio is not below the champion's on the hours that the champion has not seen;
+- `baseline`: its Sharpe ratio is above the single-pair baseline's with a probability of at least `gate.ahead_min`;
+- `nulls`: the same of the rule that learns nothing, and of holding one coin;
 - `trades`: at least `gate.trades_min` positions were closed: fewer prove nothing;
 - `deflated_sharpe`: the probability that its Sharpe ratio is above what the best of all trials would show by luck is at
   least `gate.deflated_sharpe_min`;
+- `superior`: among all trials over the same hours, it is shown to earn more than nothing (`gate.superior_p_max`);
+- `last_look`: over the hours that were kept back, and that nobody had looked at, its net return is above the minimum;
 - `parity`: no value that was decided on live differs from the offline store;
 - `drift`: its scores out of sample come from the population of its training (PSI at most `gate.psi_max`).
 
 A check that could not be made has failed, except `better` and `parity`, which have nothing to compare with before the
 first promotion and the first trade.
+
+Looking again and again would let luck through: at the second look at the same hours the room for error of
+`deflated_sharpe` and `superior` is a quarter, at the third a ninth, so that all looks together have little more than
+that of one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_registry.records import Check, Verdict
 from pairity.evaluation_settings import GateSettings
 from pairity.number_formats import format_plain
+from training.evaluation.sharpe import SharpeLead, annualise
+from training.evaluation.trial_clusters import TrialCount
+
+BEFORE_LOOK = ("net", "better", "trades", "parity", "drift")
+"""Checks that must hold over the hours before those that are kept back; otherwise these are not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The look at the hours that were kept back. `net`: net return over them; None where they were not looked at."""
+
+    net: float | None
+    note: str
+    """When it was taken, at which hours, and why again; or why it was not taken."""
+    number: int = 1
+    """1 for the first look at any of the hours that are judged, 2 for the second, …"""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Evidence for the gate. Returns are fractions of initial equity, net of costs, all over the same hours.
 
-    None means not known. Where a comparison with the champion would not be fair, `champion_net` is None and
-    `champion_note` says why.
+    None means not known. Where a comparison with the champion would not be fair, `champion` is None and `champion_note`
+    says why. `nulls`: name → lead over it.
     """
 
     net: float | None
     trades: int
-    baseline_net: float | None
-    champion_net: float | None
+    baseline: SharpeLead | None
+    nulls: Mapping[str, SharpeLead]
+    champion: SharpeLead | None
     champion_note: str
     deflated_sharpe: float | None
-    trials: int
+    trials: TrialCount
+    superior: float | None
+    """Adjusted p-value of the model among all trials over the same hours (Romano & Wolf)."""
+    superior_best: float | None
+    """p-value of the best of them (Hansen)."""
+    look: Look
     parity_mismatches: int | None
     parity_note: str
     psi: float | None
@@ -47,19 +77,32 @@ class Evidence:
 
 def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
     """Return the gate's verdict on one challenger."""
-    e = evidence
+    e, room = evidence, 1.0 / evidence.look.number**2
+    # 0 and 1 ask for nothing, at whatever look
+    asks_sharpe, asks_superior = settings.deflated_sharpe_min > 0, settings.superior_p_max < 1
+    needed = 1.0 - (1.0 - settings.deflated_sharpe_min) * room if asks_sharpe else 0.0
+    p_max = settings.superior_p_max * room if asks_superior else 1.0
+    again = f" (look {e.look.number})" if e.look.number > 1 else ""
     return Verdict(
         (
-            _check_above("net", e.net, settings.net_return_min),
+            _check_net("net", e.net, settings, f"net return {_format_share(e.net)}"),
             _check_better(e),
-            _check_above("baseline", e.net, e.baseline_net),
+            _check_ahead("baseline", {} if e.baseline is None else {"the baseline": e.baseline}, settings),
+            _check_ahead("nulls", e.nulls, settings),
             Check("trades", e.trades >= settings.trades_min, f"{e.trades} closed", f"at least {settings.trades_min}"),
             Check(
                 "deflated_sharpe",
-                e.deflated_sharpe is not None and e.deflated_sharpe >= settings.deflated_sharpe_min,
-                f"{_format_number(e.deflated_sharpe)} over {e.trials} trials",
-                f"at least {format_plain(settings.deflated_sharpe_min)}",
+                not asks_sharpe or (e.deflated_sharpe is not None and e.deflated_sharpe >= needed),
+                f"{_format_number(e.deflated_sharpe)} over {e.trials}",
+                f"at least {needed:.3g}{again}",
             ),
+            Check(
+                "superior",
+                not asks_superior or (e.superior is not None and e.superior <= p_max),
+                f"p {_format_number(e.superior)} of its own, {_format_number(e.superior_best)} of the best trial",
+                f"at most {p_max:.3g} of its own{again}",
+            ),
+            _check_net("last_look", e.look.net, settings, e.look.note),
             # `not` lets None pass: before the first live decision there is nothing to compare
             Check("parity", not e.parity_mismatches, e.parity_note, "no value that differs"),
             Check(
@@ -72,18 +115,35 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
     )
 
 
-def _check_above(name: str, net: float | None, limit: float | None) -> Check:
-    needed = "a baseline to compare with" if limit is None else f"above {_format_share(limit)}"
-    passed = net is not None and limit is not None and net > limit
-    return Check(name, passed, f"net return {_format_share(net)}", needed)
+def list_failed(verdict: Verdict, names: tuple[str, ...]) -> list[str]:
+    """Return which of the named checks failed."""
+    return [check.name for check in verdict.checks if check.name in names and not check.passed]
+
+
+def _check_net(name: str, net: float | None, settings: GateSettings, actual: str) -> Check:
+    passed = net is not None and net > settings.net_return_min
+    return Check(name, passed, actual, f"a net return above {_format_share(settings.net_return_min)}")
 
 
 def _check_better(e: Evidence) -> Check:
-    if e.champion_net is None:
-        return Check("better", True, e.champion_note, "not below the champion's, where there is one")
-    passed = e.net is not None and e.net >= e.champion_net
-    needed = f"not below the champion's {_format_share(e.champion_net)}"
-    return Check("better", passed, f"net return {_format_share(e.net)}", needed)
+    needed = "not below the champion's, where there is one"
+    if e.champion is None:
+        return Check("better", True, e.champion_note, needed)
+    return Check("better", e.champion.value >= 0, f"{_format_lead(e.champion)} of {e.champion_note}", needed)
+
+
+def _check_ahead(name: str, leads: Mapping[str, SharpeLead], settings: GateSettings) -> Check:
+    needed = f"ahead with a probability of at least {settings.ahead_min:g}"
+    if not leads:
+        return Check(name, False, "nothing to compare with", needed)
+    passed = all(lead.probability >= settings.ahead_min for lead in leads.values())
+    said = [f"{_format_lead(lead)} of {null} (probability {lead.probability:.2f})" for null, lead in leads.items()]
+    return Check(name, passed, "; ".join(said), needed)
+
+
+def _format_lead(lead: SharpeLead) -> str:
+    """Say how far a ratio is ahead, a year, with its standard error."""
+    return f"Sharpe ratio {annualise(lead.value):+.2f} ± {annualise(lead.standard_error):.2f} ahead"
 
 
 def _format_number(value: float | None) -> str:

@@ -22,7 +22,8 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     params = list_setting_params(settings) | {
         "folds": len(board.folds),
         "test_start": board.folds[0].blocks[0].first,
-        "trials": board.trials,
+        "trials": board.trials.trials,
+        "effective_trials": f"{board.trials.effective:.3f}",
     }
     names = {f"contender.{s.family}": s.description for s in board.standings}
     source = DatasetSource(
@@ -35,6 +36,8 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     }
     if board.overfitting is not None:
         metrics["probability_of_overfitting"] = board.overfitting.probability
+    if board.superiority is not None:
+        metrics["superior_p"] = board.superiority.best
     parent = FamilyRun(
         name="leaderboard",
         params=params | names,

@@ -1,22 +1,19 @@
 """Folds against skfolio (one series, fixed horizon), against brute force, and attempts to make one that leaks."""
 
 from datetime import UTC, datetime, timedelta
-from math import comb
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from skfolio.model_selection import CombinatorialPurgedCV, WalkForward
+from skfolio.model_selection import WalkForward
 
 from pairity.errors import ConfigError, DataError, MissingDataError
 from training.data.folds import (
     EVENT,
     Block,
     Fold,
-    list_backtest_paths,
-    split_combinatorial_purged,
     split_purged_kfold,
     split_walk_forward,
 )
@@ -71,20 +68,17 @@ def intervals_meet(train, test):
 def make(scheme, rows, embargo, horizon):
     if scheme == "kfold":
         return split_purged_kfold(rows, folds=3, horizon_bars=horizon, embargo_bars=embargo)
-    if scheme == "combinatorial":
-        return split_combinatorial_purged(rows, groups=4, test_groups=2, horizon_bars=horizon, embargo_bars=embargo)
     return split_walk_forward(
         rows,
         test_bars=4,
         train_bars=6,
         horizon_bars=horizon,
         rolling=scheme == "rolling",
-        embargo_bars=embargo,
     )
 
 
 @settings(deadline=None, max_examples=60)
-@given(markets(), st.sampled_from(["kfold", "combinatorial", "expanding", "rolling"]), st.integers(0, 4))
+@given(markets(), st.sampled_from(["kfold", "expanding", "rolling"]), st.integers(0, 4))
 def test_no_training_horizon_meets_a_test_horizon(rows, scheme, embargo):
     """Labels end early or late; however they end, the horizon decides."""
     try:
@@ -104,22 +98,24 @@ def test_no_training_horizon_meets_a_test_horizon(rows, scheme, embargo):
             assert fold.train.height + fold.test.height + fold.purged + fold.embargoed == rows.height
 
 
-@pytest.mark.parametrize(("groups", "test_groups", "embargo"), [(6, 2, 0), (5, 2, 3), (8, 3, 2)])
-def test_combinatorial_folds_are_those_of_skfolio(groups, test_groups, embargo):
+@pytest.mark.parametrize(("folds", "embargo"), [(6, 0), (5, 3), (8, 24)])
+def test_purged_folds_are_those_of_counted_hours(folds, embargo):
     bars, horizon = 240, 4
-    theirs = CombinatorialPurgedCV(n_folds=groups, n_test_folds=test_groups, purged_size=horizon, embargo_size=embargo)
-    ours = split_combinatorial_purged(
-        series(bars, horizon),
-        groups=groups,
-        test_groups=test_groups,
-        horizon_bars=horizon,
-        embargo_bars=embargo,
-    )
-    expected = [(set(train), set(np.concatenate(tests))) for train, tests in theirs.split(np.zeros((bars, 1)))]
-    assert len(ours) == len(expected) == comb(groups, test_groups)
-    for fold, (train, test) in zip(ours, expected, strict=True):
-        assert set(fold.test["row"]) == test
-        assert set(fold.train["row"]) == train
+    ours = split_purged_kfold(series(bars, horizon), folds=folds, horizon_bars=horizon, embargo_bars=embargo)
+    assert len(ours) == folds
+    for number, fold in enumerate(ours):
+        first, last = bars * number // folds, bars * (number + 1) // folds - 1
+        assert fold.test["row"].to_list() == list(range(first, last + 1))
+        before, behind = range(first - horizon), range(last + horizon + embargo + 1, bars)
+        assert fold.train["row"].to_list() == [*before, *behind]
+
+
+def test_folds_that_train_behind_a_test_leave_a_day_out():
+    folds = split_purged_kfold(series(300, 4), folds=3, horizon_bars=4)
+    assert [fold.embargoed for fold in folds] == [24, 24, 0]
+    assert [
+        fold.embargoed for fold in split_walk_forward(series(300, 4), test_bars=50, train_bars=100, horizon_bars=4)
+    ] == [0] * 4
 
 
 @pytest.mark.parametrize("rolling", [True, False])
@@ -142,20 +138,6 @@ def test_the_last_walk_may_be_shorter_and_nothing_is_tested_twice():
     tested = [row for fold in folds for row in fold.test["row"]]
     assert tested == list(range(40, 130))
     assert all(fold.train_end < fold.test[EVENT].min() for fold in folds)
-
-
-@pytest.mark.parametrize(("groups", "test_groups"), [(6, 2), (5, 1), (8, 3)])
-def test_every_test_of_a_group_lies_on_exactly_one_path(groups, test_groups):
-    folds = split_combinatorial_purged(series(groups * 20, 2), groups=groups, test_groups=test_groups, horizon_bars=2)
-    found = list_backtest_paths(groups, test_groups)
-    assert len(found) == comb(groups, test_groups) * test_groups // groups
-    used = [(group, fold) for path in found for group, fold in enumerate(path)]
-    assert len(set(used)) == len(used) == comb(groups, test_groups) * test_groups
-    for path in found:
-        rows = set()
-        for group, index in enumerate(path):
-            rows |= {row for row in folds[index].test["row"] if row // 20 == group}
-        assert rows == set(range(groups * 20))
 
 
 def test_a_fold_that_leaks_cannot_be_made():
@@ -187,7 +169,7 @@ def test_a_fold_that_leaks_cannot_be_made():
 
 
 @settings(deadline=None, max_examples=30)
-@given(markets(), st.sampled_from(["kfold", "combinatorial", "expanding", "rolling"]), st.randoms())
+@given(markets(), st.sampled_from(["kfold", "expanding", "rolling"]), st.randoms())
 def test_which_rows_are_kept_does_not_depend_on_how_they_end(rows, scheme, random):
     ends = [random.randint(0, 6) for _ in range(rows.height)]
     other = rows.with_columns(t1=pl.col("t0") + pl.Series(ends) * HOUR)

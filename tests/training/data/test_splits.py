@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pairity.errors import MissingDataError
 from tests.training.generated import HOUR, START
-from training.data.splits import split_chronologically
+from training.data.splits import keep_back, split_chronologically
 
 
 def labelled(offsets, horizon, pairs=("A__B", "A__C")):
@@ -97,3 +97,32 @@ def test_the_rows_before_a_test_are_not_chosen_by_how_early_they_ended(early):
     assert late["label"].mean() == 0.5
     assert split.train["t0"].max() == split.test_start - 101 * HOUR
     assert split.train_end == split.test_start - HOUR
+
+
+@settings(max_examples=60, deadline=None)
+@given(bars=st.integers(4, 200), horizon=st.integers(1, 60), fraction=st.floats(0.1, 0.9), share=st.floats(0.05, 0.95))
+def test_what_is_kept_back_is_the_end_and_nothing_before_has_seen_it(bars, horizon, fraction, share):
+    rows = labelled(range(bars), horizon)
+    last = START + (bars - 1 + horizon) * HOUR  # decisions go on where labels cannot
+    try:
+        split = split_chronologically(rows, fraction, horizon_bars=horizon)
+        walk, kept = keep_back(split, rows, last, share)
+    except MissingDataError:
+        return
+    hours = (last - split.test_start) // HOUR + 1
+    assert walk.until == kept.test_start
+    assert kept.until is None
+    assert (last - kept.test_start) // HOUR + 1 == pytest.approx(hours * share, abs=1)
+    assert walk.train.equals(split.train)
+    assert walk.test.height + kept.test.height == split.test.height
+    assert (walk.test["event_timestamp"] < kept.test_start).all()
+    assert kept.train.is_empty() or kept.train_end < kept.test_start
+    known = rows.filter(pl.col("event_timestamp") < kept.test_start)
+    assert kept.train.height + kept.purged == known.height
+
+
+def test_a_test_period_too_short_to_keep_anything_back_is_refused():
+    rows = labelled(range(10), 1)
+    split = split_chronologically(rows, 0.1, horizon_bars=1)
+    with pytest.raises(MissingDataError, match="cannot be kept back"):
+        keep_back(split, rows, split.test_start, 0.33)

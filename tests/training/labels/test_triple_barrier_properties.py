@@ -11,7 +11,7 @@ from tests.oracles.barrier_loop import outcome
 from tests.training.generated import HOUR, START, random_market, spec
 from tests.training.labels.barrier_market import config, lines_of
 from training.backtest.records import PriceBar, Settlement
-from training.data.folds import split_combinatorial_purged, split_purged_kfold, split_walk_forward
+from training.data.folds import split_purged_kfold, split_walk_forward
 from training.data.splits import split_chronologically
 from training.labels.triple_barrier import label_triple_barrier
 from training.labels.weights import compute_average_uniqueness, measure_likeness
@@ -128,7 +128,7 @@ def test_splits_purge_by_the_horizon_whatever_ended_each_position():
     assert split.purged == before.filter(pl.col("t0") >= split.test_start - 24 * HOUR).height > 0
     folds = split_walk_forward(labelled, test_bars=60, train_bars=150, horizon_bars=24)
     folds += split_purged_kfold(labelled, folds=4, horizon_bars=24)
-    for fold in folds + split_combinatorial_purged(labelled, groups=4, test_groups=2, horizon_bars=24):
+    for fold in folds:
         spans = fold.test.select("t0", "t1").unique()
         met = (
             fold.train.select("t0", "t1")

@@ -6,16 +6,24 @@ import pytest
 
 from model_registry.records import Verdict
 from pairity.evaluation_settings import GateSettings
-from training.promotion.gate import Evidence, apply_gate
+from training.evaluation.sharpe import SharpeLead
+from training.evaluation.trial_clusters import TrialCount
+from training.promotion.gate import BEFORE_LOOK, Evidence, Look, apply_gate
 
+AHEAD = SharpeLead(0.03, 0.01)
+TIED = SharpeLead(0.01, 0.01)
 GOOD = Evidence(
     net=0.12,
     trades=80,
-    baseline_net=0.01,
-    champion_net=0.05,
+    baseline=AHEAD,
+    nulls={"always_revert": AHEAD, "buy and hold BTC": AHEAD},
+    champion=SharpeLead(0.0, 0.01),
     champion_note="version 3",
     deflated_sharpe=0.97,
-    trials=40,
+    trials=TrialCount(40, 12, 15.0),
+    superior=0.01,
+    superior_best=0.008,
+    look=Look(0.02, "net return +2.00%"),
     parity_mismatches=0,
     parity_note="all identical",
     psi=0.05,
@@ -25,29 +33,42 @@ GOOD = Evidence(
 def test_a_model_that_is_better_in_everything_passes():
     verdict = apply_gate(GOOD, GateSettings())
     assert verdict.passed
-    assert verdict.reason == "passed all 7 checks of the gate"
+    assert verdict.reason == "passed all 10 checks of the gate"
     assert [check.name for check in verdict.checks] == [
         "net",
         "better",
         "baseline",
+        "nulls",
         "trades",
         "deflated_sharpe",
+        "superior",
+        "last_look",
         "parity",
         "drift",
     ]
+    assert set(BEFORE_LOOK) < {check.name for check in verdict.checks}
 
 
 @pytest.mark.parametrize(
     ("change", "failed"),
     [
-        ({"net": -0.01, "champion_net": -0.5, "baseline_net": -0.5}, "net"),
-        ({"net": None, "champion_net": None}, "net"),
-        ({"champion_net": 0.13}, "better"),
-        ({"baseline_net": 0.12}, "baseline"),
-        ({"baseline_net": None}, "baseline"),
+        ({"net": -0.01}, "net"),
+        ({"net": None}, "net"),
+        ({"champion": SharpeLead(-0.0001, 0.01)}, "better"),
+        ({"baseline": TIED}, "baseline"),
+        ({"baseline": None}, "baseline"),
+        ({"nulls": {"always_revert": AHEAD, "buy and hold BTC": TIED}}, "nulls"),
+        ({"nulls": {"always_revert": TIED, "buy and hold BTC": AHEAD}}, "nulls"),
+        ({"nulls": {"always_revert": SharpeLead(0.0, 0.0)}}, "nulls"),
+        ({"nulls": {}}, "nulls"),
         ({"trades": 29}, "trades"),
         ({"deflated_sharpe": 0.9499}, "deflated_sharpe"),
         ({"deflated_sharpe": None}, "deflated_sharpe"),
+        ({"superior": 0.051}, "superior"),
+        ({"superior": None}, "superior"),
+        ({"look": Look(None, "kept back")}, "last_look"),
+        ({"look": Look(0.0, "net return +0.00%")}, "last_look"),
+        ({"look": Look(0.02, "again", number=2)}, "deflated_sharpe"),
         ({"parity_mismatches": 1, "parity_note": "1 DIFFER"}, "parity"),
         ({"psi": 0.26}, "drift"),
         ({"psi": None}, "drift"),
@@ -56,11 +77,30 @@ def test_a_model_that_is_better_in_everything_passes():
 def test_each_shortfall_is_named_with_what_was_found(change, failed):
     verdict = apply_gate(replace(GOOD, **change), GateSettings())
     assert not verdict.passed
-    assert failed in [check.name for check in verdict.checks if not check.passed]
+    assert [check.name for check in verdict.checks if not check.passed] == [failed]
     assert failed in verdict.reason
 
 
-@pytest.mark.parametrize("change", [{"champion_net": None}, {"parity_mismatches": None}])
+def test_leads_carry_their_errors():
+    checks = {check.name: check for check in apply_gate(GOOD, GateSettings()).checks}
+    assert checks["baseline"].actual == "Sharpe ratio +2.81 ± 0.94 ahead of the baseline (probability 1.00)"
+    assert checks["better"].actual == "Sharpe ratio +0.00 ± 0.94 ahead of version 3"
+    assert checks["deflated_sharpe"].actual == "0.970 over 40 trials, worth 15.0 independent ones"
+
+
+def test_every_further_look_has_less_room_for_error():
+    needed = []
+    for number in (1, 2, 3):
+        verdict = apply_gate(replace(GOOD, look=Look(0.1, "seen", number)), GateSettings())
+        needed.append([check.needed for check in verdict.checks if check.name in {"deflated_sharpe", "superior"}])
+    assert needed == [
+        ["at least 0.95", "at most 0.05 of its own"],
+        ["at least 0.988 (look 2)", "at most 0.0125 of its own (look 2)"],
+        ["at least 0.994 (look 3)", "at most 0.00556 of its own (look 3)"],
+    ]
+
+
+@pytest.mark.parametrize("change", [{"champion": None}, {"parity_mismatches": None}])
 def test_nothing_to_compare_with_is_no_failure(change):
     assert apply_gate(replace(GOOD, **change), GateSettings()).passed
 
@@ -68,7 +108,7 @@ def test_nothing_to_compare_with_is_no_failure(change):
 def test_a_verdict_survives_its_tag():
     verdict = apply_gate(replace(GOOD, net=-0.2), GateSettings())
     assert Verdict.from_json(verdict.to_json()) == verdict
-    assert str(verdict.checks[0]) == "FAIL net: net return -20.00% (needed: above +0.00%)"
+    assert str(verdict.checks[0]) == "FAIL net: net return -20.00% (needed: a net return above +0.00%)"
 
 
 def test_a_verdict_on_disk_has_the_keys_that_it_always_had():

@@ -1,10 +1,13 @@
 """Trainings one after another through the real registry: who becomes champion, and who does not."""
 
 import json
+import re
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from feature_repo.catalog import PAIR_FOREST_FEATURES
 from model_registry.connection import open_client
 from model_registry.registry import find_champion, find_version, list_versions
 from pairity.errors import LiveSwitchError, SignatureError
@@ -18,9 +21,13 @@ from serving.risk import Mode
 from tests.training.generated import HOUR, START
 from tests.training.published import NOW, brute_join, publish_all, settings_for
 from training import job
-from training.trials import read_trial_sharpes
+from training.data.training_sets import build_training_set
+from training.models.registrable import fit_registrable
+from training.trials.ledger import TrialLedger
 
-LENIENT = GateSettings(net_return_min=-1.0, trades_min=0, deflated_sharpe_min=0.0, psi_max=100.0)
+LENIENT = GateSettings(
+    net_return_min=-1.0, trades_min=0, deflated_sharpe_min=0.0, superior_p_max=1.0, ahead_min=0.0, psi_max=100.0
+)
 
 
 def with_gate(settings, gate):
@@ -46,21 +53,21 @@ def test_the_first_model_is_on_trial_and_the_next_must_pass(trained):
     assert by_version["2"].aliases == ("challenger",)
     assert by_version["2"].verdict == second.outcome.verdict
     better = next(check for check in second.outcome.verdict.checks if check.name == "better")
-    assert (
-        "seen these hours" in better.actual or "over the same hours" in better.actual or "net return" in better.actual
-    )
+    assert re.match(r"Sharpe ratio [+-][\d.]+ ± [\d.]+ ahead of champion version 1 over \d+ hours", better.actual)
 
 
-def test_every_trial_counts(trained):
-    """Both trainings, and every setting of both grids that traded."""
+def test_every_trial_counts_once(trained):
+    """The model and every setting of the grid that traded differently; the second training repeats the first."""
     settings, (first, second) = trained
-    sharpes = read_trial_sharpes(Layout.of(settings))
-    expected = [report.backtests["model"]["sharpe"] for report in (first, second)]
-    expected += [values["sharpe"] for report in (first, second) for values in report.grid.metrics]
     assert len(first.grid.points) == 27
-    assert sorted(value * 8760**0.5 for value in sharpes) == pytest.approx(sorted(v for v in expected if v is not None))
+    book = TrialLedger.of(settings).read()
+    differ = np.unique(first.grid.returns[:, np.ptp(first.grid.returns, axis=0) > 0], axis=1).shape[1]
+    assert book.count().trials == differ
+    assert book.count().effective < differ
+    counted = [{check.name: check.actual for check in report.outcome.verdict.checks} for report in (first, second)]
+    assert counted[0]["deflated_sharpe"] == counted[1]["deflated_sharpe"]
     values = {check.name: check.actual for check in second.outcome.verdict.checks}
-    assert values["deflated_sharpe"].endswith(f"over {len(sharpes)} trials")
+    assert values["deflated_sharpe"].endswith(f"over {book.count()}")
     centre = next(
         values
         for point, values in zip(first.grid.points, first.grid.metrics, strict=True)
@@ -78,17 +85,34 @@ def test_real_money_is_refused_to_a_model_on_trial(trained):
         require_proven(Mode.LIVE, champion)
 
 
-def test_a_model_that_passes_becomes_champion_and_may_be_rolled_back(tmp_path):
-    settings = with_gate(settings_for(tmp_path), LENIENT)
+def test_a_model_that_passes_is_fitted_on_everything_and_becomes_champion_once(tmp_path):
+    """The same hours again are judged only with a reason, and the reason is kept with the verdict."""
+    settings, join = with_gate(settings_for(tmp_path), LENIENT), brute_join(settings_for(tmp_path))
     publish_all(settings, bars=400)
-    early = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
-    report = job.train(
-        settings, SilentProgress(), now=NOW, join=brute_join(settings), parity=lambda: (0, "all identical")
-    )
-    if not report.outcome.verdict.passed:  # the baseline may have earned more: then the reason says so
-        assert "baseline" in report.outcome.reason or "better" in report.outcome.reason
-        return
-    assert find_champion(settings).version == report.model.version != early.model.version
+    first = job.train(settings, SilentProgress(), now=NOW, join=join, parity=lambda: (0, "all identical"))
+    assert first.outcome.verdict.passed, first.outcome.reason
+    assert first.kept_back_rows == 0
+    assert first.test_end == START + 399 * HOUR
+    champion = find_champion(settings)
+    training_set = build_training_set(settings, PAIR_FOREST_FEATURES, join, NOW)
+    labelled = training_set.labelled(settings.label)
+    assert champion.train_end == labelled["t1"].max().isoformat()  # the judged model ended long before
+    whole = fit_registrable(labelled, training_set.service, settings)
+    assert champion.tags["fitted_sha256"] == whole.digest
+    (look,) = TrialLedger.of(settings).read().looks
+    assert (look.last, look.reason) == (START + 399 * HOUR, "")
+    assert (look.last - look.first) / HOUR == pytest.approx(0.33 * (399 - (first.test_start - START) / HOUR), abs=2)
+
+    again = job.train(settings, SilentProgress(), now=NOW, join=join)
+    assert not again.outcome.promoted
+    assert "not untouched: pair_forest of training looked at them" in again.outcome.reason
+    assert find_version(settings, again.model.version).train_end == again.train_end.isoformat()
+
+    third = job.train(settings, SilentProgress(), now=NOW, join=join, reason="costs were wrong")
+    assert third.outcome.promoted, third.outcome.reason
+    assert "again because: costs were wrong" in find_version(settings, third.model.version).tags["gate_checks"]
+    better = next(check for check in third.outcome.verdict.checks if check.name == "better")
+    assert better.actual == "champion version 1 has seen these hours"
 
 
 def test_values_that_differ_live_stop_a_promotion(tmp_path):
@@ -106,8 +130,7 @@ def test_the_champion_is_measured_on_hours_that_it_has_not_seen(tmp_path):
     job.train(settings, SilentProgress(), now=START + 200 * HOUR, join=brute_join(settings))
     report = job.train(settings, SilentProgress(), now=NOW, join=brute_join(settings))
     better = next(check for check in report.outcome.verdict.checks if check.name == "better")
-    assert better.needed.startswith("not below the champion's ")
-    assert better.actual.startswith("net return ")
+    assert re.match(r"Sharpe ratio [+-][\d.]+ ± [\d.]+ ahead of champion version 1 over \d+ hours", better.actual)
 
 
 def command(settings, tmp_path, *arguments):

@@ -1,0 +1,110 @@
+"""One run of a trial: what was tried, on which market, and what it returned hour by hour."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from feature_repo.catalog import EVENT_TIME
+from pairity.digest import digest_bytes
+from pairity.settings import Settings, StrategySettings
+from pairity.timeline import HOUR
+from training.backtest.comparison import choose_hold_asset
+
+Floats = NDArray[np.float64]
+_SECTIONS = ("universe", "features", "label", "model", "strategy", "costs")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Returns of one trial over consecutive hours.
+
+    `line` is the digest of what was tried, whatever the day: the next day's training of the same family with the same
+    settings is the same trial, longer. `data` is the digest of what it was made from. `closes` are the closes of a
+    reference asset at midnight (day since 1970 → close): two runs with the same ones are of one market.
+    """
+
+    line: str
+    name: str
+    """The same for people."""
+    data: str
+    first: datetime
+    returns: Floats
+    """Fractional change of equity in each hour, the first one ending at `first`."""
+    closes: Mapping[int, float]
+
+    @property
+    def last(self) -> datetime:
+        """End of the last hour."""
+        return self.first + (len(self.returns) - 1) * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What all runs of one backtest share: settings, closes of the reference asset, digest of the data."""
+
+    settings: Settings
+    closes: Mapping[int, float]
+    data: str
+
+    @classmethod
+    def of(cls, settings: Settings, bars: pl.DataFrame, data: str) -> Market:
+        """Return the market of the bars that a backtest traded (asset, event_timestamp, close)."""
+        return cls(settings, sample_closes(bars, choose_hold_asset(settings.universe.traded)), data)
+
+    def identify(self, family: str) -> str:
+        """Return the line of a family that is traded as the settings say."""
+        return identify_line(self.settings, family)
+
+    def make_run(
+        self, family: str, first: datetime, returns: Floats, changes: Mapping[str, object] | None = None
+    ) -> Run:
+        """Return the run of a family, with some settings of the strategy changed."""
+        own = self.settings.strategy.model_dump(mode="json")
+        changed = ", ".join(f"{name} {value}" for name, value in (changes or {}).items() if value != own[name])
+        return Run(
+            line=identify_line(self.settings, family, changes),
+            name=f"{family} with {changed}" if changed else family,
+            data=self.data,
+            first=first,
+            returns=returns,
+            closes=self.closes,
+        )
+
+
+def identify_line(settings: Settings, family: str, changes: Mapping[str, object] | None = None) -> str:
+    """Return the digest of a family and of every setting that its returns depend on, `changes` of the strategy's made.
+
+    A point of a grid that repeats the settings is the same line as the settings themselves.
+    """
+    values = {name: getattr(settings, name).model_dump(mode="json") for name in _SECTIONS}
+    values["universe"] = {"traded": settings.universe.traded, "least": settings.universe.min_aligned_bars}
+    values["strategy"] |= dict(changes or {})
+    values["model"] = {name: value for name, value in values["model"].items() if name not in {"name", "family"}}
+    text = json.dumps({"family": family, **values}, sort_keys=True, default=str)
+    return digest_bytes(_without_zero_fractions(text).encode())[:32]
+
+
+def find_changes(before: StrategySettings, after: StrategySettings) -> dict[str, object]:
+    """Return the settings of a strategy that differ, with their later values."""
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    return {name: value for name, value in new.items() if value != old[name]}
+
+
+def sample_closes(bars: pl.DataFrame, asset: str) -> dict[int, float]:
+    """Return the closes of `asset` at midnight UTC: day since 1970 → close."""
+    rows = bars.filter((pl.col("asset") == asset) & (pl.col(EVENT_TIME).dt.hour() == 0)).drop_nulls("close")
+    days = rows[EVENT_TIME].dt.epoch("d").to_list()
+    return dict(zip(days, rows["close"].to_list(), strict=True))
+
+
+def _without_zero_fractions(text: str) -> str:
+    """Write whole numbers in one way: a grid's 1 and a setting's 1.0 are the same value."""
+    return re.sub(r"(?<=\d)\.0(?=[,}\]])", "", text)
