@@ -23,6 +23,7 @@ from pairity.durable import replace_file
 from pairity.errors import ConfigError, LakeCorruptError
 from pairity.layout import Layout
 from pairity.names import ASSET, VENUE
+from pairity.number_formats import format_plain
 from pairity.timeline import MINUTE, floor_to, month_start
 
 LARGEST_FACTOR = 1e9
@@ -144,7 +145,8 @@ def check_entry(entry: Redenomination) -> None:
     """
     if not (math.isfinite(entry.factor) and 1 / LARGEST_FACTOR <= entry.factor <= LARGEST_FACTOR):
         raise ConfigError(
-            f"factor {entry.factor:g} is not between {1 / LARGEST_FACTOR:g} and {LARGEST_FACTOR:g}",
+            f"factor {format_plain(entry.factor)} is not between {format_plain(1 / LARGEST_FACTOR)} and "
+            f"{format_plain(LARGEST_FACTOR)}",
             "give the price after divided by the price before",
         )
     if not _FIRST <= entry.at <= entry.stored_at or floor_to(entry.at, MINUTE) != entry.at:

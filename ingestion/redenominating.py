@@ -17,7 +17,7 @@ from ingestion.withheld import WithheldRows, quarantine_venue
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.layout import Layout
 from pairity.names import check_note
-from pairity.number_formats import format_price
+from pairity.number_formats import format_plain, format_price
 from pairity.settings import Settings
 from pairity.universe import short_name
 from validation.quarantine import QuarantineItem, read_items
@@ -63,7 +63,7 @@ def redenominate(settings: Settings, venue: str, entry: Redenomination, known_fr
     released, kept = [], []
     for item in _list_jumps(layout, lake, entry.asset):
         if item.rules == (_JUMP,) and not _is_jump(layout, lake, item):
-            said = f"redenominated by {entry.factor:g} from {entry.at:%Y-%m-%d %H:%M} on: {reason}"
+            said = f"redenominated by {format_plain(entry.factor)} from {entry.at:%Y-%m-%d %H:%M} on: {reason}"
             released.append(release(settings, item.id, said, now=entry.stored_at, known_from=known_from))
         else:
             kept.append(item)
@@ -99,10 +99,10 @@ def _require_fitting(layout: Layout, lake: Lake, entry: Redenomination) -> None:
             continue
         if abs(math.log(after / (before * entry.factor))) > MAX_ABS_LOG_RETURN:
             raise ConfigError(
-                f"a factor of {entry.factor:g} does not fit {name} of {entry.asset}: its last close before "
+                f"a factor of {format_plain(entry.factor)} does not fit {name} of {entry.asset}: its last close before "
                 f"{entry.at:%Y-%m-%d %H:%M} is {format_price(before)}, the first one after it {format_price(after)}",
                 "the factor is the price after divided by the price before, about "
-                f"{10.0 ** round(math.log10(after / before)):g}; check the instant too",
+                f"{format_plain(10.0 ** round(math.log10(after / before)))}; check the instant too",
             )
 
 

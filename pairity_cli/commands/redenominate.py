@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.names import ASSET, VENUE
+from pairity.number_formats import format_plain
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import KNOWN_FROM, Name, Note
 
@@ -57,7 +58,7 @@ def redenominate(
     at = parse_instant(begins, now=now, name="--from")
     done = store(settings, of, Redenomination(asset, at, factor, now, reason), known_from)
     said = "is stored" if done.is_new else "was stored already"
-    echo(f"{asset} of {of}: {factor:g} from {at:%Y-%m-%d %H:%M} on {said}")
+    echo(f"{asset} of {of}: {format_plain(factor)} from {at:%Y-%m-%d %H:%M} on {said}")
     for outcome in done.released:
         echo(f"{outcome.item.id} {outcome.item.dataset} {outcome.item.key}: {outcome.message}")
     for item in done.kept:
@@ -74,7 +75,13 @@ def _show(entries: tuple[Redenomination, ...], venue: str) -> None:
         echo(f"no redenomination of venue {venue} is stored")
         return
     rows = [
-        (item.asset, f"{item.at:%Y-%m-%d %H:%M}", f"{item.factor:g}", f"{item.stored_at:%Y-%m-%d %H:%M}", item.reason)
+        (
+            item.asset,
+            f"{item.at:%Y-%m-%d %H:%M}",
+            format_plain(item.factor),
+            f"{item.stored_at:%Y-%m-%d %H:%M}",
+            item.reason,
+        )
         for item in entries
     ]
     print_table(("asset", "from", "factor", "stored", "reason"), rows, f"Redenominations of {venue}")

@@ -94,13 +94,13 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
                 "deflated_sharpe",
                 not asks_sharpe or (e.deflated_sharpe is not None and e.deflated_sharpe >= needed),
                 f"{_format_number(e.deflated_sharpe)} over {e.trials}",
-                f"at least {needed:.3g}{again}",
+                f"at least {format_plain(needed, 3)}{again}",
             ),
             Check(
                 "superior",
                 not asks_superior or (e.superior is not None and e.superior <= p_max),
                 f"p {_format_number(e.superior)} of its own, {_format_number(e.superior_best)} of the best trial",
-                f"at most {p_max:.3g} of its own{again}",
+                f"at most {format_plain(p_max, 3)} of its own{again}",
             ),
             _check_net("last_look", e.look.net, settings, e.look.note),
             # `not` lets None pass: before the first live decision there is nothing to compare
@@ -133,7 +133,7 @@ def _check_better(e: Evidence) -> Check:
 
 
 def _check_ahead(name: str, leads: Mapping[str, SharpeLead], settings: GateSettings) -> Check:
-    needed = f"ahead with a probability of at least {settings.ahead_min:g}"
+    needed = f"ahead with a probability of at least {format_plain(settings.ahead_min)}"
     if not leads:
         return Check(name, False, "nothing to compare with", needed)
     passed = all(lead.probability >= settings.ahead_min for lead in leads.values())

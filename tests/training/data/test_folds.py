@@ -198,12 +198,7 @@ def test_another_pairs_label_of_the_same_hours_leaks_as_well():
             MissingDataError,
             "cannot be divided into 99",
         ),
-        (lambda rows: split_purged_kfold(rows, folds=15, horizon_bars=4), MissingDataError, None),
-        (
-            lambda rows: split_combinatorial_purged(rows, groups=4, test_groups=4, horizon_bars=4),
-            ConfigError,
-            "4 of 4 groups",
-        ),
+        (lambda rows: split_purged_kfold(rows, folds=15, horizon_bars=4, embargo_bars=0), MissingDataError, None),
         (
             lambda rows: split_walk_forward(rows, test_bars=5, train_bars=30, horizon_bars=4),
             MissingDataError,
@@ -246,4 +241,4 @@ def test_a_class_that_is_missing_in_a_fold_is_named():
     first = split_walk_forward(rows, test_bars=20, train_bars=25, horizon_bars=2)[0]
     with pytest.raises(MissingDataError, match="all 23 training labels of walk 1 are 0"):
         first.require_classes()
-    split_purged_kfold(rows, folds=3, horizon_bars=4)[0].require_classes()
+    split_purged_kfold(rows, folds=3, horizon_bars=4, embargo_bars=0)[0].require_classes()
