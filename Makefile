@@ -125,10 +125,7 @@ ui: install  ## compare models in the MLflow UI on 127.0.0.1, for looking only
 serve: install  ## run the trading process (demo trading unless both live switches are set)
 	$(BIN)/pairity serve $(ARGS)
 
-data-bench-wide: install  ## 300 made-up instruments: a year of hours, and all pairs of a month; time and memory (ARGS=--small)
-	$(BIN)/python -m benchmarks wide $(ARGS)
-
-docs: install  ## build Great Expectations' Data Docs and say where they are
+data-docs: install  ## build Great Expectations' Data Docs and say where they are
 	$(BIN)/pairity data-docs $(ARGS)
 
 lint: install  ## style and formatting
@@ -179,6 +176,9 @@ bench-readers: install  ## what 200 readers and 50 streams of the API cost a dec
 
 bench-serve: install  ## what one live hour costs, by step and size of the universe (ARGS=--small to see whether it runs)
 	$(BIN)/python -m benchmarks serve $(ARGS)
+
+bench-wide: install  ## 300 made-up instruments: a year of hours, and all pairs of a month; time and memory (ARGS=--small)
+	$(BIN)/python -m benchmarks wide $(ARGS)
 
 docs: install  ## write docs/features.md from the catalogue
 	$(BIN)/python -m feature_repo.documentation > docs/features.md
