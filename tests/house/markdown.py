@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 _FENCE = re.compile(r"^ *(```|~~~)")
 _DELIMITER = re.compile(r"^:?-+:?$")
@@ -99,7 +100,7 @@ def wrap_faults(text: str) -> list[str]:
     """Return where wrapping changed the meaning: text that became a list or a heading, code that does not end."""
     faults = []
     lines = read_lines(text)
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in pairwise(lines):
         starts = line.is_item or (not line.fenced and line.text.startswith("#"))
         if starts and before.is_prose and not before.is_item and not before.text.startswith(" "):
             faults.append(f"line {line.number}: text goes on with {line.text.split()[0]!r}, which begins something new")
