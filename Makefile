@@ -14,9 +14,10 @@ UI_PORT ?= 5000
 CYCLES ?= 5000
 SEED ?= 1
 CHAPTER ?=
+PAGE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month pictures crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide lock audit hooks clean
+.PHONY: help install demo ingest train ui serve data-docs docs lint types contract test test-slow month pictures tiles crash-matrix fault-matrix soak bench bench-data bench-train bench-readers bench-serve bench-wide lock audit hooks clean
 
 help:  ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -147,6 +148,9 @@ month: install  ## a month of recorded minutes through the trading process, faul
 # A slow test of the page takes them: what they show was compared with the truth
 pictures: install  ## pictures of the page for the documents, of a day of recorded trading (DATA=folder of recordings)
 	PAIRITY_RECORDED_DATA=$(DATA) DAY_PICTURES=docs/pictures $(BIN)/python -m pytest -m slow -n 0 tests/e2e/watched_day
+
+tiles: install  ## pictures of a demo for the README, while its page is open (PAGE=address that it printed)
+	$(BIN)/python -m tests.e2e.tiles --page "$(PAGE)" $(ARGS)
 
 test-slow: install  ## longer suites
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadscope

@@ -296,18 +296,19 @@ class OkxVenue:
     async def execution_margin_mode(self, fill: VenueFill) -> str | None:
         """Return the margin mode of an execution, whoever sent its order; empty: not said, None: not known.
 
-        Rows of executions do not say it: the order does, and where the venue knows that no more, the bill.
+        Rows of executions do not say it: the order does, and where the venue does not tell of that (it forgets orders,
+        and refuses to speak of an instrument that is gone), the bill.
         """
         known = self._margin_modes.get(fill.order_id)
         if known is not None:
             return known
         wanted = {"instId": fill.instrument, "ordId": fill.order_id}
         row = await self._connection.look_up("privateGetTradeOrder", wanted)
-        if isinstance(row, Unclear):
-            raise VenueAnswerError(f"the margin mode of order {fill.order_id} cannot be read: {row.answer}")
-        if isinstance(row, Missing):
+        if isinstance(row, Unclear | Missing):
             around = await self.bills(fill.at - _BILLED_WITHIN, fill.at + _BILLED_WITHIN)
             found = next((bill.margin_mode for bill in around if bill.order_id == fill.order_id), None)
+            if found is None and isinstance(row, Unclear):
+                raise VenueAnswerError(f"the margin mode of order {fill.order_id} cannot be read: {row.answer}")
         else:
             order = rows.parse("trade/order", lambda own: rows.order_from_row(rows.of(fill.instrument, own)), row)
             if order.order_id != fill.order_id:

@@ -19,6 +19,7 @@ from tests.serving.trading import entry, opened
 
 CROSS, ISOLATED = MODES
 CALM = (80_000, 80_000, 80_000, 80_000)
+GONE = '{"code":"51001","data":[],"msg":"Instrument ID, Instrument ID code, or Spread ID does not exist."}'
 
 
 def wanted(scene: Scene, side: Side = Side.BUY, contracts: str = "5"):
@@ -210,15 +211,21 @@ def test_a_position_is_adopted_in_the_mode_in_force_only(tmp_path: Path, mode: M
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_bill_says_the_mode_of_an_order_that_the_venue_forgot(tmp_path: Path, mode: MarginMode) -> None:
-    """Both modes were traded by hand, and no order can be looked up: ours is reduced by its own mode alone."""
+@pytest.mark.parametrize("fault", [{"kind": "missing_51603"}, {"kind": "body", "text": GONE}, {"kind": "html_502"}])
+def test_the_bill_says_the_mode_of_an_order_that_cannot_be_looked_up(
+    tmp_path: Path, mode: MarginMode, fault: dict[str, str]
+) -> None:
+    """Both modes were traded by hand, and no order is told of: it was forgotten, its swap is gone, no answer is usable.
+
+    Ours is reduced by its own mode alone.
+    """
 
     async def act(scene: Scene) -> None:
         desk = scene.desk
         await opened(desk, wanted(scene))
         scene.trade("sell", "3", mode.other)
         scene.trade("sell", "2", mode)
-        inject(scene.url, "missing_51603", "GET trade/order", 1000)
+        inject(scene.url, path="GET trade/order", count=1000, **fault)
         report = await desk.reconciler.run()
         assert report.doubts == []
         assert report.positions[0].legs[0].contracts == 3
@@ -239,6 +246,7 @@ def test_an_execution_of_unknown_mode_proves_nothing(tmp_path: Path, mode: Margi
         assert (report.closed, len(report.doubts)) == ([], 1)
         scene.show_all()
         inject(scene.url, "html_502", "GET trade/order", 1000)
+        inject(scene.url, "body", "account/bills", 1000, text=NO_ROWS)
         scene.hide_positions()
         with pytest.raises(VenueAnswerError, match="margin mode of order"):
             await desk.reconciler.run()
