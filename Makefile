@@ -128,7 +128,7 @@ serve: install  ## run the trading process (demo trading unless both live switch
 data-bench-wide: install  ## 300 made-up instruments: a year of hours, and all pairs of a month; time and memory (ARGS=--small)
 	$(BIN)/python -m benchmarks wide $(ARGS)
 
-docs: install  ## build Great Expectations' Data Docs and say where they are
+docs: install  ## build the overview of what was judged with Great Expectations' pages, and say where it is
 	$(BIN)/pairity data-docs $(ARGS)
 
 lint: install  ## style and formatting

@@ -6,6 +6,7 @@ import click
 
 from pairity.names import IDENTIFIER
 from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.data_verdict import say_data_verdict
 from pairity_cli.parameters import Name
 
 
@@ -24,6 +25,7 @@ def anomalies(dataset: str | None) -> None:
     settings = settings_from()
     lake = Lake(Layout.of(settings), venue=settings.features.venue)
     names = [declared(dataset).name] if dataset else [name for name, kind in DATASETS.items() if "close" in kind.values]
+    say_data_verdict(settings)
     count = 0
     for name in names:
         for line in describe_anomalies(lake, name, settings.features.dead_after_hours * HOUR):

@@ -12,6 +12,7 @@ import click
 
 from pairity.names import IDENTIFIER, VENUE
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
+from pairity_cli.data_verdict import say_data_verdict
 from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Names, reading_options
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ _SHOWN_GAPS = 40
 @click.group(invoke_without_command=True)
 @click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--html", "as_page", is_flag=True, help="Write a page, coverage as a picture, and say where it is.")
 @click.pass_context
 @reports_errors
-def data(context: click.Context, venue: str | None, as_json: bool) -> None:
-    """Show what is stored: coverage, freshness, quarantine and size per dataset and feature view."""
+def data(context: click.Context, venue: str | None, as_json: bool, as_page: bool) -> None:
+    """Show whether the data are all right, and what is stored: coverage, freshness, quarantine and size."""
     if context.invoked_subcommand is not None:
         return
     from datetime import UTC, datetime
@@ -42,6 +44,9 @@ def data(context: click.Context, venue: str | None, as_json: bool) -> None:
     from validation.quarantine import read_items
 
     settings = settings_from()
+    if as_page:
+        _write_page(settings, venue)
+        return
     layout = Layout.of(settings)
     items = summarize(layout, Lake(layout, venue=venue or settings.features.venue), datetime.now(UTC))
     waiting: dict[str, int] = {}
@@ -56,7 +61,18 @@ def data(context: click.Context, venue: str | None, as_json: bool) -> None:
             )
         )
         return
+    say_data_verdict(settings, venue)
     _show(items, waiting)
+
+
+def _write_page(settings: Settings, venue: str | None) -> None:
+    from datetime import UTC, datetime
+
+    from ingestion.data_page.page import write_data_page
+
+    page = write_data_page(settings, datetime.now(UTC), venue)
+    say_data_verdict(settings, venue)
+    echo(f"page: {page}")
 
 
 @data.command()
@@ -118,6 +134,7 @@ def gaps(
     kinds = tuple(find_dataset(name).name for name in datasets) if datasets else tuple(DATASETS)
     layout = Layout.of(settings)
     lake = Lake(layout, venue=venue or settings.features.venue)
+    say_data_verdict(settings, venue)
     holes = find_gaps(lake, names, kinds)
     _show_gaps(holes)
     for asset, at in read_listing_times(layout, lake.venue).items():

@@ -7,6 +7,7 @@ import sys
 import click
 
 from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
+from pairity_cli.data_verdict import say_data_verdict
 
 
 @click.command()
@@ -29,6 +30,7 @@ def features(until: str) -> None:
     now = SystemClock().now()
     with ConsoleProgress() as progress:
         report = publish_features(settings, parse_instant(until, now=now, name="--until"), now, progress)
+    say_data_verdict(settings)
     columns = ("view", "new", "corrected", "unchanged", "online")
     rows = [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views]
     print_table(columns, rows)

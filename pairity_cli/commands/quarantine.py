@@ -12,6 +12,7 @@ import click
 from pairity.names import QUARANTINE_ID
 from pairity.number_formats import format_number
 from pairity_cli.context import CONTROL_URL, EXCHANGE_URL, echo, reports_errors, run_async, settings_from
+from pairity_cli.data_verdict import say_data_verdict
 from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, Name, Note, reading_options
 
 if TYPE_CHECKING:
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 _SHOWN = 40
 
 
-@click.group()
-def quarantine() -> None:
-    """Rows that were not published: list them, show why, release or repair them."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def quarantine(context: click.Context) -> None:
+    """Rows that were not published: list them (as without a command), show why, release or repair them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_items, everything=False)
 
 
 @quarantine.command("list")
@@ -36,7 +40,9 @@ def list_items(everything: bool) -> None:
     from pairity.layout import Layout
     from validation.quarantine import read_items
 
-    items = read_items(Layout.of(settings_from()), state=None if everything else "held")
+    settings = settings_from()
+    items = read_items(Layout.of(settings), state=None if everything else "held")
+    say_data_verdict(settings)
     for item in items:
         echo(_line(item))
     echo(f"{len(items)} items, {sum(item.rows for item in items):,} rows")
