@@ -11,7 +11,7 @@ from pathlib import Path
 
 from feature_repo.raw_datasets import DATASETS
 from ingestion.data_page.coverage_picture import Picture, draw_coverage
-from ingestion.data_page.standing import DataStanding, judge_standing
+from ingestion.data_page.standing import DataStanding
 from ingestion.lake import Lake
 from ingestion.lake.partitions import HOME_VENUE
 from ingestion.market_anomalies import describe_anomalies
@@ -30,10 +30,9 @@ SHOWN_ROWS = 40
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_data_page(settings: Settings, now: datetime, venue: str | None = None) -> Path:
-    """Write the page of a venue's data (default: that of `features.venue`) to `reports/data.html`; return its path."""
+def write_data_page(settings: Settings, standing: DataStanding, now: datetime) -> Path:
+    """Write the page about the data that `standing` judges to `reports/data.html`; return its path."""
     layout = Layout.of(settings)
-    standing = judge_standing(settings, now, venue)
     lake = Lake(layout, venue=standing.venue)
     withheld = Quarantine.read(layout).list_withheld_instants("" if lake.venue == HOME_VENUE else lake.venue)
     traded = [name for name, kind in DATASETS.items() if "close" in kind.values]

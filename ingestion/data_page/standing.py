@@ -7,7 +7,7 @@ nobody can trade on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,7 +25,7 @@ from validation.quarantine import QuarantineItem, read_items
 FRESH = 2 * HOUR
 """Age of the newest bar's close up to which data count as live: one hour that is late, and its close."""
 BEHIND = DAY
-"""How much earlier an instrument's candles, or a dataset, may end than the newest candles."""
+"""How much earlier an instrument's candles, or a dataset, may end than the newest candles; `FRESH` for live candles."""
 _NAMED = 4
 _OF_EVERY_ASSET = ("funding", "mark_1h", "index_1h", "open_interest")
 """Datasets that an instrument with candles should have too, where any has."""
@@ -106,6 +106,8 @@ def judge_standing(settings: Settings, now: datetime, venue: str | None = None) 
         fetch = write_fetch_command(lake.venue)
         findings += _judge_gaps(gaps, write_repair_command(lake.venue))
         findings += _judge_withheld(withheld)
+        is_live = until is not None and now - until <= DAY
+        findings += _judge_ends(assets, ends, FRESH if is_live else BEHIND, fetch)
         findings += _judge_assets(assets, ends, read_listing_times(layout, lake.venue), fetch)
         if until is not None:
             findings += _judge_datasets(summaries, until, fetch)
@@ -171,20 +173,28 @@ def _judge_withheld(items: Sequence[QuarantineItem]) -> Iterator[Finding]:
         yield Finding(True, f"{_count(rows, 'row')} of {_name_some(datasets)} withheld", "pairity quarantine list")
 
 
-def _judge_assets(
-    assets: Sequence[str], ends: dict[tuple[str, str], datetime], listed: dict[str, datetime], fetch: str
+def _judge_ends(
+    assets: Sequence[str], ends: Mapping[tuple[str, str], datetime], most: timedelta, fetch: str
 ) -> Iterator[Finding]:
-    """Yield instruments of the universe that lack a dataset, and those whose candles end before the others'."""
+    """Yield instruments of the universe whose candles end more than `most` before the others'."""
     for dataset in CANDLES:
         own = {asset: last for (name, asset), last in ends.items() if name == dataset}
-        if not own:
-            continue
-        newest = max(own.values())
-        behind = [asset for asset in assets if asset in own and newest - own[asset] > BEHIND]
+        newest = max(own.values(), default=None)
+        late = {asset: newest - own[asset] for asset in assets if newest and asset in own}
+        behind = [asset for asset, distance in late.items() if distance > most]
         if behind:
-            gap = max(newest - own[asset] for asset in behind)
-            text = f"{dataset} of {_name_some(behind)} end up to {gap // DAY} days before the others"
-            yield Finding(True, text, fetch)
+            longest = max(late[asset] for asset in behind)
+            span = _count(longest // DAY, "day") if longest >= 2 * DAY else _count(longest // HOUR, "hour")
+            yield Finding(True, f"{dataset} of {_name_some(behind)} end up to {span} before the others", fetch)
+
+
+def _judge_assets(
+    assets: Sequence[str],
+    ends: Mapping[tuple[str, str], datetime],
+    listed: Mapping[str, datetime],
+    fetch: str,
+) -> Iterator[Finding]:
+    """Yield instruments of the universe that lack a dataset altogether."""
     stored = {asset for name, asset in ends if name in CANDLES}
     newest_of_all = max((last for (name, _), last in ends.items() if name in CANDLES), default=None)
     lacking = [asset for asset in assets if asset not in stored]

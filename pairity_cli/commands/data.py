@@ -39,20 +39,20 @@ def data(context: click.Context, venue: str | None, as_json: bool, as_page: bool
     from datetime import UTC, datetime
 
     from ingestion.coverage import summarize
+    from ingestion.data_page.page import write_data_page
+    from ingestion.data_page.standing import judge_standing
     from ingestion.lake import Lake
     from pairity.layout import Layout
     from validation.quarantine import read_items
 
     settings = settings_from()
-    if as_page:
-        _write_page(settings, venue)
-        return
-    layout = Layout.of(settings)
-    items = summarize(layout, Lake(layout, venue=venue or settings.features.venue), datetime.now(UTC))
+    now = datetime.now(UTC)
     waiting: dict[str, int] = {}
-    for entry in read_items(layout, state="held"):
+    for entry in read_items(Layout.of(settings), state="held"):
         waiting[entry.dataset] = waiting.get(entry.dataset, 0) + entry.rows
     if as_json:
+        layout = Layout.of(settings)
+        items = summarize(layout, Lake(layout, venue=venue or settings.features.venue), now)
         echo(
             json.dumps(
                 [{**asdict(item), "quarantined_rows": waiting.get(item.name, 0)} for item in items],
@@ -61,18 +61,12 @@ def data(context: click.Context, venue: str | None, as_json: bool, as_page: bool
             )
         )
         return
-    say_data_verdict(settings, venue)
-    _show(items, waiting)
-
-
-def _write_page(settings: Settings, venue: str | None) -> None:
-    from datetime import UTC, datetime
-
-    from ingestion.data_page.page import write_data_page
-
-    page = write_data_page(settings, datetime.now(UTC), venue)
-    say_data_verdict(settings, venue)
-    echo(f"page: {page}")
+    standing = judge_standing(settings, now, venue)
+    echo(standing.verdict)
+    if as_page:
+        echo(f"page: {write_data_page(settings, standing, now)}")
+    else:
+        _show(standing.summaries, waiting)
 
 
 @data.command()

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from ingestion.data_page.page import write_data_page
+from ingestion.data_page.standing import judge_standing
 from tests.ingestion.data_page.test_standing import END, stand, withhold
 from tests.serving.dashboard.browsing import open_browser
 from tests.validation.frames import funding, profile
@@ -36,11 +37,11 @@ def pages(tmp_path_factory):
     empty = stand(tmp_path_factory.mktemp("empty"), assets=())
     return {
         "overview": index,
-        "data": write_data_page(settings, END),
+        "data": write_data_page(settings, judge_standing(settings, END), END),
         "validation": validation,
         "rules": rules,
         "empty overview": build_docs(empty),
-        "empty data": write_data_page(empty, END),
+        "empty data": write_data_page(empty, judge_standing(empty, END), END),
     }
 
 

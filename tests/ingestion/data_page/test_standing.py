@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
+from feature_repo.catalog import CREATED_TIME, EVENT_TIME, VIEWS
+from feature_repo.offline_files import make_schema, publish
 from ingestion.data_page.page import write_data_page
 from ingestion.data_page.standing import judge_standing
 from ingestion.lake import Lake
@@ -89,9 +92,32 @@ def test_an_instrument_that_was_not_listed_yet_is_no_fault(tmp_path):
     assert texts(standing, grave=True) == [WITHOUT_FEATURES]
 
 
-def test_an_instrument_that_ends_before_the_others_is_grave(tmp_path):
-    found = texts(judge_standing(stand(tmp_path, counts=(60, 60 + 3 * 1440)), END), grave=True)
-    assert found[0] == ("candles_1m of BTC end up to 3 days before the others", "pairity ingest")
+@pytest.mark.parametrize(
+    ("behind", "now_after", "said"),
+    [
+        (3 * 1440, 0, "3 days"),
+        (180, 0, "3 hours"),
+        (119, 0, None),
+        (180, 25 * 60, None),  # history: a recording may end at any minute
+        (1441, 25 * 60, "24 hours"),
+    ],
+)
+def test_an_instrument_that_ends_before_the_others_is_grave(tmp_path, behind, now_after, said):
+    now = SINCE + (60 + behind + now_after) * MINUTE
+    found = texts(judge_standing(stand(tmp_path, counts=(60, 60 + behind)), now), grave=True)
+    ends = [text for text, _ in found if "before the others" in text]
+    assert ends == ([] if said is None else [f"candles_1m of BTC end up to {said} before the others"])
+
+
+def test_all_is_right_while_it_is_live_and_as_history_later(tmp_path):
+    settings = stand(tmp_path)
+    view = VIEWS["asset_hourly"]
+    values = dict.fromkeys(view.feature_names, 1.0)
+    row = {view.entity: "BTC", EVENT_TIME: END, CREATED_TIME: END, **values}
+    rows = pl.DataFrame([row], schema=make_schema(view))
+    publish(Layout(tmp_path), view, rows)
+    for age, said in ((2 * HOUR, "Data all right up to"), (2 * HOUR + MINUTE, "Data all right as history up to")):
+        assert judge_standing(settings, END + age).verdict.startswith(f"{said} {END:%Y-%m-%d %H:%M} UTC")
 
 
 def test_withheld_rows_are_grave(tmp_path):
@@ -132,8 +158,22 @@ def test_data_that_cannot_be_read_are_a_verdict_of_other_screens(tmp_path, monke
 def test_the_page_escapes_and_names_everything(tmp_path):
     settings = stand(tmp_path, skip=(10,))
     item = withhold(tmp_path)
-    page = write_data_page(settings, END).read_text()
+    page = write_data_page(settings, judge_standing(settings, END), END).read_text()
     for text in ("Is my data all right?", "candles_1m", item.id, "pairity gaps --repair", "never asked for"):
         assert text in page
     assert "<script" not in page
-    assert write_data_page(settings, END).read_text() == page
+    assert write_data_page(settings, judge_standing(settings, END), END).read_text() == page
+
+
+def test_anomalies_fit_a_screen(tmp_path, monkeypatch):
+    stand(tmp_path, skip=range(1, 119), counts=(COUNT, 30 * 240))
+    lake = Lake(Layout(tmp_path))
+    with lake.writing():
+        for place in range(2, 42):
+            lake.write("candles_1m", "BTC", minutes(SINCE + place * 4 * HOUR, 1))
+    monkeypatch.setenv("PAIRITY_HOME", str(tmp_path))
+    few = CliRunner().invoke(main, ["anomalies"]).output.splitlines()
+    everything = CliRunner().invoke(main, ["anomalies", "--all"]).output.splitlines()
+    assert len(few) < 24 < len(everything)
+    assert few[-2] == f"… and {len(everything) - len(few) + 1} more: --all shows them"
+    assert few[-1] == everything[-1]
