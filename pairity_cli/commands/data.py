@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ingestion.sources.reading import Reading
     from pairity.settings import Settings
 
-_SHOWN_GAPS = 40
+_SHOWN_GAPS = 16
 
 
 @click.group(invoke_without_command=True)
@@ -86,6 +86,7 @@ def verify() -> None:
     "--datasets", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these; by default all that lie on a grid."
 )
 @click.option("--assets", metavar="A,B,…", help="Only these of the universe.")
+@click.option("--all", "everything", is_flag=True, help="Show all of them, not only as many as fit a screen.")
 @click.option("--repair", is_flag=True, help="Ask for each of them again.")
 @click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
 @ASKED_SOURCE
@@ -97,6 +98,7 @@ def verify() -> None:
 def gaps(
     datasets: tuple[str, ...] | None,
     assets: str | None,
+    everything: bool,
     repair: bool,
     venue: str | None,
     source: str | None,
@@ -130,7 +132,7 @@ def gaps(
     lake = Lake(layout, venue=venue or settings.features.venue)
     say_data_verdict(settings, venue)
     holes = find_gaps(lake, names, kinds)
-    _show_gaps(holes)
+    _show_gaps(holes, len(holes) if everything else _SHOWN_GAPS)
     for asset, at in read_listing_times(layout, lake.venue).items():
         if asset in names:
             echo(f"{asset}: not listed before {_time(at)}")
@@ -211,7 +213,7 @@ def _show(items: tuple[StoredSummary, ...], waiting: dict[str, int]) -> None:
         echo("nothing is stored yet: run `pairity ingest`, or `pairity collect`")
 
 
-def _show_gaps(holes: tuple[Gap, ...]) -> None:
+def _show_gaps(holes: tuple[Gap, ...], most: int) -> None:
     from pairity_cli.tables import print_table
 
     if not holes:
@@ -226,11 +228,11 @@ def _show_gaps(holes: tuple[Gap, ...]) -> None:
             gap.bars,
             "asked for, not there or held back" if gap.requested else "never asked for, or not answered",
         )
-        for gap in holes[:_SHOWN_GAPS]
+        for gap in holes[:most]
     ]
     print_table(("dataset", "asset", "from", "until", "bars", ""), rows)
-    if len(holes) > _SHOWN_GAPS:
-        echo(f"… and {len(holes) - _SHOWN_GAPS:,} more")
+    if len(holes) > most:
+        echo(f"… and {len(holes) - most:,} more: --all shows them")
     echo(f"{len(holes):,} holes, {sum(gap.bars for gap in holes):,} bars")
 
 

@@ -177,3 +177,12 @@ def test_anomalies_fit_a_screen(tmp_path, monkeypatch):
     assert len(few) < 24 < len(everything)
     assert few[-2] == f"… and {len(everything) - len(few) + 1} more: --all shows them"
     assert few[-1] == everything[-1]
+
+
+def test_holes_fit_a_screen(tmp_path, monkeypatch):
+    stand(tmp_path, skip=range(1, 100, 2))
+    monkeypatch.setenv("PAIRITY_HOME", str(tmp_path))
+    few = CliRunner().invoke(main, ["gaps"]).output
+    everything = CliRunner().invoke(main, ["gaps", "--all"]).output
+    assert "… and 34 more: --all shows them" in few
+    assert (few.count("never asked for, or"), everything.count("never asked for, or")) == (17, 51)
