@@ -126,7 +126,7 @@ ui: install  ## compare models in the MLflow UI on 127.0.0.1, for looking only
 serve: install  ## run the trading process (demo trading unless both live switches are set)
 	$(BIN)/pairity serve $(ARGS)
 
-data-docs: install  ## build Great Expectations' Data Docs and say where they are
+data-docs: install  ## build the overview of what was judged with Great Expectations' pages, and say where it is
 	$(BIN)/pairity data-docs $(ARGS)
 
 lint: install  ## style and formatting

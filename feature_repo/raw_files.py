@@ -44,6 +44,14 @@ def scan_versions(layout: Layout, dataset: str, venue: str, asset: str) -> pl.La
 def count_rows_by_month(layout: Layout) -> dict[str, Counter[str]]:
     """Return rows per dataset and month (`2025-04`) of all venues, from manifests and commit records."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for (dataset, _, month), rows in count_rows_by_partition(layout).items():
+        counts[dataset][month] += rows
+    return counts
+
+
+def count_rows_by_partition(layout: Layout) -> Counter[tuple[str, str, str]]:
+    """Return rows per dataset, asset and month (`2025-04`) of all venues, from manifests and commit records."""
+    counts: Counter[tuple[str, str, str]] = Counter()
     folded: dict[tuple[str, str, str, str], int] = {}
     records = list(_read_records(layout))
     for path in layout.lake.glob(f"*/venue=*/instrument=*/month=*/{MANIFEST}"):
@@ -51,7 +59,7 @@ def count_rows_by_month(layout: Layout) -> dict[str, Counter[str]]:
         venue, asset = path.parents[2].name.partition("=")[2], short_name(path.parents[1].name.partition("=")[2])
         with _named(path):
             manifest = read_json_file(path)
-            counts[dataset][month] += int(manifest["rows"])
+            counts[dataset, asset, month] += int(manifest["rows"])
             folded[dataset, venue, asset, month] = int(manifest.get("folded", 0))
     for path, record in records:
         with _named(path):
@@ -60,7 +68,7 @@ def count_rows_by_month(layout: Layout) -> dict[str, Counter[str]]:
                     asset, _, month = key.rpartition("/")
                     place = dataset, path.parent.name.partition("=")[2], asset, month
                     if record["number"] > folded.get(place, 0):
-                        counts[dataset][month] += int(piece["rows"])
+                        counts[dataset, short_name(asset), month] += int(piece["rows"])
     return counts
 
 

@@ -75,7 +75,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "quarantine": ("quarantine", "quarantine", "What was not published, and what to do about it."),
     "anomalies": ("anomalies", "anomalies", "Outages, odd mark prices and short bars in recordings."),
     "ui": ("ui", "ui", "Open the MLflow UI on 127.0.0.1."),
-    "data-docs": ("data_docs", "data_docs", "Build Great Expectations' Data Docs."),
+    "data-docs": ("data_docs", "data_docs", "Build the overview of what was judged, with Data Docs."),
 }
 
 

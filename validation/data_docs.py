@@ -1,4 +1,4 @@
-"""Data Docs: pages for people about the suites and the newest validations of each.
+"""Data Docs: our overview of what was judged, and pages for people about the suites and the newest validations of each.
 
 They load nothing from anywhere and run nothing (see `sealed_pages`). They are built on request, in a folder beside the
 existing pages, and then replace them: a reader never finds half a site. What was stored of a validation are its numbers
@@ -8,13 +8,13 @@ and limits: Great Expectations judges them again, rule by rule, for the page tha
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pairity.durable import move_folder, take_turns
 from pairity.layout import Layout
 from pairity.settings import Settings
-from validation.docs_index import write_index
 from validation.expectations import ASSET, SOURCE, evaluate, open_context, register_suite
 from validation.overview import write_overview
 from validation.results import StoredResult, load
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
 
 _SITE, _LOCK = "data_docs", ".data_docs.lock"
+_EARLIER_OVERVIEW = "overview.html"
 
 
 def build_docs(settings: Settings) -> Path:
-    """Write the Data Docs of all suites and their newest validations; return the path of the index page.
+    """Write the Data Docs of all suites and their newest validations; return the path of the overview.
 
     DataError if a stored validation result cannot be read. Processes that build at the same time take turns.
     """
@@ -42,19 +43,13 @@ def build_docs(settings: Settings) -> Path:
         results = load(layout)
         _write_site(staging, results)
         seal_site(staging)
-        write_index(staging, results)
+        overview = write_overview(staging, layout, results, datetime.now(UTC))
         if site.exists():
             move_folder(site, replaced, durable=False)
         move_folder(staging, site, durable=False)  # pages can be built again from the results
         shutil.rmtree(replaced, ignore_errors=True)
-    return site / "index.html"
-
-
-def build_overview(settings: Settings) -> Path:
-    """Write the overview page (see `validation.overview`); return its path."""
-    layout = Layout.of(settings)
-    with take_turns(layout.expectations / _LOCK):
-        return write_overview(layout)
+        (layout.expectations / _EARLIER_OVERVIEW).unlink(missing_ok=True)  # it stood beside the pages once
+    return site / overview.name
 
 
 def _write_site(folder: Path, results: list[StoredResult]) -> None:

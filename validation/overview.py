@@ -1,28 +1,34 @@
-"""The overview page: datasets × months with rows stored, passed, failed and withheld. One file, no scripts."""
+"""The overview of what was judged: `index.html` of the Data Docs. One page of our own, no scripts.
+
+It says per dataset, per asset or pair and per month how many rows were checked, how many partitions failed, how many
+rows are withheld and when something was judged last, with links to Great Expectations' page of that validation.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from datetime import datetime
 from pathlib import Path
 
+import polars as pl
+
 from feature_repo.catalog import VIEWS
+from feature_repo.offline_files import scan_view
 from feature_repo.raw_datasets import DATASETS
-from feature_repo.raw_files import count_rows_by_month
+from feature_repo.raw_files import count_rows_by_partition
 from pairity.durable import replace_file
 from pairity.layout import Layout
+from validation.docs_pages import DocsPage, list_pages, list_suite_pages
 from validation.measurements import split_key
+from validation.pages.render import render_page
 from validation.quarantine import QuarantineItem, read_items
-from validation.results import count_older_files
-from validation.sealed_pages import POLICY
-from validation.verdict_counts import count_verdicts
+from validation.results import StoredResult, count_older_files
+from validation.verdict_counts import count_verdicts, count_verdicts_by_entity
 
-NAME = "overview.html"
-_STYLE = """body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#222}table{border-collapse:collapse;margin:1em 0}
-th,td{border:1px solid #ccc;padding:.3em .6em;text-align:right;vertical-align:top}th:first-child,td:first-child{
-text-align:left}.held{background:#fff1cc}.failed{background:#ffdcdc}.fine{background:#e9f6e9}small{color:#666}"""
+NAME = "index.html"
+_TEMPLATES = Path(__file__).parent / "pages" / "templates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +41,72 @@ class Cell:
     withheld: int
 
 
+@dataclass(frozen=True, slots=True)
+class EntityLine:
+    """One asset or pair of a dataset or view.
+
+    `checked` are all rows that were judged: those that were let in, every version of them, and those that are withheld.
+    `passed` and `failed` count its partitions by their newest verdict. `page` is Great Expectations' page of the newest
+    validation that is kept in which it was judged, None where there is none.
+    """
+
+    entity: str
+    checked: int
+    passed: int
+    failed: int
+    withheld: int
+    page: DocsPage | None
+
+    @property
+    def state(self) -> str:
+        """`bad` where rows are withheld or a partition failed, `good` else, as the class of the style sheet."""
+        return "bad" if self.withheld or self.failed else "good"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetLines:
+    """One dataset or view with a line per asset or pair, what is not in order first."""
+
+    name: str
+    lines: tuple[EntityLine, ...]
+    reported: tuple[str, ...]
+    """Rules that the newest validations of its partitions found broken, also those that withhold nothing."""
+
+    @property
+    def checked(self) -> int:
+        """Rows that were judged."""
+        return sum(line.checked for line in self.lines)
+
+    @property
+    def failed(self) -> int:
+        """Partitions whose newest verdict is that they failed."""
+        return sum(line.failed for line in self.lines)
+
+    @property
+    def partitions(self) -> int:
+        """Partitions with a verdict."""
+        return sum(line.failed + line.passed for line in self.lines)
+
+    @property
+    def withheld(self) -> int:
+        """Rows that are withheld."""
+        return sum(line.withheld for line in self.lines)
+
+    @property
+    def page(self) -> DocsPage | None:
+        """Page of the newest validation."""
+        return max((line.page for line in self.lines if line.page), key=lambda page: page.at, default=None)
+
+
 def collect_cells(layout: Layout, items: Iterable[QuarantineItem]) -> dict[str, dict[str, Cell]]:
     """Return the cells per dataset or view and month; datasets that were never seen are left out.
 
     `items` are the quarantine's items that are held.
     """
-    verdicts, stored = count_verdicts(layout), count_rows_by_month(layout)
+    verdicts = count_verdicts(layout)
+    stored: dict[str, Counter[str]] = defaultdict(Counter)
+    for (dataset, _, month), rows in count_rows_by_partition(layout).items():
+        stored[dataset][month] += rows
     withheld: Counter[tuple[str, str]] = Counter()
     for item in items:
         withheld[item.dataset, split_key(item.key, "any")[1]] += item.rows
@@ -49,64 +115,87 @@ def collect_cells(layout: Layout, items: Iterable[QuarantineItem]) -> dict[str, 
         months = {*verdicts.get(name, {}), *stored.get(name, {}), *(month for of, month in withheld if of == name)}
         for month in sorted(months):
             passed, failed = verdicts.get(name, {}).get(month, (0, 0))
-            rows = stored.get(name, {}).get(month, 0) if name in DATASETS else None
-            table[name][month] = Cell(rows, passed, failed, withheld[name, month])
+            own = stored.get(name, {}).get(month, 0) if name in DATASETS else None
+            table[name][month] = Cell(own, passed, failed, withheld[name, month])
     return dict(table)
 
 
-def write_overview(layout: Layout) -> Path:
-    """Write the page beside the Data Docs; return its path."""
-    target = layout.expectations / NAME
+def collect_lines(
+    layout: Layout, items: Iterable[QuarantineItem], pages: Sequence[DocsPage] = ()
+) -> tuple[DatasetLines, ...]:
+    """Return a line per dataset or view and entity; datasets that were never seen are left out."""
+    verdicts = count_verdicts_by_entity(layout)
+    stored: Counter[tuple[str, str]] = Counter()
+    for (dataset, asset, _), rows in count_rows_by_partition(layout).items():
+        stored[dataset, asset] += rows
+    for name, view in VIEWS.items():
+        counts = scan_view(layout, view).group_by(view.entity).agg(pl.len()).collect()
+        stored.update({(name, str(entity)): rows for entity, rows in counts.iter_rows()})
+    withheld: Counter[tuple[str, str]] = Counter()
+    for item in items:
+        withheld[item.dataset, item.entity] += item.rows
+    newest = {
+        (page.suite, entity): page for page in sorted(pages, key=lambda page: page.at) for entity in page.entities
+    }
+    runs = {(page.suite, page.about): page.broken for page in sorted(pages, key=lambda page: page.at)}
+    found = []
+    for name in (*DATASETS, *VIEWS):
+        entities = sorted({entity for of, entity in (*verdicts, *stored, *withheld) if of == name})
+        lines = [
+            EntityLine(
+                entity=entity,
+                checked=stored[name, entity] + withheld[name, entity],
+                passed=verdicts.get((name, entity), (0, 0))[0],
+                failed=verdicts.get((name, entity), (0, 0))[1],
+                withheld=withheld[name, entity],
+                page=newest.get((name, entity)),
+            )
+            for entity in entities
+        ]
+        if lines:
+            reported = sorted({rule for (suite, _), broken in runs.items() if suite == name for rule in broken})
+            found.append(DatasetLines(name, tuple(sorted(lines, key=lambda line: line.state)), tuple(reported)))
+    return tuple(found)
+
+
+def write_overview(site: Path, layout: Layout, results: Sequence[StoredResult], now: datetime) -> Path:
+    """Write `index.html` of a finished site of Great Expectations' pages; return its path."""
     withheld = read_items(layout, state="held")
-    page = render_page(collect_cells(layout, withheld), withheld, older_results=count_older_files(layout))
-    replace_file(target, page.encode())
+    pages = list_pages(site, results)
+    page = render_overview(
+        lines=collect_lines(layout, withheld, pages),
+        cells=collect_cells(layout, withheld),
+        items=withheld,
+        pages=pages,
+        suites=list_suite_pages(site),
+        older_results=count_older_files(layout),
+        now=now,
+    )
+    target = site / NAME
+    replace_file(target, page.encode(), durable=False)
     return target
 
 
-def render_page(
-    table: Mapping[str, Mapping[str, Cell]], items: Iterable[QuarantineItem], *, older_results: int = 0
+def render_overview(
+    *,
+    lines: Sequence[DatasetLines],
+    cells: Mapping[str, Mapping[str, Cell]],
+    items: Sequence[QuarantineItem],
+    pages: Sequence[DocsPage],
+    suites: Mapping[str, str],
+    older_results: int,
+    now: datetime,
 ) -> str:
     """Return the page as HTML text. `older_results` is how many results of an earlier version are not shown."""
-    older = (
-        f"<p>{older_results:,} validation results of an earlier version (gx/validations/*/) are not shown, and neither "
-        "are its counts (gx/tally/): both folders may be deleted.</p>"
-        if older_results
-        else ""
+    return render_page(
+        _TEMPLATES,
+        "overview.html",
+        lines=lines,
+        cells=cells,
+        months=sorted({month for row in cells.values() for month in row}),
+        items=items,
+        pages=pages,
+        suites=suites,
+        older_results=older_results,
+        made=now,
     )
-    months = sorted({month for row in table.values() for month in row})
-    head = "".join(f"<th>{escape(month)}</th>" for month in months)
-    body = "".join(
-        f"<tr><td>{escape(name)}</td>{''.join(_cell(row.get(month)) for month in months)}</tr>"
-        for name, row in table.items()
-    )
-    return (
-        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>pairity: data</title>"
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<style>{_STYLE}</style></head><body><h1>What was judged</h1>"
-        f"<table><tr><th>dataset</th>{head}</tr>{body}</table>"
-        f"<h2>Held back</h2>{_withheld_table(list(items))}"
-        "<p><a href='data_docs/index.html'>Great Expectations' pages of the newest validations</a></p>"
-        f"{older}</body></html>\n"
-    )
-
-
-def _cell(cell: Cell | None) -> str:
-    if cell is None:
-        return "<td></td>"
-    style = "held" if cell.withheld else "failed" if cell.failed else "fine"
-    rows = "" if cell.rows is None else f"{cell.rows:,} rows<br>"
-    withheld = f"<br>{cell.withheld:,} held back" if cell.withheld else ""
-    return f"<td class='{style}'>{rows}<small>{cell.passed} passed, {cell.failed} failed</small>{withheld}</td>"
-
-
-def _withheld_table(items: list[QuarantineItem]) -> str:
-    if not items:
-        return "<p>Nothing.</p>"
-    lines = "".join(
-        f"<tr><td>{escape(item.id)}</td><td>{escape(item.dataset)} {escape(item.key)}</td>"
-        f"<td>{escape(', '.join(f'{rule.rule}: {rule.meaning}' for rule in item.failed))}</td><td>{item.rows:,}</td>"
-        f"<td>{item.first or ''}</td><td>{item.last or ''}</td></tr>"
-        for item in items
-    )
-    head = "".join(f"<th>{name}</th>" for name in ("id", "partition", "rule", "rows", "first", "last"))
-    return f"<table><tr>{head}</tr>{lines}</table>"

@@ -1,7 +1,8 @@
 """Pages that others made, sealed: they run nothing, load nothing from elsewhere and send nothing anywhere.
 
-Great Expectations' pages ask a dozen hosts for scripts, styles and a picture. A page of this project is read where it
-lies, so everything of that kind is taken out, and a policy forbids to the browser what might have been missed.
+Great Expectations' pages ask a dozen hosts for scripts, styles and pictures, carry a logo, and ask for a subscription.
+A page of this project is read where it lies: everything of that kind is taken out, a style sheet of our own and a link
+to the overview take its place, and a policy forbids to the browser what might have been missed.
 """
 
 from __future__ import annotations
@@ -9,39 +10,55 @@ from __future__ import annotations
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import quote
 
 from pairity.durable import replace_file
+from validation.pages.render import POLICY, read_style
 
-POLICY = "default-src 'none'; img-src 'self' file: data:; style-src 'self' file: 'unsafe-inline'; font-src 'self' file:"
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:1200px;margin:1rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;margin:.5rem 0}th,td{border:1px solid #ccc;padding:.2rem .5rem;vertical-align:top}"
-    "img{max-height:3rem}.modal,button{display:none}"
+_DROPPED_WITH_CONTENT = frozenset(
+    {"script", "style", "title", "iframe", "object", "embed", "template", "noscript", "svg", "math", "footer"}
 )
-_DROPPED_WITH_CONTENT = frozenset({"script", "iframe", "object", "embed", "template", "noscript", "svg", "math"})
-_DROPPED = frozenset({"base", "meta", "form", "input"})
+"""Styles too: theirs load pictures (a logo, where the screen is dark)."""
+_DROPPED = frozenset({"html", "head", "body", "base", "meta", "link", "form", "input", "img", "picture", "source"})
 _ADDRESSES = frozenset({"href", "src", "srcset", "action", "formaction", "poster", "background", "data", "xlink:href"})
+_HEADINGS = {"h1": "h2", "h4": "h2", "h5": "h2", "h6": "h3"}
+"""Theirs begin with the fourth level; the title above is the first."""
+_SIGNS = {
+    "text-success": "<span class='good'>✓ passed</span>",
+    "text-danger": "<span class='bad'>✗ FAILED</span>",
+    "text-warning": "<span class='warn'>! not judged</span>",
+}
+"""What stands for a pictogram of a font that is not there, by its colour."""
 
 
 def seal_site(folder: Path) -> None:
-    """Seal every page below `folder`, in place."""
+    """Seal every page below `folder`, in place; each links to `index.html` there."""
     for path in sorted(folder.rglob("*.html")):
-        replace_file(path, seal_page(path.read_text()).encode(), durable=False)
+        kind, *rest = path.relative_to(folder).with_suffix("").parts
+        above = "../" * len(rest)
+        title = f"{_KINDS.get(kind, kind)} {', '.join(rest[:2])}".strip()
+        replace_file(path, seal_page(path.read_text(), title, f"{above}index.html").encode(), durable=False)
 
 
-def seal_page(page: str) -> str:
-    """Return the page without scripts, event handlers, frames and addresses elsewhere, with a policy that says so.
+_KINDS = {"validations": "validation of", "expectations": "rules of"}
 
-    Links that a reader may click on stay; what a browser would load by itself must lie beside the page.
+
+def seal_page(page: str, title: str = "data", overview: str = "index.html") -> str:
+    """Return the page without scripts, styles, pictures, event handlers and addresses elsewhere, with a policy.
+
+    Links that a reader may click on stay. `title` is its title and `overview` the address of the overview.
     """
     sealing = _Sealing()
     sealing.feed(page)
     sealing.close()
-    head = (
-        f'<!doctype html>\n<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f'<meta name="referrer" content="no-referrer"><style>{_STYLE}</style>\n'
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="referrer" content="no-referrer">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>pairity: {escape(title)}</title>'
+        f"<style>{read_style('great_expectations.css')}</style></head>\n"
+        f'<body><main><p><a href="{quote(overview)}">Overview of the data</a></p><h1>{escape(title)}</h1>'
+        f"{''.join(sealing.parts)}</main></body></html>\n"
     )
-    return head + "".join(sealing.parts)
 
 
 class _Sealing(HTMLParser):
@@ -53,12 +70,15 @@ class _Sealing(HTMLParser):
         self._inside: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _DROPPED_WITH_CONTENT:
+        if tag in _DROPPED_WITH_CONTENT or _is_banner(tag, attrs) or tag in self._inside:
             self._inside.append(tag)
         elif not self._inside and _is_kept_tag(tag) and not _loads_from_elsewhere(tag, attrs):
             kept = [(name, value) for name, value in attrs if _is_kept(name, value)]
             written = "".join(f" {name}" if value is None else f' {name}="{escape(value)}"' for name, value in kept)
-            self.parts.append(f"<{tag}{written}>")
+            self.parts.append(f"<{_HEADINGS.get(tag, tag)}{written}>")
+            if tag == "i":
+                classes = (dict(attrs).get("class") or "").split()
+                self.parts.append(next((_SIGNS[name] for name in classes if name in _SIGNS), ""))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in _DROPPED_WITH_CONTENT:
@@ -68,7 +88,7 @@ class _Sealing(HTMLParser):
         if self._inside and tag == self._inside[-1]:
             self._inside.pop()
         elif not self._inside and _is_kept_tag(tag):
-            self.parts.append(f"</{tag}>")
+            self.parts.append(f"</{_HEADINGS.get(tag, tag)}>")
 
     def handle_data(self, data: str) -> None:
         if not self._inside:
@@ -83,13 +103,22 @@ class _Sealing(HTMLParser):
             self.parts.append(f"&#{name};")
 
 
+def _is_banner(tag: str, attributes: list[tuple[str, str | None]]) -> bool:
+    """Return whether an element is the bar with the logo above a page."""
+    return tag == "nav" and "navbar-expand-md" in (dict(attributes).get("class") or "").split()
+
+
 def _is_kept_tag(tag: str) -> bool:
     return tag not in _DROPPED and tag.isascii() and tag.isalnum()
 
 
 def _is_kept(name: str, value: str | None) -> bool:
-    """Return whether an attribute stays: no event handlers, and no addresses that are scripts."""
-    if not all(sign.isalnum() or sign in "-_:" for sign in name) or name.startswith("on") or name == "srcdoc":
+    """Return whether an attribute stays: no event handlers, no styles (they load pictures), no addresses of scripts."""
+    if (
+        not all(sign.isalnum() or sign in "-_:" for sign in name)
+        or name.startswith("on")
+        or name in ("srcdoc", "style")
+    ):
         return False
     return name not in _ADDRESSES or _scheme(value) in ("", "http", "https")
 

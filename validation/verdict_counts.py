@@ -52,6 +52,17 @@ def count_verdicts(layout: Layout) -> Mapping[str, dict[str, tuple[int, int]]]:
     return counts
 
 
+def count_verdicts_by_entity(layout: Layout) -> Mapping[tuple[str, str], tuple[int, int]]:
+    """Return per suite and entity how many of its partitions passed and failed when they were last judged."""
+    counts: dict[tuple[str, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for path in sorted((layout.expectations / _FOLDER).glob("*.json")):
+        for suite, entities in _read(path).items():
+            for entity, sound in entities.items():
+                passed, failed = counts[suite, entity]
+                counts[suite, entity] = (passed + sound, failed + (not sound))
+    return counts
+
+
 def _read(path: Path) -> _Verdicts:
     try:
         content = read_json_file(path)

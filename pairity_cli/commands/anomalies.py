@@ -6,15 +6,19 @@ import click
 
 from pairity.names import IDENTIFIER
 from pairity_cli.context import NOTHING_STORED, echo, reports_errors, settings_from
+from pairity_cli.data_verdict import say_data_verdict
 from pairity_cli.parameters import Name
 from pairity_cli.table_output import prints_tables
+
+_SHOWN = 18
 
 
 @click.command()
 @click.option("--dataset", type=Name(IDENTIFIER), metavar="NAME", help="Only this raw dataset; default all with bars.")
+@click.option("--all", "everything", is_flag=True, help="All of them, not only as many as fit a screen.")
 @reports_errors
 @prints_tables()
-def anomalies(dataset: str | None) -> None:
+def anomalies(dataset: str | None, everything: bool) -> None:
     """Outages of the venue, dead contracts, mark prices far from the market, bars of 4 hours that are not whole."""
     from feature_repo.raw_datasets import DATASETS
     from feature_repo.raw_datasets import find_dataset as declared
@@ -31,9 +35,15 @@ def anomalies(dataset: str | None) -> None:
         echo(NOTHING_STORED)
         return
     names = [declared(dataset).name] if dataset else [name for name, kind in DATASETS.items() if "close" in kind.values]
-    count = 0
-    for name in names:
-        for line in describe_anomalies(lake, name, settings.features.dead_after_hours * HOUR):
-            echo(f"{name}: {line}")
-            count += 1
-    echo(f"{count} anomalies in {', '.join(names)}")
+    say_data_verdict(settings)
+    lines = [
+        f"{name}: {line}"
+        for name in names
+        for line in describe_anomalies(lake, name, settings.features.dead_after_hours * HOUR)
+    ]
+    shown = lines if everything else lines[:_SHOWN]
+    for line in shown:
+        echo(line)
+    if len(lines) > len(shown):
+        echo(f"… and {len(lines) - len(shown):,} more: --all shows them")
+    echo(f"{len(lines)} anomalies in {', '.join(names)}")

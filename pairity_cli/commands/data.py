@@ -20,6 +20,7 @@ from pairity_cli.context import (
     run_async,
     settings_from,
 )
+from pairity_cli.data_verdict import say_data_verdict
 from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, KNOWN_FROM, Name, Names, reading_options
 from pairity_cli.table_output import prints_tables
 
@@ -31,33 +32,37 @@ if TYPE_CHECKING:
     from ingestion.sources.reading import Reading
     from pairity.settings import Settings
 
-_SHOWN_GAPS = 40
+_SHOWN_GAPS = 16
 
 
 @click.group(invoke_without_command=True)
 @click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--html", "as_page", is_flag=True, help="Write a page, coverage as a picture, and say where it is.")
 @click.pass_context
 @reports_errors
 @prints_tables(json_too=False)
-def data(context: click.Context, venue: str | None, as_json: bool) -> None:
-    """Show what is stored: coverage, freshness, quarantine and size per dataset and feature view."""
+def data(context: click.Context, venue: str | None, as_json: bool, as_page: bool) -> None:
+    """Show whether the data are all right, and what is stored: coverage, freshness, quarantine and size."""
     if context.invoked_subcommand is not None:
         return
     from datetime import UTC, datetime
 
     from ingestion.coverage import summarize
+    from ingestion.data_page.page import write_data_page
+    from ingestion.data_page.standing import judge_standing
     from ingestion.lake import Lake
     from pairity.layout import Layout
     from validation.quarantine import read_items
 
     settings = settings_from()
-    layout = Layout.of(settings)
-    items = summarize(layout, Lake(layout, venue=venue or settings.features.venue), datetime.now(UTC))
+    now = datetime.now(UTC)
     waiting: dict[str, int] = {}
-    for entry in read_items(layout, state="held"):
+    for entry in read_items(Layout.of(settings), state="held"):
         waiting[entry.dataset] = waiting.get(entry.dataset, 0) + entry.rows
     if as_json:
+        layout = Layout.of(settings)
+        items = summarize(layout, Lake(layout, venue=venue or settings.features.venue), now)
         echo(
             json.dumps(
                 [{**asdict(item), "quarantined_rows": waiting.get(item.name, 0)} for item in items],
@@ -66,7 +71,12 @@ def data(context: click.Context, venue: str | None, as_json: bool) -> None:
             )
         )
         return
-    _show(items, waiting)
+    standing = judge_standing(settings, now, venue)
+    echo(standing.verdict)
+    if as_page:
+        echo(f"page: {write_data_page(settings, standing, now)}")
+    else:
+        _show(standing.summaries, waiting)
 
 
 @data.command()
@@ -86,6 +96,7 @@ def verify() -> None:
     "--datasets", type=Names(IDENTIFIER), metavar="A,B,…", help="Only these; by default all that lie on a grid."
 )
 @click.option("--assets", metavar="A,B,…", help="Only these of the universe.")
+@click.option("--all", "everything", is_flag=True, help="Show all of them, not only as many as fit a screen.")
 @click.option("--repair", is_flag=True, help="Ask for each of them again.")
 @click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
 @click.option("--since", metavar="TIME", help="Begin of the range; by default the first instant asked for or stored.")
@@ -101,6 +112,7 @@ def verify() -> None:
 def gaps(
     datasets: tuple[str, ...] | None,
     assets: str | None,
+    everything: bool,
     repair: bool,
     venue: str | None,
     since: str | None,
@@ -154,7 +166,9 @@ def gaps(
         return find_gaps(lake, names, kinds), edges
 
     between, edges = find()
-    _show_gaps((*between, *edges))
+    say_data_verdict(settings, venue)
+    holes = (*between, *edges)
+    _show_gaps(holes, len(holes) if everything else _SHOWN_GAPS)
     for asset, at in listed.items():
         if asset in names:
             echo(f"{asset}: not listed before {_time(at)}")
@@ -243,7 +257,7 @@ def _show(items: tuple[StoredSummary, ...], waiting: dict[str, int]) -> None:
     print_table(columns, rows)
 
 
-def _show_gaps(holes: tuple[Gap, ...]) -> None:
+def _show_gaps(holes: tuple[Gap, ...], most: int) -> None:
     from pairity_cli.tables import print_table
 
     if not holes:
@@ -258,11 +272,11 @@ def _show_gaps(holes: tuple[Gap, ...]) -> None:
             gap.bars,
             _explain(gap),
         )
-        for gap in holes[:_SHOWN_GAPS]
+        for gap in holes[:most]
     ]
     print_table(("dataset", "asset", "from", "until", "bars", "what is known"), rows)
-    if len(holes) > _SHOWN_GAPS:
-        echo(f"… and {len(holes) - _SHOWN_GAPS:,} more")
+    if len(holes) > most:
+        echo(f"… and {len(holes) - most:,} more: --all shows them")
     echo(f"{len(holes):,} holes, {sum(gap.bars for gap in holes):,} bars")
 
 

@@ -10,9 +10,7 @@ from pairity_cli.context import echo, reports_errors, settings_from
 @click.command("data-docs")
 @reports_errors
 def data_docs() -> None:
-    """Build the overview of what was judged, and Great Expectations' Data Docs of the newest validations."""
-    from validation.data_docs import build_docs, build_overview
+    """Build the overview of what was judged, and Great Expectations' pages of the newest validations; say where."""
+    from validation.data_docs import build_docs
 
-    settings = settings_from()
-    echo(f"Data Docs: {build_docs(settings)}")
-    echo(f"overview: {build_overview(settings)}")
+    echo(f"Data Docs: {build_docs(settings_from())}")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from pairity_cli.context import add_members_of, echo, reports_errors, say_pair_cost, settings_from
+from pairity_cli.data_verdict import say_data_verdict
 from pairity_cli.parameters import UNIVERSE_COLLECTED
 from pairity_cli.table_output import prints_tables
 
@@ -33,6 +34,7 @@ def features(until: str, universe: str | None) -> None:
     now = SystemClock().now()
     with ConsoleProgress() as progress:
         report = publish_features(settings, parse_instant(until, now=now, name="--until"), now, progress)
+    say_data_verdict(settings)
     columns = ("view", "new", "corrected", "unchanged", "online")
     rows = [(v.view, v.new_rows, v.corrected_rows, v.unchanged_rows, v.online_rows) for v in report.views]
     print_table(columns, rows)

@@ -19,6 +19,7 @@ from pairity_cli.context import (
     run_async,
     settings_from,
 )
+from pairity_cli.data_verdict import say_data_verdict
 from pairity_cli.parameters import ASKED_FOLDER, ASKED_SOURCE, KNOWN_FROM, Note, reading_options
 from pairity_cli.references import QUARANTINED
 from pairity_cli.table_output import prints_tables
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
 _SHOWN = 40
 
 
-@click.group()
-def quarantine() -> None:
-    """Rows that were not published: list them, show why, release or repair them."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def quarantine(context: click.Context) -> None:
+    """Rows that were not published: list them (as without a command), show why, release or repair them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_items, everything=False)
 
 
 @quarantine.command("list")
@@ -46,11 +50,13 @@ def list_items(everything: bool) -> None:
     from pairity.layout import Layout
     from validation.quarantine import read_items
 
-    layout = Layout.of(settings_from())
+    settings = settings_from()
+    layout = Layout.of(settings)
     items = read_items(layout, state=None if everything else "held")
     if not items and not layout.lake.exists():
         echo(NOTHING_STORED)
         return
+    say_data_verdict(settings)
     _show_items(items)
     echo(f"{len(items)} items, {sum(item.rows for item in items):,} rows")
 

@@ -15,7 +15,6 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.validation.frames import NOW, funding, of, profile
 from validation.checkpoint import build_docs, judge
-from validation.data_docs import build_overview
 from validation.quarantine import Quarantine, read_items
 from validation.row_verdicts import judge_raw_rows
 from validation.sealed_pages import seal_page
@@ -78,6 +77,10 @@ class Loads(HTMLParser):
         self.feed(page)
         self.close()
 
+    def handle_data(self, data):
+        if self.get_starttag_text() == "<style>" and re.search(r"url\(|@import|expression\(", data):
+            self.found.append(("style", data))
+
     def handle_starttag(self, tag, attrs):
         if tag in ("script", "iframe", "object", "embed", "base", "form", "svg", "math"):
             self.found.append(tag)
@@ -85,6 +88,8 @@ class Loads(HTMLParser):
             address = re.sub(r"[\x00-\x20]", "", value or "").lower()
             if name.startswith("on") or name == "srcdoc":
                 self.found.append((tag, name))
+            if name == "style" and re.search(r"url\s*\(|image-set|@import", address):
+                self.found.append((tag, name, value))
             if name in ("src", "srcset", "poster", "background", "data") and re.match(r"[a-z+.-]+:|//|\\", address):
                 self.found.append((tag, name, value))
             if name == "href" and tag not in ("a", "area") and re.match(r"[a-z+.-]+:|//|\\", address):
@@ -103,11 +108,11 @@ def test_the_data_docs_load_nothing_and_run_nothing(home):
     for page in pages:
         text = page.read_text()
         assert Loads(text).found == []
+        assert not re.search("newsletter|subscribe|logo|<img", text, re.IGNORECASE)
         assert "Content-Security-Policy" in text[:600]
     listed = set(re.findall(r'href="([^"]+\.html)"', index.read_text()))
     assert len(listed) == len(pages) - 1
     assert "rates_out_of_bounds" in index.read_text()
-    assert Loads(build_overview(home).read_text()).found == []
 
 
 ATTACKS = (
@@ -140,6 +145,13 @@ ATTACKS = (
     "<details open ontoggle=alert(1)>",
     '<p title="<script>alert(1)</script>">x</p>',
     "<p title='\"><script>alert(1)</script>'>x</p>",
+    "<style>body{background:url(https://evil.example/logo.png)}</style>",
+    "<style>@import 'https://evil.example/x.css';</style>",
+    "<style>@media (prefers-color-scheme: dark){a{background:url('//evil.example')}}</style>",
+    "<p style='background:url(https://evil.example)'>x</p>",
+    "<p style='background-image:image-set(url(//evil.example) 1x)'>x</p>",
+    "<link rel=stylesheet href=//evil.example>",
+    "<footer>Subscribe <img src=logo.png></footer>",
     "<!-- --><script>alert(1)</script><!-- -->",
     "<!--><img src=x onerror=alert(1)>-->",
     "<![CDATA[<script>alert(1)</script>]]>",
@@ -194,5 +206,5 @@ def test_the_overview_shows_planted_text_as_text(tmp_path):
     (layout.root / "gx" / "verdicts").mkdir(parents=True)
     planted = {"funding": {"<script>alert(1)</script>": True}}
     (layout.root / "gx" / "verdicts" / "<img src=x onerror=alert(1)>.json").write_text(json.dumps(planted))
-    page = build_overview(Settings(home=tmp_path)).read_text()
+    page = build_docs(Settings(home=tmp_path)).read_text()
     assert Loads(page).found == []

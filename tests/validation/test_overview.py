@@ -12,7 +12,7 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from tests.validation.frames import NOW, at, candles, funding, profile
 from validation.checkpoint import judge
-from validation.data_docs import build_docs, build_overview
+from validation.data_docs import build_docs
 from validation.overview import collect_cells
 from validation.quarantine import read_items
 from validation.results import describe_partitions, load
@@ -42,16 +42,16 @@ def test_datasets_by_month_with_what_passed_failed_and_is_held_back(home):
 
 
 def test_the_page_stands_alone(home):
-    page = build_overview(home)
+    page = build_docs(home)
     text = page.read_text()
-    assert page == home.root / "gx" / "overview.html"
+    assert page == home.root / "gx" / "data_docs" / "index.html"
     assert "239 rows" in text
     assert "negative_volumes: an amount below zero" in text
     assert not re.search(r"<script|https?://|<link", text)
 
 
 def test_an_empty_data_directory_has_a_page_too(tmp_path):
-    assert "Nothing." in build_overview(Settings(home=tmp_path)).read_text()
+    assert "Nothing." in build_docs(Settings(home=tmp_path)).read_text()
 
 
 def test_runs_are_named_after_what_was_judged(home):
