@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pairity_cli.context import echo
+from pairity_cli.tables import print_line
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
@@ -24,4 +24,4 @@ def say_data_verdict(settings: Settings, venue: str | None = None) -> None:
         verdict = judge_standing(settings, datetime.now(UTC), venue).verdict
     except PairityError as error:
         verdict = f"Data NOT all right: {error.what}" + (f": {error.remedy}" if error.remedy else "")
-    echo(verdict)
+    print_line(verdict)

@@ -53,6 +53,7 @@ def data(context: click.Context, venue: str | None, as_json: bool, as_page: bool
     from ingestion.data_page.standing import judge_standing
     from ingestion.lake import Lake
     from pairity.layout import Layout
+    from pairity_cli.tables import print_line
     from validation.quarantine import read_items
 
     settings = settings_from()
@@ -72,7 +73,7 @@ def data(context: click.Context, venue: str | None, as_json: bool, as_page: bool
         )
         return
     standing = judge_standing(settings, now, venue)
-    echo(standing.verdict)
+    print_line(standing.verdict)
     if as_page:
         echo(f"page: {write_data_page(settings, standing, now)}")
     else:

@@ -12,6 +12,7 @@ from pairity.names import ASSET, VENUE
 from pairity.number_formats import format_plain
 from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import KNOWN_FROM, Name, Note
+from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
     from feature_repo.redenominations import Redenomination
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--venue", type=Name(VENUE), help="Whose raw data; by default that of features.venue.")
 @KNOWN_FROM
 @reports_errors
+@prints_tables()
 def redenominate(
     asset: str | None,
     factor: float | None,

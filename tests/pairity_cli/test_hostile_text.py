@@ -24,6 +24,7 @@ PARSED = frozenset(
         "at",
         "axes",
         "balance",
+        "begins",
         "clock",
         "control_url",
         "daily_at",

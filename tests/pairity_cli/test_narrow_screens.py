@@ -118,7 +118,9 @@ def test_tables_of_commands_with_a_form_of_their_own(run):
     shown = run("data").stdout
     assert names
     assert all(re.search(rf"^{name} ", shown, re.MULTILINE) for name in names)
-    for line in shown.splitlines():
+    verdict, *table = shown.splitlines()
+    assert verdict.startswith("Data ")  # a line of text, which the terminal wraps: its command can be copied
+    for line in table:
         assert len(line) <= WIDTH, line
 
 
