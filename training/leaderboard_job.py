@@ -10,7 +10,7 @@ from pairity.settings import Settings
 from training.data.history import make_store_join
 from training.leaderboard import Leaderboard, compare_families
 from training.models.families import FAMILIES, find_family
-from training.readiness import require_tracking
+from training.readiness import require_ready, require_tracking
 from training.reports import leaderboard_files, leaderboard_runs
 
 
@@ -23,6 +23,7 @@ def run_leaderboard(
     family that does not exist, and MissingDataError for too short a history.
     """
     families = [find_family(name) for name in names or FAMILIES]
+    require_ready(settings)  # a store of runs is not made where nothing can be compared
     require_tracking(settings)
     board = compare_families(settings, families, make_store_join(settings), now, progress, spare=spare)
     progress.stage("write and log", 1)

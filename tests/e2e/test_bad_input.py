@@ -115,4 +115,4 @@ def test_a_misspelt_setting(place):
 
 def test_nothing_to_show(place):
     refused(place.run("ui"), 4, "make train")
-    refused(place.run("trace", "nosuchorder"), 6, "no journal")
+    refused(place.run("trace", "nosuchorder"), 4, "nothing stored yet", "no journal")

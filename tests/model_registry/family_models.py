@@ -35,7 +35,9 @@ LINEAGE = {
 
 def settings_of(home, family: str, name: str | None = None) -> Settings:
     settings = settings_in(home, name or f"of_{family}")
-    return settings.model_copy(update={"model": settings.model.model_copy(update={"family": family})})
+    model = settings.model.model_copy(update={"family": family})
+    label = settings.label.model_copy(update={"horizon_bars": 2})  # as far as the labels below look ahead
+    return settings.model_copy(update={"model": model, "label": label})
 
 
 HOURS = 200

@@ -50,7 +50,7 @@ def test_what_is_no_database_is_named_at_once(tmp_path, kind):
     with pytest.raises(RegistryError, match=r"mlflow\.db cannot be used") as caught:
         open_client(layout)
     assert caught.value.exit_code == 5
-    assert "readable MLflow database" in caught.value.remedy
+    assert "put mlflow.db back from a copy" in caught.value.remedy
 
 
 @pytest.mark.parametrize("ending", ["", "-journal", "-wal", "-shm"])

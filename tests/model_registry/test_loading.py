@@ -17,7 +17,7 @@ from serving.models.champion import Champion
 from serving.models.scoring import load_scorer
 from serving.risk import Mode
 from tests.serving.registered_models import history, promote, register, settings_in
-from training.promotion import promotion
+from training.promotion.evidence import find_current_champion
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_training_and_serving_mean_the_same_version_by_the_same_record(settings)
     champion = registry.find_champion(settings)
     assert champion.key == registered.key
     assert (champion.aliases, champion.tags["promotion_reason"]) == (("champion",), "a test")
-    for_serving, for_training = Champion(settings, Mode.DEMO).ref, promotion._current_champion(settings)
+    for_serving, for_training = Champion(settings, Mode.DEMO).ref, find_current_champion(settings)
     assert for_serving == for_training == champion == registry.find_version(settings, "1")
     assert champion.service is PAIR_FOREST_FEATURES
 

@@ -34,6 +34,12 @@ def look(tiny: TinyOkx) -> AccountView:
     return asyncio.run(view_account(OkxVenue(TinyClient(tiny), retries=1)))
 
 
+@pytest.fixture(autouse=True)
+def no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row is one line where nothing says how wide a line is."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def show(tiny: TinyOkx, capsys: pytest.CaptureFixture[str]) -> list[str]:
     show_account(look(tiny), "demo")
     return capsys.readouterr().out.splitlines()

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -33,7 +34,7 @@ def settings_for(home, assets=("BTC", "ETH", "SOL"), horizon=12, **sections):
         label={"horizon_bars": horizon, **sections.get("label", {})},
         model={"n_estimators": 8, "min_samples_leaf": 10, **sections.get("model", {})},
         strategy=sections.get("strategy", {}),
-        trials={"folder": home / "trials"},  # counts of one test are not those of another
+        trials={"folder": Path(home) / "trials"},  # counts of one test are not those of another
     )
 
 

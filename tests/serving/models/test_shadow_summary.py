@@ -116,7 +116,7 @@ def test_the_command_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     environment = {"PAIRITY_HOME": str(tmp_path)}
     nothing = CliRunner().invoke(main, ["models", "--shadow"], env=environment)
-    assert nothing.exit_code == 6
+    assert nothing.exit_code == 4
     journal = Journal.open(tmp_path / "journal.db", scope="test")
     journal.record_run(RUN)
     empty = CliRunner().invoke(main, ["models", "--shadow"], env=environment)
@@ -125,7 +125,7 @@ def test_the_command_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     journal.close()
     shown = CliRunner().invoke(main, ["models", "--shadow"], env=environment)
     assert shown.exit_code == 0, shown.output
-    assert "100.0%" in shown.output
+    assert "100.00%" in shown.output
     assert "version 2, last failure: broken" in shown.output
     assert decision_id("test", T0) not in shown.output
     other = CliRunner().invoke(main, ["models", "9", "--shadow"], env=environment)
