@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
-from pairity.timeline import from_ms
+from pairity.timeline import MINUTE, from_ms
 from pairity.universe import inst_id
 from serving.execution.venue_records import BillKind
 from serving.journal import Purpose, TradingState
@@ -83,7 +83,8 @@ def check_state(life: Life, *, differs: bool) -> list[str]:
 async def check_money(venue: Venue, life: Life, *, alone: bool) -> list[str]:
     """Return what is wrong with the money; `alone`: nobody else traded, so that journal and cash agree as a whole."""
     account, wrong = venue.account, []
-    bills = await life.port.bills(from_ms(T0), life.clock.now())
+    # Beyond now: reading takes time, and funding that is settled meanwhile is in the equity below.
+    bills = await life.port.bills(from_ms(T0), life.clock.now() + MINUTE)
     traded = sum((bill.pnl + bill.fee for bill in bills if bill.kind is not BillKind.FUNDING), Decimal(0))
     funding = sum((bill.pnl for bill in bills if bill.kind is BillKind.FUNDING), Decimal(0))
     unrealised = sum((p.unrealized(account.mark(p.inst_id)) for p in account.positions.values()), Decimal(0))
