@@ -62,7 +62,7 @@ class _ServerThread(threading.Thread):
         self._app = app
         self._settings = settings
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
+        self._ending: asyncio.Event | None = None
         self._stopped = False
 
     def run(self) -> None:
@@ -76,12 +76,12 @@ class _ServerThread(threading.Thread):
     def stop(self) -> None:
         """End the server; what is being answered gets a moment."""
         self._stopped = True
-        if self._loop is not None and self._stop is not None:
+        if self._loop is not None and self._ending is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended already
-                self._loop.call_soon_threadsafe(self._stop.set)
+                self._loop.call_soon_threadsafe(self._ending.set)
 
     async def _serve(self) -> None:
-        self._stop = asyncio.Event()
+        self._ending = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         server = _make_server(self._app, self._settings)
         serving = asyncio.ensure_future(server.serve(sockets=[self._listening]))
@@ -94,7 +94,7 @@ class _ServerThread(threading.Thread):
             self.ready.set_result(None)
             if not self._stopped:
                 await asyncio.wait(
-                    {serving, asyncio.ensure_future(self._stop.wait())}, return_when=asyncio.FIRST_COMPLETED
+                    {serving, asyncio.ensure_future(self._ending.wait())}, return_when=asyncio.FIRST_COMPLETED
                 )
         finally:
             await _close(self._app)
