@@ -86,7 +86,14 @@ def _continuation(market: BookMarket, size: int) -> Target:
     sides = hold_pairs(market.held_pairs, among)
     gross = 2.0 / (size * (size - 1))
     stakes = [
-        PairStake(base, quote, side, gross, _volatility(market, base), _volatility(market, quote))
+        PairStake(
+            base=base,
+            quote=quote,
+            side=side,
+            gross=gross,
+            base_volatility=_volatility(market, base),
+            quote_volatility=_volatility(market, quote),
+        )
         for (base, quote), side in sides.items()
     ]
     return Target(net_pairs(stakes), {}, tuple(names), sides)
@@ -106,9 +113,33 @@ def _volatility(market: BookMarket, name: str) -> float:
 BOOK_FAMILIES: Mapping[str, BookFamily] = {
     family.name: family
     for family in (
-        BookFamily("trend_book", "strength over two to six weeks", 12, 24, 0.02, _trend),
-        BookFamily("carry_book", "who is paid funding", 12, 24, 0.02, _carry),
-        BookFamily("trend_carry_book", "half strength, half funding", 12, 24, 0.02, _trend_carry),
-        BookFamily("pair_continuation", "pairs that have gone far", 10, 8, 0.01, _continuation, needs_pairs=True),
+        BookFamily(
+            name="trend_book",
+            description="strength over two to six weeks",
+            size=12,
+            every_hours=24,
+            band=0.02,
+            decide=_trend,
+        ),
+        BookFamily(
+            name="carry_book", description="who is paid funding", size=12, every_hours=24, band=0.02, decide=_carry
+        ),
+        BookFamily(
+            name="trend_carry_book",
+            description="half strength, half funding",
+            size=12,
+            every_hours=24,
+            band=0.02,
+            decide=_trend_carry,
+        ),
+        BookFamily(
+            name="pair_continuation",
+            description="pairs that have gone far",
+            size=10,
+            every_hours=8,
+            band=0.01,
+            decide=_continuation,
+            needs_pairs=True,
+        ),
     )
 }

@@ -98,7 +98,9 @@ class BookAccount:
         fill = Fill(contracts - now, size, reference, price, abs(size) * price * self._costs.fee_bps / 1e4)
         if held is None:
             self._opened += 1
-            held = self.holdings[name] = Holding(self._opened, name, spec, at, hour, weight)
+            held = self.holdings[name] = Holding(
+                number=self._opened, name=name, spec=spec, opened_at=at, opened_hour=hour, weight=weight
+            )
             self.marks.setdefault(name, reference)
         held.take(fill)
         self.cash -= size * price + fill.fee
