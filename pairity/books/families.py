@@ -1,0 +1,145 @@
+"""Families of books: what they believe, how often they decide and how much drift they allow.
+
+Source: docs/formulas.md, Books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pairity.books.continuation import PairNames, hold_pairs
+from pairity.books.features import MIN_FUNDING_SHARE, TREND_DAYS, NameFeatures, choose_universe
+from pairity.books.netting import PairStake, net_pairs
+from pairity.books.ranks import average_ranks, rank_names
+from pairity.books.weights import build_book, combine_books
+
+PairSides = Mapping[PairNames, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BookMarket:
+    """Everything that a book sees at one close, and the sides of the pairs that it holds."""
+
+    features: Mapping[str, NameFeatures]
+    z_scores: Mapping[PairNames, float]
+    """Of ln(P_first/P_second) over 720 h; empty for families that need none."""
+    held_pairs: PairSides
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Target weights (signed fractions of equity), the scores behind them, and the pairs to hold from now on."""
+
+    weights: Mapping[str, float]
+    scores: Mapping[str, float]
+    universe: tuple[str, ...]
+    pairs: PairSides
+
+
+@dataclass(frozen=True, slots=True)
+class BookFamily:
+    """One family; `decide` returns its targets at a close."""
+
+    name: str
+    description: str
+    size: int
+    """Names of the universe."""
+    every_hours: int
+    """Hours between decisions, counted from 00:00 UTC."""
+    band: float
+    decide: Callable[[BookMarket, int], Target]
+    needs_pairs: bool = False
+
+
+def _trend(market: BookMarket, size: int) -> Target:
+    names = choose_universe(market.features, size)
+    returns = {
+        str(days): {
+            name: market.features[name].log_returns[days] for name in names if days in market.features[name].log_returns
+        }
+        for days in TREND_DAYS
+    }
+    return _weigh(market, names, average_ranks(returns))
+
+
+def _carry(market: BookMarket, size: int) -> Target:
+    names = choose_universe(market.features, size)
+    paid = {
+        name: -known.funding_per_hour
+        for name in names
+        if (known := market.features[name]).funding_per_hour is not None and known.funding_share >= MIN_FUNDING_SHARE
+    }
+    return _weigh(market, names, rank_names(paid))
+
+
+def _trend_carry(market: BookMarket, size: int) -> Target:
+    trend, carry = _trend(market, size), _carry(market, size)
+    scores = {name: (trend.scores.get(name, 0.0) + carry.scores.get(name, 0.0)) / 2 for name in trend.universe}
+    weights = combine_books({"trend": trend.weights, "carry": carry.weights})
+    return Target(weights, scores, trend.universe, {})
+
+
+def _continuation(market: BookMarket, size: int) -> Target:
+    names = choose_universe(market.features, size)
+    among = {pair: z for pair, z in market.z_scores.items() if pair[0] in names and pair[1] in names}
+    sides = hold_pairs(market.held_pairs, among)
+    gross = 2.0 / (size * (size - 1))
+    stakes = [
+        PairStake(
+            base=base,
+            quote=quote,
+            side=side,
+            gross=gross,
+            base_volatility=_volatility(market, base),
+            quote_volatility=_volatility(market, quote),
+        )
+        for (base, quote), side in sides.items()
+    ]
+    return Target(net_pairs(stakes), {}, tuple(names), sides)
+
+
+def _weigh(market: BookMarket, names: list[str], scores: dict[str, float]) -> Target:
+    volatilities = {name: _volatility(market, name) for name in names}
+    return Target(build_book(scores, volatilities), scores, tuple(names), {})
+
+
+def _volatility(market: BookMarket, name: str) -> float:
+    known = market.features[name].volatility
+    assert known is not None  # the universe holds names with a volatility alone
+    return known
+
+
+BOOK_FAMILIES: Mapping[str, BookFamily] = {
+    family.name: family
+    for family in (
+        BookFamily(
+            name="trend_book",
+            description="strength over two to six weeks",
+            size=12,
+            every_hours=24,
+            band=0.02,
+            decide=_trend,
+        ),
+        BookFamily(
+            name="carry_book", description="who is paid funding", size=12, every_hours=24, band=0.02, decide=_carry
+        ),
+        BookFamily(
+            name="trend_carry_book",
+            description="half strength, half funding",
+            size=12,
+            every_hours=24,
+            band=0.02,
+            decide=_trend_carry,
+        ),
+        BookFamily(
+            name="pair_continuation",
+            description="pairs that have gone far",
+            size=10,
+            every_hours=8,
+            band=0.01,
+            decide=_continuation,
+            needs_pairs=True,
+        ),
+    )
+}

@@ -1,0 +1,130 @@
+"""`pairity books`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pairity.names import IDENTIFIER
+from pairity.number_formats import format_fixed
+from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.parameters import Name
+from pairity_cli.table_output import prints_tables
+
+if TYPE_CHECKING:
+    from pairity_cli.tables import Cell
+    from training.books.study import BookEvidence, BooksReport
+
+_MEASURES = (
+    "net_return",
+    "sharpe",
+    "max_drawdown",
+    "turnover",
+    "fees_usdt",
+    "slippage_usdt",
+    "funding_usdt",
+    "exposure",
+)
+
+
+@click.command()
+@click.option("--family", "families", multiple=True, type=Name(IDENTIFIER), help="Only this family; may be repeated.")
+@click.option("--since", metavar="INSTANT", help="First bar close; by default the first at which a universe exists.")
+@click.option("--until", metavar="INSTANT", help="Last bar close (included); by default the newest.")
+@click.option("--in-depth", is_flag=True, help="Leave every name out once, too: as many backtests as there are names.")
+@click.option(
+    "--as-known-at", metavar="INSTANT", default="now", show_default=True, help="Use only what was known then."
+)
+@reports_errors
+@prints_tables()
+def books(families: tuple[str, ...], since: str | None, until: str | None, in_depth: bool, as_known_at: str) -> None:
+    """Books of many names, long against short, netted: what they earn after costs, and how sure that is.
+
+    Trades strength, funding carry, both, and pairs that continue over the stored bars of the universe, in whole lots.
+    Nothing is fitted. Every run is noted as a trial; results that lose are shown like all others.
+    """
+    from pairity.timeline import parse_instant
+    from pairity_cli.console import ConsoleProgress
+    from training.books.study import choose_families, study_books
+    from venue.clock import SystemClock
+
+    settings = settings_from()
+    chosen = choose_families(families)
+    clock = SystemClock().now()
+    now = parse_instant(as_known_at, now=clock, name="--as-known-at")
+    first, last = (
+        None if text is None else parse_instant(text, now=clock, name=name)
+        for text, name in ((since, "--since"), (until, "--until"))
+    )
+    with ConsoleProgress() as progress:
+        report = study_books(settings, chosen, progress, now=now, since=first, until=last, in_depth=in_depth)
+    _show(report)
+
+
+def _show(report: BooksReport) -> None:
+    from pairity_cli.measures import MEASURES, explain_span, format_measure
+    from pairity_cli.tables import print_heading, print_line, print_table
+
+    span = report.last - report.first
+    print_heading("Books")
+    print_line(f"{report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC, after costs")
+    rows = [
+        (one.family.name, *(format_measure(key, one.base.metrics, span) for key in _MEASURES))
+        for one in report.evidence
+    ]
+    print_table(("family", *(MEASURES[key].title for key in _MEASURES)), rows)
+    if (too_short := explain_span(span)) is not None:
+        print_line(f"note: {too_short}")
+    else:
+        print_table(
+            ("family", "Sharpe", "error", "t", "years for t = 1.64", "deflated Sharpe"),
+            [_certainty_row(one) for one in report.evidence],
+            "how sure that is",
+        )
+    years = sorted({year for one in report.evidence for year, _, _ in one.years})
+    print_table(("family", *map(str, years)), [_year_row(one, years) for one in report.evidence], "net return by year")
+    for one in report.evidence:
+        print_table(
+            ("circumstance", *(MEASURES[key].title for key in _MEASURES[:3])),
+            [
+                (other.name, *(format_measure(key, other.metrics, span) for key in _MEASURES[:3]))
+                for other in one.variations
+            ],
+            one.family.name,
+        )
+        if one.left_out:
+            worst = ", ".join(f"{name} {format_fixed(sharpe)}" for name, sharpe in one.left_out[:3])
+            print_line(f"Sharpe ratio without one name: lowest {worst}")
+    names = list(report.correlations)
+    print_table(
+        ("", *names),
+        [(name, *(format_fixed(report.correlations[name][other]) for other in names)) for name in names],
+        "correlations of hourly returns",
+    )
+    print_line(f"{report.trials}, all so far")
+    for note in report.notes:
+        print_line(f"note: {note}")
+    for path in report.files:
+        echo(path)
+
+
+def _certainty_row(one: BookEvidence) -> tuple[Cell, ...]:
+    sure = one.certainty
+    if sure is None:
+        return (one.family.name, "–", "–", "–", "–", "–")
+    needed = "never" if sure.years_needed is None else format_fixed(sure.years_needed, 1)
+    ratio = f"± {format_fixed(sure.error)}"
+    return (
+        one.family.name,
+        format_fixed(sure.sharpe),
+        ratio,
+        format_fixed(sure.t),
+        needed,
+        format_fixed(one.deflated_sharpe),
+    )
+
+
+def _year_row(one: BookEvidence, years: list[int]) -> tuple[Cell, ...]:
+    own = {year: earned for year, earned, _ in one.years}
+    return (one.family.name, *(f"{own[year]:+.1%}" if year in own else "–" for year in years))

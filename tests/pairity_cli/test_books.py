@@ -1,0 +1,110 @@
+"""`pairity books` over published hours: every family, after costs, noted as trials; what is missing is said."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from feature_repo.catalog import ASSET_HOURLY
+from feature_repo.contract_specs import write_contracts
+from feature_repo.offline_files import make_schema, publish
+from pairity.layout import Layout
+from pairity_cli.main import main
+from tests.training.generated import HOUR, START, spec
+from tests.training.published import settings_for
+
+NAMES = ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA")
+HOURS = 2_400
+
+
+def publish_hours(settings, hours=HOURS):
+    rng = np.random.default_rng(5)
+    times = [START + place * HOUR for place in range(1, hours + 1)]
+    frames = []
+    for place, asset in enumerate(settings.universe.assets):
+        close = 10.0 * (place + 1) * np.exp(np.cumsum(rng.normal(0, 0.004 + 0.0005 * place, hours)))
+        opened = np.concatenate([close[:1], close[:-1]])
+        values = {name: pl.Series([None] * hours, dtype=pl.Float64) for name in ASSET_HOURLY.feature_names}
+        values |= {
+            "open": opened,
+            "high": np.maximum(opened, close),
+            "low": np.minimum(opened, close),
+            "close": close,
+            "volume_base": np.full(hours, 1e4),
+        }
+        frames.append(
+            pl.DataFrame({"asset": [asset] * hours, "event_timestamp": times, **values}).with_columns(
+                (pl.col("event_timestamp") + timedelta(milliseconds=1)).alias("created_timestamp")
+            )
+        )
+    layout = Layout.of(settings)
+    rows = pl.concat(frames).select(ASSET_HOURLY.columns)
+    publish(layout, ASSET_HOURLY, rows.cast(dict(make_schema(ASSET_HOURLY))))
+    write_contracts(layout, [spec(asset, ct_val="0.01", lot="0.01") for asset in settings.universe.assets])
+    (layout.features / "snapshot.json").write_text(json.dumps({"snapshot_id": "5" * 64}))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    environment = {
+        "PAIRITY_HOME": str(tmp_path / "var"),
+        "PAIRITY_UNIVERSE__ASSETS": json.dumps(NAMES),
+        "PAIRITY_TRIALS__FOLDER": str(tmp_path / "trials"),
+    }
+    return lambda *words: CliRunner().invoke(main, ["books", *words], env=environment)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    settings = settings_for(tmp_path / "var", NAMES)
+    publish_hours(settings)
+    return settings
+
+
+def test_families_are_shown_with_errors_years_and_circumstances(run, stored):
+    result = run("--family", "trend_book", "--csv")
+    assert result.exit_code == 0, result.output
+    for text in ("trend_book", "costs × 2", "costs × 3", "filled a day later", "decided at 06:00 UTC", "BTC"):
+        assert text in result.output
+    path = next(Path(stored.home, "reports", "books").glob("*.parquet"))
+    assert pl.read_parquet(path)["family"].unique().to_list() == ["trend_book"]
+
+
+def test_a_run_is_noted_as_trials_once(run, stored):
+    first, again = (run("--family", "carry_book", "--json") for _ in range(2))
+    assert first.exit_code == again.exit_code == 0
+    assert first.output == again.output
+
+
+def test_a_name_may_be_left_out(run, stored):
+    result = run("--family", "trend_book", "--in-depth")
+    assert result.exit_code == 0, result.output
+    assert "without one name: lowest" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "code"),
+    [
+        (["--family", "trend_bok"], "trend_book", 2),
+        (["--since", "yesterdayish"], "--since", 2),
+    ],
+)
+def test_what_cannot_be_asked_is_named(run, stored, words, what, code):
+    result = run(*words)
+    assert result.exit_code == code, result.output
+    assert what in result.output
+
+
+def test_an_empty_store_and_a_short_history_are_said(run, tmp_path):
+    result = run()
+    assert result.exit_code == 4, result.output
+    publish_hours(settings_for(tmp_path / "var", NAMES), 300)
+    result = run()
+    assert result.exit_code == 4, result.output
+    assert "2,160 hourly bars" in result.output

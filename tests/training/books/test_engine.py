@@ -1,0 +1,141 @@
+"""The engine of books against loops over plain lists, and what it must never do."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pairity.books.families import BOOK_FAMILIES
+from tests.oracles.book_days import trade_days
+from tests.training.books.markets import LOT, make_market, make_panel, make_specs
+from training.books.account import DELISTED, BookAccount, BookCosts
+from training.books.engine import BookTerms, run_book
+from training.books.history_features import FeatureHistory, compute_name_features, compute_z_scores
+
+FIRST = 2_300
+COSTS = BookCosts(5.0, 1.0)
+TERMS = BookTerms(100_000.0, COSTS)
+
+
+@pytest.fixture(scope="module")
+def market():
+    return make_market(11)
+
+
+@pytest.fixture(scope="module")
+def history(market):
+    return FeatureHistory(make_panel(market))
+
+
+@pytest.mark.parametrize("family", ["trend_book", "carry_book", "trend_carry_book"])
+def test_equity_is_that_of_loops_over_plain_lists(market, history, family):
+    run = run_book(history, BOOK_FAMILIES[family], TERMS, make_specs(market), first=FIRST)
+    expected = trade_days(
+        market, family, first=FIRST, size=12, band=0.02, cost={"fee": 5e-4, "slip": 1e-4}, worth=100_000.0, lot=LOT
+    )
+    assert run.result.equity["equity"].to_list() == pytest.approx(expected, rel=1e-9)
+    assert run.result.trades.height > 10
+
+
+@pytest.mark.parametrize("family", list(BOOK_FAMILIES))
+def test_trades_add_up_to_equity_and_nothing_stays_open(market, history, family):
+    result = run_book(history, BOOK_FAMILIES[family], TERMS, make_specs(market), first=FIRST).result
+    earned = float(result.trades["net_pnl"].sum())
+    assert result.initial_equity + earned == pytest.approx(result.equity["equity"][-1], rel=1e-9)
+    assert result.equity["positions"][-1] == 0
+    assert result.equity["costs"][-1] == pytest.approx(float((result.trades["fees"] + result.trades["slippage"]).sum()))
+    assert result.equity["funding"][-1] == pytest.approx(float(result.trades["funding"].sum()))
+    assert result.equity["exposure"].max() < 1.25
+
+
+def test_two_runs_are_the_same_bytes(market, history):
+    family = BOOK_FAMILIES["trend_carry_book"]
+    first = run_book(history, family, TERMS, make_specs(market), first=FIRST).result
+    again = run_book(FeatureHistory(make_panel(market)), family, TERMS, make_specs(market), first=FIRST).result
+    assert first.equity.equals(again.equity)
+    assert first.trades.equals(again.trades)
+
+
+def test_a_name_is_closed_at_its_last_bar(market, history):
+    trades = run_book(history, BOOK_FAMILIES["trend_book"], TERMS, make_specs(market), first=FIRST).result.trades
+    gone = trades.filter((pl.col("asset") == "N03") & (pl.col("exit_reason") == DELISTED))
+    last = max(hour for hour, close in enumerate(market["close"]["N03"]) if close is not None)
+    assert gone["closed_at"].to_list() == [history.panel.close_of(last)]
+
+
+@pytest.mark.parametrize("hour", [2_303, 2_327, 2_399])
+def test_features_depend_on_nothing_that_comes_later(market, history, hour):
+    cut = FeatureHistory(make_panel(market, until=hour + 1))
+    assert compute_name_features(cut.panel, hour) == compute_name_features(history.panel, hour)
+    names = tuple(sorted(compute_name_features(history.panel, hour)))
+    assert compute_z_scores(cut.panel, hour, names) == compute_z_scores(history.panel, hour, names)
+
+
+def test_a_bar_that_comes_late_is_not_there_at_its_decision(market, history):
+    hour = 2_399
+    panel = make_panel(market, late={("N00", hour): 1, ("N01", hour - 1): 1, ("N02", hour - 5): 6})
+    features, full = compute_name_features(panel, hour), compute_name_features(history.panel, hour)
+    assert "N00" not in features
+    assert features["N01"] == full["N01"]
+    assert features["N02"].volatility != full["N02"].volatility
+    assert compute_name_features(panel, hour + 1)["N00"] == compute_name_features(history.panel, hour + 1)["N00"]
+
+
+def test_decisions_of_a_truncated_history_are_the_same(market, history):
+    family, specs = BOOK_FAMILIES["pair_continuation"], make_specs(market)
+    whole = run_book(history, family, TERMS, specs, first=FIRST).decisions
+    cut = run_book(FeatureHistory(make_panel(market, until=2_500)), family, TERMS, specs, first=FIRST).decisions
+    # The name that is gone before the end of the cut is known to be gone in both.
+    assert [one.target for one in cut] == [one.target for one in whole[: len(cut)]]
+
+
+def test_dearer_costs_leave_less(market, history):
+    family, specs = BOOK_FAMILIES["trend_book"], make_specs(market)
+    dear = replace(TERMS, costs=BookCosts(15.0, 3.0))
+    ends = [run_book(history, family, t, specs, first=FIRST).result.equity["equity"][-1] for t in (TERMS, dear)]
+    assert ends[1] < ends[0]
+
+
+def test_impact_follows_the_square_root():
+    costs = BookCosts(5.0, 1.0, impact=1.0)
+    small, large = (costs.compute_slip(notional, 0.01, 1e6) - 1e-4 for notional in (1e4, 4e4))
+    assert large == pytest.approx(2 * small)
+    assert costs.compute_slip(1e4, 0.01, 0.0) == 1e-4
+    assert costs.compute_slip(1e4, None, 1e6) == 1e-4
+
+
+def test_a_turn_closes_and_opens(market):
+    from datetime import UTC, datetime
+
+    account = BookAccount(1_000.0, make_specs(market), BookCosts(0.0, 0.0))
+    at = datetime(2025, 1, 1, tzinfo=UTC)
+    account.trade("N00", Decimal(2), 10.0, 0.02, at=at, hour=0)
+    account.trade("N00", Decimal(-1), 12.0, -0.01, at=at, hour=1)
+    assert account.trades[0]["net_pnl"] == pytest.approx(4.0)
+    assert account.holdings["N00"].contracts == -1
+    account.trade("N00", Decimal(0), 11.0, 0.0, at=at, hour=2)
+    assert [trade["side"] for trade in account.trades] == ["buy", "sell"]
+    assert account.cash == pytest.approx(1_005.0)
+
+
+def test_a_ruined_book_says_when(market, history):
+    poor = replace(TERMS, initial_equity=1_000.0, costs=BookCosts(20_000.0, 0.0))
+    with pytest.raises(ArithmeticError, match="ruined at 2025-"):
+        run_book(history, BOOK_FAMILIES["trend_book"], poor, make_specs(market), first=FIRST)
+
+
+def test_a_name_that_is_left_out_is_never_held(market, history):
+    family = BOOK_FAMILIES["trend_book"]
+    trades = run_book(
+        history, family, TERMS, make_specs(market), first=FIRST, leave_out=frozenset({"N01"})
+    ).result.trades
+    assert "N01" not in set(trades["asset"])
+
+
+def test_intervals_of_settlements_are_covered_where_they_are_sure(market):
+    panel = make_panel(market)
+    four, eight = panel.names.index("N00"), panel.names.index("N01")
+    assert np.nanmax(panel.covered[:, four]) == 4
+    assert np.nanmax(panel.covered[:, eight]) == 8

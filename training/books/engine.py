@@ -1,0 +1,197 @@
+"""The engine of books: target weights over closed hourly bars, netted, in whole lots.
+
+Within one hour, in this order: what was decided at the previous close fills at the bar's open; a name whose last bar
+this is, is closed at its close; settlements at the close are booked on what is held into it; equity is marked; where it
+is due, the family decides. Source: docs/formulas.md, Books.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from pairity.books.families import BookFamily, BookMarket, Target
+from pairity.books.features import NameFeatures, choose_universe
+from pairity.books.rebalance import Change, choose_changes
+from pairity.timeline import HOUR
+from pairity.universe import ContractSpec
+from training.backtest.records import DECISION_SCHEMA, EQUITY_SCHEMA, TRADE_SCHEMA, BacktestResult
+from training.books.account import DELISTED, ENDED, BookAccount, BookCosts
+from training.books.history_features import FeatureHistory
+from training.books.panel import BookPanel
+
+_BALANCE = 1e-6
+"""Largest gap between the books and the equity, as a fraction of the initial equity."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookTerms:
+    """Account and costs of a book; `delay_h` moves each decision's fills by so many hours more."""
+
+    initial_equity: float
+    costs: BookCosts
+    phase_h: int = 0
+    """Hours after 00:00 UTC at which a day's first decision is due."""
+    delay_h: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BookDecision:
+    """What was decided at one close: per name why it was traded or not."""
+
+    hour: int
+    target: Target
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BookRun:
+    """Result of a book, with its decisions."""
+
+    result: BacktestResult
+    decisions: tuple[BookDecision, ...]
+
+
+def run_book(
+    history: FeatureHistory,
+    family: BookFamily,
+    terms: BookTerms,
+    specs: Mapping[str, ContractSpec],
+    *,
+    first: int = 0,
+    leave_out: frozenset[str] = frozenset(),
+) -> BookRun:
+    """Trade `family` from row `first` of the panel to its end; close what is left at the last close.
+
+    Names without a contract and those of `leave_out` are not traded. Hours before `first` are history that features may
+    use. ArithmeticError if the books do not balance.
+    """
+    panel = history.panel
+    account = BookAccount(terms.initial_equity, specs, terms.costs)
+    able = frozenset(name for name in panel.names if name in specs) - leave_out
+    last_bars = dict(zip(panel.names, panel.list_last_bars(), strict=True))
+    column = {name: place for place, name in enumerate(panel.names)}
+    decisions: list[BookDecision] = []
+    waiting: list[tuple[int, BookDecision, float, Mapping[str, NameFeatures]]] = []
+    equity: list[tuple[object, float, float, int, float, float]] = []
+    pairs: Mapping[tuple[str, str], int] = {}
+    unknown = 0
+    for hour in range(first, panel.hours):
+        close = panel.close_of(hour)
+        while waiting and waiting[0][0] <= hour:
+            _, decision, worth, features = waiting.pop(0)
+            _fill(account, panel, hour, column, decision, worth, features)
+        for name in sorted(account.holdings):
+            price = panel.closes[hour, column[name]]
+            if not math.isnan(price):
+                account.marks[name] = float(price)
+            rate = panel.rates[hour, column[name]]
+            if not math.isnan(rate):
+                account.settle(name, float(rate))
+            else:
+                unknown += math.isnan(_rate_in_force(panel, hour, column[name]))
+            gone = last_bars[name] == hour and hour < panel.hours - 1
+            if gone or hour == panel.hours - 1:
+                _close(account, name, close, hour, DELISTED if gone else ENDED)
+        worth = account.equity
+        equity.append(
+            (close, worth, account.gross / worth if worth > 0 else 0.0, len(account.holdings),
+             account.costs_paid, account.funding_paid)
+        )  # fmt: skip
+        if worth <= 0:
+            raise ArithmeticError(f"the book is ruined at {close.isoformat()}: equity {worth:.2f} USDT")
+        if (close - HOUR * terms.phase_h).hour % family.every_hours == 0 and hour < panel.hours - 1:
+            features = {name: known for name, known in history.name_features(hour).items() if name in able}
+            target = _decide(history, hour, family, features, pairs)
+            pairs = target.pairs
+            decision = BookDecision(hour, target, tuple(choose_changes(account.weigh(), target.weights, family.band)))
+            decisions.append(decision)
+            waiting.append((hour + 1 + terms.delay_h, decision, worth, features))
+    result = BacktestResult(
+        initial_equity=terms.initial_equity,
+        trades=pl.DataFrame(account.trades, schema=TRADE_SCHEMA),
+        equity=pl.DataFrame(equity, schema=EQUITY_SCHEMA, orient="row"),
+        decisions=pl.DataFrame(
+            [(panel.close_of(one.hour), "rebalance", _summarise(one)) for one in decisions],
+            schema=DECISION_SCHEMA,
+            orient="row",
+        ),
+        unfilled_entries=0,
+        funding_unknown_hours=unknown,
+    )
+    _check_balance(result)
+    return BookRun(result, tuple(decisions))
+
+
+def _decide(
+    history: FeatureHistory,
+    hour: int,
+    family: BookFamily,
+    features: Mapping[str, NameFeatures],
+    pairs: Mapping[tuple[str, str], int],
+) -> Target:
+    z_scores: Mapping[tuple[str, str], float] = {}
+    if family.needs_pairs:
+        z_scores = history.z_scores(hour, tuple(choose_universe(features, family.size)))
+    return family.decide(BookMarket(features, z_scores, pairs), family.size)
+
+
+def _fill(
+    account: BookAccount,
+    panel: BookPanel,
+    hour: int,
+    column: Mapping[str, int],
+    decision: BookDecision,
+    worth: float,
+    features: Mapping[str, NameFeatures],
+) -> None:
+    """Carry out a decision at the open of row `hour`; a name without a bar there is left as it is."""
+    for change in decision.changes:
+        place = column[change.name]
+        price = float(panel.opens[hour, place])
+        if not change.is_traded or math.isnan(price):
+            continue
+        decided = float(panel.closes[decision.hour, place])
+        sized_at = price if math.isnan(decided) else decided
+        known = features.get(change.name)
+        account.trade(
+            change.name,
+            account.size(change.name, change.target, worth, sized_at),
+            price,
+            change.target,
+            at=panel.close_of(hour - 1),
+            hour=hour,
+            volatility=None if known is None else known.volatility,
+            hour_notional=float(np.nan_to_num(panel.volumes[hour - 1, place] * panel.closes[hour - 1, place])),
+        )
+
+
+def _close(account: BookAccount, name: str, at: object, hour: int, reason: str) -> None:
+    from datetime import datetime
+    from decimal import Decimal
+
+    assert isinstance(at, datetime)
+    account.trade(name, Decimal(0), account.marks[name], 0.0, at=at, hour=hour, reason=reason)
+
+
+def _rate_in_force(panel: BookPanel, hour: int, place: int) -> float:
+    """Return the newest rate of the last 24 hours; NaN where none is known."""
+    recent = panel.rates[max(0, hour - 23) : hour + 1, place]
+    known = recent[~np.isnan(recent)]
+    return float(known[-1]) if len(known) else math.nan
+
+
+def _summarise(decision: BookDecision) -> str:
+    traded = sum(change.is_traded for change in decision.changes)
+    return f"{traded} of {len(decision.changes)} names traded; {len(decision.target.universe)} in the universe"
+
+
+def _check_balance(result: BacktestResult) -> None:
+    earned = float(result.trades["net_pnl"].sum())
+    gap = result.initial_equity + earned - float(result.equity["equity"][-1])
+    if abs(gap) > _BALANCE * result.initial_equity:
+        raise ArithmeticError(f"the trades of the book and its equity differ by {gap} USDT")
