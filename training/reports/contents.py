@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from model_registry.connection import open_client, store_errors
+from model_registry.records import ModelRef, Verdict
 from model_registry.stored_folder import read_folder
 from pairity.errors import RegistryError
 from pairity.layout import Layout
+from pairity.names import RUN_ID
 from training.reports.run_lookup import find_known_run
 
 _UTC = pl.Datetime("us", "UTC")
@@ -52,6 +55,10 @@ class RunContents:
     lines: tuple[ContenderLine, ...]
     tables: Mapping[str, pl.DataFrame]
     """Other CSV files of the run, by name without suffix: importances, calibration, drift, …"""
+    gate: Verdict | None = None
+    """What the gate said of the version that the run registered; None where it was not asked."""
+    version: str | None = None
+    """Number of that version; None where the run registered none."""
 
 
 def read_run(layout: Layout, run_id: str) -> RunContents:
@@ -68,6 +75,7 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
         )
     lines = [_read_line(found, key, run.data.params, run.data.metrics) for key in keys]
     tables = {name: table for name, table in found.items() if not name.startswith(("equity_", "trades_"))}
+    version = _find_version(layout, run.info.run_id)
     best_first = sorted(lines, key=lambda line: -line.metrics.get("net_return", 0.0))
     return RunContents(
         run_id=run.info.run_id,
@@ -78,7 +86,17 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
         metrics=run.data.metrics,
         lines=tuple(best_first),
         tables=tables,
+        gate=None if version is None else version.verdict,
+        version=None if version is None else version.version,
     )
+
+
+def _find_version(layout: Layout, run_id: str) -> ModelRef | None:
+    """Return the version that the run registered; None where it registered none."""
+    client = open_client(layout)
+    with store_errors(layout):
+        found = client.search_model_versions(f"run_id = '{RUN_ID.check(run_id, 'run id', RegistryError)}'")
+    return ModelRef.from_mlflow(found[0]) if found else None
 
 
 def _read_tables(layout: Layout, run_id: str) -> dict[str, pl.DataFrame]:
