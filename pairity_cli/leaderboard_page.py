@@ -12,8 +12,8 @@ from pairity.bounded_files import read_json_file
 from pairity.durable import replace_file
 from pairity.errors import LakeCorruptError, MissingDataError
 from pairity.layout import Layout
-from pairity.number_formats import Figure, format_fixed
 from pairity.measures import explain_span, format_measure
+from pairity.number_formats import Figure, format_fixed
 from pairity_cli.tables import print_heading, print_line, print_table
 
 if TYPE_CHECKING:

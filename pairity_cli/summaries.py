@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pairity.measures import explain_span, make_rows
 from pairity.number_formats import Figure, format_exact, format_fixed, format_money, format_percent
 from pairity.universe import exact
 from pairity_cli.hints import write_command
-from pairity.measures import explain_span, make_rows
 from pairity_cli.prices import Ticks
 from pairity_cli.tables import Cell, Mark, format_stage_seconds, print_heading, print_line, print_table
 

@@ -81,8 +81,8 @@ def backtest(
 
 
 def _show(settings: Settings, report: BacktestReport) -> None:
-    from pairity_cli.hints import write_command
     from pairity.measures import explain_span, make_rows
+    from pairity_cli.hints import write_command
     from pairity_cli.tables import print_heading, print_line, print_table
 
     hours = report.contenders[0].result.equity["time"]

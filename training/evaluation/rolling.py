@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from pairity.measures import LEAST_TO_ANNUALISE
 from training.evaluation.long_run import DAY, HOURS_PER_YEAR
-from training.evaluation.tear_sheet import Floats, format_days
+from training.evaluation.tear_sheet import Floats
 
 WINDOW_DAYS = LEAST_TO_ANNUALISE.days
 WINDOW = WINDOW_DAYS * DAY
@@ -46,7 +46,11 @@ def roll(times: pl.Series, returns: Floats, holding: Floats | None = None) -> pl
     moves = spread > _FLAT * np.maximum(1.0, np.abs(own).max(axis=1))
     year = math.sqrt(HOURS_PER_YEAR)
     sharpe = np.where(moves, mean / np.where(moves, spread, 1.0) * year, np.nan)
-    values = {"sharpe": sharpe, "volatility": np.where(moves, spread, 0.0) * year, "beta": _roll_beta(own, holding, ends)}
+    values = {
+        "sharpe": sharpe,
+        "volatility": np.where(moves, spread, 0.0) * year,
+        "beta": _roll_beta(own, holding, ends),
+    }
     columns = [pl.Series(name, column, dtype=pl.Float64).fill_nan(None) for name, column in values.items()]
     return pl.DataFrame([times.gather(ends + WINDOW - 1).cast(SCHEMA["time"]).alias("time"), *columns])
 
@@ -57,7 +61,7 @@ def explain_no_window(hours: int) -> str | None:
     >>> explain_no_window(240)
     'a window has 30 days, and 10 are there'
     """
-    return None if hours >= WINDOW else f"a window has {WINDOW_DAYS} days, and {format_days(hours)} are there"
+    return None if hours >= WINDOW else f"a window has {WINDOW_DAYS} days, and {hours // DAY} are there"
 
 
 def _roll_beta(own: Floats, holding: Floats | None, ends: np.ndarray) -> Floats:

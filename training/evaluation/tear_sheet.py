@@ -121,17 +121,8 @@ def _scale(returns: Floats, measure: Callable[[Floats], Statistic]) -> Statistic
     """Measure what is scaled to a year, where the span can carry that."""
     needed = LEAST_TO_ANNUALISE.days
     if len(returns) < needed * DAY:
-        return Statistic(None, f"{needed} days are needed, {format_days(len(returns))} are there")
+        return Statistic(None, f"{needed} days are needed, {len(returns) // DAY} are there")
     return measure(returns)
-
-
-def format_days(hours: int) -> str:
-    """Return a number of hours as days, for a sentence.
-
-    >>> format_days(30), format_days(48)
-    ('1.2', '2')
-    """
-    return f"{hours / DAY:.1f}".removesuffix(".0")
 
 
 def _measure_volatility(returns: Floats) -> Statistic:

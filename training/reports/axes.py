@@ -57,7 +57,7 @@ def make_axis(values: Iterable[float | None], title: str, *, zero: bool = False,
     if high - low <= 1e-12 * max(1.0, abs(high)):
         room = abs(high) / 2 or 1.0
         low, high = low - (0.0 if zero and low == 0 else room), high + room
-    step = _choose_step((high - low) / ticks)
+    step = choose_step((high - low) / ticks)
     low, high = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
     count = round((high - low) / step)
     marks = [low + step * number for number in range(count + 1)]
@@ -87,7 +87,8 @@ def make_category_axis(names: Sequence[str], title: str, most: int = 12) -> Axis
     return Axis(axis.low, axis.high, tuple(ticks), title)
 
 
-def _choose_step(least: float) -> float:
+def choose_step(least: float) -> float:
+    """Return the smallest round step (1, 2, 2.5 or 5 times a power of ten) that is not below `least` (> 0)."""
     scale = 10.0 ** math.floor(math.log10(least))
     return next(step * scale for step in _STEPS if step * scale >= least * (1 - 1e-9))
 

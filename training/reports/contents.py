@@ -33,8 +33,8 @@ class ContenderLine:
 
     @property
     def label(self) -> str:
-        """Name in figures: families go by their short names, which the table explains."""
-        return self.name if self.key in {"model", "baseline", "btc"} else self.key.replace("_", " ")
+        """Name in figures: families go by the names that they have everywhere, which the page explains."""
+        return self.name if self.key in {"model", "baseline", "btc"} else self.key
 
     @property
     def initial_equity(self) -> float:

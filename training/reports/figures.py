@@ -96,7 +96,7 @@ def draw_dots(x: Axis, y: Axis, points: Iterable[tuple[float, Value]], style: st
     return Shape("".join(dots), style, name, "dots")
 
 
-def draw_threshold(axis: Axis, value: float, name: str, style: str = "rule", *, upright: bool = False) -> Shape:
+def draw_threshold(axis: Axis, value: float, name: str, style: str = "mark", *, upright: bool = False) -> Shape:
     """Return a line across the picture at a value of the y axis, or of the x axis where it stands `upright`."""
     place = axis.place(value)
     path = f"M{place} 0V{WHOLE}" if upright else f"M0 {WHOLE - place}H{WHOLE}"

@@ -22,8 +22,6 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     params = list_setting_params(settings) | {
         "folds": len(board.folds),
         "test_start": board.folds[0].blocks[0].first,
-        "trials": board.trials.trials,
-        "effective_trials": f"{board.trials.effective:.3f}",
     }
     names = {f"contender.{s.family}": s.description for s in board.standings}
     source = DatasetSource(
@@ -34,6 +32,7 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
         for standing in board.standings
         for name, value in _list_metrics(standing).items()
     }
+    metrics |= {"trials": float(board.trials.trials), "effective_trials": board.trials.effective}
     if board.overfitting is not None:
         metrics["probability_of_overfitting"] = board.overfitting.probability
     if board.superiority is not None:

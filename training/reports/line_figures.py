@@ -10,9 +10,18 @@ import polars as pl
 from pairity.number_formats import format_percent, format_plain
 from training.evaluation import cost_shares, rolling
 from training.evaluation.tear_sheet import Floats, Statistic, compute_daily_returns, compute_returns
-from training.reports.axes import make_axis, make_category_axis, make_time_axis
+from training.reports.axes import choose_step, make_axis, make_category_axis, make_time_axis
 from training.reports.contents import ContenderLine
-from training.reports.figures import Figure, draw_area, draw_bars, draw_dots, draw_line, draw_threshold, list_points, thin
+from training.reports.figures import (
+    Figure,
+    draw_area,
+    draw_bars,
+    draw_dots,
+    draw_line,
+    draw_threshold,
+    list_points,
+    thin,
+)
 
 MOST_DOTS = 600
 """Most positions that are drawn; of more, the largest gains and losses."""
@@ -39,7 +48,9 @@ def draw_rolling(line: ContenderLine, holding: Floats | None, points: int) -> li
     for name, (title, unit) in titles.items():
         values = (rolled[name] * (100.0 if name == "volatility" else 1.0)).to_list()
         if all(value is None for value in values):
-            lacks = "nothing moves" if name != "beta" or holding is not None else "the run has no line that holds the coin"
+            lacks = (
+                "nothing moves" if name != "beta" or holding is not None else "the run has no line that holds the coin"
+            )
             figures.append(Figure(title, lacks=lacks))
             continue
         y = make_axis(values, unit, zero=name != "volatility")
@@ -58,14 +69,18 @@ def draw_distribution(line: ContenderLine, tail: dict[str, Statistic]) -> Figure
     if float(np.ptp(days)) <= 1e-10:
         return Figure(title, lacks="all days are the same")
     reach = make_axis(days.tolist(), "return of a day, %", ticks=6)
-    count = int(min(40, max(8, round(len(days) ** 0.5 * 2))))
-    edges = np.linspace(reach.low, reach.high, count + 1)
+    width = choose_step(float(np.ptp(days)) / min(40.0, max(8.0, 2.0 * len(days) ** 0.5)))
+    # Multiples of a round width: a bar is either of losses or of gains
+    edges = width * np.arange(np.floor(days.min() / width), np.ceil(days.max() / width) + 1.5)
     counts = np.histogram(days, edges)[0].tolist()
     y = make_axis(counts, "days", zero=True, ticks=4)
     bars = list(zip(edges[:-1].tolist(), edges[1:].tolist(), counts, strict=True))
     lost, gained = [bar for bar in bars if bar[1] <= 1e-12], [bar for bar in bars if bar[1] > 1e-12]
     shapes = [draw_bars(reach, y, lost, "down"), draw_bars(reach, y, gained, "up")]
-    names = {"value_at_risk": ("value at risk, 95%", "rule"), "expected_shortfall": ("expected shortfall, 95%", "rule2")}
+    names = {
+        "value_at_risk": ("value at risk, 95%", "mark"),
+        "expected_shortfall": ("expected shortfall, 95%", "mark2"),
+    }
     for key, (name, style) in names.items():
         value = tail[key].value
         if value is not None:
@@ -108,16 +123,16 @@ def draw_positions(line: ContenderLine, positions: pl.DataFrame) -> Figure:
         return Figure(title, lacks="no trade was closed")
     shown = positions
     if positions.height > MOST_DOTS:
-        shown = positions.sort(pl.col("net_pnl").abs(), "position_id", descending=True).head(MOST_DOTS).sort("closed_at")
+        shown = (
+            positions.sort(pl.col("net_pnl").abs(), "position_id", descending=True).head(MOST_DOTS).sort("closed_at")
+        )
     note = "" if shown is positions else f"{MOST_DOTS} of {positions.height:,} positions: the largest gains and losses"
     x = make_time_axis(*_find_span(line.equity))
     y = make_axis(shown["net_pnl"].to_list(), "net profit, USDT", zero=True)
     shapes = [draw_threshold(y, 0.0, "", "zero")]
     for name, won, style in (("won", True, "up"), ("lost", False, "down")):
         part = shown.filter((pl.col("net_pnl") > 0) == won)
-        shapes.append(
-            draw_dots(x, y, list_points(part["closed_at"].to_list(), part["net_pnl"].to_list()), style, name)
-        )
+        shapes.append(draw_dots(x, y, list_points(part["closed_at"].to_list(), part["net_pnl"].to_list()), style, name))
     return Figure(title, x, y, tuple(shapes), note=note)
 
 
@@ -136,7 +151,7 @@ def draw_cost_stress(stress: pl.DataFrame | None) -> Figure:
     paid = next(cost for factor, cost in known.select("factor", "cost_bps_per_side").iter_rows() if factor == 1.0)
     shapes = (
         draw_threshold(y, 0.0, "", "zero"),
-        draw_threshold(x, paid, f"what was paid: {format_plain(paid, 3)} bps", "rule", upright=True),
+        draw_threshold(x, paid, f"what was paid: {format_plain(paid, 3)} bps", upright=True),
         draw_line(x, y, points, "chosen"),
         draw_dots(x, y, points, "chosen"),
     )

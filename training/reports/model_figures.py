@@ -47,7 +47,7 @@ def draw_scores(table: pl.DataFrame, threshold: float | None) -> Figure:
         shapes.append(draw_bars(x, y, bars, style, name))
     if threshold is not None:
         said = f"entered above {format_plain(threshold)}"
-        shapes.append(draw_threshold(x, threshold, said, "rule", upright=True))
+        shapes.append(draw_threshold(x, threshold, said, upright=True))
     return Figure(title, x, y, tuple(shapes))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -43,6 +43,7 @@ _COST_NAMES = {
     "net_pnl": "net profit",
 }
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -129,6 +130,12 @@ def tabulate_months(equity: pl.DataFrame, initial_equity: float) -> tuple[tuple[
     return tuple(rows)
 
 
+def write_title(key: str) -> str:
+    """Return the title of a measure where it stands alone: in tables some are written below the ratio they are of."""
+    title = MEASURES[key].title
+    return f"Sharpe {title.strip()}" if title.startswith(" ") else title
+
+
 def _list_facts(
     line: ContenderLine, statistics: Mapping[str, Statistic]
 ) -> dict[str, tuple[tuple[str, str, str], ...]]:
@@ -146,7 +153,7 @@ def _list_facts(
             if key not in metrics and key != "deflated_sharpe":
                 continue
             text = str(format_measure(key, metrics, span))
-            items.append((MEASURES[key].title.strip(), text, lacking.get(key) or _explain(key, text, metrics, span)))
+            items.append((write_title(key), text, lacking.get(key) or _explain(key, text, metrics, span)))
         groups[group] = tuple(items)
     return groups
 

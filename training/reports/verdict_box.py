@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from pairity.measures import MEASURES, explain_span, format_measure
 from pairity.number_formats import NOTHING, format_number
+from pairity.timeline import HOUR
 from training.evaluation.verdicts import Finding, judge_sharpe
 from training.reports.contents import ContenderLine, RunContents
 
@@ -34,9 +35,8 @@ def clean_metrics(metrics: Mapping[str, float | None]) -> dict[str, float | None
 
 
 def measure_span(line: ContenderLine) -> timedelta:
-    """Return the time from the first to the last hour of a line; none where it has no hours."""
-    first, last = line.equity["time"].min(), line.equity["time"].max()
-    return last - first if first is not None and last is not None else timedelta(0)  # type: ignore[operator,return-value]
+    """Return how long a line was traded: its hours."""
+    return line.equity.height * HOUR
 
 
 def make_verdict(run: RunContents) -> VerdictBox:
@@ -54,7 +54,7 @@ def make_verdict(run: RunContents) -> VerdictBox:
     spans = [measure_span(line) for line in run.lines]
     too_short = explain_span(max(spans, default=timedelta(0)))
     lines = [*_describe_overfitting(run), _describe_trials(run), *([f"{_capitalise(too_short)}."] if too_short else [])]
-    columns = ("", "says", *(MEASURES[key].title for key in _COLUMNS[:2]), "95% interval of it")
+    columns = ("", "says", *(MEASURES[key].title for key in _COLUMNS[:2]), "Sharpe, 95% interval")
     columns += tuple(MEASURES[key].title for key in _COLUMNS[2:])
     rows = [_make_row(line, metrics[line.key], findings[line.key]) for line in run.lines]
     return VerdictBox(level, said, tuple(lines), columns, tuple(rows))

@@ -26,7 +26,7 @@ def log(*rows):
         }
         for day, gross, slippage, fees, funding, notional in rows
     ]
-    schema = {name: pl.Float64 for name in (*PARTS, "traded_notional")} | {"closed_at": pl.Datetime("us", "UTC")}
+    schema = dict.fromkeys((*PARTS, "traded_notional"), pl.Float64) | {"closed_at": pl.Datetime("us", "UTC")}
     return pl.DataFrame(lines, schema=schema)
 
 
