@@ -142,7 +142,7 @@ def train(
         **flatten_metrics(quality, contenders),
         **summarise_drift(drift),
         "grid_probability_of_overfitting": overfitting_probability,
-        **measure_trials(book.count(), contenders[0]),
+        **measure_trials(TrialLedger.of(settings).read().count(), contenders[0]),
         "train_effective_pairs": count_effective_pairs(measure_likeness(split.train)),
     }
     with stages("register"):

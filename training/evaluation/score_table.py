@@ -9,9 +9,10 @@ BINS = 20
 
 
 def tabulate_scores(candidates: pl.DataFrame, bins: int = BINS) -> pl.DataFrame:
-    """Return low, high, label_0 and label_1: the number of rows of each label per bin of probability, [0, 1] cut evenly.
+    """Return low, high, label_0 and label_1: how many rows of each label have a probability in [low, high).
 
-    `candidates`: label (0/1) and probability without nulls. The last bin holds 1 too; a bin without rows has zeros.
+    `candidates`: label (0/1) and probability without nulls. [0, 1] is cut evenly; the last bin holds 1
+    too, and a bin without rows has zeros.
     """
     edges = np.linspace(0.0, 1.0, bins + 1)
     counts = {

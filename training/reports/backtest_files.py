@@ -39,8 +39,8 @@ def record_backtest(
 ) -> tuple[list[Path], str]:
     """Replace the directory's contents by trades, equity, decisions, grid and figure, and log them as a run.
 
-    `assessments` are the rows of `decisions.csv`; `judged` are metrics of the run as a whole: trials, overfitting. Returns the paths of the files and the run's id. RegistryError where
-    the tracking store cannot be used.
+    `assessments` are the rows of `decisions.csv`; `judged` are metrics of the run as a whole: trials, overfitting.
+    Returns the paths of the files and the run's id. RegistryError where the tracking store cannot be used.
     """
     where = locate_directory(settings)
     if where.exists():
@@ -75,7 +75,7 @@ def _make_run(
     return FamilyRun(
         name=f"backtest from {hours[0]:%Y-%m-%d}",
         params=list_setting_params(settings) | names | span,
-        metrics=metrics | judged,
+        metrics={**metrics, **judged},
         tags={
             "snapshot_id": snapshot,
             "code_revision": revision.commit or "unknown",

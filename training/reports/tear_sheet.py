@@ -205,9 +205,12 @@ def _tabulate_costs(trades: pl.DataFrame) -> Table:
 
 
 def _summarise(trades: pl.DataFrame, column: str, caption: str, most: int = 0) -> Table:
-    columns = (column.removesuffix("_id").replace("_", " "), MEASURES["trades"].title, MEASURES["win_rate"].title)
-    columns += ("gross profit, USDT", "fees, USDT", "funding paid, USDT", "net profit, USDT")
-    columns += (MEASURES["average_holding_h"].title,)
+    columns = (
+        column.removesuffix("_id").replace("_", " "),
+        *(MEASURES[key].title for key in ("trades", "win_rate")),
+        *("gross profit, USDT", "fees, USDT", "funding paid, USDT", "net profit, USDT"),
+        MEASURES["average_holding_h"].title,
+    )
     if trades.is_empty():
         return Table(caption, columns, (), "no trade was closed")
     table = breakdown.summarise_by(trades, column)
