@@ -123,9 +123,8 @@ def draw_positions(line: ContenderLine, positions: pl.DataFrame) -> Figure:
         return Figure(title, lacks="no trade was closed")
     shown = positions
     if positions.height > MOST_DOTS:
-        shown = (
-            positions.sort(pl.col("net_pnl").abs(), "position_id", descending=True).head(MOST_DOTS).sort("closed_at")
-        )
+        largest = positions.sort(pl.col("net_pnl").abs(), "position_id", descending=True).head(MOST_DOTS)
+        shown = largest.sort("closed_at", "position_id")
     note = "" if shown is positions else f"{MOST_DOTS} of {positions.height:,} positions: the largest gains and losses"
     x = make_time_axis(*_find_span(line.equity))
     y = make_axis(shown["net_pnl"].to_list(), "net profit, USDT", zero=True)
