@@ -20,6 +20,16 @@ class Finding(enum.Enum):
     UNKNOWN = "not known"
 
 
+def describe_findings(findings: Mapping[str, Finding]) -> list[str]:
+    """Return one sentence per finding, with the names of the lines that it is about; the best finding first."""
+    groups = {finding: [name for name, own in findings.items() if own is finding] for finding in Finding}
+    return [
+        f"{finding.value[:1].upper()}{finding.value[1:]}: {', '.join(names)}."
+        for finding, names in groups.items()
+        if names
+    ]
+
+
 def judge_sharpe(metrics: Mapping[str, float | None], span: timedelta) -> Finding:
     """Return what the interval `sharpe_low` to `sharpe_high` says of a backtest over `span`.
 

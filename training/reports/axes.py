@@ -19,6 +19,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _MOST_TIMES = 8
 _HOURS = (1, 2, 3, 6, 12, 24, 48, 96, 168, 336)
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
+_WEEK_H, _MONDAY_S = 168, 4 * 86_400
+"""The first Monday of Unix time: weeks begin on Mondays."""
 _EDGE = 0.03
 """Share of the axis beside each end in which no label of a time is written: it would leave the figure."""
 
@@ -106,7 +108,8 @@ def _choose_times(first: datetime, last: datetime) -> tuple[list[datetime], Call
     for every in _HOURS:
         if hours / every <= _MOST_TIMES:
             step = every * 3600
-            start = math.ceil(first.timestamp() / step) * step
+            offset = _MONDAY_S if every % _WEEK_H == 0 else 0
+            start = math.ceil((first.timestamp() - offset) / step) * step + offset
             marks = [datetime.fromtimestamp(at, UTC) for at in range(start, int(last.timestamp()) + 1, step)]
             return marks, _write_hour if every < 24 else _write_day
     months = (last.year - first.year) * 12 + last.month - first.month

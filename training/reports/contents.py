@@ -13,11 +13,13 @@ from model_registry.stored_folder import read_folder
 from pairity.errors import RegistryError
 from pairity.layout import Layout
 from pairity.names import RUN_ID
+from training.backtest.records import EQUITY_SCHEMA, TRADE_SCHEMA
 from training.reports.run_lookup import find_known_run
 
 _UTC = pl.Datetime("us", "UTC")
 _TABLE, _TABLE_MAX_BYTES = ".csv", 256 << 20
 _RESTORE = "restore the data directory from a copy, or choose another run"
+_RUINED = 1e-9
 _TIMES = ("time", "decided_at", "opened_at", "closed_at")
 
 
@@ -38,8 +40,17 @@ class ContenderLine:
 
     @property
     def initial_equity(self) -> float:
-        """Equity of the account at the start, in USDT."""
-        return self.metrics["final_equity_usdt"] / (1.0 + self.metrics["net_return"])
+        """Equity of the account at the start, in USDT.
+
+        After a ruin the end says nothing of the start: what was traded and how often the capital was turned over does.
+        """
+        kept = 1.0 + self.metrics["net_return"]
+        if kept > _RUINED:
+            return self.metrics["final_equity_usdt"] / kept
+        turnover = self.metrics.get("turnover", 0.0)
+        if turnover > 0.0:
+            return float(self.trades["traded_notional"].sum()) / turnover
+        return float(self.equity["equity"][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +132,23 @@ def _read_line(
     own = {name.removeprefix(f"{key}_"): value for name, value in metrics.items() if name.startswith(f"{key}_")}
     if f"trades_{key}" not in tables:
         raise RegistryError(f"the run has no trades_{key}{_TABLE}", _RESTORE)
-    equity, trades = (_read_times(tables[f"{kind}_{key}"]) for kind in ("equity", "trades"))
+    try:
+        equity = _read_typed(tables[f"equity_{key}"], EQUITY_SCHEMA)
+        trades = _read_typed(tables[f"trades_{key}"], TRADE_SCHEMA)
+    except pl.exceptions.PolarsError as error:
+        raise RegistryError(f"equity or trades of {key} of the run cannot be read: {error}", _RESTORE) from error
     return ContenderLine(key, params.get(f"contender.{key}", key), own, equity, trades)
 
 
-def _read_times(table: pl.DataFrame) -> pl.DataFrame:
-    return table.with_columns(
+def _read_typed(table: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Return the table with the types of `schema`: a file without rows has none, and whole numbers read as integers."""
+    times = [
         pl.col(name).cast(pl.String).str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
         for name in _TIMES
         if name in table.columns
-    )
+    ]
+    others = [pl.col(name).cast(kind) for name, kind in schema.items() if name in table.columns and name not in _TIMES]
+    return table.with_columns(*times, *others)
 
 
 def _format_start(milliseconds: int | None) -> str:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pairity.measures import MEASURES, explain_span, format_measure
 from pairity.number_formats import NOTHING, format_number
 from pairity.timeline import HOUR
-from training.evaluation.verdicts import Finding, judge_sharpe
+from training.evaluation.verdicts import Finding, describe_findings, judge_sharpe
 from training.reports.contents import ContenderLine, RunContents
 
 OVERFITTING = ("probability_of_overfitting", "grid_probability_of_overfitting")
@@ -43,11 +43,7 @@ def make_verdict(run: RunContents) -> VerdictBox:
     """Return what the run shows: no line is better than its interval, and no count of trials is left out."""
     metrics = {line.key: clean_metrics(line.metrics) for line in run.lines}
     findings = {line.key: judge_sharpe(metrics[line.key], measure_span(line)) for line in run.lines}
-    groups = {
-        finding: [line.label for line in run.lines if findings[line.key] is finding and line.key != _HOLDING]
-        for finding in Finding
-    }
-    said = tuple(f"{_capitalise(finding.value)}: {', '.join(names)}." for finding, names in groups.items() if names)
+    said = tuple(describe_findings({line.label: findings[line.key] for line in run.lines if line.key != _HOLDING}))
     level = "warn"
     if run.gate is not None:
         level = "good" if run.gate.passed else "bad"
