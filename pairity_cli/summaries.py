@@ -77,10 +77,10 @@ def show_training(report: TrainReport) -> None:
     rows = make_rows([report.backtests[name] for name in names], span, _BACKTEST_KEYS)
     titles = [report.contender_names.get(name, name) for name in names]
     print_table(("backtest, after costs", *titles), rows, "Backtest")
-    for name in names[1:]:
-        print_line(_describe_difference(report.differences, name, report.contender_names.get(name, name)))
     if (too_short := explain_span(span)) is not None:
         print_line(f"note: {too_short}")
+    for name in names[1:] if too_short is None else ():
+        print_line(_describe_difference(report.differences, name, report.contender_names.get(name, name)))
     nets = [values["net_return"] or 0.0 for values in report.grid.metrics]
     chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
     print_line(

@@ -50,7 +50,7 @@ def make_verdict(run: RunContents) -> VerdictBox:
     spans = [measure_span(line) for line in run.lines]
     too_short = explain_span(max(spans, default=timedelta(0)))
     lines = [*_describe_overfitting(run), _describe_trials(run), *([f"{_capitalise(too_short)}."] if too_short else [])]
-    columns = ("", "says", *(MEASURES[key].title for key in _COLUMNS[:2]), "Sharpe, 95% interval")
+    columns = ("line", "says", *(MEASURES[key].title for key in _COLUMNS[:2]), "Sharpe, 95% interval")
     columns += tuple(MEASURES[key].title for key in _COLUMNS[2:])
     rows = [_make_row(line, metrics[line.key], findings[line.key]) for line in run.lines]
     return VerdictBox(level, said, tuple(lines), columns, tuple(rows))
