@@ -12,8 +12,8 @@ from pairity.bounded_files import read_json_file
 from pairity.durable import replace_file
 from pairity.errors import LakeCorruptError, MissingDataError
 from pairity.layout import Layout
+from pairity.measures import explain_span, format_measure
 from pairity.number_formats import Figure, format_fixed
-from pairity_cli.measures import explain_span, format_measure
 from pairity_cli.tables import print_heading, print_line, print_table
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class LeaderboardPage:
 
 def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> LeaderboardPage:
     """Return the page of a comparison that the run `run_id` holds."""
+    from training.reports.leaderboard_runs import judge_standings
+
     first, last = board.folds[0].blocks[0].first, board.folds[-1].blocks[0].last
     rows: list[tuple[str, list[tuple[str, float | None]]]] = []
     for standing in board.standings:
@@ -65,10 +67,11 @@ def make_page(board: Leaderboard, run_id: str, made_at: datetime) -> Leaderboard
             *(format_fixed(standing.quality.get(key), 3) for _, key in _QUALITY),
         ]
         rows.append((standing.family, [(str(figure), _number(figure)) for figure in figures]))
-    earning = [s.family for s in board.standings if (s.contender.metrics["net_return"] or 0.0) > 0]
     above = [s.family for s in board.standings if (s.quality.get("sharpe_over_btc_low") or 0.0) > 0]
     lines = [f"Sharpe ratio above that of holding the coin, with 95 % confidence: {', '.join(above) or 'none'}"]
-    lines += [f"earned money after costs: {', '.join(earning) or 'nothing'}"]
+    lines += [
+        f"Sharpe ratio after costs, 95 % interval: {line[:1].lower()}{line[1:-1]}" for line in judge_standings(board)
+    ]
     if board.overfitting is not None:
         chance, splits = board.overfitting.probability, board.overfitting.splits
         lines.append(

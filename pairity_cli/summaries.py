@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pairity.measures import explain_span, make_rows
 from pairity.number_formats import Figure, format_exact, format_fixed, format_money, format_percent
 from pairity.universe import exact
 from pairity_cli.hints import write_command
-from pairity_cli.measures import explain_span, make_rows
 from pairity_cli.prices import Ticks
 from pairity_cli.tables import Cell, Mark, format_stage_seconds, print_heading, print_line, print_table
 
@@ -77,10 +77,10 @@ def show_training(report: TrainReport) -> None:
     rows = make_rows([report.backtests[name] for name in names], span, _BACKTEST_KEYS)
     titles = [report.contender_names.get(name, name) for name in names]
     print_table(("backtest, after costs", *titles), rows, "Backtest")
-    for name in names[1:]:
-        print_line(_describe_difference(report.differences, name, report.contender_names.get(name, name)))
     if (too_short := explain_span(span)) is not None:
         print_line(f"note: {too_short}")
+    for name in names[1:] if too_short is None else ():
+        print_line(_describe_difference(report.differences, name, report.contender_names.get(name, name)))
     nets = [values["net_return"] or 0.0 for values in report.grid.metrics]
     chance = "not known" if report.overfitting is None else f"{report.overfitting:.0%}"
     print_line(

@@ -122,7 +122,6 @@ def run_recorded_backtest(
         progress.advance(1)
     progress.stage("write and log", 1)
     assessments = pl.DataFrame(schema=ASSESSMENT_SCHEMA) if recorder is None else recorder.tabulate()
-    files, run_id = backtest_files.record_backtest(settings, source.name, contenders, assessments, tried)
     # Before anything is judged: this run's own trials count too
     trials = TrialLedger.of(settings).record(
         list(_list_runs(settings, source.name, scored, history.hours[0], compute_hourly_returns(result), tried, bars)),
@@ -131,14 +130,23 @@ def run_recorded_backtest(
     )
     count = trials.count()
     ratio = estimate_sharpe(compute_hourly_returns(result))
-    overfitting = None if tried is None else estimate_overfitting_of_distinct(tried.returns)
+    deflated = None if ratio is None else deflate_sharpe(ratio, count.effective)
+    found = None if tried is None else estimate_overfitting_of_distinct(tried.returns)
+    overfitting = None if found is None else found.probability
+    judged = {
+        "trials": float(count.trials),
+        "effective_trials": count.effective,
+        f"{KEY}_deflated_sharpe": deflated,
+        "grid_probability_of_overfitting": overfitting,
+    }
+    files, run_id = backtest_files.record_backtest(settings, source.name, contenders, assessments, tried, judged)
     progress.advance(1)
     return BacktestReport(
         contenders=contenders,
         assessments=assessments,
         grid=tried,
-        overfitting=None if overfitting is None else overfitting.probability,
-        deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, count.effective),
+        overfitting=overfitting,
+        deflated_sharpe=deflated,
         trials=count,
         superiority=assess_trials(trials, history.hours[0], len(history.hours)),
         run_id=run_id,

@@ -23,6 +23,8 @@ from training.data.splits import Split
 from training.data.training_sets import TrainingSet
 from training.evaluation.differences import measure_sharpe_difference
 from training.evaluation.forest_quality import ForestQuality
+from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
+from training.evaluation.trial_clusters import TrialCount
 from training.forest_fit import ScoredForest, fit_forest, score_test_period
 from training.models.families import find_family
 from training.trials.run import Market, Run
@@ -108,6 +110,19 @@ def list_training_runs(market: Market, model: Contender, grid: GridResult) -> li
         market.make_run(family, first, grid.returns[:, place], point.changes())
         for place, point in enumerate(grid.points)
     ]
+
+
+def measure_trials(trials: TrialCount, contender: Contender) -> dict[str, float | None]:
+    """Return `trials`, `effective_trials` and `KEY_deflated_sharpe` of a contender, deflated by all of them.
+
+    None where its returns have no ratio.
+    """
+    ratio = estimate_sharpe(compute_hourly_returns(contender.result))
+    return {
+        "trials": float(trials.trials),
+        "effective_trials": trials.effective,
+        f"{contender.key}_deflated_sharpe": None if ratio is None else deflate_sharpe(ratio, trials.effective),
+    }
 
 
 def flatten_metrics(quality: ForestQuality, contenders: Sequence[Contender]) -> dict[str, float | None]:

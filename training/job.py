@@ -20,6 +20,7 @@ from training.contenders import (
     flatten_metrics,
     list_training_runs,
     make_grid_inputs,
+    measure_trials,
 )
 from training.data.history import make_store_join, read_bars
 from training.data.point_in_time import Join
@@ -127,6 +128,7 @@ def train(
         files = run_files.write_run_files(
             run_files.locate_directory(settings),
             quality.scored,
+            z_entry=settings.label.z_entry,
             threshold=settings.strategy.probability_min,
             contenders=contenders,
             bars=judged.bars,
@@ -140,6 +142,7 @@ def train(
         **flatten_metrics(quality, contenders),
         **summarise_drift(drift),
         "grid_probability_of_overfitting": overfitting_probability,
+        **measure_trials(TrialLedger.of(settings).read().count(), contenders[0]),
         "train_effective_pairs": count_effective_pairs(measure_likeness(split.train)),
     }
     with stages("register"):

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pairity.durable import replace_file
-from validation.pages.render import POLICY, read_style
+from validation.pages.render import TEMPLATES, render_page
 
 _DROPPED_WITH_CONTENT = frozenset(
     {"script", "style", "title", "iframe", "object", "embed", "template", "noscript", "svg", "math", "footer"}
@@ -51,14 +51,7 @@ def seal_page(page: str, title: str = "data", overview: str = "index.html") -> s
     sealing = _Sealing()
     sealing.feed(page)
     sealing.close()
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="referrer" content="no-referrer">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>pairity: {escape(title)}</title>'
-        f"<style>{read_style('great_expectations.css')}</style></head>\n"
-        f'<body><main><p><a href="{quote(overview)}">Overview of the data</a></p><h1>{escape(title)}</h1>'
-        f"{''.join(sealing.parts)}</main></body></html>\n"
-    )
+    return render_page(TEMPLATES, "sealed.html", title=title, overview=quote(overview), content="".join(sealing.parts))
 
 
 class _Sealing(HTMLParser):

@@ -81,8 +81,8 @@ def backtest(
 
 
 def _show(settings: Settings, report: BacktestReport) -> None:
+    from pairity.measures import explain_span, make_rows
     from pairity_cli.hints import write_command
-    from pairity_cli.measures import explain_span, make_rows
     from pairity_cli.tables import print_heading, print_line, print_table
 
     hours = report.contenders[0].result.equity["time"]
@@ -106,7 +106,7 @@ def _show(settings: Settings, report: BacktestReport) -> None:
 
 
 def _show_grid(grid: GridResult, overfitting: float | None, span: timedelta) -> None:
-    from pairity_cli.measures import MEASURES, format_measure
+    from pairity.measures import MEASURES, format_measure
     from pairity_cli.tables import print_line, print_table
 
     names = list(grid.points[0].changes())

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from pairity.measures import LEAST_TO_ANNUALISE, explain_span
 from pairity.number_formats import NOTHING, Figure, format_fixed, format_percent
 from pairity.study_settings import BarInterval
 from pairity_cli.context import echo, reports_errors, settings_from
-from pairity_cli.measures import LEAST_TO_ANNUALISE, explain_span
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from html import unescape
 
 import polars as pl
 import pytest
@@ -42,14 +43,16 @@ def contents():
 
 def test_what_was_planted_is_text(contents):
     page = render_page(contents)
-    assert "<img" not in page.split("</script>", 1)[1].replace("&lt;img", "")
-    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)
+    assert "<img" not in page
+    assert "<script" not in page
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', unescape(page))
+    assert policy.startswith("default-src 'none'")
+    assert "script-src" not in policy
     assert "unsafe-eval" not in policy
-    assert "script-src 'sha256-" in policy
 
 
 @pytest.mark.slow
-def test_in_a_browser_the_figures_are_drawn_and_nothing_else_runs(contents, tmp_path):
+def test_in_a_browser_the_figures_are_drawn_and_nothing_runs(contents, tmp_path):
     page = render_page(contents)
     browser = shutil.which("chromium")
     if browser is None:
@@ -67,7 +70,7 @@ def test_in_a_browser_the_figures_are_drawn_and_nothing_else_runs(contents, tmp_
         check=True,
     ).stdout
     assert "<title>run</title>" not in dom
-    assert dom.count("main-svg") > 3  # the page's own figures are drawn: the policy knows their scripts
+    assert dom.count("<svg") > 3
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)

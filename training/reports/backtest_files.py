@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -35,11 +35,12 @@ def record_backtest(
     contenders: Sequence[Contender],
     assessments: pl.DataFrame,
     grid: GridResult | None,
+    judged: Mapping[str, float | None],
 ) -> tuple[list[Path], str]:
     """Replace the directory's contents by trades, equity, decisions, grid and figure, and log them as a run.
 
-    `assessments` are the rows of `decisions.csv`. Returns the paths of the files and the run's id. RegistryError where
-    the tracking store cannot be used.
+    `assessments` are the rows of `decisions.csv`; `judged` are metrics of the run as a whole: trials, overfitting.
+    Returns the paths of the files and the run's id. RegistryError where the tracking store cannot be used.
     """
     where = locate_directory(settings)
     if where.exists():
@@ -52,13 +53,19 @@ def record_backtest(
     files.append(_write(where / "backtest_per_pair.csv", summarise_by_pair(contenders[0].result.trades)))
     if grid is not None:
         files.append(_write(where / "grid.csv", grid.table()))
-    run_id = tracking.log_backtest(Layout.of(settings), _make_run(settings, name, contenders, grid))
+    run_id = tracking.log_backtest(Layout.of(settings), _make_run(settings, name, contenders, grid, judged))
     # After logging: a year of 45 pairs is tens of megabytes, and nobody compares them between runs
     files.append(_write(where / "decisions.csv", assessments))
     return files, run_id
 
 
-def _make_run(settings: Settings, name: str, contenders: Sequence[Contender], grid: GridResult | None) -> FamilyRun:
+def _make_run(
+    settings: Settings,
+    name: str,
+    contenders: Sequence[Contender],
+    grid: GridResult | None,
+    judged: Mapping[str, float | None],
+) -> FamilyRun:
     layout, hours = Layout.of(settings), contenders[0].result.equity["time"]
     snapshot, revision = read_snapshot_id(layout), read_code_revision()
     names = {f"contender.{contender.key}": contender.name for contender in contenders}
@@ -68,7 +75,7 @@ def _make_run(settings: Settings, name: str, contenders: Sequence[Contender], gr
     return FamilyRun(
         name=f"backtest from {hours[0]:%Y-%m-%d}",
         params=list_setting_params(settings) | names | span,
-        metrics=metrics,
+        metrics={**metrics, **judged},
         tags={
             "snapshot_id": snapshot,
             "code_revision": revision.commit or "unknown",

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from model_registry.connection import open_client, store_errors
+from model_registry.records import ModelRef, Verdict
 from model_registry.stored_folder import read_folder
 from pairity.errors import RegistryError
 from pairity.layout import Layout
+from pairity.names import RUN_ID
+from training.backtest.records import EQUITY_SCHEMA, TRADE_SCHEMA
 from training.reports.run_lookup import find_known_run
 
 _UTC = pl.Datetime("us", "UTC")
 _TABLE, _TABLE_MAX_BYTES = ".csv", 256 << 20
 _RESTORE = "restore the data directory from a copy, or choose another run"
+_RUINED = 1e-9
 _TIMES = ("time", "decided_at", "opened_at", "closed_at")
 
 
@@ -30,13 +35,22 @@ class ContenderLine:
 
     @property
     def label(self) -> str:
-        """Name in figures: families go by their short names, which the table explains."""
-        return self.name if self.key in {"model", "baseline", "btc"} else self.key.replace("_", " ")
+        """Name in figures: families go by the names that they have everywhere, which the page explains."""
+        return self.name if self.key in {"model", "baseline", "btc"} else self.key
 
     @property
     def initial_equity(self) -> float:
-        """Equity of the account at the start, in USDT."""
-        return self.metrics["final_equity_usdt"] / (1.0 + self.metrics["net_return"])
+        """Equity of the account at the start, in USDT.
+
+        After a ruin the end says nothing of the start: what was traded and how often the capital was turned over does.
+        """
+        kept = 1.0 + self.metrics["net_return"]
+        if kept > _RUINED:
+            return self.metrics["final_equity_usdt"] / kept
+        turnover = self.metrics.get("turnover", 0.0)
+        if turnover > 0.0:
+            return float(self.trades["traded_notional"].sum()) / turnover
+        return float(self.equity["equity"][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,10 @@ class RunContents:
     lines: tuple[ContenderLine, ...]
     tables: Mapping[str, pl.DataFrame]
     """Other CSV files of the run, by name without suffix: importances, calibration, drift, …"""
+    gate: Verdict | None = None
+    """What the gate said of the version that the run registered; None where it was not asked."""
+    version: str | None = None
+    """Number of that version; None where the run registered none."""
 
 
 def read_run(layout: Layout, run_id: str) -> RunContents:
@@ -68,6 +86,7 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
         )
     lines = [_read_line(found, key, run.data.params, run.data.metrics) for key in keys]
     tables = {name: table for name, table in found.items() if not name.startswith(("equity_", "trades_"))}
+    version = _find_version(layout, run.info.run_id)
     best_first = sorted(lines, key=lambda line: -line.metrics.get("net_return", 0.0))
     return RunContents(
         run_id=run.info.run_id,
@@ -78,7 +97,17 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
         metrics=run.data.metrics,
         lines=tuple(best_first),
         tables=tables,
+        gate=None if version is None else version.verdict,
+        version=None if version is None else version.version,
     )
+
+
+def _find_version(layout: Layout, run_id: str) -> ModelRef | None:
+    """Return the version that the run registered; None where it registered none."""
+    client = open_client(layout)
+    with store_errors(layout):
+        found = client.search_model_versions(f"run_id = '{RUN_ID.check(run_id, 'run id', RegistryError)}'")
+    return ModelRef.from_mlflow(found[0]) if found else None
 
 
 def _read_tables(layout: Layout, run_id: str) -> dict[str, pl.DataFrame]:
@@ -103,16 +132,23 @@ def _read_line(
     own = {name.removeprefix(f"{key}_"): value for name, value in metrics.items() if name.startswith(f"{key}_")}
     if f"trades_{key}" not in tables:
         raise RegistryError(f"the run has no trades_{key}{_TABLE}", _RESTORE)
-    equity, trades = (_read_times(tables[f"{kind}_{key}"]) for kind in ("equity", "trades"))
+    try:
+        equity = _read_typed(tables[f"equity_{key}"], EQUITY_SCHEMA)
+        trades = _read_typed(tables[f"trades_{key}"], TRADE_SCHEMA)
+    except pl.exceptions.PolarsError as error:
+        raise RegistryError(f"equity or trades of {key} of the run cannot be read: {error}", _RESTORE) from error
     return ContenderLine(key, params.get(f"contender.{key}", key), own, equity, trades)
 
 
-def _read_times(table: pl.DataFrame) -> pl.DataFrame:
-    return table.with_columns(
+def _read_typed(table: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Return the table with the types of `schema`: a file without rows has none, and whole numbers read as integers."""
+    times = [
         pl.col(name).cast(pl.String).str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
         for name in _TIMES
         if name in table.columns
-    )
+    ]
+    others = [pl.col(name).cast(kind) for name, kind in schema.items() if name in table.columns and name not in _TIMES]
+    return table.with_columns(*times, *others)
 
 
 def _format_start(milliseconds: int | None) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.reports.date_axis import write_dates
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -27,11 +29,7 @@ def open_figure(width: float, height: float) -> Figure:
 
 def finish_figure(figure: Figure, lowest: Sequence[Axes], title: str, path: Path) -> None:
     """Put dates below the lowest panels and the title above all, and write the figure as PNG."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
     for axis in lowest:
-        locator = AutoDateLocator()
-        axis.xaxis.set_major_locator(locator)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        write_dates(axis)
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     figure.savefig(path, dpi=120, format="png")

@@ -15,6 +15,7 @@ from pairity.durable import replace_file_with
 from pairity.layout import Layout
 from training.lag_study import LagStudy
 from training.models.lagged_returns import Floats
+from training.reports.date_axis import write_dates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ def _draw(study: LagStudy, interval: str, path: Path) -> None:
     bars = study.bars.gather_every(max(1, study.bars.height // _POINTS))
     price.plot(bars[EVENT_TIME].to_list(), bars["close"].to_list(), linewidth=0.8)
     price.axvline(study.test_start, color="grey", linewidth=0.8, linestyle="dotted", label="test begins")
-    price.set_title(f"{study.asset}, bars of {interval}, return over {study.horizon_bars}: price")
+    price.set_title(f"{study.asset}, bars of {interval}, return over {_name_span(study)}: price")
     price.set_ylabel("USDT")
     price.legend(frameon=False)
     _draw_returns(histogram, study)
@@ -75,10 +76,15 @@ def _draw(study: LagStudy, interval: str, path: Path) -> None:
         curve = np.cumsum(study.curve[name].to_numpy())
         equity.plot(times, np.exp(curve), linewidth=1, label=label)
         fall.plot(times, 100 * _compute_falls(curve), linewidth=1, label=label)
+    for axis in (price, equity, fall):
+        write_dates(axis)
     equity.axhline(1.0, color="grey", linewidth=0.5)
     equity.set_title("equity of trading the sign in the test period")
+    equity.set_ylabel("equity / start")
     equity.legend(frameon=False)
-    fall.set_title("drawdown, %")
+    fall.set_title("drawdown of trading the sign in the test period")
+    fall.set_ylabel("drawdown, %")
+    fall.legend(frameon=False)
     figure.savefig(path, dpi=110, format="png")
 
 
@@ -87,7 +93,13 @@ def _draw_returns(axis: Axes, study: LagStudy) -> None:
     low, high = closes.quantile(0.001) or 0.0, closes.quantile(0.999) or 0.0
     shown = closes.filter(closes.is_between(low, high))
     axis.hist((100 * shown).to_list(), bins=80, color="steelblue")
-    axis.set_title("returns, %, without the most extreme 0.2 %")
+    axis.set_title(f"returns over {_name_span(study)}, without the most extreme 0.2 %")
+    axis.set_xlabel("logarithmic return, %")
+    axis.set_ylabel("bars")
+
+
+def _name_span(study: LagStudy) -> str:
+    return "one bar" if study.horizon_bars == 1 else f"{study.horizon_bars} bars"
 
 
 def _compute_falls(curve: Floats) -> Floats:

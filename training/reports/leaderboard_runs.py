@@ -6,8 +6,10 @@ from feature_repo.catalog import PAIR_HOURLY
 from pairity.code_revision import read_code_revision
 from pairity.layout import Layout
 from pairity.settings import Settings
+from pairity.timeline import HOUR
 from training import tracking
 from training.data.training_sets import digest_training_rows
+from training.evaluation.verdicts import describe_findings, judge_sharpe
 from training.leaderboard import Leaderboard, Standing
 from training.reports.leaderboard_files import locate_directory, locate_family_directory
 from training.reports.run_files import list_setting_params
@@ -22,8 +24,6 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     params = list_setting_params(settings) | {
         "folds": len(board.folds),
         "test_start": board.folds[0].blocks[0].first,
-        "trials": board.trials.trials,
-        "effective_trials": f"{board.trials.effective:.3f}",
     }
     names = {f"contender.{s.family}": s.description for s in board.standings}
     source = DatasetSource(
@@ -34,6 +34,7 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
         for standing in board.standings
         for name, value in _list_metrics(standing).items()
     }
+    metrics |= {"trials": float(board.trials.trials), "effective_trials": board.trials.effective}
     if board.overfitting is not None:
         metrics["probability_of_overfitting"] = board.overfitting.probability
     if board.superiority is not None:
@@ -66,10 +67,11 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
 
 
 def summarise_leaderboard(board: Leaderboard) -> str:
-    """Return Markdown that says which families earn money after costs."""
-    earning = [s.family for s in board.standings if (s.contender.metrics["net_return"] or 0.0) > 0]
+    """Return Markdown that says which families' Sharpe ratios are above zero after costs, and which nobody can tell."""
     lines = [
-        f"After costs these earned money: {', '.join(earning) or 'none'}.",
+        "The 95 % interval of the Sharpe ratio after costs says:",
+        "",
+        *(f"- {line}" for line in judge_standings(board)),
         "",
         *_describe_ranks(board),
         "| family | net return | Sharpe | trades | deflated Sharpe |",
@@ -82,6 +84,13 @@ def summarise_leaderboard(board: Leaderboard) -> str:
             f"| {_format_number(standing.deflated_sharpe)} |"
         )
     return "\n".join([*lines, *(f"\n{note}" for note in board.notes)])
+
+
+def judge_standings(board: Leaderboard) -> list[str]:
+    """Return what the intervals of the families' Sharpe ratios say, one sentence per finding; not of holding a coin."""
+    own = [standing for standing in board.standings if standing.contender.key != "btc"]
+    hours = max((standing.contender.result.equity.height for standing in own), default=0)
+    return describe_findings({s.family: judge_sharpe(s.contender.metrics, hours * HOUR) for s in own})
 
 
 def _describe_ranks(board: Leaderboard) -> list[str]:

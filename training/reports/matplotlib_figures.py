@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from pairity.durable import replace_file_with
+from pairity.number_formats import format_plain
 from training.backtest.performance import compute_drawdown
 from training.backtest.records import BacktestResult
+from training.reports.date_axis import write_dates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DPI = 110
+_MOST_MONTHS = 48
+"""Most months that are written below a picture."""
 
 
 def draw_equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
@@ -34,6 +38,7 @@ def draw_equity(path: Path, results: Mapping[str, BacktestResult]) -> Path:
         axes[1].set_ylabel("drawdown, %")
         axes[0].legend()
         axes[0].set_title("Out of sample, after fees, slippage and funding")
+        write_dates(axes[1])
 
     return _save_figure(path, draw, rows=2)
 
@@ -64,6 +69,7 @@ def draw_traded_pair(path: Path, trades: pl.DataFrame, bars: pl.DataFrame) -> Pa
         axes[0].legend()
         axes[0].set_ylabel(f"{base} / {quote}")
         axes[0].set_title(f"{pair_id}: {chosen.height} of {trades.height} trades")
+        write_dates(axes[0])
 
     return _save_figure(path, draw)
 
@@ -78,7 +84,7 @@ def draw_calibration(path: Path, table: pl.DataFrame) -> Path:
             axes[0].annotate(f"{rows}", (probability, observed), fontsize=7)
         axes[0].set_xlabel("predicted probability")
         axes[0].set_ylabel("observed frequency")
-        axes[0].set_title("Calibration out of sample (rows per bin)")
+        axes[0].set_title("Calibration of candidates out of sample (rows per bin)")
 
     return _save_figure(path, draw)
 
@@ -91,23 +97,24 @@ def draw_importance(path: Path, values: Mapping[str, float]) -> Path:
         axes[0].barh(names, [values[name] for name in names], color="steelblue")
         axes[0].tick_params(axis="y", labelsize=7)
         axes[0].set_title("Feature importance")
+        axes[0].set_xlabel("importance")
 
     return _save_figure(path, draw)
 
 
 def draw_score_distribution(path: Path, scored: pl.DataFrame, threshold: float) -> Path:
-    """Draw a histogram of out-of-sample probabilities by label (columns label, probability)."""
+    """Draw a histogram of the candidates' out-of-sample probabilities by label (columns label, probability)."""
 
     def draw(axes: list[Axes]) -> None:
         edges = [step / 50 for step in range(51)]
         for label in (0, 1):
             chosen = scored.filter(pl.col("label") == label)["probability"]
             axes[0].hist(chosen, bins=edges, alpha=0.6, label=f"label {label} ({len(chosen)})")
-        axes[0].axvline(threshold, color="black", linewidth=0.8, label=f"threshold {threshold}")
+        axes[0].axvline(threshold, color="black", linewidth=0.8, label=f"entered above {format_plain(threshold)}")
         axes[0].legend()
         axes[0].set_xlabel("probability")
-        axes[0].set_ylabel("rows")
-        axes[0].set_title("Scores out of sample")
+        axes[0].set_ylabel("candidates")
+        axes[0].set_title("Scores of candidates out of sample")
 
     return _save_figure(path, draw)
 
@@ -118,6 +125,7 @@ def draw_exposure(path: Path, curve: pl.DataFrame) -> Path:
     def draw(axes: list[Axes]) -> None:
         axes[0].fill_between(curve["time"], curve["exposure"], step="post", alpha=0.5, color="steelblue")
         axes[0].set_ylabel("notional / equity")
+        write_dates(axes[0])
         axes[0].set_title(f"Exposure, {float(curve['exposure'].mean() or 0.0):.2f} on average")  # type: ignore[arg-type]
 
     return _save_figure(path, draw)
@@ -130,6 +138,7 @@ def draw_monthly_ic(path: Path, table: pl.DataFrame) -> Path:
         known = table.drop_nulls("rank_ic")
         axes[0].bar([f"{month:%Y-%m}" for month in known["month"]], known["rank_ic"], color="steelblue")
         axes[0].axhline(0.0, color="grey", linewidth=0.5)
+        axes[0].set_xticks(range(0, known.height, -(-max(1, known.height) // _MOST_MONTHS)))
         axes[0].tick_params(axis="x", labelrotation=90, labelsize=7)
         axes[0].set_ylabel("rank correlation")
         axes[0].set_title("Score and outcome by month, out of sample")

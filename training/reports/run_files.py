@@ -22,6 +22,7 @@ from training.backtest.comparison import Contender
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
 from training.evaluation import metrics
+from training.evaluation.score_table import tabulate_scores
 from training.models.registrable import Registrable
 from training.reports import matplotlib_figures as figures
 from training.reports.model_card import render_model_card
@@ -40,6 +41,7 @@ def write_run_files(
     where: Path,
     evaluated: pl.DataFrame,
     *,
+    z_entry: float,
     threshold: float,
     contenders: Sequence[Contender],
     bars: pl.DataFrame,
@@ -49,24 +51,28 @@ def write_run_files(
 ) -> list[Path]:
     """Replace the contents of `where` by figures, trade logs, equity curves and tables of one run; return the paths.
 
-    `evaluated`: pair_id, label, probability of labelled test rows. The first contender is the model.
+    `evaluated`: pair_id, z_score, label, probability of labelled test rows. Scores are drawn and counted of candidates,
+    |z| above `z_entry`: elsewhere the label is 0 by definition, and any model looks right. The first contender is the
+    model.
     """
     if where.exists():
         shutil.rmtree(where)
     make_folder(where)
-    reliability = metrics.tabulate_calibration(evaluated["label"].to_numpy(), evaluated["probability"].to_numpy())
+    candidates = evaluated.filter(pl.col("z_score").abs() > z_entry)
+    reliability = metrics.tabulate_calibration(candidates["label"].to_numpy(), candidates["probability"].to_numpy())
     trades = contenders[0].result.trades
     files = [
         figures.draw_equity(where / "equity.png", {c.name: c.result for c in contenders}),
         figures.draw_traded_pair(where / "most_traded_pair.png", trades, bars),
         figures.draw_calibration(where / "calibration.png", reliability),
         figures.draw_importance(where / "feature_importance.png", importances),
-        figures.draw_score_distribution(where / "scores.png", evaluated, threshold),
-        _write_table(where / "calibration.csv", reliability),
+        figures.draw_score_distribution(where / "scores.png", candidates, threshold),
+        _write_table(where / "calibration_candidates.csv", reliability),
+        _write_table(where / "scores_candidates.csv", tabulate_scores(candidates)),
         _write_table(where / "feature_importance.csv", tabulate_importances(importances)),
         _write_table(where / "drift.csv", drift),
         _write_table(where / "grid.csv", grid),
-        _write_table(where / "classification_per_pair.csv", metrics.measure_by_pair(evaluated, threshold)),
+        _write_table(where / "classification_per_pair.csv", metrics.measure_by_pair(candidates, threshold)),
         _write_table(where / "backtest_per_pair.csv", performance.summarise_by_pair(trades)),
     ]
     for contender in contenders:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 POLICY = "default-src 'none'; img-src 'self' file: data:; style-src 'self' file: 'unsafe-inline'; font-src 'self' file:"
 """Content-Security-Policy of every page about data: nothing runs, and nothing is loaded from elsewhere."""
-_SHARED = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
+"""Templates that every room may use and extend."""
 
 
 def render_page(folder: Path, name: str, **values: object) -> str:
@@ -22,11 +23,6 @@ def render_page(folder: Path, name: str, **values: object) -> str:
     (99.95 %) and `age` (3.5 h); None is a dash.
     """
     return _open_templates(folder).get_template(name).render(policy=POLICY, **values)
-
-
-def read_style(*names: str) -> str:
-    """Return the shared style sheet, followed by others that lie beside it."""
-    return "".join((_SHARED / name).read_text() for name in ("style.css", *names))
 
 
 def format_minute(instant: datetime | None) -> str:
@@ -67,7 +63,7 @@ def _open_templates(folder: Path) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(
-        loader=FileSystemLoader([folder, _SHARED]),
+        loader=FileSystemLoader([folder, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

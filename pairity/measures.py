@@ -56,6 +56,17 @@ MEASURES: Mapping[str, Measure] = {
     "funding_usdt": Measure("funding paid, USDT", format_money),
     "break_even_cost_bps": Measure("break-even cost, bps a side", _bps),
     "final_equity_usdt": Measure("final equity, USDT", format_money),
+    "deflated_sharpe": Measure("deflated Sharpe", format_fixed),
+    "volatility": Measure("volatility, annualised", format_percent, is_annualised=True),
+    "sortino": Measure("Sortino, annualised", format_fixed, is_annualised=True),
+    "calmar": Measure("Calmar, annualised", format_fixed, is_annualised=True),
+    "value_at_risk": Measure("value at risk of a day, 95%", format_percent),
+    "expected_shortfall": Measure("expected shortfall of a day, 95%", format_percent),
+    "best_day": Measure("best day", _signed),
+    "worst_day": Measure("worst day", _signed),
+    "skew": Measure("skew of days", format_fixed),
+    "kurtosis": Measure("kurtosis of days (normal: 3)", format_fixed),
+    "beta": Measure("beta to holding the coin", format_fixed),
 }
 
 

@@ -1,0 +1,48 @@
+"""What the statistics say of a Sharpe ratio: above zero, below it, or not to be told apart from it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import timedelta
+
+from pairity.measures import LEAST_TO_ANNUALISE
+
+
+class Finding(enum.Enum):
+    """What a 95 % interval of a Sharpe ratio says; the value is how it is written."""
+
+    ABOVE = "above zero"
+    BELOW = "below zero"
+    UNDECIDED = "not distinguishable from zero"
+    IDLE = "did not trade"
+    TOO_SHORT = "too short a span to say"
+    UNKNOWN = "not known"
+
+
+def describe_findings(findings: Mapping[str, Finding]) -> list[str]:
+    """Return one sentence per finding, with the names of the lines that it is about; the best finding first."""
+    groups = {finding: [name for name, own in findings.items() if own is finding] for finding in Finding}
+    return [
+        f"{finding.value[:1].upper()}{finding.value[1:]}: {', '.join(names)}."
+        for finding, names in groups.items()
+        if names
+    ]
+
+
+def judge_sharpe(metrics: Mapping[str, float | None], span: timedelta) -> Finding:
+    """Return what the interval `sharpe_low` to `sharpe_high` says of a backtest over `span`.
+
+    An interval that holds zero is undecided, whatever the sign of the ratio or of the net return. A span that cannot
+    carry a ratio of a year is not judged by one. UNKNOWN where there is no interval.
+    """
+    if not metrics.get("trades"):
+        return Finding.IDLE
+    if span < LEAST_TO_ANNUALISE:
+        return Finding.TOO_SHORT
+    low, high = metrics.get("sharpe_low"), metrics.get("sharpe_high")
+    if low is None or high is None or low != low or high != high:  # noqa: PLR0124 - NaN: MLflow's sign of None
+        return Finding.UNKNOWN
+    if low > 0.0:
+        return Finding.ABOVE
+    return Finding.BELOW if high < 0.0 else Finding.UNDECIDED
