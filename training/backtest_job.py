@@ -122,7 +122,6 @@ def run_recorded_backtest(
         progress.advance(1)
     progress.stage("write and log", 1)
     assessments = pl.DataFrame(schema=ASSESSMENT_SCHEMA) if recorder is None else recorder.tabulate()
-    files, run_id = backtest_files.record_backtest(settings, source.name, contenders, assessments, tried)
     # Before anything is judged: this run's own trials count too
     trials = TrialLedger.of(settings).record(
         list(_list_runs(settings, source.name, scored, history.hours[0], compute_hourly_returns(result), tried, bars)),
@@ -131,6 +130,8 @@ def run_recorded_backtest(
     )
     count = trials.count()
     ratio = estimate_sharpe(compute_hourly_returns(result))
+    deflated = None if ratio is None else deflate_sharpe(ratio, count.effective)
+    files, run_id = backtest_files.record_backtest(settings, source.name, contenders, assessments, tried, deflated)
     overfitting = None if tried is None else estimate_overfitting_of_distinct(tried.returns)
     progress.advance(1)
     return BacktestReport(
@@ -138,7 +139,7 @@ def run_recorded_backtest(
         assessments=assessments,
         grid=tried,
         overfitting=None if overfitting is None else overfitting.probability,
-        deflated_sharpe=None if ratio is None else deflate_sharpe(ratio, count.effective),
+        deflated_sharpe=deflated,
         trials=count,
         superiority=assess_trials(trials, history.hours[0], len(history.hours)),
         run_id=run_id,

@@ -23,12 +23,16 @@ from training.data.splits import Split
 from training.data.training_sets import TrainingSet
 from training.evaluation.differences import measure_sharpe_difference
 from training.evaluation.forest_quality import ForestQuality
+from training.evaluation.sharpe import deflate_sharpe, estimate_sharpe
+from training.evaluation.trial_clusters import TrialCount
 from training.forest_fit import ScoredForest, fit_forest, score_test_period
 from training.models.families import find_family
 from training.trials.run import Market, Run
 
 RULE = "always_revert"
 """Family that every model of pairs has to beat: what the strategy earns without a model."""
+
+_AREA = ("roc_auc", "roc_auc_low", "roc_auc_high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,15 @@ def compare_ratios(contenders: Sequence[Contender]) -> dict[str, float | None]:
     return differences
 
 
+def deflate_ratio(contender: Contender, trials: TrialCount) -> float | None:
+    """Return the probability that a Sharpe ratio is above what the best of all trials would show by luck.
+
+    None where the ratio is not defined.
+    """
+    ratio = estimate_sharpe(compute_hourly_returns(contender.result))
+    return None if ratio is None else deflate_sharpe(ratio, trials.effective)
+
+
 def list_training_runs(market: Market, model: Contender, grid: GridResult) -> list[Run]:
     """Return what a training tried, for the ledger of trials: the model, and every point of the grid on its scores."""
     family, first = market.settings.model.family, model.result.equity["time"][0]
@@ -113,11 +126,14 @@ def list_training_runs(market: Market, model: Contender, grid: GridResult) -> li
 def flatten_metrics(quality: ForestQuality, contenders: Sequence[Contender]) -> dict[str, float | None]:
     """Return all metrics of a run under the names that MLflow shows: `test_*`, `test_candidates_*`, `<contender>_*`.
 
-    The first contender's include `compare_ratios`.
+    The first contender's include `compare_ratios`, and the area under the ROC curve on candidates under the name that
+    it has in the runs of a leaderboard: tables of runs put both into one column.
     """
     flat = {f"test_{name}": value for name, value in quality.all_rows.items()}
     flat |= {f"test_candidates_{name}": value for name, value in quality.candidates.items()}
-    flat |= {f"{contenders[0].key}_{name}": value for name, value in compare_ratios(contenders).items()}
+    first = contenders[0].key
+    flat |= {f"{first}_candidates_{name}": quality.candidates[name] for name in _AREA if name in quality.candidates}
+    flat |= {f"{first}_{name}": value for name, value in compare_ratios(contenders).items()}
     for contender in contenders:
         flat |= {f"{contender.key}_{name}": value for name, value in contender.metrics.items()}
     return flat

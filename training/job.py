@@ -17,6 +17,7 @@ from training.backtest.comparison import choose_hold_asset
 from training.backtest.grid import run_grid
 from training.contenders import (
     Part,
+    deflate_ratio,
     flatten_metrics,
     list_training_runs,
     make_grid_inputs,
@@ -138,6 +139,7 @@ def train(
     names = {contender.key: contender.name for contender in contenders}
     measures = {
         **flatten_metrics(quality, contenders),
+        "model_deflated_sharpe": deflate_ratio(contenders[0], TrialLedger.of(settings).read().count()),
         **summarise_drift(drift),
         "grid_probability_of_overfitting": overfitting_probability,
         "train_effective_pairs": count_effective_pairs(measure_likeness(split.train)),
@@ -157,7 +159,7 @@ def train(
             metrics=measures,
             tags=run_files.list_lineage_tags(settings, training_set, learnt, digest),
             digest=digest,
-            names=names,
+            contenders=contenders,
             trials=[metrics["sharpe"] for metrics in grid.metrics],
         )
         outcome = decide_promotion(settings, model, judgement.verdict, now)

@@ -20,7 +20,9 @@ from training.backtest.grid import GridResult
 from training.backtest.performance import summarise_by_pair
 from training.data.point_in_time import read_snapshot_id
 from training.reports import matplotlib_figures as figures
+from training.reports.run_curves import draw_curves
 from training.reports.run_files import list_setting_params
+from training.reports.run_names import SUBJECT_TAG, name_run
 from training.run_records import GRID_METRIC, DatasetSource, FamilyRun
 
 
@@ -35,11 +37,12 @@ def record_backtest(
     contenders: Sequence[Contender],
     assessments: pl.DataFrame,
     grid: GridResult | None,
+    deflated_sharpe: float | None,
 ) -> tuple[list[Path], str]:
     """Replace the directory's contents by trades, equity, decisions, grid and figure, and log them as a run.
 
-    `assessments` are the rows of `decisions.csv`. Returns the paths of the files and the run's id. RegistryError where
-    the tracking store cannot be used.
+    `assessments` are the rows of `decisions.csv`; `deflated_sharpe` is logged beside the other measures. Returns the
+    paths of the files and the run's id. RegistryError where the tracking store cannot be used.
     """
     where = locate_directory(settings)
     if where.exists():
@@ -52,24 +55,35 @@ def record_backtest(
     files.append(_write(where / "backtest_per_pair.csv", summarise_by_pair(contenders[0].result.trades)))
     if grid is not None:
         files.append(_write(where / "grid.csv", grid.table()))
-    run_id = tracking.log_backtest(Layout.of(settings), _make_run(settings, name, contenders, grid))
+    run_id = tracking.log_backtest(Layout.of(settings), _make_run(settings, name, contenders, grid, deflated_sharpe))
     # After logging: a year of 45 pairs is tens of megabytes, and nobody compares them between runs
     files.append(_write(where / "decisions.csv", assessments))
     return files, run_id
 
 
-def _make_run(settings: Settings, name: str, contenders: Sequence[Contender], grid: GridResult | None) -> FamilyRun:
+def _make_run(
+    settings: Settings,
+    name: str,
+    contenders: Sequence[Contender],
+    grid: GridResult | None,
+    deflated_sharpe: float | None,
+) -> FamilyRun:
     layout, hours = Layout.of(settings), contenders[0].result.equity["time"]
     snapshot, revision = read_snapshot_id(layout), read_code_revision()
     names = {f"contender.{contender.key}": contender.name for contender in contenders}
     span = {"backtest.first": hours[0], "backtest.last": hours[-1]}
     metrics = {f"{c.key}_{key}": value for c in contenders for key, value in c.metrics.items()}
+    metrics[f"{contenders[0].key}_deflated_sharpe"] = deflated_sharpe
+    params = list_setting_params(settings) | names | span
+    subject = name if grid is None else f"{name}, grid of {len(grid.points)}"
+    run_name = name_run(layout, tracking.BACKTESTS, subject, (hours[0], hours[-1]), params)
     trials = () if grid is None else [{GRID_METRIC: values["sharpe"]} for values in grid.metrics]
     return FamilyRun(
-        name=f"backtest from {hours[0]:%Y-%m-%d}",
-        params=list_setting_params(settings) | names | span,
+        name=str(run_name),
+        params=params,
         metrics=metrics,
         tags={
+            SUBJECT_TAG: run_name.subject,
             "snapshot_id": snapshot,
             "code_revision": revision.commit or "unknown",
             "code_dirty": "unknown" if revision.dirty is None else str(revision.dirty).lower(),
@@ -78,6 +92,7 @@ def _make_run(settings: Settings, name: str, contenders: Sequence[Contender], gr
         folds=[trial for trial in trials if trial[GRID_METRIC] is not None],
         artifacts=locate_directory(settings),
         dataset=DatasetSource(PAIR_HOURLY.name, snapshot, str(layout.features / PAIR_HOURLY.name), len(hours)),
+        curves=draw_curves(contenders[0].result),
     )
 
 
