@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 EXPERIMENT, LEADERBOARD, BACKTESTS = "pair_forest", "leaderboard", "backtests"
 _METRICS_A_BATCH, _PARAMS_A_BATCH = 1000, 100
 """Most that MLflow takes at once."""
-_KIND_TAG = "mlflow.experimentKind"
+KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
 """Without it the tracking UI takes an experiment for one of language models, and opens on an empty page of traces."""
 PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
 _HOUR_MS = 3_600_000
@@ -204,9 +204,7 @@ def _find_or_create_experiment(layout: Layout, name: str = EXPERIMENT) -> str:
                 "move the data directory back to where it was, or train in a new one (PAIRITY_HOME)",
             )
         return str(experiment.experiment_id)
-    return str(
-        client.create_experiment(name, artifact_location=artifacts, tags={_KIND_TAG: "custom_model_development"})
-    )
+    return str(client.create_experiment(name, artifact_location=artifacts, tags={KIND_TAG: KIND}))
 
 
 def _make_dataset(mlflow: ModuleType, record: RunRecord) -> Any:  # noqa: ANN401 - mlflow.data.Dataset
