@@ -49,8 +49,11 @@ def register(settings: Settings, run_id: str, model_uri: str, tags: Mapping[str,
     require_tags(name, "new", all_tags)
     client = open_client(layout)
     with signing(layout) as signer, store_errors(layout):
-        if not client.search_registered_models(_name_filter(name)):
+        found = client.search_registered_models(_name_filter(name))
+        if not found:
             client.create_registered_model(name, description=ABOUT_ALIASES)
+        elif not found[0].description:
+            client.update_registered_model(name, ABOUT_ALIASES)
         created = client.create_model_version(
             name,
             source=model_uri,

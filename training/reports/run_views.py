@@ -22,19 +22,26 @@ from training.tracking import KIND, KIND_TAG, LEADERBOARD, PARENT_TAG
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
-DECIDING = (
-    "model_net_return",
-    "model_sharpe",
-    "model_sharpe_low",
-    "model_sharpe_high",
-    "model_deflated_sharpe",
-    "model_max_drawdown",
-    "model_trades",
-    "model_candidates_roc_auc",
-)
-"""Metrics that are columns, in this order: every run that traded has them under these names."""
+DECIDING = {
+    "model_net_return": 118,
+    "model_sharpe": 112,
+    "model_sharpe_low": 138,
+    "model_sharpe_high": 140,
+    "model_deflated_sharpe": 125,
+    "model_max_drawdown": 118,
+    "model_trades": 112,
+    "model_candidates_roc_auc": 120,
+}
+"""Metrics that are columns, in this order, and their widths in pixels: a screen of 1,600 has all of them, told apart.
+
+Every run that traded has them under these names."""
+_FIRST_WIDTHS = {"attributes.`Run Name`": 220, "runDateAndNestInfo": 70}
+"""Columns that every table of runs begins with: name and age."""
 VIEW_TAG = "mlflow.sharedViewState.decides"
 _VIEW, _VIEW_NAME = "decides", "What decides"
+_SECTION, _MOST_SHOWN_RUNS = "curves", 20
+# Without smoothing: a curve that is drawn softer than it is hides the falls that it is looked at for
+_LINE = {"useGlobalXaxisKey": True, "useGlobalLineSmoothing": False, "lineSmoothness": 0, "range": {}}
 _NOTHING_LOGGED = "nothing stored yet: no run is logged in {}"
 
 
@@ -59,7 +66,7 @@ def prepare_runs_page(layout: Layout) -> RunsPage:
     runs = list_runs(layout) if has_database(layout) else []
     if not runs:
         raise MissingDataError(
-            _NOTHING_LOGGED.format(layout.mlflow), "run `pairity train` (or `make demo`) first, or set PAIRITY_HOME"
+            _NOTHING_LOGGED.format(layout.mlflow), "run `make train` (or `make demo`) first, or set PAIRITY_HOME"
         )
     newest, client = runs[0], open_client(layout)
     with store_errors(layout):
@@ -104,13 +111,12 @@ def _make_view(search: str, order_by: str) -> dict[str, object]:
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
         "selectedColumns": columns,
-        "columnOrder": columns,
-        "columnWidths": {"attributes.`Run Name`": 330, "runDateAndNestInfo": 120}
-        | {column: 7 * len(name) + 18 for column, name in zip(columns, DECIDING, strict=True)},
+        "columnOrder": [*_FIRST_WIDTHS, *columns],
+        "columnWidths": _FIRST_WIDTHS | dict(zip(columns, DECIDING.values(), strict=True)),
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunSections": [
             {
-                "uuid": "curves",
+                "uuid": _SECTION,
                 "name": "Curves and what decides",
                 "display": True,
                 "isReordered": False,
@@ -118,25 +124,25 @@ def _make_view(search: str, order_by: str) -> dict[str, object]:
                 "isGenerated": False,
             }
         ],
-        "compareRunCharts": _make_charts((EQUITY_CURVE, DRAWDOWN_CURVE), DECIDING),
+        "compareRunCharts": _make_charts((EQUITY_CURVE, DRAWDOWN_CURVE), tuple(DECIDING)),
         "globalLineChartConfig": {"xAxisKey": "time", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
     }
 
 
 def _make_charts(lines: Sequence[str], bars: Sequence[str]) -> list[dict[str, object]]:
     charts: list[dict[str, object]] = []
-    for kind, names in (("LINE", lines), ("BAR", bars)):
+    for kind, names, more in (("LINE", lines, _LINE), ("BAR", bars, {})):
         charts += [
             {
                 "uuid": name,
                 "type": kind,
                 "metricKey": name,
-                "metricSectionId": "curves",
-                "runsCountToCompare": 20,
+                "metricSectionId": _SECTION,
+                "runsCountToCompare": _MOST_SHOWN_RUNS,
                 "deleted": False,
                 "isGenerated": False,
+                **more,
             }
-            | ({"selectedMetricKeys": [name], "useGlobalXaxisKey": True, "range": {}} if kind == "LINE" else {})
             for name in names
         ]
     return charts
