@@ -51,26 +51,13 @@ def address(known):
         cwd=known.settings.root,
     )
     try:
-        assert f"http://127.0.0.1:{port}" in process.stdout.readline()
-        wait_for(f"http://127.0.0.1:{port}/health")
+        assert f"http://127.0.0.1:{port}" in process.stdout.readline()  # from now on it answers
         assert "hush-hush" not in Path(f"/proc/{process.pid}/environ").read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=30)
         assert "Traceback" not in rest
-
-
-def wait_for(url):
-    for _ in range(240):
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                answer.read()
-        except (urllib.error.URLError, ConnectionError):
-            subprocess.run(["sleep", "0.5"], check=True)
-        else:
-            return
-    pytest.fail(f"nothing answers at {url}")
 
 
 def look(address, place, tmp_path, *wanted):
