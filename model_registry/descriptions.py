@@ -6,7 +6,7 @@ aliases that are.
 
 from __future__ import annotations
 
-from model_registry.records import Verdict
+from model_registry.records import Check, Verdict
 
 ABOUT_ALIASES = (
     "`@champion` is the version that trades, `@challenger` the newest that is scored in shadow beside it. "
@@ -27,15 +27,18 @@ def describe_version(verdict: Verdict | None, card: str) -> str:
 
 
 def _describe_verdict(verdict: Verdict | None) -> list[str]:
+    # Lists of versions show the beginning as it is written, hence no signs of Markdown in it
     if verdict is None:
-        return ["## Gate: not asked"]
+        return ["Gate: not asked"]
     failed = [check for check in verdict.checks if not check.passed]
     said = f"failed {len(failed)} of {len(verdict.checks)} checks" if failed else f"passed all {len(verdict.checks)}"
-    rows = [
-        f"| {'✅' if check.passed else '❌'} | {_cell(check.name)} | {_cell(check.actual)} | {_cell(check.needed)} |"
-        for check in (*failed, *(check for check in verdict.checks if check.passed))
-    ]
-    return [f"## Gate: {said}", "", "| | check | found | needed |", "| --- | --- | --- | --- |", *rows]
+    rows = [_make_row(check) for check in (*failed, *(check for check in verdict.checks if check.passed))]
+    return [f"Gate: {said}", "", "| | check | found | needed |", "| --- | --- | --- | --- |", *rows]
+
+
+def _make_row(check: Check) -> str:
+    said = "passed" if check.passed else "**FAILED**"
+    return f"| {said} | {_cell(check.name)} | {_cell(check.actual)} | {_cell(check.needed)} |"
 
 
 def _cell(text: str) -> str:

@@ -22,14 +22,17 @@ def rows(text):
 
 def test_failed_checks_come_first_and_the_card_follows():
     text = describe_version(FAILED, CARD)
-    assert text.startswith("## Gate: failed 1 of 2 checks\n\n| | check | found | needed |\n| --- |")
-    assert rows(text) == [["❌", "net", "net return −2.00%", "above +0.00%"], ["✅", "trades", "99", "at least 30"]]
+    assert text.startswith("Gate: failed 1 of 2 checks\n\n| | check | found | needed |\n| --- |")
+    assert rows(text) == [
+        ["**FAILED**", "net", "net return −2.00%", "above +0.00%"],
+        ["passed", "trades", "99", "at least 30"],
+    ]
     assert text.endswith(CARD)
-    assert describe_version(PASSED, "").startswith("## Gate: passed all 2")
+    assert describe_version(PASSED, "").startswith("Gate: passed all 2")
 
 
 def test_a_version_that_the_gate_was_not_asked_about_says_so():
-    assert describe_version(None, CARD) == f"## Gate: not asked\n\n{CARD}"
+    assert describe_version(None, CARD) == f"Gate: not asked\n\n{CARD}"
 
 
 @pytest.mark.parametrize("odd", ["a | b", "two\nlines", "| --- |", "`code` <script>", "\r\n|"])
@@ -49,13 +52,13 @@ def test_the_registry_shows_the_verdict_of_each_version_and_what_aliases_mean(si
         client = open_client(Layout.of(signed_registry.settings))
         said = {v.version: v.description for v in client.search_model_versions(f"name = '{signed_registry.name}'")}
         assert [said[number].splitlines()[0] for number in (1, 2, 3)] == [
-            "## Gate: passed all 2",
-            "## Gate: passed all 2",
-            "## Gate: failed 1 of 2 checks",
+            "Gate: passed all 2",
+            "Gate: passed all 2",
+            "Gate: failed 1 of 2 checks",
         ]
         assert "@champion" in client.get_registered_model(signed_registry.name).description
         # What it says decides nothing: the version is read as before, whatever stands there
-        client.update_model_version(signed_registry.name, "2", "## Gate: passed all 99")
+        client.update_model_version(signed_registry.name, "2", "Gate: passed all 99")
         assert registry.find_champion(signed_registry.settings).version == "2"
 
 
@@ -66,5 +69,5 @@ def test_the_card_of_the_run_is_in_the_description(signed_registry):
         client.set_tag(run_id, "mlflow.note.content", CARD)
         registry.record_verdict(settings, "3", PASSED)
         said = client.get_model_version(signed_registry.name, "3").description
-        assert said.startswith("## Gate: passed all 2")
+        assert said.startswith("Gate: passed all 2")
         assert said.endswith(CARD)

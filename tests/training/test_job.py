@@ -128,8 +128,8 @@ def test_the_registry_describes_the_version_by_verdict_and_card(trained):
     client = open_client(Layout.of(settings))
     said = client.get_model_version(report.model.name, report.model.version).description
     checks = report.outcome.verdict.checks
-    assert said.startswith(f"## Gate: failed {sum(not check.passed for check in checks)} of {len(checks)} checks")
-    assert said.index("| ❌ |") < said.index("| ✅ |")
+    assert said.startswith(f"Gate: failed {sum(not check.passed for check in checks)} of {len(checks)} checks")
+    assert said.index("| **FAILED** |") < said.index("| passed |")
     assert "**What it is.**" in said
     assert "@champion" in client.get_registered_model(report.model.name).description
 

@@ -8,7 +8,7 @@ from pairity.layout import Layout
 from pairity.settings import Settings
 from training import tracking
 from training.data.training_sets import digest_training_rows
-from training.leaderboard import Leaderboard, Standing
+from training.leaderboard import TWO_LEGS, Leaderboard, Standing
 from training.reports.leaderboard_files import locate_directory, locate_family_directory
 from training.reports.run_curves import draw_curves
 from training.reports.run_files import list_setting_params
@@ -46,7 +46,8 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     children = [
         FamilyRun(
             name=f"{standing.family} {name.days}{name.ending}",
-            params=params | {"family": standing.family},
+            # The rest is the same for all of them, and stands in the parent: here is what a comparison should show
+            params={"family": standing.family, "legs": _describe_legs(standing), **name.changes},
             metrics={f"model_{key}": value for key, value in _list_metrics(standing).items()},
             tags=tags | {SUBJECT_TAG: standing.family},
             note=standing.description,
@@ -131,6 +132,12 @@ def _list_tags(settings: Settings, board: Leaderboard, digest: str) -> dict[str,
 
 def _list_metrics(standing: Standing) -> dict[str, float | None]:
     return {**standing.contender.metrics, "deflated_sharpe": standing.deflated_sharpe, **standing.quality}
+
+
+def _describe_legs(standing: Standing) -> str:
+    if "candidates_rows" not in standing.quality:
+        return "single assets"
+    return "both" if standing.family.endswith(TWO_LEGS) else "base"
 
 
 def _format_number(value: float | None) -> str:

@@ -6,7 +6,7 @@ A name is given once. The tracking UI shows it in tables and beside curves, so n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ class RunName:
     ending: str
     """Settings that differ, and a number where even so the name was taken: `, seed 7 #2`. Often empty."""
     subject: str
+    changes: Mapping[str, str]
+    """Settings that differ from the first run of the kind, all of them: `section.setting` → value as logged."""
 
     def __str__(self) -> str:
         return f"{self.subject} {self.days}{self.ending}"
@@ -53,20 +55,20 @@ def name_run(
     subject = subject.translate(_UNQUOTABLE)
     days = f"{hours[0]:%Y-%m-%d} to {hours[1]:%Y-%m-%d}"
     if not has_database(layout):
-        return RunName(days, "", subject)
+        return RunName(days, "", subject, {})
     client = open_client(layout)
     with store_errors(layout):
         found = client.get_experiment_by_name(experiment)
         if found is None:
-            return RunName(days, "", subject)
+            return RunName(days, "", subject, {})
         first = _find_first(client, found.experiment_id, subject)
-        changes = [] if first is None else _list_changes(params, first.data.params)
-        name = RunName(days, _join_changes(changes), subject)
+        changes = {} if first is None else _find_changes(params, first.data.params)
+        name = RunName(days, _join_changes(changes), subject, changes)
         taken = _list_names(client, found.experiment_id, str(name))
     number = 2
     while f"{name} #{number}" in taken:
         number += 1
-    return RunName(days, f"{name.ending} #{number}", subject) if str(name) in taken else name
+    return replace(name, ending=f"{name.ending} #{number}") if str(name) in taken else name
 
 
 def _find_first(client: MlflowClient, experiment_id: str, subject: str) -> Run | None:
@@ -79,21 +81,22 @@ def _find_first(client: MlflowClient, experiment_id: str, subject: str) -> Run |
     return runs[0] if runs else None
 
 
-def _list_changes(params: Mapping[str, object], before: Mapping[str, str]) -> list[str]:
-    changes = []
+def _find_changes(params: Mapping[str, object], before: Mapping[str, str]) -> dict[str, str]:
+    changes = {}
     for name, value in params.items():
-        section, _, setting = name.rpartition(".")
+        section = name.rpartition(".")[0]
         if section in {"", "contender", "split", "backtest"} or name not in before:
             continue
         text = format_param(value)
         if text[:_COMPARED] != before[name][:_COMPARED]:
-            changes.append(f"{setting} {_shorten(text)}")
+            changes[name] = text
     return changes
 
 
-def _join_changes(changes: list[str]) -> str:
-    rest = len(changes) - _MOST_CHANGES
-    shown = [*changes[:_MOST_CHANGES], *([f"{rest} more"] if rest > 0 else [])]
+def _join_changes(changes: Mapping[str, str]) -> str:
+    said = [f"{name.rpartition('.')[2]} {_shorten(text)}" for name, text in changes.items()]
+    rest = len(said) - _MOST_CHANGES
+    shown = [*said[:_MOST_CHANGES], *([f"{rest} more"] if rest > 0 else [])]
     return "".join(f", {change}" for change in shown)
 
 

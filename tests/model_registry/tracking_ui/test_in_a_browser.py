@@ -24,6 +24,12 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 SCRIPT = "<h1>a report</h1><script>document.body.innerHTML = 'it' + 'ran'</script>"
 
 
+def find_free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @pytest.fixture(scope="module")
 def known(signed_registry):
     with signed_registry.restored():
@@ -38,9 +44,7 @@ def known(signed_registry):
 
 @pytest.fixture(scope="module")
 def address(known):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_free_port()
     secrets = {"PAIRITY_EXCHANGE__API_SECRET": "hush-hush", "AWS_SECRET_ACCESS_KEY": "hush-hush"}
     process = subprocess.Popen(
         [sys.executable, "-m", "pairity_cli", "ui", "--port", str(port)],
