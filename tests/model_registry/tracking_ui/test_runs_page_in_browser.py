@@ -33,7 +33,7 @@ PATIENCE_MS = 120_000  # of a machine that is busy with other tests
 
 def make_family(name):
     times = [FIRST + timedelta(hours=hour) for hour in range(100)]
-    values = {key: 0.5 for key in DECIDING} | {"model_net_return": NET[name]}
+    values = dict.fromkeys(DECIDING, 0.5) | {"model_net_return": NET[name]}
     curves = [Curve(key, times, [float(hour) for hour in range(100)]) for key in (EQUITY_CURVE, DRAWDOWN_CURVE)]
     return FamilyRun(
         name=f"{name} 2026-01-01 to 2026-01-05",
