@@ -127,7 +127,7 @@ def test_the_address_answers_when_it_appears_and_the_process_ends_alone(home, nu
         bound = [fields[1] for fields in map(str.split, listening) if fields[1].endswith(f":{port:04X}")]
         assert set(bound) == {f"0100007F:{port:04X}"}
         process.send_signal(number)
-        rest, trouble = process.communicate(timeout=30)
+        rest, trouble = process.communicate(timeout=120)
     finally:
         process.kill()
     assert (process.returncode, rest, trouble) == (0, "", "")
@@ -157,7 +157,7 @@ def test_a_signal_while_it_loads_ends_it_as_well(home, number):
             assert process.stdout.readline() == "there\n"
             time.sleep(0.5)  # MLflow takes seconds
             process.send_signal(number)
-            rest, trouble = process.communicate(timeout=60)
+            rest, trouble = process.communicate(timeout=120)
         finally:
             process.kill()
     assert (process.returncode, rest, trouble) == (0, "", "")

