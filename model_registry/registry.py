@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from model_registry.connection import has_database, open_client, read_once, store_errors
+from model_registry.descriptions import ABOUT_ALIASES, describe_version
 from model_registry.files import model_digest
 from model_registry.loading import read_model, require_model, verified_directory
 from model_registry.records import (
@@ -28,6 +29,7 @@ from pairity.names import MODEL, VERSION
 from pairity.settings import Settings
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 
@@ -47,10 +49,18 @@ def register(settings: Settings, run_id: str, model_uri: str, tags: Mapping[str,
     require_tags(name, "new", all_tags)
     client = open_client(layout)
     with signing(layout) as signer, store_errors(layout):
-        if not client.search_registered_models(_name_filter(name)):
-            client.create_registered_model(name)
+        found = client.search_registered_models(_name_filter(name))
+        if not found:
+            client.create_registered_model(name, description=ABOUT_ALIASES)
+        elif not found[0].description:
+            client.update_registered_model(name, ABOUT_ALIASES)
         created = client.create_model_version(
-            name, source=model_uri, run_id=run_id, tags=all_tags, model_id=model_uri.rsplit("/", 1)[-1]
+            name,
+            source=model_uri,
+            run_id=run_id,
+            tags=all_tags,
+            description=describe_version(None, _read_card(client, run_id)),
+            model_id=model_uri.rsplit("/", 1)[-1],
         )
         # Signed is what we know, and not what the registry answers: somebody else can write there
         model = signer.sign_registration(replace(ModelRef.from_mlflow(created), run_id=run_id, tags=all_tags))
@@ -62,7 +72,7 @@ def register(settings: Settings, run_id: str, model_uri: str, tags: Mapping[str,
 
 
 def record_verdict(settings: Settings, version: str, verdict: Verdict) -> None:
-    """Store the gate's verdict with the version, whatever it was, and sign it.
+    """Store the gate's verdict with the version, whatever it was, sign it, and put it into the description for people.
 
     SignatureError where the version is not the one that was registered.
     """
@@ -74,6 +84,10 @@ def record_verdict(settings: Settings, version: str, verdict: Verdict) -> None:
         judged = signer.sign_verdict(replace(model, tags={**model.tags, **answer}))
         _set_tags(settings, version, _added(judged, model.tags))
         signer.put_in_force()
+    client = open_client(layout)
+    with store_errors(layout):
+        described = describe_version(verdict, _read_card(client, model.run_id))
+        client.update_model_version(model.name, version, description=described)
 
 
 def promote(settings: Settings, version: str, reason: str, now: datetime) -> ModelRef:
@@ -280,6 +294,18 @@ def _set_champion(
 def _added(model: ModelRef, before: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a version that are new or differ."""
     return {name: value for name, value in model.tags.items() if before.get(name) != value}
+
+
+def _read_card(client: MlflowClient, run_id: str) -> str:
+    """Return the model card, which is the note of the run that trained the model; empty where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_run(run_id).data.tags.get("mlflow.note.content", ""))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return ""
 
 
 def _set_tags(settings: Settings, version: str, tags: Mapping[str, str]) -> None:

@@ -21,6 +21,7 @@ NOTHING_STORED = "nothing stored yet: run `pairity ingest`, or `pairity collect`
 
 NOTHING_TRADED = "nothing stored yet: nothing was traded; run `pairity serve`"
 NOTHING_TRAINED = "nothing stored yet: no model is registered; run `pairity train`"
+_NOTHING = "nothing stored yet"
 _ABOUT_DATA = (DataError, RegistryError, TradingError)
 
 P = ParamSpec("P")
@@ -60,7 +61,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 def _say_where_all_is_missing(error: PairityError) -> PairityError:
     """Return what to say: of an empty data directory the same, with one exit code, whatever was looked for first."""
-    if not isinstance(error, _ABOUT_DATA):
+    if not isinstance(error, _ABOUT_DATA) or error.what.startswith(_NOTHING):
         return error
     from pairity.configuration import load_settings
     from pairity.errors import ConfigError
@@ -72,7 +73,7 @@ def _say_where_all_is_missing(error: PairityError) -> PairityError:
         return error
     if any(place.exists() for place in (layout.lake, layout.features, layout.journal, layout.mlflow)):
         return error
-    return MissingDataError(f"nothing stored yet in {layout.root}: {error.what}", error.remedy)
+    return MissingDataError(f"{_NOTHING} in {layout.root}: {error.what}", error.remedy)
 
 
 def echo(text: object, *, err: bool = False) -> None:

@@ -32,6 +32,8 @@ from training.trials.run import Market, Run
 RULE = "always_revert"
 """Family that every model of pairs has to beat: what the strategy earns without a model."""
 
+_AREA = ("roc_auc", "roc_auc_low", "roc_auc_high")
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -128,11 +130,14 @@ def measure_trials(trials: TrialCount, contender: Contender) -> dict[str, float 
 def flatten_metrics(quality: ForestQuality, contenders: Sequence[Contender]) -> dict[str, float | None]:
     """Return all metrics of a run under the names that MLflow shows: `test_*`, `test_candidates_*`, `<contender>_*`.
 
-    The first contender's include `compare_ratios`.
+    The first contender's include `compare_ratios`, and the area under the ROC curve on candidates under the name that
+    it has in the runs of a leaderboard: tables of runs put both into one column.
     """
     flat = {f"test_{name}": value for name, value in quality.all_rows.items()}
     flat |= {f"test_candidates_{name}": value for name, value in quality.candidates.items()}
-    flat |= {f"{contenders[0].key}_{name}": value for name, value in compare_ratios(contenders).items()}
+    first = contenders[0].key
+    flat |= {f"{first}_candidates_{name}": quality.candidates[name] for name in _AREA if name in quality.candidates}
+    flat |= {f"{first}_{name}": value for name, value in compare_ratios(contenders).items()}
     for contender in contenders:
         flat |= {f"{contender.key}_{name}": value for name, value in contender.metrics.items()}
     return flat

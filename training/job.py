@@ -160,7 +160,7 @@ def train(
             metrics=measures,
             tags=run_files.list_lineage_tags(settings, training_set, learnt, digest),
             digest=digest,
-            names=names,
+            contenders=contenders,
             trials=[metrics["sharpe"] for metrics in grid.metrics],
         )
         outcome = decide_promotion(settings, model, judgement.verdict, now)

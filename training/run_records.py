@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,15 @@ TRIAL_METRIC = "model_sharpe"
 """Annualised Sharpe ratio of hourly returns of what a run would trade."""
 GRID_METRIC = "grid_sharpe"
 """The same for each other setting that was tried on the run's scores; the step is the number of the setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A measure over time: each value at the close of the bar at which it was known, times ascending."""
+
+    name: str
+    times: Sequence[datetime]
+    values: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class RunRecord:
     """Markdown that the tracking UI shows on top."""
     trials: Sequence[float | None] = ()
     """Annualised Sharpe ratio of each other setting that was tried on the same model; None where one has no ratio."""
+    curves: Sequence[Curve] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +74,4 @@ class FamilyRun:
     """Names of the folds' runs, one for each fold."""
     artifacts: Path | None = None
     dataset: DatasetSource | None = None
+    curves: Sequence[Curve] = ()

@@ -17,7 +17,8 @@ from model_registry.forest_schema import TRUSTED_TYPES
 from pairity.durable import replace_file
 from pairity.errors import RegistryError
 from pairity.layout import Layout
-from training.run_records import GRID_METRIC, DatasetSource, FamilyRun, RunRecord
+from pairity.timeline import to_ms
+from training.run_records import GRID_METRIC, Curve, DatasetSource, FamilyRun, RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 EXPERIMENT, LEADERBOARD, BACKTESTS = "pair_forest", "leaderboard", "backtests"
-_METRICS_A_BATCH = 1000
+_METRICS_A_BATCH, _PARAMS_A_BATCH = 1000, 100
 """Most that MLflow takes at once."""
-_KIND_TAG = "mlflow.experimentKind"
+KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"
 """Without it the tracking UI takes an experiment for one of language models, and opens on an empty page of traces."""
 PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
+_HOUR_MS = 3_600_000
+"""A curve's step is the number of the hour since 1970: runs over the same hours have the same steps."""
+_Point = tuple[str, float | None, int]
 _DATASET_DIGEST_CHARS = 32  # MLflow's column holds 36; the full digest is a tag of the run
 
 
@@ -48,11 +52,10 @@ def start_run(layout: Layout, record: RunRecord) -> Iterator[str]:
         )
     try:
         with store_errors(layout):
-            mlflow.log_params({name: _format_param(value) for name, value in record.params.items()})
-            mlflow.log_metrics({name: float("nan") if v is None else v for name, v in record.metrics.items()})
-            for step, value in enumerate(record.trials):
-                if value is not None:
-                    mlflow.log_metric(GRID_METRIC, value, step=step)
+            client, run_id = open_client(layout), str(run.info.run_id)
+            points: list[_Point] = [(name, value, 0) for name, value in record.metrics.items()]
+            points += [(GRID_METRIC, value, step) for step, value in enumerate(record.trials) if value is not None]
+            _log_values(client, run_id, record.params, points, record.curves)
             mlflow.log_input(_make_dataset(mlflow, record), context="training")
             mlflow.log_artifacts(str(record.artifacts))
         yield run.info.run_id
@@ -113,7 +116,8 @@ def log_family_runs(layout: Layout, parent: FamilyRun, families: Sequence[Family
         for family in families:
             family_id = _log_run(client, experiment, family, {PARENT_TAG: parent_id})
             for name, metrics in zip(family.fold_names, family.folds, strict=True):
-                fold = FamilyRun(name=name, params={"family": family.name}, metrics=metrics, tags=family.tags)
+                params = {"family": family.params["family"]}
+                fold = FamilyRun(name=name, params=params, metrics=metrics, tags=family.tags)
                 _log_run(client, experiment, fold, {PARENT_TAG: family_id})
     return parent_id
 
@@ -130,23 +134,44 @@ def log_backtest(layout: Layout, record: FamilyRun) -> str:
 
 def _log_run(client: MlflowClient, experiment: str, record: FamilyRun, parent_tags: Mapping[str, str]) -> str:
     # Through the client: `mlflow.start_run` would need the parent to stay the active run while its children are written
-    from mlflow.entities import Metric, Param, RunTag
-
-    run_id = str(client.create_run(experiment, run_name=record.name, tags={**record.tags, **parent_tags}).info.run_id)
-    now_ms = int(time.time() * 1000)
-    values = [(name, value, 0) for name, value in record.metrics.items()]
-    values += [(name, value, step) for step, fold in enumerate(record.folds, 1) for name, value in fold.items()]
-    metrics = [Metric(name, float("nan") if value is None else value, now_ms, step) for name, value, step in values]
-    client.log_batch(run_id, [], [Param(k, _format_param(v)) for k, v in record.params.items()], [])
-    for first in range(0, len(metrics), _METRICS_A_BATCH):
-        client.log_batch(run_id, metrics[first : first + _METRICS_A_BATCH], [], [])
-    client.log_batch(run_id, [], [], [RunTag(_NOTE_TAG, record.note)] if record.note else [])
+    note = {_NOTE_TAG: record.note} if record.note else {}
+    tags = {**record.tags, **note, **parent_tags}
+    run_id = str(client.create_run(experiment, run_name=record.name, tags=tags).info.run_id)
+    points: list[_Point] = [(name, value, 0) for name, value in record.metrics.items()]
+    points += [(name, value, step) for step, fold in enumerate(record.folds, 1) for name, value in fold.items()]
+    _log_values(client, run_id, record.params, points, record.curves)
     if record.dataset is not None:
         client.log_inputs(run_id, [_make_dataset_input(record.dataset)])
     if record.artifacts is not None:
         client.log_artifacts(run_id, str(record.artifacts))
     client.set_terminated(run_id)
     return run_id
+
+
+def _log_values(
+    client: MlflowClient,
+    run_id: str,
+    params: Mapping[str, object],
+    points: Sequence[_Point],
+    curves: Sequence[Curve],
+) -> None:
+    """Log parameters, values and curves, as many at once as MLflow takes: each call is a transaction of its own."""
+    from mlflow.entities import Metric, Param
+
+    now_ms = int(time.time() * 1000)
+    metrics = [Metric(name, float("nan") if value is None else value, now_ms, step) for name, value, step in points]
+    for curve in curves:
+        # The bar's own time, not that of logging: curves of runs that were logged on different days lie over each other
+        times_ms = [to_ms(at) for at in curve.times]
+        metrics += [
+            Metric(curve.name, value, at_ms, at_ms // _HOUR_MS)
+            for at_ms, value in zip(times_ms, curve.values, strict=True)
+        ]
+    texts = [Param(name, format_param(value)) for name, value in params.items()]
+    for first in range(0, len(texts), _PARAMS_A_BATCH):
+        client.log_batch(run_id, [], texts[first : first + _PARAMS_A_BATCH], [])
+    for first in range(0, len(metrics), _METRICS_A_BATCH):
+        client.log_batch(run_id, metrics[first : first + _METRICS_A_BATCH], [], [])
 
 
 def _make_dataset_input(source: DatasetSource) -> DatasetInput:
@@ -179,9 +204,7 @@ def _find_or_create_experiment(layout: Layout, name: str = EXPERIMENT) -> str:
                 "move the data directory back to where it was, or train in a new one (PAIRITY_HOME)",
             )
         return str(experiment.experiment_id)
-    return str(
-        client.create_experiment(name, artifact_location=artifacts, tags={_KIND_TAG: "custom_model_development"})
-    )
+    return str(client.create_experiment(name, artifact_location=artifacts, tags={KIND_TAG: KIND}))
 
 
 def _make_dataset(mlflow: ModuleType, record: RunRecord) -> Any:  # noqa: ANN401 - mlflow.data.Dataset
@@ -200,5 +223,6 @@ def _list_requirements() -> list[str]:
     return [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "numpy", "pandas")]
 
 
-def _format_param(value: object) -> str:
+def format_param(value: object) -> str:
+    """Return a parameter as it is logged: text, and lists with commas."""
     return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

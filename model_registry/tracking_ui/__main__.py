@@ -1,12 +1,28 @@
-"""The process of `pairity ui`: `python -m model_registry.tracking_ui HOME PORT`. It is given no keys."""
+"""The process of `pairity ui`: `python -m model_registry.tracking_ui HOME SOCKET PAGE`. It is given no keys.
+
+SOCKET is the number of an open file: the socket listens already.
+"""
 
 from __future__ import annotations
 
+import signal
+import socket
 import sys
 from pathlib import Path
+from types import FrameType
 
-from model_registry.tracking_ui.server import run
-from pairity.layout import Layout
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """End as asked: Ctrl-C and SIGTERM are how this process is meant to end, at whatever moment."""
+    sys.exit(0)
+
 
 if __name__ == "__main__":
-    run(Layout(Path(sys.argv[1])), int(sys.argv[2]))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    # After that: MLflow takes seconds to load
+    from model_registry.tracking_ui.server import run
+    from pairity.layout import Layout
+
+    home, handle, page = sys.argv[1:]
+    run(Layout(Path(home)), socket.socket(fileno=int(handle)), page)

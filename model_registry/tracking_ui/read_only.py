@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from model_registry.tracking_ui.allowed import ENDPOINTS_OF_A_GATEWAY, GRAPHQL, refuse
 from model_registry.tracking_ui.artifacts import describe, is_artifact_request, open_artifact, require_inside
+from model_registry.tracking_ui.first_visit import SCRIPT, SCRIPT_PATH, add_script
 from model_registry.tracking_ui.graphql_reads import rewrite_question
 from pairity.errors import PairityError
 from pairity.layout import Layout
@@ -33,6 +34,9 @@ _HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_ABOUT_A_COPY = frozenset({b"accept-encoding", b"if-none-match", b"if-modified-since", b"range", b"if-range"})
+"""What a browser asks of a copy that it has, or of parts: the page is sent whole, and as text."""
+_OF_ANOTHER_PAGE = frozenset({b"content-length", b"etag", b"last-modified", b"cache-control"})
 _PATHS = frozenset({"path", "artifact_file_path", "artifact_directory_path"})
 _DROPPED = frozenset(
     {
@@ -63,6 +67,9 @@ class ReadOnly:
         if refusal is not None:
             await _answer(send, refusal.status, refusal.reason)
             return
+        if path == SCRIPT_PATH:
+            await _answer(send, 200, SCRIPT, b"text/javascript; charset=utf-8")
+            return
         if path == ENDPOINTS_OF_A_GATEWAY:
             await _answer(send, 200, '{"endpoints": []}', b"application/json")
             return
@@ -77,7 +84,10 @@ class ReadOnly:
             if body is None:
                 await _answer(send, 403, "this is not a question that the pages ask: the UI is for looking only")
                 return
-        await self._server(_replace_body_headers(scope, body), _replay(body), _with_headers(send))
+        passed = _with_headers(send)
+        if path == "/" and method == "GET":
+            passed = _with_script(passed)
+        await self._server(_replace_body_headers(scope, body), _replay(body), passed)
 
     async def _serve_artifact(self, scope: MutableMapping[str, Any], path: str, send: Send) -> bool:
         """Serve a file; False for a listing that MLflow may make."""
@@ -142,6 +152,8 @@ def _replay(body: bytes) -> Receive:
 def _replace_body_headers(scope: MutableMapping[str, Any], body: bytes) -> MutableMapping[str, Any]:
     """Return the request with the body's length, and as JSON whatever it said it was."""
     replaced = {b"content-length", b"content-type", b"content-encoding", b"transfer-encoding"}
+    if scope["path"] == "/":
+        replaced |= _ABOUT_A_COPY
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in replaced]
     if scope["method"] == "POST":
         headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
@@ -157,3 +169,24 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return send_with_headers
+
+
+def _with_script(send: Send) -> Send:
+    """Send the page once it is whole, with our script in it."""
+    start: Message = {}
+    parts: list[bytes] = []
+
+    async def send_with_script(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+            return
+        parts.append(message.get("body", b""))
+        if message.get("more_body", False):
+            return
+        page = add_script(b"".join(parts))
+        kept = [(name, value) for name, value in start["headers"] if name.lower() not in _OF_ANOTHER_PAGE]
+        headers = [*kept, (b"content-length", str(len(page)).encode()), (b"cache-control", b"no-store")]
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": page})
+
+    return send_with_script

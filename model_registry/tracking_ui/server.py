@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
+import sys
 import warnings
 from typing import Any
 
 from model_registry.connection import load_mlflow, open_client, store_errors
+from model_registry.tracking_ui.listening import HOST
 from model_registry.tracking_ui.read_only import Application, ReadOnly
 from pairity.layout import Layout
 
+_CLOSING_S = 2
+"""How long answers that are under way may take once a signal came."""
 
-def run(layout: Layout, port: int) -> None:
-    """Serve the UI on 127.0.0.1 until a signal ends it."""
+
+def run(layout: Layout, listening: socket.socket, page: str) -> None:
+    """Serve the UI on a socket that listens until a signal ends it; print where `page` is once it answers."""
     import uvicorn
 
-    application = ReadOnly(load_server(layout), layout, port)
-    # Without lifespan: MLflow's would look for containers of its assistant. One process: whoever looks is one person
-    uvicorn.run(application, host="127.0.0.1", port=port, lifespan="off", ws="none", log_level="warning")
+    port = listening.getsockname()[1]
+    config = uvicorn.Config(
+        # Without lifespan: MLflow's would look for containers of its assistant
+        ReadOnly(load_server(layout), layout, port),
+        lifespan="off",
+        ws="none",
+        log_level="warning",
+        timeout_graceful_shutdown=_CLOSING_S,
+    )
+
+    class Announced(uvicorn.Server):
+        """In this process and no other: whoever looks is one person."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                sys.stdout.write(f"MLflow UI, for looking only: http://{HOST}:{port}{page}   (Ctrl-C ends it)\n")
+                sys.stdout.flush()  # whoever started the process waits for this line in a pipe
+
+    Announced(config).run(sockets=[listening])
 
 
 def load_server(layout: Layout) -> Application:

@@ -7,28 +7,31 @@ import sys
 
 import click
 
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import reports_errors, say_note, settings_from
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1.")
 @reports_errors
 def ui(port: int) -> None:
-    """Open the MLflow UI on 127.0.0.1: compare runs, models, figures and trade logs.
+    """Print where the MLflow UI is once it answers: compare runs, models, figures and trade logs.
 
-    It is for looking only: nothing can be changed there. It is started without keys in its environment.
+    The address opens the runs of the newest experiment with the columns that decide. It is on 127.0.0.1 and for
+    looking only: nothing can be changed there. It is started without keys in its environment.
     """
-    from model_registry.connection import database_file, prepare_environment
+    from model_registry.connection import prepare_environment
+    from model_registry.tracking_ui.listening import listen
     from pairity.child_environment import make_child_environment
-    from pairity.errors import MissingDataError
     from pairity.layout import Layout
+    from training.reports.run_views import prepare_runs_page
 
     layout = Layout.of(settings_from())
-    if not database_file(layout).is_file():
-        raise MissingDataError(f"no run has been logged in {layout.mlflow}", "run make train, or make demo")
-    echo(f"MLflow UI, for looking only: http://127.0.0.1:{port}   (Ctrl-C ends it)")
-    sys.stdout.flush()
+    listening = listen(port)
+    page = prepare_runs_page(layout)
+    if page.trouble:
+        say_note(f"MLflow's own columns are shown: {page.trouble}")
     prepare_environment()
-    command = [sys.executable, "-m", "model_registry.tracking_ui", str(layout.root), str(port)]
+    listening.set_inheritable(True)
+    command = [sys.executable, "-m", "model_registry.tracking_ui", str(layout.root), str(listening.fileno()), page.path]
     # In place of this process: Ctrl-C and signals reach the UI itself
     os.execve(sys.executable, command, make_child_environment())

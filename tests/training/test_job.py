@@ -25,6 +25,7 @@ from training.data.training_sets import TrainingSet, build_training_set, digest_
 from training.evaluation import metrics
 from training.models.registrable import digest_fitted
 from training.reports import run_files
+from training.reports.run_views import DECIDING
 
 
 class Recorder(SilentProgress):
@@ -106,6 +107,31 @@ def test_model_baseline_and_coin_stand_in_one_table_with_the_same_keys(trained):
         assert {f"{prefix}_{name}" for name in metrics.KEYS} <= set(run.data.metrics)
     assert report.backtests["model"]["trades"] > 0
     assert report.backtests["btc"]["trades"] == 1
+
+
+def test_the_run_has_what_decides_under_the_names_of_a_leaderboard(trained):
+    settings, _, report = trained
+    run = open_client(Layout.of(settings)).get_run(report.model.run_id)
+    values = run.data.metrics
+    assert DECIDING.keys() <= values.keys()
+    assert values["model_candidates_roc_auc"] == report.classification_candidates["roc_auc"]
+    said = {check.name: check.actual for check in report.outcome.verdict.checks}["deflated_sharpe"]
+    assert said.startswith(f"{values['model_deflated_sharpe']:.3f} ")
+    assert values["model_equity_usdt"] == report.backtests["model"]["final_equity_usdt"]
+    days = f"{report.test_start:%Y-%m-%d} to {report.test_end:%Y-%m-%d}"
+    assert run.info.run_name == f"pair_forest {days}"
+    assert run.data.params["family"] == "pair_forest"
+
+
+def test_the_registry_describes_the_version_by_verdict_and_card(trained):
+    settings, _, report = trained
+    client = open_client(Layout.of(settings))
+    said = client.get_model_version(report.model.name, report.model.version).description
+    checks = report.outcome.verdict.checks
+    assert said.startswith(f"Gate: failed {sum(not check.passed for check in checks)} of {len(checks)} checks")
+    assert said.index("| **FAILED** |") < said.index("| passed |")
+    assert "**What it is.**" in said
+    assert "@champion" in client.get_registered_model(report.model.name).description
 
 
 def test_the_champion_leads_back_to_data_code_and_time(trained):

@@ -28,6 +28,7 @@ from training.models.families import FAMILIES, find_family
 from training.reports import leaderboard_files, leaderboard_runs
 from training.reports.contents import read_run
 from training.reports.page import render_page
+from training.reports.run_views import DECIDING
 from training.trials.ledger import TrialLedger
 from training.walk_forward import score_walk_forward
 
@@ -240,9 +241,23 @@ def test_runs_are_a_parent_and_a_child_per_family(compared):
     assert all(run.inputs.dataset_inputs[0].dataset.name == "pair_hourly" for run in children)
     parent = client.get_run(run_id)
     assert parent.info.status == "FINISHED"
-    assert (
-        parent.data.metrics["pair_forest_net_return"] == by_name(board)["pair_forest"].contender.metrics["net_return"]
-    )
+    best = board.standings[0]
+    assert parent.data.metrics["best_net_return"] == best.contender.metrics["net_return"]
+    assert parent.data.metrics["lines"] == len(board.standings)
+    assert parent.data.params["best"] == best.family
+    assert len(parent.data.metrics) < 12  # its own summary: each family's measures are in the family's run
+    names = [run.info.run_name for run in children]
+    first, last = (best.contender.result.equity["time"][place] for place in (0, -1))
+    assert set(names) == {f"{s.family} {first:%Y-%m-%d} to {last:%Y-%m-%d}" for s in board.standings}
+    for name in DECIDING:
+        assert all(name in run.data.metrics for run in children if "auc" not in name or "pair" in run.info.run_name)
+    for run in children:
+        standing = by_name(board)[run.data.params["family"]]
+        measures, result = standing.contender.metrics, standing.contender.result
+        assert run.data.metrics["model_equity_usdt"] == measures["final_equity_usdt"]
+        points = client.get_metric_history(run.info.run_id, "model_drawdown")
+        assert min(point.value for point in points) == -measures["max_drawdown"]
+        assert max(point.timestamp for point in points) == int(result.equity["time"][-1].timestamp()) * 1000
     assert parent.data.tags["training_digest"]
     forest = next(run for run in children if run.data.params["family"] == "pair_forest")
     below = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{forest.info.run_id}'")

@@ -20,7 +20,9 @@ from training.backtest.grid import GridResult
 from training.backtest.performance import summarise_by_pair
 from training.data.point_in_time import read_snapshot_id
 from training.reports import matplotlib_figures as figures
+from training.reports.run_curves import draw_curves
 from training.reports.run_files import list_setting_params
+from training.reports.run_names import SUBJECT_TAG, name_run
 from training.run_records import GRID_METRIC, DatasetSource, FamilyRun
 
 
@@ -71,12 +73,16 @@ def _make_run(
     names = {f"contender.{contender.key}": contender.name for contender in contenders}
     span = {"backtest.first": hours[0], "backtest.last": hours[-1]}
     metrics = {f"{c.key}_{key}": value for c in contenders for key, value in c.metrics.items()}
+    params = list_setting_params(settings) | names | span
+    subject = name if grid is None else f"{name}, grid of {len(grid.points)}"
+    run_name = name_run(layout, tracking.BACKTESTS, subject, (hours[0], hours[-1]), params)
     trials = () if grid is None else [{GRID_METRIC: values["sharpe"]} for values in grid.metrics]
     return FamilyRun(
-        name=f"backtest from {hours[0]:%Y-%m-%d}",
-        params=list_setting_params(settings) | names | span,
+        name=str(run_name),
+        params=params,
         metrics={**metrics, **judged},
         tags={
+            SUBJECT_TAG: run_name.subject,
             "snapshot_id": snapshot,
             "code_revision": revision.commit or "unknown",
             "code_dirty": "unknown" if revision.dirty is None else str(revision.dirty).lower(),
@@ -85,6 +91,7 @@ def _make_run(
         folds=[trial for trial in trials if trial[GRID_METRIC] is not None],
         artifacts=locate_directory(settings),
         dataset=DatasetSource(PAIR_HOURLY.name, snapshot, str(layout.features / PAIR_HOURLY.name), len(hours)),
+        curves=draw_curves(contenders[0].result),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,12 +15,16 @@ from pairity.errors import RegistryError
 from pairity.layout import Layout
 from pairity.names import RUN_ID
 from training.backtest.records import EQUITY_SCHEMA, TRADE_SCHEMA
-from training.reports.run_lookup import find_known_run
+from training.reports.run_lookup import find_known_run, list_families
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 _UTC = pl.Datetime("us", "UTC")
 _TABLE, _TABLE_MAX_BYTES = ".csv", 256 << 20
 _RESTORE = "restore the data directory from a copy, or choose another run"
 _RUINED = 1e-9
+_MODEL = "model_"
 _TIMES = ("time", "decided_at", "opened_at", "closed_at")
 
 
@@ -84,7 +89,8 @@ def read_run(layout: Layout, run_id: str) -> RunContents:
         raise RegistryError(
             f"run {run.info.run_id} holds no backtest", "choose a run of `pairity train` or `leaderboard`"
         )
-    lines = [_read_line(found, key, run.data.params, run.data.metrics) for key in keys]
+    measured = _collect_metrics(layout, run)
+    lines = [_read_line(found, key, run.data.params, measured) for key in keys]
     tables = {name: table for name, table in found.items() if not name.startswith(("equity_", "trades_"))}
     version = _find_version(layout, run.info.run_id)
     best_first = sorted(lines, key=lambda line: -line.metrics.get("net_return", 0.0))
@@ -126,10 +132,25 @@ def _read_tables(layout: Layout, run_id: str) -> dict[str, pl.DataFrame]:
         raise RegistryError(f"a table of run {run_id} cannot be read: {error}", _RESTORE) from error
 
 
+def _collect_metrics(layout: Layout, run: Run) -> dict[str, float]:
+    """Return the metrics of all contenders as `<contender>_<name>`.
+
+    Those of a comparison's families are in the families' own runs, as `model_<name>`; runs of earlier releases have
+    them themselves.
+    """
+    metrics = dict(run.data.metrics)
+    for family, below in list_families(layout, run).items():
+        own = below.data.metrics.items()
+        metrics |= {f"{family}_{name.removeprefix(_MODEL)}": v for name, v in own if name.startswith(_MODEL)}
+    return metrics
+
+
 def _read_line(
     tables: Mapping[str, pl.DataFrame], key: str, params: Mapping[str, str], metrics: Mapping[str, float]
 ) -> ContenderLine:
     own = {name.removeprefix(f"{key}_"): value for name, value in metrics.items() if name.startswith(f"{key}_")}
+    if not {"net_return", "final_equity_usdt"} <= own.keys():
+        raise RegistryError(f"the run does not say what {key} returned", _RESTORE)
     if f"trades_{key}" not in tables:
         raise RegistryError(f"the run has no trades_{key}{_TABLE}", _RESTORE)
     try:

@@ -10,9 +10,11 @@ from pairity.timeline import HOUR
 from training import tracking
 from training.data.training_sets import digest_training_rows
 from training.evaluation.verdicts import describe_findings, judge_sharpe
-from training.leaderboard import Leaderboard, Standing
+from training.leaderboard import TWO_LEGS, Leaderboard, Standing
 from training.reports.leaderboard_files import locate_directory, locate_family_directory
+from training.reports.run_curves import draw_curves
 from training.reports.run_files import list_setting_params
+from training.reports.run_names import SUBJECT_TAG, name_run
 from training.run_records import DatasetSource, FamilyRun
 
 
@@ -29,21 +31,13 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     source = DatasetSource(
         PAIR_HOURLY.name, digest, str(layout.features / PAIR_HOURLY.name), board.training_set.rows.height
     )
-    metrics = {
-        f"{standing.family}_{name}": value
-        for standing in board.standings
-        for name, value in _list_metrics(standing).items()
-    }
-    metrics |= {"trials": float(board.trials.trials), "effective_trials": board.trials.effective}
-    if board.overfitting is not None:
-        metrics["probability_of_overfitting"] = board.overfitting.probability
-    if board.superiority is not None:
-        metrics["superior_p"] = board.superiority.best
+    times = board.standings[0].contender.result.equity["time"]
+    name = name_run(layout, tracking.LEADERBOARD, "leaderboard", (times[0], times[-1]), params)
     parent = FamilyRun(
-        name="leaderboard",
-        params=params | names,
-        metrics=metrics,
-        tags=tags,
+        name=str(name),
+        params=params | names | {"best": board.standings[0].family},
+        metrics=summarise_metrics(board),
+        tags=tags | {SUBJECT_TAG: name.subject},
         note=summarise_leaderboard(board),
         artifacts=locate_directory(settings),
         dataset=source,
@@ -51,19 +45,47 @@ def record_leaderboard(settings: Settings, board: Leaderboard) -> str:
     starts = [fold.blocks[0].first for fold in board.folds]
     children = [
         FamilyRun(
-            name=standing.family,
-            params=params | {"family": standing.family},
-            metrics={f"model_{name}": value for name, value in _list_metrics(standing).items()},
-            tags=tags,
+            name=f"{standing.family} {name.days}{name.ending}",
+            # The rest is the same for all of them, and stands in the parent: here is what a comparison should show
+            params={"family": standing.family, "legs": _describe_legs(standing), **name.changes},
+            metrics={f"model_{key}": value for key, value in _list_metrics(standing).items()},
+            tags=tags | {SUBJECT_TAG: standing.family},
             note=standing.description,
-            folds=[{f"fold_{name}": value for name, value in fold.items()} for fold in standing.folds],
-            fold_names=[f"{standing.family} {start:%Y-%m-%d}" for start in starts],
+            folds=[{f"fold_{key}": value for key, value in fold.items()} for fold in standing.folds],
+            fold_names=[
+                f"{standing.family} fold {number} of {len(starts)} from {start:%Y-%m-%d}{name.ending}"
+                for number, start in enumerate(starts, 1)
+            ],
             artifacts=locate_family_directory(settings, standing.family),
             dataset=source,
+            curves=draw_curves(standing.contender.result),
         )
         for standing in board.standings
     ]
     return tracking.log_family_runs(layout, parent, children)
+
+
+def summarise_metrics(board: Leaderboard) -> dict[str, float | None]:
+    """Return what a comparison says as a whole: how many earned, how many trials, and how far its best can be trusted.
+
+    What each family did is in the family's own run.
+    """
+    best = board.standings[0]
+    nets = [standing.contender.metrics["net_return"] or 0.0 for standing in board.standings]
+    summary = {
+        "lines": float(len(nets)),
+        "lines_that_earned": float(sum(net > 0 for net in nets)),
+        "trials": float(board.trials.trials),
+        "effective_trials": board.trials.effective,
+        "best_net_return": best.contender.metrics["net_return"],
+        "best_sharpe": best.contender.metrics["sharpe"],
+        "best_deflated_sharpe": best.deflated_sharpe,
+    }
+    if board.overfitting is not None:
+        summary["probability_of_overfitting"] = board.overfitting.probability
+    if board.superiority is not None:
+        summary["superior_p"] = board.superiority.best
+    return summary
 
 
 def summarise_leaderboard(board: Leaderboard) -> str:
@@ -118,6 +140,12 @@ def _list_tags(settings: Settings, board: Leaderboard, digest: str) -> dict[str,
 
 def _list_metrics(standing: Standing) -> dict[str, float | None]:
     return {**standing.contender.metrics, "deflated_sharpe": standing.deflated_sharpe, **standing.quality}
+
+
+def _describe_legs(standing: Standing) -> str:
+    if "candidates_rows" not in standing.quality:
+        return "single assets"
+    return "both" if standing.family.endswith(TWO_LEGS) else "base"
 
 
 def _format_number(value: float | None) -> str:

@@ -26,6 +26,8 @@ from training.evaluation.score_table import tabulate_scores
 from training.models.registrable import Registrable
 from training.reports import matplotlib_figures as figures
 from training.reports.model_card import render_model_card
+from training.reports.run_curves import draw_curves
+from training.reports.run_names import SUBJECT_TAG, name_run
 from training.run_records import RunRecord
 
 CARD = "model_card.md"
@@ -105,29 +107,37 @@ def record_run(
     metrics: Mapping[str, float | None],
     tags: Mapping[str, str],
     digest: str,
-    names: Mapping[str, str],
+    contenders: Sequence[Contender],
     trials: Sequence[float | None],
 ) -> ModelRef:
-    """Log the run with its training_set, files and model, and register the model as challenger."""
+    """Log the run with its training set, files, curves and model, and register the model as challenger.
+
+    The first contender is the model.
+    """
     from feature_repo.model_matrix import build_model_matrix
 
     layout = Layout.of(settings)
+    names = {contender.key: contender.name for contender in contenders}
     card = render_model_card(settings, training_set, split, metrics, tags, names, model.details)
     replace_file(locate_directory(settings) / CARD, card.encode())
     tags = {**tags, "fitted_sha256": model.digest}
     if model.family != REFERENCE_FAMILY:  # a forest is registered with the tags that it always had
         tags[FAMILY_TAG] = model.family
+    params = _list_params(settings, split) | {f"contender.{key}": name for key, name in names.items()}
+    times = contenders[0].result.equity["time"]
+    name = name_run(layout, tracking.EXPERIMENT, model.family, (times[0], times[-1]), params)
     run = RunRecord(
-        params=_list_params(settings, split) | {f"contender.{key}": name for key, name in names.items()},
+        params=params | {"family": model.family},
         metrics=metrics,
-        tags=tags,
+        tags={**tags, SUBJECT_TAG: name.subject},
         training_set=split.train,
         training_digest=digest,
         source=layout.features / PAIR_HOURLY.name,
         artifacts=locate_directory(settings),
         trials=trials,
         note=card,
-        name=f"{settings.model.name} tested from {split.test_start:%Y-%m-%d}",
+        name=str(name),
+        curves=draw_curves(contenders[0].result),
     )
     example = build_model_matrix(split.train.head(_EXAMPLE_ROWS), training_set.service)
     with tracking.start_run(layout, run) as run_id:

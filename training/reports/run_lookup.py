@@ -41,16 +41,33 @@ def list_runs(layout: Layout, *, with_inner: bool = False) -> list[KnownRun]:
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         found = client.search_runs(experiments, max_results=_MOST_RUNS)
     runs = sorted(found, key=lambda run: (-(run.info.start_time or 0), run.info.run_id))
-    every = [
-        KnownRun(
-            run.info.run_id,
-            str(run.data.tags.get(_NAME_TAG, run.info.run_id)),
-            run,
-            run.data.tags.get(PARENT_TAG),
-        )
-        for run in runs
-    ]
+    every = [_describe(run) for run in runs]
     return every if with_inner else [run for run in every if run.parent is None]
+
+
+def list_families(layout: Layout, parent: Run) -> dict[str, Run]:
+    """Return the runs of a comparison's families by family, in the order in which they were logged; often none.
+
+    RegistryError where the store cannot be read.
+    """
+    client = open_client(layout)
+    with store_errors(layout):
+        below = client.search_runs(
+            [parent.info.experiment_id],
+            f"tags.`{PARENT_TAG}` = '{parent.info.run_id}'",
+            max_results=_MOST_RUNS,
+            order_by=["attributes.start_time ASC"],
+        )
+    return {run.data.params["family"]: run for run in below if "family" in run.data.params}
+
+
+def _describe(run: Run) -> KnownRun:
+    return KnownRun(
+        run.info.run_id,
+        str(run.data.tags.get(_NAME_TAG, run.info.run_id)),
+        run,
+        run.data.tags.get(PARENT_TAG),
+    )
 
 
 def find_known_run(layout: Layout, text: str) -> KnownRun:

@@ -19,7 +19,7 @@ from pairity.bounded_parquet import TableLimits, read_table
 from pairity.durable import replace_file
 from pairity.errors import RegistryError, UnknownNameError
 from pairity.layout import Layout
-from training.reports.run_lookup import find_known_run, list_runs
+from training.reports.run_lookup import find_known_run, list_families
 
 FILE = "scores.parquet"
 SCHEMA: dict[str, pl.DataType] = {
@@ -49,10 +49,10 @@ def find_run(layout: Layout, run_id: str, family: str | None) -> tuple[str, str]
     found = find_known_run(layout, run_id)
     if family is None:
         return found.run_id, found.name
-    below = {run.name: run.run_id for run in list_runs(layout, with_inner=True) if run.parent == found.run_id}
+    below = list_families(layout, found.record)
     if family not in below:
         raise UnknownNameError(f"family in run {run_id}", family, below)
-    return below[family], family
+    return str(below[family].info.run_id), family
 
 
 def read_scores(layout: Layout, run_id: str) -> pl.DataFrame:
