@@ -86,13 +86,18 @@ def echo(text: object, *, err: bool = False) -> None:
 
 
 def settings_from(exchange_url: str | None = None, control_url: str | None = None, **overrides: Any) -> Settings:  # noqa: ANN401
-    """Return the settings of file and environment, overridden by the options of the command line."""
+    """Return the settings of file and environment, overridden by the options of the command line.
+
+    ConfigError where they are not those that the data directory was made with, and the command's results would mix.
+    """
     from pairity.configuration import load_settings
     from pairity.private_home import secure_home
+    from pairity_cli.home_check import check_home
 
     exchange = {name: value for name, value in (("url", exchange_url), ("control_url", control_url)) if value}
     settings = load_settings(**({"exchange": exchange} if exchange else {}), **overrides)
     secure_home(settings.root, say_note)
+    check_home(settings, say_note)
     return settings
 
 

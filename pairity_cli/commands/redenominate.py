@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity.names import ASSET, VENUE
+from pairity.names import VENUE
 from pairity.number_formats import format_plain
 from pairity_cli.context import echo, reports_errors, settings_from
-from pairity_cli.parameters import KNOWN_FROM, Name, Note
+from pairity_cli.parameters import KNOWN_FROM, AssetName, Name, Note
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("asset", required=False, type=Name(ASSET))
+@click.argument("asset", required=False, type=AssetName())
 @click.option("--factor", type=float, metavar="F", help="Price after divided by price before; 1 withdraws one.")
 @click.option("--from", "begins", metavar="TIME", help="First instant of the new unit.")
 @click.option("--reason", type=Note(), help="Where it is announced; it is recorded.")

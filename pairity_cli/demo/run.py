@@ -19,6 +19,8 @@ from ingestion.report import IngestReport
 from pairity.configuration import load_settings
 from pairity.durable import replace_file
 from pairity.errors import ConfigError
+from pairity.home_settings import collect_values, remember
+from pairity.layout import Layout
 from pairity.private_home import secure_home
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -27,6 +29,7 @@ from pairity_cli.console import ConsoleProgress
 from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from pairity_cli.demo.span import choose_span
+from pairity_cli.home_check import describe_exchange
 from serving.process import serve
 from serving.report import ServeReport
 from serving.shutdown import stop_on_signals
@@ -112,6 +115,7 @@ def run_demo(plan: DemoPlan, show: Callable[[DemoReport], None]) -> None:
 
 async def _learn(settings: Settings, start: datetime, trading: datetime, progress: Progress) -> _Learnt:
     clock = await clock_for(settings.exchange)
+    remember(Layout.of(settings), collect_values(settings, interval=True, exchange=describe_exchange(settings)))
     ingested = await ingest(settings, start, trading, clock=clock, progress=progress)
     # In a thread: training is not async, and the event loop must stay free for Ctrl-C.
     return _Learnt(trading, ingested, await asyncio.to_thread(train, settings, progress, now=trading))
