@@ -100,8 +100,17 @@ def read_remembered(layout: Layout) -> dict[str, Any] | None:
 
 
 def has_data(layout: Layout) -> bool:
-    """Return whether anything that depends on settings was ever stored."""
-    return any(place.exists() for place in (layout.lake, layout.features, layout.journal, layout.mlflow))
+    """Return whether anything that depends on settings was ever stored: an empty folder is nothing."""
+    return layout.journal.exists() or any(map(_holds_something, (layout.lake, layout.features, layout.mlflow)))
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return any(not entry.name.startswith(".") for entry in folder.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError:  # what stands there is no folder, or cannot be read: it is something
+        return True
 
 
 def find_differences(remembered: Values, now: Values) -> list[Difference]:

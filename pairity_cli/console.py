@@ -11,6 +11,7 @@ import click
 
 from pairity.errors import PairityError
 from pairity.printable import printable
+from pairity_cli.hints import complete_hints
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -23,9 +24,9 @@ _PLAIN_LINE_S = 60.0
 
 def fail(error: PairityError) -> int:
     """Print message and remedy to standard error; return the exit code."""
-    click.echo(printable(f"error: {error.what}"), err=True)
+    click.echo(complete_hints(printable(f"error: {error.what}")), err=True)
     if error.remedy:
-        click.echo(printable(f"  → {error.remedy}"), err=True)
+        click.echo(complete_hints(printable(f"  → {error.remedy}")), err=True)
     return error.exit_code
 
 
@@ -71,10 +72,11 @@ class ConsoleProgress:
 
     def say(self, line: str) -> None:
         """Print a line of its own, above the bars."""
+        shown = complete_hints(printable(line))
         if self._bars is not None:
-            self._bars.console.print(printable(line), markup=False, highlight=False)
+            self._bars.console.print(shown, markup=False, highlight=False)
         else:
-            click.echo(printable(line), err=True)
+            click.echo(shown, err=True)
 
     def _finish(self, *, failed: bool = False) -> None:
         if self._stage is None:

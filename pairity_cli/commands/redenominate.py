@@ -10,7 +10,7 @@ import click
 
 from pairity.names import VENUE
 from pairity.number_formats import format_plain
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import NOTHING_STORED, echo, is_empty, reports_errors, settings_from
 from pairity_cli.parameters import KNOWN_FROM, AssetName, Name, Note
 from pairity_cli.table_output import prints_tables
 
@@ -52,7 +52,11 @@ def redenominate(
     if asset is None:
         if (factor, begins, reason) != (None, None, None):
             raise click.UsageError("give the ASSET that is meant, such as BTC")
-        _show(read_redenominations(Layout.of(settings), of), of)
+        entries = read_redenominations(Layout.of(settings), of)
+        if not entries and is_empty(settings):
+            echo(NOTHING_STORED)
+        else:
+            _show(entries, of)
         return
     if factor is None or begins is None or reason is None:
         raise click.UsageError("give --factor, --from and --reason")

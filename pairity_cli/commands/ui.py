@@ -25,7 +25,9 @@ def ui(port: int) -> None:
 
     layout = Layout.of(settings_from())
     if not database_file(layout).is_file():
-        raise MissingDataError(f"no run has been logged in {layout.mlflow}", "run make train, or make demo")
+        raise MissingDataError(
+            f"no run has been logged in {layout.mlflow}", "run `pairity train` (make train), or `make demo`"
+        )
     echo(f"MLflow UI, for looking only: http://127.0.0.1:{port}   (Ctrl-C ends it)")
     sys.stdout.flush()
     prepare_environment()

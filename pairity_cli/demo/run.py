@@ -29,6 +29,7 @@ from pairity_cli.console import ConsoleProgress
 from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from pairity_cli.demo.span import choose_span
+from pairity_cli.hints import note_home
 from pairity_cli.home_check import describe_exchange
 from serving.process import serve
 from serving.report import ServeReport
@@ -87,6 +88,7 @@ def run_demo(plan: DemoPlan, show: Callable[[DemoReport], None]) -> None:
     Raises ConfigError where the home holds anything but an earlier demo, TimeRangeError where the market is too
     short, and VenueUnreachableError where the exchange does not start.
     """
+    note_home(plan.home)
     with tempfile.TemporaryDirectory() as scratch, ConsoleProgress() as progress:
         with running_exchange(plan.market, plan.data, plan.seed, Path(scratch) / "exchange.log") as exchange:
             secure_home(plan.home, progress.say)

@@ -27,7 +27,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("PAIRITY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PAIRITY_UNIVERSE__ASSETS", json.dumps(ASSETS))
     settings = load_settings()
-    (tmp_path / "home" / "lake").mkdir(parents=True)
+    (tmp_path / "home" / "lake" / "candles_1h").mkdir(parents=True)
     values = collect_values(settings, interval=True, exchange=describe_exchange(settings))
     remember(Layout.of(settings), values)
     return Layout.of(settings)
