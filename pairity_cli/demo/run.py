@@ -128,7 +128,7 @@ async def _trade(
     settings: Settings,
     exchange: DemoExchange,
     learnt: _Learnt,
-    progress: Progress,
+    progress: ConsoleProgress,
     show: Callable[[DemoReport], None],
 ) -> None:
     begun = time.monotonic()
@@ -148,6 +148,7 @@ async def _trade(
             served=served,
             served_s=time.monotonic() - begun,
         )
+        progress.end_stage()  # the last decision is made: what follows is no part of it
         await asyncio.to_thread(show, report)
         # Who interrupted the trading does not want to look at its end.
         if plan.keep_open and served.cycles == plan.cycles:
