@@ -30,7 +30,7 @@ def settings(accept: bool) -> None:
         write_value,
     )
     from pairity.layout import Layout
-    from pairity_cli.tables import Mark, print_table
+    from pairity_cli.tables import Cell, Mark, print_table
 
     found = settings_from()
     layout, now = Layout.of(found), collect_values(found, interval=True)
@@ -41,7 +41,7 @@ def settings(accept: bool) -> None:
             raise
         remembered = {}
     differs = {item.name for item in find_differences(remembered, now)}
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (
             name,
             write_value(remembered[name]) if name in remembered else None,

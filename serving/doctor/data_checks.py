@@ -130,7 +130,7 @@ def _check_online(case: Case) -> Iterable[Finding]:
             continue
         has = "nothing" if newest is None else f"{newest:%Y-%m-%d %H:%M} UTC"
         fact = f"{name}: online {has}, offline {offline:%Y-%m-%d %H:%M} UTC"
-        findings.append(fault("the online store is behind the offline files", fact, again))
+        findings.append(fault("the online store is behind the offline files", fact, _FEATURES))
     return findings
 
 

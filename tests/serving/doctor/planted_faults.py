@@ -299,7 +299,7 @@ FAULTS = {
         "online",
         "fault",
         "behind the offline",
-        "^rm .*pairity features$",
+        "^pairity features$",
         sql("feast/online.db", "UPDATE pairity_pair_hourly SET event_ts = event_ts - 86400000000"),
         mends=True,
     ),
