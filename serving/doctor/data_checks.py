@@ -119,7 +119,9 @@ def _check_online(case: Case) -> Iterable[Finding]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        return [fault("the online store cannot be read", f"{path}: {error}", again)]
+        # Locked, or without a table of a newer release: nothing is wrong with what it holds
+        command = _FEATURES if isinstance(error, sqlite3.OperationalError) else again
+        return [fault("the online store cannot be read", f"{path}: {error}", command)]
     findings = []
     for name, newest in stored.items():
         try:
