@@ -99,6 +99,13 @@ def read_remembered(layout: Layout) -> dict[str, Any] | None:
     return None if record is None else record.values
 
 
+def read_of_running(layout: Layout) -> dict[str, Any] | None:
+    """Return the settings of another process that runs and has just made the record, having stored nothing yet."""
+    record = None if has_data(layout) else _read(layout)
+    is_other = record is not None and record.process != os.getpid() and _is_alive(record.process)
+    return record.values if record is not None and is_other else None
+
+
 def has_data(layout: Layout) -> bool:
     """Return whether anything that depends on settings was ever stored: an empty folder is nothing."""
     return layout.journal.exists() or any(map(_holds_something, (layout.lake, layout.features, layout.mlflow)))

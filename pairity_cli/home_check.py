@@ -48,36 +48,41 @@ def check_home(settings: Settings, say: Callable[[str], None]) -> None:
     if command not in _GROWING | _STRICT | _STUDYING | _SHOWING:
         return
     from pairity.errors import DataError
-    from pairity.home_settings import (
-        Change,
-        collect_values,
-        find_differences,
-        has_data,
-        read_remembered,
-        remember,
-    )
+    from pairity.home_settings import Change, find_differences, read_of_running, read_remembered
     from pairity.layout import Layout
 
     layout, now = Layout.of(settings), _collect(settings, command)
     try:
-        remembered = read_remembered(layout)
+        remembered = read_remembered(layout) or read_of_running(layout)
     except DataError as error:
         if command in _SHOWING:
             say(f"{error.what}; {error.remedy}")
             return
         raise
-    if remembered is None:
-        if command == "ingest" or (command in _REMEMBERING and has_data(layout)):
-            _make_record(settings, now, say)
-        return
-    differences = find_differences(remembered, now)
+    differences = find_differences(remembered or {}, now)
     allowed = {Change.GROWN} if command in _GROWING else {Change.NARROWED} if command in _STUDYING else set()
     if command not in _SHOWING and (mixing := [item for item in differences if item.change not in allowed]):
         raise _refuse(settings, mixing)
     for item in differences:
         say(f"other settings than this data directory was made with: {item}")
-    new = {name for name in collect_values(settings) if name not in remembered} | (now.keys() - remembered.keys())
-    if command in _REMEMBERING and (new or (differences and command in _GROWING)):
+    if command in _REMEMBERING and command != "ingest":  # which has options that it must look at first
+        remember_home(settings, command, say)
+
+
+def remember_home(settings: Settings, command: str, say: Callable[[str], None]) -> None:
+    """Remember the settings, where a command is about to store something: all of them, or those that are new.
+
+    ConfigError where another process has just remembered others.
+    """
+    from pairity.home_settings import find_differences, has_data, read_remembered, remember
+    from pairity.layout import Layout
+
+    layout, now = Layout.of(settings), _collect(settings, command)
+    remembered = read_remembered(layout)
+    if remembered is None:
+        if command == "ingest" or has_data(layout):
+            _make_record(settings, now, say)
+    elif now.keys() - remembered.keys() or (command in _GROWING and find_differences(remembered, now)):
         _try(lambda: remember(layout, now), say)
 
 

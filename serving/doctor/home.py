@@ -8,8 +8,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from pairity.errors import DataError, PrivacyError
-from pairity.home_settings import collect_values, find_differences, read_remembered
+from pairity.errors import PrivacyError
 from pairity.private_home import require_own_home
 from serving.doctor.case import Case
 from serving.doctor.findings import Check, Finding, SkippedError, fault, warning
@@ -64,19 +63,6 @@ def _check_home(case: Case) -> Iterable[Finding]:
     return findings
 
 
-def _check_settings(case: Case) -> Iterable[Finding]:
-    """Compare the settings with those that the data directory was made with."""
-    try:
-        remembered = read_remembered(case.layout)
-    except DataError as error:
-        return [fault("the record of the settings cannot be read", error.what, error.remedy)]
-    if remembered is None:
-        raise SkippedError("the data directory remembers no settings yet")
-    differences = find_differences(remembered, collect_values(case.known, interval=True))
-    what = "the settings are not those that the data directory was made with"
-    return [warning(what, str(item), "pairity settings") for item in differences]
-
-
 def _check_disk(case: Case) -> Iterable[Finding]:
     root = case.layout.root
     if not root.is_dir():
@@ -86,6 +72,5 @@ def _check_disk(case: Case) -> Iterable[Finding]:
 
 CHECKS = (
     Check("home", "data directory", _check_home),
-    Check("stored-settings", "data directory", _check_settings),
     Check("disk", "data directory", _check_disk),
 )
