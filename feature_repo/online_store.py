@@ -43,7 +43,7 @@ from feature_repo.online_tables import (
 )
 from pairity.bounded_files import require_plain_database
 from pairity.bounded_numbers import OutOfBoundsError
-from pairity.errors import LakeCorruptError
+from pairity.errors import DataError, LakeCorruptError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -83,6 +83,11 @@ class NewestSqliteOnlineStore(SqliteOnlineStore):
                 # stale.
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
+            except sqlite3.OperationalError as error:  # locked, no room, no right: nothing is wrong with the file
+                raise DataError(
+                    f"the online store {self._get_db_path(config)} cannot be opened now: {error}",
+                    "try again; if it stays so, look for a process that holds it, at the disk's room and at its rights",
+                ) from None
             except (sqlite3.DatabaseError, OutOfBoundsError) as error:
                 raise LakeCorruptError(
                     f"the online store {self._get_db_path(config)} cannot be opened: {error}",

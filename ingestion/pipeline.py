@@ -321,6 +321,7 @@ def publish_features(settings: Settings, until: datetime, now: datetime, progres
         record = AdmissionRecord(settings=settings, now=now)
         store = open_store(settings)
         publisher = Publisher(settings=settings, lake=lake, store=store)
-        is_new = apply_definitions(settings, store)
-        publisher.publish_due(FeatureAdmission(record), until, now, progress, online_is_new=is_new)
+        apply_definitions(settings, store)
+        # All views, also where no month is due: an online store that is behind its files is brought up to them
+        publisher.publish_due(FeatureAdmission(record), until, now, progress, online_is_new=True)
         return FeaturesReport(publisher.count_rows(), tuple(record.quarantined), publisher.list_left_out_pairs({}))

@@ -94,7 +94,18 @@ def release(
         item=find_item(Layout.of(settings), item.id),
         closed=True,
         rows=added,
-        message=f"released {item.rows} rows, {_SAID[known_from]}; {_NEXT[known_from]}",
+        message=f"released {item.rows} rows, {_SAID[known_from]}; {_say_next(settings, item, known_from)}",
+    )
+
+
+def _say_next(settings: Settings, item: QuarantineItem, known_from: KnownFrom) -> str:
+    """Return which command computes what depends on released rows: of another venue's, not that of the settings."""
+    venue = item.venue or HOME_VENUE
+    if item.dataset not in DATASETS or venue == settings.features.venue:
+        return _NEXT[known_from]
+    return (
+        f"features here are of venue {settings.features.venue}, and those of {venue} are computed by: "
+        f"PAIRITY_FEATURES__VENUE={venue} pairity features"
     )
 
 

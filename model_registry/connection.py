@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from model_registry.relocation import follow_move
 from pairity.bounded_files import require_plain_database
 from pairity.bounded_numbers import OutOfBoundsError
 from pairity.durable import make_folder
@@ -93,7 +94,7 @@ def open_client(layout: Layout) -> MlflowClient:
     mlflow = load_mlflow(layout)
     with store_errors(layout):
         make_folder(layout.mlflow)
-        _require_database(database_file(layout))
+        _require_database(layout)
         return mlflow.MlflowClient(tracking_uri=layout.tracking_uri, registry_uri=layout.tracking_uri)
 
 
@@ -142,12 +143,15 @@ def store_errors(layout: Layout, missing: Callable[[], PairityError] | None = No
         ) from error
 
 
-def _require_database(path: Path) -> None:
+def _require_database(layout: Layout) -> None:
     """Raise sqlite3.Error for a file that is no database: MLflow would retry for minutes before it said so.
+
+    Where the data directory was moved, the addresses of files in the database follow it.
 
     RegistryError for anything but a file, and for a database that has views, virtual tables or triggers besides
     MLflow's own: each is code that runs inside SQLite when a table is read or written, and it need not end.
     """
+    path = database_file(layout)
     try:
         require_plain_database(path)
     except OutOfBoundsError as error:
@@ -158,7 +162,8 @@ def _require_database(path: Path) -> None:
             foreign = database.execute(_FOREIGN_CODE, _TRIGGER_OF_MLFLOW).fetchone()
         if foreign is not None:
             raise RegistryError(f"the tracking store {path} has a {foreign[0]} that MLflow did not make", _RESTORE)
-        _looked_at[path] = now
+        follow_move(layout, path)
+        _looked_at[path] = _state_of(path)
 
 
 def _state_of(path: Path) -> _State:

@@ -17,6 +17,11 @@ CHALLENGER = "challenger"
 """Alias of the newest version that has not been champion yet; the trading process scores it in shadow."""
 GATE_PASSED, GATE_FAILED, GATE_NOT_ASKED = "passed", "failed", "not asked"
 GATE_TAG, CHECKS_TAG, DIGEST_TAG = "gate", "gate_checks", "model_sha256"
+REASON_TAG = "promotion_reason"
+ON_TRIAL = "first model, on trial"
+"""Beginning of the reason for which the first model is champion although it did not pass the gate."""
+TRADES_CHECK, NO_TRADES = "trades", "0 closed"
+"""Check of the gate that counts positions, and what it finds where the backtest closed none."""
 FAMILY_TAG = "family"
 REFERENCE_FAMILY = "pair_forest"
 """Family of a version that does not say which: forests, those of earlier releases among them."""
@@ -142,6 +147,34 @@ class ModelRef:
         """Verdict of the gate; None where the gate was not asked."""
         text = self.tags.get(CHECKS_TAG)
         return None if text is None else Verdict.from_json(text)
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether it is champion only because there was none before it: it did not pass the gate."""
+        return self.gate != GATE_PASSED and self.tags.get(REASON_TAG, "").startswith(ON_TRIAL)
+
+    @property
+    def has_never_traded(self) -> bool:
+        """Whether its backtest closed no position at all: the gate's figures say nothing of it.
+
+        RegistryError where the gate's checks cannot be read.
+        """
+        checks = () if self.verdict is None else self.verdict.checks
+        return any(check.name == TRADES_CHECK and check.actual == NO_TRADES for check in checks)
+
+    def explain_trial(self) -> str | None:
+        """Return in words what a model on trial has shown; None for one that is not on trial."""
+        if not self.is_on_trial:
+            return None
+        if self.has_never_traded:
+            return (
+                f"version {self.version} is ON TRIAL and its backtest closed NO TRADE: nothing is known of it; "
+                "it may trade on a paper exchange and nowhere else"
+            )
+        return (
+            f"version {self.version} is ON TRIAL: it did not pass the gate and is champion because there was none; "
+            "real money is refused to it"
+        )
 
 
 def require_tags(name: str, version: str, tags: Mapping[str, str]) -> None:

@@ -189,13 +189,13 @@ def _find_alias(settings: Settings, alias: str) -> ModelRef:
     if not has_database(layout):
         raise NoChampionError(
             f"there is no model registry below {layout.mlflow}, hence no {alias} of {name!r}",
-            "run `make train` first (or `make demo`)",
+            "run `pairity train` (make train) first, or `make demo`",
         )
 
     def missing() -> NoChampionError:
         return NoChampionError(
             f"no version of model {name!r} carries the alias {alias!r} in {layout.tracking_uri}",
-            "run `make train` first and promote a version, or set serve.model_alias to an alias that exists",
+            "run `pairity train` (make train) first and promote a version, or set serve.model_alias to one that exists",
         )
 
     verifier = Verifier(layout)  # first: see there

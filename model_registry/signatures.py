@@ -139,6 +139,8 @@ class Verifier:
         if self._keys.find(signature.key_id) is None:
             return f"its {claim.title} is signed with another key ({signature.key_id[:16]!r})"
         if not self._is_signed(claim):
+            if (former := self._find_former_place(claim)) is not None:
+                return f"its {claim.title} was signed in {former}: the data directory was moved or copied"
             return (
                 f"its {claim.title} is not what was signed: it was changed, or is of another version, model or data "
                 "directory"
@@ -155,6 +157,16 @@ class Verifier:
     def _is_signed(self, claim: Claim) -> bool:
         signature = claim.signature
         return signature is not None and self._keys is not None and is_signed(claim.statement, signature, self._keys)
+
+    def _find_former_place(self, claim: Claim) -> str | None:
+        """Return the data directory for which this registration was signed with a key of ours; None where none is."""
+        try:
+            with open_keys(self._layout.root) as place:
+                stores = ledger.list_stores(place)
+        except SignatureError:
+            return None
+        registrations = {store: claim_registration(store, claim.model) for store in stores if store != self._store}
+        return next((store for store, other in registrations.items() if self._is_signed(other)), None)
 
     def _progress(self, claim: Claim) -> Progress:
         return self._ledger.progress(claim.model.name, claim.subject)

@@ -14,6 +14,7 @@ from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 
+from pairity.asset_spelling import spell_asset
 from pairity.bounded_files import read_file
 from pairity.bounded_json import MIB
 from pairity.bounded_numbers import OutOfBoundsError, parse_decimal
@@ -83,7 +84,7 @@ def write_contract_file(path: Path, specs: Iterable[ContractSpec]) -> None:
 
 
 def _read_row(row: Mapping[str, str | None], where: str) -> ContractSpec:
-    name = short_name((row["instrument"] or "").strip())
+    name = spell_asset(row["instrument"] or "")
     if not ASSET.accepts(name):
         raise ConfigError(f"{where}: {show(row['instrument'])} is no instrument", ASSET.explain())
     numbers: dict[str, Decimal | None] = {}

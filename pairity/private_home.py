@@ -14,6 +14,7 @@ from pairity.private_files import FOLDER_MODE, others_can_write
 _OF_OTHERS = 0o077
 _OURS = frozenset(
     {"lake", "features", "feast", "mlflow", "gx", "quarantine", "staging", "reports", "reference", "journal.db"}
+    | {"settings.json", ".settings.lock"}
     | {".writer.lock", ".lake.generation", "retrain.lock", ".pairity-demo"}
 )
 """Entries by which a data directory is known."""

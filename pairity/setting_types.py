@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from pairity.asset_spelling import spell_asset
 from pairity.names import ALIAS, ASSET, CURRENCY, EXCHANGE_CODE, IDENTIFIER, MODEL, VENUE
 from pairity.schedule import parse_time_of_day
 
@@ -45,13 +46,13 @@ def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - of any setting
 
 
 def _asset(name: str) -> str:
-    """Return the asset in capitals. Only ASCII is raised: the capitals of other letters can be more than one letter."""
-    return ASSET.require(name.upper() if name.isascii() else name)
+    """Return the asset however it is spelt: btc, BTC-USDT-SWAP and BTC/USDT:USDT are BTC."""
+    return ASSET.require(spell_asset(name))
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
-        raise ValueError("an instrument is listed twice")
+        raise ValueError("an instrument is listed twice (btc, BTC-USDT-SWAP, BTC/USDT:USDT and XBT are all BTC)")
     return names
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from itertools import combinations
 
+from pairity.asset_spelling import spell_asset
 from pairity.errors import ConfigError, UnknownNameError
 from pairity.names import ASSET, show
 
@@ -83,7 +84,7 @@ def pairs_of(universe: Sequence[str]) -> tuple[Pair, ...]:
 
 
 def select_instruments(names: Sequence[str], universe: Sequence[str]) -> tuple[str, ...]:
-    """Return the short names of `names` (short or canonical), in universe order.
+    """Return the short names of `names`, however they are spelt, each once and in universe order.
 
     ConfigError for what is no name of an asset and where nothing is named, UnknownNameError for an asset that is not in
     the universe.
@@ -91,7 +92,7 @@ def select_instruments(names: Sequence[str], universe: Sequence[str]) -> tuple[s
     written = [name.strip(" ") for name in names if name.strip(" ")]
     if not written:
         raise ConfigError("no instrument is named", f"choose from: {', '.join(universe)}")
-    wanted = {ASSET.check(short_name(name.upper() if name.isascii() else name)) for name in written}
+    wanted = {ASSET.check(spell_asset(name)) for name in written}
     for name in sorted(wanted - set(universe)):
         raise UnknownNameError("instrument", name, universe)
     return tuple(name for name in universe if name in wanted)

@@ -11,6 +11,7 @@ import click
 
 from pairity.errors import PairityError
 from pairity.printable import printable
+from pairity_cli.hints import complete_hints
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -23,9 +24,9 @@ _PLAIN_LINE_S = 60.0
 
 def fail(error: PairityError) -> int:
     """Print message and remedy to standard error; return the exit code."""
-    click.echo(printable(f"error: {error.what}"), err=True)
+    click.echo(complete_hints(printable(f"error: {error.what}")), err=True)
     if error.remedy:
-        click.echo(printable(f"  → {error.remedy}"), err=True)
+        click.echo(complete_hints(printable(f"  → {error.remedy}")), err=True)
     return error.exit_code
 
 
@@ -48,13 +49,13 @@ class ConsoleProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._finish(failed=kind is not None)
+        self.end_stage(failed=kind is not None)
         if self._bars is not None:
             self._bars.stop()
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of `total` steps; 0 means that the number is not known."""
-        self._finish()
+        self.end_stage()
         self._stage, self._done = (name, total, time.monotonic()), 0
         self._reported_at = time.monotonic()
         if self._bars is not None:
@@ -71,17 +72,26 @@ class ConsoleProgress:
 
     def say(self, line: str) -> None:
         """Print a line of its own, above the bars."""
+        shown = complete_hints(printable(line))
         if self._bars is not None:
-            self._bars.console.print(printable(line), markup=False, highlight=False)
+            self._bars.console.print(shown, markup=False, highlight=False)
         else:
-            click.echo(printable(line), err=True)
+            click.echo(shown, err=True)
 
-    def _finish(self, *, failed: bool = False) -> None:
+    def end_stage(self, *, failed: bool = False) -> None:
+        """End the current stage: its bar is full, or says that it was stopped; without one, do nothing."""
         if self._stage is None:
             return
         name, total, since = self._stage
         self._stage = None
-        if self._bars is None:
+        if self._bars is not None and self._task is not None:
+            if failed:
+                self._bars.update(self._task, note="stopped")
+            else:  # the work has ended, whatever number of steps was expected of it
+                self._bars.update(self._task, total=max(self._done, 1), completed=max(self._done, 1))
+            self._bars.stop_task(self._task)
+            self._task = None
+        else:
             count = f"{self._done:,} of {total:,}, " if total else ""
             click.echo(f"{name}: {count}{time.monotonic() - since:.1f} s{', stopped' if failed else ''}", err=True)
 
@@ -114,4 +124,6 @@ def _make_bars() -> RichProgress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
+        # Results on standard output stay there: where it is a file, what is shown beside the bars is not meant for it
+        redirect_stdout=sys.stdout.isatty(),
     )

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from pairity.errors import DataError, MissingDataError, PairityError, RegistryError, TradingError
+from pairity.errors import DataError, MissingDataError, PairityError, RegistryError, TradingError, UnknownNameError
 from pairity.printable import printable
+from pairity_cli.hints import complete_hints
 
 if TYPE_CHECKING:
     from pairity.settings import Settings
 
-NOTHING_STORED = "nothing stored yet: run `pairity ingest`, or `pairity collect`"
+_NOTHING = "nothing stored yet"
+NOTHING_STORED = f"{_NOTHING}: run `pairity ingest`, or `pairity collect`"
 """What a command says that looks at an empty store; that is no failure."""
 
-NOTHING_TRADED = "nothing stored yet: nothing was traded; run `pairity serve`"
-NOTHING_TRAINED = "nothing stored yet: no model is registered; run `pairity train`"
-_NOTHING = "nothing stored yet"
+NOTHING_TRADED = f"{_NOTHING}: nothing was traded; run `pairity serve`"
+NOTHING_TRAINED = f"{_NOTHING}: no model is registered; run `pairity train`"
 _ABOUT_DATA = (DataError, RegistryError, TradingError)
 
 P = ParamSpec("P")
@@ -61,25 +62,43 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 def _say_where_all_is_missing(error: PairityError) -> PairityError:
     """Return what to say: of an empty data directory the same, with one exit code, whatever was looked for first."""
-    if not isinstance(error, _ABOUT_DATA) or error.what.startswith(_NOTHING):
+    is_unknown = isinstance(error, UnknownNameError) and not error.choices
+    if not (is_unknown or isinstance(error, _ABOUT_DATA)):
         return error
     from pairity.configuration import load_settings
     from pairity.errors import ConfigError
+    from pairity.home_settings import has_data
     from pairity.layout import Layout
 
     try:
         layout = Layout.of(load_settings())
     except ConfigError:
         return error
-    if any(place.exists() for place in (layout.lake, layout.features, layout.journal, layout.mlflow)):
+    if has_data(layout) or error.what.startswith(_NOTHING):
         return error
-    return MissingDataError(f"{_NOTHING} in {layout.root}: {error.what}", error.remedy)
+    remedy = "run `pairity train` first" if is_unknown else error.remedy
+    return MissingDataError(f"{_NOTHING} in {layout.root}: {error.what}", remedy)
+
+
+def is_empty(settings: Settings) -> bool:
+    """Return whether nothing was ever stored in the data directory."""
+    from pairity.home_settings import has_data
+    from pairity.layout import Layout
+
+    return not has_data(Layout.of(settings))
+
+
+def require_data(settings: Settings) -> Settings:
+    """Return the settings; MissingDataError where nothing was ever stored in the data directory."""
+    if is_empty(settings):
+        raise MissingDataError(f"{_NOTHING} in {settings.root}", "run `pairity ingest`, or `pairity collect`")
+    return settings
 
 
 def echo(text: object, *, err: bool = False) -> None:
     """Print text on lines of its own. What a venue, a file or a tag put into it must not steer the terminal."""
     if err:
-        click.echo(printable(str(text)), err=True)
+        click.echo(complete_hints(printable(str(text))), err=True)
         return
     from pairity_cli.tables import print_line
 
@@ -87,13 +106,18 @@ def echo(text: object, *, err: bool = False) -> None:
 
 
 def settings_from(exchange_url: str | None = None, control_url: str | None = None, **overrides: Any) -> Settings:  # noqa: ANN401
-    """Return the settings of file and environment, overridden by the options of the command line."""
+    """Return the settings of file and environment, overridden by the options of the command line.
+
+    ConfigError where they are not those that the data directory was made with, and the command's results would mix.
+    """
     from pairity.configuration import load_settings
     from pairity.private_home import secure_home
+    from pairity_cli.home_check import check_home
 
     exchange = {name: value for name, value in (("url", exchange_url), ("control_url", control_url)) if value}
     settings = load_settings(**({"exchange": exchange} if exchange else {}), **overrides)
     secure_home(settings.root, say_note)
+    check_home(settings, say_note)
     return settings
 
 
@@ -124,7 +148,7 @@ def say_pair_cost(settings: Settings) -> None:
 
 def say_note(line: str) -> None:
     """Print something that the user should know, to standard error."""
-    click.echo(f"note: {line}", err=True)
+    click.echo(complete_hints(printable(f"note: {line}")), err=True)
 
 
 def run_async(job: Coroutine[Any, Any, R]) -> R:

@@ -8,8 +8,9 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from pairity.asset_spelling import spell_asset
 from pairity.errors import ConfigError
-from pairity.names import IDENTIFIER, SOURCE, TIME_FORMAT, TIME_ZONE, NameRule, check_note, split_names
+from pairity.names import ASSET, IDENTIFIER, SOURCE, TIME_FORMAT, TIME_ZONE, NameRule, check_note, split_names
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,6 +52,36 @@ class Names(click.ParamType):
             return split_names(value, self._rule, "the list")
         except ConfigError as error:
             self.fail(f"{error.what}: {error.remedy}", param, ctx)
+
+
+class AssetName(Name):
+    """One asset, however it is spelt: btc, BTC-USDT-SWAP and BTC/USDT:USDT are BTC."""
+
+    def __init__(self) -> None:
+        super().__init__(ASSET)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the asset's name; click.BadParameter says what it may be."""
+        return super().convert(spell_asset(value), param, ctx)
+
+
+class AssetNames(Names):
+    """Comma-separated assets, however they are spelt; one that comes twice is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(ASSET)
+
+    def convert(
+        self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names; click.BadParameter says which is none, or comes twice."""
+        if isinstance(value, tuple):
+            return value
+        spelt = ",".join(spell_asset(part) for part in value.split(","))
+        names = super().convert(spelt, param, ctx)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            self.fail(f"{', '.join(twice)} is named twice, in one spelling or two: leave one out", param, ctx)
+        return names
 
 
 class Note(click.ParamType):

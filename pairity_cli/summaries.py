@@ -94,6 +94,8 @@ def show_training(report: TrainReport) -> None:
     print_line(f"model {report.model.name} version {report.model.version}, run {report.model.run_id}")
     show_verdict(report.outcome.verdict)
     print_line(f"{'champion' if report.outcome.promoted else 'not promoted'}: {report.outcome.reason}")
+    if report.outcome.trial is not None:
+        print_line(f"warning: {report.outcome.trial}")
     print_line(format_stage_seconds(report.stage_seconds))
 
 

@@ -19,6 +19,7 @@ import click
 
 from pairity.number_formats import NOTHING, Figure, format_duration, format_number
 from pairity.printable import printable, printable_line
+from pairity_cli.hints import complete_hints
 from pairity_cli.table_layout import Line, Look, Text, lay_out, measure
 from pairity_cli.table_output import Value, find_recorder
 
@@ -63,7 +64,7 @@ def print_heading(text: str) -> None:
 def print_line(text: str) -> None:
     """Print one line of text, as it is but for signs that would steer a terminal, which wraps it: it can be copied."""
     recorder = find_recorder()
-    shown = printable(text)
+    shown = complete_hints(printable(text))
     if recorder.is_for_programs:
         recorder.lines.append(shown)
         if recorder.form == "csv":
@@ -166,7 +167,7 @@ def _make_text(cell: Cell, *, with_seconds: bool) -> Text:
     # A bool is an int for Python, but not for people.
     is_right = isinstance(cell, int | float | Decimal | Figure | timedelta) and not isinstance(cell, bool)
     # A day and its time stay together.
-    text = format_cell(cell, with_seconds=with_seconds)
+    text = complete_hints(format_cell(cell, with_seconds=with_seconds))
     return Text(text, look, is_right=is_right, is_whole=is_right or isinstance(cell, datetime | Mark))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pairity.asset_spelling import spell_asset
 from pairity.errors import MissingDataError, UnknownNameError
 from pairity.layout import Layout
 from pairity.settings import Settings
@@ -38,7 +39,7 @@ def select_assessments(record: DecisionRecord, pair: str | None = None) -> tuple
     assessments = record.decision.scores
     if pair is None:
         return assessments
-    wanted = set(pair.upper().replace("__", "/").split("/"))
+    wanted = {spell_asset(asset) for asset in pair.replace("__", "/").split("/")}
     selected = tuple(item for item in assessments if set(item.pair.assets) == wanted)
     if not selected:
         raise UnknownNameError("pair", pair, (item.pair.pair_id for item in assessments))

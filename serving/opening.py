@@ -131,6 +131,8 @@ class Opening:
         if self._champion is None:
             self._contracts.update(_read_universe_contracts(self._settings, self._layout, self._progress))
             self._champion = Champion(self._settings, self._mode, pinned=pinned)
+            if (trial := self._champion.ref.explain_trial()) is not None:
+                self._progress.say(trial)
         return self._champion
 
     async def open_guard(self, stakes: Stakes) -> GuardParts:

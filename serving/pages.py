@@ -14,6 +14,7 @@ from serving.control.queue import RequestQueue
 from serving.control.routes import make_action_router
 from serving.dashboard.routes import make_page_router
 from serving.health import Health
+from serving.journal.event_records import Severity
 from serving.journal.reading import ReadingJournal
 from serving.metrics import Readings
 from serving.notify import Notifier, keeping_informed
@@ -67,7 +68,7 @@ class Pages:
         health = make_health(self._presence)
         app = make_app(make_sources(self._presence), make_routers(self._presence, health, self._lost_lines))
         try:
-            url = await self._stack.enter_async_context(serve_api(app, self.settings.serve))
+            url = await self._stack.enter_async_context(serve_api(app, self.settings.serve, self._note_end))
         except ConfigError as error:
             if needed:
                 raise
@@ -76,6 +77,12 @@ class Pages:
             self._on_ready(url)
         alive = keeping_informed(self._notifier, lambda: health.check_alive().ok, self._presence.explain_start())
         await self._stack.enter_async_context(alive)
+
+    def _note_end(self, why: str) -> None:
+        """Tell that the pages failed after their start, from whichever thread; trading goes on without them."""
+        self.fault = why
+        text = f"the status page and the API ended: {why}; trading goes on, restart the process to have them again"
+        self._presence.events.record("pages", Severity.WARNING, text)
 
     async def close(self) -> None:
         """End them; again, it does nothing."""

@@ -147,6 +147,7 @@ def compare_families(
             walk_scores = score_walk_forward(settings, family, *fields.of(family.portfolio), progress)
         except MissingDataError as error:
             notes.append(f"{family.name} is left out: {error.what}")
+            progress.advance(len(folds), f"{family.name} is left out")
             continue
         entrants += [
             _Entrant(family, contender, walk_scores) for contender in trade_scores(settings, arena, family, walk_scores)

@@ -28,4 +28,6 @@ def run_leaderboard(
     board = compare_families(settings, families, make_store_join(settings), now, progress, spare=spare)
     progress.stage("write and log", 1)
     leaderboard_files.write_leaderboard(settings, board)
-    return board, leaderboard_runs.record_leaderboard(settings, board)
+    run_id = leaderboard_runs.record_leaderboard(settings, board)
+    progress.advance(1)
+    return board, run_id

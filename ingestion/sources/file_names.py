@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingestion.sources.remarks import Remarks
+from pairity.asset_spelling import SYMBOL_QUOTE, usual_code
 from pairity.errors import ConfigError, DataError
 from pairity.names import ASSET, show
 
@@ -28,10 +29,9 @@ _TABLES = (
 )
 """Endings of what may be a table that somebody expects to be read."""
 _SHOWN = 5
-_QUOTES = r"(?:[-_/:]?USDT)(?:[-_:]?(?:SWAP|PERP|USDT))?"
 _STEP = r"(?:[-_](?:[0-9]{1,2}(?:m|h|d)))?"
 _PERIOD = r"(?:[-_][0-9]{4}-?[0-9]{2}(?:-?[0-9]{2})?)?"
-_NAME = re.compile(rf"(?P<base>.+?){_QUOTES}{_STEP}{_PERIOD}", re.IGNORECASE | re.DOTALL)
+_NAME = re.compile(rf"(?P<base>.+?){SYMBOL_QUOTE}{_STEP}{_PERIOD}", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ def list_folders(folder: Path) -> list[Path]:
 def list_files(folder: Path, endings: tuple[str, ...]) -> FolderFiles:
     """Return the files of a folder with these endings, by asset; hidden ones are left alone.
 
-    BTC-USDT, btc_usdt, BTCUSDT and BTC-USDT-SWAP are one asset, with a bar size and a period behind it (BTCUSDT-1m-
-    2024-05) or without. An odd name has letters of other scripts, or signs.
+    BTC-USDT, btc_usdt, BTCUSDT, XBTUSDT and BTC-USDT-SWAP are one asset, with a bar size and a period behind it
+    (BTCUSDT-1m-2024-05) or without. An odd name has letters of other scripts, or signs.
     """
     files = FolderFiles({}, [], {}, [])
     for path in _list_entries(folder):
@@ -97,7 +97,7 @@ def read_asset(written: str, where: str) -> str | None:
     if fits is None:
         return None
     base = fits["base"].upper() if written.isascii() else written[: len(fits["base"])]
-    return ASSET.check(base, where, DataError)
+    return ASSET.check(usual_code(base), where, DataError)
 
 
 def iterate_files(folder: Path, endings: tuple[str, ...], remarks: Remarks) -> Iterator[tuple[str | None, Path]]:

@@ -18,6 +18,7 @@ from ingestion.sources.file_names import read_asset
 from ingestion.sources.file_tables import FileTable, read_table
 from ingestion.sources.reading import PLAIN, Place, Reading, RefusedFileError
 from ingestion.sources.remarks import Remarks
+from pairity.asset_spelling import usual_code
 from pairity.bounded_files import refuse_leading_out
 from pairity.bounded_numbers import OutOfBoundsError, show
 from pairity.errors import DataError
@@ -117,7 +118,7 @@ def _find_asset(written: str | None) -> str | None:
         found = None if written is None else read_asset(written, "")
     except DataError:
         return None
-    plain = written.upper() if written is not None and written.isascii() else ""
+    plain = usual_code(written.upper()) if written is not None and written.isascii() else ""
     return found or (plain if ASSET.accepts(plain) else None)
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
-from model_registry.connection import open_client, store_errors
+from model_registry.connection import database_file, open_client, store_errors
+from model_registry.relocation import resolve_address
 from pairity.errors import PairityError, RegistryError
 from pairity.layout import Layout
 
@@ -66,7 +67,7 @@ def _locate(layout: Layout, path: str, query: Mapping[str, str]) -> tuple[Path, 
     """Return the directory of artifacts without links, and the way from there to what is asked for."""
     artifacts = layout.mlflow / "artifacts"
     root = artifacts.resolve()
-    location = _find_location(layout, path, query)
+    location = resolve_address(layout, database_file(layout), _find_location(layout, path, query))
     parsed = urlsplit(location)
     if parsed.scheme not in {"", "file"} or parsed.netloc or parsed.query or parsed.fragment:
         raise RegistryError("it does not lie on this machine")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pairity.names import VENUE
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import NOTHING_STORED, echo, is_empty, reports_errors, settings_from
 from pairity_cli.parameters import Name
 
 
@@ -22,6 +22,9 @@ def compact(venue: str | None) -> None:
     from pairity.layout import Layout
 
     settings = settings_from()
+    if is_empty(settings):
+        echo(NOTHING_STORED)
+        return
     lake = Lake(Layout.of(settings), venue=venue or settings.features.venue)
     with lake.writing():
         report = lake.compact()

@@ -62,6 +62,10 @@ def _show(rows: pl.DataFrame, title: str, top: int) -> None:
     lines = [(row["asset"], *(_write(name, row[name]) for name in _TITLES)) for row in ordered.iter_rows(named=True)]
     print_line(title)
     print_table(("asset", *_TITLES.values()), lines)
+    print_line(
+        "units: 1 h, 24 h and 168 h are returns in %; funding - median in bps of notional per hour; all others are "
+        "ratios, 1 being the mean of all assets (volume / mean) or the asset's own (24 h, 168 h, ATR)"
+    )
     if rows.height > len(lines):
         print_line(f"and {rows.height - len(lines):,} more in the files")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pairity_cli.context import echo, reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, require_data, settings_from
 
 
 @click.command("data-docs")
@@ -13,4 +13,4 @@ def data_docs() -> None:
     """Build the overview of what was judged, and Great Expectations' pages of the newest validations; say where."""
     from validation.data_docs import build_docs
 
-    echo(f"Data Docs: {build_docs(settings_from())}")
+    echo(f"Data Docs: {build_docs(require_data(settings_from()))}")

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from pairity_cli.context import add_members_of, echo, reports_errors, say_pair_cost, settings_from
+from pairity_cli.context import add_members_of, echo, reports_errors, require_data, say_pair_cost, settings_from
 from pairity_cli.data_verdict import say_data_verdict
 from pairity_cli.parameters import UNIVERSE_COLLECTED
 from pairity_cli.table_output import prints_tables
@@ -29,7 +29,7 @@ def features(until: str, universe: str | None) -> None:
     from pairity_cli.tables import print_table
     from venue.clock import SystemClock
 
-    settings, _ = add_members_of(settings_from(), universe)
+    settings, _ = add_members_of(require_data(settings_from()), universe)
     say_pair_cost(settings)
     now = SystemClock().now()
     with ConsoleProgress() as progress:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pairity_cli.context import reports_errors, settings_from
+from pairity_cli.context import echo, reports_errors, settings_from
 from pairity_cli.parameters import Note
 from pairity_cli.references import POSITION
 
@@ -99,4 +99,4 @@ def _ask(wish: Wish, reason: str | None, **target: Any) -> None:  # noqa: ANN401
 
     request = Request(wish=wish, at=datetime.now(UTC), reason=reason or "", by="command", **target)
     name = RequestQueue(Layout.of(settings_from())).put(request)
-    click.echo(f"{wish} is asked for (request {name}): the trading process takes it up at once, or when it starts")
+    echo(f"{wish} is asked for (request {name}): the trading process takes it up at once, or when it starts")

@@ -14,6 +14,7 @@ from pairity_cli.context import (
     echo,
     reports_errors,
     run_async,
+    say_note,
     say_pair_cost,
     settings_from,
 )
@@ -52,21 +53,31 @@ def ingest(
     from pairity_cli.summaries import show_ingest
     from validation.checkpoint import build_docs
 
-    settings, members = add_members_of(settings_from(exchange_url, control_url), universe)
+    chosen = settings_from(exchange_url, control_url)
+    settings, members = add_members_of(chosen, universe)
     say_pair_cost(settings)
-    report = run_async(_ingest(settings, since, until, members, instruments, recheck=recheck))
+    report = run_async(_ingest(settings, chosen, since, until, members, instruments, recheck=recheck))
     show_ingest(report)
     echo(f"what was checked: {build_docs(settings)}")
     sys.exit(0 if report.ok else 4)
 
 
 async def _ingest(
-    settings: Settings, since: str, until: str, members: tuple[str, ...], instruments: str | None, *, recheck: bool
+    settings: Settings,
+    chosen: Settings,
+    since: str,
+    until: str,
+    members: tuple[str, ...],
+    instruments: str | None,
+    *,
+    recheck: bool,
 ) -> IngestReport:
+    """Ingest with `settings`, which have the members of a stored universe too; the `chosen` ones are remembered."""
     from ingestion.pipeline import ingest as run_ingest
     from pairity.timeline import check_range, parse_instant
     from pairity.universe import select_instruments
     from pairity_cli.console import ConsoleProgress
+    from pairity_cli.home_check import remember_home
     from venue.clock import clock_for
 
     names = members if instruments is None else select_instruments(instruments.split(","), members)
@@ -74,6 +85,7 @@ async def _ingest(
     start = parse_instant(since, now=clock.now(), name="--since")
     end = parse_instant(until, now=clock.now(), name="--until")
     check_range(start, end)
+    remember_home(chosen, "ingest", say_note)
     with ConsoleProgress() as progress:
         return await run_ingest(
             settings, start, end, clock=clock, instruments=names, recheck=recheck, progress=progress

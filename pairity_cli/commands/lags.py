@@ -84,6 +84,7 @@ def _show(study: LagStudy, interval: str) -> None:
             for name, *values in study.coefficients.iter_rows()
         ],
     )
+    print_line("units: return per return of the lagged bar; the intercept is a return (0.01 is 1 %)")
     losses = (("training", study.train), ("test", study.test))
     print_table(
         ("loss", "decisions", "mean squared error × 10⁶", "of forecasting 0"),

@@ -85,4 +85,5 @@ def _say_next(settings: Settings, run_id: str) -> None:
     from pairity_cli.hints import write_command
 
     echo(f"run {run_id}; a page about it: {write_command(settings, 'report', run_id[:12])}")
-    echo(f"compare runs: {write_command(settings, 'ui')}; this table again: pairity leaderboard --last")
+    echo(f"compare runs: {write_command(settings, 'ui')}")
+    echo(f"this table again: {write_command(settings, 'leaderboard', '--last')}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.names import IDENTIFIER, MONTH
-from pairity_cli.context import echo, reports_errors, say_pair_cost, settings_from
+from pairity_cli.context import echo, reports_errors, require_data, say_pair_cost, settings_from
 from pairity_cli.parameters import Name, Names
 from pairity_cli.table_output import prints_tables
 
@@ -50,8 +50,10 @@ def lookahead(month: str | None, samples: int, views: tuple[str, ...] | None) ->
     settings = settings_from()
     say_pair_cost(settings)
     names = tuple(declared(name).name for name in views) if views else tuple(VIEWS)
+    first = _parse_month(month) if month else None
+    require_data(settings)
     with ConsoleProgress() as progress:
-        report = prove_month(settings, _parse_month(month) if month else None, samples, names, progress)
+        report = prove_month(settings, first, samples, names, progress)
     _show(report)
     sys.exit(1 if report.leaks else 0)
 

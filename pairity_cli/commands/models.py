@@ -274,6 +274,8 @@ def _show_all(settings: Settings, versions: list[ModelRef]) -> None:
     for version, state in states.items():
         if state.trouble:
             print_line(f"version {version} is not used: {state.trouble}")
+    for ref in versions:
+        _warn_of_trial(ref)
 
 
 def _show_one(settings: Settings, ref: ModelRef) -> None:
@@ -296,6 +298,14 @@ def _show_one(settings: Settings, ref: ModelRef) -> None:
     verdict = ref.verdict
     if verdict is not None:
         show_verdict(verdict)
+    _warn_of_trial(ref)
+
+
+def _warn_of_trial(ref: ModelRef) -> None:
+    from pairity_cli.tables import print_line
+
+    if ref.aliases and (trial := ref.explain_trial()) is not None:
+        print_line(f"warning: {trial}")
 
 
 def _mark_gate(answer: str) -> Cell:

@@ -43,7 +43,7 @@ def pairs(at: str, ask_venue: bool) -> None:
     instant = parse_instant(at, now=SystemClock().now(), name="--at")
     listed = run_async(ask_listed(settings)) if ask_venue else read_listed(settings)
     overview = overview_pairs(settings, instant, None if listed is None else listed.ids)
-    _show(overview)
+    _show(overview, settings.features.z_window_bars)
     if listed is None:
         echo("whether the venue lists a cross itself is not known: --ask-venue asks it")
     else:
@@ -52,7 +52,7 @@ def pairs(at: str, ask_venue: bool) -> None:
         echo(path)
 
 
-def _show(overview: PairOverview) -> None:
+def _show(overview: PairOverview, z_bars: int) -> None:
     from pairity_cli.tables import print_heading, print_line, print_table
 
     print_heading("Pairs")
@@ -75,6 +75,10 @@ def _show(overview: PairOverview) -> None:
     ]
     columns = ("pair", "z", "correlation", "hedge ratio", "half-life, h", "bars", "left out", "cross", "legs")
     print_table(columns, rows)
+    print_line(
+        f"units: z in standard deviations of the spread over {z_bars} h; correlation of hourly returns, from -1 to 1; "
+        "hedge ratio in log return of the first leg per log return of the second; bars: hours that both legs have"
+    )
     names = overview.correlations.columns[1:]
     if len(names) > _MOST_COLUMNS:
         print_line(f"the correlations of {len(names):,} assets are wider than a page: see the files")

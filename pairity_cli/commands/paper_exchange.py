@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pairity.errors import ConfigError
-from pairity.names import ASSET, show
+from pairity.names import show
 from pairity.universe import DEFAULT_UNIVERSE
 from pairity_cli.context import reports_errors
-from pairity_cli.parameters import Names
+from pairity_cli.parameters import AssetNames
 
 if TYPE_CHECKING:
     from paper_exchange.account.ledger import FeeCurrency
@@ -61,7 +61,7 @@ def _parse_currency(_ctx: click.Context, _parameter: click.Parameter, value: str
 @click.option(
     "--follow",
     "followed",
-    type=Names(ASSET),
+    type=AssetNames(),
     default=",".join(DEFAULT_UNIVERSE),
     metavar="ASSETS",
     help="Assets of a mirror, with commas; the default universe's unless given.",

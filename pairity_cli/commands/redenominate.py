@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pairity.names import ASSET, VENUE
+from pairity.names import VENUE
 from pairity.number_formats import format_plain
-from pairity_cli.context import echo, reports_errors, settings_from
-from pairity_cli.parameters import KNOWN_FROM, Name, Note
+from pairity_cli.context import NOTHING_STORED, echo, is_empty, reports_errors, settings_from
+from pairity_cli.parameters import KNOWN_FROM, AssetName, Name, Note
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("asset", required=False, type=Name(ASSET))
+@click.argument("asset", required=False, type=AssetName())
 @click.option("--factor", type=float, metavar="F", help="Price after divided by price before; 1 withdraws one.")
 @click.option("--from", "begins", metavar="TIME", help="First instant of the new unit.")
 @click.option("--reason", type=Note(), help="Where it is announced; it is recorded.")
@@ -52,7 +52,11 @@ def redenominate(
     if asset is None:
         if (factor, begins, reason) != (None, None, None):
             raise click.UsageError("give the ASSET that is meant, such as BTC")
-        _show(read_redenominations(Layout.of(settings), of), of)
+        entries = read_redenominations(Layout.of(settings), of)
+        if not entries and is_empty(settings):
+            echo(NOTHING_STORED)
+        else:
+            _show(entries, of)
         return
     if factor is None or begins is None or reason is None:
         raise click.UsageError("give --factor, --from and --reason")

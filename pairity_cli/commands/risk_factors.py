@@ -34,6 +34,7 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
     from pairity.layout import Layout
     from pairity.timeline import check_range, parse_instant
     from pairity.universe import select_instruments
+    from pairity_cli.tables import print_line
     from training.reports.exposures import write_exposures
     from training.reports.factor_returns import write_factor_returns
     from venue.clock import SystemClock
@@ -49,6 +50,10 @@ def risk_factors(since: str | None, until: str, assets: str, design: str) -> Non
     if study.left_out_before is not None:
         say_note(f"minutes before {study.left_out_before:%Y-%m-%d %H:%M} UTC are left out; --since takes more of them")
     _show(study.exposures)
+    print_line(
+        "units: an exposure is the asset's return per return of the factor, over the "
+        f"{settings.features.exposure_minutes:,} minutes before; const is a return per minute; R² from 0 to 1"
+    )
     layout = Layout.of(settings)
     for path in (*write_exposures(layout, study.exposures, design), *write_factor_returns(layout, study.factors)):
         echo(path)

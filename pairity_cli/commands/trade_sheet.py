@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from pairity.layout import Layout
     from pairity.number_formats import Figure
+    from pairity.settings import VwapSettings
     from training.evaluation.ranking import RankingReport
+    from training.sheet_choices import SheetChoice
 
 
 _NEWEST = "newest"
@@ -65,6 +67,7 @@ def trade_sheet(
     from feature_repo.universes import read_universe
     from pairity.errors import ConfigError
     from pairity.layout import Layout
+    from pairity_cli.tables import print_line
     from training.sheet_choices import SheetChoice
     from training.trade_sheet import build_trade_sheet as sheet_of
     from training.trade_sheet import evaluate_sheets, find_newest_day, write_evaluation, write_sheet
@@ -90,8 +93,19 @@ def trade_sheet(
     chosen = find_newest_day(SystemClock().now(), settings, members) if day == _NEWEST else _parse_day(day, "--date")
     sheet = sheet_of(settings, open_store(settings), chosen, most, choice=choice, universe=members)
     _show_sheet(sheet, layout)
+    print_line(_describe_units(settings.vwap, choice))
     for path in write_sheet(layout, sheet, chosen, choice.describe(universe)):
         echo(path)
+
+
+def _describe_units(vwap: VwapSettings, choice: SheetChoice) -> str:
+    """Return in words what the columns of a sheet are measured in."""
+    return_bars, sharpe_bars = choice.return_bars or vwap.window_bars, choice.sharpe_bars or vwap.window_bars
+    return (
+        "units: close and VWAP in USDT; dist in % of the VWAP; exp vol in % a day; return in % over "
+        f"{return_bars} bars of {vwap.bar_hours} h; sharpe is return by standard deviation over {sharpe_bars} "
+        f"bars, not annualised; avg notional in USDT per bar of {vwap.bar_hours} h"
+    )
 
 
 def _parse_day(text: str, option: str) -> date:
@@ -162,3 +176,7 @@ def _show_evaluation(report: RankingReport) -> None:
         (bucket, count, format_percent(mean, 3, signed=True)) for bucket, mean, count in report.by_bucket.iter_rows()
     ]
     print_table(("bucket of distance (1 lowest)", "asset-days", "mean forward return"), buckets)
+    print_line(
+        "units: returns in % a day, equal weights; rank IC from -1 to 1; turnover is the share of the sheet exchanged; "
+        "a forward return is the next day's"
+    )

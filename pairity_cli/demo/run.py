@@ -19,6 +19,8 @@ from ingestion.report import IngestReport
 from pairity.configuration import load_settings
 from pairity.durable import replace_file
 from pairity.errors import ConfigError
+from pairity.home_settings import collect_values, remember
+from pairity.layout import Layout
 from pairity.private_home import secure_home
 from pairity.progress import Progress
 from pairity.settings import Settings
@@ -27,6 +29,8 @@ from pairity_cli.console import ConsoleProgress
 from pairity_cli.context import run_async
 from pairity_cli.demo.exchange import DemoExchange, running_exchange
 from pairity_cli.demo.span import choose_span
+from pairity_cli.hints import note_home
+from pairity_cli.home_check import describe_exchange
 from serving.process import serve
 from serving.report import ServeReport
 from serving.shutdown import stop_on_signals
@@ -84,6 +88,7 @@ def run_demo(plan: DemoPlan, show: Callable[[DemoReport], None]) -> None:
     Raises ConfigError where the home holds anything but an earlier demo, TimeRangeError where the market is too
     short, and VenueUnreachableError where the exchange does not start.
     """
+    note_home(plan.home)
     with tempfile.TemporaryDirectory() as scratch, ConsoleProgress() as progress:
         with running_exchange(plan.market, plan.data, plan.seed, Path(scratch) / "exchange.log") as exchange:
             secure_home(plan.home, progress.say)
@@ -112,6 +117,7 @@ def run_demo(plan: DemoPlan, show: Callable[[DemoReport], None]) -> None:
 
 async def _learn(settings: Settings, start: datetime, trading: datetime, progress: Progress) -> _Learnt:
     clock = await clock_for(settings.exchange)
+    remember(Layout.of(settings), collect_values(settings, interval=True, exchange=describe_exchange(settings)))
     ingested = await ingest(settings, start, trading, clock=clock, progress=progress)
     # In a thread: training is not async, and the event loop must stay free for Ctrl-C.
     return _Learnt(trading, ingested, await asyncio.to_thread(train, settings, progress, now=trading))
@@ -122,7 +128,7 @@ async def _trade(
     settings: Settings,
     exchange: DemoExchange,
     learnt: _Learnt,
-    progress: Progress,
+    progress: ConsoleProgress,
     show: Callable[[DemoReport], None],
 ) -> None:
     begun = time.monotonic()
@@ -142,6 +148,7 @@ async def _trade(
             served=served,
             served_s=time.monotonic() - begun,
         )
+        progress.end_stage()  # the last decision is made: what follows is no part of it
         await asyncio.to_thread(show, report)
         # Who interrupted the trading does not want to look at its end.
         if plan.keep_open and served.cycles == plan.cycles:

@@ -119,7 +119,9 @@ def _check_online(case: Case) -> Iterable[Finding]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        return [fault("the online store cannot be read", f"{path}: {error}", again)]
+        # Locked, or without a table of a newer release: nothing is wrong with what it holds
+        command = _FEATURES if isinstance(error, sqlite3.OperationalError) else again
+        return [fault("the online store cannot be read", f"{path}: {error}", command)]
     findings = []
     for name, newest in stored.items():
         try:
@@ -130,7 +132,7 @@ def _check_online(case: Case) -> Iterable[Finding]:
             continue
         has = "nothing" if newest is None else f"{newest:%Y-%m-%d %H:%M} UTC"
         fact = f"{name}: online {has}, offline {offline:%Y-%m-%d %H:%M} UTC"
-        findings.append(fault("the online store is behind the offline files", fact, again))
+        findings.append(fault("the online store is behind the offline files", fact, _FEATURES))
     return findings
 
 

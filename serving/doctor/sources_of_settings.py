@@ -1,4 +1,4 @@
-"""Checks of the settings: whether they can be read, who can read the keys, how strong tokens are, and which money."""
+"""Checks of the settings: can they be read, by whom, do they fit what is stored, tokens, and which money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from pairity.configuration import known_settings
-from pairity.errors import PairityError
+from pairity.errors import DataError, PairityError
+from pairity.home_settings import collect_values, find_differences, read_remembered
 from pairity.key_custody import PREFIX
 from pairity.settings import CONFIG_FILE, DOTENV_FILE, DOTENV_VARIABLE, IGNORE_DOTENV, OTHER_VARIABLES
 from pairity.settings_files import find_dotenv_fault, find_toml_fault
@@ -80,8 +81,20 @@ def _refusal(what: str, error: PairityError) -> Finding:
     return fault(what, error.what, error.remedy.removeprefix("run: ") or "correct it")
 
 
+def _check_stored(case: Case) -> Iterable[Finding]:
+    """Compare the settings with those that the data directory was made with."""
+    try:
+        remembered = read_remembered(case.layout)
+    except DataError as error:
+        return [fault("the record of the settings cannot be read", error.what, error.remedy)]
+    differences = find_differences(remembered or {}, collect_values(case.known, interval=True))
+    what = "the settings are not those that the data directory was made with"
+    return [warning(what, str(item), "pairity settings") for item in differences]
+
+
 CHECKS = (
     Check("configuration", "settings", _check_settings, frozenset()),
     Check("tokens", "settings", _check_tokens),
+    Check("stored-settings", "settings", _check_stored),
     Check("mode", "settings", _check_mode),
 )

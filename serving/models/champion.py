@@ -99,11 +99,21 @@ def _find_champion_to_start_with(settings: Settings) -> ModelRef:
 
 
 def require_proven(mode: Mode, model: ModelRef) -> None:
-    """Raise LiveSwitchError where real money is requested and the champion did not pass the promotion gate."""
+    """Raise LiveSwitchError where real money is requested and the champion did not pass the promotion gate.
+
+    RegistryError where the venue's demo trading is, and the champion is on trial with a backtest without a trade.
+    """
     if mode is Mode.LIVE and model.gate != GATE_PASSED:
         raise LiveSwitchError(
             f"{model.name} version {model.version} may not trade real money: the promotion gate says {model.gate!r}",
             f"see `pairity models {model.version}`; promote a version that passed, or trade on demo",
+        )
+    if mode is not Mode.PAPER and model.is_on_trial and model.has_never_traded:
+        raise RegistryError(
+            f"{model.name} version {model.version} may not trade on {mode}: it is the first model, on trial, and its "
+            "backtest closed no trade",
+            f"see `pairity models {model.version}`; train on more history (pairity ingest --since 90d, pairity train), "
+            "or try it on a paper exchange (pairity serve --exchange-url URL)",
         )
 
 

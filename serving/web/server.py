@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from pairity.connection_limits import ConnectionLimits, limit_connections
 from pairity.errors import ConfigError
 from pairity.trading_settings import ServeSettings
+from serving.error_states import describe
 from serving.web.budget import CpuBudget
 from serving.web.local_only import LocalOnly, brings_action
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+_LOG = logging.getLogger("pairity.api")
 LIMITS = ConnectionLimits(connections=384, request_s=10.0, idle_s=30.0, request_bytes=65_536)
 """Readers by the hundred, and 64 streams beside them."""
 _HEAD_BYTES = 16_384
 _END_S = 5.0
 
 
+def _log_only(_why: str) -> None:
+    """Do nothing more than what is logged anyway."""
+
+
 @contextlib.asynccontextmanager
-async def serve_api(app: FastAPI, settings: ServeSettings) -> AsyncIterator[str]:
+async def serve_api(
+    app: FastAPI, settings: ServeSettings, on_failure: Callable[[str], None] = _log_only
+) -> AsyncIterator[str]:
     """Serve `app` in a thread while the block runs and yield its base URL (port 0 takes a free one).
 
-    Raises ConfigError where the port is in use. What fails later ends the server alone.
+    Raises ConfigError where the port is in use. What fails later ends the server alone: it is logged, nothing listens
+    any more, and `on_failure` is called once with the reason, from the server's thread.
     """
     listening = _listen(settings)
-    thread = _ServerThread(app, settings, listening)
+    thread = _ServerThread(app, settings, listening, on_failure)
     thread.start()
     try:
         await asyncio.wrap_future(thread.ready)
@@ -55,9 +65,12 @@ def list_tokens(settings: ServeSettings) -> Sequence[str]:
 class _ServerThread(threading.Thread):
     """Thread of one server on a socket that listens; `ready` is done when it answers, or why it does not."""
 
-    def __init__(self, app: FastAPI, settings: ServeSettings, listening: socket.socket) -> None:
+    def __init__(
+        self, app: FastAPI, settings: ServeSettings, listening: socket.socket, on_failure: Callable[[str], None]
+    ) -> None:
         super().__init__(name="api", daemon=True)
         self.ready: Future[None] = Future()
+        self._on_failure = on_failure
         self._listening = listening
         self._app = app
         self._settings = settings
@@ -66,12 +79,20 @@ class _ServerThread(threading.Thread):
         self._stopped = False
 
     def run(self) -> None:
-        """Serve until stopped."""
+        """Serve until stopped; an end that nobody asked for is told."""
+        fault: BaseException | None = None
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - it ends this thread, and nothing else
             if not self.ready.done():
                 self.ready.set_exception(error)
+                return
+            fault = error
+        if not self._stopped:
+            self._listening.close()  # who connects is refused, and does not wait for an answer that never comes
+            why = "it ended by itself" if fault is None else describe(fault)
+            _LOG.error("the status API ended: %s", why, exc_info=fault)
+            self._on_failure(why)
 
     def stop(self) -> None:
         """End the server; what is being answered gets a moment."""
@@ -96,6 +117,8 @@ class _ServerThread(threading.Thread):
                 await asyncio.wait(
                     {serving, asyncio.ensure_future(self._ending.wait())}, return_when=asyncio.FIRST_COMPLETED
                 )
+            if serving.done():
+                await serving  # raises what ended it
         finally:
             await _close(self._app)
             server.should_exit = True

@@ -109,3 +109,13 @@ def test_the_choice_is_an_option_of_the_command_and_no_other_word_is_one(withhel
     assert done.exit_code == 0, done.output
     assert "remove features/" in done.output
     assert lake.scan("candles_1m", ["ETH"], BAD - HOUR, UNTIL).collect()["known_at"].to_list() == [BAD + HOUR]
+
+
+@pytest.mark.parametrize(("venue", "named"), [("okx", "`pairity features`"), ("binance_um", "PAIRITY_FEATURES__VENUE")])
+def test_a_release_names_the_command_that_computes_what_depends_on_the_rows(withheld, venue, named):
+    """Features are computed of one venue: those of another one's rows by a command that says so."""
+    _, settings, _, item = withheld
+    features = settings.features.model_copy(update={"venue": venue})
+    message = release(settings.model_copy(update={"features": features}), item.id, "right", now=NOW).message
+    assert named in message
+    assert ("of okx are computed by: PAIRITY_FEATURES__VENUE=okx pairity features" in message) == (venue != "okx")

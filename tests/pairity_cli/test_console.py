@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,11 +37,11 @@ def test_elsewhere_than_on_a_terminal_lines_are_plain():
     assert not any(ord(character) < 32 for line in lines for character in line)
 
 
-def on_terminal(program):
+def on_terminal(program, stdout=None):
     """Exit status of a program whose standard error is a terminal, and what it wrote there."""
     leader, follower = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "140"}
-    process = subprocess.Popen([sys.executable, "-c", program], stderr=follower, env=environment)
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=follower, stdout=stdout, env=environment)
     os.close(follower)
     text = b""
     try:
@@ -50,6 +52,62 @@ def on_terminal(program):
     finally:
         os.close(leader)
     return process.wait(), text
+
+
+ENDINGS = """
+import sys
+from pairity_cli.console import ConsoleProgress
+with ConsoleProgress() as progress:
+    progress.stage("open the process", 0)
+    progress.stage("families", 7)
+    progress.advance(4)
+    progress.stage("decisions", 2)
+    progress.advance(2)
+    progress.end_stage()
+    print("the result")
+    sys.stdout.flush()
+"""
+
+
+def last_screen(text):
+    """What the last drawing of the bars left: the words of each bar's line."""
+    shown = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", text).decode()
+    return {line.split("━")[0].strip(): line for line in re.split(r"[\r\n]+", shown) if "━" in line}
+
+
+def test_bars_are_full_where_the_work_has_ended():
+    status, text = on_terminal(ENDINGS)
+    assert status == 0
+    bars = last_screen(text)
+    assert {name: re.search(r"\d+/\d+", line)[0] for name, line in bars.items()} == {
+        "open the process": "1/1",
+        "families": "4/4",
+        "decisions": "2/2",
+    }
+
+
+def test_a_bar_of_work_that_failed_says_so():
+    failing = ENDINGS.replace("progress.end_stage()", "raise SystemExit(3)").replace("advance(2)", "advance(1)")
+    status, text = on_terminal(failing)
+    assert status == 3
+    assert "1/2" in last_screen(text)["decisions"]
+    assert "stopped" in last_screen(text)["decisions"]
+
+
+def test_results_in_a_file_are_there_and_hold_no_escape_codes(tmp_path):
+    """The bars are drawn on a terminal meanwhile: they must not take the results to themselves."""
+    with (tmp_path / "out").open("wb") as out:
+        status, text = on_terminal(ENDINGS, stdout=out)
+    assert status == 0
+    assert (tmp_path / "out").read_bytes() == b"the result\n"
+    assert b"the result" not in text
+
+
+def test_nothing_but_the_console_draws():
+    """Bars are drawn in one place, which looks whether somebody sees them: no command writes codes by itself."""
+    folder = Path(console.__file__).parent
+    draws = re.compile(r"rich\.(progress|console|live)|\\x1b|\\033")
+    assert [path.name for path in folder.rglob("*.py") if draws.search(path.read_text())] == ["console.py"]
 
 
 def test_on_a_terminal_there_is_a_bar_with_an_eta():

@@ -30,7 +30,7 @@ def test_people_read_what_is_wrong_how_sure_that_is_and_what_mends_it(run, tmp_p
     assert done.exit_code == 2
     assert "FAULT: there is no data directory" in done.stdout
     assert f"certain: {tmp_path / 'home'} does not exist" in done.stdout
-    assert "→ pairity ingest --since 60d" in done.stdout
+    assert f"→ PAIRITY_HOME={tmp_path / 'home'} pairity ingest --since 60d" in done.stdout
     assert "disk: there is no data directory" in done.stdout  # skipped, with its reason
     assert done.stdout.rstrip().endswith("1 fault (1 check, 1 not made)")
 

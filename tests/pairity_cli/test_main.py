@@ -47,6 +47,7 @@ def test_the_public_commands_are_these():
         "health",
         "backup",
         "restore",
+        "settings",
         "doctor",
         "demo",
         "account",

@@ -111,8 +111,12 @@ def read_snapshot_id(layout: Layout) -> str:
     """
     path = layout.features / "snapshot.json"
     if not path.is_file():
-        raise MissingDataError(f"no features are published: {path} does not exist", "run `make ingest` first")
+        raise MissingDataError(
+            f"no features are published: {path} does not exist", "run `pairity ingest` (make ingest) first"
+        )
     try:
         return str(read_json_file(path)["snapshot_id"])
     except (ValueError, LookupError, TypeError) as error:
-        raise MissingDataError(f"{path} does not name a snapshot ({error})", "run `make ingest` again") from None
+        raise MissingDataError(
+            f"{path} does not name a snapshot ({error})", "run `pairity ingest` (make ingest) again"
+        ) from None

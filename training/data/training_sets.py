@@ -61,7 +61,7 @@ class TrainingSet:
         """Bar close of the last decision; MissingDataError where there is none."""
         last = self.rows[EVENT_TIME].max()
         if not isinstance(last, datetime):
-            raise MissingDataError("there is no decision to backtest", "run `make ingest` first")
+            raise MissingDataError("there is no decision to backtest", "run `pairity ingest` (make ingest) first")
         return last
 
     def labelled(self, selection: LabelSettings) -> pl.DataFrame:
@@ -127,7 +127,8 @@ def _read_published(settings: Settings, now: datetime) -> pl.DataFrame:
     rows = read_decided_rows(settings, PAIR_HOURLY, pair_ids, now)
     if rows.is_empty():
         raise MissingDataError(
-            f"no features are published for any of the {len(pair_ids)} pairs of the universe", "run `make ingest` first"
+            f"no features are published for any of the {len(pair_ids)} pairs of the universe",
+            "run `pairity ingest` (make ingest) first",
         )
     return rows
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model_registry.records import Check, Verdict
+from model_registry.records import TRADES_CHECK, Check, Verdict
 from pairity.evaluation_settings import GateSettings
 from pairity.number_formats import format_plain
 from training.evaluation.sharpe import SharpeLead, annualise
@@ -89,7 +89,9 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
             _check_better(e),
             _check_ahead("baseline", {} if e.baseline is None else {"the baseline": e.baseline}, settings),
             _check_ahead("nulls", e.nulls, settings),
-            Check("trades", e.trades >= settings.trades_min, f"{e.trades} closed", f"at least {settings.trades_min}"),
+            Check(
+                TRADES_CHECK, e.trades >= settings.trades_min, f"{e.trades} closed", f"at least {settings.trades_min}"
+            ),
             Check(
                 "deflated_sharpe",
                 not asks_sharpe or (e.deflated_sharpe is not None and e.deflated_sharpe >= needed),

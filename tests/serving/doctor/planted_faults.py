@@ -277,6 +277,14 @@ FAULTS = {
         "other assets",
         "^pairity train",
         variable(PAIRITY_UNIVERSE__ASSETS='["BTC", "ETH", "SOL"]'),
+        others=frozenset({"stored-settings"}),
+    ),
+    "windows of another length": Planted(
+        "stored-settings",
+        "warning",
+        "not those that the data directory was made with",
+        "^pairity settings$",
+        variable(PAIRITY_FEATURES__Z_WINDOW_BARS="48"),
     ),
     "a lost hour": Planted(
         "features", "warning", "have holes", "^rm -f .*inputs.json && pairity features ", lose_an_hour, mends=True
@@ -291,7 +299,7 @@ FAULTS = {
         "online",
         "fault",
         "behind the offline",
-        "^rm .*pairity features$",
+        "^pairity features$",
         sql("feast/online.db", "UPDATE pairity_pair_hourly SET event_ts = event_ts - 86400000000"),
         mends=True,
     ),
