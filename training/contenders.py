@@ -57,7 +57,7 @@ def compare_contenders(
         notes.append(f"no {BASELINE} ({pair.pair_id}): {error.what}")
     else:
         contenders.append(arena.trade_baseline(join_scores(alone), pair, train_end))
-    certain = scored.with_columns(probability=pl.when(pl.col(KNOWN)).then(1.0))
+    certain = scored.drop("threshold").with_columns(probability=pl.when(pl.col(KNOWN)).then(1.0))
     rule, legs = find_family(RULE), settings.strategy.legs
     contenders.append(arena.trade_family(RULE, rule.description, certain, None, train_end, legs))
     contenders.append(arena.trade_hold(choose_hold_asset(settings.universe.traded)))

@@ -71,6 +71,9 @@ class Family:
     """Chooses the only pair that the family learns from and trades; None: all pairs."""
     portfolio: Portfolio | None = None
     """Set for families that trade single assets by a forecast; None: pairs by a probability."""
+    refit: Callable[[pl.DataFrame, Service, Settings, Mapping[str, int]], Model] | None = None
+    """Fits again on part of the rows, with the parameters that a model chose (`list_chosen`). Set for families whose
+    probabilities may be frequencies: `thresholds.find_threshold_of` finds the threshold of their models by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,27 @@ def _fit_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> For
 
 def _fit_calibrated_forest(rows: pl.DataFrame, service: Service, settings: Settings) -> Forest:
     return _fit_forest(rows, service, calibrate_settings(settings))
+
+
+def _refit_forest(rows: pl.DataFrame, service: Service, settings: Settings, _chosen: Mapping[str, int]) -> Forest:
+    return _fit_forest(rows, service, settings)
+
+
+def _refit_calibrated(rows: pl.DataFrame, service: Service, settings: Settings, _chosen: Mapping[str, int]) -> Forest:
+    return _fit_calibrated_forest(rows, service, settings)
+
+
+def _refit_boosting(rows: pl.DataFrame, service: Service, settings: Settings, chosen: Mapping[str, int]) -> Model:
+    return pair_boosting.fit_boosting(rows, service, settings, chosen=chosen)
+
+
+def _refit_logistic(rows: pl.DataFrame, service: Service, settings: Settings, _chosen: Mapping[str, int]) -> Model:
+    return pair_logistic.fit_logistic(rows, service, settings)
+
+
+def list_chosen(model: Model) -> Mapping[str, int]:
+    """Return the parameters that a model chose inside its training rows; empty where it chose none."""
+    return model.chosen if isinstance(model, pair_boosting.PairBoosting) else {}
 
 
 def calibrate_settings(settings: Settings) -> Settings:
@@ -208,15 +232,24 @@ _VWAP_DISTANCE = Portfolio(
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
-        Family("pair_forest", "random forest over all pairs (reference)", _fit_forest),
+        Family("pair_forest", "random forest over all pairs (reference)", _fit_forest, refit=_refit_forest),
         Family(
             "pair_forest_calibrated",
             "the same forest, its probabilities calibrated on purged folds inside the training rows",
             _fit_calibrated_forest,
+            refit=_refit_calibrated,
         ),
-        Family("pair_boosting", "LightGBM over all pairs, tuned inside the training rows", pair_boosting.fit_boosting),
         Family(
-            "pair_logistic", "logistic regression over all pairs, standardised features", pair_logistic.fit_logistic
+            "pair_boosting",
+            "LightGBM over all pairs, tuned inside the training rows",
+            pair_boosting.fit_boosting,
+            refit=_refit_boosting,
+        ),
+        Family(
+            "pair_logistic",
+            "logistic regression over all pairs, standardised features",
+            pair_logistic.fit_logistic,
+            refit=_refit_logistic,
         ),
         Family(
             "btc_eth_baseline",

@@ -63,7 +63,8 @@ def backtest_champion(
         return ChampionResult(None, f"champion {name} has seen these hours", current.version)
     # The champion begins flat at its first hour; the challenger may hold a position then, as it would
     own = replace(split, test_start=unseen[0], until=hours[-1] + HOUR)
-    scored = score_test_period(load_estimator(Layout.of(settings), current), training_set, own).scored
+    estimator = load_estimator(Layout.of(settings), current)
+    scored = score_test_period(estimator, training_set, own, threshold=current.threshold).scored
     history, _ = load_history(settings, join, unseen[0], hours[-1], now)
     result = Arena(settings, history).trade_model(scored, seen).result
     lead = compare_sharpe(compute_hourly_returns(model.result)[-len(unseen) :], compute_hourly_returns(result))
