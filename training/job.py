@@ -28,7 +28,7 @@ from training.data.history import make_store_join, read_bars
 from training.data.point_in_time import Join
 from training.data.splits import Split, keep_back, split_chronologically
 from training.data.training_sets import TrainingSet, build_training_set, choose_pair_service, digest_training_rows
-from training.evaluation.drift import compute_stability_index, summarise_drift, tabulate_run_drift
+from training.evaluation.drift import measure_score_drift, summarise_drift, tabulate_run_drift
 from training.evaluation.forest_quality import measure_forest_quality
 from training.evaluation.overfitting import estimate_overfitting_of_distinct
 from training.forest_fit import score_test_period, score_training_rows
@@ -101,7 +101,6 @@ def train(
             list_training_runs(market, walked.contenders[0], grid), "training", datetime.now(UTC)
         )
         scores_in = score_training_rows(model_fit.estimator, training_set, split)
-        said = walk.forest.scored["probability"].drop_nulls()
 
         def look_on() -> Backtested:
             after = _score(_fit(settings, training_set, kept_back.train), training_set, kept_back)
@@ -116,7 +115,9 @@ def train(
                 kept_back=kept_back,
                 last=last,
                 parity=parity() if parity is not None else (None, "nothing was decided on live yet"),
-                psi=compute_stability_index(scores_in.to_numpy(), said.to_numpy()),
+                drift=measure_score_drift(
+                    (split.train, scores_in.to_numpy()), walk.forest.scored, seed=settings.model.seed
+                ),
                 reason=reason,
             ),
             look_on,

@@ -22,6 +22,7 @@ from training.data.history import load_history
 from training.data.point_in_time import Join
 from training.data.splits import Split
 from training.data.training_sets import TrainingSet
+from training.evaluation.drift import ScoreDrift
 from training.evaluation.sharpe import SharpeLead, compare_sharpe, deflate_sharpe, estimate_sharpe
 from training.forest_fit import score_test_period
 from training.promotion.gate import Evidence, Look
@@ -86,7 +87,7 @@ def collect_evidence(
     look: Look,
     *,
     parity: tuple[int | None, str],
-    psi: float | None,
+    drift: ScoreDrift,
 ) -> Evidence:
     """Return the evidence on a challenger, the first of `contenders`; `book` has all trials, this one among them."""
     by_key = {contender.key: contender for contender in contenders}
@@ -115,5 +116,5 @@ def collect_evidence(
         look=look,
         parity_mismatches=parity[0],
         parity_note=parity[1],
-        psi=psi,
+        drift=drift,
     )

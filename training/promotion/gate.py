@@ -13,7 +13,8 @@ verdict is stored with the version whether it passed or not.
 - `superior`: among all trials over the same hours, it is shown to earn more than nothing (`gate.superior_p_max`);
 - `last_look`: over the hours that were kept back, and that nobody had looked at, its net return is above the minimum;
 - `parity`: no value that was decided on live differs from the offline store;
-- `drift`: its scores out of sample come from the population of its training (PSI at most `gate.psi_max`).
+- `drift`: its scores out of sample are no further from those of its training than two stretches of the training are
+  from each other by chance, in 19 cases of 20 (`evaluation.drift`).
 
 A check that could not be made has failed, except `better` and `parity`, which have nothing to compare with before the
 first promotion and the first trade.
@@ -31,6 +32,7 @@ from dataclasses import dataclass
 from model_registry.records import Check, Verdict
 from pairity.evaluation_settings import GateSettings
 from pairity.number_formats import format_plain
+from training.evaluation.drift import ScoreDrift
 from training.evaluation.sharpe import SharpeLead, annualise
 from training.evaluation.trial_clusters import TrialCount
 
@@ -72,7 +74,7 @@ class Evidence:
     look: Look
     parity_mismatches: int | None
     parity_note: str
-    psi: float | None
+    drift: ScoreDrift
 
 
 def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
@@ -107,9 +109,9 @@ def apply_gate(evidence: Evidence, settings: GateSettings) -> Verdict:
             Check("parity", not e.parity_mismatches, e.parity_note, "no value that differs"),
             Check(
                 "drift",
-                e.psi is not None and e.psi <= settings.psi_max,
-                f"PSI {_format_number(e.psi)} of the scores",
-                f"at most {format_plain(settings.psi_max)}",
+                e.drift.beyond is False,
+                f"PSI {_format_number(e.drift.psi)} of the scores",
+                f"at most {_format_number(e.drift.limit)}, which stretches of the training rows reach by chance",
             ),
         )
     )

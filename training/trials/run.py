@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from feature_repo.catalog import EVENT_TIME
 from pairity.digest import digest_bytes
 from pairity.settings import Settings, StrategySettings
+from pairity.strategy.selection import REFERENCE_THRESHOLD
 from pairity.timeline import HOUR
 from training.backtest.comparison import choose_hold_asset
+from training.models.families import FAMILIES
+from training.models.thresholds import has_own_threshold
 
 Floats = NDArray[np.float64]
+_OWN = "the model's own"
 _SECTIONS = ("universe", "features", "label", "model", "strategy", "costs")
 
 
@@ -68,6 +72,8 @@ class Market:
     ) -> Run:
         """Return the run of a family, with some settings of the strategy changed."""
         own = self.settings.strategy.model_dump(mode="json")
+        if own["probability_min"] is None:
+            own["probability_min"] = _name_threshold(self.settings, family)
         changed = ", ".join(f"{name} {value}" for name, value in (changes or {}).items() if value != own[name])
         return Run(
             line=identify_line(self.settings, family, changes),
@@ -87,9 +93,17 @@ def identify_line(settings: Settings, family: str, changes: Mapping[str, object]
     values = {name: getattr(settings, name).model_dump(mode="json") for name in _SECTIONS}
     values["universe"] = {"traded": settings.universe.traded, "least": settings.universe.min_aligned_bars}
     values["strategy"] |= dict(changes or {})
+    if values["strategy"]["probability_min"] is None:
+        values["strategy"]["probability_min"] = _name_threshold(settings, family)
     values["model"] = {name: value for name, value in values["model"].items() if name not in {"name", "family"}}
     text = json.dumps({"family": family, **values}, sort_keys=True, default=str)
     return digest_bytes(_without_zero_fractions(text).encode())[:32]
+
+
+def _name_threshold(settings: Settings, family: str) -> float | str:
+    """Return what a family trades above where the settings name nothing: its models' own threshold, or 0.5."""
+    known = FAMILIES.get(family)
+    return _OWN if known is not None and has_own_threshold(known, settings) else REFERENCE_THRESHOLD
 
 
 def find_changes(before: StrategySettings, after: StrategySettings) -> dict[str, object]:

@@ -6,6 +6,7 @@ import pytest
 
 from model_registry.records import Verdict
 from pairity.evaluation_settings import GateSettings
+from training.evaluation.drift import ScoreDrift
 from training.evaluation.sharpe import SharpeLead
 from training.evaluation.trial_clusters import TrialCount
 from training.promotion.gate import BEFORE_LOOK, Evidence, Look, apply_gate
@@ -26,7 +27,7 @@ GOOD = Evidence(
     look=Look(0.02, "net return +2.00%"),
     parity_mismatches=0,
     parity_note="all identical",
-    psi=0.05,
+    drift=ScoreDrift(0.05, 0.06),
 )
 
 
@@ -70,8 +71,10 @@ def test_a_model_that_is_better_in_everything_passes():
         ({"look": Look(0.0, "net return +0.00%")}, "last_look"),
         ({"look": Look(0.02, "again", number=2)}, "deflated_sharpe"),
         ({"parity_mismatches": 1, "parity_note": "1 DIFFER"}, "parity"),
-        ({"psi": 0.26}, "drift"),
-        ({"psi": None}, "drift"),
+        ({"drift": ScoreDrift(0.0601, 0.06)}, "drift"),
+        ({"drift": ScoreDrift(0.26, 0.25)}, "drift"),
+        ({"drift": ScoreDrift(None, 0.06)}, "drift"),
+        ({"drift": ScoreDrift(0.01, None)}, "drift"),
     ],
 )
 def test_each_shortfall_is_named_with_what_was_found(change, failed):

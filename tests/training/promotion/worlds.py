@@ -13,6 +13,7 @@ from training.backtest.performance import KEYS
 from training.backtest.records import BacktestResult
 from training.contenders import RULE
 from training.data.splits import Split
+from training.evaluation.drift import ScoreDrift
 from training.promotion.backtested import Backtested
 from training.promotion.evidence import ChampionResult
 from training.promotion.judging import Case, judge
@@ -89,7 +90,7 @@ class Court:
             kept_back=Split(first + walked * HOUR, empty, empty, 0, 1),
             last=first + (len(returns) - 1) * HOUR,
             parity=(None, "nothing was decided on live yet"),
-            psi=0.01,
+            drift=ScoreDrift(0.01, 0.05),
             reason=reason,
         )
 
