@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from pairity.annualising import may_annualise
 from pairity.number_formats import NOTHING, Figure, format_fixed, format_percent
 from pairity.study_settings import BarInterval
 from pairity_cli.context import echo, reports_errors, settings_from
-from pairity_cli.measures import LEAST_TO_ANNUALISE, explain_span
+from pairity_cli.measures import explain_span
 from pairity_cli.table_output import prints_tables
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _bps(value: float | None) -> Figure:
 
 
 def _annualised(value: float | None, span: timedelta) -> Figure:
-    return Figure(NOTHING) if span < LEAST_TO_ANNUALISE else format_fixed(value)
+    return Figure(NOTHING) if not may_annualise(span) else format_fixed(value)
 
 
 def _write_moment(name: str, value: float | None) -> Figure:

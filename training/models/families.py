@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from feature_repo.catalog import EVENT_TIME, LAGGED_RETURNS, RISK_EXPOSURES, VWAP_DISTANCE, Service
 from feature_repo.model_matrix import build_model_matrix
+from pairity.annualising import may_annualise
 from pairity.errors import UnknownNameError
 from pairity.settings import Settings
+from pairity.timeline import HOUR
 from pairity.universe import Pair
 from training.backtest.policies import choose_baseline_pair
 from training.backtest.ranking import RankingPolicy, SingleAssetPolicy
@@ -212,7 +214,11 @@ def _measure_sign_trading(scored: pl.DataFrame, settings: Settings) -> dict[str,
         rows["label"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
         cost,
     )
-    return {f"sign_{name}": value for name, value in asdict(measures).items()}
+    annual = may_annualise(rows.height * HOUR)
+    return {
+        f"sign_{name}": value if annual or not name.startswith("sharpe") else None
+        for name, value in asdict(measures).items()
+    }
 
 
 _FACTOR_RISK = Portfolio(

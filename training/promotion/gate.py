@@ -30,8 +30,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model_registry.records import Check, Verdict
+from pairity.annualising import may_annualise
 from pairity.evaluation_settings import GateSettings
 from pairity.number_formats import format_plain
+from pairity.timeline import HOUR
 from training.evaluation.drift import ScoreDrift
 from training.evaluation.sharpe import SharpeLead, annualise
 from training.evaluation.trial_clusters import TrialCount
@@ -144,7 +146,9 @@ def _check_ahead(name: str, leads: Mapping[str, SharpeLead], settings: GateSetti
 
 
 def _format_lead(lead: SharpeLead) -> str:
-    """Say how far a ratio is ahead, a year, with its standard error."""
+    """Say how far a ratio is ahead, with its standard error: for a year, or for an hour where a month was not seen."""
+    if not may_annualise(lead.periods * HOUR):
+        return f"Sharpe ratio {lead.value:+.3f} ± {lead.standard_error:.3f} an hour ahead"
     return f"Sharpe ratio {annualise(lead.value):+.2f} ± {annualise(lead.standard_error):.2f} ahead"
 
 
