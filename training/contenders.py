@@ -25,7 +25,8 @@ from training.evaluation.differences import measure_sharpe_difference
 from training.evaluation.forest_quality import ForestQuality
 from training.forest_fit import ScoredForest, fit_forest, score_test_period
 from training.models.families import find_family
-from training.trials.run import Market, Run
+from training.trials.records import Run
+from training.trials.run import Market
 
 RULE = "always_revert"
 """Family that every model of pairs has to beat: what the strategy earns without a model."""

@@ -1,4 +1,4 @@
-"""One run of a trial: what was tried, on which market, and what it returned hour by hour."""
+"""Runs of trials as they are made: what identifies what was tried, and the market that it was tried on."""
 
 from __future__ import annotations
 
@@ -16,38 +16,14 @@ from feature_repo.catalog import EVENT_TIME
 from pairity.digest import digest_bytes
 from pairity.settings import Settings, StrategySettings
 from pairity.strategy.selection import REFERENCE_THRESHOLD
-from pairity.timeline import HOUR
 from training.backtest.comparison import choose_hold_asset
 from training.models.families import FAMILIES
 from training.models.thresholds import has_own_threshold
+from training.trials.records import Run
 
 Floats = NDArray[np.float64]
 _OWN = "the model's own"
 _SECTIONS = ("universe", "features", "label", "model", "strategy", "costs")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Returns of one trial over consecutive hours.
-
-    `line` is the digest of what was tried, whatever the day: the next day's training of the same family with the same
-    settings is the same trial, longer. `data` is the digest of what it was made from. `closes` are the closes of a
-    reference asset at midnight (day since 1970 → close): two runs with the same ones are of one market.
-    """
-
-    line: str
-    name: str
-    """The same for people."""
-    data: str
-    first: datetime
-    returns: Floats
-    """Fractional change of equity in each hour, the first one ending at `first`."""
-    closes: Mapping[int, float]
-
-    @property
-    def last(self) -> datetime:
-        """End of the last hour."""
-        return self.first + (len(self.returns) - 1) * HOUR
 
 
 @dataclass(frozen=True, slots=True)

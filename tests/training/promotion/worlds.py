@@ -18,7 +18,8 @@ from training.promotion.backtested import Backtested
 from training.promotion.evidence import ChampionResult
 from training.promotion.judging import Case, judge
 from training.trials.ledger import TrialLedger
-from training.trials.run import Market, Run
+from training.trials.records import Run
+from training.trials.run import Market
 
 FAMILY = "pair_forest"
 
@@ -72,7 +73,14 @@ class Court:
     def record(self, table, name="other"):
         """Write the columns of hours × trials into the ledger."""
         runs = [
-            Run(f"{name}{column}", name, "data", START, table[:, column], self.market.closes)
+            Run(
+                line=f"{name}{column}",
+                name=name,
+                data="data",
+                first=START,
+                returns=table[:, column],
+                closes=self.market.closes,
+            )
             for column in range(table.shape[1])
         ]
         return self.ledger.record(runs, "leaderboard", NOW)
