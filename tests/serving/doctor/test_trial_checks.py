@@ -6,9 +6,10 @@ import pytest
 
 from pairity.evaluation_settings import TrialSettings
 from pairity.settings import Settings
+from pairity_cli import trial_findings
 from serving.doctor import trial_checks
 from serving.doctor.case import Case
-from serving.doctor.findings import Severity, Sure
+from serving.doctor.findings import Severity, SkippedError, Sure
 from tests.serving.doctor.test_judges import file_system
 from tests.training.trials.runs import NOW, make_run
 from training.trials.ledger import TrialLedger
@@ -20,7 +21,11 @@ from training.trials.ledger import TrialLedger
 def case(tmp_path):
     (tmp_path / "home").mkdir(mode=0o700)
     settings = Settings(home=tmp_path / "home", trials=TrialSettings(folder=tmp_path / "trials"))
-    return Case(live=False, settings=settings, refused=None)
+    return case_of(settings)
+
+
+def case_of(settings):
+    return Case(live=False, settings=settings, refused=None, find_trial_flaws=trial_findings.find_trial_flaws)
 
 
 def look(case):
@@ -59,13 +64,18 @@ def test_a_disk_of_its_own_is_looked_at_and_that_of_the_home_is_not(case, monkey
     TrialLedger.of(case.settings).record([make_run()], "training", NOW)
     monkeypatch.setattr(os, "statvfs", lambda _: file_system(free_mib=1))
     assert look(case) == []
-    monkeypatch.setattr(trial_checks, "_lies_with", lambda *_: False)
+    monkeypatch.setattr(trial_findings, "_lies_with", lambda *_: False)
     assert look(case) == [(Severity.FAULT, "the disk is full", Sure.CERTAIN)]
 
 
 def test_without_a_home_directory_the_folder_must_be_named(case, monkeypatch):
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr("pathlib.Path.home", lambda: (_ for _ in ()).throw(RuntimeError()))
-    homeless = Case(live=False, settings=Settings(home=case.settings.home), refused=None)
+    homeless = case_of(Settings(home=case.settings.home))
     (finding,) = CHECK.run(homeless)
     assert (finding.severity, finding.command) == (Severity.FAULT, "name a folder: PAIRITY_TRIALS__FOLDER")
+
+
+def test_a_program_that_does_not_know_the_ledger_makes_no_check(case):
+    with pytest.raises(SkippedError, match="nothing here knows"):
+        CHECK.run(Case(live=False, settings=case.settings, refused=None))
