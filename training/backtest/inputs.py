@@ -51,7 +51,7 @@ def group_scores_by_hour(scored: pl.DataFrame, pairs: Sequence[Pair]) -> dict[da
     that scored the row; null: it has none) and train_end (last instant that it has seen; the latest one of an hour
     counts). A pair without a row is not known.
     """
-    named = [(pair, pair.pair_id, PairScore(pair, None, None, NOT_KNOWN)) for pair in pairs]
+    named = [(pair, pair.pair_id, PairScore(pair=pair, z=None, probability=None, unusable=NOT_KNOWN)) for pair in pairs]
     hours: dict[datetime, HourScores] = {}
     for hour, train_end, ids, correlations, *columns in _group_by_hour(scored).iter_rows():
         rows: dict[str, _Row] = dict(zip(ids, zip(*columns, strict=True), strict=True))
@@ -133,4 +133,4 @@ def _group_by_hour(scored: pl.DataFrame) -> pl.DataFrame:
 def _make_score(pair: Pair, row: _Row | None, unknown: PairScore) -> PairScore:
     if row is None or not row[2]:
         return unknown
-    return PairScore(pair, row[0], row[1], None, row[3], row[4])
+    return PairScore(pair=pair, z=row[0], probability=row[1], hedge_ratio=row[3], threshold=row[4])
